@@ -1,0 +1,249 @@
+"""GarmFus on a diffusers UNet: attention processors that call `garmfus` and the capture of reference features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from diffusers.models.attention_processor import Attention
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor
+
+from .garmfus import (
+    RowPlan,
+    attend,
+    image_prompt_attention,
+    level_shape,
+    reference_self_attention,
+    sincos_position,
+)
+
+
+@dataclass
+class Position:
+    """The sincos position of one latent shape, one tensor per level, made when first asked for."""
+
+    latent_shape: tuple[int, int]
+    amplitude: float
+    levels: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Position for hidden states (B, N, C): (1, N, C)."""
+        tokens, channels = hidden.shape[1:]
+        if (tokens, channels) not in self.levels:
+            height, width = level_shape(tokens, self.latent_shape)
+            self.levels[tokens, channels] = sincos_position(
+                height, width, channels, self.amplitude, hidden.device, hidden.dtype
+            )
+        return self.levels[tokens, channels]
+
+
+@dataclass
+class Fusion:
+    """What GarmFus fuses in one denoiser call; passed as `cross_attention_kwargs={"fusion": ...}`."""
+
+    reference_plan: RowPlan
+    """Which row sees which reference."""
+    features: dict[str, Tensor] | None
+    """GarmNet's reference features (R, N, C) by block name."""
+    image_plan: RowPlan
+    """Which row sees which image prompt."""
+    image_keys_values: dict[str, tuple[Tensor, Tensor]] | None
+    """Image-prompt keys and values (R, T, C) by block name."""
+    position: Position | None = None
+    """Added to the inputs of to_q and to_k in rows with a reference."""
+    reference_strength: float = 1.0
+    """Weight of the reference tokens; 0 skips them."""
+    image_prompt_strength: float = 1.0
+    """Weight w of Eq. 3's second term; 0 skips it."""
+    cache: dict[str, tuple[Tensor, Tensor]] | None = None
+    """Reference keys and values, kept from step to step at inference; None while training."""
+
+
+def _self_attention(attn: Attention, hidden: Tensor, position: Tensor | None) -> Tensor:
+    located = hidden if position is None else hidden + position
+    return attend(attn.to_q(located), attn.to_k(located), attn.to_v(hidden), attn.heads)
+
+
+def _text_attention(attn: Attention, query: Tensor, text: Tensor | None) -> Tensor:
+    assert attn.to_k is not None and attn.to_v is not None and text is not None
+    return attend(query, attn.to_k(text), attn.to_v(text), attn.heads)
+
+
+def _out(attn: Attention, hidden: Tensor) -> Tensor:
+    return attn.to_out[1](attn.to_out[0](hidden))  # type: ignore[index]
+
+
+class CaptureProcessor:
+    """Self-attention of GarmNet: notes the hidden states that enter it, then attends as usual."""
+
+    def __init__(self, name: str, last: bool) -> None:
+        self.name = name
+        self.last = last
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        capture: dict[str, Tensor] | None = None,
+        position: Position | None = None,
+    ) -> Tensor:
+        if capture is not None:
+            capture[self.name] = hidden_states
+            if self.last:  # nothing after this is read (DESIGN: output layers unused)
+                return torch.zeros_like(hidden_states)
+        return _out(attn, _self_attention(attn, hidden_states, position(hidden_states) if position else None))
+
+
+class ReferenceProcessor:
+    """Reference self-attention of the denoiser (Eq. 4)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        fusion: Fusion | None = None,
+    ) -> Tensor:
+        if fusion is None or fusion.features is None or fusion.reference_strength == 0:
+            return _out(attn, _self_attention(attn, hidden_states, None))
+        plan = fusion.reference_plan
+        if not plan.referenced:
+            return _out(attn, _self_attention(attn, hidden_states, None))
+        if not plan.plain:
+            return _out(attn, self._fused(attn, hidden_states, fusion))
+        plain, referenced = plan.split(hidden_states)
+        return _out(attn, plan.join(_self_attention(attn, plain, None), self._fused(attn, referenced, fusion)))
+
+    def _fused(self, attn: Attention, hidden: Tensor, fusion: Fusion) -> Tensor:
+        located = hidden + fusion.position(hidden) if fusion.position else hidden
+        key, value = self._reference(attn, fusion)
+        pick = fusion.reference_plan.pick
+        return reference_self_attention(
+            attn.to_q(located),
+            attn.to_k(located),
+            attn.to_v(hidden),
+            pick(key),
+            pick(value),
+            attn.heads,
+            fusion.reference_strength,
+        )
+
+    def _reference(self, attn: Attention, fusion: Fusion) -> tuple[Tensor, Tensor]:
+        if fusion.cache is not None and self.name in fusion.cache:
+            return fusion.cache[self.name]
+        assert fusion.features is not None
+        features = fusion.features[self.name]
+        located = features + fusion.position(features) if fusion.position else features
+        pair = attn.to_k(located), attn.to_v(features)
+        if fusion.cache is not None:
+            fusion.cache[self.name] = pair
+        return pair
+
+
+class ImagePromptProcessor:
+    """Cross-attention to the text and, beside it, to the image prompt (Eq. 3)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        fusion: Fusion | None = None,
+    ) -> Tensor:
+        query = attn.to_q(hidden_states)
+        out = _text_attention(attn, query, encoder_hidden_states)
+        if fusion is None or fusion.image_keys_values is None or fusion.image_prompt_strength == 0:
+            return _out(attn, out)
+        plan = fusion.image_plan
+        if not plan.referenced:
+            return _out(attn, out)
+        key, value = (plan.pick(x) for x in fusion.image_keys_values[self.name])
+        if not plan.plain:
+            return _out(attn, out + self._term(attn, query, key, value, fusion))
+        _, referenced = plan.split(query)
+        plain_out, referenced_out = plan.split(out)
+        return _out(attn, plan.join(plain_out, referenced_out + self._term(attn, referenced, key, value, fusion)))
+
+    def _term(self, attn: Attention, query: Tensor, key: Tensor, value: Tensor, fusion: Fusion) -> Tensor:
+        return image_prompt_attention(query, key, value, attn.heads, fusion.image_prompt_strength)
+
+
+class TextProcessor:
+    """Plain cross-attention that lets the capture's arguments pass by."""
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        capture: dict[str, Tensor] | None = None,
+        position: Position | None = None,
+    ) -> Tensor:
+        return _out(attn, _text_attention(attn, attn.to_q(hidden_states), encoder_hidden_states))
+
+
+def block_name(processor_name: str) -> str:
+    """`down_blocks.0.attentions.1.transformer_blocks.0.attn1.processor` -> `down_blocks.0.attentions.1`."""
+    return processor_name.split(".transformer_blocks.")[0]
+
+
+def self_attention_order(unet: UNet2DConditionModel) -> list[str]:
+    """Block names in the order that a forward pass meets them: down, middle, up."""
+    names = [block_name(name) for name in unet.attn_processors if ".attn1." in name]
+    order = {"down_blocks": 0, "mid_block": 1, "up_blocks": 2}
+    return sorted(names, key=lambda name: order[name.split(".")[0]])
+
+
+def install_fusion(denoiser: UNet2DConditionModel) -> None:
+    """Give a denoiser GarmFus processors; without a `fusion` argument it stays the plain model."""
+    denoiser.set_attn_processor(
+        {
+            name: (ReferenceProcessor if ".attn1." in name else ImagePromptProcessor)(block_name(name))
+            for name in denoiser.attn_processors
+        }  # type: ignore[arg-type]
+    )
+
+
+def install_capture(garmnet: UNet2DConditionModel) -> None:
+    """Give a GarmNet capturing processors; without a `capture` argument it stays the plain model."""
+    last = self_attention_order(garmnet)[-1]
+    garmnet.set_attn_processor(
+        {
+            name: CaptureProcessor(block_name(name), block_name(name) == last) if ".attn1." in name else TextProcessor()
+            for name in garmnet.attn_processors
+        }  # type: ignore[arg-type]
+    )
+
+
+def unused_parameters(garmnet: UNet2DConditionModel) -> list[str]:
+    """Names of GarmNet's parameters that lie behind its last captured self-attention, in the order of the pass."""
+    last = self_attention_order(garmnet)[-1]  # up_blocks.B.attentions.L
+    block, layer = int(last.split(".")[1]), int(last.split(".")[3])
+    within = tuple(f"{last}.transformer_blocks.0.{part}." for part in ("attn1", "norm2", "attn2", "norm3", "ff"))
+    behind = (*within, f"{last}.proj_out.", f"up_blocks.{block}.upsamplers.", "conv_norm_out.", "conv_out.")
+
+    def is_behind(name: str) -> bool:
+        if name.startswith(behind):
+            return True
+        if not name.startswith("up_blocks."):
+            return False
+        _, number, kind, index, *_ = name.split(".")
+        return int(number) > block or (int(number) == block and kind == "resnets" and int(index) > layer)
+
+    return [name for name, _ in garmnet.named_parameters() if is_behind(name)]

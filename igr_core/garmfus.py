@@ -1,0 +1,151 @@
+"""GarmFus (paper section 3.2, Eq. 3 and 4): the attention arithmetic and the choice of rows, free of any framework.
+
+The diffusers attention processors and the ComfyUI patches are two thin adapters on this file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.nn import functional as F
+
+Attend = Callable[[Tensor, Tensor, Tensor, int, Tensor | None], Tensor]
+"""Multi-head attention: query (B, N, C), key and value (B, M, C), heads, additive mask or None -> (B, N, C)."""
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
+    """Scaled dot-product attention with heads folded into the channels: (B, N, C), (B, M, C) x 2 -> (B, N, C)."""
+    query, key, value = (rearrange(x, "b n (h d) -> b h n d", h=heads) for x in (query, key, value))
+    out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return rearrange(out, "b h n d -> b n (h d)")
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """Which rows of a batch see which conditions: `source[row]` is the reference's index, -1 for none."""
+
+    source: tuple[int, ...]
+
+    @property
+    def referenced(self) -> list[int]:
+        """Rows that have a reference."""
+        return [row for row, source in enumerate(self.source) if source >= 0]
+
+    @property
+    def plain(self) -> list[int]:
+        """Rows without one: the unpatched model computes them."""
+        return [row for row, source in enumerate(self.source) if source < 0]
+
+    def split(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The batch's plain rows and its referenced rows: (B, ...) -> (P, ...), (Q, ...)."""
+        plain, referenced = (
+            torch.tensor(group, dtype=torch.long, device=rows.device) for group in (self.plain, self.referenced)
+        )
+        return rows.index_select(0, plain), rows.index_select(0, referenced)
+
+    def join(self, plain: Tensor, referenced: Tensor) -> Tensor:
+        """Put what split gave back into the batch's order."""
+        order = torch.tensor(self.plain + self.referenced, device=plain.device).argsort()
+        return torch.cat([plain, referenced]).index_select(0, order)
+
+    @property
+    def sources(self) -> list[int]:
+        """The reference's index for each of `referenced`."""
+        return [source for source in self.source if source >= 0]
+
+    def pick(self, references: Tensor) -> Tensor:
+        """One reference per referenced row: (R, ...) -> (len(referenced), ...); no copy where nothing moves."""
+        if self.sources == list(range(references.shape[0])):
+            return references
+        return references.index_select(0, torch.tensor(self.sources, device=references.device))
+
+
+def reference_self_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    reference_key: Tensor,
+    reference_value: Tensor,
+    heads: int,
+    strength: float = 1.0,
+    attend: Attend = attend,
+) -> Tensor:
+    """Eq. 4 for the half that is kept: own queries (B, N, C) attend to the reference (B, M, C) and to themselves.
+
+    `strength` multiplies the attention weight of every reference token before normalisation: 1 is the paper's
+    equation, towards 0 the reference fades to plain self-attention.
+    """
+    mask = None
+    if strength != 1.0:
+        # a mask in the query's own dtype: a float32 one would push half-precision attention off its fast path
+        mask = query.new_zeros(1, 1, 1, reference_key.shape[1] + key.shape[1])
+        mask[..., : reference_key.shape[1]] = math.log(strength)
+    return attend(
+        query, torch.cat([reference_key, key], dim=1), torch.cat([reference_value, value], dim=1), heads, mask
+    )
+
+
+def concatenated_self_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    reference_query: Tensor,
+    reference_key: Tensor,
+    reference_value: Tensor,
+    heads: int,
+    attend: Attend = attend,
+) -> Tensor:
+    """Eq. 4 as the paper words it: attend over both halves, keep the own half. For tests and benchmarks."""
+    joined = attend(
+        torch.cat([reference_query, query], dim=1),
+        torch.cat([reference_key, key], dim=1),
+        torch.cat([reference_value, value], dim=1),
+        heads,
+        None,
+    )
+    return joined[:, reference_query.shape[1] :]
+
+
+def image_prompt_attention(
+    query: Tensor, image_key: Tensor, image_value: Tensor, heads: int, strength: float = 1.0, attend: Attend = attend
+) -> Tensor:
+    """Second term of Eq. 3, to be added to the text attention before the out projection: (B, N, C) -> (B, N, C)."""
+    return attend(query, image_key, image_value, heads, None) * strength
+
+
+def sincos_position(
+    height: int, width: int, channels: int, amplitude: float, device: torch.device | str, dtype: torch.dtype
+) -> Tensor:
+    """Fixed 2-D position (1, height * width, channels) of the from-scratch models (DESIGN: reference_position).
+
+    Coordinates are relative to the longer side, so that every level and working size shares one scale; half of the
+    channels encode y, half x, with frequencies from half a cycle to eight cycles per longer side.
+    """
+    pairs = channels // 4
+    frequencies = 2 * math.pi * torch.logspace(math.log2(0.5), math.log2(8.0), pairs, base=2.0, device=device)
+    longer = max(height, width)
+    y = (torch.arange(height, device=device) + 0.5) / longer
+    x = (torch.arange(width, device=device) + 0.5) / longer
+    y, x = torch.meshgrid(y, x, indexing="ij")
+    angles = [axis.reshape(-1, 1) * frequencies for axis in (y, x)]  # (N, pairs) each
+    code = torch.cat([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=1)
+    code = F.pad(code, (0, channels - code.shape[1]))
+    return (amplitude * code).to(dtype)[None]
+
+
+def level_shape(tokens: int, latent_shape: Sequence[int]) -> tuple[int, int]:
+    """Height and width of a UNet level from its token count and the latent's (height, width).
+
+    Each level halves the latent, rounding up, as the UNet's stride-2 convolutions do.
+    """
+    height, width = latent_shape
+    while height * width > tokens:
+        height, width = (height + 1) // 2, (width + 1) // 2
+    if height * width != tokens:
+        raise ValueError(f"{tokens} tokens are no level of a {tuple(latent_shape)} latent.")
+    return height, width

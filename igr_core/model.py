@@ -1,0 +1,135 @@
+"""IGR (paper Fig. 3): GarmNet, image prompt and denoiser as one module, for training and headless running."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .bundle import Bundle
+from .config import PROMPT_NAMES, ModelConfig
+from .diffusers_adapter import Fusion, Position, install_capture, install_fusion, unused_parameters
+from .garmfus import RowPlan
+from .image_prompt import ImagePrompt
+from .networks import build_unet
+
+
+def latent_mask(mask: Tensor, downscale: int) -> Tensor:
+    """Mask resized to latent size by area: (B, 1, H, W) -> (B, 1, H / downscale, W / downscale), 0..1."""
+    return F.avg_pool2d(mask, downscale)
+
+
+class IGR(nn.Module):
+    """The trainable networks. VAE and image encoder stay outside: they are frozen and shared."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.denoiser = build_unet(config.denoiser)
+        install_fusion(self.denoiser)
+        self.garmnet = build_unet(config.garmnet) if config.garmnet else None
+        if self.garmnet is not None:
+            install_capture(self.garmnet)
+            unused = set(unused_parameters(self.garmnet))
+            for name, parameter in self.garmnet.named_parameters():
+                parameter.requires_grad_(name not in unused)
+        self.image_prompt = ImagePrompt(config.image_prompt, config.denoiser) if config.image_prompt else None
+        shape = (config.prompt_tokens, config.denoiser.cross_attention_dim)
+        self.prompts = nn.ParameterDict({name: nn.Parameter(torch.zeros(shape), False) for name in PROMPT_NAMES})
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle) -> IGR:
+        """Build and fill the networks; raises IGRError naming file and part where weights do not fit."""
+        model = cls(bundle.info.model)
+        bundle.load_into(model.denoiser, "denoiser")
+        if model.garmnet is not None:
+            bundle.load_into(model.garmnet, "garmnet")
+        if model.image_prompt is not None:
+            bundle.load_into(model.image_prompt, "image_prompt")
+        for name, prompt in bundle.prompts().items():
+            model.prompts[name].data.copy_(prompt)
+        return model
+
+    def text(self, names: Sequence[str]) -> Tensor:
+        """Text embeddings of the named prompts: (B, prompt_tokens, cross_attention_dim)."""
+        return torch.stack([self.prompts[name] for name in names])
+
+    def position(self, latent: Tensor) -> Position | None:
+        """The position of this model for latents (B, 4, h, w), or None for the paper's model."""
+        if self.config.reference_position == "none":
+            return None
+        return Position((latent.shape[2], latent.shape[3]), self.config.reference_position_amplitude)
+
+    def encode_reference(self, person_latent: Tensor, mask: Tensor, categories: Sequence[str]) -> dict[str, Tensor]:
+        """GarmNet once at t = 0 (paper, F_hl): (B, 4, h, w), (B, 1, h, w) -> features (B, N, C) by block name."""
+        if self.garmnet is None:
+            raise ValueError("This model has no GarmNet.")
+        features: dict[str, Tensor] = {}
+        sample = torch.cat([person_latent, mask.to(person_latent.dtype)], dim=1)  # (B, 5, h, w)
+        self.garmnet(
+            sample,
+            torch.zeros(sample.shape[0], dtype=torch.long, device=sample.device),
+            encoder_hidden_states=self.text(categories).to(sample.dtype),
+            cross_attention_kwargs={"capture": features, "position": self.position(sample)},
+        )
+        return features
+
+    def fusion(
+        self,
+        latent: Tensor,
+        reference_rows: Sequence[int],
+        features: dict[str, Tensor] | None,
+        image_rows: Sequence[int],
+        image_features: Tensor | None,
+        *,
+        reference_strength: float = 1.0,
+        image_prompt_strength: float = 1.0,
+        keep: bool = False,
+    ) -> Fusion:
+        """Conditions of one denoiser call (or, with `keep`, of a whole sampling run).
+
+        `reference_rows[row]` and `image_rows[row]` are the index of the row's condition, or -1 for none.
+        """
+        keys_values = None
+        if self.image_prompt is not None and image_features is not None:
+            keys_values = self.image_prompt.keys_values(self.image_prompt(image_features))
+        return Fusion(
+            RowPlan(tuple(reference_rows)),
+            features,
+            RowPlan(tuple(image_rows)),
+            keys_values,
+            self.position(latent),
+            reference_strength,
+            image_prompt_strength,
+            {} if keep else None,
+        )
+
+    def denoise(self, latent: Tensor, timestep: Tensor, text: Tensor, fusion: Fusion | None) -> Tensor:
+        """The denoiser's prediction (B, 4, h, w) for noisy latents at their timesteps."""
+        return self.denoiser(
+            latent,
+            timestep,
+            encoder_hidden_states=text.to(latent.dtype),
+            cross_attention_kwargs={"fusion": fusion},
+        ).sample
+
+    def forward(
+        self,
+        noisy: Tensor,
+        timestep: Tensor,
+        prompts: Sequence[str],
+        person_latent: Tensor,
+        mask: Tensor,
+        categories: Sequence[str],
+        image_features: Tensor | None,
+        reference_rows: Sequence[int],
+        image_rows: Sequence[int],
+    ) -> Tensor:
+        """Training step's prediction: rows (B, 4, h, w) over R conditions; several rows may share a condition."""
+        features = None
+        if self.garmnet is not None:
+            features = self.encode_reference(person_latent, mask, categories)
+        fusion = self.fusion(noisy, reference_rows, features, image_rows, image_features)
+        return self.denoise(noisy, timestep, self.text(prompts), fusion)

@@ -1,0 +1,80 @@
+"""Invariant 1 of DESIGN section 7, and the arithmetic around it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from igr_core.garmfus import (
+    RowPlan,
+    attend,
+    concatenated_self_attention,
+    image_prompt_attention,
+    level_shape,
+    reference_self_attention,
+    sincos_position,
+)
+
+
+def tensors(*shapes: tuple[int, ...]) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(shape, generator=generator) for shape in shapes]
+
+
+@pytest.mark.parametrize("heads", [1, 2, 8])
+def test_own_queries_equal_concatenate_and_keep_half(heads: int) -> None:
+    own, other = (2, 48, 64), (2, 30, 64)
+    q, k, v, rq, rk, rv = tensors(own, own, own, other, other, other)
+    kept = concatenated_self_attention(q, k, v, rq, rk, rv, heads)
+    assert (reference_self_attention(q, k, v, rk, rv, heads) - kept).abs().max() < 1e-5
+
+
+def test_reference_strength_fades_to_plain_self_attention() -> None:
+    q, k, v, rk, rv = tensors(*[(1, 20, 16)] * 5)
+    plain = attend(q, k, v, 2)
+    full = reference_self_attention(q, k, v, rk, rv, 2)
+    distances = [
+        (reference_self_attention(q, k, v, rk, rv, 2, strength) - plain).norm() for strength in (1e-6, 0.1, 0.5, 1.0)
+    ]
+    assert distances[0] < 1e-3
+    assert all(a < b for a, b in zip(distances, distances[1:], strict=False))
+    assert torch.equal(reference_self_attention(q, k, v, rk, rv, 2, 1.0), full)
+
+
+def test_reference_strength_two_counts_the_reference_twice() -> None:
+    q, k, v, rk, rv = tensors(*[(1, 20, 16)] * 5)
+    twice = reference_self_attention(q, k, v, torch.cat([rk, rk], 1), torch.cat([rv, rv], 1), 2)
+    assert torch.allclose(reference_self_attention(q, k, v, rk, rv, 2, 2.0), twice, atol=1e-5)
+
+
+def test_image_prompt_term_scales_with_its_strength() -> None:
+    q, k, v = tensors((2, 20, 16), (2, 4, 16), (2, 4, 16))
+    assert torch.allclose(image_prompt_attention(q, k, v, 2, 0.5) * 2, image_prompt_attention(q, k, v, 2))
+
+
+@pytest.mark.parametrize("source", [(0, 1, 2), (-1, -1, 0, 1), (1, -1, 0, 1, -1), (-1, -1)])
+def test_split_and_join_keep_the_order_of_rows(source: tuple[int, ...]) -> None:
+    plan = RowPlan(source)
+    rows = torch.arange(len(source) * 3.0).view(len(source), 3, 1)
+    assert torch.equal(plan.join(*plan.split(rows)), rows)
+
+
+def test_pick_gives_each_row_its_own_reference() -> None:
+    references = torch.arange(3.0).view(3, 1, 1)
+    assert RowPlan((2, -1, 0, 0)).pick(references).flatten().tolist() == [2, 0, 0]
+    assert RowPlan((-1, 0, 1, 2)).pick(references) is references
+
+
+def test_sincos_position_is_scale_free_and_tells_places_apart() -> None:
+    coarse = sincos_position(8, 6, 64, 2.5, "cpu", torch.float32)[0]
+    fine = sincos_position(16, 12, 64, 2.5, "cpu", torch.float32)[0].view(8, 2, 6, 2, 64).mean((1, 3)).view(48, 64)
+    closest = (coarse @ fine.T).argmax(1)
+    assert torch.equal(closest, torch.arange(48))
+    assert coarse.abs().max() <= 2.5
+
+
+def test_level_shape_follows_the_unet_down() -> None:
+    assert [level_shape(n, (32, 24)) for n in (768, 192, 48)] == [(32, 24), (16, 12), (8, 6)]
+    assert level_shape(6 * 5, (12, 9)) == (6, 5)
+    with pytest.raises(ValueError, match="no level"):
+        level_shape(100, (32, 24))
