@@ -1,0 +1,265 @@
+"""Restoring one photo or a folder of them: what belongs together, what is left to do, what went wrong."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from .config import ViewConfig
+from .errors import IGRError
+from .finish import to_rgba
+from .geometry import GarmentView, make_view
+from .images import PICTURE_SUFFIXES, check_picture_name, load_mask, load_photo, save_image
+from .inputs import check_category
+
+StepProgress = Callable[[int, int], None]
+"""Called with the steps done and the steps in all."""
+
+logger = logging.getLogger(__name__)
+
+
+class UsageMistake(IGRError):
+    """The command itself is wrong, so that nothing was started."""
+
+
+class BundleProblem(IGRError):
+    """The model itself cannot be used, so that no photo of the run can be restored."""
+
+
+class Restorer(Protocol):
+    """The part of GarmentRestorer that a run needs."""
+
+    def restore(
+        self,
+        view: GarmentView,
+        category: str,
+        *,
+        steps: int,
+        guidance: float,
+        seed: int,
+        progress: StepProgress | None,
+    ) -> Tensor:
+        """Restore the garments of a view: (B, 3, H, W) in 0..1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to restore."""
+
+    person: Path
+    """The photo."""
+    mask: Path
+    """Its garment mask."""
+    category: str
+    """upper, lower or full."""
+    out: Path
+    """The picture to write."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every photo of a run has in common."""
+
+    size: tuple[int, int]
+    """Working width and height in pixels."""
+    view: ViewConfig
+    """Layout of the photo."""
+    crop_size: int = 224
+    """Side of the garment crop that the image encoder reads."""
+    steps: int = 25
+    """Denoising steps."""
+    guidance: float = 1.5
+    """Classifier-free guidance scale."""
+    seed: int = 0
+    """Seed of the noise, the same for every photo."""
+    transparent: bool = False
+    """Write RGBA with the background cut away."""
+
+    @property
+    def mode(self) -> Literal["RGB", "RGBA"]:
+        """Mode of the pictures to write."""
+        return "RGBA" if self.transparent else "RGB"
+
+
+@dataclass
+class Report:
+    """How a run went."""
+
+    done: list[Path] = field(default_factory=list)
+    """Pictures written."""
+    skipped: list[Path] = field(default_factory=list)
+    """Pictures that were there before."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """The sentence for each photo that could not be restored, by its name."""
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Warnings by photo name."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The photos of a run, and those that cannot be restored as things lie."""
+
+    jobs: tuple[Job, ...]
+    """Photos to restore, by name."""
+    failed: dict[str, str]
+    """The sentence for each photo that has no mask or no valid category."""
+
+
+def plan_jobs(person: Path, mask: Path, category: str, out: Path, mode: Literal["RGB", "RGBA"]) -> Plan:
+    """Pair photos, masks, categories and outputs; `category` is a word or a CSV file of name,category.
+
+    Raises UsageMistake when the paths do not go together or a file or folder is missing.
+    """
+    for label, path in (("photo or folder", person), ("mask or mask folder", mask)):
+        if not path.exists():
+            raise UsageMistake(f"The {label} {path} is not there: check the name.")
+    if person.is_dir() != mask.is_dir():
+        kind = "folder" if person.is_dir() else "file"
+        raise UsageMistake(f"{person} is a {kind}, so --mask must be a {kind} too, but {mask} is not.")
+    if person.samefile(mask):
+        raise UsageMistake(f"--mask is {person} itself: name the mask, white where the garment is.")
+    categories = _Categories(category)
+    if person.is_dir():
+        return _plan_folder(person, mask, categories, out)
+    if out.is_dir():
+        raise UsageMistake(f"{out} is a folder: name the picture to write, such as {out / person.stem}.png.")
+    if out.exists() and (out.samefile(person) or out.samefile(mask)):
+        raise UsageMistake(f"--out {out} would overwrite its own input: choose another name.")
+    try:
+        check_picture_name(out, mode)
+        return Plan((Job(person, mask, categories.of(person), out),), {})
+    except IGRError as error:
+        raise UsageMistake(str(error)) from error
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    report: Report,
+    settings: Settings,
+    restorer: Callable[[], Restorer],
+    on_step: StepProgress | None = None,
+    on_photo: Callable[[Job], None] | None = None,
+) -> None:
+    """Restore the jobs one after the other and note in `report` how each went.
+
+    `restorer` is called for the first photo that proves usable, so bad input never waits for a model to load.
+    """
+    for job in jobs:
+        if on_photo is not None:
+            on_photo(job)
+        name = job.person.name
+        try:
+            view = _load_view(job, settings)
+            if view.warnings:
+                report.notes[name] = view.warnings
+            image = restorer().restore(
+                view,
+                job.category,
+                steps=settings.steps,
+                guidance=settings.guidance,
+                seed=settings.seed,
+                progress=on_step,
+            )
+            save_image(job.out, to_rgba(image) if settings.transparent else image, settings.mode)
+            report.done.append(job.out)
+        except BundleProblem:
+            raise
+        except IGRError as error:
+            report.failed[name] = str(error)
+        except (MemoryError, torch.OutOfMemoryError):
+            report.failed[name] = "There was not enough memory: choose a smaller --size."
+        except Exception as error:  # a defect of ours: show it in full, but let the other photos go on
+            logger.exception("Unexpected failure on %s", job.person)
+            report.failed[name] = f"It failed unexpectedly ({error}): please report this."
+
+
+def without_existing(jobs: Iterable[Job], report: Report) -> list[Job]:
+    """The jobs whose picture is not there yet; the others are noted as skipped."""
+    left = []
+    for job in jobs:
+        if job.out.exists():
+            report.skipped.append(job.out)
+        else:
+            left.append(job)
+    return left
+
+
+def _load_view(job: Job, settings: Settings) -> GarmentView:
+    person, mask = load_photo(job.person), load_mask(job.mask)
+    try:
+        return make_view(person, mask, settings.size, settings.view, settings.crop_size)
+    except IGRError as error:
+        raise IGRError(f"{job.person} with mask {job.mask}: {error}") from error
+
+
+def _plan_folder(persons: Path, masks: Path, categories: _Categories, out: Path) -> Plan:
+    if out.is_file():
+        raise UsageMistake(f"{persons} is a folder, so --out must be a folder too, but {out} is a file.")
+    if out.exists() and (out.samefile(persons) or out.samefile(masks)):
+        raise UsageMistake(f"--out {out} would mix with its own input: choose another folder.")
+    photos = _pictures(persons)
+    if not photos:
+        raise UsageMistake(f"{persons} has no pictures ({', '.join(PICTURE_SUFFIXES)}): choose another folder.")
+    mask_by_stem = {path.stem: path for path in _pictures(masks)}
+    jobs: dict[str, Job] = {}
+    failed: dict[str, str] = {}
+    for photo in photos:
+        try:
+            if photo.stem not in mask_by_stem:
+                raise IGRError(f"It has no mask: put {photo.stem}.png into {masks}.")
+            if photo.stem in jobs:
+                raise IGRError(f"It would be written over {jobs[photo.stem].person.name}'s result: rename one of them.")
+            job = Job(photo, mask_by_stem[photo.stem], categories.of(photo), out / f"{photo.stem}.png")
+            jobs[photo.stem] = job
+        except IGRError as error:
+            failed[photo.name] = str(error)
+    return Plan(tuple(jobs.values()), failed)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
+
+
+class _Categories:
+    """One category for all photos, or a CSV file that has a line for each."""
+
+    def __init__(self, given: str) -> None:
+        self._path = Path(given) if given.lower().endswith(".csv") else None
+        if self._path is not None:
+            self._by_name = _read_categories(self._path)
+            return
+        try:
+            self._word = check_category(given)
+        except IGRError as error:
+            raise UsageMistake(f"{error} A .csv file with the columns name,category works too.") from error
+
+    def of(self, photo: Path) -> str:
+        """Category of a photo; raises IGRError when the file does not name it or names an unknown one."""
+        if self._path is None:
+            return self._word
+        category = self._by_name.get(photo.name, self._by_name.get(photo.stem))
+        if category is None:
+            raise IGRError(f"It has no category: add the line {photo.name},upper (or lower, full) to {self._path}.")
+        try:
+            return check_category(category)
+        except IGRError as error:
+            raise IGRError(f"{self._path}, line {photo.name}: {error}") from error
+
+
+def _read_categories(path: Path) -> dict[str, str]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            rows = csv.DictReader(handle)
+            if not {"name", "category"} <= set(rows.fieldnames or ()):
+                raise UsageMistake(f"{path} must begin with the line name,category.")
+            return {(row["name"] or "").strip(): (row["category"] or "").strip() for row in rows}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageMistake(f"{path} cannot be read as a CSV file ({error}): check it.") from error

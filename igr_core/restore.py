@@ -1,0 +1,154 @@
+"""The headless restore pipeline: garment view in, flat garment out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import Tensor, nn
+from transformers import CLIPVisionModelWithProjection
+
+from .bundle import Bundle, BundleInfo
+from .config import CATEGORIES, ModelConfig
+from .errors import IGRError
+from .geometry import GarmentView
+from .image_encoder import preprocess
+from .model import IGR, latent_mask
+from .networks import build_image_encoder, build_scheduler, build_vae
+from .sampling import Conditions, Progress, draw_noise, sample_ddim
+
+
+def encode_picture(vae: AutoencoderKL, picture: Tensor) -> Tensor:
+    """Pictures (B, 3, H, W) in 0..1 -> scaled latents (B, 4, H / f, W / f), the distribution's mode."""
+    return vae.encode(picture * 2 - 1).latent_dist.mode() * vae.config.scaling_factor  # type: ignore[union-attr]
+
+
+def decode_latent(vae: AutoencoderKL, latent: Tensor) -> Tensor:
+    """Scaled latents (B, 4, h, w) -> pictures (B, 3, h * f, w * f) in 0..1."""
+    return (vae.decode(latent / vae.config.scaling_factor).sample / 2 + 0.5).clamp(0, 1)  # type: ignore[union-attr]
+
+
+def encode_crop(encoder: CLIPVisionModelWithProjection, crop: Tensor, layout: str) -> Tensor:
+    """Crops p_g (B, 3, S, S) in 0..1 -> the image-encoder output that the projection `layout` reads."""
+    pixels = preprocess(crop)
+    if layout == "linear":
+        return encoder(pixels).image_embeds  # (B, projection_dim)
+    return encoder(pixels, output_hidden_states=True).hidden_states[-2]  # (B, tokens, hidden_size)
+
+
+class GarmentRestorer:
+    """A bundle's networks, ready to restore garments."""
+
+    def __init__(
+        self,
+        info: BundleInfo,
+        model: IGR,
+        vae: AutoencoderKL,
+        image_encoder: CLIPVisionModelWithProjection | None,
+    ) -> None:
+        self.info = info
+        self.model = model.eval()
+        self.vae = vae.eval()
+        self.image_encoder = image_encoder.eval() if image_encoder is not None else None
+        self.scheduler = build_scheduler(info.model.noise)
+
+    @classmethod
+    def from_bundle(cls, path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> GarmentRestorer:
+        """Load a bundle that carries its own VAE and image encoder.
+
+        Raises IGRError naming the file when it is not a bundle, or when a part that it needs is not inside.
+        """
+        bundle = Bundle.open(path)
+        config = bundle.info.model
+        _require_parts(bundle, config)
+        vae = build_vae(config.vae)
+        bundle.load_into(vae, "vae")
+        encoder = None
+        if config.image_prompt is not None:
+            encoder = build_image_encoder(config.image_encoder)
+            bundle.load_into(encoder, "image_encoder")
+        model = IGR.from_bundle(bundle)
+        for module in (model, vae, encoder):
+            if module is not None:
+                nn.Module.to(module, device=device, dtype=dtype)  # the libraries' own `to` warn about nothing
+        return cls(bundle.info, model, vae, encoder)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks live."""
+        return next(self.model.parameters()).device
+
+    @torch.no_grad()
+    def conditions(self, view: GarmentView, categories: Sequence[str]) -> Conditions:
+        """Run both extractors once (paper section 3.2) on a view of B persons."""
+        dtype = next(self.model.parameters()).dtype
+        person, mask, crop = (x.to(self.device, dtype) for x in (view.person, view.mask, view.crop))
+        features = image_features = None
+        if self.model.garmnet is not None:
+            latent = encode_picture(self.vae, person)
+            features = self.model.encode_reference(latent, latent_mask(mask, self.info.model.vae.downscale), categories)
+        if self.image_encoder is not None and self.info.model.image_prompt is not None:
+            image_features = encode_crop(self.image_encoder, crop, self.info.model.image_prompt.layout)
+        return Conditions(categories, features, image_features)
+
+    @torch.no_grad()
+    def restore(
+        self,
+        view: GarmentView,
+        category: str | Sequence[str],
+        *,
+        steps: int = 25,
+        guidance: float = 1.5,
+        seed: int = 0,
+        reference_strength: float = 1.0,
+        image_prompt_strength: float = 1.0,
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """Restore the garments of B persons: (B, 3, H, W) in 0..1 at the view's size.
+
+        Raises IGRError for an unknown category, a step count out of range or a size that the model cannot work at.
+        """
+        count, _, height, width = view.person.shape
+        categories = [category] * count if isinstance(category, str) else list(category)
+        self._check(categories, count, steps, width, height)
+        conditions = self.conditions(view, categories)
+        f = self.info.model.vae.downscale
+        noise = draw_noise((count, self.info.model.vae.latent_channels, height // f, width // f), seed)
+        latent = sample_ddim(
+            self.model,
+            self.scheduler,
+            noise.to(self.device, next(self.model.parameters()).dtype),
+            conditions,
+            steps=steps,
+            guidance=guidance,
+            reference_strength=reference_strength,
+            image_prompt_strength=image_prompt_strength,
+            progress=progress,
+        )
+        return decode_latent(self.vae, latent).float().cpu()
+
+    def _check(self, categories: Sequence[str], count: int, steps: int, width: int, height: int) -> None:
+        unknown = sorted(set(categories) - set(CATEGORIES))
+        if unknown:
+            raise IGRError(f"Unknown category {unknown[0]!r}; choose one of {', '.join(CATEGORIES)}.")
+        if len(categories) != count:
+            raise IGRError(f"{len(categories)} categories for {count} persons; give one, or one for each person.")
+        if not 1 <= steps <= self.info.model.noise.train_steps:
+            raise IGRError(f"steps is {steps}; it must lie in 1..{self.info.model.noise.train_steps}.")
+        step = self.info.model.size_step
+        if width % step or height % step:
+            raise IGRError(f"The view is {width}x{height}; this model works at multiples of {step} pixels.")
+
+
+def _require_parts(bundle: Bundle, config: ModelConfig) -> None:
+    for part, needed, expected in (
+        ("vae", True, bundle.info.expected_vae),
+        ("image_encoder", config.image_prompt is not None, bundle.info.expected_image_encoder),
+    ):
+        if needed and not bundle.has(part):
+            raise IGRError(
+                f"{bundle.path} carries no {part} (it expects {expected or 'one beside it'}); "
+                f"headless restoring needs a bundle with its own: export it with the {part} included."
+            )
