@@ -1,0 +1,161 @@
+"""Painting a scene: person picture, masks and flat garment."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from .arrays import enlarge
+from .background import draw_background
+from .body import paint_arm, paint_hair_back, paint_head, paint_leg, paint_torso
+from .canvas import Canvas, View
+from .flat import flat_picture, flat_view, reduce
+from .layers import Layer, rasterise
+from .masks import agnostic_mask
+from .occluders import paint_big_object, paint_hair_over, paint_handbag, paint_strap
+from .parts import SOLE, Garment
+from .scene import DEFECTS, Scene, draw_scene, wobble_grid
+
+NATIVE = (384, 512)
+TUCK = 0.224  # along where a tucked top disappears below the waistband
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One training sample: a dressed person and the garment asked for, flat on white."""
+
+    person: Image.Image  # RGB
+    garment_mask: Image.Image  # L 0/255, visible pixels of the garment
+    agnostic_mask: Image.Image  # L 0/255, larger, covers arms or legs too
+    garment: Image.Image  # RGB on pure white
+    garment_silhouette: Image.Image  # L 0/255
+    category: str  # "upper", "lower", "full"
+    attributes: dict[str, str | float | bool]
+
+
+def make_pair(
+    seed: int, size: tuple[int, int] | None = None, *, category: str | None = None, defect: str | None = None
+) -> Pair:
+    """Draw the pair of a seed at `size` = (width, height), 3:4 portrait; the same seed gives the same bytes."""
+    width, height = size or NATIVE
+    if width < 24 or width * 4 != height * 3:
+        raise ValueError(f"make_pair: size {width}x{height} is not 3:4 portrait; use e.g. 192x256 or 384x512.")
+    if category not in (None, "upper", "lower", "full"):
+        raise ValueError(f"make_pair: unknown category {category!r}; use upper, lower or full.")
+    if defect is not None and defect not in DEFECTS:
+        raise ValueError(f"make_pair: unknown defect {defect!r}; use one of {', '.join(DEFECTS)}.")
+    scene = draw_scene(seed, category, defect)
+    factor = float(np.clip(round(600 / height * 4) / 4, 1.0, 2.0))
+    inner = (round(height * factor), round(width * factor))
+    stretch = flat_view(scene.garment, scene.flat, *inner, scene.flat_fill)
+    view = View(scene.scale, scene.offset, *inner)
+    layers = _layers(scene.garment, max(stretch.ppu, view.ppu), scene.seed, 1)
+    flat, cover = flat_picture(scene.garment, layers, scene.flat, stretch)
+    canvas = paint_person(scene, view, layers)
+    rgb = ((canvas.rgb - 128) * scene.contrast + 128) * np.array(scene.light, np.float32)
+    noise = np.random.default_rng([seed, 3]).standard_normal((256, 192)).astype(np.float32)
+    rgb += enlarge(noise, *inner)[..., None] * 1.2
+    mask = reduce(canvas.visible * 255, (width, height)).point(lambda v: 255 if v > 127 else 0)
+    return Pair(
+        reduce(rgb, (width, height)),
+        mask,
+        agnostic_mask(mask, scene.pose, view, scene.garment.category),
+        reduce(flat, (width, height)),
+        reduce(cover * 255, (width, height)).point(lambda v: 255 if v > 127 else 0),
+        scene.garment.category,
+        _attributes(scene),
+    )
+
+
+def _attributes(scene: Scene) -> dict[str, str | float | bool]:
+    return {
+        **scene.garment.attributes,
+        "defect": scene.defect,
+        "occlusion": scene.occlusion,
+        "framing": scene.framing,
+        "lean": round(float(np.degrees(scene.pose.lean)), 2),
+        "turn": round(scene.pose.turn, 3),
+        "arm_left": scene.pose.arm_kinds[0],
+        "arm_right": scene.pose.arm_kinds[1],
+        "hair": scene.look.hairstyle,
+        "scale": round(scene.scale, 4),
+    }
+
+
+def _layers(garment: Garment, ppu: float, seed: int, stream: int) -> list[Layer]:
+    rng = np.random.default_rng([seed, 40 + stream])
+    folds = float(rng.uniform(0.5, 1.3))
+    return [rasterise(part, ppu, rng, folds) for part in garment.parts]
+
+
+def paint_person(scene: Scene, view: View, layers: list[Layer]) -> Canvas:
+    """Paint background, body, clothes and occluders from back to front."""
+    height, width = view.height, view.width
+    rng = np.random.default_rng([scene.seed, 11])
+    back, _ = draw_background(rng, height, width, scene.offset[1] + SOLE * scene.scale)
+    grid = wobble_grid(scene.seed)
+    wobble = np.stack([enlarge(grid[0], height, width), enlarge(grid[1], height, width)], -1)
+    canvas = Canvas(back, np.zeros((height, width), np.float32), view, wobble)
+    other = _layers(scene.other, view.ppu, scene.seed, 2) if scene.other else []
+    over = _layers(scene.over, view.ppu, scene.seed, 3) if scene.over else []
+    top, low = (other, layers) if scene.garment.category == "lower" else (layers, other)
+    wanted = {id(layer) for layer in layers}
+    _paint_outfit(canvas, scene, top, low, over, wanted)
+    _paint_occlusion(canvas, scene, rng)
+    return canvas
+
+
+def _wear(canvas: Canvas, scene: Scene, layers: list[Layer], wanted: set[int], until: float | None = None) -> None:
+    for layer in layers:
+        canvas.cloth(layer, scene.pose.bones[layer.part.bone], True, id(layer) in wanted, 0.2, until)
+
+
+def _paint_outfit(
+    canvas: Canvas, scene: Scene, top: list[Layer], low: list[Layer], over: list[Layer], wanted: set[int]
+) -> None:
+    pose, look = scene.pose, scene.look
+    sleeves = {s: [a for a in (over or top) if a.part.bone == f"arm_{s}"] for s in ("l", "r")}
+    body = [a for a in top if not a.part.bone.startswith("arm") and a.part.z >= 0]
+    behind = [a for a in top if a.part.z <= -2]
+    paint_hair_back(canvas, pose, look)
+    _wear(canvas, scene, behind, wanted)
+    paint_torso(canvas, pose, look)
+    for k, s in enumerate(("l", "r")):
+        if not pose.arm_front[k]:
+            paint_arm(canvas, pose, look, s)
+            _wear(canvas, scene, sleeves[s], wanted)
+    for s in ("l", "r"):
+        paint_leg(canvas, pose, look, s)
+    if scene.tucked and _tuckable(scene):
+        _wear(canvas, scene, body, wanted, TUCK)
+        _wear(canvas, scene, low, wanted)
+    else:
+        _wear(canvas, scene, low, wanted)
+        _wear(canvas, scene, body, wanted)
+    _wear(canvas, scene, [a for a in over if not a.part.bone.startswith("arm") and a.part.z >= 0], wanted)
+    for k, s in enumerate(("l", "r")):
+        if pose.arm_front[k]:
+            paint_arm(canvas, pose, look, s, hand=pose.arm_kinds[k] != "pocket")
+            _wear(canvas, scene, sleeves[s], wanted)
+    paint_head(canvas, pose, look)
+
+
+def _tuckable(scene: Scene) -> bool:
+    upper = scene.garment if scene.garment.category == "upper" else scene.other
+    return (
+        scene.garment.category != "full"
+        and upper is not None
+        and upper.cut in ("tee", "shirt", "blouse", "tank", "long_sleeve", "polo")
+    )
+
+
+def _paint_occlusion(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
+    if scene.defect == "occluded":
+        low = {"upper": 0.16, "lower": 0.34, "full": 0.2}[scene.garment.category]
+        paint_big_object(canvas, scene.pose, rng, low + float(rng.uniform(-0.03, 0.05)))
+    elif scene.occlusion == "hair":
+        paint_hair_over(canvas, scene.pose, scene.look.hair, rng)
+    elif scene.occlusion == "strap":
+        paint_strap(canvas, scene.pose, rng)
+    elif scene.occlusion == "handbag":
+        paint_handbag(canvas, scene.pose, rng, "l" if rng.random() < 0.5 else "r")
