@@ -1,0 +1,166 @@
+"""Run mechanics: configs, logs, checkpoints, random state."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from igr_core.errors import IGRError
+from training.run import (
+    Average,
+    RunFolder,
+    cosine_rate,
+    load_config,
+    load_latest,
+    random_state,
+    restore_random_state,
+    save_checkpoint,
+    seed_everything,
+    step_generator,
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """For the config test."""
+
+    steps: int = 3
+    """A number."""
+
+
+def _draws() -> list[float]:
+    return [random.random(), random.gauss(0, 1), np.random.rand(), np.random.randn(), float(torch.rand(()))]
+
+
+def test_config_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("steps: 7\n")
+    assert load_config(Settings, path).steps == 7
+    path.write_text("")
+    assert load_config(Settings, path).steps == 3
+    for text, what in (("stepz: 7\n", "stepz"), ("steps: many\n", "steps"), ("steps: [", "YAML"), ("- 1\n", "mapping")):
+        path.write_text(text)
+        with pytest.raises(IGRError, match=what):
+            load_config(Settings, path)
+    with pytest.raises(IGRError, match="missing.yaml"):
+        load_config(Settings, tmp_path / "missing.yaml")
+
+
+def test_random_state_is_exact() -> None:
+    seed_everything(5)
+    random.gauss(0, 1)
+    np.random.randn()
+    state = random_state()
+    expected = _draws()
+    assert _draws() != expected
+    restore_random_state(state)
+    assert _draws() == expected
+
+
+def test_checkpoint_brings_state_and_random_numbers_back(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    assert load_latest(run) is None
+    seed_everything(1)
+    save_checkpoint(run, 2, {"weights": torch.arange(3)})
+    expected = _draws()
+    found = load_latest(run)
+    assert found is not None
+    assert found.step == 2
+    assert torch.equal(found.state["weights"], torch.arange(3))
+    assert _draws() == expected
+
+
+def test_rotation_keeps_the_newest(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for step in (1, 2, 10):
+        save_checkpoint(run, step, {}, keep=2)
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["step-000000002.pt", "step-000000010.pt"]
+
+
+def test_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    save_checkpoint(run, 1, {"x": torch.ones(100)})
+    newest = save_checkpoint(run, 2, {"x": torch.zeros(100)})
+    newest.write_bytes(newest.read_bytes()[:200])
+    found = load_latest(run)
+    assert found is not None
+    assert found.step == 1
+    newest.write_bytes(b"")
+    found = load_latest(run)
+    assert found is not None
+    assert found.step == 1
+
+
+def _full_disk_as_system(data: object, path: Path) -> None:
+    Path(path).write_bytes(b"half")
+    raise OSError(28, "No space left on device")
+
+
+def _full_disk_as_torch(data: object, path: Path) -> None:
+    Path(path).write_bytes(b"half")
+    raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0")
+
+
+@pytest.mark.parametrize("failing", [_full_disk_as_system, _full_disk_as_torch])
+def test_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: object) -> None:
+    run = RunFolder(tmp_path)
+    save_checkpoint(run, 1, {"x": torch.ones(3)}, keep=1)
+    monkeypatch.setattr(torch, "save", failing)
+    with pytest.raises(IGRError, match="step-000000002.pt"):
+        save_checkpoint(run, 2, {"x": torch.ones(3)}, keep=1)
+    assert [path.name for path in run.checkpoints.iterdir()] == ["step-000000001.pt"]
+    found = load_latest(run)
+    assert found is not None
+    assert found.step == 1
+
+
+def test_resume_forgets_the_rows_that_come_again(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.log(1, {"loss": 0.5})
+    save_checkpoint(run, 1, {})
+    run.log(2, {"loss": 0.25})
+    with run.metrics.open("a") as handle:
+        handle.write("3,lo")  # a row cut by a kill
+    load_latest(run)
+    run.log(2, {"loss": 0.25})
+    run.close()
+    assert run.metrics.read_text() == "step,metric,value\n1,loss,0.5\n2,loss,0.25\n"
+
+
+def test_average_follows_and_swaps() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        layer.weight.fill_(0.0)
+        average = Average(layer, decay=0.5)
+        for _ in range(20):
+            layer.weight.fill_(1.0)
+            average.update()
+    assert 0.99 < float(average.weights["weight"]) < 1
+    kept = average.weights["weight"].clone()
+    average.swap()
+    assert torch.equal(layer.weight, kept)
+    average.swap()
+    assert float(layer.weight.detach()) == 1
+    again = Average(layer, decay=0.5)
+    again.load_state_dict(average.state_dict())
+    assert again.steps == 20
+    assert torch.equal(again.weights["weight"], kept)
+
+
+def test_cosine_rate() -> None:
+    assert cosine_rate(0, 100, 10) == pytest.approx(0.1)
+    assert cosine_rate(10, 100, 10) == pytest.approx(1.0)
+    assert cosine_rate(100, 100, 10) == pytest.approx(0.02)
+    assert cosine_rate(1000, 100, 10) == pytest.approx(0.02)
+
+
+def test_step_generator_depends_on_seed_and_step_only() -> None:
+    one = torch.rand(3, generator=step_generator(1, 2))
+    torch.rand(5)
+    assert torch.equal(one, torch.rand(3, generator=step_generator(1, 2)))
+    assert not torch.equal(one, torch.rand(3, generator=step_generator(1, 3)))
+    assert not torch.equal(one, torch.rand(3, generator=step_generator(2, 2)))

@@ -1,0 +1,121 @@
+"""The image encoder's training at tiny size: resume, export, losses, the shipped config; and preprocess."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from igr_core.config import ImageEncoderConfig, from_json
+from igr_core.errors import IGRError
+from igr_core.image_encoder import preprocess
+from igr_core.networks import build_image_encoder
+from training import train_image_encoder
+from training.data.drawn import DrawConfig, draw_shards
+from training.run import load_config, parameter_count
+from training.train_image_encoder import Corpus, EncoderTask, ImageEncoderTraining, encoder_loss, patch_pixels, train
+
+CONFIGS = Path(train_image_encoder.__file__).parent / "configs"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> ImageEncoderTraining:
+    """A run of four steps on four pairs."""
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_shards(folder, 4, 0, DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16), workers=1)
+    shape = ImageEncoderConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        image_size=16, patch_size=8, projection_dim=16,
+    )  # fmt: skip
+    return ImageEncoderTraining(
+        data=str(folder),
+        held_out=str(folder),
+        image_encoder=shape,
+        steps=4,
+        batch=3,
+        warmup=1,
+        thumbnail=(3, 4),
+        patch_detail=2,
+        minimum_visible=0.0,
+        bfloat16=False,
+        log_every=1,
+        save_every=2,
+        validate_every=3,
+    )
+
+
+def _rows(run: Path) -> list[str]:
+    return [row for row in (run / "metrics.csv").read_text().splitlines() if "seconds" not in row]
+
+
+def test_killed_run_goes_on_as_if_it_had_not_been(
+    tiny: ImageEncoderTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, parts = (replace(tiny, run=str(tmp_path / name)) for name in ("whole", "parts"))
+    train(whole)
+    real = train_image_encoder.encoder_loss
+    calls = 0
+
+    def killed(*arguments: object) -> dict[str, Tensor]:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise KeyboardInterrupt
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train_image_encoder, "encoder_loss", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(parts)
+    monkeypatch.setattr(train_image_encoder, "encoder_loss", real)
+    train(parts)
+    assert _rows(tmp_path / "parts") == _rows(tmp_path / "whole")
+    one, other = (load_file(tmp_path / name / "image_encoder.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_outputs_rebuild_the_tower(tiny: ImageEncoderTraining, tmp_path: Path) -> None:
+    scores = train(replace(tiny, run=str(tmp_path)))
+    summary = json.loads((tmp_path / "image_encoder.json").read_text())
+    tower = build_image_encoder(from_json(ImageEncoderConfig, summary["image_encoder"]))
+    tower.load_state_dict(load_file(tmp_path / "image_encoder.safetensors"))
+    assert summary["scores"] == scores
+    assert 0 <= scores["retrieval_at_1"] <= 1
+
+
+def test_every_part_of_the_loss_teaches(tiny: ImageEncoderTraining) -> None:
+    torch.manual_seed(0)
+    corpus = Corpus(tiny.data, tiny)
+    task = EncoderTask(tiny, corpus.words)
+    terms = encoder_loss(task, corpus, torch.arange(3), tiny)
+    assert {"contrast", "thumbnail", "patch", "total", *tiny.labels} == set(terms)
+    terms["total"].backward()
+    # The last layer feeds the embedding, the one before it the hidden states; nothing trained is left out.
+    without = [name for name, weight in task.named_parameters() if weight.grad is None]
+    assert without == []
+
+
+def test_patch_pixels_follow_the_patches(tiny: ImageEncoderTraining) -> None:
+    pixels = torch.zeros(1, 3, 16, 16)
+    pixels[..., :8, 8:] = 1  # the second patch
+    assert patch_pixels(pixels, tiny).mean(-1).tolist() == [[0, 1, 0, 0]]
+
+
+def test_pairs_that_hardly_show_the_garment_are_left_out(tiny: ImageEncoderTraining) -> None:
+    with pytest.raises(IGRError, match="seen well enough"):
+        Corpus(tiny.data, replace(tiny, minimum_visible=1.1))
+
+
+def test_preprocess_is_clips() -> None:
+    pixels = preprocess(torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1).expand(2, 3, 4, 4))
+    assert pixels.shape == (2, 3, 4, 4)
+    assert torch.allclose(pixels, torch.zeros(2, 3, 4, 4), atol=1e-6)
+    white = preprocess(torch.ones(1, 3, 1, 1)).flatten()
+    assert torch.allclose(white, torch.tensor([1.9303, 2.0749, 2.1459]), atol=1e-3)
+
+
+def test_shipped_config() -> None:
+    config = load_config(ImageEncoderTraining, CONFIGS / "demo_image_encoder.yaml")
+    assert parameter_count(build_image_encoder(config.image_encoder).parameters()) <= 1_500_000

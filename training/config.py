@@ -1,0 +1,123 @@
+"""Settings of the IGR trainer: one frozen dataclass per subject, filled from YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from igr_core.config import ModelConfig
+from igr_core.errors import IGRError
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the prepared pairs lie and how a batch is made of them."""
+
+    train: tuple[str, ...]
+    """Folders of prepared latents (python -m training.prepare) to train on."""
+    validation: str
+    """Folder of prepared latents that is never trained on."""
+    vae: str
+    """Trained VAE (.safetensors with its .json beside it), for validation pictures and export."""
+    image_encoder: str
+    """Trained image encoder, likewise."""
+    pairs_per_batch: int = 8
+    """Pairs of one step and process; GarmNet runs once for each."""
+    draws_per_pair: int = 1
+    """Noise draws of each pair in a step: rows of the denoiser = pairs_per_batch * draws_per_pair."""
+    limit: int | None = None
+    """Use only the first so many training pairs."""
+
+
+@dataclass(frozen=True)
+class DropConfig:
+    """Condition drop (Eq. 2): shares of the rows that lose conditions in training."""
+
+    everything: float = 0.10
+    """Empty prompt, no image prompt and no reference together: the row of CFG's unconditional half."""
+    image_prompt: float = 0.05
+    """Image prompt alone."""
+    reference: float = 0.05
+    """Reference alone."""
+    image_prompt_start: float | None = None
+    """Share of image-prompt drop at the first step, falling linearly to image_prompt; None for constant."""
+    start_steps: int = 0
+    """Steps over which image_prompt_start falls."""
+
+    def __post_init__(self) -> None:
+        total = self.everything + max(self.image_prompt, self.image_prompt_start or 0.0) + self.reference
+        if min(self.everything, self.image_prompt, self.reference) < 0 or total > 1:
+            raise IGRError(f"drop: the shares must be at least 0 and sum to 1 at most; they sum to {total:.2f}.")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Optimiser and schedule; the defaults are the paper's (section 4.1)."""
+
+    name: Literal["adamw", "muon"] = "adamw"
+    """`adamw` (paper), or `muon` for from-scratch models."""
+    learning_rate: float = 1e-5
+    """Peak learning rate."""
+    muon_learning_rate: float | None = None
+    """Peak learning rate of the matrices under muon; None for learning_rate."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW's moment decays."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    warmup_steps: int = 0
+    """Steps of linear warm-up."""
+    schedule: Literal["constant", "cosine", "decay"] = "constant"
+    """Learning rate after the warm-up; `decay`: constant, then linearly to 0 over the last decay_steps, so that a run
+    can be prolonged from any checkpoint before them."""
+    decay_steps: int = 0
+    """Steps of the final decay (schedule `decay` only)."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run of IGR."""
+
+    data: DataConfig
+    """Pairs and batches."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """The networks; ignored where init_bundle brings its own."""
+    init_bundle: str | None = None
+    """Bundle to start from; None for random weights."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Optimiser and schedule."""
+    drop: DropConfig = field(default_factory=DropConfig)
+    """Condition drop."""
+    min_snr_gamma: float | None = None
+    """Min-SNR loss weights with this gamma; None for uniform weights."""
+    key_from_query: bool = False
+    """Start W_k as W_q in the self-attentions: from-scratch models find correspondences sooner."""
+    steps: int = 1000
+    """Optimiser steps."""
+    accumulation: int = 1
+    """Batches per optimiser step."""
+    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    """Mixed precision."""
+    gradient_checkpointing: bool = False
+    """Trade time for memory in both UNets."""
+    ema_decay: float = 0.999
+    """Decay of the exponential moving average that is validated and exported."""
+    seed: int = 0
+    """Seed of weights, batches and noise."""
+    log_every: int = 10
+    """Steps between loss lines."""
+    checkpoint_every: int = 200
+    """Steps between checkpoints."""
+    keep_checkpoints: int = 2
+    """Checkpoints kept."""
+    validate_every: int = 500
+    """Steps between validations; 0 for none."""
+    validation_pairs: int = 32
+    """Held-out pairs whose loss is taken, with conditions substituted too."""
+    grid_pairs: int = 6
+    """Held-out pairs restored into a picture at each validation."""
+    grid_steps: int = 25
+    """DDIM steps of those pictures."""
+    guidance: float = 1.5
+    """Guidance of those pictures."""

@@ -1,0 +1,231 @@
+"""A cache of drawn synthetic pairs: uint8 shards on disk that grow, resume and are memory-mapped when read."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from igr_core.config import ViewConfig
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file
+from igr_core.geometry import GarmentView, make_view
+
+from .synthetic import corrupt_mask, make_pair
+
+HELD_OUT_START = 10_000_000
+"""Seeds from here on are never trained on."""
+
+FIELDS = ("person", "mask", "garment", "silhouette", "crop")
+"""Pictures of one pair, each uint8 (C, h, w)."""
+
+
+@dataclass(frozen=True)
+class DrawConfig:
+    """How pairs are drawn; every shard of a folder is drawn alike."""
+
+    size: tuple[int, int] = (192, 256)
+    """Width and height in pixels of person, mask, garment and silhouette."""
+    photo_size: tuple[int, int] = (288, 384)
+    """Width and height in pixels of the drawn photo that the view is cut from."""
+    view: ViewConfig = dataclasses.field(default_factory=lambda: ViewConfig(mode="focused", margin=0.15))
+    """How the photo is laid out for the model."""
+    crop_size: int = 224
+    """Side in pixels of the crop p_g."""
+    corrupt_share: float = 0.5
+    """Share of the pairs whose mask is spoiled as people and segmenters do."""
+    corrupt_strength: float = 0.5
+    """Strongest spoiling (0..1); each spoiled mask draws its own strength up to this."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One drawn pair as arrays."""
+
+    seed: int
+    """What it was drawn from."""
+    pictures: dict[str, np.ndarray]
+    """uint8 (C, h, w) by the names of FIELDS."""
+    label: dict[str, Any]
+    """Category, attributes, how strongly the mask was spoiled, and the share of the photo that shows the garment."""
+
+
+def draw(seed: int, config: DrawConfig) -> Drawn:
+    """Draw the pair of a seed as the model sees it: view, mask, crop, and the flat garment."""
+    pair = make_pair(seed, size=config.photo_size)
+    rng = np.random.default_rng([seed, 1906])
+    spoiled = rng.random() < config.corrupt_share
+    strength = float(rng.uniform(0, config.corrupt_strength)) if spoiled else 0.0
+    masks = (corrupt_mask(pair.garment_mask, seed, strength), pair.garment_mask, pair.agnostic_mask)
+    view = _first_valid_view(_to_unit(pair.person), masks, config)
+    pictures = {
+        "person": _to_bytes(view.person),
+        "mask": _to_bytes(view.mask),
+        "garment": _to_array(pair.garment.resize(config.size, Image.Resampling.LANCZOS)),
+        "silhouette": _to_array(pair.garment_silhouette.resize(config.size, Image.Resampling.BOX)),
+        "crop": _to_bytes(view.crop),
+    }
+    label = {
+        "category": pair.category,
+        "attributes": pair.attributes,
+        "mask_strength": round(strength, 4),
+        "visible": round(float((np.asarray(pair.garment_mask) > 127).mean()), 5),
+    }
+    return Drawn(seed, pictures, label)
+
+
+def draw_shards(folder: Path, count: int, start: int, config: DrawConfig, workers: int, shard_size: int = 250) -> int:
+    """Draw the pairs of seeds start .. start + count - 1 into shards; whole shards that exist are kept.
+
+    Returns how many pairs were drawn now. Every shard is written atomically, so a killed run goes on where it was.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    todo = []
+    for first in range(start, start + count, shard_size):
+        seeds = range(first, min(first + shard_size, start + count))
+        path = folder / f"pairs-{first:09d}.safetensors"
+        if not path.exists() or len(_open_shard(path, config)[0]["seed"]) < len(seeds):
+            todo.append((path, seeds))
+    total = sum(len(seeds) for _, seeds in todo)
+    with _drawings((seed for _, seeds in todo for seed in seeds), config, workers) as drawings:
+        progress = iter(tqdm(drawings, total=total, unit="pair", desc=f"drawing into {folder}"))
+        for path, seeds in todo:
+            _write_shard(path, list(islice(progress, len(seeds))), config)
+    return total
+
+
+class DrawnPairs:
+    """Reads a folder of shards; the pictures stay on disk (memory-mapped) until they are asked for."""
+
+    def __init__(self, folder: Path | str, limit: int | None = None) -> None:
+        """Open every shard of `folder`, in the order of seeds; `limit` keeps the first so many pairs."""
+        shards = sorted(Path(folder).glob("pairs-*.safetensors"))
+        if not shards:
+            raise IGRError(f"{folder} holds no drawn pairs: run python -m training.draw --out {folder} first.")
+        opened = [_open_shard(path) for path in shards]
+        configs = {json.dumps(config, sort_keys=True) for _, _, config in opened}
+        if len(configs) > 1:
+            raise IGRError(f"{folder} holds shards that were drawn with different settings; draw into an empty folder.")
+        self._tensors = [tensors for tensors, _, _ in opened]
+        self._places = [(s, row) for s, tensors in enumerate(self._tensors) for row in range(len(tensors["seed"]))]
+        self._places = self._places[:limit]
+        labels = [label for _, labels, _ in opened for label in labels][:limit]
+        self.categories: list[str] = [label["category"] for label in labels]
+        """Category of each pair."""
+        self.attributes: list[dict[str, Any]] = [label["attributes"] for label in labels]
+        """Attributes of each pair, as the generator names them."""
+        self.visible: list[float] = [label["visible"] for label in labels]
+        """Share of the photo that shows the garment; near 0 the pair teaches nothing."""
+        self.seeds: list[int] = [int(self._tensors[s]["seed"][row]) for s, row in self._places]
+        """Seed of each pair."""
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def take(self, field: str, indices: Iterable[int]) -> Tensor:
+        """Pictures of one field (a name of FIELDS), uint8 (B, C, h, w)."""
+        places = [self._places[index] for index in indices]
+        return torch.stack([self._tensors[shard][field][row] for shard, row in places])
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """Every picture of one pair, uint8 (C, h, w) each."""
+        return {field: self.take(field, [index])[0] for field in FIELDS}
+
+
+def fingerprint() -> str:
+    """Short hash of the generator's source, to tell whether two shards were drawn by the same code."""
+    digest = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "synthetic").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class _drawings:
+    """Context manager: an iterator over drawn pairs, in order, from worker processes (or from this one)."""
+
+    def __init__(self, seeds: Iterable[int], config: DrawConfig, workers: int) -> None:
+        self._jobs = ((seed, config) for seed in seeds)
+        self._pool = None
+        if workers > 1:  # multiprocessing.Pool would keep a core busy watching its workers
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+
+    def __enter__(self) -> Iterator[Drawn]:
+        return map(_draw_job, self._jobs) if self._pool is None else self._pool.map(_draw_job, self._jobs, chunksize=4)
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _draw_job(job: tuple[int, DrawConfig]) -> Drawn:
+    return draw(*job)
+
+
+def _write_shard(path: Path, drawings: list[Drawn], config: DrawConfig) -> None:
+    tensors = {name: torch.from_numpy(np.stack([one.pictures[name] for one in drawings])) for name in FIELDS}
+    tensors["seed"] = torch.tensor([one.seed for one in drawings])
+    metadata = {
+        "labels": json.dumps([one.label for one in drawings]),
+        "config": json.dumps(dataclasses.asdict(config)),
+        "generator": fingerprint(),
+    }
+    with atomic_file(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def _open_shard(path: Path, expected: DrawConfig | None = None) -> tuple[dict[str, Tensor], list[dict], dict]:
+    """Memory-mapped tensors, labels and settings of a shard; with `expected`, raise if it was drawn otherwise."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in (*FIELDS, "seed")}
+            metadata = file.metadata()
+        config, labels = json.loads(metadata["config"]), json.loads(metadata["labels"])
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise IGRError(f"{path} is not a shard of drawn pairs ({error}): delete it and draw again.") from error
+    if expected is not None and config != json.loads(json.dumps(dataclasses.asdict(expected))):
+        raise IGRError(f"{path} was drawn with other settings: draw into another folder or delete this one.")
+    return tensors, labels, config
+
+
+def _first_valid_view(person: Tensor, masks: Iterable[Image.Image], config: DrawConfig) -> GarmentView:
+    """The view under the first mask that has garment left in it (spoiling may wipe out a tiny one)."""
+    problem = IGRError("no mask was given")
+    for mask in masks:
+        try:
+            return make_view(person, _to_unit(mask), config.size, config.view, config.crop_size)
+        except IGRError as error:
+            problem = error
+    raise problem
+
+
+def _to_unit(image: Image.Image) -> Tensor:
+    return torch.from_numpy(_to_array(image)).float()[None] / 255  # (1, C, h, w)
+
+
+def _to_array(image: Image.Image) -> np.ndarray:
+    array = np.array(image)
+    return np.ascontiguousarray(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))  # (C, h, w)
+
+
+def _to_bytes(image: Tensor) -> np.ndarray:
+    return (image[0] * 255).round().clamp(0, 255).byte().numpy()

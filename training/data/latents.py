@@ -1,0 +1,105 @@
+"""Prepared pairs: what both extractors and the denoiser read, computed once by the frozen networks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from igr_core.config import CATEGORIES
+from igr_core.errors import IGRError
+
+FIELDS = ("garment_latent", "person_latent", "mask", "image_features", "category", "seed")
+"""Tensors of a shard: (N, 4, h, w) twice, (N, 1, h, w) at latent size, (N, ...), (N,), (N,)."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """P prepared pairs in float32."""
+
+    garment_latent: Tensor
+    """(P, 4, h, w): what the denoiser is to give."""
+    person_latent: Tensor
+    """(P, 4, h, w): GarmNet's input."""
+    mask: Tensor
+    """(P, 1, h, w) in 0..1: GarmNet's fifth channel."""
+    image_features: Tensor
+    """(P, ...): image-encoder output for the crop."""
+    categories: list[str]
+    """P categories."""
+
+
+class PreparedPairs:
+    """Folders of prepared shards behind one index; tensors stay memory-mapped until asked for."""
+
+    def __init__(self, folders: Sequence[Path | str], limit: int | None = None) -> None:
+        """Open all shards; IGRError names a folder that holds none and a shard that cannot be read."""
+        self._shards: list[dict[str, Tensor]] = []
+        self.settings: list[dict[str, Any]] = []
+        for folder in folders:
+            paths = sorted(Path(folder).glob("latents-*.safetensors"))
+            if not paths:
+                raise IGRError(
+                    f"{folder} holds no prepared pairs: run python -m training.prepare --out {folder} first."
+                )
+            for path in paths:
+                tensors, settings = read_shard(path)
+                self._shards.append(tensors)
+                self.settings.append(settings)
+        if len({json.dumps(settings, sort_keys=True) for settings in self.settings}) > 1:
+            raise IGRError(f"{', '.join(map(str, folders))} were prepared with different VAEs or encoders.")
+        self._places = [(s, row) for s, shard in enumerate(self._shards) for row in range(len(shard["seed"]))][:limit]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def batch(self, indices: Iterable[int]) -> Batch:
+        """Stack some pairs."""
+        places = [self._places[index] for index in indices]
+
+        def take(name: str) -> Tensor:
+            return torch.stack([self._shards[shard][name][row] for shard, row in places])
+
+        return Batch(
+            take("garment_latent").float(),
+            take("person_latent").float(),
+            take("mask").float(),
+            take("image_features").float(),
+            [CATEGORIES[int(number)] for number in take("category")],
+        )
+
+    def seeds(self) -> list[int]:
+        """The seed, or running number, of each pair."""
+        return [int(self._shards[shard]["seed"][row]) for shard, row in self._places]
+
+
+def read_shard(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Memory-mapped tensors and settings of one shard; IGRError names a file that is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in FIELDS}, json.loads(file.metadata()["settings"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise IGRError(f"{path} is no whole shard of prepared pairs ({error}): delete it and prepare again.") from error
+
+
+def batch_indices(total: int, size: int, seed: int, start_step: int) -> Iterator[list[int]]:
+    """Endless batches of pair numbers, each epoch in a fresh order; a pure function of seed and step.
+
+    So a resumed run reads the very batches that the interrupted one would have read.
+    """
+    if total < size:
+        raise IGRError(f"The data holds {total} pairs and a step needs {size}: prepare more or lower pairs_per_batch.")
+    per_epoch = total // size
+    step = start_step
+    while True:
+        order = np.random.default_rng([seed, step // per_epoch]).permutation(total)
+        for position in range(step % per_epoch, per_epoch):
+            yield order[position * size : (position + 1) * size].tolist()
+            step += 1

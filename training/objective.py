@@ -1,0 +1,138 @@
+"""The training objective (Eq. 1): noise draws, condition drop (Eq. 2), target and loss weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.config import DropConfig
+from training.data.latents import Batch
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Denoiser rows of one step; row r belongs to pair r // draws."""
+
+    noisy: Tensor
+    """(B, 4, h, w) noisy garment latents."""
+    timestep: Tensor
+    """(B,) integer timesteps."""
+    target: Tensor
+    """(B, 4, h, w) what the denoiser is to predict."""
+    weight: Tensor
+    """(B,) loss weights."""
+    prompts: list[str]
+    """B prompt names: the category, or `empty` where everything was dropped."""
+    reference_rows: list[int]
+    """B indices of the row's reference, -1 where it was dropped."""
+    image_rows: list[int]
+    """B indices of the row's image prompt, -1 where it was dropped."""
+
+
+def drop_at(drop: DropConfig, step: int) -> DropConfig:
+    """The drop shares in force at a step."""
+    if drop.image_prompt_start is None or step >= drop.start_steps:
+        return drop
+    share = step / drop.start_steps
+    image_prompt = drop.image_prompt_start + share * (drop.image_prompt - drop.image_prompt_start)
+    return replace(drop, image_prompt=image_prompt)
+
+
+def draw_rows(
+    batch: Batch,
+    scheduler: DDIMScheduler,
+    drop: DropConfig,
+    generator: torch.Generator,
+    draws: int = 1,
+    min_snr_gamma: float | None = None,
+    only_timestep: int | None = None,
+) -> Rows:
+    """Noise P pairs `draws` times each at random timesteps (or all at one), and drop conditions row by row."""
+    clean = batch.garment_latent.repeat_interleave(draws, dim=0)
+    count = clean.shape[0]
+    noise = torch.randn(clean.shape, generator=generator)
+    # stratified over the batch: the same uniform law, less spread from step to step
+    strata = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    strata = strata[torch.randperm(count, generator=generator)]
+    timestep = (strata * scheduler.config.num_train_timesteps).long()  # type: ignore[attr-defined]
+    if only_timestep is not None:
+        timestep = torch.full_like(timestep, only_timestep)
+    fate = torch.rand(count, generator=generator)
+    nothing = fate < drop.everything
+    no_image = nothing | ((fate >= drop.everything) & (fate < drop.everything + drop.image_prompt))
+    no_reference = nothing | (fate >= 1 - drop.reference)
+    pairs = [row // draws for row in range(count)]
+    return Rows(
+        scheduler.add_noise(clean, noise, timestep),  # type: ignore[arg-type]
+        timestep,
+        prediction_target(scheduler, clean, noise, timestep),
+        loss_weight(scheduler, timestep, min_snr_gamma),
+        ["empty" if lost else batch.categories[pair] for pair, lost in zip(pairs, nothing, strict=True)],
+        [-1 if lost else pair for pair, lost in zip(pairs, no_reference, strict=True)],
+        [-1 if lost else pair for pair, lost in zip(pairs, no_image, strict=True)],
+    )
+
+
+def prediction_target(scheduler: DDIMScheduler, clean: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
+    """Noise (Eq. 1), or velocity for v-prediction models."""
+    if scheduler.config.prediction_type == "v_prediction":  # type: ignore[attr-defined]
+        return scheduler.get_velocity(clean, noise, timestep)  # type: ignore[arg-type]
+    return noise
+
+
+def loss_weight(scheduler: DDIMScheduler, timestep: Tensor, gamma: float | None) -> Tensor:
+    """Min-SNR weights (Hang et al. 2023) of the rows, or ones.
+
+    For v-prediction the usual min(snr, gamma) / (snr + 1) would be 0 at the zero-SNR step, where a restoration model
+    has most to learn; min(snr + 1, gamma) / (snr + 1) keeps that step at 1 and caps the easy, clean steps alike.
+    """
+    if gamma is None:
+        return torch.ones(timestep.shape[0])
+    alpha = scheduler.alphas_cumprod[timestep]
+    snr = alpha / (1 - alpha)
+    if scheduler.config.prediction_type == "v_prediction":  # type: ignore[attr-defined]
+        return (snr + 1).clamp(max=gamma) / (snr + 1)
+    return snr.clamp(max=gamma) / snr
+
+
+def row_loss(predicted: Tensor, rows: Rows) -> Tensor:
+    """Weighted squared error of each row, (B,)."""
+    error = F.mse_loss(predicted.float(), rows.target, reduction="none").mean(dim=(1, 2, 3))
+    return error * rows.weight
+
+
+def predict(model: nn.Module, rows: Rows, batch: Batch) -> Tensor:
+    """Call the (perhaps wrapped) IGR module on one step's rows: (B, 4, h, w)."""
+    return model(
+        rows.noisy,
+        rows.timestep,
+        rows.prompts,
+        batch.person_latent,
+        batch.mask,
+        batch.categories,
+        batch.image_features,
+        rows.reference_rows,
+        rows.image_rows,
+    )
+
+
+def substituted_losses(model: nn.Module, rows: Rows, batch: Batch) -> dict[str, float]:
+    """Loss with all conditions, and with each substituted: does the model use what it is given?
+
+    `rows` must have been drawn without drop.
+    """
+    off = [-1] * len(rows.image_rows)
+    shuffled = replace(
+        batch, person_latent=batch.person_latent.roll(1, 0), mask=batch.mask.roll(1, 0), categories=batch.categories
+    )
+    cases = {
+        "full": (rows, batch),
+        "no_reference": (replace(rows, reference_rows=off), batch),
+        "shuffled_reference": (rows, shuffled),
+        "no_image_prompt": (replace(rows, image_rows=off), batch),
+    }
+    return {name: float(row_loss(predict(model, r, b), r).mean()) for name, (r, b) in cases.items()}

@@ -1,0 +1,328 @@
+"""Train the demo's own small image encoder: python -m training.train_image_encoder CONFIG.yaml."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import torch.nn.functional as F
+import typer
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+from transformers import CLIPVisionModelWithProjection
+
+from igr_core.config import ImageEncoderConfig, to_json
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file
+from igr_core.geometry import crop_garment, mask_box
+from igr_core.image_encoder import preprocess
+from igr_core.networks import build_image_encoder
+
+from .data.drawn import DrawnPairs
+from .optimizers import Optimizer, OptimizerName
+from .run import (
+    Average,
+    RunFolder,
+    cosine_rate,
+    load_config,
+    load_latest,
+    parameter_count,
+    save_checkpoint,
+    seed_everything,
+    step_generator,
+    write_text,
+)
+
+DEMO_ENCODER = ImageEncoderConfig(
+    hidden_size=128,
+    intermediate_size=512,
+    num_hidden_layers=4,
+    num_attention_heads=4,
+    patch_size=32,
+    projection_dim=128,
+)
+
+
+@dataclass(frozen=True)
+class ImageEncoderTraining:
+    """One run of the image encoder's training."""
+
+    run: str = "runs/image_encoder"
+    """Run folder: checkpoints, logs, and at the end image_encoder.safetensors and image_encoder.json."""
+    data: str = "runs/drawn"
+    """Folder of drawn pairs (python -m training.draw) to train on."""
+    held_out: str = "runs/drawn_heldout"
+    """Folder of drawn pairs to measure on."""
+    image_encoder: ImageEncoderConfig = field(default_factory=lambda: DEMO_ENCODER)
+    """Shape of the CLIP vision tower."""
+    seed: int = 0
+    """Seeds weights and samples."""
+    steps: int = 900
+    """Optimizer steps."""
+    batch: int = 96
+    """Pairs per step, each the others' negatives."""
+    optimizer: OptimizerName = "muon"
+    """`muon` for matrices with AdamW for the rest, or `adamw` for all."""
+    learning_rate: float = 0.001
+    """Peak rate, reached after the warm-up."""
+    warmup: int = 50
+    """Steps of linear warm-up."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay."""
+    contrast_weight: float = 0.5
+    """Weight of the symmetric InfoNCE between crop and flat garment."""
+    thumbnail_weight: float = 10.0
+    """Weight of the mean absolute error of the flat garment's thumbnail, told from the crop."""
+    patch_weight: float = 1.0
+    """Weight of the mean absolute error of each patch's own pixels, told from its penultimate hidden state."""
+    patch_detail: int = 8
+    """Pixels per patch side that patch_weight asks for."""
+    label_weight: float = 0.2
+    """Weight of each label's cross-entropy, told from the crop."""
+    labels: tuple[str, ...] = ("category", "cut", "pattern", "neckline", "sleeve")
+    """Category and attributes that are told from the crop."""
+    thumbnail: tuple[int, int] = (12, 16)
+    """Width and height of the thumbnail."""
+    minimum_visible: float = 0.004
+    """Pairs that show the garment on a smaller share of the photo are left out."""
+    ema_decay: float = 0.99
+    """Decay of the average of the weights, which is what is measured and kept."""
+    bfloat16: bool = True
+    """Compute under bfloat16 autocast."""
+    log_every: int = 25
+    """Steps between rows of the loss in the logs."""
+    save_every: int = 150
+    """Steps between checkpoints."""
+    validate_every: int = 150
+    """Steps between measurements."""
+    validation_pairs: int = 256
+    """Held-out pairs that are measured; retrieval is among so many."""
+    keep: int = 2
+    """Checkpoints kept."""
+
+
+class Corpus:
+    """Drawn pairs as the encoder needs them: crops, flat garments cut like crops, thumbnails and labels."""
+
+    def __init__(self, folder: str, config: ImageEncoderTraining, words: dict[str, list[str]] | None = None) -> None:
+        """`words`: every label's vocabulary; taken from these pairs when not given."""
+        self.pairs = DrawnPairs(folder)
+        self.rows = [row for row, seen in enumerate(self.pairs.visible) if seen >= config.minimum_visible]
+        if not self.rows:
+            raise IGRError(f"{folder} has no pair whose garment is seen well enough.")
+        self.size = config.image_encoder.image_size
+        told = [{"category": self.pairs.categories[row], **self.pairs.attributes[row]} for row in self.rows]
+        self.words = words or {name: sorted({str(one.get(name)) for one in told}) for name in config.labels}
+        numbers = {name: {word: at for at, word in enumerate(known)} for name, known in self.words.items()}
+        self.labels = {
+            name: torch.tensor([known.get(str(one.get(name)), -100) for one in told]) for name, known in numbers.items()
+        }
+        width, height = config.thumbnail
+        flats, thumbnails = [], []
+        for row in tqdm(self.rows, desc=f"reading {folder}", unit="pair", mininterval=5):
+            garment = self.pairs.take("garment", [row]).float() / 255
+            silhouette = self.pairs.take("silhouette", [row]).float() / 255
+            thumbnails.append(F.interpolate(garment, (height, width), mode="area"))
+            flats.append((crop_garment(garment, silhouette, mask_box(silhouette), self.size) * 255).round().byte())
+        self.flats, self.thumbnails = torch.cat(flats), torch.cat(thumbnails)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def crops(self, picks: Tensor) -> Tensor:
+        """What the tower sees of the photos, (B, 3, S, S)."""
+        crops = self.pairs.take("crop", [self.rows[pick] for pick in picks.tolist()]).float() / 255
+        if crops.shape[-1] != self.size:
+            crops = F.interpolate(crops, (self.size, self.size), mode="bilinear", antialias=True)
+        return preprocess(crops)
+
+    def flat(self, picks: Tensor) -> Tensor:
+        """What the tower sees of the flat garments, (B, 3, S, S)."""
+        return preprocess(self.flats[picks].float() / 255)
+
+
+class EncoderTask(nn.Module):
+    """The tower with the heads that are thrown away after training."""
+
+    def __init__(self, config: ImageEncoderTraining, words: dict[str, list[str]]) -> None:
+        super().__init__()
+        shape = config.image_encoder
+        outputs = 3 * config.thumbnail[0] * config.thumbnail[1]
+        self.tower: CLIPVisionModelWithProjection = build_image_encoder(shape)
+        self.logit_scale = nn.Parameter(torch.tensor(2.0))
+        self.from_embedding = nn.Linear(shape.projection_dim, outputs)
+        self.from_tokens = nn.Linear(2 * shape.hidden_size, outputs)
+        self.from_patch = nn.Linear(shape.hidden_size, 3 * config.patch_detail**2)
+        self.classify = nn.ModuleDict({name: nn.Linear(shape.projection_dim, len(w)) for name, w in words.items()})
+
+    def features(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Image embedding (B, D) and penultimate hidden states (B, 1 + patches, C): what image prompts are made of."""
+        output = self.tower(pixel_values=pixels, output_hidden_states=True)
+        return output.image_embeds.float(), output.hidden_states[-2].float()
+
+    def thumbnails(self, embedding: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The flat garment's thumbnail, (B, 3 h w), told from the embedding and from the hidden states."""
+        pooled = torch.cat([tokens[:, 0], tokens[:, 1:].mean(1)], -1)  # (B, 2 C)
+        return self.from_embedding(embedding), self.from_tokens(pooled)
+
+    def similarity(self, crops: Tensor, flats: Tensor) -> Tensor:
+        """Scaled cosine similarity (B, B) of two sets of embeddings."""
+        scale = self.logit_scale.clamp(max=4.6).exp()
+        return scale * F.normalize(crops, dim=-1) @ F.normalize(flats, dim=-1).T
+
+
+def encoder_loss(task: EncoderTask, corpus: Corpus, picks: Tensor, config: ImageEncoderTraining) -> dict[str, Tensor]:
+    """Loss terms of one batch of pairs; `total` is what is minimised."""
+    pixels = torch.cat([corpus.crops(picks), corpus.flat(picks)])  # (2 B, 3, S, S)
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+        embeddings, tokens = task.features(pixels)
+    count = len(picks)
+    crop, flat = embeddings[:count], embeddings[count:]
+    similarity, own = task.similarity(crop, flat), torch.arange(count)
+    thumbnail = corpus.thumbnails[picks].flatten(1)
+    told = task.thumbnails(crop, tokens[:count])
+    terms = {
+        "contrast": (F.cross_entropy(similarity, own) + F.cross_entropy(similarity.T, own)) / 2,
+        "thumbnail": sum((F.l1_loss(one, thumbnail) for one in told), torch.zeros(())),
+        "patch": F.l1_loss(task.from_patch(tokens[:, 1:]), patch_pixels(pixels, config)),
+    }
+    for name, labels in corpus.labels.items():
+        terms[name] = F.cross_entropy(task.classify[name](crop), labels[picks])
+    weights = {
+        "contrast": config.contrast_weight,
+        "thumbnail": config.thumbnail_weight,
+        "patch": config.patch_weight,
+    }
+    terms["total"] = sum(
+        (weights.get(name, config.label_weight) * term for name, term in terms.items()), torch.zeros(())
+    )
+    return terms
+
+
+def patch_pixels(pixels: Tensor, config: ImageEncoderTraining) -> Tensor:
+    """Each patch of (B, 3, S, S) at patch_detail pixels a side: (B, patches, 3 patch_detail²)."""
+    shape = config.image_encoder
+    side = shape.image_size // shape.patch_size * config.patch_detail
+    small = F.interpolate(pixels, (side, side), mode="area")
+    return F.unfold(small, config.patch_detail, stride=config.patch_detail).transpose(1, 2)
+
+
+@torch.no_grad()
+def measure(task: EncoderTask, held_out: Corpus, config: ImageEncoderTraining) -> dict[str, float]:
+    """Held-out retrieval of the flat garment by its crop, thumbnail error and label accuracies."""
+    picks = torch.arange(min(config.validation_pairs, len(held_out)))
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+        crop, tokens = (torch.cat(parts) for parts in zip(*_in_parts(task, held_out.crops, picks), strict=True))
+        flat = torch.cat([embedding for embedding, _ in _in_parts(task, held_out.flat, picks)])
+    thumbnail = held_out.thumbnails[picks].flatten(1)
+    from_embedding, from_tokens = task.thumbnails(crop, tokens)
+    scores = {
+        "retrieval_at_1": _share(task.similarity(crop, flat).argmax(1) == picks),
+        "thumbnail_l1": float(F.l1_loss(from_embedding, thumbnail)),
+        "thumbnail_l1_tokens": float(F.l1_loss(from_tokens, thumbnail)),
+        "patch_l1": float(F.l1_loss(task.from_patch(tokens[:, 1:]), patch_pixels(held_out.crops(picks), config))),
+        "thumbnail_l1_of_mean": float(F.l1_loss(thumbnail.mean(0).expand_as(thumbnail), thumbnail)),
+        "embedding_std": float(crop.std()),
+    }
+    for name, labels in held_out.labels.items():
+        scores[f"accuracy_{name}"] = _share(task.classify[name](crop).argmax(1) == labels[picks])
+    return scores
+
+
+def train(config: ImageEncoderTraining) -> dict[str, float]:
+    """Train, or go on with, one run; returns the final held-out measurements."""
+    run = RunFolder(config.run)
+    corpus = Corpus(config.data, config)
+    held_out = Corpus(config.held_out, config, corpus.words)
+    seed_everything(config.seed)
+    task = EncoderTask(config, corpus.words)
+    optimizer = Optimizer(
+        task.named_parameters(), config.optimizer, config.learning_rate, weight_decay=config.weight_decay
+    )
+    average = Average(task, config.ema_decay)
+    first = 0
+    if (found := load_latest(run)) is not None:
+        first = found.step
+        task.load_state_dict(found.state["task"])
+        optimizer.load_state_dict(found.state["optimizer"])
+        average.load_state_dict(found.state["average"])
+    typer.echo(f"{config.run}: {parameter_count(task.tower.parameters()) / 1e6:.2f} M parameters, {len(corpus)} pairs.")
+    start = time.monotonic()
+    for step in tqdm(range(first, config.steps), initial=first, total=config.steps, unit="step", mininterval=5):
+        picks = torch.randint(len(corpus), (config.batch,), generator=step_generator(config.seed, step))
+        terms = encoder_loss(task, corpus, picks, config)
+        terms["total"].backward()
+        optimizer.step(cosine_rate(step, config.steps, config.warmup))
+        average.update()
+        done = step + 1
+        if done % config.log_every == 0 or done == config.steps:
+            values = {f"train/{name}": float(term.detach()) for name, term in terms.items()}
+            run.log(done, values | {"seconds": time.monotonic() - start})
+        if done % config.validate_every == 0 and done < config.steps:
+            _validate(task, average, held_out, config, run, done)
+        if done % config.save_every == 0 or done == config.steps:
+            state = {"task": task.state_dict(), "optimizer": optimizer.state_dict(), "average": average.state_dict()}
+            save_checkpoint(run, done, state, config.keep)
+    scores = _validate(task, average, held_out, config, run, config.steps)
+    average.swap()
+    save_image_encoder(task.tower, config, scores, len(corpus))
+    run.close()
+    return scores
+
+
+def save_image_encoder(
+    tower: CLIPVisionModelWithProjection, config: ImageEncoderTraining, scores: dict[str, float], pairs: int
+) -> None:
+    """Write RUN/image_encoder.safetensors and RUN/image_encoder.json: the config and the scores."""
+    shape = to_json(config.image_encoder)
+    summary = {"image_encoder": shape, "scores": scores, "training": to_json(config), "pairs": pairs}
+    weights = {name: weight.detach().contiguous() for name, weight in tower.state_dict().items()}
+    with atomic_file(Path(config.run) / "image_encoder.safetensors") as temporary:
+        save_file(weights, temporary)
+    write_text(Path(config.run) / "image_encoder.json", json.dumps(summary, indent=2) + "\n")
+
+
+def _validate(
+    task: EncoderTask, average: Average, held_out: Corpus, config: ImageEncoderTraining, run: RunFolder, done: int
+) -> dict[str, float]:
+    average.swap()
+    scores = measure(task, held_out, config)
+    average.swap()
+    run.log(done, {f"held_out/{name}": value for name, value in scores.items()})
+    tqdm.write(f"step {done}: " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
+    return scores
+
+
+def _in_parts(task: EncoderTask, read: Any, picks: Tensor) -> list[tuple[Tensor, Tensor]]:
+    return [task.features(read(some)) for some in picks.split(64)]
+
+
+def _share(hits: Tensor) -> float:
+    return float(hits.float().mean())
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="YAML file with the entries of ImageEncoderTraining.")],
+    run: Annotated[str | None, typer.Option(help="Run folder, instead of the config's.")] = None,
+    data: Annotated[str | None, typer.Option(help="Drawn pairs, instead of the config's.")] = None,
+    held_out: Annotated[str | None, typer.Option(help="Held-out drawn pairs, instead of the config's.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")] = None,
+) -> None:
+    """Train the small image encoder of CONFIG; a run that was stopped goes on from its last checkpoint."""
+    changes: dict[str, Any] = {"run": run, "data": data, "held_out": held_out, "steps": steps}
+    try:
+        settings = load_config(ImageEncoderTraining, config)
+        scores = train(replace(settings, **{name: value for name, value in changes.items() if value is not None}))
+    except IGRError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"Held out: retrieval {scores['retrieval_at_1']:.1%}, thumbnail error {scores['thumbnail_l1']:.4f}.")
+
+
+if __name__ == "__main__":
+    typer.run(main)
