@@ -54,7 +54,7 @@ def export_run(
     if not settings_file.is_file():
         raise IGRError(f"{run} is no run of training.train: it has no config.json.")
     settings = from_json(TrainConfig, json.loads(settings_file.read_text()), str(settings_file))
-    checkpoint = load_latest(RunFolder(run), restore_random=False)
+    checkpoint = load_latest(RunFolder(run), resume=False)
     if checkpoint is None:
         raise IGRError(f"{run} has no checkpoint yet: train it for a while first.")
     model = averaged_model(checkpoint)

@@ -158,8 +158,11 @@ def save_checkpoint(run: RunFolder, step: int, state: Mapping[str, Any], keep: i
     return path
 
 
-def load_latest(run: RunFolder, restore_random: bool = True) -> Checkpoint | None:
-    """The newest readable checkpoint of a run, random state put back; None when there is none yet."""
+def load_latest(run: RunFolder, resume: bool = True) -> Checkpoint | None:
+    """The newest readable checkpoint of a run; None when there is none yet.
+
+    With `resume` the random state is put back and later log lines are dropped; without, nothing is touched.
+    """
     for path in _newest_first(run):
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
@@ -167,9 +170,9 @@ def load_latest(run: RunFolder, restore_random: bool = True) -> Checkpoint | Non
         except (RuntimeError, KeyError, EOFError, OSError, pickle.UnpicklingError) as error:
             logger.warning("%s is damaged (%s); trying the one before it.", path, error)
             continue
-        if restore_random:
+        if resume:
             restore_random_state(saved["random"])
-        run.rewind(checkpoint.step)
+            run.rewind(checkpoint.step)
         return checkpoint
     return None
 

@@ -84,7 +84,7 @@ def test_resumed_run_equals_the_uninterrupted_one(
     first.run.close()
     second = run(config, tmp_path)
     assert losses(tmp_path) == losses(uninterrupted)
-    whole = load_latest(RunFolder(uninterrupted))
+    whole = load_latest(RunFolder(uninterrupted), resume=False)
     assert whole is not None
     for name, value in second.bare.state_dict().items():
         assert torch.equal(value, whole.state["model"][name]), name
@@ -193,7 +193,7 @@ def test_exported_bundle_gives_the_trainers_picture(config: TrainConfig, uninter
     bundle = Bundle.open(path)
     assert bundle.info.training["revisions"][0][0] == 0
     assert bundle.info.training["steps"] == 6 and bundle.info.training["loss_curve"]
-    checkpoint = load_latest(RunFolder(uninterrupted))
+    checkpoint = load_latest(RunFolder(uninterrupted), resume=False)
     assert checkpoint is not None
     restorer = GarmentRestorer.from_bundle(path)
     direct = GarmentRestorer(bundle.info, averaged_model(checkpoint), restorer.vae, restorer.image_encoder)

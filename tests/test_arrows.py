@@ -1,0 +1,93 @@
+"""The import arrows of the rooms: nodes -> igr_core <- training, and nothing else."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HOST = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "server"}
+CLI = {"click", "rich", "typer"}
+IGR_CORE_NEEDS = {"PIL", "einops", "igr_core", "numpy", "safetensors", "torch"}
+HEADLESS = {
+    "diffusers": {"diffusers_adapter", "model", "networks", "restore", "sampling"},
+    "transformers": {"networks", "restore"},
+}
+"""The igr_core modules of a headless run, which alone import these."""
+
+
+def modules(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """Absolute dotted names of everything that a file imports, at any depth, relative imports resolved."""
+    return set(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            words = (*base, *([node.module] if node.module else ()))
+            yield from [".".join(words)] if node.module else [".".join((*words, alias.name)) for alias in node.names]
+
+
+def tops(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)} - set(sys.stdlib_module_names)
+
+
+def label(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", modules("igr_core"), ids=label)
+def test_igr_core_imports_only_what_it_may(path: Path) -> None:
+    allowed = IGR_CORE_NEEDS | {library for library, users in HEADLESS.items() if path.stem in users}
+    if path.stem == "cli":
+        allowed |= CLI
+    assert tops(path) <= allowed
+
+
+@pytest.mark.parametrize("path", modules("training"), ids=label)
+def test_training_never_touches_nodes_or_the_host(path: Path) -> None:
+    assert not tops(path) & (HOST | {"nodes"})
+
+
+@pytest.mark.parametrize("path", modules("training"), ids=label)
+def test_only_commands_of_training_import_a_cli_library(path: Path) -> None:
+    is_command = path.name == "__main__.py" or '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+    assert is_command or not tops(path) & CLI
+
+
+@pytest.mark.parametrize("path", modules("nodes"), ids=label)
+def test_nodes_import_neither_training_nor_headless_libraries(path: Path) -> None:
+    assert not tops(path) & ({"training", *HEADLESS, *CLI})
+    headless = {f"igr_core.{stem}" for users in HEADLESS.values() for stem in users}
+    assert not imports(path) & headless
+
+
+@pytest.mark.parametrize("path", modules("igr_core"), ids=label)
+def test_igr_core_imports_itself_relatively(path: Path) -> None:
+    """The host knows it as <folder>.igr_core, so that its own absolute name would be another module there."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    absolute = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and not n.level and n.module]
+    absolute += [alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names]
+    assert not [name for name in absolute if name.split(".")[0] == "igr_core"]
+
+
+def test_what_the_host_needs_loads_no_headless_library() -> None:
+    script = """
+import sys
+import igr_core.garmfus, igr_core.config, igr_core.bundle, igr_core.geometry, igr_core.image_prompt
+loaded = {"accelerate", "diffusers", "rich", "training", "transformers", "typer"} & set(sys.modules)
+sys.exit(f"loaded: {sorted(loaded)}" if loaded else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

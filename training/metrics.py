@@ -1,0 +1,153 @@
+"""Paired metrics of restored garments against the truth, on pictures in 0..1: one number per picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from skimage.metrics import structural_similarity
+from torch import Tensor
+from torch.nn import functional as F
+
+NON_WHITE = 16 / 255
+"""A pixel with a channel further than this from white belongs to the generated garment."""
+MAX_PSNR = 100.0
+"""What identical pictures score in dB."""
+PATCH = 16
+"""Side in pixels of the patches that texture_agreement compares."""
+TOLERANCE = 2
+"""Pixels that such a patch may lie off its place, along each axis."""
+GRADIENT_POWER = 0.75
+"""What texture_agreement raises the length of a gradient to: below 1, so that faint edges count beside strong ones."""
+NOISE_FLOOR = 0.01
+"""Gradient, in picture range per pixel, below which texture_agreement takes a difference for noise."""
+OUTLINE = 4
+"""Pixels inside the silhouette's edge that texture_agreement leaves out: the outline is no texture."""
+
+HIGHER_IS_BETTER = {"ssim": True, "masked_l1": False, "garment_psnr": True, "texture_agreement": True}
+"""The metrics by name, in the order of tables."""
+
+
+def score(generated: Tensor, truth: Tensor, silhouette: Tensor) -> dict[str, Tensor]:
+    """All metrics of pictures (B, 3, H, W) against truths, inside silhouettes (B, 1, H, W): name -> (B,)."""
+    return {
+        "ssim": ssim(generated, truth),
+        "masked_l1": masked_l1(generated, truth, silhouette),
+        "garment_psnr": garment_psnr(generated, truth, silhouette),
+        "texture_agreement": texture_agreement(generated, truth, silhouette),
+    }
+
+
+def ssim(generated: Tensor, truth: Tensor) -> Tensor:
+    """Scikit-image's SSIM of whole pictures, 11x11 Gaussian window: (B, 3, H, W) twice -> (B,), at most 1."""
+    pairs = zip(_arrays(generated), _arrays(truth), strict=True)
+    values = [
+        structural_similarity(
+            one, other, channel_axis=0, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+        for one, other in pairs
+    ]
+    return torch.tensor(np.array(values), dtype=torch.float32)
+
+
+def masked_l1(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
+    """Mean absolute error where the truth or the generated picture has garment, so invented parts count: (B,), 0..1.
+
+    Pictures are (B, 3, H, W), silhouettes (B, 1, H, W); the generated garment is what is not white.
+    """
+    drawn = (1 - generated).amax(dim=1, keepdim=True) > NON_WHITE
+    return _mean_inside((generated - truth).abs(), (silhouette > 0.5) | drawn)
+
+
+def garment_psnr(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
+    """PSNR in dB inside the truth's silhouette: (B, 3, H, W) twice, (B, 1, H, W) -> (B,), at most MAX_PSNR."""
+    error = _mean_inside((generated - truth) ** 2, silhouette > 0.5)
+    return -10 * torch.log10(error.clamp(min=10 ** (-MAX_PSNR / 10)))
+
+
+def texture_agreement(
+    generated: Tensor, truth: Tensor, silhouette: Tensor, patch: int = PATCH, tolerance: int = TOLERANCE
+) -> Tensor:
+    """How much of the texture (stripes, motifs, lettering) is the truth's and in its place: (B,), 0..1.
+
+    Gradients of luminance and both chroma channels form one vector per pixel, its length compressed so that faint and
+    strong edges both count. In each patch inside the silhouette (its outline left out) the two fields are compared
+    by their Dice overlap, 2 <g, t> / (|g|^2 + |t|^2), at the best offset within `tolerance`; patches weigh by gradient
+    energy of truth and generated picture together, so missing and invented texture both cost. Mean over full and half
+    size. Unlike SSIM it prefers a blurred right texture to a sharp wrong one.
+    Pictures are (B, 3, H, W), silhouettes (B, 1, H, W).
+    """
+    inside = _without_outline((silhouette > 0.5).float(), OUTLINE)
+    one, other = _opponent(generated.float()), _opponent(truth.float())
+    full = _field_overlap(one, other, inside, patch, tolerance)
+    half = _field_overlap(*(F.avg_pool2d(x, 2) for x in (one, other, inside)), patch // 2, (tolerance + 1) // 2)
+    return (full + half) / 2
+
+
+def _field_overlap(generated: Tensor, truth: Tensor, inside: Tensor, patch: int, tolerance: int) -> Tensor:
+    """Best-offset Dice overlap of gradient fields at one scale: (B, 3, H, W) twice, (B, 1, H, W) -> (B,)."""
+    wanted, found = _gradients(truth), _gradients(generated)
+    floor = _pool(inside * NOISE_FLOOR ** (2 * GRADIENT_POWER), patch)
+    wanted_energy = _pool(wanted.square().sum(1, keepdim=True) * inside, patch)
+    squares = found.square().sum(1, keepdim=True)
+    energy = wanted_energy + _pool(squares * inside, patch)
+    best = torch.zeros_like(energy)
+    for shifted, shifted_squares in zip(_shifts(found, tolerance), _shifts(squares, tolerance), strict=True):
+        product = _pool((wanted * shifted).sum(1, keepdim=True) * inside, patch)
+        shifted_energy = _pool(shifted_squares * inside, patch)
+        best = torch.maximum(best, (2 * product + floor) / (wanted_energy + shifted_energy + floor).clamp(min=1e-12))
+    total = energy.sum(dim=(1, 2, 3))
+    return ((best * energy).sum(dim=(1, 2, 3)) + 1e-12) / (total + 1e-12)  # 1 where neither has any texture
+
+
+def _gradients(picture: Tensor) -> Tensor:
+    """Gaussian-derivative gradients (B, 2 C, H, W) of (B, C, H, W), lengths raised to GRADIENT_POWER."""
+    steps = torch.arange(-2, 3, dtype=picture.dtype)
+    bell = torch.exp(-((steps / 0.7) ** 2) / 2)
+    bell = bell / bell.sum()
+    slope = steps * bell / (steps**2 * bell).sum()  # a ramp of 1 per pixel gives 1
+    kernels = torch.stack([bell[:, None] * slope[None], slope[:, None] * bell[None]])[:, None]  # (2, 1, 5, 5)
+    channels = picture.shape[1]
+    padded = F.pad(picture, (2, 2, 2, 2), mode="replicate")
+    field = F.conv2d(padded, kernels.repeat(channels, 1, 1, 1), groups=channels)
+    length = field.square().sum(1, keepdim=True).sqrt()
+    return field * length.clamp(min=1e-8) ** (GRADIENT_POWER - 1)
+
+
+def _opponent(picture: Tensor) -> Tensor:
+    """Luminance, blue-yellow and red-green: (B, 3, H, W) -> (B, 3, H, W)."""
+    red, green, blue = picture.unbind(1)
+    luminance = 0.299 * red + 0.587 * green + 0.114 * blue
+    return torch.stack([luminance, 0.564 * (blue - luminance), 0.713 * (red - luminance)], dim=1)
+
+
+def _without_outline(inside: Tensor, width: int) -> Tensor:
+    """The silhouette (B, 1, H, W) less `width` pixels along its edge; whole where nothing would be left."""
+    eroded = 1 - F.max_pool2d(1 - inside, 2 * width + 1, stride=1, padding=width)
+    return torch.where(eroded.sum(dim=(1, 2, 3), keepdim=True) > 0, eroded, inside)
+
+
+def _pool(values: Tensor, patch: int) -> Tensor:
+    """Means over patches at half a patch's distance, the border's padded with 0: (B, 1, H, W) -> (B, 1, h, w)."""
+    return F.avg_pool2d(values, patch, stride=patch // 2, padding=patch // 2)
+
+
+def _shifts(field: Tensor, tolerance: int) -> Iterable[Tensor]:
+    """The field (B, C, H, W) at every whole-pixel offset within the tolerance, edges repeated."""
+    height, width = field.shape[-2:]
+    padded = F.pad(field, (tolerance,) * 4, mode="replicate")
+    for y in range(2 * tolerance + 1):
+        for x in range(2 * tolerance + 1):
+            yield padded[..., y : y + height, x : x + width]
+
+
+def _mean_inside(values: Tensor, inside: Tensor) -> Tensor:
+    """Mean of (B, C, H, W) over the pixels of (B, 1, H, W): (B,); 0 where there are none."""
+    weight = inside.to(values.dtype)
+    return (values.mean(1, keepdim=True) * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp(min=1)
+
+
+def _arrays(pictures: Tensor) -> list[np.ndarray]:
+    """Each picture as (3, H, W) in float64."""
+    return [picture.double().cpu().numpy() for picture in pictures]

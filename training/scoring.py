@@ -1,0 +1,239 @@
+"""Rows of a results table: a bundle or a control over the same held-out pairs, scored pair by pair, on disk as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from igr_core.config import from_json, to_json
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file, sha256
+from igr_core.geometry import GarmentView
+from igr_core.restore import GarmentRestorer
+
+from .data.drawn import HELD_OUT_START, DrawnPairs
+from .metrics import HIGHER_IS_BETTER, score
+from .provenance import revision
+from .run import write_text
+from .statistics import mean_interval
+
+BATCH = 20
+"""Pairs that are restored together, and after which progress is saved."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric over all pairs of a row."""
+
+    mean: float
+    """Mean over the pairs."""
+    low: float
+    """Lower end of its 95 % interval."""
+    high: float
+    """Upper end."""
+    values: tuple[float, ...]
+    """One value per pair, in the order of the row's seeds."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a results table."""
+
+    name: str
+    """What the table calls it."""
+    kind: Literal["bundle", "control"]
+    """Whether a model gave the answers."""
+    pairs_sha256: str
+    """Hash of the pairs' pictures: rows of unequal hashes are not comparable."""
+    seeds: tuple[int, ...]
+    """Seed of each pair."""
+    n: int
+    """Number of pairs."""
+    metrics: dict[str, Score]
+    """Scores by the names of metrics.HIGHER_IS_BETTER."""
+    revision: str
+    """Commit that scored it."""
+    bundle_sha256: str | None = None
+    """Hash of the bundle file."""
+    training_steps: int | None = None
+    """Optimiser steps that the bundle says it was trained for."""
+    pairs_seen: int | None = None
+    """Training pairs read in those steps, repeats counted (on one process)."""
+    guidance: float | None = None
+    """Guidance of the restoration."""
+    steps: int | None = None
+    """DDIM steps of the restoration."""
+    noise_seed: int | None = None
+    """The first pair's noise seed; pair i has noise_seed + i, whatever the row."""
+
+
+class HeldOut:
+    """The first `count` held-out drawn pairs: what every row of a table is scored on."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        """Open them; IGRError when there are fewer, or when one may have been trained on."""
+        self.drawn = DrawnPairs(folder, count)
+        if len(self.drawn) < count:
+            raise IGRError(f"{folder} holds {len(self.drawn)} pairs and {count} were asked for: draw more of them.")
+        trained = [seed for seed in self.drawn.seeds if seed < HELD_OUT_START]
+        if trained:
+            raise IGRError(f"{folder} holds seed {trained[0]}; held-out pairs start at seed {HELD_OUT_START}.")
+        digest = hashlib.sha256(json.dumps(self.drawn.categories).encode())
+        for index in range(count):
+            for field in ("person", "mask", "crop", "garment", "silhouette"):
+                digest.update(self.drawn.take(field, [index]).numpy().tobytes())
+        self.sha256 = digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.drawn)
+
+    def take(self, field: str, rows: range) -> Tensor:
+        """Pictures of one field in 0..1, (B, C, H, W)."""
+        return self.drawn.take(field, rows).float() / 255
+
+    def score(self, generated: Tensor, rows: range) -> dict[str, list[float]]:
+        """Metrics of restored garments (B, 3, H, W): name -> B values."""
+        found = score(generated, self.take("garment", rows), self.take("silhouette", rows))
+        return {name: [round(float(value), 6) for value in values] for name, values in found.items()}
+
+    def row(self, name: str, kind: Literal["bundle", "control"], values: dict[str, list[float]], **known: Any) -> Row:
+        """A finished row of per-pair values by metric."""
+        metrics = {}
+        for metric in HIGHER_IS_BETTER:
+            interval = mean_interval(values[metric])
+            metrics[metric] = Score(interval.mean, interval.low, interval.high, tuple(values[metric]))
+        seeds = tuple(self.drawn.seeds)
+        return Row(name, kind, self.sha256, seeds, len(self), metrics, revision(), **known)
+
+
+def score_control(name: str, held_out: HeldOut, answer: Callable[[range], Tensor]) -> Row:
+    """Score what `answer` gives for ranges of pairs: pictures (B, 3, H, W) in 0..1."""
+    values: dict[str, list[float]] = {metric: [] for metric in HIGHER_IS_BETTER}
+    for rows in tqdm(_batches(0, len(held_out)), desc=name, unit="batch"):
+        for metric, found in held_out.score(answer(rows), rows).items():
+            values[metric] += found
+    return held_out.row(name, "control", values)
+
+
+def score_bundle(
+    bundle: Path,
+    held_out: HeldOut,
+    partial: Path,
+    *,
+    name: str,
+    guidance: float,
+    steps: int,
+    noise_seed: int = 0,
+    pictures: Path | None = None,
+) -> Row:
+    """Restore every pair with a bundle and score it; `partial` keeps what is done, so that a killed run goes on.
+
+    `pictures` gets one SEED.png per pair. Raises IGRError for a bundle of another native size than the pairs.
+    """
+    known = {"bundle_sha256": sha256(bundle), "guidance": guidance, "steps": steps, "noise_seed": noise_seed}
+    protocol = {**known, "pairs_sha256": held_out.sha256, "revision": revision()}
+    values = _read_partial(partial, protocol)
+    restorer = GarmentRestorer.from_bundle(bundle)
+    size = tuple(held_out.drawn.take("garment", [0]).shape[:-3:-1])  # (W, H)
+    if size != tuple(restorer.info.model.native_size):
+        raise IGRError(f"{bundle} works at {restorer.info.model.native_size}, the held-out pairs are {size}: redraw.")
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
+    done = _done(held_out, values, pictures)
+    values = {metric: found[:done] for metric, found in values.items()}
+    bar = tqdm(total=len(held_out), initial=done, desc=f"{name}, guidance {guidance:g}", unit="pair")
+    for rows in _batches(done, len(held_out)):
+        generated = _restore(restorer, held_out, rows, guidance, steps, noise_seed + rows.start)
+        if pictures is not None:
+            _save_pictures(generated, held_out, rows, pictures)
+        for metric, found in held_out.score(generated, rows).items():
+            values[metric] += found
+        write_text(partial, json.dumps({"protocol": protocol, "values": values}))
+        bar.update(len(rows))
+    bar.close()
+    training = restorer.info.training
+    known |= {"training_steps": training.get("steps"), "pairs_seen": pairs_seen(training)}
+    return held_out.row(name, "bundle", values, **known)
+
+
+def pairs_seen(training: dict[str, Any]) -> int | None:
+    """Training pairs that a bundle's provenance says one process read; None where it does not say."""
+    config, steps = training.get("config"), training.get("steps")
+    if not isinstance(config, dict) or not isinstance(steps, int):
+        return None
+    return steps * int(config.get("accumulation", 1)) * int(config["data"]["pairs_per_batch"])
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows as JSON, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps({"rows": [to_json(row) for row in rows]}, indent=1) + "\n")
+
+
+def read_rows(paths: Sequence[Path]) -> list[Row]:
+    """Rows of several files, in order; IGRError names a file that holds none, or rows over other pairs."""
+    rows: list[Row] = []
+    for path in paths:
+        try:
+            data = json.loads(path.read_text())["rows"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise IGRError(
+                f"{path} holds no rows of scores: write it with python -m training.evidence score."
+            ) from error
+        rows += [from_json(Row, one, f"{path}, row {number}") for number, one in enumerate(data)]
+    if len({row.pairs_sha256 for row in rows}) > 1:
+        raise IGRError(f"{', '.join(map(str, paths))} were scored on different pairs: score them on the same ones.")
+    return rows
+
+
+def _restore(
+    restorer: GarmentRestorer, held_out: HeldOut, rows: range, guidance: float, steps: int, seed: int
+) -> Tensor:
+    """Garments (B, 3, H, W) in 0..1 of some held-out pairs; pair i of the batch starts from noise `seed + i`."""
+    view = GarmentView(*(held_out.take(field, rows) for field in ("person", "mask", "crop")), (), ())
+    categories = [held_out.drawn.categories[row] for row in rows]
+    return restorer.restore(view, categories, steps=steps, guidance=guidance, seed=seed)
+
+
+def _batches(start: int, stop: int) -> list[range]:
+    return [range(first, min(first + BATCH, stop)) for first in range(start, stop, BATCH)]
+
+
+def _done(held_out: HeldOut, values: dict[str, list[float]], pictures: Path | None) -> int:
+    """How many pairs, from the first on, need not be restored again."""
+    done = min(len(found) for found in values.values())
+    if pictures is None:
+        return done
+    missing = [row for row in range(done) if not _picture(held_out, row, pictures).is_file()]
+    return missing[0] if missing else done
+
+
+def _picture(held_out: HeldOut, row: int, folder: Path) -> Path:
+    return folder / f"{held_out.drawn.seeds[row]}.png"
+
+
+def _save_pictures(generated: Tensor, held_out: HeldOut, rows: range, folder: Path) -> None:
+    for row, picture in zip(rows, generated, strict=True):
+        array = (picture * 255).round().byte().permute(1, 2, 0).numpy().astype(np.uint8)
+        with atomic_file(_picture(held_out, row, folder)) as temporary:
+            Image.fromarray(array).save(temporary, format="PNG")
+
+
+def _read_partial(path: Path, protocol: dict[str, Any]) -> dict[str, list[float]]:
+    """Values that an interrupted run of the same protocol left; empty lists where there are none."""
+    try:
+        saved = json.loads(path.read_text())
+        if saved["protocol"] == protocol:
+            return {metric: list(saved["values"][metric]) for metric in HIGHER_IS_BETTER}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # nothing there, or a file that another version wrote: start from the first pair
+    return {metric: [] for metric in HIGHER_IS_BETTER}

@@ -1,0 +1,67 @@
+"""How sure a mean is: bootstrap intervals of one row of scores, and of the paired difference of two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import bootstrap
+
+from igr_core.errors import IGRError
+
+RESAMPLES = 9_999
+"""Bootstrap resamples of every interval."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and the interval that holds it with 95 % confidence."""
+
+    mean: float
+    """Mean of the values."""
+    low: float
+    """Lower end."""
+    high: float
+    """Upper end."""
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the mean differs clearly from 0."""
+        return self.low > 0 or self.high < 0
+
+
+def mean_interval(values: Sequence[float], seed: int = 0, confidence: float = 0.95) -> Interval:
+    """Mean of N per-pair values with its percentile bootstrap interval (scipy); the same seed gives the same interval.
+
+    Raises IGRError for fewer than two values, which say nothing of their spread, and for NaN.
+    """
+    data = np.asarray(values, dtype=np.float64)  # (N,)
+    if data.ndim != 1 or data.size < 2:
+        raise IGRError(f"An interval needs at least 2 pairs and got {data.size}: score more pairs.")
+    if not np.isfinite(data).all():
+        raise IGRError(f"{int((~np.isfinite(data)).sum())} of {data.size} scores are no finite numbers: score again.")
+    mean = float(data.mean())
+    if np.ptp(data) == 0:
+        return Interval(mean, mean, mean)
+    found = bootstrap(
+        (data,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        batch=1_000,
+        vectorized=True,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Interval(mean, float(found.low), float(found.high))
+
+
+def difference_interval(values: Sequence[float], others: Sequence[float], seed: int = 0) -> Interval:
+    """Mean of values - others over the same N pairs, with its bootstrap interval.
+
+    Pairing takes out what is easy or hard for both, so that it tells rows apart where their own intervals overlap.
+    """
+    if len(values) != len(others):
+        raise IGRError(f"Rows of {len(values)} and {len(others)} pairs cannot be compared pair by pair.")
+    return mean_interval((np.asarray(values) - np.asarray(others)).tolist(), seed)
