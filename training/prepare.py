@@ -46,7 +46,7 @@ def prepare_pairs(
             parts["person_latent"].append(encode_picture(vae, pictures["person"]).half())
             parts["mask"].append(latent_mask(pictures["mask"], downscale).half())
             parts["image_features"].append(encode_crop(encoder, pictures["crop"], layout).half())
-    tensors = {name: torch.cat(pieces) for name, pieces in parts.items()}
+    tensors = {name: torch.cat(pieces).contiguous() for name, pieces in parts.items()}
     tensors["category"] = torch.tensor([CATEGORIES.index(drawn.categories[i]) for i in indices], dtype=torch.uint8)
     tensors["seed"] = torch.tensor([drawn.seeds[i] for i in indices])
     return tensors
