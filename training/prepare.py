@@ -33,7 +33,7 @@ def prepare_pairs(
     downscale: int,
     encoder: CLIPVisionModelWithProjection,
     layout: Layout,
-    batch: int = 25,
+    batch: int = 8,
     bf16: bool = False,
 ) -> dict[str, Tensor]:
     """Latents, masks at latent size and image features of some drawn pairs, in half precision."""
@@ -68,6 +68,7 @@ def main(
     try:
         pairs = DrawnPairs(drawn, limit)
         autoencoder, shape = load_vae(vae)
+        autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # thrice as fast on CPUs
         encoder, _ = load_image_encoder(image_encoder)
         settings = {"vae": sha256(vae), "image_encoder": sha256(image_encoder), "layout": layout}
         out.mkdir(parents=True, exist_ok=True)
