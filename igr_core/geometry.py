@@ -99,6 +99,11 @@ def unfit(images: Tensor, view: GarmentView) -> list[Tensor]:
     return result
 
 
+def latent_mask(mask: Tensor, downscale: int) -> Tensor:
+    """Mask resized to latent size by area: (B, 1, H, W) -> (B, 1, H / downscale, W / downscale), 0..1."""
+    return F.avg_pool2d(mask, downscale)
+
+
 def mask_box(mask: Tensor) -> Rect:
     """Box (left, top, right, bottom) of the pixels of a (1, 1, h, w) mask that belong to the garment."""
     inside = mask[0, 0] >= MASK_THRESHOLD

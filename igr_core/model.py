@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .bundle import Bundle
 from .config import PROMPT_NAMES, ModelConfig
@@ -14,11 +13,6 @@ from .diffusers_adapter import Fusion, Position, install_capture, install_fusion
 from .garmfus import RowPlan
 from .image_prompt import ImagePrompt
 from .networks import build_unet
-
-
-def latent_mask(mask: Tensor, downscale: int) -> Tensor:
-    """Mask resized to latent size by area: (B, 1, H, W) -> (B, 1, H / downscale, W / downscale), 0..1."""
-    return F.avg_pool2d(mask, downscale)
 
 
 class IGR(nn.Module):
@@ -41,15 +35,16 @@ class IGR(nn.Module):
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> IGR:
-        """Build and fill the networks; raises IGRError naming file and part where weights do not fit."""
-        model = cls(bundle.info.model)
+        """Build the networks in the file's own precision; IGRError names file and part where weights do not fit."""
+        with torch.device("meta"):  # no time or memory for random weights that are replaced at once
+            model = cls(bundle.info.model)
         bundle.load_into(model.denoiser, "denoiser")
         if model.garmnet is not None:
             bundle.load_into(model.garmnet, "garmnet")
         if model.image_prompt is not None:
             bundle.load_into(model.image_prompt, "image_prompt")
         for name, prompt in bundle.prompts().items():
-            model.prompts[name].data.copy_(prompt)
+            model.prompts[name] = nn.Parameter(prompt, requires_grad=False)
         return model
 
     def text(self, names: Sequence[str]) -> Tensor:

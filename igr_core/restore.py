@@ -13,9 +13,9 @@ from transformers import CLIPVisionModelWithProjection
 from .bundle import Bundle, BundleInfo
 from .config import CATEGORIES, ModelConfig
 from .errors import IGRError
-from .geometry import GarmentView
+from .geometry import GarmentView, latent_mask
 from .image_encoder import preprocess
-from .model import IGR, latent_mask
+from .model import IGR
 from .networks import build_image_encoder, build_scheduler, build_vae
 from .sampling import Conditions, Progress, draw_noise, sample_ddim
 
@@ -63,7 +63,8 @@ class GarmentRestorer:
         bundle = Bundle.open(path)
         config = bundle.info.model
         _require_parts(bundle, config)
-        vae = build_vae(config.vae)
+        with torch.device("meta"):
+            vae = build_vae(config.vae)
         bundle.load_into(vae, "vae")
         encoder = None
         if config.image_prompt is not None:

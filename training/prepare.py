@@ -17,7 +17,7 @@ from transformers import CLIPVisionModelWithProjection
 from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, sha256
-from igr_core.model import latent_mask
+from igr_core.geometry import latent_mask
 from igr_core.restore import encode_crop, encode_picture
 
 from .data.drawn import DrawnPairs

@@ -43,7 +43,7 @@ from .validation import Validator
 def initial_model(config: TrainConfig) -> IGR:
     """The networks before the first step: from config.init_bundle, else random by config.seed."""
     if config.init_bundle is not None:
-        return IGR.from_bundle(Bundle.open(config.init_bundle))
+        return IGR.from_bundle(Bundle.open(config.init_bundle)).float()
     seed_everything(config.seed)
     model = IGR(config.model)
     for prompt in model.prompts.values():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from igr_core.config import ViewConfig
-from igr_core.geometry import Placement, make_view, mask_box, place, unfit
+from igr_core.geometry import Placement, latent_mask, make_view, mask_box, place, unfit
 
 WHOLE, FOCUSED = ViewConfig("whole"), ViewConfig("focused", 0.25)
 SIZE = (96, 128)
@@ -167,3 +167,9 @@ def test_twelve_megapixels_are_quick():
     for view in (WHOLE, FOCUSED):
         make_view(person, mask, (768, 1024), view)
     assert time.perf_counter() - start < 15
+
+
+def test_latent_mask_averages_areas() -> None:
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., :4] = 1
+    assert latent_mask(mask, 8).tolist() == [[[[0.5, 0.0], [0.5, 0.0]]]]

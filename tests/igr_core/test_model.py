@@ -10,7 +10,7 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 
 from igr_core.config import ModelConfig, UNetConfig
 from igr_core.diffusers_adapter import install_fusion, self_attention_order, unused_parameters
-from igr_core.model import IGR, latent_mask
+from igr_core.model import IGR
 from igr_core.networks import build_unet
 from tests.igr_core.tiny import MODEL
 
@@ -170,9 +170,3 @@ def test_demo_and_sd15_are_one_class_with_other_configs() -> None:
     install_fusion(small)
     install_fusion(large)
     assert type(small) is type(large)
-
-
-def test_latent_mask_averages_areas() -> None:
-    mask = torch.zeros(1, 1, 16, 16)
-    mask[..., :4] = 1
-    assert latent_mask(mask, 8).tolist() == [[[[0.5, 0.0], [0.5, 0.0]]]]
