@@ -50,8 +50,11 @@ class BundleInfo:
 class Bundle:
     """A validated bundle on disk; weights are read only when asked for."""
 
-    def __init__(self, path: Path, info: BundleInfo, shapes: Shapes, dtypes: dict[str, str]) -> None:
+    def __init__(
+        self, path: Path, format_version: int, info: BundleInfo, shapes: Shapes, dtypes: dict[str, str]
+    ) -> None:
         self.path = path
+        self.format_version = format_version
         self.info = info
         self._shapes = shapes
         self._dtypes = dtypes
@@ -66,9 +69,9 @@ class Bundle:
         metadata, shapes, dtypes = _read_header(path)
         if METADATA_KEY not in metadata:
             raise IGRError(f"{path} is not an IGR bundle: {explain_foreign_keys(shapes)}.")
-        info = _parse_info(path, metadata[METADATA_KEY])
+        format_version, info = _parse_info(path, metadata[METADATA_KEY])
         _check_parts(path, info.model, shapes)
-        return cls(path, info, shapes, dtypes)
+        return cls(path, format_version, info, shapes, dtypes)
 
     def has(self, part: str) -> bool:
         """Tell whether the bundle carries tensors of this part."""
@@ -84,27 +87,38 @@ class Bundle:
 
         Raises IGRError when the bundle does not carry the part or the file has gone since it was opened.
         """
-        names = self.shapes(part)
-        if not names:
-            raise IGRError(f"{self.path} carries no {part}: use a bundle that does, or give one beside it.")
+        names = self._carried(part)
         try:
             with safe_open(self.path, framework="pt") as handle:
                 return {name: handle.get_tensor(f"{part}.{name}") for name in names}
         except (OSError, SafetensorError) as error:
             raise IGRError(f"{self.path} changed or vanished while it was read: load it again.") from error
 
-    def load_into(self, module: nn.Module, part: str) -> None:
-        """Copy a part's weights into a module, after names and shapes were compared.
+    def check_fit(self, module: nn.Module, part: str) -> None:
+        """Compare the names and shapes of a part with a module's, without reading any weight.
 
-        Modules on the meta device take the file's tensors as they are. Raises IGRError, before any weight is
-        copied, naming the file, the part and the first few tensors that do not fit.
+        Raises IGRError naming the file, the part and the first few tensors that do not fit.
         """
-        state = module.state_dict()
-        problem = _compare({name: tuple(value.shape) for name, value in state.items()}, self.shapes(part))
+        wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+        problem = _compare(wanted, self._carried(part))
         if problem:
             raise IGRError(f"The {part} of {self.path} does not fit its config: {problem}; use an intact bundle.")
-        on_meta = any(value.is_meta for value in state.values())
+
+    def load_into(self, module: nn.Module, part: str) -> None:
+        """Copy a part's weights into a module that passes check_fit; raises IGRError, before any is copied, if not.
+
+        Modules on the meta device take the file's tensors as they are.
+        """
+        self.check_fit(module, part)
+        on_meta = any(value.is_meta for value in module.state_dict().values())
         module.load_state_dict(self.tensors(part), assign=on_meta)
+
+    def fill(self, modules: Mapping[str, nn.Module]) -> None:
+        """Load the parts into their modules, named by part; IGRError before any weight is read if one does not fit."""
+        for part, module in modules.items():
+            self.check_fit(module, part)
+        for part, module in modules.items():
+            self.load_into(module, part)
 
     def prompts(self) -> dict[str, Tensor]:
         """Read the text embeddings: upper, lower, full and empty, each (prompt_tokens, cross_attention_dim)."""
@@ -113,6 +127,12 @@ class Bundle:
     def summary(self) -> list[dict[str, Any]]:
         """Per part: tensors, parameters, megabytes and dtypes, without reading any weight."""
         return [_summarise(part, self._shapes, self._dtypes) for part in PARTS if self.has(part)]
+
+    def _carried(self, part: str) -> Shapes:
+        shapes = self.shapes(part)
+        if not shapes:
+            raise IGRError(f"{self.path} carries no {part}: use a bundle that does, or give one beside it.")
+        return shapes
 
 
 def save_bundle(path: str | Path, info: BundleInfo, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -144,7 +164,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
     return {
         "file": str(bundle.path),
         "megabytes": round(bundle.path.stat().st_size / 1e6, 2),
-        "format_version": FORMAT_VERSION,
+        "format_version": bundle.format_version,
         "name": info.name,
         "licence": info.licence,
         "expected_vae": info.expected_vae,
@@ -171,7 +191,8 @@ def _read_header(path: Path) -> tuple[dict[str, str], Shapes, dict[str, str]]:
         raise IGRError(f"{path} cannot be read as a bundle: {explain_unreadable(path)}.") from error
 
 
-def _parse_info(path: Path, text: str) -> BundleInfo:
+def _parse_info(path: Path, text: str) -> tuple[int, BundleInfo]:
+    """The file's format version, and the rest of its JSON entry."""
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
@@ -184,7 +205,7 @@ def _parse_info(path: Path, text: str) -> BundleInfo:
             f"{path} has bundle format {version} and this software reads up to {FORMAT_VERSION}: update the software."
         )
     try:
-        return from_json(BundleInfo, data, "bundle")
+        return version, from_json(BundleInfo, data, "bundle")
     except IGRError as error:
         raise IGRError(f"{path} has a header that does not make sense: {error}") from error
 

@@ -138,6 +138,10 @@ class NoiseConfig:
     timestep_spacing: Literal["leading", "trailing"] = "leading"
     """Which timesteps DDIM visits: SD1.5 `leading` (offset 1); zero-terminal-SNR models need `trailing`."""
 
+    def __post_init__(self) -> None:
+        if self.zero_terminal_snr and (self.prediction_type, self.timestep_spacing) != ("v_prediction", "trailing"):
+            raise IGRError("zero_terminal_snr needs prediction_type v_prediction and timestep_spacing trailing.")
+
 
 @dataclass(frozen=True)
 class ViewConfig:
@@ -186,6 +190,8 @@ class ModelConfig:
     """The words behind each text embedding."""
 
     def __post_init__(self) -> None:
+        if (self.denoiser.in_channels, self.denoiser.out_channels) != (self.vae.latent_channels,) * 2:
+            raise IGRError("The denoiser takes and gives the VAE's latent channels.")
         if self.garmnet is not None:
             if self.garmnet.in_channels != self.vae.latent_channels + 1:
                 raise IGRError("GarmNet takes the latent channels and one mask channel.")

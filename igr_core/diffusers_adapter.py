@@ -2,62 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import torch
 from diffusers.models.attention_processor import Attention
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
-from .garmfus import (
-    RowPlan,
-    attend,
-    image_prompt_attention,
-    level_shape,
-    reference_self_attention,
-    sincos_position,
-)
-
-
-@dataclass
-class Position:
-    """The sincos position of one latent shape, one tensor per level, made when first asked for."""
-
-    latent_shape: tuple[int, int]
-    amplitude: float
-    levels: dict[tuple[int, int], Tensor] = field(default_factory=dict)
-
-    def __call__(self, hidden: Tensor) -> Tensor:
-        """Position for hidden states (B, N, C): (1, N, C)."""
-        tokens, channels = hidden.shape[1:]
-        if (tokens, channels) not in self.levels:
-            height, width = level_shape(tokens, self.latent_shape)
-            self.levels[tokens, channels] = sincos_position(
-                height, width, channels, self.amplitude, hidden.device, hidden.dtype
-            )
-        return self.levels[tokens, channels]
-
-
-@dataclass
-class Fusion:
-    """What GarmFus fuses in one denoiser call; passed as `cross_attention_kwargs={"fusion": ...}`."""
-
-    reference_plan: RowPlan
-    """Which row sees which reference."""
-    features: dict[str, Tensor] | None
-    """GarmNet's reference features (R, N, C) by block name."""
-    image_plan: RowPlan
-    """Which row sees which image prompt."""
-    image_keys_values: dict[str, tuple[Tensor, Tensor]] | None
-    """Image-prompt keys and values (R, T, C) by block name."""
-    position: Position | None = None
-    """Added to the inputs of to_q and to_k in rows with a reference."""
-    reference_strength: float = 1.0
-    """Weight of the reference tokens; 0 skips them."""
-    image_prompt_strength: float = 1.0
-    """Weight w of Eq. 3's second term; 0 skips it."""
-    cache: dict[str, tuple[Tensor, Tensor]] | None = None
-    """Reference keys and values, kept from step to step at inference; None while training."""
+from .garmfus import Fusion, Position, attend, image_prompt_attention, reference_self_attention
 
 
 def _self_attention(attn: Attention, hidden: Tensor, position: Tensor | None) -> Tensor:
@@ -113,15 +63,15 @@ class ReferenceProcessor:
         temb: Tensor | None = None,
         fusion: Fusion | None = None,
     ) -> Tensor:
-        if fusion is None or fusion.features is None or fusion.reference_strength == 0:
-            return _out(attn, _self_attention(attn, hidden_states, None))
-        plan = fusion.reference_plan
-        if not plan.referenced:
-            return _out(attn, _self_attention(attn, hidden_states, None))
-        if not plan.plain:
-            return _out(attn, self._fused(attn, hidden_states, fusion))
-        plain, referenced = plan.split(hidden_states)
-        return _out(attn, plan.join(_self_attention(attn, plain, None), self._fused(attn, referenced, fusion)))
+        def plain(rows: Tensor) -> Tensor:
+            return _self_attention(attn, rows, None)
+
+        if fusion is None or not fusion.has_reference:
+            return _out(attn, plain(hidden_states))
+        return _out(
+            attn,
+            fusion.reference_plan.by_rows(plain, lambda rows: self._fused(attn, rows, fusion), hidden_states),
+        )
 
     def _fused(self, attn: Attention, hidden: Tensor, fusion: Fusion) -> Tensor:
         located = hidden + fusion.position(hidden) if fusion.position else hidden
@@ -166,19 +116,13 @@ class ImagePromptProcessor:
     ) -> Tensor:
         query = attn.to_q(hidden_states)
         out = _text_attention(attn, query, encoder_hidden_states)
-        if fusion is None or fusion.image_keys_values is None or fusion.image_prompt_strength == 0:
-            return _out(attn, out)
-        plan = fusion.image_plan
-        if not plan.referenced:
-            return _out(attn, out)
-        key, value = (plan.pick(x) for x in fusion.image_keys_values[self.name])
-        if not plan.plain:
-            return _out(attn, out + self._term(attn, query, key, value, fusion))
-        _, referenced = plan.split(query)
-        plain_out, referenced_out = plan.split(out)
-        return _out(attn, plan.join(plain_out, referenced_out + self._term(attn, referenced, key, value, fusion)))
+        if fusion is not None and fusion.has_image_prompt:
+            out = out + fusion.image_plan.by_rows(torch.zeros_like, lambda rows: self._term(attn, rows, fusion), query)
+        return _out(attn, out)
 
-    def _term(self, attn: Attention, query: Tensor, key: Tensor, value: Tensor, fusion: Fusion) -> Tensor:
+    def _term(self, attn: Attention, query: Tensor, fusion: Fusion) -> Tensor:
+        assert fusion.image_keys_values is not None
+        key, value = (fusion.image_plan.pick(x) for x in fusion.image_keys_values[self.name])
         return image_prompt_attention(query, key, value, attn.heads, fusion.image_prompt_strength)
 
 

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import IGRError
 
+_PART = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part")
+"""Names of the folders that atomic_file writes in."""
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it is flushed to disk and takes the place of `path`.
+    """Give a temporary path to write to; on success it is flushed to disk and takes the place of `path`.
 
-    On any failure the temporary file is removed and an earlier `path` is left as it was.
-    Raises IGRError when the system refuses the write (no space, no permission, no such folder).
+    It lies in a folder of its own beside `path`, `.NAME.PID.part`, so that whatever else a writer puts there goes with
+    it. On any failure the folder is removed and an earlier `path` is left as it was; what a killed process left of the
+    same file is removed first. Raises IGRError when the system refuses the write (no space, no permission, no folder).
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = part / path.name
     try:
+        remove_stale_parts(path.parent, path.name)
+        part.mkdir(exist_ok=True)
+        mode = _mode_of_new_files(part)
         yield temporary
         with temporary.open("r+b") as handle:
             os.fsync(handle.fileno())
+        if stat.S_IMODE(temporary.stat().st_mode) != mode:  # safetensors' writer makes files that only the owner reads
+            temporary.chmod(mode)
         os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -31,7 +44,54 @@ def atomic_file(path: Path) -> Iterator[Path]:
             f"Could not write {path} ({reason}): free some space or choose another folder; nothing was changed there."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def remove_stale_parts(folder: Path, name: str | None = None) -> None:
+    """Remove what killed processes of this machine left half-written in a folder: of file `name`, or of every file.
+
+    Parts of processes that still run stay.
+    """
+    for part in os.listdir(folder):
+        match = _PART.fullmatch(part)
+        if match is None or name not in (None, match["name"]) or _is_running(int(match["process"])):
+            continue
+        path = Path(folder) / part
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":
+        return True  # there, signal 0 is Ctrl-C, and nothing else that is built in can ask
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
+def _mode_of_new_files(folder: Path) -> int:
+    """Permissions that the system gives to a new file here: 0o666 less the umask, which cannot be read by itself."""
+    probe = folder / "mode"
+    try:
+        with open(os.open(probe, os.O_CREAT | os.O_WRONLY, 0o666), "wb") as handle:
+            return stat.S_IMODE(os.fstat(handle.fileno()).st_mode)
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for what a command writes, its parents too; raises IGRError when the system refuses it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise IGRError(f"The folder {folder} cannot be made ({error.strerror}): choose another --out.") from error
 
 
 def sha256(path: Path | str) -> str:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 _MARKS = (
-    (("lora_up.", "lora_down.", "lora_A.", "lora_B.", "lora_unet_"), "a LoRA"),
-    (("control_model.", "controlnet_cond_embedding."), "a ControlNet"),
-    (("ip_adapter.", "image_proj."), "a plain IP-Adapter"),
-    (("model.diffusion_model.",), "a full Stable Diffusion checkpoint"),
-    (("double_blocks.", "transformer_blocks.", "joint_blocks."), "a diffusion transformer such as FLUX"),
-    (("down_blocks.", "input_blocks."), "a plain diffusion UNet"),
-    (("vision_model.", "visual."), "a CLIP vision model"),
-    (("text_model.",), "a text encoder"),
-    (("first_stage_model.", "encoder.conv_in.", "decoder.conv_in."), "a VAE"),
+    (r"^(image_proj|ip_adapter)\.", "a plain IP-Adapter"),
+    (r"^lora_(unet|te\d?|transformer)_|[._]lora[._](up|down|A|B)\.|[._]lora_linear_layer\.", "a LoRA"),
+    (r"^control_model\.|^controlnet_", "a ControlNet"),
+    # SD1.5's UNets have transformer_blocks too, but deep inside their names.
+    (
+        r"^(model\.diffusion_model\.|transformer\.)?(double_blocks|single_blocks|joint_blocks|transformer_blocks)\.",
+        "a diffusion transformer such as FLUX",
+    ),
+    (r"^model\.diffusion_model\.", "a full Stable Diffusion checkpoint"),
+    (r"^(first_stage_model\.|vae\.)?(encoder|decoder)\.conv_in\.", "a VAE"),
+    (r"^(unet\.)?(down_blocks|up_blocks|input_blocks|output_blocks)\.", "a plain diffusion UNet"),
+    (r"^(sam_)?(mask_decoder|prompt_encoder)\.", "a SAM segmentation model"),
+    (r"^(vision_model|visual)\.", "a CLIP vision model"),
+    (r"^(text_model|cond_stage_model|encoder\.block)\.", "a text encoder"),
 )
-"""Pieces of tensor names that give a kind of file away, the most telling first."""
+"""Patterns of tensor names that give a kind of file away; a kind that holds another (an adapter its LoRA) first."""
 
 _STARTS = (
     (b"PK\x03\x04", "it is a PyTorch or zip archive, and bundles are safetensors files: choose the .safetensors file"),
@@ -31,8 +37,8 @@ _STARTS = (
 def explain_foreign_keys(keys: Iterable[str]) -> str:
     """Say what a safetensors file without our header seems to be, and what to do."""
     keys = list(keys)
-    for marks, kind in _MARKS:
-        if any(mark in key for key in keys for mark in marks):
+    for mark, kind in _MARKS:
+        if any(re.search(mark, key) for key in keys):
             return f"it seems to be {kind}; choose a file from models/igr or one made by training.export"
     return "its header has no IGR entry; choose a file from models/igr or one made by training.export"
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from einops import rearrange
@@ -16,6 +17,9 @@ from torch.nn import functional as F
 
 Attend = Callable[[Tensor, Tensor, Tensor, int, Tensor | None], Tensor]
 """Multi-head attention: query (B, N, C), key and value (B, M, C), heads, additive mask or None -> (B, N, C)."""
+
+OnRows = Callable[[Tensor], Tensor]
+"""Something done to some rows of a batch: (R, ...) -> (R, ...)."""
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
@@ -27,42 +31,41 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor |
 
 @dataclass(frozen=True)
 class RowPlan:
-    """Which rows of a batch see which conditions: `source[row]` is the reference's index, -1 for none."""
+    """Which rows of a batch see which conditions: `source[row]` is the condition's index, -1 for none."""
 
     source: tuple[int, ...]
 
-    @property
+    @cached_property
     def referenced(self) -> list[int]:
-        """Rows that have a reference."""
+        """Rows that have a condition."""
         return [row for row, source in enumerate(self.source) if source >= 0]
 
-    @property
+    @cached_property
     def plain(self) -> list[int]:
         """Rows without one: the unpatched model computes them."""
         return [row for row, source in enumerate(self.source) if source < 0]
 
-    def split(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """The batch's plain rows and its referenced rows: (B, ...) -> (P, ...), (Q, ...)."""
-        plain, referenced = (
-            torch.tensor(group, dtype=torch.long, device=rows.device) for group in (self.plain, self.referenced)
-        )
-        return rows.index_select(0, plain), rows.index_select(0, referenced)
+    def pick(self, conditions: Tensor) -> Tensor:
+        """One condition per referenced row: (R, ...) -> (len(referenced), ...); no copy where nothing moves."""
+        sources = [source for source in self.source if source >= 0]
+        if sources == list(range(conditions.shape[0])):
+            return conditions
+        return conditions.index_select(0, torch.tensor(sources, device=conditions.device))
 
-    def join(self, plain: Tensor, referenced: Tensor) -> Tensor:
-        """Put what split gave back into the batch's order."""
-        order = torch.tensor(self.plain + self.referenced, device=plain.device).argsort()
-        return torch.cat([plain, referenced]).index_select(0, order)
-
-    @property
-    def sources(self) -> list[int]:
-        """The reference's index for each of `referenced`."""
-        return [source for source in self.source if source >= 0]
-
-    def pick(self, references: Tensor) -> Tensor:
-        """One reference per referenced row: (R, ...) -> (len(referenced), ...); no copy where nothing moves."""
-        if self.sources == list(range(references.shape[0])):
-            return references
-        return references.index_select(0, torch.tensor(self.sources, device=references.device))
+    def by_rows(
+        self, plain: Callable[[Tensor], Tensor], referenced: Callable[[Tensor], Tensor], rows: Tensor
+    ) -> Tensor:
+        """Apply one function to the plain rows and the other to the referenced ones: (B, ...) -> (B, ...)."""
+        if not self.referenced:
+            return plain(rows)
+        if not self.plain:
+            return referenced(rows)
+        if self.plain + self.referenced == list(range(len(self.source))):  # as guidance stacks them: views, no copies
+            first, second = rows.split([len(self.plain), len(self.referenced)])
+            return torch.cat([plain(first), referenced(second)])
+        groups = [torch.tensor(group, device=rows.device) for group in (self.plain, self.referenced)]
+        parts = [apply(rows.index_select(0, group)) for apply, group in zip((plain, referenced), groups, strict=True)]
+        return torch.cat(parts).index_select(0, torch.cat(groups).argsort())
 
 
 def reference_self_attention(
@@ -149,3 +152,58 @@ def level_shape(tokens: int, latent_shape: Sequence[int]) -> tuple[int, int]:
     if height * width != tokens:
         raise ValueError(f"{tokens} tokens are no level of a {tuple(latent_shape)} latent.")
     return height, width
+
+
+@dataclass
+class Position:
+    """The sincos position of one latent shape, one tensor per level, made when first asked for."""
+
+    latent_shape: tuple[int, int]
+    """Height and width of the latent."""
+    amplitude: float
+    """As in ModelConfig.reference_position_amplitude."""
+    levels: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    """(1, N, C) by tokens and channels."""
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Position for hidden states (B, N, C): (1, N, C)."""
+        tokens, channels = hidden.shape[1:]
+        if (tokens, channels) not in self.levels:
+            height, width = level_shape(tokens, self.latent_shape)
+            self.levels[tokens, channels] = sincos_position(
+                height, width, channels, self.amplitude, hidden.device, hidden.dtype
+            )
+        return self.levels[tokens, channels]
+
+
+@dataclass
+class Fusion:
+    """What GarmFus fuses in one denoiser call, or in every call of a sampling run."""
+
+    reference_plan: RowPlan
+    """Which row sees which reference."""
+    features: dict[str, Tensor] | None
+    """GarmNet's reference features (R, N, C) by block name."""
+    image_plan: RowPlan
+    """Which row sees which image prompt."""
+    image_keys_values: dict[str, tuple[Tensor, Tensor]] | None
+    """Image-prompt keys and values (R, T, C) by block name."""
+    position: Position | None = None
+    """Added to the inputs of to_q and to_k in rows with a reference."""
+    reference_strength: float = 1.0
+    """Weight of the reference tokens, at least 0; 0 skips them."""
+    image_prompt_strength: float = 1.0
+    """Weight w of Eq. 3's second term; 0 skips it."""
+    cache: dict[str, tuple[Tensor, Tensor]] | None = None
+    """Reference keys and values, kept from step to step at inference; None while training."""
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether any row attends to a reference."""
+        return self.features is not None and self.reference_strength != 0 and bool(self.reference_plan.referenced)
+
+    @property
+    def has_image_prompt(self) -> bool:
+        """Whether any row attends to an image prompt."""
+        wanted = self.image_keys_values is not None and self.image_prompt_strength != 0
+        return wanted and bool(self.image_plan.referenced)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from accelerate import init_empty_weights
 from torch import Tensor, nn
 
 from .bundle import Bundle
 from .config import PROMPT_NAMES, ModelConfig
-from .diffusers_adapter import Fusion, Position, install_capture, install_fusion, unused_parameters
-from .garmfus import RowPlan
+from .diffusers_adapter import install_capture, install_fusion, unused_parameters
+from .garmfus import Fusion, Position, RowPlan
 from .image_prompt import ImagePrompt
 from .networks import build_unet
 
@@ -36,16 +37,20 @@ class IGR(nn.Module):
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> IGR:
         """Build the networks in the file's own precision; IGRError names file and part where weights do not fit."""
-        with torch.device("meta"):  # no time or memory for random weights that are replaced at once
+        with init_empty_weights():  # no time or memory for random weights that are replaced at once
             model = cls(bundle.info.model)
-        bundle.load_into(model.denoiser, "denoiser")
-        if model.garmnet is not None:
-            bundle.load_into(model.garmnet, "garmnet")
-        if model.image_prompt is not None:
-            bundle.load_into(model.image_prompt, "image_prompt")
-        for name, prompt in bundle.prompts().items():
-            model.prompts[name] = nn.Parameter(prompt, requires_grad=False)
+        bundle.fill(model.parts())
         return model
+
+    def parts(self) -> dict[str, nn.Module]:
+        """The networks by the names of a bundle's parts."""
+        parts = {
+            "denoiser": self.denoiser,
+            "garmnet": self.garmnet,
+            "image_prompt": self.image_prompt,
+            "prompts": self.prompts,
+        }
+        return {name: module for name, module in parts.items() if module is not None}
 
     def text(self, names: Sequence[str]) -> Tensor:
         """Text embeddings of the named prompts: (B, prompt_tokens, cross_attention_dim)."""

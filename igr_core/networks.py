@@ -60,16 +60,13 @@ def build_image_encoder(config: ImageEncoderConfig) -> CLIPVisionModelWithProjec
 
 
 def build_scheduler(config: NoiseConfig) -> DDIMScheduler:
-    """The bundle's diffusion process with DDIM sampling, the paper's sampler (section 4.1)."""
+    """The bundle's forward process for training: noising and velocity (sampling is in `noise` and `sampling`)."""
     return DDIMScheduler(
         num_train_timesteps=config.train_steps,
         beta_start=config.beta_start,
         beta_end=config.beta_end,
         beta_schedule="scaled_linear",
         clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1 if config.timestep_spacing == "leading" else 0,
         prediction_type=config.prediction_type,
-        timestep_spacing=config.timestep_spacing,
         rescale_betas_zero_snr=config.zero_terminal_snr,
     )

@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from accelerate import init_empty_weights
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
 from .bundle import Bundle, BundleInfo
-from .config import CATEGORIES, ModelConfig
+from .config import ModelConfig
 from .errors import IGRError
 from .geometry import GarmentView, latent_mask
 from .image_encoder import preprocess
+from .inputs import check_category
 from .model import IGR
-from .networks import build_image_encoder, build_scheduler, build_vae
-from .sampling import Conditions, Progress, draw_noise, sample_ddim
+from .networks import build_image_encoder, build_vae
+from .noise import ddim_timesteps, draw_noise
+from .sampling import Conditions, Progress, sample_ddim
 
 
 def encode_picture(vae: AutoencoderKL, picture: Tensor) -> Tensor:
@@ -52,7 +55,6 @@ class GarmentRestorer:
         self.model = model.eval()
         self.vae = vae.eval()
         self.image_encoder = image_encoder.eval() if image_encoder is not None else None
-        self.scheduler = build_scheduler(info.model.noise)
 
     @classmethod
     def from_bundle(cls, path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> GarmentRestorer:
@@ -63,17 +65,14 @@ class GarmentRestorer:
         bundle = Bundle.open(path)
         config = bundle.info.model
         _require_parts(bundle, config)
-        with torch.device("meta"):
+        with init_empty_weights():
+            model = IGR(config)
             vae = build_vae(config.vae)
-        bundle.load_into(vae, "vae")
-        encoder = None
-        if config.image_prompt is not None:
-            encoder = build_image_encoder(config.image_encoder)
-            bundle.load_into(encoder, "image_encoder")
-        model = IGR.from_bundle(bundle)
-        for module in (model, vae, encoder):
-            if module is not None:
-                nn.Module.to(module, device=device, dtype=dtype)  # the libraries' own `to` warn about nothing
+            encoder = build_image_encoder(config.image_encoder) if config.image_prompt is not None else None
+        beside: dict[str, nn.Module] = {"vae": vae} if encoder is None else {"vae": vae, "image_encoder": encoder}
+        bundle.fill(model.parts() | beside)
+        for module in (model, *beside.values()):
+            nn.Module.to(module, device=device, dtype=dtype)  # diffusers' own `to` logs a warning about no modules
         return cls(bundle.info, model, vae, encoder)
 
     @property
@@ -81,11 +80,15 @@ class GarmentRestorer:
         """Where the networks live."""
         return next(self.model.parameters()).device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision that the networks run in."""
+        return next(self.model.parameters()).dtype
+
     @torch.no_grad()
     def conditions(self, view: GarmentView, categories: Sequence[str]) -> Conditions:
         """Run both extractors once (paper section 3.2) on a view of B persons."""
-        dtype = next(self.model.parameters()).dtype
-        person, mask, crop = (x.to(self.device, dtype) for x in (view.person, view.mask, view.crop))
+        person, mask, crop = (x.to(self.device, self.dtype) for x in (view.person, view.mask, view.crop))
         features = image_features = None
         if self.model.garmnet is not None:
             latent = encode_picture(self.vae, person)
@@ -119,8 +122,7 @@ class GarmentRestorer:
         noise = draw_noise((count, self.info.model.vae.latent_channels, height // f, width // f), seed)
         latent = sample_ddim(
             self.model,
-            self.scheduler,
-            noise.to(self.device, next(self.model.parameters()).dtype),
+            noise.to(self.device),
             conditions,
             steps=steps,
             guidance=guidance,
@@ -128,16 +130,14 @@ class GarmentRestorer:
             image_prompt_strength=image_prompt_strength,
             progress=progress,
         )
-        return decode_latent(self.vae, latent).float().cpu()
+        return decode_latent(self.vae, latent.to(self.dtype)).float().cpu()
 
     def _check(self, categories: Sequence[str], count: int, steps: int, width: int, height: int) -> None:
-        unknown = sorted(set(categories) - set(CATEGORIES))
-        if unknown:
-            raise IGRError(f"Unknown category {unknown[0]!r}; choose one of {', '.join(CATEGORIES)}.")
+        for category in categories:
+            check_category(category)
         if len(categories) != count:
             raise IGRError(f"{len(categories)} categories for {count} persons; give one, or one for each person.")
-        if not 1 <= steps <= self.info.model.noise.train_steps:
-            raise IGRError(f"steps is {steps}; it must lie in 1..{self.info.model.noise.train_steps}.")
+        ddim_timesteps(self.info.model.noise, steps)
         step = self.info.model.size_step
         if width % step or height % step:
             raise IGRError(f"The view is {width}x{height}; this model works at multiples of {step} pixels.")

@@ -1,4 +1,4 @@
-"""Classifier-free guidance (Eq. 2) and the DDIM loop (paper section 4.1), over prepared conditions."""
+"""The headless DDIM loop over prepared conditions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
 from .model import IGR
+from .noise import alphas_cumprod, ddim_step, ddim_timesteps, guide
 
 Progress = Callable[[int, int], None]
 """Called after each step with (steps done, steps in all)."""
@@ -27,21 +27,9 @@ class Conditions:
     """Image-encoder output (B, ...), or None."""
 
 
-def guide(conditional: Tensor, unconditional: Tensor, guidance: float) -> Tensor:
-    """Eq. 2: guidance * conditional + (1 - guidance) * unconditional."""
-    return guidance * conditional + (1.0 - guidance) * unconditional
-
-
-def draw_noise(shape: Sequence[int], seed: int) -> Tensor:
-    """Initial noise (B, C, h, w) in float32; picture i is drawn from `seed + i`, so a batch equals single runs."""
-    rows = [torch.randn(tuple(shape[1:]), generator=torch.Generator().manual_seed(seed + i)) for i in range(shape[0])]
-    return torch.stack(rows)
-
-
 @torch.no_grad()
 def sample_ddim(
     model: IGR,
-    scheduler: DDIMScheduler,
     noise: Tensor,
     conditions: Conditions,
     *,
@@ -51,13 +39,19 @@ def sample_ddim(
     image_prompt_strength: float = 1.0,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Denoise (B, 4, h, w) noise to latents; the unconditional rows see no condition at all and never pay for one."""
+    """Denoise float32 noise (B, 4, h, w) to float32 latents; the model runs in its own precision.
+
+    The unconditional rows see no condition at all and never pay for one; at guidance 1 there are none.
+    Raises IGRError for a step count that the schedule cannot take.
+    """
     count = noise.shape[0]
-    guided = guidance != 1.0
-    none = (-1,) * count if guided else ()
+    timesteps = ddim_timesteps(model.config.noise, steps)
+    signals = [float(x) for x in alphas_cumprod(model.config.noise)[timesteps]] + [1.0]
+    dtype = next(model.parameters()).dtype
+    none = (-1,) * count if guidance != 1.0 else ()
     rows = (*none, *range(count))
     fusion = model.fusion(
-        noise,
+        noise.to(dtype),
         rows,
         conditions.features,
         rows,
@@ -67,15 +61,15 @@ def sample_ddim(
         keep=True,
     )
     text = model.text([*["empty"] * len(none), *conditions.categories])
-    scheduler.set_timesteps(steps)
-    latent = noise * scheduler.init_noise_sigma
-    for done, timestep in enumerate(scheduler.timesteps, start=1):
-        stacked = torch.cat([latent, latent]) if guided else latent
-        predicted = model.denoise(stacked, timestep.expand(len(rows)).to(latent.device), text, fusion)
-        if guided:
+    latent = noise
+    for done, timestep in enumerate(timesteps, start=1):
+        stacked = torch.cat([latent] * (len(rows) // count)).to(dtype)
+        time = torch.full((len(rows),), timestep, device=latent.device)
+        predicted = model.denoise(stacked, time, text, fusion).float()
+        if none:
             unconditional, conditional = predicted.chunk(2)
             predicted = guide(conditional, unconditional, guidance)
-        latent = scheduler.step(predicted, int(timestep), latent, return_dict=False)[0]
+        latent, _ = ddim_step(latent, predicted, signals[done - 1], signals[done], model.config.noise.prediction_type)
         if progress is not None:
             progress(done, steps)
     return latent

@@ -53,10 +53,11 @@ def test_image_prompt_term_scales_with_its_strength() -> None:
 
 
 @pytest.mark.parametrize("source", [(0, 1, 2), (-1, -1, 0, 1), (1, -1, 0, 1, -1), (-1, -1)])
-def test_split_and_join_keep_the_order_of_rows(source: tuple[int, ...]) -> None:
+def test_rows_go_to_their_function_and_back_to_their_place(source: tuple[int, ...]) -> None:
     plan = RowPlan(source)
     rows = torch.arange(len(source) * 3.0).view(len(source), 3, 1)
-    assert torch.equal(plan.join(*plan.split(rows)), rows)
+    done = plan.by_rows(lambda x: x + 100, lambda x: x + 200, rows)
+    assert torch.equal(done, rows + torch.tensor([100.0 if s < 0 else 200.0 for s in source]).view(-1, 1, 1))
 
 
 def test_pick_gives_each_row_its_own_reference() -> None:
