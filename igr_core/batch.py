@@ -174,11 +174,12 @@ def run_jobs(
             raise
         except IGRError as error:
             report.failed[name] = str(error)
-        except (MemoryError, torch.OutOfMemoryError):
-            report.failed[name] = "There was not enough memory: choose a smaller --size."
-        except Exception as error:  # a defect of ours: show it in full, but let the other photos go on
-            logger.exception("Unexpected failure on %s", job.person)
-            report.failed[name] = f"It failed unexpectedly ({error}): please report this."
+        except Exception as error:
+            if _is_out_of_memory(error):
+                report.failed[name] = "There was not enough memory: choose a smaller --size."
+            else:  # a defect of ours: show it in full, but let the other photos go on
+                logger.exception("Unexpected failure on %s", job.person)
+                report.failed[name] = f"It failed unexpectedly ({error}): please report this."
 
 
 def without_existing(jobs: Iterable[Job], report: Report) -> list[Job]:
@@ -190,6 +191,14 @@ def without_existing(jobs: Iterable[Job], report: Report) -> list[Job]:
         else:
             left.append(job)
     return left
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether Python, the GPU or torch's CPU allocator (a plain RuntimeError) ran out of memory."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    text = str(error)  # Linux: "DefaultCPUAllocator: can't allocate memory"; Windows: "... not enough memory"
+    return isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in text or "not enough memory" in text)
 
 
 def _load_view(job: Job, settings: Settings) -> GarmentView:

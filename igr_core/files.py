@@ -91,7 +91,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise IGRError(f"The folder {folder} cannot be made ({error.strerror}): choose another --out.") from error
+        raise IGRError(f"The folder {folder} cannot be made ({error.strerror}): choose another folder.") from error
 
 
 def sha256(path: Path | str) -> str:

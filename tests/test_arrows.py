@@ -13,6 +13,7 @@ HOST = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths",
 CLI = {"click", "rich", "typer"}
 IGR_CORE_NEEDS = {"PIL", "einops", "igr_core", "numpy", "safetensors", "torch"}
 HEADLESS = {
+    "accelerate": {"model", "restore"},
     "diffusers": {"diffusers_adapter", "model", "networks", "restore", "sampling"},
     "transformers": {"networks", "restore"},
 }

@@ -138,6 +138,30 @@ def test_load_into_compares_before_it_copies(saved: Path, module: nn.Module, wor
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
+def test_check_fit_compares_names_and_shapes_and_reads_no_weight(saved: Path):
+    bundle = Bundle.open(saved)
+    saved.unlink()
+    bundle.check_fit(conv_in(5), "garmnet")
+    with pytest.raises(IGRError, match="The garmnet of .*tiny.safetensors does not fit its config: conv_in.weight is"):
+        bundle.check_fit(conv_in(4), "garmnet")
+    with pytest.raises(IGRError, match="carries no vae"):
+        bundle.check_fit(conv_in(4), "vae")
+    with pytest.raises(IGRError, match="changed or vanished"):
+        bundle.load_into(conv_in(5), "garmnet")
+
+
+def test_fill_checks_every_part_before_it_loads_one(saved: Path):
+    bundle, garmnet = Bundle.open(saved), conv_in(5)
+    before = garmnet.conv_in.weight.clone()
+    with pytest.raises(IGRError, match="The denoiser of .* does not fit"):
+        bundle.fill({"garmnet": garmnet, "denoiser": conv_in(5)})
+    assert torch.equal(garmnet.conv_in.weight, before)
+    denoiser = conv_in(4)
+    bundle.fill({"garmnet": garmnet, "denoiser": denoiser})
+    for module, part in ((garmnet, "garmnet"), (denoiser, "denoiser")):
+        assert torch.equal(module.conv_in.weight, stub_parts()[part]["conv_in.weight"])
+
+
 def test_missing_file_and_folder(tmp_path: Path):
     opening_fails(tmp_path / "none.safetensors", "is not there")
     opening_fails(tmp_path, "is not there")
@@ -311,3 +335,8 @@ def test_describe_is_json_and_complete(saved: Path):
     assert set(parts) == {"denoiser", "garmnet", "image_prompt", "prompts"}
     assert parts["garmnet"]["parameters"] == 32 * 5 * 9 + 32
     assert parts["garmnet"]["dtypes"] == ["F32"]
+
+
+def test_describe_shows_the_format_of_the_file_not_of_the_software(saved: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("igr_core.bundle.FORMAT_VERSION", FORMAT_VERSION + 1)
+    assert describe(Bundle.open(saved))["format_version"] == FORMAT_VERSION

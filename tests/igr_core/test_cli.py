@@ -1,5 +1,6 @@
 """The command line on a tiny real bundle: files, folders, resuming, every mistake as one sentence (DESIGN 9)."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,11 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from igr_core.bundle import save_bundle
+from igr_core.bundle import METADATA_KEY, Bundle, save_bundle
 from igr_core.cli import app
+from igr_core.config import NoiseConfig
+from igr_core.networks import build_image_encoder
 from tests.igr_core.tiny import INFO, save_runnable, stub_parts
 
 ROOT = Path(__file__).parents[2]
@@ -185,6 +190,37 @@ def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, stub: Pa
     assert (files(tmp_path), files(photos), files(masks)) == before
 
 
+def test_more_steps_than_the_model_takes(tmp_path: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    short = dataclasses.replace(INFO.model, noise=NoiseConfig(train_steps=100))
+    save_bundle(tmp_path / "short.safetensors", dataclasses.replace(INFO, model=short), stub_parts())
+    result = restore(photo, mask, tmp_path / "out.png", tmp_path / "short.safetensors", "--steps", 60)
+    fails(result, 2, "--steps: steps is 60; this model takes 1 to 50")
+
+
+def test_missing_words_and_devices_and_folders_that_cannot_be(tmp_path: Path, stub: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    out = tmp_path / "out.png"
+    fails(invoke("restore", photo, "--category", "upper", "--out", out), 2, "Missing option", "--mask")
+    fails(invoke("restore", photo, "--category", "upper", "--mask", mask), 2, "Missing option", "--out")
+    (tmp_path / "file").write_text("no folder")
+    fails(restore(photo, mask, tmp_path / "file" / "out.png", stub), 1, "file cannot be made", "choose another folder")
+    if not torch.cuda.is_available():
+        fails(restore(photo, mask, out, stub, "--device", "cuda"), 2, "no CUDA GPU is found", "use --device cpu")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [(b"anna,upper\n", "must begin with the line name,category"), (b"\xff\xfe\x00", "cannot be read")],
+)
+def test_category_files_that_are_none(tmp_path: Path, stub: Path, content: bytes, word: str):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    table = tmp_path / "categories.csv"
+    table.write_bytes(content)
+    fails(restore(photo, mask, tmp_path / "out.png", stub, category=table), 2, str(table), word)
+
+
 def test_empty_folder(tmp_path: Path, stub: Path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "masks").mkdir()
@@ -203,6 +239,48 @@ def test_bad_bundles(tmp_path: Path, stub: Path, bundle: Path):
     result = restore(photo.parent, mask.parent, tmp_path / "all", stub)
     fails(result, 1, f"Error: {stub} carries no vae")
     assert "Failed" not in result.stderr and files(tmp_path / "all") == []
+
+
+def test_foreign_newer_and_misfitting_bundles(tmp_path: Path, bundle: Path):
+    """One sentence on one line, and no picture."""
+    photo, mask = write_pair(tmp_path, "anna.png")
+    foreign, newer, wrong = (tmp_path / f"{name}.safetensors" for name in ("foreign", "newer", "wrong"))
+    save_file({"down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.weight": torch.zeros(2)}, foreign)
+    save_file({"x": torch.zeros(2)}, newer, metadata={METADATA_KEY: json.dumps({"format_version": 99})})
+    whole = Bundle.open(bundle)
+    parts = {row["part"]: whole.tensors(row["part"]) for row in whole.summary()}
+    deeper = dataclasses.replace(INFO.model.image_encoder, num_hidden_layers=2)
+    save_bundle(wrong, INFO, parts | {"image_encoder": build_image_encoder(deeper).state_dict()})
+    for path, words in (
+        (foreign, ("is not an IGR bundle", "a plain diffusion UNet")),
+        (newer, ("bundle format 99", "update the software")),
+        (wrong, ("The image_encoder of", "does not fit its config: unexpected", "and 13 more; use an intact bundle")),
+    ):
+        result = restore(photo, mask, tmp_path / "out" / "anna.png", path)
+        fails(result, 1, f"{path}", *words)
+        assert "\n" not in result.stderr.strip() and files(tmp_path / "out") == []
+
+
+def test_photos_of_every_kind(tmp_path: Path, bundle: Path):
+    """Whatever a camera, a scanner or an editor saves, tall or wide, is restored beside the rest."""
+    rng = np.random.default_rng(0)
+    shapes = {"rgba": (90, 60, 4), "grey": (90, 60), "tall": (900, 30, 3), "wide": (30, 900, 3), "least": (16, 16, 3)}
+    pictures = {name: Image.fromarray(rng.integers(0, 255, shape, dtype=np.uint8)) for name, shape in shapes.items()}
+    pictures["deep"] = Image.fromarray(rng.integers(0, 65535, (90, 60), dtype=np.uint16))
+    pictures["palette"] = pictures["rgba"].convert("P")
+    for name, picture in pictures.items():
+        photo, mask = write_pair(tmp_path, f"{name}.png")
+        picture.save(photo)
+        width, height = picture.size
+        painted = Image.new("L", picture.size)
+        painted.paste(255, (width // 4, height // 4, width // 2, height // 2))
+        painted.save(mask)
+    result = restore(tmp_path / "photos", tmp_path / "masks", tmp_path / "out", bundle, "--steps", 1)
+    assert result.exit_code == 0, result.output
+    assert files(tmp_path / "out") == sorted(f"{name}.png" for name in pictures)
+    for path in (tmp_path / "out").iterdir():
+        with Image.open(path) as picture:
+            assert picture.size == INFO.model.native_size and picture.mode == "RGB"
 
 
 def test_bad_photo_is_told_before_the_model_loads(tmp_path: Path, stub: Path):
@@ -248,6 +326,45 @@ def test_ctrl_c_between_photos_keeps_what_is_done(tmp_path: Path, bundle: Path):
     assert files(tmp_path / "out") == ["anna.png", "bert.png"]
     result = restore(tmp_path / "photos", tmp_path / "masks", tmp_path / "out", bundle)
     assert result.exit_code == 0 and "1 restored, 2 already there" in result.stdout
+
+
+INTERRUPT_SAMPLING = """
+import os, signal, sys
+import igr_core.batch
+from igr_core.cli import app
+run_jobs = igr_core.batch.run_jobs
+def run_and_interrupt(jobs, report, settings, restorer, on_step, on_photo):
+    def step(done, total):
+        on_step(done, total)
+        if done == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+    run_jobs(jobs, report, settings, restorer, step, on_photo)
+igr_core.batch.run_jobs = run_and_interrupt
+app(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("earlier", [None, b"an earlier picture"])
+def test_ctrl_c_in_mid_sampling_leaves_no_file_and_keeps_an_earlier_one(
+    tmp_path: Path, bundle: Path, earlier: bytes | None
+):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    out = tmp_path / "out" / "anna.png"
+    if earlier is not None:
+        out.parent.mkdir()
+        out.write_bytes(earlier)
+    words = ["restore", photo, "--mask", mask, "--out", out, "--bundle", bundle, "--category", "upper"]
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPT_SAMPLING, *map(str, words), "--steps", "4", "--device", "cpu"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 130, result.stderr
+    assert "Stopped after 0 of 1" in result.stderr and "Traceback" not in result.stderr
+    assert files(out.parent) == ([] if earlier is None else ["anna.png"])
+    assert earlier is None or out.read_bytes() == earlier
 
 
 FULL_DISK = """
