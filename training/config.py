@@ -97,7 +97,7 @@ class TrainConfig:
     """Optimiser steps."""
     accumulation: int = 1
     """Batches per optimiser step."""
-    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    precision: Literal["no", "bf16"] = "bf16"
     """Mixed precision."""
     gradient_checkpointing: bool = False
     """Trade time for memory in both UNets."""

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from igr_core.config import CATEGORIES
 from igr_core.demo_bundle import DEMO_BUNDLE
-from igr_core.errors import IGRError
-from igr_core.files import atomic_file
+from igr_core.files import atomic_file, make_folder
 from igr_core.geometry import make_view
 from igr_core.images import load_mask, load_photo, save_image
 from igr_core.restore import GarmentRestorer
 from igr_core.sampling import Progress as StepProgress
 
+from .command import one_sentence
 from .data.drawn import HELD_OUT_START, DrawConfig
 from .data.synthetic import Pair, make_pair
 
@@ -173,6 +173,7 @@ def _save(picture: Image.Image, path: Path) -> None:
         picture.save(temporary, format="PNG")
 
 
+@one_sentence()
 def main(
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out/demo"),
     count_per_category: Annotated[int, typer.Option(min=1, max=100, help="Persons of each category.")] = 2,
@@ -182,24 +183,13 @@ def main(
 ) -> None:
     """Restore synthetic persons that no model was trained on, and show them beside the true garments."""
     start = time.monotonic()
-    try:
-        restorer = GarmentRestorer.from_bundle(bundle)
-        _make_folder(out)
-        sheet, examples = run_demo(restorer, out, count_per_category, steps, guidance)
-    except IGRError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
+    restorer = GarmentRestorer.from_bundle(bundle)
+    make_folder(out)
+    sheet, examples = run_demo(restorer, out, count_per_category, steps, guidance)
     for example in examples:
         typer.echo(str(out / f"{example.pair.category}-{example.seed}-restored.png"))
     typer.echo(f"The person, mask and truth of each lie beside it. All on one sheet: {sheet}")
     typer.echo(f"{len(examples)} garments restored in {time.monotonic() - start:.1f} s.")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise IGRError(f"The folder {folder} cannot be made ({error.strerror}): choose another --out.") from error
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +9,9 @@ import torch
 import typer
 
 from igr_core.errors import IGRError
+from igr_core.files import make_folder
 
+from .command import one_sentence
 from .controls import NearestGarment, crop_vectors, pasted_crop, plain_white
 from .data.drawn import DrawnPairs
 from .data.latents import PreparedPairs
@@ -31,16 +31,6 @@ Pictures = Annotated[Path | None, typer.Option(help="Folder for the restored gar
 Seed = Annotated[int, typer.Option(min=0, help="Noise seed of the first pair; the same for every row of a table.")]
 
 
-@contextmanager
-def _one_sentence() -> Iterator[None]:
-    """End the command with status 1 and one line on a mistake that the user can mend."""
-    try:
-        yield
-    except IGRError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
-
-
 @app.command()
 def score(
     bundle: Bundle,
@@ -54,7 +44,7 @@ def score(
     seed: Seed = 0,
 ) -> None:
     """Restore held-out pairs with a bundle and score them; run it again to go on after an interruption."""
-    with _one_sentence():
+    with one_sentence():
         _score_at(bundle, heldout, out, count, [guidance], steps, name or bundle.stem, pictures, seed)
 
 
@@ -75,7 +65,7 @@ def sweep(
         scales = [float(one) for one in guidance.split(",")]
     except ValueError:
         raise typer.BadParameter(f"{guidance!r} is no list of numbers.", param_hint="--guidance") from None
-    with _one_sentence():
+    with one_sentence():
         _score_at(bundle, heldout, out, count, scales, steps, name or bundle.stem, pictures, seed)
 
 
@@ -90,7 +80,7 @@ def _score_at(
     pictures: Path | None,
     seed: int,
 ) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     held_out = HeldOut(heldout, count)
     rows: list[Row] = []
     partials = [out.with_name(f"{out.name}.guidance-{scale:g}.part") for scale in scales]
@@ -124,7 +114,7 @@ def controls(
     count: Count = 300,
 ) -> None:
     """Score what needs no model: plain white, the worn garment pasted, and the nearest training garment."""
-    with _one_sentence():
+    with one_sentence():
         held_out = HeldOut(heldout, count)
         nearest = NearestGarment(PreparedPairs([latents]), DrawnPairs(train))
         vectors = _vectors_of(held_out, PreparedPairs([latents, heldout_latents]), heldout_latents)
@@ -165,10 +155,10 @@ def table(
     ] = None,
 ) -> None:
     """Write a table of rows, and put it into pages between their markers."""
-    with _one_sentence():
+    with one_sentence():
         rows = read_rows(files)
         text = guidance_table(rows) if by_guidance else results_table(rows, against)
-        out.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(out.parent)
         write_text(out, text)
         for page in into or ():
             fill_markers(page, marker or out.stem, text)
@@ -181,7 +171,7 @@ def curves(
     out: Annotated[Path, typer.Option(help="PNG file.")],
 ) -> None:
     """Draw loss and held-out losses, conditions substituted, of training runs."""
-    with _one_sentence():
+    with one_sentence():
         loss_curves(runs, out)
     typer.echo(str(out))
 

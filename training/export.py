@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +15,17 @@ from torch import Tensor
 from igr_core.bundle import BundleInfo, save_bundle
 from igr_core.config import ModelConfig, from_json
 from igr_core.errors import IGRError
+from igr_core.files import make_folder
 from igr_core.model import IGR
 
+from .command import one_sentence
 from .config import TrainConfig
-from .parts import load_image_encoder, load_vae, read_summary
-from .provenance import describe_run
+from .data.latents import PreparedPairs
+from .fits import check_settings
+from .parts import load_image_encoder, load_vae
+from .provenance import describe_part, describe_run, weights_sha256
 from .run import Checkpoint, RunFolder, load_latest
+from .scoring import read_rows
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -40,36 +46,35 @@ def bundle_parts(model: IGR, dtype: torch.dtype) -> dict[str, dict[str, Tensor]]
         parts["garmnet"] = model.garmnet.state_dict()
     if model.image_prompt is not None:
         parts["image_prompt"] = model.image_prompt.state_dict()
-    return {part: {name: value.to(dtype) for name, value in tensors.items()} for part, tensors in parts.items()}
+    return {part: _cast(tensors, dtype) for part, tensors in parts.items()}
 
 
 def export_run(
-    run: Path, out: Path, name: str, licence: str, precision: str, data: str, scores: dict[str, Any] | None = None
+    run: Path, out: Path, name: str, licence: str, precision: str, data: str, scores: Path | None = None
 ) -> Path:
-    """Write the bundle of a run's newest checkpoint, its VAE and image encoder inside.
+    """Write the bundle of a run's newest checkpoint, its VAE and image encoder inside; `scores`: rows to stamp on it.
 
-    Raises IGRError when the run has no checkpoint, or a part that its config names is missing.
+    Raises IGRError when the run has no checkpoint, when VAE or image encoder are not those that it was trained with,
+    or when the scores are another model's.
     """
     settings_file = run / "config.json"
     if not settings_file.is_file():
         raise IGRError(f"{run} is no run of training.train: it has no config.json.")
-    settings = from_json(TrainConfig, json.loads(settings_file.read_text()), str(settings_file))
+    written = _read_json(settings_file)
+    settings = from_json(TrainConfig, written, str(settings_file))
     checkpoint = load_latest(RunFolder(run), resume=False)
     if checkpoint is None:
         raise IGRError(f"{run} has no checkpoint yet: train it for a while first.")
+    check_settings(settings, _data_settings(checkpoint, settings), f"The run {run}")
     model = averaged_model(checkpoint)
-    dtype = PRECISIONS[precision]
     vae, vae_config = load_vae(settings.data.vae)
     encoder, encoder_config = load_image_encoder(settings.data.image_encoder)
-    parts = bundle_parts(model, dtype)
-    parts["vae"] = {key: value.to(dtype) for key, value in vae.state_dict().items()}
+    parts = bundle_parts(model, PRECISIONS[precision]) | {"vae": _cast(vae.state_dict(), PRECISIONS[precision])}
     if model.image_prompt is not None:
-        parts["image_encoder"] = {key: _cast(value, dtype) for key, value in encoder.state_dict().items()}
-    training = describe_run(run, json.loads(settings_file.read_text()), checkpoint.step) | {
-        "data": data,
-        "vae": _scores(settings.data.vae),
-        "image_encoder": _scores(settings.data.image_encoder),
-    }
+        parts["image_encoder"] = _cast(encoder.state_dict(), PRECISIONS[precision])
+    training = describe_run(run, written, checkpoint.step) | {"data": data, "vae": describe_part(settings.data.vae)}
+    if model.image_prompt is not None:
+        training["image_encoder"] = describe_part(settings.data.image_encoder)
     info = BundleInfo(
         model=dataclasses.replace(model.config, vae=vae_config, image_encoder=encoder_config),
         name=name,
@@ -77,22 +82,63 @@ def export_run(
         expected_vae=None,
         expected_image_encoder=None,
         training=training,
-        scores=scores or {},
+        scores=compact_scores(scores, parts) if scores is not None else {},
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     save_bundle(out, info, parts)
     return out
 
 
-def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
-    return value.to(dtype) if value.is_floating_point() else value
+def compact_scores(path: Path, parts: dict[str, dict[str, Tensor]]) -> dict[str, Any]:
+    """The rows of a scores file (python -m training.evidence) that are of these very weights, in short.
+
+    IGRError when there is none: scores belong to the weights that were measured.
+    """
+    own = weights_sha256((f"{part}.{name}", value) for part, some in parts.items() for name, value in some.items())
+    rows = [row for row in read_rows([path]) if row.weights_sha256 == own]
+    if not rows:
+        raise IGRError(
+            f"{path} holds no scores of these weights: export without --scores, score that bundle, then export again."
+        )
+    return {
+        f"guidance {row.guidance:g}": {
+            "guidance": row.guidance,
+            "steps": row.steps,
+            "n": row.n,
+            "seeds": [row.seeds[0], row.seeds[-1]],
+            "revision": row.revision,
+            "metrics": {
+                metric: {"mean": _short(found.mean), "interval_95": [_short(found.low), _short(found.high)]}
+                for metric, found in row.metrics.items()
+            },
+        }
+        for row in rows
+    }
 
 
-def _scores(part: str) -> dict[str, Any]:
-    """What the part's own training measured, without its (long) settings."""
-    return {key: value for key, value in read_summary(part).items() if key in ("scores", "steps", "seed", "pairs")}
+def _data_settings(checkpoint: Checkpoint, settings: TrainConfig) -> dict[str, Any]:
+    """What the training data was prepared with; checkpoints of older versions do not say, their data does."""
+    if "data_settings" in checkpoint.state:
+        return json.loads(checkpoint.state["data_settings"])
+    return PreparedPairs(settings.data.train, 1).settings[0]
 
 
+def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def _short(value: float) -> float:
+    return round(value, 5)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise IGRError(f"{path} could not be read ({error}): run the training again, it writes it anew.") from error
+
+
+@one_sentence()
 def main(
     run: Annotated[Path, typer.Argument(help="Run folder of python -m training.train.")],
     out: Annotated[Path, typer.Option(help="Bundle to write (.safetensors).")],
@@ -100,15 +146,14 @@ def main(
     data: Annotated[str, typer.Option(help="What it was trained on, in words.")],
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
     precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16.")] = "fp16",
+    scores: Annotated[
+        Path | None, typer.Option(help="Scores of the same export (python -m training.evidence score), put into it.")
+    ] = None,
 ) -> None:
     """Write the averaged weights of a run's newest checkpoint as one bundle."""
     if precision not in PRECISIONS:
         raise typer.BadParameter(f"{precision!r} is none of {', '.join(PRECISIONS)}.", param_hint="--precision")
-    try:
-        path = export_run(run, out, name, licence, precision, data)
-    except IGRError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+    path = export_run(run, out, name, licence, precision, data, scores)
     typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 

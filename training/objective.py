@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.config import DropConfig
-from training.data.latents import Batch
+from training.data.latents import Batch, moved
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Rows:
     """B indices of the row's reference, -1 where it was dropped."""
     image_rows: list[int]
     """B indices of the row's image prompt, -1 where it was dropped."""
+
+    def to(self, device: torch.device | str) -> Rows:
+        """The same rows on a device."""
+        return moved(self, device)
 
 
 def drop_at(drop: DropConfig, step: int) -> DropConfig:
@@ -120,8 +125,8 @@ def predict(model: nn.Module, rows: Rows, batch: Batch) -> Tensor:
     )
 
 
-def substituted_losses(model: nn.Module, rows: Rows, batch: Batch) -> dict[str, float]:
-    """Loss with all conditions, and with each substituted: does the model use what it is given?
+def substituted(rows: Rows, batch: Batch) -> dict[str, tuple[Rows, Batch]]:
+    """The rows with all conditions, and with each substituted: does the model use what it is given?
 
     `rows` must have been drawn without drop.
     """
@@ -129,10 +134,33 @@ def substituted_losses(model: nn.Module, rows: Rows, batch: Batch) -> dict[str, 
     shuffled = replace(
         batch, person_latent=batch.person_latent.roll(1, 0), mask=batch.mask.roll(1, 0), categories=batch.categories
     )
-    cases = {
+    return {
         "full": (rows, batch),
         "no_reference": (replace(rows, reference_rows=off), batch),
         "shuffled_reference": (rows, shuffled),
         "no_image_prompt": (replace(rows, image_rows=off), batch),
     }
-    return {name: float(row_loss(predict(model, r, b), r).mean()) for name, (r, b) in cases.items()}
+
+
+def in_chunks(rows: Rows, batch: Batch, pairs: int) -> Iterator[tuple[Rows, Batch]]:
+    """Rows drawn once per pair, so many pairs at a time."""
+    for start in range(0, len(batch.categories), pairs):
+        part = slice(start, start + pairs)
+        yield (
+            Rows(
+                rows.noisy[part],
+                rows.timestep[part],
+                rows.target[part],
+                rows.weight[part],
+                rows.prompts[part],
+                [row - start if row >= 0 else -1 for row in rows.reference_rows[part]],
+                [row - start if row >= 0 else -1 for row in rows.image_rows[part]],
+            ),
+            Batch(
+                batch.garment_latent[part],
+                batch.person_latent[part],
+                batch.mask[part],
+                batch.image_features[part],
+                batch.categories[part],
+            ),
+        )

@@ -1,72 +1,98 @@
-"""AdamW, or Muon for the matrices and AdamW for the rest, behind one small interface."""
+"""AdamW, or Muon for the matrices and AdamW for the rest: torch optimisers, so that accelerate can prepare them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 OptimizerName = Literal["adamw", "muon"]
 
 
-class Optimizer:
-    """Steps the weights of some modules; with `muon`, matrices and convolution kernels (as matrices) go to Muon.
+class MuonAdamW(torch.optim.Optimizer):
+    """Muon for matrices and convolution kernels (as matrices), AdamW for all else: param groups 1 and 0.
 
-    Muon is for nets trained from scratch; the paper's recipe is AdamW.
+    Muon is for nets trained from scratch; the paper's recipe is AdamW. Sharded optimisers (ZeRO) cut weights into flat
+    pieces, which have no matrix left to orthogonalise: use AdamW there.
     """
 
-    def __init__(
-        self,
-        named: Iterable[tuple[str, nn.Parameter]],
-        name: OptimizerName,
-        learning_rate: float,
-        muon_learning_rate: float | None = None,
-        weight_decay: float = 0.01,
-        betas: tuple[float, float] = (0.9, 0.99),
-        skip_muon: tuple[str, ...] = ("conv_in", "conv_out", "embed"),
-    ) -> None:
-        """`skip_muon`: parts of names of first and last layers, which stay with AdamW."""
-        trained = [(path, weight) for path, weight in named if weight.requires_grad]
-        self._weights = [weight for _, weight in trained]
-        matrices = [
-            weight
-            for path, weight in trained
-            if name == "muon" and weight.ndim >= 2 and not any(part in path for part in skip_muon)
-        ]
-        taken = {id(weight) for weight in matrices}
-        rest = [weight for weight in self._weights if id(weight) not in taken]
+    def __init__(self, groups: list[dict[str, Any]], weight_decay: float, betas: tuple[float, float]) -> None:
+        """`groups`: AdamW's weights and Muon's, each with its `lr`."""
+        super().__init__(groups, {})
+        rest, matrices = self.param_groups
         # Muon takes 2-D tensors only: each kernel is given to it as a view that shares its memory.
-        self._views = [(weight, nn.Parameter(weight.detach().view(len(weight), -1))) for weight in matrices]
-        self._rates: list[tuple[torch.optim.Optimizer, float]] = []
-        if rest:
-            adamw = torch.optim.AdamW(rest, lr=learning_rate, betas=betas, weight_decay=weight_decay)
-            self._rates.append((adamw, learning_rate))
-        if matrices:
-            rate = learning_rate if muon_learning_rate is None else muon_learning_rate
-            views = [view for _, view in self._views]
-            muon = torch.optim.Muon(views, lr=rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
-            self._rates.append((muon, rate))
+        self._views = [(weight, nn.Parameter(_as_matrix(weight.detach(), weight))) for weight in matrices["params"]]
+        views = [view for _, view in self._views]
+        self._parts: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW([{"params": rest["params"]}], lr=rest["lr"], betas=betas, weight_decay=weight_decay),
+            torch.optim.Muon(views, lr=matrices["lr"], weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
+        ]
 
-    def step(self, share: float = 1.0, clip: float | None = 1.0) -> float:
-        """Clip the gradients' norm, step with `share` of the learning rates, drop the gradients; returns the norm."""
-        norm = nn.utils.clip_grad_norm_(self._weights, clip if clip is not None else float("inf"))
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Step both with the learning rates of the param groups."""
+        loss = closure() if closure is not None else None
         for weight, view in self._views:
-            view.grad = None if weight.grad is None else weight.grad.view_as(view)
-        for optimizer, rate in self._rates:
-            for group in optimizer.param_groups:
-                group["lr"] = rate * share
-            optimizer.step()
-        for weight in self._weights:
-            weight.grad = None
-        return float(norm)
+            view.data = _as_matrix(weight.detach(), weight)  # the model may have moved since
+            view.grad = None if weight.grad is None else _as_matrix(weight.grad, weight)
+        for group, part in zip(self.param_groups, self._parts, strict=True):
+            part.param_groups[0]["lr"] = group["lr"]
+            part.step()
+        for _, view in self._views:
+            view.grad = None
+        return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
-        return {"parts": [optimizer.state_dict() for optimizer, _ in self._rates]}
+        """For a checkpoint: the state of both."""
+        return {"parts": [part.state_dict() for part in self._parts]}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """From a checkpoint."""
-        for (optimizer, _), saved in zip(self._rates, state["parts"], strict=True):
-            optimizer.load_state_dict(saved)
+        for part, saved in zip(self._parts, state_dict["parts"], strict=True):
+            part.load_state_dict(saved)
+
+
+def build_optimizer(
+    named: Iterable[tuple[str, nn.Parameter]],
+    name: OptimizerName,
+    learning_rate: float,
+    muon_learning_rate: float | None = None,
+    weight_decay: float = 0.01,
+    betas: tuple[float, float] = (0.9, 0.99),
+    skip_muon: tuple[str, ...] = ("conv_in", "conv_out", "embed"),
+) -> torch.optim.Optimizer:
+    """The optimiser of the trained weights among `named`; every param group remembers its `peak_lr`.
+
+    `skip_muon`: parts of names of first and last layers, which stay with AdamW.
+    """
+    trained = [(path, weight) for path, weight in named if weight.requires_grad]
+    matrices = [
+        weight
+        for path, weight in trained
+        if name == "muon" and weight.ndim >= 2 and not any(part in path for part in skip_muon)
+    ]
+    taken = {id(weight) for weight in matrices}
+    groups: list[dict[str, Any]] = [
+        {"params": [weight for _, weight in trained if id(weight) not in taken], "lr": learning_rate}
+    ]
+    if matrices:
+        groups.append({"params": matrices, "lr": learning_rate if muon_learning_rate is None else muon_learning_rate})
+    for group in groups:
+        group["peak_lr"] = group["lr"]
+    if matrices:
+        return MuonAdamW(groups, weight_decay, betas)
+    return torch.optim.AdamW(groups, betas=betas, weight_decay=weight_decay)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
+    """Give every param group `share` of its peak learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * share
+
+
+def _as_matrix(tensor: Tensor, weight: Tensor) -> Tensor:
+    """A weight, or its gradient, as (outputs, rest); a view wherever the weight is dense, channels-last included."""
+    if weight.ndim == 4 and not weight.is_contiguous():
+        tensor = tensor.permute(0, 2, 3, 1)
+    return tensor.reshape(len(tensor), -1)

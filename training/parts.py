@@ -14,6 +14,7 @@ from transformers import CLIPVisionModelWithProjection
 
 from igr_core.config import ImageEncoderConfig, VAEConfig, from_json
 from igr_core.errors import IGRError
+from igr_core.files import atomic_file
 from igr_core.networks import build_image_encoder, build_vae
 
 
@@ -36,6 +37,12 @@ def read_summary(path: Path | str) -> dict[str, Any]:
         return json.loads(beside.read_text())
     except (OSError, ValueError) as error:
         raise IGRError(f"Could not read {beside} ({error}): train the part first, it is written beside it.") from error
+
+
+def write_summary(path: Path, summary: dict[str, Any]) -> None:
+    """Write the .json beside a part, atomically."""
+    with atomic_file(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n")
 
 
 def _config(path: Path, key: str) -> Any:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import typer
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
 from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file, sha256
+from igr_core.files import atomic_file, make_folder, sha256
 from igr_core.geometry import latent_mask
 from igr_core.restore import encode_crop, encode_picture
 
+from .command import choose_device, one_sentence
+from .config import TrainConfig
 from .data.drawn import DrawnPairs
+from .data.latents import read_shard
+from .fits import check_drawn, check_settings
 from .parts import load_image_encoder, load_vae
+from .run import load_config
 
 Layout = Literal["linear", "resampler"]
 
@@ -36,53 +43,142 @@ def prepare_pairs(
     batch: int = 8,
     bf16: bool = False,
 ) -> dict[str, Tensor]:
-    """Latents, masks at latent size and image features of some drawn pairs, in half precision."""
+    """Latents, masks at latent size and image features of some drawn pairs, in half precision.
+
+    Runs on the device that `vae` and `encoder` are on.
+    """
     parts: dict[str, list[Tensor]] = {"garment_latent": [], "person_latent": [], "mask": [], "image_features": []}
+    device = next(vae.parameters()).device
     for start in range(indices.start, indices.stop, batch):
         chosen = range(start, min(start + batch, indices.stop))
-        pictures = {name: drawn.take(name, chosen).float() / 255 for name in ("garment", "person", "mask", "crop")}
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            parts["garment_latent"].append(encode_picture(vae, pictures["garment"]).half())
-            parts["person_latent"].append(encode_picture(vae, pictures["person"]).half())
-            parts["mask"].append(latent_mask(pictures["mask"], downscale).half())
-            parts["image_features"].append(encode_crop(encoder, pictures["crop"], layout).half())
+        names = ("garment", "person", "mask", "crop")
+        pictures = {name: drawn.take(name, chosen).to(device).float() / 255 for name in names}
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            encoded = {
+                "garment_latent": encode_picture(vae, pictures["garment"]),
+                "person_latent": encode_picture(vae, pictures["person"]),
+                "mask": latent_mask(pictures["mask"], downscale),
+                "image_features": encode_crop(encoder, pictures["crop"], layout),
+            }
+        for name, value in encoded.items():
+            parts[name].append(value.half().cpu())
     tensors = {name: torch.cat(pieces).contiguous() for name, pieces in parts.items()}
     tensors["category"] = torch.tensor([CATEGORIES.index(drawn.categories[i]) for i in indices], dtype=torch.uint8)
     tensors["seed"] = torch.tensor([drawn.seeds[i] for i in indices])
     return tensors
 
 
+def prepare_folder(
+    drawn: DrawnPairs, out: Path, vae: Path, image_encoder: Path, layout: Layout, shard: int, bf16: bool, device: str
+) -> int:
+    """Prepare all pairs into shards; whole shards of the same settings are kept. Returns the pairs prepared now.
+
+    A last shard that has grown since, or that an earlier limit cut short, is made again in place of the old one.
+    Raises IGRError, before anything is computed, for shards of other settings, other pairs or another shard size.
+    """
+    settings = {
+        "vae": sha256(vae),
+        "image_encoder": sha256(image_encoder),
+        "layout": layout,
+        "bf16": bf16,
+        "drawn": json.loads(json.dumps(dataclasses.asdict(drawn.config))),
+    }
+    ranges = [range(start, min(start + shard, len(drawn))) for start in range(0, len(drawn), shard)]
+    make_folder(out)
+    existing = {indices: _existing(out, indices, drawn, settings) for indices in ranges}
+    todo = [indices for indices in ranges if existing[indices] is None or _span(existing[indices])[1] < len(indices)]
+    if not todo:
+        return 0
+    autoencoder, shape = load_vae(vae)
+    encoder, _ = load_image_encoder(image_encoder)
+    place = choose_device(device)
+    nn.Module.to(autoencoder, place, memory_format=torch.channels_last)  # thrice as fast on CPUs
+    nn.Module.to(encoder, place)
+    for indices in tqdm(todo, desc=f"preparing into {out}", unit="shard"):
+        tensors = prepare_pairs(drawn, indices, autoencoder, shape.downscale, encoder, layout, bf16=bf16)
+        old = existing[indices]
+        with atomic_file(out / f"latents-{indices.start:09d}-{len(indices)}.safetensors") as temporary:
+            save_file(tensors, temporary, metadata={"settings": json.dumps(settings, sort_keys=True)})
+        if old is not None:
+            old.unlink()
+    return sum(len(indices) for indices in todo)
+
+
+def _existing(out: Path, indices: range, drawn: DrawnPairs, settings: dict[str, Any]) -> Path | None:
+    """The shard that starts where `indices` do, checked; None where there is none yet."""
+    starts = {path: _span(path) for path in out.glob("latents-*.safetensors")}
+    touching = [p for p, (start, count) in starts.items() if start < indices.stop and indices.start < start + count]
+    if not touching:
+        return None
+    if any(starts[path][0] != indices.start for path in touching):
+        name = touching[0].name
+        raise IGRError(f"{out} holds {name}, of another --shard: use that one, or prepare into a new folder.")
+    *outgrown, path = sorted(touching, key=lambda one: starts[one][1])
+    for one in outgrown:  # left by a kill between writing the grown shard and removing this one
+        one.unlink()
+    tensors, found = read_shard(path)
+    different = [name for name, value in settings.items() if found.get(name) != value]
+    seeds = tensors["seed"].tolist()
+    wanted = drawn.seeds[indices.start : indices.start + len(seeds)]
+    if seeds[: len(wanted)] != wanted:
+        different.append("pairs")
+    if different:
+        raise IGRError(
+            f"{path} was prepared with other settings ({', '.join(different)}): prepare into a new folder, "
+            "or delete this one first."
+        )
+    return path
+
+
+def _span(path: Path | None) -> tuple[int, int]:
+    """Where a shard starts and how many pairs its name says."""
+    match = re.fullmatch(r"latents-(\d+)-(\d+)\.safetensors", path.name if path is not None else "")
+    if match is None:
+        raise IGRError(f"{path} is no name that python -m training.prepare gives: move it out of the folder.")
+    return int(match[1]), int(match[2])
+
+
+def _choices(
+    config: TrainConfig | None, vae: Path | None, image_encoder: Path | None, layout: str | None
+) -> tuple[Path, Path, str]:
+    """VAE, image encoder and layout: what is given, else what the config says."""
+    if config is not None:
+        vae = vae or Path(config.data.vae)
+        image_encoder = image_encoder or Path(config.data.image_encoder)
+        prompt = config.model.image_prompt
+        layout = layout or (prompt.layout if prompt is not None else "linear")
+    if vae is None or image_encoder is None or layout is None:
+        raise IGRError("Name the CONFIG of the training, or all of --vae, --image-encoder and --layout.")
+    if layout not in ("linear", "resampler"):
+        raise IGRError(f"--layout {layout!r} is neither linear nor resampler.")
+    return vae, image_encoder, layout
+
+
+@one_sentence()
 def main(
     drawn: Annotated[Path, typer.Option(help="Folder of drawn pairs (python -m training.draw).")],
-    vae: Annotated[Path, typer.Option(help="Trained VAE, .safetensors with its .json beside it.")],
-    image_encoder: Annotated[Path, typer.Option(help="Trained image encoder, likewise.")],
-    out: Annotated[Path, typer.Option(help="Folder for the prepared shards; whole ones that exist are kept.")],
-    layout: Annotated[str, typer.Option(help="Image prompt the features are for: linear or resampler.")] = "resampler",
-    limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
-    shard: Annotated[int, typer.Option(help="Pairs in a shard.")] = 500,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster on CPUs that have it.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the prepared shards; whole ones of the same settings stay.")],
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML file of the training: names VAE, image encoder and layout.")
+    ] = None,
+    vae: Annotated[Path | None, typer.Option(help="Trained VAE, .safetensors with its .json beside it.")] = None,
+    image_encoder: Annotated[Path | None, typer.Option(help="Trained image encoder, likewise.")] = None,
+    layout: Annotated[str | None, typer.Option(help="Image prompt that it is for: linear or resampler.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pairs.")] = None,
+    shard: Annotated[int, typer.Option(min=1, help="Pairs in a shard.")] = 500,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster where the hardware has it.")] = False,
+    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 …")] = "auto",
 ) -> None:
     """Encode drawn pairs with the frozen VAE and image encoder, so that training never runs them again."""
-    if layout not in ("linear", "resampler"):
-        raise typer.BadParameter(f"{layout!r} is neither linear nor resampler.", param_hint="--layout")
-    try:
-        pairs = DrawnPairs(drawn, limit)
-        autoencoder, shape = load_vae(vae)
-        autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # thrice as fast on CPUs
-        encoder, _ = load_image_encoder(image_encoder)
-        settings = {"vae": sha256(vae), "image_encoder": sha256(image_encoder), "layout": layout}
-        out.mkdir(parents=True, exist_ok=True)
-        for start in tqdm(range(0, len(pairs), shard), desc=f"preparing into {out}", unit="shard"):
-            indices = range(start, min(start + shard, len(pairs)))
-            path = out / f"latents-{start:09d}-{len(indices)}.safetensors"
-            if path.exists():
-                continue
-            tensors = prepare_pairs(pairs, indices, autoencoder, shape.downscale, encoder, layout, bf16=bf16)  # type: ignore[arg-type]
-            with atomic_file(path) as temporary:
-                save_file(tensors, temporary, metadata={"settings": json.dumps(settings, sort_keys=True)})
-    except IGRError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+    settings = load_config(TrainConfig, config) if config is not None else None
+    vae, image_encoder, layout = _choices(settings, vae, image_encoder, layout)
+    pairs = DrawnPairs(drawn, limit)
+    if settings is not None:
+        named = {"vae": sha256(vae), "image_encoder": sha256(image_encoder), "layout": layout}
+        check_settings(settings, named, "What the options ask for")
+        check_drawn(settings, pairs.config)
+    count = prepare_folder(pairs, out, vae, image_encoder, layout, shard, bf16, device)  # type: ignore[arg-type]
+    typer.echo(f"{out}: {len(pairs)} pairs, {count} of them prepared now.")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
+
+from igr_core.bundle import Bundle
+from igr_core.files import atomic_file, sha256
+
+from .parts import read_summary
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate")
@@ -21,20 +30,31 @@ def revision() -> str:
         return "unknown"
 
 
-def note_revision(run: Path, step: int) -> None:
-    """Note which commit trains a run from this step on."""
-    with (run / "revisions.txt").open("a") as handle:
-        handle.write(f"{step} {revision()}\n")
+def note_start(run: Path, step: int, command: str) -> None:
+    """Note which commit and which command train a run from this step on."""
+    for name, what in (("revisions.txt", revision()), ("commands.txt", command)):
+        earlier = (run / name).read_text() if (run / name).is_file() else ""
+        with atomic_file(run / name) as temporary:
+            temporary.write_text(f"{earlier}{step} {what}\n")
 
 
 def noted_revisions(run: Path) -> list[tuple[int, str]]:
-    """The (first step, commit) pairs of a run, one for each stretch by another commit."""
+    """The (first step, commit) pairs of a run, one for each stretch by another commit; `unknown` if none is noted."""
+    return _stretches(run / "revisions.txt") or [(0, "unknown")]
+
+
+def noted_commands(run: Path) -> list[tuple[int, str]]:
+    """The (first step, command) pairs of a run, as they were typed; `unknown` where none is noted."""
+    return _stretches(run / "commands.txt") or [(0, "unknown")]
+
+
+def _stretches(notes: Path) -> list[tuple[int, str]]:
     stretches: list[tuple[int, str]] = []
-    for line in (run / "revisions.txt").read_text().splitlines():
-        step, commit = line.split(" ", 1)
+    for line in notes.read_text().splitlines() if notes.is_file() else ():
+        step, what = line.split(" ", 1)
         stretches = [stretch for stretch in stretches if stretch[0] < int(step)]
-        if not stretches or stretches[-1][1] != commit:
-            stretches.append((int(step), commit))
+        if not stretches or stretches[-1][1] != what:
+            stretches.append((int(step), what))
     return stretches
 
 
@@ -59,11 +79,36 @@ def last_values(metrics: Path, prefix: str) -> dict[str, float]:
     return {row["metric"]: round(float(row["value"]), 5) for row in rows}
 
 
+def weights_sha256(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """Hash of named tensors: names, types, shapes and bytes, whatever file or metadata is around them."""
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors, key=lambda item: item[0]):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def bundle_weights_sha256(bundle: Bundle) -> str:
+    """weights_sha256 of a bundle: the same before and after scores are put into its header."""
+    parts = [one["part"] for one in bundle.summary()]
+    return weights_sha256((f"{part}.{name}", value) for part in parts for name, value in bundle.tensors(part).items())
+
+
+def describe_part(path: Path | str) -> dict[str, Any]:
+    """What is known of a trained part: hash, scores, settings (seed and steps among them), revisions."""
+    kept = ("scores", "training", "pairs", "commands", "versions")
+    summary = read_summary(path)
+    return {name: summary[name] for name in kept if name in summary} | {
+        "sha256": sha256(path),
+        "revisions": summary.get("revisions", noted_revisions(Path(path).parent)),
+    }
+
+
 def describe_run(run: Path, settings: dict[str, Any], step: int) -> dict[str, Any]:
     """The training entry of a bundle."""
     metrics = run / "metrics.csv"
     return {
-        "command": "python -m training.train CONFIG.yaml --run RUN",
+        "commands": noted_commands(run),
         "config": settings,
         "steps": step,
         "seed": settings.get("seed"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file
+from igr_core.files import atomic_file, make_folder
 
 from .metrics import HIGHER_IS_BETTER
 from .provenance import curve
@@ -54,7 +54,7 @@ def guidance_table(rows: Sequence[Row]) -> str:
 
     Raises IGRError when the rows are of several bundles, or of none.
     """
-    if len({row.bundle_sha256 for row in rows}) != 1 or any(row.guidance is None for row in rows):
+    if len({row.weights_sha256 for row in rows}) != 1 or any(row.guidance is None for row in rows):
         raise IGRError("A guidance table needs rows of one bundle: give the file of python -m training.evidence sweep.")
     titles = ["guidance", *(_title(metric) for metric in HIGHER_IS_BETTER)]
     lines = [
@@ -99,7 +99,7 @@ def loss_curves(runs: Sequence[Path], out: Path) -> None:
             axis.grid(alpha=0.3, which="both")
             if axis.lines:
                 axis.legend(fontsize="small")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     with atomic_file(out) as temporary:
         figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
 
@@ -148,8 +148,8 @@ def _caption(rows: Sequence[Row]) -> str:
         parts.append(f"guidance {guidance:g}, {steps} DDIM steps")
     elif len({steps for _, steps in protocols}) == 1:
         parts.append(f"{next(iter(protocols))[1]} DDIM steps")
-    bundles = {row.name: row.bundle_sha256[:12] for row in rows if row.bundle_sha256 is not None}
+    bundles = {row.name: row.weights_sha256[:12] for row in rows if row.weights_sha256 is not None}
     if bundles:
-        parts.append("bundles (sha256) " + ", ".join(f"{name} `{digest}`" for name, digest in bundles.items()))
+        parts.append("weights (sha256) " + ", ".join(f"{name} `{digest}`" for name, digest in bundles.items()))
     parts.append("scored at " + ", ".join(f"`{one[:12]}`" for one in sorted({row.revision for row in rows})))
     return "; ".join(parts) + ".\n"

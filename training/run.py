@@ -98,6 +98,8 @@ class Checkpoint:
     """Steps done when it was saved."""
     state: dict[str, Any]
     """What save_checkpoint was given."""
+    random: dict[str, Any]
+    """State of the random generators."""
 
 
 class RunFolder:
@@ -115,6 +117,15 @@ class RunFolder:
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append numbers to metrics.csv (one row per number) and to tensorboard."""
+        try:
+            self._append(step, values)
+        except OSError as error:
+            raise IGRError(
+                f"Could not log to {self.path} ({error.strerror}): free some space and run the same command again; "
+                "it goes on from the last checkpoint."
+            ) from error
+
+    def _append(self, step: int, values: Mapping[str, float]) -> None:
         fresh = not self.metrics.exists()
         with self.metrics.open("a", newline="") as handle:
             rows = csv.writer(handle, lineterminator="\n")
@@ -166,15 +177,21 @@ def load_latest(run: RunFolder, resume: bool = True) -> Checkpoint | None:
     for path in _newest_first(run):
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
-            checkpoint = Checkpoint(saved["step"], saved["state"])
+            checkpoint = Checkpoint(saved["step"], saved["state"], saved["random"])
         except (RuntimeError, KeyError, EOFError, OSError, pickle.UnpicklingError) as error:
             logger.warning("%s is damaged (%s); trying the one before it.", path, error)
             continue
         if resume:
-            restore_random_state(saved["random"])
-            run.rewind(checkpoint.step)
+            resume_from(run, checkpoint)
         return checkpoint
     return None
+
+
+def resume_from(run: RunFolder, checkpoint: Checkpoint, rewind: bool = True) -> None:
+    """Put the random state back and drop the log lines that are about to be written again (in one process only)."""
+    restore_random_state(checkpoint.random)
+    if rewind:
+        run.rewind(checkpoint.step)
 
 
 class Average:

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from igr_core.bundle import Bundle
 from igr_core.config import from_json, to_json
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file, sha256
+from igr_core.files import make_folder
 from igr_core.geometry import GarmentView
+from igr_core.images import save_image
 from igr_core.restore import GarmentRestorer
 
 from .data.drawn import HELD_OUT_START, DrawnPairs
 from .metrics import HIGHER_IS_BETTER, score
-from .provenance import revision
+from .provenance import bundle_weights_sha256, revision
 from .run import write_text
 from .statistics import mean_interval
 
@@ -62,8 +62,8 @@ class Row:
     """Scores by the names of metrics.HIGHER_IS_BETTER."""
     revision: str
     """Commit that scored it."""
-    bundle_sha256: str | None = None
-    """Hash of the bundle file."""
+    weights_sha256: str | None = None
+    """Hash of the bundle's tensors, which putting scores into its header does not change."""
     training_steps: int | None = None
     """Optimiser steps that the bundle says it was trained for."""
     pairs_seen: int | None = None
@@ -139,7 +139,8 @@ def score_bundle(
 
     `pictures` gets one SEED.png per pair. Raises IGRError for a bundle of another native size than the pairs.
     """
-    known = {"bundle_sha256": sha256(bundle), "guidance": guidance, "steps": steps, "noise_seed": noise_seed}
+    weights = bundle_weights_sha256(Bundle.open(bundle))
+    known = {"weights_sha256": weights, "guidance": guidance, "steps": steps, "noise_seed": noise_seed}
     protocol = {**known, "pairs_sha256": held_out.sha256, "revision": revision()}
     values = _read_partial(partial, protocol)
     restorer = GarmentRestorer.from_bundle(bundle)
@@ -147,7 +148,7 @@ def score_bundle(
     if size != tuple(restorer.info.model.native_size):
         raise IGRError(f"{bundle} works at {restorer.info.model.native_size}, the held-out pairs are {size}: redraw.")
     if pictures is not None:
-        pictures.mkdir(parents=True, exist_ok=True)
+        make_folder(pictures)
     done = _done(held_out, values, pictures)
     values = {metric: found[:done] for metric, found in values.items()}
     bar = tqdm(total=len(held_out), initial=done, desc=f"{name}, guidance {guidance:g}", unit="pair")
@@ -175,7 +176,7 @@ def pairs_seen(training: dict[str, Any]) -> int | None:
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write rows as JSON, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_text(path, json.dumps({"rows": [to_json(row) for row in rows]}, indent=1) + "\n")
 
 
@@ -223,9 +224,7 @@ def _picture(held_out: HeldOut, row: int, folder: Path) -> Path:
 
 def _save_pictures(generated: Tensor, held_out: HeldOut, rows: range, folder: Path) -> None:
     for row, picture in zip(rows, generated, strict=True):
-        array = (picture * 255).round().byte().permute(1, 2, 0).numpy().astype(np.uint8)
-        with atomic_file(_picture(held_out, row, folder)) as temporary:
-            Image.fromarray(array).save(temporary, format="PNG")
+        save_image(_picture(held_out, row, folder), picture)
 
 
 def _read_partial(path: Path, protocol: dict[str, Any]) -> dict[str, list[float]]:

@@ -25,11 +25,6 @@ class Interval:
     high: float
     """Upper end."""
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the mean differs clearly from 0."""
-        return self.low > 0 or self.high < 0
-
 
 def mean_interval(values: Sequence[float], seed: int = 0, confidence: float = 0.95) -> Interval:
     """Mean of N per-pair values with its percentile bootstrap interval (scipy); the same seed gives the same interval.

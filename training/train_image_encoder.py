@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
 import typer
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
 from igr_core.config import ImageEncoderConfig, to_json
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file
 from igr_core.geometry import crop_garment, mask_box
 from igr_core.image_encoder import preprocess
 from igr_core.networks import build_image_encoder
 
+from .command import choose_device, one_sentence
 from .data.drawn import DrawnPairs
-from .optimizers import Optimizer, OptimizerName
-from .run import (
-    Average,
-    RunFolder,
-    cosine_rate,
-    load_config,
-    load_latest,
-    parameter_count,
-    save_checkpoint,
-    seed_everything,
-    step_generator,
-    write_text,
-)
+from .part_training import PartTraining, changed, log_scores, save_part, train_part
+from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
 
 DEMO_ENCODER = ImageEncoderConfig(
     hidden_size=128,
@@ -49,31 +35,23 @@ DEMO_ENCODER = ImageEncoderConfig(
 
 
 @dataclass(frozen=True)
-class ImageEncoderTraining:
+class ImageEncoderTraining(PartTraining):
     """One run of the image encoder's training."""
 
     run: str = "runs/image_encoder"
     """Run folder: checkpoints, logs, and at the end image_encoder.safetensors and image_encoder.json."""
-    data: str = "runs/drawn"
-    """Folder of drawn pairs (python -m training.draw) to train on."""
-    held_out: str = "runs/drawn_heldout"
-    """Folder of drawn pairs to measure on."""
-    image_encoder: ImageEncoderConfig = field(default_factory=lambda: DEMO_ENCODER)
-    """Shape of the CLIP vision tower."""
-    seed: int = 0
-    """Seeds weights and samples."""
     steps: int = 900
     """Optimizer steps."""
     batch: int = 96
     """Pairs per step, each the others' negatives."""
-    optimizer: OptimizerName = "muon"
-    """`muon` for matrices with AdamW for the rest, or `adamw` for all."""
-    learning_rate: float = 0.001
-    """Peak rate, reached after the warm-up."""
-    warmup: int = 50
-    """Steps of linear warm-up."""
-    weight_decay: float = 0.01
-    """Decoupled weight decay."""
+    save_every: int = 150
+    """Steps between checkpoints."""
+    validate_every: int = 150
+    """Steps between measurements."""
+    validation_pairs: int = 256
+    """Held-out pairs that are measured; retrieval is among so many."""
+    image_encoder: ImageEncoderConfig = field(default_factory=lambda: DEMO_ENCODER)
+    """Shape of the CLIP vision tower."""
     contrast_weight: float = 0.5
     """Weight of the symmetric InfoNCE between crop and flat garment."""
     thumbnail_weight: float = 10.0
@@ -90,20 +68,6 @@ class ImageEncoderTraining:
     """Width and height of the thumbnail."""
     minimum_visible: float = 0.004
     """Pairs that show the garment on a smaller share of the photo are left out."""
-    ema_decay: float = 0.99
-    """Decay of the average of the weights, which is what is measured and kept."""
-    bfloat16: bool = True
-    """Compute under bfloat16 autocast."""
-    log_every: int = 25
-    """Steps between rows of the loss in the logs."""
-    save_every: int = 150
-    """Steps between checkpoints."""
-    validate_every: int = 150
-    """Steps between measurements."""
-    validation_pairs: int = 256
-    """Held-out pairs that are measured; retrieval is among so many."""
-    keep: int = 2
-    """Checkpoints kept."""
 
 
 class Corpus:
@@ -178,13 +142,14 @@ class EncoderTask(nn.Module):
 
 def encoder_loss(task: EncoderTask, corpus: Corpus, picks: Tensor, config: ImageEncoderTraining) -> dict[str, Tensor]:
     """Loss terms of one batch of pairs; `total` is what is minimised."""
-    pixels = torch.cat([corpus.crops(picks), corpus.flat(picks)])  # (2 B, 3, S, S)
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+    device = task.logit_scale.device
+    pixels = torch.cat([corpus.crops(picks), corpus.flat(picks)]).to(device)  # (2 B, 3, S, S)
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
         embeddings, tokens = task.features(pixels)
     count = len(picks)
     crop, flat = embeddings[:count], embeddings[count:]
-    similarity, own = task.similarity(crop, flat), torch.arange(count)
-    thumbnail = corpus.thumbnails[picks].flatten(1)
+    similarity, own = task.similarity(crop, flat), torch.arange(count, device=device)
+    thumbnail = corpus.thumbnails[picks].flatten(1).to(device)
     told = task.thumbnails(crop, tokens[:count])
     terms = {
         "contrast": (F.cross_entropy(similarity, own) + F.cross_entropy(similarity.T, own)) / 2,
@@ -192,7 +157,7 @@ def encoder_loss(task: EncoderTask, corpus: Corpus, picks: Tensor, config: Image
         "patch": F.l1_loss(task.from_patch(tokens[:, 1:]), patch_pixels(pixels, config)),
     }
     for name, labels in corpus.labels.items():
-        terms[name] = F.cross_entropy(task.classify[name](crop), labels[picks])
+        terms[name] = F.cross_entropy(task.classify[name](crop), labels[picks].to(device))
     weights = {
         "contrast": config.contrast_weight,
         "thumbnail": config.thumbnail_weight,
@@ -215,112 +180,69 @@ def patch_pixels(pixels: Tensor, config: ImageEncoderTraining) -> Tensor:
 @torch.no_grad()
 def measure(task: EncoderTask, held_out: Corpus, config: ImageEncoderTraining) -> dict[str, float]:
     """Held-out retrieval of the flat garment by its crop, thumbnail error and label accuracies."""
-    picks = torch.arange(min(config.validation_pairs, len(held_out)))
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+    picks, device = torch.arange(min(config.validation_pairs, len(held_out))), task.logit_scale.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
         crop, tokens = (torch.cat(parts) for parts in zip(*_in_parts(task, held_out.crops, picks), strict=True))
         flat = torch.cat([embedding for embedding, _ in _in_parts(task, held_out.flat, picks)])
-    thumbnail = held_out.thumbnails[picks].flatten(1)
+    thumbnail = held_out.thumbnails[picks].flatten(1).to(device)
+    patches = patch_pixels(held_out.crops(picks).to(device), config)
     from_embedding, from_tokens = task.thumbnails(crop, tokens)
     scores = {
-        "retrieval_at_1": _share(task.similarity(crop, flat).argmax(1) == picks),
+        "retrieval_at_1": _share(task.similarity(crop, flat).argmax(1).cpu() == picks),
         "thumbnail_l1": float(F.l1_loss(from_embedding, thumbnail)),
         "thumbnail_l1_tokens": float(F.l1_loss(from_tokens, thumbnail)),
-        "patch_l1": float(F.l1_loss(task.from_patch(tokens[:, 1:]), patch_pixels(held_out.crops(picks), config))),
+        "patch_l1": float(F.l1_loss(task.from_patch(tokens[:, 1:]), patches)),
         "thumbnail_l1_of_mean": float(F.l1_loss(thumbnail.mean(0).expand_as(thumbnail), thumbnail)),
         "embedding_std": float(crop.std()),
     }
     for name, labels in held_out.labels.items():
-        scores[f"accuracy_{name}"] = _share(task.classify[name](crop).argmax(1) == labels[picks])
+        scores[f"accuracy_{name}"] = _share(task.classify[name](crop).argmax(1).cpu() == labels[picks])
     return scores
 
 
-def train(config: ImageEncoderTraining) -> dict[str, float]:
+def train(config: ImageEncoderTraining, device: str = "cpu") -> dict[str, float]:
     """Train, or go on with, one run; returns the final held-out measurements."""
-    run = RunFolder(config.run)
+    run, place = RunFolder(config.run), choose_device(device)
     corpus = Corpus(config.data, config)
     held_out = Corpus(config.held_out, config, corpus.words)
     seed_everything(config.seed)
-    task = EncoderTask(config, corpus.words)
-    optimizer = Optimizer(
-        task.named_parameters(), config.optimizer, config.learning_rate, weight_decay=config.weight_decay
-    )
-    average = Average(task, config.ema_decay)
-    first = 0
-    if (found := load_latest(run)) is not None:
-        first = found.step
-        task.load_state_dict(found.state["task"])
-        optimizer.load_state_dict(found.state["optimizer"])
-        average.load_state_dict(found.state["average"])
+    task = EncoderTask(config, corpus.words).to(place)
     typer.echo(f"{config.run}: {parameter_count(task.tower.parameters()) / 1e6:.2f} M parameters, {len(corpus)} pairs.")
-    start = time.monotonic()
-    for step in tqdm(range(first, config.steps), initial=first, total=config.steps, unit="step", mininterval=5):
+
+    def loss(step: int) -> dict[str, Tensor]:
         picks = torch.randint(len(corpus), (config.batch,), generator=step_generator(config.seed, step))
-        terms = encoder_loss(task, corpus, picks, config)
-        terms["total"].backward()
-        optimizer.step(cosine_rate(step, config.steps, config.warmup))
-        average.update()
-        done = step + 1
-        if done % config.log_every == 0 or done == config.steps:
-            values = {f"train/{name}": float(term.detach()) for name, term in terms.items()}
-            run.log(done, values | {"seconds": time.monotonic() - start})
-        if done % config.validate_every == 0 and done < config.steps:
-            _validate(task, average, held_out, config, run, done)
-        if done % config.save_every == 0 or done == config.steps:
-            state = {"task": task.state_dict(), "optimizer": optimizer.state_dict(), "average": average.state_dict()}
-            save_checkpoint(run, done, state, config.keep)
-    scores = _validate(task, average, held_out, config, run, config.steps)
-    average.swap()
-    save_image_encoder(task.tower, config, scores, len(corpus))
+        return encoder_loss(task, corpus, picks, config)
+
+    train_part(config, run, "task", task, loss, lambda step: measure(task, held_out, config))
+    scores = measure(task, held_out, config)
+    log_scores(run, config.steps, scores)
+    shape = to_json(config.image_encoder)
+    summary = {"image_encoder": shape, "scores": scores, "training": to_json(config), "pairs": len(corpus)}
+    save_part(Path(config.run) / "image_encoder.safetensors", task.tower, summary)
     run.close()
     return scores
 
 
-def save_image_encoder(
-    tower: CLIPVisionModelWithProjection, config: ImageEncoderTraining, scores: dict[str, float], pairs: int
-) -> None:
-    """Write RUN/image_encoder.safetensors and RUN/image_encoder.json: the config and the scores."""
-    shape = to_json(config.image_encoder)
-    summary = {"image_encoder": shape, "scores": scores, "training": to_json(config), "pairs": pairs}
-    weights = {name: weight.detach().contiguous() for name, weight in tower.state_dict().items()}
-    with atomic_file(Path(config.run) / "image_encoder.safetensors") as temporary:
-        save_file(weights, temporary)
-    write_text(Path(config.run) / "image_encoder.json", json.dumps(summary, indent=2) + "\n")
-
-
-def _validate(
-    task: EncoderTask, average: Average, held_out: Corpus, config: ImageEncoderTraining, run: RunFolder, done: int
-) -> dict[str, float]:
-    average.swap()
-    scores = measure(task, held_out, config)
-    average.swap()
-    run.log(done, {f"held_out/{name}": value for name, value in scores.items()})
-    tqdm.write(f"step {done}: " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
-    return scores
-
-
 def _in_parts(task: EncoderTask, read: Any, picks: Tensor) -> list[tuple[Tensor, Tensor]]:
-    return [task.features(read(some)) for some in picks.split(64)]
+    return [task.features(read(some).to(task.logit_scale.device)) for some in picks.split(64)]
 
 
 def _share(hits: Tensor) -> float:
     return float(hits.float().mean())
 
 
+@one_sentence()
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file with the entries of ImageEncoderTraining.")],
     run: Annotated[str | None, typer.Option(help="Run folder, instead of the config's.")] = None,
     data: Annotated[str | None, typer.Option(help="Drawn pairs, instead of the config's.")] = None,
     held_out: Annotated[str | None, typer.Option(help="Held-out drawn pairs, instead of the config's.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")] = None,
+    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 …")] = "auto",
 ) -> None:
     """Train the small image encoder of CONFIG; a run that was stopped goes on from its last checkpoint."""
-    changes: dict[str, Any] = {"run": run, "data": data, "held_out": held_out, "steps": steps}
-    try:
-        settings = load_config(ImageEncoderTraining, config)
-        scores = train(replace(settings, **{name: value for name, value in changes.items() if value is not None}))
-    except IGRError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    settings = changed(load_config(ImageEncoderTraining, config), run=run, data=data, held_out=held_out, steps=steps)
+    scores = train(settings, device)
     typer.echo(f"Held out: retrieval {scores['retrieval_at_1']:.1%}, thumbnail error {scores['thumbnail_l1']:.4f}.")
 
 

@@ -2,77 +2,108 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-import numpy as np
 import torch
 from diffusers import DDIMScheduler
-from PIL import Image
 from torch import Tensor
 
-from igr_core.files import atomic_file
+from igr_core.images import save_image
 from igr_core.model import IGR
-from igr_core.networks import build_scheduler
+from igr_core.noise import draw_noise
 from igr_core.restore import decode_latent
-from igr_core.sampling import Conditions, draw_noise, sample_ddim
+from igr_core.sampling import Conditions, sample_ddim
 
 from .config import DropConfig, TrainConfig
-from .data.latents import PreparedPairs
-from .objective import draw_rows, substituted_losses
+from .data.latents import Batch, PreparedPairs
+from .fits import check_fits
+from .objective import draw_rows, in_chunks, predict, row_loss, substituted
 from .parts import load_vae
 from .run import step_generator
 
 NO_DROP = DropConfig(everything=0.0, image_prompt=0.0, reference=0.0)
 
+Autocast = Callable[[], AbstractContextManager[None]]
+
 
 class Validator:
-    """Held-out pairs with fixed noise, so that steps and runs compare."""
+    """Held-out pairs with fixed noise, so that steps and runs compare; works where the model is, a batch at a time."""
 
     def __init__(self, config: TrainConfig, folder: Path) -> None:
+        """Open the held-out pairs; IGRError when they do not fit the config."""
         self.config = config
         self.folder = folder
         self.pairs = PreparedPairs([config.data.validation])
+        check_fits(config, self.pairs, "validation")
         self.vae, _ = load_vae(config.data.vae)
 
     @torch.no_grad()
-    def losses(self, model: IGR, scheduler: DDIMScheduler) -> dict[str, float]:
+    def losses(self, model: IGR, scheduler: DDIMScheduler, autocast: Autocast = nullcontext) -> dict[str, float]:
         """Loss over all timesteps, and at the last one alone, with each condition substituted."""
+        device = _device(model)
         batch = self.pairs.batch(range(min(self.config.validation_pairs, len(self.pairs))))
         values: dict[str, float] = {}
         last = scheduler.config.num_train_timesteps - 1  # type: ignore[attr-defined]
         for name, timestep in (("validation", None), ("first_step", last)):
             rows = draw_rows(batch, scheduler, NO_DROP, step_generator(1906, 0), only_timestep=timestep)
-            values |= {f"{name}/{case}": loss for case, loss in substituted_losses(model, rows, batch).items()}
+            for case, whole in substituted(rows, batch).items():
+                pieces = []
+                for some in in_chunks(*whole, self.config.data.pairs_per_batch):
+                    one_rows, one_batch = (item.to(device) for item in some)
+                    with autocast():
+                        predicted = predict(model, one_rows, one_batch)
+                    pieces.append(row_loss(predicted, one_rows).cpu())
+                values[f"{name}/{case}"] = float(torch.cat(pieces).mean())
         return values
 
     def grid(self, model: IGR, step: int) -> Path:
         """Restore some held-out pairs: person, guided restoration, truth as the VAE gives it; one row each."""
-        batch = self.pairs.batch(range(min(self.config.grid_pairs, len(self.pairs))))
+        pieces = []
+        self.vae.to(_device(model))  # type: ignore[arg-type]
+        try:
+            for batch in self._grid_batches():
+                batch = batch.to(_device(model))
+                latent = self.restored_latent(model, batch, first=sum(len(piece) for piece in pieces))
+                with torch.no_grad():
+                    columns = (batch.person_latent, latent, batch.garment_latent)
+                    pieces.append(torch.cat([decode_latent(self.vae, x).cpu() for x in columns], dim=3))
+        finally:
+            self.vae.to("cpu")  # type: ignore[arg-type]
+        path = self.folder / f"grid-{step:07d}.png"
+        save_image(path, picture_grid(torch.cat(pieces)))
+        return path
+
+    def restored_latent(self, model: IGR, batch: Batch, first: int = 0) -> Tensor:
+        """Guided latents (P, 4, h, w) of prepared pairs on the model's device; pair i starts from noise `first` + i.
+
+        In the model's own precision, without autocast: the picture is the one that the exported bundle gives.
+        """
         features = None
         with torch.no_grad():
             if model.garmnet is not None:
                 features = model.encode_reference(batch.person_latent, batch.mask, batch.categories)
         image_features = batch.image_features if model.image_prompt is not None else None
-        latent = sample_ddim(
+        return sample_ddim(
             model,
-            build_scheduler(model.config.noise),
-            draw_noise(batch.garment_latent.shape, 0),
+            draw_noise(batch.garment_latent.shape, first).to(_device(model)),
             Conditions(batch.categories, features, image_features),
             steps=self.config.grid_steps,
             guidance=self.config.guidance,
         )
-        with torch.no_grad():
-            columns = [decode_latent(self.vae, x) for x in (batch.person_latent, latent, batch.garment_latent)]
-        path = self.folder / f"grid-{step:07d}.png"
-        with atomic_file(path) as temporary:
-            picture_grid(columns).save(temporary, format="PNG")
-        return path
+
+    def _grid_batches(self) -> list[Batch]:
+        count, size = min(self.config.grid_pairs, len(self.pairs)), self.config.data.pairs_per_batch
+        return [self.pairs.batch(range(start, min(start + size, count))) for start in range(0, count, size)]
 
 
-def picture_grid(columns: list[Tensor]) -> Image.Image:
-    """Pictures (B, 3, H, W) in 0..1 side by side: one row of the grid per picture, two grid rows per line."""
-    rows = torch.cat(columns, dim=3)  # (B, 3, H, columns * W)
+def picture_grid(rows: Tensor) -> Tensor:
+    """Grid rows (B, 3, H, W) below each other as one picture (3, B * H, W); two on a line where B is even."""
     if rows.shape[0] % 2 == 0:
         rows = torch.cat(rows.chunk(2), dim=3)
-    tall = torch.cat(list(rows), dim=1).permute(1, 2, 0)
-    return Image.fromarray((tall * 255).round().byte().numpy().astype(np.uint8))
+    return torch.cat(list(rows), dim=1)
+
+
+def _device(model: IGR) -> torch.device:
+    return next(model.parameters()).device

@@ -10,24 +10,27 @@ import torch
 from safetensors.torch import save_file
 
 from igr_core.config import to_json
+from igr_core.files import sha256
 from igr_core.networks import build_image_encoder, build_vae
 from tests.igr_core.tiny import MODEL
 from training.config import DataConfig, OptimizerConfig, TrainConfig
 
 
-def write_prepared(folder: Path, count: int, seed: int = 0) -> Path:
-    """A shard of random latents that a tiny denoiser can take."""
+def write_prepared(
+    folder: Path, count: int, seed: int = 0, settings: dict[str, object] | None = None, **shapes: tuple[int, ...]
+) -> Path:
+    """A shard of random latents that a tiny denoiser can take; `shapes` gives a field's shape of one pair instead."""
     folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(seed)
+    fields = {"garment_latent": (4, 8, 6), "person_latent": (4, 8, 6), "mask": (1, 8, 6), "image_features": (16,)}
     shard = {
-        "garment_latent": torch.randn(count, 4, 8, 6, generator=generator).half(),
-        "person_latent": torch.randn(count, 4, 8, 6, generator=generator).half(),
-        "mask": torch.rand(count, 1, 8, 6, generator=generator).half(),
-        "image_features": torch.randn(count, 16, generator=generator).half(),
-        "category": torch.arange(count).remainder(3).to(torch.uint8),
-        "seed": torch.arange(count),
+        name: torch.randn(count, *shape, generator=generator).half() for name, shape in {**fields, **shapes}.items()
     }
-    save_file(shard, folder / f"latents-{0:09d}-{count}.safetensors", metadata={"settings": "{}"})
+    shard["mask"] = shard["mask"].sigmoid()
+    shard["category"] = torch.arange(count).remainder(3).to(torch.uint8)
+    shard["seed"] = torch.arange(count)
+    metadata = {"settings": json.dumps(settings or {})}
+    save_file(shard, folder / f"latents-{0:09d}-{count}.safetensors", metadata=metadata)
     return folder
 
 
@@ -42,12 +45,14 @@ def tiny_config(folder: Path) -> TrainConfig:
     """A run of six steps on sixteen pairs, everything it reads written into `folder`."""
     torch.manual_seed(0)
     vae = write_part(folder / "vae.safetensors", "vae", build_vae(MODEL.vae), MODEL.vae)
-    encoder = build_image_encoder(MODEL.image_encoder)
+    tower = build_image_encoder(MODEL.image_encoder)
+    encoder = write_part(folder / "ie.safetensors", "image_encoder", tower, MODEL.image_encoder)
+    settings: dict[str, object] = {"vae": sha256(vae), "image_encoder": sha256(encoder), "layout": "linear"}
     data = DataConfig(
-        train=(str(write_prepared(folder / "train", 16)),),
-        validation=str(write_prepared(folder / "validation", 4, seed=1)),
+        train=(str(write_prepared(folder / "train", 16, settings=settings)),),
+        validation=str(write_prepared(folder / "validation", 4, seed=1, settings=settings)),
         vae=str(vae),
-        image_encoder=str(write_part(folder / "ie.safetensors", "image_encoder", encoder, MODEL.image_encoder)),
+        image_encoder=str(encoder),
         pairs_per_batch=2,
         draws_per_pair=2,
     )

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 
 from igr_core.config import CATEGORIES
@@ -90,7 +89,7 @@ def test_says_where_the_pictures_are_and_how_long_it_took(
 
 
 def test_missing_bundle_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit):
+    with pytest.raises(SystemExit):
         demo.main(tmp_path / "out", 1, tmp_path / "none.safetensors", steps=1, guidance=1.0)
     said = capsys.readouterr().err
     assert "none.safetensors" in said and "Traceback" not in said

@@ -1,14 +1,20 @@
 """The cache of drawn pairs: seeds to bytes, growing, resuming, bad folders."""
 
+import inspect
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from typer import Typer
+from typer.testing import CliRunner
 
+from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
+from igr_core.inputs import parse_size
 from training.data import drawn
 from training.data.drawn import FIELDS, DrawConfig, DrawnPairs, draw, draw_shards
+from training.draw import draw as draw_command
 
 TINY = DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16)
 
@@ -36,7 +42,7 @@ def test_pictures_and_labels_belong_together(tmp_path: Path) -> None:
     pairs = DrawnPairs(tmp_path)
     expected = draw(2, TINY)
     for name in FIELDS:
-        assert torch.equal(pairs[2][name], torch.from_numpy(expected.pictures[name]))
+        assert torch.equal(pairs.take(name, [2])[0], torch.from_numpy(expected.pictures[name]))
     assert pairs.categories[2] == expected.label["category"]
     assert pairs.visible[2] == expected.label["visible"]
     assert pairs.take("person", [0, 2]).shape == (2, 3, 32, 24)
@@ -50,7 +56,7 @@ def test_workers_draw_the_same_as_one_process(tmp_path: Path) -> None:
     draw_shards(tmp_path / "two", 2, 0, TINY, workers=2, shard_size=2)
     one, two = DrawnPairs(tmp_path / "one"), DrawnPairs(tmp_path / "two")
     assert (one.seeds, one.attributes) == (two.seeds, two.attributes)
-    assert all(torch.equal(one[row][name], two[row][name]) for row in range(2) for name in FIELDS)
+    assert all(torch.equal(one.take(name, range(2)), two.take(name, range(2))) for name in FIELDS)
 
 
 def test_interruption_leaves_whole_shards_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,3 +85,44 @@ def test_bad_folders_are_named(tmp_path: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:100])
     with pytest.raises(IGRError, match=shard.name):
         DrawnPairs(tmp_path)
+
+
+def test_folder_of_another_generator_does_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_shards(tmp_path, 1, 0, TINY, workers=1, shard_size=1)
+    monkeypatch.setattr(drawn, "fingerprint", lambda: "edited")
+    with pytest.raises(IGRError, match="another version of the generator"):
+        draw_shards(tmp_path, 2, 0, TINY, workers=1, shard_size=1)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_fingerprint_sees_what_code_does_and_not_how_it_looks() -> None:
+    code = '"""Doc."""\ndef f(x: int = 3) -> int:\n    """Doc."""\n    return [x, None][0] + 1\n'
+    same = "# comment\ndef f(\n    x: int=3,\n) -> int:\n    return [x, None][0] + 1  # why\n"
+    assert drawn.code_text(code) == drawn.code_text(same)
+    for other in (code.replace("+ 1", "+ 2"), code.replace("[0]", "[1]"), code.replace("= 3", "= 4")):
+        assert drawn.code_text(other) != drawn.code_text(code)
+
+
+def test_options_of_the_command_reach_the_pairs(tmp_path: Path) -> None:
+    app = Typer()
+    app.command()(draw_command)
+    size = ["--size", "96x128", "--photo-size", "96x128", "--view", "whole", "--margin", "0.5", "--crop", "32"]
+    done = CliRunner().invoke(app, ["--out", str(tmp_path / "a"), "--count", "1", "--workers", "1", *size])
+    assert done.exit_code == 0, done.output
+    assert DrawnPairs(tmp_path / "a").config == DrawConfig((96, 128), (96, 128), ViewConfig("whole", 0.5), 32)
+    for option, value, words in (
+        ("--photo-size", "100x100", "3:4"),
+        ("--size", "wide", "not understood"),
+        ("--view", "near", "neither whole nor focused"),
+    ):
+        done = CliRunner().invoke(app, ["--out", str(tmp_path / "b"), "--count", "1", option, value])
+        assert done.exit_code and words in " ".join(done.output.split()) and not (tmp_path / "b").exists()
+
+
+def test_command_draws_as_the_defaults_say() -> None:
+    options = inspect.signature(draw_command).parameters
+    default = DrawConfig()
+    assert parse_size(options["size"].default, 1) == default.size
+    assert parse_size(options["photo_size"].default, 1) == default.photo_size
+    assert ViewConfig(options["view"].default, options["margin"].default) == default.view
+    assert options["crop"].default == default.crop_size

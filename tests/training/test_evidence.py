@@ -70,7 +70,7 @@ def scored(place: Path) -> Path:
 def test_a_row_says_all_that_a_table_needs(place: Path, scored: Path) -> None:
     (row,) = read_rows([scored])
     assert (row.name, row.kind, row.n, row.guidance, row.steps) == ("tiny", "bundle", COUNT, 1.5, 2)
-    assert row.bundle_sha256 and row.revision and row.training_steps == 0 and row.pairs_seen is None
+    assert row.weights_sha256 and row.revision and row.training_steps == 0 and row.pairs_seen is None
     assert row.seeds == tuple(range(HELD_OUT_START, HELD_OUT_START + COUNT))
     for found in row.metrics.values():
         assert len(found.values) == COUNT and found.low <= found.mean <= found.high
@@ -226,7 +226,10 @@ def test_ablations_differ_from_the_demo_in_what_their_names_say() -> None:
         for name in ("demo", "ablation_full", "ablation_no_garmnet", "ablation_no_image_prompt")
     )
     assert full.steps == 400
-    assert dataclasses.replace(full, steps=demo.steps, validate_every=demo.validate_every) == demo
+    assert full.optimizer.decay_steps == 100
+    optimizer = dataclasses.replace(full.optimizer, decay_steps=demo.optimizer.decay_steps)
+    again = dataclasses.replace(full, steps=demo.steps, validate_every=demo.validate_every, optimizer=optimizer)
+    assert again == demo
     assert (
         dataclasses.replace(no_garmnet, model=full.model)
         == full

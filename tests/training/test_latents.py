@@ -34,6 +34,14 @@ def test_empty_folder_and_damaged_shard_are_named(tmp_path: Path) -> None:
         PreparedPairs([folder])
 
 
+def test_a_pair_that_two_shards_hold_is_told(tmp_path: Path) -> None:
+    folder = write_prepared(tmp_path / "a", 4)
+    (shard,) = folder.iterdir()
+    (folder / "latents-000000000-9.safetensors").write_bytes(shard.read_bytes())
+    with pytest.raises(IGRError, match=r"holds pair 0 twice, in latents-000000000-4\.safetensors"):
+        PreparedPairs([folder])
+
+
 def test_every_epoch_sees_every_pair_once_in_a_fresh_order() -> None:
     batches = list(islice(batch_indices(12, 4, seed=1, start_step=0), 6))
     first, second = (sum(batches[i : i + 3], []) for i in (0, 3))

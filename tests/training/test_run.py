@@ -1,6 +1,8 @@
 """Run mechanics: configs, logs, checkpoints, random state."""
 
 import random
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import torch
 from torch import nn
 
 from igr_core.errors import IGRError
+from training.provenance import ROOT
 from training.run import (
     Average,
     RunFolder,
@@ -116,6 +119,24 @@ def test_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     found = load_latest(run)
     assert found is not None
     assert found.step == 1
+
+
+def test_log_on_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    """A real refused write: files of this process may not grow beyond a few bytes."""
+    script = """
+import resource, sys
+from igr_core.errors import IGRError
+from training.run import RunFolder
+run = RunFolder(sys.argv[1])
+run.log(1, {"loss": 0.5})
+resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))
+try:
+    run.log(2, {f"number {i}": 0.25 for i in range(99)})
+except IGRError as error:
+    sys.exit(f"told: {error}")
+"""
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], cwd=ROOT, capture_output=True, text=True)
+    assert f"told: Could not log to {tmp_path}" in done.stderr and "free some space" in done.stderr
 
 
 def test_resume_forgets_the_rows_that_come_again(tmp_path: Path) -> None:

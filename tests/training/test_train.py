@@ -1,31 +1,28 @@
-"""The trainer on the tiny model: learning, exact resume (also after kill -9), bad numbers, export."""
+"""The trainer on the tiny model: learning, exact resume (also after kill -9 and Ctrl-C), bad numbers, full disks."""
 
 from __future__ import annotations
 
 import json
-import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
-from igr_core.bundle import Bundle
 from igr_core.config import from_json, to_json
 from igr_core.errors import IGRError
-from igr_core.geometry import make_view
-from igr_core.restore import GarmentRestorer
 from tests.training.prepared import tiny_config
 from training.config import TrainConfig
-from training.export import averaged_model, export_run
-from training.provenance import ROOT, note_revision, noted_revisions
+from training.provenance import ROOT, note_start, noted_commands, noted_revisions
 from training.run import RunFolder, load_latest, write_text
-from training.train import Trainer, initial_model
+from training.train import Trainer, initial_model, main
 from training.validation import Validator
 
 
@@ -37,7 +34,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
 def run(config: TrainConfig, folder: Path, validator: Validator | None = None) -> Trainer:
     write_text_config(config, folder)
     trainer = Trainer(config, RunFolder(folder))
-    note_revision(folder, trainer.step)
+    note_start(folder, trainer.step, "test")
     trainer.run_steps(validator)
     trainer.run.close()
     return trainer
@@ -90,23 +87,103 @@ def test_resumed_run_equals_the_uninterrupted_one(
         assert torch.equal(value, whole.state["model"][name]), name
 
 
-def test_run_killed_in_the_middle_goes_on(config: TrainConfig, uninterrupted: Path, tmp_path: Path) -> None:
-    """kill -9 of the real command, then the same command again."""
-    path = tmp_path / "config.yaml"
+@pytest.fixture(scope="module")
+def long(config: TrainConfig) -> TrainConfig:
+    """Long enough to be stopped in the middle; a logged loss is the mean of three steps."""
+    return replace(config, steps=60, log_every=3, checkpoint_every=4)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted_long(long: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "long"
+    run(long, folder)
+    return folder
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    found = [load_latest(RunFolder(folder), resume=False) for folder in (one, other)]
+    states = [checkpoint.state["model"] for checkpoint in found if checkpoint is not None]
+    return len(states) == 2 and all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def command(config: TrainConfig, folder: Path) -> list[str]:
+    """The real command, for a run folder beside its config."""
+    path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(json.loads(json.dumps(to_json(config)))))
-    command = [sys.executable, "-m", "training.train", str(path), "--run", str(tmp_path / "run")]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    checkpoints = tmp_path / "run" / "checkpoints"
+    return [sys.executable, "-m", "training.train", str(path), "--run", str(folder / "run")]
+
+
+def stop_in_the_middle(config: TrainConfig, folder: Path, number: int) -> tuple[int, str]:
+    """Send a signal once a few steps are done; the exit code and what was said."""
+    arguments = command(config, folder)
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    checkpoints = folder / "run" / "checkpoints"
     deadline = time.monotonic() + 300
     while not list(checkpoints.glob("step-*.pt")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert list(checkpoints.glob("step-*.pt"))
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"CI": "1"})
+    process.send_signal(number)
+    _, said = process.communicate(timeout=300)
+    assert list(checkpoints.glob("step-*.pt")) and not list(checkpoints.glob("step-000000060.pt"))
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_stopped_command_goes_on_exactly(
+    long: TrainConfig, uninterrupted_long: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """kill -9, Ctrl-C or SIGTERM of the real command, then the same command again."""
+    status, said = stop_in_the_middle(long, tmp_path, number)
+    if number == signal.SIGKILL:
+        assert status == -signal.SIGKILL
+    else:
+        assert status == 128 + number and "interrupted; saved step" in said and "Traceback" not in said
+    done = subprocess.run(command(long, tmp_path), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert losses(tmp_path / "run") == losses(uninterrupted)
-    assert not list(checkpoints.glob(".*"))
+    assert losses(tmp_path / "run") == losses(uninterrupted_long)
+    assert same_weights(tmp_path / "run", uninterrupted_long)
+    assert not list((tmp_path / "run" / "checkpoints").glob(".*"))
+    assert noted_commands(tmp_path / "run")[0][1].startswith("python -m training.train ")
+
+
+def test_stop_is_asked_between_logged_losses(long: TrainConfig, uninterrupted_long: Path, tmp_path: Path) -> None:
+    """What was not logged yet is in the checkpoint: step 7 of three-step means."""
+
+    class Pair(Trainer):
+        def _after_step(self, norm: float, validator: Validator | None) -> None:
+            if self.step == 6:
+                signal.raise_signal(signal.SIGINT)  # read by step 7
+            super()._after_step(norm, validator)
+
+    before = signal.getsignal(signal.SIGINT)
+    first = Pair(long, RunFolder(tmp_path))
+    first.run_steps(None)
+    first.run.close()
+    assert (first.step, first.stopped_by) == (7, signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+    run(long, tmp_path)
+    assert losses(tmp_path) == losses(uninterrupted_long)
+    assert same_weights(tmp_path, uninterrupted_long)
+
+
+def test_full_disk_keeps_the_last_good_checkpoint(long: TrainConfig, tmp_path: Path) -> None:
+    """The real command on a disk that takes no checkpoint any more."""
+    trainer = Trainer(replace(long, steps=4), RunFolder(tmp_path / "run"))
+    trainer.run_steps(None)
+    trainer.run.close()
+    (kept,) = (tmp_path / "run" / "checkpoints").iterdir()
+    limit = kept.stat().st_size // 2
+    done = subprocess.run(
+        command(long, tmp_path),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "step-000000008.pt" in done.stderr and "free some space" in done.stderr
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == [kept.name]
+    found = load_latest(RunFolder(tmp_path / "run"))
+    assert found is not None and found.step == 4
 
 
 def test_checkpoints_rotate(uninterrupted: Path) -> None:
@@ -118,17 +195,14 @@ def test_checkpoints_rotate(uninterrupted: Path) -> None:
 
 def test_accumulation_equals_a_larger_batch(config: TrainConfig, tmp_path: Path) -> None:
     """Two micro-batches leave the gradients of their mean loss."""
-    accumulated = Trainer(replace(config, accumulation=2), RunFolder(tmp_path / "a"))
-    batches = accumulated._batches()
     gradients = []
-    for _ in range(2):
-        number, batch = next(batches)
-        plain = Trainer(config, RunFolder(tmp_path / "b"))
+    for number, batch in islice(Trainer(config, RunFolder(tmp_path / "a"))._batches(), 2):
+        plain = Trainer(config, RunFolder(tmp_path / "a"))
         plain._micro_step(number, batch)
         gradients.append(plain.bare.denoiser.conv_in.weight.grad)
-    batches = accumulated._batches()
-    for _ in range(2):
-        number, batch = next(batches)
+    # last, since accelerate keeps the number of accumulated batches in one place for the whole process
+    accumulated = Trainer(replace(config, accumulation=2), RunFolder(tmp_path / "b"))
+    for number, batch in islice(accumulated._batches(), 2):
         with accumulated.accelerator.accumulate(accumulated.model):
             accumulated._micro_step(number, batch)
     mean = (gradients[0] + gradients[1]) / 2
@@ -162,8 +236,65 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(config: Tra
 
 def test_another_model_in_the_same_run_folder_is_refused(config: TrainConfig, uninterrupted: Path) -> None:
     other = replace(config, model=replace(config.model, reference_position="none"))
+    before = (uninterrupted / "metrics.csv").read_bytes()
     with pytest.raises(IGRError, match="another model config"):
         Trainer(other, RunFolder(uninterrupted))
+    assert (uninterrupted / "metrics.csv").read_bytes() == before
+
+
+def test_settings_that_would_make_another_run_are_refused(config: TrainConfig, uninterrupted: Path) -> None:
+    refused = {
+        "seed": replace(config, seed=1),
+        "optimizer.learning_rate": replace(config, optimizer=replace(config.optimizer, learning_rate=1.0)),
+        "data.pairs_per_batch": replace(config, data=replace(config.data, pairs_per_batch=3)),
+        "drop.reference": replace(config, drop=replace(config.drop, reference=0.2)),
+    }
+    for name, other in refused.items():
+        with pytest.raises(IGRError, match=f"was trained with {name} = .*choose another --run folder"):
+            Trainer(other, RunFolder(uninterrupted))
+
+
+def test_length_logs_and_validation_may_change(config: TrainConfig, uninterrupted: Path) -> None:
+    optimizer = replace(config.optimizer, decay_steps=9)
+    data = replace(config.data, validation="elsewhere")
+    longer = replace(config, steps=9, log_every=2, validate_every=3, keep_checkpoints=1, optimizer=optimizer, data=data)
+    assert Trainer(longer, RunFolder(uninterrupted)).step == 6
+
+
+def test_refused_config_is_not_written_over_the_runs_own(config: TrainConfig, tmp_path: Path) -> None:
+    run(replace(config, steps=1), tmp_path / "run")
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    path = tmp_path / "other.yaml"
+    path.write_text(yaml.safe_dump(json.loads(json.dumps(to_json(replace(config, seed=5))))))
+    with pytest.raises(SystemExit) as stop:
+        main(path, tmp_path / "run")
+    assert stop.value.code == 1
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+
+
+def test_checkpoints_of_before_the_config_was_stored_go_on(config: TrainConfig, tmp_path: Path) -> None:
+    run(replace(config, steps=2), tmp_path)
+    (path,) = (tmp_path / "checkpoints").iterdir()
+    saved = torch.load(path, weights_only=True)
+    for name in ("train_config", "data_settings", "recent"):
+        del saved["state"][name]
+    torch.save(saved, path)
+    assert Trainer(config, RunFolder(tmp_path)).step == 2
+
+
+def test_live_weights_come_back_when_validation_fails(config: TrainConfig, tmp_path: Path) -> None:
+    class Broken(Validator):
+        def grid(self, model, step):  # noqa: ANN001, ANN202
+            raise IGRError("no picture")
+
+    checked = replace(config, steps=2, validate_every=2)
+    trainer = Trainer(checked, RunFolder(tmp_path))
+    with pytest.raises(IGRError, match="no picture"):
+        trainer.run_steps(Broken(checked, tmp_path))
+    found = load_latest(RunFolder(tmp_path), resume=False)
+    assert found is not None and trainer.model.training
+    for name, value in trainer.bare.state_dict().items():
+        assert torch.equal(value, found.state["model"][name]), name
 
 
 def test_keys_start_as_queries(config: TrainConfig) -> None:
@@ -187,31 +318,10 @@ def test_ablations_train_too(config: TrainConfig, tmp_path: Path) -> None:
         assert getattr(trainer.bare, part) is None
 
 
-def test_exported_bundle_gives_the_trainers_picture(config: TrainConfig, uninterrupted: Path, tmp_path: Path) -> None:
-    """Invariant 6 of DESIGN section 7, headless half: averaged weights in, the same picture out."""
-    path = export_run(uninterrupted, tmp_path / "b.safetensors", "tiny", "Apache-2.0", "fp32", "random latents")
-    bundle = Bundle.open(path)
-    assert bundle.info.training["revisions"][0][0] == 0
-    assert bundle.info.training["steps"] == 6 and bundle.info.training["loss_curve"]
-    checkpoint = load_latest(RunFolder(uninterrupted), resume=False)
-    assert checkpoint is not None
-    restorer = GarmentRestorer.from_bundle(path)
-    direct = GarmentRestorer(bundle.info, averaged_model(checkpoint), restorer.vae, restorer.image_encoder)
-    generator = torch.Generator().manual_seed(0)
-    mask = torch.zeros(1, 1, 64, 48)
-    mask[..., 10:50, 10:40] = 1
-    view = make_view(torch.rand(1, 3, 64, 48, generator=generator), mask, (48, 64), config.model.view, 32)
-    assert torch.equal(restorer.restore(view, "upper", steps=3), direct.restore(view, "upper", steps=3))
-
-
 def test_revisions_of_a_run_that_was_rewound(tmp_path: Path) -> None:
     (tmp_path / "revisions.txt").write_text("0 a\n100 a\n200 b\n150 c\n")
     assert noted_revisions(tmp_path) == [(0, "a"), (150, "c")]
-
-
-def test_export_without_a_run_is_told(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match="no run of training.train"):
-        export_run(tmp_path, tmp_path / "b.safetensors", "x", "x", "fp16", "x")
+    assert noted_revisions(tmp_path / "nowhere") == [(0, "unknown")]
 
 
 def test_config_survives_yaml(config: TrainConfig) -> None:

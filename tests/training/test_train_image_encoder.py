@@ -82,6 +82,7 @@ def test_outputs_rebuild_the_tower(tiny: ImageEncoderTraining, tmp_path: Path) -
     tower = build_image_encoder(from_json(ImageEncoderConfig, summary["image_encoder"]))
     tower.load_state_dict(load_file(tmp_path / "image_encoder.safetensors"))
     assert summary["scores"] == scores
+    assert summary["training"]["seed"] == tiny.seed and summary["revisions"][0][0] == 0 and summary["commands"]
     assert 0 <= scores["retrieval_at_1"] <= 1
 
 

@@ -33,7 +33,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> VAETraining:
         batch=2,
         crop=16,
         whole_share=0.25,
-        half_scale_share=0.5,
         warmup=1,
         bfloat16=False,
         log_every=1,
@@ -82,6 +81,7 @@ def test_outputs_rebuild_the_autoencoder(tiny: VAETraining, tmp_path: Path) -> N
     again = measure(vae, DrawnPairs(tiny.held_out), tiny, None)
     assert again["psnr_garment"] == pytest.approx(scores["psnr_garment"], abs=1e-3)
     assert (tmp_path / "grid-000004.png").exists()
+    assert summary["training"]["seed"] == tiny.seed and summary["revisions"][0][0] == 0 and summary["commands"]
 
 
 def test_standardised_latent_decodes_the_same(tiny: VAETraining) -> None:
@@ -117,6 +117,21 @@ def test_decoder_alone_keeps_the_latents(tiny: VAETraining, tmp_path: Path) -> N
     assert {key.split(".")[0] for key in changed} == {"decoder", "post_quant_conv"}
     configs = [json.loads((tmp_path / name / "vae.json").read_text())["vae"] for name in ("first", "second")]
     assert configs[0] == configs[1]
+
+
+def test_kernels_lie_channels_last(tiny: VAETraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is what makes convolutions fast on CPUs; the file holds them as everybody expects."""
+    seen: list[bool] = []
+    real = train_vae.vae_loss
+
+    def look(vae, *rest):  # noqa: ANN001, ANN002, ANN202
+        seen.append(vae.encoder.conv_in.weight.is_contiguous(memory_format=torch.channels_last))
+        return real(vae, *rest)
+
+    monkeypatch.setattr(train_vae, "vae_loss", look)
+    train(replace(tiny, run=str(tmp_path), steps=1))
+    assert seen == [True]
+    assert load_file(tmp_path / "vae.safetensors")["encoder.conv_in.weight"].is_contiguous()
 
 
 def test_missing_data_is_named(tiny: VAETraining, tmp_path: Path) -> None:

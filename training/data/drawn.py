@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import functools
 import hashlib
 import json
 import multiprocessing
@@ -21,12 +23,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from igr_core.config import ViewConfig
+from igr_core.config import ViewConfig, from_json
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file
+from igr_core.files import atomic_file, make_folder
 from igr_core.geometry import GarmentView, make_view
 
 from .synthetic import corrupt_mask, make_pair
+from .synthetic.compose import check_options
 
 HELD_OUT_START = 10_000_000
 """Seeds from here on are never trained on."""
@@ -93,8 +96,11 @@ def draw_shards(folder: Path, count: int, start: int, config: DrawConfig, worker
     """Draw the pairs of seeds start .. start + count - 1 into shards; whole shards that exist are kept.
 
     Returns how many pairs were drawn now. Every shard is written atomically, so a killed run goes on where it was.
+    Raises IGRError for a folder drawn with other settings or by another version of the generator, and for settings
+    that cannot be drawn.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    check_options(config.photo_size)
+    make_folder(folder)
     todo = []
     for first in range(start, start + count, shard_size):
         seeds = range(first, min(first + shard_size, start + count))
@@ -121,6 +127,8 @@ class DrawnPairs:
         configs = {json.dumps(config, sort_keys=True) for _, _, config in opened}
         if len(configs) > 1:
             raise IGRError(f"{folder} holds shards that were drawn with different settings; draw into an empty folder.")
+        self.config: DrawConfig = from_json(DrawConfig, opened[0][2], f"{shards[0]} (config)")
+        """How they were drawn."""
         self._tensors = [tensors for tensors, _, _ in opened]
         self._places = [(s, row) for s, tensors in enumerate(self._tensors) for row in range(len(tensors["seed"]))]
         self._places = self._places[:limit]
@@ -142,17 +150,37 @@ class DrawnPairs:
         places = [self._places[index] for index in indices]
         return torch.stack([self._tensors[shard][field][row] for shard, row in places])
 
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """Every picture of one pair, uint8 (C, h, w) each."""
-        return {field: self.take(field, [index])[0] for field in FIELDS}
 
-
+@functools.cache
 def fingerprint() -> str:
-    """Short hash of the generator's source, to tell whether two shards were drawn by the same code."""
+    """Short hash of what the generator's code says, to tell whether two shards were drawn by the same code.
+
+    Layout, comments and docstrings do not count, nor do the command and the contact sheets.
+    """
     digest = hashlib.sha256()
     for path in sorted((Path(__file__).parent / "synthetic").glob("*.py")):
-        digest.update(path.read_bytes())
+        if path.name not in ("__init__.py", "__main__.py", "sheet.py"):
+            digest.update(f"{path.name} {code_text(path.read_text(encoding='utf-8'))}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def code_text(source: str) -> str:
+    """A module's syntax tree as text, without docstrings, and alike on every version of Python."""
+    return _node_text(ast.parse(source))
+
+
+def _node_text(node: Any) -> str:
+    if isinstance(node, list):
+        return f"[{','.join(map(_node_text, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = dict(ast.iter_fields(node))
+    documented = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+    if documented and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = fields["body"][1:]
+    # newer Pythons add fields, which are empty for older code
+    said = (f"{name}={_node_text(value)}" for name, value in fields.items() if value not in (None, []))
+    return f"{type(node).__name__}({','.join(said)})"
 
 
 class _drawings:
@@ -204,6 +232,8 @@ def _open_shard(path: Path, expected: DrawConfig | None = None) -> tuple[dict[st
         raise IGRError(f"{path} is not a shard of drawn pairs ({error}): delete it and draw again.") from error
     if expected is not None and config != json.loads(json.dumps(dataclasses.asdict(expected))):
         raise IGRError(f"{path} was drawn with other settings: draw into another folder or delete this one.")
+    if expected is not None and metadata.get("generator") != fingerprint():
+        raise IGRError(f"{path} was drawn by another version of the generator: draw into another folder.")
     return tensors, labels, config
 
 

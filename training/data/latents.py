@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from torch import Tensor
 
 from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
+
+D = TypeVar("D")
 
 FIELDS = ("garment_latent", "person_latent", "mask", "image_features", "category", "seed")
 """Tensors of a shard: (N, 4, h, w) twice, (N, 1, h, w) at latent size, (N, ...), (N,), (N,)."""
@@ -35,26 +37,43 @@ class Batch:
     categories: list[str]
     """P categories."""
 
+    def to(self, device: torch.device | str) -> Batch:
+        """The same pairs on a device."""
+        return moved(self, device)
+
 
 class PreparedPairs:
     """Folders of prepared shards behind one index; tensors stay memory-mapped until asked for."""
 
+    settings: list[dict[str, Any]]
+    """What prepare says of each shard: VAE, image encoder, layout."""
+    shapes: list[dict[str, tuple[int, ...]]]
+    """Shapes of one pair's tensors by field, for each shard."""
+
     def __init__(self, folders: Sequence[Path | str], limit: int | None = None) -> None:
-        """Open all shards; IGRError names a folder that holds none and a shard that cannot be read."""
+        """Open all shards; IGRError names a folder that holds none, a shard that cannot be read or pairs held twice."""
         self._shards: list[dict[str, Tensor]] = []
-        self.settings: list[dict[str, Any]] = []
+        self.settings = []
         for folder in folders:
             paths = sorted(Path(folder).glob("latents-*.safetensors"))
             if not paths:
                 raise IGRError(
                     f"{folder} holds no prepared pairs: run python -m training.prepare --out {folder} first."
                 )
+            holder: dict[int, str] = {}
             for path in paths:
                 tensors, settings = read_shard(path)
+                twice = sorted(set(seeds := tensors["seed"].tolist()) & holder.keys())
+                if twice:
+                    raise IGRError(
+                        f"{folder} holds pair {twice[0]} twice, in {holder[twice[0]]} and {path.name}: delete one."
+                    )
+                holder |= dict.fromkeys(seeds, path.name)
                 self._shards.append(tensors)
                 self.settings.append(settings)
+        self.shapes = [{name: tuple(x.shape[1:]) for name, x in shard.items()} for shard in self._shards]
         if len({json.dumps(settings, sort_keys=True) for settings in self.settings}) > 1:
-            raise IGRError(f"{', '.join(map(str, folders))} were prepared with different VAEs or encoders.")
+            raise IGRError(f"{', '.join(map(str, folders))} were prepared with different settings: prepare them alike.")
         self._places = [(s, row) for s, shard in enumerate(self._shards) for row in range(len(shard["seed"]))][:limit]
 
     def __len__(self) -> int:
@@ -78,6 +97,12 @@ class PreparedPairs:
     def seeds(self) -> list[int]:
         """The seed, or running number, of each pair."""
         return [int(self._shards[shard]["seed"][row]) for shard, row in self._places]
+
+
+def moved(item: D, device: torch.device | str) -> D:
+    """A dataclass with its tensors on a device."""
+    values = {name: x.to(device) if isinstance(x, Tensor) else x for name, x in vars(item).items()}
+    return type(item)(**values)
 
 
 def read_shard(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

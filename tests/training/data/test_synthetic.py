@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+import platform
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from training.data.synthetic import CUTS, DEFECTS, corrupt_mask, make_pair
+from training.data.synthetic.__main__ import app
 from training.data.synthetic.flat import flat_picture, flat_view
 from training.data.synthetic.garment import design
 from training.data.synthetic.layers import rasterise
@@ -195,3 +199,34 @@ def test_corrupt_mask_is_identity_at_zero_and_grows() -> None:
     mask = make_pair(1, SIZE).garment_mask
     assert corrupt_mask(mask, 9, 0.7).tobytes() == corrupt_mask(mask, 9, 0.7).tobytes()
     assert corrupt_mask(mask, 9, 0.7).tobytes() != corrupt_mask(mask, 10, 0.7).tobytes()
+
+
+GOLDEN = {0: "12c9082047d2463e", 1: "deb00a324ea0baed", 7: "4aaedc45ddca582a", 10_000_000: "fb7db8a6367113cc"}
+"""Digests of pairs drawn on x86-64 Linux with the pinned libraries: changing one means drawing every data set anew."""
+
+
+@pytest.mark.parametrize("seed", GOLDEN)
+def test_pairs_are_the_ones_that_were_trained_on(seed: int) -> None:
+    pins = dict(
+        line.split(";")[0].strip().split("==")
+        for line in (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
+        if "==" in line.split(";")[0]
+    )
+    found = {name: version(name) for name in ("numpy", "pillow")} | {"machine": platform.machine()}
+    wanted = {name: pins[name] for name in ("numpy", "pillow")} | {"machine": "x86_64"}
+    if found != wanted:
+        pytest.skip(f"the digests hold for {wanted}, and this is {found}")
+    digest = hashlib.sha256()
+    for picture in pictures(seed):
+        digest.update(picture.tobytes())
+    assert digest.hexdigest()[:16] == GOLDEN[seed]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--width", "100"], "100x133"), (["--category", "hat"], "category 'hat'"), (["--defect", "x"], "defect 'x'")],
+)
+def test_sheet_tells_a_mistake_in_one_sentence(options: list[str], words: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["sheet", "--out", str(tmp_path / "sheets"), *options])
+    assert done.exit_code == 1 and done.output.startswith("error: ") and words in done.output
+    assert not (tmp_path / "sheets").exists()

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from training.command import one_sentence
+
+from .compose import check_options
 from .scene import DEFECTS
 from .sheet import write_sheets
 
@@ -17,6 +20,7 @@ def main() -> None:
 
 
 @app.command()
+@one_sentence()
 def sheet(
     out: Annotated[Path, typer.Option(help="Folder for the PNG sheets.")],
     count: Annotated[int, typer.Option(help="Number of pairs.", min=1)] = 24,
@@ -28,6 +32,7 @@ def sheet(
 ) -> None:
     """Write contact sheets: person | mask contour | agnostic mask | garment."""
     kinds = DEFECTS if defect == "all" else (defect,)
+    check_options((width, width * 4 // 3), category, kinds[0])
     for kind in kinds:
         for path in write_sheets(out, count, seed, (width, width * 4 // 3), kind, category, columns=columns):
             typer.echo(str(path))

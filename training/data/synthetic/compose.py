@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from igr_core.errors import IGRError
+
 from .arrays import enlarge
 from .background import draw_background
 from .body import paint_arm, paint_hair_back, paint_head, paint_leg, paint_torso
@@ -33,17 +35,23 @@ class Pair:
     attributes: dict[str, str | float | bool]
 
 
+def check_options(size: tuple[int, int], category: str | None = None, defect: str | None = None) -> None:
+    """Raise IGRError for what make_pair cannot draw."""
+    width, height = size
+    if width < 24 or width * 4 != height * 3:
+        raise IGRError(f"Pairs of {width}x{height} cannot be drawn: give a 3:4 size such as 192x256 or 384x512.")
+    if category not in (None, "upper", "lower", "full"):
+        raise IGRError(f"Unknown category {category!r}: choose upper, lower or full.")
+    if defect not in (None, *DEFECTS):
+        raise IGRError(f"Unknown defect {defect!r}: choose one of {', '.join(DEFECTS)}.")
+
+
 def make_pair(
     seed: int, size: tuple[int, int] | None = None, *, category: str | None = None, defect: str | None = None
 ) -> Pair:
     """Draw the pair of a seed at `size` = (width, height), 3:4 portrait; the same seed gives the same bytes."""
     width, height = size or NATIVE
-    if width < 24 or width * 4 != height * 3:
-        raise ValueError(f"make_pair: size {width}x{height} is not 3:4 portrait; use e.g. 192x256 or 384x512.")
-    if category not in (None, "upper", "lower", "full"):
-        raise ValueError(f"make_pair: unknown category {category!r}; use upper, lower or full.")
-    if defect is not None and defect not in DEFECTS:
-        raise ValueError(f"make_pair: unknown defect {defect!r}; use one of {', '.join(DEFECTS)}.")
+    check_options((width, height), category, defect)
     scene = draw_scene(seed, category, defect)
     factor = float(np.clip(round(600 / height * 4) / 4, 1.0, 2.0))
     inner = (round(height * factor), round(width * factor))

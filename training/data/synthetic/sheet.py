@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from igr_core.files import make_folder
+
 from .compose import Pair, make_pair
 from .masks import eroded
 
@@ -55,7 +57,7 @@ def write_sheets(
     columns: int = 3,
 ) -> list[Path]:
     """Write contact sheets of `count` pairs from `seed` on; gives the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = []
     for start in range(0, count, per_sheet):
         seeds = range(seed + start, seed + min(start + per_sheet, count))

@@ -1,0 +1,158 @@
+"""Export: the averaged weights and nothing else, the trainer's own picture, provenance, scores."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from igr_core.bundle import Bundle
+from igr_core.config import to_json
+from igr_core.errors import IGRError
+from igr_core.files import sha256
+from igr_core.geometry import GarmentView
+from igr_core.noise import draw_noise
+from igr_core.restore import GarmentRestorer, decode_latent
+from igr_core.sampling import Conditions, sample_ddim
+from tests.training.prepared import tiny_config, write_part
+from training.config import TrainConfig
+from training.data.drawn import HELD_OUT_START, DrawConfig, DrawnPairs, draw_shards
+from training.export import averaged_model, export_run
+from training.prepare import prepare_folder
+from training.provenance import bundle_weights_sha256, note_start
+from training.run import RunFolder, load_latest, write_text
+from training.scoring import HeldOut, score_bundle, write_rows
+from training.train import Trainer
+from training.validation import Validator
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("export")
+
+
+@pytest.fixture(scope="module")
+def config(place: Path) -> TrainConfig:
+    """Three steps; the validation pairs are drawn and prepared for real."""
+    config = replace(tiny_config(place), steps=3, checkpoint_every=3, grid_steps=3)
+    draw_shards(place / "drawn", 3, HELD_OUT_START, DrawConfig((48, 64), (96, 128), crop_size=32), workers=1)
+    vae, encoder = Path(config.data.vae), Path(config.data.image_encoder)
+    prepare_folder(DrawnPairs(place / "drawn"), place / "heldout", vae, encoder, "linear", 500, False, "cpu")
+    return replace(config, data=replace(config.data, validation=str(place / "heldout")))
+
+
+@pytest.fixture(scope="module")
+def trained(config: TrainConfig, place: Path) -> Path:
+    trainer = Trainer(config, RunFolder(place / "run"))
+    note_start(place / "run", 0, "python -m training.train x.yaml --run run")
+    write_text(place / "run" / "config.json", json.dumps(to_json(config)))
+    trainer.run_steps(None)
+    trainer.run.close()
+    return place / "run"
+
+
+@pytest.fixture(scope="module")
+def bundle(trained: Path, place: Path) -> Path:
+    return export(trained, place / "tiny.safetensors")
+
+
+def export(run: Path, out: Path, precision: str = "fp32", scores: Path | None = None) -> Path:
+    return export_run(run, out, "tiny", "Apache-2.0", precision, "random latents", scores)
+
+
+def test_the_file_holds_the_averaged_weights(trained: Path, bundle: Path) -> None:
+    checkpoint = load_latest(RunFolder(trained), resume=False)
+    assert checkpoint is not None
+    opened = Bundle.open(bundle)
+    parts = {part: opened.tensors(part) for part in ("denoiser", "garmnet", "image_prompt", "prompts")}
+    average = checkpoint.state["average"]["weights"]
+    assert len(average) == sum(map(len, parts.values()))
+    for name, value in average.items():
+        part, _, rest = name.partition(".")
+        assert torch.equal(parts[part][rest], value), name
+    live = checkpoint.state["model"]
+    assert any(not torch.equal(value, live[name]) for name, value in average.items()), "the average is not the weights"
+
+
+def test_the_file_gives_the_trainers_preview(config: TrainConfig, trained: Path, bundle: Path, place: Path) -> None:
+    """Invariant 6 of DESIGN section 7, headless half: the validator's latents from the bundle's own networks."""
+    checkpoint = load_latest(RunFolder(trained), resume=False)
+    assert checkpoint is not None
+    validator = Validator(config, place)
+    batch = validator.pairs.batch(range(3))
+    latent = validator.restored_latent(averaged_model(checkpoint).eval(), batch)
+    restorer = GarmentRestorer.from_bundle(bundle)
+    with torch.no_grad():
+        features = restorer.model.encode_reference(batch.person_latent, batch.mask, batch.categories)
+    again = sample_ddim(
+        restorer.model,
+        draw_noise(latent.shape, 0),
+        Conditions(batch.categories, features, batch.image_features),
+        steps=config.grid_steps,
+        guidance=config.guidance,
+    )
+    assert torch.equal(latent, again)
+    with torch.no_grad():
+        preview = decode_latent(validator.vae, latent)
+    whole = restored(restorer, place / "drawn", config)
+    assert (preview - whole).abs().max() < 2e-2, "prepared latents are in half precision, nothing else differs"
+
+
+def restored(restorer: GarmentRestorer, drawn: Path, config: TrainConfig) -> torch.Tensor:
+    """What the headless pipeline makes of the drawn pairs."""
+    pairs = DrawnPairs(drawn)
+    view = GarmentView(*(pairs.take(name, range(3)).float() / 255 for name in ("person", "mask", "crop")), (), ())
+    return restorer.restore(view, pairs.categories, steps=config.grid_steps, guidance=config.guidance)
+
+
+def test_half_precision_is_close(config: TrainConfig, trained: Path, bundle: Path, place: Path) -> None:
+    half = export(trained, place / "half.safetensors", "fp16")
+    assert {str(x.dtype) for x in Bundle.open(half).tensors("denoiser").values()} == {"torch.float16"}
+    pictures = [restored(GarmentRestorer.from_bundle(path), place / "drawn", config) for path in (bundle, half)]
+    assert (pictures[0] - pictures[1]).abs().max() < 2e-2
+
+
+def test_provenance_is_complete(config: TrainConfig, bundle: Path) -> None:
+    training = Bundle.open(bundle).info.training
+    assert training["steps"] == 3 and training["loss_curve"] and training["seed"] == config.seed
+    assert training["commands"] == [[0, "python -m training.train x.yaml --run run"]]
+    assert training["revisions"][0][0] == 0
+    for part in ("vae", "image_encoder"):
+        assert training[part]["sha256"] == sha256(getattr(config.data, part))
+        assert training[part]["revisions"] == [[0, "unknown"]] and training[part]["scores"] == {"psnr": 1.0}
+
+
+def test_scores_are_put_in_and_change_no_weight(trained: Path, bundle: Path, place: Path) -> None:
+    held_out = HeldOut(place / "drawn", 3)
+    row = score_bundle(bundle, held_out, place / "part", name="tiny", guidance=1.5, steps=2)
+    write_rows(place / "rows.json", [row])
+    stamped = Bundle.open(export(trained, place / "stamped.safetensors", scores=place / "rows.json"))
+    said = stamped.info.scores["guidance 1.5"]
+    assert (said["guidance"], said["steps"], said["n"]) == (1.5, 2, 3)
+    assert said["metrics"]["ssim"]["mean"] == pytest.approx(row.metrics["ssim"].mean, abs=1e-5)
+    assert len(said["metrics"]["ssim"]["interval_95"]) == 2
+    assert bundle_weights_sha256(stamped) == bundle_weights_sha256(Bundle.open(bundle)) == row.weights_sha256
+    with pytest.raises(IGRError, match="no scores of these weights"):
+        export(trained, place / "other.safetensors", "fp16", place / "rows.json")
+    assert not (place / "other.safetensors").exists()
+
+
+def test_a_vae_trained_since_is_refused(config: TrainConfig, trained: Path, tmp_path: Path) -> None:
+    from igr_core.networks import build_vae
+
+    torch.manual_seed(9)
+    other = write_part(tmp_path / "vae.safetensors", "vae", build_vae(config.model.vae), config.model.vae)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "checkpoints").symlink_to(trained / "checkpoints")
+    write_text(run / "config.json", json.dumps(to_json(replace(config, data=replace(config.data, vae=str(other))))))
+    with pytest.raises(IGRError, match="another VAE"):
+        export(run, tmp_path / "b.safetensors")
+
+
+def test_export_without_a_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(IGRError, match="no run of training.train"):
+        export(tmp_path, tmp_path / "b.safetensors")

@@ -1,0 +1,97 @@
+"""Do prepared data, frozen networks and config belong together? One check, before the first step of anything."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from igr_core.bundle import Bundle
+from igr_core.config import ImageEncoderConfig, ModelConfig, VAEConfig, from_json
+from igr_core.errors import IGRError
+from igr_core.files import sha256
+
+from .config import TrainConfig
+from .data.drawn import HELD_OUT_START, DrawConfig
+from .data.latents import PreparedPairs
+from .parts import read_summary
+
+
+def model_config(config: TrainConfig) -> ModelConfig:
+    """The networks that a run trains: those of its init_bundle, else the config's own."""
+    return config.model if config.init_bundle is None else Bundle.open(config.init_bundle).info.model
+
+
+def check_fits(config: TrainConfig, pairs: PreparedPairs, role: str) -> None:
+    """Raise IGRError unless prepared pairs are what this config's networks read; `role`: training or validation."""
+    check_settings(config, pairs.settings[0], f"The {role} data")
+    model = model_config(config)
+    width, height = (side // model.vae.downscale for side in model.native_size)
+    wanted = {
+        "garment_latent": (model.vae.latent_channels, height, width),
+        "person_latent": (model.vae.latent_channels, height, width),
+        "mask": (1, height, width),
+    }
+    for shapes in pairs.shapes:
+        _same("latents", {name: shapes[name] for name in wanted}, wanted, f"The {role} data")
+        if model.image_prompt is not None:
+            features, linear = shapes["image_features"], model.image_prompt.layout == "linear"
+            if len(features) != (1 if linear else 2) or features[-1] != model.image_prompt.embedding_dim:
+                raise IGRError(
+                    f"The {role} data has image features of shape {features}, but the model's "
+                    f"{model.image_prompt.layout} image prompt reads width {model.image_prompt.embedding_dim}: "
+                    "prepare the pairs again with the config's image encoder and layout."
+                )
+    held_out = [seed for seed in pairs.seeds() if seed >= HELD_OUT_START] if role == "training" else []
+    if held_out:
+        raise IGRError(
+            f"The training data holds seed {held_out[0]}; seeds from {HELD_OUT_START} on are held out: "
+            "take their folder out of data.train."
+        )
+
+
+def check_settings(config: TrainConfig, settings: Mapping[str, Any], what: str) -> None:
+    """Raise IGRError unless `settings`, as prepare wrote them, name this config's VAE, image encoder and layout."""
+    model = model_config(config)
+    check_parts(config, model)
+    _same("VAE", settings.get("vae"), sha256(config.data.vae), what)
+    if model.image_prompt is not None:
+        _same("image encoder", settings.get("image_encoder"), sha256(config.data.image_encoder), what)
+        _same("image-prompt layout", settings.get("layout"), model.image_prompt.layout, what)
+
+
+def check_parts(config: TrainConfig, model: ModelConfig) -> None:
+    """Raise IGRError unless the trained VAE and image encoder have the shapes that the model's config says."""
+    vae, path = model.vae, config.data.vae
+    found = from_json(VAEConfig, read_summary(path).get("vae"), f"{path} (vae)")
+    if dataclasses.replace(found, scaling_factor=vae.scaling_factor) != vae:
+        raise IGRError(f"{path} is another VAE than model.vae says: train on the VAE that the config describes.")
+    if model.image_prompt is None:
+        return
+    path = config.data.image_encoder
+    encoder = from_json(ImageEncoderConfig, read_summary(path).get("image_encoder"), f"{path} (image_encoder)")
+    if encoder != model.image_encoder:
+        raise IGRError(f"{path} is another image encoder than model.image_encoder says: name the one described there.")
+
+
+def check_drawn(config: TrainConfig, drawn: DrawConfig) -> None:
+    """Raise IGRError unless pairs were drawn as this config's model sees photos: size, view and crop."""
+    model = model_config(config)
+    _same("picture size", drawn.size, model.native_size, "The drawn data")
+    _same("view", drawn.view, model.view, "The drawn data")
+    if model.image_prompt is not None:
+        _same("crop size", drawn.crop_size, model.image_encoder.image_size, "The drawn data")
+
+
+def _same(subject: str, found: Any, wanted: Any, what: str) -> None:
+    if found != wanted:
+        raise IGRError(
+            f"{what} was made with another {subject} ({_short(found)}) than the config names ({_short(wanted)}): "
+            "prepare the pairs again, or name the file they were prepared with."
+        )
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "none named"
+    return value[:12] if isinstance(value, str) else str(value)
