@@ -295,6 +295,7 @@ def test_bad_photo_is_told_before_the_model_loads(tmp_path: Path, stub: Path):
 
 INTERRUPT = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
 import igr_core.batch
 from igr_core.cli import app
 save, count = igr_core.batch.save_image, 0
@@ -330,6 +331,7 @@ def test_ctrl_c_between_photos_keeps_what_is_done(tmp_path: Path, bundle: Path):
 
 INTERRUPT_SAMPLING = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
 import igr_core.batch
 from igr_core.cli import app
 run_jobs = igr_core.batch.run_jobs
