@@ -118,6 +118,7 @@ class EncoderTask(nn.Module):
         shape = config.image_encoder
         outputs = 3 * config.thumbnail[0] * config.thumbnail[1]
         self.tower: CLIPVisionModelWithProjection = build_image_encoder(shape)
+        self.tower.set_attn_implementation("eager")  # on 50 tokens, the backward pass of the fused one is slower
         self.logit_scale = nn.Parameter(torch.tensor(2.0))
         self.from_embedding = nn.Linear(shape.projection_dim, outputs)
         self.from_tokens = nn.Linear(2 * shape.hidden_size, outputs)
