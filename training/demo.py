@@ -29,8 +29,8 @@ from .data.synthetic import Pair, make_pair
 
 FIRST_SEED = HELD_OUT_START + 1000
 """Where the demo's persons begin: no model is trained on them, and none of them is chosen by hand."""
-PHOTO_SIZE = DrawConfig().photo_size
-"""Width and height in pixels of the drawn photos, as large as those trained on."""
+PHOTOS = DrawConfig()
+"""How the photos are drawn: as those trained on."""
 
 COLUMNS = ("person", "mask", "crop", "restored", "truth")
 CELL = (288, 384)
@@ -64,7 +64,7 @@ def held_out_pairs(per_category: int, first: int = FIRST_SEED) -> list[tuple[int
     """The first so many pairs of each category from seed `first` on whose garment is seen at all, by category."""
     found: dict[str, list[tuple[int, Pair]]] = {category: [] for category in CATEGORIES}
     for seed in itertools.count(first):
-        pair = make_pair(seed, PHOTO_SIZE)
+        pair = make_pair(seed, PHOTOS.photo_size, coarse=PHOTOS.coarse)
         if len(found[pair.category]) < per_category and pair.garment_mask.getbbox() is not None:
             found[pair.category].append((seed, pair))
         if all(len(some) == per_category for some in found.values()):

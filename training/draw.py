@@ -38,6 +38,9 @@ def draw(
     crop: Annotated[int, typer.Option(min=1, help="Side of the crop: the image encoder's picture size.")] = (
         AS_DEMO.crop_size
     ),
+    coarse: Annotated[
+        float, typer.Option(min=0, max=1, help="Smallest repeat of a pattern, as a share of the garment's length.")
+    ] = AS_DEMO.coarse,
     workers: Annotated[int, typer.Option(min=1, help="Processes that draw.")] = 2,
     shard_size: Annotated[int, typer.Option(min=1, help="Pairs per file.")] = 250,
 ) -> None:
@@ -45,7 +48,7 @@ def draw(
     if view not in ("whole", "focused"):
         raise typer.BadParameter(f"{view!r} is neither whole nor focused.", param_hint="--view")
     mode: Literal["whole", "focused"] = view  # type: ignore[assignment]
-    config = DrawConfig(parse_size(size, 1), parse_size(photo_size, 1), ViewConfig(mode, margin), crop)
+    config = DrawConfig(parse_size(size, 1), parse_size(photo_size, 1), ViewConfig(mode, margin), crop, coarse)
     drawn = draw_shards(out, count, start, config, workers, shard_size)
     typer.echo(f"{out}: {count} pairs, {drawn} of them drawn now.")
 

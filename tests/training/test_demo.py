@@ -51,7 +51,7 @@ def test_pictures_have_the_sizes_that_a_user_expects(out: Path) -> None:
     for path in out.glob("*-*.png"):
         kind = path.stem.rsplit("-", 1)[1]
         with Image.open(path) as picture:
-            assert picture.size == (MODEL.native_size if kind in ("restored", "truth") else demo.PHOTO_SIZE)
+            assert picture.size == (MODEL.native_size if kind in ("restored", "truth") else demo.PHOTOS.photo_size)
 
 
 def test_restores_exactly_what_a_user_would_get_from_the_files(out: Path, bundle: Path, tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ class DrawConfig:
     """How the photo is laid out for the model."""
     crop_size: int = 224
     """Side in pixels of the crop p_g."""
+    coarse: float = 0.16
+    """Smallest repeat of a pattern, as a share of the garment's length; 0 for the generator's whole range."""
     corrupt_share: float = 0.5
     """Share of the pairs whose mask is spoiled as people and segmenters do."""
     corrupt_strength: float = 0.5
@@ -70,7 +72,7 @@ class Drawn:
 
 def draw(seed: int, config: DrawConfig) -> Drawn:
     """Draw the pair of a seed as the model sees it: view, mask, crop, and the flat garment."""
-    pair = make_pair(seed, size=config.photo_size)
+    pair = make_pair(seed, size=config.photo_size, coarse=config.coarse)
     rng = np.random.default_rng([seed, 1906])
     spoiled = rng.random() < config.corrupt_share
     strength = float(rng.uniform(0, config.corrupt_strength)) if spoiled else 0.0

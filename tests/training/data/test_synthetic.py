@@ -230,3 +230,16 @@ def test_sheet_tells_a_mistake_in_one_sentence(options: list[str], words: str, t
     done = CliRunner().invoke(app, ["sheet", "--out", str(tmp_path / "sheets"), *options])
     assert done.exit_code == 1 and done.output.startswith("error: ") and words in done.output
     assert not (tmp_path / "sheets").exists()
+
+
+def test_coarse_patterns_repeat_later_and_nothing_else_changes():
+    seen = set()
+    for seed in range(40):
+        drawn, coarse = make_pair(seed, SIZE), make_pair(seed, SIZE, coarse=0.3)
+        before, after = dict(drawn.attributes), dict(coarse.attributes)
+        assert after.pop("pattern_scale") >= before.pop("pattern_scale")
+        assert before == after
+        assert coarse.garment_mask.tobytes() == drawn.garment_mask.tobytes()
+        if coarse.person.tobytes() != drawn.person.tobytes():
+            seen.add(before["pattern"])
+    assert {"stripes_h", "dots"} <= seen and "solid" not in seen

@@ -47,12 +47,21 @@ def check_options(size: tuple[int, int], category: str | None = None, defect: st
 
 
 def make_pair(
-    seed: int, size: tuple[int, int] | None = None, *, category: str | None = None, defect: str | None = None
+    seed: int,
+    size: tuple[int, int] | None = None,
+    *,
+    category: str | None = None,
+    defect: str | None = None,
+    coarse: float = 0.0,
 ) -> Pair:
-    """Draw the pair of a seed at `size` = (width, height), 3:4 portrait; the same seed gives the same bytes."""
+    """Draw the pair of a seed at `size` = (width, height), 3:4 portrait; the same arguments give the same bytes.
+
+    `coarse` is the smallest repeat of the cloth's pattern, as a share of the garment's length (0 leaves it as drawn):
+    what a small model at a small size can be asked to restore.
+    """
     width, height = size or NATIVE
     check_options((width, height), category, defect)
-    scene = draw_scene(seed, category, defect)
+    scene = draw_scene(seed, category, defect, coarse)
     factor = float(np.clip(round(600 / height * 4) / 4, 1.0, 2.0))
     inner = (round(height * factor), round(width * factor))
     stretch = flat_view(scene.garment, scene.flat, *inner, scene.flat_fill)

@@ -5,7 +5,7 @@ import numpy as np
 from .fulls import cut_full
 from .lowers import cut_lower
 from .parts import Garment
-from .style import Style, draw_style
+from .style import Style, coarsened, draw_style
 from .uppers import cut_open_jacket, cut_upper
 
 CUTTERS = {"upper": cut_upper, "lower": cut_lower, "full": cut_full}
@@ -40,9 +40,11 @@ def open_jacket(rng: np.random.Generator) -> Garment:
     return Garment("upper", "jacket", tuple(cut_open_jacket(style)), describe(style), 0.4, 0.1)
 
 
-def design(rng: np.random.Generator, category: str, cut: str | None = None, plain: bool = False) -> Garment:
-    """Design one garment of a category ("upper", "lower", "full")."""
-    style = draw_style(rng, category, cut, plain)
+def design(
+    rng: np.random.Generator, category: str, cut: str | None = None, plain: bool = False, coarse: float = 0.0
+) -> Garment:
+    """Design one garment of a category ("upper", "lower", "full"); `coarse` as in make_pair."""
+    style = coarsened(draw_style(rng, category, cut, plain), coarse)
     arm = float(np.radians(rng.uniform(14, 30) if style.sleeve == "long" else rng.uniform(28, 48)))
     leg = float(np.radians(rng.uniform(9, 13) if style.cut == "shorts" else rng.uniform(4, 7)))
     return Garment(category, style.cut, tuple(CUTTERS[category](style)), describe(style), arm, leg)

@@ -101,12 +101,12 @@ def _flat(rng: np.random.Generator, garment: Garment, defect: str | None) -> tup
     return flat_pose(garment.flat_arm, garment.flat_leg, wide), fill
 
 
-def draw_scene(seed: int, category: str | None = None, defect: str | None = None) -> Scene:
+def draw_scene(seed: int, category: str | None = None, defect: str | None = None, coarse: float = 0.0) -> Scene:
     """Draw every decision of a pair from its seed."""
     rng = np.random.default_rng([seed, 20261123])
     drawn = ("upper", "lower", "full")[int(rng.integers(3))]
     category = category or drawn
-    garment = design(rng, category)
+    garment = design(rng, category, coarse=coarse)
     side = np.random.default_rng([seed, 5])
     over = None
     occlusion = _occlusion(rng, category)

@@ -55,13 +55,14 @@ def write_sheets(
     category: str | None = None,
     per_sheet: int = 24,
     columns: int = 3,
+    coarse: float = 0.0,
 ) -> list[Path]:
     """Write contact sheets of `count` pairs from `seed` on; gives the paths."""
     make_folder(folder)
     paths = []
     for start in range(0, count, per_sheet):
         seeds = range(seed + start, seed + min(start + per_sheet, count))
-        pairs = [make_pair(s, size, category=category, defect=defect) for s in seeds]
+        pairs = [make_pair(s, size, category=category, defect=defect, coarse=coarse) for s in seeds]
         path = folder / f"sheet_{defect or 'clean'}_{seed + start:05d}.png"
         sheet(pairs, columns).save(path)
         paths.append(path)

@@ -23,6 +23,8 @@ CUTS: dict[str, tuple[str, ...]] = {
     "full": ("sheath_dress", "a_line_dress", "maxi_dress", "shirt_dress", "jumpsuit", "overalls"),
 }
 CATEGORIES = ("upper", "lower", "full")
+DETAILED = ("tartan", "flowers", "stars", "hearts")
+LONGEST_SPAN = 0.4  # of what coarse is a share: legs are narrow, however long
 NECKLINES = ("crew", "v", "scoop", "boat", "square")
 SLEEVES = {"none": 0.0, "cap": 0.055, "short": 0.11, "elbow": 0.165, "long": 0.285}
 FIXED_NECK = {"shirt": "shirt", "polo": "shirt", "hoodie": "hood", "jacket": "shirt", "shirt_dress": "shirt"}
@@ -218,3 +220,15 @@ def draw_style(rng: np.random.Generator, category: str, cut: str | None = None, 
         bool(rng.random() < 0.45),
         int(rng.integers(1 << 16)),
     )
+
+
+def coarsened(style: Style, coarse: float) -> Style:
+    """The style with a pattern that repeats no sooner than `coarse` of the garment's length; motifs a little later."""
+    least = coarse * min(style.length - style.cloth.span[0], LONGEST_SPAN)
+    if style.cloth.kind in DETAILED:
+        least *= 1.3
+
+    def wider(cloth: Pattern) -> Pattern:
+        return replace(cloth, period=max(cloth.period, least))
+
+    return replace(style, cloth=wider(style.cloth), sleeve_cloth=wider(style.sleeve_cloth))
