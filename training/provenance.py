@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import subprocess
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -19,6 +20,7 @@ from igr_core.files import atomic_file, sha256
 from .parts import read_summary
 
 ROOT = Path(__file__).resolve().parent.parent
+PARENT = "parent.json"
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate")
 
 
@@ -36,6 +38,17 @@ def note_start(run: Path, step: int, command: str) -> None:
         earlier = (run / name).read_text() if (run / name).is_file() else ""
         with atomic_file(run / name) as temporary:
             temporary.write_text(f"{earlier}{step} {what}\n")
+
+
+def note_parent(run: Path, bundle: Bundle) -> None:
+    """Note which bundle a run starts from, and what that one's training was."""
+    parent = {
+        "name": bundle.info.name,
+        "weights_sha256": bundle_weights_sha256(bundle),
+        "training": bundle.info.training,
+    }
+    with atomic_file(run / PARENT) as temporary:
+        temporary.write_text(json.dumps(parent, indent=2) + "\n")
 
 
 def noted_revisions(run: Path) -> list[tuple[int, str]]:
@@ -96,7 +109,7 @@ def bundle_weights_sha256(bundle: Bundle) -> str:
 
 def describe_part(path: Path | str) -> dict[str, Any]:
     """What is known of a trained part: hash, scores, settings (seed and steps among them), revisions."""
-    kept = ("scores", "training", "pairs", "commands", "versions")
+    kept = ("scores", "training", "pairs", "commands", "versions", "unpacked_from")
     summary = read_summary(path)
     return {name: summary[name] for name in kept if name in summary} | {
         "sha256": sha256(path),
@@ -105,9 +118,10 @@ def describe_part(path: Path | str) -> dict[str, Any]:
 
 
 def describe_run(run: Path, settings: dict[str, Any], step: int) -> dict[str, Any]:
-    """The training entry of a bundle."""
+    """The training entry of a bundle; `parent` is that of the bundle it started from."""
     metrics = run / "metrics.csv"
-    return {
+    parent = {"parent": json.loads((run / PARENT).read_text())} if (run / PARENT).is_file() else {}
+    return parent | {
         "commands": noted_commands(run),
         "config": settings,
         "steps": step,

@@ -28,7 +28,7 @@ from .data.latents import Batch, PreparedPairs, batch_indices
 from .fits import check_fits
 from .objective import draw_rows, drop_at, predict, row_loss
 from .optimizers import build_optimizer, set_rate
-from .provenance import note_start
+from .provenance import note_parent, note_start
 from .resume import check_same_run
 from .run import (
     Average,
@@ -272,6 +272,8 @@ def main(
     trainer = Trainer(settings, folder)
     if trainer.accelerator.is_main_process:
         note_start(folder.path, trainer.step, command_line())
+        if settings.init_bundle is not None and trainer.step == 0:
+            note_parent(folder.path, Bundle.open(settings.init_bundle))
         write_text(folder.path / "config.json", json.dumps(to_json(settings), indent=2) + "\n")
         typer.echo(f"{model_summary(trainer.bare.config, trainer.bare)}; starting at step {trainer.step}")
     try:

@@ -21,11 +21,14 @@ from tests.training.prepared import tiny_config, write_part
 from training.config import TrainConfig
 from training.data.drawn import HELD_OUT_START, DrawConfig, DrawnPairs, draw_shards
 from training.export import averaged_model, export_run
+from training.parts import load_image_encoder, load_vae
 from training.prepare import prepare_folder
-from training.provenance import bundle_weights_sha256, note_start
+from training.provenance import bundle_weights_sha256, describe_part, note_start
 from training.run import RunFolder, load_latest, write_text
 from training.scoring import HeldOut, score_bundle, write_rows
 from training.train import Trainer
+from training.train import main as train_command
+from training.unpack import unpack
 from training.validation import Validator
 
 
@@ -156,3 +159,28 @@ def test_a_vae_trained_since_is_refused(config: TrainConfig, trained: Path, tmp_
 def test_export_without_a_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match="no run of training.train"):
         export(tmp_path, tmp_path / "b.safetensors")
+
+
+def test_unpacked_parts_train_on_and_remember_where_they_come_from(bundle: Path, place: Path) -> None:
+    opened = Bundle.open(bundle)
+    vae, encoder = (unpack(opened, part, place / "unpacked") for part in ("vae", "image_encoder"))
+    built, config = load_vae(vae)
+    assert config == opened.info.model.vae
+    for name, value in opened.tensors("vae").items():
+        assert torch.equal(built.state_dict()[name], value.float())
+    assert load_image_encoder(encoder)[1] == opened.info.model.image_encoder
+    told = describe_part(vae)
+    assert told["scores"] == {"psnr": 1.0}
+    assert told["unpacked_from"] == {"name": "tiny", "weights_sha256": bundle_weights_sha256(opened)}
+    assert told["sha256"] == sha256(vae)
+
+
+def test_a_run_from_a_bundle_names_its_parent(bundle: Path, config: TrainConfig, place: Path) -> None:
+    further = replace(config, init_bundle=str(bundle), steps=1)
+    settings = place / "further.yaml"
+    settings.write_text(json.dumps(to_json(further)))
+    train_command(settings, place / "further")
+    training = Bundle.open(export(place / "further", place / "further.safetensors")).info.training
+    assert training["parent"]["weights_sha256"] == bundle_weights_sha256(Bundle.open(bundle))
+    assert training["parent"]["training"]["steps"] == 3 and training["steps"] == 1
+    assert "parent" not in training["parent"]["training"]
