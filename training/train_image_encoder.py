@@ -119,6 +119,7 @@ class EncoderTask(nn.Module):
         outputs = 3 * config.thumbnail[0] * config.thumbnail[1]
         self.tower: CLIPVisionModelWithProjection = build_image_encoder(shape)
         self.tower.set_attn_implementation("eager")  # on 50 tokens, the backward pass of the fused one is slower
+        keep_fp32(self.tower.vision_model.embeddings)
         self.logit_scale = nn.Parameter(torch.tensor(2.0))
         self.from_embedding = nn.Linear(shape.projection_dim, outputs)
         self.from_tokens = nn.Linear(2 * shape.hidden_size, outputs)
@@ -139,6 +140,17 @@ class EncoderTask(nn.Module):
         """Scaled cosine similarity (B, B) of two sets of embeddings."""
         scale = self.logit_scale.clamp(max=4.6).exp()
         return scale * F.normalize(crops, dim=-1) @ F.normalize(flats, dim=-1).T
+
+
+def keep_fp32(module: nn.Module) -> None:
+    """Leave a module out of autocast: in bfloat16 the backward pass of a patch convolution is slow on CPUs."""
+    forward = module.forward
+
+    def outside(*args: Any, **kwargs: Any) -> Any:
+        with torch.autocast(next(module.parameters()).device.type, enabled=False):
+            return forward(*args, **kwargs)
+
+    module.forward = outside
 
 
 def encoder_loss(task: EncoderTask, corpus: Corpus, picks: Tensor, config: ImageEncoderTraining) -> dict[str, Tensor]:

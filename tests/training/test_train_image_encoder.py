@@ -16,7 +16,15 @@ from igr_core.networks import build_image_encoder
 from training import train_image_encoder
 from training.data.drawn import DrawConfig, draw_shards
 from training.run import load_config, parameter_count
-from training.train_image_encoder import Corpus, EncoderTask, ImageEncoderTraining, encoder_loss, patch_pixels, train
+from training.train_image_encoder import (
+    Corpus,
+    EncoderTask,
+    ImageEncoderTraining,
+    encoder_loss,
+    keep_fp32,
+    patch_pixels,
+    train,
+)
 
 CONFIGS = Path(train_image_encoder.__file__).parent / "configs"
 
@@ -120,3 +128,12 @@ def test_preprocess_is_clips() -> None:
 def test_shipped_config() -> None:
     config = load_config(ImageEncoderTraining, CONFIGS / "demo_image_encoder.yaml")
     assert parameter_count(build_image_encoder(config.image_encoder).parameters()) <= 1_500_000
+
+
+def test_a_module_kept_out_of_autocast_computes_in_fp32() -> None:
+    layers = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layers[0](torch.ones(1, 4)).dtype == torch.bfloat16
+        keep_fp32(layers[0])
+        assert layers[0](torch.ones(1, 4)).dtype == torch.float32
+        assert layers(torch.ones(1, 4)).dtype == torch.bfloat16
