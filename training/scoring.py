@@ -65,7 +65,7 @@ class Row:
     weights_sha256: str | None = None
     """Hash of the bundle's tensors, which putting scores into its header does not change."""
     training_steps: int | None = None
-    """Optimiser steps that the bundle says it was trained for."""
+    """Optimiser steps that the bundle says it was trained for, in all stages."""
     pairs_seen: int | None = None
     """Training pairs read in those steps, repeats counted (on one process)."""
     guidance: float | None = None
@@ -162,16 +162,37 @@ def score_bundle(
         bar.update(len(rows))
     bar.close()
     training = restorer.info.training
-    known |= {"training_steps": training.get("steps"), "pairs_seen": pairs_seen(training)}
+    known |= {"training_steps": steps_trained(training), "pairs_seen": pairs_seen(training)}
     return held_out.row(name, "bundle", values, **known)
 
 
+def steps_trained(training: dict[str, Any]) -> int | None:
+    """Optimiser steps that a bundle's provenance tells of, those of the bundles it started from included."""
+    stages = _stages(training)
+    return sum(stage["steps"] for stage in stages) if stages else None
+
+
 def pairs_seen(training: dict[str, Any]) -> int | None:
-    """Training pairs that a bundle's provenance says one process read; None where it does not say."""
-    config, steps = training.get("config"), training.get("steps")
-    if not isinstance(config, dict) or not isinstance(steps, int):
+    """Training pairs that a bundle's provenance says one process read, in all stages; None where it does not say."""
+    stages = _stages(training)
+    if not stages or not all(isinstance(stage.get("config"), dict) for stage in stages):
         return None
-    return steps * int(config.get("accumulation", 1)) * int(config["data"]["pairs_per_batch"])
+    return sum(stage["steps"] * _pairs_per_step(stage["config"]) for stage in stages)
+
+
+def _stages(training: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The training entries of a bundle and of those it started from; empty where one does not tell its steps."""
+    stages = []
+    while training is not None:
+        if not isinstance(training.get("steps"), int):
+            return []
+        stages.append(training)
+        training = training.get("parent", {}).get("training")
+    return stages
+
+
+def _pairs_per_step(config: dict[str, Any]) -> int:
+    return int(config.get("accumulation", 1)) * int(config["data"]["pairs_per_batch"])
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:

@@ -23,7 +23,7 @@ from training.data.drawn import HELD_OUT_START, DrawConfig, draw_shards
 from training.evidence import app
 from training.report import fill_markers, results_table
 from training.run import load_config
-from training.scoring import HeldOut, pairs_seen, read_rows, score_bundle
+from training.scoring import HeldOut, pairs_seen, read_rows, score_bundle, steps_trained
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 COUNT = 5
@@ -210,6 +210,14 @@ def test_pairs_seen_counts_what_the_config_says() -> None:
     config = {"accumulation": 2, "data": {"pairs_per_batch": 8}}
     assert pairs_seen({"config": config, "steps": 10}) == 160
     assert pairs_seen({"steps": 10}) is None
+
+
+def test_stages_count_together() -> None:
+    first = {"config": {"data": {"pairs_per_batch": 8}}, "steps": 10}
+    second = {"config": {"data": {"pairs_per_batch": 4}}, "steps": 5, "parent": {"training": first}}
+    assert steps_trained(second) == 15
+    assert pairs_seen(second) == 100
+    assert pairs_seen(second | {"parent": {"training": {"steps": 10}}}) is None
 
 
 @pytest.mark.parametrize("name", ["demo", *(f"ablation_{one}" for one in ("full", "no_garmnet", "no_image_prompt"))])
