@@ -1,0 +1,21 @@
+"""Bundles of the tiny model, for every test of this room that asks for one."""
+
+from pathlib import Path
+
+import pytest
+
+from igr_core.bundle import save_bundle
+from tests.igr_core.tiny import INFO, save_runnable, stub_parts
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole bundle with random weights."""
+    return save_runnable(tmp_path_factory.mktemp("bundle") / "tiny.safetensors")
+
+
+@pytest.fixture
+def stub(tmp_path: Path) -> Path:
+    """A bundle that opens but has too little in it to run."""
+    save_bundle(tmp_path / "stub.safetensors", INFO, stub_parts())
+    return tmp_path / "stub.safetensors"
