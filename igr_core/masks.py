@@ -1,0 +1,73 @@
+"""Mending a garment mask: grow, feather, fill holes, keep the largest piece."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .flood import COARSE_SIDE, border, flood, pool_any
+from .inputs import MASK_THRESHOLD
+
+
+def mend_mask(
+    mask: Tensor, *, grow: int = 0, feather: int = 0, fill_holes: bool = False, largest_only: bool = False
+) -> Tensor:
+    """Mend masks (B, 1, H, W) in 0..1, in this order: largest piece, holes, growing and feathering by pixels."""
+    if largest_only:
+        mask = mask * largest_piece(mask >= MASK_THRESHOLD)
+    if fill_holes:
+        mask = torch.where(holes(mask >= MASK_THRESHOLD), 1.0, mask)
+    if grow:
+        mask = grow_mask(mask, grow)
+    return feather_mask(mask, feather) if feather else mask
+
+
+def grow_mask(mask: Tensor, pixels: int) -> Tensor:
+    """Grow masks (B, 1, H, W) by a square of so many pixels on every side, or shrink them by a negative number."""
+    reach = abs(pixels)
+    grown = mask if pixels > 0 else 1 - mask
+    grown = F.max_pool2d(grown, (1, 2 * reach + 1), stride=1, padding=(0, reach))
+    grown = F.max_pool2d(grown, (2 * reach + 1, 1), stride=1, padding=(reach, 0))
+    return grown if pixels > 0 else 1 - grown
+
+
+def feather_mask(mask: Tensor, pixels: int) -> Tensor:
+    """Soften the edge of masks (B, 1, H, W) over about so many pixels: a box blur, twice."""
+    reach = max(1, round(pixels / 2))
+    for _ in range(2):
+        for size, padding in (((1, 2 * reach + 1), (0, reach)), ((2 * reach + 1, 1), (reach, 0))):
+            mask = F.avg_pool2d(mask, size, stride=1, padding=padding, count_include_pad=False)
+    return mask.clamp(0, 1)
+
+
+def holes(inside: Tensor) -> Tensor:
+    """Pixels (B, 1, H, W) outside the mask that are shut in by it."""
+    return ~inside & ~flood(border(inside), ~inside)
+
+
+def largest_piece(inside: Tensor) -> Tensor:
+    """The largest piece of each boolean mask (B, 1, H, W); pieces a coarse cell apart count as one."""
+    cell = max(1, max(inside.shape[-2:]) // COARSE_SIDE)
+    coarse = pool_any(inside, cell)
+    kept = torch.stack([_largest_label(one) for one in _labels(coarse)])
+    fine = kept.repeat_interleave(cell, -2).repeat_interleave(cell, -1)
+    return inside & fine[..., : inside.shape[-2], : inside.shape[-1]]
+
+
+def _labels(inside: Tensor) -> Tensor:
+    """One number per piece (B, 1, H, W), 0 outside: the largest pixel number in it, spread until nothing changes."""
+    numbers = torch.arange(1, inside[0].numel() + 1, device=inside.device, dtype=torch.float64).view_as(inside[0])
+    labels = numbers * inside
+    while True:
+        before = labels
+        labels = F.max_pool2d(labels, 3, stride=1, padding=1) * inside
+        if torch.equal(before, labels):
+            return labels.long()
+
+
+def _largest_label(labels: Tensor) -> Tensor:
+    """Pixels of the most frequent label that is not 0; none where all are 0."""
+    counts = labels.flatten().bincount()
+    counts[0] = 0
+    return (labels == counts.argmax()) & (labels > 0)
