@@ -18,9 +18,6 @@ from torch.nn import functional as F
 Attend = Callable[[Tensor, Tensor, Tensor, int, Tensor | None], Tensor]
 """Multi-head attention: query (B, N, C), key and value (B, M, C), heads, additive mask or None -> (B, N, C)."""
 
-OnRows = Callable[[Tensor], Tensor]
-"""Something done to some rows of a batch: (R, ...) -> (R, ...)."""
-
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
     """Scaled dot-product attention with heads folded into the channels: (B, N, C), (B, M, C) x 2 -> (B, N, C)."""
@@ -52,19 +49,34 @@ class RowPlan:
             return conditions
         return conditions.index_select(0, torch.tensor(sources, device=conditions.device))
 
+    def repeated(self, times: int) -> RowPlan:
+        """The plan of a batch that holds every row `times` times in a row (a picture cut into tiles, say)."""
+        return self if times == 1 else RowPlan(tuple(source for source in self.source for _ in range(times)))
+
     def by_rows(
-        self, plain: Callable[[Tensor], Tensor], referenced: Callable[[Tensor], Tensor], rows: Tensor
+        self, plain: Callable[..., Tensor], referenced: Callable[..., Tensor], rows: Tensor, *more: Tensor
     ) -> Tensor:
-        """Apply one function to the plain rows and the other to the referenced ones: (B, ...) -> (B, ...)."""
+        """Apply one function to the plain rows and the other to the referenced ones: (B, ...) -> (B, ...).
+
+        Further tensors (B, ...) are divided alike, and handed to the functions beside the first.
+        """
+        batch = (rows, *more)
         if not self.referenced:
-            return plain(rows)
+            return plain(*batch)
         if not self.plain:
-            return referenced(rows)
+            return referenced(*batch)
+        sizes = [len(self.plain), len(self.referenced)]
         if self.plain + self.referenced == list(range(len(self.source))):  # as guidance stacks them: views, no copies
-            first, second = rows.split([len(self.plain), len(self.referenced)])
-            return torch.cat([plain(first), referenced(second)])
+            first, second = zip(*(x.split(sizes) for x in batch), strict=True)
+            return torch.cat([plain(*first), referenced(*second)])
+        if self.referenced + self.plain == list(range(len(self.source))):  # and the other way round
+            first, second = zip(*(x.split(sizes[::-1]) for x in batch), strict=True)
+            return torch.cat([referenced(*first), plain(*second)])
         groups = [torch.tensor(group, device=rows.device) for group in (self.plain, self.referenced)]
-        parts = [apply(rows.index_select(0, group)) for apply, group in zip((plain, referenced), groups, strict=True)]
+        parts = [
+            apply(*(x.index_select(0, group) for x in batch))
+            for apply, group in zip((plain, referenced), groups, strict=True)
+        ]
         return torch.cat(parts).index_select(0, torch.cat(groups).argsort())
 
 

@@ -52,12 +52,23 @@ def test_image_prompt_term_scales_with_its_strength() -> None:
     assert torch.allclose(image_prompt_attention(q, k, v, 2, 0.5) * 2, image_prompt_attention(q, k, v, 2))
 
 
-@pytest.mark.parametrize("source", [(0, 1, 2), (-1, -1, 0, 1), (1, -1, 0, 1, -1), (-1, -1)])
+@pytest.mark.parametrize("source", [(0, 1, 2), (-1, -1, 0, 1), (0, 1, -1, -1), (1, -1, 0, 1, -1), (-1, -1)])
 def test_rows_go_to_their_function_and_back_to_their_place(source: tuple[int, ...]) -> None:
     plan = RowPlan(source)
     rows = torch.arange(len(source) * 3.0).view(len(source), 3, 1)
     done = plan.by_rows(lambda x: x + 100, lambda x: x + 200, rows)
     assert torch.equal(done, rows + torch.tensor([100.0 if s < 0 else 200.0 for s in source]).view(-1, 1, 1))
+
+
+@pytest.mark.parametrize("source", [(-1, 0), (0, -1), (0, -1, 1), (0, 1)])
+def test_several_tensors_are_divided_alike(source: tuple[int, ...]) -> None:
+    first, second = torch.arange(1.0, len(source) + 1), torch.arange(len(source)) * 10.0
+    done = RowPlan(source).by_rows(lambda x, y: x + y, lambda x, y: x - y, first, second)
+    assert done.tolist() == [x - y if s >= 0 else x + y for x, y, s in zip(first, second, source, strict=True)]
+
+
+def test_repeated_rows_keep_their_reference() -> None:
+    assert RowPlan((-1, 0, 1)).repeated(2).source == (-1, -1, 0, 0, 1, 1)
 
 
 def test_pick_gives_each_row_its_own_reference() -> None:
