@@ -236,9 +236,9 @@ def _check_parts(path: Path, model: ModelConfig, shapes: Shapes) -> None:
             raise IGRError(f"{path} carries {part} though its config has none: export the bundle again.")
     embedding = (model.prompt_tokens, model.denoiser.cross_attention_dim)
     wanted: Shapes = {f"prompts.{name}": embedding for name in PROMPT_NAMES}
-    wanted["denoiser.conv_in.weight"] = _conv_in_shape(model.denoiser)
+    wanted[_conv_in_name("denoiser", shapes)] = _conv_in_shape(model.denoiser)
     if model.garmnet is not None:
-        wanted["garmnet.conv_in.weight"] = _conv_in_shape(model.garmnet)
+        wanted[_conv_in_name("garmnet", shapes)] = _conv_in_shape(model.garmnet)
     given = {key: shapes[key] for key in wanted if key in shapes}
     given |= {key: shapes[key] for key in shapes if key.startswith("prompts.")}
     problem = _compare(wanted, given)
@@ -257,6 +257,12 @@ def _check_image_prompt_width(path: Path, model: ModelConfig) -> None:
             f"{path} has an image prompt for embeddings of width {model.image_prompt.embedding_dim}, but its image "
             f"encoder gives {width}: name the matching image encoder in the config."
         )
+
+
+def _conv_in_name(part: str, shapes: Shapes) -> str:
+    """Name of a UNet's first weight: diffusers', or Stable Diffusion's own, which ComfyUI reads too."""
+    original = f"{part}.input_blocks.0.0.weight"
+    return original if original in shapes else f"{part}.conv_in.weight"
 
 
 def _conv_in_shape(config: UNetConfig) -> tuple[int, ...]:
