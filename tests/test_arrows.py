@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HOST = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "server"}
+HOST = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "latent_preview", "server"}
 CLI = {"click", "rich", "typer"}
 IGR_CORE_NEEDS = {"PIL", "einops", "igr_core", "numpy", "safetensors", "torch"}
 HEADLESS = {
@@ -74,6 +74,11 @@ def test_nodes_import_neither_training_nor_headless_libraries(path: Path) -> Non
     assert not imports(path) & headless
 
 
+@pytest.mark.parametrize("path", modules("nodes"), ids=label)
+def test_one_file_of_nodes_touches_the_host_beyond_its_public_api(path: Path) -> None:
+    assert path.name == "host.py" or not tops(path) & (HOST - {"comfy_api"})
+
+
 @pytest.mark.parametrize("path", modules("igr_core"), ids=label)
 def test_igr_core_imports_itself_relatively(path: Path) -> None:
     """The host knows it as <folder>.igr_core, so that its own absolute name would be another module there."""
@@ -86,7 +91,8 @@ def test_igr_core_imports_itself_relatively(path: Path) -> None:
 def test_what_the_host_needs_loads_no_headless_library() -> None:
     script = """
 import sys
-import igr_core.garmfus, igr_core.config, igr_core.bundle, igr_core.geometry, igr_core.image_prompt
+import igr_core.garmfus, igr_core.config, igr_core.bundle, igr_core.canvas, igr_core.geometry, igr_core.image_prompt
+import igr_core.image_encoder, igr_core.masks, igr_core.noise
 loaded = {"accelerate", "diffusers", "rich", "training", "transformers", "typer"} & set(sys.modules)
 sys.exit(f"loaded: {sorted(loaded)}" if loaded else 0)
 """

@@ -17,7 +17,16 @@ else:
 ROOT = Path(__file__).parents[1]
 IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-image": "skimage", "pytest-xdist": "xdist"}
 OURS = {"igr_core", "nodes", "tests", "training"}
-HOST = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "server", "tomli"}
+HOST = {
+    "comfy",
+    "comfy_api",
+    "comfy_execution",
+    "comfy_extras",
+    "folder_paths",
+    "latent_preview",
+    "server",
+    "tomli",
+}
 NOT_PORTABLE = re.compile(
     r"(?<![\w.~/-])/(?:home|root|Users|work|opt|mnt)/\w"
     r"|[A-Z]:\\Users\\"

@@ -1,0 +1,1 @@
+"""ComfyUI nodes of IGR, one file per subject; host.py alone touches ComfyUI's internals."""

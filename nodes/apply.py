@@ -1,0 +1,151 @@
+"""IGR Apply: the reference goes into the denoiser (GarmFus, paper section 3.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..igr_core.config import UNetConfig
+from ..igr_core.errors import IGRError
+from ..igr_core.image_prompt import cross_attention_widths
+from . import host
+from .schema import advanced, schema
+from .sockets import Reference, ReferenceSocket
+
+
+class IGRApply(io.ComfyNode):
+    """Make a MODEL that restores the garment of a reference."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the node takes and gives."""
+        return schema(
+            node_id="IGRApply",
+            display_name="IGR Apply",
+            description="Lets the denoiser attend to the reference, and gives the conditionings and the empty latent "
+            "that belong to it. The result works with IGR Sample and with every other sampler node; attention patches "
+            "of other nodes, before or after, go on acting.",
+            search_aliases=["garmfus", "apply garment", "apply reference", "try-off apply", "ip-adapter garment"],
+            inputs=[
+                io.Model.Input("model", tooltip="The denoiser from IGR Load, also through LoRA loaders and the like."),
+                ReferenceSocket.Input("reference", tooltip="From GarmNet Encode, of the same bundle."),
+                io.Float.Input(
+                    "reference_strength",
+                    default=1.0,
+                    min=0.0,
+                    max=4.0,
+                    step=0.05,
+                    tooltip="Weight of the photo's tokens in self-attention: 1 as trained, 0 off, above 1 more "
+                    "faithful and less free.",
+                ),
+                io.Float.Input(
+                    "image_prompt_strength",
+                    default=1.0,
+                    min=0.0,
+                    max=4.0,
+                    step=0.05,
+                    tooltip="Weight of the garment crop in cross-attention: 1 as trained, 0 off.",
+                ),
+                advanced(
+                    io.Float.Input,
+                    "start_percent",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Where in the noise, from 0 (pure noise) to 1 (done), the reference begins to act.",
+                ),
+                advanced(
+                    io.Float.Input,
+                    "end_percent",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Where in the noise, from 0 (pure noise) to 1 (done), the reference stops acting.",
+                ),
+                advanced(
+                    io.String.Input,
+                    "level_strengths",
+                    default="",
+                    tooltip="Factors on reference_strength per level of the UNet, finest first, as in: 1, 1, 0.5, 1. "
+                    "The middle block counts with the coarsest. Empty: 1 for all.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(
+                    display_name="model", tooltip="The denoiser with the reference: to IGR Sample or KSampler."
+                ),
+                io.Conditioning.Output(display_name="positive", tooltip="Prompt of the garment's category."),
+                io.Conditioning.Output(display_name="negative", tooltip="Empty prompt, which sees no reference."),
+                io.Latent.Output(
+                    display_name="latent", tooltip="Empty latent, one picture per photo, at the view's size."
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, level_strengths: str | None = None) -> bool | str:
+        """Refuse factors that are none before anything runs."""
+        try:
+            parse_factors(level_strengths or "")
+            return True
+        except IGRError as error:
+            return str(error)
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        reference: Reference,
+        reference_strength: float,
+        image_prompt_strength: float,
+        start_percent: float = 0.0,
+        end_percent: float = 1.0,
+        level_strengths: str = "",
+    ) -> io.NodeOutput:
+        """Patch a clone of the model."""
+        host.check_denoiser(model, reference.config)
+        if start_percent > end_percent:
+            raise IGRError(f"start_percent {start_percent} lies behind end_percent {end_percent}: swap them.")
+        factors = parse_factors(level_strengths)
+        strengths = block_strengths(reference.config.denoiser, reference_strength, factors)
+        patched = host.apply_reference(model, reference, strengths, image_prompt_strength, start_percent, end_percent)
+        positive, negative = [[reference.prompt, {}]], [[reference.empty_prompt, {}]]
+        return io.NodeOutput(patched, positive, negative, {"samples": torch.zeros(reference.latent_shape)})
+
+
+def parse_factors(text: str) -> tuple[float, ...]:
+    """Read `1, 0.5, 1`; raises IGRError for anything but numbers from 0."""
+    words = text.replace(",", " ").split()
+    try:
+        factors = tuple(float(word) for word in words)
+    except ValueError:
+        factors = (-1.0,)
+    if not all(0 <= factor < float("inf") for factor in factors):
+        raise IGRError(
+            f"level_strengths {text!r} is not understood: write numbers from 0 with commas between, as in 1, 1, 0.5."
+        )
+    return factors
+
+
+def block_strengths(unet: UNetConfig, strength: float, factors: tuple[float, ...]) -> dict[str, float]:
+    """Reference strength of every transformer block; raises IGRError when there is not one factor per level."""
+    levels = len(unet.block_out_channels)
+    if factors and len(factors) != levels:
+        raise IGRError(
+            f"level_strengths has {len(factors)} numbers, but this model has {levels} levels: write {levels}."
+        )
+    return {
+        name: strength * (factors[_level(name, levels)] if factors else 1.0) for name in cross_attention_widths(unet)
+    }
+
+
+def _level(name: str, levels: int) -> int:
+    """Level of a diffusers block name, 0 is the finest."""
+    part, number = name.split(".")[:2]
+    if part == "mid_block":
+        return levels - 1
+    return int(number) if part == "down_blocks" else levels - 1 - int(number)

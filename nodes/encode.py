@@ -1,0 +1,78 @@
+"""GarmNet Encode: both extractors of the paper read the photo once (section 3.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..igr_core.errors import IGRError
+from ..igr_core.geometry import GarmentView, latent_mask
+from ..igr_core.inputs import check_category
+from . import host
+from .schema import garment_category, schema
+from .sockets import Adapter, AdapterSocket, Reference, ReferenceSocket, ViewSocket
+
+
+class IGRGarmNetEncode(io.ComfyNode):
+    """Read the garment from a view of the photo."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the node takes and gives."""
+        return schema(
+            node_id="IGRGarmNetEncode",
+            display_name="GarmNet Encode",
+            description="Reads the masked garment once, before sampling: GarmNet gives the reference features, the "
+            "image encoder the image prompt. Runs again only when photo, mask or category change.",
+            search_aliases=["garmnet", "garment encoder", "reference features", "encode garment"],
+            inputs=[
+                AdapterSocket.Input("adapter", tooltip="From IGR Load."),
+                io.Vae.Input("vae", tooltip="From IGR Load: the VAE that the bundle was trained with."),
+                ViewSocket.Input("view", tooltip="From Garment Mask/Crop: photo, mask and crop."),
+                garment_category(),
+            ],
+            outputs=[
+                ReferenceSocket.Output(display_name="reference", tooltip="What was read, one per photo: to IGR Apply."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, adapter: Adapter, vae: Any, view: GarmentView, category: str) -> io.NodeOutput:
+        """Read the garments of a view."""
+        return io.NodeOutput(encode(adapter, vae, view, category))
+
+
+def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str) -> Reference:
+    """Run GarmNet and the image encoder on a view of B photos.
+
+    Raises IGRError for an unknown category, another VAE than the bundle's kind, or a size that it cannot work at.
+    """
+    config = adapter.config
+    check_category(category)
+    host.check_vae(vae, config.vae)
+    width, height = view.person.shape[-1], view.person.shape[-2]
+    if width % config.size_step or height % config.size_step:
+        raise IGRError(
+            f"The view is {width}×{height}, but this bundle works at multiples of {config.size_step} pixels: choose "
+            "another size in Garment Mask/Crop."
+        )
+    crop_size = config.image_encoder.image_size
+    if adapter.image_prompt is not None and view.crop.shape[-1] != crop_size:
+        raise IGRError(
+            f"The crop is {view.crop.shape[-1]} pixels wide, but this bundle reads {crop_size}: connect IGR Load's "
+            "adapter to Garment Mask/Crop."
+        )
+    prompt = adapter.prompts[category][None]
+    features = {}
+    if adapter.garmnet is not None:
+        latent = host.encode_picture(vae, view.person, config.vae)
+        mask = latent_mask(view.mask, config.vae.downscale)
+        features = host.encode_reference(adapter.garmnet, config, latent, mask, prompt)
+    keys_values = {}
+    if adapter.image_prompt is not None and config.image_prompt is not None:
+        crop_features = host.encode_crop(adapter.image_encoder, view.crop, config.image_prompt.layout)
+        keys_values = host.encode_image_prompt(adapter.image_prompt, crop_features)
+    f = config.vae.downscale
+    shape = (view.person.shape[0], config.vae.latent_channels, height // f, width // f)
+    return Reference(config, features, keys_values, prompt, adapter.prompts["empty"][None], shape)

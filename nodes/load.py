@@ -1,0 +1,123 @@
+"""IGR Load: a bundle becomes the host's MODEL and VAE, and the adapter that reads photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..igr_core.bundle import Bundle
+from ..igr_core.config import ModelConfig
+from ..igr_core.demo_bundle import DEMO_BUNDLE
+from ..igr_core.errors import IGRError
+from ..igr_core.image_prompt import ImagePrompt
+from . import host
+from .schema import schema
+from .sockets import Adapter, AdapterSocket
+
+DEMO = "demo (drawn persons only)"
+"""How the bundle that ships with the pack is called in the list."""
+
+
+class IGRLoad(io.ComfyNode):
+    """Load a bundle."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the node takes and gives."""
+        return schema(
+            node_id="IGRLoad",
+            display_name="IGR Load",
+            description="Loads an IGR bundle: one file that holds the denoiser, GarmNet, the image prompt and the "
+            "category prompts. The demo ships with the pack and knows drawn persons only.",
+            search_aliases=["garment restoration model", "try-off model", "igr checkpoint", "load bundle"],
+            inputs=[
+                io.Combo.Input(
+                    "bundle",
+                    options=[DEMO, *host.bundle_names()],
+                    default=DEMO,
+                    tooltip="A .safetensors bundle from models/igr, or the demo that ships with the pack.",
+                ),
+                io.Vae.Input(
+                    "vae",
+                    optional=True,
+                    tooltip="SD1.5 VAE, for a bundle that carries none. Given one, it replaces the bundle's own.",
+                ),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    optional=True,
+                    tooltip="CLIP vision model, for a bundle that carries none: the one that the bundle names (usually "
+                    "CLIP-ViT-H-14). Given one, it replaces the bundle's own.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(
+                    display_name="model", tooltip="The denoiser: to IGR Apply, or through LoRA loaders first."
+                ),
+                AdapterSocket.Output(
+                    display_name="adapter", tooltip="What reads photos: to GarmNet Encode and Garment Mask/Crop."
+                ),
+                io.Vae.Output(
+                    display_name="vae", tooltip="The VAE that the latents belong to: to GarmNet Encode and VAE Decode."
+                ),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, bundle: str, **_: Any) -> str:
+        """Run again when the file has changed."""
+        path = DEMO_BUNDLE if bundle == DEMO else host.bundle_path(bundle)
+        state = path.stat()
+        return f"{bundle}:{state.st_size}:{state.st_mtime_ns}"
+
+    @classmethod
+    def execute(cls, bundle: str, vae: Any = None, clip_vision: Any = None) -> io.NodeOutput:
+        """Load the parts of a bundle."""
+        path = DEMO_BUNDLE if bundle == DEMO else host.bundle_path(bundle)
+        return io.NodeOutput(*load_bundle(path, vae, clip_vision))
+
+
+def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[Any, Adapter, Any]:
+    """Give MODEL, adapter and VAE of a bundle; the header is checked before any weight is read.
+
+    Raises IGRError naming the file for a missing, truncated, foreign or newer bundle, and for a part that neither the
+    bundle nor a socket brings.
+    """
+    bundle = Bundle.open(path)
+    config = bundle.info.model
+    _require(bundle, config, vae, clip_vision)
+    if vae is not None:
+        host.check_vae(vae, config.vae)
+    if clip_vision is not None and config.image_prompt is not None:
+        host.check_image_encoder(clip_vision, config.image_encoder)
+    denoiser = host.load_unet(config, config.denoiser, bundle.tensors("denoiser"), f"denoiser of {path}")
+    garmnet = None
+    if config.garmnet is not None:
+        garmnet = host.load_unet(config, config.garmnet, bundle.tensors("garmnet"), f"garmnet of {path}")
+    image_prompt = None
+    if config.image_prompt is not None:
+        with torch.device("meta"):
+            module = ImagePrompt(config.image_prompt, config.denoiser)
+        bundle.load_into(module, "image_prompt")
+        image_prompt = host.load_image_prompt(module, denoiser)
+        if clip_vision is None:
+            clip_vision = host.load_image_encoder(config.image_encoder, bundle.tensors("image_encoder"))
+    if vae is None:
+        vae = host.load_vae(config.vae, bundle.tensors("vae"))
+    host.fit_preview(denoiser, vae, config.vae)
+    prompts = {name: value.float() for name, value in bundle.prompts().items()}
+    encoder = clip_vision if image_prompt is not None else None
+    return denoiser, Adapter(bundle.info, garmnet, image_prompt, encoder, prompts), vae
+
+
+def _require(bundle: Bundle, config: ModelConfig, vae: Any, clip_vision: Any) -> None:
+    wants = [("vae", vae, "vae", bundle.info.expected_vae)]
+    if config.image_prompt is not None:
+        wants.append(("image_encoder", clip_vision, "clip_vision", bundle.info.expected_image_encoder))
+    for part, given, socket, expected in wants:
+        if given is None and not bundle.has(part):
+            raise IGRError(
+                f"{bundle.path} carries no {part}: connect {expected or 'the one it belongs to'} to {socket}."
+            )

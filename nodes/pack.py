@@ -1,0 +1,44 @@
+"""The list of nodes that ComfyUI is given."""
+
+from __future__ import annotations
+
+import logging
+
+from comfy_api.latest import ComfyExtension, io
+
+logger = logging.getLogger(__name__)
+
+
+class IGRExtension(ComfyExtension):
+    """The node pack."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """Every node of the pack; what fails is logged in full, since the host names the error only."""
+        try:
+            return _nodes()
+        except Exception:
+            logger.exception("The IGR nodes could not be loaded.")
+            raise
+
+
+def _nodes() -> list[type[io.ComfyNode]]:
+    from . import host
+
+    host.register_bundle_folder()
+    from .apply import IGRApply
+    from .encode import IGRGarmNetEncode
+    from .example import IGRExamplePerson
+    from .finish import IGRGarmentFinish
+    from .load import IGRLoad
+    from .sample import IGRSample
+    from .view import IGRGarmentView
+
+    return [
+        IGRLoad,
+        IGRGarmentView,
+        IGRGarmNetEncode,
+        IGRApply,
+        IGRSample,
+        IGRExamplePerson,
+        IGRGarmentFinish,
+    ]

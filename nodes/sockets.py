@@ -1,0 +1,55 @@
+"""What travels over the pack's own sockets. Everything else travels as ComfyUI's native types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..igr_core.bundle import BundleInfo
+from ..igr_core.config import ModelConfig
+
+AdapterSocket = io.Custom("IGR_ADAPTER")
+ViewSocket = io.Custom("IGR_VIEW")
+ReferenceSocket = io.Custom("IGR_REFERENCE")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What a bundle holds beside the denoiser, each network under the host's memory management."""
+
+    info: BundleInfo
+    """The bundle's own description."""
+    garmnet: Any | None
+    """ModelPatcher of GarmNet; None in a bundle without it."""
+    image_prompt: Any | None
+    """ModelPatcher of the image-prompt layers; None in a bundle without them."""
+    image_encoder: Any | None
+    """The host's ClipVisionModel; None where there is no image prompt."""
+    prompts: dict[str, Tensor]
+    """Text embeddings (T, C) of upper, lower, full and empty."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """Configs of every part of the bundle."""
+        return self.info.model
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What GarmNet Encode read from B photos."""
+
+    config: ModelConfig
+    """Configs of the bundle that read them."""
+    features: dict[str, Tensor]
+    """GarmNet's reference features (B, N, C) by block name; empty without a GarmNet."""
+    image_keys_values: dict[str, tuple[Tensor, Tensor]]
+    """Image-prompt keys and values (B, T, C) by block name; empty without an image prompt."""
+    prompt: Tensor
+    """Text embedding (1, T, C) of the category."""
+    empty_prompt: Tensor
+    """Text embedding (1, T, C) of the empty prompt."""
+    latent_shape: tuple[int, int, int, int]
+    """B, channels, height and width of the latents to restore."""
