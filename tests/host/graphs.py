@@ -1,0 +1,80 @@
+"""The pack's graphs in API form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.host.server import Graph
+
+TINY = "tiny.safetensors"
+DEMO = "demo (drawn persons only)"
+LATENT = ["sample", 0]
+
+
+def node(kind: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": kind, "inputs": inputs}
+
+
+def restore(bundle: str = TINY, garment: str = "upper", *, seed: int = 7, steps: int = 3) -> Graph:
+    """Example person -> garment, by the pack's own nodes; take ["sample", 0] or ["decode", 0]."""
+    return {
+        "load": node("IGRLoad", bundle=bundle),
+        "person": node("IGRExamplePerson", garment=garment),
+        "view": node(
+            "IGRGarmentView",
+            person=["person", 0],
+            mask=["person", 1],
+            adapter=["load", 1],
+            size="the model's own",
+            view="the model's own",
+            margin=0.25,
+        ),
+        "encode": node(
+            "IGRGarmNetEncode", adapter=["load", 1], vae=["load", 2], view=["view", 0], category=["person", 2]
+        ),
+        "apply": node(
+            "IGRApply",
+            model=["load", 0],
+            reference=["encode", 0],
+            reference_strength=1.0,
+            image_prompt_strength=1.0,
+        ),
+        "sample": node(
+            "IGRSample",
+            model=["apply", 0],
+            positive=["apply", 1],
+            negative=["apply", 2],
+            latent=["apply", 3],
+            seed=seed,
+            steps=steps,
+            guidance=1.5,
+        ),
+        "decode": node("VAEDecode", samples=["sample", 0], vae=["load", 2]),
+        "show": node("PreviewImage", images=["decode", 0]),
+    }
+
+
+def with_inputs(graph: Graph, name: str, **inputs: Any) -> Graph:
+    """The graph with some inputs of one node changed."""
+    changed = {**graph[name], "inputs": {**graph[name]["inputs"], **inputs}}
+    return {**graph, name: changed}
+
+
+def with_sampler(graph: Graph, model: list[Any], cfg: float = 1.5, steps: int = 2) -> Graph:
+    """The graph with the core KSampler on `model` in place of IGR Sample."""
+    return {
+        **graph,
+        "sample": node(
+            "KSampler",
+            model=model,
+            positive=["apply", 1],
+            negative=["apply", 2],
+            latent_image=["apply", 3],
+            seed=3,
+            steps=steps,
+            cfg=cfg,
+            sampler_name="euler",
+            scheduler="normal",
+            denoise=1.0,
+        ),
+    }

@@ -1,0 +1,104 @@
+"""Nodes of the host tests alone: they put attention patches on a MODEL as other packs do."""
+
+from pathlib import Path
+
+import comfy.utils
+import folder_paths
+from comfy.ldm.modules.attention import optimized_attention
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+BLOCKS = [("input", i) for i in range(12)] + [("middle", 0)] + [("output", i) for i in range(12)]
+
+
+class Stacked:
+    """A replacement that later nodes find and add themselves to, as that of IPAdapter_plus."""
+
+    def __init__(self, callback, **kwargs):
+        self.entries = [(callback, kwargs)]
+
+    def add(self, callback, **kwargs):
+        self.entries.append((callback, kwargs))
+
+    def __call__(self, q, k, v, extra_options):
+        out = optimized_attention(q, k, v, extra_options["n_heads"])
+        for callback, kwargs in self.entries:
+            out = out + callback(out, q, k, v, extra_options, **kwargs)
+        return out
+
+
+def nudge(out, q, k, v, extra_options, weight):
+    return weight * v.mean(1, keepdim=True)
+
+
+class ProbeAttn2:
+    """Adds to cross-attention; an attn2 replacement that is there is added to in place."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "weight": ("FLOAT", {"default": 0.5, "min": -9.0, "max": 9.0})}}
+
+    def patch(self, model, weight):
+        model = model.clone()
+        options = model.model_options["transformer_options"].copy()
+        model.model_options["transformer_options"] = options
+        options["patches_replace"] = options.get("patches_replace", {}).copy()
+        replaced = options["patches_replace"]["attn2"] = options["patches_replace"].get("attn2", {}).copy()
+        for block in BLOCKS:
+            if block in replaced:
+                replaced[block].add(nudge, weight=weight)
+            else:
+                replaced[block] = Stacked(nudge, weight=weight)
+        return (model,)
+
+
+class ProbeAttn1:
+    """Replaces self-attention in every block, and refuses calls whose rows and options disagree."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "weight": ("FLOAT", {"default": 0.9, "min": -9.0, "max": 9.0})}}
+
+    def patch(self, model, weight):
+        model = model.clone()
+
+        def replacement(q, k, v, extra_options):
+            assert q.shape[0] % len(extra_options["cond_or_uncond"]) == 0
+            return weight * optimized_attention(q, k, v, extra_options["n_heads"])
+
+        for block in BLOCKS:
+            model.set_model_attn1_replace(replacement, *block)
+        return (model,)
+
+
+class ProbeOriginalLayout:
+    """Writes a bundle again with its UNets in Stable Diffusion's own layout of tensor names."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "convert", "tests", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "source": ("STRING", {}), "target": ("STRING", {})}}
+
+    def convert(self, model, source, target):
+        names = comfy.utils.unet_to_diffusers(model.model.model_config.unet_config)
+        with safe_open(folder_paths.get_full_path("igr", source), framework="pt") as handle:
+            tensors = {key: handle.get_tensor(key) for key in handle.keys()}
+            metadata = handle.metadata()
+        converted = {}
+        for key, value in tensors.items():
+            part, name = key.split(".", 1)
+            converted[f"{part}.{names[name]}" if part in ("denoiser", "garmnet") else key] = value
+        save_file(converted, str(Path(folder_paths.models_dir) / "igr" / target), metadata=metadata)
+        return ()
+
+
+NODE_CLASS_MAPPINGS = {
+    "ProbeAttn1": ProbeAttn1,
+    "ProbeAttn2": ProbeAttn2,
+    "ProbeOriginalLayout": ProbeOriginalLayout,
+}

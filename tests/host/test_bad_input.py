@@ -1,0 +1,83 @@
+"""A user's mistake ends in one sentence that names the remedy, and the server lives on (DESIGN section 9)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.host.graphs import TINY, node, restore, with_inputs
+from tests.host.server import Graph, PromptFailed, PromptRefused, Server
+
+
+def mask_of(value: float, width: int = 576, height: int = 768) -> Graph:
+    graph = with_inputs(restore(), "view", mask=["drawn", 0])
+    return {**graph, "drawn": node("SolidMask", value=value, width=width, height=height)}
+
+
+def without_adapter() -> Graph:
+    graph = restore()
+    inputs = {name: value for name, value in graph["view"]["inputs"].items() if name != "adapter"}
+    return {**graph, "view": {**graph["view"], "inputs": inputs}}
+
+
+RUN_ERRORS = {
+    "empty mask": (mask_of(0.0), "IGRGarmentView.*empty: paint the garment"),
+    "other size": (mask_of(1.0, 500), "IGRGarmentView.*resize the mask to 576×768"),
+    "no adapter": (without_adapter(), "IGRGarmentView.*connect IGR Load's adapter"),
+    "odd size": (with_inputs(restore(), "view", size="custom", custom_size="72x72"), "IGRGarmentView.*nearest is"),
+    "truncated": (restore("cut.safetensors"), "IGRLoad.*cut.safetensors.*truncated"),
+    "foreign": (restore("lora.safetensors"), "IGRLoad.*lora.safetensors is not an IGR bundle"),
+    "swapped": (with_inputs(restore(), "apply", start_percent=0.8, end_percent=0.2), "IGRApply.*swap them"),
+    "levels": (with_inputs(restore(), "apply", level_strengths="1, 1, 1"), "IGRApply.*2 levels"),
+}
+REFUSED = {
+    "steps": (with_inputs(restore(), "sample", steps=501), "steps"),
+    "category": (with_inputs(restore(), "encode", category="shoes"), "category"),
+    "bundle": (restore("nothing.safetensors"), "nothing.safetensors"),
+    "factors": (with_inputs(restore(), "apply", level_strengths="one"), "write numbers from 0"),
+    "size": (with_inputs(restore(), "view", custom_size="big"), "write width x height"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def broken_bundles(server: Server) -> None:
+    """Put broken bundles beside the good one."""
+    import torch
+    from safetensors.torch import save_file
+
+    folder = server.base / "models" / "igr"
+    (folder / "cut.safetensors").write_bytes((folder / TINY).read_bytes()[:5000])
+    save_file({"lora_unet_x.lora_up.weight": torch.zeros(1)}, folder / "lora.safetensors")
+
+
+@pytest.mark.parametrize("case", RUN_ERRORS)
+def test_mistakes_end_in_a_sentence(server: Server, case: str) -> None:
+    graph, sentence = RUN_ERRORS[case]
+    with pytest.raises(PromptFailed, match=sentence):
+        server.run(graph)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_mistakes_in_values_are_refused_at_once(server: Server, case: str) -> None:
+    graph, word = REFUSED[case]
+    with pytest.raises(PromptRefused, match=word):
+        server.start(graph)
+
+
+def test_no_mask_means_the_whole_picture_with_a_warning(server: Server) -> None:
+    graph = restore()
+    del graph["view"]["inputs"]["mask"]
+    for mask in ({}, {"mask": ["drawn", 0]}):  # none, and what LoadImage gives for a picture without transparency
+        trial = {**with_inputs(graph, "view", **mask), "drawn": node("SolidMask", value=0.0, width=64, height=64)}
+        shown = server.run(trial)["outputs"]["view"]
+        assert "whole picture" in shown["text"][0] and len(shown["images"]) == 2
+
+
+def test_a_model_of_another_kind_is_named(server: Server) -> None:
+    graph = restore()
+    graph["other"] = node("IGRLoad", bundle="demo (drawn persons only)")
+    with pytest.raises(PromptFailed, match="IGRApply.*different bundles"):
+        server.run(with_inputs(graph, "apply", model=["other", 0]))
+
+
+def test_the_server_lives_on(server: Server) -> None:
+    assert server.run(restore())["status"]["status_str"] == "success"

@@ -1,0 +1,142 @@
+"""The host restores what the headless pipeline restores (DESIGN section 7)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from igr_core.config import CATEGORIES
+from igr_core.demo_bundle import DEMO_BUNDLE
+from igr_core.geometry import make_view
+from igr_core.images import load_mask, load_photo
+from igr_core.noise import draw_noise
+from igr_core.restore import GarmentRestorer
+from igr_core.sampling import sample_ddim
+from tests.host.graphs import DEMO, LATENT, TINY, node, restore, with_inputs, with_sampler
+from tests.host.server import ROOT, Graph, PromptFailed, Server
+
+EXAMPLES = ROOT / "nodes" / "examples"
+
+
+def headless(path: Path, category: str, seed: int, steps: int) -> torch.Tensor:
+    """Latents of the headless run, unscaled as the host's are."""
+    restorer = GarmentRestorer.from_bundle(path)
+    config = restorer.info.model
+    view = make_view(
+        load_photo(EXAMPLES / f"{category}.webp"),
+        load_mask(EXAMPLES / f"{category}_mask.png"),
+        config.native_size,
+        config.view,
+        config.image_encoder.image_size,
+    )
+    width, height = config.native_size
+    f = config.vae.downscale
+    noise = draw_noise((1, config.vae.latent_channels, height // f, width // f), seed)
+    latent = sample_ddim(restorer.model, noise, restorer.conditions(view, [category]), steps=steps)
+    return latent / config.vae.scaling_factor
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_the_demo_gives_the_headless_latents(server: Server, category: str) -> None:
+    ours = server.latents(restore(DEMO, category, seed=11, steps=25), LATENT)
+    assert (ours - headless(DEMO_BUNDLE, category, 11, 25)).abs().max() < 1e-3
+
+
+def test_epsilon_models_give_the_headless_latents_too(server: Server) -> None:
+    path = server.base / "models" / "igr" / TINY
+    ours = server.latents(restore(TINY, "full", seed=2, steps=6), LATENT)
+    theirs = headless(path, "full", 2, 6)
+    assert (ours - theirs).abs().max() < 1e-3 * max(1.0, float(theirs.abs().max()))
+
+
+def test_weights_in_stable_diffusions_own_layout_load_too(server: Server) -> None:
+    expected = server.latents(restore(TINY), LATENT)
+    copy = "original_layout.safetensors"
+    server.run(
+        {
+            "load": node("IGRLoad", bundle=TINY),
+            "write": node("ProbeOriginalLayout", model=["load", 0], source=TINY, target=copy),
+        }
+    )
+    assert torch.equal(server.latents(restore(copy), LATENT), expected)
+
+
+def test_strength_0_is_the_unpatched_model_bit_for_bit(server: Server) -> None:
+    graph = with_inputs(restore(), "apply", reference_strength=0.0, image_prompt_strength=0.0)
+    off = server.latents(with_sampler(graph, ["apply", 0]), LATENT)
+    plain = server.latents(with_sampler(graph, ["load", 0]), LATENT)
+    assert torch.equal(off, plain)
+
+
+def test_the_unconditional_row_is_the_unpatched_model_bit_for_bit(server: Server) -> None:
+    patched = server.latents(with_sampler(restore(), ["apply", 0], cfg=0.0), LATENT)
+    plain = server.latents(with_sampler(restore(), ["load", 0], cfg=0.0), LATENT)
+    assert torch.equal(patched, plain)
+    assert not torch.equal(server.latents(with_sampler(restore(), ["apply", 0]), LATENT), plain)
+
+
+def test_a_batch_gives_what_single_runs_give(server: Server) -> None:
+    both = server.latents(batch(restore(seed=5)), LATENT)
+    first = server.latents(restore(garment="upper", seed=5), LATENT)
+    second = server.latents(with_inputs(restore(garment="lower", seed=6), "encode", category="upper"), LATENT)
+    assert (both - torch.cat([first, second])).abs().max() < 1e-4 * max(1.0, float(both.abs().max()))
+
+
+def test_an_unchanged_graph_runs_nothing_again(server: Server) -> None:
+    graph = restore(seed=21)
+    server.run(graph)
+    status = server.run(graph)["status"]["messages"]
+    cached = next(data["nodes"] for kind, data in status if kind == "execution_cached")
+    assert set(cached) >= set(graph) - {"show"}
+
+
+def test_an_interrupted_run_leaves_the_next_one_whole(server: Server) -> None:
+    expected = server.latents(restore(seed=31), LATENT)
+    running = server.start(restore(seed=31, steps=500))
+    while not server.get("/queue")["queue_running"]:
+        time.sleep(0.02)
+    time.sleep(0.5)
+    server.post("/interrupt", {})
+    with pytest.raises(PromptFailed, match="interrupted"):
+        server.finish(running)
+    server.post("/free", {"free_memory": True, "unload_models": True})
+    assert torch.equal(server.latents(restore(seed=31), LATENT), expected)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "schedule"), [("euler", "karras"), ("dpmpp_2m", "ddim (paper)"), ("ddim", "normal")]
+)
+def test_the_hosts_samplers_and_schedulers_work(server: Server, sampler: str, schedule: str) -> None:
+    graph = with_inputs(restore(seed=4, steps=4), "sample", sampler=sampler, schedule=schedule)
+    assert torch.isfinite(server.latents(graph, LATENT)).all()
+
+
+def test_finished_garments_are_what_was_asked_for(server: Server) -> None:
+    graph = restore()
+    for name, options in {
+        "square": {"aspect": "1:1", "background": "colour", "colour": "#ff0000"},
+        "clear": {"aspect": "3:4", "background": "transparent"},
+        "photo": {"aspect": "the photo's own", "background": "white", "view": ["view", 0]},
+    }.items():
+        graph[name] = node("IGRGarmentFinish", image=["decode", 0], margin=0.05, **options)
+        graph[f"{name}_shown"] = node("PreviewImage", images=[name, 0])
+    outputs = server.run(graph)["outputs"]
+    assert all(outputs[f"{name}_shown"]["images"] for name in ("square", "clear", "photo"))
+
+
+def batch(graph: Graph) -> Graph:
+    """The graph on two persons at once, each with its own mask, of one category."""
+    graph = with_inputs(graph, "view", person=["persons", 0], mask=["masks", 0])
+    graph = with_inputs(graph, "encode", category="upper")
+    return {
+        **graph,
+        "other": node("IGRExamplePerson", garment="lower"),
+        "persons": node("ImageBatch", image1=["person", 0], image2=["other", 0]),
+        "mask_1": node("MaskToImage", mask=["person", 1]),
+        "mask_2": node("MaskToImage", mask=["other", 1]),
+        "mask_both": node("ImageBatch", image1=["mask_1", 0], image2=["mask_2", 0]),
+        "masks": node("ImageToMask", image=["mask_both", 0], channel="red"),
+    }
