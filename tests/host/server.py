@@ -112,8 +112,8 @@ class Server:
 
 
 @contextmanager
-def running_server(host: Path, python: Path, base: Path) -> Iterator[Server]:
-    """Boot a server on the CPU whose only packs are this one and the probes."""
+def running_server(host: Path, python: Path, base: Path, *flags: str) -> Iterator[Server]:
+    """Boot a server whose only packs are this one and the probes; on the CPU where no flag says otherwise."""
     for name in ("custom_nodes", "input", "output", "temp", "user", "models/igr"):
         (base / name).mkdir(parents=True, exist_ok=True)
     (base / "custom_nodes" / "igr-garment-restoration").symlink_to(ROOT, target_is_directory=True)
@@ -121,7 +121,8 @@ def running_server(host: Path, python: Path, base: Path) -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    arguments = ["--cpu", "--base-directory", base, "--port", port, "--disable-auto-launch", "--disable-api-nodes"]
+    arguments = [*(flags or ("--cpu",)), "--base-directory", base, "--port", port]
+    arguments += ["--disable-auto-launch", "--disable-api-nodes"]
     arguments += ["--database-url", "sqlite:///:memory:"]
     log = base / "server.log"
     with log.open("wb") as output:

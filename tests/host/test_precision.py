@@ -1,0 +1,45 @@
+"""The host decides precision and memory; the nodes follow (a server of its own for each set of flags)."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from igr_core.config import CATEGORIES
+from igr_core.demo_bundle import DEMO_BUNDLE
+from tests.host.graphs import DEMO, LATENT, restore
+from tests.host.server import Server, find_host, running_server
+from tests.host.test_restore import headless
+
+
+@pytest.fixture(scope="module")
+def bf16_server(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    found = find_host()
+    assert not isinstance(found, str), "the fixture server has found one"
+    with running_server(*found, tmp_path_factory.mktemp("comfy_bf16"), "--cpu", "--bf16-unet") as running:
+        yield running
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_bf16_gives_the_same_garment_within_its_rounding(bf16_server: Server, category: str) -> None:
+    rounded = bf16_server.latents(restore(DEMO, category, seed=3, steps=10), LATENT)
+    exact = headless(DEMO_BUNDLE, category, 3, 10)
+    difference = (rounded - exact).abs().mean() / exact.abs().mean()
+    assert 0 < float(difference) < 0.1
+
+
+def test_lowvram_gives_the_same_garment(server: Server, tmp_path: Path) -> None:
+    found = find_host()
+    assert not isinstance(found, str), "the fixture server has found one"
+    has_gpu = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    if subprocess.run([str(found[1]), "-c", has_gpu], check=False).returncode:
+        pytest.skip("NOT RUN: ComfyUI takes --lowvram only with a GPU, and here is none")
+    with running_server(*found, tmp_path, "--lowvram") as running:
+        given = running.latents(restore(DEMO, "upper", seed=3, steps=10), LATENT)
+    exact = headless(DEMO_BUNDLE, "upper", 3, 10)
+    assert float((given - exact).abs().mean() / exact.abs().mean()) < 0.1
+    assert torch.isfinite(given).all()
