@@ -1,0 +1,390 @@
+"""The shipped workflows, the subgraph blueprint and the help pages: whole, readable, and true to nodes/."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workflow_graph import (
+    NOTES,
+    PACK,
+    ROOT,
+    SLOT,
+    WIDGET,
+    Box,
+    Canvas,
+    Link,
+    crossing,
+    load_canvases,
+    our_schemas,
+    overlap,
+    passes,
+)
+
+WORKFLOWS = ("garment_restore", "garment_restore_batch", "garment_restore_three_categories", "garment_tryon")
+BLUEPRINT = ROOT / "subgraphs" / "Restore Garment.json"
+FILES = [*sorted((ROOT / "workflows").glob("*.json")), *sorted((ROOT / "subgraphs").glob("*.json"))]
+CANVASES = [canvas for path in FILES for canvas in load_canvases(path)]
+DOCS = ROOT / "web" / "docs"
+GAP = 20
+"""Pixels between nodes."""
+FARTHEST = 6000
+"""Pixels from the origin within which a canvas lies."""
+MODEL_WIRES = {"IGR_ADAPTER", "VAE"}
+"""One loader feeds nodes of several columns with these, so they cross others; nothing else crosses anything."""
+VALUES: dict[str, tuple[type, ...]] = {
+    "INT": (int,),
+    "FLOAT": (int, float),
+    "STRING": (str,),
+    "BOOLEAN": (bool,),
+    "COMBO": (str,),
+}
+
+every_canvas = pytest.mark.parametrize("canvas", CANVASES, ids=lambda canvas: canvas.name)
+
+
+# Complaints ------------------------------------------------------------------------------------------------------
+
+
+def loose_ends(canvas: Canvas) -> list[str]:
+    """Wires whose two ends do not name each other, or whose ends are of another type."""
+    found = []
+    named = {(link.id, link.origin, link.origin_slot, "out") for link in canvas.links if link.origin > 0}
+    named |= {(link.id, link.target, link.target_slot, "in") for link in canvas.links if link.target > 0}
+    slots = set()
+    for number, node in canvas.nodes.items():
+        for slot, output in enumerate(node["outputs"]):
+            slots |= {(wire, number, slot, "out") for wire in output["links"] or []}
+        slots |= {(one["link"], number, slot, "in") for slot, one in enumerate(node["inputs"]) if one["link"]}
+    borders = {-10: canvas.data.get("inputs", []), -20: canvas.data.get("outputs", [])}
+    for border, listed in borders.items():
+        for slot, one in enumerate(listed):
+            there = {link.id for link in canvas.links if (border, slot) in _ends(link)}
+            found += [f"{one['name']} names {one['linkIds']}, not {there}"] if set(one["linkIds"]) != there else []
+    found += [f"wire {one} is known at one end only" for one in named ^ slots]
+    for link in canvas.links:
+        output = (borders[-10] if link.origin == -10 else canvas.nodes[link.origin]["outputs"])[link.origin_slot]
+        taken = (borders[-20] if link.target == -20 else canvas.nodes[link.target]["inputs"])[link.target_slot]
+        if not output["type"] == link.type == taken["type"]:
+            found.append(f"wire {link.id} is {link.type} from {output['type']} to {taken['type']}")
+    for number, dot in canvas.reroutes.items():
+        wires = {link.id for link in canvas.links if number in canvas.way(link)}
+        found += [f"reroute {number} names {dot['linkIds']}, not {wires}"] if set(dot["linkIds"]) != wires else []
+    return found
+
+
+def _ends(link: Link) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (link.origin, link.origin_slot), (link.target, link.target_slot)
+
+
+def strangers(canvas: Canvas) -> list[str]:
+    """Nodes that do not exist, or whose slots and values are not those of their schema."""
+    found = []
+    for number, node in canvas.nodes.items():
+        name = f"{node['type']} {number}"
+        try:
+            schema = canvas.kind(node)
+        except KeyError:
+            found.append(f"{name} does not exist")
+            continue
+        values = node["widgets_values"]
+        if schema is None:
+            continue
+        ours = schema.inputs if node["type"] in canvas.subgraphs else (*schema.sockets, *schema.widgets)
+        if [(one["name"], one["type"], "widget" in one) for one in node["inputs"]] != [
+            (one.name, one.type, one.is_widget) for one in ours
+        ]:
+            found.append(f"{name} has other inputs than its schema")
+        if [(one["name"], one["type"]) for one in node["outputs"]] != list(schema.outputs):
+            found.append(f"{name} has other outputs than its schema")
+        kinds = [kind for one in schema.widgets for kind in [VALUES[one.type]] + [(str,)] * one.control]
+        if len(values) != len(kinds):
+            found.append(f"{name} has {len(values)} values for {len(kinds)} widgets")
+        found += [
+            f"{name} has the value {value!r}"
+            for value, kind in zip(values, kinds, strict=False)
+            if not isinstance(value, kind) or (isinstance(value, bool) and bool not in kind)
+        ]
+        if {"randomize", "increment", "decrement"} & {value for value in values if isinstance(value, str)}:
+            found.append(f"{name} draws another seed each time")
+    return found
+
+
+def crowding(canvas: Canvas) -> list[str]:
+    """Nodes that overlap, lie off the canvas or are too small for what is in them."""
+    found = []
+    for one, other in itertools.combinations(canvas.nodes.values(), 2):
+        if overlap(canvas.box(one), canvas.box(other), GAP):
+            found.append(f"nodes {one['id']} and {other['id']} are closer than {GAP}")
+    for number, node in canvas.nodes.items():
+        if max(map(abs, canvas.box(node))) > FARTHEST:
+            found.append(f"node {number} lies off the canvas")
+        schema = canvas.kind(node)
+        if schema is None:
+            least = (400, 200)
+        else:
+            rows = max(len(schema.sockets), len(schema.outputs), 1)
+            least = (140, SLOT * rows + 6 + (WIDGET * schema.value_count + 8 if schema.widgets else 0))
+        if node["size"][0] < least[0] or node["size"][1] < least[1]:
+            found.append(f"node {number} is {node['size']}, smaller than {least}")
+    return found
+
+
+def untidy_groups(canvas: Canvas) -> list[str]:
+    """Groups that overlap or cut a node, and nodes that are in none; notes stand alone."""
+    found = []
+    boxes = {group["title"]: _bounds(group["bounding"]) for group in canvas.groups}
+    found += [f"no title: {group}" for group in canvas.groups if not group["title"].strip()]
+    found += [f"{a} and {b} overlap" for a, b in itertools.combinations(boxes, 2) if overlap(boxes[a], boxes[b])]
+    for number, node in canvas.nodes.items():
+        box = canvas.box(node)
+        touched = [title for title, bounds in boxes.items() if overlap(bounds, box)]
+        whole = [title for title in touched if _within(box, boxes[title])]
+        if touched != whole or len(whole) != (node["type"] not in NOTES):
+            found.append(f"node {number} is wholly in {whole} and partly in {touched}")
+    for title, bounds in boxes.items():
+        if not any(_within(canvas.box(node), bounds) for node in canvas.nodes.values()):
+            found.append(f"{title} is empty")
+    return found
+
+
+def _bounds(bounding: list[float]) -> Box:
+    x, y, width, height = bounding
+    return (x, y, x + width, y + height)
+
+
+def _within(box: Box, bounds: Box) -> bool:
+    return bounds[0] <= box[0] and bounds[1] <= box[1] and box[2] <= bounds[2] and box[3] <= bounds[3]
+
+
+def tangles(canvas: Canvas) -> list[str]:
+    """Wires that go backwards, under a node, or across another one."""
+    found = []
+    paths = {link.id: canvas.path(link) for link in canvas.links}
+    for link in canvas.links:
+        way = paths[link.id]
+        if any(right[0] < left[0] for left, right in zip(way, way[1:], strict=False)):
+            found.append(f"wire {link.id} goes backwards")
+        for number, node in canvas.nodes.items():
+            if number not in (link.origin, link.target) and passes(way, canvas.box(node)):
+                found.append(f"wire {link.id} runs under node {number}")
+    for one, other in itertools.combinations(canvas.links, 2):
+        if not {one.type, other.type} & MODEL_WIRES and crossing(paths[one.id], paths[other.id]):
+            found.append(f"wires {one.id} ({one.type}) and {other.id} ({other.type}) cross")
+    return found
+
+
+def poor_notes(canvas: Canvas) -> list[str]:
+    """Notes without a title or with next to nothing in them."""
+    notes = [node for node in canvas.nodes.values() if node["type"] in NOTES]
+    return [
+        f"note {node['id']} says nothing"
+        for node in notes
+        if not node.get("title", "").strip() or len(node["widgets_values"][0].split()) < 10
+    ]
+
+
+# Workflows -------------------------------------------------------------------------------------------------------
+
+
+def test_the_workflows_are_those_of_the_template_browser() -> None:
+    assert [path.stem for path in sorted((ROOT / "workflows").glob("*.json"))] == list(WORKFLOWS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_files_are_what_the_frontend_reads(path: Path) -> None:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    assert data["version"] == 0.4
+    assert {"nodes", "links", "groups", "config", "extra", "last_node_id", "last_link_id"} <= set(data)
+    canvases = load_canvases(path)
+    nodes = [number for canvas in canvases for number in canvas.nodes]
+    wires = [link.id for canvas in canvases for link in canvas.links]
+    assert sorted(set(nodes)) == sorted(nodes) and max(nodes) <= data["last_node_id"]
+    assert sorted(set(wires)) == sorted(wires) and max(wires) <= data["last_link_id"]
+
+
+@every_canvas
+@pytest.mark.parametrize("complaints", [loose_ends, strangers, crowding, tangles, poor_notes])
+def test_nothing_to_complain_about(canvas: Canvas, complaints: Callable[[Canvas], list[str]]) -> None:
+    assert complaints(canvas) == []
+
+
+@every_canvas
+def test_groups_hold_whole_nodes(canvas: Canvas) -> None:
+    if canvas.name != BLUEPRINT.name:  # its root is one node and nothing else
+        assert untidy_groups(canvas) == []
+
+
+@every_canvas
+def test_nodes_are_numbered_in_running_order(canvas: Canvas) -> None:
+    assert sorted(node["order"] for node in canvas.nodes.values()) == list(range(len(canvas.nodes)))
+    for link in canvas.links:
+        if link.origin > 0 and link.target > 0:
+            assert canvas.nodes[link.origin]["order"] < canvas.nodes[link.target]["order"]
+
+
+def test_every_node_has_a_place_in_a_workflow() -> None:
+    used = {node["type"] for canvas in CANVASES for node in canvas.nodes.values()}
+    assert set(our_schemas()) <= used
+
+
+@every_canvas
+def test_missing_nodes_lead_to_the_pack(canvas: Canvas) -> None:
+    for node in canvas.nodes.values():
+        if node["type"] in our_schemas():
+            assert node["properties"]["cnr_id"] == PACK
+
+
+def test_each_workflow_says_how_to_use_it() -> None:
+    for canvas in CANVASES:
+        if canvas.name.removesuffix(".json") in WORKFLOWS:
+            assert any(node["type"] in NOTES for node in canvas.nodes.values()), canvas.name
+
+
+def test_files_to_download_are_named_in_a_note() -> None:
+    for canvas in CANVASES:
+        notes = "".join(node["widgets_values"][0] for node in canvas.nodes.values() if node["type"] in NOTES)
+        for node in canvas.nodes.values():
+            for model in node["properties"].get("models", []):
+                assert model["name"] in node["widgets_values"]
+                assert f"[{model['name']}]({model['url']})" in notes and f"models/{model['directory']}" in notes
+
+
+# Subgraph --------------------------------------------------------------------------------------------------------
+
+
+def test_the_blueprint_is_one_node_named_like_its_file() -> None:
+    root, inside = load_canvases(BLUEPRINT)
+    assert [node["type"] for node in root.nodes.values()] == [inside.data["id"]]
+    assert inside.data["name"] == BLUEPRINT.stem and inside.data["description"]
+    inputs = {one["name"]: one["type"] for one in inside.data["inputs"]}
+    assert {"photo": "IMAGE", "mask": "MASK", "category": "COMBO"}.items() <= inputs.items()
+    assert [(one["name"], one["type"]) for one in inside.data["outputs"]] == [("garment", "IMAGE")]
+
+
+@pytest.mark.parametrize("name", ["garment_restore_three_categories", "garment_tryon"])
+def test_workflows_hold_the_same_subgraph_as_the_blueprint(name: str) -> None:
+    def inside(path: Path) -> list[Any]:
+        data = load_canvases(path)[1].data
+        kept = [data[key] for key in ("name", "nodes", "links", "groups", "reroutes")]
+        return kept + [[(one["name"], one["linkIds"]) for one in data[key]] for key in ("inputs", "outputs")]
+
+    assert inside(ROOT / "workflows" / f"{name}.json") == inside(BLUEPRINT)
+
+
+# Help ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_node_has_a_help_page() -> None:
+    assert {path.stem for path in DOCS.glob("*.md")} == set(our_schemas())
+
+
+@pytest.mark.parametrize("name", sorted(our_schemas()))
+def test_help_pages_explain_every_input_and_output(name: str) -> None:
+    parts = re.split(r"^## ", (DOCS / f"{name}.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    sections = {part.split("\n", 1)[0]: part for part in parts[1:]}
+    assert {"Inputs", "Outputs", "Tips", "Troubleshooting"} <= set(sections)
+    schema = our_schemas()[name]
+    assert _rows(sections["Inputs"]) == {one.name for one in schema.inputs}
+    assert _rows(sections["Outputs"]) == {output for output, _ in schema.outputs}
+
+
+def _rows(section: str) -> set[str]:
+    """First cells of a table that are code."""
+    return set(re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", sorted(our_schemas()))
+def test_help_pages_show_a_picture_from_where_the_host_serves_it(name: str) -> None:
+    targets = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (DOCS / f"{name}.md").read_text(encoding="utf-8"))
+    assert targets == [f"img/{name}.png"]
+
+
+# The complaints themselves ---------------------------------------------------------------------------------------
+
+
+def swap_type(data: dict[str, Any]) -> None:
+    data["links"][0][5] = "AUDIO"
+
+
+def forget_an_end(data: dict[str, Any]) -> None:
+    next(node for node in data["nodes"] if node["type"] == "VAEDecode")["inputs"][0]["link"] = None
+
+
+def rename_a_node(data: dict[str, Any]) -> None:
+    next(node for node in data["nodes"] if node["type"] == "IGRSample")["type"] = "IGRSampler"
+
+
+def drop_a_value(data: dict[str, Any]) -> None:
+    next(node for node in data["nodes"] if node["type"] == "IGRSample")["widgets_values"].pop(1)
+
+
+def lose_the_control_of_the_seed(data: dict[str, Any]) -> None:
+    values = next(node for node in data["nodes"] if node["type"] == "IGRSample")["widgets_values"]
+    values[:] = [values[0], *values[2:], "extra"]
+
+
+def pile_up(data: dict[str, Any]) -> None:
+    data["nodes"][3]["pos"] = list(data["nodes"][2]["pos"])
+
+
+def shrink(data: dict[str, Any]) -> None:
+    next(node for node in data["nodes"] if node["type"] == "IGRGarmentView")["size"][1] = 100
+
+
+def move_a_group(data: dict[str, Any]) -> None:
+    data["groups"][0]["bounding"][0] += 100
+
+
+def turn_the_sampler_round(data: dict[str, Any]) -> None:
+    sample = next(node for node in data["nodes"] if node["type"] == "IGRSample")
+    sample["pos"] = [sample["pos"][0] - 1500, sample["pos"][1]]
+
+
+def run_under_a_node(data: dict[str, Any]) -> None:
+    note = next(node for node in data["nodes"] if node["type"] in NOTES)
+    note["pos"] = next(node for node in data["nodes"] if node["type"] == "IGRGarmentView")["pos"]
+    note["pos"] = [note["pos"][0], note["pos"][1] - 350]
+
+
+def empty_a_note(data: dict[str, Any]) -> None:
+    next(node for node in data["nodes"] if node["type"] in NOTES)["widgets_values"] = [""]
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaints"),
+    [
+        (swap_type, loose_ends),
+        (forget_an_end, loose_ends),
+        (rename_a_node, strangers),
+        (drop_a_value, strangers),
+        (lose_the_control_of_the_seed, strangers),
+        (pile_up, crowding),
+        (shrink, crowding),
+        (move_a_group, untidy_groups),
+        (turn_the_sampler_round, tangles),
+        (run_under_a_node, tangles),
+        (empty_a_note, poor_notes),
+    ],
+    ids=lambda one: one.__name__,
+)
+def test_damage_is_complained_about(
+    damage: Callable[[dict[str, Any]], None], complaints: Callable[[Canvas], list[str]]
+) -> None:
+    whole = load_canvases(ROOT / "workflows" / "garment_restore.json")[0]
+    data = copy.deepcopy(whole.data)
+    damage(data)
+    assert complaints(whole) == [] and complaints(Canvas("damaged", data, []))
+
+
+def test_crossings_are_seen() -> None:
+    across, along = [(0.0, 0.0), (10.0, 10.0)], [(0.0, 10.0), (5.0, 6.0), (10.0, 0.0)]
+    assert crossing(across, along) and not crossing(across, [(0.0, 0.0), (10.0, 20.0)])
+    assert passes(across, (3, 4, 6, 7)) and not passes(across, (6, 0, 9, 3))
