@@ -1,0 +1,101 @@
+"""ComfyUI's own frontend in Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.host.server import Graph, Server
+from tests.workflow_graph import PACK
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PATIENCE = 300_000
+"""Milliseconds that the page may take: shared machines are slow at times."""
+VIEWPORT = {"width": 2200, "height": 980}
+
+
+def find_chromium() -> str | None:
+    """A Chromium or Chrome on the PATH."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+@contextmanager
+def open_frontend(server: Server, chromium: str) -> Iterator[Page]:
+    """The frontend of a running server, loaded and at rest."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        try:
+            page = browser.new_page(viewport=VIEWPORT)
+            page.set_default_timeout(PATIENCE)
+            page.goto(server.url)
+            page.wait_for_function("() => window.app?.graph && window.app.extensionManager")
+            page.get_by_role("button", name="Templates").first.wait_for()
+            yield page
+        finally:
+            browser.close()
+
+
+def open_template(page: Page, name: str) -> None:
+    """Open a shipped workflow as a user does: template browser, the pack, the card."""
+    from playwright.sync_api import TimeoutError
+
+    pack = page.get_by_text(PACK).first
+    try:
+        pack.wait_for(timeout=5000)  # at its very first start the frontend opens the browser by itself
+    except TimeoutError:
+        page.get_by_role("button", name="Templates").first.click()
+    pack.click()
+    page.get_by_text(name, exact=True).first.click()
+    page.wait_for_function("() => window.app.graph.nodes.some((node) => node.type.startsWith('IGR'))")
+
+
+def api_form(page: Page, workflow: dict[str, Any]) -> Graph:
+    """What the frontend would queue for a workflow of the UI's format; node titles are left out."""
+    script = """async (workflow) => {
+        await window.app.loadGraphData(workflow);
+        return (await window.app.graphToPrompt()).output;
+    }"""
+    graph = page.evaluate(script, workflow)
+    return {name: {"class_type": node["class_type"], "inputs": node["inputs"]} for name, node in graph.items()}
+
+
+def fit_graph(page: Page) -> None:
+    """Bring the whole graph into view."""
+    page.evaluate("() => { window.app.canvas.deselectAll(); }")
+    page.get_by_role("button", name="Fit View").first.click()
+    page.wait_for_timeout(2000)
+
+
+def shoot_node(page: Page, path: Path) -> None:
+    """Take a picture of the one node on the canvas, with a margin."""
+    box = page.evaluate(
+        """() => {
+            const canvas = window.app.canvas, node = window.app.graph.nodes[0];
+            canvas.deselectAll();
+            canvas.ds.scale = 2;
+            canvas.ds.offset = [200 - node.pos[0], 120 - node.pos[1]];
+            canvas.setDirty(true, true);
+            return [node.size[0], node.size[1]];
+        }"""
+    )
+    page.wait_for_timeout(1500)
+    margin, title, scale = 12, 30, 2
+    place = page.locator("#graph-canvas").bounding_box() or {"x": 0, "y": 0}
+    page.screenshot(
+        path=path,
+        clip={
+            "x": place["x"] + (200 - margin) * scale,
+            "y": place["y"] + (120 - title - margin) * scale,
+            "width": (box[0] + 2 * margin) * scale,
+            "height": (box[1] + title + 2 * margin) * scale,
+        },
+    )

@@ -1,0 +1,99 @@
+"""A user's first minutes in the browser: templates open whole, Run gives a garment, help is a click away.
+
+With IGR_UPDATE=1 the API forms beside this file are written anew, and with IGR_PICTURES=FOLDER the screenshots of the
+README and the help pages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.host.frontend import api_form, find_chromium, fit_graph, open_frontend, open_template, shoot_node
+from tests.host.server import ROOT, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+WORKFLOWS = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
+NODES = sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md"))
+COMPLAINTS = re.compile(r"missing (?:node|model)|went wrong", re.IGNORECASE)
+PICTURES = os.environ.get("IGR_PICTURES")
+
+
+@pytest.fixture(scope="module")
+def page(server: Server) -> Iterator[Page]:
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("BROWSER TESTS NOT RUN: no Chromium on the PATH")
+    with open_frontend(server, chromium) as opened:
+        yield opened
+
+
+def test_the_template_runs_and_shows_the_garment(page: Page, server: Server) -> None:
+    open_template(page, "garment_restore")
+    assert not COMPLAINTS.search(page.inner_text("body"))
+    before = set(server.get("/history"))
+    page.get_by_test_id("queue-button").click()
+    page.wait_for_function("() => window.app.graph.nodes.find((node) => node.type === 'SaveImage').imgs?.length")
+    (new,) = set(server.get("/history")) - before
+    assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"
+    assert not COMPLAINTS.search(page.inner_text("body"))
+    if PICTURES:
+        fit_graph(page)
+        page.screenshot(path=Path(PICTURES) / "comfyui.png")
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_no_node_of_a_workflow_is_missing(page: Page, name: str) -> None:
+    open_template(page, name)
+    script = """() => {
+        const known = window.LiteGraph.registered_node_types;
+        const wrong = window.app.graph.nodes.filter((node) => !(node.type in known) || node.has_errors);
+        return wrong.map((node) => node.type);
+    }"""
+    assert page.evaluate(script) == []
+    assert "missing node" not in page.inner_text("body").lower()
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_the_api_form_is_what_the_frontend_makes_of_the_workflow(page: Page, name: str) -> None:
+    exported = api_form(page, json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8")))
+    kept = Path(__file__).with_name(f"{name}.api.json")
+    if os.environ.get("IGR_UPDATE"):
+        kept.write_text(json.dumps(exported, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert exported == json.loads(kept.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_help_is_a_click_away(page: Page, name: str) -> None:
+    page.evaluate(
+        """(type) => {
+            window.app.graph.clear();
+            const node = window.LiteGraph.createNode(type);
+            window.app.graph.add(node);
+            node.pos = [600, 300];
+            window.app.canvas.ds.scale = 1;
+            window.app.canvas.ds.offset = [0, 0];
+            window.app.canvas.selectNode(node);
+        }""",
+        name,
+    )
+    text = (ROOT / "web" / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    sentence = next(line for line in text.splitlines() if line and not line.startswith(("#", "!", "|")))
+    page.get_by_test_id("info-button").click()
+    page.get_by_text(sentence[:40]).first.wait_for()
+    if PICTURES:
+        shoot_node(page, Path(PICTURES) / f"{name}.png")
+    page.wait_for_function(
+        """() => {
+            const shown = [...document.querySelectorAll('.node-help-content img')];
+            return shown.length > 0 && shown.every((picture) => picture.complete && picture.naturalWidth > 0);
+        }"""
+    )

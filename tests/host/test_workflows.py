@@ -1,0 +1,118 @@
+"""The shipped workflows, as the frontend queues them, run in the host."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from igr_core.canvas import Finish, finish_garment
+from igr_core.demo_bundle import DEMO_BUNDLE
+from igr_core.geometry import make_view
+from igr_core.images import load_mask, load_photo
+from igr_core.restore import GarmentRestorer
+from tests.host.server import ROOT, Graph, Server
+
+HERE = Path(__file__).parent
+EXAMPLES = ROOT / "nodes" / "examples"
+NAMES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
+ABSENT_WEIGHTS = {"garment_tryon"}
+FILE_LISTS = {"unet_name", "clip_name", "vae_name"}
+"""Inputs whose choices are the files that a user has."""
+
+
+def api_form(name: str) -> Graph:
+    return json.loads((HERE / f"{name}.api.json").read_text(encoding="utf-8"))
+
+
+def saved(server: Server, graph: Graph) -> dict[str, list[torch.Tensor]]:
+    """Pictures (H, W, 3) in 0..1 by the prefix that each SaveImage gives them."""
+    outputs = server.run(graph)["outputs"]
+    pictures: dict[str, list[torch.Tensor]] = {}
+    for name, node in graph.items():
+        if node["class_type"] == "SaveImage":
+            files = [server.base / "output" / one["subfolder"] / one["filename"] for one in outputs[name]["images"]]
+            read = [torch.from_numpy(np.asarray(Image.open(file).convert("RGB"))) / 255 for file in files]
+            pictures[node["inputs"]["filename_prefix"]] = read
+    return pictures
+
+
+def covered(picture: torch.Tensor) -> float:
+    """Share of the pixels that are not white."""
+    return float((picture.amin(-1) < 0.9).float().mean())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_node_and_value_is_known_to_the_host(server: Server, name: str) -> None:
+    known = server.get("/object_info")
+    graph = api_form(name)
+    for number, node in graph.items():
+        kind = known[node["class_type"]]
+        required, optional = kind["input"].get("required", {}), kind["input"].get("optional", {})
+        assert set(required) <= set(node["inputs"]) <= set(required) | set(optional), (number, node["class_type"])
+        for key, value in node["inputs"].items():
+            _check_input(graph, known, key, value, {**required, **optional}[key])
+
+
+def _check_input(graph: Graph, known: dict[str, Any], key: str, value: Any, spec: list[Any]) -> None:
+    wanted = spec[0]
+    if isinstance(value, list):
+        given = known[graph[value[0]]["class_type"]]["output"][value[1]]
+        same = given == wanted or "*" in (given, wanted) or {str(given), str(wanted)} == {"COMBO", str(wanted)}
+        assert same or isinstance(given, list), (key, given, wanted)
+    elif key not in FILE_LISTS and (isinstance(wanted, list) or wanted == "COMBO"):
+        choices = wanted if isinstance(wanted, list) else spec[1]["options"]
+        folders = not choices or key == "folder"  # the host lists the user's own folders there
+        assert folders or value in choices, (key, value, choices)
+
+
+def test_the_main_workflow_gives_the_headless_picture(server: Server) -> None:
+    (given,) = saved(server, api_form("garment_restore"))["garment"]
+    restorer = GarmentRestorer.from_bundle(DEMO_BUNDLE)
+    config = restorer.info.model
+    photo, mask = load_photo(EXAMPLES / "upper.webp"), load_mask(EXAMPLES / "upper_mask.png")
+    view = make_view(photo, mask, config.native_size, config.view, config.image_encoder.image_size)
+    restored = restorer.restore(view, ["upper"], seed=0)
+    expected, _ = finish_garment(restored, Finish())
+    difference = (given - expected[0].movedim(0, -1)).abs()
+    assert given.shape == expected[0].movedim(0, -1).shape
+    assert float(difference.mean()) < 1 / 255 and float(difference.quantile(0.99)) < 4 / 255
+    assert covered(given) > 0.1
+
+
+def test_a_folder_goes_in_and_a_folder_comes_out(server: Server) -> None:
+    for folder, suffix in (("photos", ".webp"), ("masks", "_mask.png")):
+        (server.base / "input" / folder).mkdir(exist_ok=True)
+        for number, name in enumerate(("upper", "full")):
+            shutil.copy(EXAMPLES / f"{name}{suffix}", server.base / "input" / folder / f"{number}{Path(suffix).suffix}")
+    ((_, pictures),) = saved(server, api_form("garment_restore_batch")).items()
+    assert len(pictures) == 2 and all(covered(one) > 0.1 for one in pictures)
+    assert not torch.equal(*pictures)
+
+
+def test_three_garments_come_out_of_two_photos(server: Server) -> None:
+    pictures = saved(server, api_form("garment_restore_three_categories"))
+    assert set(pictures) == {"garment_upper", "garment_lower", "garment_full"}
+    assert all(covered(some[0]) > 0.05 for some in pictures.values())
+
+
+def test_the_tryon_workflow_restores_its_garment(server: Server) -> None:
+    graph = api_form("garment_tryon")
+    ends = [name for name, node in graph.items() if node["inputs"].get("filename_prefix") == "garment"]
+    kept = _upstream(graph, ends)
+    assert covered(saved(server, {name: graph[name] for name in kept})["garment"][0]) > 0.1
+    assert any(node["class_type"] == "ReferenceLatent" for name, node in graph.items() if name not in kept)
+
+
+def _upstream(graph: Graph, ends: list[str]) -> set[str]:
+    found = set(ends)
+    for name in ends:
+        sources = [value[0] for value in graph[name]["inputs"].values() if isinstance(value, list)]
+        found |= _upstream(graph, sources)
+    return found
