@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from igr_core.bundle import Bundle
 from igr_core.config import to_json
 from igr_core.demo_bundle import DEMO_BUNDLE
+from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 
 from .command import one_sentence
@@ -23,10 +24,13 @@ PARTS = ("vae", "image_encoder")
 def unpack(bundle: Bundle, part: str, out: Path) -> Path:
     """Write one part as OUT/PART/PART.safetensors with its .json, as the training of that part would have left it.
 
-    The .json keeps what the bundle knows of the part's training. Raises IGRError when the bundle does not carry it.
+    The .json keeps what the bundle knows of the part's training. Raises IGRError when the bundle does not carry it, or
+    when the file is there already: it may be the only copy of a long training.
     """
     tensors = bundle.tensors(part)
     path = out / part / f"{part}.safetensors"
+    if path.exists():
+        raise IGRError(f"{path} is there already: choose another --out, or move it away.")
     make_folder(path.parent)
     with atomic_file(path) as temporary:
         save_file(tensors, temporary)

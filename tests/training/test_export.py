@@ -184,3 +184,12 @@ def test_a_run_from_a_bundle_names_its_parent(bundle: Path, config: TrainConfig,
     assert training["parent"]["weights_sha256"] == bundle_weights_sha256(Bundle.open(bundle))
     assert training["parent"]["training"]["steps"] == 3 and training["steps"] == 1
     assert "parent" not in training["parent"]["training"]
+
+
+def test_unpacking_never_overwrites_a_part(bundle: Path, tmp_path: Path) -> None:
+    opened = Bundle.open(bundle)
+    path = unpack(opened, "vae", tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(IGRError, match="is there already"):
+        unpack(opened, "vae", tmp_path)
+    assert path.read_bytes() == before

@@ -51,7 +51,10 @@ class DrawConfig:
     crop_size: int = 224
     """Side in pixels of the crop p_g."""
     coarse: float = 0.16
-    """Smallest repeat of a pattern, as a share of the garment's length; 0 for the generator's whole range."""
+    """Smallest repeat of a pattern, as a share of the garment's length; 0 for the generator's whole range.
+
+    The demo's own narrowing, because fine patterns are lost at its size; draw with 0 for a larger model.
+    """
     corrupt_share: float = 0.5
     """Share of the pairs whose mask is spoiled as people and segmenters do."""
     corrupt_strength: float = 0.5
