@@ -57,7 +57,7 @@ def largest_piece(inside: Tensor) -> Tensor:
 
 def _labels(inside: Tensor) -> Tensor:
     """One number per piece (B, 1, H, W), 0 outside: the largest pixel number in it, spread until nothing changes."""
-    numbers = torch.arange(1, inside[0].numel() + 1, device=inside.device, dtype=torch.float64).view_as(inside[0])
+    numbers = torch.arange(1, inside[0].numel() + 1, device=inside.device, dtype=torch.float32).view_as(inside[0])
     labels = numbers * inside
     while True:
         before = labels

@@ -588,7 +588,7 @@ class GarmFusPatch:
                 # Concatenate, let the other node attend, keep the own half: it may give back as many tokens as it got.
                 keys, values = torch.cat([reference_key, key], 1), torch.cat([reference_value, value], 1)
                 out = attention(query, keys, values, positive=True)[:, -query.shape[1] :]
-                if strength == 1:
+                if strength >= 1:  # more than all of the other node's attention would be no attention any more
                     return out
                 return torch.lerp(attention(query, key, value, positive=True), out, strength)
 
