@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint format train-demo
+.PHONY: setup demo test lint bench format train-demo
 
 setup: $(STAMP)
 
@@ -25,6 +25,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+bench: $(STAMP)
+	@$(BIN)/python -m tests.host.bench $(BENCH)
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
