@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-PATIENCE = 300_000
+PATIENCE = 120_000
 """Milliseconds that the page may take: shared machines are slow at times."""
 VIEWPORT = {"width": 2200, "height": 980}
 
@@ -54,7 +54,7 @@ def open_template(page: Page, name: str) -> None:
     except TimeoutError:
         page.get_by_role("button", name="Templates").first.click()
     pack.click()
-    page.get_by_text(name, exact=True).first.click()
+    page.get_by_role("dialog").get_by_text(name, exact=True).first.click()
     page.wait_for_function("() => window.app.graph.nodes.some((node) => node.type.startsWith('IGR'))")
 
 
@@ -77,25 +77,14 @@ def fit_graph(page: Page) -> None:
 
 def shoot_node(page: Page, path: Path) -> None:
     """Take a picture of the one node on the canvas, with a margin."""
-    box = page.evaluate(
-        """() => {
-            const canvas = window.app.canvas, node = window.app.graph.nodes[0];
-            canvas.deselectAll();
-            canvas.ds.scale = 2;
-            canvas.ds.offset = [200 - node.pos[0], 120 - node.pos[1]];
-            canvas.setDirty(true, true);
-            return [node.size[0], node.size[1]];
-        }"""
-    )
+    script = """() => {
+        const canvas = window.app.canvas, [node] = window.app.graph.nodes;
+        const place = canvas.canvas.getBoundingClientRect();
+        const [x, y] = canvas.ds.convertOffsetToCanvas([node.pos[0], node.pos[1] - 30]);
+        canvas.deselectAll();
+        canvas.setDirty(true, true);
+        return {x: place.x + x - 12, y: place.y + y - 12, width: node.size[0] + 24, height: node.size[1] + 54};
+    }"""
+    box = page.evaluate(script)
     page.wait_for_timeout(1500)
-    margin, title, scale = 12, 30, 2
-    place = page.locator("#graph-canvas").bounding_box() or {"x": 0, "y": 0}
-    page.screenshot(
-        path=path,
-        clip={
-            "x": place["x"] + (200 - margin) * scale,
-            "y": place["y"] + (120 - title - margin) * scale,
-            "width": (box[0] + 2 * margin) * scale,
-            "height": (box[1] + title + 2 * margin) * scale,
-        },
-    )
+    page.screenshot(path=path, clip=box)

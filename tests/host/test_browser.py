@@ -1,7 +1,6 @@
 """A user's first minutes in the browser: templates open whole, Run gives a garment, help is a click away.
 
-With IGR_UPDATE=1 the API forms beside this file are written anew, and with IGR_PICTURES=FOLDER the screenshots of the
-README and the help pages.
+With IGR_UPDATE=1 the API forms beside this file and the pictures of README and help pages are made anew.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 WORKFLOWS = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 NODES = sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md"))
 COMPLAINTS = re.compile(r"missing (?:node|model)|went wrong", re.IGNORECASE)
-PICTURES = os.environ.get("IGR_PICTURES")
+UPDATE = bool(os.environ.get("IGR_UPDATE"))
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +44,9 @@ def test_the_template_runs_and_shows_the_garment(page: Page, server: Server) -> 
     (new,) = set(server.get("/history")) - before
     assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"
     assert not COMPLAINTS.search(page.inner_text("body"))
-    if PICTURES:
+    if UPDATE:
         fit_graph(page)
-        page.screenshot(path=Path(PICTURES) / "comfyui.png")
+        page.screenshot(path=ROOT / "docs" / "comfyui.jpg", type="jpeg", quality=85)
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -66,34 +65,33 @@ def test_no_node_of_a_workflow_is_missing(page: Page, name: str) -> None:
 def test_the_api_form_is_what_the_frontend_makes_of_the_workflow(page: Page, name: str) -> None:
     exported = api_form(page, json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8")))
     kept = Path(__file__).with_name(f"{name}.api.json")
-    if os.environ.get("IGR_UPDATE"):
+    if UPDATE:
         kept.write_text(json.dumps(exported, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     assert exported == json.loads(kept.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", NODES)
 def test_help_is_a_click_away(page: Page, name: str) -> None:
-    page.evaluate(
-        """(type) => {
-            window.app.graph.clear();
-            const node = window.LiteGraph.createNode(type);
-            window.app.graph.add(node);
-            node.pos = [600, 300];
-            window.app.canvas.ds.scale = 1;
-            window.app.canvas.ds.offset = [0, 0];
-            window.app.canvas.selectNode(node);
-        }""",
-        name,
-    )
+    script = """(type) => {
+        window.app.graph.clear();
+        const node = window.LiteGraph.createNode(type);
+        window.app.graph.add(node);
+        node.pos = [600, 300];
+        window.app.canvas.ds.scale = 1;
+        window.app.canvas.ds.offset = [0, 0];
+    }"""
+    page.evaluate(script, name)
+    if UPDATE:
+        (ROOT / "web" / "docs" / "img").mkdir(exist_ok=True)
+        shoot_node(page, ROOT / "web" / "docs" / "img" / f"{name}.png")
+    page.evaluate("() => window.app.canvas.selectNode(window.app.graph.nodes[0])")
+    page.get_by_test_id("info-button").click()
     text = (ROOT / "web" / "docs" / f"{name}.md").read_text(encoding="utf-8")
     sentence = next(line for line in text.splitlines() if line and not line.startswith(("#", "!", "|")))
-    page.get_by_test_id("info-button").click()
-    page.get_by_text(sentence[:40]).first.wait_for()
-    if PICTURES:
-        shoot_node(page, Path(PICTURES) / f"{name}.png")
+    page.get_by_text(sentence.split("`")[0].split("*")[0][:40].strip()).first.wait_for()
     page.wait_for_function(
-        """() => {
-            const shown = [...document.querySelectorAll('.node-help-content img')];
-            return shown.length > 0 && shown.every((picture) => picture.complete && picture.naturalWidth > 0);
-        }"""
+        """(name) => [...document.querySelectorAll('img')].some(
+            (picture) => picture.src.includes(name) && picture.complete && picture.naturalWidth > 0
+        )""",
+        arg=f"docs/img/{name}.png",
     )

@@ -38,7 +38,7 @@ def saved(server: Server, graph: Graph) -> dict[str, list[torch.Tensor]]:
     for name, node in graph.items():
         if node["class_type"] == "SaveImage":
             files = [server.base / "output" / one["subfolder"] / one["filename"] for one in outputs[name]["images"]]
-            read = [torch.from_numpy(np.asarray(Image.open(file).convert("RGB"))) / 255 for file in files]
+            read = [torch.from_numpy(np.array(Image.open(file).convert("RGB"))) / 255 for file in files]
             pictures[node["inputs"]["filename_prefix"]] = read
     return pictures
 
@@ -87,10 +87,10 @@ def test_the_main_workflow_gives_the_headless_picture(server: Server) -> None:
 
 
 def test_a_folder_goes_in_and_a_folder_comes_out(server: Server) -> None:
-    for folder, suffix in (("photos", ".webp"), ("masks", "_mask.png")):
+    for folder, ending in (("photos", ".webp"), ("masks", "_mask.png")):
         (server.base / "input" / folder).mkdir(exist_ok=True)
-        for number, name in enumerate(("upper", "full")):
-            shutil.copy(EXAMPLES / f"{name}{suffix}", server.base / "input" / folder / f"{number}{Path(suffix).suffix}")
+        for name in ("upper", "full"):
+            shutil.copy(EXAMPLES / f"{name}{ending}", server.base / "input" / folder)
     ((_, pictures),) = saved(server, api_form("garment_restore_batch")).items()
     assert len(pictures) == 2 and all(covered(one) > 0.1 for one in pictures)
     assert not torch.equal(*pictures)
