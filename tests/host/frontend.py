@@ -48,13 +48,14 @@ def open_template(page: Page, name: str) -> None:
     """Open a shipped workflow as a user does: template browser, the pack, the card."""
     from playwright.sync_api import TimeoutError
 
-    pack = page.get_by_text(PACK).first
+    page.keyboard.press("Escape")  # whatever an earlier workflow had to say
+    dialog = page.get_by_role("dialog").filter(has_text=PACK)
     try:
-        pack.wait_for(timeout=5000)  # at its very first start the frontend opens the browser by itself
+        dialog.wait_for(timeout=5000)  # at its very first start the frontend opens the browser by itself
     except TimeoutError:
         page.get_by_role("button", name="Templates").first.click()
-    pack.click()
-    page.get_by_role("dialog").get_by_text(name, exact=True).first.click()
+    dialog.get_by_text(PACK).first.click()
+    dialog.get_by_text(name, exact=True).first.click()
     page.wait_for_function("() => window.app.graph.nodes.some((node) => node.type.startsWith('IGR'))")
 
 
@@ -80,10 +81,10 @@ def shoot_node(page: Page, path: Path) -> None:
     script = """() => {
         const canvas = window.app.canvas, [node] = window.app.graph.nodes;
         const place = canvas.canvas.getBoundingClientRect();
-        const [x, y] = canvas.ds.convertOffsetToCanvas([node.pos[0], node.pos[1] - 30]);
+        const [x, y] = canvas.ds.convertOffsetToCanvas([node.pos[0], node.pos[1] - 52]);
         canvas.deselectAll();
         canvas.setDirty(true, true);
-        return {x: place.x + x - 12, y: place.y + y - 12, width: node.size[0] + 24, height: node.size[1] + 54};
+        return {x: place.x + x - 12, y: place.y + y - 12, width: node.size[0] + 24, height: node.size[1] + 76};
     }"""
     box = page.evaluate(script)
     page.wait_for_timeout(1500)

@@ -54,8 +54,7 @@ def test_no_node_of_a_workflow_is_missing(page: Page, name: str) -> None:
     open_template(page, name)
     script = """() => {
         const known = window.LiteGraph.registered_node_types;
-        const wrong = window.app.graph.nodes.filter((node) => !(node.type in known) || node.has_errors);
-        return wrong.map((node) => node.type);
+        return window.app.graph.nodes.map((node) => node.type).filter((type) => !(type in known));
     }"""
     assert page.evaluate(script) == []
     assert "missing node" not in page.inner_text("body").lower()
@@ -73,7 +72,8 @@ def test_the_api_form_is_what_the_frontend_makes_of_the_workflow(page: Page, nam
 @pytest.mark.parametrize("name", NODES)
 def test_help_is_a_click_away(page: Page, name: str) -> None:
     script = """(type) => {
-        window.app.graph.clear();
+        // Not clear(): the frontend hands the values of an earlier node on to the next one with the same id.
+        for (const earlier of [...window.app.graph.nodes]) window.app.graph.remove(earlier);
         const node = window.LiteGraph.createNode(type);
         window.app.graph.add(node);
         node.pos = [600, 300];

@@ -101,9 +101,7 @@ def test_the_ablation_without_an_image_prompt_needs_no_encoder(config: TrainConf
     check_fits(ablated, PreparedPairs([folder]), "training")
 
 
-@pytest.mark.parametrize(
-    "name", ["demo", "demo_further", "ablation_full", "ablation_no_garmnet", "ablation_no_image_prompt"]
-)
+@pytest.mark.parametrize("name", ["demo", "ablation_full", "ablation_no_garmnet", "ablation_no_image_prompt"])
 def test_shipped_configs_agree(name: str) -> None:
     """The model, its two parts and the drawing defaults describe one and the same thing."""
     config = load_config(TrainConfig, CONFIGS / f"{name}.yaml")
