@@ -28,34 +28,41 @@ def find_chromium() -> str | None:
 
 @contextmanager
 def open_frontend(server: Server, chromium: str) -> Iterator[Page]:
-    """The frontend of a running server, loaded and at rest."""
+    """The frontend of a running server, loaded and at rest, as it greets a user who has been here before."""
     from playwright.sync_api import sync_playwright
 
+    # At its very first start the frontend opens the template browser by itself, at a moment that nothing tells.
+    server.post("/settings/Comfy.TutorialCompleted", True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         try:
             page = browser.new_page(viewport=VIEWPORT)
             page.set_default_timeout(PATIENCE)
             page.goto(server.url)
-            page.wait_for_function("() => window.app?.graph && window.app.extensionManager")
+            page.wait_for_function("() => window.app?.extensionManager && window.app.graph?.nodes.length")
             page.get_by_role("button", name="Templates").first.wait_for()
             yield page
         finally:
             browser.close()
 
 
+def close_dialogs(page: Page) -> None:
+    """Put away whatever an earlier workflow had to say."""
+    dialogs = page.get_by_role("dialog")
+    while dialogs.count():
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(200)
+
+
 def open_template(page: Page, name: str) -> None:
     """Open a shipped workflow as a user does: template browser, the pack, the card."""
-    from playwright.sync_api import TimeoutError
-
-    page.keyboard.press("Escape")  # whatever an earlier workflow had to say
+    close_dialogs(page)
+    page.evaluate("() => window.app.graph.clear()")
+    page.get_by_role("button", name="Templates").first.click()
     dialog = page.get_by_role("dialog").filter(has_text=PACK)
-    try:
-        dialog.wait_for(timeout=5000)  # at its very first start the frontend opens the browser by itself
-    except TimeoutError:
-        page.get_by_role("button", name="Templates").first.click()
     dialog.get_by_text(PACK).first.click()
     dialog.get_by_text(name, exact=True).first.click()
+    dialog.wait_for(state="hidden")
     page.wait_for_function("() => window.app.graph.nodes.some((node) => node.type.startsWith('IGR'))")
 
 

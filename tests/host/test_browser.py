@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.host.frontend import api_form, find_chromium, fit_graph, open_frontend, open_template, shoot_node
+from tests.host.frontend import (
+    api_form,
+    close_dialogs,
+    find_chromium,
+    fit_graph,
+    open_frontend,
+    open_template,
+    shoot_node,
+)
 from tests.host.server import ROOT, Server
 
 if TYPE_CHECKING:
@@ -80,6 +88,7 @@ def test_help_is_a_click_away(page: Page, name: str) -> None:
         window.app.canvas.ds.scale = 1;
         window.app.canvas.ds.offset = [0, 0];
     }"""
+    close_dialogs(page)
     page.evaluate(script, name)
     if UPDATE:
         (ROOT / "web" / "docs" / "img").mkdir(exist_ok=True)
