@@ -19,7 +19,8 @@ from .command import command_line
 from .optimizers import OptimizerName, build_optimizer, set_rate
 from .parts import write_summary
 from .provenance import note_start, noted_commands, noted_revisions, versions
-from .run import Average, RunFolder, cosine_rate, load_latest, save_checkpoint
+from .run import Average, RunFolder, load_latest, save_checkpoint
+from .schedule import cosine_rate
 
 
 @dataclass(frozen=True)

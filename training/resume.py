@@ -10,6 +10,7 @@ from igr_core.config import from_json, to_json
 from igr_core.errors import IGRError
 
 from .config import TrainConfig
+from .schedule import rate_share
 
 FREE = frozenset(
     {
@@ -29,16 +30,26 @@ FREE = frozenset(
 """Entries that do not change what a step computes: length, end of the schedule, logs, checkpoints, validation."""
 
 
-def check_same_run(config: TrainConfig, saved: str, where: str) -> None:
-    """Raise IGRError naming the first entry in which `config` differs from the JSON config of a checkpoint."""
-    before, now = (
-        dict(_flat(to_json(one))) for one in (from_json(TrainConfig, json.loads(saved), f"{where} (config)"), config)
-    )
-    for name in sorted(before.keys() | now.keys()):
-        if name not in FREE and before.get(name) != now.get(name):
+def check_same_run(config: TrainConfig, saved: str, step: int, where: str) -> None:
+    """Raise IGRError if `config` would make a run of `step` steps, trained with the JSON config `saved`, another run.
+
+    Length and decay may change only while no step that was taken would have had another learning rate.
+    """
+    before = from_json(TrainConfig, json.loads(saved), f"{where} (config)")
+    old, new = (dict(_flat(to_json(one))) for one in (before, config))
+    for name in sorted(old.keys() | new.keys()):
+        if name not in FREE and old.get(name) != new.get(name):
             raise IGRError(
-                f"{where} was trained with {name} = {before.get(name)!r} and the config says {now.get(name)!r}: "
+                f"{where} was trained with {name} = {old.get(name)!r} and the config says {new.get(name)!r}: "
                 "put it back, or choose another --run folder."
+            )
+    for taken in range(step):
+        if rate_share(before.optimizer, taken, before.steps) != rate_share(config.optimizer, taken, config.steps):
+            raise IGRError(
+                f"{where} has {step} steps, and with steps = {config.steps} and decay_steps = "
+                f"{config.optimizer.decay_steps} step {taken} would have had another learning rate: put back "
+                f"{before.steps} and {before.optimizer.decay_steps}, delete the checkpoints after step {taken}, "
+                "or start another --run from an exported bundle (init_bundle)."
             )
 
 

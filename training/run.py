@@ -229,14 +229,6 @@ class Average:
             self.weights[name].copy_(weight)
 
 
-def cosine_rate(step: int, steps: int, warmup: int, floor: float = 0.02) -> float:
-    """Share of the learning rate at a step: linear warm-up, then half a cosine down to `floor`."""
-    if step < warmup:
-        return (step + 1) / warmup
-    progress = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return floor + (1 - floor) * 0.5 * (1 + float(np.cos(np.pi * progress)))
-
-
 def step_generator(seed: int, step: int) -> torch.Generator:
     """Random numbers that belong to one step of one run, whatever ran before it."""
     return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))

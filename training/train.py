@@ -33,7 +33,6 @@ from .resume import check_same_run
 from .run import (
     Average,
     RunFolder,
-    cosine_rate,
     load_config,
     load_latest,
     parameter_count,
@@ -43,6 +42,7 @@ from .run import (
     step_generator,
     write_text,
 )
+from .schedule import rate_share
 from .validation import Validator
 
 
@@ -112,7 +112,7 @@ class Trainer:
         if from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint") != self.bare.config:
             raise IGRError(f"{self.run.path} was trained with another model config: choose another --run folder.")
         if "train_config" in state:  # checkpoints of older versions lack it
-            check_same_run(self.config, state["train_config"], str(self.run.path))
+            check_same_run(self.config, state["train_config"], checkpoint.step, str(self.run.path))
         self.bare.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.load_state_dict(state["average"])
@@ -146,13 +146,7 @@ class Trainer:
 
     def learning_rate_share(self) -> float:
         """Share of the peak learning rate at the current step."""
-        optimizer = self.config.optimizer
-        if optimizer.schedule == "cosine":
-            return cosine_rate(self.step, self.config.steps, optimizer.warmup_steps)
-        share = min(1.0, (self.step + 1) / max(1, optimizer.warmup_steps))
-        if optimizer.schedule == "decay":
-            share *= min(1.0, (self.config.steps - self.step) / max(1, optimizer.decay_steps))
-        return share
+        return rate_share(self.config.optimizer, self.step, self.config.steps)
 
     def _micro_step(self, number: int, batch: Batch) -> Tensor:
         """Leave the gradients of one batch; gives its loss."""

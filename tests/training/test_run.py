@@ -16,7 +16,6 @@ from training.provenance import ROOT
 from training.run import (
     Average,
     RunFolder,
-    cosine_rate,
     load_config,
     load_latest,
     random_state,
@@ -170,13 +169,6 @@ def test_average_follows_and_swaps() -> None:
     again.load_state_dict(average.state_dict())
     assert again.steps == 20
     assert torch.equal(again.weights["weight"], kept)
-
-
-def test_cosine_rate() -> None:
-    assert cosine_rate(0, 100, 10) == pytest.approx(0.1)
-    assert cosine_rate(10, 100, 10) == pytest.approx(1.0)
-    assert cosine_rate(100, 100, 10) == pytest.approx(0.02)
-    assert cosine_rate(1000, 100, 10) == pytest.approx(0.02)
 
 
 def test_step_generator_depends_on_seed_and_step_only() -> None:

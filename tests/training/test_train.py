@@ -261,6 +261,26 @@ def test_length_logs_and_validation_may_change(config: TrainConfig, uninterrupte
     assert Trainer(longer, RunFolder(uninterrupted)).step == 6
 
 
+def test_a_run_may_be_prolonged_before_its_decay_and_not_in_it(config: TrainConfig, tmp_path: Path) -> None:
+    def lasting(steps: int, decay_steps: int, schedule: str = "decay") -> TrainConfig:
+        optimizer = replace(config.optimizer, schedule=schedule, decay_steps=decay_steps)
+        return replace(config, steps=steps, optimizer=optimizer, checkpoint_every=2)
+
+    run(lasting(2, 0), tmp_path)
+    assert Trainer(lasting(6, 4), RunFolder(tmp_path)).step == 2
+    run(lasting(4, 2), tmp_path)  # decays from step 2 on
+    assert Trainer(lasting(4, 2), RunFolder(tmp_path)).step == 4
+    for other in (lasting(8, 2), lasting(4, 1)):
+        with pytest.raises(IGRError, match="step 3 would have had another learning rate: put back 4 and 2"):
+            Trainer(other, RunFolder(tmp_path))
+    assert (tmp_path / "checkpoints" / "step-000000002.pt").is_file()
+    (tmp_path / "checkpoints" / "step-000000004.pt").unlink()  # the remedy
+    assert Trainer(lasting(8, 2), RunFolder(tmp_path)).step == 2
+    run(lasting(2, 0, "cosine"), tmp_path / "cosine")
+    with pytest.raises(IGRError, match="another learning rate"):
+        Trainer(lasting(3, 0, "cosine"), RunFolder(tmp_path / "cosine"))
+
+
 def test_refused_config_is_not_written_over_the_runs_own(config: TrainConfig, tmp_path: Path) -> None:
     run(replace(config, steps=1), tmp_path / "run")
     before = (tmp_path / "run" / "config.json").read_bytes()
