@@ -24,6 +24,8 @@ METADATA_KEY = "igr"
 PARTS = ("denoiser", "garmnet", "image_prompt", "prompts", "vae", "image_encoder")
 """Every part that a bundle may carry, in the order that they are shown."""
 
+_ORIGINAL_CONV_IN = "input_blocks.0.0.weight"
+
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -85,22 +87,32 @@ class Bundle:
     def tensors(self, part: str) -> dict[str, Tensor]:
         """Read a part's tensors, named without the part's prefix.
 
-        Raises IGRError when the bundle does not carry the part or the file has gone since it was opened.
+        Raises IGRError when the bundle does not carry the part, the file has gone since it was opened, or a weight is
+        NaN or infinite.
         """
         names = self._carried(part)
         try:
             with safe_open(self.path, framework="pt") as handle:
-                return {name: handle.get_tensor(f"{part}.{name}") for name in names}
+                tensors = {name: handle.get_tensor(f"{part}.{name}") for name in names}
         except (OSError, SafetensorError) as error:
             raise IGRError(f"{self.path} changed or vanished while it was read: load it again.") from error
+        for name, value in tensors.items():
+            if not _is_finite(value):
+                raise IGRError(f"{self.path} has NaN or infinite values in {part}.{name}: use an intact bundle.")
+        return tensors
 
     def check_fit(self, module: nn.Module, part: str) -> None:
         """Compare the names and shapes of a part with a module's, without reading any weight.
 
         Raises IGRError naming the file, the part and the first few tensors that do not fit.
         """
-        wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-        problem = _compare(wanted, self._carried(part))
+        carried = self._carried(part)
+        if _conv_in_name(part, self._shapes) == f"{part}.{_ORIGINAL_CONV_IN}":
+            raise IGRError(
+                f"The {part} of {self.path} has Stable Diffusion's own tensor names, which only ComfyUI reads: "
+                "give it diffusers' names."
+            )
+        problem = _compare({name: tuple(value.shape) for name, value in module.state_dict().items()}, carried)
         if problem:
             raise IGRError(f"The {part} of {self.path} does not fit its config: {problem}; use an intact bundle.")
 
@@ -149,7 +161,7 @@ def save_bundle(path: str | Path, info: BundleInfo, parts: Mapping[str, Mapping[
     tensors = {f"{part}.{name}": value for part in parts for name, value in parts[part].items()}
     _check_parts(path, info.model, {key: tuple(value.shape) for key, value in tensors.items()})
     for key, value in tensors.items():
-        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+        if not _is_finite(value):
             raise IGRError(f"{path} was not written: {key} has NaN or infinite values; export an earlier checkpoint.")
     with atomic_file(path) as temporary:
         try:
@@ -261,7 +273,7 @@ def _check_image_prompt_width(path: Path, model: ModelConfig) -> None:
 
 def _conv_in_name(part: str, shapes: Shapes) -> str:
     """Name of a UNet's first weight: diffusers', or Stable Diffusion's own, which ComfyUI reads too."""
-    original = f"{part}.input_blocks.0.0.weight"
+    original = f"{part}.{_ORIGINAL_CONV_IN}"
     return original if original in shapes else f"{part}.conv_in.weight"
 
 
@@ -292,6 +304,10 @@ def _first(items: Iterable[str], count: int = 3) -> str:
 
 def _shape(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) or "a scalar"
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
 
 
 def _own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -150,6 +150,26 @@ def test_check_fit_compares_names_and_shapes_and_reads_no_weight(saved: Path):
         bundle.load_into(conv_in(5), "garmnet")
 
 
+def test_weights_that_are_no_numbers_are_named(saved: Path):
+    def spoil(tensors: dict) -> dict:
+        tensors["garmnet.conv_in.weight"][0, 0, 0, 0] = torch.nan
+        return tensors
+
+    bundle = Bundle.open(rewrite(saved, change_tensors=spoil))
+    bundle.tensors("denoiser")
+    with pytest.raises(IGRError, match=r"tiny.safetensors has NaN or infinite values in garmnet.conv_in.weight: use"):
+        bundle.tensors("garmnet")
+
+
+def test_tensor_names_that_only_the_nodes_read_are_told(saved: Path):
+    def rename(tensors: dict) -> dict:
+        return {name.replace("denoiser.conv_in", "denoiser.input_blocks.0.0"): one for name, one in tensors.items()}
+
+    bundle = Bundle.open(rewrite(saved, change_tensors=rename))
+    with pytest.raises(IGRError, match="denoiser of .* has Stable Diffusion's own tensor names.*give it diffusers'"):
+        bundle.check_fit(conv_in(4), "denoiser")
+
+
 def test_fill_checks_every_part_before_it_loads_one(saved: Path):
     bundle, garmnet = Bundle.open(saved), conv_in(5)
     before = garmnet.conv_in.weight.clone()
