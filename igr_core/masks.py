@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .errors import IGRError
 from .flood import COARSE_SIDE, border, flood, pool_any
 from .inputs import MASK_THRESHOLD
 
@@ -13,13 +14,18 @@ from .inputs import MASK_THRESHOLD
 def mend_mask(
     mask: Tensor, *, grow: int = 0, feather: int = 0, fill_holes: bool = False, largest_only: bool = False
 ) -> Tensor:
-    """Mend masks (B, 1, H, W) in 0..1, in this order: largest piece, holes, growing and feathering by pixels."""
+    """Mend masks (B, 1, H, W) in 0..1, in this order: largest piece, holes, growing and feathering by pixels.
+
+    Raises IGRError when shrinking (a negative `grow`) leaves nothing of a mask that showed something.
+    """
     if largest_only:
         mask = mask * largest_piece(mask >= MASK_THRESHOLD)
     if fill_holes:
         mask = torch.where(holes(mask >= MASK_THRESHOLD), 1.0, mask)
     if grow:
-        mask = grow_mask(mask, grow)
+        shown, mask = _shows(mask), grow_mask(mask, grow)
+        if bool((shown & ~_shows(mask)).any()):
+            raise IGRError(f"grow = {grow} leaves nothing of the mask: shrink it less.")
     return feather_mask(mask, feather) if feather else mask
 
 
@@ -53,6 +59,11 @@ def largest_piece(inside: Tensor) -> Tensor:
     kept = torch.stack([_largest_label(one) for one in _labels(coarse)])
     fine = kept.repeat_interleave(cell, -2).repeat_interleave(cell, -1)
     return inside & fine[..., : inside.shape[-2], : inside.shape[-1]]
+
+
+def _shows(mask: Tensor) -> Tensor:
+    """Which masks (B, 1, H, W) show anything, (B,)."""
+    return (mask >= MASK_THRESHOLD).flatten(1).any(1)
 
 
 def _labels(inside: Tensor) -> Tensor:

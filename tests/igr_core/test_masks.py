@@ -1,7 +1,9 @@
 """Mending garment masks."""
 
+import pytest
 import torch
 
+from igr_core.errors import IGRError
 from igr_core.masks import feather_mask, grow_mask, holes, largest_piece, mend_mask
 
 
@@ -14,6 +16,14 @@ def square(size: int = 40, start: int = 10, stop: int = 30) -> torch.Tensor:
 def test_growing_and_shrinking_move_the_edge_by_so_many_pixels():
     assert torch.equal(grow_mask(square(), 3), square(start=7, stop=33))
     assert torch.equal(grow_mask(square(), -3), square(start=13, stop=27))
+
+
+def test_shrinking_a_mask_away_is_refused():
+    mask = torch.zeros(2, 1, 32, 32)
+    mask[0, :, 8:12, 8:12] = 1  # the second one shows nothing from the start
+    assert float(mend_mask(mask, grow=-1).sum()) == 4
+    with pytest.raises(IGRError, match="grow = -2 leaves nothing of the mask: shrink it less"):
+        mend_mask(mask, grow=-2)
 
 
 def test_feathering_softens_the_edge_and_nothing_else():
