@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import comfy.clip_vision
+import comfy.diffusers_convert
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_management
@@ -150,8 +152,11 @@ def load_unet(config: ModelConfig, unet: UNetConfig, tensors: dict[str, Tensor],
     return patcher
 
 
-def load_vae(config: VAEConfig, tensors: dict[str, Tensor]) -> Any:
-    """The bundle's autoencoder as the host's VAE; raises IGRError for one that the host cannot build."""
+def load_vae(config: VAEConfig, tensors: dict[str, Tensor], label: str) -> Any:
+    """The bundle's autoencoder as the host's VAE.
+
+    Raises IGRError for one that the host cannot build, and naming `label` when tensors are missing or foreign.
+    """
     first = config.block_out_channels[0]
     if len(config.block_out_channels) != 4 or any(width % first for width in config.block_out_channels):
         raise IGRError(f"ComfyUI cannot run a VAE of widths {config.block_out_channels}: give an SD1.5 VAE beside it.")
@@ -167,8 +172,13 @@ def load_vae(config: VAEConfig, tensors: dict[str, Tensor]) -> Any:
         "attn_resolutions": [],
         "dropout": 0.0,
     }
-    vae = comfy.sd.VAE(sd=tensors, config={"params": {"ddconfig": shape, "embed_dim": config.latent_channels}})
-    vae.throw_exception_if_invalid()
+    host_config = {"params": {"ddconfig": shape, "embed_dim": config.latent_channels}}
+    with _as_damage(label):
+        vae = comfy.sd.VAE(sd=dict(tensors), config=host_config)
+        vae.throw_exception_if_invalid()
+        by_diffusers = any(name.startswith("decoder.up_blocks.") for name in tensors)
+        known = comfy.diffusers_convert.convert_vae_state_dict(dict(tensors)) if by_diffusers else tensors
+    _check_names(vae.first_stage_model, known, label)
     return vae
 
 
@@ -190,8 +200,11 @@ def fit_preview(denoiser: Any, vae: Any, config: VAEConfig) -> None:
     latent_format.taesd_decoder_name = None
 
 
-def load_image_encoder(config: ImageEncoderConfig, tensors: dict[str, Tensor]) -> Any:
-    """The bundle's CLIP vision tower as the host's ClipVisionModel; raises IGRError when tensors are missing."""
+def load_image_encoder(config: ImageEncoderConfig, tensors: dict[str, Tensor], label: str) -> Any:
+    """The bundle's CLIP vision tower as the host's ClipVisionModel.
+
+    Raises IGRError naming `label` when tensors are missing or foreign.
+    """
     shape = {
         "model_type": "clip_vision_model",
         "hidden_size": config.hidden_size,
@@ -209,9 +222,10 @@ def load_image_encoder(config: ImageEncoderConfig, tensors: dict[str, Tensor]) -
         path = Path(folder) / "config.json"
         path.write_text(json.dumps(shape), encoding="utf-8")
         encoder = comfy.clip_vision.ClipVisionModel(str(path))
-    missing, _ = encoder.load_sd(tensors)
+    with _as_damage(label):
+        missing, _ = encoder.load_sd(tensors)
     if missing:
-        raise IGRError(f"The bundle's image_encoder lacks {missing[0]}: export the bundle again.")
+        raise IGRError(f"The {label} lacks {missing[0]}: export the bundle again.")
     return encoder
 
 
@@ -285,6 +299,16 @@ def _to_host_names(tensors: dict[str, Tensor], unet_config: dict[str, Any], labe
     if foreign:
         raise IGRError(f"The {label} has the unexpected tensor {foreign[0]}: export the bundle again.")
     return {names[name]: value for name, value in tensors.items()}
+
+
+@contextmanager
+def _as_damage(label: str) -> Iterator[None]:
+    """Turn the host's complaints about tensors into one sentence."""
+    try:
+        yield
+    except (RuntimeError, KeyError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise IGRError(f"The {label} does not fit its config ({reason}): export the bundle again.") from error
 
 
 def _check_names(module: nn.Module, tensors: dict[str, Tensor], label: str) -> None:

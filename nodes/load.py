@@ -103,9 +103,11 @@ def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[A
         bundle.load_into(module, "image_prompt")
         image_prompt = host.load_image_prompt(module, denoiser)
         if clip_vision is None:
-            clip_vision = host.load_image_encoder(config.image_encoder, bundle.tensors("image_encoder"))
+            clip_vision = host.load_image_encoder(
+                config.image_encoder, bundle.tensors("image_encoder"), f"image_encoder of {path}"
+            )
     if vae is None:
-        vae = host.load_vae(config.vae, bundle.tensors("vae"))
+        vae = host.load_vae(config.vae, bundle.tensors("vae"), f"vae of {path}")
     host.fit_preview(denoiser, vae, config.vae)
     prompts = {name: value.float() for name, value in bundle.prompts().items()}
     encoder = clip_vision if image_prompt is not None else None

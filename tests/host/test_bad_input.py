@@ -24,8 +24,12 @@ RUN_ERRORS = {
     "other size": (mask_of(1.0, 500), "IGRGarmentView.*resize the mask to 576×768"),
     "no adapter": (without_adapter(), "IGRGarmentView.*connect IGR Load's adapter"),
     "odd size": (with_inputs(restore(), "view", size="custom", custom_size="72x72"), "IGRGarmentView.*nearest is"),
+    "shrunk away": (with_inputs(restore(), "view", grow=-128), "IGRGarmentView.*grow = -128 leaves nothing"),
     "truncated": (restore("cut.safetensors"), "IGRLoad.*cut.safetensors.*truncated"),
     "foreign": (restore("lora.safetensors"), "IGRLoad.*lora.safetensors is not an IGR bundle"),
+    "not a number": (restore("nan.safetensors"), "IGRLoad.*nan.safetensors has NaN or infinite values in garmnet"),
+    "part of a vae": (restore("part.safetensors"), "IGRLoad.*vae of .*part.safetensors lacks decoder.conv_out.weight"),
+    "another vae": (restore("other.safetensors"), "IGRLoad.*vae of .*other.safetensors does not fit its config"),
     "swapped": (with_inputs(restore(), "apply", start_percent=0.8, end_percent=0.2), "IGRApply.*swap them"),
     "levels": (with_inputs(restore(), "apply", level_strengths="1, 1, 1"), "IGRApply.*2 levels"),
 }
@@ -42,10 +46,21 @@ REFUSED = {
 def broken_bundles(server: Server) -> None:
     """Put broken bundles beside the good one."""
     import torch
-    from safetensors.torch import save_file
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
 
     folder = server.base / "models" / "igr"
     (folder / "cut.safetensors").write_bytes((folder / TINY).read_bytes()[:5000])
+    with safe_open(folder / TINY, framework="pt") as file:
+        metadata = file.metadata()
+    good = load_file(folder / TINY)
+    for name, change in {
+        "nan": {"garmnet.conv_in.weight": torch.full_like(good["garmnet.conv_in.weight"], torch.nan)},
+        "part": {"vae.decoder.conv_out.weight": None},
+        "other": {"vae.decoder.conv_out.weight": torch.zeros(3, 1, 3, 3)},
+    }.items():
+        tensors = {key: value for key, value in {**good, **change}.items() if value is not None}
+        save_file(tensors, folder / f"{name}.safetensors", metadata=metadata)
     save_file({"lora_unet_x.lora_up.weight": torch.zeros(1)}, folder / "lora.safetensors")
 
 
