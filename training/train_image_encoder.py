@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import torch
 import torch.nn.functional as F
 import typer
+from einops import rearrange
 from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
@@ -55,7 +56,13 @@ class ImageEncoderTraining(PartTraining):
     contrast_weight: float = 0.5
     """Weight of the symmetric InfoNCE between crop and flat garment."""
     thumbnail_weight: float = 10.0
-    """Weight of the mean absolute error of the flat garment's thumbnail, told from the crop."""
+    """Weight of the mean absolute error of the flat garment's thumbnail, told from the crop's embedding."""
+    flat_weight: float = 10.0
+    """Weight of the mean absolute error of the flat garment's cells, told from the crop's penultimate hidden states."""
+    flat_cells: tuple[int, int] = (6, 8)
+    """Width and height of the grid of cells."""
+    flat_detail: int = 8
+    """Pixels per cell side that flat_weight asks for."""
     patch_weight: float = 1.0
     """Weight of the mean absolute error of each patch's own pixels, told from its penultimate hidden state."""
     patch_detail: int = 8
@@ -86,14 +93,16 @@ class Corpus:
         self.labels = {
             name: torch.tensor([known.get(str(one.get(name)), -100) for one in told]) for name, known in numbers.items()
         }
-        width, height = config.thumbnail
-        flats, thumbnails = [], []
+        (width, height), (columns, lines), detail = config.thumbnail, config.flat_cells, config.flat_detail
+        flats, thumbnails, cells = [], [], []
         for row in tqdm(self.rows, desc=f"reading {folder}", unit="pair", mininterval=5):
             garment = self.pairs.take("garment", [row]).float() / 255
             silhouette = self.pairs.take("silhouette", [row]).float() / 255
             thumbnails.append(F.interpolate(garment, (height, width), mode="area"))
+            small = F.interpolate(garment, (lines * detail, columns * detail), mode="area")
+            cells.append(rearrange(small, "b c (h p) (w q) -> b (h w) (c p q)", p=detail, q=detail))
             flats.append((crop_garment(garment, silhouette, mask_box(silhouette), self.size) * 255).round().byte())
-        self.flats, self.thumbnails = torch.cat(flats), torch.cat(thumbnails)
+        self.flats, self.thumbnails, self.cells = torch.cat(flats), torch.cat(thumbnails), torch.cat(cells)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -110,6 +119,26 @@ class Corpus:
         return preprocess(self.flats[picks].float() / 255)
 
 
+class FlatCells(nn.Module):
+    """The flat garment, cell by cell, read from hidden states as a resampler reads them: by learned queries."""
+
+    def __init__(self, config: ImageEncoderTraining) -> None:
+        super().__init__()
+        shape, (columns, lines) = config.image_encoder, config.flat_cells
+        width = shape.hidden_size
+        self.queries = nn.Parameter(torch.randn(lines * columns, width) / width**0.5)
+        self.norm = nn.LayerNorm(width)
+        self.read = nn.TransformerDecoderLayer(
+            width, shape.num_attention_heads, shape.intermediate_size, dropout=0.0, batch_first=True, norm_first=True
+        )
+        self.draw = nn.Linear(width, 3 * config.flat_detail**2)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Hidden states (B, 1 + patches, C) → pixels of each cell, (B, cells, 3 flat_detail²)."""
+        queries = self.queries.expand(len(tokens), -1, -1)
+        return self.draw(self.read(queries, self.norm(tokens)))
+
+
 class EncoderTask(nn.Module):
     """The tower with the heads that are thrown away after training."""
 
@@ -122,7 +151,7 @@ class EncoderTask(nn.Module):
         keep_fp32(self.tower.vision_model.embeddings)
         self.logit_scale = nn.Parameter(torch.tensor(2.0))
         self.from_embedding = nn.Linear(shape.projection_dim, outputs)
-        self.from_tokens = nn.Linear(2 * shape.hidden_size, outputs)
+        self.from_tokens = FlatCells(config)
         self.from_patch = nn.Linear(shape.hidden_size, 3 * config.patch_detail**2)
         self.classify = nn.ModuleDict({name: nn.Linear(shape.projection_dim, len(w)) for name, w in words.items()})
 
@@ -130,11 +159,6 @@ class EncoderTask(nn.Module):
         """Image embedding (B, D) and penultimate hidden states (B, 1 + patches, C): what image prompts are made of."""
         output = self.tower(pixel_values=pixels, output_hidden_states=True)
         return output.image_embeds.float(), output.hidden_states[-2].float()
-
-    def thumbnails(self, embedding: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """The flat garment's thumbnail, (B, 3 h w), told from the embedding and from the hidden states."""
-        pooled = torch.cat([tokens[:, 0], tokens[:, 1:].mean(1)], -1)  # (B, 2 C)
-        return self.from_embedding(embedding), self.from_tokens(pooled)
 
     def similarity(self, crops: Tensor, flats: Tensor) -> Tensor:
         """Scaled cosine similarity (B, B) of two sets of embeddings."""
@@ -163,10 +187,11 @@ def encoder_loss(task: EncoderTask, corpus: Corpus, picks: Tensor, config: Image
     crop, flat = embeddings[:count], embeddings[count:]
     similarity, own = task.similarity(crop, flat), torch.arange(count, device=device)
     thumbnail = corpus.thumbnails[picks].flatten(1).to(device)
-    told = task.thumbnails(crop, tokens[:count])
+    cells = corpus.cells[picks].to(device)
     terms = {
         "contrast": (F.cross_entropy(similarity, own) + F.cross_entropy(similarity.T, own)) / 2,
-        "thumbnail": sum((F.l1_loss(one, thumbnail) for one in told), torch.zeros(())),
+        "thumbnail": F.l1_loss(task.from_embedding(crop), thumbnail),
+        "flat": F.l1_loss(task.from_tokens(tokens[:count]), cells),
         "patch": F.l1_loss(task.from_patch(tokens[:, 1:]), patch_pixels(pixels, config)),
     }
     for name, labels in corpus.labels.items():
@@ -174,6 +199,7 @@ def encoder_loss(task: EncoderTask, corpus: Corpus, picks: Tensor, config: Image
     weights = {
         "contrast": config.contrast_weight,
         "thumbnail": config.thumbnail_weight,
+        "flat": config.flat_weight,
         "patch": config.patch_weight,
     }
     terms["total"] = sum(
@@ -199,13 +225,14 @@ def measure(task: EncoderTask, held_out: Corpus, config: ImageEncoderTraining) -
         flat = torch.cat([embedding for embedding, _ in _in_parts(task, held_out.flat, picks)])
     thumbnail = held_out.thumbnails[picks].flatten(1).to(device)
     patches = patch_pixels(held_out.crops(picks).to(device), config)
-    from_embedding, from_tokens = task.thumbnails(crop, tokens)
+    cells = held_out.cells[picks].to(device)
     scores = {
         "retrieval_at_1": _share(task.similarity(crop, flat).argmax(1).cpu() == picks),
-        "thumbnail_l1": float(F.l1_loss(from_embedding, thumbnail)),
-        "thumbnail_l1_tokens": float(F.l1_loss(from_tokens, thumbnail)),
+        "thumbnail_l1": float(F.l1_loss(task.from_embedding(crop), thumbnail)),
         "patch_l1": float(F.l1_loss(task.from_patch(tokens[:, 1:]), patches)),
         "thumbnail_l1_of_mean": float(F.l1_loss(thumbnail.mean(0).expand_as(thumbnail), thumbnail)),
+        "flat_l1": float(F.l1_loss(task.from_tokens(tokens), cells)),
+        "flat_l1_of_mean": float(F.l1_loss(cells.mean(0).expand_as(cells), cells)),
         "embedding_std": float(crop.std()),
     }
     for name, labels in held_out.labels.items():

@@ -46,6 +46,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> ImageEncoderTraining:
         batch=3,
         warmup=1,
         thumbnail=(3, 4),
+        flat_cells=(2, 2),
+        flat_detail=4,
         patch_detail=2,
         minimum_visible=0.0,
         bfloat16=False,
@@ -99,7 +101,7 @@ def test_every_part_of_the_loss_teaches(tiny: ImageEncoderTraining) -> None:
     corpus = Corpus(tiny.data, tiny)
     task = EncoderTask(tiny, corpus.words)
     terms = encoder_loss(task, corpus, torch.arange(3), tiny)
-    assert {"contrast", "thumbnail", "patch", "total", *tiny.labels} == set(terms)
+    assert {"contrast", "thumbnail", "flat", "patch", "total", *tiny.labels} == set(terms)
     terms["total"].backward()
     # The last layer feeds the embedding, the one before it the hidden states; nothing trained is left out.
     without = [name for name, weight in task.named_parameters() if weight.grad is None]
