@@ -41,14 +41,11 @@ class DropConfig:
     """Reference alone."""
     image_prompt_start: float | None = None
     """Share of image-prompt drop at the first step, falling linearly to image_prompt; None for constant."""
-    reference_start: float | None = None
-    """Share of reference drop at the first step, falling linearly to reference; None for constant."""
     start_steps: int = 0
-    """Steps over which image_prompt_start and reference_start fall."""
+    """Steps over which image_prompt_start falls."""
 
     def __post_init__(self) -> None:
-        image_prompt = max(self.image_prompt, self.image_prompt_start or 0.0)
-        total = self.everything + image_prompt + max(self.reference, self.reference_start or 0.0)
+        total = self.everything + max(self.image_prompt, self.image_prompt_start or 0.0) + self.reference
         if min(self.everything, self.image_prompt, self.reference) < 0 or total > 1:
             raise IGRError(f"drop: the shares must be at least 0 and sum to 1 at most; they sum to {total:.2f}.")
 

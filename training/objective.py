@@ -40,18 +40,11 @@ class Rows:
 
 def drop_at(drop: DropConfig, step: int) -> DropConfig:
     """The drop shares in force at a step."""
-    if step >= drop.start_steps:
+    if drop.image_prompt_start is None or step >= drop.start_steps:
         return drop
     share = step / drop.start_steps
-
-    def between(start: float | None, end: float) -> float:
-        return end if start is None else start + share * (end - start)
-
-    return replace(
-        drop,
-        image_prompt=between(drop.image_prompt_start, drop.image_prompt),
-        reference=between(drop.reference_start, drop.reference),
-    )
+    image_prompt = drop.image_prompt_start + share * (drop.image_prompt - drop.image_prompt_start)
+    return replace(drop, image_prompt=image_prompt)
 
 
 def draw_rows(

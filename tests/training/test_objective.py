@@ -54,16 +54,11 @@ def test_drop_shares_are_the_configured_ones() -> None:
 def test_drop_curriculum_falls_to_the_configured_share() -> None:
     drop = DropConfig(image_prompt=0.05, image_prompt_start=0.25, start_steps=100)
     assert [round(drop_at(drop, step).image_prompt, 3) for step in (0, 50, 100, 900)] == [0.25, 0.15, 0.05, 0.05]
-    assert {drop_at(drop, step).reference for step in (0, 50, 100)} == {0.05}
-    drop = DropConfig(reference=0.05, reference_start=0.25, start_steps=100)
-    assert [round(drop_at(drop, step).reference, 3) for step in (0, 50, 100, 900)] == [0.25, 0.15, 0.05, 0.05]
 
 
 def test_drop_shares_over_one_are_refused() -> None:
     with pytest.raises(IGRError, match="sum to 1"):
         DropConfig(everything=0.6, image_prompt=0.3, reference=0.2)
-    with pytest.raises(IGRError, match="sum to 1"):
-        DropConfig(image_prompt_start=0.5, reference_start=0.45)
 
 
 def test_same_generator_gives_the_same_rows() -> None:
