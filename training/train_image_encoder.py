@@ -30,7 +30,8 @@ DEMO_ENCODER = ImageEncoderConfig(
     intermediate_size=512,
     num_hidden_layers=4,
     num_attention_heads=4,
-    patch_size=32,
+    image_size=224,
+    patch_size=28,
     projection_dim=128,
 )
 
@@ -41,9 +42,9 @@ class ImageEncoderTraining(PartTraining):
 
     run: str = "runs/image_encoder"
     """Run folder: checkpoints, logs, and at the end image_encoder.safetensors and image_encoder.json."""
-    steps: int = 900
+    steps: int = 1600
     """Optimizer steps."""
-    batch: int = 96
+    batch: int = 48
     """Pairs per step, each the others' negatives."""
     save_every: int = 150
     """Steps between checkpoints."""
