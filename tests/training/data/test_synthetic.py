@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from training.data.synthetic import CUTS, DEFECTS, corrupt_mask, make_pair
+from training.data.synthetic import CUTS, DEFECTS, corrupt_mask, make_pair, other_mask
 from training.data.synthetic.__main__ import app
 from training.data.synthetic.flat import flat_picture, flat_view
 from training.data.synthetic.garment import design
@@ -243,3 +243,15 @@ def test_coarse_patterns_repeat_later_and_nothing_else_changes():
         if coarse.person.tobytes() != drawn.person.tobytes():
             seen.add(before["pattern"])
     assert {"stripes_h", "dots"} <= seen and "solid" not in seen
+
+
+def test_the_other_half_of_the_outfit_has_its_own_mask() -> None:
+    for category, other in (("lower", "upper"), ("upper", "lower")):
+        pair = make_pair(7, SIZE, category=category)
+        mask = other_mask(7, SIZE, category=category)
+        assert mask is not None and mask.size == SIZE
+        mine, others = np.asarray(pair.garment_mask) > 0, np.asarray(mask) > 0
+        assert mine.mean() > 0.02 and others.mean() > 0.02 and not (mine & others).any(), other
+        tops, bottoms = (others, mine) if other == "upper" else (mine, others)
+        assert np.nonzero(tops)[0].mean() < np.nonzero(bottoms)[0].mean()
+    assert other_mask(7, SIZE, category="full") is None

@@ -4,9 +4,9 @@ Map: style (lots) -> uppers, lowers, fulls (parts) -> layers (rasters) -> canvas
 pose, body, background, occluders make the person; flat the garment picture; masks the masks; compose the pair.
 """
 
-from .compose import Pair, make_pair
+from .compose import Pair, make_pair, other_mask
 from .masks import corrupt_mask
 from .scene import DEFECTS
 from .style import CATEGORIES, CUTS
 
-__all__ = ["CATEGORIES", "CUTS", "DEFECTS", "Pair", "corrupt_mask", "make_pair"]
+__all__ = ["CATEGORIES", "CUTS", "DEFECTS", "Pair", "corrupt_mask", "make_pair", "other_mask"]

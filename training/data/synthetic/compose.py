@@ -7,7 +7,7 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 
-from .arrays import enlarge
+from .arrays import Array, enlarge
 from .background import draw_background
 from .body import paint_arm, paint_hair_back, paint_head, paint_leg, paint_torso
 from .canvas import Canvas, View
@@ -62,8 +62,7 @@ def make_pair(
     width, height = size or NATIVE
     check_options((width, height), category, defect)
     scene = draw_scene(seed, category, defect, coarse)
-    factor = float(np.clip(round(600 / height * 4) / 4, 1.0, 2.0))
-    inner = (round(height * factor), round(width * factor))
+    inner = _inner((width, height))
     stretch = flat_view(scene.garment, scene.flat, *inner, scene.flat_fill)
     view = View(scene.scale, scene.offset, *inner)
     layers = _layers(scene.garment, max(stretch.ppu, view.ppu), scene.seed, 1)
@@ -72,16 +71,41 @@ def make_pair(
     rgb = ((canvas.rgb - 128) * scene.contrast + 128) * np.array(scene.light, np.float32)
     noise = np.random.default_rng([seed, 3]).standard_normal((256, 192)).astype(np.float32)
     rgb += enlarge(noise, *inner)[..., None] * 1.2
-    mask = reduce(canvas.visible * 255, (width, height)).point(lambda v: 255 if v > 127 else 0)
+    mask = _as_mask(canvas.visible, (width, height))
     return Pair(
         reduce(rgb, (width, height)),
         mask,
         agnostic_mask(mask, scene.pose, view, scene.garment.category),
         reduce(flat, (width, height)),
-        reduce(cover * 255, (width, height)).point(lambda v: 255 if v > 127 else 0),
+        _as_mask(cover, (width, height)),
         scene.garment.category,
         _attributes(scene),
     )
+
+
+def other_mask(
+    seed: int, size: tuple[int, int] | None = None, *, category: str | None = None, coarse: float = 0.0
+) -> Image.Image | None:
+    """Mask (L, 0/255) of the other half of the outfit in make_pair's person; None for a dress or jumpsuit."""
+    width, height = size or NATIVE
+    check_options((width, height), category)
+    scene = draw_scene(seed, category, None, coarse)
+    if scene.other is None:
+        return None
+    view = View(scene.scale, scene.offset, *_inner((width, height)))
+    canvas = paint_person(scene, view, _layers(scene.garment, view.ppu, scene.seed, 1), other_is_wanted=True)
+    return _as_mask(canvas.visible, (width, height))
+
+
+def _inner(size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width to paint at, for pictures of `size`."""
+    width, height = size
+    factor = float(np.clip(round(600 / height * 4) / 4, 1.0, 2.0))
+    return round(height * factor), round(width * factor)
+
+
+def _as_mask(share: Array, size: tuple[int, int]) -> Image.Image:
+    return reduce(share * 255, size).point(lambda v: 255 if v > 127 else 0)
 
 
 def _attributes(scene: Scene) -> dict[str, str | float | bool]:
@@ -105,8 +129,11 @@ def _layers(garment: Garment, ppu: float, seed: int, stream: int) -> list[Layer]
     return [rasterise(part, ppu, rng, folds) for part in garment.parts]
 
 
-def paint_person(scene: Scene, view: View, layers: list[Layer]) -> Canvas:
-    """Paint background, body, clothes and occluders from back to front."""
+def paint_person(scene: Scene, view: View, layers: list[Layer], other_is_wanted: bool = False) -> Canvas:
+    """Paint background, body, clothes and occluders from back to front; what stays visible of `layers` is noted.
+
+    With `other_is_wanted` it is the other half of the outfit that is noted.
+    """
     height, width = view.height, view.width
     rng = np.random.default_rng([scene.seed, 11])
     back, _ = draw_background(rng, height, width, scene.offset[1] + SOLE * scene.scale)
@@ -116,7 +143,7 @@ def paint_person(scene: Scene, view: View, layers: list[Layer]) -> Canvas:
     other = _layers(scene.other, view.ppu, scene.seed, 2) if scene.other else []
     over = _layers(scene.over, view.ppu, scene.seed, 3) if scene.over else []
     top, low = (other, layers) if scene.garment.category == "lower" else (layers, other)
-    wanted = {id(layer) for layer in layers}
+    wanted = {id(layer) for layer in (other if other_is_wanted else layers)}
     _paint_outfit(canvas, scene, top, low, over, wanted)
     _paint_occlusion(canvas, scene, rng)
     return canvas
