@@ -5,16 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from comfy_api.latest import io
-from torch import Tensor
 
-from ..igr_core.config import CATEGORIES
 from ..igr_core.images import load_mask, load_photo
-from ..igr_core.inputs import check_category
 from .pictures import to_image
 from .schema import garment_category_output, schema
 
 EXAMPLES = Path(__file__).parent / "examples"
-"""CATEGORY.webp and CATEGORY_mask.png, drawn from seeds that no training run uses."""
+"""Photos NAME.webp and their masks, drawn from seeds that no training run uses."""
+GARMENTS = {
+    "upper": ("upper.webp", "upper_mask.png", "upper"),
+    "lower": ("lower.webp", "lower_mask.png", "lower"),
+    "full": ("full.webp", "full_mask.png", "full"),
+    "upper of an outfit": ("outfit.webp", "outfit_upper_mask.png", "upper"),
+    "lower of an outfit": ("outfit.webp", "outfit_lower_mask.png", "lower"),
+}
+"""Photo, mask and category of each choice; the two of the outfit are one photo."""
 
 
 class IGRExamplePerson(io.ComfyNode):
@@ -32,9 +37,10 @@ class IGRExamplePerson(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "garment",
-                    options=list(CATEGORIES),
+                    options=list(GARMENTS),
                     default="upper",
-                    tooltip="Which garment is masked: a shirt (upper), shorts (lower) or a dress (full).",
+                    tooltip="Which garment is masked: a shirt (upper), shorts (lower) or a dress (full), each in a "
+                    "photo of its own; or the top or the trousers of one photo (outfit).",
                 )
             ],
             outputs=[
@@ -47,11 +53,5 @@ class IGRExamplePerson(io.ComfyNode):
     @classmethod
     def execute(cls, garment: str) -> io.NodeOutput:
         """Load a shipped example."""
-        person, mask = example_person(garment)
-        return io.NodeOutput(to_image(person), mask[:, 0], garment)
-
-
-def example_person(category: str) -> tuple[Tensor, Tensor]:
-    """Photo (1, 3, 768, 576) and mask (1, 1, 768, 576) in 0..1; raises IGRError for an unknown category."""
-    name = check_category(category)
-    return load_photo(EXAMPLES / f"{name}.webp"), load_mask(EXAMPLES / f"{name}_mask.png")
+        photo, mask, category = GARMENTS[garment]
+        return io.NodeOutput(to_image(load_photo(EXAMPLES / photo)), load_mask(EXAMPLES / mask)[:, 0], category)
