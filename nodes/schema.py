@@ -35,9 +35,11 @@ def garment_category() -> Any:
 
 
 def garment_category_output(**fields: Any) -> Any:
-    """An output that fits the category input."""
-    kind = getattr(io.Combo, "Output", None) or io.Custom("COMBO").Output
-    return _known(kind, options=list(CATEGORIES), **fields)
+    """An output that fits the category input.
+
+    Not Combo.Output: v0.3.64 takes its list of options for its type, which then fits no input.
+    """
+    return io.Custom("COMBO").Output(**fields)
 
 
 def _known(kind: Callable[..., Any], *args: Any, **fields: Any) -> Any:
