@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ from torch import Tensor
 from .config import ViewConfig
 from .errors import IGRError
 from .finish import to_rgba
+from .folders import CategoryOf, one_category, pair_by_name, read_categories
 from .geometry import GarmentView, make_view
-from .images import PICTURE_SUFFIXES, check_picture_name, load_mask, load_photo, save_image
-from .inputs import check_category
+from .images import check_picture_name, load_mask, load_photo, save_image
 
 StepProgress = Callable[[int, int], None]
 """Called with the steps done and the steps in all."""
@@ -126,16 +125,16 @@ def plan_jobs(person: Path, mask: Path, category: str, out: Path, mode: Literal[
         raise UsageMistake(f"{person} is a {kind}, so --mask must be a {kind} too, but {mask} is not.")
     if person.samefile(mask):
         raise UsageMistake(f"--mask is {person} itself: name the mask, white where the garment is.")
-    categories = _Categories(category)
+    category_of = _categories(category)
     if person.is_dir():
-        return _plan_folder(person, mask, categories, out)
+        return _plan_folder(person, mask, category_of, out)
     if out.is_dir():
         raise UsageMistake(f"{out} is a folder: name the picture to write, such as {out / person.stem}.png.")
     if out.exists() and (out.samefile(person) or out.samefile(mask)):
         raise UsageMistake(f"--out {out} would overwrite its own input: choose another name.")
     try:
         check_picture_name(out, mode)
-        return Plan((Job(person, mask, categories.of(person), out),), {})
+        return Plan((Job(person, mask, category_of(person), out),), {})
     except IGRError as error:
         raise UsageMistake(str(error)) from error
 
@@ -209,66 +208,27 @@ def _load_view(job: Job, settings: Settings) -> GarmentView:
         raise IGRError(f"{job.person} with mask {job.mask}: {error}") from error
 
 
-def _plan_folder(persons: Path, masks: Path, categories: _Categories, out: Path) -> Plan:
+def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path) -> Plan:
     if out.is_file():
         raise UsageMistake(f"{persons} is a folder, so --out must be a folder too, but {out} is a file.")
     if out.exists() and (out.samefile(persons) or out.samefile(masks)):
         raise UsageMistake(f"--out {out} would mix with its own input: choose another folder.")
-    photos = _pictures(persons)
-    if not photos:
-        raise UsageMistake(f"{persons} has no pictures ({', '.join(PICTURE_SUFFIXES)}): choose another folder.")
-    mask_by_stem = {path.stem: path for path in _pictures(masks)}
-    jobs: dict[str, Job] = {}
-    failed: dict[str, str] = {}
-    for photo in photos:
-        try:
-            if photo.stem not in mask_by_stem:
-                raise IGRError(f"It has no mask: put {photo.stem}.png into {masks}.")
-            if photo.stem in jobs:
-                raise IGRError(f"It would be written over {jobs[photo.stem].person.name}'s result: rename one of them.")
-            job = Job(photo, mask_by_stem[photo.stem], categories.of(photo), out / f"{photo.stem}.png")
-            jobs[photo.stem] = job
-        except IGRError as error:
-            failed[photo.name] = str(error)
-    return Plan(tuple(jobs.values()), failed)
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
-
-
-class _Categories:
-    """One category for all photos, or a CSV file that has a line for each."""
-
-    def __init__(self, given: str) -> None:
-        self._path = Path(given) if given.lower().endswith(".csv") else None
-        if self._path is not None:
-            self._by_name = _read_categories(self._path)
-            return
-        try:
-            self._word = check_category(given)
-        except IGRError as error:
-            raise UsageMistake(f"{error} A .csv file with the columns name,category works too.") from error
-
-    def of(self, photo: Path) -> str:
-        """Category of a photo; raises IGRError when the file does not name it or names an unknown one."""
-        if self._path is None:
-            return self._word
-        category = self._by_name.get(photo.name, self._by_name.get(photo.stem))
-        if category is None:
-            raise IGRError(f"It has no category: add the line {photo.name},upper (or lower, full) to {self._path}.")
-        try:
-            return check_category(category)
-        except IGRError as error:
-            raise IGRError(f"{self._path}, line {photo.name}: {error}") from error
-
-
-def _read_categories(path: Path) -> dict[str, str]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            rows = csv.DictReader(handle)
-            if not {"name", "category"} <= set(rows.fieldnames or ()):
-                raise UsageMistake(f"{path} must begin with the line name,category.")
-            return {(row["name"] or "").strip(): (row["category"] or "").strip() for row in rows}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageMistake(f"{path} cannot be read as a CSV file ({error}): check it.") from error
+        found = pair_by_name(persons, masks, category_of)
+    except IGRError as error:
+        raise UsageMistake(str(error)) from error
+    jobs = (Job(pair.photo, pair.mask, pair.category, out / f"{pair.photo.stem}.png") for pair in found.pairs)
+    return Plan(tuple(jobs), found.failed)
+
+
+def _categories(given: str) -> CategoryOf:
+    """One category for all photos, or those of a CSV file that has a line for each."""
+    if given.lower().endswith(".csv"):
+        try:
+            return read_categories(Path(given))
+        except IGRError as error:
+            raise UsageMistake(str(error)) from error
+    try:
+        return one_category(given)
+    except IGRError as error:
+        raise UsageMistake(f"{error} A .csv file with the columns name,category works too.") from error

@@ -90,6 +90,16 @@ def bundle_path(name: str) -> Path:
     return Path(path)
 
 
+def input_root() -> Path:
+    """The folder that users put photos into."""
+    return Path(folder_paths.get_input_directory())
+
+
+def output_root() -> Path:
+    """The folder that Save Image writes below."""
+    return Path(folder_paths.get_output_directory())
+
+
 # Networks --------------------------------------------------------------------------------------------------------
 
 
@@ -259,7 +269,7 @@ def check_vae(vae: Any, config: VAEConfig) -> None:
 
 def load_image_prompt(module: ImagePrompt, denoiser: Any) -> Any:
     """The image-prompt layers as a ModelPatcher, in the precision that the denoiser runs in."""
-    module.to(denoiser.model.get_dtype_inference())
+    module.to(_inference_dtype(denoiser.model))
     management = comfy.model_management
     return comfy.model_patcher.ModelPatcher(module.eval(), management.get_torch_device(), torch.device("cpu"))
 
@@ -327,6 +337,11 @@ def _patcher(model: Any, device: Any, offload_device: Any) -> Any:
     return kind(model, load_device=device, offload_device=offload_device)
 
 
+def _inference_dtype(model: Any) -> torch.dtype:
+    """What a model computes in: its weights' dtype, or another where the device wants one."""
+    return model.get_dtype() if model.manual_cast_dtype is None else model.manual_cast_dtype
+
+
 def _is_dynamic(patcher: Any) -> bool:
     return hasattr(patcher, "is_dynamic") and patcher.is_dynamic()
 
@@ -386,7 +401,7 @@ def encode_reference(
         located = hidden if position is None else hidden + position(hidden)
         return located, located, value
 
-    dtype, device = patcher.model.get_dtype_inference(), patcher.load_device
+    dtype, device = _inference_dtype(patcher.model), patcher.load_device
     try:
         with torch.no_grad():
             patcher.model.diffusion_model(
@@ -772,14 +787,26 @@ def sample(
 # What the user sees ----------------------------------------------------------------------------------------------
 
 
+def progress(total: int) -> Callable[[int], None]:
+    """A function that shows in the node's bar how many of `total` are done, and ends the run if the user stopped it."""
+    bar = comfy.utils.ProgressBar(total)
+
+    def show(done: int) -> None:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        bar.update_absolute(done)
+
+    return show
+
+
 def preview(node: Any, images: list[Tensor], notes: tuple[str, ...] = ()) -> dict[str, Any]:
     """What a node shows under itself: IMAGEs of any size, and notes, which newer hosts also write on the node."""
     shown = [ui.PreviewImage(image, cls=node).as_dict()["images"] for image in images]
     result: dict[str, Any] = {"images": [one for some in shown for one in some], "animated": (False,)}
     if notes:
         result["text"] = tuple(notes)
+        name = node.define_schema().display_name  # once: a schema may list folders
         for note in notes:
-            logger.warning("%s: %s", node.define_schema().display_name, note)
+            logger.warning("%s: %s", name, note)
         send = getattr(PromptServer.instance, "send_progress_text", None)
         if send is not None and node.hidden.unique_id is not None:
             send("\n".join(notes), node.hidden.unique_id)

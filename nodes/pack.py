@@ -29,6 +29,7 @@ def _nodes() -> list[type[io.ComfyNode]]:
     from .encode import IGRGarmNetEncode
     from .example import IGRExamplePerson
     from .finish import IGRGarmentFinish
+    from .folder import IGRPhotoFolder
     from .load import IGRLoad
     from .sample import IGRSample
     from .view import IGRGarmentView
@@ -41,4 +42,5 @@ def _nodes() -> list[type[io.ComfyNode]]:
         IGRSample,
         IGRExamplePerson,
         IGRGarmentFinish,
+        IGRPhotoFolder,
     ]

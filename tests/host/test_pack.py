@@ -12,6 +12,7 @@ NODES = {
     "IGRSample": "IGR Sample",
     "IGRExamplePerson": "IGR Example Person",
     "IGRGarmentFinish": "Garment Finish",
+    "IGRPhotoFolder": "IGR Photo Folder",
 }
 
 

@@ -1,0 +1,209 @@
+"""IGR Photo Folder in the host: photos and masks find each other by name, bad ones are told of, a Run goes on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.host.graphs import node, restore, with_inputs
+from tests.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server
+
+LEVELS = {"anna": 40, "bert": 90, "carl": 140, "dora": 190}
+"""Grey level of each one's photo; the mask is as many rows high."""
+
+
+@pytest.fixture
+def case(server: Server, request: pytest.FixtureRequest) -> str:
+    """A name for the folders of one test, below input and output."""
+    return request.node.name.split("[")[0]
+
+
+def put(server: Server, case: str, name: str, ending: str = ".png", mask: tuple[int, int] | None = None) -> Path:
+    """Write a photo of 48 or more x 200 pixels and its mask, of another size where one is given."""
+    photos, masks = (server.base / "input" / case / folder for folder in ("photos", "masks"))
+    photos.mkdir(parents=True, exist_ok=True)
+    masks.mkdir(exist_ok=True)
+    size = (48 + len(list(photos.iterdir())), 200)
+    Image.new("RGB", size, (LEVELS[name],) * 3).save(photos / f"{name}{ending}")
+    picture = Image.new("L", mask or size)
+    picture.paste(255, (0, 0, size[0], LEVELS[name]))
+    picture.save(masks / f"{name}.png")
+    return photos / f"{name}{ending}"
+
+
+def reading(case: str, **inputs: Any) -> Graph:
+    """Read the folders of a test; save photos, by their names, and masks; show names and categories."""
+    given = {"photos": f"{case}/photos", "masks": f"{case}/masks", "category": "upper", "limit": 0}
+    return {
+        "folder": node("IGRPhotoFolder", **{**given, "save_to": f"{case}/", **inputs}),
+        "categories": node("PreviewAny", source=["folder", 2]),
+        "prefixes": node("PreviewAny", source=["folder", 3]),
+        "save": node("SaveImage", images=["folder", 0], filename_prefix=["folder", 3]),
+        "picture": node("MaskToImage", mask=["folder", 1]),
+        "show": node("PreviewImage", images=["picture", 0]),
+    }
+
+
+def pictures(server: Server, images: list[dict[str, str]]) -> list[np.ndarray]:
+    root = {"output": server.base / "output", "temp": server.base / "temp"}
+    return [np.array(Image.open(root[one["type"]] / one["subfolder"] / one["filename"])) for one in images]
+
+
+def names(outputs: dict[str, Any], case: str) -> list[str]:
+    """Names of the photos that were read."""
+    return [prefix.removeprefix(f"{case}/") for prefix in outputs["prefixes"]["text"]]
+
+
+def test_photos_and_masks_are_paired_by_name(server: Server, case: str) -> None:
+    for name, ending in (("dora", ".png"), ("anna", ".webp"), ("carl", ".jpg"), ("bert", ".PNG")):
+        put(server, case, name, ending)
+    shutil.copy(server.base / "input" / case / "masks" / "anna.png", server.base / "input" / case / "masks" / "a.png")
+    outputs = server.run(reading(case))["outputs"]
+    assert names(outputs, case) == list(LEVELS)
+    assert outputs["categories"]["text"] == ["upper"] * 4
+    assert [one["filename"] for one in outputs["save"]["images"]] == [f"{name}_00001_.png" for name in LEVELS]
+    photos, masks = (pictures(server, outputs[name]["images"]) for name in ("save", "show"))
+    assert [round(float(one.mean())) for one in photos] == pytest.approx(list(LEVELS.values()), abs=1)
+    assert [int((one[:, 0, 0] > 127).sum()) for one in masks] == list(LEVELS.values())
+    assert [one.shape for one in photos] == [one.shape for one in masks] and len({one.shape for one in photos}) == 4
+    assert "text" not in outputs["folder"] and len(outputs["folder"]["images"]) == 4
+
+
+def test_bad_photos_are_left_out_with_a_note(server: Server, case: str) -> None:
+    put(server, case, "anna")
+    put(server, case, "bert").write_bytes(b"no picture")
+    put(server, case, "carl", mask=(30, 30))
+    Image.new("L", (51, 200)).save(put(server, case, "dora").parents[1] / "masks" / "dora.png")
+    folder = server.base / "input" / case / "photos"
+    shutil.copy(folder / "anna.png", folder / "emil.png")
+    shutil.copy(folder / "anna.png", folder / "anna.webp")
+    (server.base / "secret.png").write_bytes((folder / "anna.png").read_bytes())
+    (folder / "frida.png").symlink_to(server.base / "secret.png")
+    shutil.copy(folder.parent / "masks" / "anna.png", folder.parent / "masks" / "frida.png")
+    outputs = server.run(reading(case))["outputs"]
+    assert names(outputs, case) == ["anna"] and len(outputs["folder"]["images"]) == 1
+    notes = outputs["folder"]["text"]
+    words = {
+        "anna.webp: ": "same name as anna.png",
+        "bert.png: ": "not a picture",
+        "carl.png: ": "resize the mask to 50×200",
+        "dora.png: ": "mask is empty",
+        "emil.png: ": "no mask: put emil.png into",
+        "frida.png: ": "leads out of",
+    }
+    assert len(notes) == len(words)
+    for note, (start, reason) in zip(notes, words.items(), strict=True):
+        assert note.startswith(start) and reason in note and "--" not in note
+        assert note in server.log.read_text(encoding="utf-8", errors="replace")
+
+
+def test_no_usable_photo_ends_the_run_with_the_reasons(server: Server, case: str) -> None:
+    for name in LEVELS:
+        put(server, case, name, mask=(30, 30))
+    with pytest.raises(PromptFailed, match="IGRPhotoFolder.*None of the photos.*anna.png: .*resize.*And 1 more"):
+        server.run(reading(case, limit=1))
+
+
+def test_categories_come_from_the_table(server: Server, case: str) -> None:
+    for name in LEVELS:
+        put(server, case, name)
+    graph = reading(case, category="from category.csv")
+    with pytest.raises(PromptFailed, match="has none: put category.csv with the columns name,category there"):
+        server.run(graph)
+    table = server.base / "input" / case / "photos" / "category.csv"
+    table.write_text("name,category\ncarl.png,full\nanna,lower\nbert,coat\n", encoding="utf-8")
+    outputs = server.run(graph)["outputs"]
+    assert names(outputs, case) == ["anna", "carl"] and outputs["categories"]["text"] == ["lower", "full"]
+    assert "choose upper, lower or full" in outputs["folder"]["text"][0] and "dora" in outputs["folder"]["text"][1]
+
+
+def test_the_next_run_goes_on_where_the_last_one_stopped(server: Server, case: str) -> None:
+    for name in ("anna", "bert", "carl"):
+        put(server, case, name)
+    put(server, case, "anna", mask=(30, 30))  # a photo that fails takes nobody's place
+    graph = reading(case, limit=1)
+    runs = [server.start(graph) for _ in range(2)]
+    assert [names(server.finish(run)["outputs"], case) for run in runs] == [["bert"], ["carl"]]
+    put(server, case, "anna")
+    put(server, case, "dora")
+    assert names(server.run(reading(case))["outputs"], case) == ["anna", "dora"]
+    with pytest.raises(PromptFailed, match="All photos of .* are done, .*: switch on again to take them again"):
+        server.run(reading(case))
+    assert names(server.run(reading(case, again=True))["outputs"], case) == list(LEVELS)
+
+
+def test_changed_files_are_seen_and_unchanged_ones_not_read_again(server: Server, case: str) -> None:
+    def seen() -> tuple[list[str], list[str]]:
+        history = server.run(reading(case, again=True))
+        ((_, cached),) = (one for one in history["status"]["messages"] if one[0] == "execution_cached")
+        return names(history["outputs"], case), cached["nodes"]
+
+    put(server, case, "anna")
+    assert seen()[0] == ["anna"]
+    assert "folder" in seen()[1]
+    put(server, case, "bert")
+    found, cached = seen()
+    assert found == ["anna", "bert"] and "folder" not in cached
+
+
+WRONG = {
+    "climbing": ({"photos": "../../output"}, "photos .*no folder inside"),
+    "climbing in between": ({"masks": "{case}/../../user"}, "masks .*no folder inside"),
+    "absolute": ({"photos": "/etc"}, "photos .*no folder inside"),
+    "link": ({"photos": "{case}/out"}, "photos .*no folder inside.*choose one from the list"),
+    "not there": ({"masks": "{case}/mask"}, "masks .*is not in .*put the folder there"),
+    "same": ({"masks": "{case}/photos"}, "the folder of the photos: choose the folder that holds the masks"),
+    "prefix climbs": ({"save_to": "../input/"}, "save_to .*leads out of the output folder"),
+    "prefix is absolute": ({"save_to": "/garments/"}, "save_to .*leads out of the output folder"),
+    "prefix changes": ({"save_to": "%year%/"}, "save_to .*has a %"),
+    "category": ({"category": "shoes"}, "category"),
+    "limit": ({"limit": -1}, "limit"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_folders_that_cannot_be_are_refused_at_once(server: Server, case: str, wrong: str) -> None:
+    photo = put(server, case, "anna")
+    if not (photo.parents[1] / "out").is_symlink():
+        (photo.parents[1] / "out").symlink_to(server.base / "output")
+    inputs, sentence = WRONG[wrong]
+    inputs = {name: value.format(case=case) if isinstance(value, str) else value for name, value in inputs.items()}
+    with pytest.raises(PromptRefused, match=sentence):
+        server.start(reading(case, **inputs))
+
+
+def test_folders_below_input_are_offered(server: Server, case: str) -> None:
+    put(server, case, "anna")
+    required = server.get("/object_info/IGRPhotoFolder")["IGRPhotoFolder"]["input"]["required"]
+    for name in ("photos", "masks"):
+        (_, options) = required[name]
+        assert f"{case}/photos" in str(required[name]) and options["default"] in str(required[name])
+
+
+def test_every_garment_is_saved_under_its_photos_name(server: Server, case: str) -> None:
+    """Restores with the pack's own nodes behind the lists, each photo with its own category."""
+    for folder, ending in (("photos", ".webp"), ("masks", "_mask.png")):
+        (server.base / "input" / case / folder).mkdir(parents=True, exist_ok=True)
+        for name in ("upper", "full"):
+            source = ROOT / "nodes" / "examples" / f"{name}{ending}"
+            shutil.copy(source, server.base / "input" / case / folder / f"{name}{source.suffix}")
+    table = server.base / "input" / case / "photos" / "category.csv"
+    table.write_text("name,category\nupper,upper\nfull,full\n", encoding="utf-8")
+    graph = with_inputs(restore(), "view", person=["folder", 0], mask=["folder", 1])
+    graph = with_inputs(graph, "encode", category=["folder", 2])
+    del graph["person"], graph["show"]
+    given = {name: one for name, one in reading(case, category="from category.csv").items() if name in GIVEN}
+    graph = with_inputs({**graph, **given}, "save", images=["decode", 0])
+    images = server.run(graph)["outputs"]["save"]["images"]
+    assert [one["filename"] for one in images] == ["full_00001_.png", "upper_00001_.png"]
+    full, upper = pictures(server, images)
+    assert full.shape == upper.shape and not np.array_equal(full, upper)
+
+
+GIVEN = ("folder", "save")
+"""What a graph of restoring takes over from a graph of reading."""
