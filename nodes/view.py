@@ -38,17 +38,17 @@ class IGRGarmentView(io.ComfyNode):
             "the model will see. The mask may come from MaskEditor, a segmenter, or the picture's transparency.",
             search_aliases=["garment crop", "garment mask", "fit person", "try-off preprocess", "mask crop"],
             inputs=[
+                AdapterSocket.Input(
+                    "adapter",
+                    optional=True,
+                    tooltip='From IGR Load: what "the model\'s own" size and view are. Needed for those choices only.',
+                ),
                 io.Image.Input("person", tooltip="Photo of a dressed person; a batch is one photo per garment."),
                 io.Mask.Input(
                     "mask",
                     optional=True,
                     tooltip="White where the garment is, as large as the photo; one per photo, or one for all. Without "
                     "a mask the whole picture is taken for the garment.",
-                ),
-                AdapterSocket.Input(
-                    "adapter",
-                    optional=True,
-                    tooltip='From IGR Load: what "the model\'s own" size and view are. Needed for those choices only.',
                 ),
                 io.Combo.Input(
                     "size",

@@ -157,14 +157,10 @@ CORE = {
     "EmptyFlux2LatentImage": _core("width:INT height:INT batch_size:INT", "LATENT:LATENT"),
     "Flux2Scheduler": _core("steps:INT width:INT height:INT", "SIGMAS:SIGMAS"),
     "GetImageSize": _core("image:IMAGE", "width:INT height:INT batch_size:INT"),
-    "GrowMask": _core("mask:MASK expand:INT tapered_corners:BOOLEAN", "MASK:MASK"),
     "ImageScaleToTotalPixels": _core(
         "image:IMAGE upscale_method:COMBO megapixels:FLOAT resolution_steps:INT", "IMAGE:IMAGE"
     ),
-    "ImageToMask": _core("image:IMAGE channel:COMBO", "MASK:MASK"),
-    "InvertMask": _core("mask:MASK", "MASK:MASK"),
     "KSamplerSelect": _core("sampler_name:COMBO", "SAMPLER:SAMPLER"),
-    "LoadImageDataSetFromFolder": _core("folder:COMBO", "images:IMAGE"),
     "RandomNoise": _core("noise_seed:INT!", "NOISE:NOISE"),
     "ReferenceLatent": _core("conditioning:CONDITIONING latent:LATENT", "CONDITIONING:CONDITIONING"),
     "SamplerCustomAdvanced": _core(
@@ -172,7 +168,6 @@ CORE = {
         "output:LATENT denoised_output:LATENT",
     ),
     "SaveImage": _core("images:IMAGE filename_prefix:STRING", "images:IMAGE"),
-    "ThresholdMask": _core("mask:MASK value:FLOAT", "MASK:MASK"),
     "UNETLoader": _core("unet_name:COMBO weight_dtype:COMBO", "MODEL:MODEL"),
     "VAEDecode": _core("samples:LATENT vae:VAE", "IMAGE:IMAGE"),
     "VAEEncode": _core("pixels:IMAGE vae:VAE", "LATENT:LATENT"),

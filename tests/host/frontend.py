@@ -12,12 +12,20 @@ from tests.host.server import Graph, Server
 from tests.workflow_graph import PACK
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, ViewportSize
 
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PATIENCE = 120_000
 """Milliseconds that the page may take: shared machines are slow at times."""
-VIEWPORT = {"width": 2200, "height": 980}
+VIEWPORT: ViewportSize = {"width": 2200, "height": 980}
+LARGE_VIEWPORT: ViewportSize = {"width": 3400, "height": 1300}
+SETTINGS = {
+    # At its very first start the frontend opens the template browser by itself, at a moment that nothing tells.
+    "Comfy.TutorialCompleted": True,
+    # Pictures of a whole graph show its text, and nothing in front of it.
+    "LiteGraph.Canvas.MinFontSizeForLOD": 0,
+    "Comfy.Minimap.Visible": False,
+}
 
 
 def find_chromium() -> str | None:
@@ -31,8 +39,7 @@ def open_frontend(server: Server, chromium: str) -> Iterator[Page]:
     """The frontend of a running server, loaded and at rest, as it greets a user who has been here before."""
     from playwright.sync_api import sync_playwright
 
-    # At its very first start the frontend opens the template browser by itself, at a moment that nothing tells.
-    server.post("/settings/Comfy.TutorialCompleted", True)
+    server.post("/settings", SETTINGS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         try:
@@ -76,11 +83,26 @@ def api_form(page: Page, workflow: dict[str, Any]) -> Graph:
     return {name: {"class_type": node["class_type"], "inputs": node["inputs"]} for name, node in graph.items()}
 
 
-def fit_graph(page: Page) -> None:
-    """Bring the whole graph into view."""
+def shoot_graph(page: Page, path: Path) -> None:
+    """Take a picture of the whole graph, large enough to be read."""
+    script = """() => {
+        const {canvas, graph} = window.app, place = canvas.canvas.getBoundingClientRect();
+        const boxes = [...graph.nodes, ...graph.groups].map((one) => one.boundingRect ?? one._bounding);
+        const left = Math.min(...boxes.map((box) => box[0])), top = Math.min(...boxes.map((box) => box[1]));
+        const right = Math.max(...boxes.map((box) => box[0] + box[2]));
+        const bottom = Math.max(...boxes.map((box) => box[1] + box[3]));
+        const [x, y] = canvas.ds.convertOffsetToCanvas([left, top]), scale = canvas.ds.scale;
+        return {
+            x: place.x + x - 16, y: place.y + y - 16,
+            width: (right - left) * scale + 32, height: (bottom - top) * scale + 32,
+        };
+    }"""
+    page.set_viewport_size(LARGE_VIEWPORT)
     page.evaluate("() => { window.app.canvas.deselectAll(); }")
     page.get_by_role("button", name="Fit View").first.click()
-    page.wait_for_timeout(2000)
+    page.wait_for_timeout(3000)
+    page.screenshot(path=path, clip=page.evaluate(script), type="jpeg", quality=85)
+    page.set_viewport_size(VIEWPORT)
 
 
 def shoot_node(page: Page, path: Path) -> None:

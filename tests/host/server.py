@@ -20,6 +20,8 @@ import torch
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).parents[2]
+UPDATE = bool(os.environ.get("IGR_UPDATE"))
+"""Whether pictures and API forms that the tests hold are to be made anew."""
 BOOT_SECONDS = 600
 RUN_SECONDS = 900
 Graph = dict[str, dict[str, Any]]

@@ -1,12 +1,12 @@
 """A user's first minutes in the browser: templates open whole, Run gives a garment, help is a click away.
 
-With IGR_UPDATE=1 the API forms beside this file and the pictures of README and help pages are made anew.
+With IGR_UPDATE=1 the API forms beside this file and the pictures of README and help pages are made anew, and by
+test_workflows the thumbnails.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +18,12 @@ from tests.host.frontend import (
     api_form,
     close_dialogs,
     find_chromium,
-    fit_graph,
     open_frontend,
     open_template,
+    shoot_graph,
     shoot_node,
 )
-from tests.host.server import ROOT, Server
+from tests.host.server import ROOT, UPDATE, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 WORKFLOWS = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 NODES = sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md"))
 COMPLAINTS = re.compile(r"missing (?:node|model)|went wrong", re.IGNORECASE)
-UPDATE = bool(os.environ.get("IGR_UPDATE"))
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +52,7 @@ def test_the_template_runs_and_shows_the_garment(page: Page, server: Server) -> 
     assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"
     assert not COMPLAINTS.search(page.inner_text("body"))
     if UPDATE:
-        fit_graph(page)
-        page.screenshot(path=ROOT / "docs" / "comfyui.jpg", type="jpeg", quality=85)
+        shoot_graph(page, ROOT / "docs" / "comfyui.jpg")
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)

@@ -18,13 +18,14 @@ from igr_core.geometry import make_view
 from igr_core.images import load_mask, load_photo
 from igr_core.restore import GarmentRestorer
 from tests.host.server import ROOT, Graph, Server
+from tests.host.thumbnails import write_thumbnail
 
 HERE = Path(__file__).parent
 EXAMPLES = ROOT / "nodes" / "examples"
 NAMES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 ABSENT_WEIGHTS = {"garment_tryon"}
-FILE_LISTS = {"unet_name", "clip_name", "vae_name"}
-"""Inputs whose choices are the files that a user has."""
+USERS_OWN = {"unet_name", "clip_name", "vae_name", "photos", "masks"}
+"""Inputs whose choices are the files and folders that a user has."""
 
 
 def api_form(name: str) -> Graph:
@@ -39,8 +40,13 @@ def saved(server: Server, graph: Graph) -> dict[str, list[torch.Tensor]]:
         if node["class_type"] == "SaveImage":
             files = [server.base / "output" / one["subfolder"] / one["filename"] for one in outputs[name]["images"]]
             read = [torch.from_numpy(np.array(Image.open(file).convert("RGB"))) / 255 for file in files]
-            pictures[node["inputs"]["filename_prefix"]] = read
+            pictures[str(node["inputs"]["filename_prefix"])] = read
     return pictures
+
+
+def example(name: str) -> torch.Tensor:
+    """A shipped photo, (H, W, 3) in 0..1."""
+    return load_photo(EXAMPLES / f"{name}.webp")[0].movedim(0, -1)
 
 
 def covered(picture: torch.Tensor) -> float:
@@ -66,10 +72,9 @@ def _check_input(graph: Graph, known: dict[str, Any], key: str, value: Any, spec
         given = known[graph[value[0]]["class_type"]]["output"][value[1]]
         same = given == wanted or "*" in (given, wanted) or {str(given), str(wanted)} == {"COMBO", str(wanted)}
         assert same or isinstance(given, list), (key, given, wanted)
-    elif key not in FILE_LISTS and (isinstance(wanted, list) or wanted == "COMBO"):
+    elif key not in USERS_OWN and (isinstance(wanted, list) or wanted == "COMBO"):
         choices = wanted if isinstance(wanted, list) else spec[1]["options"]
-        folders = not choices or key == "folder"  # the host lists the user's own folders there
-        assert folders or value in choices, (key, value, choices)
+        assert value in choices, (key, value, choices)
 
 
 def test_the_main_workflow_gives_the_headless_picture(server: Server) -> None:
@@ -84,29 +89,40 @@ def test_the_main_workflow_gives_the_headless_picture(server: Server) -> None:
     assert given.shape == expected[0].movedim(0, -1).shape
     assert float(difference.mean()) < 1 / 255 and float(difference.quantile(0.99)) < 4 / 255
     assert covered(given) > 0.1
+    write_thumbnail("garment_restore", [photo[0].movedim(0, -1), given])
 
 
 def test_a_folder_goes_in_and_a_folder_comes_out(server: Server) -> None:
-    for folder, ending in (("photos", ".webp"), ("masks", "_mask.png")):
-        (server.base / "input" / folder).mkdir(exist_ok=True)
-        for name in ("upper", "full"):
-            shutil.copy(EXAMPLES / f"{name}{ending}", server.base / "input" / folder)
-    ((_, pictures),) = saved(server, api_form("garment_restore_batch")).items()
+    for name, source in (("anna", "upper"), ("bert", "outfit")):
+        for folder, ending, mask in (("photos", ".webp", ""), ("masks", ".png", "_mask")):
+            (server.base / "input" / folder).mkdir(exist_ok=True)
+            found = EXAMPLES / f"{source}{'_upper' if mask and source == 'outfit' else ''}{mask}{ending}"
+            shutil.copy(found, server.base / "input" / folder / f"{name}{ending}")
+    pictures = [one for some in saved(server, api_form("garment_restore_batch")).values() for one in some]
     assert len(pictures) == 2 and all(covered(one) > 0.1 for one in pictures)
     assert not torch.equal(*pictures)
+    assert {path.name for path in (server.base / "output" / "garments").iterdir()} == {
+        "anna_00001_.png",
+        "bert_00001_.png",
+    }
+    write_thumbnail("garment_restore_batch", [example("upper"), pictures[0], example("outfit"), pictures[1]])
 
 
 def test_three_garments_come_out_of_two_photos(server: Server) -> None:
     pictures = saved(server, api_form("garment_restore_three_categories"))
     assert set(pictures) == {"garment_upper", "garment_lower", "garment_full"}
     assert all(covered(some[0]) > 0.05 for some in pictures.values())
+    upper, lower, full = (pictures[f"garment_{name}"][0] for name in ("upper", "lower", "full"))
+    write_thumbnail("garment_restore_three_categories", [example("outfit"), upper, lower, example("full"), full])
 
 
 def test_the_tryon_workflow_restores_its_garment(server: Server) -> None:
     graph = api_form("garment_tryon")
     ends = [name for name, node in graph.items() if node["inputs"].get("filename_prefix") == "garment"]
     kept = _upstream(graph, ends)
-    assert covered(saved(server, {name: graph[name] for name in kept})["garment"][0]) > 0.1
+    garment = saved(server, {name: graph[name] for name in kept})["garment"][0]
+    assert covered(garment) > 0.1
+    write_thumbnail("garment_tryon", [example("upper"), garment, example("lower")])
     assert any(node["class_type"] == "ReferenceLatent" for name, node in graph.items() if name not in kept)
 
 
