@@ -247,11 +247,12 @@ def test_coarse_patterns_repeat_later_and_nothing_else_changes():
 
 def test_the_other_half_of_the_outfit_has_its_own_mask() -> None:
     for category, other in (("lower", "upper"), ("upper", "lower")):
-        pair = make_pair(7, SIZE, category=category)
-        mask = other_mask(7, SIZE, category=category)
+        pair = make_pair(9, SIZE, category=category)
+        mask = other_mask(9, SIZE, category=category)
         assert mask is not None and mask.size == SIZE
         mine, others = np.asarray(pair.garment_mask) > 0, np.asarray(mask) > 0
-        assert mine.mean() > 0.02 and others.mean() > 0.02 and not (mine & others).any(), other
+        assert mine.mean() > 0.05 and others.mean() > 0.05
+        assert (mine & others).mean() < 0.001  # pixels of the seam, rounded up on both sides
         tops, bottoms = (others, mine) if other == "upper" else (mine, others)
         assert np.nonzero(tops)[0].mean() < np.nonzero(bottoms)[0].mean()
-    assert other_mask(7, SIZE, category="full") is None
+    assert other_mask(9, SIZE, category="full") is None
