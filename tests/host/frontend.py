@@ -73,6 +73,20 @@ def open_template(page: Page, name: str) -> None:
     page.wait_for_function("() => window.app.graph.nodes.some((node) => node.type.startsWith('IGR'))")
 
 
+def add_by_search(page: Page, name: str) -> None:
+    """Put a node on an empty canvas as a user does: search box, name, Enter, click."""
+    close_dialogs(page)
+    page.evaluate("() => window.app.graph.clear()")
+    page.evaluate("() => window.app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
+    page.get_by_role("dialog").get_by_role("combobox").or_(page.get_by_role("textbox")).first.wait_for()
+    page.keyboard.type(name, delay=20)
+    page.get_by_role("dialog").get_by_text(name, exact=True).first.wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").first.wait_for(state="hidden")
+    page.mouse.click(VIEWPORT["width"] / 2, VIEWPORT["height"] / 2)
+    page.wait_for_function("() => window.app.graph.nodes.length === 1")
+
+
 def api_form(page: Page, workflow: dict[str, Any]) -> Graph:
     """What the frontend would queue for a workflow of the UI's format; node titles are left out."""
     script = """async (workflow) => {

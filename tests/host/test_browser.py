@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.host.frontend import (
+    add_by_search,
     api_form,
     close_dialogs,
     find_chromium,
@@ -73,6 +74,25 @@ def test_the_api_form_is_what_the_frontend_makes_of_the_workflow(page: Page, nam
     if UPDATE:
         kept.write_text(json.dumps(exported, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     assert exported == json.loads(kept.read_text(encoding="utf-8"))
+
+
+def test_the_blueprint_is_found_by_search_and_runs(page: Page, server: Server) -> None:
+    add_by_search(page, "Restore Garment")
+    script = """() => {
+        const {graph} = window.app, [restore] = graph.nodes;
+        const [person, save] = ["IGRExamplePerson", "SaveImage"].map((type) => window.LiteGraph.createNode(type));
+        for (const node of [person, save]) graph.add(node);
+        const input = (name) => restore.inputs.findIndex((one) => one.name === name);
+        person.connect(0, restore, input("photo"));
+        person.connect(1, restore, input("mask"));
+        restore.connect(0, save, 0);
+    }"""
+    page.evaluate(script)
+    before = set(server.get("/history"))
+    page.get_by_test_id("queue-button").click()
+    page.wait_for_function("() => window.app.graph.nodes.find((node) => node.type === 'SaveImage').imgs?.length")
+    (new,) = set(server.get("/history")) - before
+    assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"
 
 
 @pytest.mark.parametrize("name", NODES)
