@@ -173,8 +173,10 @@ def test_folders_that_cannot_be_are_refused_at_once(server: Server, case: str, w
         (photo.parents[1] / "out").symlink_to(server.base / "output")
     inputs, sentence = WRONG[wrong]
     inputs = {name: value.format(case=case) if isinstance(value, str) else value for name, value in inputs.items()}
-    with pytest.raises(PromptRefused, match=sentence):
-        server.start(reading(case, **inputs))
+    # older hosts look at the values of choices only when a node runs: there the node says it
+    answers = (PromptRefused, PromptFailed) if wrong == "category" else PromptRefused
+    with pytest.raises(answers, match=sentence):
+        server.run(reading(case, **inputs))
 
 
 def test_folders_below_input_are_offered(server: Server, case: str) -> None:

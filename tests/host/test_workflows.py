@@ -58,6 +58,8 @@ def covered(picture: torch.Tensor) -> float:
 def test_every_node_and_value_is_known_to_the_host(server: Server, name: str) -> None:
     known = server.get("/object_info")
     graph = api_form(name)
+    if name in ABSENT_WEIGHTS and "EmptyFlux2LatentImage" not in known:
+        pytest.skip("TRY-ON NOT CHECKED: this ComfyUI is older than FLUX.2")
     for number, node in graph.items():
         kind = known[node["class_type"]]
         required, optional = kind["input"].get("required", {}), kind["input"].get("optional", {})
