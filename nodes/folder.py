@@ -60,7 +60,7 @@ class IGRPhotoFolder(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """What the node takes and gives."""
         folders = folders_below(host.input_root())
-        first = folders[0] if folders else None
+        photos, masks = (name if name in folders else next(iter(folders), None) for name in ("photos", "masks"))
         return schema(
             node_id="IGRPhotoFolder",
             display_name="IGR Photo Folder",
@@ -72,13 +72,13 @@ class IGRPhotoFolder(io.ComfyNode):
                 io.Combo.Input(
                     "photos",
                     options=folders,
-                    default=first,
+                    default=photos,
                     tooltip="Folder below ComfyUI's input folder that holds photos of dressed persons.",
                 ),
                 io.Combo.Input(
                     "masks",
                     options=folders,
-                    default=first,
+                    default=masks,
                     tooltip="Folder below ComfyUI's input folder that holds the masks, white where the garment is: "
                     "each as large as its photo and of the same name, but for the ending.",
                 ),

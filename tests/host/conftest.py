@@ -25,7 +25,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if isinstance(found, str):
         pytest.skip(f"HOST TESTS NOT RUN: {found}")
     base = tmp_path_factory.mktemp("comfy")
-    (base / "models" / "igr").mkdir(parents=True)
+    for name in ("models/igr", "input/photos", "input/masks"):
+        (base / name).mkdir(parents=True)
     save_runnable(base / "models" / "igr" / TINY)
     with running_server(*found, base) as running:
         yield running
