@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from igr_core.bundle import Bundle
@@ -42,11 +42,16 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs, role: str) -> None:
                     f"{model.image_prompt.layout} image prompt reads width {model.image_prompt.embedding_dim}: "
                     "prepare the pairs again with the config's image encoder and layout."
                 )
-    held_out = [seed for seed in pairs.seeds() if seed >= HELD_OUT_START] if role == "training" else []
+    if role == "training":
+        check_seeds(pairs.seeds(), "take their folder out of data.train")
+
+
+def check_seeds(seeds: Iterable[int], remedy: str) -> None:
+    """Raise IGRError, ending in `remedy`, when pairs to train on are held out."""
+    held_out = [seed for seed in seeds if seed >= HELD_OUT_START]
     if held_out:
         raise IGRError(
-            f"The training data holds seed {held_out[0]}; seeds from {HELD_OUT_START} on are held out: "
-            "take their folder out of data.train."
+            f"The training data holds seed {held_out[0]}; seeds from {HELD_OUT_START} on are held out: {remedy}."
         )
 
 

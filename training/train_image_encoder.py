@@ -22,6 +22,7 @@ from igr_core.networks import build_image_encoder
 
 from .command import choose_device, one_sentence
 from .data.drawn import DrawnPairs
+from .fits import check_seeds
 from .part_training import PartTraining, changed, log_scores, save_part, train_part
 from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
 
@@ -245,6 +246,7 @@ def train(config: ImageEncoderTraining, device: str = "cpu") -> dict[str, float]
     """Train, or go on with, one run; returns the final held-out measurements."""
     run, place = RunFolder(config.run), choose_device(device)
     corpus = Corpus(config.data, config)
+    check_seeds(corpus.pairs.seeds, f"draw others than those of {config.data}")
     held_out = Corpus(config.held_out, config, corpus.words)
     seed_everything(config.seed)
     task = EncoderTask(config, corpus.words).to(place)

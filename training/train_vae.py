@@ -19,6 +19,7 @@ from igr_core.networks import build_vae
 
 from .command import choose_device, one_sentence
 from .data.drawn import DrawnPairs
+from .fits import check_seeds
 from .part_training import PartTraining, changed, log_scores, save_part, train_part
 from .parts import load_vae
 from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
@@ -183,6 +184,7 @@ def train(config: VAETraining, device: str = "cpu") -> dict[str, float]:
     """Train, or go on with, one run; returns the final held-out measurements."""
     run, place = RunFolder(config.run), choose_device(device)
     pairs, held_out = DrawnPairs(config.data), DrawnPairs(config.held_out)
+    check_seeds(pairs.seeds, f"draw others than those of {config.data}")
     seed_everything(config.seed)
     vae = initial_vae(config)
     nn.Module.to(vae, place, memory_format=torch.channels_last)  # thrice as fast on CPUs

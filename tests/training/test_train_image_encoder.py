@@ -14,7 +14,7 @@ from igr_core.errors import IGRError
 from igr_core.image_encoder import preprocess
 from igr_core.networks import build_image_encoder
 from training import train_image_encoder
-from training.data.drawn import DrawConfig, draw_shards
+from training.data.drawn import HELD_OUT_START, DrawConfig, draw_shards
 from training.run import load_config, parameter_count
 from training.train_image_encoder import (
     Corpus,
@@ -117,6 +117,12 @@ def test_patch_pixels_follow_the_patches(tiny: ImageEncoderTraining) -> None:
 def test_pairs_that_hardly_show_the_garment_are_left_out(tiny: ImageEncoderTraining) -> None:
     with pytest.raises(IGRError, match="seen well enough"):
         Corpus(tiny.data, replace(tiny, minimum_visible=1.1))
+
+
+def test_held_out_pairs_are_refused(tiny: ImageEncoderTraining, tmp_path: Path) -> None:
+    draw_shards(tmp_path / "held", 1, HELD_OUT_START, DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16), 1)
+    with pytest.raises(IGRError, match=f"holds seed {HELD_OUT_START}.*draw others than those of .*held"):
+        train(replace(tiny, data=str(tmp_path / "held"), run=str(tmp_path / "run")))
 
 
 def test_preprocess_is_clips() -> None:
