@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -307,7 +308,10 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    known = tensor.float() if tensor.element_size() == 1 else tensor  # float8 cannot be compared
+    return all(math.isfinite(float(end)) for end in known.aminmax())  # NaN comes through; far faster than isfinite
 
 
 def _own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

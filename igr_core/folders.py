@@ -52,16 +52,21 @@ def pair_by_name(
     pictures = list_pictures(photos)
     if not pictures:
         raise IGRError(f"{photos} has no pictures ({', '.join(PICTURE_SUFFIXES)}): choose another folder.")
-    mask_by_stem = {path.stem: path for path in list_pictures(masks)}
+    masks_by_stem: dict[str, list[Path]] = {}
+    for path in list_pictures(masks):
+        masks_by_stem.setdefault(path.stem, []).append(path)
     pairs: dict[str, Pair] = {}
     failed: dict[str, str] = {}
     for photo in pictures:
         try:
-            if photo.stem not in mask_by_stem:
+            found = masks_by_stem.get(photo.stem, [])
+            if not found:
                 raise IGRError(f"It has no mask: put {photo.stem}.png into {masks}.")
+            if len(found) > 1:
+                raise IGRError(f"It has the masks {' and '.join(one.name for one in found)}: keep one of them.")
             if photo.stem in pairs:
                 raise IGRError(clash.format(name=pairs[photo.stem].photo.name))
-            pairs[photo.stem] = Pair(photo, mask_by_stem[photo.stem], category_of(photo))
+            pairs[photo.stem] = Pair(photo, found[0], category_of(photo))
         except IGRError as error:
             failed[photo.name] = str(error)
     return Pairing(tuple(pairs.values()), failed)

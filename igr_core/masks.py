@@ -24,8 +24,9 @@ def mend_mask(
         mask = torch.where(holes(mask >= MASK_THRESHOLD), 1.0, mask)
     if grow:
         shown, mask = _shows(mask), grow_mask(mask, grow)
-        if bool((shown & ~_shows(mask)).any()):
-            raise IGRError(f"grow = {grow} leaves nothing of the mask: shrink it less.")
+        if lost := (shown & ~_shows(mask)).nonzero().flatten().tolist():
+            which = f"mask {lost[0] + 1}" if len(mask) > 1 else "the mask"
+            raise IGRError(f"grow = {grow} leaves nothing of {which}: shrink it less.")
     return feather_mask(mask, feather) if feather else mask
 
 

@@ -161,6 +161,21 @@ def test_weights_that_are_no_numbers_are_named(saved: Path):
         bundle.tensors("garmnet")
 
 
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2, torch.float16, torch.bfloat16])
+def test_every_precision_is_read_and_looked_at(saved: Path, kind: torch.dtype):
+    def store(tensors: dict) -> dict:
+        return {**tensors, "denoiser.conv_in.weight": tensors["denoiser.conv_in.weight"].to(kind)}
+
+    def spoil(tensors: dict) -> dict:
+        weight = tensors["denoiser.conv_in.weight"].float()
+        weight[0, 0, 0, 0] = torch.nan
+        return {**tensors, "denoiser.conv_in.weight": weight.to(kind)}
+
+    assert Bundle.open(rewrite(saved, change_tensors=store)).tensors("denoiser")["conv_in.weight"].dtype == kind
+    with pytest.raises(IGRError, match="NaN or infinite values in denoiser"):
+        Bundle.open(rewrite(saved, change_tensors=spoil)).tensors("denoiser")
+
+
 def test_tensor_names_that_only_the_nodes_read_are_told(saved: Path):
     def rename(tensors: dict) -> dict:
         return {name.replace("denoiser.conv_in", "denoiser.input_blocks.0.0"): one for name, one in tensors.items()}
