@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,12 +14,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from igr_core.config import to_json
+from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 
 from .command import command_line
 from .optimizers import OptimizerName, build_optimizer, set_rate
 from .parts import write_summary
 from .provenance import note_start, noted_commands, noted_revisions, versions
+from .resume import flat
 from .run import Average, RunFolder, load_latest, save_checkpoint
 from .schedule import cosine_rate
 
@@ -63,12 +67,28 @@ class PartTraining:
     """Checkpoints kept."""
 
 
+FREE = frozenset({"run", "held_out", "log_every", "save_every", "validate_every", "validation_pairs", "keep"})
+"""Entries that may change when a run goes on: none of them changes what a step computes."""
+
 C = TypeVar("C", bound=PartTraining)
 
 
 def changed(config: C, **changes: Any) -> C:
     """The config with the entries that a command's options give."""
     return replace(config, **{name: value for name, value in changes.items() if value is not None})
+
+
+def check_same_part(config: PartTraining, saved: str | None, where: str) -> None:
+    """Raise IGRError naming the first entry in which `config` differs from the JSON config of a checkpoint."""
+    if saved is None:  # checkpoints of older versions lack it
+        return
+    old, new = dict(flat(json.loads(saved))), dict(flat(to_json(config)))
+    for name in sorted((old.keys() | new.keys()) - FREE):
+        if old.get(name) != new.get(name):
+            raise IGRError(
+                f"{where} was trained with {name} = {old.get(name)!r} and the config says {new.get(name)!r}: "
+                "put it back, or choose another --run folder."
+            )
 
 
 def train_part(
@@ -91,6 +111,7 @@ def train_part(
     first = 0
     if (found := load_latest(run)) is not None:
         first = found.step
+        check_same_part(config, found.state.get("config"), str(run.path))
         module.load_state_dict(found.state[key])
         optimizer.load_state_dict(found.state["optimizer"])
         average.load_state_dict(found.state["average"])
@@ -110,7 +131,12 @@ def train_part(
             finally:
                 average.swap()
         if done % config.save_every == 0 or done == config.steps:
-            state = {key: module.state_dict(), "optimizer": optimizer.state_dict(), "average": average.state_dict()}
+            state = {
+                key: module.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "average": average.state_dict(),
+                "config": json.dumps(to_json(config)),
+            }
             save_checkpoint(run, done, state, config.keep)
     average.swap()
 

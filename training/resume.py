@@ -36,7 +36,7 @@ def check_same_run(config: TrainConfig, saved: str, step: int, where: str) -> No
     Length and decay may change only while no step that was taken would have had another learning rate.
     """
     before = from_json(TrainConfig, json.loads(saved), f"{where} (config)")
-    old, new = (dict(_flat(to_json(one))) for one in (before, config))
+    old, new = (dict(flat(to_json(one))) for one in (before, config))
     for name in sorted(old.keys() | new.keys()):
         if name not in FREE and old.get(name) != new.get(name):
             raise IGRError(
@@ -53,10 +53,10 @@ def check_same_run(config: TrainConfig, saved: str, step: int, where: str) -> No
             )
 
 
-def _flat(data: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def flat(data: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Entries of nested mappings by dotted names, lists and tuples alike."""
     if isinstance(data, dict):
         for key, value in data.items():
-            yield from _flat(value, f"{name}.{key}" if name else str(key))
+            yield from flat(value, f"{name}.{key}" if name else str(key))
     else:
         yield name, json.loads(json.dumps(data))

@@ -86,6 +86,15 @@ def test_killed_run_goes_on_as_if_it_had_not_been(
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+def test_another_training_in_the_same_folder_is_refused(tiny: ImageEncoderTraining, tmp_path: Path) -> None:
+    short = replace(tiny, run=str(tmp_path), steps=2)
+    train(short)
+    for name, other in (("steps", replace(short, steps=5)), ("flat_weight", replace(short, flat_weight=1.0))):
+        with pytest.raises(IGRError, match=f"was trained with {name} = .*choose another --run folder"):
+            train(other)
+    train(replace(short, log_every=2, keep=1))
+
+
 def test_outputs_rebuild_the_tower(tiny: ImageEncoderTraining, tmp_path: Path) -> None:
     scores = train(replace(tiny, run=str(tmp_path)))
     summary = json.loads((tmp_path / "image_encoder.json").read_text())
@@ -106,6 +115,25 @@ def test_every_part_of_the_loss_teaches(tiny: ImageEncoderTraining) -> None:
     # The last layer feeds the embedding, the one before it the hidden states; nothing trained is left out.
     without = [name for name, weight in task.named_parameters() if weight.grad is None]
     assert without == []
+
+
+def test_the_cells_teach_their_reader_and_the_tower(tiny: ImageEncoderTraining) -> None:
+    torch.manual_seed(0)
+    corpus = Corpus(tiny.data, tiny)
+    task = EncoderTask(tiny, corpus.words)
+    optimizer = torch.optim.Adam(task.parameters(), 3e-3)
+    seen = []
+    for _ in range(40):
+        term = encoder_loss(task, corpus, torch.arange(3), tiny)["flat"]
+        optimizer.zero_grad()
+        term.backward()
+        assert all(
+            bool(task.get_parameter(name).grad.any()) for name in ("from_tokens.queries", "from_tokens.draw.weight")
+        )
+        assert bool(task.tower.vision_model.embeddings.patch_embedding.weight.grad.any())
+        optimizer.step()
+        seen.append(float(term.detach()))
+    assert seen[-1] < 0.7 * seen[0]
 
 
 def test_patch_pixels_follow_the_patches(tiny: ImageEncoderTraining) -> None:
