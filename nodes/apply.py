@@ -38,7 +38,7 @@ class IGRApply(io.ComfyNode):
                     max=4.0,
                     step=0.05,
                     tooltip="Weight of the photo's tokens in self-attention: 1 as trained, 0 off, above 1 more "
-                    "faithful and less free.",
+                    "faithful and less free (no more than 1 where another node has replaced the self-attention).",
                 ),
                 io.Float.Input(
                     "image_prompt_strength",

@@ -20,7 +20,6 @@ from ..igr_core.errors import IGRError
 from ..igr_core.folders import (
     CategoryOf,
     Pair,
-    Pairing,
     folder_below,
     folders_below,
     leads_out,
@@ -39,6 +38,7 @@ from .schema import advanced, garment_category_output, schema
 TABLE = "category.csv"
 FROM_TABLE = f"from {TABLE}"
 SAVE_TO = "garments/"
+LIMIT = 20
 SHOWN_PHOTOS, SHOWN_SIDE = 4, 512
 """How many photos are shown under the node, and their longest side in pixels."""
 SHOWN_NOTES = 20
@@ -60,7 +60,8 @@ class IGRPhotoFolder(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """What the node takes and gives."""
         folders = folders_below(host.input_root())
-        photos, masks = (name if name in folders else next(iter(folders), None) for name in ("photos", "masks"))
+        photos = "photos" if "photos" in folders else next(iter(folders), None)
+        masks = "masks" if "masks" in folders else next((name for name in folders if name != photos), None)
         return schema(
             node_id="IGRPhotoFolder",
             display_name="IGR Photo Folder",
@@ -92,24 +93,27 @@ class IGRPhotoFolder(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "limit",
-                    default=0,
+                    default=LIMIT,
                     min=0,
                     max=1_000_000,
-                    tooltip="How many photos one Run takes; 0 takes all. All photos of a Run are held in memory at "
-                    "once, about 10 MB each at 768x1024.",
+                    tooltip="How many photos one Run takes; 0 takes all. All of a Run are held in memory at once: each "
+                    "photo at its own size (150 MB for 12 megapixels), and with an SD1.5-sized bundle 70 to 140 MB of "
+                    "reference each at 768x1024.",
                 ),
                 advanced(
                     io.String.Input,
                     "save_to",
                     default=SAVE_TO,
                     tooltip="What the output prefix begins with. Photos that have a picture there already are left out "
-                    "(garments/anna_00001_.png for anna), so that the next Run goes on.",
+                    "(garments/anna_00001_.png for anna), so that the next Run goes on. Another kind of garment, or "
+                    "another folder with the same names, needs a save_to of its own.",
                 ),
                 advanced(
                     io.Boolean.Input,
                     "again",
                     default=False,
-                    tooltip="Take photos again that have a picture in the output folder already.",
+                    tooltip="Take photos again that have a picture in the output folder already; with a limit, the "
+                    "same first ones at every Run.",
                 ),
             ],
             outputs=[
@@ -171,11 +175,11 @@ class IGRPhotoFolder(io.ComfyNode):
         loaded, failed = load_photos(found, limit)
         previews = [_preview(one) for one in loaded[:SHOWN_PHOTOS]]
         return io.NodeOutput(
-            [to_image(one.person) for one in loaded],
-            [one.mask[:, 0] for one in loaded],
+            [one.person for one in loaded],
+            [one.mask for one in loaded],
             [one.category for one in loaded],
             [save_to + one.name for one in loaded],
-            ui=host.preview(cls, previews, _notes(failed)),
+            ui=host.preview(cls, previews, _notes(found, loaded, failed)),
         )
 
 
@@ -186,11 +190,27 @@ class FolderPhoto:
     name: str
     """File name without ending."""
     person: Tensor
-    """The photo, (1, 3, H, W) in 0..1."""
+    """The photo as an IMAGE, (1, H, W, 3) in 0..1."""
     mask: Tensor
-    """Its mask, (1, 1, H, W) in 0..1."""
+    """Its MASK, (1, H, W) in 0..1."""
     category: str
     """upper, lower or full."""
+    warnings: tuple[str, ...]
+    """What the model may stumble over in the mask."""
+
+
+@dataclass(frozen=True)
+class LeftToDo:
+    """What a Run finds in the folder."""
+
+    pairs: tuple[Pair, ...]
+    """Photos to restore."""
+    failed: dict[str, str]
+    """The sentence for each photo that cannot be used, by name."""
+    done: int
+    """How many photos have their garment already."""
+    where: str
+    """What the names of those garments begin with."""
 
 
 def open_folders(photos: str, masks: str) -> tuple[Path, Path]:
@@ -232,7 +252,7 @@ def folder_state(photos: Path, masks: Path, save_to: str, again: bool) -> str:
     return hashlib.sha256("\n".join(facts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def left_to_do(photos: Path, masks: Path, category: str, save_to: str, again: bool) -> Pairing:
+def left_to_do(photos: Path, masks: Path, category: str, save_to: str, again: bool) -> LeftToDo:
     """The photos that no garment was saved of yet, or all photos `again`.
 
     Raises IGRError when there are none, when the folder has no pictures, and when it has no readable category.csv
@@ -249,13 +269,13 @@ def left_to_do(photos: Path, masks: Path, category: str, save_to: str, again: bo
     }
     if not pairs and not failed:
         raise IGRError(
-            f'All photos of {photos} are done, {host.output_root()} has a picture "{save_to}NAME" of each: switch on '
-            "again to take them again, or choose another folder."
+            f'All photos of {photos} are done, {host.output_root()} has a picture "{save_to}NAME" of each: give '
+            "another kind of garment another save_to, or switch on again to take them again."
         )
-    return Pairing(pairs, failed)
+    return LeftToDo(pairs, failed, len(found.pairs) - len(pairs), save_to)
 
 
-def load_photos(found: Pairing, limit: int) -> tuple[list[FolderPhoto], dict[str, str]]:
+def load_photos(found: LeftToDo, limit: int) -> tuple[list[FolderPhoto], dict[str, str]]:
     """Load photos until there are `limit` (0: all), and the sentence for each one that had to be left out, by name.
 
     Raises IGRError with the first reasons when not one could be loaded.
@@ -285,8 +305,8 @@ def load_pair(pair: Pair) -> FolderPhoto:
     _check_below_input(pair.photo)
     _check_below_input(pair.mask)
     photo, mask = load_photo(pair.photo), load_mask(pair.mask)
-    check_pictures(photo, mask)  # what it warns of, Garment Mask/Crop says later
-    return FolderPhoto(pair.photo.stem, photo, mask, pair.category)
+    warnings = check_pictures(photo, mask)
+    return FolderPhoto(pair.photo.stem, to_image(photo), mask[:, 0], pair.category, warnings)
 
 
 def _category_of(photos: Path, category: str) -> CategoryOf:
@@ -310,17 +330,21 @@ def _check_below_input(path: Path) -> None:
 
 def _preview(photo: FolderPhoto) -> Tensor:
     """IMAGE of a photo with what its mask leaves out faded, small enough to be shown quickly."""
-    both = torch.cat([photo.person, photo.mask], 1)  # (1, 4, H, W)
+    both = torch.cat([photo.person.movedim(-1, 1), photo.mask[:, None]], 1)  # (1, 4, H, W)
     scale = min(1.0, SHOWN_SIDE / max(both.shape[-2:]))
     size = [max(1, round(side * scale)) for side in both.shape[-2:]]
     small = F.interpolate(both, size, mode="area")
     return to_image(overlay(small[:, :3], small[:, 3:]))
 
 
-def _notes(failed: dict[str, str]) -> tuple[str, ...]:
-    """What is shown of the photos left out; what is not shown is logged here."""
+def _notes(found: LeftToDo, loaded: list[FolderPhoto], failed: dict[str, str]) -> tuple[str, ...]:
+    """What is shown of photos left out, done or doubtful; what is not shown is logged here."""
     notes = [f"{name}: {sentence}" for name, sentence in sorted(failed.items())]
+    notes += [f"{one.name}: {warning}" for one in loaded for warning in one.warnings]
     for note in notes[SHOWN_NOTES:]:
         logger.warning("%s", note)
-    more = [f"{len(notes) - SHOWN_NOTES} more photos are left out: the log names them."]
-    return (*notes[:SHOWN_NOTES], *(more if len(notes) > SHOWN_NOTES else ()))
+    if len(notes) > SHOWN_NOTES:
+        notes = [*notes[:SHOWN_NOTES], f"{len(notes) - SHOWN_NOTES} more notes are in the log."]
+    if found.done:
+        notes.append(f"Left out because they are done: {found.done} (output/{found.where}NAME).")
+    return tuple(notes)

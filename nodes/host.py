@@ -165,7 +165,7 @@ def load_unet(config: ModelConfig, unet: UNetConfig, tensors: dict[str, Tensor],
 def load_vae(config: VAEConfig, tensors: dict[str, Tensor], label: str) -> Any:
     """The bundle's autoencoder as the host's VAE.
 
-    Raises IGRError for one that the host cannot build, and naming `label` when tensors are missing or foreign.
+    Raises IGRError for one that the host cannot build, and naming `label` when tensors are missing or misshapen.
     """
     first = config.block_out_channels[0]
     if len(config.block_out_channels) != 4 or any(width % first for width in config.block_out_channels):
@@ -213,7 +213,7 @@ def fit_preview(denoiser: Any, vae: Any, config: VAEConfig) -> None:
 def load_image_encoder(config: ImageEncoderConfig, tensors: dict[str, Tensor], label: str) -> Any:
     """The bundle's CLIP vision tower as the host's ClipVisionModel.
 
-    Raises IGRError naming `label` when tensors are missing or foreign.
+    Raises IGRError naming `label` when tensors are missing or misshapen.
     """
     shape = {
         "model_type": "clip_vision_model",
@@ -313,11 +313,14 @@ def _to_host_names(tensors: dict[str, Tensor], unet_config: dict[str, Any], labe
 
 @contextmanager
 def _as_damage(label: str) -> Iterator[None]:
-    """Turn the host's complaints about tensors into one sentence."""
+    """Turn the host's complaints about tensors into one sentence; what else goes wrong comes through, as memory."""
     try:
         yield
     except (RuntimeError, KeyError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()
+        text = str(error)
+        if isinstance(error, RuntimeError) and "size mismatch" not in text and "invalid" not in text:
+            raise
+        reason = text.strip().split("\n")[-1].strip()
         raise IGRError(f"The {label} does not fit its config ({reason}): export the bundle again.") from error
 
 

@@ -56,9 +56,12 @@ def open_frontend(server: Server, chromium: str) -> Iterator[Page]:
 def close_dialogs(page: Page) -> None:
     """Put away whatever an earlier workflow had to say."""
     dialogs = page.get_by_role("dialog")
-    while dialogs.count():
+    for _ in range(50):
+        if not dialogs.count():
+            return
         page.keyboard.press("Escape")
         page.wait_for_timeout(200)
+    raise AssertionError(f"A dialog does not go away: {dialogs.first.inner_text()}")
 
 
 def open_template(page: Page, name: str) -> None:

@@ -30,6 +30,8 @@ RUN_ERRORS = {
     "not a number": (restore("nan.safetensors"), "IGRLoad.*nan.safetensors has NaN or infinite values in garmnet"),
     "part of a vae": (restore("part.safetensors"), "IGRLoad.*vae of .*part.safetensors lacks decoder.conv_out.weight"),
     "another vae": (restore("other.safetensors"), "IGRLoad.*vae of .*other.safetensors does not fit its config"),
+    "part of an encoder": (restore("tower.safetensors"), "image_encoder of .*tower.safetensors lacks .*post_layernorm"),
+    "another encoder": (restore("wide.safetensors"), "image_encoder of .*wide.safetensors does not fit its config"),
     "swapped": (with_inputs(restore(), "apply", start_percent=0.8, end_percent=0.2), "IGRApply.*swap them"),
     "levels": (with_inputs(restore(), "apply", level_strengths="1, 1, 1"), "IGRApply.*2 levels"),
 }
@@ -57,6 +59,8 @@ def broken_bundles(server: Server) -> None:
     for name, change in {
         "nan": {"garmnet.conv_in.weight": torch.full_like(good["garmnet.conv_in.weight"], torch.nan)},
         "part": {"vae.decoder.conv_out.weight": None},
+        "tower": {"image_encoder.vision_model.post_layernorm.weight": None},
+        "wide": {"image_encoder.vision_model.post_layernorm.weight": torch.zeros(3)},
         "other": {"vae.decoder.conv_out.weight": torch.zeros(3, 1, 3, 3)},
     }.items():
         tensors = {key: value for key, value in {**good, **change}.items() if value is not None}

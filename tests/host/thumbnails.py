@@ -12,6 +12,9 @@ from tests.host.server import ROOT, UPDATE
 
 HEIGHT = 480
 GAP = 12
+PLUS = torch.ones(120, 30, 3)
+"""Stands between what goes in together, (H, W, 3) in 0..1."""
+PLUS[58:62, 5:25] = PLUS[50:70, 13:17] = 0.4
 
 
 def write_thumbnail(name: str, pictures: Sequence[Tensor]) -> None:
