@@ -14,7 +14,7 @@ from tests.host.graphs import node, restore, with_inputs
 from tests.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server
 
 LEVELS = {"anna": 40, "bert": 90, "carl": 140, "dora": 190}
-"""Grey level of each one's photo; the mask is as many rows high."""
+"""Grey level of each one's photo; the mask is as many rows high, and keeps off the edges."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def put(server: Server, case: str, name: str, ending: str = ".png", mask: tuple[
     size = (48 + len(list(photos.iterdir())), 200)
     Image.new("RGB", size, (LEVELS[name],) * 3).save(photos / f"{name}{ending}")
     picture = Image.new("L", mask or size)
-    picture.paste(255, (0, 0, size[0], LEVELS[name]))
+    picture.paste(255, (4, 4, size[0] - 4, 4 + LEVELS[name]))
     picture.save(masks / f"{name}.png")
     return photos / f"{name}{ending}"
 
@@ -69,7 +69,7 @@ def test_photos_and_masks_are_paired_by_name(server: Server, case: str) -> None:
     assert [one["filename"] for one in outputs["save"]["images"]] == [f"{name}_00001_.png" for name in LEVELS]
     photos, masks = (pictures(server, outputs[name]["images"]) for name in ("save", "show"))
     assert [round(float(one.mean())) for one in photos] == pytest.approx(list(LEVELS.values()), abs=1)
-    assert [int((one[:, 0, 0] > 127).sum()) for one in masks] == list(LEVELS.values())
+    assert [int((one[:, 20, 0] > 127).sum()) for one in masks] == list(LEVELS.values())
     assert [one.shape for one in photos] == [one.shape for one in masks] and len({one.shape for one in photos}) == 4
     assert "text" not in outputs["folder"] and len(outputs["folder"]["images"]) == 4
 
@@ -100,6 +100,16 @@ def test_bad_photos_are_left_out_with_a_note(server: Server, case: str) -> None:
     for note, (start, reason) in zip(notes, words.items(), strict=True):
         assert note.startswith(start) and reason in note and "--" not in note
         assert note in server.log.read_text(encoding="utf-8", errors="replace")
+
+
+def test_a_mask_at_the_edge_is_taken_and_told_of(server: Server, case: str) -> None:
+    photo = put(server, case, "anna")
+    mask = Image.new("L", (48, 200))
+    mask.paste(255, (0, 0, 48, 90))
+    mask.save(photo.parents[1] / "masks" / "anna.png")
+    outputs = server.run(reading(case))["outputs"]
+    assert names(outputs, case) == ["anna"]
+    assert "touches the top" in outputs["folder"]["text"][0]
 
 
 def test_no_usable_photo_ends_the_run_with_the_reasons(server: Server, case: str) -> None:
