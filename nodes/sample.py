@@ -55,8 +55,8 @@ class IGRSample(io.ComfyNode):
                     max=30.0,
                     step=0.1,
                     round=0.01,
-                    tooltip="How firmly the photo is followed (classifier-free guidance): 1.5 in the paper; 1 is off "
-                    "and twice as fast.",
+                    tooltip="How firmly the photo is followed (classifier-free guidance): 1.5 in the paper; 1 gives "
+                    "no extra push, and a step takes half the time.",
                 ),
                 advanced(
                     io.Combo.Input,

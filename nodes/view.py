@@ -70,8 +70,8 @@ class IGRGarmentView(io.ComfyNode):
                     min=0.0,
                     max=2.0,
                     step=0.05,
-                    tooltip="Surroundings kept around the garment on each side, as a share of its longer side; for the "
-                    "focused view only.",
+                    tooltip="Surroundings kept around the garment on each side, as a share of its longer side. Acts "
+                    "only while view is set to focused; the model's own view brings its own margin.",
                 ),
                 advanced(
                     io.String.Input,
