@@ -1,0 +1,80 @@
+"""One interface for every data set: person, mask and flat garment of each pair, and what else is known of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from PIL import Image
+
+from igr_core.errors import IGRError
+
+from .keypoints import Keypoints
+from .parsing import Parsing
+
+MaskKind = Literal["agnostic", "garment", "file"]
+"""`agnostic`: the try-on mask of the data set, larger than the garment (paper); `garment`: from the parsing, the visible
+garment alone; `file`: a folder of masks."""
+
+
+@dataclass(frozen=True)
+class PairEntry:
+    """What is known of a pair without reading a picture."""
+
+    name: str
+    """Unique in its data set, and the same wherever the data set lies: `train/00001_00`."""
+    category: str
+    """upper, lower or full."""
+
+
+class PairSource(ABC):
+    """A data set of person / garment pairs; pictures are read when they are asked for.
+
+    Every method that reads raises IGRError naming the file that is missing, unreadable or does not match.
+    """
+
+    layout: ClassVar[str]
+    """Name of the layout on disk: `viton_hd`, `dresscode`, ..."""
+
+    def __init__(self, title: str, entries: Sequence[PairEntry]) -> None:
+        """`title`: what the data set is called in messages."""
+        self.title = title
+        self.entries = tuple(entries)
+        names = [entry.name for entry in self.entries]
+        if len(set(names)) != len(names):
+            twice = next(name for i, name in enumerate(names) if name in names[:i])
+            raise IGRError(f"{title} lists {twice} twice: remove one of its lines.")
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @abstractmethod
+    def person(self, index: int) -> Image.Image:
+        """The photo, RGB."""
+
+    @abstractmethod
+    def mask(self, index: int) -> Image.Image:
+        """The mask that the model is given, L, 255 inside, as large as the photo."""
+
+    def garment(self, index: int) -> Image.Image:
+        """The flat garment on white, RGB; IGRError where the data set has none (has_garments is False)."""
+        raise IGRError(f"{self.title} has no flat garments: it can be restored from, not trained on.")
+
+    @property
+    def has_garments(self) -> bool:
+        """Whether there are flat garments to learn from or to score against."""
+        return True
+
+    def parsing(self, index: int) -> Parsing | None:
+        """Which pixel of the photo is what, as large as the photo; None where the data set does not say."""
+        return None
+
+    def keypoints(self, index: int) -> Keypoints | None:
+        """Joints of the person in pixels of the photo; None where the data set does not say."""
+        return None
+
+    def garment_cover(self, index: int) -> Image.Image | None:
+        """Which pixels of the flat picture are garment, L; None where the data set does not say."""
+        return None
