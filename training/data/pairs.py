@@ -15,8 +15,8 @@ from .keypoints import Keypoints
 from .parsing import Parsing
 
 MaskKind = Literal["agnostic", "garment", "file"]
-"""`agnostic`: the try-on mask of the data set, larger than the garment (paper); `garment`: from the parsing, the visible
-garment alone; `file`: a folder of masks."""
+"""`agnostic`: the try-on mask of the data set, larger than the garment (paper); `garment`: from the parsing, what is
+seen of the garment alone; `file`: a folder of masks."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ import numpy as np
 Kind = Literal[
     "background", "hair", "face", "arms", "legs", "skin", "upper", "lower", "full", "coat", "shoes", "bag", "other"
 ]
-"""What a label means here. `coat` counts as upper; `skin` is that of neck and torso; `other`: hats, scarves, belts, ..."""
-
+"""What a label means here; `skin` is that of neck and torso, `other` hats, scarves, belts and the like."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ ATR = LabelTable(
     ),
     {"upper": (4,), "lower": (5, 6), "full": (7,)},
 )  # fmt: skip
-"""DressCode's label_maps and StreetTryOn's segm_atr_labels: 0 background, 1 hat, 2 hair, 3 sunglasses, 4 upper, 5 skirt,
-6 pants, 7 dress, 8 belt, 9 / 10 shoes, 11 face, 12 / 13 legs, 14 / 15 arms, 16 bag, 17 scarf."""
+"""DressCode's label_maps and StreetTryOn's segm_atr_labels: 0 background, 1 hat, 2 hair, 3 sunglasses, 4 upper,
+5 skirt, 6 pants, 7 dress, 8 belt, 9 / 10 shoes, 11 face, 12 / 13 legs, 14 / 15 arms, 16 bag, 17 scarf."""
 
 
 @dataclass(frozen=True)

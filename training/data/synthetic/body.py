@@ -61,7 +61,8 @@ def limb_outline(knots: list[tuple[float, float]], build: float) -> Array:
 
 def paint_leg(canvas: Canvas, pose: Pose, look: Look, side: str) -> None:
     """One leg with its shoe."""
-    at = _At(canvas, pose, f"leg_{side}")
+    own = "right" if side == "l" else "left"
+    at, canvas = _At(canvas, pose, f"leg_{side}"), canvas.of(f"{own}_leg")
     s = -1 if side == "l" else 1
     knots = [
         (0.3, 0.047),
@@ -84,6 +85,7 @@ def paint_leg(canvas: Canvas, pose: Pose, look: Look, side: str) -> None:
     ]
     if look.shoe_kind == 1:
         shoe[:2] = [(-0.022, ANKLE - 0.05), (0.022, ANKLE - 0.05)]
+    canvas = canvas.of(f"{own}_shoe")
     canvas.polygon(at(smooth([*shoe, shoe[0]], 4)), look.shoes, 0.3, shadow=0.15)
     if look.shoe_kind == 2:
         sole = np.array(
@@ -99,7 +101,7 @@ def paint_leg(canvas: Canvas, pose: Pose, look: Look, side: str) -> None:
 
 def paint_torso(canvas: Canvas, pose: Pose, look: Look) -> None:
     """Neck and torso with simple underwear-coloured hips, mostly hidden by clothes."""
-    at = _At(canvas, pose, "spine")
+    at, canvas = _At(canvas, pose, "spine"), canvas.of("skin")
     half = smooth(
         [
             (0.0, -0.02),
@@ -127,7 +129,7 @@ def paint_torso(canvas: Canvas, pose: Pose, look: Look) -> None:
 
 def paint_arm(canvas: Canvas, pose: Pose, look: Look, side: str, hand: bool = True) -> None:
     """One arm with its hand."""
-    at = _At(canvas, pose, f"arm_{side}")
+    at, canvas = _At(canvas, pose, f"arm_{side}"), canvas.of("right_arm" if side == "l" else "left_arm")
     knots = [
         (-0.028, 0.012),
         (-0.02, 0.024),
@@ -195,7 +197,7 @@ def head_place(canvas: Canvas, pose: Pose) -> HeadPlace:
 
 def paint_hair_back(canvas: Canvas, pose: Pose, look: Look) -> None:
     """Hair behind the neck and shoulders."""
-    at, dark = head_place(canvas, pose), scaled(look.hair, 0.8)
+    at, canvas, dark = head_place(canvas, pose), canvas.of("hair"), scaled(look.hair, 0.8)
     if look.hairstyle in ("long", "long_front"):
         half = smooth(
             [(0, -0.145), (0.045, -0.13), (0.062, -0.08), (0.066, 0.0), (0.07, 0.07), (0.04, 0.1), (0.0, 0.1)], 5
@@ -214,7 +216,7 @@ def paint_hair_back(canvas: Canvas, pose: Pose, look: Look) -> None:
 
 def paint_head(canvas: Canvas, pose: Pose, look: Look) -> None:
     """Face, features and front hair."""
-    at = head_place(canvas, pose)
+    at, canvas = head_place(canvas, pose), canvas.of("face")
     skin, line = look.skin, scaled(look.skin, 0.55)
     for s in (-1, 1):
         canvas.polygon(at(ellipse(s * 0.047, -0.062, 0.008, 0.014, 12)), scaled(skin, 0.92), 0.2)
@@ -242,7 +244,7 @@ def paint_head(canvas: Canvas, pose: Pose, look: Look) -> None:
         5,
     )
     canvas.polygon(at(lips), mixed(line, (178, 70, 76), 0.6), 0.0)
-    _front_hair(canvas, at, look)
+    _front_hair(canvas.of("hair"), at, look)
 
 
 def _front_hair(canvas: Canvas, at: HeadPlace, look: Look) -> None:

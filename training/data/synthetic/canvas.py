@@ -1,6 +1,8 @@
 """The picture under way: colour, coverage of the garment asked for, and how parts and skin get onto it."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,6 +10,12 @@ from .arrays import Array, blurred, doubled, polygon_mask, sample
 from .curves import Bone
 from .layers import FOLD_FLAT, FOLD_WORN, Layer
 from .palette import Rgb
+
+LABELS = (
+    "background", "hair", "face", "skin", "left_arm", "right_arm", "left_leg", "right_leg", "left_shoe", "right_shoe",
+    "upper", "lower", "full", "coat", "bag", "object",
+)  # fmt: skip
+"""What a pixel of Canvas.labels is; left and right are the person's own."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +43,18 @@ class View:
 
 @dataclass(frozen=True)
 class Canvas:
-    """Arrays that painting changes in place: rgb (h, w, 3) 0..255 and visible (h, w) 0..1."""
+    """Arrays that painting changes in place: rgb (h, w, 3) 0..255, visible (h, w) 0..1, labels (h, w) of LABELS."""
 
     rgb: Array
     visible: Array
+    labels: np.ndarray
     view: View
     wobble: Array | None = None  # (h, w, 2) displacement in body units
+    label: str = "object"  # what is painted next
+
+    def of(self, label: str) -> Canvas:
+        """The same canvas, for painting something else."""
+        return replace(self, label=label)
 
     def box(self, points: Array, pad: int) -> tuple[int, int, int, int] | None:
         """Pixel box (x0, y0, x1, y1) of points, padded and clipped; None when outside."""
@@ -51,13 +65,14 @@ class Canvas:
         return (int(x0), int(y0), int(x1), int(y1)) if x1 - x0 > 2 and y1 - y0 > 2 else None
 
     def put(self, box: tuple[int, int, int, int], colour: Array, cover: Array, garment: bool = False) -> None:
-        """Blend colour (h, w, 3) or (3,) over a box with coverage (h, w); keeps account of the visible garment."""
+        """Blend colour (h, w, 3) or (3,) over a box with coverage (h, w); keeps account of garment and labels."""
         x0, y0, x1, y1 = box
         region, seen = self.rgb[y0:y1, x0:x1], self.visible[y0:y1, x0:x1]
         region += cover[..., None] * (colour - region)
         seen *= 1 - cover
         if garment:
             seen += cover
+        self.labels[y0:y1, x0:x1][cover > 0.5] = LABELS.index(self.label)
 
     def shadow(self, box: tuple[int, int, int, int], blur: Array, strength: float) -> None:
         """Darken what lies below, by a blurred coverage."""

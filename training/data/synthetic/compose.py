@@ -12,6 +12,7 @@ from .background import draw_background
 from .body import paint_arm, paint_hair_back, paint_head, paint_leg, paint_torso
 from .canvas import Canvas, View
 from .flat import flat_picture, flat_view, reduce
+from .joints import find_joints
 from .layers import Layer, rasterise
 from .masks import agnostic_mask
 from .occluders import paint_big_object, paint_hair_over, paint_handbag, paint_strap
@@ -33,6 +34,8 @@ class Pair:
     garment_silhouette: Image.Image  # L 0/255
     category: str  # "upper", "lower", "full"
     attributes: dict[str, str | float | bool]
+    parsing: Image.Image  # L, a number of LABELS for each pixel of the person
+    joints: dict[str, tuple[float, float, float]]  # x, y in pixels, confidence, by OpenPose's names; none out of sight
 
 
 def check_options(size: tuple[int, int], category: str | None = None, defect: str | None = None) -> None:
@@ -72,6 +75,7 @@ def make_pair(
     noise = np.random.default_rng([seed, 3]).standard_normal((256, 192)).astype(np.float32)
     rgb += enlarge(noise, *inner)[..., None] * 1.2
     mask = _as_mask(canvas.visible, (width, height))
+    parsing = Image.fromarray(canvas.labels).resize((width, height), Image.Resampling.NEAREST)
     return Pair(
         reduce(rgb, (width, height)),
         mask,
@@ -80,6 +84,8 @@ def make_pair(
         _as_mask(cover, (width, height)),
         scene.garment.category,
         _attributes(scene),
+        parsing,
+        find_joints(scene.pose, view, np.asarray(parsing)),
     )
 
 
@@ -139,7 +145,7 @@ def paint_person(scene: Scene, view: View, layers: list[Layer], other_is_wanted:
     back, _ = draw_background(rng, height, width, scene.offset[1] + SOLE * scene.scale)
     grid = wobble_grid(scene.seed)
     wobble = np.stack([enlarge(grid[0], height, width), enlarge(grid[1], height, width)], -1)
-    canvas = Canvas(back, np.zeros((height, width), np.float32), view, wobble)
+    canvas = Canvas(back, np.zeros((height, width), np.float32), np.zeros((height, width), np.uint8), view, wobble)
     other = _layers(scene.other, view.ppu, scene.seed, 2) if scene.other else []
     over = _layers(scene.over, view.ppu, scene.seed, 3) if scene.over else []
     top, low = (other, layers) if scene.garment.category == "lower" else (layers, other)
@@ -149,8 +155,20 @@ def paint_person(scene: Scene, view: View, layers: list[Layer], other_is_wanted:
     return canvas
 
 
+def _label(scene: Scene, layer: Layer) -> str:
+    """What LABELS calls a piece of cloth."""
+    if scene.over is not None and any(layer.part is part for part in scene.over.parts):
+        return "coat"
+    own = any(layer.part is part for part in scene.garment.parts)
+    garment = scene.garment if own else scene.other
+    if garment is None:
+        raise ValueError("A piece of cloth belongs to no garment of the scene.")
+    return "coat" if garment.cut == "jacket" else garment.category
+
+
 def _wear(canvas: Canvas, scene: Scene, layers: list[Layer], wanted: set[int], until: float | None = None) -> None:
     for layer in layers:
+        canvas = canvas.of(_label(scene, layer))
         canvas.cloth(layer, scene.pose.bones[layer.part.bone], True, id(layer) in wanted, 0.2, until)
 
 

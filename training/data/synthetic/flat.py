@@ -29,7 +29,7 @@ def flat_view(garment: Garment, pose: Pose, height: int, width: int, fill: float
 def flat_picture(garment: Garment, layers: list[Layer], pose: Pose, view: View) -> tuple[Array, Array]:
     """Draw the flat garment: rgb (h, w, 3) on white and its coverage (h, w)."""
     shape = (view.height, view.width)
-    canvas = Canvas(np.full((*shape, 3), 255, np.float32), np.zeros(shape, np.float32), view)
+    canvas = Canvas(np.full((*shape, 3), 255, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.uint8), view)
     for layer in layers:
         canvas.cloth(layer, pose.bones[layer.part.bone], worn=False, garment=True, shadow=0.16)
     cover = canvas.visible[..., None]

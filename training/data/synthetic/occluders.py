@@ -12,7 +12,7 @@ KINDS = ("none", "arm", "hair", "strap", "handbag")
 
 def paint_hair_over(canvas: Canvas, pose: Pose, hair: Rgb, rng: np.random.Generator) -> None:
     """Strands of long hair falling over the chest."""
-    spine = pose.bones["spine"]
+    spine, canvas = pose.bones["spine"], canvas.of("hair")
     low = float(rng.uniform(0.07, 0.13))
     for s in (-1, 1):
         j = float(rng.uniform(-0.006, 0.006))
@@ -39,6 +39,7 @@ def paint_hair_over(canvas: Canvas, pose: Pose, hair: Rgb, rng: np.random.Genera
 
 def paint_strap(canvas: Canvas, pose: Pose, rng: np.random.Generator) -> None:
     """A narrow cross-body strap with a small bag at the hip."""
+    canvas = canvas.of("bag")
     spine, s = pose.bones["spine"], -1 if rng.random() < 0.5 else 1
     colour = scaled(pick(rng, DARK + VIVID), 0.9)
     centre = smooth([(s * 0.06, -0.004), (s * 0.03, 0.1), (-s * 0.06, 0.22), (-s * 0.1, 0.31)], 6)
@@ -63,7 +64,7 @@ def paint_strap(canvas: Canvas, pose: Pose, rng: np.random.Generator) -> None:
 
 def paint_handbag(canvas: Canvas, pose: Pose, rng: np.random.Generator, side: str) -> None:
     """A handbag hanging from a hand."""
-    bone = pose.bones[f"arm_{side}"]
+    bone, canvas = pose.bones[f"arm_{side}"], canvas.of("bag")
     hand = bone.forward(np.array([[0, 0.33]], np.float32))[0]
     colour = pick(rng, DARK + VIVID + LIGHT[1:3])
     size = float(rng.uniform(0.05, 0.075))
@@ -88,7 +89,7 @@ def paint_handbag(canvas: Canvas, pose: Pose, rng: np.random.Generator, side: st
 
 def paint_big_object(canvas: Canvas, pose: Pose, rng: np.random.Generator, centre_y: float) -> None:
     """A large box or balloon held before the garment: the paper's bad occlusion."""
-    spine = pose.bones["spine"]
+    spine, canvas = pose.bones["spine"], canvas.of("object")
     colour = pick(rng, DARK + VIVID + LIGHT)
     w, h, x = float(rng.uniform(0.08, 0.11)), float(rng.uniform(0.09, 0.14)), float(rng.uniform(-0.02, 0.02))
     if rng.random() < 0.5:
