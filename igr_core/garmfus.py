@@ -31,6 +31,13 @@ class RowPlan:
     """Which rows of a batch see which conditions: `source[row]` is the condition's index, -1 for none."""
 
     source: tuple[int, ...]
+    every_branch: bool = False
+    """Compute both groups even where one has no row: sharded training needs the same graph in every process."""
+
+    @cached_property
+    def used(self) -> bool:
+        """Whether the conditions are computed with at all."""
+        return self.every_branch or bool(self.referenced)
 
     @cached_property
     def referenced(self) -> list[int]:
@@ -45,9 +52,9 @@ class RowPlan:
     def pick(self, conditions: Tensor) -> Tensor:
         """One condition per referenced row: (R, ...) -> (len(referenced), ...); no copy where nothing moves."""
         sources = [source for source in self.source if source >= 0]
-        if sources == list(range(conditions.shape[0])):
+        if sources == list(range(conditions.shape[0])) and not self.every_branch:
             return conditions
-        return conditions.index_select(0, torch.tensor(sources, device=conditions.device))
+        return conditions.index_select(0, torch.tensor(sources, device=conditions.device, dtype=torch.long))
 
     def repeated(self, times: int) -> RowPlan:
         """The plan of a batch that holds every row `times` times in a row (a picture cut into tiles, say)."""
@@ -61,6 +68,8 @@ class RowPlan:
         Further tensors (B, ...) are divided alike, and handed to the functions beside the first.
         """
         batch = (rows, *more)
+        if self.every_branch:
+            return self._gathered(plain, referenced, batch)
         if not self.referenced:
             return plain(*batch)
         if not self.plain:
@@ -72,7 +81,13 @@ class RowPlan:
         if self.referenced + self.plain == list(range(len(self.source))):  # and the other way round
             first, second = zip(*(x.split(sizes[::-1]) for x in batch), strict=True)
             return torch.cat([referenced(*first), plain(*second)])
-        groups = [torch.tensor(group, device=rows.device) for group in (self.plain, self.referenced)]
+        return self._gathered(plain, referenced, batch)
+
+    def _gathered(
+        self, plain: Callable[..., Tensor], referenced: Callable[..., Tensor], batch: tuple[Tensor, ...]
+    ) -> Tensor:
+        device = batch[0].device
+        groups = [torch.tensor(group, device=device, dtype=torch.long) for group in (self.plain, self.referenced)]
         parts = [
             apply(*(x.index_select(0, group) for x in batch))
             for apply, group in zip((plain, referenced), groups, strict=True)
@@ -212,10 +227,10 @@ class Fusion:
     @property
     def has_reference(self) -> bool:
         """Whether any row attends to a reference."""
-        return self.features is not None and self.reference_strength != 0 and bool(self.reference_plan.referenced)
+        return self.features is not None and self.reference_strength != 0 and self.reference_plan.used
 
     @property
     def has_image_prompt(self) -> bool:
         """Whether any row attends to an image prompt."""
         wanted = self.image_keys_values is not None and self.image_prompt_strength != 0
-        return wanted and bool(self.image_plan.referenced)
+        return wanted and self.image_plan.used

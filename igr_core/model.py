@@ -22,6 +22,8 @@ class IGR(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.every_branch = False
+        """Run every branch of GarmFus in each training step, whatever was dropped (sharded training)."""
         self.denoiser = build_unet(config.denoiser)
         install_fusion(self.denoiser)
         self.garmnet = build_unet(config.garmnet) if config.garmnet else None
@@ -96,9 +98,9 @@ class IGR(nn.Module):
         if self.image_prompt is not None and image_features is not None:
             keys_values = self.image_prompt.keys_values(self.image_prompt(image_features))
         return Fusion(
-            RowPlan(tuple(reference_rows)),
+            RowPlan(tuple(reference_rows), self.every_branch),
             features,
-            RowPlan(tuple(image_rows)),
+            RowPlan(tuple(image_rows), self.every_branch),
             keys_values,
             self.position(latent),
             reference_strength,

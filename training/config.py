@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from igr_core.config import ModelConfig
+from igr_core.config import ModelConfig, NoiseConfig
 from igr_core.errors import IGRError
 
 
@@ -14,7 +14,8 @@ class DataConfig:
     """Where the prepared pairs lie and how a batch is made of them."""
 
     train: tuple[str, ...]
-    """Folders of prepared latents (python -m training.prepare) to train on."""
+    """Folders of prepared latents (python -m training.prepare) to train on, and YAML files of PairsConfig, whose
+    pictures are read and encoded on the way."""
     validation: str
     """Folder of prepared latents that is never trained on."""
     vae: str
@@ -26,7 +27,15 @@ class DataConfig:
     draws_per_pair: int = 1
     """Noise draws of each pair in a step: rows of the denoiser = pairs_per_batch * draws_per_pair."""
     limit: int | None = None
-    """Use only the first so many training pairs."""
+    """Use only the first so many training pairs of each folder."""
+    weights: tuple[float, ...] | None = None
+    """How often each entry of `train` is drawn, relative to the others; None draws every pair alike."""
+    workers: int = 4
+    """Threads that read pictures ahead (YAML files in `train` only)."""
+
+    def __post_init__(self) -> None:
+        if self.weights is not None and (len(self.weights) != len(self.train) or min(self.weights) <= 0):
+            raise IGRError(f"data.weights must have {len(self.train)} entries above 0, one for each of data.train.")
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,8 @@ class DropConfig:
 class OptimizerConfig:
     """Optimiser and schedule; the defaults are the paper's (section 4.1)."""
 
-    name: Literal["adamw", "muon"] = "adamw"
-    """`adamw` (paper), or `muon` for from-scratch models."""
+    name: Literal["adamw", "muon", "adamw8bit", "adafactor"] = "adamw"
+    """`adamw` (paper); `muon` for from-scratch models; for small cards `adamw8bit` (bitsandbytes) or `adafactor`."""
     learning_rate: float = 1e-5
     """Peak learning rate."""
     muon_learning_rate: float | None = None
@@ -76,6 +85,38 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
+class LoraConfig:
+    """Train the denoiser by low-rank adapters of its attentions; GarmNet and the image prompt are trained whole."""
+
+    rank: int = 64
+    """Rank of the adapters."""
+    alpha: float = 64.0
+    """Their strength is alpha / rank."""
+
+
+@dataclass(frozen=True)
+class ExtraLossConfig:
+    """Losses beside Eq. 1, off by default; both look at the picture that the predicted x0 decodes to."""
+
+    lpips: float = 0.0
+    """Weight of LPIPS (VGG) between the decoded prediction and the decoded truth."""
+    lpips_weights: str | None = None
+    """File of torchvision's VGG-16 weights (vgg16-397923af.pth) where it is not in torch's own cache."""
+    dino: float = 0.0
+    """Weight of 1 - cosine between DINOv2's patch tokens of the two."""
+    dino_model: str | None = None
+    """Folder of a DINOv2 model in transformers' layout (dinov2-base)."""
+    below: float = 0.5
+    """Share of the timesteps, from the clean end, whose rows have these losses: noisier ones predict a blur."""
+    rows: int = 2
+    """Rows of a batch that are decoded, the least noisy first: decoding is the expensive part."""
+
+    def __post_init__(self) -> None:
+        if self.dino > 0 and self.dino_model is None:
+            raise IGRError("extra_losses.dino needs dino_model: the folder of a DINOv2 model.")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One training run of IGR."""
 
@@ -85,6 +126,10 @@ class TrainConfig:
     """The networks; ignored where init_bundle brings its own."""
     init_bundle: str | None = None
     """Bundle to start from; None for random weights."""
+    size: tuple[int, int] | None = None
+    """Width and height in pixels to train at, where they are not init_bundle's."""
+    noise: NoiseConfig | None = None
+    """Diffusion process to train, where it is not init_bundle's: another prediction type has to be learnt anew."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """Optimiser and schedule."""
     drop: DropConfig = field(default_factory=DropConfig)
@@ -101,8 +146,14 @@ class TrainConfig:
     """Mixed precision."""
     gradient_checkpointing: bool = False
     """Trade time for memory in both UNets."""
+    sharding: Literal["none", "zero2"] = "none"
+    """`zero2`: DeepSpeed ZeRO-2 (paper), gradients and optimiser state cut over the processes of the launcher."""
+    lora: LoraConfig | None = None
+    """Low-rank adapters in place of the whole denoiser; None trains it whole (paper)."""
+    extra_losses: ExtraLossConfig = field(default_factory=ExtraLossConfig)
+    """Losses beside Eq. 1."""
     ema_decay: float = 0.999
-    """Decay of the exponential moving average that is validated and exported."""
+    """Decay of the exponential moving average that is validated and exported; 0 for none, which saves its memory."""
     seed: int = 0
     """Seed of weights, batches and noise."""
     log_every: int = 10

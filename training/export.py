@@ -19,9 +19,10 @@ from igr_core.files import make_folder
 from igr_core.model import IGR
 
 from .command import one_sentence
-from .config import TrainConfig
+from .config import LoraConfig, TrainConfig
 from .data.latents import PreparedPairs
 from .fits import check_settings
+from .lora import add_lora, merge_lora
 from .parts import load_image_encoder, load_vae
 from .provenance import describe_part, describe_run, weights_sha256
 from .run import Checkpoint, RunFolder, load_latest
@@ -31,11 +32,16 @@ PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat
 
 
 def averaged_model(checkpoint: Checkpoint) -> IGR:
-    """The networks of a checkpoint with their averaged weights."""
+    """The networks of a checkpoint with their averaged weights, adapters merged."""
     state = checkpoint.state
     model = IGR(from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint"))
+    lora = json.loads(state["train_config"]).get("lora") if "train_config" in state else None
+    if lora is not None:
+        add_lora(model, from_json(LoraConfig, lora, "checkpoint (lora)"))
     model.load_state_dict(state["model"])
     model.load_state_dict(state["average"]["weights"], strict=False)
+    if lora is not None:
+        merge_lora(model)
     return model
 
 

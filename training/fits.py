@@ -13,18 +13,28 @@ from igr_core.files import sha256
 
 from .config import TrainConfig
 from .data.drawn import HELD_OUT_START, DrawConfig
+from .data.laid_out import FIRST_OF_FILES
 from .data.latents import PreparedPairs
+from .data.mixture import PairData
 from .parts import read_summary
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
-    """The networks that a run trains: those of its init_bundle, else the config's own."""
-    return config.model if config.init_bundle is None else Bundle.open(config.init_bundle).info.model
+    """The networks that a run trains: those of its init_bundle, with the config's size and noise, else its own."""
+    if config.init_bundle is None:
+        if config.size is not None or config.noise is not None:
+            raise IGRError(
+                "size and noise change an init_bundle's: without one, set model.native_size and model.noise."
+            )
+        return config.model
+    model = Bundle.open(config.init_bundle).info.model
+    return dataclasses.replace(model, native_size=config.size or model.native_size, noise=config.noise or model.noise)
 
 
-def check_fits(config: TrainConfig, pairs: PreparedPairs, role: str) -> None:
-    """Raise IGRError unless prepared pairs are what this config's networks read; `role`: training or validation."""
-    check_settings(config, pairs.settings[0], f"The {role} data")
+def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) -> None:
+    """Raise IGRError unless pairs are what this config's networks read; `role`: training or validation."""
+    for settings in pairs.settings:
+        check_settings(config, settings, f"The {role} data")
     model = model_config(config)
     width, height = (side // model.vae.downscale for side in model.native_size)
     wanted = {
@@ -43,7 +53,8 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs, role: str) -> None:
                     "prepare the pairs again with the config's image encoder and layout."
                 )
     if role == "training":
-        check_seeds(pairs.seeds(), "take their folder out of data.train")
+        drawn = [seed for seed in pairs.seeds() if seed < FIRST_OF_FILES]
+        check_seeds(drawn, "take their folder out of data.train")
 
 
 def check_seeds(seeds: Iterable[int], remedy: str) -> None:

@@ -55,18 +55,24 @@ def draw_rows(
     draws: int = 1,
     min_snr_gamma: float | None = None,
     only_timestep: int | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> Rows:
-    """Noise P pairs `draws` times each at random timesteps (or all at one), and drop conditions row by row."""
+    """Noise P pairs `draws` times each at random timesteps (or all at one), and drop conditions row by row.
+
+    `part` (k, n) says that the batch is the k-th of n equal parts of a step: a step draws the same in however many
+    processes and micro-batches it is made.
+    """
     clean = batch.garment_latent.repeat_interleave(draws, dim=0)
     count = clean.shape[0]
-    noise = torch.randn(clean.shape, generator=generator)
-    # stratified over the batch: the same uniform law, less spread from step to step
-    strata = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-    strata = strata[torch.randperm(count, generator=generator)]
+    whole, own = count * part[1], slice(count * part[0], count * (part[0] + 1))
+    noise = torch.randn((whole, *clean.shape[1:]), generator=generator)[own]
+    # stratified over the step: the same uniform law, less spread from step to step
+    strata = (torch.arange(whole) + torch.rand(whole, generator=generator)) / whole
+    strata = strata[torch.randperm(whole, generator=generator)][own]
     timestep = (strata * scheduler.config.num_train_timesteps).long()  # type: ignore[attr-defined]
     if only_timestep is not None:
         timestep = torch.full_like(timestep, only_timestep)
-    fate = torch.rand(count, generator=generator)
+    fate = torch.rand(whole, generator=generator)[own]
     nothing = fate < drop.everything
     no_image = nothing | ((fate >= drop.everything) & (fate < drop.everything + drop.image_prompt))
     no_reference = nothing | (fate >= 1 - drop.reference)

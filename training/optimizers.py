@@ -1,4 +1,4 @@
-"""AdamW, or Muon for the matrices and AdamW for the rest: torch optimisers, so that accelerate can prepare them."""
+"""AdamW and its small-memory kin, or Muon for the matrices and AdamW for the rest: all torch optimisers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-OptimizerName = Literal["adamw", "muon"]
+from igr_core.errors import IGRError
+
+OptimizerName = Literal["adamw", "muon", "adamw8bit", "adafactor"]
 
 
 class MuonAdamW(torch.optim.Optimizer):
@@ -82,7 +84,24 @@ def build_optimizer(
         group["peak_lr"] = group["lr"]
     if matrices:
         return MuonAdamW(groups, weight_decay, betas)
+    if name == "adafactor":
+        return torch.optim.Adafactor(groups, weight_decay=weight_decay)
+    if name == "adamw8bit":
+        return _adamw_8bit(groups, weight_decay, betas)
     return torch.optim.AdamW(groups, betas=betas, weight_decay=weight_decay)
+
+
+def _adamw_8bit(groups: list[dict[str, Any]], weight_decay: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+    """AdamW with 8-bit moments; IGRError where bitsandbytes or CUDA is missing."""
+    try:
+        from bitsandbytes.optim import AdamW8bit  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise IGRError(
+            "optimizer adamw8bit needs bitsandbytes: pip install bitsandbytes, or choose adafactor."
+        ) from error
+    if not torch.cuda.is_available():
+        raise IGRError("optimizer adamw8bit needs a CUDA card: choose adafactor.")
+    return AdamW8bit(groups, betas=betas, weight_decay=weight_decay)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import os
 import re
+import shutil
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -19,22 +20,20 @@ from transformers import CLIPVisionModelWithProjection
 from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder, sha256
-from igr_core.geometry import latent_mask
-from igr_core.restore import encode_crop, encode_picture
 
 from .command import choose_device, one_sentence
 from .config import TrainConfig
 from .data.drawn import DrawnPairs
+from .data.laid_out import LaidOut, name_number
 from .data.latents import read_shard
+from .encoding import Layout, encode_pictures
 from .fits import check_drawn, check_settings
 from .parts import load_image_encoder, load_vae
 from .run import load_config
 
-Layout = Literal["linear", "resampler"]
-
 
 def prepare_pairs(
-    drawn: DrawnPairs,
+    pairs: LaidOut,
     indices: range,
     vae: AutoencoderKL,
     downscale: int,
@@ -43,49 +42,41 @@ def prepare_pairs(
     batch: int = 8,
     bf16: bool = False,
 ) -> dict[str, Tensor]:
-    """Latents, masks at latent size and image features of some drawn pairs, in half precision.
+    """Latents, masks at latent size and image features of some pairs, in half precision.
 
     Runs on the device that `vae` and `encoder` are on.
     """
-    parts: dict[str, list[Tensor]] = {"garment_latent": [], "person_latent": [], "mask": [], "image_features": []}
-    device = next(vae.parameters()).device
-    for start in range(indices.start, indices.stop, batch):
-        chosen = range(start, min(start + batch, indices.stop))
-        names = ("garment", "person", "mask", "crop")
-        pictures = {name: drawn.take(name, chosen).to(device).float() / 255 for name in names}
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            encoded = {
-                "garment_latent": encode_picture(vae, pictures["garment"]),
-                "person_latent": encode_picture(vae, pictures["person"]),
-                "mask": latent_mask(pictures["mask"], downscale),
-                "image_features": encode_crop(encoder, pictures["crop"], layout),
-            }
-        for name, value in encoded.items():
-            parts[name].append(value.half().cpu())
-    tensors = {name: torch.cat(pieces).contiguous() for name, pieces in parts.items()}
-    tensors["category"] = torch.tensor([CATEGORIES.index(drawn.categories[i]) for i in indices], dtype=torch.uint8)
-    tensors["seed"] = torch.tensor([drawn.seeds[i] for i in indices])
+    starts = range(indices.start, indices.stop, batch)
+    pieces = []
+    for start in starts:
+        pictures = pairs.pictures(range(start, min(start + batch, indices.stop)))
+        pieces.append(encode_pictures(pictures, vae, downscale, encoder, layout, bf16))
+    tensors = {name: torch.cat([piece[name] for piece in pieces]).contiguous() for name in pieces[0]}
+    tensors["category"] = torch.tensor([CATEGORIES.index(pairs.categories[i]) for i in indices], dtype=torch.uint8)
+    tensors["seed"] = torch.tensor([name_number(pairs.names[i]) for i in indices])
     return tensors
 
 
 def prepare_folder(
-    drawn: DrawnPairs, out: Path, vae: Path, image_encoder: Path, layout: Layout, shard: int, bf16: bool, device: str
+    pairs: LaidOut, out: Path, vae: Path, image_encoder: Path, layout: Layout, shard: int, bf16: bool, device: str
 ) -> int:
     """Prepare all pairs into shards; whole shards of the same settings are kept. Returns the pairs prepared now.
 
-    A last shard that has grown since, or that an earlier limit cut short, is made again in place of the old one.
-    Raises IGRError, before anything is computed, for shards of other settings, other pairs or another shard size.
+    Started by torchrun, each process prepares its share of the shards. A last shard that has grown since, or that an
+    earlier limit cut short, is made again in place of the old one. Raises IGRError, before anything is computed, for
+    shards of other settings, other pairs or another shard size, and where the disk has no room for what is missing.
     """
     settings = {
         "vae": sha256(vae),
         "image_encoder": sha256(image_encoder),
         "layout": layout,
         "bf16": bf16,
-        "drawn": json.loads(json.dumps(dataclasses.asdict(drawn.config))),
+        **pairs.described,
     }
-    ranges = [range(start, min(start + shard, len(drawn))) for start in range(0, len(drawn), shard)]
+    rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    ranges = [range(start, min(start + shard, len(pairs))) for start in range(0, len(pairs), shard)][rank::processes]
     make_folder(out)
-    existing = {indices: _existing(out, indices, drawn, settings) for indices in ranges}
+    existing = {indices: _existing(out, indices, pairs, settings) for indices in ranges}
     todo = [indices for indices in ranges if existing[indices] is None or _span(existing[indices])[1] < len(indices)]
     if not todo:
         return 0
@@ -94,17 +85,33 @@ def prepare_folder(
     place = choose_device(device)
     nn.Module.to(autoencoder, place, memory_format=torch.channels_last)  # thrice as fast on CPUs
     nn.Module.to(encoder, place)
-    for indices in tqdm(todo, desc=f"preparing into {out}", unit="shard"):
-        tensors = prepare_pairs(drawn, indices, autoencoder, shape.downscale, encoder, layout, bf16=bf16)
-        old = existing[indices]
-        with atomic_file(out / f"latents-{indices.start:09d}-{len(indices)}.safetensors") as temporary:
-            save_file(tensors, temporary, metadata={"settings": json.dumps(settings, sort_keys=True)})
-        if old is not None:
-            old.unlink()
-    return sum(len(indices) for indices in todo)
+    count = sum(len(indices) for indices in todo)
+    one = prepare_pairs(pairs, range(todo[0].start, todo[0].start + 1), autoencoder, shape.downscale, encoder, layout)
+    check_room(out, count * processes * sum(value.nbytes for value in one.values()), count * processes)
+    with tqdm(total=count, desc=f"preparing into {out}", unit="pair", disable=rank > 0) as bar:
+        for indices in todo:
+            tensors = prepare_pairs(pairs, indices, autoencoder, shape.downscale, encoder, layout, bf16=bf16)
+            old = existing[indices]
+            names = json.dumps([pairs.names[i] for i in indices])
+            with atomic_file(out / f"latents-{indices.start:09d}-{len(indices)}.safetensors") as temporary:
+                metadata = {"settings": json.dumps(settings, sort_keys=True), "names": names}
+                save_file(tensors, temporary, metadata=metadata)
+            if old is not None:
+                old.unlink()
+            bar.update(len(indices))
+    return count
 
 
-def _existing(out: Path, indices: range, drawn: DrawnPairs, settings: dict[str, Any]) -> Path | None:
+def check_room(out: Path, size: int, pairs: int) -> None:
+    """Say how much disk the pairs will take; IGRError where it is not there."""
+    free = shutil.disk_usage(out).free
+    words = f"{pairs:,} pairs take about {size / 1e9:.2f} GB in {out}, where {free / 1e9:.1f} GB are free"
+    if size > free:
+        raise IGRError(f"{words}: make room, choose another --out, or prepare fewer with --limit.")
+    typer.echo(f"{words}.", err=True)
+
+
+def _existing(out: Path, indices: range, pairs: LaidOut, settings: dict[str, Any]) -> Path | None:
     """The shard that starts where `indices` do, checked; None where there is none yet."""
     starts = {path: _span(path) for path in out.glob("latents-*.safetensors")}
     touching = [p for p, (start, count) in starts.items() if start < indices.stop and indices.start < start + count]
@@ -119,7 +126,7 @@ def _existing(out: Path, indices: range, drawn: DrawnPairs, settings: dict[str, 
     tensors, found = read_shard(path)
     different = [name for name, value in settings.items() if found.get(name) != value]
     seeds = tensors["seed"].tolist()
-    wanted = drawn.seeds[indices.start : indices.start + len(seeds)]
+    wanted = [name_number(pairs.names[i]) for i in range(indices.start, min(indices.start + len(seeds), len(pairs)))]
     if seeds[: len(wanted)] != wanted:
         different.append("pairs")
     if different:

@@ -20,11 +20,13 @@ FREE = frozenset(
         "checkpoint_every",
         "keep_checkpoints",
         "data.validation",
+        "data.workers",
         "validate_every",
         "validation_pairs",
         "grid_pairs",
         "grid_steps",
         "guidance",
+        "data.workers",
     }
 )
 """Entries that do not change what a step computes: length, end of the schedule, logs, checkpoints, validation."""

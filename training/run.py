@@ -159,14 +159,40 @@ def save_checkpoint(run: RunFolder, step: int, state: Mapping[str, Any], keep: i
     An earlier checkpoint goes only after the new one is whole on disk, so a full disk or a kill loses nothing.
     """
     path = run.checkpoints / f"step-{step:09d}.pt"
-    with atomic_file(path) as temporary:
-        try:
-            torch.save({"step": step, "random": random_state(), "state": dict(state)}, temporary)
-        except RuntimeError as error:  # how torch's zip writer reports a disk that is full
-            raise OSError(f"torch could not write it: {str(error).splitlines()[0]}") from error
+    _write(path, {"step": step, "random": random_state(), "state": dict(state)})
     for old in _newest_first(run)[max(keep, 1) :]:
         old.unlink(missing_ok=True)
+        for share in run.checkpoints.glob(f"{old.stem}.rank-*.pt"):
+            share.unlink(missing_ok=True)
     return path
+
+
+def save_share(run: RunFolder, step: int, rank: int, state: Mapping[str, Any]) -> None:
+    """Write one process's share of a sharded checkpoint, before the checkpoint itself."""
+    _write(_share(run, step, rank), dict(state))
+
+
+def load_share(run: RunFolder, step: int, rank: int) -> dict[str, Any]:
+    """The share that save_share wrote; IGRError when it is missing or damaged."""
+    path = _share(run, step, rank)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise IGRError(
+            f"{path} is missing or damaged: delete the checkpoint of step {step}; the run goes on from the one before."
+        ) from error
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    with atomic_file(path) as temporary:
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:  # how torch's zip writer reports a disk that is full
+            raise OSError(f"torch could not write it: {str(error).splitlines()[0]}") from error
+
+
+def _share(run: RunFolder, step: int, rank: int) -> Path:
+    return run.checkpoints / f"step-{step:09d}.rank-{rank:05d}.pt"
 
 
 def load_latest(run: RunFolder, resume: bool = True) -> Checkpoint | None:
@@ -195,12 +221,16 @@ def resume_from(run: RunFolder, checkpoint: Checkpoint, rewind: bool = True) -> 
 
 
 class Average:
-    """Exponential moving average of a module's weights; young runs average over fewer steps."""
+    """Exponential moving average of a module's trained weights; young runs average over fewer steps.
+
+    With a decay of 0 it holds nothing, and the live weights stand for it.
+    """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
         self.steps = 0
-        self._live = dict(module.named_parameters())
+        trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
+        self._live = trained if decay > 0 else {}
         self.weights = {name: weight.detach().clone() for name, weight in self._live.items()}
 
     @torch.no_grad()
@@ -208,7 +238,8 @@ class Average:
         """Move towards the live weights."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        torch._foreach_lerp_(list(self.weights.values()), [p.detach() for p in self._live.values()], 1 - decay)
+        if self._live:
+            torch._foreach_lerp_(list(self.weights.values()), [p.detach() for p in self._live.values()], 1 - decay)
 
     @torch.no_grad()
     def swap(self) -> None:
@@ -225,8 +256,8 @@ class Average:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """From a checkpoint."""
         self.steps = state["steps"]
-        for name, weight in state["weights"].items():
-            self.weights[name].copy_(weight)
+        for name, weight in self.weights.items():
+            weight.copy_(state["weights"][name])
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -246,4 +277,5 @@ def parameter_count(tensors: Iterable[Tensor]) -> int:
 
 
 def _newest_first(run: RunFolder) -> list[Path]:
-    return sorted(run.checkpoints.glob("step-*.pt"), reverse=True)
+    whole = (path for path in run.checkpoints.glob("step-*.pt") if ".rank-" not in path.name)
+    return sorted(whole, reverse=True)

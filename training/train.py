@@ -11,8 +11,6 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 from tqdm import tqdm
 
@@ -24,8 +22,12 @@ from igr_core.networks import build_scheduler
 
 from .command import StopRequest, command_line, one_sentence
 from .config import TrainConfig
-from .data.latents import Batch, PreparedPairs, batch_indices
-from .fits import check_fits
+from .data.latents import Batch
+from .data.mixture import mixed_indices
+from .engine import Engine, peer_lost
+from .extra_losses import ExtraLosses
+from .fits import model_config
+from .lora import add_lora
 from .objective import draw_rows, drop_at, predict, row_loss
 from .optimizers import build_optimizer, set_rate
 from .provenance import note_parent, note_start
@@ -35,21 +37,26 @@ from .run import (
     RunFolder,
     load_config,
     load_latest,
+    load_share,
     parameter_count,
     resume_from,
     save_checkpoint,
+    save_share,
     seed_everything,
     step_generator,
     write_text,
 )
 from .schedule import rate_share
+from .training_set import open_training_set, read_ahead
 from .validation import Validator
 
 
 def initial_model(config: TrainConfig) -> IGR:
     """The networks before the first step: from config.init_bundle, else random by config.seed."""
     if config.init_bundle is not None:
-        return IGR.from_bundle(Bundle.open(config.init_bundle)).float()
+        model = IGR.from_bundle(Bundle.open(config.init_bundle)).float()
+        model.config = model_config(config)
+        return model
     seed_everything(config.seed)
     model = IGR(config.model)
     for prompt in model.prompts.values():
@@ -75,14 +82,10 @@ class Trainer:
         """Build everything, or take it from the run's newest checkpoint; IGRError when data or run do not fit."""
         self.config = config
         self.run = run
-        self.data = PreparedPairs(config.data.train, config.data.limit)
-        check_fits(config, self.data, "training")
-        self.accelerator = Accelerator(
-            mixed_precision=config.precision,
-            gradient_accumulation_steps=config.accumulation,
-            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-        )
+        self.data = open_training_set(config)
         model = initial_model(config)
+        if config.lora is not None:
+            add_lora(model, config.lora)
         if config.gradient_checkpointing:
             for net in (model.denoiser, model.garmnet):
                 if net is not None:
@@ -97,98 +100,128 @@ class Trainer:
             options.weight_decay,
             options.betas,
         )
-        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
-        self.bare: IGR = self.accelerator.unwrap_model(self.model)
+        self.engine = Engine(config, model, optimizer)
+        self.bare = self.engine.bare
+        self.data.to(self.engine.device)
+        self.extra_losses = ExtraLosses.of(config, self.scheduler, self.engine.device)
         self.average = Average(self.bare, config.ema_decay)
         self.recent: list[float] = []
         self.stopped_by = 0
         self.step = self._resume()
 
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that logs, validates and writes checkpoints."""
+        return self.engine.accelerator.is_main_process
+
     def _resume(self) -> int:
         checkpoint = load_latest(self.run, resume=False)
         if checkpoint is None:
             return 0
-        state = checkpoint.state
+        state, where = checkpoint.state, str(self.run.path)
         if from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint") != self.bare.config:
-            raise IGRError(f"{self.run.path} was trained with another model config: choose another --run folder.")
+            raise IGRError(f"{where} was trained with another model config: choose another --run folder.")
         if "train_config" in state:  # checkpoints of older versions lack it
-            check_same_run(self.config, state["train_config"], checkpoint.step, str(self.run.path))
-        self.bare.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+            check_same_run(self.config, state["train_config"], checkpoint.step, where)
+        self.engine.load(state["model"], self._optimizer_state(checkpoint.step, state))
         self.average.load_state_dict(state["average"])
         self.recent = list(state.get("recent", ()))
-        resume_from(self.run, checkpoint, rewind=self.accelerator.is_main_process)
+        resume_from(self.run, checkpoint, rewind=self.is_main)
         return checkpoint.step
 
+    def _optimizer_state(self, step: int, state: dict[str, Any]) -> dict[str, Any]:
+        """The optimiser's state in a checkpoint: whole, or this process's share of it."""
+        accelerator = self.engine.accelerator
+        found, wanted = state.get("shares", 0), accelerator.num_processes if self.engine.sharded else 0
+        if found != wanted:
+            ways = {0: "without ZeRO-2"}
+            raise IGRError(
+                f"{self.run.path} was saved {ways.get(found, f'by {found} processes with ZeRO-2')} and goes on "
+                f"{ways.get(wanted, f'with {wanted} processes with ZeRO-2')}: start it as it was, or start a new run "
+                "from its exported bundle (init_bundle)."
+            )
+        return load_share(self.run, step, accelerator.process_index) if found else state["optimizer"]
+
     def save(self) -> None:
-        """Write a checkpoint of this very step."""
-        if not self.accelerator.is_main_process:
-            return
-        state: dict[str, Any] = {
-            "model_config": json.dumps(to_json(self.bare.config)),
-            "model": self.bare.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.state_dict(),
-            "train_config": json.dumps(to_json(self.config)),
-            "data_settings": json.dumps(self.data.settings[0]),
-            "recent": self.recent,
-        }
-        save_checkpoint(self.run, self.step, state, self.config.keep_checkpoints)
+        """Write a checkpoint of this very step; every process calls it."""
+        accelerator, optimizer = self.engine.accelerator, self.engine.optimizer_state()
+        if self.engine.sharded:  # the checkpoint itself comes last: where it is, all shares are
+            save_share(self.run, self.step, accelerator.process_index, optimizer)
+            accelerator.wait_for_everyone()
+        if self.is_main:
+            state: dict[str, Any] = {
+                "model_config": json.dumps(to_json(self.bare.config)),
+                "model": self.bare.state_dict(),
+                "average": self.average.state_dict(),
+                "train_config": json.dumps(to_json(self.config)),
+                "data_settings": json.dumps(self.data.settings[0]),
+                "recent": self.recent,
+            }
+            whole = {"shares": accelerator.num_processes} if self.engine.sharded else {"optimizer": optimizer}
+            save_checkpoint(self.run, self.step, state | whole, self.config.keep_checkpoints)
+        if self.engine.sharded:
+            accelerator.wait_for_everyone()
 
     def _batches(self) -> Iterator[tuple[int, Batch]]:
-        """(running number of the micro-batch, batch) for this process, from the current step on."""
-        processes, rank = self.accelerator.num_processes, self.accelerator.process_index
-        size = self.config.data.pairs_per_batch
-        first = self.step * self.config.accumulation
-        chosen = batch_indices(len(self.data), size * processes, self.config.seed, first)
-        for number, indices in enumerate(chosen, start=first):
-            yield number, self.data.batch(indices[rank * size : (rank + 1) * size])
+        """(which part of its step, batch) for this process, from the current step on.
+
+        A step's pairs and draws do not depend on how many processes and micro-batches it is cut into.
+        """
+        processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
+        config, size = self.config, self.config.data.pairs_per_batch
+        total = size * processes * config.accumulation
+        steps = mixed_indices(self.data.sizes, config.data.weights, total, config.seed, self.step)
+        parts = [micro * processes + rank for micro in range(config.accumulation)]
+        chosen = ((part, indices[part * size : (part + 1) * size]) for indices in steps for part in parts)
+        return read_ahead(chosen, self.data, config.data.workers)
 
     def learning_rate_share(self) -> float:
         """Share of the peak learning rate at the current step."""
         return rate_share(self.config.optimizer, self.step, self.config.steps)
 
-    def _micro_step(self, number: int, batch: Batch) -> Tensor:
-        """Leave the gradients of one batch; gives its loss."""
-        rank_seed = self.config.seed * 1_000 + self.accelerator.process_index
+    def _loss(self, part: int, batch: Batch) -> Tensor:
+        """The loss of one part of a step."""
+        config, accelerator = self.config, self.engine.accelerator
         rows = draw_rows(
             batch,
             self.scheduler,
-            drop_at(self.config.drop, self.step),
-            step_generator(rank_seed, number),
-            self.config.data.draws_per_pair,
-            self.config.min_snr_gamma,
+            drop_at(config.drop, self.step),
+            step_generator(config.seed * 1_000, self.step),
+            config.data.draws_per_pair,
+            config.min_snr_gamma,
+            part=(part, accelerator.num_processes * config.accumulation),
         )
-        rows, batch = rows.to(self.accelerator.device), batch.to(self.accelerator.device)
-        with self.accelerator.autocast():
-            predicted = predict(self.model, rows, batch)
+        rows, batch = rows.to(self.engine.device), batch.to(self.engine.device)
+        with self.engine.autocast():
+            predicted = predict(self.engine.model, rows, batch)
         loss = row_loss(predicted, rows).mean()
-        self.accelerator.backward(loss)
-        return loss.detach()
+        if self.extra_losses is not None:
+            loss = loss + self.extra_losses(predicted, rows, batch)
+        return loss
 
     def _optimizer_step(self, batches: Iterator[tuple[int, Batch]], stop: StopRequest) -> tuple[float, float]:
         """One step of the weights over its micro-batches: the mean loss of all processes, and the gradient's norm.
 
         What every process must agree on, a loss that is not finite and a wish to stop, goes through one reduction.
         """
-        losses, mean, norm = torch.zeros((), device=self.accelerator.device), math.nan, math.nan
-        set_rate(self.optimizer, self.learning_rate_share())
+        accelerator = self.engine.accelerator
+        losses, mean, norm = torch.zeros((), device=self.engine.device), math.nan, math.nan
+        set_rate(self.engine.optimizer, self.learning_rate_share())
         for _ in range(self.config.accumulation):
-            number, batch = next(batches)
-            with self.accelerator.accumulate(self.model):
-                losses += self._micro_step(number, batch) / self.config.accumulation
-                if self.accelerator.sync_gradients:
+            part, batch = next(batches)
+            with accelerator.accumulate(self.engine.model):
+                loss = self._loss(part, batch)
+                losses += loss.detach() / self.config.accumulation
+                if accelerator.sync_gradients:
                     mean = self._agreed(losses, stop)
-                    clipped = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
-                    norm = float(clipped) if clipped is not None else norm
-                self.optimizer.step()
-                self.optimizer.zero_grad()
+                taken = self.engine.step(loss)
+                norm = norm if taken is None else taken
         return mean, norm
 
     def _agreed(self, loss: Tensor, stop: StopRequest) -> float:
         """The loss over all processes; IGRError in all of them where it is not finite; notes who asked to stop."""
         told = torch.stack([loss, torch.full_like(loss, float(stop.received > 0))])
-        mean, asked = self.accelerator.reduce(told, reduction="mean").tolist()
+        mean, asked = self.engine.accelerator.reduce(told, reduction="mean").tolist()
         if not math.isfinite(mean):
             raise IGRError(
                 f"The loss of step {self.step + 1} is {mean}: lower the learning rate or use precision `no`; "
@@ -204,13 +237,12 @@ class Trainer:
         Ctrl-C and SIGTERM end it after a whole step, which is saved; `stopped_by` then names the signal.
         Raises IGRError on a loss that is not finite; the last checkpoint stays as it was.
         """
-        self.model.train()
+        self.engine.model.train()
         self.stopped_by = 0
         batches = self._batches()
-        main = self.accelerator.is_main_process
         with (
             StopRequest() as stop,
-            tqdm(total=self.config.steps, initial=self.step, unit="step", disable=not main) as bar,
+            tqdm(total=self.config.steps, initial=self.step, unit="step", disable=not self.is_main) as bar,
         ):
             while self.step < self.config.steps and not self.stopped_by:
                 loss, norm = self._optimizer_step(batches, stop)
@@ -218,21 +250,21 @@ class Trainer:
                 self.step += 1
                 bar.update()
                 bar.set_postfix(loss=f"{loss:.4f}")
-                if main:
-                    self.recent.append(loss)
-                    self._after_step(norm, validator)
+                self.recent.append(loss)
+                self._after_step(norm, validator)
 
     def _after_step(self, norm: float, validator: Validator | None) -> None:
         config = self.config
         if self.step % config.log_every == 0:
             rate = self.learning_rate_share() * config.optimizer.learning_rate
             loss = sum(self.recent) / len(self.recent)
-            self.run.log(self.step, {"loss": loss, "gradient_norm": norm, "learning_rate": rate})
+            if self.is_main:
+                self.run.log(self.step, {"loss": loss, "gradient_norm": norm, "learning_rate": rate})
             self.recent.clear()
         last = self.step == config.steps
         if last or self.stopped_by or self.step % config.checkpoint_every == 0:
             self.save()
-        if validator is not None and (last or self.step % config.validate_every == 0):
+        if self.is_main and validator is not None and (last or self.step % config.validate_every == 0):
             self._validate(validator)
 
     def _validate(self, validator: Validator) -> None:
@@ -240,7 +272,7 @@ class Trainer:
         self.average.swap()
         try:
             self.bare.eval()
-            self.run.log(self.step, validator.losses(self.bare, self.scheduler, self.accelerator.autocast))
+            self.run.log(self.step, validator.losses(self.bare, self.scheduler, self.engine.autocast))
             validator.grid(self.bare, self.step)
         finally:
             self.bare.train()
@@ -264,14 +296,22 @@ def main(
     folder = RunFolder(run)
     validator = Validator(settings, folder.path) if settings.validate_every else None
     trainer = Trainer(settings, folder)
-    if trainer.accelerator.is_main_process:
+    if trainer.is_main:
         note_start(folder.path, trainer.step, command_line())
         if settings.init_bundle is not None and trainer.step == 0:
             note_parent(folder.path, Bundle.open(settings.init_bundle))
         write_text(folder.path / "config.json", json.dumps(to_json(settings), indent=2) + "\n")
         typer.echo(f"{model_summary(trainer.bare.config, trainer.bare)}; starting at step {trainer.step}")
+        typer.echo(trainer.engine.describe())
     try:
         trainer.run_steps(validator)
+    except RuntimeError as error:
+        if not peer_lost(error):
+            raise
+        raise IGRError(
+            f"Another process of the run has died (its own message is above): the last checkpoint in "
+            f"{folder.checkpoints} is whole, and the same command goes on from there."
+        ) from error
     finally:
         folder.close()
     if trainer.step < settings.steps:

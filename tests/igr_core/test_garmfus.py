@@ -90,3 +90,19 @@ def test_level_shape_follows_the_unet_down() -> None:
     assert level_shape(6 * 5, (12, 9)) == (6, 5)
     with pytest.raises(ValueError, match="no level"):
         level_shape(100, (32, 24))
+
+
+@pytest.mark.parametrize("source", [(0, 1), (-1, -1), (1, -1, 0)])
+def test_every_branch_gives_the_same_and_reaches_every_weight(source: tuple[int, ...]) -> None:
+    """Sharded training: the conditions' weights have a gradient, zero where no row has the condition."""
+    conditions = torch.randn(2, 3, 1, requires_grad=True)
+    rows = torch.arange(len(source) * 3.0).view(len(source), 3, 1)
+
+    def run(plan: RowPlan) -> torch.Tensor:
+        return plan.by_rows(lambda x: x * 2, lambda x: x + plan.pick(conditions), rows)
+
+    every = RowPlan(source, every_branch=True)
+    assert torch.equal(run(every), run(RowPlan(source)))
+    assert every.used and RowPlan(source).used == (max(source) >= 0)
+    run(every).sum().backward()
+    assert conditions.grad is not None and bool(conditions.grad.any()) == (max(source) >= 0)

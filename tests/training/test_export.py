@@ -18,9 +18,10 @@ from igr_core.noise import draw_noise
 from igr_core.restore import GarmentRestorer, decode_latent
 from igr_core.sampling import Conditions, sample_ddim
 from tests.training.prepared import tiny_config, write_part
-from training.config import TrainConfig
+from training.config import LoraConfig, TrainConfig
 from training.data.drawn import HELD_OUT_START, DrawConfig, DrawnPairs, draw_shards
 from training.export import averaged_model, export_run
+from training.lora import merge_lora
 from training.parts import load_image_encoder, load_vae
 from training.prepare import prepare_folder
 from training.provenance import bundle_weights_sha256, describe_part, note_start
@@ -66,17 +67,39 @@ def export(run: Path, out: Path, precision: str = "fp32", scores: Path | None = 
     return export_run(run, out, "tiny", "Apache-2.0", precision, "random latents", scores)
 
 
+def test_adapters_are_merged_and_no_average_means_the_live_weights(config: TrainConfig, tmp_path: Path) -> None:
+    lora = replace(config, lora=LoraConfig(rank=2, alpha=2), ema_decay=0.0, steps=2, checkpoint_every=2)
+    trainer = Trainer(lora, RunFolder(tmp_path / "run"))
+    write_text(tmp_path / "run" / "config.json", json.dumps(to_json(lora)))
+    before = {name: value.clone() for name, value in trainer.bare.denoiser.state_dict().items()}
+    trainer.run_steps(None)
+    trainer.run.close()
+    written = Bundle.open(export(tmp_path / "run", tmp_path / "lora.safetensors"))
+    denoiser = written.tensors("denoiser")
+    assert not any("lora" in name or "base_layer" in name for name in denoiser)
+    changed = {name for name, value in denoiser.items() if not torch.equal(value, before[_base(name, before)])}
+    assert changed == {name for name in denoiser if name not in before and name.endswith(".weight")}
+    merge_lora(trainer.bare)
+    live = trainer.bare.denoiser.state_dict()
+    assert all(torch.allclose(value, live[name], atol=1e-6) for name, value in denoiser.items())
+
+
+def _base(name: str, names: dict[str, torch.Tensor]) -> str:
+    """A parameter's name while adapters are in place."""
+    stem, _, last = name.rpartition(".")
+    return name if name in names else f"{stem}.base_layer.{last}"
+
+
 def test_the_file_holds_the_averaged_weights(trained: Path, bundle: Path) -> None:
     checkpoint = load_latest(RunFolder(trained), resume=False)
     assert checkpoint is not None
     opened = Bundle.open(bundle)
     parts = {part: opened.tensors(part) for part in ("denoiser", "garmnet", "image_prompt", "prompts")}
-    average = checkpoint.state["average"]["weights"]
-    assert len(average) == sum(map(len, parts.values()))
-    for name, value in average.items():
+    average, live = checkpoint.state["average"]["weights"], checkpoint.state["model"]
+    assert len(live) == sum(map(len, parts.values())) and average.keys() < live.keys()
+    for name, value in (live | average).items():
         part, _, rest = name.partition(".")
         assert torch.equal(parts[part][rest], value), name
-    live = checkpoint.state["model"]
     assert any(not torch.equal(value, live[name]) for name, value in average.items()), "the average is not the weights"
 
 

@@ -25,11 +25,14 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int, share: f
     optimizer.zero_grad()
 
 
-@pytest.mark.parametrize("name", ["adamw", "muon"])
+KINDS = {"adamw": torch.optim.AdamW, "muon": MuonAdamW, "adafactor": torch.optim.Adafactor}
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_accelerate_prepares_it_and_states_resume(name: str) -> None:
     model = net()
     optimizer = build_optimizer(model.named_parameters(), name, 1e-2)  # type: ignore[arg-type]
-    assert isinstance(optimizer, torch.optim.AdamW if name == "adamw" else MuonAdamW)
+    assert isinstance(optimizer, KINDS[name])
     model, optimizer = Accelerator(cpu=True).prepare(model, optimizer)
     step(model, optimizer, 0)
     weights, state = copy.deepcopy(model.state_dict()), copy.deepcopy(optimizer.state_dict())

@@ -1,7 +1,8 @@
-"""Two processes on one machine (gloo): they train one model, and all of them stop where one must."""
+"""However many processes and whatever engine, a step is the same step, and all stop where one must (gloo on CPU)."""
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
@@ -19,14 +21,94 @@ from training.config import TrainConfig
 from training.provenance import ROOT
 from training.run import RunFolder, load_latest
 
+ENVIRONMENT = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
 
-def launch(config: TrainConfig, folder: Path) -> subprocess.CompletedProcess[str]:
+
+def launch(config: TrainConfig, folder: Path, processes: int = 2) -> subprocess.CompletedProcess[str]:
+    folder.mkdir(exist_ok=True)
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(json.loads(json.dumps(to_json(config)))))
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*launcher, "-m", "--", "training.train", str(path), "--run", str(folder / "run")]
-    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
+    return subprocess.run(
+        command(path, folder, processes), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=400
+    )
+
+
+def command(config: Path, folder: Path, processes: int) -> list[str]:
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m", "--"]
+    start = [sys.executable, *(launcher if processes > 1 else ["-m"]), "training.train"]
+    return [*start, str(config), "--run", str(folder / "run")]
+
+
+def curve(folder: Path) -> dict[int, float]:
+    """Loss by step."""
+    with (folder / "run" / "metrics.csv").open() as handle:
+        return {int(row["step"]): float(row["value"]) for row in csv.DictReader(handle) if row["metric"] == "loss"}
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    found = load_latest(RunFolder(folder / "run"), resume=False)
+    assert found is not None
+    return found.state["model"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainConfig, Path]:
+    """A run of one process with a global batch of four pairs, and its folder."""
+    folder = tmp_path_factory.mktemp("whole")
+    config = tiny_config(folder)
+    config = replace(config, steps=4, data=replace(config.data, pairs_per_batch=4), checkpoint_every=2)
+    done = launch(config, folder, processes=1)
+    assert done.returncode == 0, done.stderr
+    assert "1 process on cpu" in done.stdout
+    return config, folder
+
+
+def halved(config: TrainConfig, **changes: object) -> TrainConfig:
+    return replace(config, data=replace(config.data, pairs_per_batch=2), **changes)  # type: ignore[arg-type]
+
+
+def same(one: Path, other: Path) -> None:
+    assert curve(one).keys() == curve(other).keys()
+    assert list(curve(one).values()) == pytest.approx(list(curve(other).values()), abs=1e-5)
+    left, right = weights(one), weights(other)
+    # AdamW's first steps are the gradient's sign, which rounding turns where it is all but 0: so the mean
+    off = torch.cat([(left[name] - right[name]).abs().flatten() for name in left])
+    assert float(off.mean()) < 1e-6, float(off.mean())
+
+
+def test_accumulation_is_the_same_step(whole: tuple[TrainConfig, Path], tmp_path: Path) -> None:
+    config, folder = whole
+    done = launch(halved(config, accumulation=2), tmp_path, processes=1)
+    assert done.returncode == 0, done.stderr
+    same(folder, tmp_path)
+
+
+def test_two_processes_are_the_same_step(whole: tuple[TrainConfig, Path], tmp_path: Path) -> None:
+    config, folder = whole
+    done = launch(halved(config), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 processes, DistributedDataParallel on cpu" in done.stdout
+    same(folder, tmp_path)
+
+
+def test_zero2_is_the_same_step_and_resumes(whole: tuple[TrainConfig, Path], tmp_path: Path) -> None:
+    """DeepSpeed's own engine runs, not accelerate's fallback; a killed worker ends the run, which then goes on."""
+    config, folder = whole
+    config = halved(config, sharding="zero2")
+    done = launch(config, tmp_path / "through")
+    assert done.returncode == 0, done.stderr
+    assert "2 processes, DeepSpeed ZeRO-2 on cpu" in done.stdout
+    same(folder, tmp_path / "through")
+    shares = sorted(path.name for path in (tmp_path / "through" / "run" / "checkpoints").glob("step-000000004.*"))
+    assert shares == ["step-000000004.pt", "step-000000004.rank-00000.pt", "step-000000004.rank-00001.pt"]
+    half = tmp_path / "half"
+    first = launch(replace(config, steps=2), half)
+    assert first.returncode == 0, first.stderr
+    alone = launch(config, half, processes=1)
+    assert alone.returncode != 0 and "saved by 2 processes with ZeRO-2" in alone.stderr
+    done = launch(config, half)
+    assert done.returncode == 0 and "starting at step 2" in done.stdout, done.stderr
+    same(folder, half)
 
 
 def test_two_processes_train_one_model_and_stop_together(tmp_path: Path) -> None:

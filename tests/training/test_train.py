@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -193,28 +192,12 @@ def test_checkpoints_rotate(uninterrupted: Path) -> None:
     ]
 
 
-def test_accumulation_equals_a_larger_batch(config: TrainConfig, tmp_path: Path) -> None:
-    """Two micro-batches leave the gradients of their mean loss."""
-    gradients = []
-    for number, batch in islice(Trainer(config, RunFolder(tmp_path / "a"))._batches(), 2):
-        plain = Trainer(config, RunFolder(tmp_path / "a"))
-        plain._micro_step(number, batch)
-        gradients.append(plain.bare.denoiser.conv_in.weight.grad)
-    # last, since accelerate keeps the number of accumulated batches in one place for the whole process
-    accumulated = Trainer(replace(config, accumulation=2), RunFolder(tmp_path / "b"))
-    for number, batch in islice(accumulated._batches(), 2):
-        with accumulated.accelerator.accumulate(accumulated.model):
-            accumulated._micro_step(number, batch)
-    mean = (gradients[0] + gradients[1]) / 2
-    assert torch.allclose(accumulated.bare.denoiser.conv_in.weight.grad, mean, atol=1e-6)
-
-
 def test_gradient_checkpointing_changes_no_gradient(config: TrainConfig, tmp_path: Path) -> None:
     gradients = []
     for setting in (False, True):
         trainer = Trainer(replace(config, gradient_checkpointing=setting), RunFolder(tmp_path / str(setting)))
-        trainer.model.train()
-        trainer._micro_step(*next(trainer._batches()))
+        trainer.engine.model.train()
+        trainer._loss(*next(trainer._batches())).backward()
         gradients.append({n: p.grad for n, p in trainer.bare.named_parameters() if p.grad is not None})
     assert gradients[0].keys() == gradients[1].keys()
     assert all(torch.allclose(gradients[0][n], gradients[1][n], atol=1e-5) for n in gradients[0])
@@ -312,7 +295,7 @@ def test_live_weights_come_back_when_validation_fails(config: TrainConfig, tmp_p
     with pytest.raises(IGRError, match="no picture"):
         trainer.run_steps(Broken(checked, tmp_path))
     found = load_latest(RunFolder(tmp_path), resume=False)
-    assert found is not None and trainer.model.training
+    assert found is not None and trainer.engine.model.training
     for name, value in trainer.bare.state_dict().items():
         assert torch.equal(value, found.state["model"][name]), name
 

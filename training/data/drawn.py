@@ -28,6 +28,7 @@ from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.geometry import GarmentView, make_view
 
+from ..encoding import PICTURES
 from .synthetic import corrupt_mask, make_pair
 from .synthetic.compose import check_options
 
@@ -146,6 +147,10 @@ class DrawnPairs:
         """Share of the photo that shows the garment; near 0 the pair teaches nothing."""
         self.seeds: list[int] = [int(self._tensors[s]["seed"][row]) for s, row in self._places]
         """Seed of each pair."""
+        self.names = [f"seed-{seed:09d}" for seed in self.seeds]
+        """Name of each pair."""
+        self.described = {"drawn": json.loads(json.dumps(dataclasses.asdict(self.config)))}
+        """What prepared shards say of where they come from."""
 
     def __len__(self) -> int:
         return len(self._places)
@@ -154,6 +159,11 @@ class DrawnPairs:
         """Pictures of one field (a name of FIELDS), uint8 (B, C, h, w)."""
         places = [self._places[index] for index in indices]
         return torch.stack([self._tensors[shard][field][row] for shard, row in places])
+
+    def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
+        """All that is encoded of some pairs, each uint8 (B, C, h, w)."""
+        chosen = list(indices)
+        return {name: self.take(name, chosen) for name in PICTURES}
 
 
 @functools.cache

@@ -79,6 +79,17 @@ class PreparedPairs:
     def __len__(self) -> int:
         return len(self._places)
 
+    def read(self, indices: Iterable[int]) -> Batch:
+        """What may be read ahead of the step that needs it: the batch."""
+        return self.batch(indices)
+
+    def finish(self, read: Batch) -> Batch:
+        """The batch of what was read."""
+        return read
+
+    def to(self, device: torch.device) -> None:
+        """Nothing runs on a device here."""
+
     def batch(self, indices: Iterable[int]) -> Batch:
         """Stack some pairs."""
         places = [self._places[index] for index in indices]

@@ -1,0 +1,73 @@
+"""Every shipped training config is loaded and takes a step, at tiny width."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import Dinov2Config, Dinov2Model
+
+from igr_core.bundle import save_bundle
+from igr_core.errors import IGRError
+from igr_core.model import IGR
+from tests.igr_core.tiny import INFO, MODEL
+from tests.training.prepared import tiny_config
+from training.config import TrainConfig
+from training.run import RunFolder, load_config, load_latest
+from training.train import Trainer
+
+CONFIGS = Path(__file__).parents[2] / "training" / "configs"
+OTHER_COMMANDS = ("demo_vae.yaml", "demo_image_encoder.yaml")
+SHIPPED = sorted(
+    path.relative_to(CONFIGS).as_posix()
+    for path in CONFIGS.rglob("*.yaml")
+    if path.parent.name != "launch" and path.name not in OTHER_COMMANDS
+)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainConfig, Path]:
+    """Tiny data and parts, and a folder with a tiny starting bundle and a tiny DINOv2."""
+    folder = tmp_path_factory.mktemp("tiny")
+    config = tiny_config(folder)
+    torch.manual_seed(0)
+    model = IGR(MODEL)
+    parts = {name: dict(module.state_dict()) for name, module in model.parts().items()}
+    save_bundle(folder / "init.safetensors", INFO, parts)
+    Dinov2Model(Dinov2Config(hidden_size=16, num_hidden_layers=1, num_attention_heads=2)).save_pretrained(folder / "d")
+    return config, folder
+
+
+def shrunk(shipped: TrainConfig, config: TrainConfig, folder: Path) -> TrainConfig:
+    """The shipped settings on tiny networks and data."""
+    data = replace(config.data, pairs_per_batch=1, draws_per_pair=shipped.data.draws_per_pair)
+    return replace(
+        shipped,
+        data=data,
+        model=replace(config.model, **{part: None for part in ABLATED if getattr(shipped.model, part) is None}),
+        init_bundle=None if shipped.init_bundle is None else str(folder / "init.safetensors"),
+        size=None if shipped.size is None else MODEL.native_size,
+        extra_losses=replace(shipped.extra_losses, dino_model=str(folder / "d")),
+        steps=1,
+    )
+
+
+ABLATED = ("garmnet", "image_prompt")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_it_takes_a_step(name: str, tiny: tuple[TrainConfig, Path], tmp_path: Path) -> None:
+    config = shrunk(load_config(TrainConfig, CONFIGS / name), *tiny)
+    if config.extra_losses.lpips > 0 and importlib.util.find_spec("lpips") is None:
+        with pytest.raises(IGRError, match="lpips needs the packages"):
+            Trainer(config, RunFolder(tmp_path))
+        return
+    trainer = Trainer(config, RunFolder(tmp_path))
+    trainer.run_steps(None)
+    trainer.run.close()
+    found = load_latest(RunFolder(tmp_path), resume=False)
+    assert found is not None and found.step == 1
+    assert all(torch.isfinite(value).all() for value in found.state["model"].values())

@@ -1,0 +1,81 @@
+"""Losses on the decoded prediction: right at the truth, gradients that reach the prediction, honest about weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+from transformers import Dinov2Config, Dinov2Model
+
+from igr_core.config import NoiseConfig
+from igr_core.errors import IGRError
+from igr_core.networks import build_scheduler
+from tests.training.prepared import tiny_config
+from training.config import DropConfig, ExtraLossConfig, TrainConfig
+from training.data.latents import PreparedPairs
+from training.extra_losses import ExtraLosses, load_lpips, predicted_clean
+from training.objective import draw_rows
+
+CPU = torch.device("cpu")
+V = NoiseConfig(prediction_type="v_prediction", zero_terminal_snr=True, timestep_spacing="trailing")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    folder = tmp_path_factory.mktemp("dino")
+    torch.manual_seed(0)
+    Dinov2Model(Dinov2Config(hidden_size=16, num_hidden_layers=1, num_attention_heads=2)).save_pretrained(folder / "d")
+    extra = ExtraLossConfig(dino=1.0, dino_model=str(folder / "d"), below=1.0, rows=3)
+    return replace(tiny_config(folder), extra_losses=extra)
+
+
+@pytest.mark.parametrize("noise", [NoiseConfig(), V])
+def test_the_true_prediction_gives_back_the_clean_latent(noise: NoiseConfig, config: TrainConfig) -> None:
+    scheduler = build_scheduler(noise)
+    batch = PreparedPairs([config.data.validation]).batch(range(4))
+    rows = draw_rows(batch, scheduler, DropConfig(), torch.Generator().manual_seed(0), only_timestep=300)
+    clean = predicted_clean(scheduler, rows.target, rows.noisy, rows.timestep)
+    assert torch.allclose(clean, batch.garment_latent, atol=1e-3)
+
+
+def test_dino_is_zero_at_the_truth_and_pulls_towards_it(config: TrainConfig) -> None:
+    scheduler: DDIMScheduler = build_scheduler(config.model.noise)
+    losses = ExtraLosses.of(config, scheduler, CPU)
+    assert losses is not None
+    batch = PreparedPairs([config.data.validation]).batch(range(2))
+    rows = draw_rows(batch, scheduler, DropConfig(), torch.Generator().manual_seed(0), draws=2, only_timestep=100)
+    assert float(losses(rows.target, rows, batch)) == pytest.approx(0, abs=1e-4)
+    wrong = (rows.target + torch.randn(rows.target.shape, generator=torch.Generator().manual_seed(1))).requires_grad_()
+    loss = losses(wrong, rows, batch)
+    assert loss.item() > 1e-3
+    loss.backward()
+    assert wrong.grad is not None
+    assert [bool(row.any()) for row in wrong.grad].count(True) == config.extra_losses.rows
+
+
+def test_noisy_rows_are_spared(config: TrainConfig) -> None:
+    extra = replace(config.extra_losses, below=0.5)
+    losses = ExtraLosses.of(replace(config, extra_losses=extra), build_scheduler(config.model.noise), CPU)
+    assert losses is not None
+    assert losses.chosen(torch.tensor([900, 400, 20, 600, 100, 300])).tolist() == [2, 4, 5]
+    assert len(losses.chosen(torch.tensor([900, 600]))) == 0
+
+
+def test_off_by_default_and_missing_weights_are_named(config: TrainConfig, tmp_path: Path) -> None:
+    scheduler = build_scheduler(config.model.noise)
+    assert ExtraLosses.of(replace(config, extra_losses=ExtraLossConfig()), scheduler, CPU) is None
+    missing = replace(config, extra_losses=ExtraLossConfig(dino=1.0, dino_model=str(tmp_path)))
+    with pytest.raises(IGRError, match=f"{tmp_path} holds no DINOv2 model"):
+        ExtraLosses.of(missing, scheduler, CPU)
+    with pytest.raises(IGRError, match="dino needs dino_model"):
+        ExtraLossConfig(dino=1.0)
+
+
+def test_lpips_names_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(
+        IGRError, match=r"lpips needs (the packages lpips and torchvision|torchvision's VGG-16 weights)"
+    ):
+        load_lpips(str(tmp_path / "vgg.pth"))

@@ -1,0 +1,151 @@
+"""Several sets of pairs as one, each drawn as often as its weight says."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from igr_core.errors import IGRError
+
+from .latents import Batch, batch_indices
+
+BLOCK = 1000
+"""Pairs of a stretch in which every set has exactly its share."""
+
+
+class PairData(Protocol):
+    """Pairs as the networks read them, whether prepared or encoded on the way."""
+
+    settings: list[dict[str, Any]]
+    """What each shard says of VAE, image encoder and layout."""
+    shapes: list[dict[str, tuple[int, ...]]]
+    """Shapes of one pair's tensors, for each shard."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: Iterable[int]) -> Any:
+        """Read some pairs, in whatever thread."""
+        ...
+
+    def finish(self, read: Any) -> Batch:
+        """What the networks are given, from what was read."""
+        ...
+
+    def to(self, device: torch.device) -> None:
+        """Encode on this device, where pairs are encoded on the way."""
+        ...
+
+    def seeds(self) -> list[int]:
+        """The number of each pair."""
+        ...
+
+
+@dataclass(frozen=True)
+class Read:
+    """Pairs of a Joined that have been read."""
+
+    pieces: list[tuple[int, Any]]
+    """Number of a set, and what it read."""
+    order: list[int]
+    """Place of each asked-for pair among the pieces."""
+
+
+class Joined:
+    """Sets behind one index, the first one's pairs first."""
+
+    def __init__(self, sets: Sequence[PairData]) -> None:
+        self.sets = tuple(sets)
+        self.settings = [one for data in sets for one in data.settings]
+        self.shapes = [one for data in sets for one in data.shapes]
+        self._starts = np.cumsum([0, *(len(data) for data in sets)])
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Pairs of each set."""
+        return tuple(len(data) for data in self.sets)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def to(self, device: torch.device) -> None:
+        """Encode on this device, where pairs are encoded on the way."""
+        for data in self.sets:
+            data.to(device)
+
+    def read(self, indices: Iterable[int]) -> Read:
+        """Read some pairs, in whatever thread."""
+        wanted = np.asarray(list(indices))
+        owners = np.searchsorted(self._starts, wanted, side="right") - 1
+        pieces: list[tuple[int, Any]] = []
+        places: list[int] = []
+        for owner in np.unique(owners).tolist():
+            at = np.nonzero(owners == owner)[0]
+            pieces.append((owner, self.sets[owner].read((wanted[at] - self._starts[owner]).tolist())))
+            places.extend(at.tolist())
+        return Read(pieces, np.argsort(places).tolist())
+
+    def finish(self, read: Read) -> Batch:
+        """The pairs stacked in the order asked for."""
+        return _reordered([self.sets[owner].finish(piece) for owner, piece in read.pieces], read.order)
+
+    def seeds(self) -> list[int]:
+        """The number of each pair."""
+        return [seed for data in self.sets for seed in data.seeds()]
+
+
+def mixed_indices(
+    sizes: Sequence[int], weights: Sequence[float] | None, batch: int, seed: int, start_step: int
+) -> Iterator[list[int]]:
+    """Endless batches of a Joined's pair numbers from `start_step` on; a pure function of seed and step.
+
+    Without weights every pair is drawn once an epoch. With them, each set has its share of every BLOCK pairs, and its
+    own pairs are all drawn before one comes again.
+    """
+    if weights is None:
+        yield from batch_indices(sum(sizes), batch, seed, start_step)
+        return
+    if min(sizes) == 0:
+        raise IGRError("An entry of data.train holds no pairs: take it out.")
+    starts = np.cumsum([0, *sizes])
+    shares = block_shares(weights)
+    drawn = start_step * batch
+    while True:
+        chosen = []
+        for number in range(drawn, drawn + batch):
+            block, place = divmod(number, BLOCK)
+            order = np.random.default_rng([seed, 1, block]).permutation(np.repeat(np.arange(len(sizes)), shares))
+            owner = int(order[place])
+            count = block * int(shares[owner]) + int((order[:place] == owner).sum())
+            epoch, position = divmod(count, sizes[owner])
+            pair = np.random.default_rng([seed, 2, owner, epoch]).permutation(sizes[owner])[position]
+            chosen.append(int(starts[owner] + pair))
+        yield chosen
+        drawn += batch
+
+
+def block_shares(weights: Sequence[float]) -> np.ndarray:
+    """Pairs of each set in a BLOCK, by largest remainder; at least one each."""
+    exact = np.asarray(weights) / sum(weights) * BLOCK
+    shares = np.maximum(np.floor(exact).astype(int), 1)
+    while shares.sum() != BLOCK:
+        step = 1 if shares.sum() < BLOCK else -1
+        shares[int(np.argmax((exact - shares) * step))] += step
+    return shares
+
+
+def _reordered(pieces: list[Batch], order: list[int]) -> Batch:
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Batch):
+        parts = [getattr(piece, field.name) for piece in pieces]
+        if isinstance(parts[0], Tensor):
+            values[field.name] = torch.cat(parts)[order]
+        else:
+            joined = [item for part in parts for item in part]
+            values[field.name] = [joined[i] for i in order]
+    return Batch(**values)
