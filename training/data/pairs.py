@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from PIL import Image
 
@@ -35,8 +35,12 @@ class PairSource(ABC):
     Every method that reads raises IGRError naming the file that is missing, unreadable or does not match.
     """
 
-    layout: ClassVar[str]
+    layout: str
     """Name of the layout on disk: `viton_hd`, `dresscode`, ..."""
+    left_out: tuple[str, ...] = ()
+    """Names of the pairs that were dropped as known duplicates or leaks."""
+    unlisted: tuple[str, ...] = ()
+    """A sentence for each file that belongs to no pair."""
 
     def __init__(self, title: str, entries: Sequence[PairEntry]) -> None:
         """`title`: what the data set is called in messages."""
@@ -78,3 +82,46 @@ class PairSource(ABC):
     def garment_cover(self, index: int) -> Image.Image | None:
         """Which pixels of the flat picture are garment, L; None where the data set does not say."""
         return None
+
+    def missing(self, index: int) -> list[str]:
+        """The pair's files that are needed and not there, found without reading any."""
+        return []
+
+
+class PairSubset(PairSource):
+    """Some pairs of another data set, in any order."""
+
+    def __init__(self, source: PairSource, rows: Sequence[int]) -> None:
+        """`rows`: indices into `source`, each once."""
+        self.source = source
+        """The whole data set."""
+        self.rows = tuple(rows)
+        """Index in `source` of each pair."""
+        self.layout = source.layout
+        self.left_out, self.unlisted = source.left_out, source.unlisted
+        super().__init__(source.title, [source.entries[row] for row in self.rows])
+
+    def person(self, index: int) -> Image.Image:
+        return self.source.person(self.rows[index])
+
+    def mask(self, index: int) -> Image.Image:
+        return self.source.mask(self.rows[index])
+
+    def garment(self, index: int) -> Image.Image:
+        return self.source.garment(self.rows[index])
+
+    @property
+    def has_garments(self) -> bool:
+        return self.source.has_garments
+
+    def parsing(self, index: int) -> Parsing | None:
+        return self.source.parsing(self.rows[index])
+
+    def keypoints(self, index: int) -> Keypoints | None:
+        return self.source.keypoints(self.rows[index])
+
+    def garment_cover(self, index: int) -> Image.Image | None:
+        return self.source.garment_cover(self.rows[index])
+
+    def missing(self, index: int) -> list[str]:
+        return self.source.missing(self.rows[index])

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from PIL import Image
+
+from igr_core.errors import IGRError
 
 Kind = Literal[
     "background", "hair", "face", "arms", "legs", "skin", "upper", "lower", "full", "coat", "shoes", "bag", "other"
@@ -24,6 +27,8 @@ class LabelTable:
     """Kind of each label number."""
     garment: Mapping[str, tuple[int, ...]]
     """Label numbers that are the garment of each category."""
+    colours: tuple[tuple[int, int, int], ...] = ()
+    """RGB of each label number in the data set's own colour copies; () where there are none."""
 
 
 LIP = LabelTable(
@@ -33,6 +38,11 @@ LIP = LabelTable(
         "skin", "other", "lower", "face", "arms", "arms", "legs", "legs", "shoes", "shoes",
     ),
     {"upper": (5, 6, 7), "lower": (9, 12), "full": (5, 6, 7, 9, 12)},
+    (
+        (0, 0, 0), (128, 0, 0), (254, 0, 0), (0, 85, 0), (169, 0, 51), (254, 85, 0), (0, 0, 85), (0, 119, 220),
+        (85, 85, 0), (0, 85, 85), (85, 51, 0), (52, 86, 128), (0, 128, 0), (0, 0, 254), (51, 169, 220), (0, 254, 254),
+        (85, 254, 169), (169, 254, 85), (254, 254, 0), (254, 169, 0),
+    ),
 )  # fmt: skip
 """VITON-HD's image-parse-v3: 0 background, 1 hat, 2 hair, 3 glove, 4 glasses, 5 top, 6 dress, 7 coat, 8 socks, 9 pants,
 10 torso skin, 11 scarf, 12 skirt, 13 face, 14 / 15 arms, 16 / 17 legs, 18 / 19 shoes."""
@@ -46,7 +56,24 @@ ATR = LabelTable(
     {"upper": (4,), "lower": (5, 6), "full": (7,)},
 )  # fmt: skip
 """DressCode's label_maps and StreetTryOn's segm_atr_labels: 0 background, 1 hat, 2 hair, 3 sunglasses, 4 upper,
-5 skirt, 6 pants, 7 dress, 8 belt, 9 / 10 shoes, 11 face, 12 / 13 legs, 14 / 15 arms, 16 bag, 17 scarf."""
+5 skirt, 6 pants, 7 dress, 8 belt, 9 / 10 shoes, 11 face, 12 / 13 legs, 14 / 15 arms, 16 bag, 17 scarf. Its colours are
+those of `voc_colours`."""
+
+SYNTHETIC = LabelTable(
+    "synthetic",
+    (
+        "background", "hair", "face", "skin", "arms", "arms", "legs", "legs", "shoes", "shoes",
+        "upper", "lower", "full", "coat", "bag", "other",
+    ),
+    {"upper": (10, 13), "lower": (11,), "full": (12,)},
+)  # fmt: skip
+"""The generator's own labels (training.data.synthetic.canvas.LABELS); a coat may be the garment or worn over it."""
+
+TABLES = {table.name: table for table in (LIP, ATR, SYNTHETIC)}
+"""Every label table by its name."""
+
+_TOLERANCE = 2
+"""Copies of the LIP colours differ by 1 in a channel (254 or 255, 169 or 170)."""
 
 
 @dataclass(frozen=True)
@@ -66,3 +93,85 @@ class Parsing:
         """(H, W) bool: everything of these kinds."""
         numbers = [number for number, kind in enumerate(self.table.kinds) if kind in kinds]
         return np.isin(self.labels, numbers)
+
+
+def voc_colours(count: int) -> tuple[tuple[int, int, int], ...]:
+    """The first colours of the palette of PASCAL VOC, which parsers write by default: the number's bits, dealt out.
+
+    Bits 0, 1, 2 go to red, green, blue as their highest bit, bits 3, 4, 5 as the next one, and so on.
+    """
+    colours = []
+    for number in range(count):
+        channels = [0, 0, 0]
+        for bit in range(8):
+            channels[bit % 3] |= (number >> bit & 1) << (7 - bit // 3)
+        colours.append((channels[0], channels[1], channels[2]))
+    return tuple(colours)
+
+
+def palette_bytes(table: LabelTable) -> bytes:
+    """The table's colours (those of VOC where it has none) as the palette of a P-mode picture."""
+    return bytes(value for colour in table.colours or voc_colours(len(table.kinds)) for value in colour)
+
+
+def read_labels(image: Image.Image, table: LabelTable, name: str) -> np.ndarray:
+    """Label numbers (H, W) uint8 of a parsing picture: numbers in a P or grey picture, colours in an RGB one.
+
+    A P-mode picture whose colours are the known ones at other numbers was re-indexed by an image tool: its colours
+    count. Raises IGRError naming the file for unknown colours and for numbers beyond the table.
+    """
+    if image.mode == "P":
+        numbers = np.array(image)
+        if not _was_reindexed(image, numbers, table):
+            return _checked(numbers, table, name)
+    elif image.mode in ("1", "L", "I", "I;16"):
+        return _checked(np.array(image.convert("I") if image.mode != "L" else image), table, name)
+    return _from_colours(np.array(image.convert("RGB")), table, name)
+
+
+def _palettes(table: LabelTable) -> list[np.ndarray]:
+    count = len(table.kinds)
+    return [np.array(colours, np.int16) for colours in (table.colours, voc_colours(count)) if colours]
+
+
+def _was_reindexed(image: Image.Image, numbers: np.ndarray, table: LabelTable) -> bool:
+    used = np.unique(numbers)
+    colours = np.array(image.getpalette("RGB"), np.int16).reshape(-1, 3)
+    if used[-1] >= len(colours):
+        return False
+    colours = colours[used]
+    for palette in _palettes(table):
+        if used[-1] < len(palette) and np.abs(colours - palette[used]).max() <= _TOLERANCE:
+            return False
+    return any(_nearest(colours, palette) is not None for palette in _palettes(table))
+
+
+def _nearest(colours: np.ndarray, palette: np.ndarray) -> np.ndarray | None:
+    """The palette's number of each colour (N, 3), or None when one of them is not in it."""
+    distance = np.abs(colours[:, None] - palette[None]).max(-1)
+    return distance.argmin(1) if (distance.min(1) <= _TOLERANCE).all() else None
+
+
+def _from_colours(pixels: np.ndarray, table: LabelTable, name: str) -> np.ndarray:
+    packed = (pixels.astype(np.int32) * (65536, 256, 1)).sum(-1)
+    found, places = np.unique(packed, return_inverse=True)
+    colours = np.stack([found >> 16, found >> 8 & 255, found & 255], -1).astype(np.int16)
+    if len(found) <= len(table.kinds):
+        for palette in _palettes(table):
+            numbers = _nearest(colours, palette)
+            if numbers is not None:
+                return numbers.astype(np.uint8)[places].reshape(packed.shape)
+    raise IGRError(
+        f"{name} has {len(found)} colours, not all of them those of {table.name}: give the published parsing map, "
+        "as an indexed PNG."
+    )
+
+
+def _checked(numbers: np.ndarray, table: LabelTable, name: str) -> np.ndarray:
+    highest = int(numbers.max())
+    if highest >= len(table.kinds):
+        raise IGRError(
+            f"{name} holds the label {highest}, but {table.name} ends at {len(table.kinds) - 1}: it is another kind "
+            "of parsing map, or a picture of it."
+        )
+    return numbers.astype(np.uint8)

@@ -1,0 +1,158 @@
+"""Opening a data set: which layout lies in a folder, and its pairs behind the one interface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from igr_core.config import CATEGORIES
+from igr_core.errors import IGRError
+
+from .dresscode import FOLDERS as DRESSCODE_FOLDERS
+from .dresscode import DressCode
+from .folder import PlainFolder
+from .pairs import PairSource, PairSubset
+from .streettryon import StreetTryOn
+from .synthetic_pairs import SyntheticConfig, SyntheticPairs
+from .tars import TarPairs
+from .viton_hd import VitonHD
+
+Layout = Literal["viton_hd", "dresscode", "streettryon", "folder", "tars", "synthetic"]
+LAYOUTS = {
+    "viton_hd": "VITON-HD (train/ or test/ with image/ and cloth/)",
+    "dresscode": "DressCode (upper_body/, lower_body/ or dresses/ with images/)",
+    "streettryon": "StreetTryOn (train/ or validation/ with image/ and segm_atr_labels/)",
+    "folder": "a plain folder (person/, garment/, mask/, category.csv)",
+    "tars": "WebDataset shards (*.tar)",
+}
+"""Layouts on disk, and what each is known by."""
+MAX_NAMED = 3
+"""So many missing files are named in one sentence."""
+
+
+@dataclass(frozen=True)
+class DataSetConfig:
+    """Which data set to open, and how."""
+
+    root: str = ""
+    """Its folder; of shards a folder, a path or a URL, which may have braces: `s3://bucket/shard-{000000..000009}.tar`."""
+    layout: Literal["auto", "viton_hd", "dresscode", "streettryon", "folder", "tars", "synthetic"] = "auto"
+    """How the folder is laid out; auto finds it out."""
+    split: Literal["train", "test"] = "train"
+    """Which part. test is always the paired one: the garment that the person wears. Folders and shards without train/
+    and test/ are one set, whichever is asked for."""
+    mask: Literal["auto", "agnostic", "garment", "file"] = "auto"
+    """Where masks come from; auto is agnostic for VITON-HD (paper), garment for DressCode and StreetTryOn."""
+    mask_folder: str | None = None
+    """Folder of masks for `file`, from the root or its parts: `NAME.png` or `NAME_mask.png` for photo NAME."""
+    categories: tuple[str, ...] = ()
+    """upper, lower, full: which of them to keep; () for all that the data set is asked for by default."""
+    keep_leaks: bool = False
+    """Keep the known duplicates and train / test leaks of VITON-HD."""
+    limit: int | None = None
+    """At most so many pairs, spread evenly over the set."""
+    synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
+    """Which pairs are drawn, for the layout synthetic."""
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.categories if name not in CATEGORIES]
+        if unknown:
+            raise IGRError(f"Unknown category {unknown[0]!r} of {self.root}: choose upper, lower or full.")
+        if self.limit is not None and self.limit < 1:
+            raise IGRError(f"limit is {self.limit} for {self.root}: give 1 or more, or leave it out.")
+        if self.layout != "synthetic" and not self.root:
+            raise IGRError("A data set needs its root: the folder that it lies in.")
+
+
+def open_data_set(config: DataSetConfig) -> PairSource:
+    """The data set, with every file that it needs found to be there (not yet read).
+
+    Raises IGRError naming what is missing, and for a data set without a pair.
+    """
+    source = build_source(config)
+    missing = [path for row in range(len(source)) for path in source.missing(row)]
+    if missing:
+        more = f" and {len(missing) - MAX_NAMED} more files" if len(missing) > MAX_NAMED else ""
+        raise IGRError(
+            f"{source.title} is not whole, as {', '.join(missing[:MAX_NAMED])}{more} cannot be found: "
+            f"`python -m training.data check {config.root}` lists all that is wrong."
+        )
+    if source.unlisted:
+        raise IGRError(source.unlisted[0])
+    return source
+
+
+def build_source(config: DataSetConfig) -> PairSource:
+    """As open_data_set, but files may be missing; reading them raises."""
+    layout = detect_layout(config.root) if config.layout == "auto" else config.layout
+    source = _source(config, layout)
+    rows = [row for row, entry in enumerate(source.entries) if entry.category in (config.categories or CATEGORIES)]
+    if not rows:
+        raise IGRError(f"{source.title} has no pairs of {' or '.join(config.categories or CATEGORIES)}.")
+    if config.limit is not None and config.limit < len(rows):
+        rows = [rows[place * len(rows) // config.limit] for place in range(config.limit)]
+    if len(rows) < len(source):
+        return PairSubset(source, rows)
+    return source
+
+
+def detect_layout(root: str) -> Layout:
+    """Which layout lies at a path; IGRError says what was looked for, or which folder is meant."""
+    if "://" in root or root.endswith(".tar"):
+        return "tars"
+    path = Path(root)
+    if not path.is_dir():
+        raise IGRError(f"{root} is not a folder that is there: check the path.")
+    found = _layout_at(path)
+    if found is not None:
+        return found
+    for place in (path.parent, path.parent.parent, *_folders_in(path)):
+        other = _layout_at(place)
+        if other is not None:
+            raise IGRError(f"{root} lies {_where(place, path)} {LAYOUTS[other].split(' (')[0]}: give {place}.")
+    raise IGRError(f"{root} is no data set that is known: it was looked through for {'; '.join(LAYOUTS.values())}.")
+
+
+def _layout_at(path: Path) -> Layout | None:
+    def has(*folders: str) -> bool:
+        return all((path / folder).is_dir() for folder in folders)
+
+    if any(has(f"{folder}/images") for folder in DRESSCODE_FOLDERS.values()):
+        return "dresscode"
+    if any(has(f"{split}/image", f"{split}/segm_atr_labels") for split in ("train", "validation")):
+        return "streettryon"
+    if any(has(f"{split}/image", f"{split}/cloth") for split in ("train", "test")):
+        return "viton_hd"
+    if any(has(f"{part}person") for part in ("", "train/", "test/")):
+        return "folder"
+    return "tars" if any(any((path / part).glob("*.tar")) for part in ("", "train", "test")) else None
+
+
+def _folders_in(path: Path) -> Sequence[Path]:
+    return sorted(folder for folder in path.iterdir() if folder.is_dir())
+
+
+def _where(place: Path, path: Path) -> str:
+    return "above" if place.parent == path else "within"
+
+
+def _source(config: DataSetConfig, layout: Layout) -> PairSource:
+    masks = (config.mask, config.mask_folder)
+    if layout == "viton_hd":
+        return VitonHD(config.root, config.split, *masks, keep_leaks=config.keep_leaks)
+    if layout == "dresscode":
+        return DressCode(config.root, config.split, *masks, categories=config.categories or CATEGORIES)
+    if layout == "streettryon":
+        return StreetTryOn(config.root, config.split, *masks, categories=config.categories or ("upper", "full"))
+    if layout == "folder":
+        return PlainFolder(config.root, config.split, *masks)
+    if config.mask_folder is not None:
+        raise IGRError(f"{config.root or 'The synthetic data set'} brings its own masks: leave mask_folder out.")
+    if layout == "synthetic":
+        return SyntheticPairs(config.synthetic, config.mask)
+    if config.mask not in ("auto", "file"):
+        raise IGRError(f"The shards {config.root} bring their own masks: choose mask auto or file, not {config.mask}.")
+    of_split = Path(config.root) / config.split
+    return TarPairs(str(of_split) if "://" not in config.root and any(of_split.glob("*.tar")) else config.root)

@@ -1,0 +1,176 @@
+"""Where each member of a tar lies, so that it is read at random from a disk, a web server or a bucket."""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import IO, Any
+
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file
+
+INDEX_ENDING = ".index.json"
+"""Of the file beside a tar that spares reading through it."""
+_BLOCK = 1 << 16
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+
+
+@dataclass(frozen=True)
+class TarIndex:
+    """Members of one tar by sample."""
+
+    url: str
+    """Path or URL of the tar."""
+    samples: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    """By the sample's key, offset and size in bytes of each ending: `person.jpg`, `mask.png`, ..."""
+    labels: dict[str, Any] = field(default_factory=dict)
+    """Content of each sample's `json`."""
+
+    def read(self, key: str, ending: str) -> bytes:
+        """One member's bytes; IGRError when the tar is not there or shorter than it was."""
+        offset, size = self.samples[key][ending]
+        name = f"{self.url}:{key}.{ending}"
+        try:
+            if "://" in self.url:
+                system, path = _remote(self.url)
+                data = system.cat_file(path, start=offset, end=offset + size)
+            else:
+                with Path(self.url).open("rb") as file:
+                    file.seek(offset)
+                    data = file.read(size)
+        except (OSError, ValueError) as error:
+            raise IGRError(f"{name} cannot be read ({error}): check the address and the connection.") from error
+        if len(data) != size:
+            raise IGRError(
+                f"{name} ends after {len(data)} of {size} bytes: the tar changed or is cut off, copy it again."
+            )
+        return data
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """`shard-{000..009}.tar` and `{a,b}.tar` to the names they stand for, in order; digits keep their zeros."""
+    pieces = _BRACES.split(pattern)
+    choices = [_choices(piece, pattern) if place % 2 else [piece] for place, piece in enumerate(pieces)]
+    return ["".join(words) for words in product(*choices)]
+
+
+def shard_urls(shards: str) -> list[str]:
+    """Paths or URLs of the tars in a folder, of one tar, or of a pattern with braces; IGRError when there are none."""
+    if "://" not in shards and Path(shards).is_dir():
+        found = [str(path) for path in sorted(Path(shards).glob("*.tar"))]
+        if not found:
+            raise IGRError(f"{shards} holds no tars: give the folder of the shards, or SHARD-{{000000..000009}}.tar.")
+        return found
+    return expand_braces(shards)
+
+
+def index_tar(url: str) -> TarIndex:
+    """Index a tar by its headers, or read the index beside it; IGRError when it is no tar, cut off, or not there."""
+    size = _size(url)
+    beside = _read_index(url, size)
+    if beside is not None:
+        return beside
+    index = TarIndex(url)
+    try:
+        with _open(url) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            for member in tar:
+                if member.isfile():
+                    _note(index, tar, member)
+                    if member.offset_data + member.size > size:
+                        raise IGRError(f"{url} is cut off within {member.name}: copy it again.")
+    except (tarfile.TarError, EOFError) as error:
+        raise IGRError(
+            f"{url} is not a tar that can be read ({error}): copy it again; it must not be packed."
+        ) from error
+    if not index.samples:
+        raise IGRError(f"{url} holds no samples: a sample is KEY.person.jpg, KEY.mask.png, KEY.json and so on.")
+    return index
+
+
+def write_index(path: Path) -> None:
+    """Write the index of a local tar beside it."""
+    index = index_tar(str(path))
+    content = {"size": path.stat().st_size, "samples": index.samples, "labels": index.labels}
+    with atomic_file(path.with_name(path.name + INDEX_ENDING)) as temporary:
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _choices(text: str, pattern: str) -> list[str]:
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        if "," not in text:
+            raise IGRError(f"{pattern}: {{{text}}} is not understood, write {{000000..000009}} or {{a,b}}.")
+        return text.split(",")
+    first, last = match.groups()
+    if int(last) < int(first):
+        raise IGRError(f"{pattern}: {{{text}}} counts down, write the smaller number first.")
+    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+
+
+def _note(index: TarIndex, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+    folder, _, name = member.name.removeprefix("./").rpartition("/")
+    stem, _, ending = name.partition(".")
+    if not stem or not ending:
+        return
+    key, ending = f"{folder}/{stem}" if folder else stem, ending.casefold()
+    sample = index.samples.setdefault(key, {})
+    if ending in sample:
+        raise IGRError(f"{index.url} holds {key}.{ending} twice: write the shards anew.")
+    sample[ending] = (member.offset_data, member.size)
+    if ending == "json":
+        file = tar.extractfile(member)
+        try:
+            index.labels[key] = json.loads(file.read() if file else b"")
+        except ValueError as error:
+            raise IGRError(f"{index.url}: {key}.json is not valid JSON ({error}).") from error
+
+
+def _read_index(url: str, size: int) -> TarIndex | None:
+    """The index beside a tar, where there is one made for a tar of this size."""
+    try:
+        with _open(url + INDEX_ENDING) as file:
+            content = json.loads(file.read())
+        if content["size"] != size:
+            return None
+        samples = {
+            key: {ending: (int(at), int(length)) for ending, (at, length) in members.items()}
+            for key, members in content["samples"].items()
+        }
+        return TarIndex(url, samples, dict(content["labels"]))
+    except (IGRError, OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _size(url: str) -> int:
+    try:
+        if "://" in url:
+            system, path = _remote(url)
+            return int(system.size(path))
+        return Path(url).stat().st_size
+    except (OSError, ValueError, TypeError) as error:
+        raise IGRError(f"{url} cannot be opened ({error}): check the address and the connection.") from error
+
+
+def _open(url: str) -> IO[bytes]:
+    try:
+        if "://" in url:
+            system, path = _remote(url)
+            return system.open(path, "rb", block_size=_BLOCK)
+        return Path(url).open("rb")
+    except (OSError, ValueError) as error:
+        raise IGRError(f"{url} cannot be opened ({error}): check the address and the connection.") from error
+
+
+def _remote(url: str) -> tuple[Any, str]:
+    """fsspec's file system of a URL, and the path in it; IGRError when a package for this kind is missing."""
+    from fsspec.core import url_to_fs
+
+    try:
+        return url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise IGRError(f"{url} cannot be opened ({error}): install what fsspec needs for it, or copy it.") from error
