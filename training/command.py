@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -30,7 +31,8 @@ def one_sentence() -> Iterator[None]:
 def choose_device(name: str) -> torch.device:
     """The device of a --device option; `auto` is CUDA where there is one. IGRError for one that is not there."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        own = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"  # of several processes, each has its card
+        return torch.device(own if torch.cuda.is_available() else "cpu")
     try:
         return torch.zeros((), device=name).device
     except (RuntimeError, AssertionError) as error:

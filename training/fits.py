@@ -53,6 +53,8 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) 
                     "prepare the pairs again with the config's image encoder and layout."
                 )
     if role == "training":
+        if any(settings.get("data", {}).get("split") == "test" for settings in pairs.settings):
+            raise IGRError("data.train holds pairs of a test split: prepare the training split, and name that.")
         drawn = [seed for seed in pairs.seeds() if seed < FIRST_OF_FILES]
         check_seeds(drawn, "take their folder out of data.train")
 

@@ -26,13 +26,31 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-def load_config(kind: type[T], path: Path | str) -> T:
+def load_config(kind: type[T], path: Path | str, changes: Iterable[str] = ()) -> T:
     """Read a YAML file into the config dataclass `kind`; IGRError names the file and the entry that is wrong.
 
     A file may name another, beside it, as `base`: it then gives only what differs. Mappings merge entry by entry,
-    anything else (lists and null, too) replaces the base's entry.
+    anything else (lists and null, too) replaces the base's entry. `changes` are entries over the file's, written
+    `optimizer.learning_rate=0.0001`.
     """
-    return from_json(kind, _merged_yaml(Path(path), ()), str(path))
+    data = _merged_yaml(Path(path), ())
+    for change in changes:
+        data = _merged(data, _change(change))
+    return from_json(kind, data, str(path))
+
+
+def _change(text: str) -> dict[str, Any]:
+    """`a.b=value` as nested mappings; the value is YAML."""
+    names, equals, value = text.partition("=")
+    if not equals or not all(names.split(".")):
+        raise IGRError(f"--set {text!r} is not understood: write ENTRY=VALUE, such as optimizer.learning_rate=0.0001.")
+    try:
+        entry: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise IGRError(f"--set {text!r} has a value that is no YAML: {str(error).splitlines()[0]}.") from error
+    for name in reversed(names.split(".")):
+        entry = {name: entry}
+    return entry
 
 
 def _merged_yaml(path: Path, derived: tuple[Path, ...]) -> Any:

@@ -290,9 +290,12 @@ def model_summary(config: ModelConfig, model: IGR) -> str:
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file of a TrainConfig (training/configs).")],
     run: Annotated[Path, typer.Option(help="Run folder; a run that was interrupted goes on where it was.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Entry over the file's, such as seed=1; may come repeatedly.")
+    ] = None,
 ) -> None:
     """Train GarmNet, denoiser and image prompt together; VAE and image encoder stay frozen."""
-    settings = load_config(TrainConfig, config)
+    settings = load_config(TrainConfig, config, changes or ())
     folder = RunFolder(run)
     validator = Validator(settings, folder.path) if settings.validate_every else None
     trainer = Trainer(settings, folder)

@@ -11,6 +11,8 @@ from pathlib import Path
 from .config import TrainConfig
 from .data.latents import Batch, PreparedPairs
 from .data.mixture import Joined, PairData
+from .data.pixels import PixelPairs
+from .data.selection import PairsConfig
 from .fits import check_fits
 from .run import load_config
 
@@ -23,9 +25,6 @@ def open_training_set(config: TrainConfig) -> Joined:
     sets: list[PairData] = []
     for entry in config.data.train:
         if Path(entry).suffix in (".yaml", ".yml"):
-            from .data.pixels import PixelPairs
-            from .data.selection import PairsConfig
-
             sets.append(PixelPairs(load_config(PairsConfig, entry), config, entry))
         else:
             sets.append(PreparedPairs([entry], config.data.limit))

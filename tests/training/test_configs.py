@@ -24,7 +24,7 @@ OTHER_COMMANDS = ("demo_vae.yaml", "demo_image_encoder.yaml")
 SHIPPED = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob("*.yaml")
-    if path.parent.name != "launch" and path.name not in OTHER_COMMANDS
+    if path.parent.name != "launch" and path.name not in OTHER_COMMANDS and not path.name.startswith("pairs")
 )
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from igr_core.errors import IGRError
+from training.config import OptimizerConfig
 from training.provenance import ROOT
 from training.run import (
     Average,
@@ -177,3 +178,13 @@ def test_step_generator_depends_on_seed_and_step_only() -> None:
     assert torch.equal(one, torch.rand(3, generator=step_generator(1, 2)))
     assert not torch.equal(one, torch.rand(3, generator=step_generator(1, 3)))
     assert not torch.equal(one, torch.rand(3, generator=step_generator(2, 2)))
+
+
+def test_entries_over_a_config_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("name: muon\nlearning_rate: 0.1\n")
+    changed = load_config(OptimizerConfig, path, ["learning_rate=0.5", "betas=[0.5, 0.9]"])
+    assert (changed.name, changed.learning_rate, changed.betas) == ("muon", 0.5, (0.5, 0.9))
+    for wrong, words in (("learning_rate", "ENTRY=VALUE"), ("rate=1", "unknown entries rate"), ("name=[", "no YAML")):
+        with pytest.raises(IGRError, match=words):
+            load_config(OptimizerConfig, path, [wrong])

@@ -81,9 +81,17 @@ class LaidOutPairs:
     """Pairs of a source, read when they are asked for."""
 
     def __init__(
-        self, source: PairSource, config: LayoutConfig, selected: Sequence[Selected] | None = None, threads: int = 1
+        self,
+        source: PairSource,
+        config: LayoutConfig,
+        selected: Sequence[Selected] | None = None,
+        threads: int = 1,
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
-        """`selected`: which pairs, and how; None for all. Raises IGRError for a data set without flat garments."""
+        """`selected`: which pairs, and how; None for all. `origin`: what else prepared shards are to say of the source.
+
+        Raises IGRError for a data set without flat garments.
+        """
         if not source.has_garments:
             raise IGRError(f"{source.title} has no flat garments: it can be restored from, not trained on.")
         self.source, self.config = source, config
@@ -93,9 +101,8 @@ class LaidOutPairs:
             entry.name + (" flipped" if one.flipped else "") for one, entry in zip(self.selected, entries, strict=True)
         ]
         self.categories = [entry.category for entry in entries]
-        self.described = {
-            "data": {"layout": source.layout, "title": source.title, **json.loads(json.dumps(asdict(config)))}
-        }
+        laid_out = json.loads(json.dumps(asdict(config)))
+        self.described = {"data": {"title": source.title, **(origin or {}), **laid_out}}
         self._threads = threads
 
     def __len__(self) -> int:
