@@ -1,0 +1,182 @@
+"""What a training run asks of a card, on paper: `python -m training.estimate CONFIG`. Nothing is allocated or run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from igr_core.config import ModelConfig
+from igr_core.model import IGR
+
+from .command import one_sentence
+from .config import TrainConfig
+from .fits import model_config
+from .lora import add_lora
+from .run import load_config, parameter_count
+
+STATE_BYTES = {"adamw": 8.0, "muon": 8.0, "adamw8bit": 2.0, "adafactor": 0.1}
+"""Bytes of optimiser state for each trained weight."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Gigabytes (1e9) for one process, and the work of one step."""
+
+    weights: float
+    """Networks in float32."""
+    gradients: float
+    """Of the trained weights, in float32; under ZeRO-2 this process's share."""
+    optimizer: float
+    """State of the optimiser; under ZeRO-2 this process's share."""
+    average: float
+    """Exponential moving average."""
+    activations: float
+    """What the forward pass of one micro-batch keeps for the backward pass."""
+    teraflops: float
+    """Of one micro-batch, forward and backward."""
+    trained: int
+    """Trained weights."""
+
+    @property
+    def total(self) -> float:
+        """Sum of the gigabytes; the frozen networks of pixel training, buffers and fragmentation come on top."""
+        return self.weights + self.gradients + self.optimizer + self.average + self.activations
+
+
+def estimate(config: TrainConfig, model: ModelConfig, processes: int) -> Estimate:
+    """Count weights and activations of a run on `processes` cards, without a byte of memory for either."""
+    with torch.device("meta"):
+        nets = IGR(model)
+        if config.lora is not None:
+            add_lora(nets, config.lora)
+    trained = parameter_count(p for p in nets.parameters() if p.requires_grad)
+    share = processes if config.sharding == "zero2" else 1
+    activations, flops = _count_step(nets, config)
+    return Estimate(
+        weights=parameter_count(nets.parameters()) * 4 / 1e9,
+        gradients=trained * 4 / share / 1e9,
+        optimizer=trained * STATE_BYTES[config.optimizer.name] / share / 1e9,
+        average=trained * 4 / 1e9 if config.ema_decay > 0 else 0.0,
+        activations=activations / 1e9,
+        teraflops=flops / 1e12,
+        trained=trained,
+    )
+
+
+def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, float]:
+    """Bytes kept by the forward pass of a micro-batch, and its operations, the backward pass counted as twice that."""
+    nets.train().to(torch.bfloat16 if config.precision == "bf16" else torch.float32)
+    for net in (nets.denoiser, nets.garmnet):
+        if net is not None and config.gradient_checkpointing:
+            net.enable_gradient_checkpointing()
+    kept: dict[int, Any] = {p.untyped_storage()._cdata: p for p in nets.parameters()}
+    size = 0
+
+    def keep(tensor: Tensor) -> Tensor:
+        nonlocal size
+        storage = tensor.untyped_storage()
+        if storage._cdata not in kept:
+            kept[storage._cdata] = storage
+            size += storage.nbytes()
+        return tensor
+
+    with (
+        _attention_without_its_matrix(),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        FlopCounterMode(display=False) as counter,
+    ):
+        _forward(nets, config)
+    passes = 4 if config.gradient_checkpointing else 3  # checkpointing runs the forward pass once more
+    return size, counter.get_total_flops() * passes
+
+
+def _forward(nets: IGR, config: TrainConfig) -> Tensor:
+    model, pairs, draws = nets.config, config.data.pairs_per_batch, config.data.draws_per_pair
+    width, height = (side // model.vae.downscale for side in model.native_size)
+    dtype = next(nets.parameters()).dtype
+
+    def empty(*shape: int) -> Tensor:
+        return torch.empty(shape, device="meta", dtype=dtype)
+
+    image = None
+    if model.image_prompt is not None:
+        linear = model.image_prompt.layout == "linear"
+        tokens = () if linear else (model.image_encoder.token_count,)
+        image = empty(pairs, *tokens, model.image_prompt.embedding_dim)
+    rows = [pair for pair in range(pairs) for _ in range(draws)]
+    return nets(
+        empty(len(rows), 4, height, width),
+        torch.empty(len(rows), device="meta", dtype=torch.long),
+        ["upper"] * len(rows),
+        empty(pairs, 4, height, width),
+        empty(pairs, 1, height, width),
+        ["upper"] * pairs,
+        image,
+        rows,
+        rows,
+    )
+
+
+class _Attention(torch.autograd.Function):
+    """Attention as CUDA's kernels keep it: queries, keys, values and output, never the matrix of weights."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        out = torch.softmax(query @ key.transpose(-1, -2), -1) @ value
+        ctx.save_for_backward(query, key, value, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        """Never run: only the forward pass is counted."""
+        raise NotImplementedError
+
+
+@contextmanager
+def _attention_without_its_matrix() -> Iterator[None]:
+    real = F.scaled_dot_product_attention
+    F.scaled_dot_product_attention = lambda q, k, v, attn_mask=None: _Attention.apply(q, k, v)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        F.scaled_dot_product_attention = real
+
+
+@one_sentence()
+def main(
+    config: Annotated[Path, typer.Argument(help="YAML file of a TrainConfig.")],
+    processes: Annotated[int, typer.Option(min=1, help="Cards.")] = 1,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Entry over the file's, as in training.train.")
+    ] = None,
+    sd15: Annotated[
+        bool, typer.Option("--sd15", help="Take SD1.5's shape where init_bundle is not there yet.")
+    ] = False,
+) -> None:
+    """Estimate memory and work of a training step from the counts of weights and activations."""
+    settings = load_config(TrainConfig, config, changes or ())
+    if sd15:
+        model = replace(settings.model, native_size=settings.size or settings.model.native_size)
+    else:
+        model = model_config(settings)
+    found = estimate(settings, model, processes)
+    rows = settings.data.pairs_per_batch * settings.data.draws_per_pair
+    typer.echo(
+        f"estimated, for each of {processes}: {found.trained / 1e6:.0f} M trained weights; "
+        f"weights {found.weights:.1f} GB, gradients {found.gradients:.1f}, optimiser {found.optimizer:.1f}, "
+        f"average {found.average:.1f}, activations {found.activations:.1f} for {rows} rows: {found.total:.1f} GB; "
+        f"{found.teraflops:.0f} TFLOP a micro-batch, {found.teraflops * settings.accumulation:.0f} a step"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
