@@ -159,8 +159,10 @@ def found_mask_kind(mask: str, default: MaskKind, mask_folder: str | None, title
     kind = ("file" if mask_folder else default) if mask == "auto" else mask
     if kind not in get_args(MaskKind):
         raise IGRError(f"Unknown mask {mask!r} for {title}: choose auto, agnostic, garment or file.")
-    if (kind == "file") != bool(mask_folder):
-        raise IGRError(f"{title} is to be read with mask {kind} and mask_folder {mask_folder}: file needs a folder.")
+    if kind == "file" and not mask_folder:
+        raise IGRError(f"{title} is to take its masks from files: name their folder as mask_folder.")
+    if kind != "file" and mask_folder:
+        raise IGRError(f"{title} is given a mask folder, but mask {kind}: choose mask file, or leave the folder out.")
     return cast(MaskKind, kind)
 
 

@@ -98,6 +98,25 @@ def build_source(config: DataSetConfig) -> PairSource:
     return source
 
 
+def splits_in(root: str, layout: Layout) -> tuple[Literal["train", "test"], ...]:
+    """Splits that a data set has on disk; a folder or shards that are one set count as train."""
+    if "://" in root:
+        return ("train",)
+    path = Path(root)
+    signs: dict[str, dict[Literal["train", "test"], tuple[str, ...]]] = {
+        "viton_hd": {"train": ("train",), "test": ("test",)},
+        "dresscode": {
+            "train": ("train_pairs*.txt", "*/train_pairs.txt"),
+            "test": ("test_pairs_*.txt", "*/test_pairs_*.txt"),
+        },
+        "streettryon": {"train": ("train/image",), "test": ("validation/image",)},
+        "folder": {"train": ("train/person",), "test": ("test/person",)},
+        "tars": {"train": ("train/*.tar",), "test": ("test/*.tar",)},
+    }
+    found = [split for split, patterns in signs[layout].items() if any(any(path.glob(one)) for one in patterns)]
+    return tuple(found) or ("train",)
+
+
 def detect_layout(root: str) -> Layout:
     """Which layout lies at a path; IGRError says what was looked for, or which folder is meant."""
     if "://" in root or root.endswith(".tar"):
@@ -108,10 +127,10 @@ def detect_layout(root: str) -> Layout:
     found = _layout_at(path)
     if found is not None:
         return found
-    for place in (path.parent, path.parent.parent, *_folders_in(path)):
-        other = _layout_at(place)
-        if other is not None:
-            raise IGRError(f"{root} lies {_where(place, path)} {LAYOUTS[other].split(' (')[0]}: give {place}.")
+    places = [(place, _layout_at(place)) for place in (path.parent, path.parent.parent, *_folders_in(path))]
+    meant = [f"{place} ({LAYOUTS[other].split(' (')[0]})" for place, other in places if other is not None]
+    if meant:
+        raise IGRError(f"{root} is not the folder of a data set itself: give {' or '.join(meant)}.")
     raise IGRError(f"{root} is no data set that is known: it was looked through for {'; '.join(LAYOUTS.values())}.")
 
 
@@ -132,10 +151,6 @@ def _layout_at(path: Path) -> Layout | None:
 
 def _folders_in(path: Path) -> Sequence[Path]:
     return sorted(folder for folder in path.iterdir() if folder.is_dir())
-
-
-def _where(place: Path, path: Path) -> str:
-    return "above" if place.parent == path else "within"
 
 
 def _source(config: DataSetConfig, layout: Layout) -> PairSource:

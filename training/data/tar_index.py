@@ -13,6 +13,8 @@ from typing import IO, Any
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 
+from .pictures import read_json
+
 INDEX_ENDING = ".index.json"
 """Of the file beside a tar that spares reading through it."""
 _BLOCK = 1 << 16
@@ -29,7 +31,7 @@ class TarIndex:
     samples: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     """By the sample's key, offset and size in bytes of each ending: `person.jpg`, `mask.png`, ..."""
     labels: dict[str, Any] = field(default_factory=dict)
-    """Content of each sample's `json`."""
+    """Content of each sample's `json`, without its joints, which would fill the memory."""
 
     def read(self, key: str, ending: str) -> bytes:
         """One member's bytes; IGRError when the tar is not there or shorter than it was."""
@@ -124,26 +126,31 @@ def _note(index: TarIndex, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Non
     sample[ending] = (member.offset_data, member.size)
     if ending == "json":
         file = tar.extractfile(member)
-        try:
-            index.labels[key] = json.loads(file.read() if file else b"")
-        except ValueError as error:
-            raise IGRError(f"{index.url}: {key}.json is not valid JSON ({error}).") from error
+        label = read_json(file.read() if file else b"", f"{index.url}:{key}.json")
+        if not isinstance(label, dict):
+            raise IGRError(f'{index.url}:{key}.json must be a mapping such as {{"category": "upper"}}.')
+        index.labels[key] = {name: value for name, value in label.items() if name != "keypoints"}
 
 
 def _read_index(url: str, size: int) -> TarIndex | None:
-    """The index beside a tar, where there is one made for a tar of this size."""
+    """The index beside a tar; IGRError when it was made for a tar of another size, None where there is none."""
     try:
         with _open(url + INDEX_ENDING) as file:
             content = json.loads(file.read())
-        if content["size"] != size:
-            return None
+        made_for = int(content["size"])
         samples = {
             key: {ending: (int(at), int(length)) for ending, (at, length) in members.items()}
             for key, members in content["samples"].items()
         }
-        return TarIndex(url, samples, dict(content["labels"]))
-    except (IGRError, OSError, ValueError, KeyError, TypeError):
+        labels = dict(content["labels"])
+    except (IGRError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    if made_for != size:
+        raise IGRError(
+            f"{url} has {size} bytes, but its index was made for {made_for}: copy the tar again, "
+            f"or delete {url}{INDEX_ENDING} if the tar was replaced."
+        )
+    return TarIndex(url, samples, labels)
 
 
 def _size(url: str) -> int:

@@ -21,7 +21,7 @@ from igr_core.images import PICTURE_SUFFIXES
 from .keypoints import JOINTS_25, Joint, Keypoints
 from .pairs import PairEntry, PairSource
 from .parsing import TABLES, Parsing
-from .pictures import mask_of, parsing_of, photo_of
+from .pictures import mask_of, parsing_of, photo_of, read_json
 from .tar_index import TarIndex, index_tar, shard_urls, write_index
 
 JPEG_QUALITY = 95
@@ -81,13 +81,15 @@ class TarPairs(PairSource):
         return parsing_of(data, name, table, self.person(index).size)
 
     def keypoints(self, index: int) -> Keypoints | None:
-        joints = self._label(index).get("keypoints")
+        tar, key = self._places[index]
+        name = f"{tar.url}:{key}.json"
+        joints = read_json(tar.read(key, "json"), name).get("keypoints")
         if joints is None:
             return None
         try:
             found = {name: Joint(*map(float, joints[name])) for name in JOINTS_25 if name in joints}
         except (TypeError, ValueError) as error:
-            raise IGRError(f"{self.entries[index].name}: keypoints must be name: [x, y, confidence].") from error
+            raise IGRError(f'{name}: keypoints must be {{"neck": [x, y, confidence], ...}}.') from error
         return Keypoints(found)
 
     def garment_cover(self, index: int) -> Image.Image | None:
@@ -123,7 +125,7 @@ def write_tars(source: PairSource, folder: Path, pairs_per_tar: int = 500) -> li
         if path.exists():
             _check_kept(path, [source.entries[row].name for row in rows])
         else:
-            with atomic_file(path) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+            with atomic_file(path) as temporary, tarfile.open(temporary, "w") as tar:
                 for row in rows:
                     _add_sample(tar, source, row)
         write_index(path)

@@ -1,0 +1,141 @@
+"""`python -m training.data check ROOT`: look through a data set; also draw small ones, and pack any into shards."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from igr_core.errors import IGRError
+from igr_core.images import check_picture_name
+from igr_core.inputs import parse_size
+from training.command import one_sentence
+
+from .checking import check_pairs, summary, write_sheet
+from .fixtures import FIXTURES, write_fixture
+from .opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
+from .pairs import PairSource
+from .tars import write_tars
+
+app = typer.Typer(help="Data sets: look through them, draw small ones, pack them.", no_args_is_help=True)
+
+Root = Annotated[str, typer.Argument(help="Folder of the data set; of shards also a path or URL, with braces.")]
+Split = Annotated[str | None, typer.Option(help="train or test; left out, every split that is there.")]
+Layout = Annotated[str, typer.Option(help=f"auto, or one of {', '.join(LAYOUTS)}.")]
+Mask = Annotated[str, typer.Option(help="auto, agnostic, garment (from the parsing map) or file.")]
+MaskFolder = Annotated[str | None, typer.Option(help="Folder of masks, from ROOT or its parts.")]
+KeepLeaks = Annotated[bool, typer.Option("--keep-leaks", help="Keep known duplicates and train / test leaks.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many pairs of a split, spread evenly.")]
+
+
+@app.command()
+@one_sentence()
+def check(
+    root: Root,
+    split: Split = None,
+    layout: Layout = "auto",
+    mask: Mask = "auto",
+    mask_folder: MaskFolder = None,
+    keep_leaks: KeepLeaks = False,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Picture to write: person, mask and garment of some pairs of each category.")
+    ] = None,
+    limit: Limit = None,
+    workers: Annotated[int, typer.Option(min=1, help="Pairs that are read at a time.")] = min(8, os.cpu_count() or 1),
+) -> None:
+    """Find out the layout, read every pair, and list each missing, unreadable or mismatched file.
+
+    Ends with status 1 when there is any.
+    """
+    if sheet is not None:
+        check_picture_name(sheet, "RGB")
+    configs = _configs(root, split, layout, mask, mask_folder, keep_leaks, limit)
+    wrong = 0
+    for config in configs:
+        source = build_source(config)
+        reports = check_pairs(source, workers)
+        typer.echo(summary(source, reports))
+        listed = [problem for report in reports for problem in report.problems]
+        problems = list(dict.fromkeys([*source.unlisted, *listed]))
+        wrong += len(problems)
+        for problem in problems:
+            typer.echo(f"  wrong: {problem}")
+        if sheet is not None:
+            path = sheet if len(configs) == 1 else sheet.with_stem(f"{sheet.stem}_{config.split}")
+            typer.echo(f"  {path}: {write_sheet(path, source, reports)} pairs")
+    if wrong:
+        typer.echo(f"{wrong:,} things are wrong.")
+        raise typer.Exit(1)
+    typer.echo("Everything can be read.")
+
+
+@app.command()
+@one_sentence()
+def fixture(
+    layout: Annotated[str, typer.Argument(help=f"One of {', '.join(FIXTURES)}.")],
+    out: Annotated[Path, typer.Argument(help="Empty folder to write into.")],
+    count: Annotated[int, typer.Option(min=1, help="Pairs of each split, and of each category in DressCode.")] = 6,
+    seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
+    size: Annotated[str, typer.Option(help="WxH of the pictures, 3:4.")] = "192x256",
+) -> None:
+    """Draw a small data set in exactly a published layout."""
+    write_fixture(layout, out, count, seed, parse_size(size, 1))
+    typer.echo(f"{out}: drawn in the layout of {LAYOUTS[layout]}.")
+
+
+@app.command()
+@one_sentence()
+def pack(
+    root: Root,
+    out: Annotated[Path, typer.Argument(help="Folder of the shards; each split gets one of its own in it.")],
+    split: Split = None,
+    layout: Layout = "auto",
+    mask: Mask = "auto",
+    mask_folder: MaskFolder = None,
+    keep_leaks: KeepLeaks = False,
+    limit: Limit = None,
+    pairs_per_tar: Annotated[int, typer.Option(min=1, help="Pairs in one shard.")] = 500,
+) -> None:
+    """Write a data set as WebDataset shards; whole shards are kept, so that a stopped run goes on."""
+    for config in _configs(root, split, layout, mask, mask_folder, keep_leaks, limit):
+        source: PairSource = open_data_set(config)
+        paths = write_tars(source, out / config.split, pairs_per_tar)
+        typer.echo(f"{out / config.split}: {len(source):,} pairs in {len(paths):,} shards.")
+
+
+def _configs(
+    root: str,
+    split: str | None,
+    layout: str,
+    mask: str,
+    mask_folder: str | None,
+    keep_leaks: bool,
+    limit: int | None,
+) -> list[DataSetConfig]:
+    """One config for each split that is asked for."""
+    if layout != "auto" and layout not in LAYOUTS:
+        raise IGRError(f"Unknown layout {layout!r}: choose auto, {', '.join(LAYOUTS)}.")
+    if mask not in ("auto", "agnostic", "garment", "file"):
+        raise IGRError(f"Unknown mask {mask!r}: choose auto, agnostic, garment or file.")
+    if split not in (None, "train", "test"):
+        raise IGRError(f"Unknown split {split!r}: choose train or test.")
+    found = detect_layout(root) if layout == "auto" else layout
+    splits = splits_in(root, found) if split is None else (split,)
+    return [
+        DataSetConfig(
+            root=root,
+            layout=found,
+            split=one,
+            mask=mask,
+            mask_folder=mask_folder,
+            keep_leaks=keep_leaks,
+            limit=limit,
+        )
+        for one in splits
+    ]
+
+
+if __name__ == "__main__":
+    app()

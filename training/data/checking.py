@@ -1,0 +1,147 @@
+"""Looking through a data set: every pair read once, what cannot be read told by name, counts, and a contact sheet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from tqdm import tqdm
+
+from igr_core.config import CATEGORIES
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file, make_folder
+from igr_core.images import check_picture_name
+
+from .pairs import PairSource
+
+CELL = (180, 240)
+"""Width and height in pixels of a picture on the contact sheet."""
+PER_CATEGORY = 6
+"""Pairs of each category on the contact sheet."""
+MAX_SIZES = 4
+"""So many sizes of photos are named, the most frequent first."""
+_GAP, _CAPTION, _COLUMNS = 4, 16, 2
+_BACKGROUND, _PAPER, _INK, _MASK = (40, 40, 40), (90, 90, 90), (240, 240, 240), (255, 0, 255)
+
+
+@dataclass(frozen=True)
+class PairReport:
+    """What was found of one pair."""
+
+    photo_size: tuple[int, int] | None
+    """Width and height of the photo; None when it cannot be read."""
+    garment_size: tuple[int, int] | None
+    """The same of the flat garment; None where there is none."""
+    has_parsing: bool
+    """Whether there is a parsing map."""
+    has_keypoints: bool
+    """Whether joints are known."""
+    problems: tuple[str, ...]
+    """A sentence for each file that is missing, unreadable or does not match."""
+
+
+def check_pair(source: PairSource, index: int) -> PairReport:
+    """Read all that one pair has."""
+    problems: dict[str, None] = {}
+
+    def tried(read: Callable[[int], object]) -> object:
+        try:
+            return read(index)
+        except IGRError as error:
+            problems[str(error)] = None
+            return None
+
+    person = tried(source.person)
+    garment = tried(source.garment) if source.has_garments else None
+    tried(source.mask)
+    parsing, keypoints = tried(source.parsing), tried(source.keypoints)
+    if source.has_garments:
+        tried(source.garment_cover)
+    sizes = [picture.size if isinstance(picture, Image.Image) else None for picture in (person, garment)]
+    return PairReport(*sizes, parsing is not None, keypoints is not None, tuple(problems))
+
+
+def check_pairs(source: PairSource, workers: int) -> list[PairReport]:
+    """Read every pair of a data set, `workers` at a time."""
+    with ThreadPoolExecutor(workers) as pool:
+        reports = pool.map(lambda index: check_pair(source, index), range(len(source)))
+        return list(tqdm(reports, total=len(source), unit="pair", desc=f"reading {source.title}"))
+
+
+def summary(source: PairSource, reports: Sequence[PairReport]) -> str:
+    """A few lines on what a data set holds."""
+    categories = Counter(entry.category for entry in source.entries)
+    counts = ", ".join(f"{name} {categories[name]:,}" for name in CATEGORIES if categories[name])
+    left_out = len(source.left_out)
+    lines = [
+        f"{source.title} ({source.layout}): {len(source):,} pairs; {counts}",
+        f"  left out as known duplicates and train / test leaks: {left_out:,}" if left_out else "",
+        f"  photos {_sizes(one.photo_size for one in reports)}",
+        f"  garments {_sizes(one.garment_size for one in reports)}" if source.has_garments else "  no flat garments",
+        f"  parsing maps of {sum(one.has_parsing for one in reports):,}, "
+        f"joints of {sum(one.has_keypoints for one in reports):,}",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def write_sheet(path: Path, source: PairSource, reports: Sequence[PairReport], per_category: int = PER_CATEGORY) -> int:
+    """Write a contact sheet, person | mask | garment, of some whole pairs of each category, spread over the set.
+
+    Gives how many pairs are on it; IGRError for a name that is no picture's.
+    """
+    check_picture_name(path, "RGB")
+    whole = [row for row, report in enumerate(reports) if not report.problems]
+    chosen = []
+    for category in CATEGORIES:
+        rows = [row for row in whole if source.entries[row].category == category]
+        count = min(per_category, len(rows))
+        chosen += [rows[(2 * place + 1) * len(rows) // (2 * count)] for place in range(count)]
+    if not chosen:
+        raise IGRError(f"{source.title} has no pair that can be read: there is nothing to draw on {path}.")
+    strips = [_strip(source, row) for row in chosen]
+    columns = min(_COLUMNS, len(strips))
+    width, height = strips[0].width + 2 * _GAP, strips[0].height + 2 * _GAP
+    sheet = Image.new("RGB", (columns * width, -(-len(strips) // columns) * height), _BACKGROUND)
+    for place, strip in enumerate(strips):
+        sheet.paste(strip, (place % columns * width + _GAP, place // columns * height + _GAP))
+    make_folder(path.parent)
+    with atomic_file(path) as temporary:
+        sheet.save(temporary)
+    return len(chosen)
+
+
+def _strip(source: PairSource, row: int) -> Image.Image:
+    person = source.person(row)
+    pictures = [person, _marked(person, source.mask(row))]
+    if source.has_garments:
+        pictures.append(source.garment(row))
+    width, height = CELL
+    strip = Image.new("RGB", (len(pictures) * (width + _GAP) - _GAP, height + _CAPTION), _PAPER)
+    for place, picture in enumerate(pictures):
+        strip.paste(ImageOps.pad(picture, CELL, Image.Resampling.LANCZOS, _PAPER), (place * (width + _GAP), _CAPTION))
+    entry = source.entries[row]
+    ImageDraw.Draw(strip).text((3, 2), f"{entry.name}  {entry.category}", fill=_INK)
+    return strip
+
+
+def _marked(person: Image.Image, mask: Image.Image) -> Image.Image:
+    """The photo with the mask tinted and outlined, at the sheet's size so that the outline is seen."""
+    shrunk, inside = (ImageOps.contain(picture, CELL) for picture in (person, mask))
+    inside = inside.point(lambda value: 255 if value > 127 else 0)
+    tint = Image.new("RGB", shrunk.size, _MASK)
+    marked = Image.composite(Image.blend(shrunk, tint, 0.35), shrunk, inside)
+    rim = np.array(inside.filter(ImageFilter.MaxFilter(3))) != np.array(inside)
+    marked.paste(_MASK, (0, 0), Image.fromarray(rim))
+    return marked
+
+
+def _sizes(sizes: Iterable[tuple[int, int] | None]) -> str:
+    found = Counter(size for size in sizes if size is not None)
+    named = [f"{width}x{height} ({count:,})" for (width, height), count in found.most_common(MAX_SIZES)]
+    more = f" and {len(found) - MAX_SIZES} more sizes" if len(found) > MAX_SIZES else ""
+    return f"{', '.join(named) or 'none that can be read'}{more}"
