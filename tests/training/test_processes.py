@@ -91,6 +91,14 @@ def test_two_processes_are_the_same_step(whole: tuple[TrainConfig, Path], tmp_pa
     same(folder, tmp_path)
 
 
+def test_zero2_accumulates(whole: tuple[TrainConfig, Path], tmp_path: Path) -> None:
+    config, folder = whole
+    quarter = replace(config, sharding="zero2", accumulation=2, data=replace(config.data, pairs_per_batch=1))
+    done = launch(quarter, tmp_path)
+    assert done.returncode == 0, done.stderr
+    same(folder, tmp_path)
+
+
 def test_zero2_is_the_same_step_and_resumes(whole: tuple[TrainConfig, Path], tmp_path: Path) -> None:
     """DeepSpeed's own engine runs, not accelerate's fallback; a killed worker ends the run, which then goes on."""
     config, folder = whole
