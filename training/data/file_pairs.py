@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import cast, get_args
 
@@ -15,15 +14,7 @@ from igr_core.errors import IGRError
 from .keypoints import JOINTS_18, JOINTS_25, Joint, Keypoints
 from .pairs import MaskKind, PairEntry, PairSource
 from .parsing import LabelTable, Parsing
-from .pictures import (
-    Listing,
-    binary_mask,
-    mask_of,
-    parsing_of,
-    photo_of,
-    read_bytes,
-    read_json,
-)
+from .pictures import Listing, binary_mask, mask_of, parsing_of, photo_of, read_bytes, read_json, size_of
 
 
 @dataclass(frozen=True)
@@ -65,6 +56,7 @@ class FilePairs(PairSource):
         super().__init__(title, entries)
         self.files = tuple(files)
         """Where each pair's files lie."""
+        self._has_garments = all(one.garment is not None for one in self.files)
         self.mask_kind = mask_kind
         """Where masks come from."""
         self.left_out = tuple(left_out)
@@ -77,7 +69,8 @@ class FilePairs(PairSource):
         return [str(path) for path in needed if not path.exists()]
 
     def person(self, index: int) -> Image.Image:
-        return _photo(self.files[index].person)
+        path = self.files[index].person
+        return photo_of(read_bytes(path), str(path))
 
     def garment(self, index: int) -> Image.Image:
         path = self.files[index].garment
@@ -85,7 +78,7 @@ class FilePairs(PairSource):
 
     @property
     def has_garments(self) -> bool:
-        return all(files.garment is not None for files in self.files)
+        return self._has_garments
 
     def mask(self, index: int) -> Image.Image:
         files = self.files[index]
@@ -149,9 +142,9 @@ def find_mask_folder(root: Path, part: str, folder: str) -> Path:
     raise IGRError(f"No mask folder {folder} was found: none of {', '.join(map(str, tried))} is there.")
 
 
-def find_mask(masks: Listing, stem: str) -> Path:
-    """The mask of a photo: STEM_mask.png or STEM.png, or where it is missed."""
-    return masks.path(f"{stem}_mask.png", f"{stem}.png")
+def find_mask(masks: Listing, stem: str, ending: str = ".png") -> Path:
+    """The mask of a photo, STEM_mask.png or STEM.png; where there is none, STEM + ending that is missed."""
+    return masks.find(f"{stem}_mask.png", f"{stem}.png") or masks.folder / f"{stem}{ending}"
 
 
 def found_mask_kind(mask: str, default: MaskKind, mask_folder: str | None, title: str) -> MaskKind:
@@ -177,16 +170,5 @@ def checked_points(points: object, width: int, name: str) -> list[list[float]]:
     return [[float(value) for value in flat[at : at + width]] for at in range(0, len(flat), width)]
 
 
-@lru_cache(maxsize=16)
-def _decoded(path: Path, changed: int) -> Image.Image:
-    """The last few photos, for masks and maps that are held against their size."""
-    del changed  # part of the key, so that a file that was replaced is read again
-    return photo_of(read_bytes(path), str(path))
-
-
-def _photo(path: Path) -> Image.Image:
-    return _decoded(path, path.stat().st_mtime_ns if path.exists() else 0).copy()
-
-
 def _size(path: Path) -> tuple[int, int]:
-    return _decoded(path, path.stat().st_mtime_ns if path.exists() else 0).size
+    return size_of(read_bytes(path), str(path))

@@ -117,8 +117,9 @@ def palette_bytes(table: LabelTable) -> bytes:
 def read_labels(image: Image.Image, table: LabelTable, name: str) -> np.ndarray:
     """Label numbers (H, W) uint8 of a parsing picture: numbers in a P or grey picture, colours in an RGB one.
 
-    A P-mode picture whose colours are the known ones at other numbers was re-indexed by an image tool: its colours
-    count. Raises IGRError naming the file for unknown colours and for numbers beyond the table.
+    An RGB picture that is grey with numbers of the table holds these in each channel. A P-mode picture whose colours
+    are the known ones at other numbers was re-indexed by an image tool: its colours count. Raises IGRError naming the
+    file for unknown colours and for numbers beyond the table.
     """
     if image.mode == "P":
         numbers = np.array(image)
@@ -126,7 +127,10 @@ def read_labels(image: Image.Image, table: LabelTable, name: str) -> np.ndarray:
             return _checked(numbers, table, name)
     elif image.mode in ("1", "L", "I", "I;16"):
         return _checked(np.array(image.convert("I") if image.mode != "L" else image), table, name)
-    return _from_colours(np.array(image.convert("RGB")), table, name)
+    pixels = np.array(image.convert("RGB"))
+    if pixels.max() < len(table.kinds) and (pixels == pixels[..., :1]).all():
+        return pixels[..., 0]
+    return _from_colours(pixels, table, name)
 
 
 def _palettes(table: LabelTable) -> list[np.ndarray]:

@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from igr_core.errors import IGRError
 from igr_core.images import MAX_PIXELS, MIN_SIDE, PICTURE_SUFFIXES
@@ -24,7 +25,7 @@ class Listing:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         """Where it looks."""
-        names = sorted(os.listdir(folder)) if folder.is_dir() else []
+        names = sorted(name for name in os.listdir(folder) if name[0] != ".") if folder.is_dir() else []
         self.exists = folder.is_dir()
         """Whether the folder is there."""
         self._names = {name.casefold(): name for name in names}
@@ -78,6 +79,15 @@ def decode(data: bytes, name: str) -> Image.Image:
         if isinstance(error, IGRError):
             raise
         raise IGRError(f"{name} is truncated or damaged ({error}): copy it again.") from error
+
+
+def size_of(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height of a picture once it is upright; of a JPEG by its header alone. IGRError as decode."""
+    with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+            return (image.height, image.width) if turned else image.size
+    return decode(data, name).size
 
 
 def photo_of(data: bytes, name: str) -> Image.Image:

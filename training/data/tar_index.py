@@ -85,7 +85,10 @@ def index_tar(url: str) -> TarIndex:
                     _note(index, tar, member)
                     if member.offset_data + member.size > size:
                         raise IGRError(f"{url} is cut off within {member.name}: copy it again.")
-    except (tarfile.TarError, EOFError) as error:
+            file.seek(tar.offset)
+            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile ends in silence there
+                raise IGRError(f"{url} is cut off or damaged after {tar.offset} bytes: copy it again.")
+    except (tarfile.TarError, EOFError, OSError) as error:
         raise IGRError(
             f"{url} is not a tar that can be read ({error}): copy it again; it must not be packed."
         ) from error

@@ -21,7 +21,7 @@ from igr_core.images import PICTURE_SUFFIXES
 from .keypoints import JOINTS_25, Joint, Keypoints
 from .pairs import PairEntry, PairSource
 from .parsing import TABLES, Parsing
-from .pictures import mask_of, parsing_of, photo_of, read_json
+from .pictures import mask_of, parsing_of, photo_of, read_json, size_of
 from .tar_index import TarIndex, index_tar, shard_urls, write_index
 
 JPEG_QUALITY = 95
@@ -64,7 +64,7 @@ class TarPairs(PairSource):
         return photo_of(*self._read(index, "person"))
 
     def mask(self, index: int) -> Image.Image:
-        return mask_of(*self._read(index, "mask"), self.person(index).size)
+        return mask_of(*self._read(index, "mask"), size_of(*self._read(index, "person")))
 
     def garment(self, index: int) -> Image.Image:
         if _member(*self._places[index], "garment") is None:
@@ -78,7 +78,7 @@ class TarPairs(PairSource):
         table = TABLES.get(str(self._label(index).get("parsing")))
         if table is None:
             raise IGRError(f"{name} has no label table: name one of {', '.join(TABLES)} as `parsing` in its JSON.")
-        return parsing_of(data, name, table, self.person(index).size)
+        return parsing_of(data, name, table, size_of(*self._read(index, "person")))
 
     def keypoints(self, index: int) -> Keypoints | None:
         tar, key = self._places[index]
@@ -95,7 +95,7 @@ class TarPairs(PairSource):
     def garment_cover(self, index: int) -> Image.Image | None:
         if _member(*self._places[index], "cover") is None:
             return None
-        return mask_of(*self._read(index, "cover"), self.garment(index).size)
+        return mask_of(*self._read(index, "cover"), size_of(*self._read(index, "garment")))
 
     def _read(self, index: int, part: str) -> tuple[bytes, str]:
         """Bytes of one part of a sample, and its name for messages."""

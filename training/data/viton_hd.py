@@ -58,7 +58,7 @@ class VitonHD(FilePairs):
             PairFiles(
                 person=persons.path(name),
                 garment=garments.path(name),
-                mask=find_mask(masks, stem) if masks else None,
+                mask=find_mask(masks, stem, "_mask.png") if masks else None,
                 parsing=parsing.path(f"{stem}.png") if parsing.exists else None,
                 keypoints=joints.find(f"{stem}_keypoints.json"),
                 cover=covers.find(name),
