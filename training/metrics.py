@@ -25,7 +25,17 @@ NOISE_FLOOR = 0.01
 OUTLINE = 4
 """Pixels inside the silhouette's edge that texture_agreement leaves out: the outline is no texture."""
 
-HIGHER_IS_BETTER = {"ssim": True, "masked_l1": False, "garment_psnr": True, "texture_agreement": True}
+HALO = 3
+"""Pixels around the silhouette's edge that are no invented part: a restored edge is soft."""
+
+HIGHER_IS_BETTER = {
+    "ssim": True,
+    "masked_l1": False,
+    "garment_psnr": True,
+    "texture_agreement": True,
+    "invented": False,
+    "missing": False,
+}
 """The metrics by name, in the order of tables."""
 
 
@@ -36,6 +46,8 @@ def score(generated: Tensor, truth: Tensor, silhouette: Tensor) -> dict[str, Ten
         "masked_l1": masked_l1(generated, truth, silhouette),
         "garment_psnr": garment_psnr(generated, truth, silhouette),
         "texture_agreement": texture_agreement(generated, truth, silhouette),
+        "invented": invented(generated, silhouette),
+        "missing": missing(generated, truth, silhouette),
     }
 
 
@@ -56,14 +68,37 @@ def masked_l1(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
 
     Pictures are (B, 3, H, W), silhouettes (B, 1, H, W); the generated garment is what is not white.
     """
-    drawn = (1 - generated).amax(dim=1, keepdim=True) > NON_WHITE
-    return _mean_inside((generated - truth).abs(), (silhouette > 0.5) | drawn)
+    return _mean_inside((generated - truth).abs(), (silhouette > 0.5) | _drawn(generated))
 
 
 def garment_psnr(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
     """PSNR in dB inside the truth's silhouette: (B, 3, H, W) twice, (B, 1, H, W) -> (B,), at most MAX_PSNR."""
     error = _mean_inside((generated - truth) ** 2, silhouette > 0.5)
     return -10 * torch.log10(error.clamp(min=10 ** (-MAX_PSNR / 10)))
+
+
+def invented(generated: Tensor, silhouette: Tensor) -> Tensor:
+    """Generated garment outside the truth's silhouette, over the silhouette's area: what was made up, (B,), from 0.
+
+    Pictures are (B, 3, H, W), silhouettes (B, 1, H, W); a rim of HALO pixels does not count.
+    """
+    near = F.max_pool2d((silhouette > 0.5).float(), 2 * HALO + 1, stride=1, padding=HALO) > 0
+    outside = _drawn(generated) & ~near
+    return outside.float().sum(dim=(1, 2, 3)) / (silhouette > 0.5).float().sum(dim=(1, 2, 3)).clamp(min=1)
+
+
+def missing(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
+    """Share of the truth's garment that was left white, (B,), 0..1; where the truth itself is white, white is right."""
+    inside = (silhouette > 0.5) & _drawn(truth)
+    kernel = 2 * HALO + 1
+    near = F.max_pool2d(_drawn(generated).float(), kernel, stride=1, padding=HALO) > 0
+    lost = inside & ~near
+    return lost.float().sum(dim=(1, 2, 3)) / inside.float().sum(dim=(1, 2, 3)).clamp(min=1)
+
+
+def _drawn(picture: Tensor) -> Tensor:
+    """Pixels (B, 1, H, W) that are not white."""
+    return (1 - picture).amax(dim=1, keepdim=True) > NON_WHITE
 
 
 def texture_agreement(

@@ -22,6 +22,8 @@ TITLES = {
     "masked_l1": ("masked L1", 3),
     "garment_psnr": ("garment PSNR, dB", 1),
     "texture_agreement": ("texture agreement", 3),
+    "invented": ("invented", 3),
+    "missing": ("missing", 3),
 }
 """Column title and decimals of each metric."""
 COMPARED = "texture_agreement"
@@ -36,17 +38,22 @@ def results_table(rows: Sequence[Row], against: str | None = None) -> str:
     Raises IGRError for an unknown or ambiguous `against`.
     """
     reference = _named(rows, against) if against is not None else None
-    titles = ["", "steps", "pairs seen", *(_title(metric) for metric in HIGHER_IS_BETTER)]
+    titles = ["", "steps", "pairs seen", *(_title(metric) for metric in _metrics(rows))]
     if reference is not None:
         titles.append(f"texture lead of {reference.name}")
     lines = []
     for row in rows:
         cells = [row.name, _number(row.training_steps), _number(row.pairs_seen)]
-        cells += [_cell(row.metrics[metric], TITLES[metric][1]) for metric in HIGHER_IS_BETTER]
+        cells += [_cell(row.metrics[metric], TITLES[metric][1]) for metric in _metrics(rows)]
         if reference is not None:
             cells.append("" if row is reference else _lead(reference, row))
         lines.append(cells)
     return _markdown(titles, lines) + "\n" + _caption(rows)
+
+
+def _metrics(rows: Sequence[Row]) -> list[str]:
+    """The metrics that every row has, in the order of tables: rows of older versions lack the newer ones."""
+    return [metric for metric in HIGHER_IS_BETTER if all(metric in row.metrics for row in rows)]
 
 
 def guidance_table(rows: Sequence[Row]) -> str:
@@ -56,9 +63,9 @@ def guidance_table(rows: Sequence[Row]) -> str:
     """
     if len({row.weights_sha256 for row in rows}) != 1 or any(row.guidance is None for row in rows):
         raise IGRError("A guidance table needs rows of one bundle: give the file of python -m training.evidence sweep.")
-    titles = ["guidance", *(_title(metric) for metric in HIGHER_IS_BETTER)]
+    titles = ["guidance", *(_title(metric) for metric in _metrics(rows))]
     lines = [
-        [f"{row.guidance:.1f}", *(_cell(row.metrics[metric], TITLES[metric][1]) for metric in HIGHER_IS_BETTER)]
+        [f"{row.guidance:.1f}", *(_cell(row.metrics[metric], TITLES[metric][1]) for metric in _metrics(rows))]
         for row in sorted(rows, key=lambda row: row.guidance or 0.0)
     ]
     return _markdown(titles, lines) + "\n" + _caption(rows)

@@ -13,7 +13,9 @@ from training.metrics import (
     HIGHER_IS_BETTER,
     MAX_PSNR,
     garment_psnr,
+    invented,
     masked_l1,
+    missing,
     score,
     ssim,
     texture_agreement,
@@ -56,7 +58,14 @@ def test_identity_is_the_best_score(garments: tuple[Tensor, Tensor]) -> None:
     truth, silhouette = garments
     scores = score(truth, truth, silhouette)
     assert list(scores) == list(HIGHER_IS_BETTER)
-    for name, best in (("ssim", 1.0), ("masked_l1", 0.0), ("garment_psnr", MAX_PSNR), ("texture_agreement", 1.0)):
+    for name, best in (
+        ("ssim", 1.0),
+        ("masked_l1", 0.0),
+        ("garment_psnr", MAX_PSNR),
+        ("texture_agreement", 1.0),
+        ("invented", 0),
+        ("missing", 0),
+    ):
         assert scores[name].shape == (len(truth),)
         torch.testing.assert_close(scores[name], torch.full_like(scores[name], best), atol=1e-5, rtol=0)
 
@@ -69,11 +78,29 @@ def test_known_answers() -> None:
     off = torch.where(silhouette > 0, truth + 0.1, truth)
     assert masked_l1(off, truth, silhouette).tolist() == pytest.approx([0.1, 0.1], abs=1e-6)
     assert garment_psnr(off, truth, silhouette).tolist() == pytest.approx([20.0, 20.0], abs=1e-3)
-    invented = truth.clone()
-    invented[..., :8, :] = 0.0  # as many pixels as the silhouette, each wrong by 1
-    assert masked_l1(invented, truth, silhouette).tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
-    assert garment_psnr(invented, truth, silhouette).tolist() == [MAX_PSNR, MAX_PSNR]
+    more = truth.clone()
+    more[..., :8, :] = 0.0  # as many pixels as the silhouette, each wrong by 1
+    assert masked_l1(more, truth, silhouette).tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
+    assert garment_psnr(more, truth, silhouette).tolist() == [MAX_PSNR, MAX_PSNR]
     assert ssim(1 - truth, truth).max() < 0.5
+
+
+def test_invented_and_missing_parts_are_counted_beyond_a_soft_edge() -> None:
+    silhouette = torch.zeros(1, 1, 64, 64)
+    silhouette[..., 16:48, 16:48] = 1  # 1,024 pixels
+    truth = torch.where(silhouette > 0, 0.5, 1.0).expand(1, 3, 64, 64)
+    assert invented(truth, silhouette).item() == missing(truth, truth, silhouette).item() == 0
+    soft = truth.clone()
+    soft[..., 14:50, 14:50] = 0.5
+    assert invented(soft, silhouette).item() == 0
+    sleeve = truth.clone()
+    sleeve[..., 20:28, 51:61] = 0.2  # 80 pixels beyond the rim
+    assert invented(sleeve, silhouette).item() == pytest.approx(80 / 1024)
+    assert missing(sleeve, truth, silhouette).item() == 0
+    short = truth.clone()
+    short[..., 36:48, :] = 1.0  # 12 rows of 32 pixels, 3 of which lie at the rim of what is there
+    assert missing(short, truth, silhouette).item() == pytest.approx(9 * 32 / 1024)
+    assert invented(short, silhouette).item() == 0
 
 
 def test_rows_are_scored_one_by_one(garments: tuple[Tensor, Tensor]) -> None:
