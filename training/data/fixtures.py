@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file, make_folder
+from igr_core.files import make_folder
 
 from .dresscode import FOLDERS
 from .keypoints import JOINTS_18, JOINTS_25
@@ -46,7 +46,10 @@ def write_fixture(layout: str, out: Path, count: int = 6, seed: int = 0, size: t
     make_folder(out)
     if any(out.iterdir()):
         raise IGRError(f"{out} is not empty: name a folder of its own for the data set.")
-    _WRITERS[layout](out, count, seed, size)
+    try:
+        _WRITERS[layout](out, count, seed, size)
+    except OSError as error:
+        raise IGRError(f"{out} could not be written whole ({error.strerror}): delete it, free some space.") from error
 
 
 def label_map(pair: Pair, numbers: dict[str, int], skirt: int, table: LabelTable) -> Image.Image:
@@ -179,17 +182,14 @@ def _sticks(pair: Pair) -> Image.Image:
 
 def _save(path: Path, picture: Image.Image) -> None:
     make_folder(path.parent)
-    with atomic_file(path) as temporary:
-        picture.save(temporary, quality=95)
+    picture.save(path, quality=95)
 
 
 def _save_json(path: Path, content: Any) -> None:
     make_folder(path.parent)
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(content), encoding="utf-8")
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
     make_folder(path.parent)
-    with atomic_file(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -59,7 +59,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise IGRError(f"{path} is not there: copy it again, or take its line out of the list of pairs.") from error
+        raise IGRError(f"{path} is not there: copy it again, or leave its pair out.") from error
     except OSError as error:
         raise IGRError(f"{path} cannot be read ({error.strerror}): check the file and its disk.") from error
 
@@ -154,6 +154,8 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
 
 def read_pair_list(path: Path) -> list[tuple[str, ...]]:
     """Lines of a pair file: person and garment file, and in some a category number; IGRError names a wrong line."""
+    if not path.is_file():
+        raise IGRError(f"{path} is not there: it lists the pairs, a line PERSON GARMENT each; copy it to that place.")
     pairs = []
     for number, line in read_lines(path):
         words = tuple(line.split())
@@ -167,6 +169,8 @@ def read_pair_list(path: Path) -> list[tuple[str, ...]]:
 
 def read_table(path: Path) -> list[tuple[int, list[str]]]:
     """Numbered rows of a CSV file that say something, cells stripped; IGRError where there are none."""
+    if not path.is_file():
+        raise IGRError(f"{path} is not there: write it, with a line NAME,CATEGORY for each photo.")
     reader = csv.reader(io.StringIO(_text(path), newline=""))
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]

@@ -37,10 +37,10 @@ class TarIndex:
         """One member's bytes; IGRError when the tar is not there or shorter than it was."""
         offset, size = self.samples[key][ending]
         name = f"{self.url}:{key}.{ending}"
+        remote = _remote(self.url)
         try:
-            if "://" in self.url:
-                system, path = _remote(self.url)
-                data = system.cat_file(path, start=offset, end=offset + size)
+            if remote is not None:
+                data = remote[0].cat_file(remote[1], start=offset, end=offset + size)
             else:
                 with Path(self.url).open("rb") as file:
                     file.seek(offset)
@@ -157,30 +157,36 @@ def _read_index(url: str, size: int) -> TarIndex | None:
 
 
 def _size(url: str) -> int:
+    remote = _remote(url)
     try:
-        if "://" in url:
-            system, path = _remote(url)
-            return int(system.size(path))
-        return Path(url).stat().st_size
+        return Path(url).stat().st_size if remote is None else int(remote[0].size(remote[1]))
     except (OSError, ValueError, TypeError) as error:
-        raise IGRError(f"{url} cannot be opened ({error}): check the address and the connection.") from error
+        raise _unopened(url, error) from error
 
 
 def _open(url: str) -> IO[bytes]:
+    remote = _remote(url)
     try:
-        if "://" in url:
-            system, path = _remote(url)
-            return system.open(path, "rb", block_size=_BLOCK)
-        return Path(url).open("rb")
+        return Path(url).open("rb") if remote is None else remote[0].open(remote[1], "rb", block_size=_BLOCK)
     except (OSError, ValueError) as error:
-        raise IGRError(f"{url} cannot be opened ({error}): check the address and the connection.") from error
+        raise _unopened(url, error) from error
 
 
-def _remote(url: str) -> tuple[Any, str]:
-    """fsspec's file system of a URL, and the path in it; IGRError when a package for this kind is missing."""
+def _remote(url: str) -> tuple[Any, str] | None:
+    """fsspec's file system of a URL, and the path in it; None for a path on this machine.
+
+    Raises IGRError when a package that fsspec needs for this kind of URL is missing.
+    """
+    if "://" not in url:
+        return None
     from fsspec.core import url_to_fs
 
     try:
         return url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise IGRError(f"{url} cannot be opened ({error}): install what fsspec needs for it, or copy it.") from error
+
+
+def _unopened(url: str, error: Exception) -> IGRError:
+    reason = getattr(error, "strerror", None) or error
+    return IGRError(f"{url} cannot be opened ({reason}): check the address, the connection and the permissions.")
