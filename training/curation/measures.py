@@ -11,12 +11,14 @@ from .evidence import Evidence
 Point = tuple[float, float]
 FACING = {"shoulders": 0.45, "hips": 0.27, "hips_by_thigh": 0.47}
 """Of a person who faces the camera: shoulders and hips over neck to mid hip, hips over thigh; joints, not outlines."""
-FACING_BY_FACE = {"upper": 2.0, "lower": 1.75, "full": 1.75}
-"""Width of the garment, at its narrower rows, over the size of the face."""
-SLENDER = {"upper": 0.63, "lower": 0.4, "full": 0.35}
-"""Width over height of a garment worn by a person who faces the camera, below which one is narrow."""
+AS_FLAT = 0.9
+"""Coverage of a garment worn by a person who faces the camera, over that of the flat one."""
+FACING_BY_FACE = {"upper": 2.19, "lower": 1.88, "full": 2.11}
+"""Median width of such a garment over the face's."""
+FACING_SPAN = {"upper": 0.716, "lower": 0.589, "full": 0.356}
+"""Median extent of such a garment's rows over its height."""
 SLENDER_FLAT = {"upper": 0.63, "lower": 0.57, "full": 0.4}
-"""The same of a flat garment."""
+"""Width over height of a flat garment, below which one is narrow."""
 
 
 def truncated(evidence: Evidence) -> float:
@@ -48,14 +50,13 @@ def side_view(evidence: Evidence, whole: bool) -> float:
         width = _facing(evidence.joints)
         if width is not None:
             return 1 - width
-    if evidence.parsing is not None:
-        by_face = _width_by_face(evidence)
-        if by_face is not None and whole:
-            return 1 - by_face / FACING_BY_FACE[evidence.category]
     if not whole:
         return 0.0
-    worn, flat = slenderness(evidence.garment), slenderness(evidence.flat)
-    return max(1 - worn / flat, 1 - worn / SLENDER[evidence.category])
+    by_flat = coverage(evidence.garment) / coverage(evidence.flat) / AS_FLAT
+    if evidence.parsing is None:
+        by_height = _span(evidence.garment) / FACING_SPAN[evidence.category]
+        return 1 - float(np.sqrt(by_height * by_flat))
+    return 1 - min(by_flat, _width_by_face(evidence))
 
 
 def proportion(evidence: Evidence, fill: float, whole: bool) -> float:
@@ -78,6 +79,12 @@ def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of a mask (H, W) that is not empty."""
     rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def coverage(mask: np.ndarray) -> float:
+    """Area of a silhouette over the square of its height."""
+    _, top, _, bottom = box_of(mask)
+    return float(mask.sum()) / (bottom - top) ** 2
 
 
 def slenderness(mask: np.ndarray) -> float:
@@ -107,11 +114,7 @@ def _missing_from_mask(evidence: Evidence) -> float:
     garment = evidence.garment
     gap = (between(garment, 0) | between(garment, 1)) & ~garment
     wide = opened(gap, 0.02 * garment.shape[0]).sum()
-    areas = []
-    for mask in (garment, evidence.flat):
-        _, top, _, bottom = box_of(mask)
-        areas.append(mask.sum() / (bottom - top) ** 2)
-    return min(wide / (wide + garment.sum()), 1 - areas[0] / areas[1])
+    return min(wide / (wide + garment.sum()), 1 - coverage(garment) / coverage(evidence.flat))
 
 
 def _gap_in_person(garment: np.ndarray, unknown: np.ndarray) -> float:
@@ -181,13 +184,15 @@ def _facing(joints: dict[str, Point]) -> float | None:
     return float(np.mean(found)) if found else None
 
 
-def _width_by_face(evidence: Evidence) -> float | None:
-    """Narrower rows of the garment over the size of the face; None where the face is cut or out of sight."""
+def _width_by_face(evidence: Evidence) -> float:
+    """Median width of the garment over the face's, 1 for a person who faces the camera; infinite where none is seen."""
     assert evidence.parsing is not None
-    face = evidence.parsing.of("face")
-    if not face.any() or face[:2].any():
-        return None
+    width = int(evidence.parsing.of("face").sum(1).max())
     _, top, _, bottom = box_of(evidence.garment)
-    height = bottom - top
-    rows = evidence.garment[top + int(0.3 * height) : top + int(0.8 * height) + 1].sum(1)
-    return float(np.quantile(rows, 0.25)) / float(np.sqrt(face.sum() / 0.785))
+    rows = evidence.garment[top:bottom].sum(1)
+    return float(np.median(rows)) / width / FACING_BY_FACE[evidence.category] if width else float("inf")
+
+
+def _span(mask: np.ndarray) -> float:
+    """As slenderness, but of the rows' extents, so that gaps in them count."""
+    return slenderness(between(mask, 1))

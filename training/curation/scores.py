@@ -19,20 +19,20 @@ DEFECT_NAMES: tuple[Defect, ...] = ("occluded", "truncated", "side_view", "propo
 class CurationConfig:
     """What counts as a defect; chosen on drawn pairs of seeds 0..1499 (192x256, bad_share 0.4), reported on others."""
 
-    occluded: float = 0.3
+    occluded: float = 0.22
     """Least share of the core of the garment that an unknown object hides, by parsing and keypoints."""
     occluded_parsing: float = 0.14
     """The same by parsing alone: share of garment and gap that is gap."""
-    occluded_mask: float = 0.2
+    occluded_mask: float = 0.21
     """The same by the mask alone: how much less of the garment is seen than the flat picture shows."""
-    truncated: float = 0.08
+    truncated: float = 0.06
     """Least share of the garment's outline that runs along the photo's border."""
     side_view: float = 0.25
     """How much narrower than a person who faces the camera, by keypoints."""
-    side_view_parsing: float = 0.4
-    """The same by parsing alone: torso against face, or garment against flat garment."""
-    side_view_mask: float = 0.37
-    """The same by the mask alone: garment against flat garment."""
+    side_view_parsing: float = 0.345
+    """The same by parsing alone: garment against face and against flat garment."""
+    side_view_mask: float = 0.28
+    """The same by the mask alone: garment against its height and against flat garment."""
     proportion: float = 0.3
     """How much smaller in its picture, or narrower, than a flat garment is laid out."""
     fill: float = 0.87
