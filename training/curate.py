@@ -38,13 +38,15 @@ def score_pairs(
     ] = "auto",
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of all pairs to choose for HQFT.")] = 0.2,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs, spread evenly.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="YAML file of a CurationConfig: other thresholds.")] = None,
     workers: Workers = min(8, os.cpu_count() or 1),
 ) -> None:
     """Score every pair, rank them, choose the HQFT share, and write the page to look through them.
 
     Pairs that cannot be read are listed, and end the command with status 1; the others are ranked all the same.
     """
-    data, config = _data(root, layout, split, mask, limit), CurationConfig()
+    data = _data(root, layout, split, mask, limit)
+    config = load_config(CurationConfig, settings) if settings is not None else CurationConfig()
     source = open_data_set(data)
     if not source.has_garments:
         raise IGRError(f"{source.title} has no flat garments: there are no pairs to choose from.")

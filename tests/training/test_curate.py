@@ -97,3 +97,15 @@ def test_unreadable_pairs_are_listed_and_the_others_ranked(tmp_path):
     shutil.copy(sorted((root / "train" / "image").iterdir())[0], broken)  # mended
     assert run("score", root, "--out", tmp_path / "out", "--workers", 1).exit_code == 0
     assert len(read_manifest(tmp_path / "out").rows) == 4
+
+
+def test_settings_of_a_file(config, tmp_path):
+    settings = tmp_path / "strict.yaml"
+    settings.write_text("truncated: 0.0001\nside_view: 0.01\n")
+    assert run("score", config, "--out", tmp_path / "strict", "--workers", 1, "--settings", settings).exit_code == 0
+    assert run("score", config, "--out", tmp_path / "usual", "--workers", 1).exit_code == 0
+    strict, usual = (set(read_manifest(tmp_path / name).kept_names()) for name in ("strict", "usual"))
+    assert strict < usual
+    settings.write_text("truncated: 2.0\n")
+    result = run("score", config, "--out", tmp_path / "wrong", "--workers", 1, "--settings", settings)
+    assert result.exit_code == 1 and "truncated is 2" in result.output

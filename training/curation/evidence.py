@@ -17,6 +17,8 @@ from ..data.parsing import Parsing
 
 EvidenceKind = Literal["keypoints", "parsing", "mask"]
 """What is looked at: parsing and keypoints, parsing alone, or the mask alone; the flat garment always."""
+LEAST_CONFIDENCE = 0.1
+"""Joints that their detector is less sure of are left out."""
 SIDE = 256
 """Height in pixels that every picture is looked at; larger ones tell no more."""
 
@@ -84,4 +86,8 @@ def _smaller(picture: np.ndarray, scale: float) -> np.ndarray:
 def _scaled(points: Keypoints | None, scale: float) -> dict[str, tuple[float, float]] | None:
     if points is None or not points.joints:
         return None
-    return {name: (joint.x * scale, joint.y * scale) for name, joint in points.joints.items() if joint.confidence > 0}
+    return {
+        name: (joint.x * scale, joint.y * scale)
+        for name, joint in points.joints.items()
+        if joint.confidence >= LEAST_CONFIDENCE
+    }

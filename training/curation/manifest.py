@@ -20,8 +20,8 @@ from .scores import CurationConfig, Scores
 Hand = Literal["", "keep", "drop"]
 """What a person decided; "" for nothing."""
 COLUMNS = (
-    "name", "category", "occluded", "truncated", "side_view", "proportion", "evidence", "rank", "decision", "reasons",
-    "duplicate_of", "garment_box", "hand",
+    "name", "category", "occluded", "truncated", "side_view", "proportion", "seen", "evidence", "rank", "decision",
+    "reasons", "duplicate_of", "garment_box", "hand",
 )  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         writer.writerow(COLUMNS)
         for row in manifest.rows:
             s, box = row.scores, " ".join(map(str, row.garment_box or ()))
-            numbers = (s.occluded, s.truncated, s.side_view, s.proportion, s.kind, row.rank)
+            numbers = (s.occluded, s.truncated, s.side_view, s.proportion, s.seen, s.kind, row.rank)
             marks = (row.decision, " + ".join(row.reasons), row.duplicate_of, box, row.hand)
             writer.writerow((row.name, row.category, *numbers, *marks))
     with atomic_file(folder / "manifest.json") as temporary:
@@ -174,7 +174,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _row(values: dict[str, str]) -> Row:
-    numbers = [float(values[name]) for name in ("occluded", "truncated", "side_view", "proportion")]
+    numbers = [float(values[name]) for name in ("occluded", "truncated", "side_view", "proportion", "seen")]
     evidence, decision, hand = values["evidence"], values["decision"], values["hand"]
     box = tuple(int(part) for part in values["garment_box"].split())
     wrong = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
@@ -9,8 +11,6 @@ from scipy import ndimage
 from .evidence import Evidence
 
 Point = tuple[float, float]
-FACING = {"shoulders": 0.45, "hips": 0.27, "hips_by_thigh": 0.47}
-"""Of a person who faces the camera: shoulders and hips over neck to mid hip, hips over thigh; joints, not outlines."""
 AS_FLAT = 0.9
 """Coverage of a garment worn by a person who faces the camera, over that of the flat one."""
 FACING_BY_FACE = {"upper": 2.19, "lower": 1.88, "full": 2.11}
@@ -19,6 +19,18 @@ FACING_SPAN = {"upper": 0.716, "lower": 0.589, "full": 0.356}
 """Median extent of such a garment's rows over its height."""
 SLENDER_FLAT = {"upper": 0.63, "lower": 0.57, "full": 0.4}
 """Width over height of a flat garment, below which one is narrow."""
+
+
+@dataclass(frozen=True)
+class Facing:
+    """Proportions of a person who faces the camera, from joint to joint."""
+
+    shoulders: float
+    """Shoulder to shoulder, over neck to mid hip."""
+    hips: float
+    """Hip to hip, over neck to mid hip."""
+    thigh: float
+    """Hip to hip, over hip to knee."""
 
 
 def truncated(evidence: Evidence) -> float:
@@ -41,13 +53,13 @@ def occluded(evidence: Evidence) -> float:
     return (unknown & core).sum() / core.sum()
 
 
-def side_view(evidence: Evidence, whole: bool) -> float:
+def side_view(evidence: Evidence, whole: bool, facing: Facing) -> float:
     """How much narrower (0..1) the person is than one who faces the camera: 0.5 at half the width.
 
-    `whole`: whether all of the garment is in sight; if not, only joints and face are trusted.
+    `whole`: whether all of the garment is in sight; if not, only joints are trusted.
     """
     if evidence.joints is not None:
-        width = _facing(evidence.joints)
+        width = _width(evidence.joints, facing)
         if width is not None:
             return 1 - width
     if not whole:
@@ -162,8 +174,8 @@ def _between(first: Point, second: Point, share: float) -> Point:
     return first[0] + (second[0] - first[0]) * share, first[1] + (second[1] - first[1]) * share
 
 
-def _facing(joints: dict[str, Point]) -> float | None:
-    """Width by the joints over that of a person who faces the camera: median of what can be told; None for nothing."""
+def _width(joints: dict[str, Point], facing: Facing) -> float | None:
+    """Width by the joints over that of a person who faces the camera: mean of what can be told; None for nothing."""
 
     def distance(first: str, second: str) -> float | None:
         if first not in joints or second not in joints:
@@ -176,11 +188,10 @@ def _facing(joints: dict[str, Point]) -> float | None:
     thighs = [one for side in ("left", "right") if (one := distance(f"{side}_hip", f"{side}_knee"))]
     found = []
     if trunk:
-        found += [
-            width / trunk / FACING[n] for n, width in (("shoulders", shoulders), ("hips", hips)) if width is not None
-        ]
+        widths = ((shoulders, facing.shoulders), (hips, facing.hips))
+        found += [width / trunk / usual for width, usual in widths if width is not None]
     if not found and hips is not None and thighs:
-        found.append(hips / max(thighs) / FACING["hips_by_thigh"])
+        found.append(hips / max(thighs) / facing.thigh)
     return float(np.mean(found)) if found else None
 
 

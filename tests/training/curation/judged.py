@@ -23,5 +23,5 @@ def judged(
     seed = name if place is None else str(place)
     length = 2 * CELLS * CELLS // 4
     hashes = [(hashlib.sha512(f"{seed} {part}".encode()).hexdigest())[:length] for part in ("person", "garment")]
-    scores = Scores(occluded, truncated, side_view, proportion, kind)
+    scores = Scores(occluded, truncated, side_view, proportion, 0.3, kind)
     return Judged(name, category, scores, (-3, -4, 93, 124), *hashes)

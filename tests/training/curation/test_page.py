@@ -34,7 +34,7 @@ def page(tmp_path_factory):
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A curation of drawn numbers: pair 0 the best, the last one truncated, one with a tag for a name."""
-    pairs = [judged(f"p{i:03d}", truncated=i / COUNT / 13, place=i) for i in range(COUNT - 2)]
+    pairs = [judged(f"p{i:03d}", truncated=i / COUNT / 20, place=i) for i in range(COUNT - 2)]
     pairs += [judged("</script><b>x", truncated=0.5, place=COUNT), judged("worst", truncated=0.9, place=COUNT + 1)]
     config = CurationConfig()
     write_scores(tmp_path, {"title": "drawn & numbered"}, pairs)
