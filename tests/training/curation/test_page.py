@@ -1,0 +1,107 @@
+"""The curation page in a real browser: look, decide, save, apply."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.host.frontend import CHROMIUM_FLAGS, find_chromium
+from tests.training.curation.judged import judged
+from training.curate import app
+from training.curation.judging import write_scores
+from training.curation.manifest import decide, read_manifest, write_manifest
+from training.curation.page import CARDS, write_page
+from training.curation.scores import CurationConfig
+
+COUNT = CARDS + 10
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing: the page is not tested")
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("No Chromium or Chrome on the PATH: the page is not tested")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        try:
+            yield browser.new_page(viewport={"width": 1300, "height": 800})
+        finally:
+            browser.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A curation of drawn numbers: pair 0 the best, the last one truncated, one with a tag for a name."""
+    pairs = [judged(f"p{i:03d}", truncated=i / COUNT / 20, place=i) for i in range(COUNT - 2)]
+    pairs += [judged("</script><b>x", truncated=0.5, place=COUNT), judged("worst", truncated=0.9, place=COUNT + 1)]
+    config = CurationConfig()
+    write_scores(tmp_path, {"title": "drawn & numbered"}, pairs)
+    manifest = decide(pairs, {}, config, "drawn & numbered", 0.2)
+    write_manifest(tmp_path, manifest)
+    write_page(tmp_path, manifest)
+    return tmp_path
+
+
+def name_of_focused(page) -> str:
+    return page.evaluate("() => document.activeElement.dataset.name ?? ''")
+
+
+def test_decisions_made_by_keys_are_saved_kept_and_applied(page, folder):
+    page.goto((folder / "index.html").as_uri())
+    cards = page.get_by_role("listitem")
+    assert cards.count() == CARDS
+    assert cards.first.get_attribute("data-name") == "worst"
+    assert cards.nth(1).get_attribute("data-name") == "</script><b>x"
+    page.keyboard.press("k")  # worst: keep
+    page.keyboard.press("d")  # the odd name: drop
+    third = name_of_focused(page)
+    page.keyboard.press("ArrowRight")
+    fourth = name_of_focused(page)
+    page.keyboard.press("d")
+    page.keyboard.press("u")
+    assert name_of_focused(page) == fourth
+    page.keyboard.press("ArrowLeft")
+    assert name_of_focused(page) == third
+    page.keyboard.press("D")
+
+    page.reload()  # what was decided is still there
+    assert "You keep it" in page.get_by_role("listitem").first.inner_text()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save decisions").click()
+    saved = folder / "saved.json"
+    download.value.save_as(saved)
+    assert json.loads(saved.read_text())["decisions"] == {"worst": "keep", "</script><b>x": "drop", third: "drop"}
+
+    before = read_manifest(folder)
+    assert "worst" not in before.kept_names() and third in before.kept_names()
+    result = CliRunner().invoke(app, ["apply", str(folder), str(saved)])
+    assert result.exit_code == 0, result.output
+    after = read_manifest(folder)
+    assert "worst" in after.hqft_names() and third not in after.kept_names()
+    assert fourth in after.kept_names()
+
+
+def test_filter_and_pages(page, folder):
+    page.goto((folder / "index.html").as_uri())
+    page.get_by_role("button", name="Next page").click()
+    assert page.get_by_role("listitem").count() == COUNT - CARDS
+    page.keyboard.press("ArrowLeft")  # from the first card of a page to the last of the one before
+    assert page.get_by_role("listitem").count() == CARDS
+    page.get_by_label("Show").select_option("truncated")
+    assert page.get_by_role("listitem").count() == 2
+    page.get_by_label("Show").select_option("occluded")
+    assert page.get_by_role("listitem").count() == 0
+    assert page.get_by_text("No pair of this kind.").is_visible()
+
+
+def test_page_names_its_parts(page, folder):
+    page.goto((folder / "index.html").as_uri())
+    assert page.title() == "Curation of drawn & numbered"
+    assert page.get_by_role("list", name="Pairs, the worst first").is_visible()
+    assert page.get_by_role("button", name="Keep worst").get_attribute("aria-pressed") == "false"
+    page.get_by_role("button", name="Keep worst").click()
+    assert page.get_by_role("button", name="Keep worst").get_attribute("aria-pressed") == "true"
+    unnamed = "() => [...document.images].filter((one) => !one.alt || one.loading !== 'lazy').length"
+    assert page.evaluate(unnamed) == 0

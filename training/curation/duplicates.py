@@ -1,0 +1,59 @@
+"""Finding pairs that show the same person in the same garment, by perceptual hashes of both pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+CELLS = 12
+"""Cells of a hash, each way; it has 2 * CELLS * CELLS bits."""
+LARGEST_DISTANCE = 20
+"""Most bits of a hash's 288 that may differ: no two of 500 drawn pairs are nearer than 27 in both pictures, and copies
+at 60 % of the size and JPEG quality 60 differ by at most 13 in nine of ten."""
+_STEP = 3
+_BLOCK = 2048
+
+
+def dhash(image: Image.Image) -> str:
+    """Difference hash in hexadecimal: which cells are brighter than their right and lower neighbours.
+
+    A copy at another size or JPEG quality changes a few bits; plain areas, where only noise decides, are all zeros.
+    """
+    grey = np.asarray(image.convert("L").resize((CELLS + 1, CELLS + 1), Image.Resampling.BOX), np.int16)
+    bits = [grey[:-1, 1:] - grey[:-1, :-1] > _STEP, grey[1:, :-1] - grey[:-1, :-1] > _STEP]
+    return np.packbits(np.stack(bits).reshape(-1)).tobytes().hex()
+
+
+def find_duplicates(people: Sequence[str], garments: Sequence[str]) -> list[list[int]]:
+    """Groups (two or more places, ascending) of pairs alike in both hashes, directly or through another pair."""
+    parents = list(range(len(people)))
+
+    def root(place: int) -> int:
+        while parents[place] != place:
+            parents[place] = parents[parents[place]]
+            place = parents[place]
+        return place
+
+    signs = [_signs(people), _signs(garments)]
+    for start in range(0, len(people), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        alike = np.ones((min(_BLOCK, len(people) - start), len(people) - start), bool)
+        for sign in signs:  # the product of two rows of +-1 is bits - 2 * distance
+            alike &= sign[rows] @ sign[start:].T >= sign.shape[1] - 2 * LARGEST_DISTANCE
+        for first, second in np.argwhere(alike):
+            if first < second:
+                parents[root(start + int(second))] = root(start + int(first))
+    groups: dict[int, list[int]] = {}
+    for place in range(len(people)):
+        groups.setdefault(root(place), []).append(place)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _signs(hashes: Sequence[str]) -> np.ndarray:
+    """(N, bits) float32 of -1 and 1."""
+    if not hashes:
+        return np.zeros((0, 2 * CELLS * CELLS), np.float32)
+    packed = np.array([list(bytes.fromhex(one)) for one in hashes], np.uint8)
+    return np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1

@@ -1,0 +1,93 @@
+"""The evidence that a pair is judged by: silhouettes of worn and flat garment, and parsing and joints where given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from igr_core.errors import IGRError
+
+from ..data.keypoints import Keypoints
+from ..data.pairs import PairSource
+from ..data.parsing import Parsing
+
+EvidenceKind = Literal["keypoints", "parsing", "mask"]
+"""What is looked at: parsing and keypoints, parsing alone, or the mask alone; the flat garment always."""
+LEAST_CONFIDENCE = 0.1
+"""Joints that their detector is less sure of are left out."""
+SIDE = 256
+"""Height in pixels that every picture is looked at; larger ones tell no more."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a pair is judged by."""
+
+    category: str
+    """upper, lower or full."""
+    garment: np.ndarray
+    """(H, W) bool: the garment in the photo."""
+    flat: np.ndarray
+    """(h, w) bool: the flat garment in its picture."""
+    parsing: Parsing | None = None
+    """Labels (H, W) of the photo; None where the data set has none."""
+    joints: dict[str, tuple[float, float]] | None = None
+    """x, y in pixels of (H, W) by OpenPose's names; None where the data set has none."""
+
+    @property
+    def kind(self) -> EvidenceKind:
+        """What there is to look at."""
+        if self.parsing is None:
+            return "mask"
+        return "parsing" if self.joints is None else "keypoints"
+
+
+def gather(source: PairSource, index: int, most: EvidenceKind = "keypoints") -> Evidence:
+    """The evidence of a pair, at most of kind `most`; IGRError names a picture that is unreadable or empty."""
+    entry = source.entries[index]
+    parsing = source.parsing(index) if most != "mask" else None
+    points = source.keypoints(index) if most == "keypoints" and parsing is not None else None
+    if parsing is not None:
+        scale = SIDE / parsing.labels.shape[0]
+        parsing = Parsing(_smaller(parsing.labels, scale), parsing.table)
+        garment = parsing.garment(entry.category)
+    else:
+        mask = np.asarray(source.mask(index).convert("L"))
+        scale = SIDE / mask.shape[0]
+        garment = _smaller(mask, scale) > 127
+    flat = flat_cover(source, index)
+    for picture, what in ((garment, "garment in its photo"), (flat, "garment in its flat picture")):
+        if not picture.any():
+            raise IGRError(f"{source.title}, {entry.name}, shows no {what}: drop the pair or mend its files.")
+    return Evidence(entry.category, garment, flat, parsing, _scaled(points, scale))
+
+
+def flat_cover(source: PairSource, index: int) -> np.ndarray:
+    """(h, w) bool, SIDE high: which pixels of the flat picture are garment, by its cover or else by not being white."""
+    cover = source.garment_cover(index)
+    if cover is None:
+        found = np.asarray(source.garment(index).convert("RGB")).min(2) < 245
+    else:
+        found = np.asarray(cover.convert("L")) > 127
+    found = _smaller((found * 255).astype(np.uint8), SIDE / found.shape[0]) > 127
+    # a white shirt on white is only its seams and shadows: what they enclose is garment too
+    return ndimage.binary_fill_holes(ndimage.binary_closing(np.pad(found, 4), iterations=3))[4:-4, 4:-4] | found
+
+
+def _smaller(picture: np.ndarray, scale: float) -> np.ndarray:
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    return np.array(Image.fromarray(picture).resize(size, Image.Resampling.NEAREST))
+
+
+def _scaled(points: Keypoints | None, scale: float) -> dict[str, tuple[float, float]] | None:
+    if points is None or not points.joints:
+        return None
+    return {
+        name: (joint.x * scale, joint.y * scale)
+        for name, joint in points.joints.items()
+        if joint.confidence >= LEAST_CONFIDENCE
+    }

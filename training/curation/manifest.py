@@ -1,0 +1,215 @@
+"""The manifest of a curation: manifest.csv says of every pair what was found and decided, manifest.json by what."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file
+
+from .duplicates import find_duplicates
+from .proportion import Box
+from .scores import CurationConfig, Scores
+
+Hand = Literal["", "keep", "drop"]
+"""What a person decided; "" for nothing."""
+COLUMNS = (
+    "name", "category", "occluded", "truncated", "side_view", "proportion", "seen", "evidence", "rank", "decision",
+    "reasons", "duplicate_of", "garment_box", "hand",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A pair that was looked at."""
+
+    name: str
+    """Its name in the data set."""
+    category: str
+    """upper, lower or full."""
+    scores: Scores
+    """How far it shows each defect."""
+    box: Box
+    """Part of the flat picture that shows the garment at a usual size."""
+    person_hash: str
+    """Of the photo, by duplicates.dhash."""
+    garment_hash: str
+    """Of the flat picture."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of manifest.csv."""
+
+    name: str
+    """Name of the pair in its data set."""
+    category: str
+    """upper, lower or full."""
+    scores: Scores
+    """How far it shows each defect, and what they were read from."""
+    rank: int
+    """1 for the best pair of all."""
+    decision: Literal["hqft", "kept", "dropped"]
+    """hqft pairs are kept, too."""
+    reasons: tuple[str, ...]
+    """The defects that were found, `duplicate`, `by hand`."""
+    duplicate_of: str
+    """The better pair that shows the same; "" for none."""
+    garment_box: Box | None
+    """Part of the flat picture to use, where it is of extreme proportion."""
+    hand: Hand = ""
+    """What a person decided."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All pairs, the best first, and what they were judged by."""
+
+    rows: tuple[Row, ...]
+    """In the order of their ranks."""
+    described: dict[str, Any] = field(default_factory=dict)
+    """Title of the data set, share, settings."""
+
+    def kept_names(self) -> list[str]:
+        """Names of the pairs that are not dropped."""
+        return [row.name for row in self.rows if row.decision != "dropped"]
+
+    def hqft_names(self) -> list[str]:
+        """Names of the pairs for high-quality fine-tuning."""
+        return [row.name for row in self.rows if row.decision == "hqft"]
+
+    def garment_box(self, name: str) -> Box | None:
+        """Part of a pair's flat picture to use (pixels, may reach out of it); None for all of it."""
+        return self._boxes.get(name)
+
+    @cached_property
+    def _boxes(self) -> dict[str, Box]:
+        return {row.name: row.garment_box for row in self.rows if row.garment_box is not None}
+
+
+def decide(
+    pairs: Sequence[Judged], hands: Mapping[str, Hand], config: CurationConfig, title: str, share: float
+) -> Manifest:
+    """Rank the pairs, drop the bad ones, and choose the best `share` of each category.
+
+    A defect other than proportion, or a better duplicate, drops a pair; a person's word goes before both.
+    """
+    order = sorted(pairs, key=lambda pair: (pair.scores.badness(config), pair.name))
+    better = _better_duplicates(order, hands)
+    rows = [
+        _judge(pair, rank, better.get(pair.name, ""), hands.get(pair.name, ""), config)
+        for rank, pair in enumerate(order, 1)
+    ]
+    chosen: set[str] = {row.name for row in rows if row.hand == "keep"}
+    for category in sorted({row.category for row in rows}):
+        own = [row for row in rows if row.category == category]
+        room = round(share * len(own)) - sum(row.name in chosen for row in own)
+        free = [row.name for row in own if row.decision == "kept" and row.name not in chosen]
+        chosen.update(free[: max(0, room)])
+    rows = [replace(row, decision="hqft") if row.name in chosen else row for row in rows]
+    return Manifest(tuple(rows), {"title": title, "share": share, "settings": asdict(config)})
+
+
+def _better_duplicates(order: Sequence[Judged], hands: Mapping[str, Hand]) -> dict[str, str]:
+    """The best of its group for each other pair of it; `order` has the best first, one kept by hand goes before."""
+    found = {}
+    for group in find_duplicates([one.person_hash for one in order], [one.garment_hash for one in order]):
+        names = [order[place].name for place in group if hands.get(order[place].name) != "drop"]
+        names.sort(key=lambda name: hands.get(name) != "keep")
+        found.update({name: names[0] for name in names[1:]})
+    return found
+
+
+def _judge(pair: Judged, rank: int, duplicate_of: str, hand: Hand, config: CurationConfig) -> Row:
+    defects = pair.scores.defects(config)
+    reasons: list[str] = [*defects, *(["duplicate"] if duplicate_of else []), *(["by hand"] if hand else [])]
+    dropped = bool(duplicate_of) or any(name != "proportion" for name in defects)
+    if hand:
+        dropped = hand == "drop"
+    box = pair.box if "proportion" in defects else None
+    decision: Literal["kept", "dropped"] = "dropped" if dropped else "kept"
+    return Row(pair.name, pair.category, pair.scores, rank, decision, tuple(reasons), duplicate_of, box, hand)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write manifest.csv and manifest.json; IGRError where the folder refuses it."""
+    with atomic_file(folder / "manifest.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in manifest.rows:
+            s, box = row.scores, " ".join(map(str, row.garment_box or ()))
+            numbers = (s.occluded, s.truncated, s.side_view, s.proportion, s.seen, s.kind, row.rank)
+            marks = (row.decision, " + ".join(row.reasons), row.duplicate_of, box, row.hand)
+            writer.writerow((row.name, row.category, *numbers, *marks))
+    with atomic_file(folder / "manifest.json") as temporary:
+        temporary.write_text(json.dumps(manifest.described, indent=2) + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a folder; IGRError names the file that is not there or is no manifest, and the line."""
+    path = folder / "manifest.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            lines = list(csv.reader(handle))
+        described = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+        raise IGRError(
+            f"{folder} holds no curation that can be read ({error}): make it with python -m training.curate score."
+        ) from error
+    if not lines or tuple(lines[0]) != COLUMNS or not isinstance(described, dict):
+        raise IGRError(f"{path} is no manifest of this version: make it again with python -m training.curate score.")
+    rows = []
+    for number, values in enumerate(lines[1:], 2):
+        try:
+            rows.append(_row(dict(zip(COLUMNS, values, strict=True))))
+        except (ValueError, KeyError) as error:
+            raise IGRError(f"{path}, line {number}, cannot be read ({error}): make the manifest again.") from error
+    return Manifest(tuple(rows), described)
+
+
+def _row(values: dict[str, str]) -> Row:
+    numbers = [float(values[name]) for name in ("occluded", "truncated", "side_view", "proportion", "seen")]
+    evidence, decision, hand = values["evidence"], values["decision"], values["hand"]
+    box = tuple(int(part) for part in values["garment_box"].split())
+    wrong = (
+        evidence not in ("keypoints", "parsing", "mask")
+        or decision not in ("hqft", "kept", "dropped")
+        or hand not in ("", "keep", "drop")
+        or len(box) not in (0, 4)
+    )
+    if wrong:
+        raise ValueError("evidence, decision, hand or garment_box is none that is known")
+    reasons = tuple(values["reasons"].split(" + ")) if values["reasons"] else ()
+    scores = Scores(*numbers, evidence)  # type: ignore[arg-type]
+    return Row(
+        values["name"],
+        values["category"],
+        scores,
+        int(values["rank"]),
+        decision,  # type: ignore[arg-type]
+        reasons,
+        values["duplicate_of"],
+        box or None,  # type: ignore[arg-type]
+        hand,  # type: ignore[arg-type]
+    )
+
+
+def read_decisions(path: Path) -> dict[str, Hand]:
+    """What a person decided, by pair: {"decisions": {"NAME": "keep" or "drop"}}; IGRError names the file and entry."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise IGRError(f"{path} cannot be read as decisions ({error}): save them again on the page.") from error
+    found = data.get("decisions") if isinstance(data, dict) else None
+    if not isinstance(found, dict):
+        raise IGRError(f"{path} holds no decisions: save them with the button of the page.")
+    wrong = [name for name, hand in found.items() if hand not in ("keep", "drop")]
+    if wrong:
+        raise IGRError(f"{path} decides {found[wrong[0]]!r} of {wrong[0]}: only keep and drop are known.")
+    return found

@@ -1,0 +1,24 @@
+"""Refitting a flat garment of extreme proportion: the part of its picture, padded, that shows it at a usual size."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .measures import box_of
+
+Box = tuple[int, int, int, int]
+
+
+def refit(cover: np.ndarray, size: tuple[int, int], fill: float) -> Box:
+    """The box (left, top, right, bottom) of a picture of `size` (width, height) in which its garment fills `fill`.
+
+    `cover` (h, w) bool shows the garment at any scale. The box is 3:4 and centred on the garment; it may reach out of
+    the picture. A garment is never stretched: one that was squeezed stays so.
+    """
+    across, down = size[0] / cover.shape[1], size[1] / cover.shape[0]
+    left, top, right, bottom = box_of(cover)
+    left, right, top, bottom = left * across, right * across, top * down, bottom * down
+    height = max(bottom - top, (right - left) / 0.75) / fill
+    width = height * 0.75
+    x, y = (left + right) / 2 - width / 2, (top + bottom) / 2 - height / 2
+    return round(x), round(y), round(x) + round(width), round(y) + round(height)
