@@ -107,13 +107,24 @@ def decide(
         for rank, pair in enumerate(order, 1)
     ]
     chosen: set[str] = {row.name for row in rows if row.hand == "keep"}
-    for category in sorted({row.category for row in rows}):
+    quotas = _quotas([row.category for row in rows], share)
+    for category in quotas:
         own = [row for row in rows if row.category == category]
-        room = round(share * len(own)) - sum(row.name in chosen for row in own)
+        room = quotas[category] - sum(row.name in chosen for row in own)
         free = [row.name for row in own if row.decision == "kept" and row.name not in chosen]
         chosen.update(free[: max(0, room)])
     rows = [replace(row, decision="hqft") if row.name in chosen else row for row in rows]
     return Manifest(tuple(rows), {"title": title, "share": share, "settings": asdict(config)})
+
+
+def _quotas(categories: Sequence[str], share: float) -> dict[str, int]:
+    """How many pairs of each category are chosen: `share` of it, rounded so that all together are `share` of all."""
+    exact = {category: share * categories.count(category) for category in sorted(set(categories))}
+    found = {category: int(value) for category, value in exact.items()}
+    left = round(share * len(categories)) - sum(found.values())
+    for category in sorted(exact, key=lambda one: found[one] - exact[one])[:left]:
+        found[category] += 1
+    return found
 
 
 def _better_duplicates(order: Sequence[Judged], hands: Mapping[str, Hand]) -> dict[str, str]:

@@ -34,6 +34,13 @@ def test_the_best_of_each_category_are_chosen():
     assert [row.rank for row in manifest.rows] == list(range(1, 31))
 
 
+def test_few_pairs_of_many_categories_are_still_a_fifth():
+    pairs = [*ten("upper", 8), *ten("lower", 8), *ten("full", 9)]
+    assert len(decide(pairs, {}, CONFIG, "t", 0.2).hqft_names()) == 1
+    assert len(decide(pairs, {}, CONFIG, "t", 1.0).hqft_names()) == 5
+    assert decide(pairs, {}, CONFIG, "t", 0.0).hqft_names() == []
+
+
 def test_bad_pairs_and_hands():
     pairs = [*ten("upper", 3), judged("cut", truncated=0.5), judged("hid", occluded=0.9), judged("far", proportion=0.5)]
     found = decide(pairs, {"cut": "keep", "upper3": "drop"}, CONFIG, "t", 0.3)
