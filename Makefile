@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint bench format train-demo
+.PHONY: setup demo test lint bench format train-demo train-smoke
 
 setup: $(STAMP)
 
@@ -35,3 +35,6 @@ format: $(STAMP)
 
 train-demo: $(STAMP)
 	$(BIN)/python -m training.train training/configs/demo.yaml --run runs/demo
+
+train-smoke: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/training/test_smoke.py
