@@ -124,6 +124,7 @@ def test_from_published_files_to_a_garment(desk: Path) -> None:
             run(words, desk)
     assert sorted(losses(desk / "runs" / "coarse")) == list(range(1, 21))
     assert Bundle.open(desk / "runs" / "hqft" / "bundle.safetensors").info.training["parent"]["name"] == "IGR coarse"
-    assert Image.open(desk / "runs" / "garment.png").size == (64, 64)
+    with Image.open(desk / "runs" / "garment.png") as garment:
+        assert garment.size == (64, 64)
     chosen = json.loads((desk / "runs" / "curation" / "manifest.json").read_text())
     assert chosen
