@@ -1,4 +1,4 @@
-"""Measure what the README claims: `python -m training.evidence score | controls | sweep | table | curves`."""
+"""Measure what the README claims: `python -m training.evidence score | controls | sweep | table | seeds | curves`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .data.latents import PreparedPairs
 from .report import fill_markers, guidance_table, loss_curves, results_table
 from .run import write_text
 from .scoring import HeldOut, Row, read_rows, score_bundle, score_control, write_rows
+from .seeds import seeds_table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -162,6 +163,23 @@ def table(
         write_text(out, text)
         for page in into or ():
             fill_markers(page, marker or out.stem, text)
+    typer.echo(text)
+
+
+@app.command()
+def seeds(
+    files: Annotated[list[Path], typer.Argument(help="JSON files of score: each row once per training seed.")],
+    out: Annotated[Path, typer.Option(help="Markdown file of the table.")],
+    against: Annotated[str, typer.Option(help="Row that every other one is compared with.")],
+    into: Annotated[list[Path] | None, typer.Option(help="Page whose markers get the table; may be repeated.")] = None,
+) -> None:
+    """Write a table of rows that were trained with several seeds, and put it into pages between their markers."""
+    with one_sentence():
+        text = seeds_table(read_rows(files), against)
+        make_folder(out.parent)
+        write_text(out, text)
+        for page in into or ():
+            fill_markers(page, out.stem, text)
     typer.echo(text)
 
 

@@ -38,7 +38,7 @@ def results_table(rows: Sequence[Row], against: str | None = None) -> str:
     Raises IGRError for an unknown or ambiguous `against`.
     """
     reference = _named(rows, against) if against is not None else None
-    titles = ["", "steps", "pairs seen", *(_title(metric) for metric in _metrics(rows))]
+    titles = ["", "steps", "pairs seen", *(title(metric) for metric in _metrics(rows))]
     if reference is not None:
         titles.append(f"texture lead of {reference.name}")
     lines = []
@@ -48,7 +48,7 @@ def results_table(rows: Sequence[Row], against: str | None = None) -> str:
         if reference is not None:
             cells.append("" if row is reference else _lead(reference, row))
         lines.append(cells)
-    return _markdown(titles, lines) + "\n" + _caption(rows)
+    return markdown(titles, lines) + "\n" + _caption(rows)
 
 
 def _metrics(rows: Sequence[Row]) -> list[str]:
@@ -63,12 +63,12 @@ def guidance_table(rows: Sequence[Row]) -> str:
     """
     if len({row.weights_sha256 for row in rows}) != 1 or any(row.guidance is None for row in rows):
         raise IGRError("A guidance table needs rows of one bundle: give the file of python -m training.evidence sweep.")
-    titles = ["guidance", *(_title(metric) for metric in _metrics(rows))]
+    titles = ["guidance", *(title(metric) for metric in _metrics(rows))]
     lines = [
         [f"{row.guidance:.1f}", *(_cell(row.metrics[metric], TITLES[metric][1]) for metric in _metrics(rows))]
         for row in sorted(rows, key=lambda row: row.guidance or 0.0)
     ]
-    return _markdown(titles, lines) + "\n" + _caption(rows)
+    return markdown(titles, lines) + "\n" + _caption(rows)
 
 
 def fill_markers(path: Path, name: str, text: str) -> None:
@@ -129,7 +129,8 @@ def _lead(reference: Row, row: Row) -> str:
     return f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
 
 
-def _title(metric: str) -> str:
+def title(metric: str) -> str:
+    """A metric's column title, with an arrow to its better side."""
     return f"{TITLES[metric][0]} {'↑' if HIGHER_IS_BETTER[metric] else '↓'}"
 
 
@@ -141,7 +142,8 @@ def _number(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
 
 
-def _markdown(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def markdown(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, the first column to the left and numbers to the right."""
     rule = ["---", *["---:"] * (len(titles) - 1)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (titles, rule, *lines))
 

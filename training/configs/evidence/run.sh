@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Table 2 of the paper at the demo's scale, on a coarse set with 40 % bad pairs.
+#   run.sh data          curate, and prepare the three sets (once)
+#   run.sh seed N        train and score the four rows with one training seed; again: goes on where it was
+#   run.sh table         the table, over all seeds that are scored, into training/README.md
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+python=${PYTHON:-.venv/bin/python}
+configs=training/configs/evidence
+runs=runs/hqft
+
+prepare() { # the prepared set, the pairs it is made of
+    "$python" -m training.prepare "$configs/coarse.yaml" --data "$configs/$2.yaml" --out "$runs/$1" --workers 1
+}
+
+train() { # the config, the run's folder, further entries
+    local config=$1 run=$2
+    shift 2
+    [ -f "$run/bundle.safetensors" ] && return
+    "$python" -m training.train "$configs/$config.yaml" --run "$run" "$@"
+    "$python" -m training.export "$run" --out "$run/bundle.safetensors" --name "${run##*/}" \
+        --data "3,000 drawn pairs, 40 % of them bad"
+}
+
+score() { # the run's folder, the row's name
+    [ -f "$1/scores.json" ] && return
+    "$python" -m training.evidence score --bundle "$1/bundle.safetensors" --heldout runs/drawn_heldout \
+        --count "${COUNT:-150}" --name "$2" --out "$1/scores.json"
+}
+
+case ${1:-} in
+data)
+    prepare latents pairs
+    "$python" -m training.curate score "$configs/pairs.yaml" --out "$runs/curation"
+    prepare latents_hqft pairs_hqft
+    prepare latents_random pairs_random
+    ;;
+seed)
+    at="$runs/seed-$2"
+    for model in coarse coarse_no_garmnet; do
+        train "$model" "$at/$model" --set "seed=$2"
+    done
+    for row in hqft random coarse; do
+        train "fine_$row" "$at/fine_$row" --set "seed=$2" --set "init_bundle=$at/coarse/bundle.safetensors"
+    done
+    train fine_no_garmnet "$at/fine_no_garmnet" --set "seed=$2" \
+        --set "init_bundle=$at/coarse_no_garmnet/bundle.safetensors"
+    score "$at/fine_hqft" "full"
+    score "$at/fine_no_garmnet" "without GarmNet"
+    score "$at/fine_coarse" "without HQFT"
+    score "$at/fine_random" "without curation"
+    ;;
+table)
+    "$python" -m training.evidence seeds "$runs"/seed-*/fine_{hqft,no_garmnet,coarse,random}/scores.json \
+        --against "full" --out "$runs/table2.md" --into training/README.md
+    ;;
+*)
+    sed -n 's/^# \{0,1\}//p' "$0"
+    exit 2
+    ;;
+esac
