@@ -1,0 +1,89 @@
+"""Evaluation: `python -m training.evaluate score | run | tables | report | weights`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from igr_core.errors import IGRError
+
+from .command import one_sentence
+from .evaluation.protocols import PROTOCOLS, protocol_named
+from .evaluation.results import METRICS, Result, write_results
+from .evaluation.scoring import Scoring, score_folders
+from .evaluation.weights import FILES, WeightsFolder
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="Folder whose checkpoints/ holds the metrics' networks; torch's hub folder by default."),
+]
+
+
+@app.command()
+def score(
+    generated: Annotated[Path, typer.Option(help="Folder of restored garments, NAME.png.")],
+    reference: Annotated[Path, typer.Option(help="Folder of the true garments, NAME with any suffix.")],
+    protocol: Annotated[str, typer.Option(help=f"{', '.join(PROTOCOLS)}.")] = "igr",
+    metrics: Annotated[str, typer.Option(help="Metrics with commas between; all by default.")] = ",".join(METRICS),
+    weights: Weights = None,
+    encoder: Annotated[Path | None, typer.Option(help="Bundle whose image encoder encoder_fd looks through.")] = None,
+    silhouettes: Annotated[Path | None, typer.Option(help="Folder of masks of the flat garments, NAME.png.")] = None,
+    unpaired: Annotated[
+        bool, typer.Option(help="Compare the two sets alone (the paper's StreetTryOn columns).")
+    ] = False,
+    skip_bad: Annotated[bool, typer.Option(help="Score what fits, although some files do not.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder that keeps features between calls.")] = None,
+    name: Annotated[str | None, typer.Option(help="What tables call the row; the folder's name by default.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File for the result, with everything that it depends on.")] = None,
+) -> None:
+    """Score a folder of garments against the true ones; files that do not fit are listed by name."""
+    with one_sentence():
+        scoring = Scoring(
+            protocol_named(protocol),
+            tuple(metric.strip() for metric in metrics.split(",")),
+            WeightsFolder(weights),
+            encoder,
+            cache,
+            silhouettes,
+            skip_bad,
+            tell=typer.echo,
+        )
+        if json is not None and json.suffix != ".json":
+            raise IGRError(f"{json} is to hold JSON: end its name in .json.")
+        result = score_folders(scoring, generated, reference, name=name or generated.name, unpaired=unpaired)
+        if json is not None:
+            write_results(json, [result])
+    _echo(result)
+
+
+@app.command("weights")
+def list_weights(weights: Weights = None) -> None:
+    """List the files that the metrics' networks are read from: where they belong and whether they are there."""
+    with one_sentence():
+        folder = WeightsFolder(weights)
+        for file in FILES:
+            there = (folder.folder / "checkpoints" / file.name).is_file()
+            state = (
+                "missing" if not there else "there" if folder.published(file) else "there, but not the published one"
+            )
+            typer.echo(f"{file.name}: {state}\n    sha256 {file.sha256 or 'not published'}…\n    {file.url}")
+        typer.echo(str(folder.folder / "checkpoints"))
+
+
+def _echo(result: Result) -> None:
+    typer.echo(f"{result.name}: {result.generated.count} pictures, protocol {result.protocol['name']}")
+    for metric, kind in METRICS.items():
+        if cell := result.cell(metric):
+            typer.echo(f"  {kind.title:28} {cell}")
+        elif metric in result.skipped:
+            typer.echo(f"  {kind.title:28} not computed: {result.skipped[metric]}")
+    for warning in result.warnings:
+        typer.echo(f"  {warning}")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,276 @@
+"""Distribution metrics of two sets of pictures: FID, CLIP-FID and KID, by the libraries that a protocol names."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file, make_folder, sha256
+from igr_core.restore import GarmentRestorer, encode_crop
+
+from .folders import PictureList, picture_list, read_picture
+from .protocols import Protocol
+from .weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, WeightsFile, WeightsFolder
+
+BATCH = 16
+"""Pictures that go through a network together."""
+KID_SUBSETS = 100
+"""Subsets that KID's mean and spread are taken over, as both libraries do."""
+KID_SUBSET_SIZE = 1000
+"""Pictures in such a subset; half of the smaller set where it has fewer than that."""
+Extract = Callable[[Tensor], Tensor]
+"""Pictures (B, 3, H, W) uint8 to features (B, D)."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A distribution metric: one number for two whole sets."""
+
+    value: float
+    """The metric; KID is the mean over subsets."""
+    spread: float | None
+    """Standard deviation over KID's subsets; None for FID, which has none."""
+    n: int
+    """Pictures in the generated set; FID is biased upward where there are few."""
+    n_reference: int
+    """Pictures in the reference set."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that pictures are seen through."""
+
+    name: str
+    """`inception` or `clip`, with the library whose resizing it has."""
+    library: str
+    """`torch-fidelity` or `clean-fid`."""
+    weights: WeightsFile | Path
+    """What it is read from; a path for a bundle."""
+    load: Callable[[Path], Extract]
+    """Reads it."""
+
+    def path(self, folder: WeightsFolder) -> Path:
+        """Where its weights lie; MissingWeights where they do not."""
+        return self.weights if isinstance(self.weights, Path) else folder.path(self.weights)
+
+
+@dataclass(frozen=True)
+class DistributionMetric:
+    """One metric, the network and the formula."""
+
+    name: str
+    """`fid`, `clip_fid`, `kid`."""
+    network: Network
+    """Whose features it compares."""
+
+
+def distribution_metrics(protocol: Protocol) -> list[DistributionMetric]:
+    """The paper's distribution metrics as a protocol computes them, in the order of tables."""
+    clean = protocol.distribution == "clean-fid"
+    inception = CLEAN_INCEPTION if clean else FIDELITY_INCEPTION
+    return [
+        DistributionMetric("fid", inception),
+        DistributionMetric("clip_fid", CLEAN_CLIP if clean else FIDELITY_CLIP),
+        DistributionMetric("kid", inception),
+    ]
+
+
+def encoder_metrics(bundle: Path | None) -> list[DistributionMetric]:
+    """The same formulas over a bundle's own image encoder: for pictures that have no published network, as drawn ones.
+
+    Its numbers compare rows of one table and nothing else.
+    """
+    if bundle is None:
+        return []
+    network = Network("bundle's image encoder", "torch-fidelity", bundle, _bundle_encoder)
+    return [DistributionMetric("encoder_fd", network), DistributionMetric("encoder_kd", network)]
+
+
+class DistributionScorer:
+    """The wanted distribution metrics of a protocol, those that can run here; features are kept in a folder."""
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        wanted: Iterable[str],
+        weights: WeightsFolder,
+        cache: Path | None = None,
+        encoder: Path | None = None,
+    ) -> None:
+        """`wanted`: names of distribution_metrics; what cannot run is told in `skipped`. `encoder` is the bundle whose
+        image encoder ENCODER metrics look through."""
+        wanted = set(wanted)
+        self.protocol = protocol
+        """How pictures are compared."""
+        self.skipped: dict[str, str] = {}
+        """A sentence for each wanted metric that cannot run here."""
+        self.used: dict[str, DistributionMetric] = {}
+        """Those that run."""
+        self._weights, self._cache = weights, cache
+        self._loaded: dict[str, Extract] = {}
+        for metric in (*distribution_metrics(protocol), *encoder_metrics(encoder)):
+            if metric.name not in wanted:
+                continue
+            try:
+                metric.network.path(weights)
+                self.used[metric.name] = metric
+            except IGRError as error:
+                self.skipped[metric.name] = str(error)
+
+    def score(self, generated: Sequence[Path], reference: Sequence[Path]) -> dict[str, Spread]:
+        """Metrics of two sets of files; IGRError where one holds fewer than 3."""
+        if self.used and min(len(generated), len(reference)) < 3:
+            raise IGRError(f"FID and KID need sets of pictures, and there are {len(generated)} and {len(reference)}.")
+        lists = [picture_list(paths) for paths in (generated, reference)] if self.used else []
+        found = {}
+        for name, metric in self.used.items():
+            one, other = (
+                self._features(metric.network, paths, listed)
+                for paths, listed in zip((generated, reference), lists, strict=True)
+            )
+            found[name] = (
+                kernel_distance(one, other) if name in ("kid", "encoder_kd") else self._frechet(metric, one, other)
+            )
+        return found
+
+    def _frechet(self, metric: DistributionMetric, one: np.ndarray, other: np.ndarray) -> Spread:
+        formula = _clean_frechet if metric.network.library == "clean-fid" else frechet_distance
+        return Spread(formula(one, other), None, len(one), len(other))
+
+    def _features(self, network: Network, paths: Sequence[Path], listed: PictureList) -> np.ndarray:
+        """Features (N, D) of files, from the cache where they are there."""
+        file = None
+        if self._cache is not None:
+            weights = sha256(network.path(self._weights))
+            key = f"{network.name} {weights} {self.protocol.size} {listed.sha256}"
+            file = self._cache / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
+            if file.is_file():
+                return np.load(file)
+        if network.name not in self._loaded:
+            self._loaded[network.name] = network.load(network.path(self._weights))
+        features = extract(self._loaded[network.name], paths, self.protocol.size, network.name)
+        if file is not None:
+            make_folder(file.parent)
+            with atomic_file(file) as temporary, temporary.open("wb") as handle:
+                np.save(handle, features)
+        return features
+
+
+@torch.no_grad()
+def extract(network: Extract, paths: Sequence[Path], size: tuple[int, int] | None, title: str) -> np.ndarray:
+    """Features (N, D) of files, read at size (W, H) or as they are."""
+    found = []
+    for start in tqdm(range(0, len(paths), BATCH), desc=f"{title}: {paths[0].parent.name}", unit="batch", leave=False):
+        pictures = [read_picture(path, size) for path in paths[start : start + BATCH]]
+        if len({picture.shape for picture in pictures}) == 1:
+            found.append(network(torch.stack(pictures)))
+        else:
+            found += [network(picture[None]) for picture in pictures]
+    return torch.cat(found).double().numpy()
+
+
+def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Frechet distance of features (N, D) and (M, D), by torch-fidelity."""
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+
+    statistics = [fid_features_to_statistics(torch.from_numpy(features)) for features in (one, other)]
+    return fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID]
+
+
+def _clean_frechet(one: np.ndarray, other: np.ndarray) -> float:
+    from cleanfid.fid import fid_from_feats
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a square root that did not converge; the library then adds its epsilon
+        return float(fid_from_feats(one, other))
+
+
+def kernel_distance(one: np.ndarray, other: np.ndarray) -> Spread:
+    """KID of features (N, D) and (M, D): the polynomial kernel's unbiased MMD over subsets, by torch-fidelity."""
+    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
+
+    smaller = min(len(one), len(other))
+    found = kid_features_to_metric(
+        torch.from_numpy(one),
+        torch.from_numpy(other),
+        kid_subsets=KID_SUBSETS,
+        kid_subset_size=KID_SUBSET_SIZE if smaller > KID_SUBSET_SIZE else max(2, smaller // 2),
+        verbose=False,
+    )
+    return Spread(found[KEY_METRIC_KID_MEAN], found[KEY_METRIC_KID_STD], len(one), len(other))
+
+
+def _fidelity(name: str, feature: str) -> Callable[[Path], Extract]:
+    def load(path: Path) -> Extract:
+        from torch_fidelity.utils import create_feature_extractor
+
+        network = create_feature_extractor(
+            name, [feature], cuda=False, feature_extractor_weights_path=str(path), verbose=False
+        )
+        return lambda pictures: network(pictures)[0]
+
+    return load
+
+
+def _clean_inception(path: Path) -> Extract:
+    from cleanfid.inception_torchscript import InceptionV3W
+    from cleanfid.resize import build_resizer
+
+    network, resize = InceptionV3W(str(path.parent), download=False), build_resizer("clean")
+
+    def features(pictures: Tensor) -> Tensor:
+        resized = [torch.from_numpy(resize(one.permute(1, 2, 0).numpy())).permute(2, 0, 1) for one in pictures]
+        return network(torch.stack(resized))
+
+    return features
+
+
+def _clean_clip(path: Path) -> Extract:
+    """Clean-fid's resizing of CLIP-FID (shorter side 224, bicubic, centre) before the same published network."""
+    from torchvision.transforms.functional import center_crop, to_pil_image
+    from torchvision.transforms.functional import resize as resize_picture
+    from torchvision.transforms.transforms import InterpolationMode
+
+    network = _fidelity("clip-vit-b-32", "clip")(path)
+
+    def features(pictures: Tensor) -> Tensor:
+        resized = []
+        for one in pictures:
+            small = center_crop(resize_picture(to_pil_image(one), [224], InterpolationMode.BICUBIC), [224])
+            resized.append(torch.from_numpy(np.array(small)).permute(2, 0, 1))
+        return network(torch.stack(resized))
+
+    return features
+
+
+def _bundle_encoder(path: Path) -> Extract:
+    restorer = GarmentRestorer.from_bundle(path)
+    encoder = restorer.image_encoder
+    if encoder is None:
+        raise IGRError(f"{path} has no image encoder: name a bundle that has one.")
+
+    def features(pictures: Tensor) -> Tensor:
+        height, width = pictures.shape[-2:]
+        side, x, y = max(height, width), max(height - width, 0) // 2, max(width - height, 0) // 2
+        square = F.pad(pictures.float() / 255, (x, side - width - x, y, side - height - y), value=1.0)
+        size = encoder.config.image_size
+        crop = F.interpolate(square, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
+        return encode_crop(encoder, crop, "linear")
+
+    return features
+
+
+FIDELITY_INCEPTION = Network("inception", "torch-fidelity", INCEPTION, _fidelity("inception-v3-compat", "2048"))
+FIDELITY_CLIP = Network("clip", "torch-fidelity", CLIP_B32, _fidelity("clip-vit-b-32", "clip"))
+CLEAN_INCEPTION = Network("inception, clean-fid", "clean-fid", INCEPTION_SCRIPT, _clean_inception)
+CLEAN_CLIP = Network("clip, clean-fid", "clean-fid", CLIP_B32, _clean_clip)

@@ -1,0 +1,151 @@
+"""Paired metrics of a generated picture against its truth, by the libraries that a protocol names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from igr_core.errors import IGRError
+from igr_core.flood import border, flood
+from training import metrics as own
+
+from .protocols import Protocol
+from .weights import ALEXNET, VGG16, WeightsFile, WeightsFolder
+
+OWN = ("texture_agreement", "masked_l1", "garment_psnr", "invented", "missing")
+"""This project's metrics inside the garment's silhouette (training.metrics); they need no weights."""
+WHITE = 0.94
+"""A pixel all of whose channels are above this, and that is joined to the border by such, is background."""
+Compare = Callable[[Tensor, Tensor], Tensor]
+"""Pictures (1, 3, H, W) in 0..1, generated and truth, to their score."""
+
+
+@dataclass(frozen=True)
+class PairedMetric:
+    """One metric of the paper and what it is computed with."""
+
+    name: str
+    """`ssim`, `lpips_alex`, ..."""
+    library: str
+    """`torchmetrics` or `pyiqa`."""
+    weights: tuple[WeightsFile, ...] = ()
+    """Files that its network is read from."""
+
+    def build(self, weights: WeightsFolder) -> Compare:
+        """Load it. Raises MissingWeights, and IGRError where its library is not installed."""
+        if find_spec(self.library) is None:
+            raise IGRError(f"{self.name} of this protocol is {self.library}'s: pip install {self.library}.")
+        for file in self.weights:
+            weights.path(file)
+        with weights.as_hub():
+            return _BUILDERS[self.library](self.name)
+
+
+def paired_metrics(protocol: Protocol) -> list[PairedMetric]:
+    """The paper's paired metrics as a protocol computes them, in the order of tables."""
+    library = protocol.paired
+    return [
+        PairedMetric("ssim", library),
+        PairedMetric("lpips_alex", library, (ALEXNET,)),
+        PairedMetric("lpips_vgg", library, (VGG16,)),
+        PairedMetric("dists", library, (VGG16,)),
+    ]
+
+
+class PairedScorer:
+    """The wanted metrics of a protocol, those that can run here."""
+
+    def __init__(self, protocol: Protocol, wanted: Iterable[str], weights: WeightsFolder) -> None:
+        """`wanted`: names of paired_metrics and OWN; what cannot run is told in `skipped`."""
+        wanted = set(wanted)
+        self.protocol = protocol
+        """How pictures are compared."""
+        self.skipped: dict[str, str] = {}
+        """A sentence for each wanted metric that cannot run here."""
+        self.used: dict[str, PairedMetric] = {}
+        """The paper's metrics that run."""
+        self._compare: dict[str, Compare] = {}
+        self._own = tuple(name for name in OWN if name in wanted)
+        for metric in paired_metrics(protocol):
+            if metric.name not in wanted:
+                continue
+            try:
+                self._compare[metric.name] = metric.build(weights)
+                self.used[metric.name] = metric
+            except IGRError as error:
+                self.skipped[metric.name] = str(error)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What score gives, in the order of tables."""
+        return (*self._compare, *self._own)
+
+    @torch.no_grad()
+    def score(self, generated: Tensor, truth: Tensor, silhouette: Tensor | None = None) -> dict[str, float]:
+        """Metrics of one picture (3, H, W) against its truth, both uint8 or in 0..1; silhouette is (1, H, W) in 0..1.
+
+        Without a silhouette the truth's garment is what is not white background.
+        """
+        one, other = (_unit(picture)[None] for picture in (generated, truth))
+        found = {}
+        for name, compare in self._compare.items():
+            a, b = (self._for_dists(x) for x in (one, other)) if name == "dists" else (one, other)
+            found[name] = float(compare(a, b))
+        if self._own:
+            inside = silhouette_of(other) if silhouette is None else silhouette[None]
+            for name in self._own:
+                found[name] = float(_OWN[name](one, other, inside))
+        return {name: found[name] for name in self.names}
+
+    def _for_dists(self, picture: Tensor) -> Tensor:
+        size = self.protocol.dists_size
+        if size is None:
+            return picture
+        return F.interpolate(picture, (size[1], size[0]), mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def silhouette_of(garment: Tensor) -> Tensor:
+    """Where a flat picture shows garment, what white does not reach from the border: (B, 3, H, W) -> (B, 1, H, W)."""
+    white = (garment > WHITE).all(dim=1, keepdim=True)
+    return (~flood(border(white), white)).float()
+
+
+def _unit(picture: Tensor) -> Tensor:
+    return picture.float() / 255 if picture.dtype == torch.uint8 else picture.float()
+
+
+def _torchmetrics(name: str) -> Compare:
+    from torchmetrics.functional.image import structural_similarity_index_measure
+    from torchmetrics.functional.image.dists import DISTSNetwork
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    if name == "ssim":
+        return partial(structural_similarity_index_measure, data_range=1.0)  # type: ignore[return-value]
+    if name == "dists":
+        return DISTSNetwork().eval()
+    net: Literal["alex", "vgg"] = "alex" if name == "lpips_alex" else "vgg"
+    return LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=True).eval()
+
+
+def _pyiqa(name: str) -> Compare:
+    import pyiqa  # type: ignore[import-not-found]
+
+    names = {"ssim": "ssim", "lpips_alex": "lpips", "lpips_vgg": "lpips-vgg", "dists": "dists"}
+    return pyiqa.create_metric(names[name], device="cpu")
+
+
+_BUILDERS: dict[str, Callable[[str], Compare]] = {"torchmetrics": _torchmetrics, "pyiqa": _pyiqa}
+_OWN: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "texture_agreement": own.texture_agreement,
+    "masked_l1": own.masked_l1,
+    "garment_psnr": own.garment_psnr,
+    "invented": lambda generated, truth, inside: own.invented(generated, inside),
+    "missing": own.missing,
+}

@@ -1,0 +1,167 @@
+"""Scoring two folders: everything is checked first, then each pair, then the sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from igr_core.errors import IGRError
+from training.provenance import revision
+from training.statistics import mean_interval
+
+from .distribution import DistributionScorer
+from .folders import PictureList, faults, pair_up, picture_list, pictures_in, read_picture
+from .paired import PairedScorer
+from .protocols import Protocol
+from .results import ENCODER, METRICS, Paired, Result, library_versions
+from .weights import WeightsFile, WeightsFolder
+
+Files = list[Path]
+MIN_PAIRS = 2
+"""Below this there is no interval."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How to score, the same for every row of a table."""
+
+    protocol: Protocol
+    """Sizes and libraries."""
+    metrics: tuple[str, ...] = tuple(METRICS)
+    """Names of METRICS."""
+    weights: WeightsFolder = field(default_factory=lambda: WeightsFolder(None))
+    """Where the metrics' networks lie."""
+    encoder: Path | None = None
+    """Bundle whose image encoder the ENCODER metrics look through; without it they are not wanted."""
+    cache: Path | None = None
+    """Folder that keeps features; None keeps none."""
+    silhouettes: Path | None = None
+    """Folder of masks of the flat garments, by name; without it what is not white background counts as garment."""
+    skip_bad: bool = False
+    """Score what fits although some files do not."""
+    tell: Callable[[str], None] = lambda sentence: None
+    """Where sentences about single files go."""
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.metrics if name not in METRICS]
+        if unknown:
+            raise IGRError(f"There is no metric {unknown[0]!r}: choose {', '.join(METRICS)}.")
+
+
+def score_folders(
+    scoring: Scoring,
+    generated: Path,
+    reference: Path,
+    *,
+    name: str,
+    kind: str = "folder",
+    unpaired: bool = False,
+    known: dict[str, Any] | None = None,
+) -> Result:
+    """Score the pictures of one folder against another's.
+
+    Pairs are found by name (without suffix). `unpaired` compares the sets alone, as the paper does for StreetTryOn.
+    Raises IGRError where files do not fit (each told of before), unless scoring.skip_bad.
+    """
+    names, one, other = _matched(scoring, generated, reference, unpaired)
+    wanted = [metric for metric in scoring.metrics if scoring.encoder is not None or metric not in ENCODER]
+    paired = PairedScorer(scoring.protocol, () if unpaired else wanted, scoring.weights)
+    sets = DistributionScorer(scoring.protocol, wanted, scoring.weights, scoring.cache, scoring.encoder)
+    lists = picture_list(one), picture_list(other)
+    files = _weights_files(paired, sets)
+    return Result(
+        name=name,
+        kind=kind,
+        protocol=asdict(scoring.protocol),
+        generated=lists[0],
+        reference=lists[1],
+        names=tuple(names),
+        paired=_score_pairs(scoring, paired, names, one, other),
+        distribution=sets.score(one, other),
+        skipped=paired.skipped | sets.skipped,
+        warnings=tuple(_warnings(scoring, *lists, files, unpaired)),
+        weights={file.name: scoring.weights.sha256(file) for file in files},
+        libraries=library_versions(),
+        revision=revision(),
+        known=known or {},
+    )
+
+
+def _matched(scoring: Scoring, generated: Path, reference: Path, unpaired: bool) -> tuple[list[str], Files, Files]:
+    """Names of the pairs (none where unpaired) and the files to score, generated and reference, in order of names."""
+    ours, theirs = pictures_in(generated), pictures_in(reference)
+    names, problems = ([], []) if unpaired else pair_up(ours, theirs)
+    bad = [faults(ours, None if unpaired else theirs), faults(theirs)]
+    problems += [sentence for found in bad for sentence in found.values()]
+    for problem in problems:
+        scoring.tell(problem)
+    if problems and not scoring.skip_bad:
+        raise IGRError(
+            f"{len(problems)} files of {generated} and {reference} do not fit, as listed: mend them, or score the rest "
+            f"with --skip-bad."
+        )
+    names = [name for name in names if name not in bad[0] and name not in bad[1]]
+    if unpaired:
+        files = [[path for name, path in paths.items() if name not in bad[i]] for i, paths in enumerate((ours, theirs))]
+    else:
+        files = [[paths[name] for name in names] for paths in (ours, theirs)]
+    if min(map(len, files)) < MIN_PAIRS:
+        raise IGRError(f"{generated} and {reference} have {min(map(len, files))} pictures to compare: 2 are needed.")
+    return names, files[0], files[1]
+
+
+def _score_pairs(
+    scoring: Scoring, scorer: PairedScorer, names: list[str], generated: Files, reference: Files
+) -> dict[str, Paired]:
+    values: dict[str, list[float]] = {metric: [] for metric in scorer.names}
+    masks = _silhouettes(scoring.silhouettes, names)
+    pairs = zip(names, generated, reference, strict=True) if scorer.names else ()
+    for name, one, other in tqdm(pairs, total=len(names), desc=f"scoring {generated[0].parent.name}", unit="pair"):
+        truth = read_picture(other, scoring.protocol.size)
+        size = (truth.shape[-1], truth.shape[-2])
+        silhouette = None
+        if name in masks:
+            silhouette = read_picture(masks[name], size)[:1].float() / 255
+        for metric, value in scorer.score(read_picture(one, size), truth, silhouette).items():
+            values[metric].append(round(value, 6))
+    found = {}
+    for metric, scores in values.items():
+        interval = mean_interval(scores)
+        found[metric] = Paired(interval.mean, interval.low, interval.high, tuple(scores))
+    return found
+
+
+def _silhouettes(folder: Path | None, names: list[str]) -> dict[str, Path]:
+    """Masks by name; IGRError where a folder is named and lacks one."""
+    if folder is None:
+        return {}
+    masks = pictures_in(folder)
+    missing = [name for name in names if name not in masks]
+    if missing:
+        raise IGRError(f"{folder} has no mask of {missing[0]} and {len(missing) - 1} others: leave --silhouettes out.")
+    return masks
+
+
+def _weights_files(paired: PairedScorer, sets: DistributionScorer) -> list[WeightsFile]:
+    """Published files that the metrics in use were read from."""
+    files = [file for metric in paired.used.values() for file in metric.weights]
+    files += [one for one in (metric.network.weights for metric in sets.used.values()) if isinstance(one, WeightsFile)]
+    return list(dict.fromkeys(files))
+
+
+def _warnings(
+    scoring: Scoring, generated: PictureList, reference: PictureList, files: list[WeightsFile], unpaired: bool
+) -> Iterator[str]:
+    expected = scoring.protocol.count
+    if expected is not None and generated.count != expected and not unpaired:
+        split = f"{expected:,} pairs ({scoring.protocol.split})"
+        yield f"The protocol is meant for {split}, and these are {generated.count:,}."
+    if lossy := generated.formats.get("jpg", 0):
+        yield f"{lossy} of the generated pictures are JPEG, which costs every metric something: save PNG."
+    for file in files:
+        if not scoring.weights.published(file):
+            yield f"{file.name} is not the published file: numbers of its metrics compare with no other's."
