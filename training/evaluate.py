@@ -1,4 +1,4 @@
-"""Evaluation: `python -m training.evaluate score | run | tables | report | weights`."""
+"""Evaluation: `python -m training.evaluate score | run | tables | report | validate | weights`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from typing import Annotated
 import typer
 
 from igr_core.errors import IGRError
+from igr_core.files import make_folder
 
-from .command import one_sentence
+from .command import choose_device, one_sentence
+from .data.drawn import HELD_OUT_START
+from .evaluation.experiment import ExperimentConfig
 from .evaluation.protocols import PROTOCOLS, protocol_named
 from .evaluation.results import METRICS, Result, write_results
+from .evaluation.running import ExperimentRun, experiment_table
 from .evaluation.scoring import Scoring, score_folders
+from .evaluation.validity import rankings
+from .evaluation.validity import table as validity_table
 from .evaluation.weights import FILES, WeightsFolder
+from .report import fill_markers
+from .run import load_config, write_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -58,6 +66,67 @@ def score(
         if json is not None:
             write_results(json, [result])
     _echo(result)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="YAML file of an ExperimentConfig (training/configs/evaluation).")],
+    out: Annotated[Path, typer.Option(help="Folder of the experiment; a stopped one goes on where it was.")],
+    weights: Weights = None,
+    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 ...")] = "auto",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Entry over the file's, such as data.limit=20; may be repeated.")
+    ] = None,
+) -> None:
+    """Restore with every bundle and guidance of an experiment, score them beside controls, and write the report.
+
+    Several processes share the restoring: torchrun --nproc-per-node 4 -m -- training.evaluate run ...
+    """
+    with one_sentence():
+        experiment = ExperimentRun(load_config(ExperimentConfig, config, changes or ()), out, choose_device(device))
+        folder = WeightsFolder(weights)
+        experiment.restore()
+        if experiment.rank:
+            return
+        results = experiment.score(folder, typer.echo)
+        text = experiment_table(out)
+    for sentence in dict.fromkeys(line for one in results for line in (*one.skipped.values(), *one.warnings)):
+        typer.echo(sentence)
+    typer.echo(f"\n{text}")
+
+
+@app.command()
+def tables(
+    experiments: Annotated[
+        list[Path], typer.Argument(help="Folders of experiments (python -m training.evaluate run).")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Markdown file for them.")] = None,
+    into: Annotated[list[Path] | None, typer.Option(help="Page whose markers get them; may be repeated.")] = None,
+) -> None:
+    """Print Tables 1 to 3 with the paper's numbers beside what was measured, each marked as what it is."""
+    with one_sentence():
+        texts = [(folder.name, experiment_table(folder)) for folder in experiments]
+        if out is not None:
+            make_folder(out.parent)
+            write_text(out, "\n".join(text for _, text in texts))
+        for page in into or ():
+            for name, text in texts:
+                fill_markers(page, name, text)
+    typer.echo("\n".join(text for _, text in texts))
+
+
+@app.command()
+def validate(
+    count: Annotated[int, typer.Option(min=2, help="How many drawn garments with a texture.")] = 100,
+    start: Annotated[int, typer.Option(min=0, help="First seed.")] = HELD_OUT_START,
+    into: Annotated[list[Path] | None, typer.Option(help="Page whose markers (validity) get the table.")] = None,
+) -> None:
+    """Check the texture metric: right but blurred has to beat sharp but wrong, whatever SSIM says."""
+    with one_sentence():
+        text = validity_table(rankings(start, count))
+        for page in into or ():
+            fill_markers(page, "validity", text)
+    typer.echo(text)
 
 
 @app.command("weights")

@@ -83,6 +83,10 @@ class PairSource(ABC):
         """Which pixels of the flat picture are garment, L; None where the data set does not say."""
         return None
 
+    def labels(self, index: int) -> dict[str, str]:
+        """What else is told of a pair, to look at scores by: its pattern, say; empty where nothing is told."""
+        return {}
+
     def missing(self, index: int) -> list[str]:
         """The pair's files that are needed and not there, found without reading any."""
         return []
@@ -122,6 +126,9 @@ class PairSubset(PairSource):
 
     def garment_cover(self, index: int) -> Image.Image | None:
         return self.source.garment_cover(self.rows[index])
+
+    def labels(self, index: int) -> dict[str, str]:
+        return self.source.labels(self.rows[index])
 
     def missing(self, index: int) -> list[str]:
         return self.source.missing(self.rows[index])

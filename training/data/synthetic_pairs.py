@@ -18,6 +18,9 @@ from .parsing import SYNTHETIC, Parsing
 from .synthetic import DEFECTS, Pair, make_pair
 from .synthetic.compose import check_options
 
+LABELS = ("cut", "pattern", "print", "occlusion", "framing")
+"""Attributes of a drawn pair that scores are looked at by."""
+
 
 @dataclass(frozen=True)
 class SyntheticConfig:
@@ -92,6 +95,10 @@ class SyntheticPairs(PairSource):
 
     def garment_cover(self, index: int) -> Image.Image:
         return self._pair(index).garment_silhouette.copy()
+
+    def labels(self, index: int) -> dict[str, str]:
+        told = self._pair(index).attributes
+        return {name: str(told[name]).replace("_", " ") for name in LABELS}
 
     def _pair(self, index: int) -> Pair:
         return _drawn(self.seeds[index], self.config.size, self.config.coarse, self.defect(index))

@@ -86,14 +86,14 @@ def distribution_metrics(protocol: Protocol) -> list[DistributionMetric]:
 
 
 def encoder_metrics(bundle: Path | None) -> list[DistributionMetric]:
-    """The same formulas over a bundle's own image encoder: for pictures that have no published network, as drawn ones.
+    """FID's formula over a bundle's own image encoder: for pictures that have no published network, as drawn ones.
 
     Its numbers compare rows of one table and nothing else.
     """
     if bundle is None:
         return []
     network = Network("bundle's image encoder", "torch-fidelity", bundle, _bundle_encoder)
-    return [DistributionMetric("encoder_fd", network), DistributionMetric("encoder_kd", network)]
+    return [DistributionMetric("encoder_fd", network)]
 
 
 class DistributionScorer:
@@ -108,7 +108,7 @@ class DistributionScorer:
         encoder: Path | None = None,
     ) -> None:
         """`wanted`: names of distribution_metrics; what cannot run is told in `skipped`. `encoder` is the bundle whose
-        image encoder ENCODER metrics look through."""
+        image encoder encoder_fd looks through."""
         wanted = set(wanted)
         self.protocol = protocol
         """How pictures are compared."""
@@ -138,9 +138,7 @@ class DistributionScorer:
                 self._features(metric.network, paths, listed)
                 for paths, listed in zip((generated, reference), lists, strict=True)
             )
-            found[name] = (
-                kernel_distance(one, other) if name in ("kid", "encoder_kd") else self._frechet(metric, one, other)
-            )
+            found[name] = kernel_distance(one, other) if name == "kid" else self._frechet(metric, one, other)
         return found
 
     def _frechet(self, metric: DistributionMetric, one: np.ndarray, other: np.ndarray) -> Spread:

@@ -23,6 +23,9 @@ OWN = ("texture_agreement", "masked_l1", "garment_psnr", "invented", "missing")
 """This project's metrics inside the garment's silhouette (training.metrics); they need no weights."""
 WHITE = 0.94
 """A pixel all of whose channels are above this, and that is joined to the border by such, is background."""
+OWN_WIDTH = 384
+"""Larger pictures are brought to this width for OWN metrics, whose patches and rims are in pixels: lettering is still
+read there, and a finer offset is forgiven."""
 Compare = Callable[[Tensor, Tensor], Tensor]
 """Pictures (1, 3, H, W) in 0..1, generated and truth, to their score."""
 
@@ -99,7 +102,8 @@ class PairedScorer:
             a, b = (self._for_dists(x) for x in (one, other)) if name == "dists" else (one, other)
             found[name] = float(compare(a, b))
         if self._own:
-            inside = silhouette_of(other) if silhouette is None else silhouette[None]
+            one, other = _for_own(one), _for_own(other)
+            inside = silhouette_of(other) if silhouette is None else _for_own(silhouette[None])
             for name in self._own:
                 found[name] = float(_OWN[name](one, other, inside))
         return {name: found[name] for name in self.names}
@@ -115,6 +119,14 @@ def silhouette_of(garment: Tensor) -> Tensor:
     """Where a flat picture shows garment, what white does not reach from the border: (B, 3, H, W) -> (B, 1, H, W)."""
     white = (garment > WHITE).all(dim=1, keepdim=True)
     return (~flood(border(white), white)).float()
+
+
+def _for_own(picture: Tensor) -> Tensor:
+    height, width = picture.shape[-2:]
+    if width <= OWN_WIDTH:
+        return picture
+    size = (round(height * OWN_WIDTH / width), OWN_WIDTH)
+    return F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def _unit(picture: Tensor) -> Tensor:

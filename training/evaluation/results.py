@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -44,7 +44,6 @@ METRICS = {
     "clip_fid": Metric("CLIP-FID", 2, False),
     "kid": Metric("KID ×10³", 2, False, 1000.0),
     "encoder_fd": Metric("FD (bundle's encoder)", 3, False),
-    "encoder_kd": Metric("KD (bundle's encoder) ×10³", 1, False, 1000.0),
     "texture_agreement": Metric("texture", 3, True),
     "masked_l1": Metric("masked L1", 3, False),
     "garment_psnr": Metric("garment PSNR, dB", 1, True),
@@ -52,10 +51,17 @@ METRICS = {
     "missing": Metric("missing", 3, False),
 }
 """All metrics by name, in the order of tables: the paper's, the same over a bundle's encoder, this project's."""
-DISTRIBUTION = ("fid", "clip_fid", "kid", "encoder_fd", "encoder_kd")
+DISTRIBUTION = ("fid", "clip_fid", "kid", "encoder_fd")
 """Those that compare two sets."""
-ENCODER = ("encoder_fd", "encoder_kd")
+ENCODER = ("encoder_fd",)
 """Those that need a bundle to look through."""
+
+
+def check_metrics(names: Iterable[str]) -> None:
+    """Raise IGRError for a name that is none of METRICS."""
+    unknown = [name for name in names if name not in METRICS]
+    if unknown:
+        raise IGRError(f"There is no metric {unknown[0]!r}: choose {', '.join(METRICS)}.")
 
 
 @dataclass(frozen=True)

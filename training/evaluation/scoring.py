@@ -17,7 +17,7 @@ from .distribution import DistributionScorer
 from .folders import PictureList, faults, pair_up, picture_list, pictures_in, read_picture
 from .paired import PairedScorer
 from .protocols import Protocol
-from .results import ENCODER, METRICS, Paired, Result, library_versions
+from .results import ENCODER, METRICS, Paired, Result, check_metrics, library_versions
 from .weights import WeightsFile, WeightsFolder
 
 Files = list[Path]
@@ -47,9 +47,7 @@ class Scoring:
     """Where sentences about single files go."""
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.metrics if name not in METRICS]
-        if unknown:
-            raise IGRError(f"There is no metric {unknown[0]!r}: choose {', '.join(METRICS)}.")
+        check_metrics(self.metrics)
 
 
 def score_folders(
@@ -119,8 +117,9 @@ def _score_pairs(
 ) -> dict[str, Paired]:
     values: dict[str, list[float]] = {metric: [] for metric in scorer.names}
     masks = _silhouettes(scoring.silhouettes, names)
-    pairs = zip(names, generated, reference, strict=True) if scorer.names else ()
-    for name, one, other in tqdm(pairs, total=len(names), desc=f"scoring {generated[0].parent.name}", unit="pair"):
+    pairs = list(zip(names, generated, reference, strict=True)) if scorer.names else []
+    title = f"scoring {generated[0].parent.name}"
+    for name, one, other in tqdm(pairs, desc=title, unit="pair", disable=not pairs, leave=False):
         truth = read_picture(other, scoring.protocol.size)
         size = (truth.shape[-1], truth.shape[-2])
         silhouette = None

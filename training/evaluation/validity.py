@@ -1,0 +1,107 @@
+"""Does a texture metric feel what people complain of? Right but blurred has to beat sharp but wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageChops, ImageFilter
+from torch import Tensor
+from tqdm import tqdm
+
+from training.data.synthetic import Pair, make_pair
+from training.metrics import ssim, texture_agreement
+
+PLAIN = ("solid", "gradient", "blocks")
+"""Patterns without a texture that could be wrong, unless something is printed on them."""
+BLUR = 1 / 64
+"""Standard deviation of the blur, as a share of the width."""
+SHIFTS = (0, 2)
+"""Pixels that the right answers lie off the truth: what is restored is never on it to the pixel."""
+SIZE = (192, 256)
+"""Width and height that garments are drawn at."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How often a metric puts three answers into the order that people would."""
+
+    metric: str
+    """Its name."""
+    shift: int
+    """Pixels that both right answers lie off the truth."""
+    count: int
+    """Garments."""
+    right: float
+    """Share of them for which right and sharp > right and blurred > sharp and wrong (0..1)."""
+    scores: tuple[float, float, float]
+    """Mean score of the three answers."""
+
+
+def rankings(start: int, count: int, coarse: float = 0.0) -> list[Ranking]:
+    """Rank `count` drawn garments with a texture, from seed `start` on, by texture agreement and by SSIM.
+
+    The wrong answer has the truth's silhouette, filled with the cloth of the next garment.
+    """
+    pairs = list(_textured(start, count, coarse))
+    found: dict[tuple[str, int], list[tuple[float, ...]]] = {}
+    for number, pair in enumerate(tqdm(pairs, desc="ranking", unit="garment")):
+        wrong = filled(pair, pairs[(number + 1) % len(pairs)])
+        for shift in SHIFTS:
+            moved = ImageChops.offset(pair.garment, shift, shift)
+            soft = moved.filter(ImageFilter.GaussianBlur(BLUR * moved.width))
+            answers = torch.stack([_unit(one) for one in (moved, soft, wrong)])
+            truth = _unit(pair.garment).expand_as(answers)
+            inside = _unit(pair.garment_silhouette).expand(3, 1, -1, -1)
+            for name, values in (
+                ("texture_agreement", texture_agreement(answers, truth, inside)),
+                ("ssim", ssim(answers, truth)),
+            ):
+                found.setdefault((name, shift), []).append(tuple(values.tolist()))
+    return [_ranking(name, shift, np.array(scores)) for (name, shift), scores in found.items()]
+
+
+def table(found: list[Ranking]) -> str:
+    """The rankings as a Markdown table."""
+    head = "| metric | off the truth by | right order | right | right, blurred | sharp, wrong |\n"
+    rule = "| --- | ---: | ---: | ---: | ---: | ---: |\n"
+    body = "".join(
+        f"| {one.metric.replace('_', ' ')} | {one.shift} pixels | {one.right:.1%} | "
+        + " | ".join(f"{score:.3f}" for score in one.scores)
+        + " |\n"
+        for one in found
+    )
+    return head + rule + body + f"\n{found[0].count} drawn garments with a pattern or a print.\n"
+
+
+def filled(pair: Pair, other: Pair) -> Image.Image:
+    """The silhouette of a pair's garment filled with the cloth of another's, reflected from the middle of its chest."""
+    cloth = np.asarray(other.garment)
+    height, width = cloth.shape[:2]
+    patch = cloth[height // 4 : height // 2, 3 * width // 8 : 5 * width // 8]
+    spread = np.pad(patch, [(0, height - patch.shape[0]), (0, width - patch.shape[1]), (0, 0)], mode="reflect")
+    white = Image.new("RGB", (width, height), "white")
+    return Image.composite(Image.fromarray(spread), white, pair.garment_silhouette)
+
+
+def _textured(start: int, count: int, coarse: float) -> Iterator[Pair]:
+    seed = start
+    while count:
+        pair = make_pair(seed, SIZE, coarse=coarse)
+        seed += 1
+        if pair.attributes["pattern"] not in PLAIN or pair.attributes["print"] != "none":
+            count -= 1
+            yield pair
+
+
+def _ranking(name: str, shift: int, scores: np.ndarray) -> Ranking:
+    ordered = (scores[:, 0] > scores[:, 1]) & (scores[:, 1] > scores[:, 2])
+    means = scores.mean(axis=0)
+    return Ranking(name, shift, len(scores), float(ordered.mean()), (float(means[0]), float(means[1]), float(means[2])))
+
+
+def _unit(picture: Image.Image) -> Tensor:
+    array = torch.from_numpy(np.array(picture)).float() / 255
+    return array[None] if array.ndim == 2 else array.permute(2, 0, 1)
