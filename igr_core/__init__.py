@@ -1,5 +1,5 @@
 """IGR's core: the model, its bundle, the photo geometry and the headless pipeline. Knows nothing of ComfyUI."""
 
-from .torchvision_import import declare_operators
+from .torchvision_import import prepare_import
 
-declare_operators()  # before diffusers or transformers are imported
+prepare_import()  # before diffusers or transformers import torchvision

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 
 OPERATORS = ("nms", "qnms")
 """What importing torchvision (0.28) looks up; without its library they are missing, and transformers, which only wants
 a few constants of torchvision, cannot be imported either."""
 
 
-def declare_operators() -> bool:
-    """Declare torchvision's operators where its library cannot be loaded; returns whether that was needed.
+class OperatorsFirst(MetaPathFinder):
+    """Declares torchvision's operators when torchvision is about to be imported, and leaves the finding to others."""
 
-    Nothing here calls them. Where both wheels fit, or there is no torchvision, neither it nor torch is imported.
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname == "torchvision" and self in sys.meta_path:
+            sys.meta_path.remove(self)
+            _kept.append(_declared())
+        return None
+
+
+def prepare_import() -> bool:
+    """Wait for the import of torchvision where its library cannot be loaded; returns whether that is so.
+
+    Nothing here calls the operators. Where both wheels fit, or there is no torchvision, nothing is done.
     """
-    if not mismatched():
-        return False
-    import torch
-
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in OPERATORS:
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _kept.append(library)  # declarations go when the library object does
-    return True
+    if mismatched():
+        sys.meta_path.insert(0, OperatorsFirst())
+        return True
+    return False
 
 
 def mismatched() -> bool:
@@ -33,4 +45,13 @@ def mismatched() -> bool:
         return False
 
 
-_kept: list[object] = []
+def _declared() -> object:
+    import torch
+
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in OPERATORS:
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
+
+
+_kept: list[object] = []  # declarations go when their library object does

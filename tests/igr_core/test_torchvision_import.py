@@ -34,6 +34,18 @@ def test_no_torchvision_is_no_mismatch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torchvision_import.mismatched() is False
 
 
+def test_nothing_is_loaded_before_torchvision_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torchvision_import, "mismatched", lambda: True)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    declared = []
+    monkeypatch.setattr(torchvision_import, "_declared", lambda: declared.append(1))
+    assert torchvision_import.prepare_import()
+    finder = sys.meta_path[0]
+    assert finder.find_spec("torch", None) is None and not declared
+    assert finder.find_spec("torchvision", None) is None and declared == [1]
+    assert finder not in sys.meta_path
+
+
 @pytest.mark.skipif(find_spec("torchvision") is None, reason="torchvision is not installed: pip install torchvision")
 def test_torchvision_and_transformers_can_be_imported_in_a_fresh_process() -> None:
     code = "import igr_core, torchvision; from transformers import CLIPVisionModelWithProjection"

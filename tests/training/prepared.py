@@ -66,3 +66,17 @@ def tiny_config(folder: Path) -> TrainConfig:
         checkpoint_every=2,
         validate_every=0,
     )
+
+
+def write_vgg(path: Path) -> Path:
+    """Random weights under the names and shapes of torchvision's VGG-16, its classifier left out."""
+    generator = torch.Generator().manual_seed(0)
+    widths = {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128), 10: (128, 256), 12: (256, 256), 14: (256, 256)}
+    widths |= {17: (256, 512)} | dict.fromkeys((19, 21, 24, 26, 28), (512, 512))
+    tensors = {}
+    for number, (before, after) in widths.items():
+        spread = (2 / (9 * before)) ** 0.5  # keeps the activations' size
+        tensors[f"features.{number}.weight"] = torch.randn(after, before, 3, 3, generator=generator) * spread
+        tensors[f"features.{number}.bias"] = torch.zeros(after)
+    torch.save(tensors, path)
+    return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from transformers import Dinov2Config, Dinov2Model
 from igr_core.config import NoiseConfig
 from igr_core.errors import IGRError
 from igr_core.networks import build_scheduler
-from tests.training.prepared import tiny_config
+from tests.training.prepared import tiny_config, write_vgg
 from training.config import DropConfig, ExtraLossConfig, TrainConfig
 from training.data.latents import PreparedPairs
 from training.extra_losses import ExtraLosses, load_lpips, predicted_clean
@@ -72,6 +73,31 @@ def test_off_by_default_and_missing_weights_are_named(config: TrainConfig, tmp_p
         ExtraLosses.of(missing, scheduler, CPU)
     with pytest.raises(IGRError, match="dino needs dino_model"):
         ExtraLossConfig(dino=1.0)
+
+
+def test_lpips_is_the_packages_own_and_reaches_the_prediction(tmp_path: Path) -> None:
+    package = pytest.importorskip("lpips", reason="needs the package lpips: pip install lpips")
+    path = write_vgg(tmp_path / "vgg.pth")
+    module = load_lpips(str(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        direct = package.LPIPS(net="vgg", pnet_rand=True, verbose=False).eval()
+    tensors = torch.load(path, weights_only=True)
+    features = [one for one in direct.net.modules() if isinstance(one, torch.nn.Conv2d)]
+    numbers = sorted({int(name.split(".")[1]) for name in tensors})
+    for convolution, number in zip(features, numbers, strict=True):
+        convolution.weight.data = tensors[f"features.{number}.weight"]
+        convolution.bias.data = tensors[f"features.{number}.bias"]
+    generator = torch.Generator().manual_seed(0)
+    one, other = (torch.rand(2, 3, 64, 48, generator=generator) * 2 - 1 for _ in range(2))
+    torch.testing.assert_close(module(one, other), direct(one, other))
+    assert float(module(one, one).abs().max()) < 1e-6
+    one.requires_grad_(True)
+    module(one, other).sum().backward()
+    assert one.grad is not None and float(one.grad.abs().sum()) > 0
+    torch.save({"features.0.weight": torch.zeros(1)}, path)
+    with pytest.raises(IGRError, match="holds no VGG-16"):
+        load_lpips(str(path))
 
 
 def test_lpips_names_what_is_missing(tmp_path: Path) -> None:
