@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint bench format train-demo train-smoke
+.PHONY: setup demo eval test lint bench format train-demo train-smoke
 
 setup: $(STAMP)
 
@@ -17,6 +17,9 @@ $(STAMP): requirements.txt requirements-dev.txt
 
 demo: $(STAMP)
 	@$(BIN)/python -m training.demo --out out/demo
+
+eval: $(STAMP)
+	@$(BIN)/python -m training.evaluate run training/configs/evaluation/demo.yaml --out out/eval
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
