@@ -47,8 +47,12 @@ class PairedMetric:
             raise IGRError(f"{self.name} of this protocol is {self.library}'s: pip install {self.library}.")
         for file in self.weights:
             weights.path(file)
-        with weights.as_hub():
-            return _BUILDERS[self.library](self.name)
+        try:
+            with weights.as_hub():
+                return _BUILDERS[self.library](self.name)
+        except (OSError, RuntimeError) as error:  # pyiqa fetches heads of its own
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise IGRError(f"{self.library} could not load the network of {self.name} ({reason}).") from error
 
 
 def paired_metrics(protocol: Protocol) -> list[PairedMetric]:
