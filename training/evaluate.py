@@ -14,6 +14,7 @@ from .command import choose_device, one_sentence
 from .data.drawn import HELD_OUT_START
 from .evaluation.experiment import ExperimentConfig
 from .evaluation.protocols import PROTOCOLS, protocol_named
+from .evaluation.report import write_report
 from .evaluation.results import METRICS, Result, write_results
 from .evaluation.running import ExperimentRun, experiment_table
 from .evaluation.scoring import Scoring, score_folders
@@ -89,10 +90,18 @@ def run(
         if experiment.rank:
             return
         results = experiment.score(folder, typer.echo)
-        text = experiment_table(out)
+        text, page = experiment_table(out), write_report(out)
     for sentence in dict.fromkeys(line for one in results for line in (*one.skipped.values(), *one.warnings)):
         typer.echo(sentence)
-    typer.echo(f"\n{text}")
+    typer.echo(f"\n{text}\n{page}")
+
+
+@app.command()
+def report(experiment: Annotated[Path, typer.Argument(help="Folder of an experiment.")]) -> None:
+    """Write an experiment's report again: pictures, tables, curves and CSVs from what is there."""
+    with one_sentence():
+        page = write_report(experiment)
+    typer.echo(str(page))
 
 
 @app.command()

@@ -215,6 +215,8 @@ class ExperimentRun:
         folder = self._pictures(place)
         if kind == "folder":
             folder = Path(next(row.pictures for row in self.config.rows if row.name == name))
+            known |= {"folder": os.path.relpath(folder, self.out)}
+        known |= {"place": place}
         unpaired = not self.subjects.source.has_garments
         result = score_folders(scoring, folder, truth, name=name, kind=kind, unpaired=unpaired, known=known)
         write_results(self._pictures(place).parent / "result.json", [result])
