@@ -1,1 +1,0 @@
-import igr_core  # noqa: F401 - before the libraries that tests import ahead of it
