@@ -9,8 +9,10 @@ python=${PYTHON:-.venv/bin/python}
 configs=training/configs/evidence
 runs=runs/hqft
 
-prepare() { # the prepared set, the pairs it is made of
-    "$python" -m training.prepare "$configs/coarse.yaml" --data "$configs/$2.yaml" --out "$runs/$1" --workers 1
+prepare() { # the prepared set, then what it is made of
+    local out=$1
+    shift
+    "$python" -m training.prepare "$configs/coarse.yaml" "$@" --out "$runs/$out" --workers "${WORKERS:-1}"
 }
 
 train() { # the config, the run's folder, further entries
@@ -24,16 +26,19 @@ train() { # the config, the run's folder, further entries
 
 score() { # the run's folder, the row's name
     [ -f "$1/scores.json" ] && return
-    "$python" -m training.evidence score --bundle "$1/bundle.safetensors" --heldout runs/drawn_heldout \
+    "$python" -m training.evidence score --bundle "$1/bundle.safetensors" --heldout "$runs/heldout" \
         --count "${COUNT:-150}" --name "$2" --out "$1/scores.json"
 }
 
 case ${1:-} in
 data)
-    prepare latents pairs
+    [ -d "$runs/vae" ] || "$python" -m training.unpack --out "$runs"
+    "$python" -m training.draw --out "$runs/heldout" --count "${COUNT:-150}" --start 10000000
+    prepare latents_heldout --drawn "$runs/heldout"
+    prepare latents --data "$configs/pairs.yaml"
     "$python" -m training.curate score "$configs/pairs.yaml" --out "$runs/curation"
-    prepare latents_hqft pairs_hqft
-    prepare latents_random pairs_random
+    prepare latents_hqft --data "$configs/pairs_hqft.yaml"
+    prepare latents_random --data "$configs/pairs_random.yaml"
     ;;
 seed)
     at="$runs/seed-$2"
