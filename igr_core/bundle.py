@@ -12,12 +12,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .config import PROMPT_NAMES, ModelConfig, UNetConfig, from_json, to_json
 from .errors import IGRError
-from .files import atomic_file
+from .files import write_tensors
 from .foreign import explain_foreign_keys, explain_unreadable
 
 FORMAT_VERSION = 1
@@ -164,11 +163,7 @@ def save_bundle(path: str | Path, info: BundleInfo, parts: Mapping[str, Mapping[
     for key, value in tensors.items():
         if not _is_finite(value):
             raise IGRError(f"{path} was not written: {key} has NaN or infinite values; export an earlier checkpoint.")
-    with atomic_file(path) as temporary:
-        try:
-            save_file(_own_memory(tensors), temporary, metadata=metadata)
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+    write_tensors(path, _own_memory(tensors), metadata)
 
 
 def describe(bundle: Bundle) -> dict[str, Any]:

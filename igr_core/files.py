@@ -7,9 +7,13 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
 
 from .errors import IGRError
 
@@ -45,6 +49,15 @@ def atomic_file(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a .safetensors file as atomic_file does; a disk that refuses it is an IGRError here too."""
+    with atomic_file(path) as temporary:
+        try:
+            save_file(dict(tensors), temporary, metadata=metadata)
+        except SafetensorError as error:  # the library's own, also for what the system refused
+            raise OSError(str(error)) from error
 
 
 def remove_stale_parts(folder: Path, name: str | None = None) -> None:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from igr_core.config import to_json
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file
+from igr_core.files import write_tensors
 
 from .command import command_line
 from .optimizers import OptimizerName, build_optimizer, set_rate
@@ -150,8 +149,7 @@ def log_scores(run: RunFolder, done: int, scores: dict[str, float]) -> None:
 def save_part(path: Path, module: nn.Module, summary: dict[str, Any]) -> None:
     """Write a part's weights, and beside them what is known of it: `summary` and where it comes from."""
     weights = {name: weight.detach().cpu().contiguous() for name, weight in module.state_dict().items()}
-    with atomic_file(path) as temporary:
-        save_file(weights, temporary)
+    write_tensors(path, weights)
     come_from = {
         "commands": noted_commands(path.parent),
         "revisions": noted_revisions(path.parent),

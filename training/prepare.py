@@ -12,14 +12,13 @@ from typing import Annotated, Any
 import torch
 import typer
 from diffusers import AutoencoderKL
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
 from igr_core.config import CATEGORIES, from_json
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file, make_folder, sha256
+from igr_core.files import make_folder, sha256, write_tensors
 
 from .command import choose_device, one_sentence
 from .config import TrainConfig
@@ -94,9 +93,8 @@ def prepare_folder(
             tensors = prepare_pairs(pairs, indices, autoencoder, shape.downscale, encoder, layout, bf16=bf16)
             old = existing[indices]
             names = json.dumps([pairs.names[i] for i in indices])
-            with atomic_file(out / f"latents-{indices.start:09d}-{len(indices)}.safetensors") as temporary:
-                metadata = {"settings": json.dumps(settings, sort_keys=True), "names": names}
-                save_file(tensors, temporary, metadata=metadata)
+            path = out / f"latents-{indices.start:09d}-{len(indices)}.safetensors"
+            write_tensors(path, tensors, {"settings": json.dumps(settings, sort_keys=True), "names": names})
             if old is not None:
                 old.unlink()
             bar.update(len(indices))

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from safetensors.torch import save_file
 
 from igr_core.bundle import Bundle
 from igr_core.config import to_json
 from igr_core.demo_bundle import DEMO_BUNDLE
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file, make_folder
+from igr_core.files import make_folder, write_tensors
 
 from .command import one_sentence
 from .parts import write_summary
@@ -32,8 +31,7 @@ def unpack(bundle: Bundle, part: str, out: Path) -> Path:
     if path.exists():
         raise IGRError(f"{path} is there already: choose another --out, or move it away.")
     make_folder(path.parent)
-    with atomic_file(path) as temporary:
-        save_file(tensors, temporary)
+    write_tensors(path, tensors)
     known: dict[str, Any] = dict(bundle.info.training.get(part, {}))
     known.pop("sha256", None)
     source = {"name": bundle.info.name, "weights_sha256": bundle_weights_sha256(bundle)}

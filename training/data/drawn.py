@@ -19,13 +19,12 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from igr_core.config import ViewConfig, from_json
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file, make_folder
+from igr_core.files import make_folder, write_tensors
 from igr_core.geometry import GarmentView, make_view
 
 from ..encoding import PICTURES
@@ -232,8 +231,7 @@ def _write_shard(path: Path, drawings: list[Drawn], config: DrawConfig) -> None:
         "config": json.dumps(dataclasses.asdict(config)),
         "generator": fingerprint(),
     }
-    with atomic_file(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+    write_tensors(path, tensors, metadata)
 
 
 def _open_shard(path: Path, expected: DrawConfig | None = None) -> tuple[dict[str, Tensor], list[dict], dict]:
