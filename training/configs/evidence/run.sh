@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Table 2 of the paper at the demo's scale, on a coarse set with 40 % bad pairs.
 #   run.sh data          curate, and prepare the three sets (once)
-#   run.sh seed N        train and score the four rows with one training seed; again: goes on where it was
+#   run.sh coarse N      the coarse stage of one training seed, with and without GarmNet
+#   run.sh seed N        train and score the four rows with that seed; again: goes on where it was
 #   run.sh table         the table, over all seeds that are scored, into training/README.md
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
@@ -40,11 +41,14 @@ data)
     prepare latents_hqft --data "$configs/pairs_hqft.yaml"
     prepare latents_random --data "$configs/pairs_random.yaml"
     ;;
+coarse)
+    for model in coarse coarse_no_garmnet; do
+        train "$model" "$runs/seed-$2/$model" --set "seed=$2"
+    done
+    ;;
 seed)
     at="$runs/seed-$2"
-    for model in coarse coarse_no_garmnet; do
-        train "$model" "$at/$model" --set "seed=$2"
-    done
+    "$0" coarse "$2"
     for row in hqft random coarse; do
         train "fine_$row" "$at/fine_$row" --set "seed=$2" --set "init_bundle=$at/coarse/bundle.safetensors"
     done
@@ -56,8 +60,13 @@ seed)
     score "$at/fine_random" "without curation"
     ;;
 table)
-    "$python" -m training.evidence seeds "$runs"/seed-*/fine_{hqft,no_garmnet,coarse,random}/scores.json \
-        --against "full" --out "$runs/table2.md" --into training/README.md
+    for at in "$runs"/seed-*; do
+        for row in hqft no_garmnet coarse random; do
+            mkdir -p "training/results/table2/${at##*/}"
+            cp "$at/fine_$row/scores.json" "training/results/table2/${at##*/}/$row.json"
+        done
+    done
+    "$python" -m training.results
     ;;
 *)
     sed -n 's/^# \{0,1\}//p' "$0"
