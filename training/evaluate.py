@@ -20,7 +20,7 @@ from .evaluation.running import ExperimentRun, experiment_table
 from .evaluation.scoring import Scoring, score_folders
 from .evaluation.validity import rankings
 from .evaluation.validity import table as validity_table
-from .evaluation.weights import FILES, WeightsFolder
+from .evaluation.weights import WeightsFolder
 from .report import fill_markers
 from .run import load_config, write_text
 
@@ -143,12 +143,7 @@ def list_weights(weights: Weights = None) -> None:
     """List the files that the metrics' networks are read from: where they belong and whether they are there."""
     with one_sentence():
         folder = WeightsFolder(weights)
-        for file in FILES:
-            there = (folder.folder / "checkpoints" / file.name).is_file()
-            state = (
-                "missing" if not there else "there" if folder.published(file) else "there, but not the published one"
-            )
-            typer.echo(f"{file.name}: {state}\n    sha256 {file.sha256 or 'not published'}…\n    {file.url}")
+        typer.echo("\n".join(folder.listing()))
         typer.echo(str(folder.folder / "checkpoints"))
 
 
