@@ -17,7 +17,7 @@ from igr_core.flood import border, flood
 from training import metrics as own
 
 from .protocols import Protocol
-from .weights import ALEXNET, VGG16, WeightsFile, WeightsFolder
+from .weights import ALEXNET, UNREADABLE, VGG16, WeightsFile, WeightsFolder
 
 OWN = ("texture_agreement", "masked_l1", "garment_psnr", "invented", "missing")
 """This project's metrics inside the garment's silhouette (training.metrics); they need no weights."""
@@ -50,9 +50,12 @@ class PairedMetric:
         try:
             with weights.as_hub():
                 return _BUILDERS[self.library](self.name)
-        except (OSError, RuntimeError) as error:  # pyiqa fetches heads of its own
+        except UNREADABLE as error:  # pyiqa fetches heads of its own
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise IGRError(f"{self.library} could not load the network of {self.name} ({reason}).") from error
+            files = ", ".join(file.name for file in self.weights) or "its files"
+            raise IGRError(
+                f"{self.library} could not load the network of {self.name} ({reason}): fetch {files} again."
+            ) from error
 
 
 def paired_metrics(protocol: Protocol) -> list[PairedMetric]:

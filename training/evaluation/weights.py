@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 
@@ -84,6 +85,10 @@ CLIP_B32 = WeightsFile(
 )
 FILES = (ALEXNET, VGG16, INCEPTION, INCEPTION_SCRIPT, CLIP_B32)
 """All of them."""
+
+
+UNREADABLE = (OSError, RuntimeError, ValueError, LookupError, EOFError, TypeError, AttributeError, UnpicklingError)
+"""What libraries raise over a file that is truncated, or holds something else than they look for."""
 
 
 class MissingWeights(IGRError):
