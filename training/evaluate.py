@@ -13,6 +13,7 @@ from igr_core.files import make_folder
 from .command import choose_device, one_sentence
 from .data.drawn import HELD_OUT_START
 from .evaluation.experiment import ExperimentConfig
+from .evaluation.folders import folder_name
 from .evaluation.protocols import PROTOCOLS, protocol_named
 from .evaluation.report import write_report
 from .evaluation.results import METRICS, Result, write_results
@@ -63,7 +64,7 @@ def score(
         )
         if json is not None and json.suffix != ".json":
             raise IGRError(f"{json} is to hold JSON: end its name in .json.")
-        result = score_folders(scoring, generated, reference, name=name or generated.name, unpaired=unpaired)
+        result = score_folders(scoring, generated, reference, name=name or folder_name(generated), unpaired=unpaired)
         if json is not None:
             write_results(json, [result])
     _echo(result)
