@@ -15,7 +15,14 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
-IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-image": "skimage", "pytest-xdist": "xdist"}
+IMPORT_NAMES = {
+    "clean-fid": "cleanfid",
+    "pillow": "PIL",
+    "pytest-xdist": "xdist",
+    "pyyaml": "yaml",
+    "scikit-image": "skimage",
+    "torch-fidelity": "torch_fidelity",
+}
 OURS = {"igr_core", "nodes", "tests", "training"}
 HOST = {
     "comfy",
@@ -136,7 +143,7 @@ def test_every_imported_library_is_declared() -> None:
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 imported.add(node.module.split(".")[0])
-    asked_for = {"bitsandbytes", "lpips"}  # in no extra: they need a CUDA build of torch; an error names them
+    asked_for = {"bitsandbytes", "lpips", "pyiqa"}  # in no extra: they are large or need CUDA; an error names them
     known = asked_for | {IMPORT_NAMES.get(name, name) for name in declared()}
     assert imported - set(sys.stdlib_module_names) - OURS - HOST <= known
 

@@ -13,6 +13,7 @@ from igr_core.files import make_folder
 from .command import choose_device, one_sentence
 from .data.drawn import HELD_OUT_START
 from .evaluation.experiment import ExperimentConfig
+from .evaluation.folders import folder_name
 from .evaluation.protocols import PROTOCOLS, protocol_named
 from .evaluation.report import write_report
 from .evaluation.results import METRICS, Result, write_results
@@ -20,7 +21,7 @@ from .evaluation.running import ExperimentRun, experiment_table
 from .evaluation.scoring import Scoring, score_folders
 from .evaluation.validity import rankings
 from .evaluation.validity import table as validity_table
-from .evaluation.weights import FILES, WeightsFolder
+from .evaluation.weights import WeightsFolder
 from .report import fill_markers
 from .run import load_config, write_text
 
@@ -63,7 +64,7 @@ def score(
         )
         if json is not None and json.suffix != ".json":
             raise IGRError(f"{json} is to hold JSON: end its name in .json.")
-        result = score_folders(scoring, generated, reference, name=name or generated.name, unpaired=unpaired)
+        result = score_folders(scoring, generated, reference, name=name or folder_name(generated), unpaired=unpaired)
         if json is not None:
             write_results(json, [result])
     _echo(result)
@@ -143,12 +144,7 @@ def list_weights(weights: Weights = None) -> None:
     """List the files that the metrics' networks are read from: where they belong and whether they are there."""
     with one_sentence():
         folder = WeightsFolder(weights)
-        for file in FILES:
-            there = (folder.folder / "checkpoints" / file.name).is_file()
-            state = (
-                "missing" if not there else "there" if folder.published(file) else "there, but not the published one"
-            )
-            typer.echo(f"{file.name}: {state}\n    sha256 {file.sha256 or 'not published'}…\n    {file.url}")
+        typer.echo("\n".join(folder.listing()))
         typer.echo(str(folder.folder / "checkpoints"))
 
 

@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,17 @@ from igr_core.restore import GarmentRestorer, encode_crop
 
 from .folders import PictureList, picture_list, read_picture
 from .protocols import Protocol
-from .weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, WeightsFile, WeightsFolder
+from .weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, UNREADABLE, WeightsFile, WeightsFolder
 
 BATCH = 16
 """Pictures that go through a network together."""
+MIN_PICTURES = 3
+"""Smallest set that distribution metrics are computed of."""
 KID_SUBSETS = 100
 """Subsets that KID's mean and spread are taken over, as both libraries do."""
 KID_SUBSET_SIZE = 1000
 """Pictures in such a subset; half of the smaller set where it has fewer than that."""
+_MODULES = {"torch-fidelity": "torch_fidelity", "clean-fid": "cleanfid"}
 Extract = Callable[[Tensor], Tensor]
 """Pictures (B, 3, H, W) uint8 to features (B, D)."""
 
@@ -60,8 +64,23 @@ class Network:
     """Reads it."""
 
     def path(self, folder: WeightsFolder) -> Path:
-        """Where its weights lie; MissingWeights where they do not."""
-        return self.weights if isinstance(self.weights, Path) else folder.path(self.weights)
+        """Where its weights lie; IGRError where they do not."""
+        if not isinstance(self.weights, Path):
+            return folder.path(self.weights)
+        if not self.weights.is_file():
+            raise IGRError(f"{self.weights} is not there: name a bundle.")
+        return self.weights
+
+    def sha256(self, folder: WeightsFolder) -> str:
+        """Hash of its weights."""
+        return sha256(self.path(folder)) if isinstance(self.weights, Path) else folder.sha256(self.weights)
+
+    def check(self, folder: WeightsFolder) -> None:
+        """Raise IGRError where its weights or the libraries of its metrics are not there."""
+        for library in dict.fromkeys((self.library, "torch-fidelity")):  # the latter has KID for all
+            if find_spec(_MODULES[library]) is None:
+                raise IGRError(f"{self.name} of this protocol is {library}'s: pip install {library}.")
+        self.path(folder)
 
 
 @dataclass(frozen=True)
@@ -122,23 +141,28 @@ class DistributionScorer:
             if metric.name not in wanted:
                 continue
             try:
-                metric.network.path(weights)
+                metric.network.check(weights)
                 self.used[metric.name] = metric
             except IGRError as error:
                 self.skipped[metric.name] = str(error)
 
     def score(self, generated: Sequence[Path], reference: Sequence[Path]) -> dict[str, Spread]:
-        """Metrics of two sets of files; IGRError where one holds fewer than 3."""
-        if self.used and min(len(generated), len(reference)) < 3:
-            raise IGRError(f"FID and KID need sets of pictures, and there are {len(generated)} and {len(reference)}.")
+        """Metrics of two sets of files; those that turn out not to run move from `used` to `skipped`."""
+        smaller = min(len(generated), len(reference))
         lists = [picture_list(paths) for paths in (generated, reference)] if self.used else []
         found = {}
-        for name, metric in self.used.items():
-            one, other = (
-                self._features(metric.network, paths, listed)
-                for paths, listed in zip((generated, reference), lists, strict=True)
-            )
-            found[name] = kernel_distance(one, other) if name == "kid" else self._frechet(metric, one, other)
+        for name, metric in list(self.used.items()):
+            try:
+                if smaller < MIN_PICTURES:
+                    raise IGRError(f"{name} compares sets of {MIN_PICTURES} pictures or more, and one has {smaller}.")
+                one, other = (
+                    self._features(metric.network, paths, listed)
+                    for paths, listed in zip((generated, reference), lists, strict=True)
+                )
+                found[name] = kernel_distance(one, other) if name == "kid" else self._frechet(metric, one, other)
+            except IGRError as error:
+                del self.used[name]
+                self.skipped[name] = str(error)
         return found
 
     def _frechet(self, metric: DistributionMetric, one: np.ndarray, other: np.ndarray) -> Spread:
@@ -149,19 +173,32 @@ class DistributionScorer:
         """Features (N, D) of files, from the cache where they are there."""
         file = None
         if self._cache is not None:
-            weights = sha256(network.path(self._weights))
-            key = f"{network.name} {weights} {self.protocol.size} {listed.sha256}"
+            key = f"{network.name} {network.sha256(self._weights)} {self.protocol.size} {listed.sha256}"
             file = self._cache / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
             if file.is_file():
                 return np.load(file)
         if network.name not in self._loaded:
-            self._loaded[network.name] = network.load(network.path(self._weights))
+            self._loaded[network.name] = load_network(network, network.path(self._weights))
         features = extract(self._loaded[network.name], paths, self.protocol.size, network.name)
         if file is not None:
             make_folder(file.parent)
             with atomic_file(file) as temporary, temporary.open("wb") as handle:
                 np.save(handle, features)
         return features
+
+
+def load_network(network: Network, path: Path) -> Extract:
+    """Read a network from its file; IGRError for a file that holds another one or none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # files are published as TorchScript
+            return network.load(path)
+    except IGRError:
+        raise
+    except (*UNREADABLE, AssertionError) as error:
+        raise IGRError(
+            f"{path.name} is no {network.name} network that {network.library} can read: fetch it again."
+        ) from error
 
 
 @torch.no_grad()
@@ -190,7 +227,10 @@ def _clean_frechet(one: np.ndarray, other: np.ndarray) -> float:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a square root that did not converge; the library then adds its epsilon
-        return float(fid_from_feats(one, other))
+        try:
+            return float(fid_from_feats(one, other))
+        except TypeError as error:  # its call of sqrtm has an argument that SciPy 1.18 no longer takes
+            raise IGRError("clean-fid does not work with this SciPy: pip install 'scipy<1.18'.") from error
 
 
 def kernel_distance(one: np.ndarray, other: np.ndarray) -> Spread:

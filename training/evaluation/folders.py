@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import warnings
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,8 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.images import MAX_PIXELS, PICTURE_SUFFIXES
 
+MIN_SIDE = 32
+"""Pictures with a shorter side than this are refused: the smallest that every network takes."""
 RATIO_SLACK = 0.02
 """So far may two pictures' width over height differ, as a share, and still be the same canvas."""
 
@@ -33,6 +38,8 @@ class PictureList:
     """Number of pictures."""
     formats: dict[str, int]
     """How many there are of each file format: JPEG costs every metric something."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """How many there are of each width and height, `768x1024`: resizing costs something too."""
 
 
 def pictures_in(folder: Path) -> dict[str, Path]:
@@ -55,13 +62,16 @@ def pictures_in(folder: Path) -> dict[str, Path]:
 
 
 def picture_list(paths: Sequence[Path]) -> PictureList:
-    """Hash and formats of files, all of one folder."""
-    digest = hashlib.sha256()
+    """Hash, formats and sizes of pictures, all of one folder."""
+    digest, sizes = hashlib.sha256(), Counter[str]()
     for path in paths:
         digest.update(path.stem.encode() + b"\0")
         digest.update(path.read_bytes())
+        with _opened(path) as picture:
+            sizes[f"{picture.width}x{picture.height}"] += 1
     formats = Counter(path.suffix.lower().lstrip(".").replace("jpeg", "jpg") for path in paths)
-    return PictureList(paths[0].parent.name, digest.hexdigest(), len(paths), dict(sorted(formats.items())))
+    name = folder_name(paths[0].parent)
+    return PictureList(name, digest.hexdigest(), len(paths), dict(sorted(formats.items())), dict(sorted(sizes.items())))
 
 
 def pair_up(generated: dict[str, Path], reference: dict[str, Path]) -> tuple[list[str], list[str]]:
@@ -73,7 +83,8 @@ def pair_up(generated: dict[str, Path], reference: dict[str, Path]) -> tuple[lis
 
 
 def faults(paths: dict[str, Path], like: dict[str, Path] | None = None) -> dict[str, str]:
-    """A sentence by name for each picture that cannot be scored: unreadable, grey, or of another shape than `like`'s.
+    """A sentence by name for each picture that cannot be scored: unreadable, grey, too small or too large to look at,
+    or of another shape than `like`'s.
 
     Every file is read to its end, as a truncated one opens without complaint.
     """
@@ -87,26 +98,35 @@ def faults(paths: dict[str, Path], like: dict[str, Path] | None = None) -> dict[
 
 def path_name(paths: dict[str, Path]) -> str:
     """Name of the folder that pictures lie in."""
-    return next(iter(paths.values())).parent.name if paths else "nothing"
+    return folder_name(next(iter(paths.values())).parent) if paths else "nothing"
+
+
+def folder_name(folder: Path) -> str:
+    """Name of a folder, of `.` too."""
+    return Path(os.path.abspath(folder)).name
 
 
 def _fault(path: Path, like: Path | None) -> str | None:
     try:
-        with Image.open(path) as picture:
+        with _opened(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                return f"is {picture.width}x{picture.height}, larger than {MAX_PIXELS:,} pixels"
+                return f"is {picture.width}x{picture.height}, larger than {MAX_PIXELS:,} pixels: scale it down"
             picture.load()
             mode, size = picture.mode, picture.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        return f"is larger than {MAX_PIXELS:,} pixels: scale it down"
+    except (OSError, ValueError, SyntaxError) as error:
         return f"cannot be read ({type(error).__name__}): write it again"
-    if mode in ("1", "L", "LA", "I", "I;16", "F"):
-        return f"is grey ({mode}); a picture in colour is expected"
+    if mode in ("1", "L", "LA", "F") or mode.startswith("I"):
+        return f"is grey ({mode}): write it in colour"
+    if min(size) < MIN_SIDE:
+        return f"is {size[0]}x{size[1]}, smaller than {MIN_SIDE} pixels: write it larger"
     if like is None:
         return None
     try:
-        with Image.open(like) as other:
+        with _opened(like) as other:
             wanted = other.size
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None  # its own fault, told of the other file
     ratio = size[0] * wanted[1] / (size[1] * wanted[0])
     if abs(ratio - 1) > RATIO_SLACK:
@@ -123,13 +143,22 @@ def read_picture(path: Path, size: tuple[int, int] | None = None) -> Tensor:
     Raises IGRError for a file that cannot be read.
     """
     try:
-        with Image.open(path) as opened:
+        with _opened(path) as opened:
             picture = over_white(opened)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise IGRError(f"{path} cannot be read ({error}): write it again.") from error
     if size is not None and picture.size != size:
         picture = picture.resize(size, Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture, its header read; of size this module tells itself, so that Pillow need not warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path) as picture:
+            yield picture
 
 
 def over_white(picture: Image.Image) -> Image.Image:

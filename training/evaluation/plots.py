@@ -20,10 +20,11 @@ _WIDTH, _HEIGHT, _DPI = 3.6, 2.9, 110
 
 def guidance_groups(results: Sequence[Result]) -> dict[str, list[Result]]:
     """Rows that differ in nothing but guidance, by the name of their bundle; groups of one are left out."""
+    own = ("guidance", "order", "paper", "place")
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         if result.kind == "bundle":
-            known = {name: value for name, value in result.known.items() if name not in ("guidance", "order", "paper")}
+            known = {name: value for name, value in result.known.items() if name not in own}
             groups[str(sorted(known.items()))].append(result)
     named = {group[0].name.split(", guidance")[0]: group for group in groups.values() if len(group) > 1}
     return {name: sorted(group, key=lambda one: one.known["guidance"]) for name, group in named.items()}

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
+from igr_core.images import PICTURE_SUFFIXES
 from training.statistics import mean_interval
 
 from .plots import TEXTURE, draw_guidance, draw_pictures
@@ -59,8 +60,10 @@ class Report:
     def picture(self, result: Result, name: str) -> Path:
         """A row's picture of a pair; IGRError where it is not there."""
         folder = self.folder / (result.known.get("folder") or f"rows/{result.known['place']}/pictures")
-        for path in sorted(folder.glob(f"{glob_escape(name)}.*")):
-            return path
+        for suffix in PICTURE_SUFFIXES:
+            for path in (folder / f"{name}{suffix}", folder / f"{name}{suffix.upper()}"):
+                if path.is_file():
+                    return path
         raise IGRError(f"{folder} lacks the picture of {name}: run the experiment again.")
 
 
@@ -78,20 +81,21 @@ def write_report(folder: Path) -> Path:
     out = folder / "report"
     make_folder(out)
     _write_csvs(report, out)
-    plots = {"guidance.png": draw_guidance, "pairs.png": draw_pictures}
-    drawn = [name for name, draw in plots.items() if draw(out / name, report.results)]
     shown = _galleries(report)
     rows = [one for one in report.results if one.kind != "control"] + [
         one for one in report.results if one.kind == "control" and "white" not in one.name
     ]
     truth = folder / "truth" if (folder / "truth").is_dir() else None
     picked = [name for names in shown.values() for name in names[:2]]
+    galleries = "".join(_gallery(report, title, names, truth) for title, names in shown.items())
     write_sheet(out / "summary.png", folder / "persons", truth, rows[:5], picked, report.picture)
+    plots = {"guidance.png": draw_guidance, "pairs.png": draw_pictures}
+    drawn = [name for name, draw in plots.items() if draw(out / name, report.results)]
     text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=_safe(described["title"]),
         about=_about(report),
         notes=_notes(report.results),
-        galleries="".join(_gallery(report, title, names, truth) for title, names in shown.items()),
+        galleries=galleries,
         table=_table(report.results),
         plots="".join(f'<img src="{name}" alt="{_ALTS[name]}">' for name in drawn),
         labels=_label_tables(report),
@@ -100,11 +104,6 @@ def write_report(folder: Path) -> Path:
     with atomic_file(out / "index.html") as temporary:
         temporary.write_text(text, encoding="utf-8")
     return out / "index.html"
-
-
-def glob_escape(name: str) -> str:
-    """A name whose brackets mean themselves in a glob."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _galleries(report: Report) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from igr_core.bundle import Bundle
 from igr_core.errors import IGRError
 from training.provenance import revision
 from training.statistics import mean_interval
@@ -48,6 +49,8 @@ class Scoring:
 
     def __post_init__(self) -> None:
         check_metrics(self.metrics)
+        if self.encoder is not None and not Bundle.open(self.encoder).has("image_encoder"):
+            raise IGRError(f"{self.encoder} has no image encoder: name a bundle that carries one.")
 
 
 def score_folders(
@@ -70,6 +73,7 @@ def score_folders(
     paired = PairedScorer(scoring.protocol, () if unpaired else wanted, scoring.weights)
     sets = DistributionScorer(scoring.protocol, wanted, scoring.weights, scoring.cache, scoring.encoder)
     lists = picture_list(one), picture_list(other)
+    pairs, spreads = _score_pairs(scoring, paired, names, one, other), sets.score(one, other)
     files = _weights_files(paired, sets)
     return Result(
         name=name,
@@ -78,8 +82,8 @@ def score_folders(
         generated=lists[0],
         reference=lists[1],
         names=tuple(names),
-        paired=_score_pairs(scoring, paired, names, one, other),
-        distribution=sets.score(one, other),
+        paired=pairs,
+        distribution=spreads,
         skipped=paired.skipped | sets.skipped,
         warnings=tuple(_warnings(scoring, *lists, files, unpaired)),
         weights={file.name: scoring.weights.sha256(file) for file in files},
@@ -161,6 +165,14 @@ def _warnings(
         yield f"The protocol is meant for {split}, and these are {generated.count:,}."
     if lossy := generated.formats.get("jpg", 0):
         yield f"{lossy} of the generated pictures are JPEG, which costs every metric something: save PNG."
+    if resized := _resized(scoring.protocol, generated, reference):
+        yield f"{resized} of the generated pictures are not of the size that they are compared at, and were resized."
     for file in files:
         if not scoring.weights.published(file):
             yield f"{file.name} is not the published file: numbers of its metrics compare with no other's."
+
+
+def _resized(protocol: Protocol, generated: PictureList, reference: PictureList) -> int:
+    """How many generated pictures have another size than the protocol's; where it has none, than every reference."""
+    wanted = {"x".join(map(str, protocol.size))} if protocol.size is not None else set(reference.sizes)
+    return sum(count for size, count in generated.sizes.items() if size not in wanted)

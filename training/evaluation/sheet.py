@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 
 from .results import Result
@@ -25,7 +26,10 @@ def write_sheet(
     names: Sequence[str],
     picture: Callable[[Result, str], Path],
 ) -> None:
-    """Write a PNG: a line for each name; person, truth (where there is one), and `picture(row, name)` of each row."""
+    """Write a PNG: a line for each name; person, truth (where there is one), and `picture(row, name)` of each row.
+
+    Raises IGRError for a picture that is not there or cannot be read.
+    """
     heads = ["person", *(["truth"] if truth is not None else []), *(row.name for row in rows)]
     width = _GAP + len(heads) * (CELL[0] + _GAP)
     sheet = Image.new("RGB", (width, _HEAD + len(names) * (CELL[1] + _GAP)), _PAPER)
@@ -39,13 +43,18 @@ def write_sheet(
         paths += [picture(row, name) for row in rows]
         top = _HEAD + line * (CELL[1] + _GAP)
         for left, one in zip(lefts, paths, strict=True):
-            with Image.open(one) as opened:
-                sheet.paste(
-                    ImageOps.pad(opened.convert("RGB"), CELL, Image.Resampling.LANCZOS, color="white"), (left, top)
-                )
+            sheet.paste(_cell(one), (left, top))
             pen.rectangle((left, top, left + CELL[0] - 1, top + CELL[1] - 1), outline=_LINE)
     with atomic_file(path) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)
+
+
+def _cell(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as opened:
+            return ImageOps.pad(opened.convert("RGB"), CELL, Image.Resampling.LANCZOS, color="white")
+    except (OSError, SyntaxError, ValueError) as error:
+        raise IGRError(f"{path} is not there or cannot be read: run the experiment again.") from error
 
 
 def _wrapped(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 
@@ -21,33 +23,72 @@ class WeightsFile:
     name: str
     """File name, under `checkpoints/` of a torch hub folder."""
     sha256: str
-    """The first digits of its SHA-256, as its publisher gives them; empty where it gives none."""
-    url: str
-    """Where it is published."""
+    """Its SHA-256, or the first digits of it that its publisher puts into the name."""
+    library: str
+    """Package that knows its address, as pip calls it."""
+    address: Callable[[], str]
+    """Asks that package where the file is published; ImportError where it is not installed."""
+    elsewhere: tuple[Path, ...] = ()
+    """Other places where libraries keep it, looked at where no folder is named."""
 
 
-ALEXNET = WeightsFile(
-    "alexnet-owt-7be5be79.pth", "7be5be79", "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
-)
-VGG16 = WeightsFile("vgg16-397923af.pth", "397923af", "https://download.pytorch.org/models/vgg16-397923af.pth")
-INCEPTION = WeightsFile(
-    "weights-inception-2015-12-05-6726825d.pth",
-    "6726825d",
-    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
-)
+def _alexnet() -> str:
+    from torchvision.models import AlexNet_Weights
+
+    return AlexNet_Weights.DEFAULT.url
+
+
+def _vgg16() -> str:
+    from torchvision.models import VGG16_Weights
+
+    return VGG16_Weights.DEFAULT.url
+
+
+def _inception() -> str:
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+
+    return URL_INCEPTION_V3
+
+
+def _inception_script() -> str:
+    from cleanfid.downloads_helper import inception_url
+
+    return inception_url
+
+
+def _clip_b32() -> str:
+    from torch_fidelity.feature_extractor_clip import MODEL_URLS
+
+    return MODEL_URLS["clip-vit-b-32"]
+
+
+_CLIP_SHA256 = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
+ALEXNET = WeightsFile("alexnet-owt-7be5be79.pth", "7be5be79", "torchvision", _alexnet)
+VGG16 = WeightsFile("vgg16-397923af.pth", "397923af", "torchvision", _vgg16)
+INCEPTION = WeightsFile("weights-inception-2015-12-05-6726825d.pth", "6726825d", "torch-fidelity", _inception)
 INCEPTION_SCRIPT = WeightsFile(
     "inception-2015-12-05.pt",
-    "",
-    "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
+    "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+    "clean-fid",
+    _inception_script,
+    (Path(tempfile.gettempdir()) / "inception-2015-12-05.pt",),
 )
 CLIP_B32 = WeightsFile(
     "ViT-B-32.pt",
-    "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
-    "https://openaipublic.azureedge.net/clip/models/"
-    "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt",
+    _CLIP_SHA256,
+    "torch-fidelity",
+    _clip_b32,
+    (
+        Path(torch.hub.get_dir()) / "checkpoints" / f"clip-vit-b-32-{_CLIP_SHA256}.pt",
+        Path.home() / ".cache" / "clip" / "ViT-B-32.pt",
+    ),
 )
 FILES = (ALEXNET, VGG16, INCEPTION, INCEPTION_SCRIPT, CLIP_B32)
 """All of them."""
+
+
+UNREADABLE = (OSError, RuntimeError, ValueError, LookupError, EOFError, TypeError, AttributeError, UnpicklingError)
+"""What libraries raise over a file that is truncated, or holds something else than they look for."""
 
 
 class MissingWeights(IGRError):
@@ -58,25 +99,46 @@ class WeightsFolder:
     """A torch hub folder: files lie in its `checkpoints/`."""
 
     def __init__(self, folder: Path | None) -> None:
-        """`folder` None is the libraries' own cache. Raises IGRError for a folder that is not there."""
+        """`folder` None is the libraries' own caches. Raises IGRError for a folder that is not there."""
         if folder is not None and not folder.is_dir():
             raise IGRError(f"{folder} is no folder: name the one whose checkpoints/ holds the metrics' weights.")
         self.folder = folder if folder is not None else Path(torch.hub.get_dir())
+        """Where files belong."""
+        self._own = folder is None
 
     def path(self, file: WeightsFile) -> Path:
         """Where a file lies; MissingWeights where it does not."""
-        path = self.folder / "checkpoints" / file.name
-        if not path.is_file():
-            raise MissingWeights(f"{file.name} is missing from checkpoints/ of the weights folder: it is at {file.url}")
-        return path
+        for path in (self.folder / "checkpoints" / file.name, *(file.elsewhere if self._own else ())):
+            if path.is_file():
+                return path
+        raise MissingWeights(
+            f"{file.name} is missing from checkpoints/ of the weights folder: python -m training.evaluate weights says "
+            f"where it is published."
+        )
 
     def sha256(self, file: WeightsFile) -> str:
         """Hash of a file that is there."""
-        return _sha256(self.path(file))
+        path = self.path(file)
+        return _sha256(path, path.stat().st_mtime_ns)
 
     def published(self, file: WeightsFile) -> bool:
-        """Whether a file is the published one, as far as its publisher gives a hash."""
+        """Whether a file that is there is the published one."""
         return self.sha256(file).startswith(file.sha256)
+
+    def listing(self) -> list[str]:
+        """For each file three lines: whether it is there, its hash, and its address as the installed library has it."""
+        lines = []
+        for file in FILES:
+            try:
+                state = "there" if self.published(file) else "there, but not the published one"
+            except MissingWeights:
+                state = "missing"
+            try:
+                address = file.address()
+            except ImportError:
+                address = f"pip install {file.library} to be told where it is published"
+            lines += [f"{file.name}: {state}", f"    sha256 {file.sha256}", f"    {address}"]
+        return lines
 
     @contextmanager
     def as_hub(self) -> Iterator[None]:
@@ -90,5 +152,5 @@ class WeightsFolder:
 
 
 @lru_cache(maxsize=32)
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, changed: int) -> str:
     return sha256(path)

@@ -29,8 +29,11 @@ runner = CliRunner()
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_inputs(tmp_path_factory.mktemp("experiment"))
+
+
+def write_inputs(place: Path) -> Path:
     """The data sets and the bundles where the shipped configs look for them."""
-    place = tmp_path_factory.mktemp("experiment")
     write_fixture("viton_hd", place / "data" / "VITON-HD", 4, 0, (96, 128))
     write_fixture("streettryon", place / "data" / "street_tryon", 3, 50, (96, 128))
     bundle = save_runnable(place / "tiny.safetensors")
