@@ -28,13 +28,13 @@ train() { # the config, the run's folder, further entries
 score() { # the run's folder, the row's name
     [ -f "$1/scores.json" ] && return
     "$python" -m training.evidence score --bundle "$1/bundle.safetensors" --heldout "$runs/heldout" \
-        --count "${COUNT:-150}" --name "$2" --out "$1/scores.json"
+        --count 64 --steps 10 --name "$2" --out "$1/scores.json"
 }
 
 case ${1:-} in
 data)
     [ -d "$runs/vae" ] || "$python" -m training.unpack --out "$runs"
-    "$python" -m training.draw --out "$runs/heldout" --count "${COUNT:-150}" --start 10000000
+    "$python" -m training.draw --out "$runs/heldout" --count 160 --start 10000000
     prepare latents_heldout --drawn "$runs/heldout"
     prepare latents --data "$configs/pairs.yaml"
     "$python" -m training.curate score "$configs/pairs.yaml" --out "$runs/curation"
