@@ -1,7 +1,7 @@
 """Put what was measured into the pages that tell of it: `python -m training.results`.
 
-`training/results/` keeps the JSON of the experiments that this repository reports, so that no number in its tables is
-typed by hand, and a test can write the tables again.
+`training/results/` keeps the JSON of Table 2 on drawn pairs and of `make eval`, so that no number of theirs is typed by
+hand, and a test can write those tables again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from igr_core.errors import IGRError
-from igr_core.files import make_folder
+from igr_core.files import atomic_file, make_folder
 
 from .command import one_sentence
 from .evaluation.running import experiment_table
@@ -31,24 +31,33 @@ app = typer.Typer(no_args_is_help=False, add_completion=False, help=__doc__)
 
 
 def reported(results: Path = RESULTS) -> dict[str, str]:
-    """Every table by the name of its markers; IGRError where a result is missing or damaged."""
+    """Tables whose results are kept, by the name of their markers; IGRError where one is damaged or there is none."""
+    found = {}
     seeds = sorted(path for path in (results / "table2").glob("seed-*") if path.is_dir())
-    if not seeds:
-        raise IGRError(f"{results / 'table2'} holds no seed-N folders: keep those of training/configs/evidence/run.sh.")
-    rows = read_rows([seed / f"{name}.json" for name in ROWS for seed in seeds])
-    return {"table2": seeds_table(rows, ROWS["hqft"]), "eval": experiment_table(results / "eval")}
+    if seeds:
+        rows = read_rows([seed / f"{name}.json" for name in ROWS for seed in seeds])
+        found["table2"] = seeds_table(rows, ROWS["hqft"])
+    if (results / "eval").is_dir():
+        found["eval"] = experiment_table(results / "eval")
+    if not found:
+        raise IGRError(f"{results} holds no results: training/configs/evidence/run.sh table and --keep put them there.")
+    return found
 
 
 def keep_experiment(experiment: Path, kept: Path) -> None:
-    """Copy an experiment's numbers, its pictures left out, in place of an earlier one's."""
+    """Copy an experiment's numbers, its pictures left out, in place of an earlier one's; IGRError where it has none."""
     files = [experiment / "experiment.json", *sorted(experiment.glob("rows/*/result.json"))]
     if not files[0].is_file() or len(files) == 1:
         raise IGRError(f"{experiment} holds no results: python -m training.evaluate run writes them.")
-    shutil.rmtree(kept, ignore_errors=True)
-    for file in files:
-        copy = kept / file.relative_to(experiment)
+    fresh = kept.with_name(f".{kept.name}.part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    for file in files:  # beside the earlier ones, which go when all are there
+        copy = fresh / file.relative_to(experiment)
         make_folder(copy.parent)
-        shutil.copyfile(file, copy)
+        with atomic_file(copy) as temporary:
+            shutil.copyfile(file, temporary)
+    shutil.rmtree(kept, ignore_errors=True)
+    fresh.rename(kept)
 
 
 @app.callback(invoke_without_command=True)

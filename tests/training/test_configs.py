@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.commands.config.config_args import load_config_from_file
 from transformers import Dinov2Config, Dinov2Model
 
 from igr_core.bundle import save_bundle
@@ -14,6 +15,7 @@ from igr_core.model import IGR
 from tests.igr_core.tiny import INFO, MODEL
 from tests.training.prepared import tiny_config, write_vgg
 from training.config import TrainConfig
+from training.data.selection import PairsConfig, layout_of, open_pairs
 from training.run import RunFolder, load_config, load_latest
 from training.train import Trainer
 
@@ -53,6 +55,22 @@ def shrunk(shipped: TrainConfig, config: TrainConfig, folder: Path) -> TrainConf
         extra_losses=replace(shipped.extra_losses, dino_model=str(folder / "d")),
         steps=1,
     )
+
+
+PAIRS = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("pairs*.yaml"))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_its_pairs_can_be_opened(name: str, tmp_path: Path) -> None:
+    changes = ["data.synthetic.count=4", "data.synthetic.size=[96, 128]", "data.limit=2", "manifest=null"]
+    config = load_config(PairsConfig, CONFIGS / name, changes)
+    pairs = open_pairs(config, layout_of(MODEL, config), None, 1)
+    assert pairs.pictures(range(1)).garment.shape[-2:] == (64, 48)
+
+
+def test_the_launch_file_is_accelerates() -> None:
+    config = load_config_from_file(str(CONFIGS / "launch" / "zero2_4gpu.yaml"))
+    assert config.num_processes == 4 and config.distributed_type == "MULTI_GPU"
 
 
 ABLATED = ("garmnet", "image_prompt")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -20,17 +23,23 @@ from tests.training.prepared import tiny_config
 from training.config import TrainConfig
 from training.provenance import ROOT
 from training.run import RunFolder, load_latest
+from training.train import Trainer
 
 ENVIRONMENT = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
 
 
 def launch(config: TrainConfig, folder: Path, processes: int = 2) -> subprocess.CompletedProcess[str]:
-    folder.mkdir(exist_ok=True)
-    path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump(json.loads(json.dumps(to_json(config)))))
+    path = write_config(config, folder)
     return subprocess.run(
         command(path, folder, processes), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=400
     )
+
+
+def write_config(config: TrainConfig, folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(json.loads(json.dumps(to_json(config)))))
+    return path
 
 
 def command(config: Path, folder: Path, processes: int) -> list[str]:
@@ -100,7 +109,7 @@ def test_zero2_accumulates(whole: tuple[TrainConfig, Path], tmp_path: Path) -> N
 
 
 def test_zero2_is_the_same_step_and_resumes(whole: tuple[TrainConfig, Path], tmp_path: Path) -> None:
-    """DeepSpeed's own engine runs, not accelerate's fallback; a killed worker ends the run, which then goes on."""
+    """DeepSpeed's own engine runs, not accelerate's fallback, and a stopped run goes on as if it had not been."""
     config, folder = whole
     config = halved(config, sharding="zero2")
     done = launch(config, tmp_path / "through")
@@ -117,6 +126,45 @@ def test_zero2_is_the_same_step_and_resumes(whole: tuple[TrainConfig, Path], tmp
     done = launch(config, half)
     assert done.returncode == 0 and "starting at step 2" in done.stdout, done.stderr
     same(folder, half)
+
+
+def test_a_killed_worker_ends_the_run_which_then_goes_on_exactly(
+    whole: tuple[TrainConfig, Path], tmp_path: Path
+) -> None:
+    """Losses and weights are those of one process that nobody stopped."""
+    config = replace(whole[0], steps=30)
+    (tmp_path / "unbroken").mkdir()
+    unbroken = Trainer(config, RunFolder(tmp_path / "unbroken" / "run"))
+    unbroken.run_steps(None)
+    unbroken.run.close()
+    broken = tmp_path / "broken"
+    config = halved(config, sharding="zero2")
+    assert "Another process of the run has died" in kill_one(config, broken)
+    last = load_latest(RunFolder(broken / "run"), resume=False)
+    assert last is not None and 2 <= last.step < 30
+    done = launch(config, broken)
+    assert done.returncode == 0 and f"starting at step {last.step}" in done.stdout, done.stderr
+    same(tmp_path / "unbroken", broken)
+
+
+def kill_one(config: TrainConfig, folder: Path) -> str:
+    """Start two processes and kill one after the first checkpoint; what they say as they end."""
+    path = write_config(config, folder)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(command(path, folder, 2), cwd=ROOT, env=ENVIRONMENT, text=True, **pipes)  # type: ignore[call-overload]
+    try:
+        end = time.monotonic() + 300
+        while not list((folder / "run" / "checkpoints").glob("step-*.pt")):
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < end, "no checkpoint"
+            time.sleep(0.02)
+        workers = [one for one in psutil.Process(process.pid).children() if "training.train" in one.cmdline()]
+        workers[-1].send_signal(signal.SIGKILL)
+        said = process.communicate(timeout=120)[0]
+    finally:
+        process.kill()
+    assert process.returncode != 0
+    return said
 
 
 def test_two_processes_train_one_model_and_stop_together(tmp_path: Path) -> None:

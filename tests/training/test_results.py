@@ -14,7 +14,9 @@ from training.results import PAGE, keep_experiment, reported
 def test_the_readme_holds_the_tables_of_the_kept_results(tmp_path: Path) -> None:
     page = tmp_path / "README.md"
     page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
-    for name, text in reported().items():
+    tables = reported()
+    assert set(tables) == {"table2", "eval"}
+    for name, text in tables.items():
         fill_markers(page, name, text)
     assert page.read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
 
@@ -31,8 +33,10 @@ def test_an_experiment_is_kept_without_its_pictures(tmp_path: Path) -> None:
     keep_experiment(experiment, tmp_path / "kept")
     kept = sorted(path.relative_to(tmp_path / "kept").as_posix() for path in (tmp_path / "kept").rglob("*.*"))
     assert kept == ["experiment.json", "rows/one/result.json"]
+    keep_experiment(tmp_path / "kept", tmp_path / "kept")  # what is kept already stays
+    assert (tmp_path / "kept" / "rows" / "one" / "result.json").is_file()
 
 
 def test_missing_results_are_named(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match="table2 holds no seed-N folders"):
+    with pytest.raises(IGRError, match="holds no results: training/configs/evidence/run.sh"):
         reported(tmp_path)
