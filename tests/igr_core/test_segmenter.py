@@ -216,15 +216,18 @@ def test_every_part_of_a_prompt_counts(segmenter: Segmenter) -> None:
 
 
 def test_a_rough_mask_alone_is_told_to_the_model_as_logits(segmenter: Segmenter) -> None:
-    rough = box_mask((SIDE, SIDE), (32, 64, 96, 128))
-    embedding = segmenter.embed(photo((SIDE, SIDE)))
-    logits = torch.full((1, 1, 32, 32), -10.0)
-    logits[..., 16:32, 8:24] = 10
-    with torch.no_grad():
-        outputs = segmenter.model(image_embeddings=list(embedding.features), input_masks=logits)
+    rough = box_mask(WIDE, (32, 20, 96, 80))
+    embedding = segmenter.embed(photo())
+
+    def by_library(logits: Tensor) -> Tensor:
+        """Mask logits after the library has resized them itself."""
+        with torch.no_grad():
+            return segmenter.model(image_embeddings=list(embedding.features), input_masks=logits).iou_scores[0, 0]
+
     scores = segmenter.masks(embedding, Prompt(mask=rough))[1]
-    # The resize softens the rough mask's edge, and nothing else.
-    assert torch.allclose(scores, outputs.iou_scores[0, 0], atol=0.02)
+    assert torch.allclose(scores, by_library(20 * rough - 10), atol=1e-6)
+    for other in (10 - 20 * rough, 2 * rough - 1, rough):
+        assert not torch.allclose(scores, by_library(other), atol=1e-5)
 
 
 def test_an_embedding_serves_many_prompts_unchanged(segmenter: Segmenter) -> None:

@@ -29,7 +29,7 @@ VISION = Sam2VisionConfig(
     backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]],
     fpn_hidden_size=32,
 )
-PROMPTS = Sam2PromptEncoderConfig(hidden_size=32, image_size=SIDE, mask_input_channels=4)
+PROMPTS = Sam2PromptEncoderConfig(hidden_size=32, image_size=SIDE)
 DECODER = Sam2MaskDecoderConfig(
     hidden_size=32, mlp_dim=32, num_hidden_layers=1, num_attention_heads=2, iou_head_hidden_dim=16
 )
@@ -43,6 +43,8 @@ def build_sam2() -> Sam2Model:
         for weight in model.mask_decoder.parameters():
             if weight.ndim > 1:
                 weight.mul_(4)
+        for weight in model.prompt_encoder.mask_embed.parameters():
+            weight.add_(torch.randn_like(weight) / 2)  # biases too: without them logits of any size look the same
         twin = model.shared_image_embedding.positional_embedding  # one matrix in every published file
         model.prompt_encoder.shared_embedding.positional_embedding.copy_(twin)
     return model.eval()
