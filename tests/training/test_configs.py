@@ -65,7 +65,7 @@ def test_its_pairs_can_be_opened(name: str, tmp_path: Path) -> None:
     changes = ["data.synthetic.count=4", "data.synthetic.size=[96, 128]", "data.limit=2", "manifest=null"]
     config = load_config(PairsConfig, CONFIGS / name, changes)
     pairs = open_pairs(config, layout_of(MODEL, config), None, 1)
-    assert pairs.pictures(range(1)).garment.shape[-2:] == (64, 48)
+    assert pairs.pictures(range(1))["garment"].shape[-2:] == (64, 48)
 
 
 def test_the_launch_file_is_accelerates() -> None:

