@@ -1,7 +1,7 @@
 """Put what was measured into the pages that tell of it: `python -m training.results`.
 
-`training/results/` keeps the JSON of Table 2 on drawn pairs and of `make eval`, so that no number of theirs is typed by
-hand, and a test can write those tables again.
+`training/results/` keeps the JSON of Table 2 over training seeds and of experiments (`make eval`), so that no number of
+theirs is typed by hand, and a test can write those tables again.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ def reported(results: Path = RESULTS) -> dict[str, str]:
     if seeds:
         rows = read_rows([seed / f"{name}.json" for name in ROWS for seed in seeds])
         found["table2"] = seeds_table(rows, ROWS["hqft"])
-    if (results / "eval").is_dir():
-        found["eval"] = experiment_table(results / "eval")
+    found |= {path.parent.name: experiment_table(path.parent) for path in sorted(results.glob("*/experiment.json"))}
     if not found:
         raise IGRError(f"{results} holds no results: training/configs/evidence/run.sh table and --keep put them there.")
     return found
@@ -63,13 +62,14 @@ def keep_experiment(experiment: Path, kept: Path) -> None:
 @app.callback(invoke_without_command=True)
 def main(
     keep: Annotated[
-        Path | None, typer.Option(help="Folder of `make eval` whose numbers are to be reported from now on.")
+        Path | None,
+        typer.Option(help="Folder of an experiment whose numbers are to be reported from now on, under its name."),
     ] = None,
 ) -> None:
     """Write every reported table into training/README.md again."""
     with one_sentence():
         if keep is not None:
-            keep_experiment(keep, RESULTS / "eval")
+            keep_experiment(keep, RESULTS / keep.resolve().name)
         for name, text in reported().items():
             fill_markers(PAGE, name, text)
     typer.echo(str(PAGE))
