@@ -36,11 +36,7 @@ def load_photo(path: str | Path) -> Tensor:
     image = _open(Path(path))
     if image.mode in _DEEP_MODES:
         return _deep_to_unit(image, Path(path)).expand(1, 3, -1, -1).contiguous()
-    if _has_alpha(image):
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return _to_unit(image.convert("RGB"))
+    return _to_unit(over_white(image))
 
 
 def load_mask(path: str | Path) -> Tensor:
@@ -52,7 +48,7 @@ def load_mask(path: str | Path) -> Tensor:
     image = _open(Path(path))
     if image.mode in _DEEP_MODES:
         return _deep_to_unit(image, Path(path))
-    if not _has_alpha(image):
+    if not image.has_transparency_data:
         return _to_unit(image.convert("L"))
     rgba = _to_unit(image.convert("RGBA"))
     colour, alpha = rgba[:, :3], rgba[:, 3:]
@@ -60,6 +56,13 @@ def load_mask(path: str | Path) -> Tensor:
     if _varies(alpha) and (not _varies(luminance) or bool((colour.amax(1) - colour.amin(1)).max() > 0.1)):
         return alpha
     return luminance * alpha
+
+
+def over_white(image: Image.Image) -> Image.Image:
+    """A picture in colour, transparency over white."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA")).convert("RGB")
 
 
 def save_image(path: str | Path, image: Tensor, mode: Literal["RGB", "RGBA"] = "RGB") -> None:
@@ -118,10 +121,6 @@ def _open(path: Path) -> Image.Image:
 
 def _too_large(path: Path) -> str:
     return f"{path} has more than {MAX_PIXELS // 1_000_000} megapixels: scale it down first."
-
-
-def _has_alpha(image: Image.Image) -> bool:
-    return image.has_transparency_data
 
 
 def _to_unit(image: Image.Image) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -23,6 +23,7 @@ from igr_core.inputs import validate_inputs
 from igr_core.segmenter import PromptKind, Segmenter, prompt_from_mask
 
 from .command import choose_device, one_sentence
+from .cutout_settings import named, of_tasks
 from .evaluation.adapters import adapted
 from .evaluation.folders import pictures_in
 from .evaluation.subjects import save_picture
@@ -46,7 +47,7 @@ class Method(Enum):
     tryoffanyone = "tryoffanyone"
 
 
-Out = Annotated[Path, typer.Option(help="Folder for NAME.png; what is there stays, so that a stopped run goes on.")]
+Out = Annotated[Path, typer.Option(help="Folder for NAME.png; a stopped run goes on where its settings are the same.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write again what is already in the output folder.")]
 
 
@@ -81,7 +82,9 @@ def segment(
             segmenter = Segmenter.from_folder(sam2, place)
             return lambda task: write_cutout(task, segmenter, prompt.value)
 
-        report = work_through(tasks, prepare, overwrite, "cutting out")
+        model = [sam2 / "config.json", *sorted(sam2.glob("*.safetensors"))]
+        settings = {"command": "segment", "prompt": prompt.value, "sam2": named(sam2, model)}
+        report = work_through(tasks, prepare, overwrite, "cutting out", settings)
     _tell(report, "cut out")
 
 
@@ -100,7 +103,8 @@ def adapt(
         def write(task: Task) -> None:
             save_picture(task.out, adapted(task.picture, method.value, task.beside))
 
-        report = work_through(tasks, lambda: write, overwrite, "adapting")
+        settings = {"command": "adapt", "method": method.value}
+        report = work_through(tasks, lambda: write, overwrite, "adapting", settings)
     _tell(report, "adapted")
 
 
@@ -151,18 +155,29 @@ def plan_adapt(results: Path, reference: Path, out: Path, tell: Callable[[str], 
 
 
 def work_through(
-    tasks: Sequence[Task], prepare: Callable[[], Callable[[Task], None]], overwrite: bool, title: str
+    tasks: Sequence[Task],
+    prepare: Callable[[], Callable[[Task], None]],
+    overwrite: bool,
+    title: str,
+    settings: Mapping[str, str],
 ) -> Report:
     """Write the picture of every task, those that are there apart; a task that fails is noted and the rest goes on.
 
-    `prepare` loads what writing needs, and is not called where nothing is left to do.
+    `prepare` loads what writing needs, and is not called where nothing is left to do. Raises IGRError where what is
+    there was made with other settings or of other files.
     """
+    folder = tasks[0].out.parent
+    made_with = of_tasks(settings, {task.out: (task.picture, task.beside) for task in tasks})
     left = [task for task in tasks if overwrite or not task.out.exists()]
     report = Report(skipped=[] if overwrite else [task.out for task in tasks if task.out.exists()])
+    made_with.check(folder, (path.name for path in report.skipped))
     if not left:
         return report
     write = prepare()
-    make_folder(left[0].out.parent)
+    make_folder(folder)
+    for task in left:  # where a run is stopped, none of another run's pictures are to pass for its own
+        task.out.unlink(missing_ok=True)
+    made_with.write(folder)
     for task in tqdm(left, desc=title, unit="picture"):
         try:
             write(task)

@@ -46,6 +46,9 @@ def score(
         bool, typer.Option(help="Compare the two sets alone (the paper's StreetTryOn columns).")
     ] = False,
     skip_bad: Annotated[bool, typer.Option(help="Score what fits, although some files do not.")] = False,
+    device: Annotated[
+        str, typer.Option(help="Where the metrics' networks run: cpu, auto (CUDA where there is one), cuda:1 ...")
+    ] = "cpu",
     cache: Annotated[Path | None, typer.Option(help="Folder that keeps features between calls.")] = None,
     name: Annotated[str | None, typer.Option(help="What tables call the row; the folder's name by default.")] = None,
     json: Annotated[Path | None, typer.Option(help="File for the result, with everything that it depends on.")] = None,
@@ -60,7 +63,8 @@ def score(
             cache,
             silhouettes,
             skip_bad,
-            tell=typer.echo,
+            choose_device(device),
+            typer.echo,
         )
         if json is not None and json.suffix != ".json":
             raise IGRError(f"{json} is to hold JSON: end its name in .json.")

@@ -78,7 +78,7 @@ def fill_markers(path: Path, name: str, text: str) -> None:
     """
     start, end = f"<!-- evidence:{name} -->", f"<!-- /evidence:{name} -->"
     try:
-        page = path.read_text()
+        page = path.read_text(encoding="utf-8")
     except OSError as error:
         raise IGRError(f"Could not read {path} ({error.strerror}): write the page with its markers first.") from error
     if page.count(start) != 1 or page.count(end) != 1 or page.index(start) > page.index(end):

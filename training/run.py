@@ -46,7 +46,7 @@ def _change(text: str) -> dict[str, Any]:
         raise IGRError(f"--set {text!r} is not understood: write ENTRY=VALUE, such as optimizer.learning_rate=0.0001.")
     try:
         entry: Any = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise IGRError(f"--set {text!r} has a value that is no YAML: {str(error).splitlines()[0]}.") from error
     for name in reversed(names.split(".")):
         entry = {name: entry}
@@ -58,10 +58,10 @@ def _merged_yaml(path: Path, derived: tuple[Path, ...]) -> Any:
     if path.resolve() in derived:
         raise IGRError(f"{path} is its own base, by way of other files: remove one `base` entry.")
     try:
-        data = yaml.safe_load(path.read_text())
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise IGRError(f"Could not read the config {path} ({error.strerror}).") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise IGRError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(data, dict) or "base" not in data:
         return {} if data is None else data
@@ -286,7 +286,7 @@ def step_generator(seed: int, step: int) -> torch.Generator:
 def write_text(path: Path, text: str) -> None:
     """Write a small text file atomically."""
     with atomic_file(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def parameter_count(tensors: Iterable[Tensor]) -> int:

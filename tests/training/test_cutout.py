@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from igr_core.images import load_mask, load_photo, save_image
 from igr_core.segmenter import Segmenter, prompt_from_mask
 from tests.igr_core.tiny_sam2 import save_sam2
 from training.cutout import Task, app, cut_out, work_through
+from training.cutout_settings import NAME
 from training.evaluation.adapters import METHODS
 from training.evaluation.folders import faults, pictures_in
 
@@ -57,7 +59,7 @@ def segment(place: Path, sam2: Path, *more: object, masks: str = "masks", out: s
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != NAME}
 
 
 def last_error(result: Result) -> str:
@@ -107,10 +109,75 @@ def test_a_stopped_run_goes_on_and_overwrite_begins_again(place: Path, sam2: Pat
     assert written(place / "out") == complete
 
 
-def test_where_nothing_is_left_to_do_no_model_is_loaded(place: Path, sam2: Path) -> None:
+def test_where_nothing_is_left_to_do_no_model_is_loaded(place: Path) -> None:
+    tasks = [Task(place / "pictures" / f"{name}.jpg", place / "mask.png", place / f"{name}.png") for name in NAMES]
+    first = work_through(tasks, lambda: lambda task: task.out.write_bytes(b""), False, "working", {"of": "mine"})  # type: ignore[return-value]
+    again = work_through(tasks, lambda: pytest.fail("it was loaded"), False, "working", {"of": "mine"})
+    assert len(first.done) == len(again.skipped) == 3 and not again.done
+
+
+@pytest.mark.parametrize("changed", ["prompt", "sam2", "a mask", "one mask for all", "a picture", "no record"])
+def test_pictures_of_other_settings_are_refused_until_they_are_overwritten(
+    changed: str, place: Path, sam2: Path, tmp_path: Path
+) -> None:
     assert segment(place, sam2).exit_code == 0
-    result = segment(place, place / "no_sam2")
-    assert result.exit_code == 0 and result.stdout.splitlines()[-1] == "0 cut out, 3 already there, 0 failed."
+    words, masks, sentence = [], "masks", "1 pictures made of other files (cleo.png)"
+    if changed == "prompt":
+        words, sentence = ["--prompt", "points"], "pictures made with prompt box, and now it is points"
+    elif changed == "sam2":
+        shutil.copytree(sam2, place / "other")
+        config = (sam2 / "config.json").read_text()
+        (place / "other" / "config.json").write_text(config + "\n")
+        sam2, sentence = place / "other", "pictures made with sam2 tiny ("
+    elif changed == "a mask":
+        mask((5, 20, 50, 70)).save(place / "masks" / "cleo.png")
+    elif changed == "one mask for all":
+        masks, sentence = "mask.png", "2 pictures made of other files (ben.png)"  # anna's own mask is the same
+    elif changed == "a picture":
+        shutil.copy(place / "pictures" / "ben.jpg", place / "pictures" / "cleo.jpg")
+    else:
+        (place / "out" / NAME).unlink()
+        sentence = f"anna.png and no {NAME} that tells how it was made"
+    before = written(place / "out")
+    told = last_error(segment(place, sam2, *words, masks=masks))
+    assert told.startswith(f"error: {place / 'out'} holds {sentence}") and told.endswith(
+        ": choose another --out, or make them again with --overwrite."
+    )
+    assert written(place / "out") == before
+    assert segment(place, sam2, *words, "--overwrite", masks=masks).exit_code == 0
+    result = segment(place, sam2, *words, masks=masks)
+    assert result.stdout.splitlines()[-1] == "0 cut out, 3 already there, 0 failed."
+
+
+def test_more_pictures_come_in_beside_those_that_are_there_and_the_record_names_no_place(
+    place: Path, sam2: Path
+) -> None:
+    assert segment(place, sam2).exit_code == 0
+    shutil.copy(place / "pictures" / "cleo.jpg", place / "pictures" / "dora.jpg")
+    shutil.copy(place / "masks" / "cleo.png", place / "masks" / "dora.png")
+    assert segment(place, sam2).stdout.splitlines()[-1] == "1 cut out, 3 already there, 0 failed."
+    record = json.loads((place / "out" / NAME).read_text())
+    assert list(record["inputs"]) == ["anna.png", "ben.png", "cleo.png", "dora.png"]
+    assert record["inputs"]["cleo.png"] == record["inputs"]["dora.png"] != record["inputs"]["ben.png"]
+    assert record["settings"]["prompt"] == "box" and str(place) not in (place / "out" / NAME).read_text()
+    (place / "out" / NAME).write_text("{")
+    assert f"{place / 'out' / NAME} cannot be read" in last_error(segment(place, sam2))
+
+
+def test_an_overwriting_run_that_is_stopped_leaves_none_of_the_pictures_before(place: Path) -> None:
+    tasks = [Task(place / "pictures" / f"{name}.jpg", place / "mask.png", place / f"{name}.png") for name in NAMES]
+    work_through(tasks, lambda: lambda task: task.out.write_bytes(b"one"), False, "working", {"of": "one"})  # type: ignore[return-value]
+
+    def stop(task: Task) -> None:
+        if task.out.stem == "ben":
+            raise KeyboardInterrupt
+        task.out.write_bytes(b"two")
+
+    with pytest.raises(KeyboardInterrupt):
+        work_through(tasks, lambda: stop, True, "working", {"of": "two"})
+    assert [task.out.exists() for task in tasks] == [True, False, False]
+    work_through(tasks, lambda: lambda task: task.out.write_bytes(b"two"), False, "working", {"of": "two"})  # type: ignore[return-value]
+    assert {task.out.read_bytes() for task in tasks} == {b"two"}
 
 
 def test_pictures_without_a_mask_are_all_listed_before_anything_starts(place: Path) -> None:
@@ -214,7 +281,7 @@ def test_a_defect_of_ours_and_a_lack_of_memory_cost_one_picture_each(
             raise MemoryError
         task.out.write_bytes(b"done")
 
-    report = work_through(tasks, lambda: write, False, "working")
+    report = work_through(tasks, lambda: write, False, "working", {})
     assert report.done == [tmp_path / "out" / "cleo.png"] and report.done[0].read_bytes() == b"done"
     assert report.failed == {
         "anna.jpg": "It failed unexpectedly ('surprise'): please report this.",
@@ -291,6 +358,10 @@ def test_adapting_resumes_and_tells_wrong_words(others: Path) -> None:
     assert adapt(others, "tryoffanyone", "--overwrite").stdout.splitlines()[-1].startswith("3 adapted")
     assert (others / "out" / "ben.png").read_bytes() != b"kept"
     assert adapt(others, "cfld").exit_code == 2
+    words = ("--method", "tryoffdiff", "--reference", others / "garments", "--out", others / "out")
+    assert "holds pictures made with method tryoffanyone, and now it is tryoffdiff: " in last_error(
+        invoke("adapt", others / "tryoffdiff", *words)
+    )
     words = ("--method", "tryoffdiff", "--out", others / "out", "--reference", others / "none")
     assert last_error(invoke("adapt", others / "tryoffdiff", *words)) == (
         f"error: {others / 'none'} is no folder: name one that holds pictures."

@@ -1,5 +1,6 @@
 """Run mechanics: configs, logs, checkpoints, random state."""
 
+import locale
 import random
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from torch import nn
 from igr_core.errors import IGRError
 from training.config import OptimizerConfig
 from training.provenance import ROOT
+from training.report import fill_markers
 from training.run import (
     Average,
     RunFolder,
@@ -24,6 +26,7 @@ from training.run import (
     save_checkpoint,
     seed_everything,
     step_generator,
+    write_text,
 )
 
 
@@ -51,6 +54,23 @@ def test_config_file(tmp_path: Path) -> None:
             load_config(Settings, path)
     with pytest.raises(IGRError, match="missing.yaml"):
         load_config(Settings, tmp_path / "missing.yaml")
+
+
+def test_text_files_are_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    page, config = tmp_path / "page.md", tmp_path / "config.yaml"
+    config.write_bytes("# 5° turned\nsteps: 7\n".encode())
+    before = locale.setlocale(locale.LC_CTYPE)
+    locale.setlocale(locale.LC_CTYPE, "C")  # its encoding has neither the sign of degrees nor arrows
+    try:
+        write_text(page, "5° <!-- evidence:a --><!-- /evidence:a -->")
+        fill_markers(page, "a", "SSIM ↑")
+        assert load_config(Settings, config).steps == 7
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    assert page.read_bytes().decode() == "5° <!-- evidence:a -->\nSSIM ↑\n<!-- /evidence:a -->"
+    config.write_bytes(b"# 5\xb0\n")
+    with pytest.raises(IGRError, match="not valid YAML"):
+        load_config(Settings, config)
 
 
 def test_random_state_is_exact() -> None:

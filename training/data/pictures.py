@@ -14,7 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from igr_core.errors import IGRError
-from igr_core.images import MAX_PIXELS, MIN_SIDE, PICTURE_SUFFIXES
+from igr_core.images import MAX_PIXELS, MIN_SIDE, PICTURE_SUFFIXES, over_white
 
 from .parsing import LabelTable, Parsing, read_labels
 
@@ -92,11 +92,7 @@ def size_of(data: bytes, name: str) -> tuple[int, int]:
 
 def photo_of(data: bytes, name: str) -> Image.Image:
     """A photo or garment as RGB: grey pictures in three channels, transparency on white."""
-    image = _eight_bits(decode(data, name))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return over_white(_eight_bits(decode(data, name)))
 
 
 def mask_of(data: bytes, name: str, size: tuple[int, int]) -> Image.Image:

@@ -22,8 +22,9 @@ import numpy as np
 from PIL import Image
 
 from igr_core.errors import IGRError
+from igr_core.images import over_white
 
-from .folders import RATIO_SLACK, over_white
+from .folders import RATIO_SLACK, load_picture
 
 Size = tuple[int, int]
 _STRETCHED = (384, 512)
@@ -76,18 +77,8 @@ def adapted(path: Path, method: str, reference: Path) -> Image.Image:
 
     Raises IGRError naming the file that cannot be read, or a picture whose shape the method's code does not write.
     """
-    picture, size = _opened(path), _opened(reference).size
+    picture, size = load_picture(path), load_picture(reference).size
     try:
         return METHODS[method](picture, size)
     except IGRError as error:
         raise IGRError(f"{path} {error}") from error
-
-
-def _opened(path: Path) -> Image.Image:
-    """A picture, read to its end, as a truncated one opens without complaint."""
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise IGRError(f"{path} cannot be read ({error}): write it again.") from error

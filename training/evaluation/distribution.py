@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,19 +17,19 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file, make_folder, sha256
+from igr_core.files import atomic_file, make_folder
 from igr_core.restore import GarmentRestorer, encode_crop
 
 from .folders import PictureList, picture_list, read_picture
 from .protocols import Protocol
-from .weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, UNREADABLE, WeightsFile, WeightsFolder
+from .weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, UNREADABLE, WeightsFile, WeightsFolder, file_sha256
 
 BATCH = 16
 """Pictures that go through a network together."""
 MIN_PICTURES = 3
 """Smallest set that distribution metrics are computed of."""
 KID_SUBSETS = 100
-"""Subsets that KID's mean and spread are taken over, as both libraries do."""
+"""Subsets that torch-fidelity's KID is the mean over, as clean-fid's is by itself."""
 KID_SUBSET_SIZE = 1000
 """Pictures in such a subset; half of the smaller set where it has fewer than that."""
 _MODULES = {"torch-fidelity": "torch_fidelity", "clean-fid": "cleanfid"}
@@ -43,7 +44,7 @@ class Spread:
     value: float
     """The metric; KID is the mean over subsets."""
     spread: float | None
-    """Standard deviation over KID's subsets; None for FID, which has none."""
+    """Standard deviation over KID's subsets by torch-fidelity; None for FID, and for clean-fid, which tells none."""
     n: int
     """Pictures in the generated set; FID is biased upward where there are few."""
     n_reference: int
@@ -60,8 +61,10 @@ class Network:
     """`torch-fidelity` or `clean-fid`."""
     weights: WeightsFile | Path
     """What it is read from; a path for a bundle."""
-    load: Callable[[Path], Extract]
-    """Reads it."""
+    load: Callable[[Path, torch.device], Extract]
+    """Reads it onto a device."""
+    beside: tuple[str, ...] = ()
+    """Libraries that it needs besides its own."""
 
     def path(self, folder: WeightsFolder) -> Path:
         """Where its weights lie; IGRError where they do not."""
@@ -73,11 +76,11 @@ class Network:
 
     def sha256(self, folder: WeightsFolder) -> str:
         """Hash of its weights."""
-        return sha256(self.path(folder)) if isinstance(self.weights, Path) else folder.sha256(self.weights)
+        return file_sha256(self.path(folder))
 
     def check(self, folder: WeightsFolder) -> None:
         """Raise IGRError where its weights or the libraries of its metrics are not there."""
-        for library in dict.fromkeys((self.library, "torch-fidelity")):  # the latter has KID for all
+        for library in (self.library, *self.beside):
             if find_spec(_MODULES[library]) is None:
                 raise IGRError(f"{self.name} of this protocol is {library}'s: pip install {library}.")
         self.path(folder)
@@ -125,9 +128,10 @@ class DistributionScorer:
         weights: WeightsFolder,
         cache: Path | None = None,
         encoder: Path | None = None,
+        device: torch.device = torch.device("cpu"),
     ) -> None:
         """`wanted`: names of distribution_metrics; what cannot run is told in `skipped`. `encoder` is the bundle whose
-        image encoder encoder_fd looks through."""
+        image encoder encoder_fd looks through; networks run on `device`."""
         wanted = set(wanted)
         self.protocol = protocol
         """How pictures are compared."""
@@ -135,7 +139,7 @@ class DistributionScorer:
         """A sentence for each wanted metric that cannot run here."""
         self.used: dict[str, DistributionMetric] = {}
         """Those that run."""
-        self._weights, self._cache = weights, cache
+        self._weights, self._cache, self._device = weights, cache, device
         self._loaded: dict[str, Extract] = {}
         for metric in (*distribution_metrics(protocol), *encoder_metrics(encoder)):
             if metric.name not in wanted:
@@ -159,14 +163,17 @@ class DistributionScorer:
                     self._features(metric.network, paths, listed)
                     for paths, listed in zip((generated, reference), lists, strict=True)
                 )
-                found[name] = kernel_distance(one, other) if name == "kid" else self._frechet(metric, one, other)
+                found[name] = self._distance(metric, one, other)
             except IGRError as error:
                 del self.used[name]
                 self.skipped[name] = str(error)
         return found
 
-    def _frechet(self, metric: DistributionMetric, one: np.ndarray, other: np.ndarray) -> Spread:
-        formula = _clean_frechet if metric.network.library == "clean-fid" else frechet_distance
+    def _distance(self, metric: DistributionMetric, one: np.ndarray, other: np.ndarray) -> Spread:
+        clean = metric.network.library == "clean-fid"
+        if metric.name == "kid":
+            return clean_kernel_distance(one, other) if clean else kernel_distance(one, other)
+        formula = _clean_frechet if clean else frechet_distance
         return Spread(formula(one, other), None, len(one), len(other))
 
     def _features(self, network: Network, paths: Sequence[Path], listed: PictureList) -> np.ndarray:
@@ -175,10 +182,11 @@ class DistributionScorer:
         if self._cache is not None:
             key = f"{network.name} {network.sha256(self._weights)} {self.protocol.size} {listed.sha256}"
             file = self._cache / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
-            if file.is_file():
-                return np.load(file)
+            kept = _kept_features(file, listed.count)
+            if kept is not None:
+                return kept
         if network.name not in self._loaded:
-            self._loaded[network.name] = load_network(network, network.path(self._weights))
+            self._loaded[network.name] = load_network(network, network.path(self._weights), self._device)
         features = extract(self._loaded[network.name], paths, self.protocol.size, network.name)
         if file is not None:
             make_folder(file.parent)
@@ -187,12 +195,22 @@ class DistributionScorer:
         return features
 
 
-def load_network(network: Network, path: Path) -> Extract:
+def _kept_features(file: Path, count: int) -> np.ndarray | None:
+    """Features of `count` pictures from a file of the cache; None where there is none that is whole."""
+    try:
+        with file.open("rb") as handle:
+            features = np.load(handle)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
+    return features if isinstance(features, np.ndarray) and features.ndim == 2 and len(features) == count else None
+
+
+def load_network(network: Network, path: Path, device: torch.device = torch.device("cpu")) -> Extract:
     """Read a network from its file; IGRError for a file that holds another one or none."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # files are published as TorchScript
-            return network.load(path)
+            return network.load(path, device)
     except IGRError:
         raise
     except (*UNREADABLE, AssertionError) as error:
@@ -208,9 +226,9 @@ def extract(network: Extract, paths: Sequence[Path], size: tuple[int, int] | Non
     for start in tqdm(range(0, len(paths), BATCH), desc=f"{title}: {paths[0].parent.name}", unit="batch", leave=False):
         pictures = [read_picture(path, size) for path in paths[start : start + BATCH]]
         if len({picture.shape for picture in pictures}) == 1:
-            found.append(network(torch.stack(pictures)))
+            found.append(network(torch.stack(pictures)).cpu())
         else:
-            found += [network(picture[None]) for picture in pictures]
+            found += [network(picture[None]).cpu() for picture in pictures]
     return torch.cat(found).double().numpy()
 
 
@@ -248,38 +266,51 @@ def kernel_distance(one: np.ndarray, other: np.ndarray) -> Spread:
     return Spread(found[KEY_METRIC_KID_MEAN], found[KEY_METRIC_KID_STD], len(one), len(other))
 
 
-def _fidelity(name: str, feature: str) -> Callable[[Path], Extract]:
-    def load(path: Path) -> Extract:
+def clean_kernel_distance(one: np.ndarray, other: np.ndarray) -> Spread:
+    """KID of features (N, D) and (M, D) by clean-fid: subsets as large as the smaller set, up to 1,000; no spread."""
+    from cleanfid.fid import kernel_distance as clean
+
+    before = np.random.get_state()
+    np.random.seed(0)  # the library draws its subsets from NumPy's own generator: numbers are to repeat
+    try:
+        value = clean(one, other, num_subsets=KID_SUBSETS, max_subset_size=KID_SUBSET_SIZE)
+    finally:
+        np.random.set_state(before)
+    return Spread(value, None, len(one), len(other))
+
+
+def _fidelity(name: str, feature: str) -> Callable[[Path, torch.device], Extract]:
+    def load(path: Path, device: torch.device) -> Extract:
         from torch_fidelity.utils import create_feature_extractor
 
         network = create_feature_extractor(
             name, [feature], cuda=False, feature_extractor_weights_path=str(path), verbose=False
-        )
-        return lambda pictures: network(pictures)[0]
+        ).to(device)
+        return lambda pictures: network(pictures.to(device))[0]
 
     return load
 
 
-def _clean_inception(path: Path) -> Extract:
+def _clean_inception(path: Path, device: torch.device) -> Extract:
     from cleanfid.inception_torchscript import InceptionV3W
     from cleanfid.resize import build_resizer
 
-    network, resize = InceptionV3W(str(path.parent), download=False), build_resizer("clean")
+    network, resize = InceptionV3W(str(path.parent), download=False).to(device), build_resizer("clean")
 
     def features(pictures: Tensor) -> Tensor:
         resized = [torch.from_numpy(resize(one.permute(1, 2, 0).numpy())).permute(2, 0, 1) for one in pictures]
-        return network(torch.stack(resized))
+        return network(torch.stack(resized).to(device))
 
     return features
 
 
-def _clean_clip(path: Path) -> Extract:
+def _clean_clip(path: Path, device: torch.device) -> Extract:
     """Clean-fid's resizing of CLIP-FID (shorter side 224, bicubic, centre) before the same published network."""
     from torchvision.transforms.functional import center_crop, to_pil_image
     from torchvision.transforms.functional import resize as resize_picture
     from torchvision.transforms.transforms import InterpolationMode
 
-    network = _fidelity("clip-vit-b-32", "clip")(path)
+    network = _fidelity("clip-vit-b-32", "clip")(path, device)
 
     def features(pictures: Tensor) -> Tensor:
         resized = []
@@ -291,8 +322,8 @@ def _clean_clip(path: Path) -> Extract:
     return features
 
 
-def _bundle_encoder(path: Path) -> Extract:
-    restorer = GarmentRestorer.from_bundle(path)
+def _bundle_encoder(path: Path, device: torch.device) -> Extract:
+    restorer = GarmentRestorer.from_bundle(path, str(device))
     encoder = restorer.image_encoder
     if encoder is None:
         raise IGRError(f"{path} has no image encoder: name a bundle that has one.")
@@ -300,7 +331,7 @@ def _bundle_encoder(path: Path) -> Extract:
     def features(pictures: Tensor) -> Tensor:
         height, width = pictures.shape[-2:]
         side, x, y = max(height, width), max(height - width, 0) // 2, max(width - height, 0) // 2
-        square = F.pad(pictures.float() / 255, (x, side - width - x, y, side - height - y), value=1.0)
+        square = F.pad(pictures.to(device).float() / 255, (x, side - width - x, y, side - height - y), value=1.0)
         size = encoder.config.image_size
         crop = F.interpolate(square, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
         return encode_crop(encoder, crop, "linear")
@@ -311,4 +342,4 @@ def _bundle_encoder(path: Path) -> Extract:
 FIDELITY_INCEPTION = Network("inception", "torch-fidelity", INCEPTION, _fidelity("inception-v3-compat", "2048"))
 FIDELITY_CLIP = Network("clip", "torch-fidelity", CLIP_B32, _fidelity("clip-vit-b-32", "clip"))
 CLEAN_INCEPTION = Network("inception, clean-fid", "clean-fid", INCEPTION_SCRIPT, _clean_inception)
-CLEAN_CLIP = Network("clip, clean-fid", "clean-fid", CLIP_B32, _clean_clip)
+CLEAN_CLIP = Network("clip, clean-fid", "clean-fid", CLIP_B32, _clean_clip, ("torch-fidelity",))

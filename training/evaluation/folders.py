@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
-from igr_core.images import MAX_PIXELS, PICTURE_SUFFIXES
+from igr_core.images import MAX_PIXELS, PICTURE_SUFFIXES, over_white
 
 MIN_SIDE = 32
 """Pictures with a shorter side than this are refused: the smallest that every network takes."""
@@ -142,14 +142,23 @@ def read_picture(path: Path, size: tuple[int, int] | None = None) -> Tensor:
 
     Raises IGRError for a file that cannot be read.
     """
-    try:
-        with _opened(path) as opened:
-            picture = over_white(opened)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise IGRError(f"{path} cannot be read ({error}): write it again.") from error
+    picture = over_white(load_picture(path))
     if size is not None and picture.size != size:
         picture = picture.resize(size, Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+
+
+def load_picture(path: Path) -> Image.Image:
+    """A picture as its file has it, read to its end, as a truncated one opens without complaint.
+
+    Raises IGRError for a file that cannot be read.
+    """
+    try:
+        with _opened(path) as picture:
+            picture.load()
+            return picture
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise IGRError(f"{path} cannot be read ({error}): write it again.") from error
 
 
 @contextmanager
@@ -159,11 +168,3 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(path) as picture:
             yield picture
-
-
-def over_white(picture: Image.Image) -> Image.Image:
-    """A picture in colour, transparency over white."""
-    if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
-        return picture.convert("RGB")
-    white = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")

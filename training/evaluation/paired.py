@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from igr_core.errors import IGRError
@@ -17,7 +18,7 @@ from igr_core.flood import border, flood
 from training import metrics as own
 
 from .protocols import Protocol
-from .weights import ALEXNET, UNREADABLE, VGG16, WeightsFile, WeightsFolder
+from .weights import ALEXNET, DISTS, LPIPS_ALEX, LPIPS_VGG, UNREADABLE, VGG16, WeightsFile, WeightsFolder
 
 OWN = ("texture_agreement", "masked_l1", "garment_psnr", "invented", "missing")
 """This project's metrics inside the garment's silhouette (training.metrics); they need no weights."""
@@ -40,17 +41,19 @@ class PairedMetric:
     """`torchmetrics` or `pyiqa`."""
     weights: tuple[WeightsFile, ...] = ()
     """Files that its network is read from."""
+    head: WeightsFile | None = None
+    """File that `library` takes its calibrated head from, one of `weights`; None where the library brings it along."""
 
-    def build(self, weights: WeightsFolder) -> Compare:
-        """Load it. Raises MissingWeights, and IGRError where its library is not installed."""
+    def build(self, weights: WeightsFolder, device: torch.device = torch.device("cpu")) -> Compare:
+        """Load it onto a device. Raises MissingWeights, and IGRError where its library is not installed."""
         if find_spec(self.library) is None:
             raise IGRError(f"{self.name} of this protocol is {self.library}'s: pip install {self.library}.")
         for file in self.weights:
             weights.path(file)
         try:
             with weights.as_hub():
-                return _BUILDERS[self.library](self.name)
-        except UNREADABLE as error:  # pyiqa fetches heads of its own
+                return _BUILDERS[self.library](self.name, weights.path(self.head) if self.head else None, device)
+        except UNREADABLE as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             files = ", ".join(file.name for file in self.weights) or "its files"
             raise IGRError(
@@ -61,19 +64,25 @@ class PairedMetric:
 def paired_metrics(protocol: Protocol) -> list[PairedMetric]:
     """The paper's paired metrics as a protocol computes them, in the order of tables."""
     library = protocol.paired
-    return [
-        PairedMetric("ssim", library),
-        PairedMetric("lpips_alex", library, (ALEXNET,)),
-        PairedMetric("lpips_vgg", library, (VGG16,)),
-        PairedMetric("dists", library, (VGG16,)),
-    ]
+    networks = {"lpips_alex": (ALEXNET, LPIPS_ALEX), "lpips_vgg": (VGG16, LPIPS_VGG), "dists": (VGG16, DISTS)}
+    if library == "torchmetrics":  # the same heads lie in the package
+        found = [PairedMetric(name, library, (trunk,)) for name, (trunk, _) in networks.items()]
+    else:
+        found = [PairedMetric(name, library, files, files[-1]) for name, files in networks.items()]
+    return [PairedMetric("ssim", library), *found]
 
 
 class PairedScorer:
     """The wanted metrics of a protocol, those that can run here."""
 
-    def __init__(self, protocol: Protocol, wanted: Iterable[str], weights: WeightsFolder) -> None:
-        """`wanted`: names of paired_metrics and OWN; what cannot run is told in `skipped`."""
+    def __init__(
+        self,
+        protocol: Protocol,
+        wanted: Iterable[str],
+        weights: WeightsFolder,
+        device: torch.device = torch.device("cpu"),
+    ) -> None:
+        """`wanted`: names of paired_metrics and OWN; what cannot run is told in `skipped`. Networks run on `device`."""
         wanted = set(wanted)
         self.protocol = protocol
         """How pictures are compared."""
@@ -87,7 +96,7 @@ class PairedScorer:
             if metric.name not in wanted:
                 continue
             try:
-                self._compare[metric.name] = metric.build(weights)
+                self._compare[metric.name] = metric.build(weights, device)
                 self.used[metric.name] = metric
             except IGRError as error:
                 self.skipped[metric.name] = str(error)
@@ -140,7 +149,7 @@ def _unit(picture: Tensor) -> Tensor:
     return picture.float() / 255 if picture.dtype == torch.uint8 else picture.float()
 
 
-def _torchmetrics(name: str) -> Compare:
+def _torchmetrics(name: str, head: Path | None, device: torch.device) -> Compare:
     from torchmetrics.functional.image import structural_similarity_index_measure
     from torchmetrics.functional.image.dists import DISTSNetwork
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
@@ -148,19 +157,29 @@ def _torchmetrics(name: str) -> Compare:
     if name == "ssim":
         return partial(structural_similarity_index_measure, data_range=1.0)  # type: ignore[return-value]
     if name == "dists":
-        return DISTSNetwork().eval()
+        return _on(DISTSNetwork(), device)
     net: Literal["alex", "vgg"] = "alex" if name == "lpips_alex" else "vgg"
-    return LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=True).eval()
+    return _on(LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=True), device)
 
 
-def _pyiqa(name: str) -> Compare:
+def _on(network: nn.Module, device: torch.device) -> Compare:
+    network = network.eval().to(device)
+    return lambda one, other: network(one.to(device), other.to(device))
+
+
+def _pyiqa(name: str, head: Path | None, device: torch.device) -> Compare:
     import pyiqa  # type: ignore[import-not-found]
 
     names = {"ssim": "ssim", "lpips_alex": "lpips", "lpips_vgg": "lpips-vgg", "dists": "dists"}
-    return pyiqa.create_metric(names[name], device="cpu")
+    if head is None:  # SSIM, which has no network
+        return pyiqa.create_metric(names[name], device="cpu")
+    return _on(pyiqa.create_metric(names[name], device=device, pretrained_model_path=str(head)), device)
 
 
-_BUILDERS: dict[str, Callable[[str], Compare]] = {"torchmetrics": _torchmetrics, "pyiqa": _pyiqa}
+_BUILDERS: dict[str, Callable[[str, Path | None, torch.device], Compare]] = {
+    "torchmetrics": _torchmetrics,
+    "pyiqa": _pyiqa,
+}
 _OWN: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "texture_agreement": own.texture_agreement,
     "masked_l1": own.masked_l1,

@@ -108,6 +108,8 @@ class Result:
     """Versions."""
     revision: str
     """Commit of this code."""
+    silhouettes: PictureList | None = None
+    """Masks that told garment from background; None where what is not white background counted as garment."""
     known: dict[str, Any] = field(default_factory=dict)
     """What else is known: bundle, guidance, steps, data set."""
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from igr_core.bundle import Bundle
@@ -15,7 +16,7 @@ from training.provenance import revision
 from training.statistics import mean_interval
 
 from .distribution import DistributionScorer
-from .folders import PictureList, faults, pair_up, picture_list, pictures_in, read_picture
+from .folders import PictureList, faults, folder_name, load_picture, pair_up, picture_list, pictures_in, read_picture
 from .paired import PairedScorer
 from .protocols import Protocol
 from .results import ENCODER, METRICS, Paired, Result, check_metrics, library_versions
@@ -24,6 +25,8 @@ from .weights import WeightsFile, WeightsFolder
 Files = list[Path]
 MIN_PAIRS = 2
 """Below this there is no interval."""
+NAMED = 3
+"""So many of the files that were left out a result names; the rest it counts."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Scoring:
     """Folder of masks of the flat garments, by name; without it what is not white background counts as garment."""
     skip_bad: bool = False
     """Score what fits although some files do not."""
+    device: torch.device = torch.device("cpu")
+    """Where the metrics' networks run."""
     tell: Callable[[str], None] = lambda sentence: None
     """Where sentences about single files go."""
 
@@ -68,12 +73,13 @@ def score_folders(
     Pairs are found by name (without suffix). `unpaired` compares the sets alone, as the paper does for StreetTryOn.
     Raises IGRError where files do not fit (each told of before), unless scoring.skip_bad.
     """
-    names, one, other = _matched(scoring, generated, reference, unpaired)
+    names, one, other, left_out = _matched(scoring, generated, reference, unpaired)
+    masks = _silhouettes(scoring.silhouettes, names)
     wanted = [metric for metric in scoring.metrics if scoring.encoder is not None or metric not in ENCODER]
-    paired = PairedScorer(scoring.protocol, () if unpaired else wanted, scoring.weights)
-    sets = DistributionScorer(scoring.protocol, wanted, scoring.weights, scoring.cache, scoring.encoder)
+    paired = PairedScorer(scoring.protocol, () if unpaired else wanted, scoring.weights, scoring.device)
+    sets = DistributionScorer(scoring.protocol, wanted, scoring.weights, scoring.cache, scoring.encoder, scoring.device)
     lists = picture_list(one), picture_list(other)
-    pairs, spreads = _score_pairs(scoring, paired, names, one, other), sets.score(one, other)
+    pairs, spreads = _score_pairs(scoring, paired, names, one, other, masks), sets.score(one, other)
     files = _weights_files(paired, sets)
     return Result(
         name=name,
@@ -85,16 +91,20 @@ def score_folders(
         paired=pairs,
         distribution=spreads,
         skipped=paired.skipped | sets.skipped,
-        warnings=tuple(_warnings(scoring, *lists, files, unpaired)),
-        weights={file.name: scoring.weights.sha256(file) for file in files},
+        warnings=(*_left_out(left_out), *_warnings(scoring, *lists, files, unpaired)),
+        weights={file.name: scoring.weights.sha256(file) for file in files} | _bundles(scoring, sets),
         libraries=library_versions(),
         revision=revision(),
+        silhouettes=picture_list([masks[name] for name in names]) if masks else None,
         known=known or {},
     )
 
 
-def _matched(scoring: Scoring, generated: Path, reference: Path, unpaired: bool) -> tuple[list[str], Files, Files]:
-    """Names of the pairs (none where unpaired) and the files to score, generated and reference, in order of names."""
+def _matched(
+    scoring: Scoring, generated: Path, reference: Path, unpaired: bool
+) -> tuple[list[str], Files, Files, list[str]]:
+    """Names of the pairs (none where unpaired), the files to score, generated and reference, in order of names, and
+    FOLDER/FILE of each that does not fit."""
     ours, theirs = pictures_in(generated), pictures_in(reference)
     names, problems = ([], []) if unpaired else pair_up(ours, theirs)
     bad = [faults(ours, None if unpaired else theirs), faults(theirs)]
@@ -113,14 +123,24 @@ def _matched(scoring: Scoring, generated: Path, reference: Path, unpaired: bool)
         files = [[paths[name] for name in names] for paths in (ours, theirs)]
     if min(map(len, files)) < MIN_PAIRS:
         raise IGRError(f"{generated} and {reference} have {min(map(len, files))} pictures to compare: 2 are needed.")
-    return names, files[0], files[1]
+    unscored = [
+        f"{folder_name(path.parent)}/{path.name}"
+        for paths, others, found in zip((ours, theirs), (theirs, ours), bad, strict=True)
+        for name, path in paths.items()
+        if name in found or not (unpaired or name in others)
+    ]
+    return names, files[0], files[1], unscored
 
 
 def _score_pairs(
-    scoring: Scoring, scorer: PairedScorer, names: list[str], generated: Files, reference: Files
+    scoring: Scoring,
+    scorer: PairedScorer,
+    names: list[str],
+    generated: Files,
+    reference: Files,
+    masks: dict[str, Path],
 ) -> dict[str, Paired]:
     values: dict[str, list[float]] = {metric: [] for metric in scorer.names}
-    masks = _silhouettes(scoring.silhouettes, names)
     pairs = list(zip(names, generated, reference, strict=True)) if scorer.names else []
     title = f"scoring {generated[0].parent.name}"
     for name, one, other in tqdm(pairs, desc=title, unit="pair", disable=not pairs, leave=False):
@@ -139,13 +159,15 @@ def _score_pairs(
 
 
 def _silhouettes(folder: Path | None, names: list[str]) -> dict[str, Path]:
-    """Masks by name; IGRError where a folder is named and lacks one."""
-    if folder is None:
+    """Masks by name; none where no pairs are scored. IGRError where one is missing or cannot be read."""
+    if folder is None or not names:
         return {}
     masks = pictures_in(folder)
     missing = [name for name in names if name not in masks]
     if missing:
         raise IGRError(f"{folder} has no mask of {missing[0]} and {len(missing) - 1} others: leave --silhouettes out.")
+    for name in names:
+        load_picture(masks[name])
     return masks
 
 
@@ -154,6 +176,20 @@ def _weights_files(paired: PairedScorer, sets: DistributionScorer) -> list[Weigh
     files = [file for metric in paired.used.values() for file in metric.weights]
     files += [one for one in (metric.network.weights for metric in sets.used.values()) if isinstance(one, WeightsFile)]
     return list(dict.fromkeys(files))
+
+
+def _bundles(scoring: Scoring, sets: DistributionScorer) -> dict[str, str]:
+    """Hash by name of each bundle that was looked through."""
+    networks = [metric.network for metric in sets.used.values()]
+    return {one.weights.name: one.sha256(scoring.weights) for one in networks if isinstance(one.weights, Path)}
+
+
+def _left_out(files: list[str]) -> list[str]:
+    """A sentence where files were left out."""
+    if not files:
+        return []
+    more = f" and {len(files) - NAMED} others" if len(files) > NAMED else ""
+    return [f"Files that did not fit and were left out: {len(files)} ({', '.join(files[:NAMED])}{more})."]
 
 
 def _warnings(

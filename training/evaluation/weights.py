@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -62,6 +63,29 @@ def _clip_b32() -> str:
     return MODEL_URLS["clip-vit-b-32"]
 
 
+def _pyiqa_lpips(net: str) -> Callable[[], str]:
+    def address() -> str:
+        from pyiqa.archs.lpips_arch import default_model_urls  # type: ignore[import-not-found]
+
+        return default_model_urls[f"0.1_{net}"]
+
+    return address
+
+
+def _pyiqa_dists() -> str:
+    from pyiqa.archs.dists_arch import default_model_urls  # type: ignore[import-not-found]
+
+    return default_model_urls["url"]
+
+
+def _kept_by_pyiqa(name: str, same: str) -> tuple[Path, ...]:
+    """Pyiqa's own cache, and the same bytes in the package of torchmetrics where that is installed."""
+    spec = find_spec("torchmetrics")
+    packages = spec.submodule_search_locations or () if spec is not None else ()
+    inside = (Path(package) / "functional" / "image" / same for package in packages)
+    return (Path(torch.hub.get_dir()) / "pyiqa" / name, *inside)
+
+
 _CLIP_SHA256 = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
 ALEXNET = WeightsFile("alexnet-owt-7be5be79.pth", "7be5be79", "torchvision", _alexnet)
 VGG16 = WeightsFile("vgg16-397923af.pth", "397923af", "torchvision", _vgg16)
@@ -83,7 +107,28 @@ CLIP_B32 = WeightsFile(
         Path.home() / ".cache" / "clip" / "ViT-B-32.pt",
     ),
 )
-FILES = (ALEXNET, VGG16, INCEPTION, INCEPTION_SCRIPT, CLIP_B32)
+LPIPS_ALEX = WeightsFile(
+    "LPIPS_v0.1_alex-df73285e.pth",
+    "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+    "pyiqa",
+    _pyiqa_lpips("alex"),
+    _kept_by_pyiqa("LPIPS_v0.1_alex-df73285e.pth", "lpips_models/alex.pth"),
+)
+LPIPS_VGG = WeightsFile(
+    "LPIPS_v0.1_vgg-a78928a0.pth",
+    "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+    "pyiqa",
+    _pyiqa_lpips("vgg"),
+    _kept_by_pyiqa("LPIPS_v0.1_vgg-a78928a0.pth", "lpips_models/vgg.pth"),
+)
+DISTS = WeightsFile(
+    "DISTS_weights-f5e65c96.pth",
+    "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
+    "pyiqa",
+    _pyiqa_dists,
+    _kept_by_pyiqa("DISTS_weights-f5e65c96.pth", "dists_models/weights.pt"),
+)
+FILES = (ALEXNET, VGG16, INCEPTION, INCEPTION_SCRIPT, CLIP_B32, LPIPS_ALEX, LPIPS_VGG, DISTS)
 """All of them."""
 
 
@@ -118,8 +163,7 @@ class WeightsFolder:
 
     def sha256(self, file: WeightsFile) -> str:
         """Hash of a file that is there."""
-        path = self.path(file)
-        return _sha256(path, path.stat().st_mtime_ns)
+        return file_sha256(self.path(file))
 
     def published(self, file: WeightsFile) -> bool:
         """Whether a file that is there is the published one."""
@@ -149,6 +193,11 @@ class WeightsFolder:
             yield
         finally:
             torch.hub.set_dir(before)
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file, computed once as long as the file stays as it is."""
+    return _sha256(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=32)

@@ -25,7 +25,9 @@ from training.evaluation.distribution import (
     FIDELITY_INCEPTION,
     DistributionScorer,
     Spread,
+    clean_kernel_distance,
     distribution_metrics,
+    encoder_metrics,
     extract,
     frechet_distance,
     kernel_distance,
@@ -175,15 +177,13 @@ def test_frechet_formulas_are_the_libraries_and_agree_on_what_is_known() -> None
     assert scaled == pytest.approx(4 * np.trace(np.cov(one, rowvar=False)))  # (3 - 1)^2 of the variance
 
 
-def test_kid_is_the_mean_over_subsets_with_their_spread_and_agrees_with_clean_fid() -> None:
-    from cleanfid.fid import kernel_distance as clean
-
+def test_torch_fidelitys_kid_is_the_mean_over_subsets_with_their_spread_and_agrees_with_clean_fids() -> None:
     one, other = features(0, 60), features(1, 80, shift=0.7)
     found = kernel_distance(one, other)
     assert found == kernel_distance(one, other), "subsets are drawn from a fixed seed"
     assert (found.n, found.n_reference) == (60, 80) and found.spread is not None and found.spread > 0
-    # clean-fid takes one subset of all 60 where this takes 100 of 30: their means agree within the mean's own error.
-    assert found.value == pytest.approx(clean(one, other), abs=4 * found.spread / 10)
+    # clean-fid takes all 60 pictures where this takes 100 subsets of 30: they agree within the mean's own error.
+    assert found.value == pytest.approx(clean_kernel_distance(one, other).value, abs=4 * found.spread / 10)
     alike = kernel_distance(one, features(2, 60))
     assert alike.spread is not None and abs(alike.value) < 2 * alike.spread < found.value
 
@@ -198,6 +198,30 @@ def test_kid_takes_the_librarys_subsets_where_there_are_enough_pictures(monkeypa
     one, other = features(0, 21), features(1, 30, shift=0.3)
     wanted = kid_features_to_metric(torch.from_numpy(one), torch.from_numpy(other), kid_subset_size=20, verbose=False)
     assert kernel_distance(one, other).value == wanted["kernel_inception_distance_mean"]
+
+
+@directly
+def test_kid_of_clean_fid_protocols_is_the_librarys_own_and_repeats(weights: WeightsFolder, place: Path) -> None:
+    from cleanfid.fid import get_files_features
+    from cleanfid.fid import kernel_distance as clean
+    from cleanfid.inception_torchscript import InceptionV3W
+
+    network = InceptionV3W(str(weights.path(INCEPTION_SCRIPT).parent), download=False)
+    one, other = (
+        get_files_features([str(path) for path in paths], network, num_workers=0, device="cpu", verbose=False)
+        for paths in (files(place / "other"), files(place / "truth"))
+    )
+    np.random.seed(7)
+    before = np.random.get_state()[1].tolist()
+    found = scored(DistributionScorer(CLEAN, ("kid",), weights), place / "other", place / "truth")["kid"]
+    assert np.random.get_state()[1].tolist() == before, "the caller's random numbers stay as they were"
+    assert found.value == pytest.approx(clean(one, other), rel=1e-4)  # sets of one size: every subset is all of both
+    assert (found.spread, found.n, found.n_reference) == (None, COUNT, COUNT)
+    one, other = features(0, 60), features(1, 80, shift=0.7)
+    np.random.seed(1)
+    assert clean_kernel_distance(one, other) == clean_kernel_distance(one, other)
+    assert clean_kernel_distance(one, other).value == pytest.approx(clean(one, other), rel=0.05)
+    assert clean_kernel_distance(one, other).value != kernel_distance(one, other).value
 
 
 def test_a_scipy_that_clean_fid_cannot_call_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +243,34 @@ def test_a_cache_hit_gives_the_same_numbers_and_needs_no_network(
         again = scored(DistributionScorer(CLEAN, ("clip_fid",), weights, cache), place / "other", place / "truth")
     uncached = scored(DistributionScorer(CLEAN, ("clip_fid",), weights), place / "other", place / "truth")
     assert first == again == uncached
+
+
+def test_a_damaged_file_of_the_cache_is_computed_again(weights: WeightsFolder, place: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+
+    def number() -> Spread:
+        scorer = DistributionScorer(CLEAN, ("clip_fid",), weights, cache)
+        return scored(scorer, place / "other", place / "truth")["clip_fid"]
+
+    first = number()
+    whole = {path: path.read_bytes() for path in cache.iterdir()}
+    fewer = tmp_path / "fewer.npy"
+    np.save(fewer, np.zeros((COUNT - 1, CLIP_FEATURES)))
+    path = next(iter(whole))
+    for content in (b"", b"no array", b"PK\x03\x04 cut off", whole[path][:-40], fewer.read_bytes()):
+        path.write_bytes(content)
+        assert number() == first and path.read_bytes() == whole[path]
+
+
+def test_networks_run_on_the_given_device(weights: WeightsFolder, place: Path, tmp_path: Path) -> None:
+    """On PyTorch's meta device, which computes shapes alone: what was there cannot come back."""
+    bundle, paths = save_runnable(tmp_path / "tiny.safetensors"), files(place / "truth")
+    encoder = encoder_metrics(bundle)[0].network
+    for network in (FIDELITY_INCEPTION, FIDELITY_CLIP, encoder):
+        loaded = load_network(network, network.path(weights), torch.device("meta"))
+        with pytest.raises(RuntimeError, match="meta tensor"):
+            extract(loaded, paths, None, "")
+        assert extract(load_network(network, network.path(weights)), paths[:1], None, "").shape[0] == 1
 
 
 def test_the_cache_is_keyed_by_contents_size_library_and_weights(
@@ -251,7 +303,7 @@ def test_the_bundles_encoder_sees_squares_of_the_whole_picture(
         scored(scorer, place / name, place / "truth")["encoder_fd"].value for name in ("truth", "noisy_20", "noisy_180")
     ]
     assert abs(values[0]) < 1e-3 < values[1] < values[2]
-    encode = distribution._bundle_encoder(bundle)
+    encode = distribution._bundle_encoder(bundle, torch.device("cpu"))
     wide = torch.zeros(1, 3, 30, 60, dtype=torch.uint8)
     square = torch.full((1, 3, 60, 60), 255, dtype=torch.uint8)
     square[..., 15:45, :] = 0
@@ -288,6 +340,9 @@ def test_a_library_that_is_not_installed_is_named(weights: WeightsFolder, monkey
     monkeypatch.setitem(distribution._MODULES, "clean-fid", "module_that_is_nowhere")
     assert "pip install clean-fid." in DistributionScorer(CLEAN, ("fid",), weights).skipped["fid"]
     assert not DistributionScorer(NATIVE, ("fid",), weights).skipped
+    monkeypatch.undo()
+    monkeypatch.setitem(distribution._MODULES, "torch-fidelity", "module_that_is_nowhere")
+    assert list(DistributionScorer(CLEAN, ("fid", "kid", "clip_fid"), weights).skipped) == ["clip_fid"]
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04 cut off"], ids=["empty", "a page", "cut off"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +17,11 @@ from torch.nn import functional as F
 from tests.training.evaluation.random_weights import write_weights
 from training import metrics as own
 from training.data.synthetic import make_pair
-from training.evaluation.paired import OWN, PairedScorer, silhouette_of
+from training.evaluation import weights as weights_module
+from training.evaluation.paired import OWN, PairedScorer, paired_metrics, silhouette_of
 from training.evaluation.protocols import PROTOCOLS
 from training.evaluation.results import METRICS
-from training.evaluation.weights import ALEXNET, VGG16, WeightsFolder
+from training.evaluation.weights import ALEXNET, DISTS, LPIPS_ALEX, LPIPS_VGG, VGG16, WeightsFolder
 
 NATIVE = PROTOCOLS["native"]
 PAPER = ("ssim", "lpips_alex", "lpips_vgg", "dists")
@@ -155,6 +157,43 @@ def test_dists_has_a_size_of_its_own_where_the_protocol_gives_one_and_ssim_has_n
     assert found["dists"] == pytest.approx(scorer.score(*small)["dists"], rel=1e-5)
     assert found["dists"] != pytest.approx(whole["dists"], rel=1e-3) and found["ssim"] == whole["ssim"]
     assert PROTOCOLS["tryoffdiff"].dists_size == (256, 341)
+
+
+@pytest.mark.parametrize("name", ["lpips_alex", "lpips_vgg", "dists"])
+def test_networks_run_on_the_given_device(name: str, weights: WeightsFolder, garment: Image.Image) -> None:
+    """On PyTorch's meta device, which computes shapes alone: SSIM and this project's own stay where they were."""
+    elsewhere = PairedScorer(NATIVE, (name, "ssim", *OWN), weights, torch.device("meta"))
+    assert not elsewhere.skipped
+    with pytest.raises(RuntimeError, match="meta"):
+        elsewhere.score(unit(garment), unit(garment))
+    without = PairedScorer(NATIVE, ("ssim", *OWN), weights, torch.device("meta"))
+    assert without.score(unit(garment), unit(garment))["ssim"] == pytest.approx(1)
+
+
+def test_pyiqas_heads_are_files_of_the_weights_folder_too() -> None:
+    found = {metric.name: metric for metric in paired_metrics(PROTOCOLS["tryoffdiff"])}
+    heads = {"lpips_alex": LPIPS_ALEX, "lpips_vgg": LPIPS_VGG, "dists": DISTS}
+    for name, head in heads.items():
+        assert found[name].head is head and found[name].weights == (ALEXNET if "alex" in name else VGG16, head)
+    assert found["ssim"].weights == () and not any(metric.head for metric in paired_metrics(NATIVE))
+
+
+def test_pyiqa_reads_nothing_but_those_files(
+    weights: WeightsFolder, garment: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only where it is installed; its LPIPS and DISTS are torchmetrics' on the same files."""
+    pytest.importorskip("pyiqa")
+    for name in ("LPIPS_ALEX", "LPIPS_VGG", "DISTS"):
+        file = getattr(weights_module, name)
+        place = weights.folder / "checkpoints" / file.name
+        place.write_bytes(WeightsFolder(None).path(file).read_bytes())
+    monkeypatch.setattr(socket, "socket", lambda *_, **__: pytest.fail("it asked the network"))
+    scorer = PairedScorer(replace(NATIVE, paired="pyiqa"), PAPER, weights)
+    assert not scorer.skipped
+    one, other = unit(noisy(garment, 0.3)), unit(garment)
+    wanted = PairedScorer(NATIVE, PAPER, weights).score(one, other)
+    for name in ("lpips_alex", "lpips_vgg", "dists"):
+        assert scorer.score(one, other)[name] == pytest.approx(wanted[name], rel=1e-3)
 
 
 def test_without_weights_each_metric_that_needs_some_names_its_file_and_the_others_run(

@@ -110,7 +110,13 @@ def test_a_folder_of_silhouettes_decides_what_is_garment(place: Path) -> None:
         (place / "masks").mkdir(exist_ok=True)
         mask.save(place / "masks" / f"g{number}.png")
     found = result(place, "--silhouettes", str(place / "masks"))
+    masks = list(pictures_in(place / "masks").values())
+    assert found.silhouettes == picture_list(masks) and result(place).silhouettes is None
+    assert result(place, "--silhouettes", str(place / "masks"), "--unpaired").silhouettes is None
     assert found.paired["invented"].values == pytest.approx((13 / 16,) * 3)  # 16 lines below it, a rim of 3 less
+    (place / "masks" / "g1.png").write_bytes(b"")
+    code, output = score(place, "--silhouettes", str(place / "masks"))
+    assert code == 1 and f"{place / 'masks' / 'g1.png'} cannot be read" in output and "scoring" not in output
     (place / "masks" / "g1.png").unlink()
     code, output = score(place, "--silhouettes", str(place / "masks"))
     assert code == 1 and "has no mask of g1 " in output
@@ -184,6 +190,7 @@ def test_sets_alone_are_compared_where_there_are_no_pairs(place: Path) -> None:
     assert not found.paired and not found.names and set(found.distribution) == {"encoder_fd"}
     assert (found.distribution["encoder_fd"].n, found.distribution["encoder_fd"].n_reference) == (3, 4)
     assert len(list((place / "cache").iterdir())) == 2
+    assert found.weights == {"tiny.safetensors": sha256(bundle)}
     assert result(place, "--unpaired", "--encoder", str(bundle), "--cache", str(place / "cache")) == found
 
 
@@ -225,9 +232,18 @@ def test_what_fits_is_scored_on_request_and_the_rest_is_still_named(place: Path)
     before, sentences = result(place), spoil(place)
     code, output = score(place, "--skip-bad")
     assert code == 0 and all(sentence in output for sentence in sentences)
-    assert result(place, "--skip-bad") == before
-    for number in (0, 1):
-        (place / "mine" / f"g{number}.png").unlink()
+    found = result(place, "--skip-bad")
+    told = (
+        "Files that did not fit and were left out: 7 (mine/corrupt.png, mine/cut.png, mine/extra.png and 4 others).",
+    )
+    assert found == replace(before, warnings=told + before.warnings)
+    garment(place / "mine" / "corrupt.png", 128)
+    assert (
+        "left out: 3 (mine/cut.png, mine/grey.png, truth/bad_truth.png)."
+        in result(place, "--skip-bad", "--unpaired").warnings[0]
+    )
+    for name in ("g0", "g1", "corrupt"):
+        (place / "mine" / f"{name}.png").unlink()
     code, output = score(place, "--skip-bad")
     assert code == 1 and "have 1 pictures to compare: 2 are needed" in output
 
@@ -283,6 +299,7 @@ def test_chosen_metrics_alone_are_computed(place: Path) -> None:
         (("--metrics", "ssim,fidd"), "There is no metric 'fidd'"),
         (("--json", "result.txt"), "result.txt is to hold JSON"),
         (("--weights", "nowhere"), "nowhere is no folder"),
+        (("--device", "nonsense"), "--device nonsense cannot be used"),
         (("--encoder", "nowhere.safetensors"), "nowhere.safetensors"),
         (("--generated", "nowhere"), "nowhere is no folder"),
         (("--reference", "no_weights"), "no_weights is no folder"),

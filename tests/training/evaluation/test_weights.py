@@ -17,8 +17,11 @@ from training.evaluate import app
 from training.evaluation.weights import (
     ALEXNET,
     CLIP_B32,
+    DISTS,
     FILES,
     INCEPTION_SCRIPT,
+    LPIPS_ALEX,
+    LPIPS_VGG,
     MissingWeights,
     WeightsFile,
     WeightsFolder,
@@ -27,6 +30,8 @@ from training.evaluation.weights import (
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_names_and_hashes_are_those_of_the_address_that_the_installed_library_has(file: WeightsFile) -> None:
+    if file.library == "pyiqa":
+        pytest.importorskip("pyiqa")
     address = file.address()
     assert address.startswith("https://") and address.endswith(f"/{file.name}")
     assert file.sha256 in address or file is INCEPTION_SCRIPT
@@ -69,6 +74,15 @@ def test_without_a_folder_the_libraries_own_caches_are_looked_at(
         WeightsFolder(tmp_path).path(file)
 
 
+@pytest.mark.parametrize("file", [LPIPS_ALEX, LPIPS_VGG, DISTS], ids=lambda file: file.name)
+def test_pyiqas_heads_are_the_files_that_torchmetrics_brings_along(file: WeightsFile, tmp_path: Path) -> None:
+    found = replace(file, elsewhere=file.elsewhere[1:])  # pyiqa's own cache left out
+    assert "torchmetrics" in WeightsFolder(None).path(found).parts and WeightsFolder(None).published(found)
+    assert len(file.sha256) == 64 and file.sha256.startswith(file.name.removesuffix(".pth").rpartition("-")[2])
+    with pytest.raises(MissingWeights, match=file.name):
+        WeightsFolder(tmp_path).path(file)
+
+
 def test_the_hub_is_put_back_after_use(tmp_path: Path) -> None:
     before = torch.hub.get_dir()
     with pytest.raises(KeyError), WeightsFolder(tmp_path).as_hub():
@@ -85,7 +99,11 @@ def test_the_command_lists_every_file_its_state_hash_and_address(tmp_path: Path)
     for file in FILES:
         at = next(i for i, line in enumerate(lines) if line.startswith(f"{file.name}: "))
         state = "there, but not the published one" if file is CLIP_B32 else "missing"
-        assert lines[at : at + 3] == [f"{file.name}: {state}", f"    sha256 {file.sha256}", f"    {file.address()}"]
+        try:
+            address = file.address()
+        except ImportError:
+            address = f"pip install {file.library} to be told where it is published"
+        assert lines[at : at + 3] == [f"{file.name}: {state}", f"    sha256 {file.sha256}", f"    {address}"]
     assert lines[-1] == str(tmp_path / "checkpoints")
     done = CliRunner().invoke(app, ["weights", "--weights", str(tmp_path / "nowhere")])
     assert done.exit_code == 1 and "nowhere is no folder" in done.output
