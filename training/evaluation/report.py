@@ -157,7 +157,7 @@ def _table(results: Sequence[Result]) -> str:
     for name in metrics:
         values = [value for one in models if (value := one.value(name)) is not None]
         best[name] = (max if METRICS[name].higher_is_better else min)(values) if len(values) > 1 else None
-    head = "".join(f"<th>{_safe(METRICS[name].title)} {_arrow(name)}</th>" for name in metrics)
+    head = "".join(f"<th>{_safe(METRICS[name].title)} {METRICS[name].arrow}</th>" for name in metrics)
     body = []
     for one in (*models, *(one for one in results if one.kind == "control")):
         cells = []
@@ -280,10 +280,6 @@ def _write_csv(path: Path, head: Sequence[str], lines: Iterable[Sequence[Any]]) 
         writer = csv.writer(handle)
         writer.writerow(head)
         writer.writerows(lines)
-
-
-def _arrow(metric: str) -> str:
-    return "↑" if METRICS[metric].higher_is_better else "↓"
 
 
 def _safe(text: object) -> str:
