@@ -16,7 +16,7 @@ from igr_core.errors import IGRError
 from igr_core.files import make_folder
 
 from .command import one_sentence
-from .evaluation.running import experiment_table
+from .evaluation.running import PLACES, experiment_table, read_description, result_files
 from .report import fill_markers
 from .scoring import read_rows
 from .seeds import seeds_table
@@ -41,9 +41,8 @@ def reported(results: Path = RESULTS) -> dict[str, str]:
 
 def keep_experiment(experiment: Path, kept: Path) -> None:
     """Copy an experiment's numbers, its pictures left out, in place of an earlier one's."""
-    files = [experiment / "experiment.json", *sorted(experiment.glob("rows/*/result.json"))]
-    if not files[0].is_file() or len(files) == 1:
-        raise IGRError(f"{experiment} holds no results: python -m training.evaluate run writes them.")
+    read_description(experiment)
+    files = [experiment / "experiment.json", experiment / PLACES, *result_files(experiment)]
     shutil.rmtree(kept, ignore_errors=True)
     for file in files:
         copy = kept / file.relative_to(experiment)
