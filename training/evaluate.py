@@ -89,16 +89,17 @@ def run(
     Several processes share the restoring: torchrun --nproc-per-node 4 -m -- training.evaluate run ...
     """
     with one_sentence():
-        experiment = ExperimentRun(load_config(ExperimentConfig, config, changes or ()), out, choose_device(device))
+        settings = load_config(ExperimentConfig, config, changes or ())
+        experiment = ExperimentRun(settings, out, choose_device(device), typer.echo)
         folder = WeightsFolder(weights)
         experiment.restore()
         if experiment.rank:
             return
         results = experiment.score(folder, typer.echo)
-        text, page = experiment_table(out), write_report(out)
-    for sentence in dict.fromkeys(line for one in results for line in (*one.skipped.values(), *one.warnings)):
-        typer.echo(sentence)
-    typer.echo(f"\n{text}\n{page}")
+        for sentence in dict.fromkeys(line for one in results for line in (*one.skipped.values(), *one.warnings)):
+            typer.echo(sentence)
+        typer.echo(f"\n{experiment_table(out)}")
+        typer.echo(str(write_report(out)))
 
 
 @app.command()

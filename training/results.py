@@ -16,7 +16,7 @@ from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 
 from .command import one_sentence
-from .evaluation.running import experiment_table
+from .evaluation.running import PLACES, experiment_table, read_description, result_files
 from .report import fill_markers
 from .scoring import read_rows
 from .seeds import seeds_table
@@ -45,9 +45,8 @@ def reported(results: Path = RESULTS) -> dict[str, str]:
 
 def keep_experiment(experiment: Path, kept: Path) -> None:
     """Copy an experiment's numbers, its pictures left out, in place of an earlier one's; IGRError where it has none."""
-    files = [experiment / "experiment.json", *sorted(experiment.glob("rows/*/result.json"))]
-    if not files[0].is_file() or len(files) == 1:
-        raise IGRError(f"{experiment} holds no results: python -m training.evaluate run writes them.")
+    read_description(experiment)
+    files = [experiment / "experiment.json", experiment / PLACES, *result_files(experiment)]
     fresh = kept.with_name(f".{kept.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
     for file in files:  # beside the earlier ones, which go when all are there

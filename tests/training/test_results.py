@@ -25,14 +25,17 @@ def test_an_experiment_is_kept_without_its_pictures(tmp_path: Path) -> None:
     experiment = tmp_path / "experiment"
     (experiment / "rows" / "one" / "pictures").mkdir(parents=True)
     (experiment / "rows" / "one" / "pictures" / "a.png").write_bytes(b"")
-    with pytest.raises(IGRError, match="holds no results"):
+    with pytest.raises(IGRError, match="is no experiment"):
         keep_experiment(experiment, tmp_path / "kept")
-    (experiment / "experiment.json").write_text("{}")
+    (experiment / "experiment.json").write_text('{"title": "", "data": "", "table": "", "unpaired": false}')
+    (experiment / "rows.json").write_text('["one"]')
+    (experiment / "rows" / "left").mkdir()
+    (experiment / "rows" / "left" / "result.json").write_text("{}")
     (experiment / "rows" / "one" / "result.json").write_text("{}")
     (tmp_path / "kept" / "rows" / "older").mkdir(parents=True)
     keep_experiment(experiment, tmp_path / "kept")
     kept = sorted(path.relative_to(tmp_path / "kept").as_posix() for path in (tmp_path / "kept").rglob("*.*"))
-    assert kept == ["experiment.json", "rows/one/result.json"]
+    assert kept == ["experiment.json", "rows.json", "rows/one/result.json"]
     keep_experiment(tmp_path / "kept", tmp_path / "kept")  # what is kept already stays
     assert (tmp_path / "kept" / "rows" / "one" / "result.json").is_file()
 

@@ -68,6 +68,9 @@ class FilePairs(PairSource):
         needed = [path for path in (files.person, files.garment, mask) if path is not None]
         return [str(path) for path in needed if not path.exists()]
 
+    def photo_name(self, index: int) -> str:
+        return self.files[index].person.stem
+
     def person(self, index: int) -> Image.Image:
         path = self.files[index].person
         return photo_of(read_bytes(path), str(path))

@@ -83,6 +83,10 @@ class PairSource(ABC):
         """Which pixels of the flat picture are garment, L; None where the data set does not say."""
         return None
 
+    def photo_name(self, index: int) -> str:
+        """What the photo's file is called, without suffix; pairs of one photo share it."""
+        return self.entries[index].name.rsplit("/", 1)[-1]
+
     def labels(self, index: int) -> dict[str, str]:
         """What else is told of a pair, to look at scores by: its pattern, say; empty where nothing is told."""
         return {}
@@ -126,6 +130,9 @@ class PairSubset(PairSource):
 
     def garment_cover(self, index: int) -> Image.Image | None:
         return self.source.garment_cover(self.rows[index])
+
+    def photo_name(self, index: int) -> str:
+        return self.source.photo_name(self.rows[index])
 
     def labels(self, index: int) -> dict[str, str]:
         return self.source.labels(self.rows[index])

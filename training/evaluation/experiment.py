@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,7 +25,8 @@ class RowConfig:
     bundle: str = ""
     """Bundle to restore with; `demo` is the shipped one."""
     pictures: str = ""
-    """In place of a bundle: folder of garments, one for each pair by name (`/` in a name is `_`)."""
+    """In place of a bundle: folder of garments, one for each pair, called as its photo or as the pair (`/` in a name is
+    `_`); others in it are left out."""
     guidance: tuple[float, ...] = (1.5,)
     """Guidance scales (Eq. 2), a row of the table each."""
     reference_strength: float = 1.0
@@ -37,6 +39,8 @@ class RowConfig:
     def __post_init__(self) -> None:
         if bool(self.bundle) == bool(self.pictures):
             raise IGRError(f"Row {self.name!r} needs a bundle or a folder of pictures, and not both.")
+        if not any(letter.isalnum() for letter in self.name):
+            raise IGRError(f"Row {self.name!r} cannot be told by its name: give it letters or digits.")
         if not self.guidance:
             raise IGRError(f"Row {self.name!r} has no guidance: give a list such as [1.5].")
 
@@ -87,6 +91,14 @@ class ExperimentConfig:
         names = [row.name for row in self.rows]
         if len(set(names)) < len(names):
             raise IGRError(f"Two rows of {self.title!r} have one name: {', '.join(names)}.")
+        places = defaultdict(list)
+        for line in lines(self):
+            places[line.slug.casefold()].append(repr(line.name))
+        for place, named in places.items():
+            if len(named) > 1:
+                raise IGRError(f"Rows {' and '.join(named)} would lie in one folder, rows/{place}: rename one of them.")
+            if place in CONTROLS:
+                raise IGRError(f"Row {named[0]} has the name of a control: call it something else.")
         if "nearest" in self.controls and self.nearest is None:
             raise IGRError("The control `nearest` needs training pairs: name their data set under nearest.")
         if min(self.steps, self.batch) < 1:
@@ -98,3 +110,34 @@ class ExperimentConfig:
         if not self.encoder:
             return None
         return DEMO_BUNDLE if self.encoder == "demo" else Path(self.encoder)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: a bundle at one guidance, or a folder from elsewhere."""
+
+    row: RowConfig
+    """What it is."""
+    guidance: float | None
+    """Guidance scale; None for a folder."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        several = len(self.row.guidance) > 1 and self.guidance is not None
+        return f"{self.row.name}, guidance {self.guidance:g}" if several else self.row.name
+
+    @property
+    def slug(self) -> str:
+        """Name of its folder."""
+        return slug(self.name)
+
+
+def slug(name: str) -> str:
+    """A row's name as a folder's."""
+    return "".join(letter if letter.isalnum() or letter in "-.+" else "_" for letter in name)
+
+
+def lines(config: ExperimentConfig) -> list[Line]:
+    """The table's lines but for the controls."""
+    return [Line(row, guidance) for row in config.rows for guidance in (row.guidance if row.bundle else (None,))]

@@ -82,15 +82,15 @@ def pair_up(generated: dict[str, Path], reference: dict[str, Path]) -> tuple[lis
     return names, problems
 
 
-def faults(paths: dict[str, Path], like: dict[str, Path] | None = None) -> dict[str, str]:
+def faults(paths: dict[str, Path], like: dict[str, Path] | tuple[int, int] | None = None) -> dict[str, str]:
     """A sentence by name for each picture that cannot be scored: unreadable, grey, too small or too large to look at,
-    or of another shape than `like`'s.
+    or of another shape than `like`: other pictures by name, or one width and height.
 
     Every file is read to its end, as a truncated one opens without complaint.
     """
     found = {}
     for name, path in tqdm(paths.items(), desc=f"checking {path_name(paths)}", unit="file", leave=False):
-        sentence = _fault(path, like.get(name) if like is not None else None)
+        sentence = _fault(path, like.get(name) if isinstance(like, dict) else like)
         if sentence is not None:
             found[name] = f"{path.name}: {sentence}"
     return found
@@ -106,7 +106,7 @@ def folder_name(folder: Path) -> str:
     return Path(os.path.abspath(folder)).name
 
 
-def _fault(path: Path, like: Path | None) -> str | None:
+def _fault(path: Path, like: Path | tuple[int, int] | None) -> str | None:
     try:
         with _opened(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
@@ -121,13 +121,9 @@ def _fault(path: Path, like: Path | None) -> str | None:
         return f"is grey ({mode}): write it in colour"
     if min(size) < MIN_SIDE:
         return f"is {size[0]}x{size[1]}, smaller than {MIN_SIDE} pixels: write it larger"
-    if like is None:
+    wanted = _size_of(like) if isinstance(like, Path) else like
+    if wanted is None:
         return None
-    try:
-        with _opened(like) as other:
-            wanted = other.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None  # its own fault, told of the other file
     ratio = size[0] * wanted[1] / (size[1] * wanted[0])
     if abs(ratio - 1) > RATIO_SLACK:
         return (
@@ -135,6 +131,15 @@ def _fault(path: Path, like: Path | None) -> str | None:
             f"undo its padding first (python -m training.cutout adapt)"
         )
     return None
+
+
+def _size_of(path: Path) -> tuple[int, int] | None:
+    """Width and height; None for a file that cannot be read, which is told of by itself."""
+    try:
+        with _opened(path) as picture:
+            return picture.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
 
 
 def read_picture(path: Path, size: tuple[int, int] | None = None) -> Tensor:

@@ -54,11 +54,8 @@ def paper_table(table: str, unpaired: bool, results: Sequence[Result], data: str
     its guidance). Metrics that could not be computed leave their cells empty; this project's own come behind.
     """
     columns = COLUMNS[STREET if unpaired else VITON]
-    own = [
-        name for name in ("texture_agreement", "invented", "missing", "encoder_fd", "encoder_kd") if _any(results, name)
-    ]
-    titles = ["", "", *(_title(name) for name in columns), *(METRICS[name].title for name in own)]
-    titles = [title + _arrow(name) for title, name in zip(titles, ["", "", *columns, *own], strict=True)]
+    own = [name for name in OWN if _any(results, name)]
+    titles = ["", "", *(_title(name) for name in (*columns, *own))]
     lines = []
     shown: set[int] = set()
     for name, (viton, street) in PAPER[table].items():
@@ -85,7 +82,7 @@ def paper_table(table: str, unpaired: bool, results: Sequence[Result], data: str
 
 
 def _measured(result: Result, columns: Sequence[str], own: Sequence[str]) -> list[str]:
-    cells = [result.cell("lpips_alex" if name == "lpips" else name) for name in (*columns, *own)]
+    cells = [result.cell(_measured_as(name)) for name in (*columns, *own)]
     return [result.name, "control" if result.kind == "control" else "measured", *cells]
 
 
@@ -102,13 +99,13 @@ def _any(results: Sequence[Result], metric: str) -> bool:
 
 
 def _title(metric: str) -> str:
-    return "LPIPS" if metric == "lpips" else METRICS[metric].title
+    kind = METRICS[_measured_as(metric)]
+    return f"{'LPIPS' if metric == 'lpips' else kind.title} {kind.arrow}"
 
 
-def _arrow(metric: str) -> str:
-    if not metric:
-        return ""
-    return " ↑" if metric != "lpips" and METRICS[metric].higher_is_better else " ↓"
+def _measured_as(metric: str) -> str:
+    """The metric of METRICS that is shown in a column."""
+    return "lpips_alex" if metric == "lpips" else metric
 
 
 def _listed(values: set) -> str:

@@ -20,7 +20,7 @@ _WIDTH, _HEIGHT, _DPI = 3.6, 2.9, 110
 
 def guidance_groups(results: Sequence[Result]) -> dict[str, list[Result]]:
     """Rows that differ in nothing but guidance, by the name of their bundle; groups of one are left out."""
-    own = ("guidance", "order", "paper", "place")
+    own = ("guidance", "paper", "place")
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         if result.kind == "bundle":
@@ -54,7 +54,7 @@ def draw_guidance(path: Path, results: Sequence[Result]) -> bool:
                 [x - v for v, x in zip(values, high, strict=True)],
             ]
             axis.errorbar(scales, values, yerr=errors, marker="o", capsize=3, label=name)
-        axis.set(title=f"{kind.title} {'↑' if kind.higher_is_better else '↓'}", xlabel="guidance")
+        axis.set(title=f"{kind.title} {kind.arrow}", xlabel="guidance")
         axis.grid(alpha=0.3)
         if len(groups) > 1:
             axis.legend(fontsize="small")

@@ -21,7 +21,7 @@ from training.statistics import mean_interval
 
 from .plots import TEXTURE, draw_guidance, draw_pictures
 from .results import METRICS, Result
-from .running import experiment_results
+from .running import experiment_results, read_description
 from .sheet import write_sheet
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -57,13 +57,15 @@ class Report:
         scores = dict(zip(self.first.names, self.first.paired[TEXTURE].values, strict=True))
         return sorted(scores, key=scores.__getitem__)
 
-    def picture(self, result: Result, name: str) -> Path:
-        """A row's picture of a pair; IGRError where it is not there."""
-        folder = self.folder / (result.known.get("folder") or f"rows/{result.known['place']}/pictures")
+    def picture(self, result: Result, name: str) -> Path | None:
+        """A row's picture of a pair; None for what another method left out of a set, IGRError where one is lost."""
+        folder = self.folder / "rows" / result.known["place"] / "pictures"
         for suffix in PICTURE_SUFFIXES:
             for path in (folder / f"{name}{suffix}", folder / f"{name}{suffix.upper()}"):
                 if path.is_file():
                     return path
+        if self.described["unpaired"] and result.kind == "folder":
+            return None
         raise IGRError(f"{folder} lacks the picture of {name}: run the experiment again.")
 
 
@@ -72,11 +74,14 @@ def write_report(folder: Path) -> Path:
 
     Raises IGRError where results or pictures are missing.
     """
+    described = read_description(folder)
     try:
-        described = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
         labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise IGRError(f"{folder} is no experiment: python -m training.evaluate run writes one.") from error
+        raise IGRError(
+            f"{folder} is no experiment, as its labels.json is missing or damaged: python -m training.evaluate run "
+            f"writes one."
+        ) from error
     report = Report(folder, described, labels, experiment_results(folder))
     out = folder / "report"
     make_folder(out)
@@ -129,6 +134,9 @@ def _gallery(report: Report, title: str, names: Sequence[str], truth: Path | Non
             cells.append(_figure(report, f"truth/{name}.png", f"true garment of {name}", ""))
         for result in report.results:
             path, note = report.picture(result, name), ""
+            if path is None:
+                cells.append("<td></td>")
+                continue
             if TEXTURE in result.paired:
                 note = f"{result.paired[TEXTURE].values[result.names.index(name)]:.3f}"
             cells.append(_figure(report, os.path.relpath(path, report.folder), f"{result.name}, {name}", note))
@@ -157,7 +165,7 @@ def _table(results: Sequence[Result]) -> str:
     for name in metrics:
         values = [value for one in models if (value := one.value(name)) is not None]
         best[name] = (max if METRICS[name].higher_is_better else min)(values) if len(values) > 1 else None
-    head = "".join(f"<th>{_safe(METRICS[name].title)} {_arrow(name)}</th>" for name in metrics)
+    head = "".join(f"<th>{_safe(METRICS[name].title)} {METRICS[name].arrow}</th>" for name in metrics)
     body = []
     for one in (*models, *(one for one in results if one.kind == "control")):
         cells = []
@@ -280,10 +288,6 @@ def _write_csv(path: Path, head: Sequence[str], lines: Iterable[Sequence[Any]]) 
         writer = csv.writer(handle)
         writer.writerow(head)
         writer.writerows(lines)
-
-
-def _arrow(metric: str) -> str:
-    return "↑" if METRICS[metric].higher_is_better else "↓"
 
 
 def _safe(text: object) -> str:

@@ -34,6 +34,11 @@ class Metric:
     times: float = 1.0
     """What tables multiply it with: KID is given times 1,000."""
 
+    @property
+    def arrow(self) -> str:
+        """Its better side as heads of tables show it."""
+        return "↑" if self.higher_is_better else "↓"
+
 
 METRICS = {
     "ssim": Metric("SSIM", 4, True),

@@ -24,10 +24,11 @@ def write_sheet(
     truth: Path | None,
     rows: Sequence[Result],
     names: Sequence[str],
-    picture: Callable[[Result, str], Path],
+    picture: Callable[[Result, str], Path | None],
 ) -> None:
     """Write a PNG: a line for each name; person, truth (where there is one), and `picture(row, name)` of each row.
 
+    Where that is None the cell stays empty.
     Raises IGRError for a picture that is not there or cannot be read.
     """
     heads = ["person", *(["truth"] if truth is not None else []), *(row.name for row in rows)]
@@ -39,11 +40,12 @@ def write_sheet(
         text = _wrapped(head, pen, font)
         pen.multiline_text((left + CELL[0] // 2, _HEAD // 2), text, _INK, font, anchor="mm", align="center", spacing=1)
     for line, name in enumerate(names):
-        paths = [persons / f"{name}.png", *([truth / f"{name}.png"] if truth is not None else [])]
+        paths: list[Path | None] = [persons / f"{name}.png", *([truth / f"{name}.png"] if truth is not None else [])]
         paths += [picture(row, name) for row in rows]
         top = _HEAD + line * (CELL[1] + _GAP)
         for left, one in zip(lefts, paths, strict=True):
-            sheet.paste(_cell(one), (left, top))
+            if one is not None:
+                sheet.paste(_cell(one), (left, top))
             pen.rectangle((left, top, left + CELL[0] - 1, top + CELL[1] - 1), outline=_LINE)
     with atomic_file(path) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)

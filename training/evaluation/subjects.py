@@ -31,6 +31,8 @@ class Subjects:
         """Where they are read from."""
         self.names = tuple(entry.name.replace("/", "_") for entry in source.entries)
         """File name (without suffix) of each pair."""
+        self.photos = tuple(source.photo_name(row) for row in range(len(source)))
+        """File name (without suffix) of each pair's photo in its data set."""
         self.categories = tuple(entry.category for entry in source.entries)
         """Category of each pair."""
         if len(set(self.names)) < len(self.names):

@@ -22,8 +22,7 @@ TITLE = "Rows <script>alert(1)</script> & $title"
 
 def write_experiment(folder: Path) -> list[Result]:
     """Write it: two guidance scales of a bundle, a folder of JPEGs from elsewhere, a control; gives their results."""
-    pictures = {place: folder / "rows" / place / "pictures" for place in ("g1", "g2", "white")}
-    pictures["others"] = folder.with_name("elsewhere")
+    pictures = {place: folder / "rows" / place / "pictures" for place in ("g1", "g2", "others", "white")}
     for place in (folder / "persons", folder / "truth", *pictures.values()):
         place.mkdir(parents=True)
     pair = make_pair(11, (48, 64))
@@ -39,14 +38,15 @@ def write_experiment(folder: Path) -> list[Result]:
     rows: list[tuple[str, str, str, dict[str, Any]]] = [
         ("IGR, guidance 1", "bundle", "g1", {"bundle": "tiny", "weights_sha256": "0123456789abcdef", "guidance": 1.0}),
         ("IGR, guidance 2", "bundle", "g2", {"bundle": "tiny", "weights_sha256": "0123456789abcdef", "guidance": 2.0}),
-        ("others & <b>", "folder", "others", {"folder": "../elsewhere"}),
+        ("others & <b>", "folder", "others", {"folder": "elsewhere"}),
         ("plain white", "control", "white", {}),
     ]
     results = []
-    for order, (name, kind, place, known) in enumerate(rows):
-        known = known | {"order": order, "place": place}
+    for name, kind, place, known in rows:
+        known = known | {"place": place}
         results.append(score_folders(scoring, pictures[place], folder / "truth", name=name, kind=kind, known=known))
         write_results(folder / "rows" / place / "result.json", results[-1:])
+    (folder / "rows.json").write_text(json.dumps([place for _, _, place, _ in rows]))
     described = {"title": TITLE, "data": "drawn <pairs>", "table": "", "unpaired": False, "settings": {}}
     (folder / "experiment.json").write_text(json.dumps(described))
     told = {

@@ -98,7 +98,7 @@ def test_each_cell_shows_its_own_rows_picture_of_its_own_pair(made: tuple[Path, 
         assert shown[f"person {name}"] == (folder / "persons" / f"{name}.png").resolve()
         assert shown[f"true garment of {name}"] == (folder / "truth" / f"{name}.png").resolve()
         assert shown[f"IGR, guidance 1, {name}"] == (folder / "rows" / "g1" / "pictures" / f"{name}.png").resolve()
-        assert shown[f"others & <b>, {name}"] == (folder.with_name("elsewhere") / f"{name}.JPG").resolve()
+        assert shown[f"others & <b>, {name}"] == (folder / "rows" / "others" / "pictures" / f"{name}.JPG").resolve()
 
 
 def test_names_and_titles_are_text_and_never_markup(page: Page) -> None:
@@ -178,7 +178,7 @@ def test_provenance_tells_code_libraries_and_bundle(made: tuple[Path, list[Resul
         ("persons/a.png", "a.png is not there: run the experiment again."),
         ("truth/br[0]ck*t?.png", "br[0]ck*t?.png is not there"),
         ("rows/g2/pictures/a.png", "lacks the picture of a: run the experiment again."),
-        ("../elsewhere/no#5.JPG", "lacks the picture of no#5"),
+        ("rows/others/pictures/no#5.JPG", "lacks the picture of no#5"),
     ],
 )
 def test_what_is_missing_is_named(gone: str, sentence: str, copy: Path) -> None:

@@ -7,20 +7,23 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
+from igr_core.bundle import Bundle, save_bundle
+from igr_core.config import ViewConfig
 from igr_core.restore import GarmentRestorer
 from tests.igr_core.tiny import save_runnable
+from training.cutout import app as cutout
 from training.data.fixtures import write_fixture
 from training.evaluate import app
-from training.evaluation.experiment import ExperimentConfig
 from training.evaluation.results import Result, read_results
-from training.evaluation.running import experiment_results, slug
-from training.run import load_config
+from training.evaluation.running import experiment_results
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "training" / "configs" / "evaluation"
@@ -37,7 +40,8 @@ def write_inputs(place: Path) -> Path:
     write_fixture("viton_hd", place / "data" / "VITON-HD", 4, 0, (96, 128))
     write_fixture("streettryon", place / "data" / "street_tryon", 3, 50, (96, 128))
     bundle = save_runnable(place / "tiny.safetensors")
-    for run in ("hqft", "coarse", "no_garmnet"):
+    seeds = [f"hqft/seed-0/fine_{name}" for name in ("no_garmnet", "coarse", "random", "hqft")]
+    for run in ("hqft", "coarse", "no_garmnet", *seeds):
         (place / "runs" / run).mkdir(parents=True)
         shutil.copy(bundle, place / "runs" / run / "bundle.safetensors")
     return place
@@ -46,7 +50,7 @@ def write_inputs(place: Path) -> Path:
 def run(place: Path, monkeypatch: pytest.MonkeyPatch, config: str, *arguments: str) -> tuple[int, str]:
     monkeypatch.chdir(place)
     command = ["run", str(CONFIGS / config), "--set", "steps=1", "--device", "cpu"]
-    if config.startswith("viton_hd"):
+    if config in ("viton_hd.yaml", "table1_viton_hd.yaml"):
         command += ["--set", "protocol=native"]  # at the tiny bundle's size instead of 768x1024
     command += arguments
     done = runner.invoke(app, command)
@@ -59,7 +63,13 @@ def results_of_others(place: Path, data: str, names: list[str]) -> None:
         folder = place / "results" / data / method
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
-            Image.new("RGB", (48, 64), "white").save(folder / f"{name}.png")
+            Image.new("RGB", (48, 64), "grey").save(folder / f"{name}.png")
+
+
+def told(folder: Path) -> str:
+    """All that an experiment has written for people and programs to read."""
+    kinds = (".json", ".html", ".csv", ".md")
+    return "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in kinds)
 
 
 def same_scores(one: Result, other: Result) -> None:
@@ -89,7 +99,6 @@ def test_table_3_on_viton_hd(place: Path, tmp_path: Path, monkeypatch: pytest.Mo
     at = lines.index(["| 2.0", "paper"])
     assert lines[at + 1] == ["| IGR, guidance 2", "measured"]
     assert "| 1.5 | paper | 0.7895 | 0.2946 | 0.2045 | 13.14 | 5.07 | 2.97 |" in output
-    assert "data/VITON-HD" not in (tmp_path / "rows" / slug("IGR, guidance 1") / "result.json").read_text()
 
 
 def test_table_2_puts_the_bundles_beside_the_papers_rows(
@@ -122,8 +131,8 @@ def test_table_1_on_street_photos_is_unpaired(place: Path, tmp_path: Path, monke
     monkeypatch.chdir(place)
     code, output = run(place, monkeypatch, "table1_street.yaml", "--out", str(tmp_path))
     assert code == 1 and "results/street/cfld" in output
-    subjects = [path.stem for path in (place / "data" / "street_tryon" / "validation" / "image").iterdir()]
-    results_of_others(place, "street", subjects)
+    photos = sorted(path.stem for path in (place / "data" / "street_tryon" / "validation" / "image").iterdir())
+    results_of_others(place, "street", [*photos[:2], "a picture of nobody"])
     encoder = ("--set", f"encoder={place / 'tiny.safetensors'}")
     code, output = run(place, monkeypatch, "table1_street.yaml", "--out", str(tmp_path), *encoder)
     assert code == 0, output
@@ -132,6 +141,87 @@ def test_table_1_on_street_photos_is_unpaired(place: Path, tmp_path: Path, monke
     assert all(not one.paired and not one.names for one in found)
     assert all(one.distribution["encoder_fd"].n_reference == 4 for one in found)
     assert "| CFLD | paper | 62.11 | 12.80 | 35.75 |" in output
+    # Two photos have one garment each; the third's place in the report stays empty, the picture of nobody is left out.
+    assert [one.generated.count for one in found] == [2] * 4 + [3] * 4
+    assert "1 pairs of the experiment have no picture in cfld." in found[0].warnings
+    assert "1 pictures of cfld belong to no pair of the experiment and were left out." in found[0].warnings
+    assert (tmp_path / "report" / "index.html").read_text(encoding="utf-8").count("<td></td>") == 4
+
+
+def test_table_1_on_viton_hd_finds_pictures_by_their_photos(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    garments = place / "data" / "VITON-HD" / "test" / "cloth"
+    stems = sorted(path.stem for path in garments.iterdir())
+    results_of_others(place, "viton_hd", [*stems, "99999_00"])
+    for stem in (*stems, "99999_00"):  # TryOffDiff's own squares, brought to the garments' canvas as the README says
+        (place / "squares").mkdir(exist_ok=True)
+        Image.new("RGB", (64, 64), "grey").save(place / "squares" / f"{stem}.png")
+    (place / "squares" / "99999_00.png").unlink()
+    shutil.rmtree(place / "results" / "viton_hd" / "tryoffdiff")
+    words = ["squares", "--method", "tryoffdiff", "--reference", str(garments)]
+    done = runner.invoke(cutout, ["adapt", *words, "--out", "results/viton_hd/tryoffdiff"])
+    assert done.exit_code == 0, done.output
+
+    out, root = tmp_path / "out", place / "data" / "VITON-HD"
+    changes = ["--set", "controls=[]", "--set", f"data.root={root}"]
+    lost = place / "results" / "viton_hd" / "idm" / f"{stems[1]}.png"
+    lost.rename(tmp_path / "kept.png")
+    Image.new("L", (48, 64)).save(place / "results" / "viton_hd" / "ootd" / f"{stems[0]}.png")
+    Image.new("RGB", (64, 64)).save(place / "results" / "viton_hd" / "ootd" / f"{stems[1]}.png")
+    (place / "results" / "viton_hd" / "ootd" / f"{stems[2]}.png").write_bytes(b"none")
+    code, output = run(place, monkeypatch, "table1_viton_hd.yaml", "--out", str(out), *changes)
+    assert code == 1 and not out.exists()
+    assert f"there is no picture of test_{stems[1]} (nor one called {stems[1]})" in output
+    for sentence in ("is grey (L)", "another shape", "cannot be read"):
+        assert sentence in output
+    assert "3 of results/viton_hd/ootd, 1 of results/viton_hd/idm" in output.replace("\n", " ")
+
+    (tmp_path / "kept.png").rename(lost)
+    results_of_others(place, "viton_hd", stems)
+    code, output = run(place, monkeypatch, "table1_viton_hd.yaml", "--out", str(out), *changes)
+    assert code == 0, output
+    found = experiment_results(out)
+    assert [one.kind for one in found] == ["folder"] * 4 + ["bundle"]
+    assert {one.names for one in found} == {tuple(f"test_{stem}" for stem in stems)}
+    extra = "1 pictures of idm belong to no pair of the experiment and were left out."
+    assert extra in found[2].warnings and extra in output
+    # The folder stands for itself: the others' pictures are in it, and no path of this machine.
+    assert len(list((out / "rows" / "TryOffDiff" / "pictures").iterdir())) == len(stems)
+    assert str(place) not in told(out) and str(place) not in output.replace(str(out), "")
+    assert "on VITON-HD, test, 4 pairs of the folder VITON-HD, 4 pictures" in output
+    folders = f"rows=[{{name: a, pictures: {out / 'rows' / 'IGR' / 'pictures'}}}]"
+    code, output = run(place, monkeypatch, "table1_viton_hd.yaml", "--out", str(out), "--set", folders, *changes)
+    assert code == 1 and "lies in the experiment's own folder" in output
+
+
+SMALL = ("data.synthetic.count=2", "nearest.synthetic.count=2")
+SMALL += ("data.synthetic.size=[96, 128]", "nearest.synthetic.size=[96, 128]")
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_config_runs(path: Path, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the tiny bundle in the demo's place, few pairs and one metric of the pairs and one of the sets."""
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    changes = ["protocol=native", "metrics=[masked_l1, encoder_fd]", "encoder=tiny.safetensors"]
+    changes += SMALL if "synthetic" in settings.get("data", {}) else ["nearest.limit=2"]
+    rows = [row | ({"bundle": "tiny.safetensors"} if row.get("bundle") == "demo" else {}) for row in settings["rows"]]
+    changes.append(f"rows={json.dumps(rows)}")
+    stems = [path.stem for path in (place / "data" / "VITON-HD" / "test" / "cloth").iterdir()]
+    photos = [path.stem for path in (place / "data" / "street_tryon" / "validation" / "image").iterdir()]
+    results_of_others(place, "viton_hd", stems)
+    results_of_others(place, "street", photos)
+    code, output = run(
+        place, monkeypatch, path.name, "--out", str(tmp_path), *(word for one in changes for word in ("--set", one))
+    )
+    assert code == 0, output
+    found = experiment_results(tmp_path)
+    measured = [row["name"] for row in rows for _ in (row.get("guidance", [0]))]
+    assert [one.name.split(", guidance")[0] for one in found[: len(measured)]] == measured
+    assert all("encoder_fd" in one.distribution for one in found)
+    assert [one.kind for one in found].count("control") == (3 if "street" in path.name else 5)
+    assert (tmp_path / "report" / "index.html").is_file()
 
 
 def test_a_stopped_run_goes_on_and_gives_the_same(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,6 +257,54 @@ def test_other_settings_never_mix_with_what_is_there(
     assert code == 1 and "experiment.json tells of other settings" in output
 
 
+def write_changed(path: Path, source: Path, view: ViewConfig, times: float) -> None:
+    """A bundle again with another view, its image encoder's weights multiplied."""
+    bundle = Bundle.open(source)
+    parts = {one["part"]: bundle.tensors(one["part"]) for one in bundle.summary()}
+    parts["image_encoder"] = {name: value * times for name, value in parts["image_encoder"].items()}
+    save_bundle(path, replace(bundle.info, model=replace(bundle.info.model, view=view)), parts)
+
+
+def test_no_picture_of_other_settings_stays(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = ("--set", "rows=[{name: a, bundle: tiny.safetensors}]", "--set", "metrics=[masked_l1]")
+
+    def again(config: str, out: str, *changes: str) -> tuple[int, str]:
+        words = [word for one in changes for word in ("--set", one)]
+        return run(place, monkeypatch, config, "--out", str(tmp_path / out), *rows, *words)
+
+    assert again("viton_hd.yaml", "viton", "controls=[nearest]")[0] == 0
+    code, output = again("viton_hd.yaml", "viton", "controls=[nearest]", "nearest.limit=2")
+    assert code == 1 and "nearest/row.json tells of other settings" in output.replace("\n", "")
+    assert again("viton_hd.yaml", "viton", "controls=[white]", "nearest.limit=2")[0] == 0
+    write_changed(place / "other.safetensors", place / "tiny.safetensors", ViewConfig(), 1.5)
+    other = "rows=[{name: b, bundle: other.safetensors}]"
+    code, output = again("viton_hd.yaml", "viton", other, "controls=[nearest]")
+    assert code == 1 and "nearest/row.json tells of other settings" in output.replace("\n", "")
+    write_changed(place / "seen.safetensors", place / "tiny.safetensors", ViewConfig("focused"), 1.0)
+    code, output = again("viton_hd.yaml", "viton", "rows=[{name: b, bundle: seen.safetensors}]", "controls=[white]")
+    assert code == 1 and "persons/settings.json tells of other settings" in output.replace("\n", "")
+    street = ("controls=[white]", "metrics=[encoder_fd]", "encoder=tiny.safetensors")
+    assert again("street.yaml", "street", *street)[0] == 0
+    code, output = again("street.yaml", "street", *street, "references.limit=2")
+    assert code == 1 and "references/settings.json tells of other settings" in output.replace("\n", "")
+
+
+def test_rows_that_are_taken_out_leave_the_table(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = (f"{{name: {name}, bundle: tiny.safetensors}}" for name in "ab")
+    for rows, controls, names in (
+        (f"{a}, {b}", "white, pasted", ["a", "b"]),
+        (b, "white", ["b"]),
+        (f"{b}, {a}", "", "ba"),
+    ):
+        changes = ("--set", f"rows=[{rows}]", "--set", f"controls=[{controls}]", "--set", "metrics=[masked_l1]")
+        code, output = run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path), *changes)
+        assert code == 0, output
+        found = [one.name for one in experiment_results(tmp_path)]
+        assert found[: len(names)] == list(names) and len(found) == len(names) + len(controls.split(",")) * bool(
+            controls
+        )
+
+
 def test_processes_share_the_pictures(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = ["--set", "rows=[{name: a, bundle: tiny.safetensors}]", "--set", "controls=[white]", "--set", "steps=1"]
     command = ["run", str(CONFIGS / "viton_hd.yaml"), *changes, "--device", "cpu", "--set", "protocol=native", "--out"]
@@ -192,6 +330,10 @@ def test_processes_share_the_pictures(place: Path, tmp_path: Path, monkeypatch: 
         ("rows=[{name: a}]", "needs a bundle or a folder"),
         ("rows=[{name: a, bundle: nothing.safetensors}]", "nothing.safetensors"),
         ("rows=[{name: a, pictures: nowhere}]", "nowhere is no folder"),
+        ("rows=[{name: ..., bundle: tiny.safetensors}]", "cannot be told by its name"),
+        ("rows=[{name: a b, bundle: tiny.safetensors}, {name: a_b, bundle: tiny.safetensors}]", "in one folder"),
+        ("rows=[{name: a, bundle: tiny.safetensors, guidance: [2, 2]}]", "in one folder"),
+        ("rows=[{name: White, bundle: tiny.safetensors}]", "has the name of a control"),
         ("protocol=mine", "There is no protocol 'mine'"),
         ("metrics=[fidd]", "There is no metric 'fidd'"),
         ("controls=[black]", "black"),
@@ -220,9 +362,8 @@ def test_tables_go_into_a_page(place: Path, tmp_path: Path, monkeypatch: pytest.
     assert text.startswith("before\n") and text.endswith("after\n") and "| Ours | paper | 0.7895 |" in text
     done = runner.invoke(app, ["tables", str(tmp_path / "nothing")])
     assert done.exit_code == 1 and "holds no results" in done.output
-
-
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_shipped_config_can_be_read(path: Path) -> None:
-    config = load_config(ExperimentConfig, path)
-    assert config.rows and json.dumps(config.title)
+    for damage in ("{", "[]", "3", '{"title": "", "data": "", "table": "table9", "unpaired": false}', None):
+        (out / "experiment.json").unlink() if damage is None else (out / "experiment.json").write_text(damage)
+        done = runner.invoke(app, ["tables", str(out)])
+        assert done.exit_code == 1 and "experiment.json is missing or damaged" in done.output.replace("\n", " ")
+        assert isinstance(done.exception, SystemExit)

@@ -1,0 +1,62 @@
+"""What an experiment's folders hold, noted beside the pictures so that those of two settings never mix."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from igr_core.config import ModelConfig
+from igr_core.errors import IGRError
+from igr_core.files import make_folder
+from training.data.opening import LAYOUTS, DataSetConfig
+from training.data.pairs import PairSource
+from training.run import write_text
+
+from .folders import folder_name
+
+
+def claim(path: Path, described: dict[str, Any]) -> None:
+    """Note in a folder what it is of; IGRError where it is of something else, as pictures of two would mix."""
+    text = json.dumps(described, indent=1) + "\n"
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise IGRError(f"{path} tells of other settings: give another --out, or remove {path.parent}.")
+    make_folder(path.parent)
+    write_text(path, text)
+
+
+def data_title(config: DataSetConfig, source: PairSource) -> str:
+    """A data set as tables call it, without the path that it lies at."""
+    if source.layout == "synthetic":
+        return source.title
+    title = LAYOUTS[source.layout].split(" (")[0]
+    return f"{title}, {config.split}, {len(source):,} pairs of the folder {_last(config.root)}"
+
+
+def described_data(config: DataSetConfig, source: PairSource) -> dict[str, Any]:
+    """What decides about a data set's pictures, with names of folders in place of this machine's paths."""
+    names = "\n".join(entry.name for entry in source.entries)
+    told: dict[str, Any] = asdict(config) | {
+        "root": _last(config.root),
+        "layout": source.layout,
+        "mask_folder": _last(config.mask_folder or ""),
+        "count": len(source),
+        "names_sha256": hashlib.sha256(names.encode()).hexdigest(),
+    }
+    if source.layout != "synthetic":
+        del told["synthetic"]
+    return told
+
+
+def described_view(model: ModelConfig) -> dict[str, Any]:
+    """What decides about a person's picture as a model sees it."""
+    return {"size": model.native_size, "view": asdict(model.view), "crop": model.image_encoder.image_size}
+
+
+def _last(place: str) -> str:
+    """Last part of a path or URL."""
+    if not place:
+        return ""
+    return place.rstrip("/").rsplit("/", 1)[-1] if "://" in place else folder_name(Path(place))
