@@ -38,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_inputs(place: Path) -> Path:
     """The data sets and the bundles where the shipped configs look for them."""
     write_fixture("viton_hd", place / "data" / "VITON-HD", 4, 0, (96, 128))
-    write_fixture("streettryon", place / "data" / "street_tryon", 3, 50, (96, 128))
+    write_fixture("streettryon", place / "data" / "street_tryon", 4, 50, (96, 128))
     bundle = save_runnable(place / "tiny.safetensors")
     seeds = [f"hqft/seed-0/fine_{name}" for name in ("no_garmnet", "coarse", "random", "hqft")]
     for run in ("hqft", "coarse", "no_garmnet", *seeds):
@@ -132,7 +132,7 @@ def test_table_1_on_street_photos_is_unpaired(place: Path, tmp_path: Path, monke
     code, output = run(place, monkeypatch, "table1_street.yaml", "--out", str(tmp_path))
     assert code == 1 and "results/street/cfld" in output
     photos = sorted(path.stem for path in (place / "data" / "street_tryon" / "validation" / "image").iterdir())
-    results_of_others(place, "street", [*photos[:2], "a picture of nobody"])
+    results_of_others(place, "street", [*photos[:3], "a picture of nobody"])
     encoder = ("--set", f"encoder={place / 'tiny.safetensors'}")
     code, output = run(place, monkeypatch, "table1_street.yaml", "--out", str(tmp_path), *encoder)
     assert code == 0, output
@@ -141,8 +141,8 @@ def test_table_1_on_street_photos_is_unpaired(place: Path, tmp_path: Path, monke
     assert all(not one.paired and not one.names for one in found)
     assert all(one.distribution["encoder_fd"].n_reference == 4 for one in found)
     assert "| CFLD | paper | 62.11 | 12.80 | 35.75 |" in output
-    # Two photos have one garment each; the third's place in the report stays empty, the picture of nobody is left out.
-    assert [one.generated.count for one in found] == [2] * 4 + [3] * 4
+    # Three photos have their picture; the fourth's place in the report stays empty, the picture of nobody is left out.
+    assert [one.generated.count for one in found] == [3] * 4 + [4] * 4
     assert "1 pairs of the experiment have no picture in cfld." in found[0].warnings
     assert "1 pictures of cfld belong to no pair of the experiment and were left out." in found[0].warnings
     assert (tmp_path / "report" / "index.html").read_text(encoding="utf-8").count("<td></td>") == 4
@@ -196,7 +196,7 @@ def test_table_1_on_viton_hd_finds_pictures_by_their_photos(
     assert code == 1 and "lies in the experiment's own folder" in output
 
 
-SMALL = ("data.synthetic.count=2", "nearest.synthetic.count=2")
+SMALL = ("data.synthetic.count=3", "nearest.synthetic.count=2")
 SMALL += ("data.synthetic.size=[96, 128]", "nearest.synthetic.size=[96, 128]")
 
 
