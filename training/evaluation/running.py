@@ -109,6 +109,7 @@ class ExperimentRun:
             self.config.encoder_path,
             cache=self.out / "features",
             tell=tell,
+            device=self.device,
         )
         truth = self._references()
         write_text(self.out / PLACES, "[]\n")
