@@ -203,7 +203,7 @@ def is_out_of_memory(error: Exception) -> bool:
 def _load_view(job: Job, settings: Settings) -> GarmentView:
     person, mask = load_photo(job.person), load_mask(job.mask)
     try:
-        return make_view(person, mask, settings.size, settings.view, settings.crop_size)
+        return make_view(person, mask, settings.size, settings.view, settings.crop_size, job.category)
     except IGRError as error:
         raise IGRError(f"{job.person} with mask {job.mask}: {error}") from error
 

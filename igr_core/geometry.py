@@ -10,13 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .config import ViewConfig
-from .inputs import MASK_THRESHOLD, validate_inputs
+from .inputs import validate_inputs
+from .mask_report import mask_warnings
+from .masks import Rect, mask_box
 
 MAX_MAGNIFICATION = 8
 """A focused box is never so small that a source pixel grows by more than this."""
 
 Box = tuple[float, float, float, float]
-Rect = tuple[int, int, int, int]
 Resize = Callable[[Tensor, int, int], Tensor]
 
 
@@ -63,18 +64,28 @@ class GarmentView:
     """Where each photo lies on the canvas."""
     warnings: tuple[str, ...]
     """What the user may want to know about the inputs."""
+    photo: Tensor | None = None
+    """(B, 3, h, w): the photos as they were given; None in a view that was stored without them."""
+    photo_mask: Tensor | None = None
+    """(B, 1, h, w), or (1, 1, h, w) for all of them: the masks as they were given; None likewise."""
 
 
 def make_view(
-    person: Tensor, mask: Tensor, size: tuple[int, int], view: ViewConfig, crop_size: int = 224
+    person: Tensor,
+    mask: Tensor,
+    size: tuple[int, int],
+    view: ViewConfig,
+    crop_size: int = 224,
+    category: str | None = None,
 ) -> GarmentView:
     """Lay photos out on a canvas of `size` (width, height) and cut out the garment.
 
-    person is (B, 3, h, w) and mask (B, 1, h, w), or (1, 1, h, w) for all of them, in 0..1.
-    Raises IGRError as validate_inputs does.
+    person is (B, 3, h, w) and mask (B, 1, h, w), or (1, 1, h, w) for all of them, in 0..1. The category, if known,
+    only makes the warnings surer. Raises IGRError as validate_inputs does.
     """
-    warnings = validate_inputs(person, mask)
-    count = person.shape[0]
+    validate_inputs(person, mask)
+    warnings = mask_warnings(mask, category)
+    photo, photo_mask, count = person, mask, person.shape[0]
     person = person.float().clamp(0, 1)
     mask = mask.float().clamp(0, 1).expand(count, -1, -1, -1)
     source_size = (person.shape[-1], person.shape[-2])
@@ -86,7 +97,9 @@ def make_view(
         masks.append(_to_canvas(cover, placement, fill=0.0, resize=_resize_mask))
         crops.append(crop_garment(one, cover, garment, crop_size))
         placements.append(placement)
-    return GarmentView(torch.cat(persons), torch.cat(masks), torch.cat(crops), tuple(placements), warnings)
+    return GarmentView(
+        torch.cat(persons), torch.cat(masks), torch.cat(crops), tuple(placements), warnings, photo, photo_mask
+    )
 
 
 def unfit(images: Tensor, view: GarmentView) -> list[Tensor]:
@@ -102,14 +115,6 @@ def unfit(images: Tensor, view: GarmentView) -> list[Tensor]:
 def latent_mask(mask: Tensor, downscale: int) -> Tensor:
     """Mask resized to latent size by area: (B, 1, H, W) -> (B, 1, H / downscale, W / downscale), 0..1."""
     return F.avg_pool2d(mask, downscale)
-
-
-def mask_box(mask: Tensor) -> Rect:
-    """Box (left, top, right, bottom) of the pixels of a (1, 1, h, w) mask that belong to the garment."""
-    inside = mask[0, 0] >= MASK_THRESHOLD
-    columns = inside.any(0).nonzero()
-    rows = inside.any(1).nonzero()
-    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 def place(garment: Rect, source_size: tuple[int, int], canvas_size: tuple[int, int], view: ViewConfig) -> Placement:

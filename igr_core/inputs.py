@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import torch
 from torch import Tensor
 
 from .config import CATEGORIES
@@ -13,15 +12,13 @@ from .images import MIN_SIDE
 
 MASK_THRESHOLD = 0.5
 """Mask pixels of at least this value belong to the garment."""
-SMALL_MASK_SHARE = 0.005
-"""Masks smaller than this share of the picture are warned of."""
 MIN_SIZE, MAX_SIZE = 64, 2048
 """Limits of the working width and height in pixels."""
 _RANGE_SLACK = 0.01
 
 
-def validate_inputs(person: Tensor, mask: Tensor) -> tuple[str, ...]:
-    """Check photos (B, 3, h, w) and masks (B, 1, h, w) or (1, 1, h, w) in 0..1; return warnings.
+def validate_inputs(person: Tensor, mask: Tensor) -> None:
+    """Check photos (B, 3, h, w) and masks (B, 1, h, w) or (1, 1, h, w) in 0..1.
 
     Raises IGRError with the remedy for wrong shapes, NaN, values outside 0..1, a mask of another size, an empty
     mask or a tiny photo.
@@ -38,13 +35,10 @@ def validate_inputs(person: Tensor, mask: Tensor) -> tuple[str, ...]:
         raise IGRError(f"The photo is {width}×{height} pixels: give one of at least {MIN_SIDE}×{MIN_SIDE}.")
     if mask.shape[0] not in (1, person.shape[0]):
         raise IGRError(f"There are {person.shape[0]} photos but {mask.shape[0]} masks: give one per photo, or one.")
-    warnings: list[str] = []
     for index, one in enumerate(mask[:, 0] >= MASK_THRESHOLD):
-        label = f"mask {index + 1}" if mask.shape[0] > 1 else "mask"
         if not bool(one.any()):
+            label = f"mask {index + 1}" if mask.shape[0] > 1 else "mask"
             raise IGRError(f"The {label} is empty: paint the garment white on black.")
-        warnings += _mask_warnings(label, one)
-    return tuple(warnings)
 
 
 def check_category(category: str) -> str:
@@ -87,18 +81,3 @@ def _check_tensor(name: str, image: Tensor, channels: int) -> None:
     if high > 1 + _RANGE_SLACK or low < -_RANGE_SLACK:
         remedy = "divide by 255" if high > 2 else "scale from -1..1 by (x + 1) / 2" if low < 0 else "scale"
         raise IGRError(f"The {name} has values from {low:.3g} to {high:.3g}: {remedy} so that they are in 0..1.")
-
-
-def _mask_warnings(label: str, inside: Tensor) -> list[str]:
-    """Warnings for one (h, w) boolean mask."""
-    if bool(inside.all()):
-        return [f"The {label} covers everything: the whole picture is taken for the garment."]
-    warnings = []
-    share = float(inside.float().mean())
-    if share < SMALL_MASK_SHARE:
-        warnings.append(f"The {label} covers only {share:.2%} of the picture: little detail can be restored.")
-    edges = {"top": inside[0], "bottom": inside[-1], "left": inside[:, 0], "right": inside[:, -1]}
-    touched = [name for name, edge in edges.items() if bool(torch.any(edge))]
-    if touched:
-        warnings.append(f"The {label} touches the {' and '.join(touched)} edge: the garment may be cut off there.")
-    return warnings

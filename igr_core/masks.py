@@ -1,4 +1,4 @@
-"""Mending a garment mask: grow, feather, fill holes, keep the largest piece."""
+"""Mending a garment mask (grow, feather, fill holes, keep the largest piece), and telling its pieces and its box."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from torch import Tensor
 from .errors import IGRError
 from .flood import COARSE_SIDE, border, flood, pool_any
 from .inputs import MASK_THRESHOLD
+
+Rect = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixel edges."""
+PIECES_SIDE = 96
+"""Pieces are told apart on about this many cells along the longer side: fast, and blind to gaps of a pixel or two."""
 
 
 def mend_mask(
@@ -60,6 +65,34 @@ def largest_piece(inside: Tensor) -> Tensor:
     kept = torch.stack([_largest_label(one) for one in _labels(coarse)])
     fine = kept.repeat_interleave(cell, -2).repeat_interleave(cell, -1)
     return inside & fine[..., : inside.shape[-2], : inside.shape[-1]]
+
+
+def mask_box(mask: Tensor) -> Rect:
+    """Box (left, top, right, bottom) of the pixels of a (1, 1, h, w) mask that belong to the garment."""
+    inside = mask[0, 0] >= MASK_THRESHOLD
+    columns = inside.any(0).nonzero()
+    rows = inside.any(1).nonzero()
+    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+def mask_pieces(inside: Tensor) -> tuple[tuple[float, Rect], ...]:
+    """Pieces of a boolean mask (1, 1, H, W), the largest first: share of the mask's area, and box to a coarse cell.
+
+    Pieces a coarse cell apart count as one.
+    """
+    height, width = inside.shape[-2:]
+    cell = max(1, -(-max(height, width) // PIECES_SIDE))
+    amounts = F.avg_pool2d(inside.float(), cell, ceil_mode=True, divisor_override=1)[0, 0]  # pixels of each cell
+    labels = _labels((amounts > 0)[None, None])[0, 0]
+    numbers, places = labels.unique(return_inverse=True)
+    areas = torch.zeros(len(numbers), dtype=amounts.dtype, device=amounts.device)
+    areas.index_add_(0, places.flatten(), amounts.flatten())
+    pieces = []
+    for number, area in zip(numbers.tolist(), (areas / areas.sum()).tolist(), strict=True):
+        if number:
+            left, top, right, bottom = (cell * side for side in mask_box((labels == number)[None, None].float()))
+            pieces.append((area, (left, top, min(right, width), min(bottom, height))))
+    return tuple(sorted(pieces, reverse=True))
 
 
 def _shows(mask: Tensor) -> Tensor:

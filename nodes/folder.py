@@ -31,6 +31,7 @@ from ..igr_core.folders import (
 )
 from ..igr_core.images import PICTURE_SUFFIXES, load_mask, load_photo
 from ..igr_core.inputs import validate_inputs as check_pictures
+from ..igr_core.mask_report import mask_warnings
 from . import host
 from .pictures import overlay, to_image
 from .schema import advanced, garment_category_output, schema
@@ -305,7 +306,8 @@ def load_pair(pair: Pair) -> FolderPhoto:
     _check_below_input(pair.photo)
     _check_below_input(pair.mask)
     photo, mask = load_photo(pair.photo), load_mask(pair.mask)
-    warnings = check_pictures(photo, mask)
+    check_pictures(photo, mask)
+    warnings = mask_warnings(mask, pair.category)
     return FolderPhoto(pair.photo.stem, to_image(photo), mask[:, 0], pair.category, warnings)
 
 

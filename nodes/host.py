@@ -801,16 +801,20 @@ def progress(total: int) -> Callable[[int], None]:
     return show
 
 
-def preview(node: Any, images: list[Tensor], notes: tuple[str, ...] = ()) -> dict[str, Any]:
-    """What a node shows under itself: IMAGEs of any size, and notes, which newer hosts also write on the node."""
+def preview(node: Any, images: list[Tensor], notes: tuple[str, ...] = (), text: str = "") -> dict[str, Any]:
+    """What a node shows under itself: IMAGEs of any size, and notes, which newer hosts also write on the node.
+
+    Notes are logged as warnings; a `text`, where there is one, is shown in their place.
+    """
     shown = [ui.PreviewImage(image, cls=node).as_dict()["images"] for image in images]
     result: dict[str, Any] = {"images": [one for some in shown for one in some], "animated": (False,)}
     if notes:
-        result["text"] = tuple(notes)
         name = node.define_schema().display_name  # once: a schema may list folders
         for note in notes:
             logger.warning("%s: %s", name, note)
+    if lines := (text,) if text else tuple(notes):
+        result["text"] = lines
         send = getattr(PromptServer.instance, "send_progress_text", None)
         if send is not None and node.hidden.unique_id is not None:
-            send("\n".join(notes), node.hidden.unique_id)
+            send("\n".join(lines), node.hidden.unique_id)
     return result

@@ -31,12 +31,14 @@ def _nodes() -> list[type[io.ComfyNode]]:
     from .finish import IGRGarmentFinish
     from .folder import IGRPhotoFolder
     from .load import IGRLoad
+    from .preview import IGRGarmentPreview
     from .sample import IGRSample
     from .view import IGRGarmentView
 
     return [
         IGRLoad,
         IGRGarmentView,
+        IGRGarmentPreview,
         IGRGarmNetEncode,
         IGRApply,
         IGRSample,

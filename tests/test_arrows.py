@@ -15,7 +15,7 @@ IGR_CORE_NEEDS = {"PIL", "einops", "igr_core", "numpy", "safetensors", "torch"}
 HEADLESS = {
     "accelerate": {"model", "restore"},
     "diffusers": {"diffusers_adapter", "model", "networks", "restore", "sampling"},
-    "transformers": {"networks", "restore", "segmenter"},
+    "transformers": {"networks", "parsing", "restore", "segmenter"},
 }
 """The igr_core modules of a headless run, which alone import these."""
 
@@ -92,7 +92,8 @@ def test_what_the_host_needs_loads_no_headless_library() -> None:
     script = """
 import sys
 import igr_core.garmfus, igr_core.config, igr_core.bundle, igr_core.canvas, igr_core.geometry, igr_core.image_prompt
-import igr_core.image_encoder, igr_core.masks, igr_core.noise
+import igr_core.image_encoder, igr_core.labels, igr_core.masks, igr_core.noise, igr_core.overlay
+import igr_core.view_report
 loaded = {"accelerate", "diffusers", "rich", "training", "transformers", "typer"} & set(sys.modules)
 sys.exit(f"loaded: {sorted(loaded)}" if loaded else 0)
 """

@@ -7,6 +7,7 @@ from tests.host.server import Server
 NODES = {
     "IGRLoad": "IGR Load",
     "IGRGarmentView": "Garment Mask/Crop",
+    "IGRGarmentPreview": "Garment Preview",
     "IGRGarmNetEncode": "GarmNet Encode",
     "IGRApply": "IGR Apply",
     "IGRSample": "IGR Sample",

@@ -6,7 +6,7 @@ import torch
 from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
 from igr_core.geometry import make_view
-from igr_core.inputs import check_category, check_size, parse_size, validate_inputs
+from igr_core.inputs import check_category, check_size, parse_size
 
 SIZE, WHOLE = (96, 128), ViewConfig("whole")
 
@@ -52,18 +52,6 @@ def test_bad_input_gets_one_sentence_with_the_remedy(person, mask, words):
         make_view(person, mask, SIZE, WHOLE)
     for word in words:
         assert word in str(caught.value)
-
-
-def test_warnings():
-    person, mask = painted(100, 100, (40, 40, 60, 60))
-    assert validate_inputs(person, mask) == ()
-    assert "covers everything" in validate_inputs(person, torch.ones_like(mask))[0]
-    assert "only 0.01%" in validate_inputs(*painted(100, 100, (50, 50, 51, 51)))[0]
-    (cut,) = validate_inputs(*painted(100, 100, (0, 50, 40, 100)))
-    assert "bottom and left edge" in cut
-    two = validate_inputs(person.expand(2, -1, -1, -1), torch.cat([mask, torch.ones_like(mask)]))
-    assert len(two) == 1 and "mask 2" in two[0]
-    assert make_view(person, torch.ones_like(mask), SIZE, WHOLE).warnings
 
 
 def test_sizes():

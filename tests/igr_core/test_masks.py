@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from igr_core.errors import IGRError
-from igr_core.masks import feather_mask, grow_mask, holes, largest_piece, mend_mask
+from igr_core.masks import feather_mask, grow_mask, holes, largest_piece, mask_pieces, mend_mask
 
 
 def square(size: int = 40, start: int = 10, stop: int = 30) -> torch.Tensor:
@@ -62,3 +62,23 @@ def test_large_pictures_keep_their_largest_piece_to_the_pixel():
 
 def test_a_mask_that_needs_no_mending_stays_as_it_is():
     assert mend_mask(square()) is not None and torch.equal(mend_mask(square()), square())
+
+
+def test_pieces_come_with_their_share_and_box_the_largest_first():
+    mask = torch.zeros(1, 1, 60, 90)
+    mask[..., 5:15, 3:13] = 1
+    mask[..., 20:50, 40:50] = 1
+    assert mask_pieces(mask > 0.5) == ((0.75, (40, 20, 50, 50)), (0.25, (3, 5, 13, 15)))
+    ((share, box),) = mask_pieces(torch.ones(1, 1, 700, 300) > 0.5)
+    assert share == 1 and box == (0, 0, 300, 700)
+
+
+def test_pieces_of_a_large_picture_are_told_to_a_coarse_cell():
+    mask = torch.zeros(1, 1, 960, 480)
+    mask[..., 100:400, 101:301] = 1
+    mask[..., 600:700, 101:301] = 1
+    (upper, box), (lower, _) = mask_pieces(mask > 0.5)
+    assert (upper, lower) == (0.75, 0.25)
+    assert all(abs(side - exact) <= 10 for side, exact in zip(box, (101, 100, 301, 400), strict=True))
+    mask[..., 400:600, 101:301] = 1
+    assert len(mask_pieces(mask > 0.5)) == 1

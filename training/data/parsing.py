@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 
 from igr_core.errors import IGRError
+from igr_core.labels import ATR as ATR_NAMES
+from igr_core.labels import CIHP, LabelNames
 
 Kind = Literal[
     "background", "hair", "face", "arms", "legs", "skin", "upper", "lower", "full", "coat", "shoes", "bag", "other"
@@ -31,33 +33,44 @@ class LabelTable:
     """RGB of each label number in the data set's own colour copies; () where there are none."""
 
 
-LIP = LabelTable(
+_KINDS: Mapping[str, Kind] = {
+    "background": "background", "hair": "hair", "face": "face", "torso-skin": "skin", "bag": "bag",
+    "left-arm": "arms", "right-arm": "arms", "left-leg": "legs", "right-leg": "legs", "left-shoe": "shoes",
+    "right-shoe": "shoes", "upper-clothes": "upper", "coat": "coat", "pants": "lower", "skirt": "lower",
+    "dress": "full",
+}  # fmt: skip
+"""Kind of the published labels; those that are not here are `other`."""
+
+
+def _published(
+    name: str,
+    names: LabelNames,
+    garment: Mapping[str, tuple[str, ...]],
+    colours: tuple[tuple[int, int, int], ...] = (),
+) -> LabelTable:
+    """The table of a data set whose labels are numbered as in `names`, garments by label name."""
+    kinds = tuple(_KINDS.get(label, "other") for label in names.labels)
+    return LabelTable(name, kinds, {category: names.numbers(own) for category, own in garment.items()}, colours)
+
+
+LIP = _published(
     "LIP",
-    (
-        "background", "other", "hair", "other", "other", "upper", "full", "coat", "other", "lower",
-        "skin", "other", "lower", "face", "arms", "arms", "legs", "legs", "shoes", "shoes",
-    ),
-    {"upper": (5, 6, 7), "lower": (9, 12), "full": (5, 6, 7, 9, 12)},
+    CIHP,
+    {
+        "upper": ("upper-clothes", "dress", "coat"),
+        "lower": ("pants", "skirt"),
+        "full": ("upper-clothes", "dress", "coat", "pants", "skirt"),
+    },
     (
         (0, 0, 0), (128, 0, 0), (254, 0, 0), (0, 85, 0), (169, 0, 51), (254, 85, 0), (0, 0, 85), (0, 119, 220),
         (85, 85, 0), (0, 85, 85), (85, 51, 0), (52, 86, 128), (0, 128, 0), (0, 0, 254), (51, 169, 220), (0, 254, 254),
         (85, 254, 169), (169, 254, 85), (254, 254, 0), (254, 169, 0),
     ),
 )  # fmt: skip
-"""VITON-HD's image-parse-v3: 0 background, 1 hat, 2 hair, 3 glove, 4 glasses, 5 top, 6 dress, 7 coat, 8 socks, 9 pants,
-10 torso skin, 11 scarf, 12 skirt, 13 face, 14 / 15 arms, 16 / 17 legs, 18 / 19 shoes."""
+"""VITON-HD's image-parse-v3; all of its garments are upper ones, dresses too."""
 
-ATR = LabelTable(
-    "ATR-18",
-    (
-        "background", "other", "hair", "other", "upper", "lower", "lower", "full", "other", "shoes",
-        "shoes", "face", "legs", "legs", "arms", "arms", "bag", "other",
-    ),
-    {"upper": (4,), "lower": (5, 6), "full": (7,)},
-)  # fmt: skip
-"""DressCode's label_maps and StreetTryOn's segm_atr_labels: 0 background, 1 hat, 2 hair, 3 sunglasses, 4 upper,
-5 skirt, 6 pants, 7 dress, 8 belt, 9 / 10 shoes, 11 face, 12 / 13 legs, 14 / 15 arms, 16 bag, 17 scarf. Its colours are
-those of `voc_colours`."""
+ATR = _published("ATR-18", ATR_NAMES, {"upper": ("upper-clothes",), "lower": ("skirt", "pants"), "full": ("dress",)})
+"""DressCode's label_maps and StreetTryOn's segm_atr_labels. Its colours are those of `voc_colours`."""
 
 SYNTHETIC = LabelTable(
     "synthetic",
