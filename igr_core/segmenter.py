@@ -107,6 +107,13 @@ class Segmenter:
         _check_complete(folder, model, set(told["missing_keys"]))
         return cls(model.to(device=device, dtype=torch.float32))
 
+    @classmethod
+    def from_file(cls, path: str | Path, device: str | torch.device = "cpu") -> Segmenter:
+        """Load one .safetensors file, Meta's or transformers', in float32; raises IGRError as load_checkpoint does."""
+        from .sam2_checkpoint import load_checkpoint
+
+        return cls(load_checkpoint(path).to(device=device))
+
     @property
     def device(self) -> torch.device:
         """Where it runs."""
