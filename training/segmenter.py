@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class SegmenterShape:
     image_size: int = 192
     """Side in pixels of the square that photos are stretched to; masks are predicted at a quarter of it."""
     widths: tuple[int, ...] = (32, 64, 128, 192)
-    """Channels of each stage; a stage halves the side."""
+    """Channels of each stage, all different; a stage halves the side."""
     blocks: tuple[int, ...] = (1, 2, 4, 1)
     """Blocks of each stage."""
     heads: tuple[int, ...] = (1, 2, 4, 6)
@@ -57,9 +58,12 @@ class SegmenterShape:
 
 
 def build_segmenter(shape: SegmenterShape) -> Sam2Model:
-    """A SAM 2 of this shape with random weights; raises IGRError for a side that cannot be halved five times."""
+    """A SAM 2 of this shape with random weights; raises IGRError where it cannot halve the side at each stage."""
     if shape.image_size % (2 * STRIDE):
         raise IGRError(f"image_size is {shape.image_size}: it must be a multiple of {2 * STRIDE}.")
+    firsts = set(accumulate(shape.blocks[:-1]))  # the library cannot pool in a block without windows
+    if wrong := firsts & set(shape.global_blocks):
+        raise IGRError(f"global_blocks has {min(wrong)}, the first block of a stage: take one after it.")
     cells, width = shape.image_size // STRIDE, shape.decoder_width
     backbone = Sam2HieraDetConfig(
         hidden_size=shape.widths[0],

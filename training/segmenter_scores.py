@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,27 +84,44 @@ class Asker:
         return masks[0, int(told.iou_scores[0, 0].argmax())].numpy()
 
 
-def scores_of(model: Sam2Model, processor: Sam2Processor, one: HeldOut) -> dict[str, float]:
-    """Intersection over union with the garment, for each of PROMPTS, and for the rough mask itself."""
+def scores_of(
+    model: Sam2Model, processor: Sam2Processor, one: HeldOut, prompts: Sequence[str] = PROMPTS
+) -> dict[str, float]:
+    """Intersection over union with the garment for each of `prompts`; with a rough mask, also for that itself."""
     asker = Asker(model, processor, one.photo)
-    rough = np.asarray(corrupt_mask(Image.fromarray(one.mask), one.seed, ROUGHNESS)) > 127
-    found = {
-        "click": asker.mask(point=deepest_point(one.mask)),
-        "random_click": asker.mask(point=random_point(one.mask, one.seed)),
-        "box": asker.mask(box=tight_box(one.mask)),
-        "rough_mask": asker.mask(rough=rough),
-        "rough_mask_itself": rough,
-    }
+    found: dict[str, np.ndarray] = {}
+    for name in prompts:
+        if name == "rough_mask":
+            found["rough_mask_itself"] = rough_mask(one)
+        found[name] = asker.mask(**prompt(name, one))
     return {name: overlap(mask, one.mask) for name, mask in found.items()}
 
 
+def prompt(name: str, one: HeldOut) -> dict[str, Any]:
+    """What Asker.mask is given to find the garment by one of PROMPTS."""
+    if name == "click":
+        return {"point": deepest_point(one.mask)}
+    if name == "random_click":
+        return {"point": random_point(one.mask, one.seed)}
+    return {"box": tight_box(one.mask)} if name == "box" else {"rough": rough_mask(one)}
+
+
 def all_scores(
-    model: Sam2Model, processor: Sam2Processor, count: int, size: tuple[int, int] = AS_DRAWN.photo_size
+    model: Sam2Model,
+    processor: Sam2Processor,
+    count: int,
+    size: tuple[int, int] = AS_DRAWN.photo_size,
+    prompts: Sequence[str] = PROMPTS,
 ) -> dict[str, list[float]]:
     """Each row of scores_of over `count` held-out photos."""
     photos = tqdm(held_out_photos(count, size), total=count, unit="photo", desc="measuring", mininterval=5)
-    rows = [scores_of(model, processor, one) for one in photos]
+    rows = [scores_of(model, processor, one, prompts) for one in photos]
     return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def rough_mask(one: HeldOut) -> np.ndarray:
+    """The garment's mask as someone paints it in a hurry, bool (H, W)."""
+    return np.asarray(corrupt_mask(Image.fromarray(one.mask), one.seed, ROUGHNESS)) > 127
 
 
 def overlap(mask: np.ndarray, other: np.ndarray) -> float:

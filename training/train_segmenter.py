@@ -19,7 +19,6 @@ from igr_core.files import sha256
 from .command import choose_device, one_sentence
 from .data.drawn import HELD_OUT_START
 from .data.parsed import ParsedPhotos, draw_parsed
-from .fits import check_seeds
 from .part_training import PartTraining, changed, log_scores, train_part
 from .prompts import boxes, clicks, label_shares, pick_regions, rough_masks
 from .provenance import noted_commands, noted_revisions, versions
@@ -65,11 +64,10 @@ class SegmenterTraining(PartTraining):
 class Corpus:
     """Drawn photos as the model sees them, in memory: stretched pixels, and what each of their cells shows."""
 
-    def __init__(self, folder: str, count: int, start: int, config: SegmenterTraining) -> None:
-        """Draw what `folder` lacks of the photos of seeds start .. start + count - 1, and read them."""
-        draw_parsed(folder, count, start, config.photo_size)
-        photos, side = ParsedPhotos(folder, count), config.segmenter.image_size
-        check_seeds(photos.seeds if start < HELD_OUT_START else (), f"take another folder than {folder}")
+    def __init__(self, folder: str, seeds: range, config: SegmenterTraining) -> None:
+        """Draw what `folder` lacks of the photos of `seeds`, and read them."""
+        draw_parsed(folder, seeds, config.photo_size)
+        photos, side = ParsedPhotos(folder, seeds), config.segmenter.image_size
         pixels, shares = [], []
         for picks in torch.arange(len(photos)).split(64):
             pictures, parsing = photos.take(picks.tolist())
@@ -190,8 +188,8 @@ def measure(model: Sam2Model, corpus: Corpus, config: SegmenterTraining) -> dict
 def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     """Train, or go on with, one run; returns the folder of the model."""
     run, place = RunFolder(config.run), choose_device(device)
-    photos = Corpus(config.data, config.photos, 0, config)
-    held_out = Corpus(config.held_out, config.validation_pairs, HELD_OUT_START, config)
+    photos = Corpus(config.data, range(config.photos), config)
+    held_out = Corpus(config.held_out, range(HELD_OUT_START, HELD_OUT_START + config.validation_pairs), config)
     seed_everything(config.seed)
     model = build_segmenter(config.segmenter).train().to(place)
     size = parameter_count(model.parameters()) / 1e6

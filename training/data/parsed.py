@@ -25,8 +25,8 @@ COARSE = DrawConfig().coarse
 """Smallest repeat of a pattern in every second photo, as a share of the garment's length; the others have all."""
 
 
-def draw_parsed(folder: Path | str, count: int, start: int, size: tuple[int, int]) -> int:
-    """Draw the photos of seeds start .. start + count - 1, each with a label for every pixel; whole shards are kept.
+def draw_parsed(folder: Path | str, seeds: range, size: tuple[int, int]) -> int:
+    """Draw the photos of `seeds`, each with a label for every pixel, into `folder`; whole shards that exist are kept.
 
     Returns how many were drawn now. Raises IGRError for a size that cannot be drawn, and for a folder drawn at another
     size or by another version of the generator.
@@ -34,31 +34,32 @@ def draw_parsed(folder: Path | str, count: int, start: int, size: tuple[int, int
     check_options(size)
     make_folder(Path(folder))
     todo = []
-    for first in range(start, start + count, SHARD):
-        seeds = range(first, min(first + SHARD, start + count))
-        path = Path(folder) / f"photos-{first:09d}.safetensors"
-        if not path.exists() or len(_open_shard(path, size)["seed"]) < len(seeds):
-            todo.append((path, seeds))
-    total = sum(len(seeds) for _, seeds in todo)
+    for at in range(0, len(seeds), SHARD):
+        some = seeds[at : at + SHARD]
+        path = Path(folder) / f"photos-{some[0]:09d}.safetensors"
+        if not path.exists() or len(_open_shard(path, size)["seed"]) < len(some):
+            todo.append((path, some))
+    total = sum(len(some) for _, some in todo)
     with tqdm(total=total, unit="photo", desc=f"drawing into {folder}", mininterval=5, disable=not total) as progress:
-        for path, seeds in todo:
-            _draw_shard(path, seeds, size, progress)
+        for path, some in todo:
+            _draw_shard(path, some, size, progress)
     return total
 
 
 class ParsedPhotos:
     """Reads a folder of shards; the pictures stay on disk (memory-mapped) until they are asked for."""
 
-    def __init__(self, folder: Path | str, limit: int | None = None) -> None:
-        """Open every shard of `folder`, in the order of seeds; `limit` keeps the first so many photos."""
+    def __init__(self, folder: Path | str, seeds: range | None = None) -> None:
+        """Open every shard of `folder`, in the order of seeds; `seeds` leaves out the photos of all others."""
         shards = sorted(Path(folder).glob("photos-*.safetensors"))
         if not shards:
             raise IGRError(f"{folder} holds no parsed photos: training.train_segmenter draws them into its `data`.")
         self._tensors = [_open_shard(path) for path in shards]
-        places = [(s, row) for s, tensors in enumerate(self._tensors) for row in range(len(tensors["seed"]))]
-        self._places = places[:limit]
-        self.seeds: list[int] = [int(self._tensors[s]["seed"][row]) for s, row in self._places]
+        found = [(int(seed), s, row) for s, one in enumerate(self._tensors) for row, seed in enumerate(one["seed"])]
+        found = [place for place in found if seeds is None or place[0] in seeds]
+        self.seeds: list[int] = [seed for seed, _, _ in found]
         """Seed of each photo."""
+        self._places = [(s, row) for _, s, row in found]
 
     def __len__(self) -> int:
         return len(self._places)
