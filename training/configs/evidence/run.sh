@@ -16,17 +16,18 @@ prepare() { # the prepared set, then what it is made of
     "$python" -m training.prepare "$configs/coarse.yaml" "$@" --out "$runs/$out" --workers "${WORKERS:-1}"
 }
 
-train() { # the config, the run's folder, further entries
+train() { # the config, the run's folder, further entries; a whole run of the same settings takes no step again
     local config=$1 run=$2
     shift 2
-    [ -f "$run/bundle.safetensors" ] && return
     "$python" -m training.train "$configs/$config.yaml" --run "$run" "$@"
+    [ -f "$run/bundle.safetensors" ] && [ -z "$(find "$run/checkpoints" -newer "$run/bundle.safetensors" -name '*.pt')" ] \
+        && return
     "$python" -m training.export "$run" --out "$run/bundle.safetensors" --name "${run##*/}" \
         --data "3,000 drawn pairs, 40 % of them bad"
 }
 
 score() { # the run's folder, the row's name
-    [ -f "$1/scores.json" ] && return
+    [ "$1/scores.json" -nt "$1/bundle.safetensors" ] && return
     "$python" -m training.evidence score --bundle "$1/bundle.safetensors" --heldout "$runs/heldout" \
         --count 64 --steps 10 --name "$2" --out "$1/scores.json"
 }
@@ -61,6 +62,7 @@ seed)
     ;;
 table)
     for at in "$runs"/seed-*; do
+        [ "$(ls "$at"/fine_*/scores.json 2> /dev/null | wc -l)" = 4 ] || continue # not scored yet
         for row in hqft no_garmnet coarse random; do
             mkdir -p "training/results/table2/${at##*/}"
             cp "$at/fine_$row/scores.json" "training/results/table2/${at##*/}/$row.json"
