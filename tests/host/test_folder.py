@@ -14,7 +14,7 @@ from tests.host.graphs import node, restore, with_inputs
 from tests.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server
 
 LEVELS = {"anna": 40, "bert": 90, "carl": 140, "dora": 190}
-"""Grey level of each one's photo; the mask is as many rows high, and keeps off the edges."""
+"""Grey level of each one's photo; the mask is as many rows high, keeps off the edges and gives nothing to warn of."""
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def case(server: Server, request: pytest.FixtureRequest) -> str:
 
 
 def put(server: Server, case: str, name: str, ending: str = ".png", mask: tuple[int, int] | None = None) -> Path:
-    """Write a photo of 48 or more x 200 pixels and its mask, of another size where one is given."""
+    """Write a photo of 300 or more x 400 pixels and its mask, of another size where one is given."""
     photos, masks = (server.base / "input" / case / folder for folder in ("photos", "masks"))
     photos.mkdir(parents=True, exist_ok=True)
     masks.mkdir(exist_ok=True)
-    size = (48 + len(list(photos.iterdir())), 200)
+    size = (300 + len(list(photos.iterdir())), 400)
     Image.new("RGB", size, (LEVELS[name],) * 3).save(photos / f"{name}{ending}")
     picture = Image.new("L", mask or size)
-    picture.paste(255, (4, 4, size[0] - 4, 4 + LEVELS[name]))
+    picture.paste(255, (50, 4, size[0] - 50, 4 + LEVELS[name]))
     picture.save(masks / f"{name}.png")
     return photos / f"{name}{ending}"
 
@@ -69,7 +69,7 @@ def test_photos_and_masks_are_paired_by_name(server: Server, case: str) -> None:
     assert [one["filename"] for one in outputs["save"]["images"]] == [f"{name}_00001_.png" for name in LEVELS]
     photos, masks = (pictures(server, outputs[name]["images"]) for name in ("save", "show"))
     assert [round(float(one.mean())) for one in photos] == pytest.approx(list(LEVELS.values()), abs=1)
-    assert [int((one[:, 20, 0] > 127).sum()) for one in masks] == list(LEVELS.values())
+    assert [int((one[:, 100, 0] > 127).sum()) for one in masks] == list(LEVELS.values())
     assert [one.shape for one in photos] == [one.shape for one in masks] and len({one.shape for one in photos}) == 4
     assert "text" not in outputs["folder"] and len(outputs["folder"]["images"]) == 4
 
@@ -78,7 +78,7 @@ def test_bad_photos_are_left_out_with_a_note(server: Server, case: str) -> None:
     put(server, case, "anna")
     put(server, case, "bert").write_bytes(b"no picture")
     put(server, case, "carl", mask=(30, 30))
-    Image.new("L", (51, 200)).save(put(server, case, "dora").parents[1] / "masks" / "dora.png")
+    Image.new("L", (303, 400)).save(put(server, case, "dora").parents[1] / "masks" / "dora.png")
     folder = server.base / "input" / case / "photos"
     shutil.copy(folder / "anna.png", folder / "emil.png")
     shutil.copy(folder / "anna.png", folder / "anna.webp")
@@ -91,7 +91,7 @@ def test_bad_photos_are_left_out_with_a_note(server: Server, case: str) -> None:
     words = {
         "anna.webp: ": "same name as anna.png",
         "bert.png: ": "not a picture",
-        "carl.png: ": "resize the mask to 50×200",
+        "carl.png: ": "resize the mask to 302×400",
         "dora.png: ": "mask is empty",
         "emil.png: ": "no mask: put emil.png into",
         "frida.png: ": "leads out of",
@@ -104,8 +104,8 @@ def test_bad_photos_are_left_out_with_a_note(server: Server, case: str) -> None:
 
 def test_a_mask_at_the_edge_is_taken_and_told_of(server: Server, case: str) -> None:
     photo = put(server, case, "anna")
-    mask = Image.new("L", (48, 200))
-    mask.paste(255, (0, 0, 48, 90))
+    mask = Image.new("L", (300, 400))
+    mask.paste(255, (0, 0, 300, 90))
     mask.save(photo.parents[1] / "masks" / "anna.png")
     outputs = server.run(reading(case))["outputs"]
     assert names(outputs, case) == ["anna"]
