@@ -112,7 +112,9 @@ class Segmenter:
         """Load one .safetensors file, Meta's or transformers', in float32; raises IGRError as load_checkpoint does."""
         from .sam2_checkpoint import load_checkpoint
 
-        return cls(load_checkpoint(path).to(device=device))
+        model = load_checkpoint(path)
+        torch.nn.Module.to(model, device)  # transformers' own says nothing of its parameters to type checkers
+        return cls(model)
 
     @property
     def device(self) -> torch.device:
