@@ -154,7 +154,7 @@ def kill_one(config: TrainConfig, folder: Path) -> str:
     process = subprocess.Popen(command(path, folder, 2), cwd=ROOT, env=ENVIRONMENT, text=True, **pipes)  # type: ignore[call-overload]
     try:
         end = time.monotonic() + 300
-        while not list((folder / "run" / "checkpoints").glob("step-*.pt")):
+        while not list((folder / "run" / "checkpoints").glob("step-?????????.pt")):
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < end, "no checkpoint"
             time.sleep(0.02)
