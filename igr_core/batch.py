@@ -174,7 +174,7 @@ def run_jobs(
         except IGRError as error:
             report.failed[name] = str(error)
         except Exception as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 report.failed[name] = "There was not enough memory: choose a smaller --size."
             else:  # a defect of ours: show it in full, but let the other photos go on
                 logger.exception("Unexpected failure on %s", job.person)
@@ -192,7 +192,7 @@ def without_existing(jobs: Iterable[Job], report: Report) -> list[Job]:
     return left
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Whether Python, the GPU or torch's CPU allocator (a plain RuntimeError) ran out of memory."""
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True

@@ -15,7 +15,7 @@ IGR_CORE_NEEDS = {"PIL", "einops", "igr_core", "numpy", "safetensors", "torch"}
 HEADLESS = {
     "accelerate": {"model", "restore"},
     "diffusers": {"diffusers_adapter", "model", "networks", "restore", "sampling"},
-    "transformers": {"networks", "restore"},
+    "transformers": {"networks", "restore", "segmenter"},
 }
 """The igr_core modules of a headless run, which alone import these."""
 

@@ -124,7 +124,7 @@ def read_picture(path: Path, size: tuple[int, int] | None = None) -> Tensor:
     """
     try:
         with Image.open(path) as opened:
-            picture = _over_white(opened)
+            picture = over_white(opened)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise IGRError(f"{path} cannot be read ({error}): write it again.") from error
     if size is not None and picture.size != size:
@@ -132,7 +132,8 @@ def read_picture(path: Path, size: tuple[int, int] | None = None) -> Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
 
 
-def _over_white(picture: Image.Image) -> Image.Image:
+def over_white(picture: Image.Image) -> Image.Image:
+    """A picture in colour, transparency over white."""
     if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
         return picture.convert("RGB")
     white = Image.new("RGBA", picture.size, "white")

@@ -1,0 +1,224 @@
+"""Other methods' results made ready to be scored: `python -m training.cutout segment | adapt`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from torch import Tensor
+from tqdm import tqdm
+
+from igr_core.batch import Report, is_out_of_memory
+from igr_core.errors import IGRError
+from igr_core.files import make_folder
+from igr_core.folders import list_pictures, pair_by_name
+from igr_core.images import load_mask, load_photo, save_image
+from igr_core.inputs import validate_inputs
+from igr_core.segmenter import PromptKind, Segmenter, prompt_from_mask
+
+from .command import choose_device, one_sentence
+from .evaluation.adapters import adapted
+from .evaluation.folders import pictures_in
+from .evaluation.subjects import save_picture
+
+logger = logging.getLogger(__name__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+
+class Ask(Enum):
+    """What SAM 2 is asked with."""
+
+    box = "box"
+    points = "points"
+    both = "both"
+
+
+class Method(Enum):
+    """Methods whose canvas can be undone."""
+
+    tryoffdiff = "tryoffdiff"
+    tryoffanyone = "tryoffanyone"
+
+
+Out = Annotated[Path, typer.Option(help="Folder for NAME.png; what is there stays, so that a stopped run goes on.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write again what is already in the output folder.")]
+
+
+@app.command()
+def segment(
+    pictures: Annotated[Path, typer.Argument(help="Folder of dressed persons, NAME with any suffix.")],
+    masks: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of rough masks of the garment, NAME with any suffix; or one file for all pictures, where the "
+            "garment lies at the same place in all of them."
+        ),
+    ],
+    sam2: Annotated[Path, typer.Option(help="SAM 2 in transformers' layout: config.json, *.safetensors.")],
+    out: Out,
+    prompt: Annotated[
+        Ask, typer.Option(help="Ask for the mask's box, the point deepest inside it, or both.")
+    ] = Ask.box,
+    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 ...")] = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Cut the garment out of dressed persons onto white, on the same canvas: results of CFLD, OOTDiffusion, IDM-VTON.
+
+    The paper dressed a frontal fitting model (OOTDiffusion, IDM-VTON) or turned the person to a straight pose (CFLD):
+    with one model or pose throughout, one mask of where the garment lies serves for all pictures.
+    """
+    with one_sentence():
+        tasks = plan_segment(pictures, masks, out, typer.echo)
+        place = choose_device(device)
+
+        def prepare() -> Callable[[Task], None]:
+            segmenter = Segmenter.from_folder(sam2, place)
+            return lambda task: write_cutout(task, segmenter, prompt.value)
+
+        report = work_through(tasks, prepare, overwrite, "cutting out")
+    _tell(report, "cut out")
+
+
+@app.command()
+def adapt(
+    results: Annotated[Path, typer.Argument(help="Folder of a method's pictures, NAME with any suffix.")],
+    method: Annotated[Method, typer.Option(help="Whose they are.")],
+    reference: Annotated[Path, typer.Option(help="Folder of the true garments, NAME with any suffix.")],
+    out: Out,
+    overwrite: Overwrite = False,
+) -> None:
+    """Undo TryOffDiff's padding or TryOffAnyone's stretching, so that pictures lie on their references' canvas."""
+    with one_sentence():
+        tasks = plan_adapt(results, reference, out, typer.echo)
+
+        def write(task: Task) -> None:
+            save_picture(task.out, adapted(task.picture, method.value, task.beside))
+
+        report = work_through(tasks, lambda: write, overwrite, "adapting")
+    _tell(report, "adapted")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture to write."""
+
+    picture: Path
+    """What another method wrote."""
+    beside: Path
+    """What belongs to it: its mask, or its reference."""
+    out: Path
+    """The picture to write."""
+
+
+def plan_segment(pictures: Path, masks: Path, out: Path, tell: Callable[[str], None]) -> list[Task]:
+    """Pair pictures with masks by name, or all with one mask file.
+
+    Raises IGRError for folders that do not fit and an unusable mask file; pictures without a mask are told of, each by
+    a sentence, before it is raised.
+    """
+    if not pictures.is_dir():
+        raise IGRError(f"{pictures} is no folder: name one that holds pictures.")
+    if not masks.exists():
+        raise IGRError(f"--masks {masks} is not there: name a folder of masks, or one mask for all pictures.")
+    _check_out(out, pictures, masks)
+    if masks.is_file():
+        try:
+            prompt_from_mask(load_mask(masks))
+        except IGRError as error:
+            raise IGRError(f"--masks {masks}: {error}") from error
+        return [Task(path, masks, out / f"{name}.png") for name, path in pictures_in(pictures).items()]
+    found = pair_by_name(pictures, masks, lambda _: "")  # categories play no part here
+    _refuse(found.failed, len(list_pictures(pictures)), pictures, "mend that, or give --masks one file for all", tell)
+    return [Task(pair.photo, pair.mask, out / f"{pair.photo.stem}.png") for pair in found.pairs]
+
+
+def plan_adapt(results: Path, reference: Path, out: Path, tell: Callable[[str], None]) -> list[Task]:
+    """Pair a method's pictures with references by name; references without a picture are left out.
+
+    Raises IGRError as plan_segment does.
+    """
+    ours, theirs = pictures_in(results), pictures_in(reference)
+    _check_out(out, results, reference)
+    missing = {path.name: f"There is no {name} in {reference}." for name, path in ours.items() if name not in theirs}
+    _refuse(missing, len(ours), results, "rename them as their references, or take them out", tell)
+    return [Task(path, theirs[name], out / f"{name}.png") for name, path in ours.items()]
+
+
+def work_through(
+    tasks: Sequence[Task], prepare: Callable[[], Callable[[Task], None]], overwrite: bool, title: str
+) -> Report:
+    """Write the picture of every task, those that are there apart; a task that fails is noted and the rest goes on.
+
+    `prepare` loads what writing needs, and is not called where nothing is left to do.
+    """
+    left = [task for task in tasks if overwrite or not task.out.exists()]
+    report = Report(skipped=[] if overwrite else [task.out for task in tasks if task.out.exists()])
+    if not left:
+        return report
+    write = prepare()
+    make_folder(left[0].out.parent)
+    for task in tqdm(left, desc=title, unit="picture"):
+        try:
+            write(task)
+            report.done.append(task.out)
+        except IGRError as error:
+            report.failed[task.picture.name] = str(error)
+        except Exception as error:
+            if is_out_of_memory(error):
+                report.failed[task.picture.name] = "There was not enough memory: run it alone, or with --device cpu."
+            else:  # a defect of ours: show it in full, but let the other pictures go on
+                logger.exception("Unexpected failure on %s", task.picture)
+                report.failed[task.picture.name] = f"It failed unexpectedly ({error}): please report this."
+    return report
+
+
+def write_cutout(task: Task, segmenter: Segmenter, use: PromptKind) -> None:
+    """Write a picture's garment on white; raises IGRError naming picture and mask."""
+    picture, mask = load_photo(task.picture), load_mask(task.beside)
+    try:
+        save_image(task.out, cut_out(picture, mask, segmenter, use))
+    except IGRError as error:
+        raise IGRError(f"{task.picture} with mask {task.beside}: {error}") from error
+
+
+def cut_out(picture: Tensor, mask: Tensor, segmenter: Segmenter, use: PromptKind = "box") -> Tensor:
+    """What SAM 2 finds at a rough mask (1, 1, H, W) of a picture (1, 3, H, W), on white; of its candidates the best.
+
+    Raises IGRError for a mask of another size, an empty one, and where SAM 2 finds nothing.
+    """
+    validate_inputs(picture, mask)
+    masks, scores = segmenter.masks(segmenter.embed(picture), prompt_from_mask(mask, use))
+    best = masks[scores.argmax()].bool().cpu()  # (1, H, W)
+    if not bool(best.any()):
+        raise IGRError("SAM 2 found nothing at the mask: check that it lies on the garment, or try another --prompt.")
+    return torch.where(best, picture, 1.0)
+
+
+def _check_out(out: Path, *inputs: Path) -> None:
+    if any(out.exists() and out.samefile(one) for one in inputs):
+        raise IGRError(f"--out {out} would mix with its own input: choose another folder.")
+
+
+def _refuse(failed: dict[str, str], count: int, folder: Path, remedy: str, tell: Callable[[str], None]) -> None:
+    for name, sentence in failed.items():
+        tell(f"{name}: {sentence}")
+    if failed:
+        raise IGRError(f"{len(failed)} of {count} pictures of {folder} do not fit, as listed: {remedy}.")
+
+
+def _tell(report: Report, word: str) -> None:
+    typer.echo(f"{len(report.done)} {word}, {len(report.skipped)} already there, {len(report.failed)} failed.")
+    for name, sentence in report.failed.items():
+        typer.echo(f"Failed: {name}: {sentence}", err=True)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()
