@@ -1,5 +1,8 @@
-"""Where the demo bundle lies: the small model that is used when no bundle is named."""
+"""Where the demo lies: the small models that are used when no others are named."""
 
 from pathlib import Path
 
 DEMO_BUNDLE = Path(__file__).parent / "demo" / "demo.safetensors"
+"""The bundle."""
+DEMO_SEGMENTER = DEMO_BUNDLE.with_name("segmenter")
+"""The small SAM 2, a folder in transformers' layout."""
