@@ -1,24 +1,21 @@
-"""What a user marks on a photo, as the text that a workflow carries, and which of a segmenter's candidates is meant."""
+"""What a user marks on a photo, as the text that a workflow carries, and a segmenter's answer in words."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .errors import IGRError
 from .geometry import Box
-from .segmenter import Point, Prompt
+from .segmenter import Point, Prompt, prompt_from_mask
 
 MAX_POINTS = 50
 """Points of both kinds that one photo takes: SAM 2 was trained with a handful."""
-CANDIDATES = ("best", "largest", "smallest", "merged")
-"""Which of a segmenter's answers is taken."""
-Candidates = Literal["best", "largest", "smallest", "merged"]
 
 _FORMAT = 'write {"positive": [[x, y]], "negative": [[x, y]], "box": [left, top, right, bottom]} in pixels of the photo'
 
@@ -44,8 +41,8 @@ class Clicks:
     def prompt(self, size: tuple[int, int], rough: Tensor | None = None, box: Box | None = None) -> Prompt:
         """Ask for what is marked on a photo of size (width, height), with a rough mask (1, 1, H, W) and another box.
 
-        A box that was drawn goes before `box`. Raises IGRError where nothing is marked, where the marks belong to a
-        photo of another size, and where they lie outside.
+        A box that was drawn goes before `box`; a rough mask alone is asked for with its own box. Raises IGRError where
+        nothing is marked, where the marks belong to a photo of another size, and where they lie outside.
         """
         if self.says_something and self.size is not None and self.size != size:
             was, now = ("{}×{}".format(*sides) for sides in (self.size, size))
@@ -60,6 +57,8 @@ class Clicks:
                 "mask."
             )
         asked.check(size)
+        if rough is not None and not asked.positive and asked.box is None:
+            return replace(asked, box=prompt_from_mask(rough).box)
         return asked
 
 
@@ -93,28 +92,13 @@ def read_clicks(data: Any) -> Clicks:
     return Clicks(positive, negative, corners, sides)  # pyright: ignore[reportArgumentType]
 
 
-def choose(masks: Tensor, scores: Tensor, which: Candidates) -> tuple[Tensor, str]:
-    """One mask (1, 1, H, W) of a segmenter's candidates (M, 1, H, W), and a sentence with their scores (M,).
-
-    best: the one that the model is surest of. largest, smallest: by pixels, empty ones apart. merged: all of them.
-    """
-    areas = masks.flatten(1).sum(1)  # (M,)
-    shares = areas / masks[0].numel()
-    if which == "merged":
-        taken, mask = set(range(len(masks))), masks.amax(0, keepdim=True)
-    else:
-        nowhere = torch.full_like(areas, torch.inf)
-        found = {
-            "best": lambda: scores.argmax(),
-            "largest": lambda: areas.argmax(),
-            "smallest": lambda: torch.where(areas > 0, areas, nowhere).argmin(),
-        }[which]()
-        taken, mask = {int(found)}, masks[int(found)][None]
-    told = [
-        f"{float(score):.2f} ({float(share):.1%} of the photo{', taken' if number in taken else ''})"
-        for number, (score, share) in enumerate(zip(scores, shares, strict=True))
-    ]
-    return mask, f"scores {', '.join(told)}"
+def describe(candidates: Tensor, scores: Tensor, mask: Tensor) -> str:
+    """Scores (M,) and sizes of a segmenter's candidates (M, 1, H, W) in words, and which of them `mask` is."""
+    told = []
+    for candidate, score in zip(candidates, scores, strict=True):
+        taken = ", taken" if torch.equal(candidate, mask[0]) else ""
+        told.append(f"{float(score):.2f} ({float(candidate.mean()):.1%} of the photo{taken})")
+    return f"scores {', '.join(told)}"
 
 
 def _points(data: dict[str, Any], name: str) -> tuple[Point, ...]:

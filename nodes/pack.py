@@ -25,15 +25,19 @@ def _nodes() -> list[type[io.ComfyNode]]:
     from . import host
 
     host.register_bundle_folder()
+    host.register_segmenter_folder()
     from .apply import IGRApply
+    from .click_route import register_routes
     from .encode import IGRGarmNetEncode
     from .example import IGRExamplePerson
     from .finish import IGRGarmentFinish
     from .folder import IGRPhotoFolder
     from .load import IGRLoad
     from .sample import IGRSample
+    from .segment import IGRGarmentSegment, IGRSegmenterLoad
     from .view import IGRGarmentView
 
+    register_routes()
     return [
         IGRLoad,
         IGRGarmentView,
@@ -43,4 +47,6 @@ def _nodes() -> list[type[io.ComfyNode]]:
         IGRExamplePerson,
         IGRGarmentFinish,
         IGRPhotoFolder,
+        IGRSegmenterLoad,
+        IGRGarmentSegment,
     ]

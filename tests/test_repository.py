@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-image": "skimage", "pytest-xdist": "xdist"}
 OURS = {"igr_core", "nodes", "tests", "training"}
 HOST = {
+    "aiohttp",
     "comfy",
     "comfy_api",
     "comfy_execution",

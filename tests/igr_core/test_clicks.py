@@ -1,4 +1,4 @@
-"""The marks that a workflow carries are read whole or refused in a sentence; candidates are chosen as named."""
+"""The marks that a workflow carries are read whole or refused in a sentence, and asked for as drawn."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 import pytest
 import torch
 
-from igr_core.clicks import CANDIDATES, MAX_POINTS, Clicks, choose, parse_clicks
+from igr_core.clicks import MAX_POINTS, Clicks, describe, parse_clicks
 from igr_core.errors import IGRError
+from igr_core.segmenter import prompt_from_mask
 
 SIZE = (60, 80)
 BAD = {
@@ -68,23 +69,20 @@ def test_a_swapped_photo_is_noticed() -> None:
         clicks.prompt((80, 60))
     with pytest.raises(IGRError, match=r"point \(50, 70\) is outside"):  # where no size tells, the pixels do
         Clicks(positive=((50.0, 70.0),)).prompt((80, 60))
-    assert Clicks(size=SIZE).prompt((80, 60), torch.ones(1, 1, 60, 80)).mask is not None
+    assert Clicks(size=SIZE).prompt((80, 60), torch.ones(1, 1, 60, 80)).mask is not None  # nothing was set on it
 
 
-def test_candidates_are_chosen_as_named() -> None:
-    masks = torch.zeros(4, 1, 10, 10)
-    masks[0, :, :2, :5], masks[1, :, 5:], masks[3, :, 0] = 1, 1, 1  # 10, 50, 0 and 10 pixels
-    scores = torch.tensor([0.5, 0.2, 0.1, 0.9])
-    areas = {which: int(choose(masks, scores, which)[0].sum()) for which in CANDIDATES}
-    assert areas == {"best": 10, "largest": 50, "smallest": 10, "merged": 65}
-    best, told = choose(masks, scores, "best")
-    assert torch.equal(best[0], masks[3]) and best.shape == (1, 1, 10, 10)
-    assert told == (
-        "scores 0.50 (10.0% of the photo), 0.20 (50.0% of the photo), 0.10 (0.0% of the photo), "
-        "0.90 (10.0% of the photo, taken)"
-    )
+def test_a_rough_mask_alone_is_asked_for_with_its_box() -> None:
+    rough = torch.zeros(1, 1, 80, 60)
+    rough[..., 20:41, 10:31] = 1
+    box = Clicks(negative=((1.0, 1.0),)).prompt(SIZE, rough).box
+    assert box is not None and box == prompt_from_mask(rough).box
+    assert Clicks(positive=((15.0, 25.0),)).prompt(SIZE, rough).box is None
 
 
-def test_of_nothing_but_empty_candidates_one_is_given() -> None:
-    for which in CANDIDATES:
-        assert not choose(torch.zeros(3, 1, 4, 4), torch.ones(3), which)[0].any()
+def test_the_answer_is_told_with_what_is_taken() -> None:
+    masks = torch.zeros(3, 1, 10, 10)
+    masks[0, :, :2, :5], masks[1, :, 5:] = 1, 1
+    told = describe(masks, torch.tensor([0.5, 0.25, 0.1]), masks[1][None])
+    assert told == ("scores 0.50 (10.0% of the photo), 0.25 (50.0% of the photo, taken), 0.10 (0.0% of the photo)")
+    assert "taken" not in describe(masks, torch.ones(3), masks.amax(0, keepdim=True))
