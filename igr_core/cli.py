@@ -1,4 +1,4 @@
-"""The command line: `python -m igr_core restore` and `python -m igr_core inspect`."""
+"""The command line: `python -m igr_core restore`, `python -m igr_core mask` and `python -m igr_core inspect`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import functools
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,9 +15,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from .cli_mask import find_mask
+from .cli_shared import Device, choose_device, one_sentence
 from .demo_bundle import DEMO_BUNDLE
 from .errors import IGRError
-from .files import make_folder
 
 if TYPE_CHECKING:
     from .batch import Job, Report, Restorer, Settings
@@ -39,14 +39,6 @@ class View(Enum):
 
     whole = "whole"
     focused = "focused"
-
-
-class Device(Enum):
-    """Where the model runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 @app.command()
@@ -83,11 +75,12 @@ def restore(
     """
     from .batch import Report, plan_jobs, without_existing
     from .bundle import Bundle
+    from .files import make_folder
 
-    with _sentences():
+    with one_sentence():
         info = Bundle.open(bundle).info
         settings = _settings(info, size, view, steps, guidance, seed, transparent)
-        place = _device(device)
+        place = choose_device(device)
         plan = plan_jobs(person, mask, category, out, settings.mode)
         report = Report(failed=dict(plan.failed))
         in_folder = person.is_dir()
@@ -104,6 +97,9 @@ def restore(
         raise typer.Exit(1)
 
 
+app.command("mask")(find_mask)
+
+
 @app.command()
 def inspect(
     bundle: Annotated[Path, typer.Argument(help="The bundle (.safetensors) to look at.")] = DEMO_BUNDLE,
@@ -112,7 +108,7 @@ def inspect(
     """Show what is in a bundle: parts, sizes, config, training and scores."""
     from .bundle import Bundle, describe
 
-    with _sentences():
+    with one_sentence():
         facts = describe(Bundle.open(bundle))
     if as_json:
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
@@ -120,18 +116,6 @@ def inspect(
     console = Console()
     for table in _tables(facts):
         console.print(table)
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Turn a user's mistake into one sentence on stderr and an exit code: 2 for a wrong command, else 1."""
-    try:
-        yield
-    except IGRError as error:
-        from .batch import UsageMistake
-
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2 if isinstance(error, UsageMistake) else 1) from None
 
 
 def _settings(
@@ -152,17 +136,6 @@ def _settings(
         raise UsageMistake(f"--size: {error}") from error
     layout = dataclasses.replace(model.view, mode=view.value) if view is not None else model.view
     return Settings(canvas, layout, model.image_encoder.image_size, steps, guidance, seed, transparent)
-
-
-def _device(device: Device) -> str:
-    import torch
-
-    from .batch import UsageMistake
-
-    available = torch.cuda.is_available()
-    if device is Device.cuda and not available:
-        raise UsageMistake("--device cuda: no CUDA GPU is found here; use --device cpu.")
-    return "cuda" if available and device is not Device.cpu else "cpu"
 
 
 def _load(bundle: Path, device: str) -> Restorer:

@@ -1,10 +1,12 @@
-"""Saying what a file that is not a bundle seems to be."""
+"""Saying what a file seems to be that is not the one wanted."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
+
+_TAKE_A_BUNDLE = "choose a file from models/igr or one made by training.export"
 
 _MARKS = (
     (r"^(image_proj|ip_adapter)\.", "a plain IP-Adapter"),
@@ -25,26 +27,32 @@ _MARKS = (
 """Patterns of tensor names that give a kind of file away; a kind that holds another (an adapter its LoRA) first."""
 
 _STARTS = (
-    (b"PK\x03\x04", "it is a PyTorch or zip archive, and bundles are safetensors files: choose the .safetensors file"),
-    (b"\x80", "it is a Python pickle, and bundles are safetensors files: choose the .safetensors file"),
-    (b"GGUF", "it is a GGUF file, and bundles are safetensors files: choose the .safetensors file"),
+    (
+        b"PK\x03\x04",
+        "it is a PyTorch or zip archive, and only safetensors is read: choose the .safetensors file",
+    ),
+    (b"\x80", "it is a Python pickle, and only safetensors is read: choose the .safetensors file"),
+    (b"GGUF", "it is a GGUF file, and only safetensors is read: choose the .safetensors file"),
     (b"version https://git-lfs", "it is a Git LFS pointer, not the file itself: run `git lfs pull`"),
     (b"<", "it is a web page saved in place of the file: download it again"),
 )
-"""First bytes of the files that are most often taken for a bundle."""
+"""First bytes of the files that are most often taken for a model in safetensors."""
+
+
+def kind_of(keys: Iterable[str]) -> str | None:
+    """What a safetensors file with tensors of these names seems to be."""
+    keys = list(keys)
+    return next((kind for mark, kind in _MARKS if any(re.search(mark, key) for key in keys)), None)
 
 
 def explain_foreign_keys(keys: Iterable[str]) -> str:
     """Say what a safetensors file without our header seems to be, and what to do."""
-    keys = list(keys)
-    for mark, kind in _MARKS:
-        if any(re.search(mark, key) for key in keys):
-            return f"it seems to be {kind}; choose a file from models/igr or one made by training.export"
-    return "its header has no IGR entry; choose a file from models/igr or one made by training.export"
+    kind = kind_of(keys)
+    return f"{f'it seems to be {kind}' if kind else 'its header has no IGR entry'}; {_TAKE_A_BUNDLE}"
 
 
-def explain_unreadable(path: Path) -> str:
-    """Say why a file does not open as safetensors, from its first bytes and its length."""
+def explain_unreadable(path: Path, remedy: str = _TAKE_A_BUNDLE) -> str:
+    """Say why a file does not open as safetensors, from its first bytes and its length; `remedy` is what to do."""
     size = path.stat().st_size
     if size == 0:
         return "it is empty; download or export it again"
@@ -56,4 +64,4 @@ def explain_unreadable(path: Path) -> str:
     # A safetensors file begins with the header's length (8 bytes) and the header's opening brace.
     if start[8:9] == b"{" or size < 9:
         return "it is truncated or damaged; download or export it again"
-    return "it is not a safetensors file; choose a file from models/igr or one made by training.export"
+    return f"it is not a safetensors file; {remedy}"

@@ -63,7 +63,7 @@ def load_mask(path: str | Path) -> Tensor:
     return luminance * alpha
 
 
-def save_image(path: str | Path, image: Tensor, mode: Literal["RGB", "RGBA"] = "RGB") -> None:
+def save_image(path: str | Path, image: Tensor, mode: Literal["L", "RGB", "RGBA"] = "RGB") -> None:
     """Write one picture, (C, H, W) or (1, C, H, W) in 0..1, so that the file is there whole or not at all.
 
     Raises IGRError for another shape, NaN, a file type that cannot hold it, or a disk that refuses the write.
@@ -77,11 +77,12 @@ def save_image(path: str | Path, image: Tensor, mode: Literal["RGB", "RGBA"] = "
     if not bool(torch.isfinite(image).all()):
         raise IGRError(f"{path} was not written: the picture has NaN or infinite values.")
     pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0)  # (H, W, C)
+    picture = Image.fromarray(pixels.squeeze(2).contiguous().numpy())  # grey ones have no third axis there
     with atomic_file(path) as temporary:
-        Image.fromarray(pixels.contiguous().numpy()).save(temporary, format=_FORMATS[path.suffix.lower()], quality=95)
+        picture.save(temporary, format=_FORMATS[path.suffix.lower()], quality=95)
 
 
-def check_picture_name(path: Path, mode: Literal["RGB", "RGBA"]) -> None:
+def check_picture_name(path: Path, mode: Literal["L", "RGB", "RGBA"]) -> None:
     """Raise IGRError when a file of this name cannot hold a picture of this mode."""
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:

@@ -1,4 +1,4 @@
-"""Mending a garment mask: grow, feather, fill holes, keep the largest piece."""
+"""Mending a garment mask: grow, feather, fill holes, keep the largest piece; and showing it on its photo."""
 
 from __future__ import annotations
 
@@ -60,6 +60,12 @@ def largest_piece(inside: Tensor) -> Tensor:
     kept = torch.stack([_largest_label(one) for one in _labels(coarse)])
     fine = kept.repeat_interleave(cell, -2).repeat_interleave(cell, -1)
     return inside & fine[..., : inside.shape[-2], : inside.shape[-1]]
+
+
+def overlay(photos: Tensor, masks: Tensor) -> Tensor:
+    """Photos (B, 3, H, W) with what lies outside their masks (B, 1, H, W) faded: what the model is told to restore."""
+    blue = photos.new_tensor([0.15, 0.35, 0.85]).view(1, 3, 1, 1)
+    return photos * (0.35 + 0.65 * masks) + 0.35 * (1 - masks) * blue
 
 
 def _shows(mask: Tensor) -> Tensor:

@@ -107,6 +107,15 @@ class Segmenter:
         _check_complete(folder, model, set(told["missing_keys"]))
         return cls(model.to(device=device, dtype=torch.float32))
 
+    @classmethod
+    def from_file(cls, path: str | Path, device: str | torch.device = "cpu") -> Segmenter:
+        """Load one .safetensors file, Meta's or transformers', in float32; raises IGRError as load_checkpoint does."""
+        from .sam2_checkpoint import load_checkpoint
+
+        model = load_checkpoint(path)
+        torch.nn.Module.to(model, device)  # transformers' own says nothing of its parameters to type checkers
+        return cls(model)
+
     @property
     def device(self) -> torch.device:
         """Where it runs."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..igr_core.errors import IGRError
+from ..igr_core.masks import overlay as overlay  # what nodes show
 
 NO_ALPHA_SIDE = 64
 """LoadImage hands on an empty mask of this side when a picture has no transparency."""
@@ -38,13 +39,6 @@ def to_masks(mask: Tensor | None, photos: Tensor) -> tuple[Tensor, tuple[str, ..
 def to_image(pictures: Tensor) -> Tensor:
     """(B, C, H, W) -> IMAGE."""
     return pictures.movedim(1, -1).contiguous()
-
-
-def overlay(view_person: Tensor, view_mask: Tensor) -> Tensor:
-    """Photos (B, 3, H, W) with what lies outside their masks (B, 1, H, W) faded: what the model is told to restore."""
-    return view_person * (0.35 + 0.65 * view_mask) + 0.35 * (1 - view_mask) * view_person.new_tensor(
-        [0.15, 0.35, 0.85]
-    ).view(1, 3, 1, 1)
 
 
 def _is_missing(masks: Tensor, photos: Tensor) -> bool:

@@ -1,0 +1,214 @@
+"""The command `python -m igr_core mask`: a garment's mask from points, a box or a rough mask, by SAM 2."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from .cli_shared import Device, choose_device, one_sentence
+from .demo_bundle import DEMO_SEGMENTER
+from .errors import IGRError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .candidates import Choice
+    from .segmenter import Prompt, Segmenter
+
+# torch and transformers are imported inside the functions, so that --help comes at once.
+
+MAX_POINTS = 50
+"""Points of both kinds that a photo takes: SAM 2 was trained with a handful."""
+
+
+class Candidate(Enum):
+    """Which of the masks that SAM 2 offers is written, as in candidates.Choice."""
+
+    best = "best"
+    largest = "largest"
+    smallest = "smallest"
+    merged = "merged"
+
+
+def find_mask(
+    person: Annotated[Path, typer.Argument(help="Photo of the dressed person.")],
+    out: Annotated[Path, typer.Option(help="Mask to write (.png), white where the garment is.")],
+    segmenter: Annotated[
+        Path | None,
+        typer.Option(
+            help="SAM 2: a folder in transformers' layout, or one .safetensors file.",
+            show_default="the demo",
+        ),
+    ] = None,
+    point: Annotated[
+        list[str] | None, typer.Option(metavar="X,Y", help="A point on the garment, in pixels of the photo; repeat it.")
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option("--not", metavar="X,Y", help="A point that is not on the garment; repeat it.")
+    ] = None,
+    box: Annotated[
+        str | None, typer.Option(metavar="LEFT,TOP,RIGHT,BOTTOM", help="A box around the garment, in pixels.")
+    ] = None,
+    rough: Annotated[
+        Path | None,
+        typer.Option(
+            help="A rough mask to refine, as large as the photo; without a point or a box its own box is asked for too."
+        ),
+    ] = None,
+    candidate: Annotated[
+        Candidate, typer.Option(help="Of several answers the one that SAM 2 is surest of, by pixels, or all as one.")
+    ] = Candidate.best,
+    overlay: Annotated[Path | None, typer.Option(help="Picture to write of the photo, faded beside the mask.")] = None,
+    device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = Device.auto,
+) -> None:
+    """Find a garment's mask by points on it, a box around it or a rough mask, for `restore --mask`."""
+    from .files import make_folder
+    from .images import load_photo, save_image
+    from .masks import overlay as shown
+
+    with one_sentence():
+        positive, negative, corners = _parse_marks(point or [], leave_out or [], box, rough)
+        weights = _segmenter_path(segmenter)
+        _check_paths(person, rough, out, overlay)
+        place = choose_device(device)
+        photo = load_photo(person)
+        prompt = _prompt(person, photo, positive, negative, corners, rough)
+        for folder in {path.parent for path in (out, overlay) if path is not None}:
+            make_folder(folder)
+        start = time.monotonic()
+        found = _segment(weights, place, photo, prompt, candidate.value)
+        save_image(out, found, "L")
+        if overlay is not None:
+            save_image(overlay, shown(photo, found))
+        typer.echo(f"Wrote {out} in {time.monotonic() - start:.1f} s: {float(found.mean()):.1%} of the photo.")
+
+
+def _parse_marks(
+    point: Sequence[str], leave_out: Sequence[str], box: str | None, rough: Path | None
+) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]], tuple[float, ...] | None]:
+    """Points on the garment, points beside it and the box as numbers; raises UsageMistake."""
+    from .batch import UsageMistake
+
+    if not point and box is None and rough is None:
+        raise UsageMistake("Say where the garment is: --point X,Y on it, --box LEFT,TOP,RIGHT,BOTTOM or --rough MASK.")
+    if len(point) + len(leave_out) > MAX_POINTS:
+        raise UsageMistake(f"There are {len(point) + len(leave_out)} points: give at most {MAX_POINTS}.")
+    positive = [_numbers("--point", text, "X,Y", "320,410") for text in point]
+    negative = [_numbers("--not", text, "X,Y", "320,410") for text in leave_out]
+    corners = None if box is None else _numbers("--box", box, "LEFT,TOP,RIGHT,BOTTOM", "80,120,300,520")
+    return positive, negative, corners
+
+
+def _numbers(option: str, text: str, form: str, example: str) -> tuple[float, ...]:
+    from .batch import UsageMistake
+
+    try:
+        numbers = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != form.count(",") + 1 or not all(map(math.isfinite, numbers)):
+        raise UsageMistake(f"{option} {text!r} is not understood: write {form} in pixels, such as {example}.")
+    return numbers
+
+
+def _segmenter_path(given: Path | None) -> Path:
+    from .batch import UsageMistake
+
+    if given is not None:
+        return given
+    if not DEMO_SEGMENTER.is_dir():
+        raise UsageMistake(
+            f"{DEMO_SEGMENTER} is not there: name a SAM 2 with --segmenter, a folder in transformers' layout or one "
+            ".safetensors file."
+        )
+    return DEMO_SEGMENTER
+
+
+def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | None) -> None:
+    """Raise UsageMistake where an input is not there, or an output cannot be written or would overwrite another."""
+    from .batch import UsageMistake
+    from .images import check_picture_name
+
+    inputs = [("photo", person), *([("rough mask", rough)] if rough is not None else [])]
+    for label, path in inputs:
+        if not path.exists():
+            raise UsageMistake(f"The {label} {path} is not there: check the name.")
+        if path.is_dir():
+            raise UsageMistake(f"The {label} {path} is a folder: name one picture.")
+    if rough is not None and rough.samefile(person):
+        raise UsageMistake(f"--rough is {person} itself: name a mask, white where the garment is.")
+    if overlay is not None and overlay.resolve() == out.resolve():
+        raise UsageMistake(f"--overlay and --out are both {out}: give them two names.")
+    outputs: list[tuple[str, Path, Literal["L", "RGB"]]] = [("--out", out, "L")]
+    if overlay is not None:
+        outputs.append(("--overlay", overlay, "RGB"))
+    for option, path, mode in outputs:
+        if path.is_dir():
+            raise UsageMistake(f"{option} {path} is a folder: name the picture to write, such as {path / 'mask.png'}.")
+        if path.exists() and any(path.samefile(one) for _, one in inputs):
+            raise UsageMistake(f"{option} {path} would overwrite its own input: choose another name.")
+        try:
+            check_picture_name(path, mode)
+        except IGRError as error:
+            raise UsageMistake(str(error)) from error
+
+
+def _prompt(
+    person: Path,
+    photo: Tensor,
+    positive: Sequence[tuple[float, ...]],
+    negative: Sequence[tuple[float, ...]],
+    corners: tuple[float, ...] | None,
+    rough: Path | None,
+) -> Prompt:
+    """What is asked of the photo; raises IGRError for a rough mask that does not fit, UsageMistake for other marks."""
+    from .batch import UsageMistake
+    from .images import load_mask
+    from .inputs import validate_inputs
+    from .segmenter import Prompt, prompt_from_mask
+
+    mask = None if rough is None else load_mask(rough)
+    if mask is not None:
+        try:
+            validate_inputs(photo, mask)
+        except IGRError as error:
+            raise IGRError(f"{person} with rough mask {rough}: {error}") from error
+    if mask is not None and corners is None and not positive:
+        corners = prompt_from_mask(mask).box  # what SAM 2 draws from a mask alone was never trained
+    prompt = Prompt(tuple(positive), tuple(negative), corners, mask)  # pyright: ignore[reportArgumentType]
+    try:
+        prompt.check((photo.shape[-1], photo.shape[-2]))
+    except IGRError as error:
+        raise UsageMistake(f"{person}: {error}") from error
+    return prompt
+
+
+def _segment(weights: Path, device: str, photo: Tensor, prompt: Prompt, choice: Choice) -> Tensor:
+    """The mask (1, 1, H, W) on the CPU; raises IGRError."""
+    from rich.console import Console
+
+    from .batch import is_out_of_memory
+    from .candidates import choose
+
+    with Console(stderr=True).status(f"asking {weights.name}"):
+        segmenter = _load(weights, device)
+        try:
+            return choose(*segmenter.masks(segmenter.embed(photo), prompt), choice).cpu()
+        except IGRError:
+            raise
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise IGRError("There was not enough memory: take a smaller SAM 2, or --device cpu.") from error
+            raise
+
+
+def _load(weights: Path, device: str) -> Segmenter:
+    from .segmenter import Segmenter
+
+    return (Segmenter.from_folder if weights.is_dir() else Segmenter.from_file)(weights, device)
