@@ -110,7 +110,7 @@ def segmenter_names() -> list[str]:
     files = [Path(name) for name in folder_paths.get_filename_list(SEGMENTER_FOLDER) if name.endswith(".safetensors")]
     inside = [name for name in files if folder_paths.get_full_path(SEGMENTER_FOLDER, str(name.parent / "config.json"))]
     folders = {name.parent.as_posix() for name in inside} - {"."}
-    single = {name.as_posix() for name in files if name not in inside} if hasattr(Segmenter, "from_file") else set()
+    single = {name.as_posix() for name in files if name not in inside}
     return sorted(folders) + sorted(single)
 
 

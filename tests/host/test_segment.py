@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
+from transformers import Sam2Config, Sam2Model
 
 from igr_core.candidates import CHOICES, Choice, choose
 from igr_core.clicks import parse_clicks
@@ -158,6 +160,19 @@ def test_folders_of_models_sam2_are_offered_and_what_is_wrong_is_named(server: S
         server.run(segment("blind"))
     with pytest.raises((PromptRefused, PromptFailed), match="gone"):
         server.run(segment("gone"))
+
+
+def test_single_files_are_offered_and_run(server: Server) -> None:
+    folder = server.base / "models" / "sam2"
+    torch.manual_seed(0)
+    weights = {name: value.half() for name, value in Sam2Model(Sam2Config()).state_dict().items()}  # of size tiny
+    save_file(weights, folder / "sam2.1_hiera_tiny.safetensors")
+    save_file({"lora_unet_x.lora_up.weight": torch.zeros(1)}, folder / "lora.safetensors")
+    server.get("/object_info/IGRSegmenterLoad")
+    box = segment("sam2.1_hiera_tiny.safetensors", points='{"box": [100, 200, 400, 600]}', candidates="merged")
+    assert mask_of(server, box).shape == (1, 1, 768, 576)
+    with pytest.raises(PromptFailed, match="IGRSegmenterLoad.*lora.safetensors"):
+        server.run(segment("lora.safetensors"))
 
 
 def test_a_folder_that_goes_while_comfyui_runs_is_named(server: Server) -> None:
