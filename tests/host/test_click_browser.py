@@ -162,6 +162,17 @@ def test_the_keyboard_does_it_all(editor: Page) -> None:
     assert editor.evaluate("() => window.app.graph.nodes.length") == 14  # Delete took no node away
 
 
+def test_the_side_panel_leaves_the_editor_its_width(editor: Page) -> None:
+    panel = f"""() => {{  // what the frontend does where its side panel is open at the start
+        {EDITOR}.node.widgets.find((one) => one.name === 'editor').width = 900;
+        window.app.canvas.setDirty(true, true);
+    }}"""
+    editor.evaluate(panel)
+    editor.wait_for_timeout(1000)
+    width = value(editor, "root.getBoundingClientRect().width")
+    assert width <= value(editor, "node.size[0]") * editor.evaluate("() => window.app.canvas.ds.scale")
+
+
 def test_clicks_outside_the_photo_mark_nothing(editor: Page) -> None:
     for point in ((-12, 300), (590, 300)):
         click(editor, point)

@@ -458,6 +458,8 @@ app.registerExtension({
             getMinHeight: () => HEIGHT,
         });
         widget.serialize = false;
+        // The frontend's side panel writes its own width here, which would then be the width in the node, too.
+        Object.defineProperty(widget, "width", { get: () => undefined, set: () => {}, configurable: true });
         node.igrEditor = editor;
         const { onExecuted, onRemoved } = node;
         node.onExecuted = function (output) {
