@@ -28,15 +28,16 @@ _WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
-def load_photo(path: str | Path) -> Tensor:
+def load_photo(path: str | Path, *, flatten: bool = True, max_pixels: int = MAX_PIXELS) -> Tensor:
     """Load a photo as (1, 3, H, W) float32 in 0..1, turned upright, transparency flattened on white.
 
-    Raises IGRError naming the file when it is missing, no picture, truncated, too small or too large.
+    Without `flatten` transparency is ignored, and the colours below it show. Raises IGRError naming the file when it is
+    missing, no picture, truncated, too small or larger than `max_pixels`.
     """
-    image = _open(Path(path))
+    image = _open(Path(path), max_pixels)
     if image.mode in _DEEP_MODES:
         return _deep_to_unit(image, Path(path)).expand(1, 3, -1, -1).contiguous()
-    return _to_unit(over_white(image))
+    return _to_unit(over_white(image) if flatten else image.convert("RGB"))
 
 
 def load_mask(path: str | Path) -> Tensor:
@@ -93,7 +94,7 @@ def check_picture_name(path: Path, mode: Literal["L", "RGB", "RGBA"]) -> None:
         raise IGRError(f"{path} cannot hold transparency: end the name in .png or .webp.")
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode a file fully, turned upright, or say in one sentence why not."""
     if not path.is_file():
         raise IGRError(f"{path} is not there: check the name.")
@@ -104,13 +105,13 @@ def _open(path: Path) -> Image.Image:
     except UnidentifiedImageError as error:
         raise IGRError(f"{path} is not a picture that can be read: give a PNG, JPEG, WebP or TIFF file.") from error
     except Image.DecompressionBombError as error:
-        raise IGRError(_too_large(path)) from error
+        raise IGRError(_too_large(path, max_pixels)) from error
     except OSError as error:
         raise IGRError(f"{path} cannot be read ({error.strerror or error}): check the file.") from error
     with image:
         width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise IGRError(_too_large(path))
+        if width * height > max_pixels:
+            raise IGRError(_too_large(path, max_pixels))
         if min(width, height) < MIN_SIDE:
             raise IGRError(f"{path} is {width}×{height} pixels: give a picture of at least {MIN_SIDE}×{MIN_SIDE}.")
         try:
@@ -120,8 +121,8 @@ def _open(path: Path) -> Image.Image:
             raise IGRError(f"{path} is truncated or damaged ({error}): copy or save it again.") from error
 
 
-def _too_large(path: Path) -> str:
-    return f"{path} has more than {MAX_PIXELS // 1_000_000} megapixels: scale it down first."
+def _too_large(path: Path, max_pixels: int) -> str:
+    return f"{path} has more than {max_pixels // 1_000_000} megapixels: scale it down first."
 
 
 def _to_unit(image: Image.Image) -> Tensor:

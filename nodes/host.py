@@ -6,10 +6,12 @@ answered in one place.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,7 @@ import comfy.utils
 import folder_paths
 import latent_preview
 import torch
+from aiohttp import web
 from comfy.ldm.modules.attention import optimized_attention
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 from comfy_api.latest import ui
@@ -42,15 +45,20 @@ from ..igr_core.garmfus import Position, RowPlan, attend, image_prompt_attention
 from ..igr_core.image_encoder import preprocess
 from ..igr_core.image_prompt import ImagePrompt, cross_attention_widths
 from ..igr_core.noise import alphas_cumprod, ddim_step, ddim_timesteps
+from ..igr_core.segmenter import Embedding, Prompt, Segmenter
 from .sockets import Reference
 
 BUNDLE_FOLDER = "igr"
 """Name of the model folder; extra_model_paths.yaml may add more places under the same name."""
+SEGMENTER_FOLDER = "sam2"
+"""Name of the model folder that other packs keep SAM 2 in, too."""
 PAPER_SCHEDULE = "ddim (paper)"
 """The timesteps of igr_core.noise, beside the host's own schedulers."""
 
 _ALMOST_NO_SIGNAL = 4.8973451890853435e-08
 """The host's stand-in for a signal share of 0, which has no finite sigma."""
+_BYTES_PER_PIXEL = 1000
+"""Memory that SAM 2 takes while it reads a picture, by the pixels that it sees: 1 GB at 1024×1024, a generous guess."""
 _KEY = "igr"
 _POSITIVE = 0
 """The host's number of the positive conditioning in cond_or_uncond."""
@@ -68,13 +76,20 @@ Replacement = Callable[[Tensor, Tensor, Tensor, dict[str, Any]], Tensor]
 
 def register_bundle_folder() -> None:
     """Make models/igr known to the host, for .safetensors files only."""
-    if BUNDLE_FOLDER in folder_paths.folder_names_and_paths:  # extra_model_paths.yaml came first
-        places, suffixes = folder_paths.folder_names_and_paths[BUNDLE_FOLDER]
-    else:
-        places, suffixes = [], set()
-    default = str(Path(folder_paths.models_dir) / BUNDLE_FOLDER)
+    _register(BUNDLE_FOLDER)
+
+
+def register_segmenter_folder() -> None:
+    """Make models/sam2 known to the host, for .safetensors files and folders that hold them."""
+    _register(SEGMENTER_FOLDER)
+
+
+def _register(folder: str) -> None:
+    """Make a model folder known, beside the places that extra_model_paths.yaml or another pack has given it."""
+    places, suffixes = folder_paths.folder_names_and_paths.get(folder, ([], set()))
+    default = str(Path(folder_paths.models_dir) / folder)
     places = places if default in places else [*places, default]
-    folder_paths.folder_names_and_paths[BUNDLE_FOLDER] = (places, set(suffixes) | {".safetensors"})
+    folder_paths.folder_names_and_paths[folder] = (places, set(suffixes) | {".safetensors"})
 
 
 def bundle_names() -> list[str]:
@@ -88,6 +103,39 @@ def bundle_path(name: str) -> Path:
     if path is None:
         raise IGRError(f"models/{BUNDLE_FOLDER} has no {name}: put the bundle there, or choose another one.")
     return Path(path)
+
+
+def segmenter_names() -> list[str]:
+    """Segmenters in the model folders: folders in transformers' layout, and single .safetensors files beside them."""
+    files = [Path(name) for name in folder_paths.get_filename_list(SEGMENTER_FOLDER) if name.endswith(".safetensors")]
+    inside = [name for name in files if folder_paths.get_full_path(SEGMENTER_FOLDER, str(name.parent / "config.json"))]
+    folders = {name.parent.as_posix() for name in inside} - {"."}
+    single = {name.as_posix() for name in files if name not in inside}
+    return sorted(folders) + sorted(single)
+
+
+def segmenter_path(name: str) -> Path:
+    """Where a segmenter lies; raises IGRError when it has gone, and for every name that is not in the list."""
+    if name in segmenter_names():
+        for root in folder_paths.get_folder_paths(SEGMENTER_FOLDER):
+            if (path := Path(root) / name).exists():
+                return path
+    raise IGRError(
+        f"models/{SEGMENTER_FOLDER} has no {name}: put the SAM 2 folder or file there, or choose another one in IGR "
+        "Load Segmenter."
+    )
+
+
+def picture_below(kind: str, subfolder: str, filename: str) -> Path | None:
+    """A file of the host's input, output or temp folder, or None for one that is not there or lies elsewhere."""
+    if kind not in ("input", "output", "temp"):
+        return None
+    try:
+        root = Path(folder_paths.get_directory_by_type(kind)).resolve()
+        path = (root / subfolder / filename).resolve()
+        return path if path.is_relative_to(root) and path.is_file() else None
+    except (OSError, ValueError):  # names that no file can have
+        return None
 
 
 def input_root() -> Path:
@@ -704,6 +752,71 @@ def _self_attention_layer(unet: Any, block: Block) -> Any:
     return stack[1].transformer_blocks[index].attn1
 
 
+# Segmenting ------------------------------------------------------------------------------------------------------
+
+
+class _SegmenterNetwork(nn.Module):
+    """What the host moves about; transformers' own class does not let it note where it is."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+
+@dataclass(frozen=True)
+class LoadedSegmenter:
+    """A SAM 2 under the host's memory management."""
+
+    key: str
+    """Tells it from others, and from itself once its file has changed."""
+    segmenter: Segmenter
+    """The model and what it takes and gives."""
+    patcher: Any
+    """ModelPatcher of its network."""
+
+    def embed(self, photo: Tensor) -> Embedding:
+        """Run the vision encoder on a photo (1, 3, H, W); what it gives is kept in main memory."""
+        with self._at_work():
+            found = self.segmenter.embed(photo)
+        home = comfy.model_management.intermediate_device()
+        return Embedding(tuple(one.to(home) for one in found.features), found.size)
+
+    def masks(self, embedding: Embedding, prompt: Prompt) -> tuple[Tensor, Tensor]:
+        """Candidates (M, 1, H, W) and scores (M,), in main memory."""
+        with self._at_work():
+            features = tuple(one.to(self.segmenter.device) for one in embedding.features)
+            masks, scores = self.segmenter.masks(Embedding(features, embedding.size), prompt)
+        home = comfy.model_management.intermediate_device()
+        return masks.to(home), scores.to(home)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Have the whole network on the host's device: its layers are not the host's, which can run from elsewhere."""
+        network, device = self.patcher.model, self.patcher.load_device
+        needed = _BYTES_PER_PIXEL * self.segmenter.model.prompt_encoder.input_image_size**2
+        comfy.model_management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
+        lent = any(one.device.type != device.type for one in (*network.parameters(), *network.buffers()))
+        if lent:  # --novram leaves it where it was
+            network.to(device)
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            if lent:
+                network.to(self.patcher.offload_device)
+
+
+def load_segmenter(path: Path, key: str) -> LoadedSegmenter:
+    """A folder in transformers' layout, or a single file, as SAM 2; raises IGRError naming what is wrong."""
+    with torch.inference_mode():  # as the host runs its nodes, so that both threads may move the weights
+        segmenter = Segmenter.from_folder(path) if path.is_dir() else Segmenter.from_file(path)
+    device = comfy.model_management.get_torch_device()
+    network = _SegmenterNetwork(segmenter.model)
+    return LoadedSegmenter(
+        key, segmenter, comfy.model_patcher.ModelPatcher(network, device, offload_device=torch.device("cpu"))
+    )
+
+
 # Sampling --------------------------------------------------------------------------------------------------------
 
 
@@ -818,3 +931,81 @@ def preview(node: Any, images: list[Tensor], notes: tuple[str, ...] = (), text: 
         if send is not None and node.hidden.unique_id is not None:
             send("\n".join(lines), node.hidden.unique_id)
     return result
+
+
+def show_to_editor(node: Any, photo: Tensor, told: tuple[str, ...]) -> dict[str, Any]:
+    """What Garment Segment's editor is given after a run: the photo (1, H, W, 3) to click on, and the scores.
+
+    Not under the name that the frontend shows by itself, so that the photo is not on the node twice.
+    """
+    return {"igr_photo": ui.PreviewImage(photo, cls=node).as_dict()["images"], "text": told}
+
+
+# Routes ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a route gives back."""
+
+    status: int
+    """As in HTTP."""
+    body: bytes
+    """What is sent."""
+    content_type: str
+    """Its kind."""
+    headers: dict[str, str] | None = None
+    """What else is told."""
+
+
+def is_running() -> bool:
+    """Whether graphs run or wait to run."""
+    return PromptServer.instance.prompt_queue.get_tasks_remaining() > 0
+
+
+def add_route(path: str, answer: Callable[[str, bytes | None], Answer], limit: int, waiting: int) -> None:
+    """Have POST requests answered by a function of content type and body, in a thread of its own, one at a time.
+
+    The body is None where it is longer than `limit` bytes, of which no more is read. Where more than `waiting` requests
+    are under way the answer is 429.
+    """
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="igr")
+    under_way = 0
+
+    async def handle(request: web.Request) -> web.Response:
+        nonlocal under_way
+        body = await _read(request, limit)
+        if under_way >= waiting:
+            return web.json_response({"error": "Other clicks are being answered: try again in a moment."}, status=429)
+        under_way += 1
+        try:
+            loop = asyncio.get_running_loop()
+            given = await loop.run_in_executor(thread, answer, request.content_type, body)
+        finally:
+            under_way -= 1
+        return web.Response(
+            status=given.status, body=given.body, content_type=given.content_type, headers=given.headers
+        )
+
+    PromptServer.instance.routes.post(path)(handle)
+
+
+def add_file_route(path: str, files: dict[str, Path]) -> None:
+    """Have GET requests for path/NAME answered with one of these files."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        found = files.get(request.match_info["name"])
+        return web.Response(status=404) if found is None else web.FileResponse(found)
+
+    PromptServer.instance.routes.get(f"{path}/{{name}}")(handle)
+
+
+async def _read(request: web.Request, limit: int) -> bytes | None:
+    if (request.content_length or 0) > limit:
+        return None
+    body = b""
+    async for piece in request.content.iter_chunked(limit):
+        body += piece
+        if len(body) > limit:
+            return None
+    return body

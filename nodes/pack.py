@@ -25,7 +25,9 @@ def _nodes() -> list[type[io.ComfyNode]]:
     from . import host
 
     host.register_bundle_folder()
+    host.register_segmenter_folder()
     from .apply import IGRApply
+    from .click_route import register_routes
     from .encode import IGRGarmNetEncode
     from .example import IGRExamplePerson
     from .finish import IGRGarmentFinish
@@ -33,8 +35,10 @@ def _nodes() -> list[type[io.ComfyNode]]:
     from .load import IGRLoad
     from .preview import IGRGarmentPreview
     from .sample import IGRSample
+    from .segment import IGRGarmentSegment, IGRSegmenterLoad
     from .view import IGRGarmentView
 
+    register_routes()
     return [
         IGRLoad,
         IGRGarmentView,
@@ -45,4 +49,6 @@ def _nodes() -> list[type[io.ComfyNode]]:
         IGRExamplePerson,
         IGRGarmentFinish,
         IGRPhotoFolder,
+        IGRSegmenterLoad,
+        IGRGarmentSegment,
     ]

@@ -14,6 +14,9 @@ from ..igr_core.config import ModelConfig
 AdapterSocket = io.Custom("IGR_ADAPTER")
 ViewSocket = io.Custom("IGR_VIEW")
 ReferenceSocket = io.Custom("IGR_REFERENCE")
+SegmenterSocket = io.Custom("IGR_SEGMENTER")
+BoxSocket = io.Custom("BOUNDING_BOX")
+"""ComfyUI's own type, by its name: hosts before it have nothing to connect."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ IMPORT_NAMES = {
 }
 OURS = {"igr_core", "nodes", "tests", "training"}
 HOST = {
+    "aiohttp",
     "comfy",
     "comfy_api",
     "comfy_execution",

@@ -28,7 +28,13 @@ from tests.workflow_graph import (
     passes,
 )
 
-WORKFLOWS = ("garment_restore", "garment_restore_batch", "garment_restore_three_categories", "garment_tryon")
+WORKFLOWS = (
+    "garment_restore",
+    "garment_restore_batch",
+    "garment_restore_three_categories",
+    "garment_tryon",
+    "mask_click",
+)
 BLUEPRINT = ROOT / "subgraphs" / "Restore Garment.json"
 FILES = [*sorted((ROOT / "workflows").glob("*.json")), *sorted((ROOT / "subgraphs").glob("*.json"))]
 CANVASES = [canvas for path in FILES for canvas in load_canvases(path)]

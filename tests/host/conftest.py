@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.host.graphs import TINY
+from tests.host.frontend import find_chromium, open_frontend
+from tests.host.graphs import TINY, TINY_SAM
 from tests.host.server import Server, find_host, running_server
 from tests.igr_core.tiny import save_runnable
+from tests.igr_core.tiny_sam2 import save_sam2
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -20,7 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running server with the tiny bundle in models/igr beside the demo."""
+    """A running server with the tiny models beside the demo."""
     found = find_host()
     if isinstance(found, str):
         pytest.skip(f"HOST TESTS NOT RUN: {found}")
@@ -28,5 +34,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     for name in ("models/igr", "input/photos", "input/masks"):
         (base / name).mkdir(parents=True)
     save_runnable(base / "models" / "igr" / TINY)
+    save_sam2(base / "models" / "sam2" / TINY_SAM)
     with running_server(*found, base) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def page(server: Server) -> Iterator[Page]:
+    """The frontend of the server in Chromium."""
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("BROWSER TESTS NOT RUN: no Chromium on the PATH")
+    with open_frontend(server, chromium) as opened:
+        yield opened

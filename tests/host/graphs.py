@@ -7,7 +7,10 @@ from typing import Any
 from tests.host.server import Graph
 
 TINY = "tiny.safetensors"
+TINY_SAM = "tiny-sam2"
 DEMO = "demo (drawn persons only)"
+POINTS = '{"positive": [[288, 300]], "negative": [[20, 20]], "box": null, "size": [576, 768]}'
+"""Clicks on the upper example person's shirt and beside it."""
 LATENT = ["sample", 0]
 
 
@@ -51,6 +54,18 @@ def restore(bundle: str = TINY, garment: str = "upper", *, seed: int = 7, steps:
         ),
         "decode": node("VAEDecode", samples=["sample", 0], vae=["load", 2]),
         "show": node("PreviewImage", images=["decode", 0]),
+    }
+
+
+def segment(model: str = TINY_SAM, **inputs: Any) -> Graph:
+    """Example person -> mask of the clicks, saved by ["saved"]; take ["segment", 0] or ["segment", 1]."""
+    given = {"person": ["person", 0], "candidates": "largest", "points": POINTS, **inputs}
+    return {
+        "person": node("IGRExamplePerson", garment="upper"),
+        "load": node("IGRSegmenterLoad", model=model),
+        "segment": node("IGRGarmentSegment", segmenter=["load", 0], **given),
+        "picture": node("MaskToImage", mask=["segment", 0]),
+        "saved": node("SaveImage", images=["picture", 0], filename_prefix="mask"),
     }
 
 

@@ -126,6 +126,8 @@ def running_server(host: Path, python: Path, base: Path, *flags: str) -> Iterato
     arguments = [*(flags or ("--cpu",)), "--base-directory", base, "--port", port]
     arguments += ["--disable-auto-launch", "--disable-api-nodes"]
     arguments += ["--database-url", "sqlite:///:memory:"]
+    if frontend := os.environ.get("COMFYUI_FRONTEND"):  # the folder static/ of another comfyui-frontend-package
+        arguments += ["--front-end-root", frontend]
     log = base / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -14,6 +14,8 @@ NODES = {
     "IGRExamplePerson": "IGR Example Person",
     "IGRGarmentFinish": "Garment Finish",
     "IGRPhotoFolder": "IGR Photo Folder",
+    "IGRSegmenterLoad": "IGR Load Segmenter",
+    "IGRGarmentSegment": "Garment Segment",
 }
 
 

@@ -13,11 +13,13 @@ import torch
 from PIL import Image
 
 from igr_core.canvas import Finish, finish_garment
-from igr_core.demo_bundle import DEMO_BUNDLE
+from igr_core.demo_bundle import DEMO_BUNDLE, DEMO_SEGMENTER
 from igr_core.geometry import make_view
 from igr_core.images import load_mask, load_photo
 from igr_core.restore import GarmentRestorer
-from tests.host.server import ROOT, Graph, Server
+from tests.host import graphs
+from tests.host.graphs import POINTS, TINY_SAM, with_inputs
+from tests.host.server import ROOT, Graph, PromptFailed, Server
 from tests.host.thumbnails import PLUS, write_thumbnail
 
 HERE = Path(__file__).parent
@@ -126,6 +128,23 @@ def test_the_tryon_workflow_restores_its_garment(server: Server) -> None:
     assert covered(garment) > 0.1
     write_thumbnail("garment_tryon", [garment, PLUS, example("lower")])
     assert any(node["class_type"] == "ReferenceLatent" for name, node in graph.items() if name not in kept)
+
+
+def test_clicks_become_a_garment(server: Server) -> None:
+    graph = api_form("mask_click")
+    (load,) = (name for name, one in graph.items() if one["class_type"] == "IGRSegmenterLoad")
+    (click,) = (name for name, one in graph.items() if one["class_type"] == "IGRGarmentSegment")
+    with pytest.raises(PromptFailed, match="Nothing is marked in Garment Segment"):
+        server.run(with_inputs(graph, load, model=TINY_SAM))
+    graph = with_inputs(graph, click, points=POINTS)
+    if not DEMO_SEGMENTER.is_dir():  # random weights, of which something is taken
+        graph = with_inputs(with_inputs(graph, load, model=TINY_SAM), click, candidates="merged")
+    graph["overlay"] = graphs.node("SaveImage", images=[click, 1], filename_prefix="overlay")
+    pictures = saved(server, graph)
+    garment, overlay = pictures["garment"][0], pictures["overlay"][0]
+    assert covered(garment) > 0.05 and overlay.shape[:2] == example("upper").shape[:2]
+    if DEMO_SEGMENTER.is_dir():
+        write_thumbnail("mask_click", [overlay, garment])
 
 
 def _upstream(graph: Graph, ends: list[str]) -> set[str]:

@@ -1,0 +1,199 @@
+"""IGR Load Segmenter and Garment Segment: a garment mask from clicks, a box or a rough mask (SAM 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..igr_core.candidates import CHOICES, Choice, choose
+from ..igr_core.clicks import Clicks, describe, parse_clicks
+from ..igr_core.errors import IGRError
+from ..igr_core.geometry import Box
+from . import host
+from .pictures import overlay, to_image, to_photos
+from .schema import schema
+from .segmenters import DEMO, STORE, segmenter_names, segmenter_path, state
+from .sockets import BoxSocket, SegmenterSocket
+
+
+class IGRSegmenterLoad(io.ComfyNode):
+    """Load a SAM 2."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the node takes and gives."""
+        return schema(
+            node_id="IGRSegmenterLoad",
+            display_name="IGR Load Segmenter",
+            description="Loads a SAM 2, which finds a garment by clicks. The demo ships with the pack and knows drawn "
+            "persons only; for photos put a published SAM 2 into models/sam2.",
+            search_aliases=["sam2", "segment anything", "load sam", "segmentation model", "mask model"],
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=segmenter_names(),
+                    default=DEMO,
+                    tooltip="A folder with config.json and .safetensors in models/sam2 (such as a copy of "
+                    "facebook/sam2.1-hiera-small), a single .safetensors file there, or the demo that ships with the "
+                    "pack.",
+                ),
+            ],
+            outputs=[SegmenterSocket.Output(display_name="segmenter", tooltip="The SAM 2: to Garment Segment.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, model: str, **_: Any) -> str:
+        """Run again when its files have changed."""
+        return f"{model}:{state(segmenter_path(model))}"
+
+    @classmethod
+    def execute(cls, model: str) -> io.NodeOutput:
+        """Load it."""
+        return io.NodeOutput(STORE.segmenter(model))
+
+
+class IGRGarmentSegment(io.ComfyNode):
+    """Find a garment by what is marked on the photo."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the node takes and gives."""
+        return schema(
+            node_id="IGRGarmentSegment",
+            display_name="Garment Segment",
+            description="Gives the mask of a garment that is clicked on in the photo: left click keeps, right click "
+            "leaves out, dragging draws a box. The mask is shown at once, and the marks travel with the workflow.",
+            search_aliases=["click mask", "sam2 points", "segment garment", "mask by click", "point editor"],
+            inputs=[
+                io.Image.Input(
+                    "person",
+                    tooltip="Photo of a dressed person. The node shows it at once where it comes from LoadImage or IGR "
+                    "Example Person, else after the first Run. A batch takes boxes and rough masks, no points.",
+                ),
+                SegmenterSocket.Input("segmenter", tooltip="From IGR Load Segmenter."),
+                io.Combo.Input(
+                    "candidates",
+                    options=list(CHOICES),
+                    default="best",
+                    tooltip="Which of the segmenter's answers is taken: best, the one that it is surest of; largest or "
+                    "smallest, by pixels, where a single click may mean a garment or its pocket; merged, all together.",
+                ),
+                io.String.Input(
+                    "points",
+                    default="",
+                    tooltip="What is marked, as JSON in pixels of the photo; the editor writes it. At most 50 points: "
+                    '{"positive": [[x, y]], "negative": [[x, y]], "box": [left, top, right, bottom], "size": [width, '
+                    "height]}.",
+                ),
+                io.Mask.Input(
+                    "rough",
+                    optional=True,
+                    tooltip="Rough mask to refine, white where the garment is, as large as the photo; one per photo, "
+                    "or one for all. Counts when the graph runs, not yet while clicking.",
+                ),
+                BoxSocket.Input(
+                    "box",
+                    optional=True,
+                    extra_dict={"forceInput": True},
+                    tooltip="Box around the garment in pixels of the photo, from ComfyUI's nodes that give one; one "
+                    "per photo, or one for all. A box that is drawn in the editor goes before it.",
+                ),
+            ],
+            outputs=[
+                io.Mask.Output(display_name="mask", tooltip="White where the garment is: to Garment Mask/Crop."),
+                io.Image.Output(display_name="overlay", tooltip="The photo, faded where the mask is not."),
+            ],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def validate_inputs(cls, points: str | None = None) -> bool | str:
+        """Refuse points that cannot be read before anything runs."""
+        try:
+            parse_clicks(points or "")
+            return True
+        except IGRError as error:
+            return str(error)
+
+    @classmethod
+    def execute(
+        cls,
+        person: Tensor,
+        segmenter: host.LoadedSegmenter,
+        candidates: Choice,
+        points: str,
+        rough: Tensor | None = None,
+        box: Any = None,
+    ) -> io.NodeOutput:
+        """Find it, and show the photo to click on."""
+        photos = to_photos(person)
+        clicks, boxes = parse_clicks(points), read_boxes(box)
+        masks, told = segment(segmenter, photos, clicks, rough_masks(rough), boxes, candidates)
+        shown = host.show_to_editor(cls, to_image(photos[:1]), told)
+        return io.NodeOutput(masks[:, 0], to_image(overlay(photos, masks)), ui=shown)
+
+
+def segment(
+    segmenter: host.LoadedSegmenter,
+    photos: Tensor,
+    clicks: Clicks,
+    roughs: list[Tensor],
+    boxes: list[Box],
+    candidates: Choice,
+) -> tuple[Tensor, tuple[str, ...]]:
+    """Masks (B, 1, H, W) of photos (B, 3, H, W), and the scores in words; rough masks are (1, 1, H, W).
+
+    Raises IGRError where marks, masks or boxes do not belong to the photos, and where nothing is found.
+    """
+    count, (height, width) = len(photos), photos.shape[-2:]
+    if count > 1 and clicks.says_something:
+        raise IGRError(f"The points belong to one photo, but {count} are connected: send them one at a time.")
+    for name, given in (("rough masks", roughs), ("boxes", boxes)):
+        if len(given) not in (0, 1, count):
+            raise IGRError(f"There are {len(given)} {name} but {count} photos: give one per photo, or one.")
+    masks, told = [], []
+    with STORE.turn:
+        for number, photo in enumerate(photos.split(1)):
+            rough, box = _of_photo(roughs, number), _of_photo(boxes, number)
+            prompt = clicks.prompt((width, height), rough, box)
+            found, scores = segmenter.masks(STORE.embedding(segmenter, photo), prompt)
+            masks.append(choose(found, scores, candidates))
+            words = describe(found, scores, masks[-1])
+            told.append(words if count == 1 else f"photo {number + 1}: {words}")
+    return torch.cat(masks), tuple(told)
+
+
+def rough_masks(mask: Tensor | None) -> list[Tensor]:
+    """MASK (H, W) or (B, H, W) -> B masks (1, 1, H, W); raises IGRError for an empty one."""
+    if mask is None:
+        return []
+    masks = list(mask.float().reshape(-1, 1, *mask.shape[-2:]).split(1))
+    if not all(bool(torch.any(one)) for one in masks):
+        raise IGRError("A rough mask is empty: paint the garment white, or connect no mask.")
+    return masks
+
+
+def read_boxes(box: Any) -> list[Box]:
+    """Boxes (left, top, right, bottom) of the outermost pixels' middles, from ComfyUI's BOUNDING_BOX or lists of it.
+
+    Raises IGRError for anything else.
+    """
+    if box is None:
+        return []
+    if isinstance(box, (list, tuple)):
+        return [one for some in box for one in read_boxes(some)]
+    try:
+        left, top, width, height = (float(box[name]) for name in ("x", "y", "width", "height"))
+    except (TypeError, KeyError, ValueError) as error:
+        raise IGRError("The box is none: connect a BOUNDING_BOX with x, y, width and height.") from error
+    return [(left, top, left + width - 1, top + height - 1)]
+
+
+def _of_photo(given: list[Any], number: int) -> Any:
+    if not given:
+        return None
+    return given[number] if len(given) > 1 else given[0]

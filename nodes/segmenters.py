@@ -1,0 +1,113 @@
+"""Segmenters and what they made of photos, kept between clicks: one store for the nodes and the click route."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ..igr_core.demo_bundle import DEMO_SEGMENTER
+from ..igr_core.errors import IGRError
+from ..igr_core.images import load_photo
+from ..igr_core.segmenter import Embedding
+from . import host
+
+DEMO = "demo (drawn persons only)"
+"""How the segmenter that ships with the pack is called in the list."""
+KEPT_SEGMENTERS, KEPT_EMBEDDINGS, KEPT_FILES = 2, 8, 64
+"""The embedding of a photo takes 16 MB of main memory."""
+MAX_PIXELS = 50_000_000
+"""Photos with more are not read for a click."""
+
+Value = TypeVar("Value")
+
+
+class Kept(OrderedDict[str, Value]):
+    """The values that were asked for last."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def take(self, key: str, make: Callable[[], Value]) -> Value:
+        """The value of a key, made where it is not there."""
+        value = self.pop(key) if key in self else make()
+        self[key] = value
+        while len(self) > self.count:
+            self.popitem(last=False)
+        return value
+
+
+class Store:
+    """Segmenters by name and embeddings by photo; one thread works with it at a time."""
+
+    def __init__(self) -> None:
+        self.turn = threading.RLock()
+        """Held while a segmenter works."""
+        self._segmenters: Kept[host.LoadedSegmenter] = Kept(KEPT_SEGMENTERS)
+        self._embeddings: Kept[Embedding] = Kept(KEPT_EMBEDDINGS)
+        self._files: Kept[str] = Kept(KEPT_FILES)
+
+    def segmenter(self, name: str) -> host.LoadedSegmenter:
+        """Load a segmenter of the list; raises IGRError when it is not there or cannot be loaded."""
+        path = segmenter_path(name)
+        key = state(path)
+        with self.turn:
+            return self._segmenters.take(key, lambda: host.load_segmenter(path, key))
+
+    def embedding(self, segmenter: host.LoadedSegmenter, photo: Tensor) -> Embedding:
+        """What a segmenter makes of a photo (1, 3, H, W) in 0..1, run where it is not kept."""
+        with self.turn:
+            key = f"{segmenter.key} {digest(photo)}"
+            return self._embeddings.take(key, lambda: segmenter.embed(photo))
+
+    def embedding_of_file(self, segmenter: host.LoadedSegmenter, path: Path) -> Embedding:
+        """What a segmenter makes of a photo in a file, which is read only where it has changed; raises IGRError."""
+        with self.turn:
+            known = self._files.get(state(path))
+            if known is not None and f"{segmenter.key} {known}" in self._embeddings:
+                return self._embeddings.take(f"{segmenter.key} {known}", lambda: segmenter.embed(_load(path)))
+            photo = _load(path)
+            self._files.take(state(path), lambda: digest(photo))
+            return self.embedding(segmenter, photo)
+
+
+STORE = Store()
+"""What the nodes and the click route share."""
+
+
+def segmenter_names() -> list[str]:
+    """The demo, and what lies in the model folders."""
+    return [DEMO, *host.segmenter_names()]
+
+
+def segmenter_path(name: str) -> Path:
+    """Where a segmenter of the list lies; raises IGRError when it is not there."""
+    if name != DEMO:
+        return host.segmenter_path(name)
+    if not DEMO_SEGMENTER.is_dir():
+        raise IGRError(f"{DEMO_SEGMENTER} is not there: install the pack again, or choose a SAM 2 from models/sam2.")
+    return DEMO_SEGMENTER
+
+
+def state(path: Path) -> str:
+    """Tells a file, or the files of a folder, from what they were before a change."""
+    parts = sorted(path.iterdir()) if path.is_dir() else [path]
+    return " ".join([str(path), *(f"{one.stat().st_size}:{one.stat().st_mtime_ns}" for one in parts)])
+
+
+def digest(photo: Tensor) -> str:
+    """Tells a photo (1, 3, H, W) in 0..1 from others, as a segmenter sees it: at 8 bits."""
+    pixels = photo.float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().contiguous()
+    return f"{tuple(photo.shape)} {hashlib.sha256(pixels.numpy().tobytes()).hexdigest()}"
+
+
+def _load(path: Path) -> Tensor:
+    """Read a photo as LoadImage does, which ignores transparency."""
+    return load_photo(path, flatten=False, max_pixels=MAX_PIXELS)

@@ -1,0 +1,263 @@
+"""Garment Segment's editor in a real browser: clicks on the photo become marks, a mask and a restored garment."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from igr_core.demo_bundle import DEMO_SEGMENTER
+from tests.host.frontend import close_dialogs, open_template
+from tests.host.graphs import DEMO, TINY_SAM
+from tests.host.server import ROOT, UPDATE, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+EDITOR = "window.app.graph.nodes.find((node) => node.type === 'IGRGarmentSegment').igrEditor"
+SHIRT, TROUSERS = (290, 400), (270, 700)
+"""Places on the upper example person, who is 576×768 pixels."""
+
+
+def value(page: Page, script: str) -> Any:
+    """Something of the editor's."""
+    return page.evaluate(f"() => {EDITOR}.{script}")
+
+
+def wait(page: Page, script: str) -> None:
+    page.wait_for_function(f"() => {EDITOR}{script}")
+
+
+def marks(page: Page) -> dict[str, Any]:
+    """What the widget says, which is what the workflow carries."""
+    text = value(page, "node.widgets.find((one) => one.name === 'points').value")
+    return json.loads(text) if text else {}
+
+
+def place(page: Page, point: tuple[float, float]) -> tuple[float, float]:
+    """Where a pixel of the photo is on the screen."""
+    script = f"""([x, y]) => {{
+        const editor = {EDITOR}, seen = editor.canvas.getBoundingClientRect(), {{left, top, scale}} = editor.place();
+        const zoom = seen.width / editor.canvas.clientWidth;
+        return [seen.left + (left + (x + 0.5) * scale) * zoom, seen.top + (top + (y + 0.5) * scale) * zoom];
+    }}"""
+    x, y = page.evaluate(script, list(point))
+    return x, y
+
+
+def click(page: Page, point: tuple[float, float], button: Any = "left") -> None:
+    page.mouse.click(*place(page, point), button=button)
+
+
+def near(given: list[float], wanted: tuple[float, float]) -> bool:
+    """Within what a pointer can tell at this zoom."""
+    return max(abs(one - other) for one, other in zip(given, wanted, strict=True)) < 4
+
+
+def set_widget(page: Page, kind: str, name: str, given: str) -> None:
+    script = """([kind, name, given]) => {
+        const node = window.app.graph.nodes.find((node) => node.type === kind);
+        const widget = node.widgets.find((one) => one.name === name);
+        widget.value = given;
+        widget.callback?.(given);
+    }"""
+    page.evaluate(script, [kind, name, given])
+
+
+def status(page: Page) -> str:
+    return value(page, "status.textContent")
+
+
+def wait_for_status(page: Page, words: str) -> None:
+    page.wait_for_function(f"(words) => {EDITOR}.status.textContent.includes(words)", arg=words)
+
+
+@pytest.fixture
+def editor(page: Page) -> Page:
+    """The shipped workflow, its photo shown, nothing marked, with a segmenter that is there."""
+    open_template(page, "mask_click")
+    wait(page, ".photo")
+    if not DEMO_SEGMENTER.is_dir():
+        set_widget(page, "IGRSegmenterLoad", "model", TINY_SAM)
+        set_widget(page, "IGRGarmentSegment", "candidates", "merged")
+    page.wait_for_timeout(700)  # the canvas comes to rest
+    assert marks(page) == {}
+    return page
+
+
+def test_two_clicks_give_a_mask_and_run_gives_the_garment(editor: Page, server: Server) -> None:
+    click(editor, SHIRT)
+    click(editor, TROUSERS, "right")
+    wait(editor, ".mask")
+    given = marks(editor)
+    assert len(given["positive"]) == len(given["negative"]) == 1 and given["size"] == [576, 768]
+    assert near(given["positive"][0], SHIRT) and near(given["negative"][0], TROUSERS) and given["box"] is None
+    wait_for_status(editor, "scores")
+    assert value(editor, "mask.width") == 576
+    before = set(server.get("/history"))
+    editor.get_by_test_id("queue-button").click()
+    editor.wait_for_function("() => window.app.graph.nodes.find((node) => node.type === 'SaveImage').imgs?.length")
+    (new,) = set(server.get("/history")) - before
+    history = server.get(f"/history/{new}")[new]
+    assert history["status"]["status_str"] == "success"
+    (saved,) = (
+        one for output in history["outputs"].values() for one in output.get("images", []) if one["type"] == "output"
+    )
+    with Image.open(server.base / "output" / saved["subfolder"] / saved["filename"]) as garment:
+        low, high = garment.convert("L").getextrema()
+        assert low < 200 < high  # something on white
+    if UPDATE:
+        shoot_editor(editor)
+
+
+def shoot_editor(page: Page) -> None:
+    """Take the picture of the help page: the node with marks and mask."""
+    script = f"""() => {{
+        const {{canvas}} = window.app, node = {EDITOR}.node, seen = canvas.canvas.getBoundingClientRect();
+        canvas.deselectAll();
+        canvas.ds.scale = 1;
+        canvas.ds.offset = [400 - node.pos[0], 160 - node.pos[1]];
+        canvas.setDirty(true, true);
+        return {{x: seen.x + 388, y: seen.y + 96, width: node.size[0] + 24, height: node.size[1] + 76}};
+    }}"""
+    box = page.evaluate(script)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=ROOT / "web" / "docs" / "img" / "IGRGarmentSegment.png", clip=box)
+
+
+def test_a_drag_draws_a_box_and_a_second_one_takes_its_place(editor: Page) -> None:
+    for corners in (((150, 300), (400, 600)), ((420, 620), (160, 310))):
+        editor.mouse.move(*place(editor, corners[0]))
+        editor.mouse.down()
+        editor.mouse.move(*place(editor, (300, 500)), steps=4)
+        editor.mouse.move(*place(editor, corners[1]), steps=4)
+        editor.mouse.up()
+    left, top, right, bottom = marks(editor)["box"]
+    assert near([left, top], (160, 310)) and near([right, bottom], (420, 620))
+    assert marks(editor)["positive"] == []
+    wait(editor, ".mask")
+
+
+def test_the_keyboard_does_it_all(editor: Page) -> None:
+    click(editor, SHIRT)
+    click(editor, TROUSERS, "right")
+    editor.keyboard.press("z")
+    assert len(marks(editor)["positive"]) == 1 and marks(editor)["negative"] == []
+    click(editor, (250, 300))
+    editor.mouse.move(*place(editor, SHIRT))
+    editor.keyboard.press("Delete")
+    (left,) = marks(editor)["positive"]
+    assert near(left, (250, 300))
+    editor.keyboard.press("c")
+    assert marks(editor) == {} and value(editor, "mask") is None
+    editor.keyboard.press("ArrowRight")
+    editor.keyboard.press("Shift+ArrowDown")
+    editor.keyboard.press("Enter")
+    editor.keyboard.press("ArrowLeft")
+    editor.keyboard.press("Space")
+    given = marks(editor)
+    assert given["positive"][0][0] > 288 and given["positive"][0][1] > 384 and len(given["negative"]) == 1
+    assert editor.evaluate("() => window.app.graph.nodes.length") == 14  # Delete took no node away
+
+
+def test_the_side_panel_leaves_the_editor_its_width(editor: Page) -> None:
+    panel = f"""() => {{  // what the frontend does where its side panel is open at the start
+        {EDITOR}.node.widgets.find((one) => one.name === 'editor').width = 900;
+        window.app.canvas.setDirty(true, true);
+    }}"""
+    editor.evaluate(panel)
+    editor.wait_for_timeout(1000)
+    width = value(editor, "root.getBoundingClientRect().width")
+    assert width <= value(editor, "node.size[0]") * editor.evaluate("() => window.app.canvas.ds.scale")
+
+
+def test_clicks_outside_the_photo_mark_nothing(editor: Page) -> None:
+    for point in ((-12, 300), (590, 300)):
+        click(editor, point)
+        assert marks(editor) == {} and "outside the photo" in status(editor)
+
+
+def test_fifty_points_are_kept_and_one_more_is_refused(editor: Page) -> None:
+    fifty = {"positive": [[100 + i, 400] for i in range(50)], "negative": [], "box": None, "size": [576, 768]}
+    set_widget(editor, "IGRGarmentSegment", "points", json.dumps(fifty))
+    wait(editor, ".marks.positive.length === 50")
+    click(editor, SHIRT)
+    assert "50 points already" in status(editor) and len(marks(editor)["positive"]) == 50
+    editor.keyboard.press("z")
+    assert len(marks(editor)["positive"]) == 49
+
+
+def test_a_photo_swapped_after_clicking_is_told(editor: Page) -> None:
+    click(editor, SHIRT)
+    wait(editor, ".mask")
+    set_widget(editor, "IGRExamplePerson", "garment", "lower")
+    wait_for_status(editor, "The photo has changed, the marks have not")
+    assert len(marks(editor)["positive"]) == 1
+    other = {"positive": [[10, 10]], "size": [90, 120]}
+    set_widget(editor, "IGRGarmentSegment", "points", json.dumps(other))
+    wait_for_status(editor, "These marks belong to a photo of 90×120, this one is 576×768")
+    click(editor, SHIRT)
+    assert marks(editor) == other and value(editor, "mask") is None
+    editor.keyboard.press("c")
+    click(editor, SHIRT)
+    wait(editor, ".mask")
+
+
+def test_a_missing_checkpoint_is_named(editor: Page) -> None:
+    set_widget(editor, "IGRSegmenterLoad", "model", "gone.safetensors")
+    click(editor, SHIRT)
+    wait_for_status(editor, "models/sam2 has no gone.safetensors")
+    assert len(marks(editor)["positive"]) == 1 and value(editor, "mask") is None
+
+
+def test_the_workflow_carries_the_marks(editor: Page) -> None:
+    click(editor, SHIRT)
+    kept = marks(editor)
+    editor.evaluate("async () => { await window.app.loadGraphData(window.app.graph.serialize()); }")
+    wait(editor, ".mask")
+    assert marks(editor) == kept
+    queued = editor.evaluate("async () => (await window.app.graphToPrompt()).output")
+    (inputs,) = (node["inputs"] for node in queued.values() if node["class_type"] == "IGRGarmentSegment")
+    assert json.loads(inputs["points"]) == kept
+    assert set(inputs) == {"person", "segmenter", "candidates", "points"}
+
+
+def test_text_that_is_no_mark_is_told_and_kept(editor: Page) -> None:
+    set_widget(editor, "IGRGarmentSegment", "points", "by hand")
+    wait_for_status(editor, "cannot be read")
+    assert value(editor, "node.widgets.find((one) => one.name === 'points').value") == "by hand"
+
+
+def test_photos_of_loadimage_are_shown_and_others_after_a_run(page: Page, server: Server) -> None:
+    with Image.open(ROOT / "nodes" / "examples" / "upper.webp") as photo:
+        photo.resize((288, 384)).save(server.base / "input" / "clicked.png")
+    close_dialogs(page)
+    script = """async (model) => {
+        const {app} = window, {graph} = app;
+        graph.clear();
+        const [photo, flip, load, node, shown] = ["LoadImage", "ImageInvert", "IGRSegmenterLoad", "IGRGarmentSegment",
+            "MaskPreview"].map((type) => window.LiteGraph.createNode(type));
+        [photo, flip, load, node, shown].forEach((one, place) => { graph.add(one); one.pos = [400 * place, 200]; });
+        photo.widgets.find((one) => one.name === "image").value = "clicked.png";
+        load.widgets[0].value = model;
+        node.widgets.find((one) => one.name === "candidates").value = "merged";
+        photo.connect(0, node, node.findInputSlot("person"));
+        photo.connect(0, flip, 0);
+        load.connect(0, node, node.findInputSlot("segmenter"));
+        node.connect(0, shown, 0);
+    }"""
+    page.evaluate(script, DEMO if DEMO_SEGMENTER.is_dir() else TINY_SAM)
+    wait(page, ".photo?.naturalWidth === 288")
+    link = """() => {
+        const [flip, node] = ["ImageInvert", "IGRGarmentSegment"].map(
+            (type) => window.app.graph.nodes.find((one) => one.type === type));
+        flip.connect(0, node, node.findInputSlot("person"));
+    }"""
+    page.evaluate(link)
+    wait_for_status(page, "Run once to see the photo")
+    set_widget(page, "IGRGarmentSegment", "points", '{"positive": [[144, 200]]}')
+    page.get_by_test_id("queue-button").click()
+    wait(page, ".photo?.naturalWidth === 288")
+    wait(page, ".mask")
