@@ -225,9 +225,12 @@ def test_the_workflow_carries_the_marks(editor: Page) -> None:
 
 
 def test_text_that_is_no_mark_is_told_and_kept(editor: Page) -> None:
-    set_widget(editor, "IGRGarmentSegment", "points", "by hand")
-    wait_for_status(editor, "cannot be read")
-    assert value(editor, "node.widgets.find((one) => one.name === 'points').value") == "by hand"
+    for text in ("by hand", '{"box": 3}', '{"positive": [[5, 5]], "size": "large"}'):
+        set_widget(editor, "IGRGarmentSegment", "points", "")
+        wait(editor, ".seen.points === ''")
+        set_widget(editor, "IGRGarmentSegment", "points", text)
+        wait_for_status(editor, "cannot be read")
+        assert value(editor, "node.widgets.find((one) => one.name === 'points').value") == text
 
 
 def test_photos_of_loadimage_are_shown_and_others_after_a_run(page: Page, server: Server) -> None:
