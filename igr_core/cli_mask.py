@@ -38,7 +38,10 @@ def find_mask(
     out: Annotated[Path, typer.Option(help="Mask to write (.png), white where the garment is.")],
     segmenter: Annotated[
         Path | None,
-        typer.Option(help="SAM 2: a folder in transformers' layout, or one .safetensors file.", show_default=False),
+        typer.Option(
+            help="SAM 2: a folder in transformers' layout, or one .safetensors file.",
+            show_default="the demo, which knows drawn persons only",
+        ),
     ] = None,
     point: Annotated[
         list[str] | None, typer.Option(metavar="X,Y", help="A point on the garment, in pixels of the photo; repeat it.")
