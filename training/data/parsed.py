@@ -1,4 +1,4 @@
-"""A cache of drawn photos with their parsing, to teach a segmenter on: uint8 shards that grow and are memory-mapped."""
+"""A cache of drawn photos with their parsing, for segmenters and parsers to learn: memory-mapped shards that grow."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ class ParsedPhotos:
         """Open every shard of `folder`, in the order of seeds; `seeds` leaves out the photos of all others."""
         shards = sorted(Path(folder).glob("photos-*.safetensors"))
         if not shards:
-            raise IGRError(f"{folder} holds no parsed photos: training.train_segmenter draws them into its `data`.")
+            raise IGRError(
+                f"{folder} holds no parsed photos: the trainings of segmenter and parser draw them into `data`."
+            )
         self._tensors = [_open_shard(path) for path in shards]
         found = [(int(seed), s, row) for s, one in enumerate(self._tensors) for row, seed in enumerate(one["seed"])]
         found = [place for place in found if seeds is None or place[0] in seeds]
