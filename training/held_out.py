@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from .data.drawn import HELD_OUT_START, DrawConfig
+from .data.parsed import wears_skirt
 from .data.synthetic import make_pair
 from .statistics import mean_interval
 
@@ -29,6 +30,10 @@ class HeldOut:
     """Visible pixels of the garment, bool (H, W)."""
     category: str
     """upper, lower or full."""
+    parsing: np.ndarray
+    """What each pixel shows, numbers of synthetic.canvas.LABELS, uint8 (H, W)."""
+    skirt: bool
+    """Whether what it shows as `lower` is a skirt."""
 
 
 def held_out_photos(
@@ -37,7 +42,8 @@ def held_out_photos(
     """Draw `count` photos of `size` = (width, height) from seeds that nothing trains on, as training.draw does."""
     for seed in range(start, start + count):
         pair = make_pair(seed, size, coarse=AS_DRAWN.coarse)
-        yield HeldOut(seed, pair.person, np.asarray(pair.garment_mask) > 127, pair.category)
+        mask, parsing = np.asarray(pair.garment_mask) > 127, np.array(pair.parsing)
+        yield HeldOut(seed, pair.person, mask, pair.category, parsing, wears_skirt(seed, AS_DRAWN.coarse))
 
 
 def overlap(mask: np.ndarray, other: np.ndarray) -> float:
