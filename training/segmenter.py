@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import json
-import os
-import tempfile
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -26,7 +22,8 @@ from transformers import (
 )
 
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file, make_folder
+
+from .model_folder import save_model_folder
 
 STRIDE = 16
 """Pixels of the photo per cell of the coarsest features that the mask decoder sees."""
@@ -134,14 +131,7 @@ def embed(model: Sam2Model, pixels: Tensor) -> list[Tensor]:
 
 def save_segmenter(folder: Path, model: Sam2Model, summary: dict[str, Any]) -> None:
     """Write a folder that Sam2Model and Sam2Processor load: weights in half precision, configs, and the summary."""
-    make_folder(folder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as temporary:
-        copy.deepcopy(model).half().save_pretrained(temporary)
-        build_processor(model.prompt_encoder.input_image_size).save_pretrained(temporary)
-        for path in sorted(Path(temporary).iterdir()):
-            os.replace(path, folder / path.name)
-    with atomic_file(folder / SUMMARY) as path:
-        path.write_text(json.dumps(summary, indent=2) + "\n")
+    save_model_folder(folder, model, build_processor(model.prompt_encoder.input_image_size), SUMMARY, summary)
 
 
 def load_segmenter(folder: Path | str) -> tuple[Sam2Model, Sam2Processor]:

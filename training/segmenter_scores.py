@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,36 +14,14 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import Sam2Model, Sam2Processor
 
-from .data.drawn import HELD_OUT_START, DrawConfig
-from .data.synthetic import corrupt_mask, make_pair
+from .data.synthetic import corrupt_mask
+from .held_out import AS_DRAWN, HeldOut, held_out_photos, overlap
 from .prompts import MASK_LOGIT
 
-AS_DRAWN = DrawConfig()
 PROMPTS = ("click", "random_click", "box", "rough_mask")
 """Ways of asking that are measured."""
 ROUGHNESS = 1.0
 """How spoiled the rough masks are: corrupt_mask's strength."""
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """A photo and the garment that is asked for."""
-
-    seed: int
-    """What it was drawn from."""
-    photo: Image.Image
-    """RGB."""
-    mask: np.ndarray
-    """Visible pixels of the garment, bool (H, W)."""
-
-
-def held_out_photos(
-    count: int, size: tuple[int, int] = AS_DRAWN.photo_size, start: int = HELD_OUT_START
-) -> Iterator[HeldOut]:
-    """Draw `count` photos of `size` = (width, height) from seeds that nothing trains on, as training.draw does."""
-    for seed in range(start, start + count):
-        pair = make_pair(seed, size, coarse=AS_DRAWN.coarse)
-        yield HeldOut(seed, pair.person, np.asarray(pair.garment_mask) > 127)
 
 
 class Asker:
@@ -122,12 +99,6 @@ def all_scores(
 def rough_mask(one: HeldOut) -> np.ndarray:
     """The garment's mask as someone paints it in a hurry, bool (H, W)."""
     return np.asarray(corrupt_mask(Image.fromarray(one.mask), one.seed, ROUGHNESS)) > 127
-
-
-def overlap(mask: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two boolean masks; 1 where both are empty."""
-    union = np.logical_or(mask, other).sum()
-    return float(np.logical_and(mask, other).sum() / union) if union else 1.0
 
 
 def deepest_point(mask: np.ndarray) -> tuple[float, float]:

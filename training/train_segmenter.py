@@ -11,21 +11,20 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor
 from transformers import Sam2Model
-from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from igr_core.config import to_json
 from igr_core.files import sha256
 
 from .command import choose_device, one_sentence
 from .data.drawn import HELD_OUT_START
 from .data.parsed import ParsedPhotos, draw_parsed
+from .held_out import told_overlaps
+from .model_folder import training_summary
 from .part_training import PartTraining, changed, log_scores, train_part
+from .photos import normalise, recoloured
 from .prompts import ASKED, boxes, clicks, label_shares, pick_regions, rough_masks
-from .provenance import noted_commands, noted_revisions, versions
 from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
 from .segmenter import STRIDE, Learner, SegmenterShape, embed, load_segmenter, save_segmenter
 from .segmenter_scores import all_scores, overlaps
-from .statistics import mean_interval
 
 Kind = Literal["click", "clicks", "box", "rough_mask"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -162,20 +161,6 @@ def mask_losses(masks: Tensor, coverage: Tensor, focal_weight: float) -> Tensor:
     return focal_weight * focal + 1 - (2 * both + 1) / (sizes + 1)
 
 
-def normalise(photos: Tensor) -> Tensor:
-    """Photos (B, 3, S, S) in 0..1 as the processor normalises them."""
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
-    return (photos - mean) / std
-
-
-def recoloured(photos: Tensor, generator: torch.Generator) -> Tensor:
-    """Photos (B, 3, h, w) under other light: gain of each channel, contrast and brightness."""
-    gain = 1 + 0.15 * (2 * torch.rand((len(photos), 3, 1, 1), generator=generator) - 1)
-    contrast = 0.75 + 0.5 * torch.rand((len(photos), 1, 1, 1), generator=generator)
-    shift = 0.2 * torch.rand((len(photos), 1, 1, 1), generator=generator) - 0.1
-    return (((photos - 0.5) * contrast + 0.5 + shift) * gain).clamp(0, 1)
-
-
 @torch.no_grad()
 def measure(model: Sam2Model, corpus: Corpus, config: SegmenterTraining) -> dict[str, float]:
     """Overlap of the best-scored mask with regions of held-out photos, by each kind of prompt, as training asks."""
@@ -211,16 +196,7 @@ def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     scores = measure(model, held_out, config)
     log_scores(run, config.steps, scores)
     folder = run.path / "segmenter"
-    summary = {
-        "data": f"{len(photos)} procedurally drawn photos",
-        "parameters": parameter_count(model.parameters()),
-        "scores": scores,
-        "training": to_json(config),
-        "commands": noted_commands(run.path),
-        "revisions": noted_revisions(run.path),
-        "versions": versions(),
-    }
-    save_segmenter(folder, model, summary)
+    save_segmenter(folder, model, training_summary(run.path, config, len(photos), model, scores))
     run.close()
     return folder
 
@@ -253,12 +229,7 @@ def measure_command(
     scores = all_scores(*load_segmenter(folder), count)
     typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
     for name, values in scores.items():
-        interval = mean_interval(values)
-        good = sum(value >= 0.85 for value in values) / len(values)
-        typer.echo(
-            f"{name:18} mean IoU {interval.mean:.4f} (95 %: {interval.low:.4f} to {interval.high:.4f}), "
-            f"at least 0.85 in {good:.0%}, lowest {min(values):.3f}"
-        )
+        typer.echo(told_overlaps(name, values))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from training.run import RunFolder, load_config, load_latest
 from training.train import Trainer
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
-OTHER_COMMANDS = ("demo_vae.yaml", "demo_image_encoder.yaml", "demo_segmenter.yaml")
+OTHER_COMMANDS = ("demo_vae.yaml", "demo_image_encoder.yaml", "demo_segmenter.yaml", "demo_parser.yaml")
 SHIPPED = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob("*.yaml")

@@ -14,9 +14,11 @@ from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
 from training import train_segmenter
+from training.held_out import held_out_photos
+from training.photos import normalise
 from training.prompts import ASKED
 from training.segmenter import Learner, SegmenterShape, build_segmenter, embed, load_segmenter
-from training.segmenter_scores import HeldOut, held_out_photos, scores_of
+from training.segmenter_scores import scores_of
 from training.train_segmenter import (
     KINDS,
     Corpus,
@@ -24,7 +26,6 @@ from training.train_segmenter import (
     app,
     ask,
     mask_losses,
-    normalise,
     segmenter_loss,
     train,
 )
@@ -179,7 +180,7 @@ def test_scores_are_overlaps_with_the_garment(trained: Path) -> None:
     one = next(held_out_photos(1, (48, 64)))
     scores = scores_of(model, processor, one)
     assert all(0 <= score <= 1 for score in scores.values()) and scores["rough_mask_itself"] > 0.5
-    assert scores == scores_of(model, processor, HeldOut(one.seed, one.photo, one.mask))
+    assert scores == scores_of(model, processor, replace(one))
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A cache of drawn photos with their parsing, to teach a segmenter on: uint8 shards that grow and are memory-mapped."""
+"""A cache of drawn photos with their parsing, for segmenters and parsers to learn: memory-mapped shards that grow."""
 
 from __future__ import annotations
 
@@ -18,11 +18,22 @@ from igr_core.files import atomic_file, make_folder
 from .drawn import DrawConfig, fingerprint
 from .synthetic import make_pair
 from .synthetic.compose import check_options
+from .synthetic.scene import draw_scene
 
 SHARD = 250
 """Photos per file."""
 COARSE = DrawConfig().coarse
 """Smallest repeat of a pattern in every second photo, as a share of the garment's length; the others have all."""
+
+
+def wears_skirt(seed: int, coarse: float | None = None) -> bool:
+    """Whether the lower garment in make_pair's photo is a skirt; False where there is none.
+
+    Without `coarse`, in the photo that draw_parsed draws of the seed.
+    """
+    scene = draw_scene(seed, coarse=_coarse(seed) if coarse is None else coarse)
+    lower = scene.garment if scene.garment.category == "lower" else scene.other
+    return lower is not None and "skirt" in lower.cut
 
 
 def draw_parsed(folder: Path | str, seeds: range, size: tuple[int, int]) -> int:
@@ -53,7 +64,9 @@ class ParsedPhotos:
         """Open every shard of `folder`, in the order of seeds; `seeds` leaves out the photos of all others."""
         shards = sorted(Path(folder).glob("photos-*.safetensors"))
         if not shards:
-            raise IGRError(f"{folder} holds no parsed photos: training.train_segmenter draws them into its `data`.")
+            raise IGRError(
+                f"{folder} holds no parsed photos: the trainings of segmenter and parser draw them into `data`."
+            )
         self._tensors = [_open_shard(path) for path in shards]
         found = [(int(seed), s, row) for s, one in enumerate(self._tensors) for row, seed in enumerate(one["seed"])]
         found = [place for place in found if seeds is None or place[0] in seeds]
@@ -71,10 +84,14 @@ class ParsedPhotos:
         return persons, torch.stack([self._tensors[shard]["parsing"][row] for shard, row in places])
 
 
+def _coarse(seed: int) -> float:
+    return COARSE if seed % 2 else 0.0
+
+
 def _draw_shard(path: Path, seeds: range, size: tuple[int, int], progress: tqdm) -> None:
     persons, parsings = [], []
     for seed in seeds:
-        pair = make_pair(seed, size, coarse=COARSE if seed % 2 else 0.0)
+        pair = make_pair(seed, size, coarse=_coarse(seed))
         persons.append(torch.from_numpy(np.array(pair.person)).permute(2, 0, 1))
         parsings.append(torch.from_numpy(np.array(pair.parsing)))
         progress.update()

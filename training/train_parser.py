@@ -1,0 +1,187 @@
+"""Train the demo's own small human parser: python -m training.train_parser train CONFIG.yaml, and measure FOLDER."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+import typer
+from torch import Tensor
+from transformers import SegformerForSemanticSegmentation
+
+from igr_core.files import sha256
+from igr_core.labels import ATR
+from igr_core.parsing import HumanParser
+
+from .command import choose_device, one_sentence
+from .data.drawn import HELD_OUT_START
+from .data.parsed import ParsedPhotos, draw_parsed, wears_skirt
+from .held_out import told_overlaps
+from .model_folder import training_summary
+from .parser import CELL, ParserShape, build_parser, save_parser
+from .parser_labels import atr_labels, label_shares, mirrored
+from .parser_scores import confusion, label_overlaps, parser_scores
+from .part_training import PartTraining, changed, log_scores, train_part
+from .photos import normalise, recoloured
+from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
+
+
+@dataclass(frozen=True)
+class ParserTraining(PartTraining):
+    """One run of the parser's training."""
+
+    run: str = "runs/parser"
+    """Run folder: checkpoints, logs, and at the end the model in its folder `parser`."""
+    data: str = "runs/photos"
+    """Folder of the photos to train on; what is missing of them is drawn first."""
+    held_out: str = "runs/photos_heldout"
+    """Folder of the photos to measure on; what is missing of them is drawn first."""
+    photos: int = 1500
+    """Photos to train on."""
+    batch: int = 8
+    """Photos per step."""
+    bfloat16: bool = False
+    """Compute under bfloat16 autocast."""
+    parser: ParserShape = field(default_factory=ParserShape)
+    """Shape of the model; photos are drawn at its input_size, so that it has to be 3:4."""
+    dice_weight: float = 0.5
+    """Weight of the dice loss of the labels; their cross-entropy has 1."""
+
+
+class Corpus:
+    """Drawn photos and ATR's labels of their pixels, in memory."""
+
+    def __init__(self, folder: str, seeds: range, size: tuple[int, int]) -> None:
+        """Draw what `folder` lacks of the photos of `seeds` at `size` = (width, height), and read them."""
+        draw_parsed(folder, seeds, size)
+        photos = ParsedPhotos(folder, seeds)
+        self.pixels, parsing = photos.take(range(len(photos)))
+        self.labels = atr_labels(parsing, torch.tensor([wears_skirt(seed) for seed in photos.seeds]))
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def take(self, picks: Tensor) -> tuple[Tensor, Tensor]:
+        """Some photos (B, 3, h, w) in 0..1 and their labels (B, h, w), uint8."""
+        return self.pixels[picks].float() / 255, self.labels[picks]
+
+
+def parser_loss(
+    model: SegformerForSemanticSegmentation, photos: Tensor, labels: Tensor, config: ParserTraining, step: int
+) -> dict[str, Tensor]:
+    """Loss terms of one step on photos (B, 3, h, w) in 0..1 and their labels (B, h, w), by the cells of the scores.
+
+    Half of the photos are mirrored, left limbs becoming right ones; all are seen in other light.
+    """
+    generator = step_generator(config.seed, step)
+    flipped = torch.rand(len(photos), generator=generator) < 0.5
+    photos = torch.where(flipped[:, None, None, None], photos.flip(-1), photos)
+    labels = torch.where(flipped[:, None, None], mirrored(labels), labels)
+    pixels = normalise(recoloured(photos, generator)).to(model.device)
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=config.bfloat16):
+        logits = model(pixel_values=pixels).logits.float()
+    wanted = label_shares(labels, CELL).to(model.device)
+    terms = {"labels": F.cross_entropy(logits, wanted), "dice": dice_loss(logits, wanted)}
+    terms["total"] = terms["labels"] + config.dice_weight * terms["dice"]
+    return terms
+
+
+def dice_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Mean dice loss of the labels that a batch shows, of logits against label_shares (B, labels, h, w).
+
+    It weighs a shoe as much as a dress. All of a batch is taken together, so that a shoe has enough cells.
+    """
+    shares = logits.softmax(1)
+    both, sizes = (shares * wanted).sum((0, 2, 3)), (shares + wanted).sum((0, 2, 3))
+    there = wanted.sum((0, 2, 3)) > 0
+    return (1 - (2 * both + 1) / (sizes + 1))[there].mean()
+
+
+@torch.no_grad()
+def measure(model: SegformerForSemanticSegmentation, corpus: Corpus, batch: int) -> dict[str, float]:
+    """Overlap of each label over held-out photos, and their mean; leaves the model in training mode."""
+    model.eval()
+    confused = torch.zeros(len(ATR.labels), len(ATR.labels), dtype=torch.long)
+    for picks in torch.arange(len(corpus)).split(batch):
+        photos, labels = corpus.take(picks)
+        logits = model(pixel_values=normalise(photos).to(model.device)).logits
+        logits = F.interpolate(logits, labels.shape[1:], mode="bilinear")  # as HumanParser does
+        confused += confusion(logits.argmax(1).cpu(), labels)
+    model.train()
+    found = label_overlaps(confused)
+    return {"mean": sum(found.values()) / len(found)} | found
+
+
+def train(config: ParserTraining, device: str = "cpu") -> Path:
+    """Train, or go on with, one run; returns the folder of the model."""
+    run, place = RunFolder(config.run), choose_device(device)
+    seed_everything(config.seed)
+    model = build_parser(config.parser).train().to(place)  # before any drawing: it refuses sizes that cannot be
+    size = config.parser.input_size
+    photos = Corpus(config.data, range(config.photos), size)
+    held_out = Corpus(config.held_out, range(HELD_OUT_START, HELD_OUT_START + config.validation_pairs), size)
+    typer.echo(f"{config.run}: {parameter_count(model.parameters()) / 1e6:.2f} M parameters, {len(photos)} photos.")
+
+    def loss(step: int) -> dict[str, Tensor]:
+        picks = torch.randint(len(photos), (config.batch,), generator=step_generator(config.seed, step))
+        return parser_loss(model, *photos.take(picks), config, step)
+
+    train_part(config, run, "parser", model, loss, lambda step: measure(model, held_out, config.batch))
+    found = measure(model, held_out, config.batch)
+    log_scores(run, config.steps, found)
+    folder = run.path / "parser"
+    save_parser(folder, model, config.parser, training_summary(run.path, config, len(photos), model, found))
+    run.close()
+    return folder
+
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@app.command("train")
+@one_sentence()
+def train_command(
+    config: Annotated[Path, typer.Argument(help="YAML file with the entries of ParserTraining.")],
+    run: Annotated[str | None, typer.Option(help="Run folder, instead of the config's.")] = None,
+    data: Annotated[str | None, typer.Option(help="Folder of photos, instead of the config's.")] = None,
+    held_out: Annotated[str | None, typer.Option(help="Folder of held-out photos, instead of the config's.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")] = None,
+    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 …")] = "auto",
+) -> None:
+    """Train the small human parser of CONFIG; a run that was stopped goes on from its last checkpoint."""
+    settings = changed(load_config(ParserTraining, config), run=run, data=data, held_out=held_out, steps=steps)
+    typer.echo(str(train(settings, device)))
+
+
+@app.command("measure")
+@one_sentence()
+def measure_command(
+    folder: Annotated[Path, typer.Argument(help="Folder of the model.")],
+    count: Annotated[int, typer.Option(min=2, help="Held-out photos.")] = 100,
+) -> None:
+    """Tell how well the parser in FOLDER finds the garment of held-out photos, its category told and not."""
+    rows, labels = parser_scores(HumanParser.from_folder(folder), count)
+    typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
+    typer.echo(told_overlaps("garment", [row.overlap for row in rows]))
+    for category in sorted({row.category for row in rows}):
+        if len(its := [row.overlap for row in rows if row.category == category]) > 1:
+            typer.echo(told_overlaps(category, its))
+    typer.echo(told_overlaps("by true labels", [row.overlap_of_truth for row in rows]))
+    asked = sum(row.auto == row.category for row in rows) / len(rows)
+    possible = sum(row.auto_of_truth == row.category for row in rows) / len(rows)
+    same = sum(row.auto == row.auto_of_truth for row in rows) / len(rows)
+    typer.echo(
+        f"auto category: as by true labels in {same:.0%}; the one asked for in {asked:.0%} (they: {possible:.0%})"
+    )
+    typer.echo(f"labels: mean IoU {sum(labels.values()) / len(labels):.4f}; " + _told(labels))
+
+
+def _told(labels: dict[str, float]) -> str:
+    return ", ".join(f"{label} {value:.3f}" for label, value in labels.items())
+
+
+if __name__ == "__main__":
+    app()
