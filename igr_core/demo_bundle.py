@@ -6,3 +6,5 @@ DEMO_BUNDLE = Path(__file__).parent / "demo" / "demo.safetensors"
 """The bundle."""
 DEMO_SEGMENTER = DEMO_BUNDLE.with_name("segmenter")
 """The small SAM 2, a folder in transformers' layout."""
+DEMO_PARSER = DEMO_BUNDLE.with_name("parser")
+"""The small human parser, a folder in transformers' layout."""
