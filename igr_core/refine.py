@@ -26,7 +26,7 @@ ROUNDS = 3
 """How often SAM 2 is asked for what is still missing: a buttoned dress may come in two answers."""
 POINTS = 3
 """Points that each prompt has at most."""
-GRID_SIDE = 512
+GRID_SIDE = 256
 """Widths, holes and islands are told on at least this many cells along the longer side: fast on large photos."""
 
 
