@@ -7,8 +7,11 @@ import torch
 from torch import Tensor
 
 from igr_core.errors import IGRError
+from igr_core.images import load_mask, load_photo, save_image
+from igr_core.masks import overlay
 from igr_core.refine import EDGE, POINTS, ROUNDS, Ask, refine_mask
 from igr_core.segmenter import Prompt, Segmenter, deepest_point, spread_points
+from tests.host.server import ROOT, UPDATE
 from tests.igr_core.tiny_sam2 import build_sam2
 
 HEIGHT, WIDTH = 400, 300
@@ -177,3 +180,25 @@ def test_points_are_spread_over_parts_and_stay_inside() -> None:
     dots = torch.zeros(1, 1, 1600, 1200)
     dots[..., 701, 501] = 1  # between the cells of the coarse grid
     assert spread_points(dots, POINTS) == ((501.0, 701.0),)
+
+
+def test_the_example_dress_stays_whole_where_only_its_bodice_is_answered() -> None:
+    """With IGR_UPDATE=1 also the help's picture: the parser's two labels, the answer, and what becomes of them."""
+    photo = load_photo(ROOT / "nodes" / "examples" / "full.webp")
+    dress = load_mask(ROOT / "nodes" / "examples" / "full_mask.png").round()
+    height, width = dress.shape[-2:]
+    coarse = torch.nn.functional.interpolate(dress, scale_factor=1 / 12, mode="area") >= 0.3
+    parsed = torch.nn.functional.interpolate(coarse.float(), (height, width))
+    rows = torch.arange(height)[:, None]
+    bodice = dress * (rows < 0.6 * height)
+    done = refine_mask(parsed, lambda prompt: (bodice, torch.tensor([0.9])))
+    lost = (1 - done.mask) * dress
+    assert lost.sum() / dress.sum() < 0.02 and 0.2 < done.found < 0.8
+    assert torch.equal(done.mask[..., : height // 4, :], bodice[..., : height // 4, :])
+    if UPDATE:
+        tint = torch.where(rows < 0.6 * height, 0.0, 1.0) * parsed * photo.new_tensor([0.3, 0.0, -0.2]).view(3, 1, 1)
+        shown = [(overlay(photo, parsed) + tint).clamp(0, 1), overlay(photo, bodice), overlay(photo, done.mask)]
+        gap = torch.ones(1, 3, height, 18)
+        sheet = torch.cat([shown[0], gap, shown[1], gap, shown[2]], -1)
+        sheet = torch.nn.functional.interpolate(sheet, scale_factor=0.55, mode="bilinear", antialias=True)
+        save_image(ROOT / "web" / "docs" / "img" / "IGRGarmentByCategory_rule.jpg", sheet)
