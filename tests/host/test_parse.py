@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,23 @@ def test_auto_refuses_a_batch_of_several_categories(server: Server) -> None:
     graph["both"] = node("ImageBatch", image1=["person", 0], image2=["second", 0])
     with pytest.raises(PromptFailed, match=r"several categories \(lower in photo 1, full in photo 2\)"):
         server.run(with_inputs(graph, "parse", person=["both", 0]))
+
+
+def test_a_long_batch_can_be_stopped(server: Server) -> None:
+    graph = by_category(segmenter=True)
+    graph["many"] = node("RepeatImageBatch", image=["person", 0], amount=64)
+    running = server.start(with_inputs(graph, "parse", person=["many", 0]))
+    while not server.get("/queue")["queue_running"]:
+        time.sleep(0.02)
+    time.sleep(2)
+    server.post("/interrupt", {})
+    before = time.monotonic()
+    with pytest.raises(PromptFailed, match="interrupted"):
+        server.finish(running)
+    assert time.monotonic() - before < 30
+    messages = dict(server.get(f"/history/{running}")[running]["status"]["messages"])
+    assert messages["execution_interrupted"]["node_type"] == "IGRGarmentByCategory"
+    assert server.run(by_category())["status"]["status_str"] == "success"
 
 
 def test_an_absent_demo_is_named(server: Server) -> None:
