@@ -87,11 +87,7 @@ def restore(
         jobs = list(plan.jobs) if overwrite or not in_folder else without_existing(plan.jobs, report)
         make_folder(out if in_folder else out.parent)
         start = time.monotonic()
-        try:
-            _run(jobs, report, settings, functools.cache(lambda: _load(bundle, place)))
-        except KeyboardInterrupt:
-            typer.echo(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to go on.", err=True)
-            raise typer.Exit(130) from None
+        _run(jobs, report, settings, functools.cache(lambda: _load(bundle, place)))
         _show_report(report, time.monotonic() - start, in_folder)
     if report.failed:
         raise typer.Exit(1)
@@ -151,7 +147,7 @@ def _load(bundle: Path, device: str) -> Restorer:
 
 
 def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> None:
-    """Run the jobs under a progress bar on stderr: photos, and the steps of the photo at work."""
+    """Run the jobs under a progress bar on stderr: photos, and the steps of the one at work; exit 130 when stopped."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from .batch import run_jobs
@@ -171,7 +167,12 @@ def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> 
         def on_step(done: int, total: int) -> None:
             progress.update(steps, completed=done, total=total)
 
-        run_jobs(jobs, report, settings, restorer, on_step, on_photo)
+        try:
+            run_jobs(jobs, report, settings, restorer, on_step, on_photo)
+        except KeyboardInterrupt:
+            progress.stop()
+            typer.echo(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to go on.", err=True)
+            raise typer.Exit(130) from None
 
 
 def _show_report(report: Report, seconds: float, in_folder: bool) -> None:

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 # torch and transformers are imported inside the functions, so that --help comes at once.
 
-MAX_POINTS = 50
-"""Points of both kinds that a photo takes: SAM 2 was trained with a handful."""
-
 
 class Candidate(Enum):
     """Which of the masks that SAM 2 offers is written, as in candidates.Choice."""
@@ -43,7 +40,10 @@ def find_mask(
     out: Annotated[Path, typer.Option(help="Mask to write (.png), white where the garment is.")],
     segmenter: Annotated[
         Path | None,
-        typer.Option(help="SAM 2: a folder in transformers' layout, or one .safetensors file.", show_default=False),
+        typer.Option(
+            help="SAM 2: a folder in transformers' layout, or one .safetensors file.",
+            show_default="the demo, which knows drawn persons only",
+        ),
     ] = None,
     parser: Annotated[
         Path | None,
@@ -127,6 +127,7 @@ def _parse_marks(
 ) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]], tuple[float, ...] | None]:
     """Points on the garment, points beside it and the box as numbers; raises UsageMistake."""
     from .batch import UsageMistake
+    from .clicks import MAX_POINTS
 
     if not point and box is None and rough is None:
         raise UsageMistake("Say where the garment is: --point X,Y on it, --box LEFT,TOP,RIGHT,BOTTOM or --rough MASK.")

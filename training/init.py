@@ -60,15 +60,31 @@ def write_init(
     out: Path, sources: Sources, licence: str, size: tuple[int, int], view: ViewConfig, precision: str
 ) -> None:
     """Write the starting bundle; IGRError names the file that is missing, of another kind, or that does not fit."""
-    dtype = PRECISIONS[precision]
+    parts, model = read_parts(sources, size, view)
+    files = {
+        "denoiser": sources.denoiser or sources.sd,
+        "garmnet": sources.garmnet or sources.denoiser or sources.sd,
+        "image_prompt": sources.ip_adapter,
+        "vae": sources.vae or sources.sd,
+        "image_encoder": sources.image_encoder,
+    }
+    dtype, nets = PRECISIONS[precision], empty_networks(model)
+    fitting = {name: fitted(nets[name], some, files[name], dtype) for name, some in parts.items()}
+    prompts = prompt_embeddings(sources, model.category_wording, model.denoiser)
+    fitting["prompts"] = {name: value.to(dtype) for name, value in prompts.items()}
+    info = BundleInfo(model, "starting weights", licence, None, None, provenance(sources, files), {})
+    make_folder(out.parent)
+    save_bundle(out, info, fitting)
+
+
+def read_parts(sources: Sources, size: tuple[int, int], view: ViewConfig) -> tuple[dict[str, Tensors], ModelConfig]:
+    """The tensors of each part as the files have them, and the config that they make together; raises IGRError."""
     denoiser, shape = read_unet(sources.denoiser or sources.sd)
     if shape.in_channels != 4:
         raise IGRError(
             f"{sources.denoiser or sources.sd} has {shape.in_channels} input channels: give the plain SD1.5."
         )
-    garmnet = widened(denoiser)
-    if sources.garmnet is not None:
-        garmnet = read_garmnet(sources.garmnet, shape)
+    garmnet = widened(denoiser) if sources.garmnet is None else read_garmnet(sources.garmnet, shape)
     adapter, prompt = read_ip_adapter(sources.ip_adapter)
     encoder, tower = read_image_encoder(sources.image_encoder)
     wanted = tower.projection_dim if prompt.layout == "linear" else tower.hidden_size
@@ -88,29 +104,20 @@ def write_init(
         native_size=size,
         prompt_tokens=TOKENS,
     )
+    parts = {"denoiser": denoiser, "garmnet": garmnet, "image_prompt": adapter, "vae": vae, "image_encoder": encoder}
+    return parts, model
+
+
+def empty_networks(model: ModelConfig) -> dict[str, nn.Module]:
+    """The network of each part, on the meta device."""
     with torch.device("meta"):
-        nets: dict[str, nn.Module] = {
-            "denoiser": build_unet(shape),
-            "garmnet": build_unet(dataclasses.replace(shape, in_channels=5)),
-            "image_prompt": ImagePrompt(prompt, shape),
-            "vae": build_vae(vae_shape),
-            "image_encoder": build_image_encoder(tower),
+        return {
+            "denoiser": build_unet(model.denoiser),
+            "garmnet": build_unet(model.garmnet),
+            "image_prompt": ImagePrompt(model.image_prompt, model.denoiser),
+            "vae": build_vae(model.vae),
+            "image_encoder": build_image_encoder(model.image_encoder),
         }
-    files = {
-        "denoiser": sources.denoiser or sources.sd,
-        "garmnet": sources.garmnet or sources.denoiser or sources.sd,
-        "image_prompt": sources.ip_adapter,
-        "vae": sources.vae or sources.sd,
-        "image_encoder": sources.image_encoder,
-    }
-    tensors = {"denoiser": denoiser, "garmnet": garmnet, "image_prompt": adapter, "vae": vae, "image_encoder": encoder}
-    parts = {name: fitted(nets[name], some, files[name], dtype) for name, some in tensors.items()}
-    parts["prompts"] = {
-        name: value.to(dtype) for name, value in prompt_embeddings(sources, model.category_wording, shape).items()
-    }
-    info = BundleInfo(model, "starting weights", licence, None, None, provenance(sources, files), {})
-    make_folder(out.parent)
-    save_bundle(out, info, parts)
 
 
 def widened(denoiser: Tensors) -> Tensors:

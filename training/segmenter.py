@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 from transformers import (
     Sam2Config,
     Sam2HieraDetConfig,
@@ -93,6 +94,28 @@ def build_segmenter(shape: SegmenterShape) -> Sam2Model:
     own = model.prompt_encoder.shared_embedding.positional_embedding
     own.copy_(model.shared_image_embedding.positional_embedding)
     return model
+
+
+class Learner(nn.Module):
+    """A segmenter that learns, and a head that names what each cell shows, which goes once it has learnt.
+
+    Asked for a few regions alone, a network of this size takes thousands of steps before its features tell a shirt from
+    trousers; the head's loss reaches every cell of every photo.
+    """
+
+    def __init__(self, shape: SegmenterShape, labels: int) -> None:
+        super().__init__()
+        self.segmenter = build_segmenter(shape)
+        """What is kept."""
+        width = shape.decoder_width
+        channels = width // 8 + width // 4 + width  # of the three maps that embed gives
+        self.head = nn.Sequential(nn.Conv2d(channels, width, 1), nn.GELU(), nn.Conv2d(width, labels, 1))
+        """What is not."""
+
+    def name_cells(self, features: list[Tensor]) -> Tensor:
+        """Logits (B, labels, g, g) of what each of the finest cells shows, from the feature maps of `embed`."""
+        side = tuple(features[0].shape[-2:])
+        return self.head(torch.cat([F.interpolate(one, side, mode="bilinear") for one in features], 1))
 
 
 def build_processor(size: int) -> Sam2Processor:

@@ -20,10 +20,10 @@ from .command import choose_device, one_sentence
 from .data.drawn import HELD_OUT_START
 from .data.parsed import ParsedPhotos, draw_parsed
 from .part_training import PartTraining, changed, log_scores, train_part
-from .prompts import boxes, clicks, label_shares, pick_regions, rough_masks
+from .prompts import ASKED, boxes, clicks, label_shares, pick_regions, rough_masks
 from .provenance import noted_commands, noted_revisions, versions
 from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
-from .segmenter import STRIDE, SegmenterShape, build_segmenter, embed, load_segmenter, save_segmenter
+from .segmenter import STRIDE, Learner, SegmenterShape, embed, load_segmenter, save_segmenter
 from .segmenter_scores import all_scores, overlaps
 from .statistics import mean_interval
 
@@ -59,6 +59,8 @@ class SegmenterTraining(PartTraining):
     """Weight of the focal loss of a mask; its dice loss has 1."""
     score_weight: float = 1.0
     """Weight of the absolute error of the estimated overlaps."""
+    label_weight: float = 1.0
+    """Weight of the cross-entropy of what each cell shows."""
 
 
 class Corpus:
@@ -115,14 +117,15 @@ def ask(kind: Kind, shares: Tensor, config: SegmenterTraining, generator: torch.
 
 
 def segmenter_loss(
-    model: Sam2Model, photos: Tensor, shares: Tensor, config: SegmenterTraining, step: int
+    learner: Learner, photos: Tensor, shares: Tensor, config: SegmenterTraining, step: int
 ) -> dict[str, Tensor]:
     """Loss terms of one step on photos (B, 3, S, S) in 0..1 and their label_shares (B, labels, g, g).
 
     As SAM 2 is trained: focal and dice loss of the mask that fits best, the estimated overlap of each mask against its
     real one, and that there is an object; one step in three asks for one mask instead of three. Each step asks by
-    single clicks and by one other kind of prompt.
+    single clicks and by one other kind of prompt. Beyond SAM 2, the learner names what each cell shows.
     """
+    model = learner.segmenter
     generator = step_generator(config.seed, step)
     flipped, single, click = (torch.rand(3, generator=generator) < torch.tensor([0.5, 1 / 3, 1 / 3])).tolist()
     if flipped:
@@ -131,6 +134,9 @@ def segmenter_loss(
     with torch.autocast(model.device.type, torch.bfloat16, enabled=config.bfloat16):
         features = embed(model, pixels.to(model.device))
     terms = {name: torch.zeros((), device=model.device) for name in ("mask", "score", "object")}
+    rest = (1 - shares.sum(1, keepdim=True)).clamp(min=0)  # skin, faces, what a person holds
+    wanted = torch.cat([shares, rest], 1).to(model.device)
+    terms["labels"] = F.cross_entropy(learner.name_cells(features).float(), wanted)
     other = KINDS[1 + step % 3]
     for kind in ("click", other):
         asked = ask(kind, shares, config, generator, click).to(model.device)
@@ -142,6 +148,7 @@ def segmenter_loss(
         terms["object"] += F.softplus(-told.object_score_logits.float()).mean()  # there always is one
         terms[f"iou_{kind}"] = real.amax(-1).mean()
     terms["total"] = terms["mask"] + config.score_weight * terms["score"] + terms["object"]
+    terms["total"] = terms["total"] + config.label_weight * terms["labels"]
     return terms
 
 
@@ -191,15 +198,16 @@ def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     photos = Corpus(config.data, range(config.photos), config)
     held_out = Corpus(config.held_out, range(HELD_OUT_START, HELD_OUT_START + config.validation_pairs), config)
     seed_everything(config.seed)
-    model = build_segmenter(config.segmenter).train().to(place)
+    learner = Learner(config.segmenter, len(ASKED) + 1).train().to(place)
+    model = learner.segmenter
     size = parameter_count(model.parameters()) / 1e6
     typer.echo(f"{config.run}: {size:.2f} M parameters, {len(photos)} photos.")
 
     def loss(step: int) -> dict[str, Tensor]:
         picks = torch.randint(len(photos), (config.batch,), generator=step_generator(config.seed, step))
-        return segmenter_loss(model, *photos.take(picks), config, step)
+        return segmenter_loss(learner, *photos.take(picks), config, step)
 
-    train_part(config, run, "segmenter", model, loss, lambda step: measure(model, held_out, config))
+    train_part(config, run, "segmenter", learner, loss, lambda step: measure(model, held_out, config))
     scores = measure(model, held_out, config)
     log_scores(run, config.steps, scores)
     folder = run.path / "segmenter"

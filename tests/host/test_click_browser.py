@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -74,6 +78,24 @@ def wait_for_status(page: Page, words: str) -> None:
     page.wait_for_function(f"(words) => {EDITOR}.status.textContent.includes(words)", arg=words)
 
 
+def shown_mask(page: Page) -> Image.Image:
+    """The mask that lies over the photo, white and transparent."""
+    script = f"""() => {{
+        const {{mask}} = {EDITOR}, sheet = document.createElement("canvas");
+        [sheet.width, sheet.height] = [mask.width, mask.height];
+        sheet.getContext("2d").drawImage(mask, 0, 0);
+        return sheet.toDataURL("image/png").split(",")[1];
+    }}"""
+    return Image.open(BytesIO(base64.b64decode(page.evaluate(script))))
+
+
+def overlap(shown: Image.Image, truth: Path) -> float:
+    """Intersection over union of a transparent mask with one on disk."""
+    with Image.open(truth) as file:
+        inside, wanted = np.asarray(shown.getchannel("A")) > 127, np.asarray(file.convert("L")) > 127
+    return float((inside & wanted).sum() / (inside | wanted).sum())
+
+
 @pytest.fixture
 def editor(page: Page) -> Page:
     """The shipped workflow, its photo shown, nothing marked, with a segmenter that is there."""
@@ -96,6 +118,8 @@ def test_two_clicks_give_a_mask_and_run_gives_the_garment(editor: Page, server: 
     assert near(given["positive"][0], SHIRT) and near(given["negative"][0], TROUSERS) and given["box"] is None
     wait_for_status(editor, "scores")
     assert value(editor, "mask.width") == 576
+    if DEMO_SEGMENTER.is_dir():  # what is clicked on is what is selected
+        assert overlap(shown_mask(editor), ROOT / "nodes" / "examples" / "upper_mask.png") >= 0.85
     before = set(server.get("/history"))
     editor.get_by_test_id("queue-button").click()
     editor.wait_for_function("() => window.app.graph.nodes.find((node) => node.type === 'SaveImage').imgs?.length")
@@ -225,9 +249,12 @@ def test_the_workflow_carries_the_marks(editor: Page) -> None:
 
 
 def test_text_that_is_no_mark_is_told_and_kept(editor: Page) -> None:
-    set_widget(editor, "IGRGarmentSegment", "points", "by hand")
-    wait_for_status(editor, "cannot be read")
-    assert value(editor, "node.widgets.find((one) => one.name === 'points').value") == "by hand"
+    for text in ("by hand", '{"box": 3}', '{"positive": [[5, 5]], "size": "large"}'):
+        set_widget(editor, "IGRGarmentSegment", "points", "")
+        wait(editor, ".seen.points === ''")
+        set_widget(editor, "IGRGarmentSegment", "points", text)
+        wait_for_status(editor, "cannot be read")
+        assert value(editor, "node.widgets.find((one) => one.name === 'points').value") == text
 
 
 def test_photos_of_loadimage_are_shown_and_others_after_a_run(page: Page, server: Server) -> None:

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
 from training import train_segmenter
-from training.segmenter import SegmenterShape, build_segmenter, embed, load_segmenter
+from training.prompts import ASKED
+from training.segmenter import Learner, SegmenterShape, build_segmenter, embed, load_segmenter
 from training.segmenter_scores import HeldOut, held_out_photos, scores_of
 from training.train_segmenter import (
     KINDS,
@@ -96,7 +97,7 @@ def test_killed_run_goes_on_as_if_it_had_not_been(
 def test_training_lowers_the_loss_of_every_kind_of_prompt(tiny: SegmenterTraining) -> None:
     torch.manual_seed(0)
     corpus = Corpus(tiny.data, range(tiny.photos), tiny)
-    model = build_segmenter(SHAPE).train()
+    model = Learner(SHAPE, len(ASKED) + 1).train()
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     seen: dict[str, list[float]] = {}
     for step in range(90):
@@ -112,7 +113,7 @@ def test_training_lowers_the_loss_of_every_kind_of_prompt(tiny: SegmenterTrainin
 def test_every_weight_learns_from_some_step(tiny: SegmenterTraining) -> None:
     torch.manual_seed(0)
     corpus = Corpus(tiny.data, range(tiny.photos), tiny)
-    model = build_segmenter(SHAPE).train()
+    model = Learner(SHAPE, len(ASKED) + 1).train()
     for step in range(24):  # all kinds, one mask and three, with a click and without
         segmenter_loss(model, *corpus.take(torch.arange(4)), tiny, step)["total"].backward()
     assert [name for name, weight in model.named_parameters() if weight.grad is None] == []

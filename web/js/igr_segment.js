@@ -22,9 +22,11 @@ function parseMarks(text) {
     if (!text?.trim()) return { marks: empty, error: null };
     try {
         const data = JSON.parse(text);
-        const isPoint = (point) => Array.isArray(point) && point.length === 2 && point.every(Number.isFinite);
+        const numbers = (given, count) => Array.isArray(given) && given.length === count && given.every(Number.isFinite);
         const marks = { ...empty, ...data };
-        if (![...marks.positive, ...marks.negative].every(isPoint)) throw new Error();
+        if (![...marks.positive, ...marks.negative].every((point) => numbers(point, 2))) throw new Error();
+        if (marks.box !== null && !numbers(marks.box, 4)) throw new Error();
+        if (marks.size !== null && !numbers(marks.size, 2)) throw new Error();
         return { marks, error: null };
     } catch {
         return { marks: empty, error: "The text in points cannot be read: C clears it." };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -114,6 +115,34 @@ def test_ssim_lpips_and_dists_are_torchmetrics_own(
         }
     for name, value in wanted.items():
         assert found[name] == pytest.approx(float(value), rel=1e-6), name
+
+
+def test_tryoffdiffs_metrics_are_pyiqas_own(garment: Image.Image, tmp_path: Path) -> None:
+    pyiqa = pytest.importorskip("pyiqa", reason="NOT RUN: pyiqa is large, and left to those who score by tryoffdiff")
+    folder = write_weights(tmp_path, [ALEXNET, VGG16])
+    for head in (LPIPS_ALEX, LPIPS_VGG, DISTS):
+        shutil.copy(WeightsFolder(None).path(head), folder / "checkpoints" / head.name)
+    weights, protocol = WeightsFolder(folder), PROTOCOLS["tryoffdiff"]
+    one, other = unit(noisy(garment, 0.3)), unit(garment)
+    scorer = PairedScorer(protocol, PAPER, weights)
+    assert not scorer.skipped and not scorer.score(other, other)["dists"] > 1e-5
+    heads = {"lpips": LPIPS_ALEX, "lpips-vgg": LPIPS_VGG, "dists": DISTS}
+    with weights.as_hub():
+        direct = {
+            name: pyiqa.create_metric(name, device="cpu", pretrained_model_path=str(weights.path(head)))
+            for name, head in heads.items()
+        }
+    found = scorer.score(one, other)
+    assert protocol.dists_size is not None
+    small = [
+        picture.resize(protocol.dists_size, Image.Resampling.BICUBIC) for picture in (noisy(garment, 0.3), garment)
+    ]
+    with torch.no_grad():
+        assert found["ssim"] == pytest.approx(float(pyiqa.create_metric("ssim", device="cpu")(one[None], other[None])))
+        for name, own_name in (("lpips_alex", "lpips"), ("lpips_vgg", "lpips-vgg")):
+            assert found[name] == pytest.approx(float(direct[own_name](one[None], other[None])), rel=1e-5)
+        dists = float(direct["dists"](*(unit(picture)[None] for picture in small)))
+    assert found["dists"] == pytest.approx(dists, rel=0.02)  # Pillow rounds to 8 bits after scaling
 
 
 def test_own_metrics_are_those_of_training_inside_the_given_silhouette(garment: Image.Image, tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ def test_names_and_hashes_are_those_of_the_address_that_the_installed_library_ha
         pytest.importorskip("pyiqa")
     address = file.address()
     assert address.startswith("https://") and address.endswith(f"/{file.name}")
-    assert file.sha256 in address or file is INCEPTION_SCRIPT
+    named = file.sha256[:8] if file.library == "pyiqa" else file.sha256  # as the published file's name does
+    assert named in address or file is INCEPTION_SCRIPT
 
 
 def test_a_missing_file_is_named_with_where_to_ask(tmp_path: Path) -> None:
