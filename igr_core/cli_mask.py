@@ -1,17 +1,19 @@
-"""The command `python -m igr_core mask`: a garment's mask from points, a box or a rough mask, by SAM 2."""
+"""The command `python -m igr_core mask`: a garment's mask by SAM 2 from marks on the photo, or by category."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .cli_shared import Device, choose_device, one_sentence
+from .cli_category import Wanted, category_finder, check_no_marks
+from .cli_shared import Device, Find, choose_device, load_segmenter, memory_told, one_sentence
 from .demo_bundle import DEMO_SEGMENTER
 from .errors import IGRError
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .candidates import Choice
-    from .segmenter import Prompt, Segmenter
+    from .segmenter import Prompt
 
 # torch and transformers are imported inside the functions, so that --help comes at once.
 
@@ -43,6 +45,14 @@ def find_mask(
             show_default="the demo, which knows drawn persons only",
         ),
     ] = None,
+    parser: Annotated[
+        Path | None,
+        typer.Option(help="Human parser, a folder in transformers' layout: finds the garment without marks."),
+    ] = None,
+    category: Annotated[
+        Wanted | None,
+        typer.Option(help="Garment that the parser is asked for; auto: the largest.", show_default="auto"),
+    ] = None,
     point: Annotated[
         list[str] | None, typer.Option(metavar="X,Y", help="A point on the garment, in pixels of the photo; repeat it.")
     ] = None,
@@ -64,26 +74,52 @@ def find_mask(
     overlay: Annotated[Path | None, typer.Option(help="Picture to write of the photo, faded beside the mask.")] = None,
     device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = Device.auto,
 ) -> None:
-    """Find a garment's mask by points on it, a box around it or a rough mask, for `restore --mask`."""
+    """Find a garment's mask for `restore --mask`: by points on it, a box around it or a rough mask, or by category.
+
+    By category a human parser finds it; SAM 2, where --segmenter names one, then draws its edges.
+    """
     from .files import make_folder
     from .images import load_photo, save_image
     from .masks import overlay as shown
 
     with one_sentence():
-        positive, negative, corners = _parse_marks(point or [], leave_out or [], box, rough)
-        weights = _segmenter_path(segmenter)
+        if parser is None and category is None:
+            find = _marks_finder(person, segmenter, point or [], leave_out or [], box, rough, candidate)
+        else:
+            check_no_marks(point, leave_out, box, rough, candidate is not Candidate.best)
+            find = category_finder(parser, category or Wanted.auto, segmenter)
         _check_paths(person, rough, out, overlay)
         place = choose_device(device)
         photo = load_photo(person)
-        prompt = _prompt(person, photo, positive, negative, corners, rough)
+        work = find(place, photo)
         for folder in {path.parent for path in (out, overlay) if path is not None}:
             make_folder(folder)
         start = time.monotonic()
-        found = _segment(weights, place, photo, prompt, candidate.value)
+        found, words = work()
         save_image(out, found, "L")
         if overlay is not None:
             save_image(overlay, shown(photo, found))
-        typer.echo(f"Wrote {out} in {time.monotonic() - start:.1f} s: {float(found.mean()):.1%} of the photo.")
+        typer.echo(f"Wrote {out} in {time.monotonic() - start:.1f} s: {words}.")
+
+
+def _marks_finder(
+    person: Path,
+    segmenter: Path | None,
+    point: Sequence[str],
+    leave_out: Sequence[str],
+    box: str | None,
+    rough: Path | None,
+    candidate: Candidate,
+) -> Find:
+    """What finds a mask by marks; raises UsageMistake for marks that are wrong on any photo."""
+    marks = _parse_marks(point, leave_out, box, rough)
+    weights = _segmenter_path(segmenter)
+
+    def find(device: str, photo: Tensor) -> Callable[[], tuple[Tensor, str]]:
+        prompt = _prompt(person, photo, *marks, rough)
+        return partial(_segment, weights, device, photo, prompt, candidate.value)
+
+    return find
 
 
 def _parse_marks(
@@ -187,26 +223,14 @@ def _prompt(
     return prompt
 
 
-def _segment(weights: Path, device: str, photo: Tensor, prompt: Prompt, choice: Choice) -> Tensor:
-    """The mask (1, 1, H, W) on the CPU; raises IGRError."""
+def _segment(weights: Path, device: str, photo: Tensor, prompt: Prompt, choice: Choice) -> tuple[Tensor, str]:
+    """The mask (1, 1, H, W) on the CPU, and what there is to say of it; raises IGRError."""
     from rich.console import Console
 
-    from .batch import is_out_of_memory
     from .candidates import choose
 
-    with Console(stderr=True).status(f"asking {weights.name}"):
-        segmenter = _load(weights, device)
-        try:
-            return choose(*segmenter.masks(segmenter.embed(photo), prompt), choice).cpu()
-        except IGRError:
-            raise
-        except Exception as error:
-            if is_out_of_memory(error):
-                raise IGRError("There was not enough memory: take a smaller SAM 2, or --device cpu.") from error
-            raise
-
-
-def _load(weights: Path, device: str) -> Segmenter:
-    from .segmenter import Segmenter
-
-    return (Segmenter.from_folder if weights.is_dir() else Segmenter.from_file)(weights, device)
+    asking = Console(stderr=True).status(f"asking {weights.name}")
+    with asking, memory_told("take a smaller SAM 2, or --device cpu"):
+        segmenter = load_segmenter(weights, device)
+        found = choose(*segmenter.masks(segmenter.embed(photo), prompt), choice).cpu()
+    return found, f"{float(found.mean()):.1%} of the photo"

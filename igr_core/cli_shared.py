@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from .errors import IGRError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .segmenter import Segmenter
+
+Find = Callable[[str, "Tensor"], Callable[[], "tuple[Tensor, str]"]]
+"""What finds a mask: given device and photo (1, 3, H, W) it checks what is asked, and returns what does the work: this
+gives the mask (1, 1, H, W) on the CPU, and what there is to say of it."""
 
 
 class Device(Enum):
@@ -41,3 +52,25 @@ def choose_device(device: Device) -> str:
     if device is Device.cuda and not available:
         raise UsageMistake("--device cuda: no CUDA GPU is found here; use --device cpu.")
     return "cuda" if available and device is not Device.cpu else "cpu"
+
+
+@contextmanager
+def memory_told(remedy: str) -> Iterator[None]:
+    """Turn a lack of memory into an IGRError that names the remedy."""
+    from .batch import is_out_of_memory
+
+    try:
+        yield
+    except IGRError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise IGRError(f"There was not enough memory: {remedy}.") from error
+        raise
+
+
+def load_segmenter(weights: Path, device: str) -> Segmenter:
+    """A SAM 2 from a folder or a single file; raises IGRError."""
+    from .segmenter import Segmenter
+
+    return (Segmenter.from_folder if weights.is_dir() else Segmenter.from_file)(weights, device)

@@ -31,6 +31,8 @@ MASK_LOGIT = 10.0
 
 _MODEL_TYPES = ("sam2", "sam2_video")
 """Published folders are of the video model, of which Sam2Model takes the part for pictures."""
+_POINTS_SIDE = 512
+"""Points of larger masks are looked for on about this many cells along the longer side."""
 _TWINS = ("shared_image_embedding.positional_embedding", "prompt_encoder.shared_embedding.positional_embedding")
 """One matrix under two names: some writers leave one of them out."""
 
@@ -181,6 +183,38 @@ def deepest_point(mask: Tensor) -> Point:
 
     Of several such pixels it is the one nearest to their mean.
     """
+    return _deepest(mask)[0]
+
+
+def deepest_reach(mask: Tensor) -> int:
+    """Pixels from that square's middle to its sides."""
+    return _deepest(mask)[1]
+
+
+def spread_points(mask: Tensor, most: int) -> tuple[Point, ...]:
+    """Up to `most` deepest points of a mask (1, 1, H, W) that is not empty, each in what earlier squares left free.
+
+    Points of less than half the first one's reach are left out. Large masks are searched on a coarse grid.
+    """
+    step = max(1, max(mask.shape[-2:]) // _POINTS_SIDE)
+    rest = mask[..., ::step, ::step].clone()
+    if not bool((rest >= MASK_THRESHOLD).any()):
+        step, rest = 1, mask.clone()
+    points: list[Point] = []
+    least = 0.0
+    while len(points) < most and bool((rest >= MASK_THRESHOLD).any()):
+        (x, y), reach = _deepest(rest)
+        if reach < least:
+            break
+        points.append((x * step, y * step))
+        least = least or reach / 2
+        column, row = int(x), int(y)
+        rest[..., max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1] = 0
+    return tuple(points)
+
+
+def _deepest(mask: Tensor) -> tuple[Point, int]:
+    """Middle and reach of the largest square that fits into a mask (1, 1, H, W)."""
     inside = (mask[0, 0] >= MASK_THRESHOLD).long()  # float32 cannot count the pixels of a large photo
     sums = F.pad(inside.cumsum(0).cumsum(1), (1, 0, 1, 0))  # (H + 1, W + 1), sum of all above and to the left
     low, high = 0, (min(inside.shape) - 1) // 2  # a square of reach 0, a pixel, fits; find the largest reach that does
@@ -189,7 +223,7 @@ def deepest_point(mask: Tensor) -> Point:
         low, high = (middle, high) if bool(_fits(sums, middle).any()) else (low, middle - 1)
     found = _fits(sums, low).nonzero()  # (N, 2) rows and columns
     row, column = found[(found - found.float().mean(0)).square().sum(1).argmin()].tolist()
-    return (float(column + low), float(row + low))
+    return (float(column + low), float(row + low)), low
 
 
 def _fits(sums: Tensor, reach: int) -> Tensor:

@@ -12,7 +12,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,9 @@ from ..igr_core.errors import IGRError
 from ..igr_core.garmfus import Position, RowPlan, attend, image_prompt_attention, reference_self_attention
 from ..igr_core.image_encoder import preprocess
 from ..igr_core.image_prompt import ImagePrompt, cross_attention_widths
+from ..igr_core.labels import LabelNames
 from ..igr_core.noise import alphas_cumprod, ddim_step, ddim_timesteps
+from ..igr_core.parsing import HumanParser
 from ..igr_core.segmenter import Embedding, Prompt, Segmenter
 from .sockets import Reference
 
@@ -52,13 +54,18 @@ BUNDLE_FOLDER = "igr"
 """Name of the model folder; extra_model_paths.yaml may add more places under the same name."""
 SEGMENTER_FOLDER = "sam2"
 """Name of the model folder that other packs keep SAM 2 in, too."""
+PARSER_FOLDER = "human_parsing"
+"""Name of the model folder for human parsers."""
 PAPER_SCHEDULE = "ddim (paper)"
 """The timesteps of igr_core.noise, beside the host's own schedulers."""
 
 _ALMOST_NO_SIGNAL = 4.8973451890853435e-08
 """The host's stand-in for a signal share of 0, which has no finite sigma."""
 _BYTES_PER_PIXEL = 1000
-"""Memory that SAM 2 takes while it reads a picture, by the pixels that it sees: 1 GB at 1024×1024, a generous guess."""
+"""Memory that SAM 2 or a parser takes while it reads a picture, by the pixels that it sees: 1 GB at 1024×1024, a
+generous guess."""
+_BYTES_PER_LABELLED_PIXEL = 32
+"""Memory of the photo itself and of its labels, by its own pixels."""
 _KEY = "igr"
 _POSITIVE = 0
 """The host's number of the positive conditioning in cond_or_uncond."""
@@ -84,6 +91,11 @@ def register_segmenter_folder() -> None:
     _register(SEGMENTER_FOLDER)
 
 
+def register_parser_folder() -> None:
+    """Make models/human_parsing known to the host, for folders that hold .safetensors files."""
+    _register(PARSER_FOLDER)
+
+
 def _register(folder: str) -> None:
     """Make a model folder known, beside the places that extra_model_paths.yaml or another pack has given it."""
     places, suffixes = folder_paths.folder_names_and_paths.get(folder, ([], set()))
@@ -107,23 +119,48 @@ def bundle_path(name: str) -> Path:
 
 def segmenter_names() -> list[str]:
     """Segmenters in the model folders: folders in transformers' layout, and single .safetensors files beside them."""
-    files = [Path(name) for name in folder_paths.get_filename_list(SEGMENTER_FOLDER) if name.endswith(".safetensors")]
-    inside = [name for name in files if folder_paths.get_full_path(SEGMENTER_FOLDER, str(name.parent / "config.json"))]
-    folders = {name.parent.as_posix() for name in inside} - {"."}
-    single = {name.as_posix() for name in files if name not in inside}
-    return sorted(folders) + sorted(single)
+    folders, single = _models(SEGMENTER_FOLDER)
+    return folders + single
 
 
 def segmenter_path(name: str) -> Path:
     """Where a segmenter lies; raises IGRError when it has gone, and for every name that is not in the list."""
-    if name in segmenter_names():
-        for root in folder_paths.get_folder_paths(SEGMENTER_FOLDER):
-            if (path := Path(root) / name).exists():
-                return path
+    if name in segmenter_names() and (path := _below(SEGMENTER_FOLDER, name)):
+        return path
     raise IGRError(
         f"models/{SEGMENTER_FOLDER} has no {name}: put the SAM 2 folder or file there, or choose another one in IGR "
         "Load Segmenter."
     )
+
+
+def parser_names() -> list[str]:
+    """Human parsers in the model folders: folders in transformers' layout."""
+    return _models(PARSER_FOLDER)[0]
+
+
+def parser_path(name: str) -> Path:
+    """Where a human parser lies; raises IGRError when it has gone, and for every name that is not in the list."""
+    if name in parser_names() and (path := _below(PARSER_FOLDER, name)):
+        return path
+    raise IGRError(
+        f"models/{PARSER_FOLDER} has no {name}: put the parser's folder there, or choose another one in IGR Load "
+        "Parser."
+    )
+
+
+def _models(kind: str) -> tuple[list[str], list[str]]:
+    """Names of the folders in transformers' layout in a model folder, and of the single .safetensors files."""
+    files = [Path(name) for name in folder_paths.get_filename_list(kind) if name.endswith(".safetensors")]
+    inside = [name for name in files if folder_paths.get_full_path(kind, str(name.parent / "config.json"))]
+    folders = {name.parent.as_posix() for name in inside} - {"."}
+    single = {name.as_posix() for name in files if name not in inside}
+    return sorted(folders), sorted(single)
+
+
+def _below(kind: str, name: str) -> Path | None:
+    """What lies under a name in a model folder, in the first of its places that has it."""
+    paths = [Path(root) / name for root in folder_paths.get_folder_paths(kind)]
+    return next((path for path in paths if path.exists()), None)
 
 
 def picture_below(kind: str, subfolder: str, filename: str) -> Path | None:
@@ -752,10 +789,10 @@ def _self_attention_layer(unet: Any, block: Block) -> Any:
     return stack[1].transformer_blocks[index].attn1
 
 
-# Segmenting ------------------------------------------------------------------------------------------------------
+# Segmenting and parsing -----------------------------------------------------------------------------------------------
 
 
-class _SegmenterNetwork(nn.Module):
+class _Network(nn.Module):
     """What the host moves about; transformers' own class does not let it note where it is."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -789,32 +826,70 @@ class LoadedSegmenter:
         home = comfy.model_management.intermediate_device()
         return masks.to(home), scores.to(home)
 
-    @contextmanager
-    def _at_work(self) -> Iterator[None]:
-        """Have the whole network on the host's device: its layers are not the host's, which can run from elsewhere."""
-        network, device = self.patcher.model, self.patcher.load_device
-        needed = _BYTES_PER_PIXEL * self.segmenter.model.prompt_encoder.input_image_size**2
-        comfy.model_management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
-        lent = any(one.device.type != device.type for one in (*network.parameters(), *network.buffers()))
-        if lent:  # --novram leaves it where it was
-            network.to(device)
-        try:
-            with torch.inference_mode():
-                yield
-        finally:
-            if lent:
-                network.to(self.patcher.offload_device)
+    def _at_work(self) -> AbstractContextManager[None]:
+        side = self.segmenter.model.prompt_encoder.input_image_size
+        return _at_work(self.patcher, _BYTES_PER_PIXEL * side**2)
+
+
+@dataclass(frozen=True)
+class LoadedParser:
+    """A human parser under the host's memory management."""
+
+    parser: HumanParser
+    """The model and what it takes and gives."""
+    patcher: Any
+    """ModelPatcher of its network."""
+
+    @property
+    def names(self) -> LabelNames:
+        """What its labels mean."""
+        return self.parser.names
+
+    def parse(self, photo: Tensor) -> Tensor:
+        """Label map (1, H, W) of a photo (1, 3, H, W) in 0..1, in main memory."""
+        height, width = self.parser.takes.size
+        needed = _BYTES_PER_PIXEL * height * width + _BYTES_PER_LABELLED_PIXEL * photo[0, 0].numel()
+        with _at_work(self.patcher, needed):
+            return self.parser.parse(photo).to(comfy.model_management.intermediate_device())
+
+
+@contextmanager
+def _at_work(patcher: Any, needed: int) -> Iterator[None]:
+    """Have a whole network of transformers on the host's device, with so many bytes beside it.
+
+    Its layers are not the host's, which can run from elsewhere.
+    """
+    network, device = patcher.model, patcher.load_device
+    comfy.model_management.load_models_gpu([patcher], memory_required=needed, force_full_load=True)
+    lent = any(one.device.type != device.type for one in (*network.parameters(), *network.buffers()))
+    if lent:  # --novram leaves it where it was
+        network.to(device)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        if lent:
+            network.to(patcher.offload_device)
 
 
 def load_segmenter(path: Path, key: str) -> LoadedSegmenter:
     """A folder in transformers' layout, or a single file, as SAM 2; raises IGRError naming what is wrong."""
     with torch.inference_mode():  # as the host runs its nodes, so that both threads may move the weights
         segmenter = Segmenter.from_folder(path) if path.is_dir() else Segmenter.from_file(path)
+    return LoadedSegmenter(key, segmenter, _managed(segmenter.model))
+
+
+def load_parser(path: Path) -> LoadedParser:
+    """A folder in transformers' layout as a human parser; raises IGRError naming what is wrong."""
+    with torch.inference_mode():
+        parser = HumanParser.from_folder(path)
+    return LoadedParser(parser, _managed(parser.model))
+
+
+def _managed(network: nn.Module) -> Any:
+    """A network of transformers as the host's ModelPatcher."""
     device = comfy.model_management.get_torch_device()
-    network = _SegmenterNetwork(segmenter.model)
-    return LoadedSegmenter(
-        key, segmenter, comfy.model_patcher.ModelPatcher(network, device, offload_device=torch.device("cpu"))
-    )
+    return comfy.model_patcher.ModelPatcher(_Network(network), device, offload_device=torch.device("cpu"))
 
 
 # Sampling --------------------------------------------------------------------------------------------------------

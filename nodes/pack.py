@@ -26,6 +26,7 @@ def _nodes() -> list[type[io.ComfyNode]]:
 
     host.register_bundle_folder()
     host.register_segmenter_folder()
+    host.register_parser_folder()
     from .apply import IGRApply
     from .click_route import register_routes
     from .encode import IGRGarmNetEncode
@@ -33,6 +34,7 @@ def _nodes() -> list[type[io.ComfyNode]]:
     from .finish import IGRGarmentFinish
     from .folder import IGRPhotoFolder
     from .load import IGRLoad
+    from .parse import IGRGarmentByCategory, IGRParserLoad
     from .preview import IGRGarmentPreview
     from .sample import IGRSample
     from .segment import IGRGarmentSegment, IGRSegmenterLoad
@@ -51,4 +53,6 @@ def _nodes() -> list[type[io.ComfyNode]]:
         IGRPhotoFolder,
         IGRSegmenterLoad,
         IGRGarmentSegment,
+        IGRParserLoad,
+        IGRGarmentByCategory,
     ]

@@ -41,7 +41,11 @@ class IGRSegmenterLoad(io.ComfyNode):
                     "pack.",
                 ),
             ],
-            outputs=[SegmenterSocket.Output(display_name="segmenter", tooltip="The SAM 2: to Garment Segment.")],
+            outputs=[
+                SegmenterSocket.Output(
+                    display_name="segmenter", tooltip="The SAM 2: to Garment Segment, Garment by Category."
+                )
+            ],
         )
 
     @classmethod

@@ -14,6 +14,7 @@ from ..igr_core.config import ModelConfig
 AdapterSocket = io.Custom("IGR_ADAPTER")
 ViewSocket = io.Custom("IGR_VIEW")
 ReferenceSocket = io.Custom("IGR_REFERENCE")
+ParserSocket = io.Custom("IGR_PARSER")
 SegmenterSocket = io.Custom("IGR_SEGMENTER")
 BoxSocket = io.Custom("BOUNDING_BOX")
 """ComfyUI's own type, by its name: hosts before it have nothing to connect."""

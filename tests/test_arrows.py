@@ -18,7 +18,7 @@ HEADLESS = {
     "transformers": {"networks", "parsing", "restore", "sam2_checkpoint", "segmenter"},
 }
 """The igr_core modules of a headless run, which alone import these."""
-WHEN_CALLED = {"segmenter"}
+WHEN_CALLED = {"parsing", "segmenter"}
 """Those that import them only when they are called; of these the nodes may make use, as the host has transformers."""
 
 
@@ -95,7 +95,7 @@ def test_what_the_host_needs_loads_no_headless_library() -> None:
 import sys
 import igr_core.garmfus, igr_core.config, igr_core.bundle, igr_core.canvas, igr_core.geometry, igr_core.image_prompt
 import igr_core.image_encoder, igr_core.labels, igr_core.masks, igr_core.noise, igr_core.overlay
-import igr_core.view_report, igr_core.clicks, igr_core.segmenter
+import igr_core.view_report, igr_core.clicks, igr_core.segmenter, igr_core.parsing, igr_core.refine
 loaded = {"accelerate", "diffusers", "rich", "training", "transformers", "typer"} & set(sys.modules)
 sys.exit(f"loaded: {sorted(loaded)}" if loaded else 0)
 """

@@ -33,7 +33,9 @@ WORKFLOWS = (
     "garment_restore_batch",
     "garment_restore_three_categories",
     "garment_tryon",
+    "mask_by_category",
     "mask_click",
+    "mask_sam3",
 )
 BLUEPRINT = ROOT / "subgraphs" / "Restore Garment.json"
 FILES = [*sorted((ROOT / "workflows").glob("*.json")), *sorted((ROOT / "subgraphs").glob("*.json"))]
@@ -43,7 +45,7 @@ GAP = 20
 """Pixels between nodes."""
 FARTHEST = 6000
 """Pixels from the origin within which a canvas lies."""
-MODEL_WIRES = {"IGR_ADAPTER", "VAE"}
+MODEL_WIRES = {"CLIP", "IGR_ADAPTER", "VAE"}
 """One loader feeds nodes of several columns with these, so they cross others; nothing else crosses anything."""
 VALUES: dict[str, tuple[type, ...]] = {
     "INT": (int,),

@@ -31,10 +31,12 @@ class Input:
     optional: bool = False
     control: bool = False
     """Whether the frontend adds a control_after_generate widget behind it."""
+    forced: bool = False
+    """Whether it is a socket where others of its type are widgets."""
 
     @property
     def is_widget(self) -> bool:
-        return self.type in WIDGETS
+        return self.type in WIDGETS and not self.forced
 
 
 @dataclass(frozen=True)
@@ -141,17 +143,24 @@ def _output(call: ast.Call, sockets: dict[str, str]) -> tuple[str, str]:
 
 
 def _core(inputs: str, outputs: str) -> Schema:
-    """A schema from words like `pixels:IMAGE seed:INT!`, where ! stands for control_after_generate."""
+    """A schema from words like `pixels:IMAGE seed:INT! name:STRING>`.
+
+    There ! stands for control_after_generate, and > for a socket in place of a widget.
+    """
     taken = [one.split(":") for one in inputs.split()]
     given = [one.split(":") for one in outputs.split()]
     return Schema(
-        tuple(Input(name, kind.rstrip("!"), control=kind.endswith("!")) for name, kind in taken),
+        tuple(
+            Input(name, kind.rstrip("!>"), control=kind.endswith("!"), forced=kind.endswith(">"))
+            for name, kind in taken
+        ),
         tuple((name, kind) for name, kind in given),
     )
 
 
 CORE = {
     "BasicGuider": _core("model:MODEL conditioning:CONDITIONING", "GUIDER:GUIDER"),
+    "CheckpointLoaderSimple": _core("ckpt_name:COMBO", "MODEL:MODEL CLIP:CLIP VAE:VAE"),
     "CLIPLoader": _core("clip_name:COMBO type:COMBO device:COMBO", "CLIP:CLIP"),
     "CLIPTextEncode": _core("clip:CLIP text:STRING", "CONDITIONING:CONDITIONING"),
     "EmptyFlux2LatentImage": _core("width:INT height:INT batch_size:INT", "LATENT:LATENT"),
@@ -163,6 +172,11 @@ CORE = {
     "KSamplerSelect": _core("sampler_name:COMBO", "SAMPLER:SAMPLER"),
     "RandomNoise": _core("noise_seed:INT!", "NOISE:NOISE"),
     "ReferenceLatent": _core("conditioning:CONDITIONING latent:LATENT", "CONDITIONING:CONDITIONING"),
+    "SAM3_Detect": _core(
+        "model:MODEL image:IMAGE conditioning:CONDITIONING bboxes:BOUNDING_BOX positive_coords:STRING> "
+        "negative_coords:STRING> threshold:FLOAT refine_iterations:INT individual_masks:BOOLEAN",
+        "masks:MASK bboxes:BOUNDING_BOX",
+    ),
     "SamplerCustomAdvanced": _core(
         "noise:NOISE guider:GUIDER sampler:SAMPLER sigmas:SIGMAS latent_image:LATENT",
         "output:LATENT denoised_output:LATENT",

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.host.frontend import find_chromium, open_frontend
-from tests.host.graphs import TINY, TINY_SAM
+from tests.host.graphs import TINY, TINY_PARSER, TINY_SAM
 from tests.host.server import Server, find_host, running_server
 from tests.igr_core.tiny import save_runnable
+from tests.igr_core.tiny_parser import save_parser
 from tests.igr_core.tiny_sam2 import save_sam2
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         (base / name).mkdir(parents=True)
     save_runnable(base / "models" / "igr" / TINY)
     save_sam2(base / "models" / "sam2" / TINY_SAM)
+    save_parser(base / "models" / "human_parsing" / TINY_PARSER, sees=("upper-clothes", "dress", "pants"))
     with running_server(*found, base) as running:
         yield running
 

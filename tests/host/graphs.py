@@ -8,6 +8,7 @@ from tests.host.server import Graph
 
 TINY = "tiny.safetensors"
 TINY_SAM = "tiny-sam2"
+TINY_PARSER = "tiny-parser"
 DEMO = "demo (drawn persons only)"
 POINTS = '{"positive": [[288, 300]], "negative": [[20, 20]], "box": null, "size": [576, 768]}'
 """Clicks on the upper example person's shirt and beside it."""
@@ -67,6 +68,34 @@ def segment(model: str = TINY_SAM, **inputs: Any) -> Graph:
         "picture": node("MaskToImage", mask=["segment", 0]),
         "saved": node("SaveImage", images=["picture", 0], filename_prefix="mask"),
     }
+
+
+def by_category(
+    model: str = TINY_PARSER,
+    category: str = "upper",
+    *,
+    segmenter: bool = False,
+    restored_as: Any = None,
+) -> Graph:
+    """Example person -> mask of a category, saved by ["saved"]; take ["parse", 0] to ["parse", 2].
+
+    Where `restored_as` is a category or a wire the mask is restored as well: take ["sample", 0].
+    """
+    parse = node("IGRGarmentByCategory", person=["person", 0], parser=["parser", 0], category=category)
+    graph = {
+        "person": node("IGRExamplePerson", garment="upper"),
+        "parser": node("IGRParserLoad", model=model),
+        "parse": parse,
+        "picture": node("MaskToImage", mask=["parse", 0]),
+        "saved": node("SaveImage", images=["picture", 0], filename_prefix="mask"),
+    }
+    if segmenter:
+        graph["segmenter"] = node("IGRSegmenterLoad", model=TINY_SAM)
+        parse["inputs"]["segmenter"] = ["segmenter", 0]
+    if restored_as is not None:
+        tail = {name: one for name, one in restore().items() if name not in graph and name not in ("decode", "show")}
+        graph |= with_inputs(with_inputs(tail, "view", mask=["parse", 0]), "encode", category=restored_as)
+    return graph
 
 
 def with_inputs(graph: Graph, name: str, **inputs: Any) -> Graph:

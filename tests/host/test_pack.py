@@ -16,6 +16,8 @@ NODES = {
     "IGRPhotoFolder": "IGR Photo Folder",
     "IGRSegmenterLoad": "IGR Load Segmenter",
     "IGRGarmentSegment": "Garment Segment",
+    "IGRParserLoad": "IGR Load Parser",
+    "IGRGarmentByCategory": "Garment by Category",
 }
 
 
