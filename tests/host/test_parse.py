@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 
-from igr_core.demo_bundle import DEMO_PARSER
 from igr_core.images import load_photo
 from igr_core.labels import AUTO
 from igr_core.parsing import HumanParser
@@ -147,13 +146,6 @@ def test_a_long_batch_can_be_stopped(server: Server) -> None:
     messages = dict(server.get(f"/history/{running}")[running]["status"]["messages"])
     assert messages["execution_interrupted"]["node_type"] == "IGRGarmentByCategory"
     assert server.run(by_category())["status"]["status_str"] == "success"
-
-
-def test_an_absent_demo_is_named(server: Server) -> None:
-    if DEMO_PARSER.is_dir():
-        pytest.skip("the demo's parser is there")
-    with pytest.raises(PromptFailed, match="IGRParserLoad.*parser is not there: install the pack again, or choose a "):
-        server.run(by_category(DEMO))
 
 
 def test_a_parser_that_goes_while_comfyui_runs_is_named(server: Server) -> None:

@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 
 from igr_core.canvas import Finish, finish_garment
-from igr_core.demo_bundle import DEMO_BUNDLE, DEMO_PARSER, DEMO_SEGMENTER
+from igr_core.demo_bundle import DEMO_BUNDLE
 from igr_core.geometry import make_view
 from igr_core.images import load_mask, load_photo
 from igr_core.restore import GarmentRestorer
 from tests.host import graphs
-from tests.host.graphs import POINTS, TINY_PARSER, TINY_SAM, with_inputs
+from tests.host.graphs import POINTS, TINY_SAM, with_inputs
 from tests.host.server import ROOT, Graph, PromptFailed, Server
 from tests.host.thumbnails import PLUS, write_thumbnail
 
@@ -137,33 +137,25 @@ def test_clicks_become_a_garment(server: Server) -> None:
     with pytest.raises(PromptFailed, match="Nothing is marked in Garment Segment"):
         server.run(with_inputs(graph, load, model=TINY_SAM))
     graph = with_inputs(graph, click, points=POINTS)
-    if not DEMO_SEGMENTER.is_dir():  # random weights, of which something is taken
-        graph = with_inputs(with_inputs(graph, load, model=TINY_SAM), click, candidates="merged")
     graph["overlay"] = graphs.node("SaveImage", images=[click, 1], filename_prefix="overlay")
     pictures = saved(server, graph)
     garment, overlay = pictures["garment"][0], pictures["overlay"][0]
     assert covered(garment) > 0.05 and overlay.shape[:2] == example("upper").shape[:2]
-    if DEMO_SEGMENTER.is_dir():
-        write_thumbnail("mask_click", [overlay, garment])
+    write_thumbnail("mask_click", [overlay, garment])
 
 
 def test_a_category_becomes_a_garment(server: Server) -> None:
     graph = api_form("mask_by_category")
     kinds = {one["class_type"]: name for name, one in graph.items()}
-    parse = kinds["IGRGarmentByCategory"]
-    if not DEMO_PARSER.is_dir():  # random weights, which take something for a garment
-        graph = with_inputs(graph, kinds["IGRParserLoad"], model=TINY_PARSER)
-    if not DEMO_SEGMENTER.is_dir():
-        graph = with_inputs(graph, kinds["IGRSegmenterLoad"], model=TINY_SAM)
-    graph["overlay"] = graphs.node("SaveImage", images=[parse, 2], filename_prefix="overlay")
+    overlay = [kinds["IGRGarmentByCategory"], 2]
+    graph["overlay"] = graphs.node("SaveImage", images=overlay, filename_prefix="overlay")
     pictures = saved(server, graph)
     garment, overlay = pictures["garment"][0], pictures["overlay"][0]
     assert covered(garment) > 0.05 and overlay.shape[:2] == example("upper").shape[:2]
-    if DEMO_PARSER.is_dir() and DEMO_SEGMENTER.is_dir():
-        kept = (overlay - example("upper")).abs().amax(-1) < 4 / 255
-        own = load_mask(EXAMPLES / "upper_mask.png")[0, 0] >= 0.5
-        assert (kept & own).sum() / (kept | own).sum() > 0.8
-        write_thumbnail("mask_by_category", [overlay, garment])
+    kept = (overlay - example("upper")).abs().amax(-1) < 4 / 255
+    own = load_mask(EXAMPLES / "upper_mask.png")[0, 0] >= 0.5
+    assert (kept & own).sum() / (kept | own).sum() > 0.8
+    write_thumbnail("mask_by_category", [overlay, garment])
 
 
 def test_the_mask_of_a_word_becomes_a_garment(server: Server) -> None:
