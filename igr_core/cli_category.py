@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .cli_shared import Find, load_segmenter, memory_told
+from .cli_shared import Find, load_segmenter, memory_told, tell_of_demo
 from .demo_bundle import DEMO_PARSER
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None)
         raise UsageMistake(
             f"{DEMO_PARSER} is not there: name a human parser with --parser, a folder in transformers' layout."
         )
+    if parser is None:
+        tell_of_demo("parser", "--parser")
     folder = parser or DEMO_PARSER
     return lambda device, photo: partial(_mask, folder, wanted, segmenter, device, photo)
 
@@ -53,15 +55,14 @@ def _mask(folder: Path, wanted: Wanted, segmenter: Path | None, device: str, pho
     from rich.console import Console
 
     from .parsing import HumanParser
-    from .refine import refine_mask
+    from .refine import describe, refine_mask
 
     asking = Console(stderr=True).status(f"asking {folder.name}")
     with asking, memory_told("take a smaller parser or SAM 2, or --device cpu"):
         mask, (category,) = HumanParser.from_folder(folder, device).garments(photo, wanted.value)
-        found = ""
+        share = None
         if segmenter is not None:
             sam = load_segmenter(segmenter, device)
             embedding = sam.embed(photo)
             mask, share = refine_mask(mask, lambda prompt: sam.masks(embedding, prompt))
-            found = f"; SAM 2 found {share:.0%} of what the parser found"
-    return mask.cpu(), f"{category}, {float(mask.mean()):.1%} of the photo{found}"
+    return mask.cpu(), describe(category, mask, share)

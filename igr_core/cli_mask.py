@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from .cli_category import Wanted, category_finder, check_no_marks
-from .cli_shared import Device, Find, choose_device, load_segmenter, memory_told, one_sentence
+from .cli_shared import Device, Find, choose_device, load_segmenter, memory_told, one_sentence, tell_of_demo
 from .demo_bundle import DEMO_SEGMENTER
 from .errors import IGRError
 
@@ -35,43 +35,54 @@ class Candidate(Enum):
     merged = "merged"
 
 
+SegmenterPath = Annotated[
+    Path | None,
+    typer.Option(
+        help="SAM 2: a folder in transformers' layout, or one .safetensors file.",
+        show_default="the demo, which knows drawn persons only",
+    ),
+]
+ParserPath = Annotated[
+    Path | None,
+    typer.Option(help="Human parser, a folder in transformers' layout: finds the garment without marks."),
+]
+Category = Annotated[
+    Wanted | None,
+    typer.Option(help="Garment that the parser is asked for; auto: the largest.", show_default="auto"),
+]
+Keep = Annotated[
+    list[str] | None, typer.Option(metavar="X,Y", help="A point on the garment, in pixels of the photo; repeat it.")
+]
+LeaveOut = Annotated[
+    list[str] | None, typer.Option("--not", metavar="X,Y", help="A point that is not on the garment; repeat it.")
+]
+Around = Annotated[
+    str | None, typer.Option(metavar="LEFT,TOP,RIGHT,BOTTOM", help="A box around the garment, in pixels.")
+]
+Rough = Annotated[
+    Path | None,
+    typer.Option(
+        help="A rough mask to refine, as large as the photo; without a point or a box its own box is asked for too."
+    ),
+]
+Which = Annotated[
+    Candidate, typer.Option(help="Of several answers the one that SAM 2 is surest of, by pixels, or all as one.")
+]
+Shown = Annotated[Path | None, typer.Option(help="Picture to write of the photo, faded beside the mask.")]
+
+
 def find_mask(
     person: Annotated[Path, typer.Argument(help="Photo of the dressed person.")],
     out: Annotated[Path, typer.Option(help="Mask to write (.png), white where the garment is.")],
-    segmenter: Annotated[
-        Path | None,
-        typer.Option(
-            help="SAM 2: a folder in transformers' layout, or one .safetensors file.",
-            show_default="the demo, which knows drawn persons only",
-        ),
-    ] = None,
-    parser: Annotated[
-        Path | None,
-        typer.Option(help="Human parser, a folder in transformers' layout: finds the garment without marks."),
-    ] = None,
-    category: Annotated[
-        Wanted | None,
-        typer.Option(help="Garment that the parser is asked for; auto: the largest.", show_default="auto"),
-    ] = None,
-    point: Annotated[
-        list[str] | None, typer.Option(metavar="X,Y", help="A point on the garment, in pixels of the photo; repeat it.")
-    ] = None,
-    leave_out: Annotated[
-        list[str] | None, typer.Option("--not", metavar="X,Y", help="A point that is not on the garment; repeat it.")
-    ] = None,
-    box: Annotated[
-        str | None, typer.Option(metavar="LEFT,TOP,RIGHT,BOTTOM", help="A box around the garment, in pixels.")
-    ] = None,
-    rough: Annotated[
-        Path | None,
-        typer.Option(
-            help="A rough mask to refine, as large as the photo; without a point or a box its own box is asked for too."
-        ),
-    ] = None,
-    candidate: Annotated[
-        Candidate, typer.Option(help="Of several answers the one that SAM 2 is surest of, by pixels, or all as one.")
-    ] = Candidate.best,
-    overlay: Annotated[Path | None, typer.Option(help="Picture to write of the photo, faded beside the mask.")] = None,
+    segmenter: SegmenterPath = None,
+    parser: ParserPath = None,
+    category: Category = None,
+    point: Keep = None,
+    leave_out: LeaveOut = None,
+    box: Around = None,
+    rough: Rough = None,
+    candidate: Which = Candidate.best,
+    overlay: Shown = None,
     device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = Device.auto,
 ) -> None:
     """Find a garment's mask for `restore --mask`: by points on it, a box around it or a rough mask, or by category.
@@ -161,6 +172,7 @@ def _segmenter_path(given: Path | None) -> Path:
             f"{DEMO_SEGMENTER} is not there: name a SAM 2 with --segmenter, a folder in transformers' layout or one "
             ".safetensors file."
         )
+    tell_of_demo("SAM 2", "--segmenter")
     return DEMO_SEGMENTER
 
 
@@ -203,9 +215,9 @@ def _prompt(
 ) -> Prompt:
     """What is asked of the photo; raises IGRError for a rough mask that does not fit, UsageMistake for other marks."""
     from .batch import UsageMistake
+    from .clicks import Clicks
     from .images import load_mask
     from .inputs import validate_inputs
-    from .segmenter import Prompt, prompt_from_mask
 
     mask = None if rough is None else load_mask(rough)
     if mask is not None:
@@ -213,14 +225,11 @@ def _prompt(
             validate_inputs(photo, mask)
         except IGRError as error:
             raise IGRError(f"{person} with rough mask {rough}: {error}") from error
-    if mask is not None and corners is None and not positive:
-        corners = prompt_from_mask(mask).box  # what SAM 2 draws from a mask alone was never trained
-    prompt = Prompt(tuple(positive), tuple(negative), corners, mask)  # pyright: ignore[reportArgumentType]
+    clicks = Clicks(tuple(positive), tuple(negative), corners)  # pyright: ignore[reportArgumentType]
     try:
-        prompt.check((photo.shape[-1], photo.shape[-2]))
+        return clicks.prompt((photo.shape[-1], photo.shape[-2]), mask)
     except IGRError as error:
         raise UsageMistake(f"{person}: {error}") from error
-    return prompt
 
 
 def _segment(weights: Path, device: str, photo: Tensor, prompt: Prompt, choice: Choice) -> tuple[Tensor, str]:

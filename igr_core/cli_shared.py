@@ -54,6 +54,11 @@ def choose_device(device: Device) -> str:
     return "cuda" if available and device is not Device.cpu else "cpu"
 
 
+def tell_of_demo(what: str, option: str) -> None:
+    """Say on stderr that a model of the demo is asked, which knows no photos."""
+    typer.echo(f"Note: the demo's {what} is asked, which knows drawn persons only: for photos, {option}.", err=True)
+
+
 @contextmanager
 def memory_told(remedy: str) -> Iterator[None]:
     """Turn a lack of memory into an IGRError that names the remedy."""

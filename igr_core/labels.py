@@ -79,8 +79,8 @@ KNOWN = (ATR, LIP, CIHP, FASHN)
 GARMENTS: Mapping[str, GarmentLabels] = {
     "upper": GarmentLabels(("upper-clothes", "top", "coat"), ("dress", "jumpsuits")),
     "lower": GarmentLabels(("skirt", "pants"), ("dress", "jumpsuits")),
-    # a buttoned dress is often split into a top and a skirt
-    "full": GarmentLabels(("dress", "jumpsuits", "upper-clothes", "top", "skirt", "pants"), ("coat",)),
+    # a buttoned dress is often split into a top and a skirt, with a belt between
+    "full": GarmentLabels(("dress", "jumpsuits", "upper-clothes", "top", "skirt", "pants", "belt"), ("coat",)),
 }
 """The garment of each category, by label names of whichever set."""
 
@@ -131,7 +131,7 @@ def _garment(labels: Tensor, names: LabelNames, category: str) -> Tensor:
     found = _is_any(labels, names, own)
     if float(found.float().mean()) < LEAST_SHARE:
         found |= _is_any(labels, names, instead)
-    return found
+    return found if float(found.float().mean()) >= LEAST_SHARE else torch.zeros_like(found)
 
 
 def _is_any(labels: Tensor, names: LabelNames, wanted: Sequence[str]) -> Tensor:

@@ -67,6 +67,12 @@ def refine_mask(region: Tensor, ask: Ask) -> Refined:
     return Refined((whole | (holes & inside)).float(), share)
 
 
+def describe(category: str, mask: Tensor, found: float | None = None) -> str:
+    """What was found in one photo, in words: its mask, and which share of the parser's SAM 2 found, where asked."""
+    share = "" if found is None else f"; SAM 2 found {found:.0%} of what the parser found"
+    return f"{category}, {float(mask.mean()):.1%} of the photo{share}"
+
+
 def _prompt(wanted: Tensor, rough: bool) -> Prompt:
     """Ask for a mask (1, 1, H, W) by its box, its deepest points and, where these were not enough, by itself."""
     box = prompt_from_mask(wanted).box

@@ -14,7 +14,7 @@ from ..igr_core.config import CATEGORIES
 from ..igr_core.demo_bundle import DEMO_PARSER
 from ..igr_core.errors import IGRError
 from ..igr_core.labels import AUTO, garment_mask
-from ..igr_core.refine import refine_mask
+from ..igr_core.refine import describe, refine_mask
 from . import host
 from .pictures import overlay, to_image, to_photos
 from .schema import garment_category_output, schema
@@ -79,8 +79,8 @@ class IGRGarmentByCategory(io.ComfyNode):
                     options=[AUTO, *CATEGORIES],
                     default=AUTO,
                     tooltip="Kind of garment: upper (shirts, jackets), lower (trousers, skirts), full (dresses, "
-                    "jumpsuits; all clothes between neck and feet count as one), or auto, which takes the kind that "
-                    "covers most of the photo.",
+                    "jumpsuits; a top, a belt and a skirt or trousers count as one, a coat over them does not), or "
+                    "auto, which takes the kind that covers most of the photo.",
                 ),
                 SegmenterSocket.Input(
                     "segmenter",
@@ -112,7 +112,7 @@ class IGRGarmentByCategory(io.ComfyNode):
         if segmenter is not None:
             masks, found = refine(segmenter, photos, masks, lambda done: show(len(photos) + done))
         picture = to_image(overlay(photos, masks))
-        shown = host.preview(cls, [picture], text=describe(masks, category, found))
+        shown = host.preview(cls, [picture], text=describe_all(masks, category, found))
         return io.NodeOutput(masks[:, 0], category, picture, ui=shown)
 
 
@@ -152,13 +152,12 @@ def refine(
     return torch.cat(clean), found
 
 
-def describe(masks: Tensor, category: str, found: list[float] | None) -> str:
+def describe_all(masks: Tensor, category: str, found: list[float] | None) -> str:
     """What was found in each photo, a line each."""
     lines = []
     for number, mask in enumerate(masks, 1):
         which = f"photo {number}: " if len(masks) > 1 else ""
-        shares = "" if found is None else f"; SAM 2 found {found[number - 1]:.0%} of what the parser found"
-        lines.append(f"{which}{category}, {float(mask.mean()):.1%} of the photo{shares}")
+        lines.append(which + describe(category, mask, None if found is None else found[number - 1]))
     return "\n".join(lines)
 
 

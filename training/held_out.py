@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from .data.drawn import HELD_OUT_START, DrawConfig
 from .data.parsed import wears_skirt
@@ -34,6 +36,10 @@ class HeldOut:
     """What each pixel shows, numbers of synthetic.canvas.LABELS, uint8 (H, W)."""
     skirt: bool
     """Whether what it shows as `lower` is a skirt."""
+
+    def pixels(self) -> Tensor:
+        """The photo as (1, 3, H, W) in 0..1."""
+        return torch.from_numpy(np.array(self.photo)).permute(2, 0, 1)[None] / 255
 
 
 def held_out_photos(

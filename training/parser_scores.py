@@ -46,7 +46,7 @@ def parser_scores(
     confused = torch.zeros(len(ATR.labels), len(ATR.labels), dtype=torch.long)
     scores = []
     for one in photos:
-        found, truth = parser.parse(as_tensor(one)), true_labels(one)
+        found, truth = parser.parse(one.pixels()), true_labels(one)
         scores.append(score_of(found, truth, parser.names, one))
         confused += confusion(found, truth)
     return scores, label_overlaps(confused)
@@ -90,8 +90,3 @@ def label_overlaps(confused: Tensor) -> dict[str, float]:
     right, either = confused.diagonal(), confused.sum(0) + confused.sum(1) - confused.diagonal()
     there = [number for number, label in enumerate(ATR.labels) if label in TAUGHT and confused[number].sum()]
     return {ATR.labels[number]: float(right[number] / either[number]) for number in there}
-
-
-def as_tensor(one: HeldOut) -> Tensor:
-    """A photo as HumanParser takes it, (1, 3, H, W) in 0..1."""
-    return torch.from_numpy(np.array(one.photo)).permute(2, 0, 1)[None] / 255

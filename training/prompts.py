@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from igr_core.segmenter import MASK_LOGIT
+
 from .data.synthetic.canvas import LABELS
 
 GARMENTS = ("upper", "lower", "full", "coat")
@@ -21,8 +23,6 @@ OTHER_SHARE = 0.15
 """How often one of these is asked for, beside a garment."""
 FEWEST = 4
 """A region with fewer cells to itself is not asked for."""
-MASK_LOGIT = 10.0
-"""What a rough mask says inside, and its negative outside: SAM 2's own convention."""
 PADDING = -10
 """Label of a point that is not there."""
 _FULL = 0.99

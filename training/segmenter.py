@@ -132,15 +132,3 @@ def embed(model: Sam2Model, pixels: Tensor) -> list[Tensor]:
 def save_segmenter(folder: Path, model: Sam2Model, summary: dict[str, Any]) -> None:
     """Write a folder that Sam2Model and Sam2Processor load: weights in half precision, configs, and the summary."""
     save_model_folder(folder, model, build_processor(model.prompt_encoder.input_image_size), SUMMARY, summary)
-
-
-def load_segmenter(folder: Path | str) -> tuple[Sam2Model, Sam2Processor]:
-    """Model in float32 and evaluation mode, and processor, of a folder; raises IGRError where they cannot be read."""
-    if not (Path(folder) / "config.json").is_file():
-        raise IGRError(f"{folder} has no config.json: name a folder that training.train_segmenter wrote.")
-    try:
-        model = Sam2Model.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32)
-        processor = Sam2Processor.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise IGRError(f"{folder} cannot be loaded as a segmenter: {str(error).splitlines()[0]}") from error
-    return model.eval().requires_grad_(False), processor

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import Sam2Model
 
 from igr_core.files import sha256
+from igr_core.segmenter import Segmenter
 
 from .command import choose_device, one_sentence
 from .data.drawn import HELD_OUT_START
@@ -23,7 +24,7 @@ from .part_training import PartTraining, changed, log_scores, train_part
 from .photos import normalise, recoloured
 from .prompts import ASKED, boxes, clicks, label_shares, pick_regions, rough_masks
 from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
-from .segmenter import STRIDE, Learner, SegmenterShape, embed, load_segmenter, save_segmenter
+from .segmenter import STRIDE, Learner, SegmenterShape, embed, save_segmenter
 from .segmenter_scores import all_scores, overlaps
 
 Kind = Literal["click", "clicks", "box", "rough_mask"]
@@ -226,7 +227,7 @@ def measure_command(
     count: Annotated[int, typer.Option(min=2, help="Held-out photos.")] = 100,
 ) -> None:
     """Tell how well the model in FOLDER finds the garment of held-out photos (intersection over union)."""
-    scores = all_scores(*load_segmenter(folder), count)
+    scores = all_scores(Segmenter.from_folder(folder), count)
     typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
     for name, values in scores.items():
         typer.echo(told_overlaps(name, values))

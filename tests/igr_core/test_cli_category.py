@@ -73,7 +73,9 @@ def test_the_demo_is_asked_where_a_category_is_named_and_no_parser(
     monkeypatch.setattr(cli_category, "DEMO_PARSER", tmp_path / "none")
     fails(mask(person, out, "--category", "upper"), 2, "none is not there: name a human parser with --parser")
     monkeypatch.setattr(cli_category, "DEMO_PARSER", parser)
-    assert mask(person, out, "--category", "upper").exit_code == 0 and out.is_file()
+    result = mask(person, out, "--category", "upper")
+    assert result.exit_code == 0 and out.is_file()
+    assert "drawn persons only: for photos, --parser" in result.stderr
 
 
 def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, parser: Path, person: Path) -> None:

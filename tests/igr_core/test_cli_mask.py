@@ -93,6 +93,8 @@ def test_the_demo_is_asked_where_no_segmenter_is_named(
     monkeypatch.setattr(cli_mask, "DEMO_SEGMENTER", folder)
     result = invoke(*words)
     assert result.exit_code == 0 and files(tmp_path) == ["mask.png", "masks", "photos"]
+    assert "drawn persons only: for photos, --segmenter" in result.stderr
+    assert "drawn persons" not in invoke(*words, "--segmenter", folder).stderr
 
 
 def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, folder: Path, pair: tuple[Path, Path]) -> None:

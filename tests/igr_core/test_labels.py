@@ -95,6 +95,19 @@ def test_a_crop_top_that_was_called_a_dress_is_found_by_its_category():
     assert set(range(20, 40)) <= {int(row) for row in garment_mask(labels, ATR, "upper")[0][0, 0].any(1).nonzero()}
 
 
+def test_strays_alone_are_no_garment():
+    labels = laid(ATR)
+    labels[0, 50, 3:6] = ATR.labels.index("skirt")
+    for category in ("lower", "full", "auto"):
+        with pytest.raises(IGRError, match="finds no garment"):
+            garment_mask(labels, ATR, category)
+
+
+def test_the_belt_of_a_split_dress_belongs_to_it():
+    labels = laid(ATR, ("upper-clothes", slice(20, 45)), ("belt", slice(45, 48)), ("skirt", slice(48, 80)))
+    assert rows_of(garment_mask(labels, ATR, "full")[0]) == set(range(20, 80))
+
+
 def test_auto_takes_what_covers_most_and_says_what_it_took():
     labels = torch.cat(
         [

@@ -5,31 +5,31 @@ from pathlib import Path
 from safetensors.torch import load_file
 from transformers import Sam2Processor
 
+from igr_core.demo_bundle import DEMO_SEGMENTER
+from igr_core.segmenter import Segmenter
 from training.run import load_config, parameter_count
-from training.segmenter import build_segmenter, load_segmenter
+from training.segmenter import build_segmenter
 from training.segmenter_scores import all_scores
 from training.train_segmenter import SegmenterTraining
 
 ROOT = Path(__file__).parents[2]
-DEMO = ROOT / "igr_core" / "demo" / "segmenter"
 
 
 def test_shipped_config_is_the_shipped_model() -> None:
     config = load_config(SegmenterTraining, ROOT / "training" / "configs" / "demo_segmenter.yaml")
     model = build_segmenter(config.segmenter)
     assert parameter_count(model.parameters()) <= 4_000_000
-    stored = load_file(DEMO / "model.safetensors")
+    stored = load_file(DEMO_SEGMENTER / "model.safetensors")
     assert {name: value.shape for name, value in model.state_dict().items()} == {
         name: value.shape for name, value in stored.items()
     }
-    assert Sam2Processor.from_pretrained(DEMO).target_size == config.segmenter.image_size
+    assert Sam2Processor.from_pretrained(DEMO_SEGMENTER).target_size == config.segmenter.image_size
 
 
 def test_the_shipped_folder_is_small() -> None:
-    assert sum(path.stat().st_size for path in DEMO.iterdir()) <= 6_000_000
+    assert sum(path.stat().st_size for path in DEMO_SEGMENTER.iterdir()) <= 6_000_000
 
 
 def test_one_click_selects_the_garment_of_100_held_out_photos() -> None:
-    model, processor = load_segmenter(DEMO)
-    found = all_scores(model, processor, 100, (192, 256), prompts=("click",))["click"]
+    found = all_scores(Segmenter.from_folder(DEMO_SEGMENTER), 100, prompts=("click",))["click"]
     assert sum(found) / len(found) >= 0.85

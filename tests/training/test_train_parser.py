@@ -19,7 +19,7 @@ from training import train_parser
 from training.held_out import held_out_photos
 from training.parser import ParserShape, build_parser
 from training.parser_labels import TAUGHT, mirrored
-from training.parser_scores import as_tensor, confusion, label_overlaps, parser_scores, score_of, true_labels
+from training.parser_scores import confusion, label_overlaps, parser_scores, score_of, true_labels
 from training.photos import normalise
 from training.train_parser import Corpus, ParserTraining, app, dice_loss, measure, parser_loss, train
 
@@ -142,7 +142,7 @@ def test_folder_is_a_human_parser_that_sees_what_training_saw(trained: Path) -> 
     parser = HumanParser.from_folder(trained)
     assert parser.names is ATR and parser.takes == ParserInput((128, 96))
     photo = next(held_out_photos(1, SHAPE.input_size))
-    pixels = as_tensor(photo)
+    pixels = photo.pixels()
     assert parser.parse(pixels).shape == (1, 128, 96)
     seen = []
     parser.model.register_forward_pre_hook(lambda _, __, given: seen.append(given["pixel_values"]), with_kwargs=True)

@@ -13,11 +13,12 @@ from transformers import Sam2Model, Sam2Processor
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
+from igr_core.segmenter import Segmenter
 from training import train_segmenter
 from training.held_out import held_out_photos
 from training.photos import normalise
 from training.prompts import ASKED
-from training.segmenter import Learner, SegmenterShape, build_segmenter, embed, load_segmenter
+from training.segmenter import Learner, SegmenterShape, build_segmenter, embed
 from training.segmenter_scores import scores_of
 from training.train_segmenter import (
     KINDS,
@@ -134,7 +135,7 @@ def test_folder_loads_by_the_librarys_own_classes(tiny: SegmenterTraining, train
 
 
 def test_training_sees_photos_as_the_processor_gives_them(trained: Path) -> None:
-    model, processor = load_segmenter(trained)
+    model, processor = Sam2Model.from_pretrained(trained).float(), Sam2Processor.from_pretrained(trained)
     photo = next(held_out_photos(1, (48, 64))).photo.resize((64, 64))
     pixels = torch.from_numpy(np.array(photo)).permute(2, 0, 1)[None] / 255
     given = processor(images=photo, return_tensors="pt")["pixel_values"]
@@ -176,16 +177,11 @@ def test_measure_tells_every_kind(trained: Path) -> None:
 
 
 def test_scores_are_overlaps_with_the_garment(trained: Path) -> None:
-    model, processor = load_segmenter(trained)
+    segmenter = Segmenter.from_folder(trained)
     one = next(held_out_photos(1, (48, 64)))
-    scores = scores_of(model, processor, one)
+    scores = scores_of(segmenter, one)
     assert all(0 <= score <= 1 for score in scores.values()) and scores["rough_mask_itself"] > 0.5
-    assert scores == scores_of(model, processor, replace(one))
-
-
-def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match=f"{tmp_path} has no config.json: name a folder"):
-        load_segmenter(tmp_path)
+    assert scores == scores_of(segmenter, replace(one))
 
 
 def test_a_side_that_cannot_be_halved_is_named() -> None:
