@@ -27,7 +27,7 @@ from ..evaluation.protocols import protocol_named
 from ..evaluation.results import library_versions
 from ..evaluation.weights import WeightsFolder
 from ..provenance import bundle_weights_sha256, revision
-from .results import CLEAN, NO_MASK, Condition, Robustness, read_condition, write_condition, write_robustness
+from .results import CLEAN, NO_MASK, RESULT, Condition, Robustness, read_condition, write_condition, write_robustness
 from .spoilers import KINDS, LEVELS, Spoiled, mask_overlap, spoil
 
 PROTOCOL = "native"
@@ -118,7 +118,7 @@ def measure(bundle: Path, out: Path, plan: Plan) -> Robustness:
             write_condition(path, done)
         conditions.append(done)
     found = Robustness(settings, photos.seeds, photos.categories, command_line(), library_versions(), tuple(conditions))
-    write_robustness(out / "robustness.json", found)
+    write_robustness(out / RESULT, found)
     return found
 
 

@@ -17,6 +17,10 @@ from ..report import markdown
 from ..run import write_text
 from ..statistics import Interval, difference_interval
 
+RESULT = "robustness.json"
+"""What a measurement is called in its folder."""
+KEPT = Path(__file__).parents[1] / "results" / "robustness" / RESULT
+"""The measurement that pages tell of."""
 CLEAN, NO_MASK = "clean", "no mask"
 """Conditions beside the spoiled ones: the garment's visible pixels, and the whole photo taken for the garment."""
 COLUMNS = {
@@ -152,10 +156,11 @@ def _change(interval: Interval, digits: int) -> str:
 
 def _caption(found: Robustness) -> str:
     told = found.settings
+    weights = f"{told['bundle']} `{told['weights_sha256'][:12]}`"
     return (
-        f"The first line holds means, the others the mean change from it with its 95 % bootstrap interval, photo by "
-        f"photo; IoU is that of the masks, off by the median of how far, in garment lengths (an edge or the mask moved, "
-        f"the largest hole's radius). {len(found.seeds)} held-out photos, {found.seeds[0]}–{max(found.seeds)}; guidance "
-        f"{told['guidance']:g}, {told['steps']} DDIM steps; weights (sha256) {told['bundle']} "
-        f"`{told['weights_sha256'][:12]}`; measured at `{told['revision'][:12]}`.\n"
+        "The first line holds means, the others the mean change from it with its 95 % bootstrap interval, photo by "
+        'photo. IoU is the mask\'s with the clean one; "off by" tells the median of how far the edge or the mask was '
+        "moved, or the largest hole's radius, in percent of the garment's longer side. "
+        f"{len(found.seeds)} held-out photos, {min(found.seeds)}–{max(found.seeds)}; guidance {told['guidance']:g}, "
+        f"{told['steps']} DDIM steps; weights (sha256) {weights}; measured at `{told['revision'][:12]}`.\n"
     )
