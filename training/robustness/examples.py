@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
-from igr_core.masks import overlay
+from igr_core.geometry import place
+from igr_core.masks import mask_box, overlay
 
 from ..data.drawn import DrawConfig
 from ..data.synthetic import make_pair
@@ -24,6 +26,8 @@ SHOWN = (0.9, 0.7, 0.5)
 CELL = (132, 176)
 GAP, TITLE = 6, 22
 INK, PALE, PAPER, LINE = (32, 32, 32), (96, 96, 96), (255, 255, 255), (216, 216, 216)
+AROUND = 0.16
+"""Surroundings of the garment that are shown, as a share of its longer side."""
 _PHOTOS = DrawConfig()
 
 
@@ -49,6 +53,8 @@ def draw_examples(path: Path, found: Robustness, garments: Path, seed: int | Non
             kind, aim = cell
             condition = found.condition(kind, aim)
             masked = _masked(pair.person, spoiled_mask(mask, kind, aim, seed).mask)
+            if kind != NO_MASK:
+                masked = masked.crop(_around(mask))
             restored = _opened(garments / condition.name / f"{seed}.png")
             overlap = condition.overlap[found.seeds.index(seed)]
             _paste(sheet, corner, _title(kind, overlap), [masked, restored])
@@ -68,6 +74,15 @@ def _masked(photo: Image.Image, mask: np.ndarray) -> Image.Image:
     picture = torch.from_numpy(np.array(photo)).permute(2, 0, 1)[None].float() / 255
     shown = overlay(picture, torch.from_numpy(mask)[None, None].float())
     return Image.fromarray((shown[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy())
+
+
+def _around(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Box of the photo around the garment, in a cell's shape and inside the photo as far as that allows."""
+    height, width = mask.shape
+    garment = mask_box(torch.from_numpy(mask)[None, None].float())
+    left, top, right, bottom = place(garment, (width, height), CELL, ViewConfig(mode="focused", margin=AROUND)).box
+    x, y = min(max(0.0, left), width - (right - left)), min(max(0.0, top), height - (bottom - top))
+    return round(x), round(y), round(x + right - left), round(y + bottom - top)
 
 
 def _opened(path: Path) -> Image.Image:

@@ -19,7 +19,7 @@ from igr_core.images import save_image
 from igr_core.restore import GarmentRestorer
 
 from ..command import command_line
-from ..data.drawn import DrawConfig, fingerprint
+from ..data.drawn import HELD_OUT_START, DrawConfig, fingerprint
 from ..demo import held_out_pairs
 from ..evaluation.claims import claim
 from ..evaluation.paired import OWN, PairedScorer, silhouette_of
@@ -42,7 +42,7 @@ class Plan:
 
     photos: int = 30
     """Photos, a third of each category."""
-    start: int = 10_003_000
+    start: int = HELD_OUT_START + 3_000
     """Seed from which on photos are taken; nothing was trained or chosen on those from here on."""
     steps: int = 10
     """DDIM steps."""
@@ -70,7 +70,7 @@ class Photos:
     """Their silhouettes, (N, 1, H, W) in 0..1."""
 
 
-def take_photos(plan: Plan, size: tuple[int, int], drawn: DrawConfig = DrawConfig()) -> Photos:
+def take_photos(plan: Plan, size: tuple[int, int]) -> Photos:
     """Draw the plan's photos; true garments at `size` = (width, height)."""
     pairs = held_out_pairs(-(-plan.photos // 3), plan.start)
     return Photos(
