@@ -1,7 +1,7 @@
 """Put what was measured into the pages that tell of it: `python -m training.results`.
 
-`training/results/` keeps the JSON of Table 2 over training seeds and of experiments (`make eval`), so that no number of
-theirs is typed by hand, and a test can write those tables again.
+`training/results/` keeps the JSON of Table 2 over training seeds, of experiments (`make eval`) and of spoiled masks, so
+that no number of theirs is typed by hand, and a test can write those tables again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from igr_core.files import atomic_file, make_folder
 from .command import one_sentence
 from .evaluation.running import PLACES, experiment_table, read_description, result_files
 from .report import fill_markers
+from .robustness.results import RESULT, read_robustness, robustness_table
 from .scoring import read_rows
 from .seeds import seeds_table
 
@@ -38,6 +39,8 @@ def reported(results: Path = RESULTS) -> dict[str, str]:
         rows = read_rows([seed / f"{name}.json" for name in ROWS for seed in seeds])
         found["table2"] = seeds_table(rows, ROWS["hqft"])
     found |= {path.parent.name: experiment_table(path.parent) for path in sorted(results.glob("*/experiment.json"))}
+    if (robustness := results / "robustness" / RESULT).is_file():
+        found["robustness"] = robustness_table(read_robustness(robustness))
     if not found:
         raise IGRError(f"{results} holds no results: training/configs/evidence/run.sh table and --keep put them there.")
     return found

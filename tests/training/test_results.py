@@ -15,7 +15,7 @@ def test_the_readme_holds_the_tables_of_the_kept_results(tmp_path: Path) -> None
     page = tmp_path / "README.md"
     page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     tables = reported()
-    assert set(tables) == {"table2", "table2_demo", "eval"}
+    assert set(tables) == {"table2", "table2_demo", "eval", "robustness"}
     for name, text in tables.items():
         fill_markers(page, name, text)
     assert page.read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")

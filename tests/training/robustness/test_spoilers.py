@@ -1,0 +1,82 @@
+"""Spoiled masks overlap as asked, are the same from the same seed, and say what could not be reached."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from igr_core.errors import IGRError
+from igr_core.masks import holes
+from training.data.drawn import HELD_OUT_START
+from training.data.synthetic import make_pair
+from training.robustness.spoilers import KINDS, LEVELS, TOLERANCE, mask_overlap, spoil
+
+CATEGORIES = ("upper", "lower", "full")
+
+
+@pytest.fixture(scope="module")
+def masks() -> list[np.ndarray]:
+    """Clean masks of drawn photos, one a category at least."""
+    pairs = [make_pair(HELD_OUT_START + number, (144, 192), category=c) for number in (0, 7) for c in CATEGORIES]
+    return [np.asarray(pair.garment_mask) > 127 for pair in pairs]
+
+
+def plain(side: int = 80) -> np.ndarray:
+    """A mask that needs no generator: a disc with a gap below, away from the border."""
+    ys, xs = np.mgrid[:side, :side] - side // 2
+    return (np.hypot(ys, xs) < 0.3 * side) & ((ys < 0) | (abs(xs) > ys / 4))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_overlap_is_the_one_asked_for(masks: list[np.ndarray], kind: str, level: float) -> None:
+    for mask in [plain(), *masks]:
+        found = spoil(mask, kind, level, seed=3)
+        assert found.reached and abs(found.overlap - level) <= TOLERANCE
+        assert found.overlap == mask_overlap(found.mask, mask) and found.mask.dtype == bool
+        assert 0 < found.strength < 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_gives_the_same_mask(kind: str) -> None:
+    one, again, other = (spoil(plain(), kind, 0.8, seed).mask for seed in (1, 1, 2))
+    assert (one == again).all()
+    assert (one == other).all() == (kind in ("erosion", "dilation")), "these two have nothing to draw"
+
+
+def test_each_kind_does_what_its_name_says() -> None:
+    mask = plain()
+    found = {kind: spoil(mask, kind, 0.7, seed=5).mask for kind in KINDS}
+    assert not (found["erosion"] & ~mask).any() and not (found["holes"] & ~mask).any()
+    assert not (mask & ~found["dilation"]).any()
+    assert found["shift"].sum() == pytest.approx(mask.sum(), rel=0.05)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_holes_are_shut_in_by_the_mask(level: float) -> None:
+    mask = np.concatenate([plain(), plain()[20:40]])  # up to the photo's border
+    spoiled = torch.from_numpy(spoil(mask, "holes", level, seed=4).mask)[None, None]
+    assert torch.equal(spoiled | holes(spoiled), torch.from_numpy(mask)[None, None]), "filling them mends the mask"
+
+
+def test_a_lower_overlap_spoils_further_what_a_higher_one_began() -> None:
+    mild, rough = (spoil(plain(), "holes", level, seed=4).mask for level in (0.9, 0.6))
+    assert not (rough & ~mild).any()
+
+
+def test_what_cannot_be_reached_is_said() -> None:
+    nearly_all = np.ones((40, 40), bool)
+    nearly_all[0] = False
+    found = spoil(nearly_all, "dilation", 0.5, seed=0)
+    assert not found.reached and found.mask.all() and found.overlap == pytest.approx(39 / 40)
+    speck = np.zeros((40, 40), bool)
+    speck[20, 20:22] = True
+    assert not spoil(speck, "holes", 0.5, seed=0).reached, "no room for a hole"
+
+
+def test_an_empty_mask_and_an_unknown_kind_are_refused() -> None:
+    with pytest.raises(IGRError, match="mask is empty"):
+        spoil(np.zeros((8, 8), bool), "erosion", 0.9, seed=0)
+    with pytest.raises(IGRError, match="no way 'blur'.*erosion, dilation"):
+        spoil(plain(), "blur", 0.9, seed=0)

@@ -1,0 +1,102 @@
+"""One person with masks spoiled in each way, and the garment that was restored from each, on one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from igr_core.config import ViewConfig
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file, make_folder
+from igr_core.geometry import place
+from igr_core.masks import mask_box, overlay
+
+from ..data.drawn import DrawConfig
+from ..data.synthetic import make_pair
+from .measuring import spoiled_mask
+from .plots import LABELS
+from .results import CLEAN, NO_MASK, Robustness
+from .spoilers import KINDS
+
+SHOWN = (0.9, 0.7, 0.5)
+"""Degrees that are shown."""
+CELL = (132, 176)
+GAP, TITLE = 6, 22
+INK, PALE, PAPER, LINE = (32, 32, 32), (96, 96, 96), (255, 255, 255), (216, 216, 216)
+AROUND = 0.16
+"""Surroundings of the garment that are shown, as a share of its longer side."""
+_PHOTOS = DrawConfig()
+
+
+def draw_examples(path: Path, found: Robustness, garments: Path, seed: int | None = None) -> None:
+    """Lay one person of a measurement out into a JPEG; `garments` is the folder that the run left beside its results.
+
+    Without a seed the first photo. Raises IGRError for a seed that was not measured or whose garments are not there.
+    """
+    seed = found.seeds[0] if seed is None else seed
+    if seed not in found.seeds:
+        raise IGRError(f"Seed {seed} was not measured: choose {', '.join(map(str, found.seeds))}.")
+    pair = make_pair(seed, _PHOTOS.photo_size, coarse=_PHOTOS.coarse)
+    mask = np.asarray(pair.garment_mask) > 127
+    rows = [[(CLEAN, None), (NO_MASK, None), None], *([(kind, level) for level in SHOWN] for kind in KINDS)]
+    wide, high = 2 * CELL[0] + 3 * GAP, TITLE + CELL[1] + GAP
+    sheet = Image.new("RGB", (len(SHOWN) * wide + GAP, len(rows) * high + GAP), PAPER)
+    for y, row in enumerate(rows):
+        for x, cell in enumerate(row):
+            corner = (GAP + x * wide, GAP + y * high)
+            if cell is None:
+                _paste(sheet, corner, "true garment", [pair.garment])
+                continue
+            kind, aim = cell
+            condition = found.condition(kind, aim)
+            masked = _masked(pair.person, spoiled_mask(mask, kind, aim, seed).mask)
+            if kind != NO_MASK:
+                masked = masked.crop(_around(mask))
+            restored = _opened(garments / condition.name / f"{seed}.png")
+            overlap = condition.overlap[found.seeds.index(seed)]
+            _paste(sheet, corner, _title(kind, overlap), [masked, restored])
+    make_folder(path.parent)
+    with atomic_file(path) as temporary:
+        sheet.save(temporary, format="JPEG", quality=85)
+
+
+def _title(kind: str, overlap: float) -> str:
+    if kind == CLEAN:
+        return "clean mask, and what is restored"
+    return f"{'whole photo as mask' if kind == NO_MASK else LABELS[kind]}, IoU {overlap:.2f}"
+
+
+def _masked(photo: Image.Image, mask: np.ndarray) -> Image.Image:
+    """The photo with what lies outside the mask, bool (h, w), faded."""
+    picture = torch.from_numpy(np.array(photo)).permute(2, 0, 1)[None].float() / 255
+    shown = overlay(picture, torch.from_numpy(mask)[None, None].float())
+    return Image.fromarray((shown[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy())
+
+
+def _around(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Box of the photo around the garment, in a cell's shape and inside the photo as far as that allows."""
+    height, width = mask.shape
+    garment = mask_box(torch.from_numpy(mask)[None, None].float())
+    left, top, right, bottom = place(garment, (width, height), CELL, ViewConfig(mode="focused", margin=AROUND)).box
+    x, y = min(max(0.0, left), width - (right - left)), min(max(0.0, top), height - (bottom - top))
+    return round(x), round(y), round(x + right - left), round(y + bottom - top)
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        return Image.open(path).convert("RGB")
+    except OSError as error:
+        raise IGRError(f"{path} is not there: give the folder that python -m training.robustness run wrote.") from error
+
+
+def _paste(sheet: Image.Image, corner: tuple[int, int], title: str, pictures: list[Image.Image]) -> None:
+    left, top = corner
+    pen = ImageDraw.Draw(sheet)
+    pen.text((left, top + TITLE // 2), title, fill=INK, font=ImageFont.load_default(13), anchor="lm")
+    for number, picture in enumerate(pictures):
+        x, y = left + number * (CELL[0] + GAP), top + TITLE
+        sheet.paste(picture.resize(CELL, Image.Resampling.LANCZOS), (x, y))
+        pen.rectangle((x - 1, y - 1, x + CELL[0], y + CELL[1]), outline=LINE)

@@ -1,0 +1,187 @@
+"""Restore photos from spoiled masks and score the garments; what a stopped run finished is not done again."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from igr_core.bundle import Bundle
+from igr_core.geometry import make_view
+from igr_core.images import save_image
+from igr_core.restore import GarmentRestorer
+
+from ..command import command_line
+from ..data.drawn import HELD_OUT_START, DrawConfig, fingerprint
+from ..demo import held_out_pairs
+from ..evaluation.claims import claim
+from ..evaluation.paired import OWN, PairedScorer, silhouette_of
+from ..evaluation.protocols import protocol_named
+from ..evaluation.results import library_versions
+from ..evaluation.weights import WeightsFolder
+from ..provenance import bundle_weights_sha256, revision
+from .results import CLEAN, NO_MASK, RESULT, Condition, Robustness, read_condition, write_condition, write_robustness
+from .spoilers import KINDS, LEVELS, Spoiled, mask_overlap, spoil
+
+PROTOCOL = "native"
+"""Pictures are compared at the model's own size, as `make eval` does."""
+BATCH = 15
+"""Photos that are restored together."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured."""
+
+    photos: int = 30
+    """Photos, a third of each category."""
+    start: int = HELD_OUT_START + 3_000
+    """Seed from which on photos are taken; nothing was trained or chosen on those from here on."""
+    steps: int = 10
+    """DDIM steps."""
+    guidance: float = 1.5
+    """Guidance scale (Eq. 2)."""
+    noise_seed: int = 0
+    """Noise seed of the first photo, the next one's is higher by one; the same in every condition."""
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Held-out photos with their clean masks and true garments."""
+
+    seeds: tuple[int, ...]
+    """What each was drawn from."""
+    categories: tuple[str, ...]
+    """upper, lower or full."""
+    persons: Tensor
+    """(N, 3, h, w) in 0..1."""
+    masks: np.ndarray
+    """Visible pixels of the garments, bool (N, h, w)."""
+    garments: Tensor
+    """True garments at the model's size, (N, 3, H, W) in 0..1."""
+    silhouettes: Tensor
+    """Their silhouettes, (N, 1, H, W) in 0..1."""
+
+
+def take_photos(plan: Plan, size: tuple[int, int]) -> Photos:
+    """Draw the plan's photos; true garments at `size` = (width, height)."""
+    pairs = held_out_pairs(-(-plan.photos // 3), plan.start)
+    return Photos(
+        tuple(seed for seed, _ in pairs),
+        tuple(pair.category for _, pair in pairs),
+        torch.stack([_unit(pair.person) for _, pair in pairs]),
+        np.stack([np.asarray(pair.garment_mask) > 127 for _, pair in pairs]),
+        torch.stack([_unit(pair.garment.resize(size, Image.Resampling.LANCZOS)) for _, pair in pairs]),
+        torch.stack([_unit(pair.garment_silhouette.resize(size, Image.Resampling.BOX)) for _, pair in pairs]),
+    )
+
+
+def planned_conditions() -> list[tuple[str, float | None]]:
+    """Kind and aim of every condition, the clean masks first."""
+    return [(CLEAN, None), *((kind, level) for kind in KINDS for level in LEVELS), (NO_MASK, None)]
+
+
+def spoiled_mask(mask: np.ndarray, kind: str, aim: float | None, seed: int) -> Spoiled:
+    """One photo's mask, bool (h, w), under a condition; IGRError for an empty one."""
+    if aim is not None:
+        return spoil(mask, kind, aim, seed)
+    used = mask if kind == CLEAN else np.ones_like(mask)
+    return Spoiled(used, mask_overlap(used, mask), 0.0, True)
+
+
+def measure(bundle: Path, out: Path, plan: Plan) -> Robustness:
+    """Restore every photo under every condition into `out`; gives what was found, also written there as JSON.
+
+    A condition that an earlier run of the same settings finished is taken from its file. Raises IGRError where `out`
+    holds a measurement of other settings.
+    """
+    restorer = GarmentRestorer.from_bundle(bundle)
+    size = restorer.info.model.native_size
+    settings = _settings(bundle, restorer, plan)
+    claim(out / "settings.json", settings)
+    photos = take_photos(plan, size)
+    scorer = PairedScorer(protocol_named(PROTOCOL), ("ssim", *OWN), WeightsFolder(None))
+    conditions = []
+    for kind, aim in tqdm(planned_conditions(), unit="condition"):
+        empty = Condition(kind, aim, (), (), (), {})
+        path = out / "conditions" / f"{empty.name}.json"
+        done = read_condition(path)
+        if done is None:
+            done = _measured(restorer, photos, plan, empty, scorer, out / "garments" / empty.name)
+            write_condition(path, done)
+        conditions.append(done)
+    found = Robustness(settings, photos.seeds, photos.categories, command_line(), library_versions(), tuple(conditions))
+    write_robustness(out / RESULT, found)
+    return found
+
+
+def _settings(bundle: Path, restorer: GarmentRestorer, plan: Plan) -> dict[str, Any]:
+    return {
+        "bundle": bundle.stem,
+        "weights_sha256": bundle_weights_sha256(Bundle.open(bundle)),
+        **dataclasses.asdict(plan),
+        "size": list(restorer.info.model.native_size),
+        "view": dataclasses.asdict(restorer.info.model.view),
+        "photo_size": list(DrawConfig().photo_size),
+        "coarse": DrawConfig().coarse,
+        "generator": fingerprint(),
+        "protocol": PROTOCOL,
+        "revision": revision(),
+    }
+
+
+def _measured(
+    restorer: GarmentRestorer, photos: Photos, plan: Plan, condition: Condition, scorer: PairedScorer, folder: Path
+) -> Condition:
+    """The condition with every photo restored and scored; `folder` gets the garments, one SEED.png each."""
+    spoiled = [
+        spoiled_mask(mask, condition.kind, condition.aim, seed)
+        for mask, seed in zip(photos.masks, photos.seeds, strict=True)
+    ]
+    masks = torch.stack([torch.from_numpy(one.mask).float()[None] for one in spoiled])
+    scores: list[dict[str, float]] = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for rows in (range(first, min(first + BATCH, len(masks))) for first in range(0, len(masks), BATCH)):
+        for row, garment in zip(rows, _restored(restorer, photos, masks, rows, plan), strict=True):
+            save_image(folder / f"{photos.seeds[row]}.png", garment)
+            scores.append(_score(scorer, garment, photos.garments[row], photos.silhouettes[row]))
+    return dataclasses.replace(
+        condition,
+        overlap=tuple(round(one.overlap, 4) for one in spoiled),
+        strength=tuple(round(one.strength, 4) for one in spoiled),
+        reached=tuple(one.reached for one in spoiled),
+        scores={metric: tuple(round(one[metric], 5) for one in scores) for metric in scores[0]},
+    )
+
+
+def _restored(restorer: GarmentRestorer, photos: Photos, masks: Tensor, rows: range, plan: Plan) -> Tensor:
+    """Garments (B, 3, H, W) in 0..1 of some photos; each starts from its own noise, whatever its mask."""
+    model = restorer.info.model
+    some = slice(rows.start, rows.stop)
+    view = make_view(photos.persons[some], masks[some], model.native_size, model.view, model.image_encoder.image_size)
+    return restorer.restore(
+        view,
+        photos.categories[some],
+        steps=plan.steps,
+        guidance=plan.guidance,
+        seed=plan.noise_seed + rows.start,
+    )
+
+
+def _score(scorer: PairedScorer, garment: Tensor, truth: Tensor, silhouette: Tensor) -> dict[str, float]:
+    """Metrics of one garment (3, H, W) against its truth, and the IoU of their silhouettes as `outline`."""
+    outline = mask_overlap(silhouette_of(garment[None])[0, 0].numpy() > 0.5, silhouette[0].numpy() > 0.5)
+    return scorer.score(garment, truth, silhouette) | {"outline": outline}
+
+
+def _unit(picture: Image.Image) -> Tensor:
+    """A picture as (C, H, W) in 0..1."""
+    array = torch.from_numpy(np.array(picture)).float() / 255
+    return array[None] if array.ndim == 2 else array.permute(2, 0, 1)

@@ -1,0 +1,130 @@
+"""Masks spoiled in one way each, so far that their overlap with the clean mask is what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt, gaussian_filter, shift
+
+from igr_core.errors import IGRError
+
+KINDS = ("erosion", "dilation", "holes", "shift")
+"""Ways of spoiling: the edge too far inside, too far outside, discs missing, and everything beside its place."""
+LEVELS = (0.95, 0.9, 0.8, 0.7, 0.5)
+"""Overlaps that are aimed at."""
+TOLERANCE = 0.02
+"""A mask whose overlap is further from the aim has not reached it."""
+DISCS = 8
+"""Holes of a mask before they merge."""
+RIM = 1.5
+"""Pixels inside the mask's edge that no hole touches, so that every hole is shut in."""
+_SMOOTH = 1.0
+"""Pixels over which distances are smoothed: else a pixel's step of a whole edge may jump over an aim."""
+_HALVINGS = 40
+
+Spoiler = Callable[[float], np.ndarray]
+"""Strength in pixels to a mask, bool (H, W); 0 spoils next to nothing."""
+
+
+@dataclass(frozen=True)
+class Spoiled:
+    """A spoiled mask and how spoiled it is."""
+
+    mask: np.ndarray
+    """bool (H, W)."""
+    overlap: float
+    """IoU with the clean mask, 0..1."""
+    strength: float
+    """Pixels that the edge moved or the mask was shifted by, or the largest hole's radius before it is cut to the mask,
+    over the longer side of the clean mask's box."""
+    reached: bool
+    """Whether the overlap is the one that was asked for."""
+
+
+def spoil(mask: np.ndarray, kind: str, overlap: float, seed: int) -> Spoiled:
+    """Spoil a clean mask, bool (H, W), in one of KINDS until its IoU with the clean one is `overlap`, in 0..1.
+
+    Direction of a shift and places of holes come from `seed`: the same for every overlap, so that a lower one spoils
+    further what a higher one began. Where the overlap cannot be had, the nearest that was met, `reached` False.
+    Raises IGRError for an empty mask and an unknown kind.
+    """
+    if kind not in _SPOILERS:
+        raise IGRError(f"There is no way {kind!r} of spoiling a mask: choose {', '.join(KINDS)}.")
+    if not mask.any():
+        raise IGRError("The mask is empty, so that nothing of it can be spoiled: take a photo that shows the garment.")
+    spoiler = _SPOILERS[kind](mask, np.random.default_rng([seed, KINDS.index(kind), 2026]))
+    strength = _strength(spoiler, mask, overlap)
+    spoiled = spoiler(strength)
+    found = mask_overlap(spoiled, mask)
+    return Spoiled(spoiled, found, strength / _longer_side(mask), abs(found - overlap) <= TOLERANCE)
+
+
+def mask_overlap(mask: np.ndarray, other: np.ndarray) -> float:
+    """IoU of two masks, bool (H, W); 1 where both are empty."""
+    union = (mask | other).sum()
+    return float((mask & other).sum() / union) if union else 1.0
+
+
+def _strength(spoiler: Spoiler, mask: np.ndarray, overlap: float) -> float:
+    """Strength whose overlap comes nearest to the one asked for, by bisection."""
+    low, high = 0.0, float(np.hypot(*mask.shape))
+    tried = {one: mask_overlap(spoiler(one), mask) for one in (low, high)}
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        tried[middle] = mask_overlap(spoiler(middle), mask)
+        low, high = (middle, high) if tried[middle] > overlap else (low, middle)
+    return min(tried, key=lambda one: abs(tried[one] - overlap))
+
+
+def _edge_distance(mask: np.ndarray) -> np.ndarray:
+    """Pixels from each pixel (H, W) to the mask's edge, positive inside it; the photo's border is no edge."""
+    if mask.all():
+        return np.full(mask.shape, float(max(mask.shape)))
+    return gaussian_filter(distance_transform_edt(mask) - distance_transform_edt(~mask), _SMOOTH)
+
+
+def _erosion(mask: np.ndarray, rng: np.random.Generator) -> Spoiler:
+    distance = _edge_distance(mask)
+    return lambda strength: mask & (distance > strength)
+
+
+def _dilation(mask: np.ndarray, rng: np.random.Generator) -> Spoiler:
+    distance = _edge_distance(mask)
+    return lambda strength: mask | (distance > -strength)
+
+
+def _holes(mask: np.ndarray, rng: np.random.Generator) -> Spoiler:
+    inner = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > RIM
+    rows, columns = np.nonzero(inner if inner.any() else mask)
+    chosen = rng.integers(len(rows), size=DISCS)
+    sizes = rng.uniform(0.5, 1, DISCS)
+    sizes /= sizes.max()  # of the largest
+    ys, xs = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    away = np.stack([np.hypot(ys - rows[i], xs - columns[i]) for i in chosen])  # (DISCS, H, W)
+    near = (away / sizes[:, None, None]).min(0)  # the strength from which on a pixel is missing
+    return lambda strength: mask & ~(inner & (near < strength))
+
+
+def _shift(mask: np.ndarray, rng: np.random.Generator) -> Spoiler:
+    distance = _edge_distance(mask)
+    angle = rng.uniform(0, 2 * np.pi)
+
+    def moved(strength: float) -> np.ndarray:
+        by = (strength * np.sin(angle), strength * np.cos(angle))
+        return shift(distance, by, order=1, mode="constant", cval=-1.0) > 0
+
+    return moved
+
+
+def _longer_side(mask: np.ndarray) -> int:
+    return int(max(np.ptp(places) + 1 for places in np.nonzero(mask)))
+
+
+_SPOILERS: dict[str, Callable[[np.ndarray, np.random.Generator], Spoiler]] = {
+    "erosion": _erosion,
+    "dilation": _dilation,
+    "holes": _holes,
+    "shift": _shift,
+}
