@@ -151,8 +151,9 @@ def parser_path(name: str) -> Path:
 def _models(kind: str) -> tuple[list[str], list[str]]:
     """Names of the folders in transformers' layout in a model folder, and of the single .safetensors files."""
     files = [Path(name) for name in folder_paths.get_filename_list(kind) if name.endswith(".safetensors")]
-    inside = [name for name in files if folder_paths.get_full_path(kind, str(name.parent / "config.json"))]
-    folders = {name.parent.as_posix() for name in inside} - {"."}
+    below = [name for name in files if name.parent != Path()]  # a stray config.json beside single files says nothing
+    inside = [name for name in below if folder_paths.get_full_path(kind, str(name.parent / "config.json"))]
+    folders = {name.parent.as_posix() for name in inside}
     single = {name.as_posix() for name in files if name not in inside}
     return sorted(folders), sorted(single)
 

@@ -168,7 +168,9 @@ def test_single_files_are_offered_and_run(server: Server) -> None:
     weights = {name: value.half() for name, value in Sam2Model(Sam2Config()).state_dict().items()}  # of size tiny
     save_file(weights, folder / "sam2.1_hiera_tiny.safetensors")
     save_file({"lora_unet_x.lora_up.weight": torch.zeros(1)}, folder / "lora.safetensors")
-    server.get("/object_info/IGRSegmenterLoad")
+    (folder / "config.json").write_text("{}")  # of whatever: it makes no folder of the files beside it
+    options = str(server.get("/object_info/IGRSegmenterLoad")["IGRSegmenterLoad"]["input"]["required"]["model"])
+    assert all(f"'{name}'" in options for name in ("sam2.1_hiera_tiny.safetensors", "lora.safetensors", TINY_SAM))
     box = segment("sam2.1_hiera_tiny.safetensors", points='{"box": [100, 200, 400, 600]}', candidates="merged")
     assert mask_of(server, box).shape == (1, 1, 768, 576)
     with pytest.raises(PromptFailed, match="IGRSegmenterLoad.*lora.safetensors"):
