@@ -451,7 +451,10 @@ def encode_crop(encoder: Any, crop: Tensor, layout: str) -> Tensor:
 
 
 def encode_image_prompt(patcher: Any, features: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """Image-encoder output -> keys and values (B, T, C) of every cross-attention, by block name, in main memory."""
+    """Image-encoder output -> keys and values (B, T, C) of every cross-attention, by block name.
+
+    They lie where the host keeps what nodes hand on: in main memory, or on the GPU with --gpu-only.
+    """
     comfy.model_management.load_model_gpu(patcher)
     module: ImagePrompt = patcher.model
     weight = next(module.parameters())
@@ -468,8 +471,9 @@ class _LastCaptured(Exception):
 def encode_reference(
     patcher: Any, config: ModelConfig, latent: Tensor, mask: Tensor, prompt: Tensor
 ) -> dict[str, Tensor]:
-    """GarmNet once at t = 0 (paper, F_hl): reference features (B, N, C) by block name, in main memory.
+    """GarmNet once at t = 0 (paper, F_hl): reference features (B, N, C) by block name.
 
+    They lie where the host keeps what nodes hand on: in main memory, or on the GPU with --gpu-only.
     latent (B, 4, h, w) scaled, mask (B, 1, h, w) in 0..1, prompt (1, T, C).
     """
     assert config.garmnet is not None
@@ -813,19 +817,17 @@ class LoadedSegmenter:
     """ModelPatcher of its network."""
 
     def embed(self, photo: Tensor) -> Embedding:
-        """Run the vision encoder on a photo (1, 3, H, W); what it gives is kept in main memory."""
+        """Run the vision encoder on a photo (1, 3, H, W); what it gives is in main memory, also with --gpu-only."""
         with self._at_work():
             found = self.segmenter.embed(photo)
-        home = comfy.model_management.intermediate_device()
-        return Embedding(tuple(one.to(home) for one in found.features), found.size)
+        return Embedding(tuple(one.cpu() for one in found.features), found.size)
 
     def masks(self, embedding: Embedding, prompt: Prompt) -> tuple[Tensor, Tensor]:
         """Candidates (M, 1, H, W) and scores (M,), in main memory."""
         with self._at_work():
             features = tuple(one.to(self.segmenter.device) for one in embedding.features)
             masks, scores = self.segmenter.masks(Embedding(features, embedding.size), prompt)
-        home = comfy.model_management.intermediate_device()
-        return masks.to(home), scores.to(home)
+        return masks.cpu(), scores.cpu()
 
     def _at_work(self) -> AbstractContextManager[None]:
         side = self.segmenter.model.prompt_encoder.input_image_size
@@ -851,7 +853,7 @@ class LoadedParser:
         height, width = self.parser.takes.size
         needed = _BYTES_PER_PIXEL * height * width + _BYTES_PER_LABELLED_PIXEL * photo[0, 0].numel()
         with _at_work(self.patcher, needed):
-            return self.parser.parse(photo).to(comfy.model_management.intermediate_device())
+            return self.parser.parse(photo).cpu()
 
 
 @contextmanager

@@ -168,7 +168,7 @@ def segment(
             masks.append(choose(found, scores, candidates))
             words = describe(found, scores, masks[-1])
             told.append(words if count == 1 else f"photo {number + 1}: {words}")
-    return torch.cat(masks), tuple(told)
+    return torch.cat(masks).to(photos.device), tuple(told)
 
 
 def rough_masks(mask: Tensor | None) -> list[Tensor]:

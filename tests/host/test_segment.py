@@ -188,13 +188,13 @@ def test_a_folder_that_goes_while_comfyui_runs_is_named(server: Server) -> None:
     assert server.run(segment())["status"]["status_str"] == "success"
 
 
-def test_lowvram_gives_the_same_mask(server: Server, tmp_path: Path) -> None:
+def test_other_places_of_memory_give_the_same_mask(server: Server, tmp_path: Path) -> None:
     found = find_host()
     assert not isinstance(found, str), "the fixture server has found one"
     has_gpu = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     if subprocess.run([str(found[1]), "-c", has_gpu], check=False).returncode:
-        pytest.skip("NOT RUN: ComfyUI takes --lowvram and --novram only with a GPU, and here is none")
-    for flag in ("--lowvram", "--novram"):
+        pytest.skip("NOT RUN: ComfyUI takes --lowvram, --novram and --gpu-only only with a GPU, and here is none")
+    for flag in ("--lowvram", "--novram", "--gpu-only"):
         base = tmp_path / flag.strip("-")
         save_sam2(base / "models" / "sam2" / TINY_SAM)
         with running_server(*found, base, flag) as running:
