@@ -70,6 +70,34 @@ def test_the_hosts_box_and_a_rough_mask_are_asked_with(server: Server) -> None:
     assert differing(mask_of(server, without_points(rough=["person", 1])), own) < 1e-3
 
 
+def detected(boxes: object, **inputs: object) -> Graph:
+    """One photo, and boxes as a detector gives them."""
+    return {
+        **segment(**{"points": "", "box": ["boxes", 0], **inputs}),
+        "boxes": node("ProbeBoxes", boxes=json.dumps(boxes)),
+    }
+
+
+def test_of_a_detectors_boxes_the_surest_counts_as_far_as_it_is_on_the_photo(server: Server) -> None:
+    large = {**BOX, "width": 400, "height": 500, "score": 0.3}
+    found = {"x": -0.3, "y": 200, "width": 400.3, "height": 600, "label": "person", "score": 0.8}
+    own = own_mask(server, "largest", "", box=(0.0, 200.0, 399.0, 767.0))
+    assert differing(mask_of(server, detected([[large, found]])), own) < 1e-3
+    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*No box came to the input box for the photo: lower the"):
+        server.run(detected([[]]))
+    assert differing(mask_of(server, detected([[]], points=POINTS)), own_mask(server, "largest")) < 1e-3
+
+
+def test_every_photo_of_a_batch_has_boxes_of_its_own(server: Server) -> None:
+    other = {**BOX, "y": 400, "height": 200}
+    batch = {"many": node("RepeatImageBatch", image=["person", 0], amount=2)}
+    given = mask_of(server, detected([[BOX], [other]], person=["many", 0]) | batch)
+    for number, box in enumerate(((150.0, 200.0, 399.0, 499.0), (150.0, 400.0, 399.0, 599.0))):
+        assert differing(given[number, None], own_mask(server, "largest", "", box=box)) < 1e-3
+    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*No box came to the input box for photo 2"):
+        server.run(detected([[BOX, other], []], person=["many", 0]) | batch)
+
+
 def test_the_photo_and_the_scores_are_for_the_editor(server: Server) -> None:
     shown = server.run(segment())["outputs"]["segment"]
     (photo,) = shown["igr_photo"]
