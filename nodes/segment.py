@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -139,7 +140,7 @@ class IGRGarmentSegment(io.ComfyNode):
         """Find it, and show the photo to click on."""
         photos = to_photos(person)
         prompts = prompts_of_photos(photos, parse_clicks(points), rough_masks(rough), box)
-        masks, told = segment(segmenter, photos, prompts, candidates)
+        masks, told = segment(segmenter, photos, prompts, candidates, host.progress(len(photos)))
         shown = host.show_to_editor(cls, to_image(photos[:1]), told)
         return io.NodeOutput(masks[:, 0], to_image(overlay(photos, masks)), ui=shown)
 
@@ -173,18 +174,21 @@ def segment(
     photos: Tensor,
     prompts: list[Prompt],
     candidates: Choice,
+    show: Callable[[int], None],
 ) -> tuple[Tensor, tuple[str, ...]]:
-    """Masks (B, 1, H, W) of photos (B, 3, H, W), and the scores in words.
+    """Masks (B, 1, H, W) of photos (B, 3, H, W), and the scores in words; `show` gets how many are done.
 
     Raises IGRError where nothing is found.
     """
     masks, told = [], []
-    with STORE.turn:
-        for number, (photo, prompt) in enumerate(zip(photos.split(1), prompts, strict=True)):
+    for number, (photo, prompt) in enumerate(zip(photos.split(1), prompts, strict=True)):
+        show(number)
+        with STORE.turn:
             found, scores = segmenter.masks(STORE.embedding(segmenter, photo), prompt)
-            masks.append(choose(found, scores, candidates))
-            words = describe(found, scores, masks[-1])
-            told.append(words if len(photos) == 1 else f"photo {number + 1}: {words}")
+        masks.append(choose(found, scores, candidates))
+        words = describe(found, scores, masks[-1])
+        told.append(words if len(photos) == 1 else f"photo {number + 1}: {words}")
+    show(len(photos))
     return torch.cat(masks).to(photos.device), tuple(told)
 
 

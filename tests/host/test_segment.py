@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,27 @@ def test_every_photo_of_a_batch_has_boxes_of_its_own(server: Server) -> None:
         assert differing(given[number, None], own_mask(server, "largest", "", box=box)) < 1e-3
     with pytest.raises(PromptFailed, match="IGRGarmentSegment.*No box came to the input box for photo 2"):
         server.run(detected([[BOX, other], []], person=["many", 0]) | batch)
+
+
+def test_a_long_batch_can_be_stopped(server: Server) -> None:
+    graph = detected({"x": 30, "y": 40, "width": 80, "height": 90}, person=["many", 0])
+    graph["small"] = node(
+        "ImageScale", image=["person", 0], upscale_method="bilinear", width=144, height=192, crop="disabled"
+    )
+    graph["many"] = node("RepeatImageBatch", image=["small", 0], amount=2000)
+    server.run(with_inputs(graph, "many", amount=1))  # loads what it needs
+    running = server.start(graph)
+    while not server.get("/queue")["queue_running"]:
+        time.sleep(0.02)
+    time.sleep(1)
+    server.post("/interrupt", {})
+    before = time.monotonic()
+    with pytest.raises(PromptFailed, match="interrupted"):
+        server.finish(running)
+    assert time.monotonic() - before < 3, "all of it takes far longer"
+    messages = dict(server.get(f"/history/{running}")[running]["status"]["messages"])
+    assert messages["execution_interrupted"]["node_type"] == "IGRGarmentSegment"
+    assert server.run(segment())["status"]["status_str"] == "success"
 
 
 def test_the_photo_and_the_scores_are_for_the_editor(server: Server) -> None:
