@@ -61,6 +61,13 @@ def of_file(filename: str, subfolder: str = "", kind: str = "input") -> dict[str
     return question(image={"filename": filename, "subfolder": subfolder, "type": kind})
 
 
+def stop(server: Server, running: str) -> None:
+    server.post("/interrupt", {})
+    while server.get("/queue")["queue_running"]:
+        time.sleep(0.05)
+    assert server.get(f"/history/{running}")
+
+
 def alpha(got: Got) -> torch.Tensor:
     """The mask of an answer, (1, 1, H, W) of 0 and 1."""
     assert got.status == 200 and got.headers["Content-Type"] == "image/png", got.body[:300]
@@ -227,11 +234,16 @@ def test_clicks_wait_for_a_running_graph_and_the_server_answers_meanwhile(server
         time.sleep(0.02)
     got = ask(server, question())
     assert got.status == 429 and "running a graph" in got.error
-    server.post("/interrupt", {})
-    while server.get("/queue")["queue_running"]:
-        time.sleep(0.05)
-    assert server.get(f"/history/{running}")
+    stop(server, running)
     assert ask(server, question()).status == 200
+
+
+def test_of_segmenters_only_the_last_stays_in_memory(server: Server) -> None:
+    for name in ("first", "second"):
+        save_sam2(server.base / "models" / "sam2" / f"clicked-{name}")
+        assert ask(server, question(model=f"clicked-{name}")).status == 200
+        others = [key for key in server.get("/probe/kept") if "clicked-" in key]
+        assert len(others) == 2 and all(f"clicked-{name}" in key for key in others)  # itself and an embedding
 
 
 def test_many_clicks_at_once_are_answered_or_put_off(server: Server) -> None:
