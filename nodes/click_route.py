@@ -32,7 +32,8 @@ EXAMPLE = "example"
 MAX_BODY = 16_384
 """Bytes of a request; 50 points take some 1,500."""
 WAITING = 3
-"""Requests that are under way at once; the editor sends one at a time."""
+"""Requests that are under way at once: one of each of a few open editors, which send their newest marks only, and only
+when their last request has ended."""
 LONGEST = 1024
 """Longest side in pixels of the mask that is sent."""
 
@@ -138,7 +139,8 @@ def _picture(image: Any) -> Path:
             raise Refused(404, "There is no example person of that name.")
         return EXAMPLES / GARMENTS[filename][0]
     if not filename.lower().endswith(PICTURE_SUFFIXES):
-        raise IGRError(f"The photo must be a picture: {', '.join(PICTURE_SUFFIXES)}.")
+        known = ", ".join(PICTURE_SUFFIXES)
+        raise IGRError(f"The photo must be a picture of a type that is read for clicks ({known}): save it as .png.")
     path = host.picture_below(kind, subfolder, filename)
     if path is None:
         raise Refused(404, "The photo is not in ComfyUI's input, output or temp folder: choose it again in LoadImage.")
