@@ -85,14 +85,15 @@ def _answer(content_type: str, body: bytes | None) -> host.Answer:
     model = data.get("model")
     if not isinstance(model, str):
         raise IGRError("model must be a name from IGR Load Segmenter's list.")
-    if host.is_running():
-        raise Refused(429, _BUSY)
+    _refuse_beside_graphs()  # at once, although loading and reading may take seconds
     with STORE.turn:
+        _refuse_beside_graphs()
         segmenter = STORE.segmenter(model)
         try:
-            embedding = STORE.embedding_of_file(segmenter, path)
+            embedding = STORE.embedding_of_file(segmenter, path, before_work=_refuse_beside_graphs)
         except IGRError as error:  # the name as the user knows it, without the server's folders
             raise IGRError(str(error).replace(str(path), path.name)) from error
+        _refuse_beside_graphs()
         masks, scores = segmenter.masks(embedding, clicks.prompt(embedding.size))
     mask = choose(masks, scores, candidates)
     width, height = embedding.size
@@ -102,6 +103,12 @@ def _answer(content_type: str, body: bytes | None) -> host.Answer:
         "Cache-Control": "no-store",
     }
     return host.Answer(200, to_png(mask), "image/png", headers)
+
+
+def _refuse_beside_graphs() -> None:
+    """Raise Refused where a graph runs or waits; host.TURN tells what this leaves open."""
+    if host.is_running():
+        raise Refused(429, _BUSY)
 
 
 def to_png(mask: Tensor) -> bytes:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -58,6 +59,16 @@ PARSER_FOLDER = "human_parsing"
 """Name of the model folder for human parsers."""
 PAPER_SCHEDULE = "ddim (paper)"
 """The timesteps of igr_core.noise, beside the host's own schedulers."""
+
+TURN = threading.RLock()
+"""Held by a thread while a segmenter works for it, in a graph or for a click.
+
+The host's memory management is made for one thread, the one that runs graphs; clicks are answered in another. A click
+therefore asks is_running() once it holds this, and gives up where a graph has begun; what works for the pack's nodes
+goes through `_after_click` first, so that it neither meets a click under way nor a later one. What is left: other nodes
+of a graph that begins within the seconds of a click may load their models beside the segmenter, and so may the host
+when it frees memory by request.
+"""
 
 _ALMOST_NO_SIGNAL = 4.8973451890853435e-08
 """The host's stand-in for a signal share of 0, which has no finite sigma."""
@@ -184,6 +195,12 @@ def input_root() -> Path:
 def output_root() -> Path:
     """The folder that Save Image writes below."""
     return Path(folder_paths.get_output_directory())
+
+
+def _after_click() -> None:
+    """Wait for a click under way to end; those that follow find that a graph is running."""
+    with TURN:
+        pass
 
 
 # Networks --------------------------------------------------------------------------------------------------------
@@ -440,11 +457,13 @@ def _is_dynamic(patcher: Any) -> bool:
 
 def encode_picture(vae: Any, picture: Tensor, config: VAEConfig) -> Tensor:
     """Pictures (B, 3, H, W) in 0..1 -> scaled latents (B, 4, H / f, W / f) in float32."""
+    _after_click()
     return vae.encode(picture.movedim(1, -1)).float() * config.scaling_factor
 
 
 def encode_crop(encoder: Any, crop: Tensor, layout: str) -> Tensor:
     """Crops p_g (B, 3, S, S) in 0..1 -> what the projection `layout` reads; not rounded to 8 bits as the host would."""
+    _after_click()
     comfy.model_management.load_model_gpu(encoder.patcher)
     output = encoder.model(pixel_values=preprocess(crop.to(encoder.load_device)), intermediate_output=-2)
     return output[2] if layout == "linear" else output[1]
@@ -455,6 +474,7 @@ def encode_image_prompt(patcher: Any, features: Tensor) -> dict[str, tuple[Tenso
 
     They lie where the host keeps what nodes hand on: in main memory, or on the GPU with --gpu-only.
     """
+    _after_click()
     comfy.model_management.load_model_gpu(patcher)
     module: ImagePrompt = patcher.model
     weight = next(module.parameters())
@@ -480,6 +500,7 @@ def encode_reference(
     home = comfy.model_management.intermediate_device()
     sample = torch.cat([latent, mask.to(latent)], dim=1)  # (B, 5, h, w)
     needed = patcher.model.memory_required(sample.shape)
+    _after_click()
     comfy.model_management.load_models_gpu([patcher], memory_required=needed)
     names = {block: name for name, block in transformer_blocks(config.garmnet).items()}
     last = _last_block(names)
@@ -863,6 +884,7 @@ def _at_work(patcher: Any, needed: int) -> Iterator[None]:
     Its layers are not the host's, which can run from elsewhere.
     """
     network, device = patcher.model, patcher.load_device
+    _after_click()
     comfy.model_management.load_models_gpu([patcher], memory_required=needed, force_full_load=True)
     lent = any(one.device.type != device.type for one in (*network.parameters(), *network.buffers()))
     if lent:  # --novram leaves it where it was
@@ -961,6 +983,7 @@ def sample(
         sigmas = torch.cat([model_sampling.sigmas[timesteps].cpu(), torch.zeros(1)])
     else:
         sigmas = comfy.samplers.calculate_sigmas(model_sampling, schedule, steps).cpu()
+    _after_click()
     by_paper = sampler == "ddim" and schedule == PAPER_SCHEDULE
     method = _Ddim(noise_config.prediction_type) if by_paper else comfy.samplers.sampler_object(sampler)
     return comfy.sample.sample_custom(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -49,7 +48,7 @@ class Store:
     """The last segmenter and embeddings by photo; one thread works with it at a time."""
 
     def __init__(self) -> None:
-        self.turn = threading.RLock()
+        self.turn = host.TURN
         """Held while a segmenter works."""
         self._last: host.LoadedSegmenter | None = None
         self._there: WeakValueDictionary[str, host.LoadedSegmenter] = WeakValueDictionary()  # the last, and graphs'
@@ -75,14 +74,20 @@ class Store:
         with self.turn:
             return self._embeddings.take((segmenter.key, digest(photo)), lambda: segmenter.embed(photo))
 
-    def embedding_of_file(self, segmenter: host.LoadedSegmenter, path: Path) -> Embedding:
-        """What a segmenter makes of a photo in a file, which is read only where it has changed; raises IGRError."""
+    def embedding_of_file(
+        self, segmenter: host.LoadedSegmenter, path: Path, before_work: Callable[[], None]
+    ) -> Embedding:
+        """What a segmenter makes of a photo in a file, which is read only where it has changed.
+
+        `before_work` is called between reading and embedding, and may refuse. Raises IGRError for what is no photo.
+        """
         with self.turn:
             known = self._files.get(state(path))
             if known is not None and (kept := self._embeddings.get((segmenter.key, known))) is not None:
                 return self._embeddings.take((segmenter.key, known), lambda: kept)
             photo = _load(path)
             self._files.take(state(path), lambda: digest(photo))
+            before_work()
             return self.embedding(segmenter, photo)
 
 

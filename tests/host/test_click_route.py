@@ -19,8 +19,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.host.graphs import POINTS, TINY_SAM, restore, segment
-from tests.host.server import ROOT, Server
+from tests.host.graphs import POINTS, TINY_SAM, by_category, restore, segment
+from tests.host.server import ROOT, Graph, Server
 from tests.host.test_segment import differing, mask_of
 from tests.igr_core.tiny_sam2 import save_sam2
 
@@ -236,6 +236,30 @@ def test_clicks_wait_for_a_running_graph_and_the_server_answers_meanwhile(server
     assert got.status == 429 and "running a graph" in got.error
     stop(server, running)
     assert ask(server, question()).status == 200
+
+
+def test_a_click_that_a_graph_overtakes_is_put_off(server: Server) -> None:
+    """It was sent before, but its turn comes only when the graph runs."""
+    assert ask(server, question()).status == 200
+    server.post("/probe/click", {"seconds": 0.5})
+    found: list[Got] = []
+    click = threading.Thread(target=lambda: found.append(ask(server, question())))
+    click.start()
+    time.sleep(1)
+    assert click.is_alive()
+    running = server.start(restore(seed=78, steps=400))
+    click.join()
+    assert found[0].status == 429 and "running a graph" in found[0].error
+    stop(server, running)
+    assert ask(server, question()).status == 200
+
+
+@pytest.mark.parametrize("graph", [restore(seed=79), by_category(category="lower"), segment(candidates="merged")])
+def test_a_graph_waits_for_a_click_under_way(server: Server, graph: Graph) -> None:
+    server.post("/probe/click", {"seconds": 3})
+    before = time.monotonic()
+    server.run(graph)
+    assert time.monotonic() - before > 3
 
 
 def test_of_segmenters_only_the_last_stays_in_memory(server: Server) -> None:
