@@ -32,7 +32,8 @@ EXAMPLE = "example"
 MAX_BODY = 16_384
 """Bytes of a request; 50 points take some 1,500."""
 WAITING = 3
-"""Requests that are under way at once; the editor sends one at a time."""
+"""Requests that are under way at once: one of each of a few open editors, which send their newest marks only, and only
+when their last request has ended."""
 LONGEST = 1024
 """Longest side in pixels of the mask that is sent."""
 
@@ -84,14 +85,15 @@ def _answer(content_type: str, body: bytes | None) -> host.Answer:
     model = data.get("model")
     if not isinstance(model, str):
         raise IGRError("model must be a name from IGR Load Segmenter's list.")
-    if host.is_running():
-        raise Refused(429, _BUSY)
+    _refuse_beside_graphs()  # at once, although loading and reading may take seconds
     with STORE.turn:
+        _refuse_beside_graphs()
         segmenter = STORE.segmenter(model)
         try:
-            embedding = STORE.embedding_of_file(segmenter, path)
+            embedding = STORE.embedding_of_file(segmenter, path, before_work=_refuse_beside_graphs)
         except IGRError as error:  # the name as the user knows it, without the server's folders
             raise IGRError(str(error).replace(str(path), path.name)) from error
+        _refuse_beside_graphs()
         masks, scores = segmenter.masks(embedding, clicks.prompt(embedding.size))
     mask = choose(masks, scores, candidates)
     width, height = embedding.size
@@ -103,6 +105,12 @@ def _answer(content_type: str, body: bytes | None) -> host.Answer:
     return host.Answer(200, to_png(mask), "image/png", headers)
 
 
+def _refuse_beside_graphs() -> None:
+    """Raise Refused where a graph runs or waits; host.TURN tells what this leaves open."""
+    if host.is_running():
+        raise Refused(429, _BUSY)
+
+
 def to_png(mask: Tensor) -> bytes:
     """A mask (1, 1, H, W) as a picture, white and transparent, no larger than the editor shows it."""
     height, width = mask.shape[-2:]
@@ -110,7 +118,7 @@ def to_png(mask: Tensor) -> bytes:
     if scale < 1:
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
         mask = F.interpolate(mask, size, mode="area")
-    alpha = mask[0, 0].mul(255).round().to(torch.uint8)
+    alpha = mask[0, 0].mul(255).round().to(torch.uint8).cpu()
     picture = torch.stack([torch.full_like(alpha, 255), alpha], -1)  # (h, w, 2)
     out = BytesIO()
     Image.fromarray(picture.numpy(), mode="LA").save(out, "PNG", compress_level=1)
@@ -138,7 +146,8 @@ def _picture(image: Any) -> Path:
             raise Refused(404, "There is no example person of that name.")
         return EXAMPLES / GARMENTS[filename][0]
     if not filename.lower().endswith(PICTURE_SUFFIXES):
-        raise IGRError(f"The photo must be a picture: {', '.join(PICTURE_SUFFIXES)}.")
+        known = ", ".join(PICTURE_SUFFIXES)
+        raise IGRError(f"The photo must be a picture of a type that is read for clicks ({known}): save it as .png.")
     path = host.picture_below(kind, subfolder, filename)
     if path is None:
         raise Refused(404, "The photo is not in ComfyUI's input, output or temp folder: choose it again in LoadImage.")

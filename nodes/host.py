@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -58,6 +59,16 @@ PARSER_FOLDER = "human_parsing"
 """Name of the model folder for human parsers."""
 PAPER_SCHEDULE = "ddim (paper)"
 """The timesteps of igr_core.noise, beside the host's own schedulers."""
+
+TURN = threading.RLock()
+"""Held by a thread while a segmenter works for it, in a graph or for a click.
+
+The host's memory management is made for one thread, the one that runs graphs; clicks are answered in another. A click
+therefore asks is_running() once it holds this, and gives up where a graph has begun; what works for the pack's nodes
+goes through `_after_click` first, so that it neither meets a click under way nor a later one. What is left: other nodes
+of a graph that begins within the seconds of a click may load their models beside the segmenter, and so may the host
+when it frees memory by request.
+"""
 
 _ALMOST_NO_SIGNAL = 4.8973451890853435e-08
 """The host's stand-in for a signal share of 0, which has no finite sigma."""
@@ -151,8 +162,9 @@ def parser_path(name: str) -> Path:
 def _models(kind: str) -> tuple[list[str], list[str]]:
     """Names of the folders in transformers' layout in a model folder, and of the single .safetensors files."""
     files = [Path(name) for name in folder_paths.get_filename_list(kind) if name.endswith(".safetensors")]
-    inside = [name for name in files if folder_paths.get_full_path(kind, str(name.parent / "config.json"))]
-    folders = {name.parent.as_posix() for name in inside} - {"."}
+    below = [name for name in files if name.parent != Path()]  # a stray config.json beside single files says nothing
+    inside = [name for name in below if folder_paths.get_full_path(kind, str(name.parent / "config.json"))]
+    folders = {name.parent.as_posix() for name in inside}
     single = {name.as_posix() for name in files if name not in inside}
     return sorted(folders), sorted(single)
 
@@ -183,6 +195,12 @@ def input_root() -> Path:
 def output_root() -> Path:
     """The folder that Save Image writes below."""
     return Path(folder_paths.get_output_directory())
+
+
+def _after_click() -> None:
+    """Wait for a click under way to end; those that follow find that a graph is running."""
+    with TURN:
+        pass
 
 
 # Networks --------------------------------------------------------------------------------------------------------
@@ -439,18 +457,24 @@ def _is_dynamic(patcher: Any) -> bool:
 
 def encode_picture(vae: Any, picture: Tensor, config: VAEConfig) -> Tensor:
     """Pictures (B, 3, H, W) in 0..1 -> scaled latents (B, 4, H / f, W / f) in float32."""
+    _after_click()
     return vae.encode(picture.movedim(1, -1)).float() * config.scaling_factor
 
 
 def encode_crop(encoder: Any, crop: Tensor, layout: str) -> Tensor:
     """Crops p_g (B, 3, S, S) in 0..1 -> what the projection `layout` reads; not rounded to 8 bits as the host would."""
+    _after_click()
     comfy.model_management.load_model_gpu(encoder.patcher)
     output = encoder.model(pixel_values=preprocess(crop.to(encoder.load_device)), intermediate_output=-2)
     return output[2] if layout == "linear" else output[1]
 
 
 def encode_image_prompt(patcher: Any, features: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """Image-encoder output -> keys and values (B, T, C) of every cross-attention, by block name, in main memory."""
+    """Image-encoder output -> keys and values (B, T, C) of every cross-attention, by block name.
+
+    They lie where the host keeps what nodes hand on: in main memory, or on the GPU with --gpu-only.
+    """
+    _after_click()
     comfy.model_management.load_model_gpu(patcher)
     module: ImagePrompt = patcher.model
     weight = next(module.parameters())
@@ -467,14 +491,16 @@ class _LastCaptured(Exception):
 def encode_reference(
     patcher: Any, config: ModelConfig, latent: Tensor, mask: Tensor, prompt: Tensor
 ) -> dict[str, Tensor]:
-    """GarmNet once at t = 0 (paper, F_hl): reference features (B, N, C) by block name, in main memory.
+    """GarmNet once at t = 0 (paper, F_hl): reference features (B, N, C) by block name.
 
+    They lie where the host keeps what nodes hand on: in main memory, or on the GPU with --gpu-only.
     latent (B, 4, h, w) scaled, mask (B, 1, h, w) in 0..1, prompt (1, T, C).
     """
     assert config.garmnet is not None
     home = comfy.model_management.intermediate_device()
     sample = torch.cat([latent, mask.to(latent)], dim=1)  # (B, 5, h, w)
     needed = patcher.model.memory_required(sample.shape)
+    _after_click()
     comfy.model_management.load_models_gpu([patcher], memory_required=needed)
     names = {block: name for name, block in transformer_blocks(config.garmnet).items()}
     last = _last_block(names)
@@ -812,19 +838,17 @@ class LoadedSegmenter:
     """ModelPatcher of its network."""
 
     def embed(self, photo: Tensor) -> Embedding:
-        """Run the vision encoder on a photo (1, 3, H, W); what it gives is kept in main memory."""
+        """Run the vision encoder on a photo (1, 3, H, W); what it gives is in main memory, also with --gpu-only."""
         with self._at_work():
             found = self.segmenter.embed(photo)
-        home = comfy.model_management.intermediate_device()
-        return Embedding(tuple(one.to(home) for one in found.features), found.size)
+        return Embedding(tuple(one.cpu() for one in found.features), found.size)
 
     def masks(self, embedding: Embedding, prompt: Prompt) -> tuple[Tensor, Tensor]:
         """Candidates (M, 1, H, W) and scores (M,), in main memory."""
         with self._at_work():
             features = tuple(one.to(self.segmenter.device) for one in embedding.features)
             masks, scores = self.segmenter.masks(Embedding(features, embedding.size), prompt)
-        home = comfy.model_management.intermediate_device()
-        return masks.to(home), scores.to(home)
+        return masks.cpu(), scores.cpu()
 
     def _at_work(self) -> AbstractContextManager[None]:
         side = self.segmenter.model.prompt_encoder.input_image_size
@@ -850,7 +874,7 @@ class LoadedParser:
         height, width = self.parser.takes.size
         needed = _BYTES_PER_PIXEL * height * width + _BYTES_PER_LABELLED_PIXEL * photo[0, 0].numel()
         with _at_work(self.patcher, needed):
-            return self.parser.parse(photo).to(comfy.model_management.intermediate_device())
+            return self.parser.parse(photo).cpu()
 
 
 @contextmanager
@@ -860,6 +884,7 @@ def _at_work(patcher: Any, needed: int) -> Iterator[None]:
     Its layers are not the host's, which can run from elsewhere.
     """
     network, device = patcher.model, patcher.load_device
+    _after_click()
     comfy.model_management.load_models_gpu([patcher], memory_required=needed, force_full_load=True)
     lent = any(one.device.type != device.type for one in (*network.parameters(), *network.buffers()))
     if lent:  # --novram leaves it where it was
@@ -958,6 +983,7 @@ def sample(
         sigmas = torch.cat([model_sampling.sigmas[timesteps].cpu(), torch.zeros(1)])
     else:
         sigmas = comfy.samplers.calculate_sigmas(model_sampling, schedule, steps).cpu()
+    _after_click()
     by_paper = sampler == "ddim" and schedule == PAPER_SCHEDULE
     method = _Ddim(noise_config.prediction_type) if by_paper else comfy.samplers.sampler_object(sampler)
     return comfy.sample.sample_custom(

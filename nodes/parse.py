@@ -145,11 +145,11 @@ def refine(
         show(number)
         with STORE.turn:
             embedding = STORE.embedding(segmenter, photo)
-            done = refine_mask(mask, lambda prompt, embedding=embedding: segmenter.masks(embedding, prompt))
+            done = refine_mask(mask.cpu(), lambda prompt, embedding=embedding: segmenter.masks(embedding, prompt))
         clean.append(done.mask)
         found.append(done.found)
     show(len(photos))
-    return torch.cat(clean), found
+    return torch.cat(clean).to(photos.device), found
 
 
 def describe_all(masks: Tensor, category: str, found: list[float] | None) -> str:

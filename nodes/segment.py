@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..igr_core.boxes import boxes_of_photos
 from ..igr_core.candidates import CHOICES, Choice, choose
 from ..igr_core.clicks import Clicks, describe, parse_clicks
 from ..igr_core.errors import IGRError
-from ..igr_core.geometry import Box
+from ..igr_core.segmenter import Prompt
 from . import host
 from .pictures import overlay, to_image, to_photos
 from .schema import schema
@@ -102,8 +104,10 @@ class IGRGarmentSegment(io.ComfyNode):
                     "box",
                     optional=True,
                     extra_dict={"forceInput": True},
-                    tooltip="Box around the garment in pixels of the photo, from ComfyUI's nodes that give one; one "
-                    "per photo, or one for all. A box that is drawn in the editor goes before it.",
+                    tooltip="Box around the garment in pixels of the photo, from ComfyUI's nodes that give one: a list "
+                    "of boxes per photo, or boxes for all. Of several on a photo the one with the best score counts, "
+                    "without scores the largest; they are clipped to the photo. A box that is drawn in the editor goes "
+                    "before it.",
                 ),
             ],
             outputs=[
@@ -135,40 +139,57 @@ class IGRGarmentSegment(io.ComfyNode):
     ) -> io.NodeOutput:
         """Find it, and show the photo to click on."""
         photos = to_photos(person)
-        clicks, boxes = parse_clicks(points), read_boxes(box)
-        masks, told = segment(segmenter, photos, clicks, rough_masks(rough), boxes, candidates)
+        prompts = prompts_of_photos(photos, parse_clicks(points), rough_masks(rough), box)
+        masks, told = segment(segmenter, photos, prompts, candidates, host.progress(len(photos)))
         shown = host.show_to_editor(cls, to_image(photos[:1]), told)
         return io.NodeOutput(masks[:, 0], to_image(overlay(photos, masks)), ui=shown)
+
+
+def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box: Any) -> list[Prompt]:
+    """What is asked of each of the photos (B, 3, H, W); rough masks are (1, 1, H, W), `box` is the host's, or None.
+
+    Raises IGRError where marks, masks or boxes do not belong to the photos, and where one has nothing of all this.
+    """
+    count, size = len(photos), (photos.shape[-1], photos.shape[-2])
+    if count > 1 and clicks.says_something:
+        raise IGRError(f"The points belong to one photo, but {count} are connected: send them one at a time.")
+    if len(roughs) not in (0, 1, count):
+        raise IGRError(f"There are {len(roughs)} rough masks but {count} photos: give one per photo, or one.")
+    boxes = [None] * count if box is None else boxes_of_photos(box, count, size)
+    prompts = []
+    for number in range(count):
+        rough = roughs[number if len(roughs) > 1 else 0] if roughs else None
+        if box is not None and boxes[number] is None and rough is None and not (clicks.positive or clicks.box):
+            which = "the photo" if count == 1 else f"photo {number + 1}"
+            raise IGRError(
+                f"No box came to the input box for {which}: lower the threshold of the node that finds boxes, or "
+                "disconnect it and click on the garment."
+            )
+        prompts.append(clicks.prompt(size, rough, boxes[number]))
+    return prompts
 
 
 def segment(
     segmenter: host.LoadedSegmenter,
     photos: Tensor,
-    clicks: Clicks,
-    roughs: list[Tensor],
-    boxes: list[Box],
+    prompts: list[Prompt],
     candidates: Choice,
+    show: Callable[[int], None],
 ) -> tuple[Tensor, tuple[str, ...]]:
-    """Masks (B, 1, H, W) of photos (B, 3, H, W), and the scores in words; rough masks are (1, 1, H, W).
+    """Masks (B, 1, H, W) of photos (B, 3, H, W), and the scores in words; `show` gets how many are done.
 
-    Raises IGRError where marks, masks or boxes do not belong to the photos, and where nothing is found.
+    Raises IGRError where nothing is found.
     """
-    count, (height, width) = len(photos), photos.shape[-2:]
-    if count > 1 and clicks.says_something:
-        raise IGRError(f"The points belong to one photo, but {count} are connected: send them one at a time.")
-    for name, given in (("rough masks", roughs), ("boxes", boxes)):
-        if len(given) not in (0, 1, count):
-            raise IGRError(f"There are {len(given)} {name} but {count} photos: give one per photo, or one.")
     masks, told = [], []
-    with STORE.turn:
-        for number, photo in enumerate(photos.split(1)):
-            rough, box = _of_photo(roughs, number), _of_photo(boxes, number)
-            prompt = clicks.prompt((width, height), rough, box)
+    for number, (photo, prompt) in enumerate(zip(photos.split(1), prompts, strict=True)):
+        show(number)
+        with STORE.turn:
             found, scores = segmenter.masks(STORE.embedding(segmenter, photo), prompt)
-            masks.append(choose(found, scores, candidates))
-            words = describe(found, scores, masks[-1])
-            told.append(words if count == 1 else f"photo {number + 1}: {words}")
-    return torch.cat(masks), tuple(told)
+        masks.append(choose(found, scores, candidates))
+        words = describe(found, scores, masks[-1])
+        told.append(words if len(photos) == 1 else f"photo {number + 1}: {words}")
+    show(len(photos))
+    return torch.cat(masks).to(photos.device), tuple(told)
 
 
 def rough_masks(mask: Tensor | None) -> list[Tensor]:
@@ -179,25 +200,3 @@ def rough_masks(mask: Tensor | None) -> list[Tensor]:
     if not all(bool(torch.any(one)) for one in masks):
         raise IGRError("A rough mask is empty: paint the garment white, or connect no mask.")
     return masks
-
-
-def read_boxes(box: Any) -> list[Box]:
-    """Boxes (left, top, right, bottom) of the outermost pixels' middles, from ComfyUI's BOUNDING_BOX or lists of it.
-
-    Raises IGRError for anything else.
-    """
-    if box is None:
-        return []
-    if isinstance(box, (list, tuple)):
-        return [one for some in box for one in read_boxes(some)]
-    try:
-        left, top, width, height = (float(box[name]) for name in ("x", "y", "width", "height"))
-    except (TypeError, KeyError, ValueError) as error:
-        raise IGRError("The box is none: connect a BOUNDING_BOX with x, y, width and height.") from error
-    return [(left, top, left + width - 1, top + height - 1)]
-
-
-def _of_photo(given: list[Any], number: int) -> Any:
-    if not given:
-        return None
-    return given[number] if len(given) > 1 else given[0]

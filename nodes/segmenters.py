@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
@@ -20,22 +20,22 @@ from . import host
 
 DEMO = "demo (drawn persons only)"
 """How the segmenter that ships with the pack is called in the list."""
-KEPT_SEGMENTERS, KEPT_EMBEDDINGS, KEPT_FILES = 2, 8, 64
+KEPT_EMBEDDINGS, KEPT_FILES = 8, 64
 """The embedding of a photo takes 16 MB of main memory."""
 MAX_PIXELS = 50_000_000
 """Photos with more are not read for a click."""
 
-Value = TypeVar("Value")
+Key, Value = TypeVar("Key", bound=Hashable), TypeVar("Value")
 
 
-class Kept(OrderedDict[str, Value]):
+class Kept(OrderedDict[Key, Value]):
     """The values that were asked for last."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
         self.count = count
 
-    def take(self, key: str, make: Callable[[], Value]) -> Value:
+    def take(self, key: Key, make: Callable[[], Value]) -> Value:
         """The value of a key, made where it is not there."""
         value = self.pop(key) if key in self else make()
         self[key] = value
@@ -45,36 +45,49 @@ class Kept(OrderedDict[str, Value]):
 
 
 class Store:
-    """Segmenters by name and embeddings by photo; one thread works with it at a time."""
+    """The last segmenter and embeddings by photo; one thread works with it at a time."""
 
     def __init__(self) -> None:
-        self.turn = threading.RLock()
+        self.turn = host.TURN
         """Held while a segmenter works."""
-        self._segmenters: Kept[host.LoadedSegmenter] = Kept(KEPT_SEGMENTERS)
-        self._embeddings: Kept[Embedding] = Kept(KEPT_EMBEDDINGS)
-        self._files: Kept[str] = Kept(KEPT_FILES)
+        self._last: host.LoadedSegmenter | None = None
+        self._there: WeakValueDictionary[str, host.LoadedSegmenter] = WeakValueDictionary()  # the last, and graphs'
+        self._embeddings: Kept[tuple[str, str], Embedding] = Kept(KEPT_EMBEDDINGS)
+        self._files: Kept[str, str] = Kept(KEPT_FILES)
 
     def segmenter(self, name: str) -> host.LoadedSegmenter:
         """Load a segmenter of the list; raises IGRError when it is not there or cannot be loaded."""
         path = segmenter_path(name)
         key = state(path)
         with self.turn:
-            return self._segmenters.take(key, lambda: host.load_segmenter(path, key))
+            found = self._there.get(key)
+            if found is None:
+                self._last = None  # it makes room before the next one is read
+                found = self._there[key] = host.load_segmenter(path, key)
+            self._last = found
+            for other in [one for one in self._embeddings if one[0] not in self._there]:
+                del self._embeddings[other]
+            return found
 
     def embedding(self, segmenter: host.LoadedSegmenter, photo: Tensor) -> Embedding:
         """What a segmenter makes of a photo (1, 3, H, W) in 0..1, run where it is not kept."""
         with self.turn:
-            key = f"{segmenter.key} {digest(photo)}"
-            return self._embeddings.take(key, lambda: segmenter.embed(photo))
+            return self._embeddings.take((segmenter.key, digest(photo)), lambda: segmenter.embed(photo))
 
-    def embedding_of_file(self, segmenter: host.LoadedSegmenter, path: Path) -> Embedding:
-        """What a segmenter makes of a photo in a file, which is read only where it has changed; raises IGRError."""
+    def embedding_of_file(
+        self, segmenter: host.LoadedSegmenter, path: Path, before_work: Callable[[], None]
+    ) -> Embedding:
+        """What a segmenter makes of a photo in a file, which is read only where it has changed.
+
+        `before_work` is called between reading and embedding, and may refuse. Raises IGRError for what is no photo.
+        """
         with self.turn:
             known = self._files.get(state(path))
-            if known is not None and f"{segmenter.key} {known}" in self._embeddings:
-                return self._embeddings.take(f"{segmenter.key} {known}", lambda: segmenter.embed(_load(path)))
+            if known is not None and (kept := self._embeddings.get((segmenter.key, known))) is not None:
+                return self._embeddings.take((segmenter.key, known), lambda: kept)
             photo = _load(path)
             self._files.take(state(path), lambda: digest(photo))
+            before_work()
             return self.embedding(segmenter, photo)
 
 

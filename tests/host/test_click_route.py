@@ -19,8 +19,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.host.graphs import POINTS, TINY_SAM, restore, segment
-from tests.host.server import ROOT, Server
+from tests.host.graphs import POINTS, TINY_SAM, by_category, restore, segment
+from tests.host.server import ROOT, Graph, Server
 from tests.host.test_segment import differing, mask_of
 from tests.igr_core.tiny_sam2 import save_sam2
 
@@ -59,6 +59,13 @@ def question(**changes: Any) -> dict[str, Any]:
 
 def of_file(filename: str, subfolder: str = "", kind: str = "input") -> dict[str, Any]:
     return question(image={"filename": filename, "subfolder": subfolder, "type": kind})
+
+
+def stop(server: Server, running: str) -> None:
+    server.post("/interrupt", {})
+    while server.get("/queue")["queue_running"]:
+        time.sleep(0.05)
+    assert server.get(f"/history/{running}")
 
 
 def alpha(got: Got) -> torch.Tensor:
@@ -148,7 +155,7 @@ def test_absolute_paths_are_not_there(server: Server) -> None:
 
 BAD_PHOTOS = {
     "text.png": "text.png is not a picture",
-    "settings.json": "must be a picture",
+    "settings.json": "must be a picture of a type that is read for clicks (.png, .jpg,",
     "huge.png": "huge.png has more than 50 megapixels",
 }
 
@@ -227,11 +234,40 @@ def test_clicks_wait_for_a_running_graph_and_the_server_answers_meanwhile(server
         time.sleep(0.02)
     got = ask(server, question())
     assert got.status == 429 and "running a graph" in got.error
-    server.post("/interrupt", {})
-    while server.get("/queue")["queue_running"]:
-        time.sleep(0.05)
-    assert server.get(f"/history/{running}")
+    stop(server, running)
     assert ask(server, question()).status == 200
+
+
+def test_a_click_that_a_graph_overtakes_is_put_off(server: Server) -> None:
+    """It was sent before, but its turn comes only when the graph runs."""
+    assert ask(server, question()).status == 200
+    server.post("/probe/click", {"seconds": 0.5})
+    found: list[Got] = []
+    click = threading.Thread(target=lambda: found.append(ask(server, question())))
+    click.start()
+    time.sleep(1)
+    assert click.is_alive()
+    running = server.start(restore(seed=78, steps=400))
+    click.join()
+    assert found[0].status == 429 and "running a graph" in found[0].error
+    stop(server, running)
+    assert ask(server, question()).status == 200
+
+
+@pytest.mark.parametrize("graph", [restore(seed=79), by_category(category="lower"), segment(candidates="merged")])
+def test_a_graph_waits_for_a_click_under_way(server: Server, graph: Graph) -> None:
+    server.post("/probe/click", {"seconds": 3})
+    before = time.monotonic()
+    server.run(graph)
+    assert time.monotonic() - before > 3
+
+
+def test_of_segmenters_only_the_last_stays_in_memory(server: Server) -> None:
+    for name in ("first", "second"):
+        save_sam2(server.base / "models" / "sam2" / f"clicked-{name}")
+        assert ask(server, question(model=f"clicked-{name}")).status == 200
+        others = [key for key in server.get("/probe/kept") if "clicked-" in key]
+        assert len(others) == 2 and all(f"clicked-{name}" in key for key in others)  # itself and an embedding
 
 
 def test_many_clicks_at_once_are_answered_or_put_off(server: Server) -> None:

@@ -168,13 +168,13 @@ def test_a_changed_parser_is_loaded_again(server: Server) -> None:
         server.run(by_category("changing"))
 
 
-def test_lowvram_gives_the_same_mask(server: Server, tmp_path: Path) -> None:
+def test_other_places_of_memory_give_the_same_mask(server: Server, tmp_path: Path) -> None:
     found = find_host()
     assert not isinstance(found, str), "the fixture server has found one"
     has_gpu = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     if subprocess.run([str(found[1]), "-c", has_gpu], check=False).returncode:
-        pytest.skip("NOT RUN: ComfyUI takes --lowvram and --novram only with a GPU, and here is none")
-    for flag in ("--lowvram", "--novram"):
+        pytest.skip("NOT RUN: ComfyUI takes --lowvram, --novram and --gpu-only only with a GPU, and here is none")
+    for flag in ("--lowvram", "--novram", "--gpu-only"):
         base = tmp_path / flag.strip("-")
         for kind, name in (("sam2", TINY_SAM), ("human_parsing", TINY_PARSER)):
             shutil.copytree(server.base / "models" / kind / name, base / "models" / kind / name)

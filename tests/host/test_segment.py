@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,55 @@ def test_the_hosts_box_and_a_rough_mask_are_asked_with(server: Server) -> None:
     rough = torch.from_numpy(np.array(Image.open(PHOTO.with_name("upper_mask.png")).convert("L")))[None, None] / 255
     own = own_mask(server, "largest", "", rough=rough)
     assert differing(mask_of(server, without_points(rough=["person", 1])), own) < 1e-3
+
+
+def detected(boxes: object, **inputs: object) -> Graph:
+    """One photo, and boxes as a detector gives them."""
+    return {
+        **segment(**{"points": "", "box": ["boxes", 0], **inputs}),
+        "boxes": node("ProbeBoxes", boxes=json.dumps(boxes)),
+    }
+
+
+def test_of_a_detectors_boxes_the_surest_counts_as_far_as_it_is_on_the_photo(server: Server) -> None:
+    large = {**BOX, "width": 400, "height": 500, "score": 0.3}
+    found = {"x": -0.3, "y": 200, "width": 400.3, "height": 600, "label": "person", "score": 0.8}
+    own = own_mask(server, "largest", "", box=(0.0, 200.0, 399.0, 767.0))
+    assert differing(mask_of(server, detected([[large, found]])), own) < 1e-3
+    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*No box came to the input box for the photo: lower the"):
+        server.run(detected([[]]))
+    assert differing(mask_of(server, detected([[]], points=POINTS)), own_mask(server, "largest")) < 1e-3
+
+
+def test_every_photo_of_a_batch_has_boxes_of_its_own(server: Server) -> None:
+    other = {**BOX, "y": 400, "height": 200}
+    batch = {"many": node("RepeatImageBatch", image=["person", 0], amount=2)}
+    given = mask_of(server, detected([[BOX], [other]], person=["many", 0]) | batch)
+    for number, box in enumerate(((150.0, 200.0, 399.0, 499.0), (150.0, 400.0, 399.0, 599.0))):
+        assert differing(given[number, None], own_mask(server, "largest", "", box=box)) < 1e-3
+    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*No box came to the input box for photo 2"):
+        server.run(detected([[BOX, other], []], person=["many", 0]) | batch)
+
+
+def test_a_long_batch_can_be_stopped(server: Server) -> None:
+    graph = detected({"x": 30, "y": 40, "width": 80, "height": 90}, person=["many", 0])
+    graph["small"] = node(
+        "ImageScale", image=["person", 0], upscale_method="bilinear", width=144, height=192, crop="disabled"
+    )
+    graph["many"] = node("RepeatImageBatch", image=["small", 0], amount=2000)
+    server.run(with_inputs(graph, "many", amount=1))  # loads what it needs
+    running = server.start(graph)
+    while not server.get("/queue")["queue_running"]:
+        time.sleep(0.02)
+    time.sleep(1)
+    server.post("/interrupt", {})
+    before = time.monotonic()
+    with pytest.raises(PromptFailed, match="interrupted"):
+        server.finish(running)
+    assert time.monotonic() - before < 3, "all of it takes far longer"
+    messages = dict(server.get(f"/history/{running}")[running]["status"]["messages"])
+    assert messages["execution_interrupted"]["node_type"] == "IGRGarmentSegment"
+    assert server.run(segment())["status"]["status_str"] == "success"
 
 
 def test_the_photo_and_the_scores_are_for_the_editor(server: Server) -> None:
@@ -168,7 +218,9 @@ def test_single_files_are_offered_and_run(server: Server) -> None:
     weights = {name: value.half() for name, value in Sam2Model(Sam2Config()).state_dict().items()}  # of size tiny
     save_file(weights, folder / "sam2.1_hiera_tiny.safetensors")
     save_file({"lora_unet_x.lora_up.weight": torch.zeros(1)}, folder / "lora.safetensors")
-    server.get("/object_info/IGRSegmenterLoad")
+    (folder / "config.json").write_text("{}")  # of whatever: it makes no folder of the files beside it
+    options = str(server.get("/object_info/IGRSegmenterLoad")["IGRSegmenterLoad"]["input"]["required"]["model"])
+    assert all(f"'{name}'" in options for name in ("sam2.1_hiera_tiny.safetensors", "lora.safetensors", TINY_SAM))
     box = segment("sam2.1_hiera_tiny.safetensors", points='{"box": [100, 200, 400, 600]}', candidates="merged")
     assert mask_of(server, box).shape == (1, 1, 768, 576)
     with pytest.raises(PromptFailed, match="IGRSegmenterLoad.*lora.safetensors"):
@@ -186,13 +238,13 @@ def test_a_folder_that_goes_while_comfyui_runs_is_named(server: Server) -> None:
     assert server.run(segment())["status"]["status_str"] == "success"
 
 
-def test_lowvram_gives_the_same_mask(server: Server, tmp_path: Path) -> None:
+def test_other_places_of_memory_give_the_same_mask(server: Server, tmp_path: Path) -> None:
     found = find_host()
     assert not isinstance(found, str), "the fixture server has found one"
     has_gpu = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     if subprocess.run([str(found[1]), "-c", has_gpu], check=False).returncode:
-        pytest.skip("NOT RUN: ComfyUI takes --lowvram and --novram only with a GPU, and here is none")
-    for flag in ("--lowvram", "--novram"):
+        pytest.skip("NOT RUN: ComfyUI takes --lowvram, --novram and --gpu-only only with a GPU, and here is none")
+    for flag in ("--lowvram", "--novram", "--gpu-only"):
         base = tmp_path / flag.strip("-")
         save_sam2(base / "models" / "sam2" / TINY_SAM)
         with running_server(*found, base, flag) as running:

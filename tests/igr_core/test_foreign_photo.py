@@ -19,10 +19,6 @@ from igr_core.demo_bundle import DEMO_BUNDLE
 from igr_core.model import IGR
 from igr_core.networks import build_image_encoder, build_vae
 
-pytestmark = pytest.mark.skipif(
-    not DEMO_BUNDLE.is_file(), reason=f"{DEMO_BUNDLE} is not in this checkout: train and export the demo first"
-)
-
 MAX_BYTES = 40_000_000
 FLIGHT_SUIT = (
     (113, 205), (70, 240), (38, 290), (20, 410), (28, 510), (100, 511), (130, 490), (275, 511), (285, 430),

@@ -1,12 +1,21 @@
-"""Nodes of the host tests alone: they put attention patches on a MODEL as other packs do."""
+"""What the host tests alone need: nodes that put attention patches on a MODEL as other packs do, a photo's detector,
+and routes that stand for a slow click and look into the store of segmenters."""
 
+import asyncio
+import gc
+import json
+import sys
+import threading
+import time
 from pathlib import Path
 
 import comfy.utils
 import folder_paths
+from aiohttp import web
 from comfy.ldm.modules.attention import optimized_attention
 from safetensors import safe_open
 from safetensors.torch import save_file
+from server import PromptServer
 
 BLOCKS = [("input", i) for i in range(12)] + [("middle", 0)] + [("output", i) for i in range(12)]
 
@@ -102,6 +111,50 @@ class ProbeOriginalLayout:
         return ()
 
 
+class ProbeBoxes:
+    """Boxes as detectors give them, from JSON."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("BOUNDING_BOX",), "give", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"boxes": ("STRING", {})}}
+
+    def give(self, boxes):
+        return (json.loads(boxes),)
+
+
+def store():
+    """The pack's segmenters."""
+    (module,) = [module for name, module in sys.modules.items() if name.endswith(".nodes.segmenters")]
+    return module.STORE
+
+
+def hold_turn(held, seconds):
+    """Work as a click does until a graph has run for some seconds."""
+    queue = PromptServer.instance.prompt_queue
+    with store().turn:
+        held.set()
+        end = time.monotonic() + 60
+        while not queue.get_tasks_remaining() and time.monotonic() < end:
+            time.sleep(0.02)
+        time.sleep(seconds)
+
+
+@PromptServer.instance.routes.post("/probe/click")
+async def slow_click(request):
+    held = threading.Event()
+    threading.Thread(target=hold_turn, args=(held, (await request.json())["seconds"])).start()
+    await asyncio.get_running_loop().run_in_executor(None, held.wait)
+    return web.json_response({})
+
+
+@PromptServer.instance.routes.get("/probe/kept")
+async def kept(request):
+    gc.collect()
+    return web.json_response([*store()._there.keys(), *(key for key, _ in store()._embeddings)])
+
+
 def header(path):
     """Bytes of the header of a .safetensors file."""
     with open(path, "rb") as file:
@@ -111,5 +164,6 @@ def header(path):
 NODE_CLASS_MAPPINGS = {
     "ProbeAttn1": ProbeAttn1,
     "ProbeAttn2": ProbeAttn2,
+    "ProbeBoxes": ProbeBoxes,
     "ProbeOriginalLayout": ProbeOriginalLayout,
 }
