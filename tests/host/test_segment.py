@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,12 @@ BOX = {"x": 150, "y": 200, "width": 250, "height": 300}
 
 def mask_of(server: Server, graph: Graph) -> torch.Tensor:
     """Run a graph and give its masks (B, 1, H, W) of 0 and 1."""
-    listed = server.run(graph)["outputs"]["saved"]["images"]
+    return saved_masks(server, server.run(graph)["outputs"])
+
+
+def saved_masks(server: Server, outputs: dict[str, Any]) -> torch.Tensor:
+    """The masks (B, 1, H, W) that a run has saved."""
+    listed = outputs["saved"]["images"]
     files = [server.base / "output" / one["subfolder"] / one["filename"] for one in listed]
     return torch.stack([torch.from_numpy(np.array(Image.open(file).convert("L")))[None] / 255 for file in files])
 
