@@ -15,7 +15,7 @@ from ..igr_core.geometry import Box
 from . import host
 from .pictures import overlay, to_image, to_photos
 from .schema import schema
-from .segmenters import DEMO, STORE, segmenter_names, segmenter_path, state
+from .segmenters import DEMO, STORE, digest, segmenter_names, segmenter_path, state
 from .sockets import BoxSocket, SegmenterSocket
 
 
@@ -137,7 +137,7 @@ class IGRGarmentSegment(io.ComfyNode):
         photos = to_photos(person)
         clicks, boxes = parse_clicks(points), read_boxes(box)
         masks, told = segment(segmenter, photos, clicks, rough_masks(rough), boxes, candidates)
-        shown = host.show_to_editor(cls, to_image(photos[:1]), told)
+        shown = host.show_to_editor(cls, to_image(photos[:1]), digest(photos[:1]), told)
         return io.NodeOutput(masks[:, 0], to_image(overlay(photos, masks)), ui=shown)
 
 
