@@ -186,6 +186,22 @@ def test_the_keyboard_does_it_all(editor: Page) -> None:
     assert editor.evaluate("() => window.app.graph.nodes.length") == 14  # Delete took no node away
 
 
+def test_shift_or_a_long_press_leaves_out_as_the_right_button_does(editor: Page) -> None:
+    editor.keyboard.down("Shift")
+    click(editor, SHIRT)
+    editor.keyboard.up("Shift")
+    assert near(marks(editor)["negative"][0], SHIRT) and marks(editor)["positive"] == []
+    finger = editor.context.new_cdp_session(editor)
+    for point, held in ((TROUSERS, 900), ((250, 300), 50)):
+        x, y = place(editor, point)
+        finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        editor.wait_for_timeout(held)
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    wait(editor, ".marks.positive.length === 1")
+    given = marks(editor)
+    assert near(given["negative"][1], TROUSERS) and near(given["positive"][0], (250, 300))
+
+
 def test_the_side_panel_leaves_the_editor_its_width(editor: Page) -> None:
     panel = f"""() => {{  // what the frontend does where its side panel is open at the start
         {EDITOR}.node.widgets.find((one) => one.name === 'editor').width = 900;

@@ -10,8 +10,10 @@ const DRAG = 5; // screen pixels that make a box of a click
 const STEP = 4; // screen pixels of an arrow key
 const LOOK = 300; // milliseconds between looks at the graph: source, model, points set from elsewhere
 const RETRY = 1000;
+const LONG_PRESS = 500; // milliseconds that make "not this" of a touch
 const KEEP = "#3ddc84", LEAVE = "#ff5252", BOX = "#ffd740", MASK = "rgba(64, 196, 255, 0.5)";
-const HINT = "Left click: keep. Right click: not this. Drag: box. Z undo, C clear, Del takes away the nearest.";
+const HINT =
+    "Click: keep. Right click, Shift+click, long press: not this. Drag: box. Z undo, C clear, Del takes the nearest.";
 
 const round = (value) => Math.round(value * 10) / 10;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -274,7 +276,9 @@ class Editor {
         const start = this.photo && this.at(event);
         if (!start) return this.photo && this.say("That is outside the photo.");
         this.canvas.setPointerCapture(event.pointerId);
-        this.drag = { start, end: start, x: event.clientX, y: event.clientY, button: event.button, far: false };
+        const leave = event.button === 2 || event.shiftKey || event.ctrlKey; // Ctrl+click is macOS's right click
+        const { clientX: x, clientY: y, timeStamp: since } = event;
+        this.drag = { start, end: start, x, y, since, leave, far: false };
     }
 
     move(event) {
@@ -294,7 +298,9 @@ class Editor {
         event.stopPropagation();
         const [left, right] = [drag.start[0], drag.end[0]].sort((a, b) => a - b);
         const [top, bottom] = [drag.start[1], drag.end[1]].sort((a, b) => a - b);
-        if (!drag.far || drag.button === 2) this.add(drag.button === 2 ? "negative" : "positive", drag.start);
+        const held = !drag.far && event.pointerType === "touch" && event.timeStamp - drag.since > LONG_PRESS;
+        if (drag.leave || held) this.add("negative", drag.start);
+        else if (!drag.far) this.add("positive", drag.start);
         else if (right - left >= 1 && bottom - top >= 1) this.add("box", [left, top, right, bottom]);
         else this.draw();
     }
@@ -395,7 +401,7 @@ class Editor {
         pen.drawImage(this.photo, left, top, across, down);
         if (this.mask) pen.drawImage(this.tinted(), left, top, across, down);
         const onCanvas = ([x, y]) => [left + (x + 0.5) * scale, top + (y + 0.5) * scale];
-        const box = this.drag?.far && this.drag.button === 0 ? [...this.drag.start, ...this.drag.end] : this.marks.box;
+        const box = this.drag?.far && !this.drag.leave ? [...this.drag.start, ...this.drag.end] : this.marks.box;
         if (box) {
             const [x, y] = onCanvas(box), [right, bottom] = onCanvas(box.slice(2));
             pen.strokeStyle = BOX;
