@@ -202,6 +202,39 @@ def test_shift_or_a_long_press_leaves_out_as_the_right_button_does(editor: Page)
     assert near(given["negative"][1], TROUSERS) and near(given["positive"][0], (250, 300))
 
 
+def test_quick_clicks_are_one_question_at_a_time_and_the_last_counts(editor: Page) -> None:
+    bodies: list[Any] = []
+    under_way, most = 0, 0
+
+    def follow(request: Any, change: int) -> None:
+        nonlocal under_way, most
+        if request.url.endswith("/igr/segment"):
+            under_way += change
+            most = max(most, under_way)
+            if change > 0:
+                bodies.append(request.post_data_json)
+
+    listeners = {"request": lambda request: follow(request, 1), "requestfinished": lambda request: follow(request, -1)}
+    for event, listener in listeners.items():
+        editor.on(event, listener)
+    for step in range(6):
+        click(editor, (SHIRT[0] + 5 * step, SHIRT[1]))
+    wait(editor, ".mask")
+    editor.wait_for_function(f"() => !{EDITOR}.asking")
+    for event, listener in listeners.items():
+        editor.remove_listener(event, listener)
+    assert most == 1 and len(bodies) < 6
+    assert bodies[-1]["points"] == marks(editor) and len(bodies[-1]["points"]["positive"]) == 6
+
+
+def test_without_a_segmenter_no_mask_is_left(editor: Page) -> None:
+    click(editor, SHIRT)
+    wait(editor, ".mask")
+    editor.evaluate(f"() => {{ const {{node}} = {EDITOR}; node.disconnectInput(node.findInputSlot('segmenter')); }}")
+    wait_for_status(editor, "Connect IGR Load Segmenter")
+    assert value(editor, "mask") is None
+
+
 def test_the_side_panel_leaves_the_editor_its_width(editor: Page) -> None:
     panel = f"""() => {{  // what the frontend does where its side panel is open at the start
         {EDITOR}.node.widgets.find((one) => one.name === 'editor').width = 900;

@@ -70,6 +70,8 @@ class Editor {
         this.cursor = null; // the keyboard's place on the photo
         this.drag = null;
         this.request = 0;
+        this.asking = false;
+        this.removed = false;
         this.told = ""; // about the last answer
         this.note = ""; // about the photo, until the marks change
         this.seen = {};
@@ -112,6 +114,7 @@ class Editor {
     remove() {
         clearInterval(this.timer);
         this.observer.disconnect();
+        this.removed = true;
         this.request++;
     }
 
@@ -332,42 +335,51 @@ class Editor {
 
     // Mask -------------------------------------------------------------------------------------------------------
 
-    /** Ask for the mask of the marks; the last question counts. */
+    /** Have the mask follow the marks: one question at a time, and after it the newest one. */
     async refresh() {
         const turn = ++this.request;
-        this.draw();
         const { positive, box } = this.marks;
         if (!this.photo || this.strange || (!positive.length && !box)) {
             this.mask = null;
             return this.draw();
         }
-        if (!this.seen.model) return this.say("Connect IGR Load Segmenter to see the mask.");
+        if (!this.seen.model) {
+            this.mask = null;
+            return this.say("Connect IGR Load Segmenter to see the mask.");
+        }
         if (!this.mask) this.say("Reading the photo…");
+        this.draw();
+        if (this.asking) return;
+        this.asking = true;
+        try {
+            await this.ask(turn);
+        } finally {
+            this.asking = false;
+        }
+        if (turn !== this.request && !this.removed) this.refresh();
+    }
+
+    async ask(turn) {
         const body = JSON.stringify({
             model: this.seen.model, image: JSON.parse(this.seen.image), points: this.marks,
             candidates: this.seen.candidates ?? "best",
         });
-        let answer;
+        let answer, given;
         try {
             const headers = { "Content-Type": "application/json" };
             answer = await api.fetchApi("/igr/segment", { method: "POST", headers, body });
+            given = answer.ok ? await createImageBitmap(await answer.blob()) : await answer.json().catch(() => null);
         } catch {
             return turn === this.request && this.say("ComfyUI does not answer.");
         }
         if (turn !== this.request) return;
         if (!answer.ok) {
-            const told = (await answer.json().catch(() => null))?.error ?? "ComfyUI cannot make the mask.";
-            if (turn !== this.request) return;
-            this.say(told);
             if (answer.status === 429) setTimeout(() => turn === this.request && this.refresh(), RETRY);
             else this.mask = null;
-            return this.draw();
+            return this.say(given?.error ?? "ComfyUI cannot make the mask.");
         }
-        const mask = await createImageBitmap(await answer.blob());
-        if (turn !== this.request) return;
-        this.mask = mask;
+        this.mask = given;
         this.say(answer.headers.get("X-IGR-Scores") ?? "");
-        this.draw();
     }
 
     strangeness() {
