@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from igr_core.clicks import parse_clicks
+from igr_core.errors import IGRError
 from tests.host.frontend import close_dialogs, open_template
 from tests.host.graphs import DEMO, TINY_SAM
 from tests.host.server import ROOT, UPDATE, Server
@@ -298,12 +300,22 @@ def test_the_workflow_carries_the_marks(editor: Page) -> None:
 
 
 def test_text_that_is_no_mark_is_told_and_kept(editor: Page) -> None:
-    for text in ("by hand", '{"box": 3}', '{"positive": [[5, 5]], "size": "large"}'):
+    bad = ("by hand", "5", "[1]", "null", '{"points": []}', '{"positive": ""}', '{"positive": [[5, 1e10]]}')
+    for text in (*bad, '{"box": 3}', '{"positive": [[5, 5]], "size": "large"}'):
+        with pytest.raises(IGRError):
+            parse_clicks(text)
         set_widget(editor, "IGRGarmentSegment", "points", "")
         wait(editor, ".seen.points === ''")
         set_widget(editor, "IGRGarmentSegment", "points", text)
         wait_for_status(editor, "cannot be read")
+        click(editor, SHIRT)
+        editor.keyboard.press("z")
         assert value(editor, "node.widgets.find((one) => one.name === 'points').value") == text
+        assert "cannot be read" in status(editor)
+    editor.keyboard.press("c")
+    assert "cannot be read" not in status(editor)
+    click(editor, SHIRT)
+    assert len(marks(editor)["positive"]) == 1
 
 
 def test_photos_of_loadimage_are_shown_and_others_after_a_run(page: Page, server: Server) -> None:

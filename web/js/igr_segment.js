@@ -18,17 +18,22 @@ const HINT =
 const round = (value) => Math.round(value * 10) / 10;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
-/** The marks in a widget's text; what cannot be read is told, not overwritten. */
+/** The marks in a widget's text, by the rules of igr_core/clicks.py; what cannot be read is told, not overwritten. */
 function parseMarks(text) {
     const empty = { positive: [], negative: [], box: null, size: null };
     if (!text?.trim()) return { marks: empty, error: null };
     try {
         const data = JSON.parse(text);
-        const numbers = (given, count) => Array.isArray(given) && given.length === count && given.every(Number.isFinite);
+        const sound = (value) => Number.isFinite(value) && Math.abs(value) < 1e9;
+        const numbers = (given, count) => Array.isArray(given) && given.length === count && given.every(sound);
+        const points = (given) => Array.isArray(given) && given.every((point) => numbers(point, 2));
+        if (typeof data !== "object" || data === null || Array.isArray(data)) throw new Error();
+        if (Object.keys(data).some((name) => !Object.hasOwn(empty, name))) throw new Error();
         const marks = { ...empty, ...data };
-        if (![...marks.positive, ...marks.negative].every((point) => numbers(point, 2))) throw new Error();
+        if (!points(marks.positive) || !points(marks.negative)) throw new Error();
         if (marks.box !== null && !numbers(marks.box, 4)) throw new Error();
         if (marks.size !== null && !numbers(marks.size, 2)) throw new Error();
+        marks.size &&= marks.size.map(Math.round);
         return { marks, error: null };
     } catch {
         return { marks: empty, error: "The text in points cannot be read: C clears it." };
@@ -66,6 +71,7 @@ class Editor {
         this.photo = null; // HTMLImageElement, once it is there
         this.mask = null;
         this.marks = parseMarks("").marks;
+        this.error = null; // why the widget's text is no marks
         this.order = []; // kinds of marks in the order that they were set, for undo
         this.cursor = null; // the keyboard's place on the photo
         this.drag = null;
@@ -155,8 +161,9 @@ class Editor {
         this.marks = marks;
         this.order = [...marks.positive.map(() => "positive"), ...marks.negative.map(() => "negative")];
         if (marks.box) this.order.push("box");
+        this.error = error;
         this.note = "";
-        this.say(error ?? "");
+        this.say("");
     }
 
     load(image, swapped) {
@@ -202,12 +209,13 @@ class Editor {
         widget.callback?.(widget.value);
         this.seen.points = widget.value;
         this.node.graph?.change?.();
+        this.error = null;
         this.note = this.told = "";
         this.refresh();
     }
 
     add(kind, value) {
-        if (this.strange) return this.say(this.strangeness());
+        if (this.error || this.strange) return this.draw(); // which says so
         const { positive, negative } = this.marks;
         if (kind !== "box" && positive.length + negative.length >= MAX_POINTS) {
             return this.say(`There are ${MAX_POINTS} points already: take some back with Z or Del.`);
@@ -397,6 +405,7 @@ class Editor {
         const { canvas } = this, ratio = window.devicePixelRatio || 1;
         const width = canvas.clientWidth, height = canvas.clientHeight;
         let told = this.strange ? this.strangeness() : [this.note, this.told].filter(Boolean).join(" ");
+        if (this.error) told = this.error;
         if (!this.photo && !told) {
             told = originOf(this.node, "person")
                 ? "Run once to see the photo: it does not come from LoadImage." : "Connect a photo to person.";
