@@ -188,6 +188,28 @@ def test_the_keyboard_does_it_all(editor: Page) -> None:
     assert editor.evaluate("() => window.app.graph.nodes.length") == 14  # Delete took no node away
 
 
+@pytest.mark.parametrize("focus", ["editor", "graph"])
+def test_the_graphs_undo_takes_marks_back_and_gives_them_again(editor: Page, focus: str) -> None:
+    click(editor, TROUSERS, "right")
+    click(editor, SHIRT)
+    click(editor, (250, 300), "right")
+    kept = marks(editor)
+    if focus == "graph":
+        editor.evaluate("() => document.activeElement.blur()")
+    editor.keyboard.press("Control+z")
+    wait(editor, ".marks.negative.length === 1")
+    wait(editor, ".mask")
+    assert marks(editor) == {**kept, "negative": kept["negative"][:1]}
+    editor.keyboard.press("Control+y")
+    wait(editor, ".marks.negative.length === 2")
+    wait(editor, ".mask")
+    assert marks(editor) == kept
+    for left in ((1, 1), (0, 1)):  # Z knows which mark was the last, also in an editor that undo has made anew
+        editor.evaluate(f"() => {EDITOR}.canvas.focus()")
+        editor.keyboard.press("z")
+        assert (len(marks(editor)["positive"]), len(marks(editor)["negative"])) == left
+
+
 def test_shift_or_a_long_press_leaves_out_as_the_right_button_does(editor: Page) -> None:
     editor.keyboard.down("Shift")
     click(editor, SHIRT)

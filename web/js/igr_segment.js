@@ -10,6 +10,8 @@ const DRAG = 5; // screen pixels that make a box of a click
 const STEP = 4; // screen pixels of an arrow key
 const LOOK = 300; // milliseconds between looks at the graph: source, model, points set from elsewhere
 const RETRY = 1000;
+const ORDERS = new Map(); // marks' text -> order that they were set in, for editors that a graph's undo makes anew
+const MAX_ORDERS = 200;
 const LONG_PRESS = 500; // milliseconds that make "not this" of a touch
 const KEEP = "#3ddc84", LEAVE = "#ff5252", BOX = "#ffd740", MASK = "rgba(64, 196, 255, 0.5)";
 const HINT =
@@ -161,6 +163,7 @@ class Editor {
         this.marks = marks;
         this.order = [...marks.positive.map(() => "positive"), ...marks.negative.map(() => "negative")];
         if (marks.box) this.order.push("box");
+        this.order = [...(ORDERS.get(text) ?? this.order)];
         this.error = error;
         this.note = "";
         this.say("");
@@ -199,16 +202,25 @@ class Editor {
 
     // Marks ------------------------------------------------------------------------------------------------------
 
-    /** Put the marks into the widget, where the workflow keeps them. */
+    /** Put the marks into the widget, where the workflow keeps them, as one step of the graph's undo. */
     write() {
         const { positive, negative, box } = this.marks;
         const size = this.photo ? [this.photo.naturalWidth, this.photo.naturalHeight] : this.marks.size;
         this.marks.size = size;
         const widget = this.node.widgets.find((one) => one.name === "points");
-        widget.value = this.order.length ? JSON.stringify({ positive, negative, box, size }) : "";
-        widget.callback?.(widget.value);
-        this.seen.points = widget.value;
-        this.node.graph?.change?.();
+        const text = this.order.length ? JSON.stringify({ positive, negative, box, size }) : "";
+        this.seen.points = text;
+        ORDERS.delete(text);
+        ORDERS.set(text, [...this.order]);
+        if (ORDERS.size > MAX_ORDERS) ORDERS.delete(ORDERS.keys().next().value);
+        app.canvas?.emitBeforeChange?.();
+        try {
+            widget.value = text;
+            widget.callback?.(text);
+            this.node.graph?.change?.();
+        } finally {
+            app.canvas?.emitAfterChange?.();
+        }
         this.error = null;
         this.note = this.told = "";
         this.refresh();
@@ -320,7 +332,7 @@ class Editor {
         const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
         const key = event.key.toLowerCase();
         const plain = !event.altKey && !event.metaKey && !event.ctrlKey;
-        if (key === "z" && !event.shiftKey) this.undo();
+        if (key === "z" && plain && !event.shiftKey) this.undo(); // with Ctrl it is the graph's
         else if (key === "c" && plain) this.clear();
         else if (key === "delete" || key === "backspace") this.takeNearest();
         else if (step && this.photo) this.walk(step, event.shiftKey ? 5 : 1);
