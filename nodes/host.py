@@ -1034,12 +1034,14 @@ def preview(node: Any, images: list[Tensor], notes: tuple[str, ...] = (), text: 
     return result
 
 
-def show_to_editor(node: Any, photo: Tensor, told: tuple[str, ...]) -> dict[str, Any]:
+def show_to_editor(node: Any, photo: Tensor, content: str, told: tuple[str, ...]) -> dict[str, Any]:
     """What Garment Segment's editor is given after a run: the photo (1, H, W, 3) to click on, and the scores.
 
-    Not under the name that the frontend shows by itself, so that the photo is not on the node twice.
+    Not under the name that the frontend shows by itself, so that the photo is not on the node twice. `content` tells
+    the photo from others: its file has a new name in each run.
     """
-    return {"igr_photo": ui.PreviewImage(photo, cls=node).as_dict()["images"], "text": told}
+    (shown,) = ui.PreviewImage(photo, cls=node).as_dict()["images"]
+    return {"igr_photo": [{**shown, "content": content}], "text": told}
 
 
 # Routes ----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from ..igr_core.segmenter import Prompt
 from . import host
 from .pictures import overlay, to_image, to_photos
 from .schema import schema
-from .segmenters import DEMO, STORE, segmenter_names, segmenter_path, state
+from .segmenters import DEMO, STORE, digest, segmenter_names, segmenter_path, state
 from .sockets import BoxSocket, SegmenterSocket
 
 
@@ -141,7 +141,7 @@ class IGRGarmentSegment(io.ComfyNode):
         photos = to_photos(person)
         prompts = prompts_of_photos(photos, parse_clicks(points), rough_masks(rough), box)
         masks, told = segment(segmenter, photos, prompts, candidates, host.progress(len(photos)))
-        shown = host.show_to_editor(cls, to_image(photos[:1]), told)
+        shown = host.show_to_editor(cls, to_image(photos[:1]), digest(photos[:1]), told)
         return io.NodeOutput(masks[:, 0], to_image(overlay(photos, masks)), ui=shown)
 
 

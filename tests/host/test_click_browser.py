@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from igr_core.clicks import parse_clicks
+from igr_core.errors import IGRError
 from tests.host.frontend import close_dialogs, open_template
 from tests.host.graphs import DEMO, TINY_SAM
 from tests.host.server import ROOT, UPDATE, Server
@@ -186,6 +188,77 @@ def test_the_keyboard_does_it_all(editor: Page) -> None:
     assert editor.evaluate("() => window.app.graph.nodes.length") == 14  # Delete took no node away
 
 
+@pytest.mark.parametrize("focus", ["editor", "graph"])
+def test_the_graphs_undo_takes_marks_back_and_gives_them_again(editor: Page, focus: str) -> None:
+    click(editor, TROUSERS, "right")
+    click(editor, SHIRT)
+    click(editor, (250, 300), "right")
+    kept = marks(editor)
+    if focus == "graph":
+        editor.evaluate("() => document.activeElement.blur()")
+    editor.keyboard.press("Control+z")
+    wait(editor, ".marks.negative.length === 1")
+    wait(editor, ".mask")
+    assert marks(editor) == {**kept, "negative": kept["negative"][:1]}
+    editor.keyboard.press("Control+y")
+    wait(editor, ".marks.negative.length === 2")
+    wait(editor, ".mask")
+    assert marks(editor) == kept
+    for left in ((1, 1), (0, 1)):  # Z knows which mark was the last, also in an editor that undo has made anew
+        editor.evaluate(f"() => {EDITOR}.canvas.focus()")
+        editor.keyboard.press("z")
+        assert (len(marks(editor)["positive"]), len(marks(editor)["negative"])) == left
+
+
+def test_shift_or_a_long_press_leaves_out_as_the_right_button_does(editor: Page) -> None:
+    editor.keyboard.down("Shift")
+    click(editor, SHIRT)
+    editor.keyboard.up("Shift")
+    assert near(marks(editor)["negative"][0], SHIRT) and marks(editor)["positive"] == []
+    finger = editor.context.new_cdp_session(editor)
+    for point, held in ((TROUSERS, 900), ((250, 300), 50)):
+        x, y = place(editor, point)
+        finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        editor.wait_for_timeout(held)
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    wait(editor, ".marks.positive.length === 1")
+    given = marks(editor)
+    assert near(given["negative"][1], TROUSERS) and near(given["positive"][0], (250, 300))
+
+
+def test_quick_clicks_are_one_question_at_a_time_and_the_last_counts(editor: Page) -> None:
+    bodies: list[Any] = []
+    under_way, most = 0, 0
+
+    def follow(request: Any, change: int) -> None:
+        nonlocal under_way, most
+        if request.url.endswith("/igr/segment"):
+            under_way += change
+            most = max(most, under_way)
+            if change > 0:
+                bodies.append(request.post_data_json)
+
+    listeners = {"request": lambda request: follow(request, 1), "requestfinished": lambda request: follow(request, -1)}
+    for event, listener in listeners.items():
+        editor.on(event, listener)
+    for step in range(6):
+        click(editor, (SHIRT[0] + 5 * step, SHIRT[1]))
+    wait(editor, ".mask")
+    editor.wait_for_function(f"() => !{EDITOR}.asking")
+    for event, listener in listeners.items():
+        editor.remove_listener(event, listener)
+    assert most == 1 and len(bodies) < 6
+    assert bodies[-1]["points"] == marks(editor) and len(bodies[-1]["points"]["positive"]) == 6
+
+
+def test_without_a_segmenter_no_mask_is_left(editor: Page) -> None:
+    click(editor, SHIRT)
+    wait(editor, ".mask")
+    editor.evaluate(f"() => {{ const {{node}} = {EDITOR}; node.disconnectInput(node.findInputSlot('segmenter')); }}")
+    wait_for_status(editor, "Connect IGR Load Segmenter")
+    assert value(editor, "mask") is None
+
+
 def test_the_side_panel_leaves_the_editor_its_width(editor: Page) -> None:
     panel = f"""() => {{  // what the frontend does where its side panel is open at the start
         {EDITOR}.node.widgets.find((one) => one.name === 'editor').width = 900;
@@ -249,25 +322,34 @@ def test_the_workflow_carries_the_marks(editor: Page) -> None:
 
 
 def test_text_that_is_no_mark_is_told_and_kept(editor: Page) -> None:
-    for text in ("by hand", '{"box": 3}', '{"positive": [[5, 5]], "size": "large"}'):
+    bad = ("by hand", "5", "[1]", "null", '{"points": []}', '{"positive": ""}', '{"positive": [[5, 1e10]]}')
+    for text in (*bad, '{"box": 3}', '{"positive": [[5, 5]], "size": "large"}'):
+        with pytest.raises(IGRError):
+            parse_clicks(text)
         set_widget(editor, "IGRGarmentSegment", "points", "")
         wait(editor, ".seen.points === ''")
         set_widget(editor, "IGRGarmentSegment", "points", text)
         wait_for_status(editor, "cannot be read")
+        click(editor, SHIRT)
+        editor.keyboard.press("z")
         assert value(editor, "node.widgets.find((one) => one.name === 'points').value") == text
+        assert "cannot be read" in status(editor)
+    editor.keyboard.press("c")
+    assert "cannot be read" not in status(editor)
+    click(editor, SHIRT)
+    assert len(marks(editor)["positive"]) == 1
 
 
-def test_photos_of_loadimage_are_shown_and_others_after_a_run(page: Page, server: Server) -> None:
-    with Image.open(ROOT / "nodes" / "examples" / "upper.webp") as photo:
-        photo.resize((288, 384)).save(server.base / "input" / "clicked.png")
+def small_graph(page: Page, file: str) -> None:
+    """LoadImage, the segmenter and its preview; ImageInvert stands by."""
     close_dialogs(page)
-    script = """async (model) => {
+    script = """async ([model, file]) => {
         const {app} = window, {graph} = app;
         graph.clear();
         const [photo, flip, load, node, shown] = ["LoadImage", "ImageInvert", "IGRSegmenterLoad", "IGRGarmentSegment",
             "MaskPreview"].map((type) => window.LiteGraph.createNode(type));
         [photo, flip, load, node, shown].forEach((one, place) => { graph.add(one); one.pos = [400 * place, 200]; });
-        photo.widgets.find((one) => one.name === "image").value = "clicked.png";
+        photo.widgets.find((one) => one.name === "image").value = file;
         load.widgets[0].value = model;
         node.widgets.find((one) => one.name === "candidates").value = "merged";
         photo.connect(0, node, node.findInputSlot("person"));
@@ -275,7 +357,45 @@ def test_photos_of_loadimage_are_shown_and_others_after_a_run(page: Page, server
         load.connect(0, node, node.findInputSlot("segmenter"));
         node.connect(0, shown, 0);
     }"""
-    page.evaluate(script, DEMO)
+    page.evaluate(script, [DEMO, file])
+
+
+def run_again(page: Page, change: str) -> None:
+    """Change `candidates`, so that the node runs anew, and wait for the photo that the run gives."""
+    set_widget(page, "IGRGarmentSegment", "candidates", change)
+    before = value(page, "shown?.filename ?? null")
+    page.get_by_test_id("queue-button").click()
+    page.wait_for_function(f"(before) => ({EDITOR}.shown?.filename ?? before) !== before", arg=before)
+
+
+def shown_pixel(page: Page, point: tuple[int, int]) -> list[int]:
+    """Red, green, blue and alpha of the photo in the editor."""
+    script = f"""([x, y]) => {{
+        const {{photo}} = {EDITOR}, pen = new OffscreenCanvas(photo.naturalWidth, photo.naturalHeight).getContext("2d");
+        pen.drawImage(photo, 0, 0);
+        return [...pen.getImageData(x, y, 1, 1).data];
+    }}"""
+    return page.evaluate(script, list(point))
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_transparent_photos_are_shown_without_holes(page: Page, server: Server, suffix: str) -> None:
+    with Image.open(ROOT / "nodes" / "examples" / "upper.webp") as photo:
+        painted = photo.convert("RGB")
+    alpha = Image.new("L", painted.size, 255)
+    alpha.paste(0, (200, 300, 400, 600))  # as MaskEditor saves a painted garment
+    painted.putalpha(alpha)
+    painted.save(server.base / "input" / f"painted.{suffix}", lossless=True, exact=True)
+    small_graph(page, f"painted.{suffix}")
+    wait(page, ".photo?.naturalWidth === 576")
+    red, green, blue, opaque = shown_pixel(page, SHIRT)
+    assert opaque == 255 and max(abs(a - b) for a, b in zip((red, green, blue), painted.getpixel(SHIRT)[:3])) <= 2
+
+
+def test_photos_of_loadimage_are_shown_and_others_after_a_run(page: Page, server: Server) -> None:
+    with Image.open(ROOT / "nodes" / "examples" / "upper.webp") as photo:
+        photo.resize((288, 384)).save(server.base / "input" / "clicked.png")
+    small_graph(page, "clicked.png")
     wait(page, ".photo?.naturalWidth === 288")
     link = """() => {
         const [flip, node] = ["ImageInvert", "IGRGarmentSegment"].map(
@@ -285,6 +405,43 @@ def test_photos_of_loadimage_are_shown_and_others_after_a_run(page: Page, server
     page.evaluate(link)
     wait_for_status(page, "Run once to see the photo")
     set_widget(page, "IGRGarmentSegment", "points", '{"positive": [[144, 200]]}')
-    page.get_by_test_id("queue-button").click()
+    run_again(page, "best")
     wait(page, ".photo?.naturalWidth === 288")
     wait(page, ".mask")
+    assert "has changed" not in status(page)
+    page.evaluate(f"() => {{ {EDITOR}.photo.first = true; }}")
+    run_again(page, "largest")
+    page.wait_for_timeout(1000)  # the editor looks at the graph meanwhile
+    assert value(page, "photo.first") and value(page, "mask !== null") and "has changed" not in status(page)
+    click(page, (144, 260))
+    click(page, (144, 200), "right")
+    page.keyboard.press("Control+z")  # makes the node anew, and keeps what the run gave
+    wait(page, ".photo?.first === undefined && window.app")
+    wait(page, ".marks.positive.length === 2")
+    wait(page, ".photo?.naturalWidth === 288")
+    assert "has changed" not in status(page)
+    page.evaluate("async () => { await window.app.loadGraphData(window.app.graph.serialize()); }")
+    wait_for_status(page, "Run once to see the photo")
+    run_again(page, "smallest")
+    wait(page, ".mask")
+    assert "has changed" not in status(page)
+
+
+def test_inside_a_subgraph_a_run_shows_the_photo(page: Page, server: Server) -> None:
+    with Image.open(ROOT / "nodes" / "examples" / "upper.webp") as photo:
+        photo.resize((288, 384)).save(server.base / "input" / "clicked.png")
+    small_graph(page, "clicked.png")
+    wait(page, ".photo?.naturalWidth === 288")
+    wrap = """() => {
+        const {graph} = window.app, node = graph.nodes.find((one) => one.type === "IGRGarmentSegment");
+        const {subgraph} = graph.convertToSubgraph(new Set([node]));
+        window.inner = () => subgraph.nodes.find((one) => one.type === "IGRGarmentSegment").igrEditor;
+        window.inner().node.widgets.find((one) => one.name === "points").value = '{"positive": [[144, 200]]}';
+    }"""
+    page.evaluate(wrap)
+    page.wait_for_function("() => window.inner().status.textContent.includes('Run once to see the photo')")
+    page.get_by_test_id("queue-button").click()
+    page.wait_for_function("() => window.inner().photo?.naturalWidth === 288")
+    assert "does not see which segmenter" in page.evaluate("() => window.inner().status.textContent")
+    page.evaluate("() => { const {node} = window.inner(); node.disconnectInput(node.findInputSlot('person')); }")
+    page.wait_for_function("() => window.inner().status.textContent.includes('Connect a photo to person')")

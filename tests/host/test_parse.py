@@ -139,10 +139,8 @@ def test_a_long_batch_can_be_stopped(server: Server) -> None:
         time.sleep(0.02)
     time.sleep(2)
     server.post("/interrupt", {})
-    before = time.monotonic()
     with pytest.raises(PromptFailed, match="interrupted"):
         server.finish(running)
-    assert time.monotonic() - before < 30
     messages = dict(server.get(f"/history/{running}")[running]["status"]["messages"])
     assert messages["execution_interrupted"]["node_type"] == "IGRGarmentByCategory"
     assert server.run(by_category())["status"]["status_str"] == "success"

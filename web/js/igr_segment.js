@@ -1,5 +1,6 @@
 // Garment Segment's editor: the photo in the node, points and a box on it, and the mask that they give.
 // The marks are the node's `points` widget and nothing else, so the workflow carries them and runs without this file.
+// One file of over 400 lines, as the host loads each file below web/ as an extension of its own, whatever it holds.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 
@@ -10,37 +11,51 @@ const DRAG = 5; // screen pixels that make a box of a click
 const STEP = 4; // screen pixels of an arrow key
 const LOOK = 300; // milliseconds between looks at the graph: source, model, points set from elsewhere
 const RETRY = 1000;
+const LONG_PRESS = 500; // milliseconds that make "not this" of a touch
+const GLANCE = 512; // longest side at which a photo is looked through for transparency
+const ORDERS = new Map(); // marks' text -> order that they were set in, for editors that a graph's undo makes anew
+const MAX_ORDERS = 200;
 const KEEP = "#3ddc84", LEAVE = "#ff5252", BOX = "#ffd740", MASK = "rgba(64, 196, 255, 0.5)";
-const HINT = "Left click: keep. Right click: not this. Drag: box. Z undo, C clear, Del takes away the nearest.";
+const HINT =
+    "Click: keep. Right click, Shift+click, long press: not this. Drag: box. Z undo, C clear, Del takes the nearest.";
+const SWAPPED = "The photo has changed, the marks have not: C clears them.";
 
 const round = (value) => Math.round(value * 10) / 10;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
-/** The marks in a widget's text; what cannot be read is told, not overwritten. */
+/** The marks in a widget's text, by the rules of igr_core/clicks.py; what cannot be read is told, not overwritten. */
 function parseMarks(text) {
     const empty = { positive: [], negative: [], box: null, size: null };
     if (!text?.trim()) return { marks: empty, error: null };
     try {
         const data = JSON.parse(text);
-        const numbers = (given, count) => Array.isArray(given) && given.length === count && given.every(Number.isFinite);
+        const sound = (value) => Number.isFinite(value) && Math.abs(value) < 1e9;
+        const numbers = (given, count) => Array.isArray(given) && given.length === count && given.every(sound);
+        const points = (given) => Array.isArray(given) && given.every((point) => numbers(point, 2));
+        if (typeof data !== "object" || data === null || Array.isArray(data)) throw new Error();
+        if (Object.keys(data).some((name) => !Object.hasOwn(empty, name))) throw new Error();
         const marks = { ...empty, ...data };
-        if (![...marks.positive, ...marks.negative].every((point) => numbers(point, 2))) throw new Error();
+        if (!points(marks.positive) || !points(marks.negative)) throw new Error();
         if (marks.box !== null && !numbers(marks.box, 4)) throw new Error();
         if (marks.size !== null && !numbers(marks.size, 2)) throw new Error();
+        marks.size &&= marks.size.map(Math.round);
         return { marks, error: null };
     } catch {
         return { marks: empty, error: "The text in points cannot be read: C clears it." };
     }
 }
 
-/** The node that feeds an input, through Reroute nodes, and the output that it comes from; null where none is seen. */
+/**
+ * The node that feeds an input, through Reroute nodes, and the output that it comes from; null without a link. The node
+ * is null where it is not seen, as from inside a subgraph.
+ */
 function originOf(node, name) {
-    for (let depth = 0; node && depth < 20; depth++) {
+    for (let depth = 0; depth < 20; depth++) {
         const slot = node.inputs?.findIndex((input) => name === null || input.name === name) ?? -1;
         const link = slot < 0 ? null : node.getInputLink(slot);
-        const origin = link && node.graph?.getNodeById(link.origin_id);
-        if (!origin) return null;
-        if (origin.type !== "Reroute") return { node: origin, slot: link.origin_slot };
+        if (!link) return null;
+        const origin = node.graph?.getNodeById(link.origin_id) ?? null;
+        if (origin?.type !== "Reroute") return { node: origin, slot: link.origin_slot };
         node = origin;
         name = null;
     }
@@ -57,6 +72,43 @@ function fileOf(words, kind) {
     return { filename: path.pop(), subfolder: path.join("/"), type: found[2] ?? kind };
 }
 
+/** A picture of the host's as HTMLImageElement, or null where it cannot be shown. */
+function picture(address) {
+    return new Promise((resolve) => {
+        const found = new Image();
+        found.onload = () => resolve(found);
+        found.onerror = () => resolve(null);
+        found.src = api.apiURL(address);
+    });
+}
+
+/** A photo as the segmenter sees it: without transparency. */
+async function photoOf(image) {
+    if (image.type === "example") return picture(`/igr/example/${encodeURIComponent(image.filename)}`);
+    const address = `/view?${new URLSearchParams({ ...image, rand: Math.random() })}`;
+    const photo = await picture(address);
+    if (!photo || !hasHoles(photo)) return photo;
+    // The host makes this one anew and forgets how EXIF turns it, so that it is asked for only where it is needed.
+    const whole = await picture(`${address}&channel=rgb`);
+    const same = whole?.naturalWidth === photo.naturalWidth && whole.naturalHeight === photo.naturalHeight;
+    return same ? whole : photo;
+}
+
+function hasHoles(photo) {
+    const scale = Math.min(1, GLANCE / Math.max(photo.naturalWidth, photo.naturalHeight));
+    const sides = [photo.naturalWidth, photo.naturalHeight];
+    const [width, height] = sides.map((side) => Math.max(1, Math.round(side * scale)));
+    const pen = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    pen.drawImage(photo, 0, 0, width, height);
+    return pen.getImageData(0, 0, width, height).data.some((value, place) => place % 4 === 3 && value < 250);
+}
+
+/** What the last run gave the editor of a node, from where the frontend keeps it while the graph is made anew. */
+function remembered(node) {
+    const name = node.graph.isRootGraph === false ? `${node.graph.id}:${node.id}` : node.id;
+    return app.nodeOutputs?.[name]?.igr_photo?.[0] ?? null;
+}
+
 class Editor {
     constructor(node) {
         this.node = node;
@@ -64,12 +116,15 @@ class Editor {
         this.photo = null; // HTMLImageElement, once it is there
         this.mask = null;
         this.marks = parseMarks("").marks;
+        this.error = null; // why the widget's text is no marks
         this.order = []; // kinds of marks in the order that they were set, for undo
+        this.owner = null; // which photo the marks were set on, or first seen with
         this.cursor = null; // the keyboard's place on the photo
         this.drag = null;
         this.request = 0;
+        this.asking = false;
+        this.removed = false;
         this.told = ""; // about the last answer
-        this.note = ""; // about the photo, until the marks change
         this.seen = {};
         this.build();
         this.timer = setInterval(() => this.look(), LOOK);
@@ -110,67 +165,82 @@ class Editor {
     remove() {
         clearInterval(this.timer);
         this.observer.disconnect();
+        this.removed = true;
         this.request++;
     }
 
     // What the graph says ----------------------------------------------------------------------------------------
 
-    /** The photo as the route names it, or null where the graph names no file and nothing has run. */
-    source() {
-        const origin = originOf(this.node, "person");
-        const kind = origin?.node.comfyClass ?? origin?.node.type;
-        if (origin?.slot === 0 && kind === "LoadImage") return fileOf(valueOf(origin.node, "image"), "input");
-        if (origin?.slot === 0 && kind === "LoadImageOutput") return fileOf(valueOf(origin.node, "image"), "output");
-        if (origin?.slot === 0 && kind === "IGRExamplePerson") {
-            return { filename: valueOf(origin.node, "garment"), subfolder: "", type: "example" };
+    /**
+     * The photo as the route names it, and what tells it from others where its name does not; the image is null where
+     * the graph names no file and nothing has run.
+     */
+    source(origin) {
+        const kind = origin?.node?.comfyClass ?? origin?.node?.type;
+        const value = (name) => valueOf(origin.node, name);
+        let image = null;
+        if (origin?.slot === 0) {
+            if (kind === "LoadImage") image = fileOf(value("image"), "input");
+            if (kind === "LoadImageOutput") image = fileOf(value("image"), "output");
+            if (kind === "IGRExamplePerson") image = { filename: value("garment"), subfolder: "", type: "example" };
         }
-        return origin ? this.shown : null;
+        if (image || !origin || !this.shown) return { image };
+        const { content, ...file } = this.shown;
+        return { image: file, content };
     }
 
     /** Follow changes of photo, model, candidates and points, whoever made them. */
     look() {
         if (!this.node.graph || document.hidden) return;
-        const image = this.source();
+        this.shown ??= remembered(this.node);
+        const person = originOf(this.node, "person"), segmenter = originOf(this.node, "segmenter");
+        const { image, content } = this.source(person);
         const now = {
             image: JSON.stringify(image),
-            model: valueOf(originOf(this.node, "segmenter")?.node, "model"),
+            photo: content ?? JSON.stringify(image),
+            linked: Boolean(person),
+            model: segmenter ? valueOf(segmenter.node, "model") ?? "" : null, // "" where it is not seen
             candidates: valueOf(this.node, "candidates"),
             points: valueOf(this.node, "points"),
         };
-        const before = this.seen;
-        if (Object.keys(now).every((name) => now[name] === before[name])) return;
+        const moved = Object.keys(now).filter((name) => now[name] !== this.seen[name]);
+        if (!moved.length) return;
         this.seen = now;
-        if (now.points !== before.points) this.read(now.points);
-        if (now.image !== before.image) this.load(image, before.image !== undefined);
-        else this.refresh();
+        if (moved.includes("points")) this.read(now.points);
+        // Each run gives the photo a new name: one that is there already stays.
+        if (moved.includes("photo") || (moved.includes("image") && !this.photo)) this.load(image);
+        else if (["model", "candidates", "points"].some((name) => moved.includes(name))) this.refresh();
+        else this.draw();
     }
 
     read(text) {
         const { marks, error } = parseMarks(text);
         this.marks = marks;
+        this.error = error;
+        this.owner = null;
         this.order = [...marks.positive.map(() => "positive"), ...marks.negative.map(() => "negative")];
         if (marks.box) this.order.push("box");
-        this.note = "";
-        this.say(error ?? "");
+        this.order = [...(ORDERS.get(text) ?? this.order)];
+        this.told = "";
     }
 
-    load(image, swapped) {
+    async load(image) {
+        this.request++; // no answer about the photo before counts any more
         this.photo = this.mask = null;
-        this.note = this.told = "";
-        if (!image) return this.draw();
-        const words = new URLSearchParams({ ...image, rand: Math.random() });
-        const address = image.type === "example"
-            ? `/igr/example/${encodeURIComponent(image.filename)}` : `/view?${words}`;
-        const photo = new Image();
-        photo.onload = () => {
-            if (JSON.stringify(image) !== this.seen.image) return;
-            this.photo = photo;
-            if (swapped && this.order.length) this.note = "The photo has changed, the marks have not: C clears them.";
-            this.refresh();
-        };
-        photo.onerror = () => this.say("The photo cannot be shown: choose it again in LoadImage.");
-        photo.src = api.apiURL(address);
+        this.told = "";
         this.draw();
+        if (!image) return;
+        const wanted = this.seen.image;
+        const photo = await photoOf(image);
+        if (wanted !== this.seen.image || this.removed) return;
+        this.photo = photo;
+        if (photo) this.refresh();
+        else this.say("The photo cannot be shown: choose it again in LoadImage, or run again.");
+    }
+
+    /** Whether the marks were set on another photo, of whatever size. */
+    get swapped() {
+        return Boolean(this.order.length && this.photo && this.owner !== null && this.owner !== this.seen.photo);
     }
 
     /** Whether the marks were set on a photo of another size. */
@@ -187,22 +257,33 @@ class Editor {
 
     // Marks ------------------------------------------------------------------------------------------------------
 
-    /** Put the marks into the widget, where the workflow keeps them. */
+    /** Put the marks into the widget, where the workflow keeps them, as one step of the graph's undo. */
     write() {
         const { positive, negative, box } = this.marks;
         const size = this.photo ? [this.photo.naturalWidth, this.photo.naturalHeight] : this.marks.size;
         this.marks.size = size;
         const widget = this.node.widgets.find((one) => one.name === "points");
-        widget.value = this.order.length ? JSON.stringify({ positive, negative, box, size }) : "";
-        widget.callback?.(widget.value);
-        this.seen.points = widget.value;
-        this.node.graph?.change?.();
-        this.note = this.told = "";
+        const text = this.order.length ? JSON.stringify({ positive, negative, box, size }) : "";
+        this.seen.points = text;
+        ORDERS.delete(text);
+        ORDERS.set(text, [...this.order]);
+        if (ORDERS.size > MAX_ORDERS) ORDERS.delete(ORDERS.keys().next().value);
+        app.canvas?.emitBeforeChange?.();
+        try {
+            widget.value = text;
+            widget.callback?.(text);
+            this.node.graph?.change?.();
+        } finally {
+            app.canvas?.emitAfterChange?.();
+        }
+        this.owner = this.photo ? this.seen.photo : null;
+        this.error = null;
+        this.told = "";
         this.refresh();
     }
 
     add(kind, value) {
-        if (this.strange) return this.say(this.strangeness());
+        if (this.error || this.strange) return this.draw(); // which says so
         const { positive, negative } = this.marks;
         if (kind !== "box" && positive.length + negative.length >= MAX_POINTS) {
             return this.say(`There are ${MAX_POINTS} points already: take some back with Z or Del.`);
@@ -274,7 +355,9 @@ class Editor {
         const start = this.photo && this.at(event);
         if (!start) return this.photo && this.say("That is outside the photo.");
         this.canvas.setPointerCapture(event.pointerId);
-        this.drag = { start, end: start, x: event.clientX, y: event.clientY, button: event.button, far: false };
+        const leave = event.button === 2 || event.shiftKey || event.ctrlKey; // Ctrl+click is macOS's right click
+        const { clientX: x, clientY: y, timeStamp: since } = event;
+        this.drag = { start, end: start, x, y, since, leave, far: false };
     }
 
     move(event) {
@@ -294,7 +377,9 @@ class Editor {
         event.stopPropagation();
         const [left, right] = [drag.start[0], drag.end[0]].sort((a, b) => a - b);
         const [top, bottom] = [drag.start[1], drag.end[1]].sort((a, b) => a - b);
-        if (!drag.far || drag.button === 2) this.add(drag.button === 2 ? "negative" : "positive", drag.start);
+        const held = !drag.far && event.pointerType === "touch" && event.timeStamp - drag.since > LONG_PRESS;
+        if (drag.leave || held) this.add("negative", drag.start);
+        else if (!drag.far) this.add("positive", drag.start);
         else if (right - left >= 1 && bottom - top >= 1) this.add("box", [left, top, right, bottom]);
         else this.draw();
     }
@@ -303,7 +388,7 @@ class Editor {
         const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
         const key = event.key.toLowerCase();
         const plain = !event.altKey && !event.metaKey && !event.ctrlKey;
-        if (key === "z" && !event.shiftKey) this.undo();
+        if (key === "z" && plain && !event.shiftKey) this.undo(); // with Ctrl it is the graph's
         else if (key === "c" && plain) this.clear();
         else if (key === "delete" || key === "backspace") this.takeNearest();
         else if (step && this.photo) this.walk(step, event.shiftKey ? 5 : 1);
@@ -326,42 +411,53 @@ class Editor {
 
     // Mask -------------------------------------------------------------------------------------------------------
 
-    /** Ask for the mask of the marks; the last question counts. */
+    /** Have the mask follow the marks: one question at a time, and after it the newest one. */
     async refresh() {
         const turn = ++this.request;
-        this.draw();
+        if (this.photo) this.owner ??= this.seen.photo;
         const { positive, box } = this.marks;
         if (!this.photo || this.strange || (!positive.length && !box)) {
             this.mask = null;
             return this.draw();
         }
-        if (!this.seen.model) return this.say("Connect IGR Load Segmenter to see the mask.");
+        if (!this.seen.model) {
+            this.mask = null;
+            return this.say(this.seen.model === null ? "Connect IGR Load Segmenter to see the mask."
+                : "The editor does not see which segmenter is connected: the mask comes with a Run.");
+        }
         if (!this.mask) this.say("Reading the photo…");
+        this.draw();
+        if (this.asking) return;
+        this.asking = true;
+        try {
+            await this.ask(turn);
+        } finally {
+            this.asking = false;
+        }
+        if (turn !== this.request && !this.removed) this.refresh();
+    }
+
+    async ask(turn) {
         const body = JSON.stringify({
             model: this.seen.model, image: JSON.parse(this.seen.image), points: this.marks,
             candidates: this.seen.candidates ?? "best",
         });
-        let answer;
+        let answer, given;
         try {
             const headers = { "Content-Type": "application/json" };
             answer = await api.fetchApi("/igr/segment", { method: "POST", headers, body });
+            given = answer.ok ? await createImageBitmap(await answer.blob()) : await answer.json().catch(() => null);
         } catch {
             return turn === this.request && this.say("ComfyUI does not answer.");
         }
         if (turn !== this.request) return;
         if (!answer.ok) {
-            const told = (await answer.json().catch(() => null))?.error ?? "ComfyUI cannot make the mask.";
-            if (turn !== this.request) return;
-            this.say(told);
             if (answer.status === 429) setTimeout(() => turn === this.request && this.refresh(), RETRY);
             else this.mask = null;
-            return this.draw();
+            return this.say(given?.error ?? "ComfyUI cannot make the mask.");
         }
-        const mask = await createImageBitmap(await answer.blob());
-        if (turn !== this.request) return;
-        this.mask = mask;
+        this.mask = given;
         this.say(answer.headers.get("X-IGR-Scores") ?? "");
-        this.draw();
     }
 
     strangeness() {
@@ -378,10 +474,11 @@ class Editor {
     draw() {
         const { canvas } = this, ratio = window.devicePixelRatio || 1;
         const width = canvas.clientWidth, height = canvas.clientHeight;
-        let told = this.strange ? this.strangeness() : [this.note, this.told].filter(Boolean).join(" ");
+        let told = [this.swapped && SWAPPED, this.told].filter(Boolean).join(" ");
+        if (this.error || this.strange) told = this.error ?? this.strangeness();
         if (!this.photo && !told) {
-            told = originOf(this.node, "person")
-                ? "Run once to see the photo: it does not come from LoadImage." : "Connect a photo to person.";
+            if (this.seen.linked === false) told = "Connect a photo to person.";
+            else if (this.seen.image === "null") told = "Run once to see the photo: its file is not known here.";
         }
         this.status.textContent = told;
         if (!width || !height) return;
@@ -395,7 +492,7 @@ class Editor {
         pen.drawImage(this.photo, left, top, across, down);
         if (this.mask) pen.drawImage(this.tinted(), left, top, across, down);
         const onCanvas = ([x, y]) => [left + (x + 0.5) * scale, top + (y + 0.5) * scale];
-        const box = this.drag?.far && this.drag.button === 0 ? [...this.drag.start, ...this.drag.end] : this.marks.box;
+        const box = this.drag?.far && !this.drag.leave ? [...this.drag.start, ...this.drag.end] : this.marks.box;
         if (box) {
             const [x, y] = onCanvas(box), [right, bottom] = onCanvas(box.slice(2));
             pen.strokeStyle = BOX;
