@@ -204,6 +204,7 @@ def poor_notes(canvas: Canvas) -> list[str]:
 
 def test_the_workflows_are_those_of_the_template_browser() -> None:
     assert [path.stem for path in sorted((ROOT / "workflows").glob("*.json"))] == list(WORKFLOWS)
+    assert [path.stem for path in sorted((ROOT / "workflows").glob("*.jpg"))] == list(WORKFLOWS)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

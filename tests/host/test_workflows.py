@@ -166,7 +166,9 @@ def test_the_mask_of_a_word_becomes_a_garment(server: Server) -> None:
     graph = with_inputs(graph, kinds["IGRGarmentView"], mask=[kinds["IGRExamplePerson"], 1])
     kept = _upstream(graph, [kinds["SaveImage"]])
     assert not {"SAM3_Detect", "CheckpointLoaderSimple"} & {graph[name]["class_type"] for name in kept}
-    assert covered(saved(server, {name: graph[name] for name in kept})["garment"][0]) > 0.1
+    garment = saved(server, {name: graph[name] for name in kept})["garment"][0]
+    assert covered(garment) > 0.1
+    write_thumbnail("mask_sam3", [example("upper"), garment])
 
 
 def _upstream(graph: Graph, ends: list[str]) -> set[str]:
