@@ -23,7 +23,18 @@ from igr_core.networks import build_image_encoder
 from .command import choose_device, one_sentence
 from .data.drawn import DrawnPairs
 from .fits import check_seeds
-from .part_training import PartTraining, changed, log_scores, save_part, train_part
+from .part_training import (
+    DataOption,
+    DeviceOption,
+    HeldOutOption,
+    PartTraining,
+    RunOption,
+    StepsOption,
+    changed,
+    log_scores,
+    save_part,
+    train_part,
+)
 from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
 
 DEMO_ENCODER = ImageEncoderConfig(
@@ -277,11 +288,11 @@ def _share(hits: Tensor) -> float:
 @one_sentence()
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file with the entries of ImageEncoderTraining.")],
-    run: Annotated[str | None, typer.Option(help="Run folder, instead of the config's.")] = None,
-    data: Annotated[str | None, typer.Option(help="Drawn pairs, instead of the config's.")] = None,
-    held_out: Annotated[str | None, typer.Option(help="Held-out drawn pairs, instead of the config's.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")] = None,
-    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 …")] = "auto",
+    run: RunOption = None,
+    data: DataOption = None,
+    held_out: HeldOutOption = None,
+    steps: StepsOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train the small image encoder of CONFIG; a run that was stopped goes on from its last checkpoint."""
     settings = changed(load_config(ImageEncoderTraining, config), run=run, data=data, held_out=held_out, steps=steps)

@@ -24,7 +24,17 @@ from .model_folder import training_summary
 from .parser import CELL, ParserShape, build_parser, save_parser
 from .parser_labels import atr_labels, label_shares, mirrored
 from .parser_scores import confusion, label_overlaps, parser_scores
-from .part_training import PartTraining, changed, log_scores, train_part
+from .part_training import (
+    DataOption,
+    DeviceOption,
+    HeldOutOption,
+    PartTraining,
+    RunOption,
+    StepsOption,
+    changed,
+    log_scores,
+    train_part,
+)
 from .photos import normalise, recoloured
 from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
 
@@ -145,11 +155,11 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 @one_sentence()
 def train_command(
     config: Annotated[Path, typer.Argument(help="YAML file with the entries of ParserTraining.")],
-    run: Annotated[str | None, typer.Option(help="Run folder, instead of the config's.")] = None,
-    data: Annotated[str | None, typer.Option(help="Folder of photos, instead of the config's.")] = None,
-    held_out: Annotated[str | None, typer.Option(help="Folder of held-out photos, instead of the config's.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")] = None,
-    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 …")] = "auto",
+    run: RunOption = None,
+    data: DataOption = None,
+    held_out: HeldOutOption = None,
+    steps: StepsOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train the small human parser of CONFIG; a run that was stopped goes on from its last checkpoint."""
     settings = changed(load_config(ParserTraining, config), run=run, data=data, held_out=held_out, steps=steps)

@@ -20,7 +20,17 @@ from .data.drawn import HELD_OUT_START
 from .data.parsed import ParsedPhotos, draw_parsed
 from .held_out import told_overlaps
 from .model_folder import training_summary
-from .part_training import PartTraining, changed, log_scores, train_part
+from .part_training import (
+    DataOption,
+    DeviceOption,
+    HeldOutOption,
+    PartTraining,
+    RunOption,
+    StepsOption,
+    changed,
+    log_scores,
+    train_part,
+)
 from .photos import normalise, recoloured
 from .prompts import ASKED, boxes, clicks, label_shares, pick_regions, rough_masks
 from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
@@ -209,11 +219,11 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 @one_sentence()
 def train_command(
     config: Annotated[Path, typer.Argument(help="YAML file with the entries of SegmenterTraining.")],
-    run: Annotated[str | None, typer.Option(help="Run folder, instead of the config's.")] = None,
-    data: Annotated[str | None, typer.Option(help="Folder of photos, instead of the config's.")] = None,
-    held_out: Annotated[str | None, typer.Option(help="Folder of held-out photos, instead of the config's.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")] = None,
-    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 …")] = "auto",
+    run: RunOption = None,
+    data: DataOption = None,
+    held_out: HeldOutOption = None,
+    steps: StepsOption = None,
+    device: DeviceOption = "auto",
 ) -> None:
     """Train the small SAM 2 of CONFIG; a run that was stopped goes on from its last checkpoint."""
     settings = changed(load_config(SegmenterTraining, config), run=run, data=data, held_out=held_out, steps=steps)

@@ -82,6 +82,20 @@ class Server:
         """Queue a graph and give its id."""
         return self.post("/prompt", {"prompt": graph, "client_id": uuid.uuid4().hex})["prompt_id"]
 
+    def interrupt(self, graph: Graph, seconds: float) -> str:
+        """Run a graph, stop it so many seconds after it has begun, and give the type of the node that it stopped in."""
+        prompt = self.start(graph)
+        while not self.get("/queue")["queue_running"]:
+            time.sleep(0.02)
+        time.sleep(seconds)
+        self.post("/interrupt", {})
+        try:
+            self.finish(prompt)
+        except PromptFailed:
+            messages = dict(self.get(f"/history/{prompt}")[prompt]["status"]["messages"])
+            return messages["execution_interrupted"]["node_type"]
+        raise AssertionError("the graph ended before it could be stopped")
+
     def finish(self, prompt: str) -> dict[str, Any]:
         """Wait for a graph and give its history; raises PromptFailed with node and reason."""
         end = time.monotonic() + RUN_SECONDS

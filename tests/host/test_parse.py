@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -134,15 +133,7 @@ def test_auto_refuses_a_batch_of_several_categories(server: Server) -> None:
 def test_a_long_batch_can_be_stopped(server: Server) -> None:
     graph = by_category(segmenter=True)
     graph["many"] = node("RepeatImageBatch", image=["person", 0], amount=64)
-    running = server.start(with_inputs(graph, "parse", person=["many", 0]))
-    while not server.get("/queue")["queue_running"]:
-        time.sleep(0.02)
-    time.sleep(2)
-    server.post("/interrupt", {})
-    with pytest.raises(PromptFailed, match="interrupted"):
-        server.finish(running)
-    messages = dict(server.get(f"/history/{running}")[running]["status"]["messages"])
-    assert messages["execution_interrupted"]["node_type"] == "IGRGarmentByCategory"
+    assert server.interrupt(with_inputs(graph, "parse", person=["many", 0]), seconds=2) == "IGRGarmentByCategory"
     assert server.run(by_category())["status"]["status_str"] == "success"
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
 
 from igr_core.config import ImageEncoderConfig, from_json
 from igr_core.errors import IGRError
 from igr_core.image_encoder import preprocess
 from igr_core.networks import build_image_encoder
+from tests.training.stopping import logged, stopped_at_call
 from training import train_image_encoder
 from training.data.drawn import HELD_OUT_START, DrawConfig, draw_shards
 from training.run import load_config, parameter_count
@@ -57,31 +57,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> ImageEncoderTraining:
     )
 
 
-def _rows(run: Path) -> list[str]:
-    return [row for row in (run / "metrics.csv").read_text().splitlines() if "seconds" not in row]
-
-
-def test_killed_run_goes_on_as_if_it_had_not_been(
-    tiny: ImageEncoderTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_run_goes_on_as_if_it_had_not_been(tiny: ImageEncoderTraining, tmp_path: Path) -> None:
     whole, parts = (replace(tiny, run=str(tmp_path / name)) for name in ("whole", "parts"))
     train(whole)
-    real = train_image_encoder.encoder_loss
-    calls = 0
-
-    def killed(*arguments: object) -> dict[str, Tensor]:
-        nonlocal calls
-        calls += 1
-        if calls == 4:
-            raise KeyboardInterrupt
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(train_image_encoder, "encoder_loss", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with stopped_at_call(train_image_encoder, "encoder_loss", 4):
         train(parts)
-    monkeypatch.setattr(train_image_encoder, "encoder_loss", real)
     train(parts)
-    assert _rows(tmp_path / "parts") == _rows(tmp_path / "whole")
+    assert logged(tmp_path / "parts") == logged(tmp_path / "whole")
     one, other = (load_file(tmp_path / name / "image_encoder.safetensors") for name in ("whole", "parts"))
     assert all(torch.equal(one[key], other[key]) for key in one)
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from igr_core.errors import IGRError
 from igr_core.labels import ATR, FASHN
 from igr_core.parsing import HumanParser, ParserInput
+from tests.training.stopping import logged, stopped_at_call
 from training import train_parser
 from training.held_out import held_out_photos
 from training.parser import ParserShape, build_parser
@@ -54,28 +55,12 @@ def trained(tiny: ParserTraining, tmp_path_factory: pytest.TempPathFactory) -> P
     return train(replace(tiny, run=str(tmp_path_factory.mktemp("run"))))
 
 
-def _rows(run: Path) -> list[str]:
-    return [row for row in (run / "metrics.csv").read_text().splitlines() if "seconds" not in row]
-
-
-def test_killed_run_goes_on_as_if_it_had_not_been(
-    tiny: ParserTraining, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = 0
-
-    def killed(*arguments: object) -> dict[str, Tensor]:
-        nonlocal calls
-        calls += 1
-        if calls == 4:
-            raise KeyboardInterrupt
-        return parser_loss(*arguments)  # type: ignore[arg-type]
-
+def test_killed_run_goes_on_as_if_it_had_not_been(tiny: ParserTraining, trained: Path, tmp_path: Path) -> None:
     parts = replace(tiny, run=str(tmp_path))
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(train_parser, "parser_loss", killed)
+    with stopped_at_call(train_parser, "parser_loss", 4):
         train(parts)
     folder = train(parts)
-    assert _rows(tmp_path) == _rows(trained.parent)
+    assert logged(tmp_path) == logged(trained.parent)
     one, other = (load_file(path / "model.safetensors") for path in (folder, trained))
     assert all(torch.equal(one[name], other[name]) for name in one)
 

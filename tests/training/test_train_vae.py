@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
 
 from igr_core.config import VAEConfig, from_json
 from igr_core.errors import IGRError
 from igr_core.networks import build_vae
+from tests.training.stopping import logged, stopped_at_call
 from training import train_vae
 from training.data.drawn import DrawConfig, DrawnPairs, draw_shards
 from training.run import load_config, parameter_count
@@ -41,31 +41,16 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> VAETraining:
     )
 
 
-def _rows(run: Path) -> list[str]:
-    return [row for row in (run / "metrics.csv").read_text().splitlines() if "seconds" not in row]
-
-
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_killed_run_goes_on_as_if_it_had_not_been(
-    tiny: VAETraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
-) -> None:
+def test_killed_run_goes_on_as_if_it_had_not_been(tiny: VAETraining, tmp_path: Path, optimizer: str) -> None:
     whole = replace(tiny, run=str(tmp_path / "whole"), optimizer=optimizer)
     parts = replace(whole, run=str(tmp_path / "parts"))
     train(whole)
-    real = train_vae.sample_batch
-
-    def killed(pairs: DrawnPairs, config: VAETraining, step: int) -> Tensor:
-        if step == 3:
-            raise KeyboardInterrupt
-        return real(pairs, config, step)
-
-    monkeypatch.setattr(train_vae, "sample_batch", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with stopped_at_call(train_vae, "sample_batch", 4):
         train(parts)
-    monkeypatch.setattr(train_vae, "sample_batch", real)
     torch.rand(7)
     train(parts)
-    assert _rows(tmp_path / "parts") == _rows(tmp_path / "whole")
+    assert logged(tmp_path / "parts") == logged(tmp_path / "whole")
     one, other = (load_file(tmp_path / name / "vae.safetensors") for name in ("whole", "parts"))
     assert all(torch.equal(one[key], other[key]) for key in one)
 
