@@ -199,8 +199,19 @@ def output_root() -> Path:
 
 def _after_click() -> None:
     """Wait for a click under way to end; those that follow find that a graph is running."""
-    with TURN:
+    with turn():
         pass
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Hold TURN in a graph, which can be stopped while it waits for a click."""
+    while not TURN.acquire(timeout=0.2):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+    try:
+        yield
+    finally:
+        TURN.release()
 
 
 # Networks --------------------------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ def refine(
     clean, found = [], []
     for number, (photo, mask) in enumerate(zip(photos.split(1), masks.split(1), strict=True)):
         show(number)
-        with STORE.turn:
+        with host.turn():
             embedding = STORE.embedding(segmenter, photo)
             done = refine_mask(mask.cpu(), lambda prompt, embedding=embedding: segmenter.masks(embedding, prompt))
         clean.append(done.mask)

@@ -155,7 +155,7 @@ def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box:
         raise IGRError(f"The points belong to one photo, but {count} are connected: send them one at a time.")
     if len(roughs) not in (0, 1, count):
         raise IGRError(f"There are {len(roughs)} rough masks but {count} photos: give one per photo, or one.")
-    boxes = [None] * count if box is None else boxes_of_photos(box, count, size)
+    boxes = [None] * count if box is None or clicks.box else boxes_of_photos(box, count, size)
     prompts = []
     for number in range(count):
         rough = roughs[number if len(roughs) > 1 else 0] if roughs else None
@@ -183,7 +183,7 @@ def segment(
     masks, told = [], []
     for number, (photo, prompt) in enumerate(zip(photos.split(1), prompts, strict=True)):
         show(number)
-        with STORE.turn:
+        with host.turn():
             found, scores = segmenter.masks(STORE.embedding(segmenter, photo), prompt)
         masks.append(choose(found, scores, candidates))
         words = describe(found, scores, masks[-1])

@@ -1,7 +1,7 @@
 """Put what was measured into the pages that tell of it: `python -m training.results`.
 
 `training/results/` keeps the JSON of Table 2 over training seeds, of experiments (`make eval`) and of spoiled masks, so
-that no number of theirs is typed by hand, and a test can write those tables again.
+that no number of their tables is typed by hand, and a test can write those tables again.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from igr_core.candidates import choose
+from igr_core.clicks import Clicks
 from igr_core.segmenter import Point, Prompt, Segmenter, deepest_point
 
 from .data.synthetic import corrupt_mask
@@ -43,7 +44,9 @@ def prompt(name: str, one: HeldOut) -> Prompt:
         return Prompt((deepest_point(as_mask(one.mask)),))
     if name == "random_click":
         return Prompt((random_point(one.mask, one.seed),))
-    return Prompt(box=tight_box(one.mask)) if name == "box" else Prompt(mask=as_mask(rough_mask(one)))
+    if name == "box":
+        return Prompt(box=tight_box(one.mask))
+    return Clicks().prompt(one.photo.size, as_mask(rough_mask(one)))
 
 
 def all_scores(

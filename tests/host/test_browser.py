@@ -101,7 +101,11 @@ def test_help_is_a_click_away(page: Page, name: str) -> None:
     if UPDATE and name not in SHOWN_AT_WORK:
         (ROOT / "web" / "docs" / "img").mkdir(exist_ok=True)
         shoot_node(page, ROOT / "web" / "docs" / "img" / f"{name}.png")
-    page.evaluate("() => window.app.canvas.selectNode(window.app.graph.nodes[0])")
+    select = """() => {  // again, should the frontend have been busy with the node before
+        window.app.canvas.selectNode(window.app.graph.nodes[0]);
+        return document.querySelector("[data-testid=info-button]") !== null;
+    }"""
+    page.wait_for_function(select, polling=500)
     page.get_by_test_id("info-button").click()
     text = (ROOT / "web" / "docs" / f"{name}.md").read_text(encoding="utf-8")
     sentence = next(line for line in text.splitlines() if line and not line.startswith(("#", "!", "|")))

@@ -104,6 +104,13 @@ def test_every_photo_of_a_batch_has_boxes_of_its_own(server: Server) -> None:
         server.run(detected([[BOX, other], []], person=["many", 0]) | batch)
 
 
+def test_a_drawn_box_goes_before_one_that_is_no_good(server: Server) -> None:
+    points = '{"box": [10, 10, 90, 90]}'
+    away = {"x": 900, "y": 900, "width": 50, "height": 50}
+    given = mask_of(server, detected([[away]], points=points))
+    assert differing(given, own_mask(server, "largest", points)) < 1e-3
+
+
 def test_a_long_batch_can_be_stopped(server: Server) -> None:
     graph = detected({"x": 30, "y": 40, "width": 80, "height": 90}, person=["many", 0])
     graph["small"] = node(

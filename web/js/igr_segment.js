@@ -11,6 +11,7 @@ const DRAG = 5; // screen pixels that make a box of a click
 const STEP = 4; // screen pixels of an arrow key
 const LOOK = 300; // milliseconds between looks at the graph: source, model, points set from elsewhere
 const RETRY = 1000;
+const PATIENCE = 180_000; // milliseconds for an answer: a large SAM 2 on a CPU may take a minute
 const LONG_PRESS = 500; // milliseconds that make "not this" of a touch
 const GLANCE = 512; // longest side at which a photo is looked through for transparency
 const ORDERS = new Map(); // marks' text -> order that they were set in, for editors that a graph's undo makes anew
@@ -127,7 +128,14 @@ class Editor {
         this.told = ""; // about the last answer
         this.seen = {};
         this.build();
+    }
+
+    /** Begin to look at the graph; a node that is only made to be copied never comes into one. */
+    start() {
+        this.removed = false;
+        clearInterval(this.timer);
         this.timer = setInterval(() => this.look(), LOOK);
+        this.observer.observe(this.canvas);
     }
 
     build() {
@@ -159,7 +167,6 @@ class Editor {
         on("blur", () => { this.cursor = null; this.draw(); });
         on("wheel", (event) => app.canvas?.processMouseWheel?.(event));
         this.observer = new ResizeObserver(() => this.draw());
-        this.observer.observe(this.canvas);
     }
 
     remove() {
@@ -167,6 +174,7 @@ class Editor {
         this.observer.disconnect();
         this.removed = true;
         this.request++;
+        this.stopAsking?.();
     }
 
     // What the graph says ----------------------------------------------------------------------------------------
@@ -209,7 +217,7 @@ class Editor {
         if (moved.includes("points")) this.read(now.points);
         // Each run gives the photo a new name: one that is there already stays.
         if (moved.includes("photo") || (moved.includes("image") && !this.photo)) this.load(image);
-        else if (["model", "candidates", "points"].some((name) => moved.includes(name))) this.refresh();
+        else if (["model", "candidates", "points"].some((name) => moved.includes(name)) || !this.mask) this.refresh();
         else this.draw();
     }
 
@@ -217,15 +225,17 @@ class Editor {
         const { marks, error } = parseMarks(text);
         this.marks = marks;
         this.error = error;
-        this.owner = null;
+        const kept = ORDERS.get(text);
+        this.owner = kept?.owner ?? null;
         this.order = [...marks.positive.map(() => "positive"), ...marks.negative.map(() => "negative")];
         if (marks.box) this.order.push("box");
-        this.order = [...(ORDERS.get(text) ?? this.order)];
+        if (kept) this.order = [...kept.order];
         this.told = "";
     }
 
     async load(image) {
         this.request++; // no answer about the photo before counts any more
+        this.stopAsking?.();
         this.photo = this.mask = null;
         this.told = "";
         this.draw();
@@ -266,7 +276,8 @@ class Editor {
         const text = this.order.length ? JSON.stringify({ positive, negative, box, size }) : "";
         this.seen.points = text;
         ORDERS.delete(text);
-        ORDERS.set(text, [...this.order]);
+        this.owner = this.photo ? this.seen.photo : null;
+        ORDERS.set(text, { order: [...this.order], owner: this.owner });
         if (ORDERS.size > MAX_ORDERS) ORDERS.delete(ORDERS.keys().next().value);
         app.canvas?.emitBeforeChange?.();
         try {
@@ -276,7 +287,6 @@ class Editor {
         } finally {
             app.canvas?.emitAfterChange?.();
         }
-        this.owner = this.photo ? this.seen.photo : null;
         this.error = null;
         this.told = "";
         this.refresh();
@@ -297,6 +307,7 @@ class Editor {
     }
 
     undo() {
+        if (this.strange) return this.draw(); // as what is left would count as set on this photo
         const kind = this.order.pop();
         if (kind === "box") this.marks.box = null;
         else if (kind) this.marks[kind].pop();
@@ -311,6 +322,7 @@ class Editor {
 
     /** Take away the point that is nearest to the pointer or the keyboard's place. */
     takeNearest() {
+        if (this.strange) return this.draw();
         const at = this.cursor ?? this.pointer;
         if (!at) return this.undo();
         const all = ["positive", "negative"].flatMap((kind) =>
@@ -347,7 +359,7 @@ class Editor {
     }
 
     press(event) {
-        if (event.button === 1) return;
+        if (event.button === 1 || !event.isPrimary) return; // a second finger marks nothing
         event.preventDefault();
         event.stopPropagation();
         this.canvas.focus({ preventScroll: true });
@@ -361,7 +373,7 @@ class Editor {
     }
 
     move(event) {
-        if (!this.photo) return;
+        if (!this.photo || !event.isPrimary) return;
         this.pointer = this.at(event);
         if (!this.drag) return;
         event.stopPropagation();
@@ -371,6 +383,7 @@ class Editor {
     }
 
     release(event) {
+        if (!event.isPrimary) return;
         const drag = this.drag;
         this.drag = null;
         if (!drag) return;
@@ -442,13 +455,18 @@ class Editor {
             model: this.seen.model, image: JSON.parse(this.seen.image), points: this.marks,
             candidates: this.seen.candidates ?? "best",
         });
+        const stop = new AbortController();
+        this.stopAsking = () => stop.abort();
+        const patience = setTimeout(this.stopAsking, PATIENCE);
         let answer, given;
         try {
             const headers = { "Content-Type": "application/json" };
-            answer = await api.fetchApi("/igr/segment", { method: "POST", headers, body });
+            answer = await api.fetchApi("/igr/segment", { method: "POST", headers, body, signal: stop.signal });
             given = answer.ok ? await createImageBitmap(await answer.blob()) : await answer.json().catch(() => null);
         } catch {
             return turn === this.request && this.say("ComfyUI does not answer.");
+        } finally {
+            clearTimeout(patience);
         }
         if (turn !== this.request) return;
         if (!answer.ok) {
@@ -560,7 +578,11 @@ app.registerExtension({
         // The frontend's side panel writes its own width here, which would then be the width in the node, too.
         Object.defineProperty(widget, "width", { get: () => undefined, set: () => {}, configurable: true });
         node.igrEditor = editor;
-        const { onExecuted, onRemoved } = node;
+        const { onAdded, onExecuted, onRemoved } = node;
+        node.onAdded = function () {
+            onAdded?.apply(this, arguments);
+            editor.start();
+        };
         node.onExecuted = function (output) {
             onExecuted?.apply(this, arguments);
             editor.ran(output);
