@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
-import typer
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -69,13 +68,6 @@ class PartTraining:
 
 FREE = frozenset({"run", "held_out", "log_every", "save_every", "validate_every", "validation_pairs", "keep"})
 """Entries that may change when a run goes on: none of them changes what a step computes."""
-
-# Options that the commands of all parts share.
-RunOption = Annotated[str | None, typer.Option(help="Run folder, instead of the config's.")]
-DataOption = Annotated[str | None, typer.Option(help="Folder of what is trained on, instead of the config's.")]
-HeldOutOption = Annotated[str | None, typer.Option(help="Folder of what is measured on, instead of the config's.")]
-StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")]
-DeviceOption = Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 …")]
 
 C = TypeVar("C", bound=PartTraining)
 

@@ -20,21 +20,11 @@ from igr_core.geometry import crop_garment, mask_box
 from igr_core.image_encoder import preprocess
 from igr_core.networks import build_image_encoder
 
+from .cli_options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
 from .command import choose_device, one_sentence
 from .data.drawn import DrawnPairs
 from .fits import check_seeds
-from .part_training import (
-    DataOption,
-    DeviceOption,
-    HeldOutOption,
-    PartTraining,
-    RunOption,
-    StepsOption,
-    changed,
-    log_scores,
-    save_part,
-    train_part,
-)
+from .part_training import PartTraining, changed, log_scores, save_part, train_part
 from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
 
 DEMO_ENCODER = ImageEncoderConfig(

@@ -16,6 +16,7 @@ from igr_core.files import sha256
 from igr_core.labels import ATR
 from igr_core.parsing import HumanParser
 
+from .cli_options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
 from .command import choose_device, one_sentence
 from .data.drawn import HELD_OUT_START
 from .data.parsed import ParsedPhotos, draw_parsed, wears_skirt
@@ -24,17 +25,7 @@ from .model_folder import training_summary
 from .parser import CELL, ParserShape, build_parser, save_parser
 from .parser_labels import atr_labels, label_shares, mirrored
 from .parser_scores import confusion, label_overlaps, parser_scores
-from .part_training import (
-    DataOption,
-    DeviceOption,
-    HeldOutOption,
-    PartTraining,
-    RunOption,
-    StepsOption,
-    changed,
-    log_scores,
-    train_part,
-)
+from .part_training import PartTraining, changed, log_scores, train_part
 from .photos import normalise, recoloured
 from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
 

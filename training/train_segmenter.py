@@ -15,22 +15,13 @@ from transformers import Sam2Model
 from igr_core.files import sha256
 from igr_core.segmenter import Segmenter
 
+from .cli_options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
 from .command import choose_device, one_sentence
 from .data.drawn import HELD_OUT_START
 from .data.parsed import ParsedPhotos, draw_parsed
 from .held_out import told_overlaps
 from .model_folder import training_summary
-from .part_training import (
-    DataOption,
-    DeviceOption,
-    HeldOutOption,
-    PartTraining,
-    RunOption,
-    StepsOption,
-    changed,
-    log_scores,
-    train_part,
-)
+from .part_training import PartTraining, changed, log_scores, train_part
 from .photos import normalise, recoloured
 from .prompts import ASKED, boxes, clicks, label_shares, pick_regions, rough_masks
 from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator

@@ -17,21 +17,11 @@ from igr_core.errors import IGRError
 from igr_core.images import save_image
 from igr_core.networks import build_vae
 
+from .cli_options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
 from .command import choose_device, one_sentence
 from .data.drawn import DrawnPairs
 from .fits import check_seeds
-from .part_training import (
-    DataOption,
-    DeviceOption,
-    HeldOutOption,
-    PartTraining,
-    RunOption,
-    StepsOption,
-    changed,
-    log_scores,
-    save_part,
-    train_part,
-)
+from .part_training import PartTraining, changed, log_scores, save_part, train_part
 from .parts import load_vae
 from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
 
