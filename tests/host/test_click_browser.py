@@ -1,4 +1,7 @@
-"""Garment Segment's editor in a real browser: clicks on the photo become marks, a mask and a restored garment."""
+"""Garment Segment's editor in a real browser: clicks on the photo become marks, a mask and a restored garment.
+
+Over 400 lines, as all of it is about one editor and shares its page and its helpers.
+"""
 
 from __future__ import annotations
 

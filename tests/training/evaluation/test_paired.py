@@ -211,7 +211,7 @@ def test_pyiqa_reads_nothing_but_those_files(
     weights: WeightsFolder, garment: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only where it is installed; its LPIPS and DISTS are torchmetrics' on the same files."""
-    pytest.importorskip("pyiqa")
+    pytest.importorskip("pyiqa", reason="NOT RUN: pyiqa is large, and left to those who score by tryoffdiff")
     for name in ("LPIPS_ALEX", "LPIPS_VGG", "DISTS"):
         file = getattr(weights_module, name)
         place = weights.folder / "checkpoints" / file.name
