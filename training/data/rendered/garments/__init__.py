@@ -1,0 +1,1 @@
+"""Cuts, panels, sewing and draping of clothes."""

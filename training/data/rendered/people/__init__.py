@@ -1,0 +1,1 @@
+"""Bodies, poses, hair, faces, shoes and bags."""

@@ -1,0 +1,34 @@
+"""Triangle surfaces with what they are made of: what people and garments give to the studio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Kind = Literal["garment", "other_1", "other_2", "skin", "hair", "eye", "shoe", "bag", "wall", "floor"]
+KINDS: tuple[Kind, ...] = ("garment", "other_1", "other_2", "skin", "hair", "eye", "shoe", "bag", "wall", "floor")
+"""What a surface is made of. `garment` is the one that is restored, `other_*` are the rest of the outfit."""
+
+CLOTH: tuple[Kind, ...] = ("garment", "other_1", "other_2")
+"""Kinds that have panels and are dressed with fabrics."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One mesh in the world: metres, z up, the person looks along -y, and x grows to the person's left."""
+
+    kind: Kind
+    """What it is made of."""
+    vertices: np.ndarray
+    """(V, 3) float64."""
+    faces: np.ndarray
+    """(F, 3) int32, counter-clockwise seen from outside."""
+    uv: np.ndarray | None = None
+    """(F, 3, 2) float32 per corner: metres on the plane of the face's panel, u right and v down as seen from outside."""
+    panel: np.ndarray | None = None
+    """(F,) int16: number of the face's panel in the list that goes with the surfaces."""
+    paint: np.ndarray | None = None
+    """(V, 3) float32 in 0..1, by kind. skin: lips, brows and lashes, nails. hair: brightness of the strand, -, -.
+    eye: white, iris, pupil. shoe and bag: main, second (sole, lining), metal."""
