@@ -27,11 +27,9 @@ from igr_core.geometry import GarmentView, make_view
 
 from ..encoding import PICTURES
 from .code_hash import hash_of
+from .pairs import HELD_OUT_START as HELD_OUT_START
 from .synthetic import corrupt_mask, make_pair
 from .synthetic.compose import check_options
-
-HELD_OUT_START = 10_000_000
-"""Seeds from here on are never trained on."""
 
 FIELDS = ("person", "mask", "garment", "silhouette", "crop")
 """Pictures of one pair, each uint8 (C, h, w)."""
