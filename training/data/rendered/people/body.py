@@ -174,6 +174,31 @@ class Body:
         placed[:, 2, 3] -= skin(self.vertices[feet], self.model.weights[feet], placed)[:, 2].min()
         return placed
 
+    def transforms_of_arm(self, placed: np.ndarray, rotations: Mapping[str, np.ndarray], side: str) -> np.ndarray:
+        """(J, 3, 4): `placed` with one arm (side L or R) turned, everything else left where it is."""
+        found = placed.copy()
+        for number in self._arms[side][0]:
+            turn = np.asarray(rotations.get(self.model.bones[number], np.eye(3)))
+            local = np.column_stack([turn, self.heads[number] - turn @ self.heads[number]])
+            found[number] = _compose(found[self.model.parents[number]], local)
+        return found
+
+    def arm_samples(self, side: str) -> np.ndarray:
+        """(N,) numbers of vertices of forearm and hand (side L or R), every fourth."""
+        return self._arms[side][1]
+
+    @cached_property
+    def _arms(self) -> dict[str, tuple[list[int], np.ndarray]]:
+        """Bones of each arm, parents first, and samples of its forearm and hand."""
+        found = {}
+        for side in "LR":
+            arm = ("upperarm", "lowerarm", "wrist", "finger")
+            bones = [n for n, name in enumerate(self.model.bones) if name.startswith(arm) and name.endswith(side)]
+            lower = [n for n in bones if not self.model.bones[n].startswith("upperarm")]
+            weights = self.model.weights[self.model.ranges["body"]]
+            found[side] = bones, np.flatnonzero(weights[:, lower].sum(1) > 0.8)[::4]
+        return found
+
     @cached_property
     def _feet(self) -> np.ndarray:
         """Numbers of the lowest vertices of the body at rest."""
