@@ -1,18 +1,11 @@
-"""Cameras: where they stand, what they see, and how a photo or a product shot is framed."""
+"""Cameras: where they stand, and where in the picture a point in the world is seen."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
-
-Framing = Literal["full_body", "three_quarter", "waist_up", "cropped_head", "lower_body"]
-FRAMINGS: tuple[Framing, ...] = ("full_body", "three_quarter", "waist_up", "cropped_head", "lower_body")
-
-FILM_HEIGHT = 36.0
-"""Millimetres: height of the film that focal lengths refer to."""
 
 
 @dataclass(frozen=True)
@@ -73,3 +66,9 @@ class Camera:
     def resized(self, size: tuple[int, int]) -> Camera:
         """The same camera with a picture of another size."""
         return replace(self, size=size)
+
+
+def moved(camera: Camera, right: float, down: float) -> Camera:
+    """The camera moved by metres along the picture's right and down, looking the same way."""
+    shift = camera.axes[0] * right + camera.axes[1] * down
+    return replace(camera, position=tuple(camera.position + shift), target=tuple(camera.target + shift))
