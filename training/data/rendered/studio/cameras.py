@@ -71,4 +71,6 @@ class Camera:
 def moved(camera: Camera, right: float, down: float) -> Camera:
     """The camera moved by metres along the picture's right and down, looking the same way."""
     shift = camera.axes[0] * right + camera.axes[1] * down
-    return replace(camera, position=tuple(camera.position + shift), target=tuple(camera.target + shift))
+    return replace(
+        camera, position=tuple((camera.position + shift).tolist()), target=tuple((camera.target + shift).tolist())
+    )

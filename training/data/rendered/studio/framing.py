@@ -17,6 +17,10 @@ FILM_HEIGHT = 36.0
 """Millimetres: height of the film that focal lengths refer to."""
 LENSES = (35.0, 85.0)
 """Shortest and longest focal length, millimetres."""
+NEAREST = 1.8
+"""Metres that a camera stands away from the person at least."""
+SPARE: Mapping[Framing, float] = {"cropped_head": 1.0, "lower_body": 0.0}
+"""Share of a frame's spare height that lies below, where it is not a half: what is cut off shall stay so."""
 TURN = 35.0
 """Degrees to either side of the person at which a camera stands at most."""
 SIDE_TURN = (60.0, 85.0)
@@ -45,21 +49,22 @@ def draw_camera(
     """
     yaw = float(rng.uniform(*SIDE_TURN) * rng.choice([-1, 1]) if side else rng.triangular(-TURN, 0, TURN))
     focal = float(np.exp(rng.uniform(*np.log(LENSES))))
-    fov = float(np.rad2deg(2 * np.arctan(FILM_HEIGHT / 2 / focal)))
     top, low = _extent(rng, framing, joints)
+    half = min(FILM_HEIGHT / 2 / focal, (top - low) / 2 / NEAREST)
+    fov = float(np.rad2deg(2 * np.arctan(half)))
     middle = np.mean([joints["neck"], joints["mid_hip"]], axis=0)
     upper = joints["mid_hip"] if framing == "lower_body" else joints["nose"]
     axis = np.array([[*upper[:2], top], [*middle[:2], low]])
     angle = np.deg2rad(yaw)
     away = np.array([np.sin(angle), -np.cos(angle), 0.0])
-    distance = (top - low) / 2 / np.tan(np.deg2rad(fov) / 2)
+    distance = (top - low) / 2 / half
     eye = joints["mid_hip"][2] + rng.uniform(-0.1, 0.55)
     target = np.array([*middle[:2], (top + low) / 2])
     lift = 0.6 * (eye - target[2])
     roll = float(np.clip(rng.normal(0, 0.7), -2.0, 2.0))
     margin = float(rng.uniform(0.02, 0.06))
     camera = Camera(tuple(target + away * distance + (0, 0, lift)), tuple(target), fov, size, roll)
-    camera = _fitted(camera, axis, garment, margin)
+    camera = _fitted(camera, axis, garment, margin, SPARE.get(framing, 0.5))
     camera = _aside(rng, camera, garment, margin)
     return _truncating(rng, camera, garment) if truncated else camera
 
@@ -99,10 +104,11 @@ def _extent(rng: np.random.Generator, framing: Framing, joints: Mapping[str, np.
     return height["mid_hip"] + draw(0.1, 0.26) * tall, below
 
 
-def _fitted(camera: Camera, axis: np.ndarray, garment: np.ndarray, margin: float) -> Camera:
+def _fitted(camera: Camera, axis: np.ndarray, garment: np.ndarray, margin: float, below: float) -> Camera:
     """The camera so far away and so aimed that the ends of `axis` (2, 3) lie on the frame's borders.
 
-    It stands farther away where `garment` (V, 3) would not be in the frame, with a `margin` as a share of the frame.
+    It stands farther away where `garment` (V, 3) would not be in the frame, with a `margin` as a share of the frame:
+    then the share `below` of what is gained in height lies below.
     """
     width, height = camera.size
     for _ in range(5):
@@ -110,9 +116,11 @@ def _fitted(camera: Camera, axis: np.ndarray, garment: np.ndarray, margin: float
         cloth = _box(camera, garment)
         top, low = min(ends[1], cloth[1] - margin * height), max(ends[3], cloth[3] + margin * height)
         share = max((low - top) / height, (cloth[2] - cloth[0]) / width / (1 - 2 * margin))
+        spare = share * height - (low - top)
+        top, low = top - spare * (1 - below), low + spare * below
         camera = _centred(camera, np.array([cloth[0], top, cloth[2], low]), axis.mean(axis=0), sideways=0.5)
         position = np.asarray(camera.target) + np.subtract(camera.position, camera.target) * share
-        camera = replace(camera, position=tuple(position))
+        camera = replace(camera, position=tuple(position.tolist()))
     return camera
 
 
