@@ -184,7 +184,7 @@ class Body:
         return found
 
     def arm_samples(self, side: str) -> np.ndarray:
-        """(N,) numbers of vertices of forearm and hand (side L or R), every fourth."""
+        """(N,) numbers of vertices of forearm and hand (side L or R), every eighth."""
         return self._arms[side][1]
 
     @cached_property
@@ -196,7 +196,7 @@ class Body:
             bones = [n for n, name in enumerate(self.model.bones) if name.startswith(arm) and name.endswith(side)]
             lower = [n for n in bones if not self.model.bones[n].startswith("upperarm")]
             weights = self.model.weights[self.model.ranges["body"]]
-            found[side] = bones, np.flatnonzero(weights[:, lower].sum(1) > 0.8)[::4]
+            found[side] = bones, np.flatnonzero(weights[:, lower].sum(1) > 0.8)[::8]
         return found
 
     @cached_property

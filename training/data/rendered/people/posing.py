@@ -21,19 +21,19 @@ TOUCH_CLEARANCE = 0.012
 """Metres that a touching arm and hand keep from the skin, for cloth."""
 
 _SPOTS = {
-    "groin": (0.0, 3.0), "belly_low": (0.13, 4.0), "belly": (0.24, 10.0), "chest": (0.62, 22.0), "strap": (0.77, 32.0),
+    "groin": (0.08, 3.0), "belly_low": (0.13, 4.0), "belly": (0.24, 10.0), "chest": (0.62, 22.0), "strap": (0.77, 32.0),
     "hip": (0.17, 80.0), "waist": (0.33, 78.0), "hip_back": (0.13, 135.0), "small_of_back": (0.22, 172.0),
-    "pocket": (0.02, 62.0), "back_pocket": (0.02, 145.0), "thigh": (-0.16, 35.0), "other_elbow": (0.4, -48.0),
-    "other_waist": (0.33, -50.0),
+    "pocket": (0.02, 62.0), "back_pocket": (0.02, 145.0), "thigh": (-0.16, 35.0), "other_elbow": (0.44, -20.0),
+    "other_waist": (0.38, -16.0),
 }  # fmt: skip
 """Height (0 at the hip joints, 1 at the neck) and degrees around the trunk, 0 in front, 90 at the hand's own side."""
 
-_HEAD_SPOTS = {"temple": (0.6, 95.0), "nape": (0.05, 165.0), "chin": (-0.35, 35.0)}
+_HEAD_SPOTS = {"temple": (0.6, 95.0), "nape": (0.05, 165.0), "chin": (-0.25, 24.0)}
 """The same on the head: 0 at the height of its bone, 1 at its top."""
 
 
 @dataclass(frozen=True)
-class _Trunk:
+class _Touched:
     """The trunk and legs, or the head, as something that hands touch."""
 
     rest: np.ndarray
@@ -42,6 +42,8 @@ class _Trunk:
     """(N, 3) posed."""
     outwards: np.ndarray
     """(N, 3) posed normals."""
+    tree: cKDTree
+    """Of `points`."""
 
 
 def solve(body: Body, arms: tuple[ArmStance, ArmStance], legs: LegStance, trunk: TrunkStance) -> dict[str, np.ndarray]:
@@ -50,8 +52,12 @@ def solve(body: Body, arms: tuple[ArmStance, ArmStance], legs: LegStance, trunk:
     for side, arm in zip("LR", arms, strict=True):
         rotations[f"clavicle.{side}"] = turn((0, 1, 0), -SIDES[side] * (arm.shrug - 2.0))
     placed = body.transforms(rotations)
+    obstacles = [_touched(body, placed, "trunk")]
+    if any(arm.spot in _HEAD_SPOTS for arm in arms):
+        obstacles.append(_touched(body, placed, "head"))
     for side, arm in zip("LR", arms, strict=True):
-        rotations |= _arm(body, arm, side, placed)
+        move = _hanging if arm.spot is None else _touching
+        rotations |= move(body, arm, side, placed, obstacles)
     return rotations
 
 
@@ -103,21 +109,14 @@ def _legs(body: Body, legs: LegStance) -> dict[str, np.ndarray]:
     return found
 
 
-def _arm(body: Body, arm: ArmStance, side: str, placed: np.ndarray) -> dict[str, np.ndarray]:
-    """Rotations of one arm, once the trunk is `placed` (J, 3, 4)."""
-    if arm.spot is None:
-        return _hanging(body, arm, side, placed)
-    return _touching(body, arm, side, placed)
-
-
-def _hanging(body: Body, arm: ArmStance, side: str, placed: np.ndarray) -> dict[str, np.ndarray]:
+def _hanging(
+    body: Body, arm: ArmStance, side: str, placed: np.ndarray, obstacles: list[_Touched]
+) -> dict[str, np.ndarray]:
     """An arm told by angles, moved outwards until it is clear of the trunk."""
-    trunk = _surface(body, placed, "trunk")
-    tree = cKDTree(trunk.points)
     found: dict[str, np.ndarray] = {}
     for extra in range(0, 40, 3):
         found = _by_angles(body, arm, side, placed, float(extra))
-        if _clearance(body, side, placed, found, trunk, tree) >= ARM_CLEARANCE:
+        if _clearance(body, side, placed, found, obstacles) >= ARM_CLEARANCE:
             break
     return found
 
@@ -138,27 +137,29 @@ def _by_angles(body: Body, arm: ArmStance, side: str, placed: np.ndarray, extra:
     return _reach(body, side, placed, target, turned @ -front, (turned @ lower, palm), arm.curl)
 
 
-def _touching(body: Body, arm: ArmStance, side: str, placed: np.ndarray) -> dict[str, np.ndarray]:
+def _touching(
+    body: Body, arm: ArmStance, side: str, placed: np.ndarray, obstacles: list[_Touched]
+) -> dict[str, np.ndarray]:
     """An arm whose palm lies at a spot of the body, as far from it as the stance says."""
-    trunk = _surface(body, placed, "head" if arm.spot in _HEAD_SPOTS else "trunk")
-    tree = cKDTree(trunk.points)
-    spot, outwards = _spot(body, arm.spot, side, trunk)
+    spot, outwards = _spot(body, arm.spot, side, obstacles[-1 if arm.spot in _HEAD_SPOTS else 0])
     turned = _heading(body, placed)
     mirror = np.array([SIDES[side], 1.0, 1.0])
     fingers = unit(turned @ (mirror * arm.fingers))
     fingers = unit(fingers - 0.8 * (fingers @ outwards) * outwards)
     elbow = turned @ (mirror * arm.elbow)
-    aim = spot + outwards * arm.gap
-    target = aim - fingers * 0.08
-    found: dict[str, np.ndarray] = {}
-    for _ in range(6):
-        found = _reach(body, side, placed, target, elbow, (fingers, -outwards), arm.curl)
-        moved = body.transforms_of_arm(placed, found, side)
+    push, best, found = 0.0, -np.inf, {}
+    target = spot + outwards * arm.gap - fingers * 0.08
+    for _ in range(8):
+        tried = _reach(body, side, placed, target, elbow, (fingers, -outwards), arm.curl)
+        moved = body.transforms_of_arm(placed, tried, side)
         palm = (_posed(body, moved, f"wrist.{side}") + _posed(body, moved, f"finger3-1.{side}")) / 2
-        missing = aim - palm
-        if arm.gap >= 0:
-            aim = aim + outwards * max(0.0, TOUCH_CLEARANCE - _clearance(body, side, placed, found, trunk, tree)) * 0.7
-        target = target + missing
+        missed = spot + outwards * (arm.gap + push) - palm
+        clear = _clearance(body, side, placed, tried, obstacles) if arm.gap >= 0 else TOUCH_CLEARANCE
+        worth = min(clear, TOUCH_CLEARANCE / 2) - 0.03 * float(np.linalg.norm(missed))
+        if worth > best:
+            best, found = worth, tried
+        push = max(0.0, push + 0.8 * (TOUCH_CLEARANCE - clear))
+        target = target + spot + outwards * (arm.gap + push) - palm
     return found
 
 
@@ -177,7 +178,7 @@ def _reach(
     hand: tuple[np.ndarray, np.ndarray],
     curl: float,
 ) -> dict[str, np.ndarray]:
-    """Rotations that bring the wrist to `target`, the elbow towards `elbow`, and the hand's fingers and palm as told."""
+    """Rotations that bring the wrist to `target`, the elbow towards `elbow`, and fingers and palm as `hand` tells."""
     rest = _arm_joints(body, side)
     straight = rest[2] - rest[0]
     middle = rest[1] - rest[0]
@@ -226,9 +227,13 @@ def _fingers(body: Body, side: str, curl: float) -> dict[str, np.ndarray]:
     along, palm = _rest_hand(body, side)
     axis = np.cross(along, palm)
     found = {}
+    middle = unit(body.head(f"finger3-2.{side}") - body.head(f"finger3-1.{side}"))
     for finger in range(2, 6):
+        own = unit(body.head(f"finger{finger}-2.{side}") - body.head(f"finger{finger}-1.{side}"))
+        together = swing(own, middle - (palm @ (middle - own)) * palm, 0.7)
         for joint in (1, 2, 3):
-            found[f"finger{finger}-{joint}.{side}"] = turn(axis, curl * (0.8 + 0.1 * finger))
+            bent = turn(axis, curl * (0.8 + 0.1 * finger))
+            found[f"finger{finger}-{joint}.{side}"] = bent @ together if joint == 1 else bent
     for joint in (2, 3):
         found[f"finger1-{joint}.{side}"] = turn(axis, 0.5 * curl)
     return found
@@ -246,7 +251,7 @@ def _posed(body: Body, placed: np.ndarray, bone: str) -> np.ndarray:
     return placed[number] @ np.append(body.heads[number], 1.0)
 
 
-def _surface(body: Body, placed: np.ndarray, which: str) -> _Trunk:
+def _touched(body: Body, placed: np.ndarray, which: str) -> _Touched:
     """The trunk with legs (of the tights), or the head (of the skin)."""
     part = body.part("tights" if which == "trunk" else "body")
     points = skin(part.vertices, part.weights, placed)
@@ -255,7 +260,7 @@ def _surface(body: Body, placed: np.ndarray, which: str) -> _Trunk:
         chosen = arm_weights(body, part.weights, "L") + arm_weights(body, part.weights, "R") < 0.3
     else:
         chosen = part.weights[:, [body.index(bone) for bone in ("head", "neck03", "neck02")]].sum(1) > 0.5
-    return _Trunk(part.vertices[chosen], points[chosen], outwards[chosen])
+    return _Touched(part.vertices[chosen], points[chosen], outwards[chosen], cKDTree(points[chosen]))
 
 
 def arm_weights(body: Body, weights: np.ndarray, side: str) -> np.ndarray:
@@ -268,7 +273,7 @@ def arm_bones(body: Body, side: str, above: tuple[str, ...] = ("upperarm", "lowe
     return [n for n, name in enumerate(body.model.bones) if name.startswith(above) and name.endswith(side)]
 
 
-def _spot(body: Body, name: str, side: str, trunk: _Trunk) -> tuple[np.ndarray, np.ndarray]:
+def _spot(body: Body, name: str, side: str, trunk: _Touched) -> tuple[np.ndarray, np.ndarray]:
     """Place and outward normal (3,) of a spot in the pose."""
     if name in _HEAD_SPOTS:
         height, degrees = _HEAD_SPOTS[name]
@@ -290,13 +295,15 @@ def _spot(body: Body, name: str, side: str, trunk: _Trunk) -> tuple[np.ndarray, 
 
 
 def _clearance(
-    body: Body, side: str, placed: np.ndarray, arm: dict[str, np.ndarray], trunk: _Trunk, tree: cKDTree
+    body: Body, side: str, placed: np.ndarray, arm: dict[str, np.ndarray], obstacles: list[_Touched]
 ) -> float:
-    """Least distance in metres of forearm and hand from the trunk, negative inside."""
+    """Least distance in metres of forearm and hand from trunk and head, negative inside."""
     moved = body.transforms_of_arm(placed, arm, side)
     chosen = body.arm_samples(side)
     points = skin(body.vertices[chosen], body.model.weights[chosen], moved)
-    far, nearest = tree.query(points)
-    signed = np.einsum("ij,ij->i", points - trunk.points[nearest], trunk.outwards[nearest])
-    inside = (signed < 0) & (far < 0.12)
-    return float(np.where(inside, signed, far).min())
+    least = np.inf
+    for touched in obstacles:
+        far, nearest = touched.tree.query(points)
+        signed = np.einsum("ij,ij->i", points - touched.points[nearest], touched.outwards[nearest])
+        least = min(least, float(np.where((signed < 0) & (far < 0.12), signed, far).min()))
+    return least

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 Vector = tuple[float, float, float]
 
@@ -89,30 +88,38 @@ ARMS: Mapping[str, ArmStance] = {
     "back": ArmStance(out=14, ahead=-14, bend=12),
     "swing_ahead": ArmStance(out=11, ahead=20, bend=28, inward=18),
     "swing_back": ArmStance(out=13, ahead=-22, bend=14),
-    "hip": ArmStance(spot="hip", fingers=(-0.35, -0.75, -0.5), elbow=(1.0, 0.75, 0.0), attributes=_with("hand_on_hip")),
-    "waist": ArmStance(spot="waist", fingers=(-0.4, -0.8, -0.35), elbow=(1.0, 0.5, 0.0), attributes=_with("hand_on_hip")),
-    "hip_back": ArmStance(spot="hip_back", fingers=(-0.5, 0.55, -0.7), elbow=(0.8, 1.0, 0.2), attributes=_with("hand_on_hip")),
-    "belly": ArmStance(spot="belly", fingers=(-0.95, -0.1, -0.1), elbow=(1.0, 0.3, -0.3), curl=10, attributes=_IN_FRONT),
+    "hip": ArmStance(
+        spot="hip", fingers=(-0.35, -0.75, -0.5), elbow=(1.0, 0.75, 0.0), attributes=_with("hand_on_hip")
+    ),
+    "waist": ArmStance(
+        spot="waist", fingers=(-0.4, -0.8, -0.35), elbow=(1.0, 0.5, 0.0), attributes=_with("hand_on_hip")
+    ),
+    "hip_back": ArmStance(
+        spot="hip_back", fingers=(-0.5, 0.55, -0.7), elbow=(0.8, 1.0, 0.2), attributes=_with("hand_on_hip")
+    ),
+    "belly": ArmStance(
+        spot="belly", fingers=(-0.95, -0.1, -0.1), elbow=(1.0, 0.3, -0.3), curl=10, attributes=_IN_FRONT
+    ),
     "chest": ArmStance(spot="chest", fingers=(-0.85, 0.0, 0.5), elbow=(0.8, 0.1, -0.7), curl=12, attributes=_IN_FRONT),
     "clasped_over": ArmStance(
-        spot="groin", fingers=(-0.75, -0.15, -0.6), elbow=(1.0, 0.4, 0.0), gap=0.062, curl=16, attributes=_IN_FRONT
+        spot="groin", fingers=(-0.75, -0.15, -0.6), elbow=(1.0, 0.4, 0.0), gap=0.07, curl=16, attributes=_IN_FRONT
     ),
     "clasped_under": ArmStance(
-        spot="groin", fingers=(-0.75, -0.1, -0.62), elbow=(1.0, 0.4, 0.0), gap=0.026, curl=10, attributes=_IN_FRONT
+        spot="groin", fingers=(-0.75, -0.1, -0.62), elbow=(1.0, 0.4, 0.0), gap=0.034, curl=10, attributes=_IN_FRONT
     ),
     "crossed_over": ArmStance(
-        spot="other_elbow", fingers=(-0.97, -0.1, 0.1), elbow=(0.7, -0.1, -0.7), gap=0.085, curl=18,
+        spot="other_elbow", fingers=(-0.97, 0.05, 0.2), elbow=(1.0, -0.1, -0.5), gap=0.105, curl=12,
         attributes=_with("arms_crossed", "hands_in_front"),
     ),
     "crossed_under": ArmStance(
-        spot="other_waist", fingers=(-0.97, 0.2, 0.05), elbow=(0.7, -0.1, -0.7), gap=0.03, curl=10,
+        spot="other_waist", fingers=(-0.97, 0.3, 0.1), elbow=(1.0, -0.1, -0.5), gap=0.05, curl=10,
         attributes=_with("arms_crossed", "hands_in_front"),
     ),
     "holds_wrist": ArmStance(
         spot="belly_low", fingers=(-0.98, -0.1, -0.1), elbow=(1.0, 0.3, -0.3), gap=0.06, curl=24, attributes=_IN_FRONT
     ),
     "pocket": ArmStance(
-        spot="pocket", fingers=(-0.12, -0.22, -1.0), elbow=(1.0, 0.8, 0.0), gap=-0.022, curl=4,
+        spot="pocket", fingers=(-0.12, -0.22, -1.0), elbow=(1.0, 0.8, 0.0), gap=-0.028, curl=16,
         attributes=_with("hand_in_pocket"),
     ),
     "back_pocket": ArmStance(
@@ -136,7 +143,7 @@ ARMS: Mapping[str, ArmStance] = {
         attributes=_with("arm_raised"),
     ),
     "chin": ArmStance(
-        spot="chin", fingers=(-0.35, 0.2, 0.9), elbow=(0.5, -0.35, -0.8), gap=0.035, curl=30, attributes=_IN_FRONT
+        spot="chin", fingers=(-0.3, 0.1, 0.9), elbow=(0.5, -0.35, -0.8), gap=0.045, curl=34, attributes=_IN_FRONT
     ),
     "holds": ArmStance(out=12, ahead=-4, bend=82, inward=18, curl=38, attributes=_IN_FRONT),
     "holds_high": ArmStance(out=14, ahead=10, bend=112, inward=24, curl=38, attributes=_IN_FRONT),
