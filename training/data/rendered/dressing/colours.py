@@ -18,7 +18,7 @@ def _linear_of_bytes() -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _srgb_of_roots() -> np.ndarray:
+def srgb_curve() -> np.ndarray:
     """sRGB values 0..255 by the square root of linear light, where the curve is nearly straight; (4096,) float32."""
     linear = (np.arange(STEPS, dtype=np.float64) / (STEPS - 1)) ** 2
     curve = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -34,7 +34,7 @@ def to_linear(srgb: np.ndarray) -> np.ndarray:
 def to_srgb(linear: np.ndarray) -> np.ndarray:
     """sRGB values 0..255 of linear light (clipped to 0..1); any shape, float32."""
     root = np.sqrt(np.clip(linear, 0, 1), dtype=np.float32)
-    return _srgb_of_roots().take((root * np.float32(STEPS - 1) + np.float32(0.5)).astype(np.int16))
+    return srgb_curve().take((root * np.float32(STEPS - 1) + np.float32(0.5)).astype(np.int16))
 
 
 def linear_rgb(colour: tuple[float, float, float]) -> np.ndarray:

@@ -57,7 +57,8 @@ def paint_fabric(fabric: Fabric, u: np.ndarray, v: np.ndarray, pixel: float) -> 
         colours[:] = pattern.colours[0]
     if fabric.mottle > 0:
         uneven = noise(pattern.seed + 1, u, v, 0.05) + noise(pattern.seed + 2, u, v, 0.14)
-        colours *= 1 + uneven[..., None] * np.float32(fabric.mottle * 0.5)
+        uneven = 1 + uneven * np.float32(fabric.mottle * 0.5)
+        colours *= uneven[..., None]
     return colours
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..panels import Line, Panel
-from .kernels import stroke
+from .kernels import stitch, stroke
 from .materials import Cloth
 
 HEM = 0.021
@@ -53,10 +53,7 @@ def sew(colours: np.ndarray, panel: Panel, cloth: Cloth, left: int, top: int, sc
             continue
         _draw_line(line, points, _normals(line.points, panel), cloth, scale, crease, light, thread)
     if panel.lines:
-        colours *= 1 - crease[..., None]
-        colours += light[..., None] * (np.float32(255) - colours)
-        ink = np.array(cloth.stitch, np.float32)
-        colours += (thread * np.float32(cloth.stitching))[..., None] * (ink - colours)
+        stitch(colours, crease, light, thread, np.array(cloth.stitch, np.float32), np.float32(cloth.stitching))
     for u, v, radius in panel.buttons:
         _button(colours, u * scale - left, v * scale - top, radius * scale, cloth)
 
