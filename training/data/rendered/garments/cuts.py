@@ -25,7 +25,7 @@ KINDS: dict[str, dict[str, float]] = {
 
 Sleeve = Literal["none", "cap", "short", "elbow", "long"]
 SLEEVE_LENGTHS: dict[str, tuple[float, float]] = {
-    "none": (0.0, 0.0), "cap": (0.15, 0.2), "short": (0.26, 0.42), "elbow": (0.46, 0.6), "long": (0.9, 1.0),
+    "none": (0.0, 0.0), "cap": (0.15, 0.2), "short": (0.26, 0.42), "elbow": (0.46, 0.6), "long": (0.97, 1.05),
 }  # fmt: skip
 """Shares of the arm from shoulder joint to wrist."""
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ..panels import Panel
+from .cloth import Springs
 from .cuts import Cut
 
 
@@ -61,6 +62,12 @@ class Garment:
     """(4 F, 3) int32: each coarse face in four."""
     refine: sparse.csr_matrix
     """(V', V): fine vertices from coarse ones."""
+    even: sparse.csr_matrix
+    """(V', V') replaces fine vertices by the mean of their neighbours."""
+    springs: Springs
+    """Of the coarse cloth."""
+    fine_springs: Springs
+    """Of the fine cloth."""
     uv: np.ndarray
     """(4 F, 3, 2) float32 metres on the panels, of the fine faces."""
     panel: np.ndarray

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from ..people.body import TEMPLATE_SHAPES, make_body
+from .cloth import make_springs
 from .cuts import Cut
 from .fields import (
     armhole_field,
@@ -22,7 +24,7 @@ from .figures import SIDES, Figure, make_figure, smoothstep, suit
 from .fitting import ease_of, fit
 from .garment import Garment
 from .laying import lay
-from .meshes import boundary_edges, smoothing, upsample, upsample_corners, vertex_normals
+from .meshes import averaging, boundary_edges, smoothing, upsample, upsample_corners, vertex_normals
 from .pattern import Pattern
 from .trims import make_trims
 
@@ -139,23 +141,47 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure) -> Garment:
     snug = _vertices_of(pattern, ("_band",), cut)
     ease = ease_of(points, arms, legs, cut, figure)
     ease[snug] = np.minimum(ease[snug], _snug_ease(points, cut, figure)[snug])
-    smooth = smoothing(pattern.faces, count, 0.5, 2 if cut.pleats else 6)
     fine_faces, refine = upsample(pattern.faces, count)
-    draft = Garment(
-        cut, pattern.faces, pattern.basis, pattern.fall, ease, weights, arms, legs, np.zeros(count), snug, smooth,
-        fine_faces, refine, np.zeros(0), np.zeros(0), *_rim(fine_faces), (), (),
-    )  # fmt: skip
-    rest = fit(draft, figure, figure)
-    held = _held(pattern, cut, figure, rest)
+    garment = Garment(
+        cut=cut,
+        faces=pattern.faces,
+        basis=pattern.basis,
+        fall=pattern.fall,
+        ease=ease,
+        weights=weights,
+        arms=arms,
+        legs=legs,
+        held=np.zeros(count),
+        snug=snug,
+        smooth=smoothing(pattern.faces, count, 0.5, 2 if cut.pleats else 6),
+        fine_faces=fine_faces,
+        refine=refine,
+        even=averaging(fine_faces, refine.shape[0]),
+        springs=make_springs(pattern.faces),
+        fine_springs=make_springs(fine_faces),
+        uv=np.zeros((0, 3, 2), np.float32),
+        panel=np.zeros(0, np.int16),
+        rim=np.zeros((0, 2), np.int32),
+        rim_face=np.zeros(0, int),
+        trims=(),
+        panels=(),
+    )
+    rest = fit(garment, figure, figure)
     uv, panel, panels = lay(pattern, cut, figure, rest)
     fine_uv = upsample_corners(uv).astype(np.float32)
     fine_panel = np.repeat(panel, 4).astype(np.int16)
-    fine_rest = refine @ rest
-    trims, panels = make_trims(cut, figure, fine_rest, fine_faces, fine_uv, fine_panel, panels)
-    return Garment(
-        cut, pattern.faces, pattern.basis, pattern.fall, ease, weights, arms, legs, held, snug, smooth,
-        fine_faces, refine, fine_uv, fine_panel, *_rim(fine_faces), trims, panels,
-    )  # fmt: skip
+    trims, all_panels = make_trims(cut, figure, refine @ rest, fine_faces, fine_uv, fine_panel, panels)
+    rim, rim_face = _rim(fine_faces)
+    return replace(
+        garment,
+        held=_held(pattern, cut, figure, rest),
+        uv=fine_uv,
+        panel=fine_panel,
+        rim=rim,
+        rim_face=rim_face,
+        trims=trims,
+        panels=all_panels,
+    )
 
 
 def _vertices_of(pattern: Pattern, words: tuple[str, ...], cut: Cut) -> np.ndarray:

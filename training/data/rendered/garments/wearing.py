@@ -10,11 +10,11 @@ from scipy.spatial import cKDTree
 from ..people.body import Body, skin
 from ..people.poses import product_pose
 from ..surfaces import CLOTH, Kind, Surface
-from .cloth import Collider, Settle, drape, make_cloth
+from .cloth import Collider, Settle, drape
 from .figures import Figure, make_figure, suit
 from .fitting import fit
 from .garment import Garment
-from .meshes import averaging, smoothing, vertex_normals
+from .meshes import vertex_normals
 from .tailoring import template_figure
 
 COARSE = Settle(steps=80, passes=6, gravity=3.5, damping=0.985)
@@ -129,16 +129,16 @@ def _drape(garment: Garment, figure: Figure, posed: Posed, layers: list[Draped],
     grow = _grow(garment)
     contacts = _contacts(garment.arms, garment.legs, garment, posed, layers)
     start = _off(start, contacts)
-    cloth = make_cloth(rest, garment.faces, cut.bend, grow=grow)
-    coarse = drape(start, cloth, 1.0 - garment.held, contacts, COARSE, rng)
-    fine_rest = smoothing(garment.fine_faces, garment.refine.shape[0], 0.3, 1) @ (garment.refine @ rest)
+    coarse = drape(start, rest, garment.springs, cut.bend, grow, 1.0 - garment.held, contacts, COARSE, rng)
+    fine_rest = garment.refine @ rest
+    fine_rest = fine_rest + 0.3 * (garment.even @ fine_rest - fine_rest)
     arms, legs = garment.refine @ garment.arms, garment.refine @ garment.legs
     contacts = _contacts(arms, legs, garment, posed, layers)
     free = 1.0 - np.floor(garment.refine @ garment.held + 1e-6)
-    cloth = make_cloth(fine_rest, garment.fine_faces, cut.bend * 0.6, grow=(garment.refine @ grow) * 1.015)
-    place = drape(garment.refine @ coarse, cloth, free, contacts, FINE)
-    even = averaging(garment.fine_faces, len(place))
-    place = place + 0.35 * (even @ place - place)
+    grow = (garment.refine @ grow) * 1.015
+    place = garment.refine @ coarse
+    place = drape(place, fine_rest, garment.fine_springs, cut.bend * 0.6, grow, free, contacts, FINE)
+    place = place + 0.35 * (garment.even @ place - place)
     place = _off(place, contacts)
     return Draped(place, vertex_normals(place, garment.fine_faces))
 
