@@ -68,12 +68,13 @@ def worn(colours: np.ndarray, fabric: Fabric, u: np.ndarray, v: np.ndarray, midd
     middle: u of the leg's middle; top: v of the garment's top.
     """
     seed = fabric.pattern.seed
-    across = np.exp(-(((u - middle) / 0.055) ** 2))
-    thigh = np.exp(-(((v - top - 0.32) / 0.17) ** 2)) + 0.55 * np.exp(-(((v - top - 0.6) / 0.12) ** 2)) + 0.22
-    cloudy = 1 + 0.3 * noise(seed + 3, u, v, 0.06) + 0.25 * noise(seed + 4, u, v, (0.02, 0.12))
-    whiskers = np.clip(noise(seed + 5, u, v, (0.07, 0.012)), 0, 2)
-    whiskers = whiskers * np.exp(-(((v - top - 0.16) / 0.06) ** 2))
-    amount = np.clip(fabric.fade * (across * thigh * cloudy * 0.75 + 0.16 * whiskers + 0.12 * (cloudy - 1)), -0.2, 0.85)
+    across = np.exp(-(((u - middle) / 0.07) ** 2))
+    thigh = np.exp(-(((v - top - 0.34) / 0.2) ** 2)) + 0.5 * np.exp(-(((v - top - 0.62) / 0.13) ** 2)) + 0.15
+    cloudy = 1 + 0.16 * noise(seed + 3, u, v, 0.08) + 0.14 * noise(seed + 4, u, v, (0.03, 0.16))
+    whiskers = np.clip(noise(seed + 5, u, v, (0.09, 0.016)), 0, 1.5)
+    whiskers = whiskers * np.exp(-(((v - top - 0.15) / 0.05) ** 2)) * np.exp(-(((u - middle) / 0.09) ** 2))
+    amount = fabric.fade * (across * thigh * cloudy * 0.5 + 0.1 * whiskers + 0.2 * (cloudy - 1))
+    amount = np.clip(amount, -0.2, 0.8).astype(np.float32)
     light = np.array([196, 208, 220], np.float32)
     colours += amount[..., None] * (light - colours)
     return colours

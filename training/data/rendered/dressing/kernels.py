@@ -185,9 +185,9 @@ def locate(centres, uv, kinds, sources, targets, scale, out):
 def look_up(centres, sources, places, kinds, slot, wrap, sharper, pool, textures, levels, albedo):
     """Multiply albedo (N, 3) by the textures in a slot of kinds, between mip levels, at places (N, 3) of locate.
 
-    centres (h * w,) uint8; pool (M, 3) has the texels of all textures; textures (T, 4) float32: left, top, texels a metre, last level; levels
-    (T, L, 3) int32: first texel, height, width. wrap repeats a texture, whose sides are powers of two. sharper is
-    taken off the mip level.
+    centres (h * w,) uint8; pool (M, 3) has the texels of all textures; textures (T, 4) float32: left, top, texels a
+    metre, last level; levels (T, L, 3) int32: first texel, height, width. wrap repeats a texture, whose sides are
+    powers of two. sharper is taken off the mip level.
     """
     one, half = np.float32(1), np.float32(0.5)
     for at in range(len(sources)):
