@@ -22,6 +22,8 @@ FINEST = 700.0
 """Most texels a metre of cloth."""
 MARGIN = 0.012
 """Metres painted around what is seen, for pixels at the rim."""
+BEYOND = 0.05
+"""Metres beyond a panel's box that are still painted; cloth whose uv is further off takes the colours of the rim."""
 LEVELS = 4
 """Mip levels of a panel's texture."""
 MOST_TEXELS = 600_000
@@ -97,10 +99,10 @@ def used_box(panel: Panel, seen: Box) -> Box:
         return left - MARGIN, top - MARGIN, right + MARGIN, low + MARGIN
     room = panel.box
     return (
-        max(left, room[0]) - MARGIN,
-        max(top, room[1]) - MARGIN,
-        min(right, room[2]) + MARGIN,
-        min(low, room[3]) + MARGIN,
+        max(left, room[0] - BEYOND) - MARGIN,
+        max(top, room[1] - BEYOND) - MARGIN,
+        min(right, room[2] + BEYOND) + MARGIN,
+        min(low, room[3] + BEYOND) + MARGIN,
     )
 
 

@@ -24,6 +24,10 @@ CONTRAST = {"satin": 0.35, "leather": 0.3, "fleece": -0.12, "knit": -0.08, "chun
 """How much stronger (> 0) or weaker a weave's shades are than those of a matt surface."""
 
 
+SHARPER = -0.3
+"""Added to mip levels: what is in focus keeps its details."""
+
+
 @dataclass
 class _Palette:
     """What the kernel looks up, while it is gathered; kinds and table as kernels.shade takes them."""
@@ -98,8 +102,8 @@ def _albedo(view: View, centres: np.ndarray, uv: np.ndarray, samples: _Samples, 
     kernels.locate(centres, uv, palette.kinds, samples.sources, samples.targets, scale, places)
     albedo = np.ones_like(places)
     flat, store = centres.ravel(), _pooled(palette.textures)
-    for slot, wrap, sharper in ((1, False, 0.35), (2, True, 0.25)):
-        what = (flat, samples.sources, places, palette.kinds, slot, wrap, np.float32(sharper))
+    for slot, wrap in ((1, False), (2, True)):
+        what = (flat, samples.sources, places, palette.kinds, palette.table, slot, wrap)
         kernels.look_up(*what, *store, albedo)
     paint = np.ascontiguousarray(view.paint, np.float32).reshape(-1, 3)
     colours = np.array(palette.colours or [np.ones(3)], np.float32)
@@ -119,7 +123,8 @@ def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarra
     """Textures and colours of every label that is seen; boxes (N, 4) as of kernels.used_boxes."""
     kinds = np.full((256, 4), -1, np.int32)
     kinds[:, 0] = kernels.NOTHING
-    palette = _Palette(kinds, np.zeros((256, 8), np.float32), [], [])
+    palette = _Palette(kinds, np.zeros((256, 9), np.float32), [], [])
+    palette.table[:, 8] = SHARPER
     atlas = _atlas(view, panels, dress, boxes)
     for number, label in enumerate(view.table):
         kind, row = palette.kinds[number], palette.table[number]
@@ -166,6 +171,7 @@ def _woven(
     else:
         ground = ground_of(panel, dress)
         tile, gloss = ground_tile(ground.material, ground.colours, ground.size), ground.gloss
+        row[8] += ground.blur
     if tile is not None:
         kind[2] = palette.texture(tile_texture(tile))
     row[5:8] = gloss

@@ -359,7 +359,8 @@ def _grounds(rng: np.random.Generator, panels: Sequence[Panel]) -> tuple[Ground,
         walls = ("plain", "plain", "plaster", "plaster", "brick", "concrete", "planks", "tiles", "gradient")
         floors = ("planks", "planks", "concrete", "carpet", "tiles", "paper")
     wall, floor = _ground(rng, pick_one(rng, walls)), _ground(rng, pick_one(rng, floors))
-    return wall, floor
+    blur = float(rng.uniform(0.5, 3.5)) if rng.random() < (0.8 if "backdrop" in names else 0.35) else 0.0
+    return replace(wall, blur=blur), replace(floor, blur=0.3 * blur)
 
 
 def pick_one(rng: np.random.Generator, names: Sequence[str]) -> str:

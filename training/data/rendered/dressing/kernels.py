@@ -151,9 +151,11 @@ def locate(centres, uv, kinds, sources, targets, scale, out):
     """Where samples lie on their texture: out (N, 3) float32 gets u, v and the width of a pixel there, in metres.
 
     centres (h, w) uint8; uv (h, w, 2); kinds as of shade. A sample beside its pixel goes on in the direction of the
-    pixel's neighbours. Skin lies on the picture's own plane, scale pixels a metre.
+    pixel's neighbours, but no further than a few pixels' width. Skin lies on the picture's own plane, scale pixels a
+    metre.
     """
     height, width = centres.shape
+    longest = np.float32(4) / scale
     for at in range(len(sources)):
         y, x = sources[at] // width, sources[at] % width
         k = centres[y, x]
@@ -174,28 +176,31 @@ def locate(centres, uv, kinds, sources, targets, scale, out):
         if y0 >= 0 and centres[y0, x] == k and centres[y1, x] == k:
             uy, vy = uv[y1, x, 0] - uv[y0, x, 0], uv[y1, x, 1] - uv[y0, x, 1]
         across, down = ux * ux + vx * vx, uy * uy + vy * vy
-        out[at, 2] = np.sqrt(max(min(across, down), np.float32(0.25) * max(across, down)))
+        out[at, 2] = np.sqrt(max(np.sqrt(across * down), np.float32(0.25) * max(across, down)))
         if targets[at] != sources[at]:
             dy, dx = targets[at] // width - y, targets[at] % width - x
-            u, v = u + dx * ux + dy * uy, v + dx * vx + dy * vy
+            du, dv = dx * ux + dy * uy, dx * vx + dy * vy
+            calm = min(np.float32(1), longest / max(np.sqrt(du * du + dv * dv), np.float32(1e-9)))
+            u, v = u + calm * du, v + calm * dv
         out[at, 0], out[at, 1] = u, v
 
 
 @njit(cache=True, error_model="numpy")
-def look_up(centres, sources, places, kinds, slot, wrap, sharper, pool, textures, levels, albedo):
+def look_up(centres, sources, places, kinds, table, slot, wrap, pool, textures, levels, albedo):
     """Multiply albedo (N, 3) by the textures in a slot of kinds, between mip levels, at places (N, 3) of locate.
 
     centres (h * w,) uint8; pool (M, 3) has the texels of all textures; textures (T, 4) float32: left, top, texels a
     metre, last level; levels (T, L, 3) int32: first texel, height, width. wrap repeats a texture, whose sides are
-    powers of two. sharper is taken off the mip level.
+    powers of two. table as of shade.
     """
     one, half = np.float32(1), np.float32(0.5)
     for at in range(len(sources)):
-        t = kinds[centres[sources[at]], slot]
+        k = centres[sources[at]]
+        t = kinds[k, slot]
         if t < 0:
             continue
         size = textures[t, 2]
-        lod = np.log2(max(places[at, 2] * size, np.float32(1e-6))) - sharper
+        lod = np.log2(max(places[at, 2] * size, np.float32(1e-6))) + table[k, 8]
         lod = min(max(lod, np.float32(0)), textures[t, 3])
         first = np.int32(lod + np.float32(0.15))
         share = lod - np.float32(first)
@@ -263,7 +268,8 @@ def shade(out, background, centres, sources, targets, shares, light, gloss, kind
     """Fill out (h * w, 3) with the picture: the samples' albedo (N, 3) under their light, and background's own colour.
 
     centres (h * w,) uint8; background, light (h * w, 3) and gloss (h * w,) float32; kinds (256, 4) int32: kind,
-    texture, tile, first colour; table (256, 8) float32: share and colour of the back (4), contrast, gloss (3).
+    texture, tile, first colour; table (256, 9) float32: share and colour of the back (4), contrast, gloss (3), what
+    is added to mip levels.
     """
     one, zero = np.float32(1), np.float32(0)
     total = np.empty(len(out), np.float32)
@@ -337,7 +343,7 @@ def expose(light, gains, vignette, shoulder, toe, curve, saturation, noise, seed
                 v *= one - toe * np.float32(0.5) / (one + np.float32(8) * v)
                 value[c] = curve[np.int32(np.sqrt(min(max(v, np.float32(0)), one)) * last + np.float32(0.5))]
             grey = np.float32(0.299) * value[0] + np.float32(0.587) * value[1] + np.float32(0.114) * value[2]
-            level, shared = noise * (np.float32(1.25) - grey / np.float32(320)), np.float32(0)
+            level, shared = noise * (np.float32(1.15) - grey / np.float32(400)), np.float32(0)
             bits, more = np.uint64(0), np.uint64(0)
             if noise > 0:
                 shared = np.float32(0.9) * _bell(_scrambled(seed + 2 * (y * width + x)))

@@ -67,7 +67,7 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
         blur=float(rng.uniform(0.3, 0.9)) if soft else 0.0,
         motion=(float(length * np.cos(angle)), float(length * np.sin(angle))),
         sharpen=float(rng.uniform(0.0, 0.7)),
-        noise=float(np.exp(rng.uniform(np.log(0.5), np.log(4.0)))),
+        noise=float(np.exp(rng.uniform(np.log(0.4), np.log(3.2)))),
         shrunk=float(rng.uniform(0.6, 0.95)) if rng.random() < 0.2 else 1.0,
         quality=int(rng.integers(60, 96)),
     )

@@ -28,12 +28,12 @@ OFFSETS: dict[str, tuple[float, ...]] = {
 }
 """Distances of the rows of stitches from a line, towards the panel's middle, metres."""
 SEAMS: dict[str, float] = {
-    "armhole": 0.42,
-    "seam": 0.42,
-    "placket": 0.5,
-    "waist": 0.45,
-    "pocket": 0.5,
-    "yoke": 0.4,
+    "armhole": 0.34,
+    "seam": 0.34,
+    "placket": 0.36,
+    "waist": 0.36,
+    "pocket": 0.32,
+    "yoke": 0.3,
     "hem": 0.25,
     "cuff": 0.25,
     "neck": 0.3,
