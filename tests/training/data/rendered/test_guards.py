@@ -40,7 +40,7 @@ def test_a_hand_before_the_garment_is_no_poke_through_but_a_speck_is():
 
 
 def test_hidden_and_cut_off_garments_are_told():
-    board = [BALL, sheet("other_1", (0.0, -0.5, 1.0), 0.7, 0.42)]
+    board = [BALL, sheet("other_1", (0.12, -0.5, 1.0), 0.5, 0.9)]
     assert _reasons(board) == ["hidden"] and _reasons(board, limits=OCCLUDED) == []
     aside = replace(CAMERA, position=(0.4, -3.0, 1.0), target=(0.4, 0.0, 1.0))
     assert _reasons([BALL], aside) == ["outside_frame"] and _reasons([BALL], aside, TRUNCATED) == []

@@ -70,8 +70,10 @@ class Tracer:
         import drjit as dr
 
         mi = self._mi
-        count = len(points) * samples
         sampler = mi.load_dict({"type": "multijitter", "sample_count": samples})
+        # a grid of strata cannot have every number of them
+        samples = int(sampler.sample_count())
+        count = len(points) * samples
         sampler.set_samples_per_wavefront(samples)
         sampler.seed(dr.opaque(mi.UInt32, seed & 0xFFFFFFFF), count)
         index = dr.arange(mi.UInt32, count)
