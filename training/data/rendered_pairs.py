@@ -56,7 +56,7 @@ class Place:
 
 
 class RenderedPairs(PairSource):
-    """Every photo of every record as a pair, `garment-000000123/photo-1` (and `/dress-7` of several dressings)."""
+    """Every photo of every record as a pair, `garment-000000123/photo-1` (`/dress-7` for dress seed 7)."""
 
     layout = "rendered"
 
@@ -153,7 +153,7 @@ class RenderedPairs(PairSource):
 
     def _name(self, place: Place) -> str:
         name = f"{record_name(place.seed)}/photo-{place.photo}"
-        return name if self.config.dressings == 1 else f"{name}/dress-{place.dress_seed}"
+        return f"{name}/dress-{place.dress_seed}" if place.dress_seed else name
 
 
 @lru_cache(maxsize=8)
