@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -11,8 +12,8 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from scipy.spatial import cKDTree
 
 from ..surfaces import Surface
-from .body import Body, normals, skin, triangles
-from .shapes import compact, grid_faces, joined, outward, smooth, subdivided, tube
+from .body import TEMPLATE_SHAPES, Body, make_body, normals, skin, triangles
+from .shapes import compact, grid_faces, joined, outward, smooth, split, tube
 
 Style = Literal["bald", "short", "bob", "long", "shoulders", "bun", "ponytail"]
 STYLES: tuple[Style, ...] = ("bald", "short", "bob", "long", "shoulders", "bun", "ponytail")
@@ -89,23 +90,20 @@ def _cap(body: Body, hair: Hair) -> Mesh:
     """The scalp pushed out; it dives under the skin at the hairline, so that the line is smooth. At rest."""
     part = body.part("body")
     eye = body.head("eye.L")
-    around = part.weights[:, body.index("head")] > 0.4
-    quads = part.quads[(around & (part.vertices[:, 2] > eye[2] - 0.06))[part.quads].all(1)]
     outwards = normals(part.vertices, part.triangles)
-    ears = body.model.paint["ears"][body.model.ranges["body"]]
-    values = [part.vertices, outwards, ears]
-    for _ in range(2):
-        quads, values = subdivided(quads, *values)
+    values = [part.vertices, outwards, body.model.paint["ears"][body.model.ranges["body"]]]
+    for quads, edges in _cap_topology()[0]:
+        values = [np.concatenate([value, value[edges].mean(1), value[quads].mean(1)]) for value in values]
     points, outwards, ears = values
-    points, faces, outwards, ears = compact(points, triangles(quads), outwards, ears)
+    points, faces, outwards, ears = compact(points, _cap_topology()[1], outwards, ears)
     inside = _inside(points, eye, hair)
     low = 0.35 if hair.style == "short" else 0.8
     grown = smooth(0.0, 0.03, inside) * (low + (1 - low) * smooth(0.03, 0.11, points[:, 2] - eye[2]))
     rng = np.random.default_rng(hair.seed)
-    strands = _strands(rng, np.arctan2(points[:, 0] - hair.parting, 0.09 - (points[:, 1] - eye[1])), points[:, 2])
+    strands = _strands(rng, np.arctan2(points[:, 0] - hair.parting, 0.09 - (points[:, 1] - eye[1])), points[:, 2], 0.35)
     around = np.arctan2(points[:, 0] - hair.parting, 0.09 - (points[:, 1] - eye[1]))
     waves = np.sin(around * 31 + 3 * np.sin(points[:, 2] * 40)) + 0.6 * np.sin(around * 57 + points[:, 2] * 60)
-    rough = hair.thickness * (0.02 + 0.1 * hair.wave) * waves
+    rough = hair.thickness * (0.01 + 0.06 * hair.wave) * waves
     away = np.where(inside > 0, 0.0015 + hair.thickness * grown + rough * grown, -0.004)
     away = np.minimum(away, 0.0015 + np.maximum(inside, -0.004) * 0.8) * (ears < 0.3) - 0.004 * (ears >= 0.3)
     centre = _centre(body)
@@ -117,6 +115,22 @@ def _cap(body: Body, hair: Hair) -> Mesh:
     keep = (inside > -0.02)[faces].any(1)
     points, faces, shade = compact(points + direction * away[:, None], faces[keep], shade)
     return points, faces, _paint(shade)
+
+
+@lru_cache(maxsize=1)
+def _cap_topology() -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """Quads and edges of the scalp's skin before each of two subdivisions, and the triangles after them."""
+    body = make_body(TEMPLATE_SHAPES["female"])
+    part = body.part("body")
+    near = part.weights[:, body.index("head")] > 0.4
+    quads = part.quads[(near & (part.vertices[:, 2] > body.head("eye.L")[2] - 0.065))[part.quads].all(1)]
+    count, steps = len(part.vertices), []
+    for _ in range(2):
+        finer, edges = split(quads, count)
+        steps.append((quads, edges))
+        count += len(edges) + len(quads)
+        quads = finer
+    return steps, triangles(quads)
 
 
 def _inside(points: np.ndarray, eye: np.ndarray, hair: Hair) -> np.ndarray:
@@ -131,12 +145,15 @@ def _inside(points: np.ndarray, eye: np.ndarray, hair: Hair) -> np.ndarray:
     return np.minimum(np.maximum(front, np.where(side > 0.5, sideburn * 0.6, -0.05)), nape)
 
 
-def _strands(rng: np.random.Generator, across: np.ndarray, along: np.ndarray) -> np.ndarray:
-    """(N,) brightness in 0..1 that runs along the hair: `across` in radians, `along` in metres."""
+def _strands(rng: np.random.Generator, across: np.ndarray, along: np.ndarray, fine: float = 1.0) -> np.ndarray:
+    """(N,) brightness in 0..1 that runs along the hair: `across` in radians, `along` in metres.
+
+    `fine` weakens what coarse meshes cannot show.
+    """
     phases = rng.uniform(0, 2 * np.pi, 4)
     bent = across + 0.05 * np.sin(along * 25 + phases[0])
-    tone = 0.5 + 0.16 * np.sin(bent * 37 + phases[1]) + 0.14 * np.sin(bent * 83 + phases[2] + along * 9)
-    tone = tone + 0.1 * np.sin(bent * 171 + phases[3] - along * 14)
+    tone = 0.5 + 0.16 * np.sin(bent * 37 + phases[1]) + 0.14 * fine * np.sin(bent * 83 + phases[2] + along * 9)
+    tone = tone + 0.1 * fine * np.sin(bent * 171 + phases[3] - along * 14)
     return np.clip(tone + rng.normal(size=len(across)) * 0.04, 0, 1)
 
 
@@ -228,7 +245,7 @@ def _sheet(
     shade = _strands(rng, np.tile(azimuth[0], rows), outer[..., 2].ravel())
     shade = np.clip(shade + 0.12 * np.tile(clumps, rows), 0, 1)
     faces = grid_faces(rows, columns)
-    depth = 0.012 * smooth(0.0, 0.35, np.linspace(0, 1, rows))[:, None] * np.ones((1, columns))
+    depth = 0.007 * smooth(0.0, 0.35, np.linspace(0, 1, rows))[:, None] * np.ones((1, columns))
     outwards = normals(outer.reshape(-1, 3), faces)
     middle = outer[10, columns // 2] - _centre(body) @ head[:, :3].T - head[:, 3]
     outwards = outwards * np.sign(outwards.reshape(rows, columns, 3)[10, columns // 2] @ middle)
@@ -260,8 +277,9 @@ def _hang(
     step = (lengths / steps)[:, None]
     phase = gaussian_filter1d(rng.uniform(0, 2 * np.pi, len(lengths)), 3, mode="nearest")
     sway = np.stack([np.cos(phase), np.sin(phase), np.zeros_like(phase)], 1) * 0.35 * hair.wave
+    sway = sway - sway.mean(0)
     turned = np.array([0.0, side * (0.3 if side > 0 else 0.12), -1.0])
-    inwards = -0.22 * np.sign(place[:, :1] - place[:, :1].mean()) * [[1.0, 0.0, 0.0]] * (side >= 0)
+    inwards = -0.12 * np.sign(place[:, :1] - place[:, :1].mean()) * [[1.0, 0.0, 0.0]] * (side >= 0)
     pull = turned + inwards * np.minimum(np.abs(place[:, :1] - place[:, :1].mean()) / 0.05, 1.0)
     direction = 0.35 * direction + 0.65 * pull
     found = []

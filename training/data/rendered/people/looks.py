@@ -12,7 +12,7 @@ from ..surfaces import Surface
 from .bags import Bag, bag_surfaces, draw_bag
 from .body import TEMPLATE_SHAPES, Body, body_model, make_body, normals, skin, triangles
 from .hair import Hair, draw_hair, hair_surfaces
-from .shapes import compact, smooth, subdivided
+from .shapes import compact, smooth, split, subdivided
 from .shoes import Shoe, draw_shoe, shoe_surfaces
 
 PULLED_IN = 0.010
@@ -81,8 +81,8 @@ def pulled_in(vertices: np.ndarray, faces: np.ndarray, covered: np.ndarray, dept
 
 
 @lru_cache(maxsize=1)
-def _face_topology() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Triangles of the skin with a finer face and nails; numbers and weights (E, 4) of what its new vertices lie between."""
+def _face_topology() -> tuple[np.ndarray, np.ndarray]:
+    """Triangles of the skin, finer at face and nails, and the four vertices (E, 4) that each new one is the mean of."""
     model = body_model()
     count = model.ranges["body"].stop
     quads = model.quads["body"]
@@ -91,21 +91,14 @@ def _face_topology() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     places = template.vertices[:count]
     fine = (places[:, 1] < eye[1] + 0.045) & (np.abs(places[:, 2] - eye[2] + 0.02) < 0.09)
     chosen = fine[quads].all(1) | (model.paint["nails"][:count][quads] > 0.3).any(1)
-    used, number = np.unique(quads[chosen], return_inverse=True)
-    local = number.reshape(-1, 4)
-    finer, (mixing,) = subdivided(local, np.eye(len(used), dtype=np.float32))
-    sources = np.argsort(-mixing, axis=1)[len(used) :, :4]
-    weights = np.take_along_axis(mixing[len(used) :], sources, 1)
-    renumber = np.concatenate([used, count + np.arange(len(sources))])
-    faces = np.concatenate([triangles(quads[~chosen]), triangles(renumber[finer])])
-    return faces.astype(np.int32), used[sources], weights
+    finer, edges = split(quads[chosen], count)
+    faces = np.concatenate([triangles(quads[~chosen]), triangles(finer)])
+    return faces, np.concatenate([edges[:, [0, 1, 0, 1]], quads[chosen]])
 
 
 def _refined(values: np.ndarray) -> np.ndarray:
     """(B + E, ...): values (B, ...) of the body's vertices, then of the finer face's."""
-    _, numbers, weights = _face_topology()
-    extra = (values[numbers] * weights.reshape(*weights.shape, *[1] * (values.ndim - 1))).sum(1)
-    return np.concatenate([values, extra])
+    return np.concatenate([values, values[_face_topology()[1]].mean(1)])
 
 
 def _skin_surface(body: Body, transforms: np.ndarray, look: Look, covered: np.ndarray | None) -> Surface:

@@ -7,17 +7,25 @@ import numpy as np
 from .body import triangles
 
 
-def subdivided(quads: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Quads (Q, 4) cut into (4 Q, 4), and values (V, ...) of the vertices followed by those of the new vertices."""
-    edges = np.sort(np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1)
-    unique, number = np.unique(edges, axis=0, return_inverse=True)
+def split(quads: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Quads (Q, 4) of `count` vertices cut into (4 Q, 4), and the edges (E, 2) whose middles come first among the new.
+
+    New vertices are numbered from `count` on: the middles of edges, then the middles of quads.
+    """
+    edges = np.sort(np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1).astype(np.int64)
+    keys, number = np.unique(edges[:, 0] * count + edges[:, 1], return_inverse=True)
     number = number.reshape(4, -1)
-    count = len(values[0])
-    middle = count + len(unique) + np.arange(len(quads))
+    middle = count + len(keys) + np.arange(len(quads))
     finer = np.concatenate(
         [np.stack([quads[:, k], count + number[k], middle, count + number[(k + 3) % 4]], 1) for k in range(4)]
     )
-    return finer.astype(np.int32), [np.concatenate([v, v[unique].mean(1), v[quads].mean(1)]) for v in values]
+    return finer.astype(np.int32), np.stack([keys // count, keys % count], 1)
+
+
+def subdivided(quads: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Quads (Q, 4) cut into (4 Q, 4), and values (V, ...) of the vertices followed by those of the new vertices."""
+    finer, edges = split(quads, len(values[0]))
+    return finer, [np.concatenate([v, v[edges].mean(1), v[quads].mean(1)]) for v in values]
 
 
 def grid_faces(rows: int, columns: int, closed: bool = False) -> np.ndarray:
