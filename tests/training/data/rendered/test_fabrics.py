@@ -60,7 +60,7 @@ def test_weaves_neither_brighten_nor_darken_and_repeat_without_seams(weave):
 def test_wear_lightens_the_middle_of_a_leg():
     fabric = Fabric("denim", plain((44, 62, 100)).pattern, fade=1.0)
     u, v = axes(-0.15, 0.2, 300, 0.001)
-    colours = worn(paint_fabric(fabric, u, v, 0.001), fabric, u, v, 0.0, 0.0)
+    colours = worn(paint_fabric(fabric, u, v, 0.001), fabric, u, v, 0.001, (0.0,), 0.0)
     assert colours[:, 140:160].mean() > colours[:, :20].mean() + 12
     assert colours.min() >= 0 and colours.max() <= 255
 

@@ -11,8 +11,8 @@ STEPS = 4096
 
 
 @lru_cache(maxsize=1)
-def _linear_of_bytes() -> np.ndarray:
-    """Linear light of the values 0..255 in sixteenths; (4096,) float32."""
+def linear_curve() -> np.ndarray:
+    """Linear light of the values 0..255 in steps of 1 / 16; (4096,) float32."""
     value = np.arange(STEPS, dtype=np.float64) / (STEPS - 1)
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
@@ -28,7 +28,7 @@ def srgb_curve() -> np.ndarray:
 def to_linear(srgb: np.ndarray) -> np.ndarray:
     """Linear light 0..1 of sRGB values 0..255 (clipped); any shape, float32."""
     index = np.clip(srgb * np.float32((STEPS - 1) / 255) + np.float32(0.5), 0, STEPS - 1).astype(np.int16)
-    return _linear_of_bytes().take(index)
+    return linear_curve().take(index)
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:

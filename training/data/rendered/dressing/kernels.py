@@ -44,8 +44,8 @@ def halve(pool: np.ndarray, start: int, height: int, width: int, target: int) ->
 
 
 @njit(cache=True, error_model="numpy")
-def stroke(cover: np.ndarray, points: np.ndarray, half: float, dash: float, gap: float) -> None:
-    """Raise cover (h, w) to the coverage 0..1 of a line along points (N, 2), all in texels; gap 0 draws it whole."""
+def stroke(cover: np.ndarray, points: np.ndarray, half: float, share: float, dash: float, gap: float) -> None:
+    """Raise cover (h, w) to share (0..1) along a line through points (N, 2), all in texels; gap 0 draws it whole."""
     height, width = cover.shape
     along = 0.0
     for k in range(len(points) - 1):
@@ -66,6 +66,7 @@ def stroke(cover: np.ndarray, points: np.ndarray, half: float, dash: float, gap:
                 if gap > 0.0:
                     phase = (along + t) % (dash + gap)
                     value *= min(max(min(phase, dash - phase) + 0.5, 0.0), 1.0)
+                value *= share
                 if value > cover[y, x]:
                     cover[y, x] = value
         along += length
@@ -82,6 +83,36 @@ def stitch(colours, crease, light, thread, ink, strength):
                     value = colours[y, x, c] * (1 - dark)
                     value += bright * (np.float32(255) - value)
                     colours[y, x, c] = value + cover * (ink[c] - value)
+
+
+@njit(cache=True, error_model="numpy")
+def blend(colours, field, step, target, scaling):
+    """Mix colours (h, w, 3) with target (3,) by a field known at every step-th texel, between them linearly.
+
+    With scaling, colours are multiplied by one and the field instead. field (h // step + 2, w // step + 2) float32.
+    """
+    one = np.float32(1)
+    for y in range(colours.shape[0]):
+        row, fy = y // step, np.float32(y % step) / np.float32(step)
+        for x in range(colours.shape[1]):
+            column, fx = x // step, np.float32(x % step) / np.float32(step)
+            low = field[row, column] * (one - fx) + field[row, column + 1] * fx
+            high = field[row + 1, column] * (one - fx) + field[row + 1, column + 1] * fx
+            amount = low * (one - fy) + high * fy
+            for c in range(3):
+                value = colours[y, x, c]
+                colours[y, x, c] = value * (one + amount) if scaling else value + amount * (target[c] - value)
+
+
+@njit(cache=True, error_model="numpy")
+def linearise(colours, table, texels):
+    """Fill texels (h * w, 3) with the linear light of colours (h, w, 3), 0..255, by a table over 0..255."""
+    width, last = colours.shape[1], np.float32(len(table) - 1)
+    for y in range(colours.shape[0]):
+        for x in range(width):
+            for c in range(3):
+                place = colours[y, x, c] * (last / np.float32(255)) + np.float32(0.5)
+                texels[y * width + x, c] = table[np.uint32(min(max(place, np.float32(0)), last))]
 
 
 @njit(cache=True, error_model="numpy")

@@ -50,7 +50,7 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
             shoulder=float(rng.uniform(0.75, 0.9)),
             toe=float(rng.uniform(0.0, 0.12)),
             saturation=float(rng.uniform(0.97, 1.05)),
-            sharpen=float(rng.uniform(0.0, 0.35)),
+            sharpen=max(0.0, float(rng.uniform(-0.3, 0.35))),
             quality=int(rng.integers(88, 98)),
         )
     warmth, tint = rng.normal(0, 0.045), rng.normal(0, 0.015)
@@ -66,7 +66,7 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
         vignette=float(rng.uniform(0.05, 0.25)) if rng.random() < 0.4 else 0.0,
         blur=float(rng.uniform(0.3, 0.9)) if soft else 0.0,
         motion=(float(length * np.cos(angle)), float(length * np.sin(angle))),
-        sharpen=float(rng.uniform(0.0, 0.7)),
+        sharpen=max(0.0, float(rng.uniform(-0.3, 0.7))),
         noise=float(np.exp(rng.uniform(np.log(0.4), np.log(3.2)))),
         shrunk=float(rng.uniform(0.6, 0.95)) if rng.random() < 0.2 else 1.0,
         quality=int(rng.integers(60, 96)),

@@ -127,7 +127,7 @@ def _quilted(rng: np.random.Generator) -> np.ndarray:
 def _waffle(rng: np.random.Generator) -> np.ndarray:
     x, y = _axes()
     ridges = np.maximum(_wave(x * 12), _wave(y * 14))
-    return 0.12 * (ridges - ridges.mean()) + 0.03 * streaks(rng, 2, 2)
+    return 0.07 * (ridges - ridges.mean()) + 0.04 * streaks(rng, 2, 2)
 
 
 def _fleece(rng: np.random.Generator) -> np.ndarray:
@@ -161,7 +161,7 @@ WEAVES: dict[str, tuple[float, Callable[[np.random.Generator], np.ndarray]]] = {
     "chunky": (0.15, _knit),
     "cable": (0.24, _cable),
     "quilted": (0.27, _quilted),
-    "waffle": (0.1, _waffle),
+    "waffle": (0.085, _waffle),
     "fleece": (0.1, _fleece),
     "boucle": (0.12, _boucle),
     "leather": (0.1, _leather),

@@ -58,11 +58,13 @@ def draw_skin(rng: np.random.Generator) -> Skin:
     if rng.random() < 0.04:
         hair = ((176, 70, 96), (80, 110, 170), (122, 84, 150), (230, 150, 170))[int(rng.integers(4))]
     else:
-        dark = rng.random() < place * 1.2 - 0.2
-        hair = HAIR[int(rng.integers(2))] if dark else HAIR[int(rng.choice(len(HAIR), p=HAIR_SHARES))]
+        black = rng.random() < place * 1.2 - 0.2
+        hair = HAIR[int(rng.integers(2))] if black else HAIR[int(rng.choice(len(HAIR), p=HAIR_SHARES))]
     hair = scaled(hair, float(rng.uniform(0.85, 1.12)))
     made_up = rng.random() < 0.3
-    rosy = mixed(tone, (176, 40, 56), 0.6) if made_up else mixed(tone, (170, 74, 74), float(rng.uniform(0.3, 0.45)))
+    dark = 0.55 + 0.45 * sum(tone) / 640  # lips of deep skin are deep, too
+    lipstick, natural = scaled((176, 40, 56), dark), scaled((170, 78, 78), dark)
+    rosy = mixed(tone, lipstick, 0.6) if made_up else mixed(tone, natural, float(rng.uniform(0.3, 0.45)))
     painted = rng.random() < 0.2
     colours = ((176, 30, 46), (40, 36, 44), (220, 150, 160), (240, 240, 236))
     nail = colours[int(rng.integers(4))] if painted else mixed(tone, (238, 190, 184), 0.45)
