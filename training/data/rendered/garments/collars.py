@@ -84,8 +84,8 @@ def _collar_shape(cut: Cut, end: np.ndarray, length: float) -> tuple[np.ndarray,
         return 0.022 * smoothstep(0.6 * notch, notch + 0.04, end) + 0.001, width, 0.0
     point = np.exp(-end / 0.03)
     if cut.collar == "polo":
-        return np.full_like(end, 0.018), 0.046 + 0.012 * point, 0.03
-    return 0.03 - 0.008 * point, 0.045 + 0.026 * point, 0.03
+        return np.full_like(end, 0.018), 0.042 + 0.01 * point, 0.022
+    return 0.03 - 0.008 * point, 0.04 + 0.022 * point, 0.026
 
 
 def _fall(top, height, width, spread, into, normal, base, end):
@@ -108,7 +108,7 @@ def _hood(share: np.ndarray, into: np.ndarray, normal: np.ndarray, up: np.ndarra
     back = smoothstep(0.45, 1.0, share)
     side = smoothstep(0.0, 0.35, share)
     height = 0.012 + 0.03 * side + 0.018 * back
-    width = 0.03 + 0.035 * side + 0.11 * back
+    width = 0.028 + 0.025 * side + 0.095 * back
     thick = 0.012 + 0.018 * side + 0.022 * back
     profile = [(0, 0, 0), (0.0, 0.55, 0.1), (0.02, 0.95, 0.3), (0.12, 1.1, 0.7), (0.28, 0.9, 1.0), (0.5, 0.5, 1.15),
                (0.72, 0.2, 1.1), (0.9, 0.0, 0.9), (1.0, 0.0, 0.5), (0.97, 0.0, 0.15)]  # fmt: skip

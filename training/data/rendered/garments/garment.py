@@ -44,6 +44,8 @@ class Garment:
     """(V, N): coarse vertices from the suit's points."""
     fall: np.ndarray
     """(V,) how far each hangs below that, metres on the template."""
+    ring: np.ndarray
+    """(L,) vertices of the edge at the hips from which a skirt hangs, ring by ring of L vertices; empty without."""
     ease: np.ndarray
     """(V,) distance from the skin, metres."""
     weights: np.ndarray

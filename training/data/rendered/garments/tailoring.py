@@ -28,7 +28,7 @@ from .meshes import averaging, boundary_edges, smoothing, upsample, upsample_cor
 from .pattern import Pattern
 from .trims import make_trims
 
-HIP_CUT = 0.07
+HIP_CUT = 0.12
 """Skirts and long tops leave the body so far above the crotch, metres."""
 
 RING = 0.016
@@ -52,8 +52,8 @@ def tailor(cut: Cut) -> Garment:
         _cut_waist(pattern, cut, figure)
     _cut_below(pattern, cut, figure)
     pattern.keep_largest()
-    _lengthen(pattern, cut, figure)
-    return _sewn(pattern, cut, figure)
+    ring = _lengthen(pattern, cut, figure)
+    return _sewn(pattern, cut, figure, ring)
 
 
 def _cut_top(pattern: Pattern, cut: Cut, figure: Figure) -> None:
@@ -104,12 +104,12 @@ def _cut_below(pattern: Pattern, cut: Cut, figure: Figure) -> None:
         pattern.divide("hem_body", field(height + cut.hem_band))
 
 
-def _lengthen(pattern: Pattern, cut: Cut, figure: Figure) -> None:
-    """Skirts and long tops below the hips, ring by ring."""
+def _lengthen(pattern: Pattern, cut: Cut, figure: Figure) -> np.ndarray:
+    """Hang skirts and long tops below the hips, ring by ring; returns the edge they hang from, or nothing."""
     start = figure.crotch + HIP_CUT
     total = start - height_of(cut.length, figure)
     if cut.legs or total < 0.008:
-        return
+        return np.zeros(0, int)
     points = pattern.points
     loop = min(pattern.loops(), key=lambda chain: points[chain, 2].mean())
     if cut.front == "open":
@@ -119,6 +119,7 @@ def _lengthen(pattern: Pattern, cut: Cut, figure: Figure) -> None:
         total = np.maximum(total - 0.05 * smoothstep(0.06, 0.15, np.abs(points[loop, 0])), 0.01)
     count = max(1, round(float(total.max()) / RING))
     pattern.lengthen(loop, [total * k / count for k in range(1, count + 1)], closed=cut.front != "open")
+    return loop
 
 
 def _chain_at(pattern: Pattern, height: float) -> np.ndarray:
@@ -131,7 +132,7 @@ def _chain_at(pattern: Pattern, height: float) -> np.ndarray:
     return loop[: int(np.argmin(level))] if not level.all() else loop
 
 
-def _sewn(pattern: Pattern, cut: Cut, figure: Figure) -> Garment:
+def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garment:
     """Put everything together once the faces are settled."""
     count = len(pattern.marks)
     points, arms = pattern.points, pattern.arms
@@ -147,6 +148,7 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure) -> Garment:
         faces=pattern.faces,
         basis=pattern.basis,
         fall=pattern.fall,
+        ring=ring,
         ease=ease,
         weights=weights,
         arms=arms,
