@@ -1,4 +1,4 @@
-"""`python -m training.data check ROOT`: look through a data set; also draw small ones, and pack any into shards."""
+"""`python -m training.data check ROOT`: look through a data set; also draw, render and show some, and pack any."""
 
 from __future__ import annotations
 
@@ -16,10 +16,20 @@ from training.command import one_sentence
 from .checking import check_pairs, summary, write_sheet
 from .fixtures import FIXTURES, write_fixture
 from .opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
-from .pairs import PairSource
+from .pairs import HELD_OUT_START, PairSource
+from .rendered.generating import PER_SHARD, generate, told_rejects
+from .rendered.settings import RenderSettings
+from .rendered.shards import RecordShards
+from .synthetic.__main__ import sheet
 from .tars import write_tars
 
-app = typer.Typer(help="Data sets: look through them, draw small ones, pack them.", no_args_is_help=True)
+AS_RENDERED = RenderSettings()
+COUNT = 300
+"""Pairs of the fixed held-out set."""
+
+app = typer.Typer(
+    help="Data sets: look through them, draw small ones, render large ones, pack them.", no_args_is_help=True
+)
 
 Root = Annotated[str, typer.Argument(help="Folder of the data set; of shards also a path or URL, with braces.")]
 Split = Annotated[str | None, typer.Option(help="train or test; left out, every split that is there.")]
@@ -103,6 +113,55 @@ def pack(
         source: PairSource = open_data_set(config)
         paths = write_tars(source, out / config.split, pairs_per_tar)
         typer.echo(f"{out / config.split}: {len(source):,} pairs in {len(paths):,} shards.")
+
+
+@app.command()
+@one_sentence()
+def render(
+    out: Annotated[str, typer.Argument(help="Folder or URL of the shards; an existing one grows.")],
+    garments: Annotated[int, typer.Option(min=1, help="Garments in it when done, each with its photos.")],
+    start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
+    size: Annotated[str, typer.Option(help="WxH of photos and product shots, 3:4.")] = "384x512",
+    photos: Annotated[float, typer.Option(help="Photos of each garment on average.")] = AS_RENDERED.photos,
+    defect_share: Annotated[float, typer.Option(help="Share of photos with a defect on purpose, for curation.")] = 0.0,
+    samples: Annotated[int, typer.Option(help="Light paths per pixel before denoising.")] = AS_RENDERED.samples,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 2,
+    ray: Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")] = None,
+    per_shard: Annotated[int, typer.Option(min=1, help="Garments in a shard.")] = PER_SHARD,
+) -> None:
+    """Render garments, each worn by several people, into shards of records; run it again to go on.
+
+    Records hold geometry and light: they are dressed in any number of clothes when they are read.
+    """
+    settings = RenderSettings(parse_size(size, 1), photos, defect_share, start >= HELD_OUT_START, samples)
+    seeds = range(start, start + garments)
+    rejects = generate(out, seeds, settings, workers, ray, per_shard=per_shard)
+    made = RecordShards(out)
+    own = [made.told(seed) for seed in made.seeds if seed in seeds]
+    tries = sum(sum(told["rejects"].values()) for told in own)
+    shots = sum(1 + len(told["photos"]) for told in own)
+    typer.echo(
+        f"{out}: {len(own):,} garments with {shots - len(own):,} photos; {tries:,} of {shots + tries:,} shots rejected "
+        f"({tries / max(shots + tries, 1):.1%}), now: {told_rejects(rejects) or 'none'}."
+    )
+
+
+@app.command("held-out")
+@one_sentence()
+def held_out(
+    out: Annotated[Path, typer.Argument(help="Folder for held-out.tar, and for the records that it is made of.")],
+    count: Annotated[int, typer.Option(min=1, help="Pairs; the fixed set has the default.")] = COUNT,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 2,
+    ray: Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")] = None,
+) -> None:
+    """Write the fixed held-out set: bodies, poses, cuts and textures that no training seed uses; print its hash."""
+    from .rendered.held_out import write_held_out
+
+    path, digest = write_held_out(out, count, workers, ray)
+    typer.echo(f"{path}: {count:,} pairs, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
+
+
+app.command()(sheet)
 
 
 def _configs(

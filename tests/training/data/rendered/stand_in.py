@@ -44,12 +44,19 @@ def make_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[st
 
 
 def hanging_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[str]]:
-    """As make_record, noted in a folder; on the node that will be lost, a worker hangs in its third record."""
+    """As make_record, noted in a folder; on the node that will be lost, a worker hangs in its second record.
+
+    The other node waits for that, so that the loss comes in the middle however slowly workers start.
+    """
     notes = Path(os.environ["STAND_IN_NOTES"])
     (notes / f"{seed}-{os.getpid()}-{time.time_ns()}").touch()
-    if "STAND_IN_LOST" in os.environ and len(list(notes.glob(f"*-{os.getpid()}-*"))) == 3:
-        (notes / f"hangs-{os.getpid()}").touch()
-        time.sleep(600)
+    if "STAND_IN_LOST" in os.environ:
+        if len(list(notes.glob(f"*-{os.getpid()}-*"))) == 2:
+            (notes / f"hangs-{os.getpid()}").touch()
+            time.sleep(600)
+    elif seed >= 6:
+        while not list(notes.glob("hangs-*")):
+            time.sleep(0.05)
     return make_record(seed, settings)
 
 
