@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from ..surfaces import Surface
 from .body import Body, normals, skin
 from .kinematics import turn, unit
-from .shapes import grid_faces, joined, rounded_box, tube
+from .shapes import grid_faces, joined, outward, rounded_box, tube
 
 BagKind = Literal["none", "shoulder", "crossbody", "tote", "handbag", "clutch"]
 BAG_KINDS: tuple[BagKind, ...] = ("none", "shoulder", "crossbody", "tote", "handbag", "clutch")
@@ -177,7 +177,8 @@ def _on_shoulder(
     neck = _posed(body, transforms, "neck01")
     shoulder = _posed(body, transforms, f"upperarm01.{other}")
     top = 0.42 * neck + 0.58 * shoulder if bag.kind == "crossbody" else 0.3 * neck + 0.7 * shoulder
-    top[2] = shoulder[2] + 0.05
+    below = np.hypot(points[:, 0] - top[0], points[:, 1] - top[1]) < 0.03
+    top[2] = points[below, 2].max(initial=shoulder[2] + 0.04) + 0.008
     hip = _posed(body, transforms, f"upperleg01.{bag.side}")
     wide, deep, tall = bag.size
     low = np.array([hip[0] + sign * 0.05, hip[1] + 0.02, max(top[2] - bag.drop - tall / 2, hip[2] - 0.05)])
@@ -213,7 +214,8 @@ def _strap(
         far, near = tree.query(path)
         signed = np.einsum("ij,ij->i", path - points[near], outwards[near])
         hit = (signed < 0.008) & (far < 0.1)
-        hit[[0, -1]] = False
+        hit[[0, 31, -1]] = False
+        path[31] = top
         path = path + np.where(hit, 0.008 - signed, 0.0)[:, None] * outwards[near]
     return gaussian_filter1d(path, 1.0, axis=0, mode="nearest")
 
@@ -233,7 +235,7 @@ def _ribbon(
         path + across * x + up * z for x, z in ((half, -0.0015), (half, 0.0015), (-half, 0.0015), (-half, -0.0015))
     ]
     vertices = np.stack(rings, 1).reshape(-1, 3)
-    return vertices, grid_faces(len(path), 4, closed=True), _paint(len(vertices), 1)
+    return vertices, outward(vertices, grid_faces(len(path), 4, closed=True)), _paint(len(vertices), 1)
 
 
 def _leaves(rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

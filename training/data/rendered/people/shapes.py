@@ -80,8 +80,8 @@ def rounded_box(size: tuple[float, float, float], roundness: float = 5.0) -> tup
     points = np.concatenate(vertices)
     points /= (np.abs(points) ** roundness).sum(1, keepdims=True) ** (1 / roundness)
     merged, number = np.unique(points.round(6), axis=0, return_inverse=True)
-    joined = number.reshape(-1)[np.concatenate(faces)].astype(np.int32)
-    return merged * np.array(size) / 2, joined
+    corners = number.reshape(-1)[np.concatenate(faces)]
+    return merged * np.array(size) / 2, outward(merged, corners)
 
 
 def compact(vertices: np.ndarray, faces: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -51,21 +51,21 @@ def shoe_surfaces(body: Body, transforms: np.ndarray, shoe: Shoe) -> list[Surfac
         quads, values = subdivided(quads, *values)
     points, faces, outwards, weights = compact(values[0], triangles(quads), *values[1:])
     ahead = (body.head("foot.L")[1] - points[:, 1]) / (body.head("foot.L")[1] - points[:, 1].min())
-    edge = shoe.shaft + 0.0 * ahead
+    edge = np.full(len(points), shoe.shaft)
     if shoe.kind in ("pump", "flat"):
         vamp = (0.42, 0.62) if shoe.kind == "pump" else (0.15, 0.35)
         cut = 0.028 if shoe.kind == "pump" else 0.055
         edge = np.where(ahead > 0, cut + (shoe.shaft - cut) * (1 - smooth(0, 0.2, ahead)), edge)
         edge = edge + 0.08 * smooth(*vamp, ahead)
     inside = edge - points[:, 2]
-    keep = (inside > -0.015)[faces].any(1)
-    away = np.clip(0.001 + 0.35 * inside, -0.004, 0.006 if shoe.kind in ("pump", "flat") else 0.009)
+    keep = (inside > -0.025)[faces].any(1)
+    away = np.clip(0.004 + 0.8 * inside, -0.014, 0.006 if shoe.kind in ("pump", "flat") else 0.009)
     low = smooth(0.03, 0.012, points[:, 2])
     flat = outwards * [1, 1, 0.3]
     moved = points + flat * (away + 0.004 * low * (shoe.kind == "sneaker"))[:, None]
     bottom = smooth(0.022, 0.006, points[:, 2])
     moved[:, 2] = np.where(bottom > 0, moved[:, 2] * (1 - bottom) - bottom * shoe.sole, moved[:, 2])
-    sole = smooth(shoe.sole * 0.2 + 0.010, shoe.sole * 0.2 + 0.006, moved[:, 2])
+    sole = smooth(0.017, 0.009, points[:, 2])
     moved, faces, weights, sole = compact(moved, faces[keep], weights, sole)
     weights = weights / weights.sum(1, keepdims=True)
     paint = np.stack([1 - sole, sole, np.zeros_like(sole)], 1).astype(np.float32)
