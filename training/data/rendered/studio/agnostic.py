@@ -26,7 +26,7 @@ HIDDEN_CONFIDENCE = 0.5
 GROWTH = 0.022
 """Of the garment in an agnostic mask, as a share of the photo's height."""
 ARM = (("shoulder", 0.075), ("elbow", 0.065), ("wrist", 0.05))
-LEG = (("hip", 0.115), ("knee", 0.085), ("ankle", 0.06))
+LEG = (("hip", 0.095), ("knee", 0.085), ("ankle", 0.06))
 """Joints of a limb and half its width there in agnostic masks, metres."""
 _LIMBS = {
     "arm": (("shoulder", "elbow", 0.05), ("elbow", "wrist", 0.04)),

@@ -83,7 +83,8 @@ class Tracer:
         direction, weight = self._draw_direction(point, normal, index & 1, sampler)
         ray = mi.Ray3f(point, direction)
         found = self._scene.ray_intersect(ray)
-        bounced = self._bounce(found, direction, index & 1, sampler)
+        # both choices must be independent: either alone is lopsided
+        bounced = self._bounce(found, direction, (index >> 1) & 1, sampler)
         light = weight * dr.select(found.is_valid(), bounced, self._sky(direction))
         dr.eval(light)
         planes = [np.array(channel).reshape(len(points), samples).mean(axis=1) for channel in light]
