@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,12 +16,16 @@ from training.command import one_sentence
 
 from .checking import check_pairs, summary, write_sheet
 from .fixtures import FIXTURES, write_fixture
+from .joined import JoinedPairs
 from .opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
 from .pairs import HELD_OUT_START, PairSource
 from .rendered.generating import PER_SHARD, generate, told_rejects
 from .rendered.settings import RenderSettings
 from .rendered.shards import RecordShards
+from .rendered_fixtures import RenderedMaker
+from .synthetic import make_pair
 from .synthetic.__main__ import sheet
+from .synthetic_pairs import SyntheticConfig
 from .tars import write_tars
 
 AS_RENDERED = RenderSettings()
@@ -37,6 +42,14 @@ Layout = Annotated[str, typer.Option(help=f"auto, or one of {', '.join(LAYOUTS)}
 Mask = Annotated[str, typer.Option(help="auto, agnostic, garment (from the parsing map) or file.")]
 MaskFolder = Annotated[str | None, typer.Option(help="Folder of masks, from ROOT or its parts.")]
 KeepLeaks = Annotated[bool, typer.Option("--keep-leaks", help="Keep known duplicates and train / test leaks.")]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        help="rendered: ROOT holds records. drawn: ROOT is the seeds of pairs to draw, 0..999. mixed: ROOT is "
+        "SEEDS+RECORDS."
+    ),
+]
+Size = Annotated[str, typer.Option(help="WxH of pairs that are drawn now, 3:4.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many pairs of a split, spread evenly.")]
 
 
@@ -53,6 +66,8 @@ def check(
         Path | None, typer.Option(help="Picture to write: person, mask and garment of some pairs of each category.")
     ] = None,
     limit: Limit = None,
+    kind: Kind = None,
+    size: Size = "384x512",
     workers: Annotated[int, typer.Option(min=1, help="Pairs that are read at a time.")] = min(8, os.cpu_count() or 1),
 ) -> None:
     """Find out the layout, read every pair, and list each missing, unreadable or mismatched file.
@@ -61,10 +76,10 @@ def check(
     """
     if sheet is not None:
         check_picture_name(sheet, "RGB")
-    configs = _configs(root, split, layout, mask, mask_folder, keep_leaks, limit)
+    configs = _chosen(kind, size, root, split, layout, mask, mask_folder, keep_leaks, limit)
     wrong = 0
-    for config in configs:
-        source = build_source(config)
+    for name, parts in configs.items():
+        source = _joined([build_source(part) for part in parts])
         reports = check_pairs(source, workers)
         typer.echo(summary(source, reports))
         listed = [problem for report in reports for problem in report.problems]
@@ -73,7 +88,7 @@ def check(
         for problem in problems:
             typer.echo(f"  wrong: {problem}")
         if sheet is not None:
-            path = sheet if len(configs) == 1 else sheet.with_stem(f"{sheet.stem}_{config.split}")
+            path = sheet if len(configs) == 1 else sheet.with_stem(f"{sheet.stem}_{name}")
             typer.echo(f"  {path}: {write_sheet(path, source, reports)} pairs")
     if wrong:
         typer.echo(f"{wrong:,} things are wrong.")
@@ -89,9 +104,16 @@ def fixture(
     count: Annotated[int, typer.Option(min=1, help="Pairs of each split, and of each category in DressCode.")] = 6,
     seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
     size: Annotated[str, typer.Option(help="WxH of the pictures, 3:4.")] = "192x256",
+    kind: Annotated[str, typer.Option(help="drawn, or rendered from --records.")] = "drawn",
+    records: Annotated[str | None, typer.Option(help="Folder or URL of rendered records.")] = None,
 ) -> None:
     """Draw a small data set in exactly a published layout."""
-    write_fixture(layout, out, count, seed, parse_size(size, 1))
+    if kind not in ("drawn", "rendered"):
+        raise IGRError(f"Unknown kind {kind!r}: choose drawn or rendered.")
+    if kind == "rendered" and records is None:
+        raise IGRError("--kind rendered needs --records DIR: python -m training.data render DIR makes them.")
+    make = make_pair if kind == "drawn" or records is None else RenderedMaker(records)
+    write_fixture(layout, out, count, seed, parse_size(size, 1), make)
     typer.echo(f"{out}: drawn in the layout of {LAYOUTS[layout]}.")
 
 
@@ -106,13 +128,16 @@ def pack(
     mask_folder: MaskFolder = None,
     keep_leaks: KeepLeaks = False,
     limit: Limit = None,
+    kind: Kind = None,
+    size: Size = "384x512",
     pairs_per_tar: Annotated[int, typer.Option(min=1, help="Pairs in one shard.")] = 500,
 ) -> None:
     """Write a data set as WebDataset shards; whole shards are kept, so that a stopped run goes on."""
-    for config in _configs(root, split, layout, mask, mask_folder, keep_leaks, limit):
-        source: PairSource = open_data_set(config)
-        paths = write_tars(source, out / config.split, pairs_per_tar)
-        typer.echo(f"{out / config.split}: {len(source):,} pairs in {len(paths):,} shards.")
+    configs = _chosen(kind, size, root, split, layout, mask, mask_folder, keep_leaks, limit)
+    for name, parts in configs.items():
+        source = _joined([open_data_set(part) for part in parts])
+        paths = write_tars(source, out / name, pairs_per_tar)
+        typer.echo(f"{out / name}: {len(source):,} pairs in {len(paths):,} shards.")
 
 
 @app.command()
@@ -162,6 +187,30 @@ def held_out(
 
 
 app.command()(sheet)
+
+
+def _chosen(
+    kind: str | None, size: str, root: str, split: str | None, layout: str, mask: str, *options: Any
+) -> dict[str, list[DataSetConfig]]:
+    """By split, the configs of the sets that a command reads as one."""
+    if kind is None or kind == "rendered":
+        found = _configs(root, split, layout if kind is None else kind, mask, *options)
+        return {config.split: [config] for config in found}
+    if kind not in ("drawn", "mixed"):
+        raise IGRError(f"Unknown kind {kind!r}: choose drawn, rendered or mixed.")
+    seeds, _, records = root.partition("+")
+    match = re.fullmatch(r"(\d+)\.\.(\d+)", seeds)
+    if match is None or int(match[2]) < int(match[1]) or bool(records) is (kind == "drawn"):
+        raise IGRError(f"{root} is not understood: give seeds such as 0..999, of mixed pairs 0..999+RECORDS.")
+    drawn = SyntheticConfig(int(match[1]), int(match[2]) - int(match[1]) + 1, parse_size(size, 1))
+    both = [DataSetConfig(layout="synthetic", split=split or "train", mask=mask, synthetic=drawn)]
+    if records:
+        both += _configs(records, split or "train", "rendered", mask, *options)
+    return {split or "train": both}
+
+
+def _joined(sources: list[PairSource]) -> PairSource:
+    return sources[0] if len(sources) == 1 else JoinedPairs(sources)
 
 
 def _configs(
