@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from igr_core.errors import IGRError
 from igr_core.inputs import parse_size
 from training.command import one_sentence
 
@@ -58,6 +59,8 @@ def _whole(seed: int, settings: RenderSettings) -> tuple[Record, int, int]:
     from .pairs import dress_record
 
     made, rejects = make_record(seed, settings)
+    if made is None:
+        raise IGRError(f"Every try of seed {seed} was rejected: time others with --start.")
     with stage("encode"):
         members = to_members(made, rejects)
     with stage("decode"):

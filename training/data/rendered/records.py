@@ -69,19 +69,6 @@ class Record:
     """At least one."""
 
 
-class GivenUp(IGRError):
-    """Every try of a seed was rejected: a run leaves it out and goes on."""
-
-    def __init__(self, seed: int, rejects: Mapping[str, int]) -> None:
-        """`rejects`: the tries, counted by reason."""
-        reasons = ", ".join(f"{reason} {count}" for reason, count in rejects.items())
-        super().__init__(f"Seed {seed} cannot be rendered, as every try was rejected ({reasons}): leave it out.")
-        self.seed, self.rejects = seed, dict(rejects)
-
-    def __reduce__(self) -> tuple[type[GivenUp], tuple[int, dict[str, int]]]:
-        return GivenUp, (self.seed, self.rejects)
-
-
 def record_name(seed: int) -> str:
     """What a seed's record is called: `garment-000000123`."""
     return f"garment-{seed:09d}"

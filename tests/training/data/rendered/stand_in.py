@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from training.data.rendered.panels import Line, Panel
-from training.data.rendered.records import GivenUp, Photo, Record
+from training.data.rendered.records import Photo, Record
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.views import SUBSAMPLES, Label, View
 
@@ -18,10 +18,10 @@ SIZE = (24, 32)
 CATEGORIES = ("upper", "lower", "full")
 
 
-def make_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[str]]:
+def make_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
     """A record that is a pure function of the seed; every eleventh is given up, every fifth was tried twice."""
     if seed % 11 == 10:
-        raise GivenUp(seed, {"poke-through": 5})
+        return None, Counter({"poke-through": 5})
     rng = np.random.default_rng([seed, 1])
     front = Panel(
         "front",
@@ -43,7 +43,7 @@ def make_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[st
     return record, Counter({"garment hidden": 1} if seed % 5 == 0 else {})
 
 
-def hanging_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[str]]:
+def hanging_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
     """As make_record, noted in a folder; on the node that will be lost, a worker hangs in its second record.
 
     The other node waits for that, so that the loss comes in the middle however slowly workers start.
@@ -60,7 +60,7 @@ def hanging_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter
     return make_record(seed, settings)
 
 
-def dying_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[str]]:
+def dying_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
     """As make_record, but the worker dies of seed 3 the first time."""
     mark = Path(os.environ["STAND_IN_NOTES"]) / "died"
     if seed == 3 and not mark.exists():
@@ -69,7 +69,7 @@ def dying_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[s
     return make_record(seed, settings)
 
 
-def failing_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[str]]:
+def failing_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
     """As make_record, but of seed 2 and of all from 6 on it can make nothing."""
     if seed == 2 or seed >= 6:
         raise ZeroDivisionError(f"seed {seed}")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
-from training.data.rendered.records import GivenUp, Record, from_members, to_members
+from training.data.rendered.records import Record, from_members, to_members
 from training.data.rendered.settings import RenderSettings
 
 from . import stand_in
@@ -91,9 +91,3 @@ def test_numbers_of_numpy_are_written_and_what_json_cannot_hold_is_refused() -> 
     assert kept.attributes == {"length": 0.5, "tucked": True}
     with pytest.raises(IGRError, match="garment-000000004 cannot be written as JSON"):
         to_members(Record(**{**vars(record()), "attributes": {"length": float("nan")}}))
-
-
-def test_a_given_up_seed_says_why() -> None:
-    assert str(GivenUp(3, {"poke-through": 5})) == (
-        "Seed 3 cannot be rendered, as every try was rejected (poke-through 5): leave it out."
-    )
