@@ -25,8 +25,12 @@ TURN = 35.0
 """Degrees to either side of the person at which a camera stands at most."""
 SIDE_TURN = (60.0, 85.0)
 """Degrees for photos from the side."""
+TOES = 0.3
+"""Metres by which feet reach towards the camera."""
 TRUNCATED = (0.2, 0.5)
 """Least and largest share of the garment that a truncating photo cuts off."""
+CLOSE = 0.9
+"""Share of the frame that the garment fills, at least, in truncating photos before they are moved."""
 PRODUCT_SHARE = 0.86
 """Share of a product shot's width or height that the garment fills."""
 PRODUCT_DISTANCE = 6.0
@@ -54,9 +58,13 @@ def draw_camera(
     fov = float(np.rad2deg(2 * np.arctan(half)))
     middle = np.mean([joints["neck"], joints["mid_hip"]], axis=0)
     upper = joints["mid_hip"] if framing == "lower_body" else joints["nose"]
-    axis = np.array([[*upper[:2], top], [*middle[:2], low]])
     angle = np.deg2rad(yaw)
     away = np.array([np.sin(angle), -np.cos(angle), 0.0])
+    lower = middle
+    if framing in ("full_body", "lower_body"):
+        # toes are nearer to the camera than the body, and so lower in the picture
+        lower = (joints["left_ankle"] + joints["right_ankle"]) / 2 + TOES * away
+    axis = np.array([[*upper[:2], top], [*lower[:2], low]])
     distance = (top - low) / 2 / half
     eye = joints["mid_hip"][2] + rng.uniform(-0.1, 0.55)
     target = np.array([*middle[:2], (top + low) / 2])
@@ -135,7 +143,11 @@ def _aside(rng: np.random.Generator, camera: Camera, garment: np.ndarray, margin
 
 
 def _truncating(rng: np.random.Generator, camera: Camera, garment: np.ndarray) -> Camera:
-    """The camera moved so that one border of the frame cuts off a share of the garment."""
+    """The camera closed up on the garment, and moved so that one border of the frame cuts off a share of it."""
+    box = _box(camera, garment)
+    filled = max((box[2] - box[0]) / camera.size[0], (box[3] - box[1]) / camera.size[1])
+    half = np.tan(np.deg2rad(camera.fov) / 2) * min(1.0, filled / CLOSE)
+    camera = replace(_centred(camera, box, garment.mean(axis=0)), fov=float(np.rad2deg(2 * np.arctan(half))))
     x, y, _ = camera.project(garment)
     share = rng.uniform(*TRUNCATED)
     scale = camera.pixels_per_metre(garment.mean(axis=0))

@@ -37,6 +37,9 @@ class Limits:
     brightest: float = 1.6
     """Light that less than a twentieth of the garment may pass."""
 
+    most_beyond: float = 5e-4
+    """Of the picture that shows neither the person nor the set; rays may slip through between two faces."""
+
 
 TRUNCATED = Limits(least_in_frame=0.3)
 """For photos that cut off the garment on purpose."""
@@ -59,7 +62,7 @@ def reasons(
         "poke_through": poking_share(shot, camera) > limits.most_poking,
         "inside_out": inside_share(shot) > limits.most_inside,
         "exposure": dark < limits.darkest or blown > 0.05,
-        "beyond_set": on_set and bool((shot.view.labels == NOTHING).any()),
+        "beyond_set": on_set and float((shot.view.labels == NOTHING).mean()) > limits.most_beyond,
     }
     return [reason for reason, is_so in failed.items() if is_so]
 
