@@ -20,6 +20,9 @@ ARM_CLEARANCE = 0.035
 TOUCH_CLEARANCE = 0.012
 """Metres that a touching arm and hand keep from the skin, for cloth."""
 
+AROUND_THE_TRUNK = np.array([1.0, -0.5, 0.2])
+"""Where the elbow moves while the forearm cuts the trunk, for the left arm."""
+
 _SPOTS = {
     "groin": (0.08, 3.0), "belly_low": (0.13, 4.0), "belly": (0.24, 10.0), "chest": (0.62, 22.0), "strap": (0.77, 32.0),
     "hip": (0.17, 80.0), "waist": (0.33, 78.0), "hip_back": (0.13, 135.0), "small_of_back": (0.22, 172.0),
@@ -149,7 +152,7 @@ def _touching(
     elbow = turned @ (mirror * arm.elbow)
     push, best, found = 0.0, -np.inf, {}
     target = spot + outwards * arm.gap - fingers * 0.08
-    for _ in range(8):
+    for _ in range(14):
         tried = _reach(body, side, placed, target, elbow, (fingers, -outwards), arm.curl)
         moved = body.transforms_of_arm(placed, tried, side)
         palm = (_posed(body, moved, f"wrist.{side}") + _posed(body, moved, f"finger3-1.{side}")) / 2
@@ -158,7 +161,11 @@ def _touching(
         worth = min(clear, TOUCH_CLEARANCE / 2) - 0.03 * float(np.linalg.norm(missed))
         if worth > best:
             best, found = worth, tried
+        if clear > TOUCH_CLEARANCE / 2 and np.linalg.norm(missed) < 0.008:
+            break
         push = max(0.0, push + 0.8 * (TOUCH_CLEARANCE - clear))
+        if clear < 0:
+            elbow = unit(elbow) + 0.25 * (turned @ (mirror * AROUND_THE_TRUNK))
         target = target + spot + outwards * (arm.gap + push) - palm
     return found
 

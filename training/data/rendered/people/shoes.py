@@ -65,7 +65,7 @@ def shoe_surfaces(body: Body, transforms: np.ndarray, shoe: Shoe) -> list[Surfac
     moved = points + flat * (away + 0.004 * low * (shoe.kind == "sneaker"))[:, None]
     bottom = smooth(0.022, 0.006, points[:, 2])
     moved[:, 2] = np.where(bottom > 0, moved[:, 2] * (1 - bottom) - bottom * shoe.sole, moved[:, 2])
-    sole = smooth(0.017, 0.009, points[:, 2])
+    sole = smooth(0.016, 0.011, points[:, 2])
     moved, faces, weights, sole = compact(moved, faces[keep], weights, sole)
     weights = weights / weights.sum(1, keepdims=True)
     paint = np.stack([1 - sole, sole, np.zeros_like(sole)], 1).astype(np.float32)

@@ -102,10 +102,10 @@ ARMS: Mapping[str, ArmStance] = {
     ),
     "chest": ArmStance(spot="chest", fingers=(-0.85, 0.0, 0.5), elbow=(0.8, 0.1, -0.7), curl=12, attributes=_IN_FRONT),
     "clasped_over": ArmStance(
-        spot="groin", fingers=(-0.75, -0.15, -0.6), elbow=(1.0, 0.4, 0.0), gap=0.07, curl=16, attributes=_IN_FRONT
+        spot="groin", fingers=(-0.75, -0.15, -0.6), elbow=(1.0, 0.0, 0.0), gap=0.07, curl=16, attributes=_IN_FRONT
     ),
     "clasped_under": ArmStance(
-        spot="groin", fingers=(-0.75, -0.1, -0.62), elbow=(1.0, 0.4, 0.0), gap=0.034, curl=10, attributes=_IN_FRONT
+        spot="groin", fingers=(-0.75, -0.1, -0.62), elbow=(1.0, 0.0, 0.0), gap=0.034, curl=10, attributes=_IN_FRONT
     ),
     "crossed_over": ArmStance(
         spot="other_elbow", fingers=(-0.97, 0.05, 0.2), elbow=(1.0, -0.1, -0.5), gap=0.105, curl=12,
@@ -116,7 +116,7 @@ ARMS: Mapping[str, ArmStance] = {
         attributes=_with("arms_crossed", "hands_in_front"),
     ),
     "holds_wrist": ArmStance(
-        spot="belly_low", fingers=(-0.98, -0.1, -0.1), elbow=(1.0, 0.3, -0.3), gap=0.06, curl=24, attributes=_IN_FRONT
+        spot="belly_low", fingers=(-0.98, -0.1, -0.1), elbow=(1.0, 0.0, -0.2), gap=0.06, curl=24, attributes=_IN_FRONT
     ),
     "pocket": ArmStance(
         spot="pocket", fingers=(-0.12, -0.22, -1.0), elbow=(1.0, 0.8, 0.0), gap=-0.028, curl=16,
