@@ -13,6 +13,7 @@ from igr_core.errors import IGRError
 from igr_core.inputs import parse_size
 from training.command import one_sentence
 
+from .pools import render_record
 from .records import Record, from_members, to_members
 from .settings import RenderSettings
 from .timing import Seconds, measured, stage
@@ -55,14 +56,13 @@ def bench(
 
 def _whole(seed: int, settings: RenderSettings) -> tuple[Record, int, int]:
     """Make, store, read and dress the record of a seed; gives it, its bytes, and how many tries were rejected."""
-    from .making import make_record
-    from .pairs import dress_record
-
-    made, rejects = make_record(seed, settings)
+    made, rejects = render_record(seed, settings)
     if made is None:
         raise IGRError(f"Every try of seed {seed} was rejected: time others with --start.")
     with stage("encode"):
         members = to_members(made, rejects)
+    from .pairs import dress_record
+
     with stage("decode"):
         record = from_members(members, f"seed {seed}")
     for photo in range(len(record.photos)):

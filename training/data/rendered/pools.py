@@ -31,9 +31,13 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 
 def render_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
-    """The record of a seed by the real generator."""
-    from .making import make_record
-
+    """The record of a seed by the real generator; IGRError names a package that is missing."""
+    try:
+        from .making import make_record
+    except ImportError as error:
+        raise IGRError(
+            f"Rendering needs {error.name}: install the extra `render` (pip install '.[render]')."
+        ) from error
     return make_record(seed, settings)
 
 

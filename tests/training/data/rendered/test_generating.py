@@ -98,15 +98,17 @@ def test_a_worker_that_dies_costs_no_record(tmp_path: Path, monkeypatch: pytest.
     assert RecordShards(str(tmp_path / "out")).seeds == tuple(range(8))
 
 
-def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path) -> None:
+def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generating, "fingerprint", lambda: "tested")
     script = (
         "import os; from pathlib import Path; from tests.training.data.rendered import stand_in\n"
         "from tests.training.data.rendered.test_generating import TINY\n"
-        "from training.data.rendered.generating import generate\n"
+        "from training.data.rendered import generating\n"
+        "generating.fingerprint = lambda: 'tested'\n"
         "def maker(seed, settings):\n"
         "    if seed == 6: os.kill(os.getpid(), 9)\n"
         "    return stand_in.make_record(seed, settings)\n"
-        f"generate({str(tmp_path / 'killed')!r}, range(8), TINY, 1, per_shard=4, maker=maker)\n"
+        f"generating.generate({str(tmp_path / 'killed')!r}, range(8), TINY, 1, per_shard=4, maker=maker)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[4], capture_output=True)
     assert done.returncode == -9, done.stderr
@@ -188,3 +190,14 @@ def test_the_fingerprint_sees_the_generator_and_not_what_runs_it() -> None:
     rooms = {path.name for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()} - {"__pycache__"}
     assert {"people", "garments", "studio", "records.py"} <= rooms - shards.OTHER_ROOMS
     assert os.path.isdir(folder / "dressing") and "dressing" in shards.OTHER_ROOMS
+
+
+def test_without_the_extra_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "training.data.rendered.making", raising=False)
+    for name in [name for name in sys.modules if name.startswith("training.data.rendered.garments")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(
+        IGRError, match=r"^Rendering needs numba: install the extra `render` \(pip install '\.\[render\]'\)\.$"
+    ):
+        generate(tmp_path, range(2), TINY, 1)
