@@ -9,6 +9,7 @@ from .cuts import Cut
 from .fields import neck_field
 from .figures import Figure, smoothstep
 from .garment import Trim
+from .laying import outside_up
 from .meshes import boundary_loops, strip_faces, vertex_normals
 
 
@@ -137,7 +138,7 @@ def _strip_trim(
         anchor,
         np.zeros(len(rows)),
         np.concatenate(rings),
-        uv[faces].astype(np.float32),
+        outside_up(uv[faces]).astype(np.float32),
         np.full(len(faces), panel, np.int16),
         True,
     )

@@ -113,8 +113,8 @@ class Cut:
 
     def features(self) -> str:
         """The coarse features by which held-out cuts are told from the others."""
-        length = round(self.length * 2) / 2
-        return f"{self.kind}/{self.neckline}/{self.sleeve}/{self.fit}/{length}/{self.front}"
+        levels = f"{round(self.length * 10)}/{round(self.waist * 10)}/{round(self.sleeve_length * 10)}"
+        return f"{self.kind}/{self.neckline}/{self.sleeve}/{self.fit}/{self.front}/{levels}"
 
 
 def held_out_cut(cut: Cut) -> bool:
@@ -134,18 +134,20 @@ def draw_cut(rng: np.random.Generator, kind: str, held_out: bool = False, sex: s
     """A cut of a kind; `held_out` chooses among those that training never sees.
 
     Raises:
-        IGRError: if the kind is unknown.
+        IGRError: if the kind is unknown, or has no cut of the wanted sort.
     """
     category = next((name for name, kinds in KINDS.items() if kind in kinds), None)
     if category is None:
         raise IGRError(f"Unknown kind of garment {kind!r}: choose one of garments.cuts.KINDS.")
     chosen = sex or str(rng.choice(["female", "male"], p=_sex_shares(kind, category)))
     cut = Cut(kind, category, chosen)
-    for _ in range(100):
+    for _ in range(500):
         cut = _cloth(rng, _DRAWN[category](rng, Cut(kind, category, chosen)))
         if held_out_cut(cut) == held_out:
             return cut
-    return cut
+    raise IGRError(
+        f"No cut of kind {kind!r} with held_out={held_out} in 500 draws: widen what its cuts are drawn from."
+    )
 
 
 def _sex_shares(kind: str, category: str) -> tuple[float, float]:
@@ -170,7 +172,7 @@ FIT_EASE: dict[str, tuple[float, float, float]] = {
 
 _FITS: dict[str, dict[str, float]] = {
     "tee": {"slim": 2, "regular": 5, "loose": 3, "oversized": 2}, "long_sleeve": {"tight": 1, "slim": 3, "regular": 4},
-    "shirt": {"slim": 2, "regular": 4, "loose": 2, "oversized": 1}, "polo": {"slim": 2, "regular": 4},
+    "shirt": {"slim": 2, "regular": 4, "loose": 2, "oversized": 1}, "polo": {"slim": 2, "regular": 4, "loose": 1},
     "blouse": {"slim": 1, "regular": 3, "loose": 3}, "hoodie": {"regular": 3, "loose": 3, "oversized": 3},
     "sweater": {"regular": 4, "loose": 3, "oversized": 2}, "jacket": {"regular": 4, "loose": 2},
     "cardigan": {"slim": 1, "regular": 3, "loose": 2}, "tank": {"tight": 3, "slim": 3, "regular": 3, "loose": 1},
@@ -186,15 +188,18 @@ _NECKS: dict[str, dict[str, float]] = {
     "hoodie": {"hood": 1}, "sweater": {"round": 5, "v": 2, "high": 3}, "jacket": {"collar": 3, "stand": 3, "lapel": 2},
     "cardigan": {"v": 4, "round": 2}, "tank": {"round": 3, "scoop": 4, "v": 2, "square": 1},
     "crop_top": {"round": 3, "square": 2, "scoop": 3, "v": 2}, "shirt_dress": {"collar": 1},
-    "sheath_dress": {"round": 3, "v": 2, "boat": 2, "square": 1, "high": 1}, "jumpsuit": {"v": 3, "round": 2, "square": 1},
-    "a_line_dress": {"round": 3, "v": 3, "square": 1, "scoop": 2}, "maxi_dress": {"v": 3, "scoop": 2, "round": 2, "square": 1},
+    "sheath_dress": {"round": 3, "v": 2, "boat": 2, "square": 1, "high": 1},
+    "jumpsuit": {"v": 3, "round": 2, "square": 1},
+    "a_line_dress": {"round": 3, "v": 3, "square": 1, "scoop": 2},
+    "maxi_dress": {"v": 3, "scoop": 2, "round": 2, "square": 1},
 }  # fmt: skip
 
 _SLEEVES: dict[str, dict[str, float]] = {
     "tee": {"cap": 0.6, "short": 8, "elbow": 1}, "long_sleeve": {"long": 1}, "shirt": {"long": 3, "short": 1},
     "polo": {"short": 6, "long": 1}, "blouse": {"short": 2, "elbow": 1, "long": 4}, "hoodie": {"long": 1},
     "sweater": {"long": 1}, "jacket": {"long": 1}, "cardigan": {"long": 1}, "tank": {"none": 1},
-    "crop_top": {"none": 4, "cap": 1, "short": 3, "long": 2}, "sheath_dress": {"none": 4, "cap": 2, "short": 2, "long": 1},
+    "crop_top": {"none": 4, "cap": 1, "short": 3, "long": 2},
+    "sheath_dress": {"none": 4, "cap": 2, "short": 2, "long": 1},
     "a_line_dress": {"none": 4, "cap": 1, "short": 3, "elbow": 1}, "maxi_dress": {"none": 4, "short": 2, "long": 2},
     "shirt_dress": {"short": 2, "elbow": 1, "long": 2}, "jumpsuit": {"none": 3, "short": 2, "long": 2},
 }  # fmt: skip
@@ -209,9 +214,12 @@ _LENGTHS: dict[str, tuple[float, float]] = {
 }  # fmt: skip
 
 _NECK_SIZES: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
-    "round": ((0.075, 0.09), (0.06, 0.085)), "v": ((0.078, 0.092), (0.13, 0.19)), "boat": ((0.115, 0.135), (0.03, 0.045)),
-    "scoop": ((0.09, 0.11), (0.11, 0.15)), "square": ((0.092, 0.112), (0.1, 0.135)), "high": ((0.075, 0.075), (0.05, 0.05)),
-    "collar": ((0.064, 0.068), (0.052, 0.06)), "stand": ((0.066, 0.072), (0.055, 0.065)), "hood": ((0.078, 0.085), (0.07, 0.085)),
+    "round": ((0.075, 0.09), (0.06, 0.085)), "v": ((0.078, 0.092), (0.13, 0.19)),
+    "boat": ((0.115, 0.135), (0.03, 0.045)),
+    "scoop": ((0.09, 0.11), (0.11, 0.15)), "square": ((0.092, 0.112), (0.1, 0.135)),
+    "high": ((0.075, 0.075), (0.05, 0.05)),
+    "collar": ((0.064, 0.068), (0.052, 0.06)), "stand": ((0.066, 0.072), (0.055, 0.065)),
+    "hood": ((0.078, 0.085), (0.07, 0.085)),
     "lapel": ((0.076, 0.08), (0.2, 0.26)),
 }  # fmt: skip
 
@@ -327,9 +335,18 @@ def _dress(rng: np.random.Generator, cut: Cut) -> Cut:
 
 
 _LEGS: dict[str, dict[str, tuple[tuple[float, float], tuple[float, float]]]] = {
-    "trousers": {"slim": ((0.006, 0.01), (-0.004, 0.004)), "regular": ((0.014, 0.022), (0.0, 0.012)), "loose": ((0.03, 0.045), (0.01, 0.05))},
-    "jeans": {"slim": ((0.004, 0.008), (-0.003, 0.004)), "regular": ((0.012, 0.02), (0.0, 0.012)), "loose": ((0.024, 0.038), (0.005, 0.035))},
-    "shorts": {"slim": ((0.008, 0.014), (0.0, 0.01)), "regular": ((0.018, 0.03), (0.01, 0.03)), "loose": ((0.03, 0.045), (0.02, 0.05))},
+    "trousers": {
+        "slim": ((0.006, 0.01), (-0.004, 0.004)), "regular": ((0.014, 0.022), (0.0, 0.012)),
+        "loose": ((0.03, 0.045), (0.01, 0.05)),
+    },
+    "jeans": {
+        "slim": ((0.004, 0.008), (-0.003, 0.004)), "regular": ((0.012, 0.02), (0.0, 0.012)),
+        "loose": ((0.024, 0.038), (0.005, 0.035)),
+    },
+    "shorts": {
+        "slim": ((0.008, 0.014), (0.0, 0.01)), "regular": ((0.018, 0.03), (0.01, 0.03)),
+        "loose": ((0.03, 0.045), (0.02, 0.05)),
+    },
     "leggings": {"tight": ((0.0015, 0.0025), (0.0, 0.0))},
 }  # fmt: skip
 

@@ -89,7 +89,18 @@ def _flat(piece: Piece, pattern: Pattern, cut: Cut, figure: Figure, rest: np.nda
         guess = _unrolled_sleeve(faces, pattern.tags["back"][piece.chosen], figure, rest, side)
         flat = lay_flat(rest, faces, guess)
         return flat - np.array([0.0, flat[..., 1].min()])
-    return _strip(faces, pattern.faces, rest)
+    strip = _strip(faces, pattern.faces, rest)
+    if not piece.name.startswith(("neck", "waist")):
+        strip[..., 1] = strip[..., 1].max() - strip[..., 1]  # Their free edge is the lower one.
+    return outside_up(strip)
+
+
+def outside_up(uv: np.ndarray) -> np.ndarray:
+    """Mirror a flat piece (F, 3, 2) if it shows its inside, so that u runs right as v runs down."""
+    a, b = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+    if (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() > 0:
+        return uv * np.array([-1.0, 1.0])
+    return uv
 
 
 def _unrolled_body(faces: np.ndarray, pattern: Pattern, cut: Cut, rest: np.ndarray, back: bool) -> np.ndarray:

@@ -12,6 +12,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+_RIM = np.int64(1) << 62
+
 
 @dataclass(frozen=True)
 class Split:
@@ -240,6 +242,9 @@ def _snapped(faces, field, marks, snap):
     mover = np.concatenate([edges[:, 0], edges[:, 1]])
     target = np.concatenate([edges[:, 1], edges[:, 0]])
     way = np.concatenate([share, 1 - share])
+    # What lies on the border of the mesh only moves along it.
+    marks = marks.copy()
+    marks[np.unique(boundary_edges(faces))] |= _RIM
     fits = (way < snap) & ((marks[mover] & ~marks[target]) == 0)
     order = np.lexsort((way[fits], mover[fits]))
     mover, target, way = mover[fits][order], target[fits][order], way[fits][order]
@@ -250,7 +255,7 @@ def _snapped(faces, field, marks, snap):
     moved = sparse.csr_matrix((way, (mover, target)), shape=(len(field), len(field)))
     value = field.copy()
     value[mover] = 0
-    return (sparse.diags(stays) + moved).tocsr(), value, marks
+    return (sparse.diags(stays) + moved).tocsr(), value, marks & ~_RIM
 
 
 def _pieces(face, sign, at, vertices):

@@ -12,8 +12,8 @@ from ..people.body import Body, skin
 from ..people.poses import product_pose
 from ..surfaces import CLOTH, Kind, Surface
 from .cloth import Collider, Settle, drape
-from .figures import Figure, make_figure, suit
 from .fields import height_of
+from .figures import Figure, make_figure, suit
 from .fitting import fit, spanned, tucked, tucked_in
 from .garment import Garment
 from .meshes import vertex_normals

@@ -1,0 +1,46 @@
+"""Outfits are complete and know what is wanted."""
+
+import numpy as np
+import pytest
+
+from igr_core.errors import IGRError
+from training.data.rendered.garments.cuts import held_out_cut
+from training.data.rendered.garments.outfits import draw_outfit
+
+
+@pytest.mark.parametrize("category", ["upper", "lower", "full"])
+@pytest.mark.parametrize("held_out", [False, True])
+def test_a_person_is_dressed_above_and_below(category, held_out):
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        outfit = draw_outfit(rng, category, held_out)
+        assert outfit.cut.category == category
+        assert held_out_cut(outfit.cut) == held_out
+        covered = {cut.category for cut in outfit.cuts}
+        assert covered == {"full"} or covered == {"upper", "lower"}
+        assert outfit.kinds.count("garment") == 1
+        assert outfit.kinds[outfit.wanted] == "garment"
+        assert len({cut.sex for cut in outfit.cuts}) == 1
+
+
+def test_a_tucked_top_is_put_on_first():
+    rng = np.random.default_rng(1)
+    outfits = [draw_outfit(rng, "upper") for _ in range(60)]
+    tucked = [outfit for outfit in outfits if outfit.tucked]
+    assert tucked
+    assert all(outfit.cuts[0].top and not outfit.cuts[1].top for outfit in tucked)
+
+
+def test_an_open_front_shows_a_top_beneath():
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        outfit = draw_outfit(rng, "upper")
+        if outfit.cut.front == "open":
+            assert [cut.top for cut in outfit.cuts] == [False, True, True]
+            return
+    pytest.fail("no open front in 200 outfits")
+
+
+def test_an_unknown_category_is_refused():
+    with pytest.raises(IGRError, match="Unknown category"):
+        draw_outfit(np.random.default_rng(0), "hat")

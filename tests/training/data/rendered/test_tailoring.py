@@ -1,0 +1,76 @@
+"""A garment's panels are flat, whole and nearly free of stretch, and its shape fits any body."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="needs numba (the extra render)")
+
+from training.data.rendered.garments.cuts import draw_cut
+from training.data.rendered.garments.fitting import fit
+from training.data.rendered.garments.garment import Garment
+from training.data.rendered.garments.meshes import boundary_loops
+from training.data.rendered.garments.tailoring import tailor, template_figure
+
+SOME_KINDS = ["tee", "hoodie", "shirt", "jeans", "pleated_skirt", "a_line_dress", "jumpsuit"]
+
+
+@cache
+def garment(kind: str) -> Garment:
+    cut = draw_cut(np.random.default_rng(0), kind)
+    return tailor(replace(cut, sleeve="long", sleeve_length=1.0, cuff=0.06) if kind == "shirt" else cut)
+
+
+@pytest.mark.parametrize("kind", SOME_KINDS)
+def test_panels_lie_flat_without_much_stretch(kind):
+    made = garment(kind)
+    figure = template_figure(made.cut.sex)
+    place = made.refine @ fit(made, figure, figure)
+    body = np.isin(made.panel, [i for i, panel in enumerate(made.panels) if panel.name in ("front", "back")])
+    corners, flat = place[made.fine_faces[body]], made.uv[body]
+    real = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2)
+    drawn = np.linalg.norm(flat - np.roll(flat, -1, axis=1), axis=2)
+    ratio = drawn[real > 1e-3] / real[real > 1e-3]
+    assert 0.97 < np.median(ratio) < 1.03
+    assert np.percentile(ratio, 5) > 0.8
+    assert np.percentile(ratio, 95) < 1.2
+
+
+@pytest.mark.parametrize("kind", SOME_KINDS)
+def test_every_face_has_a_panel_and_no_triangle_is_turned_over(kind):
+    made = garment(kind)
+    assert made.panel.min() >= 0
+    assert made.panel.max() < len(made.panels)
+    for number in np.unique(made.panel):
+        uv = made.uv[made.panel == number].astype(float)
+        a, b = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+        turned = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+        assert (turned < 1e-8).mean() > 0.98, made.panels[number].name
+
+
+def test_a_tee_has_four_openings_and_room_for_a_print():
+    made = garment("tee")
+    assert len(boundary_loops(made.fine_faces)) == 4
+    front = next(panel for panel in made.panels if panel.name == "front")
+    assert front.print_room is not None
+    assert {"hem", "armhole", "seam"} <= {line.role for line in front.lines}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("hoodie", "hood"), ("hoodie", "pocket"), ("shirt", "collar"), ("shirt", "placket"),
+     ("hoodie", "hem_band"), ("jeans", "waistband"), ("shirt", "cuff_left")],
+)  # fmt: skip
+def test_what_makes_a_kind_is_there(kind, name):
+    assert any(panel.name.startswith(name) for panel in garment(kind).panels)
+
+
+def test_a_garment_fits_a_larger_body():
+    made = garment("tee")
+    female, male = template_figure("female"), template_figure("male")
+    template = template_figure(made.cut.sex)
+    small, large = fit(made, female, template), fit(made, male, template)
+    assert np.ptp(large[:, 0]) > np.ptp(small[:, 0])
+    assert np.isfinite(large).all()
