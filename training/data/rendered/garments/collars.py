@@ -85,8 +85,8 @@ def _collar_shape(cut: Cut, end: np.ndarray, length: float) -> tuple[np.ndarray,
         return 0.022 * smoothstep(0.6 * notch, notch + 0.04, end) + 0.001, width, 0.0
     point = np.exp(-end / 0.03)
     if cut.collar == "polo":
-        return np.full_like(end, 0.018), 0.042 + 0.01 * point, 0.022
-    return 0.03 - 0.008 * point, 0.04 + 0.022 * point, 0.026
+        return np.full_like(end, 0.018), 0.036 + 0.012 * point, 0.02
+    return 0.03 - 0.008 * point, 0.034 + 0.02 * point, 0.024
 
 
 def _fall(top, height, width, spread, into, normal, base, end):

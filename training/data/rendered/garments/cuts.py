@@ -208,7 +208,7 @@ _LENGTHS: dict[str, tuple[float, float]] = {
     "tee": (0.58, 0.85), "long_sleeve": (0.58, 0.85), "shirt": (0.72, 1.0), "polo": (0.62, 0.85), "blouse": (0.5, 0.85),
     "hoodie": (0.55, 0.75), "sweater": (0.5, 0.75), "jacket": (0.5, 0.85), "cardigan": (0.55, 1.1), "tank": (0.5, 0.8),
     "crop_top": (-0.35, 0.1), "sheath_dress": (1.5, 2.15), "a_line_dress": (1.45, 2.2), "maxi_dress": (2.5, 2.88),
-    "shirt_dress": (1.5, 2.3), "jumpsuit": (2.8, 2.97), "trousers": (2.75, 2.99), "jeans": (2.8, 2.99),
+    "shirt_dress": (1.5, 2.3), "jumpsuit": (2.55, 2.85), "trousers": (2.7, 2.95), "jeans": (2.75, 2.95),
     "shorts": (1.22, 1.85), "leggings": (2.6, 2.95), "a_line_skirt": (1.5, 2.45), "pencil_skirt": (1.65, 2.15),
     "pleated_skirt": (1.4, 2.3), "mini_skirt": (1.22, 1.48),
 }  # fmt: skip

@@ -236,7 +236,7 @@ def _hips(figure: Figure, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def tucked(garment: Garment, figure: Figure, waist: float) -> np.ndarray:
     """(V,) 0..1: which part of a top lies below a waist over it."""
     field = waist_field(garment.basis @ figure.points, waist)
-    return smoothstep(-0.02, -0.001, field) * (garment.arms.sum(axis=1) < 0.3)
+    return smoothstep(-0.06, -0.001, field) * (garment.arms.sum(axis=1) < 0.3)
 
 
 def tucked_in(rest: np.ndarray, garment: Garment, figure: Figure, share: np.ndarray) -> np.ndarray:

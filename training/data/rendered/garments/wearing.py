@@ -277,13 +277,16 @@ def _around_legs(posed: Posed) -> tuple[np.ndarray, np.ndarray]:
 
 def _below(inner: Draped, outer: Draped, garment: Garment) -> Draped:
     """Press a lower layer in where it would show through the one over it."""
-    covering = np.ones(len(outer.fine), bool)
-    covering[garment.rim.ravel()] = False
+    rim = np.zeros(len(outer.fine), bool)
+    rim[garment.rim.ravel()] = True
     distance, index = cKDTree(outer.fine).query(inner.fine, distance_upper_bound=0.03)
-    near = np.isfinite(distance)
-    near[near] = covering[index[near]]
+    near = np.flatnonzero(np.isfinite(distance))
     index = index[near]
-    height = ((inner.fine[near] - outer.fine[index]) * outer.normals[index]).sum(axis=1)
+    offset = inner.fine[near] - outer.fine[index]
+    height = (offset * outer.normals[index]).sum(axis=1)
+    beside = np.linalg.norm(offset - height[:, None] * outer.normals[index], axis=1)
+    covered = ~rim[index] | (beside < 0.006)
+    near, index, height = near[covered], index[covered], height[covered]
     fine = inner.fine.copy()
     fine[near] -= np.maximum(height + LAYER_GAP, 0)[:, None] * outer.normals[index]
     return Draped(fine, inner.normals, inner.seen)

@@ -1,0 +1,85 @@
+"""Worn garments lie outside the body and keep their topology."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="needs numba (the extra render)")
+
+from scipy.spatial import cKDTree
+
+from training.data.rendered.garments.cuts import draw_cut
+from training.data.rendered.garments.meshes import vertex_normals
+from training.data.rendered.garments.tailoring import tailor
+from training.data.rendered.garments.wearing import product_shot, sink, wear
+from training.data.rendered.people.body import TEMPLATE_SHAPES, Shape, make_body, skin
+from training.data.rendered.people.poses import named_pose
+
+BODY = make_body(Shape(gender=1.0, weight=0.6, height=0.6))
+POSED = BODY.transforms(named_pose("arms_relaxed", BODY).rotations)
+
+
+@cache
+def clothes():
+    rng = np.random.default_rng(0)
+    return [tailor(draw_cut(rng, kind, sex="female")) for kind in ("trousers", "tee")]
+
+
+@cache
+def worn():
+    return wear(clothes(), BODY, POSED, np.random.default_rng(0), ["other_1", "garment"])
+
+
+def test_nothing_explodes_or_tears():
+    for garment, (surface,) in zip(clothes(), worn(), strict=True):
+        assert np.isfinite(surface.vertices).all()
+        count = len(garment.fine_faces)
+        corners = surface.vertices[surface.faces[:count]]
+        length = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2)
+        assert length.max() < 0.06
+        assert surface.vertices[:, 2].min() > -0.02
+
+
+def test_skin_does_not_show_through():
+    part = BODY.part("body")
+    points = skin(part.vertices, part.weights, POSED)
+    normals = vertex_normals(points, part.triangles)
+    sunk = sink(points, normals, worn())
+    assert np.linalg.norm(sunk - points, axis=1).max() < 0.01
+    tee = worn()[1][0]
+    cloth = tee.vertices[: clothes()[1].refine.shape[0]]
+    bones = [i for i, bone in enumerate(BODY.model.bones) if bone.startswith("spine")]
+    trunk = part.weights[:, bones].sum(axis=1) > 0.9
+    trunk &= (sunk[:, 2] > cloth[:, 2].min() + 0.04) & (sunk[:, 2] < cloth[:, 2].max() - 0.3)
+    distance, index = cKDTree(cloth).query(sunk[trunk])
+    facing = vertex_normals(tee.vertices, tee.faces)[index]
+    above = ((sunk[trunk] - cloth[index]) * facing).sum(axis=1)
+    assert trunk.sum() > 200
+    assert (above > 0.001).mean() < 0.01
+
+
+def test_faces_panels_and_uv_are_the_same_in_every_wearing_and_alone():
+    tee = clothes()[1]
+    shot = product_shot(tee, np.random.default_rng(1))[0]
+    other_body = make_body(TEMPLATE_SHAPES["female"])
+    pose = other_body.transforms(named_pose("walking", other_body).rotations)
+    again = wear([tee], other_body, pose, np.random.default_rng(2))[0][0]
+    for surface in (shot, again):
+        np.testing.assert_array_equal(surface.faces, worn()[1][0].faces)
+        np.testing.assert_array_equal(surface.uv, worn()[1][0].uv)
+        np.testing.assert_array_equal(surface.panel, worn()[1][0].panel)
+        assert surface.vertices.shape == worn()[1][0].vertices.shape
+
+
+def test_the_same_seed_gives_the_same_bytes():
+    again = wear(clothes(), BODY, POSED, np.random.default_rng(0), ["other_1", "garment"])
+    assert all(a[0].vertices.tobytes() == b[0].vertices.tobytes() for a, b in zip(again, worn(), strict=True))
+
+
+def test_a_garment_that_lies_flat_is_thin():
+    tee = clothes()[1]
+    ghost = product_shot(tee, np.random.default_rng(1), flat=0.0)[0]
+    flat = product_shot(tee, np.random.default_rng(1), flat=1.0)[0]
+    assert np.ptp(flat.vertices[:, 1]) < 0.3 * np.ptp(ghost.vertices[:, 1])
+    assert np.ptp(flat.vertices[:, 0]) > np.ptp(ghost.vertices[:, 0])
