@@ -401,8 +401,6 @@ def _cloth(rng: np.random.Generator, cut: Cut) -> Cut:
     stiff = {"jeans": 0.12, "jacket": 0.12, "hoodie": 0.08, "sweater": 0.08, "pencil_skirt": 0.08, "leggings": 0.02}
     low = stiff.get(cut.kind, 0.015)
     bend = float(np.exp(rng.uniform(np.log(low), np.log(low * 3))))
-    if cut.pleats:
-        bend = 0.5
     grow = 1.0 if cut.fit == "tight" or "skirt" in cut.kind else _between(rng, 1.0, 1.035)
     return replace(cut, bend=bend, grow=grow)
 

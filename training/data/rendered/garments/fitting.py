@@ -69,6 +69,22 @@ def fit(garment: Garment, figure: Figure, template: Figure) -> np.ndarray:
     return garment.smooth @ place
 
 
+def pleats_of(garment: Garment) -> np.ndarray:
+    """(V,) how far pleats stand in and out of the cloth, metres.
+
+    They are pressed in after draping, which would pull them flat, and go by number along the ring, not by angle, so
+    that each has whole vertices.
+    """
+    depth = np.zeros(len(garment.fall))
+    if garment.cut.pleats and len(garment.ring):
+        hangs = garment.fall > 0
+        fall = garment.fall[hangs].reshape(-1, len(garment.ring))
+        phase = np.arange(len(garment.ring)) * garment.cut.pleats / len(garment.ring) % 1
+        wave = np.where(phase < 0.75, phase / 0.75, (1 - phase) / 0.25) * 2 - 1
+        depth[hangs] = ((0.004 + 0.009 * np.clip(fall / 0.2, 0, 1)) * wave).ravel()
+    return depth
+
+
 def _straightened(place: np.ndarray, chosen: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
     """Span hollows, and let cloth fall from the widest part above as far as the cut is straight."""
     top = figure.armpit[0, 2] - 0.01 if cut.top else figure.waist
@@ -190,11 +206,7 @@ def _hung(place: np.ndarray, garment: Garment, figure: Figure, template: Figure)
     wider = wide + max(cut.flare, 0.0) * fall * (wide / wide.mean()) ** -0.5
     if cut.flare < 0:
         wider = wide * np.maximum(1 + cut.flare * np.maximum(fall - 0.12, 0) / wide.mean(), 0.75)
-    deep = np.clip(fall / 0.2, 0, 1)
-    if cut.pleats:
-        phase = turned * cut.pleats / (2 * np.pi) % 1
-        wider = wider + (0.003 + 0.017 * deep) * (np.abs(phase * 2 - 1) - 0.5) * 2
-    elif cut.flare > 0.12:
+    if cut.flare > 0.12 and not cut.pleats:
         waves = np.sin(turned * 5 + 0.6) + 0.7 * np.sin(turned * 8 + 2.0) + 0.4 * np.sin(turned * 13)
         wider = wider + 0.08 * cut.flare * fall * waves
     rings = np.empty((*fall.shape, 3))

@@ -14,7 +14,7 @@ from ..surfaces import CLOTH, Kind, Surface
 from .cloth import Collider, Settle, drape
 from .fields import height_of
 from .figures import Figure, make_figure, suit
-from .fitting import fit, spanned, tucked, tucked_in
+from .fitting import fit, pleats_of, spanned, tucked, tucked_in
 from .garment import Garment
 from .meshes import vertex_normals
 from .tailoring import template_figure
@@ -187,6 +187,9 @@ def _drape(
     for _ in range(6):
         # Along open edges the mean is that of the two neighbours on the edge: hems become even.
         place[edge] += 0.5 * (garment.even[edge] @ place - place[edge])
+    if cut.pleats:
+        pleats = garment.refine @ pleats_of(garment)
+        place = place + vertex_normals(place, garment.fine_faces) * pleats[:, None]
     pressed = _off(place, contacts)
     hidden = garment.refine @ hidden
     place = np.where(hidden[:, None] > 0.9, place, pressed)
