@@ -40,16 +40,16 @@ from server import PromptServer
 from torch import Tensor, nn
 from tqdm.auto import trange
 
-from ..igr_core.config import ImageEncoderConfig, ModelConfig, NoiseConfig, UNetConfig, VAEConfig
-from ..igr_core.errors import IGRError
-from ..igr_core.garmfus import Position, RowPlan, attend, image_prompt_attention, reference_self_attention
-from ..igr_core.image_encoder import preprocess
-from ..igr_core.image_prompt import ImagePrompt, cross_attention_widths
-from ..igr_core.labels import LabelNames
-from ..igr_core.noise import alphas_cumprod, ddim_step, ddim_timesteps
-from ..igr_core.parsing import HumanParser
-from ..igr_core.segmenter import Embedding, Prompt, Segmenter
-from .sockets import Reference
+from ...igr_core.config import ImageEncoderConfig, ModelConfig, NoiseConfig, UNetConfig, VAEConfig
+from ...igr_core.errors import IGRError
+from ...igr_core.garmfus import Position, RowPlan, attend, image_prompt_attention, reference_self_attention
+from ...igr_core.image_encoder import preprocess
+from ...igr_core.image_prompt import ImagePrompt, cross_attention_widths
+from ...igr_core.labels import LabelNames
+from ...igr_core.noise import alphas_cumprod, ddim_step, ddim_timesteps
+from ...igr_core.parsing import HumanParser
+from ...igr_core.segmenter import Embedding, Prompt, Segmenter
+from ..sockets import Reference
 
 BUNDLE_FOLDER = "igr"
 """Name of the model folder; extra_model_paths.yaml may add more places under the same name."""
