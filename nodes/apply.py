@@ -10,9 +10,11 @@ from comfy_api.latest import io
 from ..igr_core.config import UNetConfig
 from ..igr_core.errors import IGRError
 from ..igr_core.image_prompt import cross_attention_widths
-from . import host
+from .host.encoding import Reference
+from .host.garmfus_patch import apply_reference
+from .host.networks import check_denoiser
 from .schema import advanced, schema
-from .sockets import Reference, ReferenceSocket
+from .sockets import ReferenceSocket
 
 
 class IGRApply(io.ComfyNode):
@@ -107,12 +109,12 @@ class IGRApply(io.ComfyNode):
         level_strengths: str = "",
     ) -> io.NodeOutput:
         """Patch a clone of the model."""
-        host.check_denoiser(model, reference.config)
+        check_denoiser(model, reference.config)
         if start_percent > end_percent:
             raise IGRError(f"start_percent {start_percent} lies behind end_percent {end_percent}: swap them.")
         factors = parse_factors(level_strengths)
         strengths = block_strengths(reference.config.denoiser, reference_strength, factors)
-        patched = host.apply_reference(model, reference, strengths, image_prompt_strength, start_percent, end_percent)
+        patched = apply_reference(model, reference, strengths, image_prompt_strength, start_percent, end_percent)
         positive, negative = [[reference.prompt, {}]], [[reference.empty_prompt, {}]]
         return io.NodeOutput(patched, positive, negative, {"samples": torch.zeros(reference.latent_shape)})
 

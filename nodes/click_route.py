@@ -22,8 +22,10 @@ from ..igr_core.candidates import CHOICES, choose
 from ..igr_core.clicks import describe, read_clicks
 from ..igr_core.errors import IGRError
 from ..igr_core.images import PICTURE_SUFFIXES
-from . import host
 from .example import EXAMPLES, GARMENTS
+from .host.folders import find_file
+from .host.routes import Answer, add_file_route, add_route
+from .host.turns import is_running
 from .segmenters import STORE
 
 ROUTE, EXAMPLE_ROUTE = "/igr/segment", "/igr/example"
@@ -50,11 +52,11 @@ class Refused(Exception):
 
 def register_routes() -> None:
     """Have the host answer clicks, and show the example persons."""
-    host.add_route(ROUTE, answer, MAX_BODY, WAITING)
-    host.add_file_route(EXAMPLE_ROUTE, {garment: EXAMPLES / photo for garment, (photo, *_) in GARMENTS.items()})
+    add_route(ROUTE, answer, MAX_BODY, WAITING)
+    add_file_route(EXAMPLE_ROUTE, {garment: EXAMPLES / photo for garment, (photo, *_) in GARMENTS.items()})
 
 
-def answer(content_type: str, body: bytes | None) -> host.Answer:
+def answer(content_type: str, body: bytes | None) -> Answer:
     """A mask for a request, or why there is none."""
     try:
         return _answer(content_type, body)
@@ -63,7 +65,7 @@ def answer(content_type: str, body: bytes | None) -> host.Answer:
     except IGRError as error:
         return _error(400, str(error))
     except Exception:  # whatever it was, the editor waits for an answer and the log has the rest
-        if host.is_running():  # the graph that has begun has taken the segmenter's memory
+        if is_running():  # the graph that has begun has taken the segmenter's memory
             return _error(429, _BUSY)
         logger.exception("A click could not be answered.")
         return _error(500, "The segmenter failed: ComfyUI's log says how.")
@@ -72,7 +74,7 @@ def answer(content_type: str, body: bytes | None) -> host.Answer:
 _BUSY = "ComfyUI is running a graph: the mask follows when it is done."
 
 
-def _answer(content_type: str, body: bytes | None) -> host.Answer:
+def _answer(content_type: str, body: bytes | None) -> Answer:
     if body is None:
         raise Refused(413, f"The request is longer than {MAX_BODY} bytes: send fewer points.")
     if content_type != "application/json":
@@ -102,12 +104,12 @@ def _answer(content_type: str, body: bytes | None) -> host.Answer:
         "X-IGR-Size": f"{width}x{height}",
         "Cache-Control": "no-store",
     }
-    return host.Answer(200, to_png(mask), "image/png", headers)
+    return Answer(200, to_png(mask), "image/png", headers)
 
 
 def _refuse_beside_graphs() -> None:
-    """Raise Refused where a graph runs or waits; host.TURN tells what this leaves open."""
-    if host.is_running():
+    """Raise Refused where a graph runs or waits; host.turns tells what this leaves open."""
+    if is_running():
         raise Refused(429, _BUSY)
 
 
@@ -148,11 +150,11 @@ def _picture(image: Any) -> Path:
     if not filename.lower().endswith(PICTURE_SUFFIXES):
         known = ", ".join(PICTURE_SUFFIXES)
         raise IGRError(f"The photo must be a picture of a type that is read for clicks ({known}): save it as .png.")
-    path = host.picture_below(kind, subfolder, filename)
+    path = find_file(kind, subfolder, filename)
     if path is None:
         raise Refused(404, "The photo is not in ComfyUI's input, output or temp folder: choose it again in LoadImage.")
     return path
 
 
-def _error(status: int, sentence: str) -> host.Answer:
-    return host.Answer(status, json.dumps({"error": sentence}).encode(), "application/json")
+def _error(status: int, sentence: str) -> Answer:
+    return Answer(status, json.dumps({"error": sentence}).encode(), "application/json")

@@ -32,7 +32,8 @@ from ..igr_core.folders import (
 from ..igr_core.images import PICTURE_SUFFIXES, load_mask, load_photo
 from ..igr_core.inputs import validate_inputs as check_pictures
 from ..igr_core.mask_report import mask_warnings
-from . import host
+from .host.folders import input_root, output_root
+from .host.ui import preview, progress
 from .pictures import overlay, to_image
 from .schema import advanced, garment_category_output, schema
 
@@ -60,7 +61,7 @@ class IGRPhotoFolder(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the node takes and gives."""
-        folders = folders_below(host.input_root())
+        folders = folders_below(input_root())
         photos = "photos" if "photos" in folders else next(iter(folders), None)
         masks = "masks" if "masks" in folders else next((name for name in folders if name != photos), None)
         return schema(
@@ -180,7 +181,7 @@ class IGRPhotoFolder(io.ComfyNode):
             [one.mask for one in loaded],
             [one.category for one in loaded],
             [save_to + one.name for one in loaded],
-            ui=host.preview(cls, previews, _notes(found, loaded, failed)),
+            ui=preview(cls, previews, _notes(found, loaded, failed)),
         )
 
 
@@ -216,7 +217,7 @@ class LeftToDo:
 
 def open_folders(photos: str, masks: str) -> tuple[Path, Path]:
     """The two folders; raises IGRError for one that is not below the input folder, and for twice the same."""
-    root = host.input_root()
+    root = input_root()
     folders = folder_below(root, photos, "photos"), folder_below(root, masks, "masks")
     if folders[0].samefile(folders[1]):
         raise IGRError(f'masks is "{masks}", the folder of the photos: choose the folder that holds the masks.')
@@ -237,7 +238,7 @@ def finished_names(save_to: str) -> set[str]:
     check_prefix(save_to)
     folder, start = os.path.split(save_to)  # as Save Image splits its prefix
     try:
-        files = os.listdir(host.output_root() / folder)
+        files = os.listdir(output_root() / folder)
     except (FileNotFoundError, NotADirectoryError):
         return set()
     prefixes = (match[1] for match in map(_SAVED.fullmatch, files) if match)
@@ -270,7 +271,7 @@ def left_to_do(photos: Path, masks: Path, category: str, save_to: str, again: bo
     }
     if not pairs and not failed:
         raise IGRError(
-            f'All photos of {photos} are done, {host.output_root()} has a picture "{save_to}NAME" of each: give '
+            f'All photos of {photos} are done, {output_root()} has a picture "{save_to}NAME" of each: give '
             "another kind of garment another save_to, or switch on again to take them again."
         )
     return LeftToDo(pairs, failed, len(found.pairs) - len(pairs), save_to)
@@ -284,7 +285,7 @@ def load_photos(found: LeftToDo, limit: int) -> tuple[list[FolderPhoto], dict[st
     loaded: list[FolderPhoto] = []
     failed = dict(found.failed)
     wanted = min(limit or len(found.pairs), len(found.pairs))
-    show = host.progress(max(wanted, 1))
+    show = progress(max(wanted, 1))
     for pair in found.pairs:
         if len(loaded) == wanted:  # photos that fail do not count, or a few of them would stop every Run
             break
@@ -325,7 +326,7 @@ def _category_of(photos: Path, category: str) -> CategoryOf:
 
 
 def _check_below_input(path: Path) -> None:
-    root = host.input_root()
+    root = input_root()
     if not lies_below(path, root):
         raise IGRError(f"{path} is a link that leads out of {root}: put the file itself there.")
 

@@ -22,11 +22,10 @@ class IGRExtension(ComfyExtension):
 
 
 def _nodes() -> list[type[io.ComfyNode]]:
-    from . import host
+    from .host.folders import MODEL_FOLDERS
 
-    host.register_bundle_folder()
-    host.register_segmenter_folder()
-    host.register_parser_folder()
+    for folder in MODEL_FOLDERS:
+        folder.register()
     from .apply import IGRApply
     from .click_route import register_routes
     from .encode import IGRGarmNetEncode

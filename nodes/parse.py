@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,14 +10,16 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..igr_core.config import CATEGORIES
-from ..igr_core.demo_bundle import DEMO_PARSER
 from ..igr_core.errors import IGRError
 from ..igr_core.labels import AUTO, garment_mask
 from ..igr_core.refine import describe, refine_mask
-from . import host
+from .host.folders import DEMO, PARSERS
+from .host.segmentation import LoadedParser, LoadedSegmenter, load_parser
+from .host.turns import turn
+from .host.ui import preview, progress
 from .pictures import overlay, to_image, to_photos
 from .schema import garment_category_output, schema
-from .segmenters import DEMO, STORE, state
+from .segmenters import STORE, state
 from .sockets import ParserSocket, SegmenterSocket
 
 
@@ -37,7 +38,7 @@ class IGRParserLoad(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model",
-                    options=[DEMO, *host.parser_names()],
+                    options=PARSERS.names(),
                     default=DEMO,
                     tooltip="A folder with config.json and .safetensors in models/human_parsing (such as a copy of "
                     "mattmdjaga/segformer_b2_clothes), or the demo that ships with the pack.",
@@ -49,12 +50,12 @@ class IGRParserLoad(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, model: str, **_: Any) -> str:
         """Run again when its files have changed."""
-        return f"{model}:{state(parser_path(model))}"
+        return f"{model}:{state(PARSERS.path(model))}"
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
         """Load it."""
-        return io.NodeOutput(host.load_parser(parser_path(model)))
+        return io.NodeOutput(load_parser(PARSERS.path(model)))
 
 
 class IGRGarmentByCategory(io.ComfyNode):
@@ -102,21 +103,21 @@ class IGRGarmentByCategory(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, person: Tensor, parser: host.LoadedParser, category: str, segmenter: host.LoadedSegmenter | None = None
+        cls, person: Tensor, parser: LoadedParser, category: str, segmenter: LoadedSegmenter | None = None
     ) -> io.NodeOutput:
         """Find it, and show it."""
         photos = to_photos(person)
-        show = host.progress(len(photos) * (1 if segmenter is None else 2))
+        show = progress(len(photos) * (1 if segmenter is None else 2))
         masks, category = parse(parser, photos, category, show)
         found = None
         if segmenter is not None:
             masks, found = refine(segmenter, photos, masks, lambda done: show(len(photos) + done))
         picture = to_image(overlay(photos, masks))
-        shown = host.preview(cls, [picture], text=describe_all(masks, category, found))
+        shown = preview(cls, [picture], text=describe_all(masks, category, found))
         return io.NodeOutput(masks[:, 0], category, picture, ui=shown)
 
 
-def parse(parser: host.LoadedParser, photos: Tensor, category: str, show: Callable[[int], None]) -> tuple[Tensor, str]:
+def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[int], None]) -> tuple[Tensor, str]:
     """Masks (B, 1, H, W) of the garments on photos (B, 3, H, W), and their category; `show` gets how many are done.
 
     Raises IGRError for a photo without such a garment, and where auto finds several categories in a batch.
@@ -137,13 +138,13 @@ def parse(parser: host.LoadedParser, photos: Tensor, category: str, show: Callab
 
 
 def refine(
-    segmenter: host.LoadedSegmenter, photos: Tensor, masks: Tensor, show: Callable[[int], None]
+    segmenter: LoadedSegmenter, photos: Tensor, masks: Tensor, show: Callable[[int], None]
 ) -> tuple[Tensor, list[float]]:
     """Clean masks (B, 1, H, W), and which share of each parser's mask SAM 2 found; `show` gets how many are done."""
     clean, found = [], []
     for number, (photo, mask) in enumerate(zip(photos.split(1), masks.split(1), strict=True)):
         show(number)
-        with host.turn():
+        with turn():
             embedding = STORE.embedding(segmenter, photo)
             done = refine_mask(mask.cpu(), lambda prompt, embedding=embedding: segmenter.masks(embedding, prompt))
         clean.append(done.mask)
@@ -159,14 +160,3 @@ def describe_all(masks: Tensor, category: str, found: list[float] | None) -> str
         which = f"photo {number}: " if len(masks) > 1 else ""
         lines.append(which + describe(category, mask, None if found is None else found[number - 1]))
     return "\n".join(lines)
-
-
-def parser_path(name: str) -> Path:
-    """Where a parser of the list lies; raises IGRError when it is not there."""
-    if name != DEMO:
-        return host.parser_path(name)
-    if not DEMO_PARSER.is_dir():
-        raise IGRError(
-            f"{DEMO_PARSER} is not there: install the pack again, or choose a parser from models/{host.PARSER_FOLDER}."
-        )
-    return DEMO_PARSER

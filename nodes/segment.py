@@ -14,10 +14,13 @@ from ..igr_core.candidates import CHOICES, Choice, choose
 from ..igr_core.clicks import Clicks, describe, parse_clicks
 from ..igr_core.errors import IGRError
 from ..igr_core.segmenter import Prompt
-from . import host
+from .host.folders import DEMO, SEGMENTERS
+from .host.segmentation import LoadedSegmenter
+from .host.turns import turn
+from .host.ui import progress, show_to_editor
 from .pictures import overlay, to_image, to_photos
 from .schema import schema
-from .segmenters import DEMO, STORE, digest, segmenter_names, segmenter_path, state
+from .segmenters import STORE, digest, state
 from .sockets import BoxSocket, SegmenterSocket
 
 
@@ -36,7 +39,7 @@ class IGRSegmenterLoad(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model",
-                    options=segmenter_names(),
+                    options=SEGMENTERS.names(),
                     default=DEMO,
                     tooltip="A folder with config.json and .safetensors in models/sam2 (such as a copy of "
                     "facebook/sam2.1-hiera-small), a single .safetensors file there, or the demo that ships with the "
@@ -53,7 +56,7 @@ class IGRSegmenterLoad(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, model: str, **_: Any) -> str:
         """Run again when its files have changed."""
-        return f"{model}:{state(segmenter_path(model))}"
+        return f"{model}:{state(SEGMENTERS.path(model))}"
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
@@ -131,7 +134,7 @@ class IGRGarmentSegment(io.ComfyNode):
     def execute(
         cls,
         person: Tensor,
-        segmenter: host.LoadedSegmenter,
+        segmenter: LoadedSegmenter,
         candidates: Choice,
         points: str,
         rough: Tensor | None = None,
@@ -140,8 +143,8 @@ class IGRGarmentSegment(io.ComfyNode):
         """Find it, and show the photo to click on."""
         photos = to_photos(person)
         prompts = prompts_of_photos(photos, parse_clicks(points), rough_masks(rough), box)
-        masks, told = segment(segmenter, photos, prompts, candidates, host.progress(len(photos)))
-        shown = host.show_to_editor(cls, to_image(photos[:1]), digest(photos[:1]), told)
+        masks, told = segment(segmenter, photos, prompts, candidates, progress(len(photos)))
+        shown = show_to_editor(cls, to_image(photos[:1]), digest(photos[:1]), told)
         return io.NodeOutput(masks[:, 0], to_image(overlay(photos, masks)), ui=shown)
 
 
@@ -170,7 +173,7 @@ def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box:
 
 
 def segment(
-    segmenter: host.LoadedSegmenter,
+    segmenter: LoadedSegmenter,
     photos: Tensor,
     prompts: list[Prompt],
     candidates: Choice,
@@ -183,7 +186,7 @@ def segment(
     masks, told = [], []
     for number, (photo, prompt) in enumerate(zip(photos.split(1), prompts, strict=True)):
         show(number)
-        with host.turn():
+        with turn():
             found, scores = segmenter.masks(STORE.embedding(segmenter, photo), prompt)
         masks.append(choose(found, scores, candidates))
         words = describe(found, scores, masks[-1])

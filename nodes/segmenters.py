@@ -12,14 +12,12 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
-from ..igr_core.demo_bundle import DEMO_SEGMENTER
-from ..igr_core.errors import IGRError
 from ..igr_core.images import load_photo
 from ..igr_core.segmenter import Embedding
-from . import host
+from .host.folders import SEGMENTERS
+from .host.segmentation import LoadedSegmenter, load_segmenter
+from .host.turns import TURN
 
-DEMO = "demo (drawn persons only)"
-"""How the segmenter that ships with the pack is called in the list."""
 KEPT_EMBEDDINGS, KEPT_FILES = 8, 64
 """The embedding of a photo takes 16 MB of main memory."""
 MAX_PIXELS = 50_000_000
@@ -48,35 +46,33 @@ class Store:
     """The last segmenter and embeddings by photo; one thread works with it at a time."""
 
     def __init__(self) -> None:
-        self.turn = host.TURN
+        self.turn = TURN
         """Held while a segmenter works."""
-        self._last: host.LoadedSegmenter | None = None
-        self._there: WeakValueDictionary[str, host.LoadedSegmenter] = WeakValueDictionary()  # the last, and graphs'
+        self._last: LoadedSegmenter | None = None
+        self._there: WeakValueDictionary[str, LoadedSegmenter] = WeakValueDictionary()  # the last, and graphs'
         self._embeddings: Kept[tuple[str, str], Embedding] = Kept(KEPT_EMBEDDINGS)
         self._files: Kept[str, str] = Kept(KEPT_FILES)
 
-    def segmenter(self, name: str) -> host.LoadedSegmenter:
+    def segmenter(self, name: str) -> LoadedSegmenter:
         """Load a segmenter of the list; raises IGRError when it is not there or cannot be loaded."""
-        path = segmenter_path(name)
+        path = SEGMENTERS.path(name)
         key = state(path)
         with self.turn:
             found = self._there.get(key)
             if found is None:
                 self._last = None  # it makes room before the next one is read
-                found = self._there[key] = host.load_segmenter(path, key)
+                found = self._there[key] = load_segmenter(path, key)
             self._last = found
             for other in [one for one in self._embeddings if one[0] not in self._there]:
                 del self._embeddings[other]
             return found
 
-    def embedding(self, segmenter: host.LoadedSegmenter, photo: Tensor) -> Embedding:
+    def embedding(self, segmenter: LoadedSegmenter, photo: Tensor) -> Embedding:
         """What a segmenter makes of a photo (1, 3, H, W) in 0..1, run where it is not kept."""
         with self.turn:
             return self._embeddings.take((segmenter.key, digest(photo)), lambda: segmenter.embed(photo))
 
-    def embedding_of_file(
-        self, segmenter: host.LoadedSegmenter, path: Path, before_work: Callable[[], None]
-    ) -> Embedding:
+    def embedding_of_file(self, segmenter: LoadedSegmenter, path: Path, before_work: Callable[[], None]) -> Embedding:
         """What a segmenter makes of a photo in a file, which is read only where it has changed.
 
         `before_work` is called between reading and embedding, and may refuse. Raises IGRError for what is no photo.
@@ -93,20 +89,6 @@ class Store:
 
 STORE = Store()
 """What the nodes and the click route share."""
-
-
-def segmenter_names() -> list[str]:
-    """The demo, and what lies in the model folders."""
-    return [DEMO, *host.segmenter_names()]
-
-
-def segmenter_path(name: str) -> Path:
-    """Where a segmenter of the list lies; raises IGRError when it is not there."""
-    if name != DEMO:
-        return host.segmenter_path(name)
-    if not DEMO_SEGMENTER.is_dir():
-        raise IGRError(f"{DEMO_SEGMENTER} is not there: install the pack again, or choose a SAM 2 from models/sam2.")
-    return DEMO_SEGMENTER
 
 
 def state(path: Path) -> str:

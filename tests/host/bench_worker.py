@@ -63,7 +63,7 @@ def boot(order: Order) -> None:
     assert spec is not None and spec.loader is not None
     sys.modules[PACK] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[PACK])
-    part("host").register_bundle_folder()
+    part("host.folders").BUNDLES.register()
 
 
 def part(name: str) -> Any:
@@ -132,7 +132,7 @@ def naive_form(model: Any, reference: Any) -> Any:
 
         return replacement
 
-    for name, (place, number, index) in part("host").transformer_blocks(reference.config.denoiser).items():
+    for name, (place, number, index) in part("host.blocks").transformer_blocks(reference.config.denoiser).items():
         stack = unet.middle_block if place == "middle" else getattr(unet, f"{place}_blocks")[number]
         features = reference.features[name].to(patched.load_device)
         layer = stack[1].transformer_blocks[index].attn1
@@ -161,11 +161,11 @@ def unconditional_row(model: Any, conditions: tuple[Any, Any], latent: Any) -> R
 
 def variants(click: SimpleNamespace) -> dict[str, tuple[Any, Run]]:
     """What is compared, by name: the ModelPatcher that it runs on, and how to run it."""
-    core, host = importlib.import_module("nodes"), part("host")
+    core, encoding = importlib.import_module("nodes"), part("host.encoding")
     geometry = importlib.import_module(f"{PACK}.igr_core.geometry")
     (adapter, vae, view, category), latent, conditions = click.reading, click.latent, click.conditions
     config = adapter.config
-    picture = host.encode_picture(vae, view.person, config.vae)
+    picture = encoding.encode_image(vae, view.person, config.vae)
     mask = geometry.latent_mask(view.mask, config.vae.downscale)
     naive = naive_form(click.model, click.reference)
 
@@ -176,7 +176,7 @@ def variants(click: SimpleNamespace) -> dict[str, tuple[Any, Run]]:
         return part("sample").IGRSample.execute(click.patched, *conditions, latent, 0, steps, GUIDANCE)
 
     def read_once(_: int) -> Any:
-        return host.encode_reference(adapter.garmnet, config, picture, mask, adapter.prompts[category][None])
+        return encoding.encode_reference(adapter.garmnet, config, picture, mask, adapter.prompts[category][None])
 
     return {
         "plain": (click.model, sampled(click.model)),
