@@ -7,7 +7,7 @@ from pathlib import Path
 from comfy_api.latest import io
 
 from ..igr_core.images import load_mask, load_photo
-from .pictures import to_image
+from .images import to_image
 from .schema import garment_category_output, schema
 
 EXAMPLES = Path(__file__).parent / "examples"

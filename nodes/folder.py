@@ -34,7 +34,7 @@ from ..igr_core.inputs import validate_inputs as check_pictures
 from ..igr_core.mask_report import mask_warnings
 from .host.folders import input_root, output_root
 from .host.ui import preview, progress
-from .pictures import overlay, to_image
+from .images import overlay, to_image
 from .schema import advanced, garment_category_output, schema
 
 TABLE = "category.csv"

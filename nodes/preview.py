@@ -9,7 +9,7 @@ from ..igr_core.geometry import GarmentView
 from ..igr_core.overlay import draw_view
 from ..igr_core.view_report import report_view
 from .host.ui import preview
-from .pictures import to_image
+from .images import to_image
 from .schema import schema
 from .sockets import ViewSocket
 

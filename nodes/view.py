@@ -11,7 +11,7 @@ from ..igr_core.geometry import make_view
 from ..igr_core.inputs import check_size, parse_size
 from ..igr_core.masks import mend_mask
 from .host.ui import preview
-from .pictures import overlay, to_image, to_masks, to_photos
+from .images import overlay, to_image, to_masks, to_photos
 from .schema import advanced, schema
 from .sockets import Adapter, AdapterSocket, ViewSocket
 

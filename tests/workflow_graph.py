@@ -65,10 +65,10 @@ class Schema:
 
 @cache
 def our_schemas() -> dict[str, Schema]:
-    """Schemas of nodes/*.py by node id."""
+    """Schemas of the nodes by node id."""
     sockets = _socket_types()
     found = {}
-    for path in sorted((ROOT / "nodes").glob("*.py")):
+    for path in sorted((ROOT / "nodes").rglob("*.py")):
         for call in _calls(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call.func, ast.Name) and call.func.id == "schema":
                 fields = {one.arg: one.value for one in call.keywords}

@@ -12,11 +12,11 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
-from ..igr_core.images import load_photo
-from ..igr_core.segmenter import Embedding
-from .host.folders import SEGMENTERS
-from .host.segmentation import LoadedSegmenter, load_segmenter
-from .host.turns import TURN
+from ...igr_core.images import load_photo
+from ...igr_core.segmenter import Embedding
+from ..host.folders import SEGMENTERS
+from ..host.segmentation import LoadedSegmenter, load_segmenter
+from ..host.turns import TURN
 
 KEPT_EMBEDDINGS, KEPT_FILES = 8, 64
 """The embedding of a photo takes 16 MB of main memory."""

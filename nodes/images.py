@@ -1,4 +1,4 @@
-"""ComfyUI's pictures and igr_core's: IMAGE (B, H, W, C) and MASK (B, H, W) against (B, C, H, W) and (B, 1, H, W)."""
+"""ComfyUI's tensors and igr_core's: IMAGE (B, H, W, C) and MASK (B, H, W) against (B, C, H, W) and (B, 1, H, W)."""
 
 from __future__ import annotations
 

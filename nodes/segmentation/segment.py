@@ -9,19 +9,19 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..igr_core.boxes import boxes_of_photos
-from ..igr_core.candidates import CHOICES, Choice, choose
-from ..igr_core.clicks import Clicks, describe, parse_clicks
-from ..igr_core.errors import IGRError
-from ..igr_core.segmenter import Prompt
-from .host.folders import DEMO, SEGMENTERS
-from .host.segmentation import LoadedSegmenter
-from .host.turns import turn
-from .host.ui import progress, show_to_editor
-from .pictures import overlay, to_image, to_photos
-from .schema import schema
-from .segmenters import STORE, digest, state
-from .sockets import BoxSocket, SegmenterSocket
+from ...igr_core.boxes import boxes_of_photos
+from ...igr_core.candidates import CHOICES, Choice, choose
+from ...igr_core.clicks import Clicks, describe, parse_clicks
+from ...igr_core.errors import IGRError
+from ...igr_core.segmenter import Prompt
+from ..host.folders import DEMO, SEGMENTERS
+from ..host.segmentation import LoadedSegmenter
+from ..host.turns import turn
+from ..host.ui import progress, show_to_editor
+from ..images import overlay, to_image, to_photos
+from ..schema import schema
+from ..sockets import BoxSocket, SegmenterSocket
+from .store import STORE, digest, state
 
 
 class IGRSegmenterLoad(io.ComfyNode):
