@@ -28,10 +28,10 @@ def _nodes() -> list[type[io.ComfyNode]]:
         folder.register()
     from .apply import IGRApply
     from .encode import IGRGarmNetEncode
-    from .example import IGRExamplePerson
     from .finish import IGRGarmentFinish
-    from .folder import IGRPhotoFolder
     from .load import IGRLoad
+    from .photos.example import IGRExamplePerson
+    from .photos.folder import IGRPhotoFolder
     from .preview import IGRGarmentPreview
     from .sample import IGRSample
     from .segmentation.click_route import register_routes

@@ -22,10 +22,10 @@ from ...igr_core.candidates import CHOICES, choose
 from ...igr_core.clicks import describe, read_clicks
 from ...igr_core.errors import IGRError
 from ...igr_core.images import PICTURE_SUFFIXES
-from ..example import EXAMPLES, GARMENTS
 from ..host.folders import find_file
 from ..host.routes import Answer, add_file_route, add_route
 from ..host.turns import is_running
+from ..photos.example import EXAMPLES, GARMENTS
 from .store import STORE
 
 ROUTE, EXAMPLE_ROUTE = "/igr/segment", "/igr/example"

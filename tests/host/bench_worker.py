@@ -89,7 +89,7 @@ def first_click(order: Order) -> SimpleNamespace:
     """Everything that runs between a click and the end of the first step; `seconds` is how long it took."""
     start = time.perf_counter()
     model, adapter, vae = part("load").IGRLoad.execute(order.bundle).args
-    person, mask, category = part("example").IGRExamplePerson.execute("upper").args
+    person, mask, category = part("photos.example").IGRExamplePerson.execute("upper").args
     size = "{}x{}".format(*order.size)
     view = part("view").IGRGarmentView.execute(
         person, "custom", "whole", 0.25, mask=mask, adapter=adapter, custom_size=size

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..igr_core.config import CATEGORIES
-from ..igr_core.errors import IGRError
-from ..igr_core.folders import (
+from ...igr_core.config import CATEGORIES
+from ...igr_core.errors import IGRError
+from ...igr_core.folders import (
     CategoryOf,
     Pair,
     folder_below,
@@ -29,13 +29,13 @@ from ..igr_core.folders import (
     pair_by_name,
     read_categories,
 )
-from ..igr_core.images import PICTURE_SUFFIXES, load_mask, load_photo
-from ..igr_core.inputs import validate_inputs as check_pictures
-from ..igr_core.mask_report import mask_warnings
-from .host.folders import input_root, output_root
-from .host.ui import preview, progress
-from .images import overlay, to_image
-from .schema import advanced, garment_category_output, schema
+from ...igr_core.images import PICTURE_SUFFIXES, load_mask, load_photo
+from ...igr_core.inputs import validate_inputs as check_pictures
+from ...igr_core.mask_report import mask_warnings
+from ..host.folders import input_root, output_root
+from ..host.ui import preview, progress
+from ..images import overlay, to_image
+from ..schema import advanced, garment_category_output, schema
 
 TABLE = "category.csv"
 FROM_TABLE = f"from {TABLE}"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from comfy_api.latest import io
 
-from ..igr_core.images import load_mask, load_photo
-from .images import to_image
-from .schema import garment_category_output, schema
+from ...igr_core.images import load_mask, load_photo
+from ..images import to_image
+from ..schema import garment_category_output, schema
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 """Photos NAME.webp and their masks; tests/test_examples.py holds the held-out seeds that they are drawn from."""
 GARMENTS = {
     "upper": ("upper.webp", "upper_mask.png", "upper"),
