@@ -20,7 +20,8 @@ from ..host.ui import preview, progress
 from ..images import overlay, to_image, to_photos
 from ..schema import garment_category_output, schema
 from ..sockets import ParserSocket, SegmenterSocket
-from .store import STORE, state
+from .kept import state
+from .store import STORE
 
 
 class IGRParserLoad(io.ComfyNode):
