@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.workflow_graph import (
+from tests.support.workflow_graph import (
     NOTES,
     PACK,
     ROOT,

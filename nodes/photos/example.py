@@ -11,7 +11,7 @@ from ..images import to_image
 from ..schema import garment_category_output, schema
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-"""Photos NAME.webp and their masks; tests/test_examples.py holds the held-out seeds that they are drawn from."""
+"""Photos NAME.webp and their masks; tests/nodes/test_examples.py holds the held-out seeds that they are drawn from."""
 GARMENTS = {
     "upper": ("upper.webp", "upper_mask.png", "upper"),
     "lower": ("lower.webp", "lower_mask.png", "lower"),

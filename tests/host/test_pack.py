@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.host.server import Server
+from tests.support.server import Server
 
 NODES = {
     "IGRLoad": "IGR Load",

@@ -9,7 +9,7 @@ from PIL import Image
 from training.data.drawn import HELD_OUT_START
 from training.data.synthetic import make_pair, other_mask
 
-EXAMPLES = Path(__file__).parents[1] / "nodes" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "nodes" / "examples"
 SEEDS = {"upper": 10_001_000, "lower": 10_001_005, "full": 10_001_011, "outfit": 10_000_464}
 SIZE = (576, 768)
 COARSE = 0.16

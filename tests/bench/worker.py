@@ -1,6 +1,6 @@
 """The measuring half of `make bench`: runs in ComfyUI's own Python, in process, with the nodes' own functions.
 
-bench.py starts it as a script and reads the report that it writes. The pack is loaded by its path, as the host does;
+run.py starts it as a script and reads the report that it writes. The pack is loaded by its path, as the host does;
 nothing else of the repository is imported.
 """
 
@@ -52,7 +52,7 @@ class Order:
 
 def boot(order: Order) -> None:
     """Import ComfyUI as its main.py does, and the pack by its path."""
-    sys.path[0] = order.host  # in place of this folder, whose server.py would shadow ComfyUI's
+    sys.path[0] = order.host  # in place of this folder
     sys.argv = ["main.py", *order.flags]
     import comfy.options
 

@@ -17,9 +17,9 @@ from PIL import Image
 
 from igr_core.clicks import parse_clicks
 from igr_core.errors import IGRError
-from tests.host.frontend import close_dialogs, open_template
-from tests.host.graphs import DEMO, TINY_SAM
-from tests.host.server import ROOT, UPDATE, Server
+from tests.support.frontend import close_dialogs, open_template
+from tests.support.graphs import DEMO, TINY_SAM
+from tests.support.server import ROOT, UPDATE, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -1,6 +1,6 @@
 """`make bench`: what IGR costs beside the host's plain sampling, in one run, as ratios (DESIGN section 8).
 
-The variants run in turns in one process of the host's Python (bench_worker.py); each ratio is of two runs of the same
+The variants run in turns in one process of the host's Python (worker.py); each ratio is of two runs of the same
 round, and the table shows the median of the rounds. On a shared machine the clock says little; without a GPU, CPU time
 stands beside it.
 """
@@ -28,9 +28,9 @@ from igr_core.files import atomic_file
 from igr_core.inputs import parse_size
 from igr_core.model import IGR
 from igr_core.networks import build_image_encoder, build_vae
-from tests.host.bench_worker import Order
-from tests.host.server import ROOT, find_host
+from tests.bench.worker import Order
 from tests.igr_core import tiny
+from tests.support.server import ROOT, find_host
 
 START, END = "<!-- bench -->", "<!-- /bench -->"
 BUNDLE = "bench.safetensors"
@@ -108,7 +108,7 @@ def run_worker(python: Path, order: Order, base: Path) -> dict[str, Any]:
     """Measure in the host's Python; raises IGRError with the end of its log when it fails."""
     paper = base / "order.json"
     paper.write_text(json.dumps(dataclasses.asdict(order)), encoding="utf-8")
-    command = [str(python), str(Path(__file__).with_name("bench_worker.py")), str(paper)]
+    command = [str(python), str(Path(__file__).with_name("worker.py")), str(paper)]
     with (base / "worker.log").open("w+", encoding="utf-8") as log:
         if subprocess.run(command, cwd=base, stdout=STDERR, stderr=log, check=False).returncode:
             log.seek(0)

@@ -20,6 +20,8 @@ import torch
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).parents[2]
+PROBES = ROOT / "tests" / "host" / "probe_nodes"
+"""A pack of what the host tests alone need."""
 UPDATE = bool(os.environ.get("IGR_UPDATE"))
 """Whether pictures and API forms that the tests hold are to be made anew."""
 BOOT_SECONDS = 600
@@ -133,7 +135,7 @@ def running_server(host: Path, python: Path, base: Path, *flags: str) -> Iterato
     for name in ("custom_nodes", "input", "output", "temp", "user", "models/igr"):
         (base / name).mkdir(parents=True, exist_ok=True)
     (base / "custom_nodes" / "igr-garment-restoration").symlink_to(ROOT, target_is_directory=True)
-    (base / "custom_nodes" / "probe_nodes").symlink_to(Path(__file__).parent / "probe_nodes", target_is_directory=True)
+    (base / "custom_nodes" / "probe_nodes").symlink_to(PROBES, target_is_directory=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,6 +1,6 @@
 """A user's first minutes in the browser: templates open whole, Run gives a garment, help is a click away.
 
-With IGR_UPDATE=1 the API forms beside this file and the pictures of README and help pages are made anew, and by
+With IGR_UPDATE=1 the API forms in tests/host/workflows and the pictures of README and help pages are made anew, and by
 test_workflows the thumbnails.
 """
 
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.host.frontend import (
+from tests.support.frontend import (
     add_by_search,
     api_form,
     close_dialogs,
@@ -21,7 +20,7 @@ from tests.host.frontend import (
     shoot_graph,
     shoot_node,
 )
-from tests.host.server import ROOT, UPDATE, Server
+from tests.support.server import ROOT, UPDATE, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -60,7 +59,7 @@ def test_no_node_of_a_workflow_is_missing(page: Page, name: str) -> None:
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_the_api_form_is_what_the_frontend_makes_of_the_workflow(page: Page, name: str) -> None:
     exported = api_form(page, json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8")))
-    kept = Path(__file__).with_name(f"{name}.api.json")
+    kept = ROOT / "tests" / "host" / "workflows" / f"{name}.api.json"
     if UPDATE:
         kept.write_text(json.dumps(exported, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     assert exported == json.loads(kept.read_text(encoding="utf-8"))
