@@ -1,142 +1,22 @@
-"""Shipped workflows as their files say they are, and the nodes' schemas read from the source: no host needed."""
+"""Shipped workflows as their files say they are, and ComfyUI's own nodes that they use: no host needed."""
 
 from __future__ import annotations
 
-import ast
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.support.node_schemas import Input, Schema, our_schemas
+
 PACK = "igr-garment-restoration"
 NOTES = {"Note", "MarkdownNote"}
-WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 TITLE, SLOT, WIDGET = 30, 20, 24
 """Heights of a node's title bar, of a socket's row and of a widget's, in the frontend's classic design."""
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
-
-
-@dataclass(frozen=True)
-class Input:
-    """An input of a node."""
-
-    name: str
-    type: str
-    optional: bool = False
-    control: bool = False
-    """Whether the frontend adds a control_after_generate widget behind it."""
-    forced: bool = False
-    """Whether it is a socket where others of its type are widgets."""
-
-    @property
-    def is_widget(self) -> bool:
-        return self.type in WIDGETS and not self.forced
-
-
-@dataclass(frozen=True)
-class Schema:
-    """What a node takes and gives; inputs stand as the frontend orders them."""
-
-    inputs: tuple[Input, ...]
-    outputs: tuple[tuple[str, str], ...]
-    """Name and type."""
-
-    @property
-    def sockets(self) -> tuple[Input, ...]:
-        return tuple(one for one in self.inputs if not one.is_widget)
-
-    @property
-    def widgets(self) -> tuple[Input, ...]:
-        return tuple(one for one in self.inputs if one.is_widget)
-
-    @property
-    def value_count(self) -> int:
-        return len(self.widgets) + sum(one.control for one in self.widgets)
-
-
-# The pack's own nodes --------------------------------------------------------------------------------------------
-
-
-@cache
-def our_schemas() -> dict[str, Schema]:
-    """Schemas of the nodes by node id."""
-    sockets = _socket_types()
-    found = {}
-    for path in sorted((ROOT / "nodes").rglob("*.py")):
-        for call in _calls(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(call.func, ast.Name) and call.func.id == "schema":
-                fields = {one.arg: one.value for one in call.keywords}
-                if "node_id" not in fields:
-                    continue
-                inputs = [_input(one, sockets) for one in _elements(fields["inputs"])]
-                outputs = [_output(one, sockets) for one in _elements(fields["outputs"])]
-                inputs.sort(key=lambda one: one.optional)
-                found[ast.literal_eval(fields["node_id"])] = Schema(tuple(inputs), tuple(outputs))
-    return found
-
-
-def _socket_types() -> dict[str, str]:
-    """AdapterSocket -> IGR_ADAPTER and so on, from nodes/sockets.py."""
-    tree = ast.parse((ROOT / "nodes" / "sockets.py").read_text(encoding="utf-8"))
-    found = {}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name):
-            found[node.targets[0].id] = ast.literal_eval(node.value.args[0])
-    return found
-
-
-def _calls(tree: ast.AST) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-
-
-def _elements(node: ast.expr) -> list[ast.Call]:
-    assert isinstance(node, ast.List) and all(isinstance(one, ast.Call) for one in node.elts)
-    return [one for one in node.elts if isinstance(one, ast.Call)]
-
-
-def _type(kind: ast.expr, sockets: dict[str, str]) -> str:
-    """io.Image.Input -> IMAGE, ViewSocket.Output -> IGR_VIEW."""
-    assert isinstance(kind, ast.Attribute) and kind.attr in {"Input", "Output"}
-    owner = kind.value
-    if isinstance(owner, ast.Name):
-        return sockets[owner.id]
-    assert isinstance(owner, ast.Attribute)
-    return {"ClipVision": "CLIP_VISION"}.get(owner.attr, owner.attr.upper())
-
-
-def _helper_input(name: str, sockets: dict[str, str]) -> Input:
-    """What a function of nodes/schema.py such as garment_category returns."""
-    tree = ast.parse((ROOT / "nodes" / "schema.py").read_text(encoding="utf-8"))
-    function = next(one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name)
-    returned = next(one.value for one in ast.walk(function) if isinstance(one, ast.Return))
-    assert isinstance(returned, ast.Call)
-    return _input(returned, sockets)
-
-
-def _input(call: ast.Call, sockets: dict[str, str]) -> Input:
-    kind, arguments, optional = call.func, list(call.args), False
-    if isinstance(kind, ast.Name) and kind.id == "advanced":
-        kind, arguments, optional = arguments[0], arguments[1:], True
-    elif isinstance(kind, ast.Name):
-        return _helper_input(kind.id, sockets)
-    flags = {one.arg: isinstance(one.value, ast.Constant) and one.value.value is True for one in call.keywords}
-    optional = optional or flags.get("optional", False)
-    name = ast.literal_eval(arguments[0])
-    return Input(name, _type(kind, sockets), optional, flags.get("control_after_generate", False))
-
-
-def _output(call: ast.Call, sockets: dict[str, str]) -> tuple[str, str]:
-    name = next(ast.literal_eval(one.value) for one in call.keywords if one.arg == "display_name")
-    if isinstance(call.func, ast.Name):
-        assert call.func.id == "garment_category_output"
-        return name, "COMBO"
-    return name, _type(call.func, sockets)
 
 
 # ComfyUI's own nodes ---------------------------------------------------------------------------------------------
