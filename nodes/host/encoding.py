@@ -42,7 +42,10 @@ def encode_image(vae: Any, image: Tensor, config: VAEConfig) -> Tensor:
 
 
 def encode_crop(encoder: Any, crop: Tensor, layout: str) -> Tensor:
-    """Crops p_g (B, 3, S, S) in 0..1 -> what the projection `layout` reads; not rounded to 8 bits as the host would."""
+    """Crops p_g (B, 3, S, S) in 0..1 -> input of the projection `layout`.
+
+    ComfyUI's own node would round the crops to 8 bits.
+    """
     after_click()
     comfy.model_management.load_model_gpu(encoder.patcher)
     output = encoder.model(pixel_values=preprocess(crop.to(encoder.load_device)), intermediate_output=-2)
@@ -52,7 +55,7 @@ def encode_crop(encoder: Any, crop: Tensor, layout: str) -> Tensor:
 def encode_image_prompt(patcher: Any, features: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
     """Image-encoder output -> keys and values (B, T, C) of every cross-attention, by block name.
 
-    They lie where the host keeps what nodes hand on: in main memory, or on the GPU with --gpu-only.
+    They are on ComfyUI's intermediate device: main memory, or the GPU with --gpu-only.
     """
     after_click()
     comfy.model_management.load_model_gpu(patcher)
@@ -65,16 +68,16 @@ def encode_image_prompt(patcher: Any, features: Tensor) -> dict[str, tuple[Tenso
 
 
 class _LastCaptured(Exception):
-    """Ends a GarmNet pass where nothing that follows is read."""
+    """Ends a GarmNet pass after the last features that are read."""
 
 
 def encode_reference(
     patcher: Any, config: ModelConfig, latent: Tensor, mask: Tensor, prompt: Tensor
 ) -> dict[str, Tensor]:
-    """GarmNet once at t = 0 (paper, F_hl): reference features (B, N, C) by block name.
+    """Run GarmNet once at t = 0 (paper, F_hl): reference features (B, N, C) by block name.
 
-    They lie where the host keeps what nodes hand on: in main memory, or on the GPU with --gpu-only.
-    latent (B, 4, h, w) scaled, mask (B, 1, h, w) in 0..1, prompt (1, T, C).
+    latent (B, 4, h, w) is scaled, mask (B, 1, h, w) in 0..1, prompt (1, T, C). The features are on ComfyUI's
+    intermediate device: main memory, or the GPU with --gpu-only.
     """
     assert config.garmnet is not None
     home = comfy.model_management.intermediate_device()

@@ -56,19 +56,19 @@ class _Call:
     plan: RowPlan
     """Which row sees which reference."""
     positive: list[bool]
-    """Whether each of the conditionings that the host stacked is the positive one."""
+    """Whether each of the conditionings that ComfyUI stacked is the positive one."""
     unet: Any
-    """The host's UNet."""
+    """ComfyUI's UNet."""
     latent_shape: tuple[int, int]
     """Height and width of the latent."""
 
 
 class GarmFusPatch:
-    """GarmFus around one call of the host's UNet.
+    """A wrapper of ComfyUI's UNet that adds GarmFus to each call.
 
-    The attention replacements are put in place for the call alone, over whatever other nodes have put there, earlier
-    or later in the graph: theirs go on acting, and no MODEL is changed. Rows are chosen anew for every call, because
-    the host decides then which conditionings it stacks.
+    The attention replacements last for one call and go on top of those that other nodes have set, earlier or later in
+    the graph: theirs stay active, and no MODEL is changed. Rows are chosen anew for every call, because only then does
+    ComfyUI decide which conditionings it stacks.
     """
 
     def __init__(
@@ -97,13 +97,13 @@ class GarmFusPatch:
             self._position.levels.clear()
 
     def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run the UNet; args are the host's: x, timesteps, context, y, control, transformer_options."""
+        """Run the UNet; args are ComfyUI's: x, timesteps, context, y, control, transformer_options."""
         args = list(args)
         latent: Tensor = args[0]
         options = kwargs.get("transformer_options") or args[5]
         positive = self._positive(options)
         plan = self._plan(positive, latent.shape[0])
-        if not plan.referenced or not self._is_time(options):
+        if not plan.referenced or not self._is_active(options):
             return executor(*args, **kwargs)
         patched = self._patched(options, _Call(plan, positive, executor.class_obj, (latent.shape[2], latent.shape[3])))
         if "transformer_options" in kwargs:
@@ -113,10 +113,10 @@ class GarmFusPatch:
         return executor(*args, **kwargs)
 
     def _positive(self, options: dict[str, Any]) -> list[bool]:
-        """Which of the conditionings that a call stacks are the positive one.
+        """Whether each of the conditionings that a call stacks is the positive one.
 
-        Guidance nodes of other packs also call the UNet with the negative one alone, numbered as if it were positive:
-        it is known by its id, which the sampler's own calls have shown before.
+        Guidance nodes of other packs also call the UNet with the negative one alone, numbered as if it were positive.
+        It is recognized by its id, which the sampler's own calls have shown before.
         """
         numbers = options["cond_or_uncond"]
         names = options.get("uuids") or [None] * len(numbers)
@@ -136,12 +136,13 @@ class GarmFusPatch:
             )
         return RowPlan(tuple(row % known if chunk else -1 for chunk in positive for row in range(count)))
 
-    def _is_time(self, options: dict[str, Any]) -> bool:
+    def _is_active(self, options: dict[str, Any]) -> bool:
+        """Whether the reference acts at the noise level of a call."""
         sigma = float(options["sigmas"].flatten()[0])
         return self.end_sigma <= sigma <= self.start_sigma
 
     def _patched(self, options: dict[str, Any], call: _Call) -> dict[str, Any]:
-        """The call's options with ours on top; the host's own dictionaries are not touched."""
+        """The call's options with ours on top; ComfyUI's own dictionaries stay unchanged."""
         replaced = {kind: dict(blocks) for kind, blocks in options.get("patches_replace", {}).items()}
         patches = dict(options.get("patches", {}))
         own, image = replaced.setdefault("attn1", {}), replaced.setdefault("attn2", {})
@@ -238,7 +239,7 @@ class GarmFusPatch:
 
 
 class _Attention:
-    """Attention of one block as the rest of the graph wants it: the host's own, or another node's replacement."""
+    """Attention of one block without GarmFus: ComfyUI's own, or another node's replacement."""
 
     def __init__(self, inner: Replacement | None, options: dict[str, Any], positive: list[bool]) -> None:
         self.inner = inner
@@ -246,7 +247,7 @@ class _Attention:
         self.positive = positive
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, positive: bool | None = None) -> Tensor:
-        """Attend: (B, N, C), (B, M, C) x 2 -> (B, N, C); `positive` tells which rows these are, None means all."""
+        """Attend: (B, N, C), (B, M, C) x 2 -> (B, N, C); `positive` says which rows these are, None means all."""
         options = self.options if positive is None else self._for_rows(positive)
         if self.inner is not None:
             return self.inner(query, key, value, options)
@@ -256,7 +257,7 @@ class _Attention:
         )
 
     def masked(self, query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None) -> Tensor:
-        """garmfus.Attend by the host's attention; torch's with a mask, which not every one of the host's broadcasts."""
+        """garmfus.Attend by ComfyUI's attention; by torch's with a mask, which some of ComfyUI's do not broadcast."""
         if mask is not None:
             return attend(query, key, value, heads, mask)
         precision = self.options.get("attn_precision")

@@ -31,7 +31,7 @@ ALMOST_NO_SIGNAL = 4.8973451890853435e-08
 
 
 class IGRModelConfig(comfy.supported_models.SD15):
-    """The host's description of a bundle's denoiser or GarmNet: SD1.5's family with the bundle's own numbers."""
+    """ComfyUI's description of a bundle's denoiser or GarmNet: the SD1.5 family with the bundle's own sizes."""
 
     def __init__(self, config: ModelConfig, unet: UNetConfig) -> None:
         self.noise = config.noise
@@ -48,26 +48,26 @@ class IGRModelConfig(comfy.supported_models.SD15):
         return comfy.model_base.ModelType.V_PREDICTION if by_velocity else comfy.model_base.ModelType.EPS
 
     def inpaint_model(self) -> bool:
-        """GarmNet's fifth channel is the garment mask, not the host's inpainting input."""
+        """GarmNet's fifth channel is the garment mask, not ComfyUI's inpainting input."""
         return False
 
     def get_model(self, state_dict: dict[str, Tensor], prefix: str = "", device: Any = None) -> Any:
-        """The host's model, with the sigmas of igr_core.noise."""
+        """ComfyUI's model, with the sigmas of igr_core.noise."""
         model = super().get_model(state_dict, prefix, device)
         model.model_sampling.set_sigmas(noise_sigmas(self.noise))
         return model
 
 
 def noise_sigmas(config: NoiseConfig) -> Tensor:
-    """The host's sigma of every timestep, (train_steps,), rising."""
+    """ComfyUI's sigma of every timestep, (train_steps,), ascending."""
     alphas = alphas_cumprod(config).clamp_min(ALMOST_NO_SIGNAL)
     return ((1 - alphas) / alphas).sqrt()
 
 
 def load_unet(config: ModelConfig, unet: UNetConfig, tensors: dict[str, Tensor], label: str) -> Any:
-    """A denoiser or GarmNet as the host's ModelPatcher, from diffusers' or the host's own tensor names.
+    """A denoiser or GarmNet as a ModelPatcher; tensors may have the names of diffusers or of Stable Diffusion.
 
-    Raises IGRError naming `label` when tensors are missing or foreign.
+    Raises IGRError naming `label` when tensors are missing or unexpected.
     """
     management = comfy.model_management
     device, offload_device = management.get_torch_device(), management.unet_offload_device()
@@ -90,9 +90,9 @@ def load_unet(config: ModelConfig, unet: UNetConfig, tensors: dict[str, Tensor],
 
 
 def load_vae(config: VAEConfig, tensors: dict[str, Tensor], label: str) -> Any:
-    """The bundle's autoencoder as the host's VAE.
+    """The bundle's autoencoder as ComfyUI's VAE.
 
-    Raises IGRError for one that the host cannot build, and naming `label` when tensors are missing or misshapen.
+    Raises IGRError for a shape that ComfyUI cannot build, and naming `label` when tensors are missing or misshapen.
     """
     first = config.block_out_channels[0]
     if len(config.block_out_channels) != 4 or any(width % first for width in config.block_out_channels):
@@ -120,7 +120,7 @@ def load_vae(config: VAEConfig, tensors: dict[str, Tensor], label: str) -> Any:
 
 
 def load_image_encoder(config: ImageEncoderConfig, tensors: dict[str, Tensor], label: str) -> Any:
-    """The bundle's CLIP vision tower as the host's ClipVisionModel.
+    """The bundle's CLIP vision tower as ComfyUI's ClipVisionModel.
 
     Raises IGRError naming `label` when tensors are missing or misshapen.
     """
@@ -156,12 +156,12 @@ def load_image_prompt(module: ImagePrompt, denoiser: Any) -> Any:
 
 
 def inference_dtype(model: Any) -> torch.dtype:
-    """What a model computes in: its weights' dtype, or another where the device wants one."""
+    """The dtype that a model computes in: that of its weights, or another where the device needs it."""
     return model.get_dtype() if model.manual_cast_dtype is None else model.manual_cast_dtype
 
 
 def check_denoiser(model: Any, config: ModelConfig | None = None) -> None:
-    """Raise IGRError when a MODEL is no bundle's denoiser, or not of the same kind as `config`."""
+    """Raise IGRError when a MODEL is not the denoiser of a bundle, or not of the same kind as `config`."""
     known = getattr(model.model, "model_config", None)
     if not isinstance(known, IGRModelConfig):
         raise IGRError("This MODEL is no IGR denoiser: connect the model that comes from IGR Load.")
@@ -198,7 +198,7 @@ def check_image_encoder(encoder: Any, config: ImageEncoderConfig) -> None:
 
 
 def host_unet_config(unet: UNetConfig) -> dict[str, Any]:
-    """A UNetConfig in the host's words."""
+    """A UNetConfig in ComfyUI's terms."""
     first, layers = unet.block_out_channels[0], unet.layers_per_block
     if any(width % first for width in unet.block_out_channels):
         raise IGRError(
@@ -236,7 +236,7 @@ def _to_host_names(tensors: dict[str, Tensor], unet_config: dict[str, Any], labe
 
 @contextmanager
 def _as_damage(label: str) -> Iterator[None]:
-    """Turn the host's complaints about tensors into one sentence; what else goes wrong comes through, as memory."""
+    """Turn ComfyUI's complaints about tensors into one sentence; other errors, such as out of memory, pass through."""
     try:
         yield
     except (RuntimeError, KeyError) as error:

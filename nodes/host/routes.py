@@ -27,10 +27,10 @@ class Answer:
 
 
 def add_route(path: str, answer: Callable[[str, bytes | None], Answer], limit: int, waiting: int) -> None:
-    """Have POST requests answered by a function of content type and body, in a thread of its own, one at a time.
+    """Answer POST requests by a function of content type and body, in a thread of its own, one at a time.
 
-    The body is None where it is longer than `limit` bytes, of which no more is read. Where more than `waiting` requests
-    are under way the answer is 429.
+    The body is None if it is longer than `limit` bytes; the rest of it is not read. With `waiting` requests under way
+    the answer to a further one is 429.
     """
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="igr")
     under_way = 0
@@ -54,7 +54,7 @@ def add_route(path: str, answer: Callable[[str, bytes | None], Answer], limit: i
 
 
 def add_file_route(path: str, files: dict[str, Path]) -> None:
-    """Have GET requests for path/NAME answered with one of these files."""
+    """Answer GET requests for path/NAME with one of these files."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         found = files.get(request.match_info["name"])

@@ -20,12 +20,12 @@ PAPER_SCHEDULE = "ddim (paper)"
 
 
 def sampler_names() -> list[str]:
-    """The host's samplers, the paper's first."""
+    """ComfyUI's samplers, the paper's first."""
     return ["ddim", *(name for name in comfy.samplers.SAMPLER_NAMES if name != "ddim")]
 
 
 def schedule_names() -> list[str]:
-    """The paper's timesteps and the host's schedulers."""
+    """The paper's timesteps and ComfyUI's schedulers."""
     return [PAPER_SCHEDULE, *comfy.samplers.SCHEDULER_NAMES]
 
 
@@ -42,10 +42,10 @@ def sample(
     sampler: str,
     schedule: str,
 ) -> Tensor:
-    """Denoise float32 noise (B, 4, h, w) with the host's samplers: latents (B, 4, h, w) as LATENT holds them.
+    """Denoise float32 noise (B, 4, h, w) with ComfyUI's samplers: latents (B, 4, h, w) as LATENT holds them.
 
-    Sampler ddim on the paper's schedule is igr_core.sampling.sample_ddim. Progress, preview and interrupts are the
-    host's.
+    Sampler ddim on the paper's schedule is igr_core.sampling.sample_ddim. Progress, preview and interrupts are
+    ComfyUI's.
     """
     model_sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
     if schedule == PAPER_SCHEDULE:
@@ -72,7 +72,7 @@ def sample(
 
 
 class _Ddim(comfy.samplers.KSAMPLER):
-    """The paper's DDIM on the host's sigmas, by igr_core.noise: also exact where no signal is left (sigma infinite)."""
+    """The paper's DDIM on ComfyUI's sigmas, by igr_core.noise: exact also where no signal is left (sigma infinite)."""
 
     def __init__(self, prediction_type: str) -> None:
         super().__init__(self._run)
@@ -85,7 +85,7 @@ class _Ddim(comfy.samplers.KSAMPLER):
     def _run(
         self, model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, disable: bool | None
     ) -> Tensor:
-        scales = (1 + sigmas.double() ** 2).sqrt().tolist()  # the host's latent is this much larger than DDIM's
+        scales = (1 + sigmas.double() ** 2).sqrt().tolist()  # ComfyUI's latent is this much larger than DDIM's
         signals = [scale**-2 if scale**-2 > 1.01 * ALMOST_NO_SIGNAL else 0.0 for scale in scales]
         latent = x / scales[0]
         for i in trange(len(sigmas) - 1, disable=disable):

@@ -27,17 +27,17 @@ _BYTES_PER_LABELLED_PIXEL = 32
 
 @dataclass(frozen=True)
 class LoadedSegmenter:
-    """A SAM 2 under the host's memory management."""
+    """A SAM 2 under ComfyUI's memory management."""
 
     key: str
-    """Tells it from others, and from itself once its file has changed."""
+    """Identifies the file and its state: another key once the file has changed."""
     segmenter: Segmenter
-    """The model and what it takes and gives."""
+    """The model with its inputs and outputs."""
     patcher: Any
     """ModelPatcher of its network."""
 
     def embed(self, photo: Tensor) -> Embedding:
-        """Run the vision encoder on a photo (1, 3, H, W); what it gives is in main memory, also with --gpu-only."""
+        """Run the vision encoder on a photo (1, 3, H, W); the embedding is in main memory, also with --gpu-only."""
         with self._at_work():
             found = self.segmenter.embed(photo)
         return Embedding(tuple(one.cpu() for one in found.features), found.size)
@@ -56,16 +56,16 @@ class LoadedSegmenter:
 
 @dataclass(frozen=True)
 class LoadedParser:
-    """A human parser under the host's memory management."""
+    """A human parser under ComfyUI's memory management."""
 
     parser: HumanParser
-    """The model and what it takes and gives."""
+    """The model with its inputs and outputs."""
     patcher: Any
     """ModelPatcher of its network."""
 
     @property
     def names(self) -> LabelNames:
-        """What its labels mean."""
+        """Meaning of its labels."""
         return self.parser.names
 
     def parse(self, photo: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class LoadedParser:
 
 def load_segmenter(path: Path, key: str) -> LoadedSegmenter:
     """A folder in transformers' layout, or a single file, as SAM 2; raises IGRError naming what is wrong."""
-    with torch.inference_mode():  # as the host runs its nodes, so that both threads may move the weights
+    with torch.inference_mode():  # as ComfyUI runs its nodes, so that both threads may move the weights
         segmenter = Segmenter.from_folder(path) if path.is_dir() else Segmenter.from_file(path)
     return LoadedSegmenter(key, segmenter, _managed(segmenter.model))
 
@@ -91,7 +91,7 @@ def load_parser(path: Path) -> LoadedParser:
 
 
 class _Network(nn.Module):
-    """What the host moves about; transformers' own class does not let it note where it is."""
+    """The module that ComfyUI moves: it writes `device` on it, which is read-only in transformers' own class."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -99,16 +99,16 @@ class _Network(nn.Module):
 
 
 def _managed(network: nn.Module) -> Any:
-    """A network of transformers as the host's ModelPatcher."""
+    """A network of transformers as a ModelPatcher."""
     device = comfy.model_management.get_torch_device()
     return comfy.model_patcher.ModelPatcher(_Network(network), device, offload_device=torch.device("cpu"))
 
 
 @contextmanager
 def _at_work(patcher: Any, needed: int) -> Iterator[None]:
-    """Have a whole network of transformers on the host's device, with so many bytes beside it.
+    """Keep a whole network of transformers on ComfyUI's device, with `needed` bytes free beside it.
 
-    Its layers are not the host's, which can run from elsewhere.
+    Its layers are not ComfyUI's, which could run with weights elsewhere.
     """
     network, device = patcher.model, patcher.load_device
     after_click()

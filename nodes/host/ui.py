@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def progress(total: int) -> Callable[[int], None]:
-    """A function that shows in the node's bar how many of `total` are done, and ends the run if the user stopped it."""
+    """A function that updates the node's progress bar of `total` items, and ends the run if the user stopped it."""
     bar = comfy.utils.ProgressBar(total)
 
     def show(done: int) -> None:
@@ -31,9 +31,9 @@ def progress(total: int) -> Callable[[int], None]:
 
 
 def preview(node: Any, images: list[Tensor], notes: tuple[str, ...] = (), text: str = "") -> dict[str, Any]:
-    """What a node shows under itself: IMAGEs of any size, and notes, which newer hosts also write on the node.
+    """The `ui` of a node that shows IMAGEs of any size and notes, which newer hosts also write on the node.
 
-    Notes are logged as warnings; a `text`, where there is one, is shown in their place.
+    Notes are logged as warnings; `text`, if given, is shown in their place.
     """
     shown = [ui.PreviewImage(image, cls=node).as_dict()["images"] for image in images]
     result: dict[str, Any] = {"images": [one for some in shown for one in some], "animated": (False,)}
@@ -50,17 +50,17 @@ def preview(node: Any, images: list[Tensor], notes: tuple[str, ...] = (), text: 
 
 
 def show_to_editor(node: Any, photo: Tensor, content: str, told: tuple[str, ...]) -> dict[str, Any]:
-    """What Garment Segment's editor is given after a run: the photo (1, H, W, 3) to click on, and the scores.
+    """The `ui` of Garment Segment, for its editor: the photo (1, H, W, 3) to click on, and the scores.
 
-    Not under the name that the frontend shows by itself, so that the photo is not on the node twice. `content` tells
-    the photo from others: its file has a new name in each run.
+    The frontend does not know this key and so does not show the photo a second time. `content` identifies the photo,
+    as its file has a new name in each run.
     """
     (shown,) = ui.PreviewImage(photo, cls=node).as_dict()["images"]
     return {"igr_photo": [{**shown, "content": content}], "text": told}
 
 
 def fit_preview(denoiser: Any, vae: Any, config: VAEConfig) -> None:
-    """Teach the host's latent preview the colours of a VAE that is not SD1.5's, from one image of 64 colours."""
+    """Teach ComfyUI's latent preview the colours of a VAE that is not SD1.5's, from one image of 64 colours."""
     if config == VAEConfig():
         return
     f, side = config.downscale, 4  # each colour fills side x side latent cells, of which the middle ones are read
