@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.support.server import ROOT, Server
 
@@ -28,14 +28,11 @@ def test_one_extension_is_registered(page: Page) -> None:
 
 
 def test_a_module_that_is_loaded_again_changes_nothing(page: Page, server: Server) -> None:
-    complaints: list[Any] = []
-    page.on("pageerror", complaints.append)
     script = """async (paths) => {
-        const state = () => [window.app.extensions.length, Object.getOwnPropertyNames(window).length];
+        const state = () => [window.app.extensions.length, Object.getOwnPropertyNames(window).sort()];
         const before = state();
-        for (const path of paths) await import(`${path}?again`);
+        for (const path of paths) await import(`${path}?again`);  // an address of its own: the module runs anew
         return [before, state()];
     }"""
     before, after = page.evaluate(script, [path for path in modules(server) if not path.endswith("/entry.js")])
-    page.remove_listener("pageerror", complaints.append)
-    assert before == after and complaints == []
+    assert before == after
