@@ -30,7 +30,7 @@ lint: $(STAMP)
 	$(BIN)/pyright
 
 bench: $(STAMP)
-	@$(BIN)/python -m tests.host.bench $(BENCH)
+	@$(BIN)/python -m tests.bench.run $(BENCH)
 
 bench-render: $(STAMP)
 	@$(BIN)/python -m training.data.rendered.bench $(BENCH)

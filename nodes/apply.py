@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..igr_core.config import UNetConfig
 from ..igr_core.errors import IGRError
-from ..igr_core.image_prompt import cross_attention_widths
-from . import host
+from .host.encoding import Reference
+from .host.garmfus_patch import apply_reference
+from .host.networks import check_denoiser
 from .schema import advanced, schema
-from .sockets import Reference, ReferenceSocket
+from .sockets import ReferenceSocket
+from .strengths import block_strengths, parse_factors
 
 
 class IGRApply(io.ComfyNode):
@@ -107,45 +108,11 @@ class IGRApply(io.ComfyNode):
         level_strengths: str = "",
     ) -> io.NodeOutput:
         """Patch a clone of the model."""
-        host.check_denoiser(model, reference.config)
+        check_denoiser(model, reference.config)
         if start_percent > end_percent:
             raise IGRError(f"start_percent {start_percent} lies behind end_percent {end_percent}: swap them.")
         factors = parse_factors(level_strengths)
         strengths = block_strengths(reference.config.denoiser, reference_strength, factors)
-        patched = host.apply_reference(model, reference, strengths, image_prompt_strength, start_percent, end_percent)
+        patched = apply_reference(model, reference, strengths, image_prompt_strength, start_percent, end_percent)
         positive, negative = [[reference.prompt, {}]], [[reference.empty_prompt, {}]]
         return io.NodeOutput(patched, positive, negative, {"samples": torch.zeros(reference.latent_shape)})
-
-
-def parse_factors(text: str) -> tuple[float, ...]:
-    """Read `1, 0.5, 1`; raises IGRError for anything but numbers from 0."""
-    words = text.replace(",", " ").split()
-    try:
-        factors = tuple(float(word) for word in words)
-    except ValueError:
-        factors = (-1.0,)
-    if not all(0 <= factor < float("inf") for factor in factors):
-        raise IGRError(
-            f"level_strengths {text!r} is not understood: write numbers from 0 with commas between, as in 1, 1, 0.5."
-        )
-    return factors
-
-
-def block_strengths(unet: UNetConfig, strength: float, factors: tuple[float, ...]) -> dict[str, float]:
-    """Reference strength of every transformer block; raises IGRError when there is not one factor per level."""
-    levels = len(unet.block_out_channels)
-    if factors and len(factors) != levels:
-        raise IGRError(
-            f"level_strengths has {len(factors)} numbers, but this model has {levels} levels: write {levels}."
-        )
-    return {
-        name: strength * (factors[_level(name, levels)] if factors else 1.0) for name in cross_attention_widths(unet)
-    }
-
-
-def _level(name: str, levels: int) -> int:
-    """Level of a diffusers block name, 0 is the finest."""
-    part, number = name.split(".")[:2]
-    if part == "mid_block":
-        return levels - 1
-    return int(number) if part == "down_blocks" else levels - 1 - int(number)

@@ -9,9 +9,10 @@ from comfy_api.latest import io
 from ..igr_core.errors import IGRError
 from ..igr_core.geometry import GarmentView, latent_mask
 from ..igr_core.inputs import check_category
-from . import host
+from .host.encoding import Reference, encode_crop, encode_image, encode_image_prompt, encode_reference
+from .host.networks import check_vae
 from .schema import garment_category, schema
-from .sockets import Adapter, AdapterSocket, Reference, ReferenceSocket, ViewSocket
+from .sockets import Adapter, AdapterSocket, ReferenceSocket, ViewSocket
 
 
 class IGRGarmNetEncode(io.ComfyNode):
@@ -50,7 +51,7 @@ def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str) -> Refe
     """
     config = adapter.config
     check_category(category)
-    host.check_vae(vae, config.vae)
+    check_vae(vae, config.vae)
     width, height = view.person.shape[-1], view.person.shape[-2]
     if width % config.size_step or height % config.size_step:
         raise IGRError(
@@ -66,13 +67,13 @@ def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str) -> Refe
     prompt = adapter.prompts[category][None]
     features = {}
     if adapter.garmnet is not None:
-        latent = host.encode_picture(vae, view.person, config.vae)
+        latent = encode_image(vae, view.person, config.vae)
         mask = latent_mask(view.mask, config.vae.downscale)
-        features = host.encode_reference(adapter.garmnet, config, latent, mask, prompt)
+        features = encode_reference(adapter.garmnet, config, latent, mask, prompt)
     keys_values = {}
     if adapter.image_prompt is not None and config.image_prompt is not None:
-        crop_features = host.encode_crop(adapter.image_encoder, view.crop, config.image_prompt.layout)
-        keys_values = host.encode_image_prompt(adapter.image_prompt, crop_features)
+        crop_features = encode_crop(adapter.image_encoder, view.crop, config.image_prompt.layout)
+        keys_values = encode_image_prompt(adapter.image_prompt, crop_features)
     f = config.vae.downscale
     shape = (view.person.shape[0], config.vae.latent_channels, height // f, width // f)
     return Reference(config, features, keys_values, prompt, adapter.prompts["empty"][None], shape)

@@ -11,7 +11,7 @@ from ..igr_core.canvas import ASPECTS, Finish, finish_garment, parse_colour
 from ..igr_core.errors import IGRError
 from ..igr_core.finish import to_rgba
 from ..igr_core.geometry import GarmentView, unfit
-from .pictures import to_image, to_photos
+from .images import to_image, to_photos
 from .schema import advanced, schema
 from .sockets import ViewSocket
 

@@ -10,15 +10,13 @@ from comfy_api.latest import io
 
 from ..igr_core.bundle import Bundle
 from ..igr_core.config import ModelConfig
-from ..igr_core.demo_bundle import DEMO_BUNDLE
 from ..igr_core.errors import IGRError
 from ..igr_core.image_prompt import ImagePrompt
-from . import host
+from .host import networks
+from .host.folders import BUNDLES, DEMO
+from .host.ui import fit_preview
 from .schema import schema
 from .sockets import Adapter, AdapterSocket
-
-DEMO = "demo (drawn persons only)"
-"""How the bundle that ships with the pack is called in the list."""
 
 
 class IGRLoad(io.ComfyNode):
@@ -36,7 +34,7 @@ class IGRLoad(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "bundle",
-                    options=[DEMO, *host.bundle_names()],
+                    options=BUNDLES.names(),
                     default=DEMO,
                     tooltip="A .safetensors bundle from models/igr, or the demo that ships with the pack.",
                 ),
@@ -68,15 +66,13 @@ class IGRLoad(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, bundle: str, **_: Any) -> str:
         """Run again when the file has changed."""
-        path = DEMO_BUNDLE if bundle == DEMO else host.bundle_path(bundle)
-        state = path.stat()
+        state = BUNDLES.path(bundle).stat()
         return f"{bundle}:{state.st_size}:{state.st_mtime_ns}"
 
     @classmethod
     def execute(cls, bundle: str, vae: Any = None, clip_vision: Any = None) -> io.NodeOutput:
         """Load the parts of a bundle."""
-        path = DEMO_BUNDLE if bundle == DEMO else host.bundle_path(bundle)
-        return io.NodeOutput(*load_bundle(path, vae, clip_vision))
+        return io.NodeOutput(*load_bundle(BUNDLES.path(bundle), vae, clip_vision))
 
 
 def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[Any, Adapter, Any]:
@@ -89,26 +85,26 @@ def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[A
     config = bundle.info.model
     _require(bundle, config, vae, clip_vision)
     if vae is not None:
-        host.check_vae(vae, config.vae)
+        networks.check_vae(vae, config.vae)
     if clip_vision is not None and config.image_prompt is not None:
-        host.check_image_encoder(clip_vision, config.image_encoder)
-    denoiser = host.load_unet(config, config.denoiser, bundle.tensors("denoiser"), f"denoiser of {path}")
+        networks.check_image_encoder(clip_vision, config.image_encoder)
+    denoiser = networks.load_unet(config, config.denoiser, bundle.tensors("denoiser"), f"denoiser of {path}")
     garmnet = None
     if config.garmnet is not None:
-        garmnet = host.load_unet(config, config.garmnet, bundle.tensors("garmnet"), f"garmnet of {path}")
+        garmnet = networks.load_unet(config, config.garmnet, bundle.tensors("garmnet"), f"garmnet of {path}")
     image_prompt = None
     if config.image_prompt is not None:
         with torch.device("meta"):
             module = ImagePrompt(config.image_prompt, config.denoiser)
         bundle.load_into(module, "image_prompt")
-        image_prompt = host.load_image_prompt(module, denoiser)
+        image_prompt = networks.load_image_prompt(module, denoiser)
         if clip_vision is None:
-            clip_vision = host.load_image_encoder(
+            clip_vision = networks.load_image_encoder(
                 config.image_encoder, bundle.tensors("image_encoder"), f"image_encoder of {path}"
             )
     if vae is None:
-        vae = host.load_vae(config.vae, bundle.tensors("vae"), f"vae of {path}")
-    host.fit_preview(denoiser, vae, config.vae)
+        vae = networks.load_vae(config.vae, bundle.tensors("vae"), f"vae of {path}")
+    fit_preview(denoiser, vae, config.vae)
     prompts = {name: value.float() for name, value in bundle.prompts().items()}
     encoder = clip_vision if image_prompt is not None else None
     return denoiser, Adapter(bundle.info, garmnet, image_prompt, encoder, prompts), vae

@@ -22,22 +22,21 @@ class IGRExtension(ComfyExtension):
 
 
 def _nodes() -> list[type[io.ComfyNode]]:
-    from . import host
+    from .host.folders import MODEL_FOLDERS
 
-    host.register_bundle_folder()
-    host.register_segmenter_folder()
-    host.register_parser_folder()
+    for folder in MODEL_FOLDERS:
+        folder.register()
     from .apply import IGRApply
-    from .click_route import register_routes
     from .encode import IGRGarmNetEncode
-    from .example import IGRExamplePerson
     from .finish import IGRGarmentFinish
-    from .folder import IGRPhotoFolder
     from .load import IGRLoad
-    from .parse import IGRGarmentByCategory, IGRParserLoad
+    from .photos.example import IGRExamplePerson
+    from .photos.folder import IGRPhotoFolder
     from .preview import IGRGarmentPreview
     from .sample import IGRSample
-    from .segment import IGRGarmentSegment, IGRSegmenterLoad
+    from .segmentation.click_route import register_routes
+    from .segmentation.parse import IGRGarmentByCategory, IGRParserLoad
+    from .segmentation.segment import IGRGarmentSegment, IGRSegmenterLoad
     from .view import IGRGarmentView
 
     register_routes()

@@ -8,8 +8,8 @@ from ..igr_core.config import CATEGORIES
 from ..igr_core.geometry import GarmentView
 from ..igr_core.overlay import draw_view
 from ..igr_core.view_report import report_view
-from . import host
-from .pictures import to_image
+from .host.ui import preview
+from .images import to_image
 from .schema import schema
 from .sockets import ViewSocket
 
@@ -58,5 +58,5 @@ class IGRGarmentPreview(io.ComfyNode):
         """Draw, describe, and show both."""
         overlay = to_image(draw_view(view))
         report = report_view(view, None if category == UNKNOWN else category)
-        shown = host.preview(cls, [overlay], report.warnings, report.text)
+        shown = preview(cls, [overlay], report.warnings, report.text)
         return io.NodeOutput(overlay, report.text, ui=shown)

@@ -9,7 +9,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..igr_core.noise import draw_noise
-from . import host
+from .host import sampling
+from .host.networks import check_denoiser
 from .schema import advanced, schema
 
 MAX_SEED = 2**63 - 1
@@ -61,15 +62,15 @@ class IGRSample(io.ComfyNode):
                 advanced(
                     io.Combo.Input,
                     "sampler",
-                    options=host.sampler_names(),
+                    options=sampling.sampler_names(),
                     default="ddim",
                     tooltip="ddim is the paper's; the others are ComfyUI's.",
                 ),
                 advanced(
                     io.Combo.Input,
                     "schedule",
-                    options=host.schedule_names(),
-                    default=host.PAPER_SCHEDULE,
+                    options=sampling.schedule_names(),
+                    default=sampling.PAPER_SCHEDULE,
                     tooltip="Which noise levels are visited: the timesteps that the model was trained for, or one of "
                     "ComfyUI's schedulers.",
                 ),
@@ -90,11 +91,11 @@ class IGRSample(io.ComfyNode):
         steps: int,
         guidance: float,
         sampler: str = "ddim",
-        schedule: str = host.PAPER_SCHEDULE,
+        schedule: str = sampling.PAPER_SCHEDULE,
     ) -> io.NodeOutput:
         """Sample with the host."""
-        host.check_denoiser(model)
-        samples = host.sample(
+        check_denoiser(model)
+        samples = sampling.sample(
             model,
             draw_batch_noise(latent, seed),
             positive,

@@ -39,21 +39,3 @@ class Adapter:
     def config(self) -> ModelConfig:
         """Configs of every part of the bundle."""
         return self.info.model
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What GarmNet Encode read from B photos."""
-
-    config: ModelConfig
-    """Configs of the bundle that read them."""
-    features: dict[str, Tensor]
-    """GarmNet's reference features (B, N, C) by block name; empty without a GarmNet."""
-    image_keys_values: dict[str, tuple[Tensor, Tensor]]
-    """Image-prompt keys and values (B, T, C) by block name; empty without an image prompt."""
-    prompt: Tensor
-    """Text embedding (1, T, C) of the category."""
-    empty_prompt: Tensor
-    """Text embedding (1, T, C) of the empty prompt."""
-    latent_shape: tuple[int, int, int, int]
-    """B, channels, height and width of the latents to restore."""

@@ -10,8 +10,8 @@ from ..igr_core.errors import IGRError
 from ..igr_core.geometry import make_view
 from ..igr_core.inputs import check_size, parse_size
 from ..igr_core.masks import mend_mask
-from . import host
-from .pictures import overlay, to_image, to_masks, to_photos
+from .host.ui import preview
+from .images import overlay, to_image, to_masks, to_photos
 from .schema import advanced, schema
 from .sockets import Adapter, AdapterSocket, ViewSocket
 
@@ -150,7 +150,7 @@ class IGRGarmentView(io.ComfyNode):
             adapter.config.image_encoder.image_size if adapter is not None else CROP_SIZE,
         )
         warnings = warnings or fitted.warnings
-        shown = host.preview(cls, [to_image(overlay(fitted.person, fitted.mask)), to_image(fitted.crop)], warnings)
+        shown = preview(cls, [to_image(overlay(fitted.person, fitted.mask)), to_image(fitted.crop)], warnings)
         return io.NodeOutput(fitted, to_image(fitted.person), fitted.mask[:, 0], to_image(fitted.crop), ui=shown)
 
 

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,17 @@ HEADLESS = {
 """The igr_core modules of a headless run, which alone import these."""
 WHEN_CALLED = {"parsing", "segmenter"}
 """Those that import them only when they are called; of these the nodes may make use, as the host has transformers."""
+
+TOUCHES_HOST = ROOT / "nodes" / "host"
+WITHOUT_HOST = (
+    "images.py",
+    "photos/catalogue.py",
+    "segmentation/kept.py",
+    "segmentation/prompts.py",
+    "strengths.py",
+)
+"""The modules of nodes/ that tests/nodes imports, without a ComfyUI."""
+ROOMS_WITHOUT_CYCLES = ("nodes",)
 
 
 def modules(room: str) -> list[Path]:
@@ -40,6 +52,31 @@ def _imports(path: Path) -> Iterator[str]:
             base = package[: len(package) - node.level + 1] if node.level else ()
             words = (*base, *([node.module] if node.module else ()))
             yield from [".".join(words)] if node.module else [".".join((*words, alias.name)) for alias in node.names]
+
+
+@cache
+def neighbours(path: Path) -> frozenset[Path]:
+    """The files of the repository that a file imports, at any depth of its own."""
+    found: set[Path] = set()
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            place = ROOT.joinpath(*base, *(node.module.split(".") if node.module else ()))
+            inside = {place / f"{alias.name}.py" for alias in node.names}
+            found |= {one for one in inside if one.is_file()} or {place.with_suffix(".py"), place / "__init__.py"}
+    return frozenset(one for one in found if one.is_file())
+
+
+@cache
+def reachable(path: Path) -> frozenset[Path]:
+    """A file and those that it imports, by way of others too."""
+    found, waiting = {path}, [path]
+    while waiting:
+        new = neighbours(waiting.pop()) - found
+        found |= new
+        waiting += new
+    return frozenset(found)
 
 
 def tops(path: Path) -> set[str]:
@@ -77,17 +114,34 @@ def test_nodes_import_neither_training_nor_headless_libraries(path: Path) -> Non
 
 
 @pytest.mark.parametrize("path", modules("nodes"), ids=label)
-def test_one_file_of_nodes_touches_the_host_beyond_its_public_api(path: Path) -> None:
-    assert path.name == "host.py" or not tops(path) & (HOST - {"comfy_api"})
+def test_one_folder_of_nodes_touches_the_host_beyond_its_public_api(path: Path) -> None:
+    assert TOUCHES_HOST in path.parents or not tops(path) & (HOST - {"comfy_api"})
 
 
-@pytest.mark.parametrize("path", modules("igr_core"), ids=label)
-def test_igr_core_imports_itself_relatively(path: Path) -> None:
-    """The host knows it as <folder>.igr_core, so that its own absolute name would be another module there."""
+@pytest.mark.parametrize("path", modules("nodes/host"), ids=label)
+def test_what_touches_the_host_knows_no_node(path: Path) -> None:
+    ours = {name for name in imports(path) if name.split(".")[0] == "nodes"}
+    assert not {name for name in ours if not f"{name}.".startswith("nodes.host.")}
+
+
+@pytest.mark.parametrize("name", WITHOUT_HOST)
+def test_modules_that_need_no_host_import_none(name: str) -> None:
+    reached = reachable(ROOT / "nodes" / name)
+    assert not {top for path in reached for top in tops(path)} & HOST
+
+
+@pytest.mark.parametrize("room", ROOMS_WITHOUT_CYCLES)
+def test_no_module_of_a_room_imports_itself_by_way_of_others(room: str) -> None:
+    assert not [label(path) for path in modules(room) if any(path in reachable(one) for one in neighbours(path))]
+
+
+@pytest.mark.parametrize("path", [*modules("igr_core"), *modules("nodes")], ids=label)
+def test_the_pack_imports_itself_relatively(path: Path) -> None:
+    """The host knows it as <folder>.igr_core and <folder>.nodes: absolute names would be other modules there."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     absolute = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and not n.level and n.module]
     absolute += [alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names]
-    assert not [name for name in absolute if name.split(".")[0] == "igr_core"]
+    assert not [name for name in absolute if name.split(".")[0] in ("igr_core", "nodes")]
 
 
 def test_what_the_host_needs_loads_no_headless_library() -> None:

@@ -1,21 +1,20 @@
-"""The shipped workflows, the subgraph blueprint and the help pages: whole, readable, and true to nodes/."""
+"""The shipped workflows and the subgraph blueprint: whole, readable, and true to nodes/."""
 
 from __future__ import annotations
 
 import copy
 import itertools
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.workflow_graph import (
+from tests.support.node_schemas import ROOT, our_schemas
+from tests.support.workflow_graph import (
     NOTES,
     PACK,
-    ROOT,
     SLOT,
     WIDGET,
     Box,
@@ -23,7 +22,6 @@ from tests.workflow_graph import (
     Link,
     crossing,
     load_canvases,
-    our_schemas,
     overlap,
     passes,
 )
@@ -40,7 +38,6 @@ WORKFLOWS = (
 BLUEPRINT = ROOT / "subgraphs" / "Restore Garment.json"
 FILES = [*sorted((ROOT / "workflows").glob("*.json")), *sorted((ROOT / "subgraphs").glob("*.json"))]
 CANVASES = [canvas for path in FILES for canvas in load_canvases(path)]
-DOCS = ROOT / "web" / "docs"
 GAP = 20
 """Pixels between nodes."""
 FARTHEST = 6000
@@ -286,35 +283,6 @@ def test_workflows_hold_the_same_subgraph_as_the_blueprint(name: str) -> None:
         return kept + [[(one["name"], one["linkIds"]) for one in data[key]] for key in ("inputs", "outputs")]
 
     assert inside(ROOT / "workflows" / f"{name}.json") == inside(BLUEPRINT)
-
-
-# Help ------------------------------------------------------------------------------------------------------------
-
-
-def test_every_node_has_a_help_page() -> None:
-    assert {path.stem for path in DOCS.glob("*.md")} == set(our_schemas())
-
-
-@pytest.mark.parametrize("name", sorted(our_schemas()))
-def test_help_pages_explain_every_input_and_output(name: str) -> None:
-    parts = re.split(r"^## ", (DOCS / f"{name}.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    sections = {part.split("\n", 1)[0]: part for part in parts[1:]}
-    assert {"Inputs", "Outputs", "Tips", "Troubleshooting"} <= set(sections)
-    schema = our_schemas()[name]
-    assert _rows(sections["Inputs"]) == {one.name for one in schema.inputs}
-    assert _rows(sections["Outputs"]) == {output for output, _ in schema.outputs}
-
-
-def _rows(section: str) -> set[str]:
-    """First cells of a table that are code."""
-    return set(re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE))
-
-
-@pytest.mark.parametrize("name", sorted(our_schemas()))
-def test_help_pages_show_a_picture_from_where_the_host_serves_it(name: str) -> None:
-    targets = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (DOCS / f"{name}.md").read_text(encoding="utf-8"))
-    assert targets[0] == f"img/{name}.png"  # the node; the others what it gives
-    assert all((DOCS / target).is_file() and target.startswith(f"img/{name}") for target in targets)
 
 
 # The complaints themselves ---------------------------------------------------------------------------------------

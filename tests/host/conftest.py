@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.host.frontend import find_chromium, open_frontend
-from tests.host.graphs import TINY, TINY_PARSER, TINY_SAM
-from tests.host.server import Server, find_host, running_server
 from tests.igr_core.tiny import save_runnable
 from tests.igr_core.tiny_parser import save_parser
 from tests.igr_core.tiny_sam2 import save_sam2
+from tests.support.frontend import find_chromium, open_frontend
+from tests.support.graphs import TINY, TINY_PARSER, TINY_SAM
+from tests.support.server import Server, find_host, running_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

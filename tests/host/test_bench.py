@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from tests.host.bench import END, PEAKS, START, TIMES, fill_markers
-from tests.host.server import ROOT, find_host
+from tests.bench.run import END, PEAKS, START, TIMES, fill_markers
+from tests.support.server import ROOT, find_host
 
 PAGE = f"before\n{START}\nold\n{END}\nafter\n"
 
 
 def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tests.host.bench", *arguments],
+        [sys.executable, "-m", "tests.bench.run", *arguments],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from tests.host.server import Server
-
-NODES = {
-    "IGRLoad": "IGR Load",
-    "IGRGarmentView": "Garment Mask/Crop",
-    "IGRGarmentPreview": "Garment Preview",
-    "IGRGarmNetEncode": "GarmNet Encode",
-    "IGRApply": "IGR Apply",
-    "IGRSample": "IGR Sample",
-    "IGRExamplePerson": "IGR Example Person",
-    "IGRGarmentFinish": "Garment Finish",
-    "IGRPhotoFolder": "IGR Photo Folder",
-    "IGRSegmenterLoad": "IGR Load Segmenter",
-    "IGRGarmentSegment": "Garment Segment",
-    "IGRParserLoad": "IGR Load Parser",
-    "IGRGarmentByCategory": "Garment by Category",
-}
+from tests.support.node_schemas import DISPLAY_NAMES
+from tests.support.server import Server
 
 
 def test_every_node_is_there_and_explained(server: Server) -> None:
     known = server.get("/object_info")
-    assert {name: known[name]["display_name"] for name in NODES if name in known} == NODES
+    assert {name: known[name]["display_name"] for name in DISPLAY_NAMES if name in known} == DISPLAY_NAMES
     newer = "search_aliases" in known["KSampler"]
-    for name in NODES:
+    for name in DISPLAY_NAMES:
         node = known[name]
         assert node["description"] and node["category"].startswith("IGR"), name
         inputs = {**node["input"].get("required", {}), **node["input"].get("optional", {})}

@@ -15,11 +15,11 @@ from igr_core.labels import AUTO
 from igr_core.parsing import HumanParser
 from igr_core.refine import refine_mask
 from igr_core.segmenter import Segmenter
-from tests.host.graphs import DEMO, TINY_PARSER, TINY_SAM, by_category, node, with_inputs
-from tests.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server, find_host, running_server
 from tests.host.test_segment import differing, mask_of, saved_masks
 from tests.igr_core.test_parsing import change
 from tests.igr_core.tiny_parser import save_parser
+from tests.support.graphs import DEMO, TINY_PARSER, TINY_SAM, by_category, node, with_inputs
+from tests.support.server import ROOT, Graph, PromptFailed, PromptRefused, Server, find_host, running_server
 
 UPPER, OUTFIT = (load_photo(ROOT / "nodes" / "examples" / f"{name}.webp") for name in ("upper", "outfit"))
 

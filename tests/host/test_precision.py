@@ -11,9 +11,9 @@ import torch
 
 from igr_core.config import CATEGORIES
 from igr_core.demo_bundle import DEMO_BUNDLE
-from tests.host.graphs import DEMO, LATENT, restore
-from tests.host.server import Server, find_host, running_server
 from tests.host.test_restore import headless
+from tests.support.graphs import DEMO, LATENT, restore
+from tests.support.server import Server, find_host, running_server
 
 
 @pytest.fixture(scope="module")

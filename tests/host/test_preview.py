@@ -11,8 +11,8 @@ from igr_core.geometry import make_view
 from igr_core.images import load_mask, load_photo
 from igr_core.overlay import draw_view
 from igr_core.view_report import report_view
-from tests.host.graphs import node
-from tests.host.server import ROOT, UPDATE, Graph, Server
+from tests.support.graphs import node
+from tests.support.server import ROOT, UPDATE, Graph, Server
 
 EXAMPLES = ROOT / "nodes" / "examples"
 HELP_HEIGHT = 640

@@ -14,8 +14,8 @@ from igr_core.images import load_mask, load_photo
 from igr_core.noise import draw_noise
 from igr_core.restore import GarmentRestorer
 from igr_core.sampling import sample_ddim
-from tests.host.graphs import DEMO, LATENT, TINY, node, restore, with_inputs, with_sampler
-from tests.host.server import ROOT, Graph, Server
+from tests.support.graphs import DEMO, LATENT, TINY, node, restore, with_inputs, with_sampler
+from tests.support.server import ROOT, Graph, Server
 
 EXAMPLES = ROOT / "nodes" / "examples"
 

@@ -19,9 +19,9 @@ from igr_core.candidates import CHOICES, Choice, choose
 from igr_core.clicks import parse_clicks
 from igr_core.images import load_photo
 from igr_core.segmenter import Segmenter
-from tests.host.graphs import POINTS, TINY_SAM, node, segment, with_inputs
-from tests.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server, find_host, running_server
 from tests.igr_core.tiny_sam2 import save_sam2
+from tests.support.graphs import POINTS, TINY_SAM, node, segment, with_inputs
+from tests.support.server import ROOT, Graph, PromptFailed, PromptRefused, Server, find_host, running_server
 
 PHOTO = ROOT / "nodes" / "examples" / "upper.webp"
 SIZE = (576, 768)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,12 @@ from igr_core.demo_bundle import DEMO_BUNDLE
 from igr_core.geometry import make_view
 from igr_core.images import load_mask, load_photo
 from igr_core.restore import GarmentRestorer
-from tests.host import graphs
-from tests.host.graphs import POINTS, TINY_SAM, with_inputs
-from tests.host.server import ROOT, Graph, PromptFailed, Server
-from tests.host.thumbnails import PLUS, write_thumbnail
+from tests.support import graphs
+from tests.support.graphs import POINTS, TINY_SAM, with_inputs
+from tests.support.server import ROOT, Graph, PromptFailed, Server
+from tests.support.thumbnails import PLUS, write_thumbnail
 
-HERE = Path(__file__).parent
+API_FORMS = ROOT / "tests" / "host" / "workflows"
 EXAMPLES = ROOT / "nodes" / "examples"
 NAMES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 ABSENT_WEIGHTS = {"garment_tryon", "mask_sam3"}
@@ -31,7 +30,7 @@ USERS_OWN = {"ckpt_name", "unet_name", "clip_name", "vae_name", "photos", "masks
 
 
 def api_form(name: str) -> Graph:
-    return json.loads((HERE / f"{name}.api.json").read_text(encoding="utf-8"))
+    return json.loads((API_FORMS / f"{name}.api.json").read_text(encoding="utf-8"))
 
 
 def saved(server: Server, graph: Graph) -> dict[str, list[torch.Tensor]]:

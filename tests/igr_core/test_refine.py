@@ -11,8 +11,8 @@ from igr_core.images import load_mask, load_photo, save_image
 from igr_core.masks import overlay
 from igr_core.refine import EDGE, POINTS, ROUNDS, Ask, refine_mask
 from igr_core.segmenter import Prompt, Segmenter, deepest_point, spread_points
-from tests.host.server import ROOT, UPDATE
 from tests.igr_core.tiny_sam2 import build_sam2
+from tests.support.server import ROOT, UPDATE
 
 HEIGHT, WIDTH = 400, 300
 WIDTH_OF_AN_EDGE = 2 * round(EDGE * HEIGHT)

@@ -126,7 +126,7 @@ class ProbeBoxes:
 
 def store():
     """The pack's segmenters."""
-    (module,) = [module for name, module in sys.modules.items() if name.endswith(".nodes.segmenters")]
+    (module,) = [module for name, module in sys.modules.items() if name.endswith(".nodes.segmentation.store")]
     return module.STORE
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.host.frontend import CHROMIUM_FLAGS, find_chromium
+from tests.support.frontend import CHROMIUM_FLAGS, find_chromium
 from tests.training.curation.judged import judged
 from training.curate import app
 from training.curation.judging import write_scores

@@ -1,0 +1,112 @@
+"""Reading the photo: VAE, GarmNet, image encoder and image-prompt layers, each run once before sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.model_management
+import torch
+from torch import Tensor
+
+from ...igr_core.config import ModelConfig, VAEConfig
+from ...igr_core.image_encoder import preprocess
+from ...igr_core.image_prompt import ImagePrompt
+from .blocks import last_block, reference_position, transformer_blocks
+from .networks import inference_dtype
+from .turns import after_click
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What GarmNet Encode read from B photos."""
+
+    config: ModelConfig
+    """Configs of the bundle that read them."""
+    features: dict[str, Tensor]
+    """GarmNet's reference features (B, N, C) by block name; empty without a GarmNet."""
+    image_keys_values: dict[str, tuple[Tensor, Tensor]]
+    """Image-prompt keys and values (B, T, C) by block name; empty without an image prompt."""
+    prompt: Tensor
+    """Text embedding (1, T, C) of the category."""
+    empty_prompt: Tensor
+    """Text embedding (1, T, C) of the empty prompt."""
+    latent_shape: tuple[int, int, int, int]
+    """B, channels, height and width of the latents to restore."""
+
+
+def encode_image(vae: Any, image: Tensor, config: VAEConfig) -> Tensor:
+    """Images (B, 3, H, W) in 0..1 -> scaled latents (B, 4, H / f, W / f) in float32."""
+    after_click()
+    return vae.encode(image.movedim(1, -1)).float() * config.scaling_factor
+
+
+def encode_crop(encoder: Any, crop: Tensor, layout: str) -> Tensor:
+    """Crops p_g (B, 3, S, S) in 0..1 -> input of the projection `layout`.
+
+    ComfyUI's own node would round the crops to 8 bits.
+    """
+    after_click()
+    comfy.model_management.load_model_gpu(encoder.patcher)
+    output = encoder.model(pixel_values=preprocess(crop.to(encoder.load_device)), intermediate_output=-2)
+    return output[2] if layout == "linear" else output[1]
+
+
+def encode_image_prompt(patcher: Any, features: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """Image-encoder output -> keys and values (B, T, C) of every cross-attention, by block name.
+
+    They are on ComfyUI's intermediate device: main memory, or the GPU with --gpu-only.
+    """
+    after_click()
+    comfy.model_management.load_model_gpu(patcher)
+    module: ImagePrompt = patcher.model
+    weight = next(module.parameters())
+    with torch.no_grad():
+        pairs = module.keys_values(module(features.to(patcher.load_device, weight.dtype)))
+    home = comfy.model_management.intermediate_device()
+    return {name: (key.to(home), value.to(home)) for name, (key, value) in pairs.items()}
+
+
+class _LastCaptured(Exception):
+    """Ends a GarmNet pass after the last features that are read."""
+
+
+def encode_reference(
+    patcher: Any, config: ModelConfig, latent: Tensor, mask: Tensor, prompt: Tensor
+) -> dict[str, Tensor]:
+    """Run GarmNet once at t = 0 (paper, F_hl): reference features (B, N, C) by block name.
+
+    latent (B, 4, h, w) is scaled, mask (B, 1, h, w) in 0..1, prompt (1, T, C). The features are on ComfyUI's
+    intermediate device: main memory, or the GPU with --gpu-only.
+    """
+    assert config.garmnet is not None
+    home = comfy.model_management.intermediate_device()
+    sample = torch.cat([latent, mask.to(latent)], dim=1)  # (B, 5, h, w)
+    needed = patcher.model.memory_required(sample.shape)
+    after_click()
+    comfy.model_management.load_models_gpu([patcher], memory_required=needed)
+    names = {block: name for name, block in transformer_blocks(config.garmnet).items()}
+    last = last_block(names)
+    position = reference_position(config, (sample.shape[2], sample.shape[3]))
+    features: dict[str, Tensor] = {}
+
+    def capture(hidden: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
+        block = (*options["block"], options["block_index"])
+        features[names[block]] = hidden.to(home)
+        if block == last:
+            raise _LastCaptured
+        located = hidden if position is None else hidden + position(hidden)
+        return located, located, value
+
+    dtype, device = inference_dtype(patcher.model), patcher.load_device
+    try:
+        with torch.no_grad():
+            patcher.model.diffusion_model(
+                sample.to(device, dtype),
+                torch.zeros(sample.shape[0], device=device),
+                context=prompt.to(device, dtype).expand(sample.shape[0], -1, -1),
+                transformer_options={"patches": {"attn1_patch": [capture]}},
+            )
+    except _LastCaptured:
+        pass
+    return features

@@ -1,0 +1,74 @@
+"""Routes of the pack on ComfyUI's server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+from server import PromptServer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The response of a route."""
+
+    status: int
+    """HTTP status code."""
+    body: bytes
+    """Body of the response."""
+    content_type: str
+    """Content type of the body."""
+    headers: dict[str, str] | None = None
+    """Further headers."""
+
+
+def add_route(path: str, answer: Callable[[str, bytes | None], Answer], limit: int, waiting: int) -> None:
+    """Answer POST requests by a function of content type and body, in a thread of its own, one at a time.
+
+    The body is None if it is longer than `limit` bytes; the rest of it is not read. With `waiting` requests under way
+    the answer to a further one is 429.
+    """
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="igr")
+    under_way = 0
+
+    async def handle(request: web.Request) -> web.Response:
+        nonlocal under_way
+        body = await _read(request, limit)
+        if under_way >= waiting:
+            return web.json_response({"error": "Other clicks are being answered: try again in a moment."}, status=429)
+        under_way += 1
+        try:
+            loop = asyncio.get_running_loop()
+            given = await loop.run_in_executor(thread, answer, request.content_type, body)
+        finally:
+            under_way -= 1
+        return web.Response(
+            status=given.status, body=given.body, content_type=given.content_type, headers=given.headers
+        )
+
+    PromptServer.instance.routes.post(path)(handle)
+
+
+def add_file_route(path: str, files: dict[str, Path]) -> None:
+    """Answer GET requests for path/NAME with one of these files."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        found = files.get(request.match_info["name"])
+        return web.Response(status=404) if found is None else web.FileResponse(found)
+
+    PromptServer.instance.routes.get(f"{path}/{{name}}")(handle)
+
+
+async def _read(request: web.Request, limit: int) -> bytes | None:
+    if (request.content_length or 0) > limit:
+        return None
+    body = b""
+    async for piece in request.content.iter_chunked(limit):
+        body += piece
+        if len(body) > limit:
+            return None
+    return body

@@ -1,0 +1,100 @@
+"""ComfyUI's samplers and schedulers, and the paper's DDIM (section 4.1) as one more of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import comfy.sample
+import comfy.samplers
+import latent_preview
+import torch
+from torch import Tensor
+from tqdm.auto import trange
+
+from ...igr_core.noise import ddim_step, ddim_timesteps
+from .networks import ALMOST_NO_SIGNAL
+from .turns import after_click
+
+PAPER_SCHEDULE = "ddim (paper)"
+"""The timesteps of igr_core.noise, beside ComfyUI's own schedulers."""
+
+
+def sampler_names() -> list[str]:
+    """ComfyUI's samplers, the paper's first."""
+    return ["ddim", *(name for name in comfy.samplers.SAMPLER_NAMES if name != "ddim")]
+
+
+def schedule_names() -> list[str]:
+    """The paper's timesteps and ComfyUI's schedulers."""
+    return [PAPER_SCHEDULE, *comfy.samplers.SCHEDULER_NAMES]
+
+
+def sample(
+    model: Any,
+    noise: Tensor,
+    positive: Any,
+    negative: Any,
+    latent: dict[str, Any],
+    *,
+    seed: int,
+    steps: int,
+    guidance: float,
+    sampler: str,
+    schedule: str,
+) -> Tensor:
+    """Denoise float32 noise (B, 4, h, w) with ComfyUI's samplers: latents (B, 4, h, w) as LATENT holds them.
+
+    Sampler ddim on the paper's schedule is igr_core.sampling.sample_ddim. Progress, preview and interrupts are
+    ComfyUI's.
+    """
+    model_sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
+    if schedule == PAPER_SCHEDULE:
+        timesteps = ddim_timesteps(noise_config, steps)
+        sigmas = torch.cat([model_sampling.sigmas[timesteps].cpu(), torch.zeros(1)])
+    else:
+        sigmas = comfy.samplers.calculate_sigmas(model_sampling, schedule, steps).cpu()
+    after_click()
+    by_paper = sampler == "ddim" and schedule == PAPER_SCHEDULE
+    method = _Ddim(noise_config.prediction_type) if by_paper else comfy.samplers.sampler_object(sampler)
+    return comfy.sample.sample_custom(
+        model,
+        noise,
+        guidance,
+        method,
+        sigmas,
+        positive,
+        negative,
+        latent["samples"],
+        noise_mask=latent.get("noise_mask"),
+        callback=latent_preview.prepare_callback(model, len(sigmas) - 1),
+        seed=seed,
+    )
+
+
+class _Ddim(comfy.samplers.KSAMPLER):
+    """The paper's DDIM on ComfyUI's sigmas, by igr_core.noise: exact also where no signal is left (sigma infinite)."""
+
+    def __init__(self, prediction_type: str) -> None:
+        super().__init__(self._run)
+        self.prediction_type = prediction_type
+
+    def max_denoise(self, model_wrap: Any, sigmas: Tensor) -> bool:
+        """DDIM starts from noise of full strength, at whatever timestep it starts."""
+        return True
+
+    def _run(
+        self, model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, disable: bool | None
+    ) -> Tensor:
+        scales = (1 + sigmas.double() ** 2).sqrt().tolist()  # ComfyUI's latent is this much larger than DDIM's
+        signals = [scale**-2 if scale**-2 > 1.01 * ALMOST_NO_SIGNAL else 0.0 for scale in scales]
+        latent = x / scales[0]
+        for i in trange(len(sigmas) - 1, disable=disable):
+            sigma, noisy = float(sigmas[i]), latent * scales[i]
+            clean = model(noisy, sigmas[i] * noisy.new_ones(noisy.shape[0]), **extra_args)
+            callback({"x": noisy, "i": i, "sigma": sigmas[i], "sigma_hat": sigmas[i], "denoised": clean})
+            if self.prediction_type == "v_prediction":
+                predicted = (latent - clean * scales[i]) / sigma
+            else:
+                predicted = (noisy - clean) / sigma
+            latent, _ = ddim_step(latent, predicted, signals[i], signals[i + 1], self.prediction_type)
+        return latent * scales[-1]

@@ -1,0 +1,124 @@
+"""SAM 2 and human parsers of transformers under ComfyUI's memory management."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+import comfy.model_patcher
+import torch
+from torch import Tensor, nn
+
+from ...igr_core.labels import LabelNames
+from ...igr_core.parsing import HumanParser
+from ...igr_core.segmenter import Embedding, Prompt, Segmenter
+from .turns import after_click
+
+_BYTES_PER_PIXEL = 1000
+"""Memory that SAM 2 or a parser takes while it reads a photo, by the pixels that it sees: 1 GB at 1024×1024, a
+generous guess."""
+_BYTES_PER_LABELLED_PIXEL = 32
+"""Memory of the photo itself and of its labels, by its own pixels."""
+
+
+@dataclass(frozen=True)
+class LoadedSegmenter:
+    """A SAM 2 under ComfyUI's memory management."""
+
+    key: str
+    """Identifies the file and its state: another key once the file has changed."""
+    segmenter: Segmenter
+    """The model with its inputs and outputs."""
+    patcher: Any
+    """ModelPatcher of its network."""
+
+    def embed(self, photo: Tensor) -> Embedding:
+        """Run the vision encoder on a photo (1, 3, H, W); the embedding is in main memory, also with --gpu-only."""
+        with self._at_work():
+            found = self.segmenter.embed(photo)
+        return Embedding(tuple(one.cpu() for one in found.features), found.size)
+
+    def masks(self, embedding: Embedding, prompt: Prompt) -> tuple[Tensor, Tensor]:
+        """Candidates (M, 1, H, W) and scores (M,), in main memory."""
+        with self._at_work():
+            features = tuple(one.to(self.segmenter.device) for one in embedding.features)
+            masks, scores = self.segmenter.masks(Embedding(features, embedding.size), prompt)
+        return masks.cpu(), scores.cpu()
+
+    def _at_work(self) -> AbstractContextManager[None]:
+        side = self.segmenter.model.prompt_encoder.input_image_size
+        return _at_work(self.patcher, _BYTES_PER_PIXEL * side**2)
+
+
+@dataclass(frozen=True)
+class LoadedParser:
+    """A human parser under ComfyUI's memory management."""
+
+    parser: HumanParser
+    """The model with its inputs and outputs."""
+    patcher: Any
+    """ModelPatcher of its network."""
+
+    @property
+    def names(self) -> LabelNames:
+        """Meaning of its labels."""
+        return self.parser.names
+
+    def parse(self, photo: Tensor) -> Tensor:
+        """Label map (1, H, W) of a photo (1, 3, H, W) in 0..1, in main memory."""
+        height, width = self.parser.takes.size
+        needed = _BYTES_PER_PIXEL * height * width + _BYTES_PER_LABELLED_PIXEL * photo[0, 0].numel()
+        with _at_work(self.patcher, needed):
+            return self.parser.parse(photo).cpu()
+
+
+def load_segmenter(path: Path, key: str) -> LoadedSegmenter:
+    """A folder in transformers' layout, or a single file, as SAM 2; raises IGRError naming what is wrong."""
+    with torch.inference_mode():  # as ComfyUI runs its nodes, so that both threads may move the weights
+        segmenter = Segmenter.from_folder(path) if path.is_dir() else Segmenter.from_file(path)
+    return LoadedSegmenter(key, segmenter, _managed(segmenter.model))
+
+
+def load_parser(path: Path) -> LoadedParser:
+    """A folder in transformers' layout as a human parser; raises IGRError naming what is wrong."""
+    with torch.inference_mode():
+        parser = HumanParser.from_folder(path)
+    return LoadedParser(parser, _managed(parser.model))
+
+
+class _Network(nn.Module):
+    """The module that ComfyUI moves: it writes `device` on it, which is read-only in transformers' own class."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+
+def _managed(network: nn.Module) -> Any:
+    """A network of transformers as a ModelPatcher."""
+    device = comfy.model_management.get_torch_device()
+    return comfy.model_patcher.ModelPatcher(_Network(network), device, offload_device=torch.device("cpu"))
+
+
+@contextmanager
+def _at_work(patcher: Any, needed: int) -> Iterator[None]:
+    """Keep a whole network of transformers on ComfyUI's device, with `needed` bytes free beside it.
+
+    Its layers are not ComfyUI's, which could run with weights elsewhere.
+    """
+    network, device = patcher.model, patcher.load_device
+    after_click()
+    comfy.model_management.load_models_gpu([patcher], memory_required=needed, force_full_load=True)
+    lent = any(one.device.type != device.type for one in (*network.parameters(), *network.buffers()))
+    if lent:  # --novram leaves it where it was
+        network.to(device)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        if lent:
+            network.to(patcher.offload_device)

@@ -1,0 +1,77 @@
+"""What the user sees while nodes run: progress, previews and notes under a node, colours of the latent preview."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import comfy.model_management
+import comfy.utils
+import torch
+from comfy_api.latest import ui
+from server import PromptServer
+from torch import Tensor
+
+from ...igr_core.config import VAEConfig
+from .encoding import encode_image
+
+logger = logging.getLogger(__name__)
+
+
+def progress(total: int) -> Callable[[int], None]:
+    """A function that updates the node's progress bar of `total` items, and ends the run if the user stopped it."""
+    bar = comfy.utils.ProgressBar(total)
+
+    def show(done: int) -> None:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        bar.update_absolute(done)
+
+    return show
+
+
+def preview(node: Any, images: list[Tensor], notes: tuple[str, ...] = (), text: str = "") -> dict[str, Any]:
+    """The `ui` of a node that shows IMAGEs of any size and notes, which newer hosts also write on the node.
+
+    Notes are logged as warnings; `text`, if given, is shown in their place.
+    """
+    shown = [ui.PreviewImage(image, cls=node).as_dict()["images"] for image in images]
+    result: dict[str, Any] = {"images": [one for some in shown for one in some], "animated": (False,)}
+    if notes:
+        name = node.define_schema().display_name  # once: a schema may list folders
+        for note in notes:
+            logger.warning("%s: %s", name, note)
+    if lines := (text,) if text else tuple(notes):
+        result["text"] = lines
+        send = getattr(PromptServer.instance, "send_progress_text", None)
+        if send is not None and node.hidden.unique_id is not None:
+            send("\n".join(lines), node.hidden.unique_id)
+    return result
+
+
+def show_to_editor(node: Any, photo: Tensor, content: str, told: tuple[str, ...]) -> dict[str, Any]:
+    """The `ui` of Garment Segment, for its editor: the photo (1, H, W, 3) to click on, and the scores.
+
+    The frontend does not know this key and so does not show the photo a second time. `content` identifies the photo,
+    as its file has a new name in each run.
+    """
+    (shown,) = ui.PreviewImage(photo, cls=node).as_dict()["images"]
+    return {"igr_photo": [{**shown, "content": content}], "text": told}
+
+
+def fit_preview(denoiser: Any, vae: Any, config: VAEConfig) -> None:
+    """Teach ComfyUI's latent preview the colours of a VAE that is not SD1.5's, from one image of 64 colours."""
+    if config == VAEConfig():
+        return
+    f, side = config.downscale, 4  # each colour fills side x side latent cells, of which the middle ones are read
+    levels = torch.linspace(0, 1, 4)
+    colours = torch.cartesian_prod(levels, levels, levels)  # (64, 3)
+    tiles = colours.view(8, 8, 3).repeat_interleave(side * f, 0).repeat_interleave(side * f, 1)
+    latent = encode_image(vae, tiles.movedim(-1, 0)[None], config).cpu()  # (1, 4, 8 * side, 8 * side)
+    cells = latent[0].unflatten(1, (8, side)).unflatten(3, (8, side))[:, :, 1:-1, :, 1:-1].mean((2, 4))
+    known = torch.cat([cells.flatten(1).T, torch.ones(64, 1)], 1)  # (64, 5)
+    factors = torch.linalg.lstsq(known, colours * 2 - 1).solution
+    latent_format = denoiser.model.latent_format
+    latent_format.latent_rgb_factors = factors[:-1].tolist()
+    latent_format.latent_rgb_factors_bias = factors[-1].tolist()
+    latent_format.taesd_decoder_name = None

@@ -1,0 +1,163 @@
+"""IGR Load Parser and Garment by Category: garment masks without a click, by a human parser and, if wanted, SAM 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ...igr_core.config import CATEGORIES
+from ...igr_core.errors import IGRError
+from ...igr_core.labels import AUTO, garment_mask
+from ...igr_core.refine import describe, refine_mask
+from ..host.folders import DEMO, PARSERS
+from ..host.segmentation import LoadedParser, LoadedSegmenter, load_parser
+from ..host.turns import turn
+from ..host.ui import preview, progress
+from ..images import overlay, to_image, to_photos
+from ..schema import garment_category_output, schema
+from ..sockets import ParserSocket, SegmenterSocket
+from .kept import state
+from .store import STORE
+
+
+class IGRParserLoad(io.ComfyNode):
+    """Load a human parser."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the node takes and gives."""
+        return schema(
+            node_id="IGRParserLoad",
+            display_name="IGR Load Parser",
+            description="Loads a human parser, which tells shirts, skirts and dresses apart. The demo ships with the "
+            "pack and knows drawn persons only; for photos put a published parser into models/human_parsing.",
+            search_aliases=["human parsing", "clothes segmentation", "segformer clothes", "fashn human parser", "atr"],
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=PARSERS.names(),
+                    default=DEMO,
+                    tooltip="A folder with config.json and .safetensors in models/human_parsing (such as a copy of "
+                    "mattmdjaga/segformer_b2_clothes), or the demo that ships with the pack.",
+                ),
+            ],
+            outputs=[ParserSocket.Output(display_name="parser", tooltip="The parser: to Garment by Category.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, model: str, **_: Any) -> str:
+        """Run again when its files have changed."""
+        return f"{model}:{state(PARSERS.path(model))}"
+
+    @classmethod
+    def execute(cls, model: str) -> io.NodeOutput:
+        """Load it."""
+        return io.NodeOutput(load_parser(PARSERS.path(model)))
+
+
+class IGRGarmentByCategory(io.ComfyNode):
+    """Find a garment by its category."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the node takes and gives."""
+        return schema(
+            node_id="IGRGarmentByCategory",
+            display_name="Garment by Category",
+            description="Gives the mask of a person's upper, lower or full garment without a click: a human parser "
+            "finds it, and SAM 2, where one is connected, draws its edges.",
+            search_aliases=["clothes mask", "auto mask", "human parsing", "garment parser", "mask by category"],
+            inputs=[
+                io.Image.Input(
+                    "person", tooltip="Photo of a dressed person; a batch takes garments of one category only."
+                ),
+                ParserSocket.Input("parser", tooltip="From IGR Load Parser."),
+                io.Combo.Input(
+                    "category",
+                    options=[AUTO, *CATEGORIES],
+                    default=AUTO,
+                    tooltip="Kind of garment: upper (shirts, jackets), lower (trousers, skirts), full (dresses, "
+                    "jumpsuits; a top, a belt and a skirt or trousers count as one, a coat over them does not), or "
+                    "auto, which takes the kind that covers most of the photo.",
+                ),
+                SegmenterSocket.Input(
+                    "segmenter",
+                    optional=True,
+                    tooltip="From IGR Load Segmenter: SAM 2 draws the edges of what the parser found. Without it the "
+                    "parser's own mask, coarser at the edges, is the answer.",
+                ),
+            ],
+            outputs=[
+                io.Mask.Output(display_name="mask", tooltip="White where the garment is: to Garment Mask/Crop."),
+                garment_category_output(
+                    display_name="category", tooltip="The category chosen or, with auto, found: to GarmNet Encode."
+                ),
+                io.Image.Output(display_name="overlay", tooltip="The photo, faded where the mask is not."),
+            ],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def execute(
+        cls, person: Tensor, parser: LoadedParser, category: str, segmenter: LoadedSegmenter | None = None
+    ) -> io.NodeOutput:
+        """Find it, and show it."""
+        photos = to_photos(person)
+        show = progress(len(photos) * (1 if segmenter is None else 2))
+        masks, category = parse(parser, photos, category, show)
+        found = None
+        if segmenter is not None:
+            masks, found = refine(segmenter, photos, masks, lambda done: show(len(photos) + done))
+        picture = to_image(overlay(photos, masks))
+        shown = preview(cls, [picture], text=describe_all(masks, category, found))
+        return io.NodeOutput(masks[:, 0], category, picture, ui=shown)
+
+
+def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[int], None]) -> tuple[Tensor, str]:
+    """Masks (B, 1, H, W) of the garments on photos (B, 3, H, W), and their category; `show` gets how many are done.
+
+    Raises IGRError for a photo without such a garment, and where auto finds several categories in a batch.
+    """
+    labels = []
+    for number, photo in enumerate(photos.split(1)):
+        show(number)
+        labels.append(parser.parse(photo))
+    show(len(photos))
+    masks, categories = garment_mask(torch.cat(labels), parser.names, category)
+    if len(set(categories)) > 1:
+        other = next(number for number, one in enumerate(categories) if one != categories[0])
+        raise IGRError(
+            f"auto finds garments of several categories ({categories[0]} in photo 1, {categories[other]} in photo "
+            f"{other + 1}): choose a category in Garment by Category, or send the photos one at a time."
+        )
+    return masks.to(photos.device), categories[0]
+
+
+def refine(
+    segmenter: LoadedSegmenter, photos: Tensor, masks: Tensor, show: Callable[[int], None]
+) -> tuple[Tensor, list[float]]:
+    """Clean masks (B, 1, H, W), and which share of each parser's mask SAM 2 found; `show` gets how many are done."""
+    clean, found = [], []
+    for number, (photo, mask) in enumerate(zip(photos.split(1), masks.split(1), strict=True)):
+        show(number)
+        with turn():
+            embedding = STORE.embedding(segmenter, photo)
+            done = refine_mask(mask.cpu(), lambda prompt, embedding=embedding: segmenter.masks(embedding, prompt))
+        clean.append(done.mask)
+        found.append(done.found)
+    show(len(photos))
+    return torch.cat(clean).to(photos.device), found
+
+
+def describe_all(masks: Tensor, category: str, found: list[float] | None) -> str:
+    """What was found in each photo, a line each."""
+    lines = []
+    for number, mask in enumerate(masks, 1):
+        which = f"photo {number}: " if len(masks) > 1 else ""
+        lines.append(which + describe(category, mask, None if found is None else found[number - 1]))
+    return "\n".join(lines)

@@ -1,0 +1,47 @@
+"""What SAM 2 is asked for each photo of a batch: marks, boxes and rough masks. Needs no ComfyUI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...igr_core.boxes import boxes_of_photos
+from ...igr_core.clicks import Clicks
+from ...igr_core.errors import IGRError
+from ...igr_core.segmenter import Prompt
+
+
+def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box: Any) -> list[Prompt]:
+    """What is asked of each of the photos (B, 3, H, W); rough masks are (1, 1, H, W), `box` is the host's, or None.
+
+    Raises IGRError where marks, masks or boxes do not belong to the photos, and where one has nothing of all this.
+    """
+    count, size = len(photos), (photos.shape[-1], photos.shape[-2])
+    if count > 1 and clicks.says_something:
+        raise IGRError(f"The points belong to one photo, but {count} are connected: send them one at a time.")
+    if len(roughs) not in (0, 1, count):
+        raise IGRError(f"There are {len(roughs)} rough masks but {count} photos: give one per photo, or one.")
+    boxes = [None] * count if box is None or clicks.box else boxes_of_photos(box, count, size)
+    prompts = []
+    for number in range(count):
+        rough = roughs[number if len(roughs) > 1 else 0] if roughs else None
+        if box is not None and boxes[number] is None and rough is None and not (clicks.positive or clicks.box):
+            which = "the photo" if count == 1 else f"photo {number + 1}"
+            raise IGRError(
+                f"No box came to the input box for {which}: lower the threshold of the node that finds boxes, or "
+                "disconnect it and click on the garment."
+            )
+        prompts.append(clicks.prompt(size, rough, boxes[number]))
+    return prompts
+
+
+def rough_masks(mask: Tensor | None) -> list[Tensor]:
+    """MASK (H, W) or (B, H, W) -> B masks (1, 1, H, W); raises IGRError for an empty one."""
+    if mask is None:
+        return []
+    masks = list(mask.float().reshape(-1, 1, *mask.shape[-2:]).split(1))
+    if not all(bool(torch.any(one)) for one in masks):
+        raise IGRError("A rough mask is empty: paint the garment white, or connect no mask.")
+    return masks

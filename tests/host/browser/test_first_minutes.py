@@ -1,0 +1,117 @@
+"""A user's first minutes in the browser: templates open whole, Run gives a garment, help is a click away.
+
+With IGR_UPDATE=1 the API forms in tests/host/workflows and the pictures of README and help pages are made anew, and by
+test_workflows the thumbnails.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.frontend import (
+    add_by_search,
+    api_form,
+    close_dialogs,
+    open_template,
+    shoot_graph,
+    shoot_node,
+)
+from tests.support.server import ROOT, UPDATE, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+WORKFLOWS = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
+NODES = sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md"))
+SHOWN_AT_WORK = {"IGRGarmentSegment"}
+"""Nodes whose picture another test takes, with something in them."""
+COMPLAINTS = re.compile(r"missing (?:node|model)|went wrong", re.IGNORECASE)
+
+
+def test_the_template_runs_and_shows_the_garment(page: Page, server: Server) -> None:
+    open_template(page, "garment_restore")
+    assert not COMPLAINTS.search(page.inner_text("body"))
+    before = set(server.get("/history"))
+    page.get_by_test_id("queue-button").click()
+    page.wait_for_function("() => window.app.graph.nodes.find((node) => node.type === 'SaveImage').imgs?.length")
+    (new,) = set(server.get("/history")) - before
+    assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"
+    assert not COMPLAINTS.search(page.inner_text("body"))
+    if UPDATE:
+        shoot_graph(page, ROOT / "docs" / "comfyui.jpg")
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_no_node_of_a_workflow_is_missing(page: Page, name: str) -> None:
+    open_template(page, name)
+    script = """() => {
+        const known = window.LiteGraph.registered_node_types;
+        return window.app.graph.nodes.map((node) => node.type).filter((type) => !(type in known));
+    }"""
+    assert page.evaluate(script) == []
+    assert "missing node" not in page.inner_text("body").lower()
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_the_api_form_is_what_the_frontend_makes_of_the_workflow(page: Page, name: str) -> None:
+    exported = api_form(page, json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8")))
+    kept = ROOT / "tests" / "host" / "workflows" / f"{name}.api.json"
+    if UPDATE:
+        kept.write_text(json.dumps(exported, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert exported == json.loads(kept.read_text(encoding="utf-8"))
+
+
+def test_the_blueprint_is_found_by_search_and_runs(page: Page, server: Server) -> None:
+    add_by_search(page, "Restore Garment")
+    script = """() => {
+        const {graph} = window.app, [restore] = graph.nodes;
+        const [person, save] = ["IGRExamplePerson", "SaveImage"].map((type) => window.LiteGraph.createNode(type));
+        for (const node of [person, save]) graph.add(node);
+        const input = (name) => restore.inputs.findIndex((one) => one.name === name);
+        person.connect(0, restore, input("photo"));
+        person.connect(1, restore, input("mask"));
+        restore.connect(0, save, 0);
+    }"""
+    page.evaluate(script)
+    before = set(server.get("/history"))
+    page.get_by_test_id("queue-button").click()
+    page.wait_for_function("() => window.app.graph.nodes.find((node) => node.type === 'SaveImage').imgs?.length")
+    (new,) = set(server.get("/history")) - before
+    assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_help_is_a_click_away(page: Page, name: str) -> None:
+    script = """(type) => {
+        // Not clear(): the frontend hands the values of an earlier node on to the next one with the same id.
+        for (const earlier of [...window.app.graph.nodes]) window.app.graph.remove(earlier);
+        const node = window.LiteGraph.createNode(type);
+        window.app.graph.add(node);
+        node.pos = [600, 300];
+        window.app.canvas.ds.scale = 1;
+        window.app.canvas.ds.offset = [0, 0];
+    }"""
+    close_dialogs(page)
+    page.evaluate(script, name)
+    if UPDATE and name not in SHOWN_AT_WORK:
+        (ROOT / "web" / "docs" / "img").mkdir(exist_ok=True)
+        shoot_node(page, ROOT / "web" / "docs" / "img" / f"{name}.png")
+    select = """() => {  // again, should the frontend have been busy with the node before
+        window.app.canvas.selectNode(window.app.graph.nodes[0]);
+        return document.querySelector("[data-testid=info-button]") !== null;
+    }"""
+    page.wait_for_function(select, polling=500)
+    page.get_by_test_id("info-button").click()
+    text = (ROOT / "web" / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    sentence = next(line for line in text.splitlines() if line and not line.startswith(("#", "!", "|")))
+    page.get_by_text(sentence.split("`")[0].split("*")[0][:40].strip()).first.wait_for()
+    page.wait_for_function(
+        """(name) => [...document.querySelectorAll('img')].some(
+            (picture) => picture.src.includes(name) && picture.complete && picture.naturalWidth > 0
+        )""",
+        arg=f"docs/img/{name}.png",
+    )

@@ -1,0 +1,178 @@
+"""A folder of photos with masks, and output: what is left to do, what is left out and why, what may lie where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from tests.support.pack import part
+
+catalogue = part("nodes.photos.catalogue")
+IGRError = part("igr_core.errors").IGRError
+SIZE = (30, 40)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An input folder with photos and masks of anna and bert, and an empty output folder."""
+    for name in ("input/photos", "input/masks", "output"):
+        (tmp_path / name).mkdir(parents=True)
+    put(tmp_path, "anna")
+    put(tmp_path, "bert")
+    return tmp_path
+
+
+def put(root: Path, name: str, ending: str = ".png", mask: tuple[int, int] = SIZE) -> None:
+    Image.new("RGB", SIZE, "grey").save(root / "input" / "photos" / f"{name}{ending}")
+    picture = Image.new("L", mask)
+    picture.paste(255, (5, 5, mask[0] - 5, mask[1] - 5))
+    picture.save(root / "input" / "masks" / f"{name}.png")
+
+
+def save(root: Path, name: str) -> None:
+    """What Save Image leaves behind."""
+    path = root / "output" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+
+
+def opened(root: Path, save_to: str = "garments/", photos: str = "photos", masks: str = "masks") -> Any:
+    return catalogue.open_catalogue(root / "input", photos, masks, root / "output", save_to)
+
+
+def names(found: Any) -> list[str]:
+    return [pair.photo.stem for pair in found.pairs]
+
+
+def loaded(found: Any, wanted: int = 100) -> tuple[list[Any], dict[str, str], list[int]]:
+    shown: list[int] = []
+    return *catalogue.load_photos(found, wanted, shown.append), shown
+
+
+def test_all_pairs_are_left_to_do_where_nothing_is_saved(root: Path) -> None:
+    found = catalogue.left_to_do(opened(root), "upper", again=False)
+    assert names(found) == ["anna", "bert"] and found.failed == {} and found.done == 0
+
+
+@pytest.mark.parametrize(
+    ("save_to", "saved"),
+    [
+        ("garments/", "garments/anna_00001_.png"),
+        ("garments/", "garments/anna_00012_.WEBP"),
+        ("", "anna_00001_.png"),
+        ("new-", "new-anna_00001_.png"),
+        ("a/b/new-", "a/b/new-anna_00001_.jpg"),
+    ],
+)
+def test_a_saved_garment_is_done(root: Path, save_to: str, saved: str) -> None:
+    save(root, saved)
+    found = catalogue.left_to_do(opened(root, save_to), "upper", again=False)
+    assert names(found) == ["bert"] and found.done == 1
+    assert names(catalogue.left_to_do(opened(root, save_to), "upper", again=True)) == ["anna", "bert"]
+
+
+@pytest.mark.parametrize(
+    "saved", ["garments/anna.png", "garments/anna_00001_.txt", "other/anna_00001_.png", "anna_1.png"]
+)
+def test_files_of_other_names_and_places_finish_nothing(root: Path, saved: str) -> None:
+    save(root, saved)
+    assert names(catalogue.left_to_do(opened(root), "upper", again=False)) == ["anna", "bert"]
+
+
+def test_when_all_is_done_the_remedy_is_named(root: Path) -> None:
+    for name in ("anna", "bert"):
+        save(root, f"garments/{name}_00001_.png")
+    with pytest.raises(IGRError, match='"garments/NAME" of each: give another kind of garment another save_to'):
+        catalogue.left_to_do(opened(root), "upper", again=False)
+
+
+def test_photos_are_loaded_with_their_masks(root: Path) -> None:
+    photos, failed, shown = loaded(catalogue.left_to_do(opened(root), "lower", again=False))
+    assert [(one.name, one.category) for one in photos] == [("anna", "lower"), ("bert", "lower")]
+    assert photos[0].person.shape == (1, 40, 30, 3) and photos[0].mask.shape == (1, 40, 30)
+    assert torch.equal(photos[0].mask[0, 5:35, 5:25], torch.ones(30, 20)) and failed == {}
+    assert shown == [0, 1, 2]
+
+
+def test_a_photo_that_fails_takes_nobodys_place(root: Path) -> None:
+    put(root, "anna", mask=(20, 20))
+    put(root, "carl")
+    photos, failed, _ = loaded(catalogue.left_to_do(opened(root), "upper", again=False), wanted=1)
+    assert [one.name for one in photos] == ["bert"]
+    assert list(failed) == ["anna.png"] and "resize the mask to 30×40" in failed["anna.png"]
+
+
+def test_photos_left_out_are_named_with_the_reason(root: Path) -> None:
+    put(root, "anna", ".webp")
+    (root / "input" / "photos" / "bert.png").write_bytes(b"no picture")
+    (root / "input" / "masks" / "anna.png").rename(root / "input" / "masks" / "other.png")
+    put(root, "carl")
+    photos, failed, _ = loaded(catalogue.left_to_do(opened(root), "upper", again=False))
+    assert [one.name for one in photos] == ["carl"]
+    assert "no mask" in failed["anna.png"] and "not a picture" in failed["bert.png"]
+
+
+def test_where_nothing_can_be_used_the_first_reasons_are_told(root: Path) -> None:
+    for name in ("anna", "bert", "carl", "dora"):
+        put(root, name, mask=(20, 20))
+    with pytest.raises(IGRError, match="None of the photos left can be used. anna.png: .* And 1 more."):
+        loaded(catalogue.left_to_do(opened(root), "upper", again=False), wanted=1)
+
+
+def test_categories_come_from_the_table(root: Path) -> None:
+    with pytest.raises(IGRError, match="has none: put category.csv with the columns name,category there"):
+        catalogue.left_to_do(opened(root), catalogue.FROM_TABLE, again=False)
+    (root / "input" / "photos" / catalogue.TABLE).write_text("name,category\nanna,full\n", encoding="utf-8")
+    found = catalogue.left_to_do(opened(root), catalogue.FROM_TABLE, again=False)
+    assert [pair.category for pair in found.pairs] == ["full"] and list(found.failed) == ["bert.png"]
+
+
+def test_links_that_lead_out_of_the_input_folder_are_not_read(root: Path) -> None:
+    for place in ("photos", "masks"):
+        outside = root / f"{place}.png"
+        (root / "input" / place / "anna.png").rename(outside)
+        (root / "input" / place / "anna.png").symlink_to(outside)
+    photos, failed, _ = loaded(catalogue.left_to_do(opened(root), "upper", again=False))
+    assert [one.name for one in photos] == ["bert"] and "leads out of" in failed["anna.png"]
+    table = root / "table.csv"
+    table.write_text("name,category\nbert,full\n", encoding="utf-8")
+    (root / "input" / "photos" / catalogue.TABLE).symlink_to(table)
+    with pytest.raises(IGRError, match="leads out of"):
+        catalogue.left_to_do(opened(root), catalogue.FROM_TABLE, again=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"photos": "../output"}, "photos .*no folder inside"),
+        ({"photos": "/etc"}, "photos .*no folder inside"),
+        ({"masks": "mask"}, "masks .*is not in .*put the folder there"),
+        ({"masks": "photos"}, "the folder of the photos: choose the folder that holds the masks"),
+        ({"save_to": "../input/"}, "save_to .*leads out of the output folder"),
+        ({"save_to": "/garments/"}, "save_to .*leads out of the output folder"),
+        ({"save_to": "a\0b"}, "leads out of the output folder"),
+        ({"save_to": "%year%/"}, "save_to .*has a %"),
+    ],
+)
+def test_folders_and_prefixes_that_cannot_be_are_refused(root: Path, given: dict[str, str], sentence: str) -> None:
+    with pytest.raises(IGRError, match=sentence):
+        opened(root, **given)
+
+
+def test_the_state_changes_with_files_and_with_what_is_done(root: Path) -> None:
+    def state(again: bool = False) -> str:
+        return catalogue.catalogue_state(opened(root), again)
+
+    first = state()
+    assert state() == first
+    save(root, "garments/anna_00001_.png")
+    second = state()
+    assert second != first and state(again=True) == first
+    save(root, "garments/stranger_00001_.png")
+    assert state() == second
+    put(root, "carl")
+    assert state() != second

@@ -1,0 +1,53 @@
+"""ComfyUI's IMAGE and MASK become the tensors of igr_core, and back."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.support.pack import part
+
+images = part("nodes.images")
+IGRError = part("igr_core.errors").IGRError
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_images_of_one_three_and_four_channels_become_photos(channels: int) -> None:
+    image = torch.rand(2, 8, 6, channels, dtype=torch.float64)
+    photos = images.to_photos(image)
+    assert photos.shape == (2, 3, 8, 6) and photos.dtype == torch.float32
+    if channels == 3:
+        assert torch.equal(images.to_image(photos), image.float())
+    if channels == 1:
+        assert torch.equal(photos[:, 0], photos[:, 2])
+
+
+def test_transparency_is_flattened_on_white() -> None:
+    image = torch.tensor([[[[0.2, 0.4, 0.6, 1.0], [0.2, 0.4, 0.6, 0.0], [0.2, 0.4, 0.6, 0.5]]]])
+    expected = torch.tensor([[0.2, 1.0, 0.6], [0.4, 1.0, 0.7], [0.6, 1.0, 0.8]])
+    assert torch.allclose(images.to_photos(image)[0, :, 0], expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 6, 2), (8, 6, 3), (1, 3, 8, 5)])
+def test_other_shapes_are_refused_with_the_shape(shape: tuple[int, ...]) -> None:
+    with pytest.raises(IGRError, match="connect an IMAGE of 1, 3 or 4 channels"):
+        images.to_photos(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (1, 8, 6), (2, 8, 6)])
+def test_masks_are_taken_as_they_are(shape: tuple[int, ...]) -> None:
+    mask = torch.rand(shape)
+    masks, warnings = images.to_masks(mask, torch.rand(2, 3, 8, 6))
+    assert torch.equal(masks, mask.reshape(-1, 1, 8, 6)) and warnings == ()
+
+
+def test_without_a_mask_the_whole_photo_is_the_garment_and_a_warning_says_so() -> None:
+    photos = torch.rand(2, 3, 8, 6)
+    for mask, reason in ((None, "No mask is connected"), (torch.zeros(1, 64, 64), "no transparency")):
+        masks, (warning,) = images.to_masks(mask, photos)
+        assert torch.equal(masks, torch.ones(1, 1, 8, 6)) and reason in warning
+
+
+def test_an_empty_mask_of_the_photos_own_size_is_no_missing_one() -> None:
+    masks, warnings = images.to_masks(torch.zeros(1, 64, 64), torch.rand(1, 3, 64, 64))
+    assert not masks.any() and warnings == ()

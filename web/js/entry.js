@@ -1,0 +1,55 @@
+// Puts the click editor into Garment Segment. ComfyUI loads every file of this folder as an extension: this is the only
+// one that does anything when it is loaded.
+import { app } from "../../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
+import { Editor } from "./editor.js";
+
+const NODE = "IGRGarmentSegment";
+const EDITOR_HEIGHT = 340;
+const NODE_SIZE = [360, 520];
+
+/** Take a widget out of sight, in the classic and in the newer design; its value stays in the workflow. */
+function hide(widget) {
+    widget.hidden = true;
+    widget.options = { ...widget.options, hidden: true };
+    widget.computeSize = () => [0, -4];
+    if (widget.element) widget.element.style.display = "none";
+}
+
+function addEditor(node, editor) {
+    const widget = node.addDOMWidget("editor", "igr_editor", editor.root, {
+        serialize: false,
+        hideOnZoom: false,
+        getMinHeight: () => EDITOR_HEIGHT,
+    });
+    widget.serialize = false;
+    // The frontend's side panel writes its own width here, which would then be the width in the node, too.
+    Object.defineProperty(widget, "width", { get: () => undefined, set: () => {}, configurable: true });
+    node.igrEditor = editor;
+}
+
+/** Call `then` after a callback of the node, whoever has set it. */
+function after(node, name, then) {
+    const before = node[name];
+    node[name] = function () {
+        before?.apply(this, arguments);
+        then(...arguments);
+    };
+}
+
+app.registerExtension({
+    name: "igr.segment",
+    nodeCreated(node) {
+        if ((node.comfyClass ?? node.type) !== NODE) return;
+        const points = node.widgets?.find((widget) => widget.name === "points");
+        if (!points) return;
+        hide(points);
+        const editor = new Editor(node, { app, api });
+        addEditor(node, editor);
+        after(node, "onAdded", () => editor.start());
+        after(node, "onExecuted", (output) => editor.showRun(output));
+        after(node, "onRemoved", () => editor.stop());
+        const [width, height] = node.computeSize();
+        node.setSize([Math.max(width, NODE_SIZE[0]), Math.max(height, NODE_SIZE[1])]);
+    },
+});

@@ -1,0 +1,103 @@
+// Pointer and keyboard on the editor's canvas: clicks and keys become points, drags become boxes.
+
+import { clamp, round } from "./marks.js";
+
+const DRAG = 5; // screen pixels that make a box of a click
+const STEP = 4; // screen pixels of an arrow key
+const LONG_PRESS = 500; // milliseconds that make "not this" of a touch
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** Listen to the canvas of an editor. */
+export function listen(editor) {
+    const hands = new Hands(editor);
+    const on = (name, handler) => editor.canvas.addEventListener(name, handler);
+    on("pointerdown", (event) => hands.press(event));
+    on("pointermove", (event) => hands.move(event));
+    on("pointerup", (event) => hands.release(event));
+    on("pointercancel", () => { hands.drag = null; editor.draw(); });
+    on("keydown", (event) => hands.key(event));
+    on("contextmenu", (event) => { event.preventDefault(); event.stopPropagation(); });
+    on("focus", () => editor.draw());
+    on("blur", () => { hands.cursor = null; editor.draw(); });
+    on("wheel", (event) => editor.app.canvas?.processMouseWheel?.(event));
+    return hands;
+}
+
+class Hands {
+    constructor(editor) {
+        this.editor = editor;
+        this.pointer = null; // the photo's pixel under the pointer
+        this.cursor = null; // the keyboard's place on the photo
+        this.drag = null;
+    }
+
+    /** The box that is being drawn, or null. */
+    get box() {
+        return this.drag?.far && !this.drag.leavesOut ? [...this.drag.start, ...this.drag.end] : null;
+    }
+
+    press(event) {
+        const { editor } = this;
+        if (event.button === 1 || !event.isPrimary) return; // a second finger marks nothing
+        event.preventDefault();
+        event.stopPropagation();
+        editor.canvas.focus({ preventScroll: true });
+        this.cursor = null;
+        const start = editor.photo && editor.pixelAt(event);
+        if (!start) return editor.photo && editor.say("That is outside the photo.");
+        editor.canvas.setPointerCapture(event.pointerId);
+        const leavesOut = event.button === 2 || event.shiftKey || event.ctrlKey; // Ctrl+click is macOS's right click
+        const { clientX: x, clientY: y, timeStamp: since } = event;
+        this.drag = { start, end: start, x, y, since, leavesOut, far: false };
+    }
+
+    move(event) {
+        if (!this.editor.photo || !event.isPrimary) return;
+        this.pointer = this.editor.pixelAt(event);
+        if (!this.drag) return;
+        event.stopPropagation();
+        this.drag.end = this.editor.pixelAt(event, true);
+        this.drag.far ||= Math.hypot(event.clientX - this.drag.x, event.clientY - this.drag.y) > DRAG;
+        this.editor.draw();
+    }
+
+    release(event) {
+        if (!event.isPrimary) return;
+        const { drag, editor } = this;
+        this.drag = null;
+        if (!drag) return;
+        event.stopPropagation();
+        const [left, right] = [drag.start[0], drag.end[0]].sort((a, b) => a - b);
+        const [top, bottom] = [drag.start[1], drag.end[1]].sort((a, b) => a - b);
+        const held = !drag.far && event.pointerType === "touch" && event.timeStamp - drag.since > LONG_PRESS;
+        if (drag.leavesOut || held) editor.add("negative", drag.start);
+        else if (!drag.far) editor.add("positive", drag.start);
+        else if (right - left >= 1 && bottom - top >= 1) editor.add("box", [left, top, right, bottom]);
+        else editor.draw();
+    }
+
+    key(event) {
+        const { editor } = this;
+        const step = ARROWS[event.key], key = event.key.toLowerCase();
+        const plain = !event.altKey && !event.metaKey && !event.ctrlKey;
+        if (key === "z" && plain && !event.shiftKey) editor.undo(); // with Ctrl it is the graph's
+        else if (key === "c" && plain) editor.clear();
+        else if (key === "delete" || key === "backspace") editor.removeNearest(this.cursor ?? this.pointer);
+        else if (step && editor.photo) this.walk(step, event.shiftKey ? 5 : 1);
+        else if ((key === "enter" || key === " ") && plain && this.cursor) {
+            editor.add(key === "enter" ? "positive" : "negative", [...this.cursor]);
+        } else return;
+        event.preventDefault();
+        event.stopPropagation(); // else the graph would delete the node
+    }
+
+    walk([across, down], times) {
+        const { naturalWidth: width, naturalHeight: height } = this.editor.photo;
+        const pixels = (STEP * times) / this.editor.place().scale;
+        const [x, y] = this.cursor ?? [width / 2, height / 2];
+        this.cursor = [
+            round(clamp(x + across * pixels, 0, width - 1)), round(clamp(y + down * pixels, 0, height - 1)),
+        ];
+        this.editor.draw();
+    }
+}

@@ -1,0 +1,125 @@
+// The marks on a photo and the text that a workflow carries them as, by the rules of igr_core's clicks.py.
+// No DOM and no ComfyUI here, so that `node --test` can run it.
+
+export const MAX_POINTS = 50;
+const UNREADABLE = "The text in points cannot be read: C clears it.";
+const LARGEST = 1e9;
+
+/** A coordinate as the text holds it: to a tenth of a pixel. */
+export const round = (value) => Math.round(value * 10) / 10;
+export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+const isNumber = (value) => Number.isFinite(value) && Math.abs(value) < LARGEST;
+const areNumbers = (given, count) => Array.isArray(given) && given.length === count && given.every(isNumber);
+const arePoints = (given) => Array.isArray(given) && given.every((point) => areNumbers(point, 2));
+
+/** Points on what is wanted and what is not, a box, the size of the photo, and the order in which they were set. */
+export class Marks {
+    constructor({ positive = [], negative = [], box = null, size = null } = {}, order = null) {
+        this.positive = positive;
+        this.negative = negative;
+        this.box = box;
+        this.size = size;
+        this.order = order ? [...order] : [
+            ...positive.map(() => "positive"), ...negative.map(() => "negative"), ...(box ? ["box"] : []),
+        ];
+    }
+
+    get isEmpty() {
+        return !this.order.length;
+    }
+
+    /** Whether there is something to find: points on what is not wanted say nothing alone. */
+    get asksForMask() {
+        return this.positive.length > 0 || this.box !== null;
+    }
+
+    get isFull() {
+        return this.positive.length + this.negative.length >= MAX_POINTS;
+    }
+
+    /** Whether the marks were set on a photo of another size. */
+    isForeignTo(width, height) {
+        return !this.isEmpty && this.size !== null && (this.size[0] !== width || this.size[1] !== height);
+    }
+
+    /** Add a point (kind positive or negative), or a box [left, top, right, bottom] in place of the one before. */
+    add(kind, value) {
+        if (kind === "box") {
+            this.order = this.order.filter((one) => one !== "box");
+            this.box = value;
+        } else {
+            this[kind].push(value);
+        }
+        this.order.push(kind);
+    }
+
+    /** Take back the mark that was set last; false where there is none. */
+    undo() {
+        const kind = this.order.pop();
+        if (kind === "box") this.box = null;
+        else if (kind) this[kind].pop();
+        return kind !== undefined;
+    }
+
+    /** Take away the point nearest to a place; false where there is no point. */
+    removeNearest([x, y]) {
+        const distance = ({ kind, index }) => Math.hypot(this[kind][index][0] - x, this[kind][index][1] - y);
+        const points = ["positive", "negative"].flatMap((kind) => this[kind].map((_, index) => ({ kind, index })));
+        if (!points.length) return false;
+        const nearest = points.reduce((best, one) => (distance(one) < distance(best) ? one : best));
+        this[nearest.kind].splice(nearest.index, 1);
+        const places = this.order.flatMap((kind, place) => (kind === nearest.kind ? [place] : []));
+        this.order.splice(places[nearest.index], 1);
+        return true;
+    }
+
+    toJSON() {
+        const { positive, negative, box, size } = this;
+        return { positive, negative, box, size };
+    }
+
+    /** The widget's text: empty without a mark. */
+    toText() {
+        return this.isEmpty ? "" : JSON.stringify(this);
+    }
+}
+
+/** The marks in a widget's text, or none and the error to show; text that cannot be read is not overwritten. */
+export function parseMarks(text) {
+    if (!text?.trim()) return { marks: new Marks(), error: null };
+    let data;
+    try {
+        data = JSON.parse(text);
+    } catch {
+        return { marks: new Marks(), error: UNREADABLE };
+    }
+    if (!isUnderstood(data)) return { marks: new Marks(), error: UNREADABLE };
+    return { marks: new Marks({ ...data, size: data.size?.map(Math.round) ?? null }), error: null };
+}
+
+function isUnderstood(data) {
+    if (typeof data !== "object" || data === null || Array.isArray(data)) return false;
+    const { positive = [], negative = [], box = null, size = null, ...unknown } = data;
+    if (Object.keys(unknown).length) return false;
+    return arePoints(positive) && arePoints(negative)
+        && (box === null || areNumbers(box, 4)) && (size === null || areNumbers(size, 2));
+}
+
+/** What a widget's text leaves out about the marks in it, for the texts that were written last. */
+export class Memory {
+    constructor(limit) {
+        this.limit = limit;
+        this.kept = new Map();
+    }
+
+    keep(text, facts) {
+        this.kept.delete(text);
+        this.kept.set(text, facts);
+        if (this.kept.size > this.limit) this.kept.delete(this.kept.keys().next().value);
+    }
+
+    recall(text) {
+        return this.kept.get(text);
+    }
+}
