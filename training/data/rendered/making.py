@@ -46,8 +46,8 @@ def category_of(seed: int) -> str:
 def make_record(seed: int, settings: RenderSettings, defect: str | None = None) -> tuple[Record | None, Counter[str]]:
     """Render the record of a seed, None where every try was rejected; and how many tries were, by reason.
 
-    `defect`, one of DEFECTS, is drawn by the settings' share where it is None. The same arguments give the same bytes on
-    the same type of machine. Raises IGRError where the packages of the extra `render` are missing.
+    `defect`, one of DEFECTS, is drawn by the settings' share where it is None. The same arguments give the same bytes
+    on the same type of machine. Raises IGRError where the packages of the extra `render` are missing.
     """
     rejects: Counter[str] = Counter()
     lots = np.random.default_rng([seed, 1])

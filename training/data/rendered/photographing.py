@@ -17,7 +17,7 @@ from .people.bags import occluder_surfaces
 from .people.body import Body, draw_shape, make_body, normals, skin
 from .people.joints import joints_of
 from .people.looks import draw_look, person_surfaces
-from .people.poses import HELD_OUT_POSES, TRAINING_POSES, draw_pose
+from .people.poses import HELD_OUT_POSES, POSES, TRAINING_POSES, draw_pose
 from .records import Photo
 from .settings import RenderSettings
 from .studio.agnostic import agnostic_mask, atr_labels, kind_mask, seen_joints
@@ -142,7 +142,10 @@ def _dressed(rng: np.random.Generator, outfit: Outfit, garment: Garment, defect:
         shape = draw_shape(rng, extreme=defect == "extreme_proportion")
         gender = rng.uniform(0.85, 1.0) if outfit.sex == "female" else rng.uniform(0.0, 0.15)
         body = make_body(replace(shape, gender=float(gender)))
-        pose = draw_pose(rng, body, HELD_OUT_POSES if settings.held_out else TRAINING_POSES)
+        names = HELD_OUT_POSES if settings.held_out else TRAINING_POSES
+        if not _has_pockets(outfit):
+            names = tuple(name for name in names if "hand_in_pocket" not in POSES[name].attributes)
+        pose = draw_pose(rng, body, names)
         transforms = body.transforms(pose.rotations)
     with stage("tailor"):
         garments = [garment if number == outfit.wanted else tailor(cut) for number, cut in enumerate(outfit.cuts)]
@@ -162,6 +165,11 @@ def _dressed(rng: np.random.Generator, outfit: Outfit, garment: Garment, defect:
         **others,
     }
     return Worn(body, transforms, [*clothes, *person], panels, attributes)
+
+
+def _has_pockets(outfit: Outfit) -> bool:
+    """Whether hands can be in trouser pockets: they go into the body there, which only trousers hide."""
+    return any(cut.category == "lower" and "skirt" not in cut.kind for cut in outfit.cuts)
 
 
 def _numbered(

@@ -26,7 +26,7 @@ class Surface:
     faces: np.ndarray
     """(F, 3) int32, counter-clockwise seen from outside."""
     uv: np.ndarray | None = None
-    """(F, 3, 2) float32 per corner: metres on the plane of the face's panel, u right and v down as seen from outside."""
+    """(F, 3, 2) float32 per corner: metres on the plane of the face's panel, u right and v down seen from outside."""
     panel: np.ndarray | None = None
     """(F,) int16: number of the face's panel in the list that goes with the surfaces."""
     paint: np.ndarray | None = None

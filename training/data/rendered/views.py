@@ -29,8 +29,8 @@ class View:
     """Buffers of one photo or product shot, (h, w) pixels."""
 
     labels: np.ndarray
-    """(h * SUBSAMPLES, w * SUBSAMPLES) uint8: numbers of `table` at the subsamples, the middle one at the pixel's centre;
-    255 where nothing is (around a product shot)."""
+    """(h * SUBSAMPLES, w * SUBSAMPLES) uint8: numbers of `table` at the subsamples, the middle one at the centre of the
+    pixel; 255 where nothing is (around a product shot)."""
     table: tuple[Label, ...]
     """Meaning of the numbers in `labels`."""
     uv: np.ndarray
