@@ -100,9 +100,11 @@ def _developed(view: View, panels: Sequence[Panel], dress: Dress, key: tuple[int
     """(h, w, 3) uint8: what a camera drawn by `key` stores of the dressed view."""
     rng = np.random.default_rng([*key, 7])
     lens = draw_lens(rng, product)
-    height, width = view.uv.shape[:2]
-    bare = (view.labels == 255).reshape(height, SUBSAMPLES, width, SUBSAMPLES).all(axis=(1, 3))
-    return develop(compose(view, panels, dress), lens, int(rng.integers(1 << 31)), bare if product else None)
+    white = None
+    if product:
+        height, width = view.uv.shape[:2]
+        white = (view.labels == 255).reshape(height, SUBSAMPLES, width, SUBSAMPLES).all(axis=(1, 3))
+    return develop(compose(view, panels, dress), lens, int(rng.integers(1 << 31)), white)
 
 
 def _cuts(attributes: Words) -> dict[str, str]:

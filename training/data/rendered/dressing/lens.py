@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
-from .colours import srgb_curve
-from .kernels import expose
+from .colours import STEPS, srgb_curve
+from .exposing import expose, mix_with_blurred
+
+BRIGHTEST = 4.0
+"""Light from which the tone curve is flat."""
 
 
 @dataclass(frozen=True)
@@ -81,19 +85,33 @@ def develop(linear: np.ndarray, lens: Lens, seed: int = 0, white: np.ndarray | N
     light = np.ascontiguousarray(linear, np.float32)
     if any(lens.motion):
         light = _shaken(light, lens.motion[0] * len(light) / 512, lens.motion[1] * len(light) / 512)
-    gains = np.array(lens.balance, np.float32) * np.float32(lens.exposure)
-    numbers = (np.float32(n) for n in (lens.vignette, lens.shoulder, lens.toe))
+    gains = np.array(lens.balance, np.float32) * np.float32(lens.exposure / BRIGHTEST)
     pixels = np.empty(light.shape, np.uint8)
     start = np.uint64(np.random.default_rng([seed, 4711]).integers(1 << 62))
-    expose(
-        light, gains, *numbers, srgb_curve(), np.float32(lens.saturation), np.float32(lens.noise), start, pixels
-    )  # fmt: skip
-    image = Image.fromarray(pixels)
-    image = _stored(image, lens)
-    out = np.array(image)
+    tone = np.broadcast_to(_tone_curve(lens.shoulder, lens.toe), (3, STEPS))
+    numbers = np.float32(lens.saturation), np.float32(lens.noise)
+    expose(light, gains, np.float32(lens.vignette), tone, *numbers, *_grain(), start, pixels)
+    out = _stored(pixels, lens)
     if white is not None:
         out[white] = 255
     return out
+
+
+def _tone_curve(shoulder: float, toe: float) -> np.ndarray:
+    """Values 0..255 by the square root of light up to BRIGHTEST; (STEPS,) float32."""
+    value = (np.arange(STEPS, dtype=np.float32) / np.float32(STEPS - 1)) ** 2 * np.float32(BRIGHTEST)
+    room, above = max(1 - shoulder, 1e-6), np.maximum(value - shoulder, 0)
+    value = np.minimum(value, shoulder) + room * above / (room + above)
+    value *= 1 - 0.5 * toe / (1 + 8 * value)
+    place = np.sqrt(np.clip(value, 0, 1)) * (STEPS - 1) + 0.5
+    return srgb_curve()[place.astype(np.int16)]
+
+
+@lru_cache(maxsize=1)
+def _grain() -> tuple[np.ndarray, np.ndarray]:
+    """Noise of deviation 1 as exposing.expose takes it: of all channels, and of each."""
+    rng = np.random.default_rng(4712)
+    return rng.standard_normal(1 << 17, np.float32), rng.standard_normal((1 << 15, 3), np.float32)
 
 
 def _shaken(light: np.ndarray, across: float, down: float) -> np.ndarray:
@@ -115,18 +133,31 @@ def _moved(light: np.ndarray, across: float, down: float) -> np.ndarray:
     return light
 
 
-def _stored(image: Image.Image, lens: Lens) -> Image.Image:
-    """Defocus, resizing, sharpening and JPEG."""
-    size = image.size
+def _stored(pixels: np.ndarray, lens: Lens) -> np.ndarray:
+    """Defocus, resizing, sharpening and JPEG of pixels (h, w, 3) uint8."""
     if lens.blur > 0:
-        image = image.filter(ImageFilter.GaussianBlur(lens.blur * size[1] / 512))
+        pixels = _filtered(pixels, lens.blur * len(pixels) / 512, 0.0, 1.0)
     if lens.shrunk < 1:
+        size = pixels.shape[1::-1]
         small = max(8, round(size[0] * lens.shrunk)), max(8, round(size[1] * lens.shrunk))
-        image = image.resize(small, Image.Resampling.BICUBIC).resize(size, Image.Resampling.BICUBIC)
+        image = Image.fromarray(pixels).resize(small, Image.Resampling.BICUBIC)
+        pixels = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
     if lens.sharpen > 0:
-        image = image.filter(ImageFilter.UnsharpMask(radius=1, percent=int(lens.sharpen * 100), threshold=0))
+        pixels = _filtered(pixels, 1.0, 1 + lens.sharpen, -lens.sharpen)
     if lens.quality:
         stream = io.BytesIO()
-        image.save(stream, "JPEG", quality=lens.quality, subsampling=0 if lens.quality > 85 else 2)
-        image = Image.open(stream).convert("RGB")
-    return image
+        subsampling = 0 if lens.quality > 85 else 2
+        Image.fromarray(pixels).save(stream, "JPEG", quality=lens.quality, subsampling=subsampling)
+        pixels = np.array(Image.open(stream).convert("RGB"))
+    return pixels
+
+
+def _filtered(pixels: np.ndarray, radius: float, own: float, blurred: float) -> np.ndarray:
+    """own times pixels (h, w, 3) plus blurred times what a Gaussian blur of that deviation makes of them."""
+    reach = max(1, int(np.ceil(2.5 * radius)))
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / radius) ** 2)
+    weights = (weights / weights.sum()).astype(np.float32)
+    flat = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
+    out = np.empty_like(flat)
+    mix_with_blurred(flat, weights, np.float32(own), np.float32(blurred), out)
+    return out.reshape(pixels.shape)
