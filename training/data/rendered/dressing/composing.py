@@ -13,11 +13,11 @@ from ..panels import Panel
 from ..surfaces import CLOTH as CLOTH_KINDS
 from ..views import SUBSAMPLES, Label, View
 from . import kernels
-from .atlas import Texture, cloth_texture, fabric_of, ground_of, ground_texture, tile_texture
+from .atlas import Texture, cloth_texture, fabric_of, ground_of, ground_texture, seen_tile
 from .colours import linear_rgb, luminance
 from .grounds import ground_tile
 from .materials import Coat, Dress
-from .relief import weave_tile
+from .relief import Tile, weave_tile
 from .skin import skin_tile
 
 CONTRAST = {"satin": 0.35, "leather": 0.3, "fleece": -0.12, "knit": -0.08, "chunky": -0.08, "boucle": -0.1}
@@ -36,6 +36,11 @@ class _Palette:
     table: np.ndarray
     textures: list[Texture]
     colours: list[np.ndarray]
+    scale: float
+
+    def tile(self, tile: Tile) -> int:
+        """Number of the texture of a repeating tile."""
+        return self.texture(seen_tile(tile, self.scale))
 
     def texture(self, texture: Texture) -> int:
         """Number of a texture."""
@@ -123,7 +128,7 @@ def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarra
     """Textures and colours of every label that is seen; boxes (N, 4) as of kernels.used_boxes."""
     kinds = np.full((256, 4), -1, np.int32)
     kinds[:, 0] = kernels.NOTHING
-    palette = _Palette(kinds, np.zeros((256, 9), np.float32), [], [])
+    palette = _Palette(kinds, np.zeros((256, 9), np.float32), [], [], view.pixels_per_metre)
     palette.table[:, 8] = SHARPER
     atlas = _atlas(view, panels, dress, boxes)
     for number, label in enumerate(view.table):
@@ -173,7 +178,7 @@ def _woven(
         tile, gloss = ground_tile(ground.material, ground.colours, ground.size), ground.gloss
         row[8] += ground.blur
     if tile is not None:
-        kind[2] = palette.texture(tile_texture(tile))
+        kind[2] = palette.tile(tile)
     row[5:8] = gloss
 
 
@@ -182,7 +187,7 @@ def _painted(kind: np.ndarray, row: np.ndarray, palette: _Palette, label: Label,
     skin = dress.skin
     if label.kind == "skin":
         kind[0], kind[3] = kernels.SKIN, palette.paints((skin.tone, skin.lips, skin.brow, skin.nail))
-        kind[2] = palette.texture(tile_texture(skin_tile(round(skin.freckles, 1))))
+        kind[2] = palette.tile(skin_tile(round(skin.freckles, 1)))
         row[5:8] = skin.gloss
     elif label.kind == "hair":
         kind[0], kind[3] = kernels.HAIR, palette.paints((skin.hair,))

@@ -130,18 +130,29 @@ def family_of(cut: str) -> str:
 
 
 def draw_dress(
-    rng: np.random.Generator, panels: Sequence[Panel], attributes: Mapping[str, str], held_out: bool = False
+    rng: np.random.Generator,
+    panels: Sequence[Panel],
+    attributes: Mapping[str, str],
+    held_out: bool = False,
+    garment: Cloth | None = None,
 ) -> Dress:
-    """Draw everything that is painted on a person in a set.
+    """Draw everything that is painted on a person in a set, but for the garment's cloth if that is known.
 
     panels: all panels of the scene, to fit prints into. attributes: "cut" names the garment's cut, "other_1" and
     "other_2" those of the clothes worn with it; what is missing is guessed from the panels. held_out: only words, and
     patterns, that training never sees.
     """
-    garment = _cloth(rng, "garment", panels, attributes, held_out)
+    garment = garment or draw_garment(rng, panels, attributes, held_out)
     others = [_cloth(rng, kind, panels, attributes, held_out) for kind in ("other_1", "other_2")]
     wall, floor = _grounds(rng, panels)
     return Dress(garment, *others, draw_skin(rng), _shoe(rng), _bag(rng), wall, floor)
+
+
+def draw_garment(
+    rng: np.random.Generator, panels: Sequence[Panel], attributes: Mapping[str, str], held_out: bool = False
+) -> Cloth:
+    """Draw the cloth of the wanted garment alone; the arguments are those of draw_dress."""
+    return _cloth(rng, "garment", panels, attributes, held_out)
 
 
 def _cut_of(kind: str, panels: Sequence[Panel], attributes: Mapping[str, str]) -> str:

@@ -116,9 +116,27 @@ def linearise(colours, table, texels):
 
 
 @njit(cache=True, error_model="numpy")
-def smooth_noise(grid, rows, row_weights, columns, column_weights):
-    """Values of a spline over a grid (n, n) at rows and columns, (4, h) and (4, w) cells with their weights; (h, w)."""
-    height, width, side = rows.shape[1], columns.shape[1], grid.shape[1]
+def taps(positions, side, cells, weights):
+    """Fill cells (4, N) int32 and cubic B-spline weights (4, N) float32 at positions (N,), in cells that repeat."""
+    for k in range(len(positions)):
+        start = np.floor(positions[k])
+        t, one = np.float32(positions[k] - start), np.float32(1)
+        for tap in range(4):
+            cells[tap, k] = (np.int64(start) + tap - 1) % side
+        weights[0, k] = (one - t) * (one - t) * (one - t) / np.float32(6)
+        weights[1, k] = (np.float32(3) * t * t * t - np.float32(6) * t * t + np.float32(4)) / np.float32(6)
+        weights[3, k] = t * t * t / np.float32(6)
+        weights[2, k] = one - weights[0, k] - weights[1, k] - weights[3, k]
+
+
+@njit(cache=True, error_model="numpy")
+def smooth_noise(grid, down, across):
+    """Values of a spline over a grid (n, n) at positions down (h,) and across (w,), in cells that repeat; (h, w)."""
+    height, width, side = len(down), len(across), grid.shape[1]
+    rows, row_weights = np.empty((4, height), np.int32), np.empty((4, height), np.float32)
+    columns, column_weights = np.empty((4, width), np.int32), np.empty((4, width), np.float32)
+    taps(down, side, rows, row_weights)
+    taps(across, side, columns, column_weights)
     out, line = np.empty((height, width), np.float32), np.empty(side, np.float32)
     for y in range(height):
         for x in range(side):
@@ -222,9 +240,9 @@ def look_up(centres, sources, places, kinds, table, slot, wrap, pool, textures, 
 
     centres (h * w,) uint8; pool (M, 3) has the texels of all textures; textures (T, 4) float32: left, top, texels a
     metre, last level; levels (T, L, 3) int32: first texel, height, width. wrap repeats a texture, whose sides are
-    powers of two. table as of shade.
+    powers of two. table as of shade. Only halfway between two levels both are read.
     """
-    one, half = np.float32(1), np.float32(0.5)
+    one, half, narrow = np.float32(1), np.float32(0.5), np.float32(0.3)
     for at in range(len(sources)):
         k = centres[sources[at]]
         t = kinds[k, slot]
@@ -233,14 +251,15 @@ def look_up(centres, sources, places, kinds, table, slot, wrap, pool, textures, 
         size = textures[t, 2]
         lod = np.log2(max(places[at, 2] * size, np.float32(1e-6))) + table[k, 8]
         lod = min(max(lod, np.float32(0)), textures[t, 3])
-        first = np.int32(lod + np.float32(0.15))
-        share = lod - np.float32(first)
+        first = np.int32(lod)
+        share = (lod - np.float32(first) - half) / narrow + half
+        if share >= one:
+            first, share = first + 1, np.float32(0)
         px, py = (places[at, 0] - textures[t, 0]) * size, (places[at, 1] - textures[t, 1]) * size
         red, green, blue = np.float32(0), np.float32(0), np.float32(0)
-        for level in range(first, first + 1 + (share > np.float32(0.15))):
-            weight = one - share if level == first and share > np.float32(0.15) else share
-            if share <= np.float32(0.15):
-                weight = one
+        share = max(share, np.float32(0))
+        for level in range(first, first + 1 + (share > 0)):
+            weight = one - share if level == first else share
             start, h, w = levels[t, level, 0], levels[t, level, 1], levels[t, level, 2]
             shrink = one / np.float32(1 << level)
             fx, fy = px * shrink - half, py * shrink - half
