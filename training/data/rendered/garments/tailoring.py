@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
+from scipy import sparse
 
 from ..people.body import TEMPLATE_SHAPES, make_body
 from .cloth import make_springs
@@ -24,7 +25,7 @@ from .figures import SIDES, Figure, make_figure, smoothstep, suit
 from .fitting import ease_of, fit
 from .garment import Garment
 from .laying import lay
-from .meshes import averaging, boundary_edges, smoothing, upsample, upsample_corners, vertex_normals
+from .meshes import boundary_edges, flat_averaging, smoothing, upsample, upsample_corners, vertex_normals
 from .pattern import Pattern
 from .trims import make_trims
 
@@ -158,7 +159,8 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garme
         smooth=smoothing(pattern.faces, count, 0.5, 2 if cut.pleats else 6),
         fine_faces=fine_faces,
         refine=refine,
-        even=averaging(fine_faces, refine.shape[0]),
+        even=sparse.csr_matrix((0, 0)),
+        coarse_even=sparse.csr_matrix((0, 0)),
         springs=make_springs(pattern.faces),
         fine_springs=make_springs(fine_faces),
         uv=np.zeros((0, 3, 2), np.float32),
@@ -177,6 +179,8 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garme
     return replace(
         garment,
         held=_held(pattern, cut, figure, rest),
+        even=flat_averaging(fine_faces, refine @ rest),
+        coarse_even=flat_averaging(pattern.faces, rest),
         uv=fine_uv,
         panel=fine_panel,
         rim=rim,

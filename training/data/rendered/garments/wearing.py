@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from ..people.body import Body, skin
 from ..people.poses import product_pose
 from ..surfaces import CLOTH, Kind, Surface
-from .cloth import Collider, Settle, drape
+from .cloth import Collider, Settle, drape, unwrinkled
 from .fields import height_of
 from .figures import Figure, make_figure, suit
 from .fitting import fit, pleats_of, spanned, tucked, tucked_in
@@ -171,6 +171,7 @@ def _drape(
     pressed = _off(start, contacts)
     start = np.where(hidden[:, None] > 0.9, start, pressed)
     coarse = drape(start, rest, garment.springs, cut.bend, grow, 1.0 - held, contacts, COARSE, rng)
+    coarse = unwrinkled(coarse, garment.faces, garment.coarse_even, 12)
     fine_rest = garment.refine @ rest
     fine_rest = fine_rest + 0.3 * (garment.even @ fine_rest - fine_rest)
     arms, legs = garment.refine @ garment.arms, garment.refine @ garment.legs
@@ -187,6 +188,7 @@ def _drape(
     for _ in range(6):
         # Along open edges the mean is that of the two neighbours on the edge: hems become even.
         place[edge] += 0.5 * (garment.even[edge] @ place - place[edge])
+    place = unwrinkled(place, garment.fine_faces, garment.even, 16)
     if cut.pleats:
         pleats = garment.refine @ pleats_of(garment)
         place = place + vertex_normals(place, garment.fine_faces) * pleats[:, None]
