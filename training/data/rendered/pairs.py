@@ -133,7 +133,9 @@ def _developed(view: View, panels: Sequence[Panel], dress: Dress, key: tuple[int
     if product:
         height, width = view.uv.shape[:2]
         white = (view.labels == 255).reshape(height, SUBSAMPLES, width, SUBSAMPLES).all(axis=(1, 3))
-    return develop(compose(view, panels, dress), lens, int(rng.integers(1 << 31)), white)
+    light = compose(view, panels, dress)
+    with stage("lens"):
+        return develop(light, lens, int(rng.integers(1 << 31)), white)
 
 
 def _cuts(attributes: Words) -> dict[str, str]:

@@ -11,6 +11,7 @@ from igr_core.errors import IGRError
 
 from ..panels import Panel
 from ..surfaces import CLOTH as CLOTH_KINDS
+from ..timing import stage
 from ..views import SUBSAMPLES, Label, View
 from . import kernels
 from .atlas import Texture, cloth_texture, fabric_of, ground_of, ground_texture, seen_tile
@@ -66,18 +67,25 @@ def compose(view: View, panels: Sequence[Panel], dress: Dress, background: np.nd
     height, width = view.light.shape[:2]
     centres = np.ascontiguousarray(view.labels[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES])
     uv = np.ascontiguousarray(view.uv, np.float32)
-    palette = _palette(view, panels, dress, kernels.used_boxes(centres, uv, len(view.table)))
-    samples = _Samples.of(np.ascontiguousarray(view.labels))
-    albedo = _albedo(view, centres, uv, samples, palette)
+    with stage("textures"):
+        palette = _palette(view, panels, dress, kernels.used_boxes(centres, uv, len(view.table)))
     behind = np.ones((height * width, 3), np.float32)
     if background is not None:
         behind[:] = np.asarray(background, np.float32).reshape(-1, 3)
+    with stage("shading"):
+        return _shaded(view, centres, uv, palette, behind).reshape(height, width, 3)
+
+
+def _shaded(view: View, centres: np.ndarray, uv: np.ndarray, palette: _Palette, behind: np.ndarray) -> np.ndarray:
+    """The picture (h * w, 3) of a view by its palette, before what lies behind."""
+    samples = _Samples.of(np.ascontiguousarray(view.labels))
+    albedo = _albedo(view, centres, uv, samples, palette)
     light = np.ascontiguousarray(view.light, np.float32).reshape(-1, 3)
     gloss = np.ascontiguousarray(view.gloss, np.float32).reshape(-1)
     out = np.empty_like(behind)
     mixture = (samples.sources, samples.targets, samples.shares)
     kernels.shade(out, behind, centres.ravel(), *mixture, light, gloss, palette.kinds, palette.table, albedo)
-    return out.reshape(height, width, 3)
+    return out
 
 
 @dataclass(frozen=True)
