@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
+from einops import rearrange
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from igr_core.config import ModelConfig
@@ -74,6 +72,7 @@ def estimate(config: TrainConfig, model: ModelConfig, processes: int) -> Estimat
 
 def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, float]:
     """Bytes kept by the forward pass of a micro-batch, and its operations, the backward pass counted as twice that."""
+    nets.use_attention(_attend)
     nets.train().to(torch.bfloat16 if config.precision == "bf16" else torch.float32)
     for net in (nets.denoiser, nets.garmnet):
         if net is not None and config.gradient_checkpointing:
@@ -90,7 +89,6 @@ def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, float]:
         return tensor
 
     with (
-        _attention_without_its_matrix(),
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
         FlopCounterMode(display=False) as counter,
     ):
@@ -141,14 +139,9 @@ class _Attention(torch.autograd.Function):
         raise NotImplementedError
 
 
-@contextmanager
-def _attention_without_its_matrix() -> Iterator[None]:
-    real = F.scaled_dot_product_attention
-    F.scaled_dot_product_attention = lambda q, k, v, attn_mask=None: _Attention.apply(q, k, v)  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        F.scaled_dot_product_attention = real
+def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None) -> Tensor:
+    query, key, value = (rearrange(x, "b n (h d) -> b h n d", h=heads) for x in (query, key, value))
+    return rearrange(_Attention.apply(query, key, value), "b h n d -> b n (h d)")  # type: ignore[arg-type]
 
 
 @one_sentence()
