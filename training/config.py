@@ -142,10 +142,17 @@ class TrainConfig:
     """Optimiser steps."""
     accumulation: int = 1
     """Batches per optimiser step."""
-    precision: Literal["no", "bf16"] = "bf16"
-    """Mixed precision."""
-    gradient_checkpointing: bool = False
-    """Trade time for memory in both UNets."""
+    precision: Literal["auto", "no", "bf16"] = "bf16"
+    """Mixed precision; `auto`: bf16 where card or CPU have instructions for it; without, it is many times slower."""
+    attention: Literal["auto", "sdpa", "matmul"] = "auto"
+    """torch's fused attention or two matrix products; `auto`: the products on CPUs in bf16, else the fused one."""
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+    """Layout of kernels and feature maps; `auto`: channels_last, except on CPUs in bf16, which gain nothing by it."""
+    compile: bool = False
+    """Compile the feed-forward layers and, on CUDA, the residual blocks: half a minute once, then a few percent."""
+    gradient_checkpointing: Literal[False, True, "selective", "auto"] = False
+    """Trade time for memory in both UNets: compute every block again, or with `selective` all but its products and
+    attentions; `auto`: off on CPUs and on cards of 80 GB, selective on smaller ones."""
     sharding: Literal["none", "zero2"] = "none"
     """`zero2`: DeepSpeed ZeRO-2 (paper), gradients and optimiser state cut over the processes of the launcher."""
     lora: LoraConfig | None = None

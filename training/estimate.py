@@ -73,9 +73,9 @@ def estimate(config: TrainConfig, model: ModelConfig, processes: int) -> Estimat
 def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, float]:
     """Bytes kept by the forward pass of a micro-batch, and its operations, the backward pass counted as twice that."""
     nets.use_attention(_attend)
-    nets.train().to(torch.bfloat16 if config.precision == "bf16" else torch.float32)
+    nets.train().to(torch.float32 if config.precision == "no" else torch.bfloat16)
     for net in (nets.denoiser, nets.garmnet):
-        if net is not None and config.gradient_checkpointing:
+        if net is not None and config.gradient_checkpointing is True:
             net.enable_gradient_checkpointing()
     kept: dict[int, Any] = {p.untyped_storage()._cdata: p for p in nets.parameters()}
     size = 0
@@ -93,7 +93,7 @@ def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, float]:
         FlopCounterMode(display=False) as counter,
     ):
         _forward(nets, config)
-    passes = 4 if config.gradient_checkpointing else 3  # checkpointing runs the forward pass once more
+    passes = 4 if config.gradient_checkpointing is True else 3  # checkpointing runs the forward pass once more
     return size, counter.get_total_flops() * passes
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import signal
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from igr_core.errors import IGRError
 from igr_core.model import IGR
 from igr_core.networks import build_scheduler
 
+from .acceleration import changed, uncompiled
 from .command import StopRequest, command_line, one_sentence
 from .config import TrainConfig
 from .data.latents import Batch
@@ -86,10 +88,6 @@ class Trainer:
         model = initial_model(config)
         if config.lora is not None:
             add_lora(model, config.lora)
-        if config.gradient_checkpointing:
-            for net in (model.denoiser, model.garmnet):
-                if net is not None:
-                    net.enable_gradient_checkpointing()
         self.scheduler = build_scheduler(model.config.noise)
         options = config.optimizer
         optimizer = build_optimizer(
@@ -107,6 +105,8 @@ class Trainer:
         self.average = Average(self.bare, config.ema_decay)
         self.recent: list[float] = []
         self.stopped_by = 0
+        self.computed_otherwise: list[str] = []
+        """In what the steps that were taken were computed otherwise, on another machine say."""
         self.step = self._resume()
 
     @property
@@ -125,6 +125,7 @@ class Trainer:
             check_same_run(self.config, state["train_config"], checkpoint.step, where)
         self.engine.load(state["model"], self._optimizer_state(checkpoint.step, state))
         self.average.load_state_dict(state["average"])
+        self.computed_otherwise = changed(state.get("acceleration", {}), self.engine.acceleration)
         self.recent = list(state.get("recent", ()))
         resume_from(self.run, checkpoint, rewind=self.is_main)
         return checkpoint.step
@@ -156,6 +157,7 @@ class Trainer:
                 "train_config": json.dumps(to_json(self.config)),
                 "data_settings": json.dumps(self.data.settings[0]),
                 "recent": self.recent,
+                "acceleration": asdict(self.engine.acceleration),
             }
             whole = {"shares": accelerator.num_processes} if self.engine.sharded else {"optimizer": optimizer}
             save_checkpoint(self.run, self.step, state | whole, self.config.keep_checkpoints)
@@ -272,8 +274,9 @@ class Trainer:
         self.average.swap()
         try:
             self.bare.eval()
-            self.run.log(self.step, validator.losses(self.bare, self.scheduler, self.engine.autocast))
-            validator.grid(self.bare, self.step)
+            with uncompiled():
+                self.run.log(self.step, validator.losses(self.bare, self.scheduler, self.engine.autocast))
+                validator.grid(self.bare, self.step)
         finally:
             self.bare.train()
             self.average.swap()
@@ -306,6 +309,11 @@ def main(
         write_text(folder.path / "config.json", json.dumps(to_json(settings), indent=2) + "\n")
         typer.echo(f"{model_summary(trainer.bare.config, trainer.bare)}; starting at step {trainer.step}")
         typer.echo(trainer.engine.describe())
+        if trainer.computed_otherwise:
+            changes_told = ", ".join(trainer.computed_otherwise)
+            typer.echo(
+                f"steps to {trainer.step} were computed otherwise ({changes_told}): not bit for bit the same run"
+            )
     try:
         trainer.run_steps(validator)
     except RuntimeError as error:
