@@ -13,6 +13,7 @@ from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
 from igr_core.inputs import parse_size
 from training.data import drawn
+from training.data.code_hash import code_text
 from training.data.drawn import FIELDS, DrawConfig, DrawnPairs, draw, draw_shards
 from training.draw import draw as draw_command
 
@@ -98,9 +99,9 @@ def test_folder_of_another_generator_does_not_grow(tmp_path: Path, monkeypatch: 
 def test_fingerprint_sees_what_code_does_and_not_how_it_looks() -> None:
     code = '"""Doc."""\ndef f(x: int = 3) -> int:\n    """Doc."""\n    return [x, None][0] + 1\n'
     same = "# comment\ndef f(\n    x: int=3,\n) -> int:\n    return [x, None][0] + 1  # why\n"
-    assert drawn.code_text(code) == drawn.code_text(same)
+    assert code_text(code) == code_text(same)
     for other in (code.replace("+ 1", "+ 2"), code.replace("[0]", "[1]"), code.replace("= 3", "= 4")):
-        assert drawn.code_text(other) != drawn.code_text(code)
+        assert code_text(other) != code_text(code)
 
 
 def test_options_of_the_command_reach_the_pairs(tmp_path: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import functools
-import hashlib
 import json
 import multiprocessing
 from collections.abc import Iterable, Iterator
@@ -28,14 +26,16 @@ from igr_core.files import make_folder, write_tensors
 from igr_core.geometry import GarmentView, make_view
 
 from ..encoding import PICTURES
+from .code_hash import hash_of
+from .pairs import HELD_OUT_START as HELD_OUT_START
 from .synthetic import corrupt_mask, make_pair
 from .synthetic.compose import check_options
 
-HELD_OUT_START = 10_000_000
-"""Seeds from here on are never trained on."""
-
 FIELDS = ("person", "mask", "garment", "silhouette", "crop")
 """Pictures of one pair, each uint8 (C, h, w)."""
+
+NOT_DRAWING = ("__init__.py", "__main__.py", "sheet.py")
+"""Files of the generator's folder that change no pair."""
 
 
 @dataclass(frozen=True)
@@ -171,30 +171,8 @@ def fingerprint() -> str:
 
     Layout, comments and docstrings do not count, nor do the command and the contact sheets.
     """
-    digest = hashlib.sha256()
-    for path in sorted((Path(__file__).parent / "synthetic").glob("*.py")):
-        if path.name not in ("__init__.py", "__main__.py", "sheet.py"):
-            digest.update(f"{path.name} {code_text(path.read_text(encoding='utf-8'))}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def code_text(source: str) -> str:
-    """A module's syntax tree as text, without docstrings, and alike on every version of Python."""
-    return _node_text(ast.parse(source))
-
-
-def _node_text(node: Any) -> str:
-    if isinstance(node, list):
-        return f"[{','.join(map(_node_text, node))}]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = dict(ast.iter_fields(node))
-    documented = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
-    if documented and ast.get_docstring(node, clean=False) is not None:
-        fields["body"] = fields["body"][1:]
-    # newer Pythons add fields, which are empty for older code
-    said = (f"{name}={_node_text(value)}" for name, value in fields.items() if value not in (None, []))
-    return f"{type(node).__name__}({','.join(said)})"
+    folder = Path(__file__).parent / "synthetic"
+    return hash_of(folder, (path for path in folder.glob("*.py") if path.name not in NOT_DRAWING))
 
 
 class _drawings:

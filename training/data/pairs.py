@@ -14,6 +14,9 @@ from igr_core.errors import IGRError
 from .keypoints import Keypoints
 from .parsing import Parsing
 
+HELD_OUT_START = 10_000_000
+"""Seeds of drawn and of rendered pairs from here on are never trained on."""
+
 MaskKind = Literal["agnostic", "garment", "file"]
 """`agnostic`: the try-on mask of the data set, larger than the garment (paper); `garment`: from the parsing, what is
 seen of the garment alone; `file`: a folder of masks."""

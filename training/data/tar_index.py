@@ -14,6 +14,7 @@ from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 
 from .pictures import read_json
+from .storage import remote
 
 INDEX_ENDING = ".index.json"
 """Of the file beside a tar that spares reading through it."""
@@ -37,10 +38,10 @@ class TarIndex:
         """One member's bytes; IGRError when the tar is not there or shorter than it was."""
         offset, size = self.samples[key][ending]
         name = f"{self.url}:{key}.{ending}"
-        remote = _remote(self.url)
+        place = remote(self.url)
         try:
-            if remote is not None:
-                data = remote[0].cat_file(remote[1], start=offset, end=offset + size)
+            if place is not None:
+                data = place[0].cat_file(place[1], start=offset, end=offset + size)
             else:
                 with Path(self.url).open("rb") as file:
                     file.seek(offset)
@@ -77,9 +78,15 @@ def index_tar(url: str) -> TarIndex:
     beside = _read_index(url, size)
     if beside is not None:
         return beside
+    with _open(url) as file:
+        return read_headers(file, size, url)
+
+
+def read_headers(file: IO[bytes], size: int, url: str) -> TarIndex:
+    """Index an open tar of `size` bytes by its headers; `url` is what it is called."""
     index = TarIndex(url)
     try:
-        with _open(url) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+        with tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
                 if member.isfile():
                     _note(index, tar, member)
@@ -99,10 +106,13 @@ def index_tar(url: str) -> TarIndex:
 
 def write_index(path: Path) -> None:
     """Write the index of a local tar beside it."""
-    index = index_tar(str(path))
-    content = {"size": path.stat().st_size, "samples": index.samples, "labels": index.labels}
     with atomic_file(path.with_name(path.name + INDEX_ENDING)) as temporary:
-        temporary.write_text(json.dumps(content), encoding="utf-8")
+        temporary.write_bytes(index_bytes(index_tar(str(path)), path.stat().st_size))
+
+
+def index_bytes(index: TarIndex, size: int) -> bytes:
+    """Content of the file beside a tar of `size` bytes."""
+    return json.dumps({"size": size, "samples": index.samples, "labels": index.labels}).encode()
 
 
 def _choices(text: str, pattern: str) -> list[str]:
@@ -157,34 +167,19 @@ def _read_index(url: str, size: int) -> TarIndex | None:
 
 
 def _size(url: str) -> int:
-    remote = _remote(url)
+    place = remote(url)
     try:
-        return Path(url).stat().st_size if remote is None else int(remote[0].size(remote[1]))
+        return Path(url).stat().st_size if place is None else int(place[0].size(place[1]))
     except (OSError, ValueError, TypeError) as error:
         raise _unopened(url, error) from error
 
 
 def _open(url: str) -> IO[bytes]:
-    remote = _remote(url)
+    place = remote(url)
     try:
-        return Path(url).open("rb") if remote is None else remote[0].open(remote[1], "rb", block_size=_BLOCK)
+        return Path(url).open("rb") if place is None else place[0].open(place[1], "rb", block_size=_BLOCK)
     except (OSError, ValueError) as error:
         raise _unopened(url, error) from error
-
-
-def _remote(url: str) -> tuple[Any, str] | None:
-    """fsspec's file system of a URL, and the path in it; None for a path on this machine.
-
-    Raises IGRError when a package that fsspec needs for this kind of URL is missing.
-    """
-    if "://" not in url:
-        return None
-    from fsspec.core import url_to_fs
-
-    try:
-        return url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise IGRError(f"{url} cannot be opened ({error}): install what fsspec needs for it, or copy it.") from error
 
 
 def _unopened(url: str, error: Exception) -> IGRError:

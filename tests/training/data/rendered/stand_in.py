@@ -1,0 +1,116 @@
+"""A generator that makes tiny records in no time, to be imported by worker processes too."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import types
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from training.data.rendered.panels import Line, Panel
+from training.data.rendered.records import Photo, Record
+from training.data.rendered.settings import RenderSettings
+from training.data.rendered.views import SUBSAMPLES, Label, View
+
+SIZE = (24, 32)
+CATEGORIES = ("upper", "lower", "full")
+
+try:
+    import training.data.rendered.studio.storing  # noqa: F401
+except ImportError:
+    import pickle
+
+    fake = types.ModuleType("training.data.rendered.studio.storing")
+    fake.encode_view = fake.encode_correspondence = pickle.dumps
+    fake.decode_view = fake.decode_correspondence = pickle.loads
+    sys.modules[fake.__name__] = fake
+
+
+def make_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
+    """A record that is a pure function of the seed; every eleventh is given up, every fifth was tried twice."""
+    if seed % 11 == 10:
+        return None, Counter({"poke-through": 5})
+    rng = np.random.default_rng([seed, 1])
+    front = Panel(
+        "front",
+        "garment",
+        "body",
+        (-0.3, 0.0, 0.3, 0.6),
+        (Line("hem", np.array([[-0.3, 0.6], [0.3, 0.6]], np.float32)),),
+    )
+    wall = Panel("wall", "wall", "wall", (-2.0, 0.0, 2.0, 3.0))
+    photos = tuple(_photo(rng, settings.size, number) for number in range(1 + seed % 3))
+    record = Record(
+        seed,
+        CATEGORIES[seed % 3],
+        {"cut": "tee", "length": 0.6, "tucked": bool(seed % 2)},
+        (front, wall),
+        _view(rng, settings.size, product=True),
+        photos,
+    )
+    return record, Counter({"garment hidden": 1} if seed % 5 == 0 else {})
+
+
+def slow_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
+    """As make_record, and noted in the folder that the environment names, after some time."""
+    time.sleep(0.4)
+    folder = os.environ.get("STAND_IN_NOTES")
+    if folder is not None:
+        (Path(folder) / f"{seed}-{os.getpid()}-{time.time_ns()}").touch()
+    return make_record(seed, settings)
+
+
+def dying_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
+    """As make_record, but the worker dies of seed 3 the first time."""
+    mark = Path(os.environ["STAND_IN_NOTES"]) / "died"
+    if seed == 3 and not mark.exists():
+        mark.touch()
+        os._exit(9)
+    return make_record(seed, settings)
+
+
+def failing_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
+    """As make_record, but of seed 2 and of all from 6 on it can make nothing."""
+    if seed == 2 or seed >= 6:
+        raise ZeroDivisionError(f"seed {seed}")
+    return make_record(seed, settings)
+
+
+def _photo(rng: np.random.Generator, size: tuple[int, int], number: int) -> Photo:
+    width, height = size
+    view = _view(rng, size, product=False)
+    garment = np.zeros((height, width), bool)
+    garment[height // 4 : height // 2, width // 4 : 3 * width // 4] = True
+    mask = (garment * 255).astype(np.uint8)
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    correspondence = np.stack([columns + 0.5, rows + 0.5], -1)
+    correspondence[~garment] = np.nan
+    agnostic = np.zeros((height, width), np.uint8)
+    agnostic[height // 8 : 3 * height // 4, width // 8 : 7 * width // 8] = 255
+    joints = {"neck": (width / 2, height / 4, 1.0), "right_wrist": (2.0, 20.0, 1.0)}
+    attributes = {"pose": f"pose-{number}", "framing": "full body", "yaw": 4.5, "defect": "none"}
+    return Photo(view, correspondence, np.where(garment, 4, 0).astype(np.uint8), joints, mask, agnostic, attributes)
+
+
+def _view(rng: np.random.Generator, size: tuple[int, int], product: bool) -> View:
+    width, height = size
+    labels = np.full((height * SUBSAMPLES, width * SUBSAMPLES), 255 if product else 1, np.uint8)
+    labels[
+        height * SUBSAMPLES // 4 : height * SUBSAMPLES // 2, width * SUBSAMPLES // 4 : width * SUBSAMPLES * 3 // 4
+    ] = 0
+    middle = labels[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES]
+    uv = np.stack(np.meshgrid(np.linspace(-0.3, 0.3, width), np.linspace(0, 0.6, height)), -1).astype(np.float32)
+    uv[middle == 255] = np.nan
+    return View(
+        labels,
+        (Label("garment", 0), Label("wall", 1)),
+        uv,
+        rng.uniform(0.5, 1.0, (height, width, 3)).astype(np.float32),
+        np.zeros((height, width), np.float32),
+        np.zeros((height, width, 3), np.float32),
+        100.0,
+    )

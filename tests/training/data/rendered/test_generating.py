@@ -1,0 +1,190 @@
+"""Rendering into shards: resumed, by any number of workers, refused where it does not fit."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from igr_core.errors import IGRError
+from training.data.rendered import generating, shards
+from training.data.rendered.generating import generate
+from training.data.rendered.settings import RenderSettings
+from training.data.rendered.shards import RecordShards
+
+from . import stand_in
+
+TINY = RenderSettings(size=stand_in.SIZE, photos=2)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """All files of a folder by their names."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def render(out: Path | str, first: int, stop: int, **options) -> None:
+    generate(out, range(first, stop), TINY, **{"workers": 1, "per_shard": 4, "maker": stand_in.make_record} | options)
+
+
+def test_shards_hold_every_record_and_rejects_are_counted(tmp_path: Path) -> None:
+    rejects = generate(tmp_path, range(12), TINY, 1, per_shard=4, maker=stand_in.make_record)
+    assert rejects == {"garment hidden": 2, "poke-through": 5}  # seeds 0 and 5, and 10 which is given up
+    assert sorted(tree(tmp_path)) == [
+        f"records-{first:09d}.tar{ending}" for first in (0, 4, 8) for ending in ("", ".index.json")
+    ]
+    found = RecordShards(str(tmp_path))
+    assert found.seeds == (*range(10), 11) and found.stamp.settings == TINY
+    assert found.read(7).seed == 7 and found.told(5)["rejects"] == {"garment hidden": 1}
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    render(tmp_path / "one", 3, 12)
+    render(tmp_path / "two", 3, 12, workers=2)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_a_killed_run_goes_on_within_the_shard(tmp_path: Path) -> None:
+    render(tmp_path / "whole", 0, 8)
+    made: list[int] = []
+
+    def stopped(seed: int, settings: RenderSettings):
+        if len(made) == 6:
+            raise KeyboardInterrupt
+        made.append(seed)
+        return stand_in.make_record(seed, settings)
+
+    with pytest.raises(KeyboardInterrupt):
+        render(tmp_path / "killed", 0, 8, maker=stopped)
+    assert (tmp_path / "killed" / "records-000000000.tar").exists()
+    assert not (tmp_path / "killed" / "records-000000004.tar").exists()
+    made[:] = []
+    render(tmp_path / "killed", 0, 8, maker=stopped)
+    assert made == [6, 7]
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+
+
+def test_a_run_killed_while_it_packs_a_shard_only_packs_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render(tmp_path / "whole", 0, 4)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("training.data.rendered.spool.write_shard", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        render(tmp_path / "killed", 0, 4)
+    assert len(tree(tmp_path / "killed")) == 5  # four parts and their stamp
+    render(tmp_path / "killed", 0, 4, maker=lambda *_: pytest.fail("nothing is left to render"))
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+
+
+def test_a_short_last_shard_grows_and_keeps_its_records(tmp_path: Path) -> None:
+    render(tmp_path / "whole", 0, 12)
+    render(tmp_path / "grown", 0, 11)
+    made: list[int] = []
+
+    def noted(seed: int, settings: RenderSettings):
+        made.append(seed)
+        return stand_in.make_record(seed, settings)
+
+    render(tmp_path / "grown", 0, 12, maker=noted)
+    assert made == [11]
+    assert tree(tmp_path / "grown") == tree(tmp_path / "whole")
+
+
+def test_a_worker_that_dies_costs_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAND_IN_NOTES", str(tmp_path))
+    render(tmp_path / "out", 0, 8, workers=2, maker=stand_in.dying_record)
+    assert (tmp_path / "died").exists()
+    assert RecordShards(str(tmp_path / "out")).seeds == tuple(range(8))
+
+
+def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path) -> None:
+    script = (
+        "import os; from pathlib import Path; from tests.training.data.rendered import stand_in\n"
+        "from tests.training.data.rendered.test_generating import TINY\n"
+        "from training.data.rendered.generating import generate\n"
+        "def maker(seed, settings):\n"
+        "    if seed == 6: os.kill(os.getpid(), 9)\n"
+        "    return stand_in.make_record(seed, settings)\n"
+        f"generate({str(tmp_path / 'killed')!r}, range(8), TINY, 1, per_shard=4, maker=maker)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[4], capture_output=True)
+    assert done.returncode == -9, done.stderr
+    assert (tmp_path / "killed" / "records-000000004.tar.parts" / "garment-000000005.tar").exists()
+    render(tmp_path / "killed", 0, 8)
+    render(tmp_path / "whole", 0, 8)
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+
+
+def test_one_failure_is_told_and_given_up_and_three_in_a_row_end_the_run(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(IGRError, match="3 garments in a row could not be rendered, garment-000000008 the last"):
+        render(tmp_path, 0, 12, maker=stand_in.failing_record)
+    assert "garment-000000002 could not be rendered" in capfd.readouterr().out
+    assert RecordShards(str(tmp_path)).seeds == (0, 1, 3)
+    made = []
+    render(tmp_path, 0, 8, maker=lambda seed, settings: made.append(seed) or stand_in.make_record(seed, settings))
+    assert made == [6, 7]  # 2 is given up for good, 4 and 5 were kept in parts
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda: {"settings": replace(TINY, samples=4)}, r"records-000000000\.tar was rendered with other settings"),
+        (lambda: {"per_shard": 3}, r"records-000000004\.tar does not begin where a shard of 3 records would"),
+    ],
+)
+def test_shards_of_another_run_are_refused(tmp_path: Path, change, said: str) -> None:
+    render(tmp_path, 0, 8)
+    options = {"settings": TINY, "workers": 1, "per_shard": 4, "maker": stand_in.make_record} | change()
+    with pytest.raises(IGRError, match=said):
+        generate(tmp_path, range(16), **options)
+
+
+def test_shards_and_parts_of_other_code_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    render(tmp_path / "shard", 0, 4)
+    with pytest.raises(IGRError):
+        render(tmp_path / "parts", 4, 8, maker=lambda seed, s: stand_in.failing_record(seed + 1, s))
+    monkeypatch.setattr(generating, "fingerprint", lambda: "edited")
+    for folder, first in (("shard", 0), ("parts", 4)):
+        with pytest.raises(IGRError, match=r"was rendered by another version of the generator \(.*, now edited\)"):
+            render(tmp_path / folder, first, first + 4)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "held_out", "said"),
+    [
+        (range(0), False, "nothing to render"),
+        (range(9_999_999, 10_000_001), False, "are held out"),
+        (range(5), True, "start at seed 10000000"),
+    ],
+)
+def test_held_out_seeds_go_with_held_out_settings(tmp_path: Path, seeds: range, held_out: bool, said: str) -> None:
+    with pytest.raises(IGRError, match=said):
+        generate(tmp_path, seeds, replace(TINY, held_out=held_out), 1, maker=stand_in.make_record)
+
+
+def test_shards_may_lie_at_any_url(tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="only the extra `scale` reads and writes URLs")
+    url = "memory://rendered/test_generating"
+    try:
+        render(url, 0, 6)
+        render(url, 0, 8)
+        render(tmp_path, 0, 8)
+        files = {
+            name.rsplit("/", 1)[-1]: fsspec.filesystem("memory").cat_file(name)
+            for name in fsspec.filesystem("memory").find("/rendered/test_generating")
+        }
+        assert files == tree(tmp_path)
+        assert RecordShards(url).read(4).photos[1].attributes["pose"] == "pose-1"
+    finally:
+        fsspec.filesystem("memory").rm("/rendered", recursive=True)
+
+
+def test_the_fingerprint_sees_the_generator_and_not_what_runs_it() -> None:
+    assert len(shards.fingerprint()) == 16
+    folder = Path(shards.__file__).parent
+    rooms = {path.name for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()} - {"__pycache__"}
+    assert {"people", "garments", "studio", "records.py"} <= rooms - shards.OTHER_ROOMS
+    assert os.path.isdir(folder / "dressing") and "dressing" in shards.OTHER_ROOMS

@@ -1,0 +1,176 @@
+"""Panels of cloth, walls and floors painted as textures, as fine as a picture needs and only where it shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from ..panels import Panel
+from .colours import to_linear
+from .fabrics import Fabric, paint_fabric, worn
+from .grounds import paint_ground
+from .kernels import halve
+from .materials import Cloth, Dress, Ground
+from .noise import noise
+from .prints import Placed, render_print
+from .relief import Tile
+from .sewing import sew
+
+FINEST = 700.0
+"""Most texels a metre of cloth."""
+MARGIN = 0.012
+"""Metres painted around what is seen, for pixels at the rim."""
+LEVELS = 4
+"""Mip levels of a panel's texture."""
+MOST_TEXELS = 600_000
+"""Of one texture; beyond, it is painted coarser."""
+
+SKIRTING = Ground("plain", ((226, 224, 220),) * 3, 1.0, 0.1, 0)
+"""Boards along the foot of walls."""
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Texture:
+    """Colours of a piece of a panel, with mip levels."""
+
+    left: float
+    """u of the left edge, metres."""
+    top: float
+    """v of the upper edge, metres."""
+    scale: float
+    """Texels a metre at the finest level."""
+    texels: np.ndarray
+    """(N, 3) float32 linear, all levels one after the other."""
+    levels: np.ndarray
+    """(L, 3) int64: first texel, height, width of each level."""
+
+
+def pyramid(left: float, top: float, scale: float, pixels: np.ndarray, count: int) -> Texture:
+    """A texture with `count` mip levels of linear pixels (h, w, 3); h and w are multiples of 2 ** (count - 1)."""
+    height, width = pixels.shape[:2]
+    levels = np.empty((count, 3), np.int64)
+    start = 0
+    for level in range(count):
+        levels[level] = start, height >> level, width >> level
+        start += (height >> level) * (width >> level)
+    texels = np.empty((start, 3), np.float32)
+    texels[: height * width] = pixels.reshape(-1, 3)
+    for level in range(1, count):
+        first, rows, columns = levels[level - 1]
+        halve(texels, first, rows, columns, levels[level, 0])
+    return Texture(left, top, scale, texels, levels)
+
+
+@lru_cache(maxsize=64)
+def tile_texture(tile: Tile) -> Texture:
+    """A repeating tile with mip levels down to a single texel."""
+    side = tile.pixels.shape[0]
+    return pyramid(0.0, 0.0, side / tile.size, tile.pixels, side.bit_length())
+
+
+def _lattice(box: Box, scale: float) -> tuple[int, int, int, int]:
+    """First column, first row, columns and rows of whole blocks of texels that cover a box.
+
+    Blocks lie on a fixed lattice, so that every box of a panel gets the same texels.
+    """
+    block = 1 << (LEVELS - 1)
+    left, top = (int(np.floor(b * scale / block)) * block for b in box[:2])
+    right, low = (int(np.ceil(b * scale / block)) * block for b in box[2:])
+    return left, top, max(right - left, block), max(low - top, block)
+
+
+def _grid(box: Box, scale: float) -> tuple[int, int, np.ndarray, np.ndarray]:
+    left, top, columns, rows = _lattice(box, scale)
+    u = ((left + np.arange(columns) + 0.5) / scale).astype(np.float32)[None]
+    v = ((top + np.arange(rows) + 0.5) / scale).astype(np.float32)[:, None]
+    return left, top, u, v
+
+
+def used_box(panel: Panel, seen: Box) -> Box:
+    """The part of a panel that a picture shows, with a margin."""
+    left, top, right, low = seen
+    if panel.kind in ("wall", "floor"):
+        return left - MARGIN, top - MARGIN, right + MARGIN, low + MARGIN
+    room = panel.box
+    return (
+        max(left, room[0]) - MARGIN,
+        max(top, room[1]) - MARGIN,
+        min(right, room[2]) + MARGIN,
+        min(low, room[3]) + MARGIN,
+    )
+
+
+def _affordable(box: Box, scale: float, most: int) -> float:
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return min(scale, float(np.sqrt(most / max(area, 1e-9))))
+
+
+def fabric_of(panel: Panel, cloth: Cloth) -> Fabric:
+    """The fabric that a panel is cut from."""
+    by_role = {"sleeve": cloth.sleeve, "trim": cloth.trim, "rib": cloth.rib}
+    return by_role.get(panel.role, cloth.fabric)
+
+
+def cloth_texture(panel: Panel, cloth: Cloth, seen: Box, pixels_per_metre: float) -> Texture:
+    """Paint the seen part of one panel of cloth: pattern, wear, prints, stitches, buttons."""
+    box = used_box(panel, seen)
+    scale = _affordable(box, min(FINEST, 1.3 * pixels_per_metre), MOST_TEXELS)
+    left, top, u, v = _grid(box, scale)
+    fabric = fabric_of(panel, cloth)
+    colours = paint_fabric(fabric, u, v, 1 / scale)
+    if fabric.fade > 0 and panel.role in ("body", "leg", "skirt", "sleeve"):
+        middle = 0.5 * (panel.box[0] + panel.box[2]) if panel.role in ("leg", "sleeve") else 0.0
+        first = panel.span[0] if panel.span else panel.box[1]
+        worn(colours, fabric, u, v, middle, first)
+    for placed in cloth.prints:
+        if placed.panel == panel.name:
+            _stamp(colours, placed, left, top, scale)
+    sew(colours, panel, cloth, left, top, scale)
+    return pyramid(left / scale, top / scale, scale, to_linear(colours), LEVELS)
+
+
+def _stamp(colours: np.ndarray, placed: Placed, left: int, top: int, scale: float) -> None:
+    """Lay a print on the colours (h, w, 3) of a texture whose first texel is (left, top)."""
+    picture = render_print(placed, scale)
+    height, width = picture.shape[:2]
+    x = round(placed.centre[0] * scale - width / 2) - left
+    y = round(placed.centre[1] * scale - height / 2) - top
+    x0, y0 = max(x, 0), max(y, 0)
+    x1, y1 = min(x + width, colours.shape[1]), min(y + height, colours.shape[0])
+    if x0 >= x1 or y0 >= y1:
+        return
+    part = picture[y0 - y : y1 - y, x0 - x : x1 - x]
+    cover = part[..., 3:] * np.float32(1 - 0.03)
+    if placed.wear > 0:
+        u = ((np.arange(x0, x1) + left + 0.5) / scale)[None]
+        v = ((np.arange(y0, y1) + top + 0.5) / scale)[:, None]
+        cracks = np.abs(noise(placed.art.seed, u, v, 0.006)) * (1.2 + noise(placed.art.seed + 1, u, v, 0.03))
+        cover = cover * np.clip(cracks / (placed.wear * 0.5) * 0.5 + 0.3, 0, 1)[..., None]
+    target = colours[y0:y1, x0:x1]
+    target += cover * (part[..., :3] - target)
+
+
+def ground_of(panel: Panel, dress: Dress) -> Ground:
+    """What a wall or floor is made of; skirting boards are painted, and what is far away is a blur."""
+    if panel.kind == "floor":
+        return dress.floor
+    if panel.name == "skirting":
+        return SKIRTING
+    if panel.name == "backdrop":
+        return replace(dress.wall, material="street")
+    return dress.wall
+
+
+def ground_texture(panel: Panel, ground: Ground, seen: Box, pixels_per_metre: float) -> Texture:
+    """Paint the seen part of a wall or floor, without its tile."""
+    box = used_box(panel, seen)
+    smooth = ground.material in ("plain", "gradient", "paper", "street", "carpet")
+    scale = _affordable(box, min(100.0, (0.12 if smooth else 0.3) * pixels_per_metre), 40_000)
+    left, top, u, v = _grid(box, scale)
+    height = panel.box[3] - panel.box[1]
+    colours = paint_ground(ground.material, ground.colours, ground.seed, u, v, height)
+    return pyramid(left / scale, top / scale, scale, to_linear(colours), LEVELS)

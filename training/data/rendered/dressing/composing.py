@@ -1,0 +1,169 @@
+"""The picture of a view: every surface gets its colours, and what is known about light becomes a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from igr_core.errors import IGRError
+
+from ..panels import Panel
+from ..surfaces import CLOTH as CLOTH_KINDS
+from ..views import SUBSAMPLES, Label, View
+from . import kernels
+from .atlas import Texture, cloth_texture, fabric_of, ground_of, ground_texture, tile_texture
+from .colours import linear_rgb, luminance
+from .grounds import ground_tile
+from .materials import Coat, Dress
+from .relief import weave_tile
+from .skin import skin_tile
+
+CONTRAST = {"satin": 0.35, "leather": 0.3, "fleece": -0.12, "knit": -0.08, "chunky": -0.08, "boucle": -0.1}
+"""How much stronger (> 0) or weaker a weave's shades are than those of a matt surface."""
+
+COLUMNS = 13
+"""Of the kernel's table."""
+
+
+@dataclass
+class _Palette:
+    """What the kernel looks up, while it is gathered."""
+
+    table: np.ndarray
+    textures: list[Texture]
+    colours: list[np.ndarray]
+
+    def texture(self, texture: Texture) -> int:
+        """Number of a texture."""
+        for number, known in enumerate(self.textures):
+            if known is texture:
+                return number
+        self.textures.append(texture)
+        return len(self.textures) - 1
+
+    def paints(self, colours: Sequence[tuple[int, int, int]]) -> int:
+        """Number of the first of some colours."""
+        self.colours.extend(linear_rgb(colour) for colour in colours)
+        return len(self.colours) - len(colours)
+
+
+def compose(view: View, panels: Sequence[Panel], dress: Dress, background: np.ndarray | None = None) -> np.ndarray:
+    """Dress a view: linear light (h, w, 3) float32, about 1 for white in good light.
+
+    panels: all panels that the view's labels number. background: linear (h, w, 3) where nothing is; white if None.
+    Raises IGRError if the buffers do not fit together or a label's panel is missing.
+    """
+    _check(view, panels)
+    height, width = view.light.shape[:2]
+    centres = np.ascontiguousarray(view.labels[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES])
+    uv = np.ascontiguousarray(view.uv, np.float32)
+    palette = _palette(view, panels, dress, kernels.used_boxes(centres, uv, len(view.table)))
+    out = np.ones((height, width, 3), np.float32)
+    if background is not None:
+        out[:] = background
+    light, gloss, paint = (np.ascontiguousarray(a, np.float32) for a in (view.light, view.gloss, view.paint))
+    pool, textures, levels = _pooled(palette.textures)
+    colours = np.array(palette.colours or [np.ones(3)], np.float32)
+    labels = np.ascontiguousarray(view.labels)
+    buffers = (labels, centres, uv, light, gloss, paint, float(view.pixels_per_metre))
+    kernels.shade(out, *buffers, pool, textures, levels, palette.table, colours)
+    return out
+
+
+def _check(view: View, panels: Sequence[Panel]) -> None:
+    height, width = view.light.shape[:2]
+    if view.labels.shape != (height * SUBSAMPLES, width * SUBSAMPLES) or view.uv.shape[:2] != (height, width):
+        raise IGRError("The view's buffers differ in size: make it again with this version's studio.")
+    if len(view.table) > 255 or any(label.panel >= len(panels) for label in view.table):
+        raise IGRError("The view's labels name panels that are missing: pass the panels stored with it.")
+
+
+def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarray) -> _Palette:
+    """Textures and colours of every label that is seen; boxes (N, 4) as of kernels.used_boxes."""
+    palette = _Palette(np.zeros((256, COLUMNS)), [], [])
+    palette.table[:, 0] = kernels.NOTHING
+    palette.table[:, 1:3] = -1
+    atlas = _atlas(view, panels, dress, boxes)
+    for number, label in enumerate(view.table):
+        row = palette.table[number]
+        if label.panel >= 0:
+            if label.panel in atlas:
+                _woven(row, palette, label, panels[label.panel], dress, atlas[label.panel])
+        elif label.kind in CLOTH_KINDS or label.kind in ("wall", "floor"):
+            raise IGRError(f"A label of kind {label.kind} has no panel: make the view again with panels for it.")
+        else:
+            _painted(row, palette, label, dress)
+    return palette
+
+
+def _atlas(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarray) -> dict[int, Texture]:
+    """The texture of every panel that is seen, inside and outside together."""
+    seen: dict[int, np.ndarray] = {}
+    for label, box in zip(view.table, boxes, strict=True):
+        if label.panel < 0 or box[2] < box[0]:
+            continue
+        known = seen.get(label.panel, box)
+        seen[label.panel] = np.concatenate([np.minimum(known[:2], box[:2]), np.maximum(known[2:], box[2:])])
+    atlas = {}
+    for number, box in seen.items():
+        panel, edges = panels[number], tuple(float(b) for b in box)
+        if panel.kind in CLOTH_KINDS:
+            atlas[number] = cloth_texture(panel, getattr(dress, panel.kind), edges, view.pixels_per_metre)
+        else:
+            atlas[number] = ground_texture(panel, ground_of(panel, dress), edges, view.pixels_per_metre)
+    return atlas
+
+
+def _woven(row: np.ndarray, palette: _Palette, label: Label, panel: Panel, dress: Dress, texture: Texture) -> None:
+    """The kernel's row of a label with a panel."""
+    row[0], row[1] = kernels.CLOTH, palette.texture(texture)
+    if panel.kind in CLOTH_KINDS:
+        cloth = getattr(dress, panel.kind)
+        fabric = fabric_of(panel, cloth)
+        tile, gloss = weave_tile(fabric.weave), fabric.gloss
+        row[9] = CONTRAST.get(fabric.weave, 0.0)
+        if label.inside or panel.role == "lining":
+            row[4], row[5:8], gloss = 0.75, linear_rgb(cloth.inside), 0.3 * gloss
+    else:
+        ground = ground_of(panel, dress)
+        tile, gloss = ground_tile(ground.material, ground.colours, ground.size), ground.gloss
+    if tile is not None:
+        row[2], row[3] = palette.texture(tile_texture(tile)), 1.0
+    row[10:13] = gloss
+
+
+def _painted(row: np.ndarray, palette: _Palette, label: Label, dress: Dress) -> None:
+    """The kernel's row of a label without a panel."""
+    skin = dress.skin
+    if label.kind == "skin":
+        row[0], row[8] = kernels.SKIN, palette.paints((skin.tone, skin.lips, skin.brow, skin.nail))
+        row[2] = palette.texture(tile_texture(skin_tile(round(skin.freckles, 1))))
+        row[10:13] = skin.gloss
+    elif label.kind == "hair":
+        row[0], row[8] = kernels.HAIR, palette.paints((skin.hair,))
+        sheen = linear_rgb(skin.hair)
+        row[10:13] = 0.35 * (0.3 + 0.7 * sheen / max(float(luminance(sheen)), 0.02)).clip(0.1, 1.6)
+    elif label.kind == "eye":
+        row[0], row[8] = kernels.EYE, palette.paints(((226, 218, 212), skin.iris, (14, 12, 12)))
+        row[10:13] = 1.0
+    else:
+        coat: Coat = getattr(dress, label.kind)
+        row[0], row[8] = kernels.PAINTED, palette.paints((coat.main, coat.second, coat.metal))
+        row[10:13] = coat.gloss
+
+
+def _pooled(textures: list[Texture]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All texels (N, 3) in one array, textures (T, 4) and levels (T, L, 3) as kernels.shade takes them."""
+    if not textures:
+        return np.ones((1, 3), np.float32), np.zeros((1, 4)), np.zeros((1, 1, 3), np.int64)
+    most = max(len(texture.levels) for texture in textures)
+    table, levels = np.zeros((len(textures), 4)), np.zeros((len(textures), most, 3), np.int64)
+    start = 0
+    for number, texture in enumerate(textures):
+        table[number] = texture.left, texture.top, texture.scale, len(texture.levels) - 1
+        levels[number, : len(texture.levels)] = texture.levels
+        levels[number, :, 0] += start
+        start += len(texture.texels)
+    return np.concatenate([texture.texels for texture in textures]), table, levels

@@ -1,0 +1,108 @@
+"""What a scene is dressed with: cloths, skin, hair, shoes, walls and floors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from training.data.synthetic.palette import Rgb
+
+from .fabrics import Fabric
+from .prints import Placed
+
+
+@dataclass(frozen=True)
+class Cloth:
+    """Everything painted on one garment."""
+
+    fabric: Fabric
+    """Of body, legs and skirt."""
+    sleeve: Fabric
+    """Of the sleeves."""
+    trim: Fabric
+    """Of collar, cuffs, waistband, placket and pockets."""
+    rib: Fabric
+    """Of knitted edges."""
+    inside: Rgb
+    """Colour of the cloth's back."""
+    stitch: Rgb
+    """Colour of the thread."""
+    stitching: float
+    """How much the thread shows, 0..1."""
+    button: Rgb
+    """Colour of the buttons."""
+    prints: tuple[Placed, ...] = ()
+    """Prints by panel."""
+
+
+@dataclass(frozen=True)
+class Skin:
+    """Colours of a person."""
+
+    tone: Rgb
+    """Lit skin."""
+    lips: Rgb
+    """Mouth."""
+    brow: Rgb
+    """Brows and lashes."""
+    nail: Rgb
+    """Finger nails."""
+    iris: Rgb
+    """Eyes."""
+    hair: Rgb
+    """A bright strand of the hair."""
+    gloss: float
+    """How much the skin shines, 0..1."""
+    freckles: float
+    """How much the skin's brightness varies, 0..1."""
+
+
+@dataclass(frozen=True)
+class Coat:
+    """Colours of a shoe or a bag."""
+
+    main: Rgb
+    """Upper, or outside."""
+    second: Rgb
+    """Sole, or lining."""
+    metal: Rgb
+    """Buckles and eyelets."""
+    gloss: float
+    """How much it shines, 0..1."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A wall or a floor."""
+
+    material: str
+    """One of grounds.WALLS or grounds.FLOORS."""
+    colours: tuple[Rgb, Rgb, Rgb]
+    """Main colour, second colour, and of joints."""
+    size: float
+    """Of a brick, plank or tile, as a share of its usual size."""
+    gloss: float
+    """How much it shines, 0..1."""
+    seed: int
+    """Of its stains and patches."""
+
+
+@dataclass(frozen=True)
+class Dress:
+    """All colours and patterns of one garment, its wearer and the set."""
+
+    garment: Cloth
+    """The garment that is restored."""
+    other_1: Cloth
+    """The garment worn with it."""
+    other_2: Cloth
+    """A third one."""
+    skin: Skin
+    """Skin, eyes and hair."""
+    shoe: Coat
+    """Shoes."""
+    bag: Coat
+    """A bag, where one is carried."""
+    wall: Ground
+    """Walls of the set."""
+    floor: Ground
+    """Floor of the set."""

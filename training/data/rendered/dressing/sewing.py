@@ -1,0 +1,124 @@
+"""What is sewn onto a panel: stitches, seams, folds, buttons."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..panels import Line, Panel
+from .kernels import stroke
+from .materials import Cloth
+
+HEM = 0.021
+"""Metres from an edge to the stitches that hold its hem."""
+THREAD = 0.0006
+"""Half the width of a thread, metres."""
+STITCH, GAP = 0.0028, 0.0013
+"""Length of a stitch, and of the gap to the next one, metres."""
+
+OFFSETS: dict[str, tuple[float, ...]] = {
+    "hem": (HEM, HEM + 0.005),
+    "cuff": (HEM * 0.8, HEM * 0.8 + 0.005),
+    "neck": (0.005,),
+    "armhole": (0.004,),
+    "placket": (0.004,),
+    "waist": (0.003,),
+    "fly": (0.0, 0.006),
+    "pocket": (0.002, 0.008),
+    "yoke": (0.002, 0.008),
+}
+"""Distances of the rows of stitches from a line, towards the panel's middle, metres."""
+SEAMS: dict[str, float] = {
+    "armhole": 0.42,
+    "seam": 0.42,
+    "placket": 0.5,
+    "waist": 0.45,
+    "pocket": 0.5,
+    "yoke": 0.4,
+    "hem": 0.25,
+    "cuff": 0.25,
+    "neck": 0.3,
+}
+"""How much darker the cloth is in the crease along a line."""
+
+
+def sew(colours: np.ndarray, panel: Panel, cloth: Cloth, left: int, top: int, scale: float) -> None:
+    """Draw a panel's lines and buttons onto colours (h, w, 3), sRGB 0..255, whose first texel is (left, top)."""
+    height, width = colours.shape[:2]
+    crease, light, thread = (np.zeros((height, width), np.float32) for _ in range(3))
+    for line in panel.lines:
+        points = line.points.astype(np.float64) * scale - (left, top)
+        reach = 0.04 * scale
+        low, high = points.min(0), points.max(0)
+        if (high < -reach).any() or low[0] > width + reach or low[1] > height + reach:
+            continue
+        _draw_line(line, points, _normals(line.points, panel), cloth, scale, crease, light, thread)
+    if panel.lines:
+        colours *= 1 - crease[..., None]
+        colours += light[..., None] * (np.float32(255) - colours)
+        ink = np.array(cloth.stitch, np.float32)
+        colours += (thread * np.float32(cloth.stitching))[..., None] * (ink - colours)
+    for u, v, radius in panel.buttons:
+        _button(colours, u * scale - left, v * scale - top, radius * scale, cloth)
+
+
+def _normals(points: np.ndarray, panel: Panel) -> np.ndarray:
+    """Unit vectors across a line (N, 2), on the side of the panel's middle."""
+    along = np.gradient(points.astype(np.float64), axis=0)
+    across = np.stack([-along[:, 1], along[:, 0]], 1)
+    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
+    middle = np.array([panel.box[0] + panel.box[2], panel.box[1] + panel.box[3]]) / 2
+    towards = ((middle - points) * across).sum(1).mean()
+    return across if towards >= 0 else -across
+
+
+def _draw_line(
+    line: Line,
+    points: np.ndarray,
+    normals: np.ndarray,
+    cloth: Cloth,
+    scale: float,
+    crease: np.ndarray,
+    light: np.ndarray,
+    thread: np.ndarray,
+) -> None:
+    depth = SEAMS.get(line.role, 0.0)
+    if line.role == "pleat":
+        for step, share in ((0.0, 0.38), (0.004, 0.22), (0.009, 0.1)):
+            _shade(crease, points + normals * step * scale, max(0.003 * scale, 0.5), share)
+        return
+    if depth:
+        _shade(crease, points, max(0.0011 * scale, 0.3), depth)
+        _shade(light, points + normals * 0.0026 * scale, max(0.0014 * scale, 0.3), 0.09)
+    for offset in OFFSETS.get(line.role, ()):
+        stroke(thread, points + normals * offset * scale, max(THREAD * scale, 0.25), STITCH * scale, GAP * scale)
+
+
+def _shade(target: np.ndarray, points: np.ndarray, half: float, share: float) -> None:
+    """Raise target (h, w) to `share` along a line."""
+    low = np.floor(points.min(0) - half - 2).astype(int).clip(0)
+    high = np.ceil(points.max(0) + half + 2).astype(int)
+    part = target[low[1] : high[1], low[0] : high[0]]
+    if part.size == 0:
+        return
+    cover = np.zeros_like(part)
+    stroke(cover, points - low, half, 1.0, 0.0)
+    np.maximum(part, cover * np.float32(share), out=part)
+
+
+def _button(colours: np.ndarray, x: float, y: float, radius: float, cloth: Cloth) -> None:
+    """A disc with a rim, four holes, and a shadow below it."""
+    reach = int(radius * 1.6) + 2
+    x0, y0 = max(int(x) - reach, 0), max(int(y) - reach, 0)
+    part = colours[y0 : int(y) + reach + 1, x0 : int(x) + reach + 1]
+    if part.size == 0 or x < -reach or y < -reach:
+        return
+    dx = np.arange(part.shape[1]) + x0 + 0.5 - x
+    dy = (np.arange(part.shape[0]) + y0 + 0.5 - y)[:, None]
+    r = np.hypot(dx, dy)
+    shadow = np.clip(radius * 1.25 + 0.5 - np.hypot(dx, dy - 0.2 * radius), 0, 1)
+    part *= (1 - 0.35 * shadow)[..., None].astype(np.float32)
+    cover = np.clip(radius + 0.5 - r, 0, 1)[..., None]
+    bright = 0.94 + 0.1 * np.clip(-(dx + dy) / radius, -1, 1) * (r > 0.7 * radius) - 0.08 * (r < 0.7 * radius)
+    holes = np.clip(0.13 * radius + 0.5 - np.hypot(np.abs(dx) - 0.25 * radius, np.abs(dy) - 0.25 * radius), 0, 1)
+    bright = bright * (1 - 0.6 * holes * min(radius / 3, 1))
+    part += (cover * (bright[..., None] * np.array(cloth.button) - part)).astype(np.float32)

@@ -1,0 +1,258 @@
+"""Operations on triangle meshes that keep every new vertex a linear combination of the old ones.
+
+Each operation that makes vertices returns its combination as a sparse matrix, so that whatever is known at the
+vertices (positions on any body, skin weights, ease) follows by one product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+
+@dataclass(frozen=True)
+class Split:
+    """A mesh cut along an isoline."""
+
+    faces: np.ndarray
+    """(F', 3) int32."""
+    combine: sparse.csr_matrix
+    """(V', V): the new vertices from the old ones."""
+    parent: np.ndarray
+    """(F',) the face that each face was a part of."""
+    positive: np.ndarray
+    """(F',) bool: which side of the isoline the face lies on."""
+    marks: np.ndarray
+    """(V',) int64: bits of the isolines that the vertex lies on."""
+
+
+def triangles_of(quads: np.ndarray) -> np.ndarray:
+    """Two triangles for each quad; (Q, 4) to (2 Q, 3) int32."""
+    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
+
+
+def edges_of(faces: np.ndarray) -> np.ndarray:
+    """Each edge once, with its lower vertex first; (E, 2)."""
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    return np.unique(edges, axis=0)
+
+
+def opposites_of(faces: np.ndarray) -> np.ndarray:
+    """The two vertices that face each other across every inner edge; (B, 2)."""
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    across = np.concatenate([faces[:, 2], faces[:, 0], faces[:, 1]])
+    order = np.lexsort((edges[:, 1], edges[:, 0]))
+    edges, across = edges[order], across[order]
+    same = (edges[1:] == edges[:-1]).all(axis=1)
+    return np.stack([across[:-1][same], across[1:][same]], axis=1)
+
+
+def averaging(faces: np.ndarray, count: int) -> sparse.csr_matrix:
+    """Matrix (count, count) that replaces each vertex by the mean of its neighbours; vertices without any stay.
+
+    Vertices on an open edge only listen to their neighbours on that edge, so that hems stay smooth and do not shrink.
+    """
+    edges = edges_of(faces)
+    rim = boundary_edges(faces)
+    on_rim = np.zeros(count, bool)
+    on_rim[rim.ravel()] = True
+    keep = ~on_rim[edges]  # (E, 2): who listens across this edge
+    rows = np.concatenate([edges[keep[:, 0], 0], edges[keep[:, 1], 1], rim[:, 0], rim[:, 1]])
+    columns = np.concatenate([edges[keep[:, 0], 1], edges[keep[:, 1], 0], rim[:, 1], rim[:, 0]])
+    alone = np.setdiff1d(np.arange(count), rows)
+    rows, columns = np.concatenate([rows, alone]), np.concatenate([columns, alone])
+    matrix = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(count, count))
+    return (sparse.diags(1.0 / np.asarray(matrix.sum(axis=1)).ravel()) @ matrix).tocsr()
+
+
+def smoothing(faces: np.ndarray, count: int, strength: float, times: int) -> sparse.csr_matrix:
+    """Matrix (count, count) of repeated Laplacian smoothing."""
+    step = (1 - strength) * sparse.identity(count, format="csr") + strength * averaging(faces, count)
+    result = step
+    for _ in range(times - 1):
+        result = step @ result
+    return result.tocsr()
+
+
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals, each the area-weighted mean of the faces around; (V, 3)."""
+    corners = vertices[faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    total = np.zeros_like(vertices)
+    for axis in range(3):
+        for corner in range(3):
+            total[:, axis] += np.bincount(faces[:, corner], normals[:, axis], len(vertices))
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+
+
+def subdivide_quads(quads: np.ndarray, count: int) -> tuple[np.ndarray, sparse.csr_matrix]:
+    """Four quads for each, with new vertices at edges and centres; returns (4 Q, 4) and the matrix (V', count)."""
+    sides = np.concatenate([quads[:, [0, 1]], quads[:, [1, 2]], quads[:, [2, 3]], quads[:, [3, 0]]])
+    edges, number = np.unique(np.sort(sides, axis=1), axis=0, return_inverse=True)
+    number = number.reshape(4, -1) + count
+    centre = count + len(edges) + np.arange(len(quads))
+    parts = [np.stack([quads[:, k], number[k], centre, number[k - 1]], axis=1) for k in range(4)]
+    combine = sparse.vstack([sparse.identity(count), _means(edges, count), _means(quads, count)], format="csr")
+    return np.concatenate(parts), combine
+
+
+def upsample(faces: np.ndarray, count: int) -> tuple[np.ndarray, sparse.csr_matrix]:
+    """Four triangles for each, cut at the middle of the edges; face 4 f + k lies in face f.
+
+    Corner k of the parent belongs to part k; part 3 is the middle. Returns (4 F, 3) and the matrix (V', count).
+    """
+    edges = edges_of(faces)
+    key = edges[:, 0].astype(np.int64) * count + edges[:, 1]
+
+    def middle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return count + np.searchsorted(key, np.minimum(a, b).astype(np.int64) * count + np.maximum(a, b))
+
+    a, b, c = faces.T
+    ab, bc, ca = middle(a, b), middle(b, c), middle(c, a)
+    parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (bc, ca, ab)]
+    fine = np.stack([np.stack(part, axis=1) for part in parts], axis=1).reshape(-1, 3)
+    return fine.astype(np.int32), sparse.vstack([sparse.identity(count), _means(edges, count)], format="csr")
+
+
+def upsample_corners(values: np.ndarray) -> np.ndarray:
+    """Per-corner values of the faces that `upsample` makes; (F, 3, C) to (4 F, 3, C)."""
+    a, b, c = values[:, 0], values[:, 1], values[:, 2]
+    ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
+    parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (bc, ca, ab)]
+    fine = np.stack([np.stack(part, axis=1) for part in parts], axis=1)
+    return fine.reshape(-1, 3, values.shape[-1])
+
+
+def split(
+    vertices: np.ndarray, faces: np.ndarray, field: np.ndarray, marks: np.ndarray, bit: int, snap: float = 0.35
+) -> Split:
+    """Cut a mesh along the zero of a field known at its vertices.
+
+    Vertices near the isoline are moved onto it, so that no slivers appear; one that already lies on other isolines
+    only moves along them. Other crossing triangles are cut in two or three.
+
+    Args:
+        vertices: (V, 3), only used to choose the shorter diagonal.
+        faces: (F, 3).
+        field: (V,) positive on one side.
+        marks: (V,) int64 bits of the isolines that the vertices lie on.
+        bit: number of this isoline's own bit.
+        snap: share of an edge within which its end is moved.
+    """
+    combine, value, marks = _snapped(faces, field.astype(float), marks.copy(), snap)
+    marks[value == 0] |= 1 << bit
+    sign = np.sign(value[faces]).astype(int)
+    crossing = (sign.min(axis=1) < 0) & (sign.max(axis=1) > 0)
+    parents, pieces = list(np.flatnonzero(~crossing)), list(faces[~crossing].tolist())
+    cuts: dict[tuple[int, int], int] = {}
+    count = len(vertices)
+
+    def at(a: int, b: int) -> int:
+        return cuts.setdefault((min(a, b), max(a, b)), count + len(cuts))
+
+    for face in np.flatnonzero(crossing):
+        new = _pieces(faces[face].tolist(), sign[face].tolist(), at, vertices)
+        pieces.extend(new)
+        parents.extend([face] * len(new))
+    if cuts:
+        ends = np.array(list(cuts))
+        share = value[ends[:, 0]] / (value[ends[:, 0]] - value[ends[:, 1]])
+        rows = np.repeat(np.arange(len(ends)), 2)
+        weights = np.stack([1 - share, share], axis=1).ravel()
+        added = sparse.csr_matrix((weights, (rows, ends.ravel())), shape=(len(ends), count))
+        marks = np.concatenate([marks, (marks[ends[:, 0]] & marks[ends[:, 1]]) | (1 << bit)])
+        value = np.concatenate([value, np.zeros(len(ends))])
+        combine = sparse.vstack([combine, added @ combine], format="csr")
+    result, parent = np.array(pieces, np.int32).reshape(-1, 3), np.array(parents)
+    inner = value[result].sum(axis=1)
+    flat = (value[result] == 0).all(axis=1)
+    inner[flat] = field[faces[parent[flat]]].sum(axis=1)
+    return Split(result, combine.tocsr(), parent, inner > 0, marks)
+
+
+def compact(faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Number the used vertices anew; returns faces and the old numbers of the kept vertices."""
+    used, faces_new = np.unique(faces, return_inverse=True)
+    return faces_new.reshape(faces.shape).astype(np.int32), used
+
+
+def largest_part(faces: np.ndarray, count: int) -> np.ndarray:
+    """Which faces belong to the connected part with most faces; (F,) bool."""
+    edges = edges_of(faces)
+    graph = sparse.csr_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    label = connected_components(graph, directed=False)[1][faces[:, 0]]
+    return label == np.bincount(label).argmax()
+
+
+def boundary_edges(faces: np.ndarray) -> np.ndarray:
+    """Edges of a single face, directed as in that face; (E, 2)."""
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    _, inverse, number = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True, return_counts=True)
+    return edges[number[inverse.ravel()] == 1]
+
+
+def boundary_loops(faces: np.ndarray) -> list[np.ndarray]:
+    """Open edges as closed chains of vertex numbers, each in the direction of its faces, longest first."""
+    following = {int(a): int(b) for a, b in boundary_edges(faces)}
+    loops = []
+    while following:
+        start = next(iter(following))
+        loop, vertex = [start], following.pop(start)
+        while vertex in following:
+            loop.append(vertex)
+            vertex = following.pop(vertex)
+        loops.append(np.array(loop))
+    return sorted(loops, key=len, reverse=True)
+
+
+def strip_faces(first: np.ndarray, second: np.ndarray, closed: bool = True) -> np.ndarray:
+    """Faces between two chains of equal length that continue the mesh beyond the first; (2 n, 3)."""
+    a, b = first, second
+    a_next, b_next = np.roll(a, -1), np.roll(b, -1)
+    if not closed:
+        a, b, a_next, b_next = a[:-1], b[:-1], a_next[:-1], b_next[:-1]
+    pairs = np.stack([np.stack([a_next, a, b], axis=1), np.stack([a_next, b, b_next], axis=1)], axis=1)
+    return pairs.reshape(-1, 3).astype(np.int32)
+
+
+def _means(groups: np.ndarray, count: int) -> sparse.csr_matrix:
+    rows = np.repeat(np.arange(len(groups)), groups.shape[1])
+    weights = np.full(groups.size, 1.0 / groups.shape[1])
+    return sparse.csr_matrix((weights, (rows, groups.ravel())), shape=(len(groups), count))
+
+
+def _snapped(faces, field, marks, snap):
+    """Move vertices near the zero onto it; returns the matrix, the field there and the marks."""
+    edges = edges_of(faces)
+    edges = edges[field[edges[:, 0]] * field[edges[:, 1]] < 0]
+    share = field[edges[:, 0]] / (field[edges[:, 0]] - field[edges[:, 1]])
+    mover = np.concatenate([edges[:, 0], edges[:, 1]])
+    target = np.concatenate([edges[:, 1], edges[:, 0]])
+    way = np.concatenate([share, 1 - share])
+    fits = (way < snap) & ((marks[mover] & ~marks[target]) == 0)
+    order = np.lexsort((way[fits], mover[fits]))
+    mover, target, way = mover[fits][order], target[fits][order], way[fits][order]
+    mover, first = np.unique(mover, return_index=True)
+    target, way = target[first], way[first]
+    stays = np.ones(len(field))
+    stays[mover] = 1 - way
+    moved = sparse.csr_matrix((way, (mover, target)), shape=(len(field), len(field)))
+    value = field.copy()
+    value[mover] = 0
+    return (sparse.diags(stays) + moved).tocsr(), value, marks
+
+
+def _pieces(face, sign, at, vertices):
+    """Parts of one triangle that the isoline crosses."""
+    if 0 in sign:
+        i = sign.index(0)
+        corner, after, before = face[i], face[(i + 1) % 3], face[(i + 2) % 3]
+        cut = at(after, before)
+        return [[corner, after, cut], [corner, cut, before]]
+    lone = sign.index(1) if sign.count(1) == 1 else sign.index(-1)
+    a, b, c = face[lone], face[(lone + 1) % 3], face[(lone + 2) % 3]
+    ab, ca = at(a, b), at(a, c)
+    return [[a, ab, ca], [ab, b, ca], [b, c, ca]]

@@ -1,0 +1,95 @@
+"""A workpiece on the tailor's table: part of the suit that is clipped, divided and lengthened."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from .figures import Figure, suit
+from .meshes import boundary_loops, compact, largest_part, split, strip_faces
+
+
+class Pattern:
+    """Faces cut out of a figure's suit, with a name for each part of them.
+
+    Every vertex is a combination of the suit's points (`basis`), and hangs `fall` metres below there.
+    """
+
+    def __init__(self, figure: Figure) -> None:
+        shared = suit()
+        self.figure = figure
+        self.faces = shared.faces
+        self.basis = sparse.identity(len(figure.points), format="csr")
+        self.marks = np.zeros(len(figure.points), np.int64)
+        self.fall = np.zeros(len(figure.points))
+        self.tags: dict[str, np.ndarray] = {}
+        self._bits = 0
+
+    @property
+    def points(self) -> np.ndarray:
+        """(V, 3) on the figure's skin."""
+        return self.basis @ self.figure.points
+
+    @property
+    def arms(self) -> np.ndarray:
+        """(V, 2) shares of the left and right arm."""
+        return self.basis @ suit().arms
+
+    @property
+    def legs(self) -> np.ndarray:
+        """(V, 2) shares of the left and right leg."""
+        return self.basis @ suit().legs
+
+    def divide(self, name: str, field: np.ndarray) -> None:
+        """Cut along the zero of a field and call the positive side by a name."""
+        result = split(self.points, self.faces, field, self.marks, self._bits)
+        self._bits += 1
+        self.faces, self.marks = result.faces, result.marks
+        self.basis = (result.combine @ self.basis).tocsr()
+        self.fall = result.combine @ self.fall
+        self.tags = {key: value[result.parent] for key, value in self.tags.items()}
+        self.tags[name] = result.positive
+
+    def clip(self, field: np.ndarray) -> None:
+        """Keep the positive side of a field."""
+        self.divide("_kept", field)
+        self._keep(self.tags.pop("_kept"))
+
+    def keep_largest(self) -> None:
+        """Drop loose scraps."""
+        self._keep(largest_part(self.faces, len(self.marks)))
+
+    def lengthen(self, loop: np.ndarray, falls: list[np.ndarray], closed: bool = True) -> None:
+        """Continue an open edge of L vertices downwards by rings at the given falls, each (L,) metres."""
+        owner = self._owners(loop, closed)
+        previous = loop
+        for fall in falls:
+            ring = len(self.marks) + np.arange(len(loop))
+            self.basis = sparse.vstack([self.basis, self.basis[loop]], format="csr")
+            self.marks = np.concatenate([self.marks, self.marks[loop]])
+            self.fall = np.concatenate([self.fall, fall])
+            self.faces = np.concatenate([self.faces, strip_faces(previous, ring, closed)])
+            self.tags = {key: np.concatenate([value, np.repeat(value[owner], 2)]) for key, value in self.tags.items()}
+            previous = ring
+
+    def loops(self) -> list[np.ndarray]:
+        """Open edges, longest first."""
+        return [loop for loop in boundary_loops(self.faces) if len(loop) > 6]
+
+    def _owners(self, loop: np.ndarray, closed: bool) -> np.ndarray:
+        """For each edge of a chain, the face that has it."""
+        following = dict(zip(loop.tolist(), np.roll(loop, -1).tolist(), strict=True))
+        if not closed:
+            del following[int(loop[-1])]
+        found = {}
+        for number, (a, b, c) in enumerate(self.faces.tolist()):
+            for first, second in ((a, b), (b, c), (c, a)):
+                if following.get(first) == second:
+                    found[first] = number
+        return np.array([found[vertex] for vertex in following])
+
+    def _keep(self, chosen: np.ndarray) -> None:
+        faces, used = compact(self.faces[chosen], len(self.marks))
+        self.faces = faces
+        self.basis, self.marks, self.fall = self.basis[used], self.marks[used], self.fall[used]
+        self.tags = {key: value[chosen] for key, value in self.tags.items()}

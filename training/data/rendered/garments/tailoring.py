@@ -1,0 +1,201 @@
+"""Cutting and sewing: from a cut to a garment that any body can wear."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from ..people.body import TEMPLATE_SHAPES, make_body
+from .cuts import Cut
+from .fields import (
+    armhole_field,
+    height_of,
+    hem_field,
+    neck_field,
+    opening_field,
+    side_field,
+    sleeve_field,
+    waist_field,
+)
+from .figures import SIDES, Figure, make_figure, smoothstep, suit
+from .fitting import ease_of, fit
+from .garment import Garment
+from .laying import lay
+from .meshes import boundary_edges, smoothing, upsample, upsample_corners, vertex_normals
+from .pattern import Pattern
+from .trims import make_trims
+
+HIP_CUT = 0.07
+"""Skirts and long tops leave the body so far above the crotch, metres."""
+
+RING = 0.016
+"""Distance between the rings of a skirt, metres."""
+
+
+@lru_cache(maxsize=2)
+def template_figure(sex: str) -> Figure:
+    """The average body that garments are cut on."""
+    return make_figure(make_body(TEMPLATE_SHAPES[sex]))
+
+
+def tailor(cut: Cut) -> Garment:
+    """Make a garment from its cut: faces, panels, uv and weights, once for all bodies."""
+    figure = template_figure(cut.sex)
+    pattern = Pattern(figure)
+    pattern.divide("back", side_field(pattern.points, pattern.arms, figure))
+    if cut.top:
+        _cut_top(pattern, cut, figure)
+    else:
+        _cut_waist(pattern, cut, figure)
+    _cut_below(pattern, cut, figure)
+    pattern.keep_largest()
+    _lengthen(pattern, cut, figure)
+    return _sewn(pattern, cut, figure)
+
+
+def _cut_top(pattern: Pattern, cut: Cut, figure: Figure) -> None:
+    """Neck, front opening, armholes and sleeves."""
+    pattern.clip(neck_field(pattern.points, cut, figure))
+    if cut.neck_band > 0 and cut.neckline != "high":
+        pattern.divide("neck_body", neck_field(pattern.points, cut, figure) - cut.neck_band)
+    if cut.front == "open":
+        pattern.clip(opening_field(pattern.points, cut, figure))
+    for side, name in enumerate(SIDES):
+        field = armhole_field(pattern.points, pattern.arms, figure, side, cut.drop)
+        if cut.sleeve == "none":
+            pattern.clip(-field)
+            continue
+        pattern.divide(f"sleeve_{name}", field)
+        length = cut.sleeve_length * figure.arm_length
+        pattern.clip(sleeve_field(pattern.points, pattern.arms, figure, side, length))
+        if cut.cuff > 0:
+            pattern.divide(
+                f"_cuff_{name}", -sleeve_field(pattern.points, pattern.arms, figure, side, length - cut.cuff)
+            )
+
+
+def _cut_waist(pattern: Pattern, cut: Cut, figure: Figure) -> None:
+    """Top edge and waistband of a lower."""
+    height = height_of(cut.waist, figure)
+
+    def field(width: float) -> np.ndarray:
+        return np.where(pattern.arms.sum(axis=1) > 0.5, -0.5, waist_field(pattern.points, height - width))
+
+    pattern.clip(field(0.0))
+    if cut.waistband > 0:
+        pattern.divide("waist_body", field(cut.waistband))
+
+
+def _cut_below(pattern: Pattern, cut: Cut, figure: Figure) -> None:
+    """Hem, or the edge at the hips from which skirts go on."""
+    height = height_of(cut.length, figure)
+    if not cut.legs:
+        height = max(height, figure.crotch + HIP_CUT)
+
+    def field(low: float) -> np.ndarray:
+        curved = hem_field(pattern.points, cut, low) if low > figure.crotch + HIP_CUT else pattern.points[:, 2] - low
+        return np.where(pattern.arms.sum(axis=1) > 0.5, 0.5, curved)
+
+    pattern.clip(field(height))
+    if cut.hem_band > 0:
+        pattern.divide("hem_body", field(height + cut.hem_band))
+
+
+def _lengthen(pattern: Pattern, cut: Cut, figure: Figure) -> None:
+    """Skirts and long tops below the hips, ring by ring."""
+    start = figure.crotch + HIP_CUT
+    total = start - height_of(cut.length, figure)
+    if cut.legs or total < 0.008:
+        return
+    points = pattern.points
+    loop = min(pattern.loops(), key=lambda chain: points[chain, 2].mean())
+    if cut.front == "open":
+        loop = _chain_at(pattern, start)
+    total = np.full(len(loop), total)
+    if cut.hem == "curved":
+        total = np.maximum(total - 0.05 * smoothstep(0.06, 0.15, np.abs(points[loop, 0])), 0.01)
+    count = max(1, round(float(total.max()) / RING))
+    pattern.lengthen(loop, [total * k / count for k in range(1, count + 1)], closed=cut.front != "open")
+
+
+def _chain_at(pattern: Pattern, height: float) -> np.ndarray:
+    """The part of an open edge that lies at a height, as an open chain."""
+    points = pattern.points
+    loop = max(pattern.loops(), key=lambda chain: (np.abs(points[chain, 2] - height) < 0.002).sum())
+    level = np.abs(points[loop, 2] - height) < 0.002
+    shift = int(np.flatnonzero(level & ~np.roll(level, 1))[0])
+    loop, level = np.roll(loop, -shift), np.roll(level, -shift)
+    return loop[: int(np.argmin(level))] if not level.all() else loop
+
+
+def _sewn(pattern: Pattern, cut: Cut, figure: Figure) -> Garment:
+    """Put everything together once the faces are settled."""
+    count = len(pattern.marks)
+    points, arms = pattern.points, pattern.arms
+    legs = pattern.legs if cut.legs else np.zeros((count, 2))
+    weights = (pattern.basis @ suit().weights).astype(np.float32)
+    weights /= weights.sum(axis=1, keepdims=True)
+    snug = _vertices_of(pattern, ("_band",), cut)
+    ease = ease_of(points, arms, legs, cut, figure)
+    ease[snug] = np.minimum(ease[snug], _snug_ease(points, cut, figure)[snug])
+    smooth = smoothing(pattern.faces, count, 0.5, 2 if cut.pleats else 6)
+    fine_faces, refine = upsample(pattern.faces, count)
+    draft = Garment(
+        cut, pattern.faces, pattern.basis, pattern.fall, ease, weights, arms, legs, np.zeros(count), snug, smooth,
+        fine_faces, refine, np.zeros(0), np.zeros(0), *_rim(fine_faces), (), (),
+    )  # fmt: skip
+    rest = fit(draft, figure, figure)
+    held = _held(pattern, cut, figure, rest)
+    uv, panel, panels = lay(pattern, cut, figure, rest)
+    fine_uv = upsample_corners(uv).astype(np.float32)
+    fine_panel = np.repeat(panel, 4).astype(np.int16)
+    fine_rest = refine @ rest
+    trims, panels = make_trims(cut, figure, fine_rest, fine_faces, fine_uv, fine_panel, panels)
+    return Garment(
+        cut, pattern.faces, pattern.basis, pattern.fall, ease, weights, arms, legs, held, snug, smooth,
+        fine_faces, refine, fine_uv, fine_panel, *_rim(fine_faces), trims, panels,
+    )  # fmt: skip
+
+
+def _vertices_of(pattern: Pattern, words: tuple[str, ...], cut: Cut) -> np.ndarray:
+    """Vertices of ribbed bands: hem bands and cuffs."""
+    chosen = np.zeros(len(pattern.faces), bool)
+    if "hem_body" in pattern.tags:
+        chosen |= ~pattern.tags["hem_body"]
+    for name in SIDES:
+        if f"_cuff_{name}" in pattern.tags:
+            chosen |= pattern.tags[f"_cuff_{name}"]
+    result = np.zeros(len(pattern.marks), bool)
+    result[pattern.faces[chosen].ravel()] = True
+    return result
+
+
+def _snug_ease(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
+    """How far bands stand off."""
+    return np.where(points[:, 2] < figure.armpit[0, 2] - 0.1, 0.012, 0.008) if cut.top else np.full(len(points), 0.003)
+
+
+def _held(pattern: Pattern, cut: Cut, figure: Figure, rest: np.ndarray) -> np.ndarray:
+    """(V,) 1 where the cloth is pinned: shoulders and necks of tops, waistbands of lowers."""
+    points, arms = pattern.points, pattern.arms.sum(axis=1)
+    if not cut.top:
+        height = height_of(cut.waist, figure)
+        return (waist_field(points, height) < max(cut.waistband, 0.02) + 0.002).astype(float)
+    normals = vertex_normals(rest, pattern.faces)
+    flat = (normals[:, 2] > 0.55) & (points[:, 2] > figure.shoulder[0, 2] - 0.01) & (arms < 0.5)
+    near_neck = neck_field(points, cut, figure) < 0.03
+    high = points[:, 2] > figure.neck[2] - 0.05
+    return (flat | (near_neck & high)).astype(float)
+
+
+def _rim(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Open edges and the face that each belongs to."""
+    rim = boundary_edges(faces)
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    owner = np.tile(np.arange(len(faces)), 3)
+    size = int(faces.max()) + 1
+    key = edges[:, 0].astype(np.int64) * size + edges[:, 1]
+    order = np.argsort(key)
+    found = order[np.searchsorted(key[order], rim[:, 0].astype(np.int64) * size + rim[:, 1])]
+    return rim.astype(np.int32), owner[found]

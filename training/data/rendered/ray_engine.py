@@ -1,0 +1,69 @@
+"""Making records on many machines by Ray: every seed's record comes back once, whatever dies in between."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from igr_core.errors import IGRError
+
+from .pools import AHEAD, Maker, make
+from .settings import RenderSettings
+from .shards import Made
+
+PATIENCE = 10.0
+"""Seconds after which the cluster's size is looked at again, as machines come and go."""
+
+
+def make_with_ray(seeds: Sequence[int], settings: RenderSettings, maker: Maker, address: str) -> Iterator[Made]:
+    """Make the records on a Ray cluster, one CPU each; seeds of killed workers and lost machines are made again.
+
+    `address` is auto for the cluster of this machine, or HOST:PORT, or ray://HOST:PORT. The machines need the packages
+    of the extra `render` and of `ray`; this package's code is sent to them. Raises IGRError without Ray or a cluster.
+    """
+    ray = _ray()
+    begun = not ray.is_initialized()
+    if begun:
+        _connect(ray, address, maker)
+    try:
+        render = ray.remote(make).options(num_cpus=1, max_retries=-1)
+        waiting = list(reversed(seeds))
+        running: list[Any] = []
+        while waiting or running:
+            room = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+            while waiting and len(running) < room:
+                running.append(render.remote(waiting.pop(), settings, maker))
+            done, running = ray.wait(running, num_returns=1, timeout=PATIENCE)
+            for one in done:
+                yield ray.get(one)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    finally:
+        if begun:
+            ray.shutdown()
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise IGRError("Rendering on many machines needs Ray: pip install 'ray[data]' on all of them.") from error
+    return ray
+
+
+def _connect(ray: Any, address: str, maker: Maker) -> None:
+    try:
+        ray.init(address, runtime_env={"py_modules": _packages(maker)}, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise IGRError(
+            f"There is no Ray cluster at {address} ({error}): start one with `ray start --head`, and give its address."
+        ) from error
+
+
+def _packages(maker: Maker) -> list[str]:
+    """Folders of the packages whose code the machines need."""
+    names = dict.fromkeys(("igr_core", "training", maker.__module__.partition(".")[0]))
+    modules = [sys.modules[name] for name in names]
+    return [str(Path(module.__file__).parent) for module in modules if module.__file__]

@@ -1,0 +1,275 @@
+"""One garment as it was rendered: product shot, photos on several bodies, labels and joints; to bytes and back."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar, get_args
+
+import numpy as np
+from PIL import Image
+
+from igr_core.config import CATEGORIES
+from igr_core.errors import IGRError
+
+from ..keypoints import JOINTS_25
+from ..pictures import decode, read_json
+from .panels import Line, LineRole, Panel, Role
+from .surfaces import KINDS
+from .views import View
+
+T = TypeVar("T")
+Words = Mapping[str, "str | float | bool"]
+"""What is told of a garment or a photo: its cut, its pose, ..."""
+Members = dict[str, bytes]
+"""Files of one record by their endings: `json`, `panels.json`, `product.view`, `photo-0.view`, `photo-0.flow` ..."""
+DIGITS = 5
+"""Decimals of lengths in `panels.json`, metres."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo of the garment on a body, (h, w) pixels."""
+
+    view: View
+    """What the camera saw, to be dressed."""
+    correspondence: np.ndarray
+    """(H, W, 2) float32 on the pixels of the product shot: x, y of the same point of cloth in this photo, in pixels
+    from its left and top edge; NaN where it is not visible or where there is no garment."""
+    parsing: np.ndarray
+    """(h, w) uint8 numbers of parsing.ATR."""
+    joints: Mapping[str, tuple[float, float, float]]
+    """x, y in pixels and confidence by the names of JOINTS_25; none out of sight."""
+    garment_mask: np.ndarray
+    """(h, w) uint8, 0 or 255: visible pixels of the garment."""
+    agnostic_mask: np.ndarray
+    """(h, w) uint8, 0 or 255: larger, the try-on mask."""
+    attributes: Words
+    """Of the photo: pose, framing, yaw, occlusion, defect, ..."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that is rendered of one seed: a garment that is worn in every photo, and its product shot."""
+
+    seed: int
+    """What it was made from."""
+    category: str
+    """upper, lower or full."""
+    attributes: Words
+    """Of the garment: cut, sleeve, neckline, fit, ..."""
+    panels: tuple[Panel, ...]
+    """What the labels of product shot and photos number."""
+    product: View
+    """The product shot."""
+    photos: tuple[Photo, ...]
+    """At least one."""
+
+
+def record_name(seed: int) -> str:
+    """What a seed's record is called: `garment-000000123`."""
+    return f"garment-{seed:09d}"
+
+
+def to_members(record: Record, rejects: Mapping[str, int] | None = None) -> Members:
+    """The files of a record; the same record gives the same bytes. `rejects`: tries thrown away, counted by reason."""
+    from .studio.storing import encode_correspondence, encode_view
+
+    told = {
+        "seed": record.seed,
+        "category": record.category,
+        "attributes": dict(record.attributes),
+        "photos": [{"attributes": dict(photo.attributes)} for photo in record.photos],
+        "keypoints": [{name: list(joint) for name, joint in photo.joints.items()} for photo in record.photos],
+        "rejects": dict(rejects or {}),
+    }
+    members = {
+        "json": _json(told, record_name(record.seed)),
+        "panels.json": _json([_panel_told(panel) for panel in record.panels], record_name(record.seed)),
+        "product.view": encode_view(record.product),
+    }
+    for number, photo in enumerate(record.photos):
+        members[f"photo-{number}.view"] = encode_view(photo.view)
+        members[f"photo-{number}.flow"] = encode_correspondence(photo.correspondence)
+        members[f"photo-{number}.parsing.png"] = _png(photo.parsing)
+        members[f"photo-{number}.mask.png"] = _png(photo.garment_mask)
+        members[f"photo-{number}.agnostic.png"] = _png(photo.agnostic_mask)
+    return members
+
+
+def from_members(members: Mapping[str, bytes], name: str) -> Record:
+    """The record in these files; `name` (`SHARD.tar:garment-000000123`) begins the sentence of every IGRError."""
+    told = read_told(_member(members, "json", name), f"{name}.json")
+    panels = read_json(_member(members, "panels.json", name), f"{name}.panels.json")
+    if not isinstance(panels, list):
+        raise IGRError(f"{name}.panels.json must be a list of panels: copy the shard again.")
+    found = tuple(_panel(panel, f"{name}.panels.json[{place}]") for place, panel in enumerate(panels))
+    product = _view(members, "product.view", name, len(found))
+    photos = [
+        _photo(members, number, told, name, len(found), product.uv.shape[:2]) for number in range(len(told["photos"]))
+    ]
+    return Record(told["seed"], told["category"], told["attributes"], found, product, tuple(photos))
+
+
+def read_told(data: bytes, name: str) -> dict[str, Any]:
+    """The json of a record, checked; IGRError names the file `name` and the entry that is wrong."""
+    told = read_json(data, name)
+    check_told(told, name)
+    if len(told.get("keypoints", ())) != len(told["photos"]):
+        raise IGRError(f"{name} must have as many keypoints as photos: copy the shard again.")
+    return told
+
+
+def check_told(told: Any, name: str) -> None:
+    """Raise IGRError unless `told` says what every record says: seed, category, attributes and photos."""
+    wanted: dict[str, Callable[[Any], bool]] = {
+        "seed": lambda value: isinstance(value, int) and value >= 0,
+        "category": lambda value: value in CATEGORIES,
+        "attributes": _are_words,
+        "photos": lambda value: (
+            isinstance(value, list) and bool(value) and all(_are_words(dict(one).get("attributes")) for one in value)
+        ),
+    }
+    for entry, holds in wanted.items():
+        try:
+            fine = holds(told[entry])
+        except (KeyError, TypeError, ValueError):
+            fine = False
+        if not fine:
+            raise IGRError(f"{name} has no valid entry {entry!r}: copy the shard again, or render it anew.")
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, (str, float, int, bool)) for one in value.values())
+
+
+def _photo(
+    members: Mapping[str, bytes],
+    number: int,
+    told: dict[str, Any],
+    name: str,
+    panels: int,
+    product_shape: tuple[int, ...],
+) -> Photo:
+    from .studio.storing import decode_correspondence
+
+    prefix = f"photo-{number}"
+    view = _view(members, f"{prefix}.view", name, panels)
+    shape = view.uv.shape[:2]
+    flow = _member(members, f"{prefix}.flow", name)
+    correspondence = _read(lambda: decode_correspondence(flow), name, f"{prefix}.flow")
+    if correspondence.shape != (*product_shape, 2):
+        raise IGRError(f"{name}.{prefix}.flow is not as large as the product shot: render the shard anew.")
+    pictures = [_picture(members, f"{prefix}.{what}.png", name, shape) for what in ("parsing", "mask", "agnostic")]
+    joints = {}
+    for joint, values in told["keypoints"][number].items():
+        if joint not in JOINTS_25 or not isinstance(values, list) or len(values) != 3:
+            raise IGRError(f'{name}.json: keypoints must be {{"neck": [x, y, confidence], ...}}: copy the shard again.')
+        joints[joint] = (float(values[0]), float(values[1]), float(values[2]))
+    attributes = told["photos"][number]["attributes"]
+    return Photo(view, correspondence, pictures[0], joints, pictures[1], pictures[2], attributes)
+
+
+def _view(members: Mapping[str, bytes], ending: str, name: str, panels: int) -> View:
+    from .studio.storing import decode_view
+
+    data = _member(members, ending, name)
+    view = _read(lambda: decode_view(data), name, ending)
+    if any(label.panel >= panels for label in view.table):
+        raise IGRError(f"{name}.{ending} names a panel that the garment does not have: render the shard anew.")
+    return view
+
+
+def _picture(members: Mapping[str, bytes], ending: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    picture = np.array(decode(_member(members, ending, name), f"{name}.{ending}"))
+    if picture.shape != shape or picture.dtype != np.uint8:
+        raise IGRError(f"{name}.{ending} is not a grey picture as large as its photo: render the shard anew.")
+    return picture
+
+
+def _member(members: Mapping[str, bytes], ending: str, name: str) -> bytes:
+    if ending not in members:
+        raise IGRError(f"{name} has no {ending}: copy the shard again, or render it anew.")
+    return members[ending]
+
+
+def _read(read: Callable[[], T], name: str, ending: str) -> T:
+    """What `read` gives, whose every complaint about damaged bytes becomes one sentence."""
+    try:
+        return read()
+    except IGRError as error:
+        raise IGRError(f"{name}.{ending}: {error}") from error if name not in str(error) else error
+    except (OSError, EOFError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise IGRError(f"{name}.{ending} cannot be read ({error}): copy the shard again.") from error
+
+
+def _panel_told(panel: Panel) -> dict[str, Any]:
+    return {
+        "name": panel.name,
+        "kind": panel.kind,
+        "role": panel.role,
+        "box": _rounded(panel.box),
+        "lines": [{"role": line.role, "points": _rounded(line.points)} for line in panel.lines],
+        "buttons": _rounded(panel.buttons),
+        "print_room": None if panel.print_room is None else _rounded(panel.print_room),
+        "span": None if panel.span is None else _rounded(panel.span),
+    }
+
+
+def _rounded(values: Any) -> Any:
+    # + 0.0 makes -0.0 and 0.0 the same bytes
+    return (np.round(np.asarray(values, np.float64), DIGITS) + 0.0).tolist()
+
+
+def _panel(told: Any, name: str) -> Panel:
+    if not isinstance(told, dict) or set(told) != {field.name for field in fields(Panel)}:
+        raise IGRError(f"{name} does not have the entries of a panel: copy the shard again, or render it anew.")
+    for entry, allowed in (("kind", KINDS), ("role", get_args(Role))):
+        if told[entry] not in allowed:
+            raise IGRError(f"{name}.{entry} is {told[entry]!r}: it must be one of {', '.join(allowed)}.")
+    try:
+        lines = tuple(_line(line, name) for line in told["lines"])
+        buttons = tuple((float(u), float(v), float(radius)) for u, v, radius in told["buttons"])
+        room, span = told["print_room"], told["span"]
+        return Panel(
+            str(told["name"]),
+            told["kind"],
+            told["role"],
+            _four(told["box"]),
+            lines,
+            buttons,
+            None if room is None else _four(room),
+            None if span is None else (float(span[0]), float(span[1])),
+        )
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        if isinstance(error, IGRError):
+            raise
+        raise IGRError(f"{name} is not a panel ({error}): copy the shard again, or render it anew.") from error
+
+
+def _line(told: Any, name: str) -> Line:
+    if told["role"] not in get_args(LineRole):
+        raise IGRError(f"{name}: {told['role']!r} is no line of a panel: copy the shard again.")
+    return Line(told["role"], np.asarray(told["points"], np.float32).reshape(-1, 2))
+
+
+def _four(values: Any) -> tuple[float, float, float, float]:
+    left, top, right, low = map(float, values)
+    return left, top, right, low
+
+
+def _json(content: Any, name: str) -> bytes:
+    try:
+        return json.dumps(content, sort_keys=True, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise IGRError(
+            f"{name} has attributes or joints that JSON cannot hold ({error}): make plain numbers."
+        ) from error
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels, np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()

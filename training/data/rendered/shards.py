@@ -1,0 +1,197 @@
+"""Tars of records, `records-000000000.tar` named by the first seed: written whole or not at all, read at random."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from igr_core.config import from_json
+from igr_core.errors import IGRError
+
+from ..code_hash import hash_of
+from ..storage import Folder
+from ..tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
+from .records import Members, Record, check_told, from_members, record_name
+from .settings import RenderSettings
+
+SHARD_KEY = "shard"
+"""Of the member that says how a shard was rendered: `shard.json`."""
+OTHER_ROOMS = frozenset(
+    ("dressing", "bench.py", "export_body.py", "generating.py", "held_out.py", "pairs.py", "pools.py", "ray_engine.py",
+     "sheet.py", "shards.py", "spool.py", "timing.py")
+)  # fmt: skip
+"""Files and folders that change nothing of what is rendered: they only run it, dress it or look at it."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """How records were rendered; all of a folder were rendered alike."""
+
+    settings: RenderSettings
+    """Settings of the run."""
+    generator: str
+    """Fingerprint of the code."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of one seed."""
+
+    seed: int
+    """The seed."""
+    members: Members | None
+    """Files of its record; None where every try was rejected."""
+    rejects: dict[str, int]
+    """Tries that were thrown away, counted by reason."""
+    failure: str = ""
+    """Traceback of the generator's error, if it ended in one."""
+
+
+class RecordShards:
+    """Shards of records behind their seeds, on this disk or at a URL."""
+
+    def __init__(self, root: str) -> None:
+        """`root`: a folder, a tar, or a path or URL with braces.
+
+        Raises IGRError for no shards, tars that hold something else, shards of other settings than the first one's,
+        and a seed that two shards hold.
+        """
+        self.root = root
+        """Where they are."""
+        self._places: dict[int, TarIndex] = {}
+        stamps: dict[str, Stamp] = {}
+        for url in record_urls(root):
+            index = index_tar(url)
+            stamps[url] = stamp_of(index)
+            for seed in seeds_of(index):
+                if seed in self._places:
+                    raise IGRError(f"{url} and {self._places[seed].url} both hold seed {seed}: delete one of them.")
+                self._places[seed] = index
+        first = next(iter(stamps))
+        for url, stamp in stamps.items():
+            if stamp.settings != stamps[first].settings:
+                raise IGRError(f"{url} was rendered with other settings than {first}: keep them in two folders.")
+        self.stamp = stamps[first]
+        """How they were rendered (the first shard, where the code has changed since)."""
+        self.seeds = tuple(sorted(self._places))
+        """Seeds of the records, in order."""
+
+    def told(self, seed: int) -> dict[str, Any]:
+        """What a record's json says, without reading the shard: category, attributes, photos, rejects."""
+        index = self._places[seed]
+        told = index.labels.get(record_name(seed))
+        check_told(told, f"{index.url}:{record_name(seed)}.json")
+        return told
+
+    def read(self, seed: int) -> Record:
+        """The record of a seed; IGRError names the shard and the member that cannot be read."""
+        index = self._places[seed]
+        return from_members(read_members(index, seed), f"{index.url}:{record_name(seed)}")
+
+
+def record_urls(root: str) -> list[str]:
+    """Paths or URLs of the shards in a folder, of one tar, or of a pattern with braces; IGRError without any."""
+    if root.endswith(".tar") or "{" in root:
+        return shard_urls(root)
+    folder = Folder(root)
+    found = [folder.at(name) for name in folder.names() if is_shard_name(name)]
+    if not found:
+        raise IGRError(f"{root} holds no rendered records: run python -m training.data render {root} first.")
+    return found
+
+
+def is_shard_name(name: str) -> bool:
+    """Whether a file is called as shards of records are."""
+    return name.startswith("records-") and name.endswith(".tar")
+
+
+def shard_name(first: int) -> str:
+    """Name of the shard that starts at a seed."""
+    return f"records-{first:09d}.tar"
+
+
+def stamp_of(index: TarIndex) -> Stamp:
+    """How a shard was rendered; IGRError for a tar that holds something else."""
+    told = index.labels.get(SHARD_KEY)
+    try:
+        return Stamp(from_json(RenderSettings, told["settings"], f"{index.url} (settings)"), str(told["generator"]))
+    except (KeyError, TypeError) as error:
+        raise IGRError(f"{index.url} is no shard of rendered records: give the folder of such shards.") from error
+
+
+def seeds_of(index: TarIndex) -> list[int]:
+    """Seeds of the records in a shard, in order."""
+    keys = sorted(key for key in index.samples if key != SHARD_KEY)
+    found = []
+    for key in keys:
+        digits = key.removeprefix("garment-")
+        if not digits.isdigit():
+            raise IGRError(f"{index.url} holds {key}, which is no record: copy the shard again.")
+        found.append(int(digits))
+    return found
+
+
+def given_up(index: TarIndex) -> dict[int, dict[str, int]]:
+    """Seeds of a shard whose every try was rejected, with the reasons."""
+    return {int(seed): dict(reasons) for seed, reasons in index.labels[SHARD_KEY].get("given_up", {}).items()}
+
+
+def read_members(index: TarIndex, seed: int) -> Members:
+    """The files of one record of a shard."""
+    key = record_name(seed)
+    return {ending: index.read(key, ending) for ending in index.samples[key]}
+
+
+def check_stamp(found: Stamp, wanted: Stamp, where: str) -> None:
+    """Raise IGRError unless what lies at `where` was rendered as this run renders."""
+    if found.settings != wanted.settings:
+        raise IGRError(f"{where} was rendered with other settings: render into another folder or delete this one.")
+    if found.generator != wanted.generator:
+        raise IGRError(
+            f"{where} was rendered by another version of the generator ({found.generator}, now {wanted.generator}): "
+            "render into another folder."
+        )
+
+
+def write_shard(folder: Folder, name: str, stamp: Stamp, made: Sequence[Made]) -> None:
+    """Write a shard and the index beside it; the same records give the same bytes."""
+    missing = {str(one.seed): one.rejects for one in made if one.members is None}
+    told = {"settings": asdict(stamp.settings), "generator": stamp.generator, "given_up": missing}
+    samples = [(SHARD_KEY, {"json": json.dumps(told, sort_keys=True).encode()})]
+    samples += [(record_name(one.seed), one.members) for one in made if one.members is not None]
+    data = tar_bytes(samples)
+    folder.remove(name + INDEX_ENDING)  # of an earlier, smaller shard
+    folder.write(name, data)
+    index = read_headers(io.BytesIO(data), len(data), folder.at(name))
+    folder.write(name + INDEX_ENDING, index_bytes(index, len(data)))
+
+
+def tar_bytes(samples: Sequence[tuple[str, Mapping[str, bytes]]]) -> bytes:
+    """A tar of samples, each its key and its files by their endings."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for key, members in samples:
+            for ending, data in members.items():
+                member = tarfile.TarInfo(f"{key}.{ending}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+@functools.cache
+def fingerprint() -> str:
+    """Short hash of the code and the data that records are made with: all of this package but OTHER_ROOMS."""
+    folder = Path(__file__).parent
+    used = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix in (".py", ".npz", ".safetensors") and not OTHER_ROOMS & set(path.relative_to(folder).parts)
+        if path.name not in ("__init__.py", "__main__.py")
+    ]
+    return hash_of(folder, used)

@@ -1,0 +1,114 @@
+"""Shards on the way: every record is kept in a file of its own until all of its shard's records are there."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from igr_core.config import from_json
+from igr_core.errors import IGRError
+
+from ..pictures import read_json
+from ..storage import Folder
+from ..tar_index import TarIndex, index_tar, read_headers
+from .records import record_name
+from .shards import (
+    SHARD_KEY,
+    Made,
+    Stamp,
+    check_stamp,
+    given_up,
+    is_shard_name,
+    read_members,
+    seeds_of,
+    shard_name,
+    stamp_of,
+    tar_bytes,
+    write_shard,
+)
+
+STAMP_FILE = "stamp.json"
+"""In a folder of parts: how they were rendered."""
+_PART = re.compile(r"garment-(\d+)\.tar")
+
+
+class Pending:
+    """One shard and the parts of it that are there, in the folder `SHARD.tar.parts`, until it is whole."""
+
+    def __init__(self, folder: Folder, seeds: range, stamp: Stamp, names: Sequence[str]) -> None:
+        """`folder` is that of the shards and `names` what lies in it.
+
+        Raises IGRError for a shard or parts that were made otherwise than `stamp` says.
+        """
+        self.seeds = seeds
+        """Seeds that belong into the shard."""
+        self._folder, self._stamp = folder, stamp
+        self._name = shard_name(seeds.start)
+        self._parts = folder.below(f"{self._name}.parts")
+        self._shard: TarIndex | None = None
+        if self._name in names:
+            self._shard = index_tar(folder.at(self._name))
+            check_stamp(stamp_of(self._shard), stamp, folder.at(self._name))
+        self._in_shard = set() if self._shard is None else {*seeds_of(self._shard), *given_up(self._shard)}
+        self._has_parts = f"{self._name}.parts" in names
+        in_parts = self._seeds_in_parts() if self._has_parts else set()
+        self.missing = [seed for seed in seeds if seed not in self._in_shard | in_parts]
+        """Seeds that are still to be made."""
+
+    def add(self, made: Made) -> None:
+        """Keep what came of a seed, and write the shard when it was the last one."""
+        if not self._has_parts:
+            self._parts.write(STAMP_FILE, json.dumps(asdict(self._stamp)).encode())
+            self._has_parts = True
+        samples = [(SHARD_KEY, {"json": json.dumps({"rejects": made.rejects}).encode()})]
+        if made.members is not None:
+            samples.append((record_name(made.seed), made.members))
+        self._parts.write(f"{record_name(made.seed)}.tar", tar_bytes(samples))
+        self.missing.remove(made.seed)
+        self.close()
+
+    def close(self) -> None:
+        """Write the shard if all of its records are there and it is not, and remove its parts."""
+        if self.missing:
+            return
+        if not self._in_shard >= set(self.seeds):
+            write_shard(self._folder, self._name, self._stamp, [self._made(seed) for seed in self.seeds])
+        if self._has_parts:
+            self._parts.clear()
+
+    def _seeds_in_parts(self) -> set[int]:
+        names = self._parts.names()
+        if STAMP_FILE in names:
+            where = self._parts.at(STAMP_FILE)
+            told = read_json(self._parts.read(STAMP_FILE), where)
+            check_stamp(from_json(Stamp, told, where), self._stamp, self._parts.url)
+        return {int(match[1]) for name in names if (match := _PART.fullmatch(name))}
+
+    def _made(self, seed: int) -> Made:
+        """What came of a seed, from the smaller shard of an earlier run or from its part."""
+        if self._shard is not None and seed in self._in_shard:
+            reasons = given_up(self._shard).get(seed)
+            return Made(seed, None if reasons is not None else read_members(self._shard, seed), reasons or {})
+        name = f"{record_name(seed)}.tar"
+        data = self._parts.read(name)
+        index = read_headers(io.BytesIO(data), len(data), self._parts.at(name))
+        places = index.samples.get(record_name(seed), {})
+        members = {ending: data[at : at + size] for ending, (at, size) in places.items()}
+        return Made(seed, members or None, dict(index.labels[SHARD_KEY]["rejects"]))
+
+
+def pending_shards(folder: Folder, seeds: range, stamp: Stamp, per_shard: int) -> Iterator[Pending]:
+    """The shards that seeds go into, `per_shard` each, as they are now; IGRError for shards of another size."""
+    ranges = [range(first, min(first + per_shard, seeds.stop)) for first in range(seeds.start, seeds.stop, per_shard)]
+    names = folder.names()
+    known = {shard_name(part.start) for part in ranges}
+    for name in filter(is_shard_name, names):
+        if name not in known and shard_name(seeds.start) < name < shard_name(seeds.stop):
+            raise IGRError(
+                f"{folder.at(name)} does not begin where a shard of {per_shard} records would: render into another "
+                "folder, or with the start and records per shard of this one."
+            )
+    yield from (Pending(folder, part, stamp, names) for part in ranges)

@@ -1,0 +1,76 @@
+"""Cameras: where they stand, and where in the picture a point in the world is seen."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera without distortion; x of its pictures grows to the right, y down."""
+
+    position: tuple[float, float, float]
+    """Metres."""
+    target: tuple[float, float, float]
+    """What is in the middle of the picture."""
+    fov: float
+    """Angle of view from top to bottom, degrees."""
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    roll: float = 0.0
+    """Degrees by which the camera is turned clockwise."""
+
+    @functools.cached_property
+    def axes(self) -> np.ndarray:
+        """(3, 3): unit vectors to the picture's right, down and forward."""
+        forward = np.subtract(self.target, self.position).astype(np.float64)
+        forward /= np.linalg.norm(forward)
+        right = np.cross(forward, (0.0, 0.0, 1.0))
+        right /= np.linalg.norm(right)
+        down = np.cross(forward, right)
+        angle = np.deg2rad(self.roll)
+        turned = np.cos(angle) * right + np.sin(angle) * down, np.cos(angle) * down - np.sin(angle) * right
+        return np.stack([*turned, forward])
+
+    @property
+    def focal(self) -> float:
+        """Focal length in pixels."""
+        return self.size[1] / 2 / float(np.tan(np.deg2rad(self.fov) / 2))
+
+    def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """x, y in pixels from the picture's upper left corner and depth in metres, (N,) each, of `points` (N, 3)."""
+        seen = (np.asarray(points, np.float64) - self.position) @ self.axes.T
+        depth = seen[:, 2]
+        scale = self.focal / np.where(np.abs(depth) < 1e-9, 1e-9, depth)
+        return seen[:, 0] * scale + self.size[0] / 2, seen[:, 1] * scale + self.size[1] / 2, depth
+
+    def pixels_per_metre(self, at: np.ndarray) -> float:
+        """Scale of the picture at the depth of the point `at` (3,)."""
+        return self.focal / float((np.asarray(at) - self.position) @ self.axes[2])
+
+    def ray_axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """corner, right, down (3,): the ray through (x, y) pixels runs along corner + right * x + down * y."""
+        right, down, forward = self.axes
+        corner = forward * self.focal - right * self.size[0] / 2 - down * self.size[1] / 2
+        return corner, right, down
+
+    def directions(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Unit vectors (N, 3) through the places `x`, `y` (N,) in pixels."""
+        corner, right, down = self.ray_axes()
+        rays = corner + x[:, None] * right + y[:, None] * down
+        return rays / np.linalg.norm(rays, axis=1, keepdims=True)
+
+    def resized(self, size: tuple[int, int]) -> Camera:
+        """The same camera with a picture of another size."""
+        return replace(self, size=size)
+
+
+def moved(camera: Camera, right: float, down: float) -> Camera:
+    """The camera moved by metres along the picture's right and down, looking the same way."""
+    shift = camera.axes[0] * right + camera.axes[1] * down
+    return replace(
+        camera, position=tuple((camera.position + shift).tolist()), target=tuple((camera.target + shift).tolist())
+    )

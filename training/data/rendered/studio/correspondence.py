@@ -1,0 +1,88 @@
+"""Where each pixel of a product shot lies in a photo of the same garment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from igr_core.errors import IGRError
+
+from ..surfaces import Surface
+from ..views import SUBSAMPLES, View
+from .cameras import Camera
+from .rendering import Shot
+
+PLAY = 1.0
+"""Pixels by which a point may lie beside the centre of the pixel that shows it."""
+THICKNESS = 0.003
+"""Metres by which depths may differ in any case."""
+STEEPEST = 6.0
+"""Most metres of depth per metre sideways that are allowed for slanting cloth."""
+
+
+def correspond(
+    product: Shot,
+    product_surfaces: Sequence[Surface],
+    photo: Shot,
+    photo_surfaces: Sequence[Surface],
+    camera: Camera,
+) -> np.ndarray:
+    """For each pixel (h, w) of the product shot, where the same point of the garment lies in the photo by `camera`.
+
+    (h, w, 2) float32: x and y in pixels of the photo, a pixel's centre at a half; NaN where the photo does not show it.
+    The garments (kind `garment`) of both must have the same faces. Raises IGRError where they do not.
+    """
+    pairs = _pairs(product_surfaces, photo_surfaces)
+    found = np.full((*product.surface.shape, 2), np.nan, np.float32)
+    inside = _inside(product.view)
+    for own, (number, surface) in pairs.items():
+        rows, columns = np.nonzero(product.surface == own)
+        points = _points(surface, product.face[rows, columns], product.bary[rows, columns])
+        x, y, depth = camera.project(points)
+        shown = _shown(photo, camera, number, x, y, depth, inside[rows, columns])
+        found[rows[shown], columns[shown]] = np.stack([x, y], axis=1)[shown]
+    return found
+
+
+def _pairs(product: Sequence[Surface], photo: Sequence[Surface]) -> dict[int, tuple[int, Surface]]:
+    """Number and surface in the photo, by number in the product shot, of each piece of the garment."""
+    own = [number for number, surface in enumerate(product) if surface.kind == "garment"]
+    worn = [number for number, surface in enumerate(photo) if surface.kind == "garment"]
+    if len(own) != len(worn) or any(
+        len(product[a].faces) != len(photo[b].faces) for a, b in zip(own, worn, strict=False)
+    ):
+        raise IGRError("The garments of product shot and photo differ in their faces: drape the same garment for both.")
+    return {a: (b, photo[b]) for a, b in zip(own, worn, strict=True)}
+
+
+def _points(surface: Surface, faces: np.ndarray, bary: np.ndarray) -> np.ndarray:
+    """Points (N, 3) in the world on `faces` (N,) at `bary` (N, 2)."""
+    corners = surface.vertices[surface.faces[faces]]
+    second, third = bary[:, :1], bary[:, 1:]
+    return corners[:, 0] * (1 - second - third) + corners[:, 1] * second + corners[:, 2] * third
+
+
+def _inside(view: View) -> np.ndarray:
+    """(h, w) bool: pixels at whose centre the inside of cloth is seen."""
+    is_inside = np.zeros(256, bool)
+    is_inside[: len(view.table)] = [label.inside for label in view.table]
+    half = SUBSAMPLES // 2
+    return is_inside[view.labels[half::SUBSAMPLES, half::SUBSAMPLES]]
+
+
+def _shown(
+    photo: Shot, camera: Camera, number: int, x: np.ndarray, y: np.ndarray, depth: np.ndarray, inside: np.ndarray
+) -> np.ndarray:
+    """(N,) bool: whether the photo's pixel at `x`, `y` shows its surface `number` at this depth and from this side."""
+    width, height = camera.size
+    within = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (depth > 0)
+    column = np.clip(x, 0, width - 1).astype(np.intp)
+    row = np.clip(y, 0, height - 1).astype(np.intp)
+    normals = photo.normals[row, column]
+    rays = camera.directions(column + 0.5, row + 0.5)
+    facing = np.abs((normals * rays).sum(axis=1))
+    steep = np.minimum(np.sqrt(np.clip(1 - facing**2, 0, 1)) / np.maximum(facing, 1e-3), STEEPEST)
+    allowed = THICKNESS + PLAY * depth / camera.focal * steep
+    same = (photo.surface[row, column] == number) & (_inside(photo.view)[row, column] == inside)
+    return within & same & (np.abs(photo.depth[row, column] - depth) <= allowed)

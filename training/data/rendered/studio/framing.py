@@ -1,0 +1,162 @@
+"""How photos and product shots are framed: lens, height, turn, distance and what is cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from .cameras import Camera, moved
+
+Framing = Literal["full_body", "three_quarter", "waist_up", "cropped_head", "lower_body"]
+FRAMINGS: tuple[Framing, ...] = ("full_body", "three_quarter", "waist_up", "cropped_head", "lower_body")
+
+FILM_HEIGHT = 36.0
+"""Millimetres: height of the film that focal lengths refer to."""
+LENSES = (35.0, 85.0)
+"""Shortest and longest focal length, millimetres."""
+NEAREST = 1.8
+"""Metres that a camera stands away from the person at least."""
+SPARE: Mapping[Framing, float] = {"cropped_head": 1.0, "lower_body": 0.0}
+"""Share of a frame's spare height that lies below, where it is not a half: what is cut off shall stay so."""
+TURN = 35.0
+"""Degrees to either side of the person at which a camera stands at most."""
+SIDE_TURN = (60.0, 85.0)
+"""Degrees for photos from the side."""
+TRUNCATED = (0.2, 0.5)
+"""Least and largest share of the garment that a truncating photo cuts off."""
+PRODUCT_SHARE = 0.86
+"""Share of a product shot's width or height that the garment fills."""
+PRODUCT_DISTANCE = 6.0
+"""Metres between the camera of a product shot and the garment."""
+
+
+def draw_camera(
+    rng: np.random.Generator,
+    framing: Framing,
+    joints: Mapping[str, np.ndarray],
+    garment: np.ndarray,
+    size: tuple[int, int],
+    side: bool = False,
+    truncated: bool = False,
+) -> Camera:
+    """A camera for a photo of a person with `joints` (names of JOINTS_25, (3,) each) who wears `garment` (V, 3).
+
+    The garment is in the frame as a whole, whatever the framing; where it is `truncated`, 20 to 50 % of it are cut off.
+    With `side` the camera stands far to one side.
+    """
+    yaw = float(rng.uniform(*SIDE_TURN) * rng.choice([-1, 1]) if side else rng.triangular(-TURN, 0, TURN))
+    focal = float(np.exp(rng.uniform(*np.log(LENSES))))
+    top, low = _extent(rng, framing, joints)
+    half = min(FILM_HEIGHT / 2 / focal, (top - low) / 2 / NEAREST)
+    fov = float(np.rad2deg(2 * np.arctan(half)))
+    middle = np.mean([joints["neck"], joints["mid_hip"]], axis=0)
+    upper = joints["mid_hip"] if framing == "lower_body" else joints["nose"]
+    axis = np.array([[*upper[:2], top], [*middle[:2], low]])
+    angle = np.deg2rad(yaw)
+    away = np.array([np.sin(angle), -np.cos(angle), 0.0])
+    distance = (top - low) / 2 / half
+    eye = joints["mid_hip"][2] + rng.uniform(-0.1, 0.55)
+    target = np.array([*middle[:2], (top + low) / 2])
+    lift = 0.6 * (eye - target[2])
+    roll = float(np.clip(rng.normal(0, 0.7), -2.0, 2.0))
+    margin = float(rng.uniform(0.02, 0.06))
+    camera = Camera(tuple(target + away * distance + (0, 0, lift)), tuple(target), fov, size, roll)
+    camera = _fitted(camera, axis, garment, margin, SPARE.get(framing, 0.5))
+    camera = _aside(rng, camera, garment, margin)
+    return _truncating(rng, camera, garment) if truncated else camera
+
+
+def product_camera(garment: np.ndarray, size: tuple[int, int]) -> Camera:
+    """The frontal camera of a product shot: the vertices `garment` (V, 3) fill 86 % of its width or height."""
+    low, high = garment.min(axis=0), garment.max(axis=0)
+    middle = (low + high) / 2
+    camera = Camera((middle[0], middle[1] - PRODUCT_DISTANCE, middle[2] + 0.12), tuple(middle), 20.0, size)
+    for _ in range(4):
+        box = _box(camera, garment)
+        camera = _centred(camera, box, middle)
+        share = max((box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1])
+        half = np.tan(np.deg2rad(camera.fov) / 2) * share / PRODUCT_SHARE
+        camera = replace(camera, fov=float(np.rad2deg(2 * np.arctan(half))))
+    return _centred(camera, _box(camera, garment), middle)
+
+
+def _extent(rng: np.random.Generator, framing: Framing, joints: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """Heights, metres, of the frame's upper and lower border."""
+    height = {name: float(joint[2]) for name, joint in joints.items()}
+    ankles = min(height["left_ankle"], height["right_ankle"])
+    knees = (height["left_knee"] + height["right_knee"]) / 2
+    tall = height["nose"] - ankles
+    draw = rng.uniform
+    sole = ankles - 0.06 * tall
+    crown = height["nose"] + 0.115 * tall
+    above, below = crown + draw(0.02, 0.12), sole - draw(0.02, 0.1)
+    if framing == "full_body":
+        return above, below
+    if framing == "three_quarter":
+        return above, knees + draw(-0.12, 0.12) * tall
+    if framing == "waist_up":
+        return above, height["mid_hip"] + draw(-0.1, 0.02) * tall
+    if framing == "cropped_head":
+        return height["nose"] - draw(0.012, 0.05) * tall, knees + draw(0.02, 0.24) * tall
+    return height["mid_hip"] + draw(0.1, 0.26) * tall, below
+
+
+def _fitted(camera: Camera, axis: np.ndarray, garment: np.ndarray, margin: float, below: float) -> Camera:
+    """The camera so far away and so aimed that the ends of `axis` (2, 3) lie on the frame's borders.
+
+    It stands farther away where `garment` (V, 3) would not be in the frame, with a `margin` as a share of the frame:
+    then the share `below` of what is gained in height lies below.
+    """
+    width, height = camera.size
+    for _ in range(5):
+        ends = _box(camera, axis)
+        cloth = _box(camera, garment)
+        top, low = min(ends[1], cloth[1] - margin * height), max(ends[3], cloth[3] + margin * height)
+        share = max((low - top) / height, (cloth[2] - cloth[0]) / width / (1 - 2 * margin))
+        spare = share * height - (low - top)
+        top, low = top - spare * (1 - below), low + spare * below
+        camera = _centred(camera, np.array([cloth[0], top, cloth[2], low]), axis.mean(axis=0), sideways=0.5)
+        position = np.asarray(camera.target) + np.subtract(camera.position, camera.target) * share
+        camera = replace(camera, position=tuple(position.tolist()))
+    return camera
+
+
+def _aside(rng: np.random.Generator, camera: Camera, garment: np.ndarray, margin: float) -> Camera:
+    """The camera moved sideways a little, as far as the garment stays in the frame."""
+    width = camera.size[0]
+    box = _box(camera, garment)
+    shift = rng.normal(0, 0.03) * width
+    least, most = box[2] - width * (1 - margin), box[0] - width * margin
+    shift = float(np.clip(shift, least, most)) if least <= most else (least + most) / 2
+    return moved(camera, shift / camera.pixels_per_metre(garment.mean(axis=0)), 0.0)
+
+
+def _truncating(rng: np.random.Generator, camera: Camera, garment: np.ndarray) -> Camera:
+    """The camera moved so that one border of the frame cuts off a share of the garment."""
+    x, y, _ = camera.project(garment)
+    share = rng.uniform(*TRUNCATED)
+    scale = camera.pixels_per_metre(garment.mean(axis=0))
+    border = str(rng.choice(["left", "right", "low", "top"], p=[0.3, 0.3, 0.3, 0.1]))
+    if border == "left":
+        return moved(camera, float(np.quantile(x, share)) / scale, 0.0)
+    if border == "right":
+        return moved(camera, (float(np.quantile(x, 1 - share)) - camera.size[0]) / scale, 0.0)
+    if border == "top":
+        return moved(camera, 0.0, float(np.quantile(y, share)) / scale)
+    return moved(camera, 0.0, (float(np.quantile(y, 1 - share)) - camera.size[1]) / scale)
+
+
+def _box(camera: Camera, points: np.ndarray) -> np.ndarray:
+    """left, top, right, low in pixels of the projections of `points` (N, 3)."""
+    x, y, _ = camera.project(points)
+    return np.array([x.min(), y.min(), x.max(), y.max()])
+
+
+def _centred(camera: Camera, box: np.ndarray, at: np.ndarray, sideways: float = 1.0) -> Camera:
+    """The camera moved so that `box`, in pixels, of things near `at` (3,) is in the middle of its frame."""
+    scale = camera.pixels_per_metre(at)
+    right = ((box[0] + box[2]) / 2 - camera.size[0] / 2) / scale * sideways
+    return moved(camera, right, ((box[1] + box[3]) / 2 - camera.size[1] / 2) / scale)

@@ -1,0 +1,145 @@
+"""Photographs of scenes: buffers of what a camera sees, with the face and the place on it of every pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from ..surfaces import Surface
+from ..views import SUBSAMPLES, View
+from .cameras import Camera
+from .merging import Merged, merge
+from .seeing import Places, Sight, look
+from .sets import Set, product_set
+from .shine import gloss
+from .tracing import Tracer, denoise
+
+WHITE_CARD = 0.9
+"""Light of a white card that faces the camera where the person stands, after exposure."""
+
+CARD_DISTANCE = 0.4
+"""Metres by which the card is held before the garment's middle."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A view, and what lies behind its pixels' centres, (h, w) pixels."""
+
+    view: View
+    """What dressing needs."""
+    surface: np.ndarray
+    """(h, w) int16: number of the surface; -1 where nothing is."""
+    face: np.ndarray
+    """(h, w) int32: number of the face within its surface; -1 where nothing is."""
+    bary: np.ndarray
+    """(h, w, 2) float32: weights of the face's second and third corner."""
+    depth: np.ndarray
+    """(h, w) float32: metres from the camera's plane; inf where nothing is."""
+    normals: np.ndarray
+    """(h, w, 3) float32: unit normals turned towards the camera; 0 where nothing is."""
+
+
+def photograph(
+    surfaces: Sequence[Surface],
+    room: Set | None,
+    camera: Camera,
+    seed: int,
+    samples: int = 16,
+    at: np.ndarray | None = None,
+) -> Shot:
+    """What `camera` sees of `surfaces` in `room`; in the soft light of product shots, on nothing, for None.
+
+    The shot's surface numbers are those of `surfaces`, then of the room's. `samples` rays find the light of each pixel.
+    `at` (3,) is the place that the scale refers to: the middle of the garment where it is None. Raises IGRError for
+    surfaces that are not well-formed, and where the packages of the extra `render` are missing.
+    """
+    chosen = product_set() if room is None else room
+    mesh = merge([*surfaces, *chosen.surfaces])
+    room_start = sum(len(surface.faces) for surface in surfaces)
+    tracer = Tracer(mesh, chosen.environment)
+    sight = look(mesh, tracer, camera)
+    middle = _middle(surfaces) if at is None else np.asarray(at)
+    exposure = WHITE_CARD / _card(tracer, middle, camera, seed)
+    light = _light(tracer, sight, room_start, seed, samples) * np.float32(exposure)
+    normals = sight.centre.normals.reshape(*sight.shape, 3)
+    lamps = [replace(lamp, strength=lamp.strength * exposure) for lamp in chosen.lamps]
+    view = View(
+        labels=sight.labels(mesh),
+        table=mesh.table,
+        uv=sight.centre.at_corners(mesh.uv).reshape(*sight.shape, 2),
+        light=light,
+        gloss=gloss(normals, camera, lamps, light),
+        paint=sight.centre.at_vertices(mesh.paint, mesh).reshape(*sight.shape, 3),
+        pixels_per_metre=camera.pixels_per_metre(middle),
+    )
+    return _shot(view, mesh, sight, camera)
+
+
+def _shot(view: View, mesh: Merged, sight: Sight, camera: Camera) -> Shot:
+    hits, seen, shape = sight.centre.hits, sight.centre.seen, sight.shape
+    surface = np.where(seen, mesh.surface[hits.face], -1).astype(np.int16)
+    ahead = (sight.centre.points - np.asarray(camera.position)) @ camera.axes[2]
+    return Shot(
+        view=view,
+        surface=surface.reshape(shape),
+        face=np.where(seen, hits.face - mesh.first[surface], -1).astype(np.int32).reshape(shape),
+        bary=np.where(seen[:, None], hits.bary, 0).astype(np.float32).reshape(*shape, 2),
+        depth=np.where(seen, ahead, np.inf).astype(np.float32).reshape(shape),
+        normals=sight.centre.normals.reshape(*shape, 3),
+    )
+
+
+def _card(tracer: Tracer, middle: np.ndarray, camera: Camera, seed: int) -> float:
+    """Light before exposure of a white card that a person at `middle` (3,) holds towards the camera."""
+    forward = camera.axes[2]
+    found = tracer.light((middle - CARD_DISTANCE * forward)[None], -forward[None], seed + 3, 1024)
+    return max(float(found.mean()), 1e-6)
+
+
+def _light(tracer: Tracer, sight: Sight, first_of_room: int, seed: int, samples: int) -> np.ndarray:
+    """Light (h, w, 3) float32, before exposure, carried on over the pixels where nothing is.
+
+    Faces from number `first_of_room` on are walls and floors: their smooth light needs but half of the samples.
+    """
+    centre, edges = sight.centre, sight.edges
+    flat = centre.seen.copy()
+    flat[edges] = False
+    is_room = centre.hits.face >= first_of_room
+    light = np.zeros((len(flat), 3), np.float32)
+    for number, (chosen, rays) in enumerate(((flat & ~is_room, samples), (flat & is_room, max(1, samples // 2)))):
+        if chosen.any():
+            light[chosen] = tracer.light(centre.points[chosen], centre.normals[chosen], seed + number, rays)
+    lit = flat
+    lit[edges], light[edges] = _edge_light(tracer, sight.fine, seed + 2, max(1, samples // 4))
+    filled = _carried_on(light.reshape(*sight.shape, 3), lit.reshape(sight.shape))
+    return np.maximum(denoise(filled, sight.smooth_normals()), 0)
+
+
+def _edge_light(tracer: Tracer, fine: Places, seed: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which pixels at edges are lit, (E,) bool, and the mean light (E, 3) of their subsamples."""
+    found = np.zeros((len(fine.seen), 3), np.float32)
+    if fine.seen.any():
+        found[fine.seen] = tracer.light(fine.points[fine.seen], fine.normals[fine.seen], seed, samples)
+    counts = fine.seen.reshape(-1, SUBSAMPLES**2).sum(axis=1)
+    sums = found.reshape(-1, SUBSAMPLES**2, 3).sum(axis=1)
+    return counts > 0, sums / np.maximum(counts, 1)[:, None].astype(np.float32)
+
+
+def _carried_on(light: np.ndarray, lit: np.ndarray) -> np.ndarray:
+    """`light` (h, w, 3), with the mean of the `lit` (h, w) pixels nearby, or else of all, where there is none."""
+    if lit.all() or not lit.any():
+        return light
+    share = ndimage.uniform_filter(lit.astype(np.float32), 7)[..., None]
+    near = ndimage.uniform_filter(light * lit[..., None], (7, 7, 1)) / np.maximum(share, 1e-6)
+    return np.where(lit[..., None], light, np.where(share > 0.01, near, light[lit].mean(axis=0))).astype(np.float32)
+
+
+def _middle(surfaces: Sequence[Surface]) -> np.ndarray:
+    """Middle (3,) of the box around the garment; of all surfaces where there is none."""
+    chosen = [surface for surface in surfaces if surface.kind == "garment"] or list(surfaces)
+    low = np.min([surface.vertices.min(axis=0) for surface in chosen], axis=0)
+    high = np.max([surface.vertices.max(axis=0) for surface in chosen], axis=0)
+    return (low + high) / 2

@@ -1,0 +1,43 @@
+"""What a smooth clear coat would add to a picture: reflections of the lamps, from the normals alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .cameras import Camera
+from .lights import Lamp
+
+ROUGHNESS = 0.35
+"""Of the coat; dressing scales the result by fabric and skin."""
+FACING = 0.04
+"""Share that is reflected of light that arrives head-on (Fresnel)."""
+
+
+def gloss(normals: np.ndarray, camera: Camera, lamps: Sequence[Lamp], light: np.ndarray) -> np.ndarray:
+    """What a clear coat with `normals` (h, w, 3) reflects of the `lamps`, (h, w) float32, linear; 0 where nothing is.
+
+    Lamps that are hidden from a pixel are dimmed there: `light` (h, w, 3) tells what truly arrives.
+    """
+    height, width = normals.shape[:2]
+    y, x = np.mgrid[:height, :width] + 0.5
+    towards = -camera.directions(x.ravel(), y.ravel()).reshape(height, width, 3)
+    facing = np.clip((normals * towards).sum(axis=-1), 0, 1)
+    power = 2 / ROUGHNESS**4 - 2
+    total = np.zeros((height, width))
+    expected = np.full((height, width), 1e-3)
+    for lamp in lamps:
+        half = towards + lamp.direction
+        half /= np.maximum(np.linalg.norm(half, axis=-1, keepdims=True), 1e-9)
+        aligned = np.clip((normals * half).sum(axis=-1), 0, 1)
+        # a lamp of some width blurs its reflection: a lower power, less bright in the middle
+        wide = 1 / (1 / power + lamp.spread**2 / 4)
+        incident = np.clip(normals @ lamp.direction, 0, 1)
+        total += lamp.strength * aligned**wide * (wide + 2) / 8 * incident
+        expected += lamp.strength * incident
+    shade = np.clip(light.mean(axis=-1) / np.maximum(expected, 0.15 * expected.max()), 0, 1)
+    fresnel = FACING + (1 - FACING) * (1 - facing) ** 5
+    rim = 0.15 * light.mean(axis=-1)
+    seen = normals.any(axis=-1)
+    return np.where(seen, fresnel * (total * shade + rim), 0).astype(np.float32)
