@@ -8,6 +8,15 @@ from typing import Literal
 from igr_core.config import ModelConfig, NoiseConfig
 from igr_core.errors import IGRError
 
+CORRESPONDENCE_HEADS = (
+    "down_blocks.0.attentions.0:0",
+    "up_blocks.2.attentions.1:0",
+    "down_blocks.1.attentions.0:0",
+    "up_blocks.1.attentions.0:0",
+    "up_blocks.1.attentions.1:0",
+)
+"""One head in five blocks of the demo's UNet: at 1, 1, 1/2, 1/2 and 1/2 of the latent's resolution."""
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -32,8 +41,13 @@ class DataConfig:
     """How often each entry of `train` is drawn, relative to the others; None draws every pair alike."""
     workers: int = 4
     """Threads that read pictures ahead (YAML files in `train` only)."""
+    photos: tuple[float, ...] = (1.0,)
+    """Probabilities that a pair is seen in one photo of its garment (paper), in two, in three and so on, where the data
+    has them: the reference tokens lie side by side, and the pair's own photo gives the image prompt."""
 
     def __post_init__(self) -> None:
+        if not self.photos or min(self.photos) < 0 or abs(sum(self.photos) - 1) > 1e-6:
+            raise IGRError(f"data.photos must be probabilities that sum to 1; they sum to {sum(self.photos):g}.")
         if self.weights is not None and (len(self.weights) != len(self.train) or min(self.weights) <= 0):
             raise IGRError(f"data.weights must have {len(self.train)} entries above 0, one for each of data.train.")
 
@@ -159,6 +173,11 @@ class TrainConfig:
     """Low-rank adapters in place of the whole denoiser; None trains it whole (paper)."""
     extra_losses: ExtraLossConfig = field(default_factory=ExtraLossConfig)
     """Losses beside Eq. 1."""
+    correspondence_weight: float = 0.0
+    """Weight of the correspondence loss: self-attention heads learn where in the photo each cell of the garment lies,
+    from the maps of rendered and drawn pairs; 0 is the paper's recipe."""
+    correspondence_heads: tuple[str, ...] = CORRESPONDENCE_HEADS
+    """The heads that learn it, written BLOCK:HEAD."""
     ema_decay: float = 0.999
     """Decay of the exponential moving average that is validated and exported; 0 for none, which saves its memory."""
     seed: int = 0

@@ -41,6 +41,10 @@ def draw(
     coarse: Annotated[
         float, typer.Option(min=0, max=1, help="Smallest repeat of a pattern, as a share of the garment's length.")
     ] = AS_DEMO.coarse,
+    cells: Annotated[
+        int | None,
+        typer.Option(min=1, help="Keep where each cell of so many pixels (the VAE's downscale) lies in the photo."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that draw.")] = 2,
     shard_size: Annotated[int, typer.Option(min=1, help="Pairs per file.")] = 250,
 ) -> None:
@@ -48,7 +52,8 @@ def draw(
     if view not in ("whole", "focused"):
         raise typer.BadParameter(f"{view!r} is neither whole nor focused.", param_hint="--view")
     mode: Literal["whole", "focused"] = view  # type: ignore[assignment]
-    config = DrawConfig(parse_size(size, 1), parse_size(photo_size, 1), ViewConfig(mode, margin), crop, coarse)
+    sizes = parse_size(size, 1), parse_size(photo_size, 1)
+    config = DrawConfig(*sizes, ViewConfig(mode, margin), crop, coarse, cells=cells)
     drawn = draw_shards(out, count, start, config, workers, shard_size)
     typer.echo(f"{out}: {count} pairs, {drawn} of them drawn now.")
 

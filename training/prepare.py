@@ -50,11 +50,25 @@ def prepare_pairs(
     pieces = []
     for start in starts:
         pictures = pairs.pictures(range(start, min(start + batch, indices.stop)))
-        pieces.append(encode_pictures(pictures, vae, downscale, encoder, layout, bf16))
+        encoded = encode_pictures(pictures, vae, downscale, encoder, layout, bf16)
+        pieces.append(encoded | _correspondence(pictures, encoded["garment_latent"]))
     tensors = {name: torch.cat([piece[name] for piece in pieces]).contiguous() for name in pieces[0]}
     tensors["category"] = torch.tensor([CATEGORIES.index(pairs.categories[i]) for i in indices], dtype=torch.uint8)
     tensors["seed"] = torch.tensor([name_number(pairs.names[i]) for i in indices])
     return tensors
+
+
+def _correspondence(pictures: dict[str, Tensor], latent: Tensor) -> dict[str, Tensor]:
+    """The correspondence of pairs that tell it; IGRError where its cells are not those of the latent."""
+    if "correspondence" not in pictures:
+        return {}
+    told = pictures["correspondence"]
+    if told.shape[2:] != latent.shape[2:]:
+        raise IGRError(
+            f"The pairs tell the correspondence of {told.shape[3]}x{told.shape[2]} cells, and the VAE's latents have "
+            f"{latent.shape[3]}x{latent.shape[2]}: make the pairs with cells of the VAE's downscale."
+        )
+    return {"correspondence": told.half()}
 
 
 def prepare_folder(
@@ -93,8 +107,10 @@ def prepare_folder(
             tensors = prepare_pairs(pairs, indices, autoencoder, shape.downscale, encoder, layout, bf16=bf16)
             old = existing[indices]
             names = json.dumps([pairs.names[i] for i in indices])
+            garments = json.dumps([pairs.garments[i] for i in indices])
             path = out / f"latents-{indices.start:09d}-{len(indices)}.safetensors"
-            write_tensors(path, tensors, {"settings": json.dumps(settings, sort_keys=True), "names": names})
+            metadata = {"settings": json.dumps(settings, sort_keys=True), "names": names, "garments": garments}
+            write_tensors(path, tensors, metadata)
             if old is not None:
                 old.unlink()
             bar.update(len(indices))

@@ -18,21 +18,24 @@ from tqdm import tqdm
 from igr_core.bundle import Bundle
 from igr_core.config import ModelConfig, from_json, to_json
 from igr_core.errors import IGRError
+from igr_core.garmfus import Noted
 from igr_core.model import IGR
 from igr_core.networks import build_scheduler
 
 from .acceleration import changed, uncompiled
 from .command import StopRequest, command_line, one_sentence
 from .config import TrainConfig
+from .correspondence_loss import CorrespondenceLoss, places_logged
 from .data.latents import Batch
 from .data.mixture import mixed_indices
 from .engine import Engine, peer_lost
 from .extra_losses import ExtraLosses
 from .fits import model_config
 from .lora import add_lora
-from .objective import draw_rows, drop_at, predict, row_loss
+from .objective import draw_rows, drop_at, predict, predict_watched, row_loss
 from .optimizers import build_optimizer, set_rate
 from .provenance import note_parent, note_start
+from .references import Photos
 from .resume import check_same_run
 from .run import (
     Average,
@@ -103,7 +106,11 @@ class Trainer:
         self.data.to(self.engine.device)
         self.extra_losses = ExtraLosses.of(config, self.scheduler, self.engine.device)
         self.average = Average(self.bare, config.ema_decay)
+        self.correspondence = None
+        if config.correspondence_weight > 0:
+            self.correspondence = CorrespondenceLoss(config.correspondence_heads, model)
         self.recent: list[float] = []
+        self.recent_places: list[list[float]] = []
         self.stopped_by = 0
         self.computed_otherwise: list[str] = []
         """In what the steps that were taken were computed otherwise, on another machine say."""
@@ -127,6 +134,7 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.computed_otherwise = changed(state.get("acceleration", {}), self.engine.acceleration)
         self.recent = list(state.get("recent", ()))
+        self.recent_places = list(state.get("recent_places", ()))
         resume_from(self.run, checkpoint, rewind=self.is_main)
         return checkpoint.step
 
@@ -157,6 +165,7 @@ class Trainer:
                 "train_config": json.dumps(to_json(self.config)),
                 "data_settings": json.dumps(self.data.settings[0]),
                 "recent": self.recent,
+                "recent_places": self.recent_places,
                 "acceleration": asdict(self.engine.acceleration),
             }
             whole = {"shares": accelerator.num_processes} if self.engine.sharded else {"optimizer": optimizer}
@@ -174,8 +183,14 @@ class Trainer:
         total = size * processes * config.accumulation
         steps = mixed_indices(self.data.sizes, config.data.weights, total, config.seed, self.step)
         parts = [micro * processes + rank for micro in range(config.accumulation)]
-        chosen = ((part, indices[part * size : (part + 1) * size]) for indices in steps for part in parts)
-        return read_ahead(chosen, self.data, config.data.workers)
+        photos = Photos(self.data.garments())
+        chosen = (
+            (part, drawn[part * size : (part + 1) * size])
+            for step, indices in enumerate(steps, self.step)
+            for drawn in [photos.draw(indices, config.data.photos, config.seed, step)]
+            for part in parts
+        )
+        return read_ahead(chosen, self.data, config.data.workers, pin=self.engine.device.type == "cuda")
 
     def learning_rate_share(self) -> float:
         """Share of the peak learning rate at the current step."""
@@ -193,12 +208,21 @@ class Trainer:
             config.min_snr_gamma,
             part=(part, accelerator.num_processes * config.accumulation),
         )
-        rows, batch = rows.to(self.engine.device), batch.to(self.engine.device)
+        rows = rows.to(self.engine.device, non_blocking=True)
+        batch = batch.to(self.engine.device, non_blocking=True)
+        notes: dict[str, list[Noted]] = {}
         with self.engine.autocast():
-            predicted = predict(self.engine.model, rows, batch)
+            if self.correspondence is not None:
+                predicted, notes = predict_watched(self.engine.model, rows, batch, self.correspondence.blocks)
+            else:
+                predicted = predict(self.engine.model, rows, batch)
         loss = row_loss(predicted, rows).mean()
         if self.extra_losses is not None:
             loss = loss + self.extra_losses(predicted, rows, batch)
+        if self.correspondence is not None:
+            found = self.correspondence(notes, batch, config.data.draws_per_pair)
+            loss = loss + config.correspondence_weight * found.loss
+            self.recent_places.append([float(x) for x in (found.loss.detach(), found.hits, found.cells)])
         return loss
 
     def _optimizer_step(self, batches: Iterator[tuple[int, Batch]], stop: StopRequest) -> tuple[float, float]:
@@ -261,8 +285,10 @@ class Trainer:
             rate = self.learning_rate_share() * config.optimizer.learning_rate
             loss = sum(self.recent) / len(self.recent)
             if self.is_main:
-                self.run.log(self.step, {"loss": loss, "gradient_norm": norm, "learning_rate": rate})
+                values = {"loss": loss, "gradient_norm": norm, "learning_rate": rate}
+                self.run.log(self.step, values | places_logged(self.recent_places, "correspondence"))
             self.recent.clear()
+            self.recent_places.clear()
         last = self.step == config.steps
         if last or self.stopped_by or self.step % config.checkpoint_every == 0:
             self.save()
@@ -275,7 +301,8 @@ class Trainer:
         try:
             self.bare.eval()
             with uncompiled():
-                self.run.log(self.step, validator.losses(self.bare, self.scheduler, self.engine.autocast))
+                values = validator.losses(self.bare, self.scheduler, self.engine.autocast, self.correspondence)
+                self.run.log(self.step, values)
                 validator.grid(self.bare, self.step)
         finally:
             self.bare.train()

@@ -27,6 +27,7 @@ from igr_core.geometry import GarmentView, make_view
 
 from ..encoding import PICTURES
 from .code_hash import hash_of
+from .correspondence import to_cells
 from .pairs import HELD_OUT_START as HELD_OUT_START
 from .synthetic import corrupt_mask, make_pair
 from .synthetic.compose import check_options
@@ -59,6 +60,8 @@ class DrawConfig:
     """Share of the pairs whose mask is spoiled as people and segmenters do."""
     corrupt_strength: float = 0.5
     """Strongest spoiling (0..1); each spoiled mask draws its own strength up to this."""
+    cells: int | None = None
+    """Pixels along a cell of the correspondence that is kept with each pair: the VAE's downscale; None keeps none."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,14 @@ class Drawn:
     seed: int
     """What it was drawn from."""
     pictures: dict[str, np.ndarray]
-    """uint8 (C, h, w) by the names of FIELDS."""
+    """uint8 (C, h, w) by the names of FIELDS; with DrawConfig.cells, float16 (2, rows, columns) `correspondence`."""
     label: dict[str, Any]
     """Category, attributes, how strongly the mask was spoiled, and the share of the photo that shows the garment."""
 
 
 def draw(seed: int, config: DrawConfig) -> Drawn:
     """Draw the pair of a seed as the model sees it: view, mask, crop, and the flat garment."""
-    pair = make_pair(seed, size=config.photo_size, coarse=config.coarse)
+    pair = make_pair(seed, config.photo_size, coarse=config.coarse, correspondence=config.cells is not None)
     rng = np.random.default_rng([seed, 1906])
     spoiled = rng.random() < config.corrupt_share
     strength = float(rng.uniform(0, config.corrupt_strength)) if spoiled else 0.0
@@ -88,6 +91,10 @@ def draw(seed: int, config: DrawConfig) -> Drawn:
         "silhouette": _to_array(pair.garment_silhouette.resize(config.size, Image.Resampling.BOX)),
         "crop": _to_bytes(view.crop),
     }
+    if config.cells is not None and pair.correspondence is not None:
+        cells = (config.size[1] // config.cells, config.size[0] // config.cells)
+        told = to_cells(pair.correspondence, pair.garment.size, view.placements[0], cells)
+        pictures["correspondence"] = told.astype(np.float16)
     label = {
         "category": pair.category,
         "attributes": pair.attributes,
@@ -148,6 +155,8 @@ class DrawnPairs:
         """Seed of each pair."""
         self.names = [f"seed-{seed:09d}" for seed in self.seeds]
         """Name of each pair."""
+        self.garments: list[str | None] = [label.get("garment") for label in labels]
+        """What each pair's garment is called; None for one that no other pair shows."""
         self.described = {"drawn": json.loads(json.dumps(dataclasses.asdict(self.config)))}
         """What prepared shards say of where they come from."""
 
@@ -155,14 +164,14 @@ class DrawnPairs:
         return len(self._places)
 
     def take(self, field: str, indices: Iterable[int]) -> Tensor:
-        """Pictures of one field (a name of FIELDS), uint8 (B, C, h, w)."""
+        """Pictures of one field (a name of FIELDS, or `correspondence` where it is kept), (B, C, h, w)."""
         places = [self._places[index] for index in indices]
         return torch.stack([self._tensors[shard][field][row] for shard, row in places])
 
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
-        """All that is encoded of some pairs, each uint8 (B, C, h, w)."""
+        """All that is encoded of some pairs, each uint8 (B, C, h, w), and their correspondence where it is kept."""
         chosen = list(indices)
-        return {name: self.take(name, chosen) for name in PICTURES}
+        return {name: self.take(name, chosen) for name in (*PICTURES, *_told(self.config))}
 
 
 @functools.cache
@@ -201,8 +210,14 @@ def _draw_job(job: tuple[int, DrawConfig]) -> Drawn:
     return draw(*job)
 
 
+def _told(config: DrawConfig) -> tuple[str, ...]:
+    """What shards hold beside FIELDS."""
+    return () if config.cells is None else ("correspondence",)
+
+
 def _write_shard(path: Path, drawings: list[Drawn], config: DrawConfig) -> None:
-    tensors = {name: torch.from_numpy(np.stack([one.pictures[name] for one in drawings])) for name in FIELDS}
+    names = (*FIELDS, *_told(config))
+    tensors = {name: torch.from_numpy(np.stack([one.pictures[name] for one in drawings])) for name in names}
     tensors["seed"] = torch.tensor([one.seed for one in drawings])
     metadata = {
         "labels": json.dumps([one.label for one in drawings]),
@@ -216,9 +231,10 @@ def _open_shard(path: Path, expected: DrawConfig | None = None) -> tuple[dict[st
     """Memory-mapped tensors, labels and settings of a shard; with `expected`, raise if it was drawn otherwise."""
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in (*FIELDS, "seed")}
             metadata = file.metadata()
-        config, labels = json.loads(metadata["config"]), json.loads(metadata["labels"])
+            config, labels = json.loads(metadata["config"]), json.loads(metadata["labels"])
+            more = () if config.get("cells") is None else ("correspondence",)
+            tensors = {name: file.get_tensor(name) for name in (*FIELDS, *more, "seed")}
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise IGRError(f"{path} is not a shard of drawn pairs ({error}): delete it and draw again.") from error
     if expected is not None and config != json.loads(json.dumps(dataclasses.asdict(expected))):

@@ -54,13 +54,18 @@ class LaidOut(Protocol):
     """Name of each pair, unique."""
     categories: Sequence[str]
     """Category of each pair."""
+    garments: Sequence[str | None]
+    """What each pair's garment is called; None for one that no other pair shows."""
     described: dict[str, Any]
     """What prepared shards say of where they come from."""
 
     def __len__(self) -> int: ...
 
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
-        """Person, mask, garment and crop of some pairs, each uint8 (B, C, h, w)."""
+        """Person, mask, garment and crop of some pairs, each uint8 (B, C, h, w).
+
+        Where it is known, `correspondence` (B, 2, rows, columns) too, float16, as training.data.correspondence has it.
+        """
         ...
 
 
@@ -101,6 +106,10 @@ class LaidOutPairs:
             entry.name + (" flipped" if one.flipped else "") for one, entry in zip(self.selected, entries, strict=True)
         ]
         self.categories = [entry.category for entry in entries]
+        # a mirrored copy is another garment: no photo of the plain one shows it
+        self.garments = [
+            None if one.flipped else entry.garment for one, entry in zip(self.selected, entries, strict=True)
+        ]
         laid_out = json.loads(json.dumps(asdict(config)))
         self.described = {"data": {"title": source.title, **(origin or {}), **laid_out}}
         self._threads = threads

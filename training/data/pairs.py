@@ -30,6 +30,8 @@ class PairEntry:
     """Unique in its data set, and the same wherever the data set lies: `train/00001_00`."""
     category: str
     """upper, lower or full."""
+    garment: str | None = None
+    """What the garment is called, where several pairs may show it in photos of their own; None for one pair's alone."""
 
 
 class PairSource(ABC):

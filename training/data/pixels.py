@@ -70,3 +70,7 @@ class PixelPairs:
     def seeds(self) -> list[int]:
         """The number of each pair."""
         return [name_number(name) for name in self._pairs.names[: len(self)]]
+
+    def garments(self) -> list[str | None]:
+        """What each pair's garment is called; None for one that no other pair shows."""
+        return list(self._pairs.garments[: len(self)])

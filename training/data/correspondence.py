@@ -1,0 +1,34 @@
+"""Correspondence at latent size: where each cell of the flat garment lies in the view of the photo."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from igr_core.geometry import Placement
+
+
+def to_cells(
+    places: np.ndarray, garment_size: tuple[int, int], placement: Placement, latent_shape: tuple[int, int]
+) -> np.ndarray:
+    """Carry a map of the flat garment to the cells of its latent and to the view of the photo.
+
+    places (h, w, 2): x and y in pixels of the photo for every pixel of the flat picture, NaN where the photo does not
+    show it; `garment_size` (width, height) is that of the picture, which is fitted to the view's canvas as large as it
+    goes, centred. Gives (2, rows, columns) float32 for `latent_shape` (rows, columns): x and y in 0..1 of the view's
+    width and height for the middle of every cell, NaN where the view does not show it.
+    """
+    rows, columns = latent_shape
+    width, height = placement.canvas_size
+    scale = min(width / garment_size[0], height / garment_size[1])
+    left, top = (width - garment_size[0] * scale) / 2, (height - garment_size[1] * scale) / 2
+    x = ((np.arange(columns) + 0.5) * width / columns - left) / scale * places.shape[1] / garment_size[0]
+    y = ((np.arange(rows) + 0.5) * height / rows - top) / scale * places.shape[0] / garment_size[1]
+    inside = ((y >= 0) & (y < places.shape[0]))[:, None] & ((x >= 0) & (x < places.shape[1]))[None, :]
+    row, column = y.clip(0, places.shape[0] - 1).astype(int), x.clip(0, places.shape[1] - 1).astype(int)
+    found = np.where(inside[..., None], places[row[:, None], column[None, :]], np.nan)  # (rows, columns, 2)
+    seen = placement.to_canvas(torch.from_numpy(found)).numpy()
+    x0, y0, x1, y1 = placement.canvas_rect
+    shown = (seen >= (x0, y0)).all(-1) & (seen < (x1, y1)).all(-1)
+    in_view = np.where(shown[..., None], seen / (width, height), np.nan)
+    return np.ascontiguousarray(in_view.transpose(2, 0, 1), dtype=np.float32)
