@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo eval test lint bench format train-demo train-smoke
+.PHONY: setup demo eval test lint bench bench-train format train-demo train-smoke
 
 setup: $(STAMP)
 
@@ -31,6 +31,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m tests.host.bench $(BENCH)
+
+bench-train: $(STAMP)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m training.bench_train $(BENCH_TRAIN)
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -131,6 +131,22 @@ class ExtraLossConfig:
 
 
 @dataclass(frozen=True)
+class LowResolutionConfig:
+    """First steps of a run on smaller pictures: cheap, and what they teach holds for larger ones."""
+
+    train: tuple[str, ...]
+    """As data.train, prepared at `size`."""
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    steps: int
+    """Steps taken on them; the rest of the run is at the model's own size."""
+    pairs_per_batch: int = 32
+    """Pairs of one of these steps and process."""
+    weights: tuple[float, ...] | None = None
+    """As data.weights."""
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One training run of IGR."""
 
@@ -142,6 +158,8 @@ class TrainConfig:
     """Bundle to start from; None for random weights."""
     size: tuple[int, int] | None = None
     """Width and height in pixels to train at, where they are not init_bundle's."""
+    low_resolution: LowResolutionConfig | None = None
+    """First steps on smaller pictures; None takes all steps at one size (paper)."""
     noise: NoiseConfig | None = None
     """Diffusion process to train, where it is not init_bundle's: another prediction type has to be learnt anew."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from igr_core.config import ModelConfig
 from igr_core.model import IGR
 
+from .cards import CARDS
 from .command import one_sentence
 from .config import TrainConfig
 from .fits import model_config
@@ -23,6 +24,11 @@ from .run import load_config, parameter_count
 
 STATE_BYTES = {"adamw": 8.0, "muon": 8.0, "adamw8bit": 2.0, "adafactor": 0.1}
 """Bytes of optimiser state for each trained weight."""
+
+ROOM = 1.1
+"""Memory that buffers and fragmentation take beside what is counted."""
+COMPILED = 1.2
+"""How much faster compiled layers and channels_last are assumed to be."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,23 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor 
     return rearrange(_Attention.apply(query, key, value), "b h n d -> b n (h d)")  # type: ignore[arg-type]
 
 
+def hours_table(found: Estimate, config: TrainConfig, processes: int) -> str:
+    """Hours and dollars of the whole run by kind of card, as a Markdown table: estimated, nothing was measured."""
+    lines = [
+        f"| estimated: {config.steps:,} steps on {processes} | memory | hours | hours, compiled | cost, USD |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for card in CARDS:
+        seconds = found.teraflops * config.accumulation / (card.peak * card.efficiency)
+        hours = seconds * config.steps / 3600
+        fits = (
+            "fits" if found.total * ROOM <= card.memory else f"needs {found.total * ROOM:.0f} of {card.memory:.0f} GB"
+        )
+        cost = hours * processes * card.price
+        lines.append(f"| {card.name} | {fits} | {hours:.0f} | {hours / COMPILED:.0f} | {cost:.0f} |")
+    return "\n".join(lines)
+
+
 @one_sentence()
 def main(
     config: Annotated[Path, typer.Argument(help="YAML file of a TrainConfig.")],
@@ -154,6 +177,7 @@ def main(
     sd15: Annotated[
         bool, typer.Option("--sd15", help="Take SD1.5's shape where init_bundle is not there yet.")
     ] = False,
+    cards: Annotated[bool, typer.Option("--cards", help="Also hours and cost of the run by kind of card.")] = False,
 ) -> None:
     """Estimate memory and work of a training step from the counts of weights and activations."""
     settings = load_config(TrainConfig, config, changes or ())
@@ -169,6 +193,10 @@ def main(
         f"average {found.average:.1f}, activations {found.activations:.1f} for {rows} rows: {found.total:.1f} GB; "
         f"{found.teraflops:.0f} TFLOP a micro-batch, {found.teraflops * settings.accumulation:.0f} a step"
     )
+    if settings.gradient_checkpointing in ("selective", "auto"):
+        typer.echo("counted without checkpointing: selective checkpointing needs less memory and hardly more work")
+    if cards:
+        typer.echo(f"\n{hours_table(found, settings, processes)}")
 
 
 if __name__ == "__main__":

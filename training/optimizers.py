@@ -36,6 +36,13 @@ class MuonAdamW(torch.optim.Optimizer):
             BatchedMuon(views, lr=matrices["lr"], weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
         ]
 
+    def use_torchs_muon(self) -> None:
+        """Orthogonalise one matrix after the other, as torch does: to measure against."""
+        group = self._parts[1].param_groups[0]
+        self._parts[1] = torch.optim.Muon(
+            group["params"], lr=group["lr"], weight_decay=group["weight_decay"], adjust_lr_fn="match_rms_adamw"
+        )
+
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Step both with the learning rates of the param groups."""
         loss = closure() if closure is not None else None

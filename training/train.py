@@ -7,6 +7,7 @@ import math
 import signal
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,10 +28,10 @@ from .command import StopRequest, command_line, one_sentence
 from .config import TrainConfig
 from .correspondence_loss import CorrespondenceLoss, places_logged
 from .data.latents import Batch
-from .data.mixture import mixed_indices
+from .data.mixture import Joined, mixed_indices
 from .engine import Engine, peer_lost
 from .extra_losses import ExtraLosses
-from .fits import model_config
+from .fits import low_resolution_config, model_config
 from .lora import add_lora
 from .objective import draw_rows, drop_at, predict, predict_watched, row_loss
 from .optimizers import build_optimizer, set_rate
@@ -52,6 +53,7 @@ from .run import (
     write_text,
 )
 from .schedule import rate_share
+from .throughput import Throughput
 from .training_set import open_training_set, read_ahead
 from .validation import Validator
 
@@ -88,6 +90,8 @@ class Trainer:
         self.config = config
         self.run = run
         self.data = open_training_set(config)
+        self.low = low_resolution_config(config)
+        self.low_data = open_training_set(self.low) if self.low is not None else None
         model = initial_model(config)
         if config.lora is not None:
             add_lora(model, config.lora)
@@ -103,9 +107,13 @@ class Trainer:
         )
         self.engine = Engine(config, model, optimizer)
         self.bare = self.engine.bare
-        self.data.to(self.engine.device)
+        for data in (self.data, self.low_data):
+            if data is not None:
+                data.to(self.engine.device)
         self.extra_losses = ExtraLosses.of(config, self.scheduler, self.engine.device)
         self.average = Average(self.bare, config.ema_decay)
+        processes = self.engine.accelerator.num_processes
+        self.throughput = Throughput(config, self.bare.config, processes, self.engine.device)
         self.correspondence = None
         if config.correspondence_weight > 0:
             self.correspondence = CorrespondenceLoss(config.correspondence_heads, model)
@@ -174,23 +182,32 @@ class Trainer:
             accelerator.wait_for_everyone()
 
     def _batches(self) -> Iterator[tuple[int, Batch]]:
-        """(which part of its step, batch) for this process, from the current step on.
+        """(which part of its step, batch) for this process, from the current step on: first those of low resolution.
 
-        A step's pairs and draws do not depend on how many processes and micro-batches it is cut into.
+        A step's pairs, photos and draws do not depend on how many processes and micro-batches it is cut into.
         """
+        start, low_steps = self.step, 0
+        if self.low is not None and self.low_data is not None:
+            low_steps = self.low.steps
+            left = max(0, low_steps - start) * self.config.accumulation
+            yield from islice(self._batches_of(self.low, self.low_data, start), left)
+        yield from self._batches_of(self.config, self.data, max(start, low_steps))
+
+    def _batches_of(self, config: TrainConfig, data: Joined, start: int) -> Iterator[tuple[int, Batch]]:
         processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
-        config, size = self.config, self.config.data.pairs_per_batch
-        total = size * processes * config.accumulation
-        steps = mixed_indices(self.data.sizes, config.data.weights, total, config.seed, self.step)
+        size = config.data.pairs_per_batch
+        steps = mixed_indices(
+            data.sizes, config.data.weights, size * processes * config.accumulation, config.seed, start
+        )
         parts = [micro * processes + rank for micro in range(config.accumulation)]
-        photos = Photos(self.data.garments())
+        photos = Photos(data.garments())
         chosen = (
             (part, drawn[part * size : (part + 1) * size])
-            for step, indices in enumerate(steps, self.step)
+            for step, indices in enumerate(steps, start)
             for drawn in [photos.draw(indices, config.data.photos, config.seed, step)]
             for part in parts
         )
-        return read_ahead(chosen, self.data, config.data.workers, pin=self.engine.device.type == "cuda")
+        return read_ahead(chosen, data, config.data.workers, pin=self.engine.device.type == "cuda")
 
     def learning_rate_share(self) -> float:
         """Share of the peak learning rate at the current step."""
@@ -271,7 +288,8 @@ class Trainer:
             tqdm(total=self.config.steps, initial=self.step, unit="step", disable=not self.is_main) as bar,
         ):
             while self.step < self.config.steps and not self.stopped_by:
-                loss, norm = self._optimizer_step(batches, stop)
+                with self.throughput.step():
+                    loss, norm = self._optimizer_step(batches, stop)
                 self.average.update()
                 self.step += 1
                 bar.update()
@@ -286,7 +304,8 @@ class Trainer:
             loss = sum(self.recent) / len(self.recent)
             if self.is_main:
                 values = {"loss": loss, "gradient_norm": norm, "learning_rate": rate}
-                self.run.log(self.step, values | places_logged(self.recent_places, "correspondence"))
+                values |= places_logged(self.recent_places, "correspondence")
+                self.run.log(self.step, values | self.throughput.logged())
             self.recent.clear()
             self.recent_places.clear()
         last = self.step == config.steps
