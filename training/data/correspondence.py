@@ -32,3 +32,19 @@ def to_cells(
     shown = (seen >= (x0, y0)).all(-1) & (seen < (x1, y1)).all(-1)
     in_view = np.where(shown[..., None], seen / (width, height), np.nan)
     return np.ascontiguousarray(in_view.transpose(2, 0, 1), dtype=np.float32)
+
+
+def mirrored(places: np.ndarray, photo_width: int) -> np.ndarray:
+    """The map (h, w, 2) of mirrored pictures."""
+    return places[:, ::-1] * np.float32([-1, 1]) + np.float32([photo_width, 0])
+
+
+def boxed(places: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """The map (h, w, 2) of a part of the flat picture (left, top, right, bottom), which may reach out of it."""
+    height, width = places.shape[:2]
+    left, top, right, bottom = box
+    found = np.full((bottom - top, right - left, 2), np.nan, np.float32)
+    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    if x0 < x1 and y0 < y1:
+        found[y0 - top : y1 - top, x0 - left : x1 - left] = places[y0:y1, x0:x1]
+    return found
