@@ -1,4 +1,7 @@
-"""Draw the synthetic pairs that the demo is trained on: python -m training.draw --out DIR --count N."""
+"""Draw the synthetic pairs that the demo is trained on: python -m training.draw --out DIR --count N.
+
+With --kind rendered they are dressed from rendered records (python -m training.data render), with mixed both.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,16 @@ from typing import Annotated, Literal
 import typer
 
 from igr_core.config import ViewConfig
+from igr_core.errors import IGRError
 from igr_core.inputs import parse_size
 
 from .command import one_sentence
 from .data.drawn import HELD_OUT_START, DrawConfig, draw_shards
+from .data.dressed import dress_shards
 
 AS_DEMO = DrawConfig()
+KINDS = ("drawn", "rendered", "mixed")
+"""What pairs may be."""
 
 
 def _text(size: tuple[int, int]) -> str:
@@ -24,11 +31,20 @@ def _text(size: tuple[int, int]) -> str:
 def draw(
     out: Annotated[Path, typer.Option(help="Folder of the shards; an existing one grows.")],
     count: Annotated[int, typer.Option(min=1, help="Pairs in the folder when done.")],
-    start: Annotated[int, typer.Option(min=0, help=f"First seed; held-out pairs start at {HELD_OUT_START}.")] = 0,
+    kind: Annotated[str, typer.Option(help="drawn, rendered (from --records), or mixed.")] = "drawn",
+    records: Annotated[
+        str | None, typer.Option(help="Folder or URL of rendered records (python -m training.data render).")
+    ] = None,
+    rendered_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the pairs of --kind mixed that are rendered.")
+    ] = 0.5,
+    start: Annotated[
+        int, typer.Option(min=0, help=f"First seed of drawn pairs; held-out ones start at {HELD_OUT_START}.")
+    ] = 0,
     size: Annotated[str, typer.Option(help="WxH of person, mask and garment: the model's native size.")] = _text(
         AS_DEMO.size
     ),
-    photo_size: Annotated[str, typer.Option(help="WxH of the drawn photo that the view is cut from, 3:4.")] = _text(
+    photo_size: Annotated[str, typer.Option(help="WxH of the photo that the view is cut from, 3:4.")] = _text(
         AS_DEMO.photo_size
     ),
     view: Annotated[str, typer.Option(help="whole (the paper's) or focused on the garment.")] = AS_DEMO.view.mode,
@@ -41,21 +57,34 @@ def draw(
     coarse: Annotated[
         float, typer.Option(min=0, max=1, help="Smallest repeat of a pattern, as a share of the garment's length.")
     ] = AS_DEMO.coarse,
-    cells: Annotated[
-        int | None,
-        typer.Option(min=1, help="Keep where each cell of so many pixels (the VAE's downscale) lies in the photo."),
-    ] = None,
+    correspondence: Annotated[
+        bool, typer.Option("--correspondence", help="Keep where drawn garments lie in their photos, too.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes that draw.")] = 2,
     shard_size: Annotated[int, typer.Option(min=1, help="Pairs per file.")] = 250,
 ) -> None:
-    """Draw person / garment pairs once into OUT; run it again with a larger count to add more."""
+    """Draw person / garment pairs once into OUT; run it again with a larger count to add more.
+
+    Rendered pairs are each photo of the records dressed once, then each anew, until there are enough.
+    """
+    if kind not in KINDS:
+        raise typer.BadParameter(f"{kind!r} is none of {', '.join(KINDS)}.", param_hint="--kind")
+    if kind != "drawn" and records is None:
+        raise IGRError(
+            f"--kind {kind} needs --records DIR, rendered records: python -m training.data render DIR makes them."
+        )
     if view not in ("whole", "focused"):
         raise typer.BadParameter(f"{view!r} is neither whole nor focused.", param_hint="--view")
     mode: Literal["whole", "focused"] = view  # type: ignore[assignment]
     sizes = parse_size(size, 1), parse_size(photo_size, 1)
-    config = DrawConfig(*sizes, ViewConfig(mode, margin), crop, coarse, cells=cells)
-    drawn = draw_shards(out, count, start, config, workers, shard_size)
-    typer.echo(f"{out}: {count} pairs, {drawn} of them drawn now.")
+    config = DrawConfig(*sizes, ViewConfig(mode, margin), crop, coarse, correspondence=correspondence)
+    rendered = {"drawn": 0, "rendered": count, "mixed": round(count * rendered_share)}[kind]
+    now = 0
+    if rendered < count:
+        now += draw_shards(out, count - rendered, start, config, workers, shard_size)
+    if rendered and records is not None:
+        now += dress_shards(out, records, rendered, config, workers, shard_size)
+    typer.echo(f"{out}: {count} pairs, {now} of them drawn now.")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from igr_core.files import make_folder, sha256, write_tensors
 
 from .command import choose_device, one_sentence
 from .config import TrainConfig
+from .data.correspondence import pixels_to_cells
 from .data.drawn import DrawnPairs
 from .data.laid_out import LaidOut, name_number
 from .data.latents import read_shard
@@ -59,16 +60,13 @@ def prepare_pairs(
 
 
 def _correspondence(pictures: dict[str, Tensor], latent: Tensor) -> dict[str, Tensor]:
-    """The correspondence of pairs that tell it; IGRError where its cells are not those of the latent."""
+    """The correspondence of pairs that tell it, at latent size."""
     if "correspondence" not in pictures:
         return {}
     told = pictures["correspondence"]
-    if told.shape[2:] != latent.shape[2:]:
-        raise IGRError(
-            f"The pairs tell the correspondence of {told.shape[3]}x{told.shape[2]} cells, and the VAE's latents have "
-            f"{latent.shape[3]}x{latent.shape[2]}: make the pairs with cells of the VAE's downscale."
-        )
-    return {"correspondence": told.half()}
+    if told.shape[2:] == latent.shape[2:]:  # laid out by cells already
+        return {"correspondence": told.half()}
+    return {"correspondence": pixels_to_cells(told, (latent.shape[2], latent.shape[3])).half()}
 
 
 def prepare_folder(

@@ -36,7 +36,7 @@ def open_training_set(config: TrainConfig) -> Joined:
     if config.correspondence_weight > 0 and not any("correspondence" in shapes for shapes in whole.shapes):
         raise IGRError(
             "correspondence_weight is above 0 and no pair of data.train tells its correspondence: prepare rendered "
-            "pairs, or drawn ones made with --cells."
+            "pairs, or drawn ones made with --correspondence."
         )
     return whole
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from igr_core.geometry import Placement
 
@@ -32,6 +33,17 @@ def to_cells(
     shown = (seen >= (x0, y0)).all(-1) & (seen < (x1, y1)).all(-1)
     in_view = np.where(shown[..., None], seen / (width, height), np.nan)
     return np.ascontiguousarray(in_view.transpose(2, 0, 1), dtype=np.float32)
+
+
+def pixels_to_cells(flow: Tensor, latent_shape: tuple[int, int]) -> Tensor:
+    """The map of laid-out pairs (B, 2, h, w), -1..1 as grid_sample reads it, at latent size: (B, 2, rows, columns).
+
+    x and y in 0..1, those of the pixel in the middle of each cell.
+    """
+    rows, columns = latent_shape
+    down = ((torch.arange(rows) + 0.5) * flow.shape[2] / rows).long()
+    across = ((torch.arange(columns) + 0.5) * flow.shape[3] / columns).long()
+    return flow[:, :, down[:, None], across[None, :]].float() / 2 + 0.5
 
 
 def mirrored(places: np.ndarray, photo_width: int) -> np.ndarray:

@@ -6,12 +6,12 @@ import dataclasses
 import functools
 import json
 import multiprocessing
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -29,11 +29,16 @@ from ..encoding import PICTURES
 from .code_hash import hash_of
 from .correspondence import to_cells
 from .pairs import HELD_OUT_START as HELD_OUT_START
-from .synthetic import corrupt_mask, make_pair
+from .synthetic import Pair, corrupt_mask, make_pair
 from .synthetic.compose import check_options
 
 FIELDS = ("person", "mask", "garment", "silhouette", "crop")
 """Pictures of one pair, each uint8 (C, h, w)."""
+
+CORRESPONDENCE = "correspondence"
+"""Of rendered pairs, and of drawn ones that were asked for it: float16 (2, h, w), see DrawnPairs.correspondence."""
+
+Job = TypeVar("Job")
 
 NOT_DRAWING = ("__init__.py", "__main__.py", "sheet.py")
 """Files of the generator's folder that change no pair."""
@@ -60,8 +65,8 @@ class DrawConfig:
     """Share of the pairs whose mask is spoiled as people and segmenters do."""
     corrupt_strength: float = 0.5
     """Strongest spoiling (0..1); each spoiled mask draws its own strength up to this."""
-    cells: int | None = None
-    """Pixels along a cell of the correspondence that is kept with each pair: the VAE's downscale; None keeps none."""
+    correspondence: bool = False
+    """Keep with each drawn pair where its garment lies in the photo, as rendered pairs always do."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +76,38 @@ class Drawn:
     seed: int
     """What it was drawn from."""
     pictures: dict[str, np.ndarray]
-    """uint8 (C, h, w) by the names of FIELDS; with DrawConfig.cells, float16 (2, rows, columns) `correspondence`."""
+    """uint8 (C, h, w) by the names of FIELDS."""
     label: dict[str, Any]
     """Category, attributes, how strongly the mask was spoiled, and the share of the photo that shows the garment."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What pairs of a shard were made by."""
+
+    generator: str
+    """Fingerprint of the code."""
+    records: str = ""
+    """Of rendered pairs, what they were dressed from, as JSON; empty for drawn ones."""
+
+
 def draw(seed: int, config: DrawConfig) -> Drawn:
     """Draw the pair of a seed as the model sees it: view, mask, crop, and the flat garment."""
-    pair = make_pair(seed, config.photo_size, coarse=config.coarse, correspondence=config.cells is not None)
-    rng = np.random.default_rng([seed, 1906])
+    pair = make_pair(seed, config.photo_size, coarse=config.coarse, correspondence=config.correspondence)
+    drawn, view = lay_out(pair, seed, seed, config)
+    if pair.correspondence is None:
+        return drawn
+    width, height = config.size
+    told = to_cells(pair.correspondence, pair.garment.size, view.placements[0], (height, width)) * 2 - 1
+    return dataclasses.replace(drawn, pictures={**drawn.pictures, CORRESPONDENCE: told.astype(np.float16)})
+
+
+def lay_out(pair: Pair, seed: int, number: int, config: DrawConfig) -> tuple[Drawn, GarmentView]:
+    """A pair as the model sees it, and the view itself; `number` is what its mask is spoiled by."""
+    rng = np.random.default_rng([number, 1906])
     spoiled = rng.random() < config.corrupt_share
     strength = float(rng.uniform(0, config.corrupt_strength)) if spoiled else 0.0
-    masks = (corrupt_mask(pair.garment_mask, seed, strength), pair.garment_mask, pair.agnostic_mask)
+    masks = (corrupt_mask(pair.garment_mask, number, strength), pair.garment_mask, pair.agnostic_mask)
     view = _first_valid_view(_to_unit(pair.person), masks, config)
     pictures = {
         "person": _to_bytes(view.person),
@@ -91,17 +116,13 @@ def draw(seed: int, config: DrawConfig) -> Drawn:
         "silhouette": _to_array(pair.garment_silhouette.resize(config.size, Image.Resampling.BOX)),
         "crop": _to_bytes(view.crop),
     }
-    if config.cells is not None and pair.correspondence is not None:
-        cells = (config.size[1] // config.cells, config.size[0] // config.cells)
-        told = to_cells(pair.correspondence, pair.garment.size, view.placements[0], cells)
-        pictures["correspondence"] = told.astype(np.float16)
     label = {
         "category": pair.category,
         "attributes": pair.attributes,
         "mask_strength": round(strength, 4),
         "visible": round(float((np.asarray(pair.garment_mask) > 127).mean()), 5),
     }
-    return Drawn(seed, pictures, label)
+    return Drawn(seed, pictures, label), view
 
 
 def draw_shards(folder: Path, count: int, start: int, config: DrawConfig, workers: int, shard_size: int = 250) -> int:
@@ -112,18 +133,36 @@ def draw_shards(folder: Path, count: int, start: int, config: DrawConfig, worker
     that cannot be drawn.
     """
     check_options(config.photo_size)
-    make_folder(folder)
-    todo = []
+    parts = []
     for first in range(start, start + count, shard_size):
         seeds = range(first, min(first + shard_size, start + count))
-        path = folder / f"pairs-{first:09d}.safetensors"
-        if not path.exists() or len(_open_shard(path, config)[0]["seed"]) < len(seeds):
-            todo.append((path, seeds))
-    total = sum(len(seeds) for _, seeds in todo)
-    with _drawings((seed for _, seeds in todo for seed in seeds), config, workers) as drawings:
+        parts.append((folder / f"pairs-{first:09d}.safetensors", [(seed, config) for seed in seeds]))
+    return fill_shards(folder, parts, _draw_job, config, Origin(fingerprint()), workers)
+
+
+def fill_shards(
+    folder: Path,
+    parts: Sequence[tuple[Path, Sequence[Job]]],
+    make: Callable[[Job], Drawn],
+    config: DrawConfig,
+    origin: Origin,
+    workers: int,
+) -> int:
+    """Make the pairs of each shard's jobs and write it; whole shards that exist are kept. Returns the pairs made now.
+
+    Raises IGRError for shards that were made with other settings or from something else.
+    """
+    make_folder(folder)
+    todo = [
+        (path, jobs)
+        for path, jobs in parts
+        if not path.exists() or len(_open_shard(path, config, origin)[0]["seed"]) < len(jobs)
+    ]
+    total = sum(len(jobs) for _, jobs in todo)
+    with _drawings((job for _, jobs in todo for job in jobs), make, workers) as drawings:
         progress = iter(tqdm(drawings, total=total, unit="pair", desc=f"drawing into {folder}"))
-        for path, seeds in todo:
-            _write_shard(path, list(islice(progress, len(seeds))), config)
+        for path, jobs in todo:
+            _write_shard(path, list(islice(progress, len(jobs))), config, origin)
     return total
 
 
@@ -136,15 +175,15 @@ class DrawnPairs:
         if not shards:
             raise IGRError(f"{folder} holds no drawn pairs: run python -m training.draw --out {folder} first.")
         opened = [_open_shard(path) for path in shards]
-        configs = {json.dumps(config, sort_keys=True) for _, _, config in opened}
+        configs = {json.dumps(config, sort_keys=True) for _, _, config, _ in opened}
         if len(configs) > 1:
             raise IGRError(f"{folder} holds shards that were drawn with different settings; draw into an empty folder.")
         self.config: DrawConfig = from_json(DrawConfig, opened[0][2], f"{shards[0]} (config)")
         """How they were drawn."""
-        self._tensors = [tensors for tensors, _, _ in opened]
+        self._tensors = [tensors for tensors, _, _, _ in opened]
         self._places = [(s, row) for s, tensors in enumerate(self._tensors) for row in range(len(tensors["seed"]))]
         self._places = self._places[:limit]
-        labels = [label for _, labels, _ in opened for label in labels][:limit]
+        labels = [label for _, labels, _, _ in opened for label in labels][:limit]
         self.categories: list[str] = [label["category"] for label in labels]
         """Category of each pair."""
         self.attributes: list[dict[str, Any]] = [label["attributes"] for label in labels]
@@ -152,26 +191,48 @@ class DrawnPairs:
         self.visible: list[float] = [label["visible"] for label in labels]
         """Share of the photo that shows the garment; near 0 the pair teaches nothing."""
         self.seeds: list[int] = [int(self._tensors[s]["seed"][row]) for s, row in self._places]
-        """Seed of each pair."""
-        self.names = [f"seed-{seed:09d}" for seed in self.seeds]
-        """Name of each pair."""
+        """Seed of each pair, or of the record that it was dressed from."""
         self.garments: list[str | None] = [label.get("garment") for label in labels]
-        """What each pair's garment is called; None for one that no other pair shows."""
-        self.described = {"drawn": json.loads(json.dumps(dataclasses.asdict(self.config)))}
+        """What each pair's garment is called, in its clothes; None for one that no other pair shows."""
+        self.names = [label.get("name", f"seed-{seed:09d}") for seed, label in zip(self.seeds, labels, strict=True)]
+        """Name of each pair."""
+        self.described: dict[str, Any] = {"drawn": json.loads(json.dumps(dataclasses.asdict(self.config)))}
         """What prepared shards say of where they come from."""
+        records = sorted({origin.records for _, _, _, origin in opened if origin.records})
+        if records:
+            held_out = max(self.seeds) >= HELD_OUT_START
+            self.described |= {
+                "rendered": [json.loads(one) for one in records],
+                "data": {"split": "test" if held_out else "train"},
+            }
 
     def __len__(self) -> int:
         return len(self._places)
 
     def take(self, field: str, indices: Iterable[int]) -> Tensor:
-        """Pictures of one field (a name of FIELDS, or `correspondence` where it is kept), (B, C, h, w)."""
+        """Pictures of one field (a name of FIELDS), uint8 (B, C, h, w)."""
         places = [self._places[index] for index in indices]
         return torch.stack([self._tensors[shard][field][row] for shard, row in places])
 
+    def correspondence(self, index: int) -> Tensor | None:
+        """(2, h, w) float16 by garment pixel: where it lies in `person`, -1..1 across and down as grid_sample reads it.
+
+        NaN where it is hidden; None where it was not kept.
+        """
+        shard, row = self._places[index]
+        found = self._tensors[shard].get(CORRESPONDENCE)
+        return None if found is None else found[row]
+
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
-        """All that is encoded of some pairs, each uint8 (B, C, h, w), and their correspondence where it is kept."""
+        """All that is encoded of some pairs, each uint8 (B, C, h, w), and the correspondence where one of them has it."""
         chosen = list(indices)
-        return {name: self.take(name, chosen) for name in (*PICTURES, *_told(self.config))}
+        pictures = {name: self.take(name, chosen) for name in PICTURES}
+        told = [self.correspondence(index) for index in chosen]
+        if any(one is not None for one in told):
+            width, height = self.config.size
+            hidden = torch.full((2, height, width), torch.nan, dtype=torch.float16)
+            pictures[CORRESPONDENCE] = torch.stack([hidden if one is None else one for one in told])
+        return pictures
 
 
 @functools.cache
@@ -185,17 +246,19 @@ def fingerprint() -> str:
 
 
 class _drawings:
-    """Context manager: an iterator over drawn pairs, in order, from worker processes (or from this one)."""
+    """Context manager: an iterator over what is made of jobs, in order, by worker processes (or by this one)."""
 
-    def __init__(self, seeds: Iterable[int], config: DrawConfig, workers: int) -> None:
-        self._jobs = ((seed, config) for seed in seeds)
+    def __init__(self, jobs: Iterable[Job], make: Callable[[Job], Drawn], workers: int) -> None:
+        self._jobs, self._make = jobs, make
         self._pool = None
         if workers > 1:  # multiprocessing.Pool would keep a core busy watching its workers
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
 
     def __enter__(self) -> Iterator[Drawn]:
-        return map(_draw_job, self._jobs) if self._pool is None else self._pool.map(_draw_job, self._jobs, chunksize=4)
+        if self._pool is None:
+            return map(self._make, self._jobs)
+        return self._pool.map(self._make, self._jobs, chunksize=4)
 
     def __exit__(self, *_: object) -> None:
         if self._pool is not None:
@@ -210,38 +273,38 @@ def _draw_job(job: tuple[int, DrawConfig]) -> Drawn:
     return draw(*job)
 
 
-def _told(config: DrawConfig) -> tuple[str, ...]:
-    """What shards hold beside FIELDS."""
-    return () if config.cells is None else ("correspondence",)
-
-
-def _write_shard(path: Path, drawings: list[Drawn], config: DrawConfig) -> None:
-    names = (*FIELDS, *_told(config))
-    tensors = {name: torch.from_numpy(np.stack([one.pictures[name] for one in drawings])) for name in names}
+def _write_shard(path: Path, drawings: list[Drawn], config: DrawConfig, origin: Origin) -> None:
+    fields = drawings[0].pictures
+    tensors = {name: torch.from_numpy(np.stack([one.pictures[name] for one in drawings])) for name in fields}
     tensors["seed"] = torch.tensor([one.seed for one in drawings])
     metadata = {
         "labels": json.dumps([one.label for one in drawings]),
         "config": json.dumps(dataclasses.asdict(config)),
-        "generator": fingerprint(),
+        **{name: value for name, value in dataclasses.asdict(origin).items() if value},
     }
     write_tensors(path, tensors, metadata)
 
 
-def _open_shard(path: Path, expected: DrawConfig | None = None) -> tuple[dict[str, Tensor], list[dict], dict]:
-    """Memory-mapped tensors, labels and settings of a shard; with `expected`, raise if it was drawn otherwise."""
+def _open_shard(
+    path: Path, expected: DrawConfig | None = None, wanted: Origin | None = None
+) -> tuple[dict[str, Tensor], list[dict], dict, Origin]:
+    """Memory-mapped tensors, labels, settings and origin of a shard; raise if it was made otherwise than expected."""
     try:
         with safe_open(path, framework="pt") as file:
+            more = {CORRESPONDENCE} & set(file.keys())
+            tensors = {name: file.get_tensor(name) for name in (*FIELDS, "seed", *more)}
             metadata = file.metadata()
-            config, labels = json.loads(metadata["config"]), json.loads(metadata["labels"])
-            more = () if config.get("cells") is None else ("correspondence",)
-            tensors = {name: file.get_tensor(name) for name in (*FIELDS, *more, "seed")}
+        config, labels = json.loads(metadata["config"]), json.loads(metadata["labels"])
+        origin = Origin(metadata.get("generator", ""), metadata.get("records", ""))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise IGRError(f"{path} is not a shard of drawn pairs ({error}): delete it and draw again.") from error
     if expected is not None and config != json.loads(json.dumps(dataclasses.asdict(expected))):
         raise IGRError(f"{path} was drawn with other settings: draw into another folder or delete this one.")
-    if expected is not None and metadata.get("generator") != fingerprint():
+    if wanted is not None and origin.generator != wanted.generator:
         raise IGRError(f"{path} was drawn by another version of the generator: draw into another folder.")
-    return tensors, labels, config
+    if wanted is not None and origin.records != wanted.records:
+        raise IGRError(f"{path} was dressed from other records: draw into another folder.")
+    return tensors, labels, config, origin
 
 
 def _first_valid_view(person: Tensor, masks: Iterable[Image.Image], config: DrawConfig) -> GarmentView:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -35,8 +35,21 @@ LIMBS = (
 """What the drawings of the joints connect."""
 
 
-def write_fixture(layout: str, out: Path, count: int = 6, seed: int = 0, size: tuple[int, int] = (192, 256)) -> None:
-    """Draw a small data set: `count` pairs of each split (and category, in DressCode) from `seed` on.
+class PairMaker(Protocol):
+    """What draws the pairs: synthetic.make_pair, or something that is asked for pairs as it is."""
+
+    def __call__(self, seed: int, size: tuple[int, int], *, category: str | None = None) -> Pair: ...
+
+
+def write_fixture(
+    layout: str,
+    out: Path,
+    count: int = 6,
+    seed: int = 0,
+    size: tuple[int, int] = (192, 256),
+    make: PairMaker = make_pair,
+) -> None:
+    """Draw a small data set: `count` pairs of each split (and category, in DressCode) from `seed` on, by `make`.
 
     Raises IGRError for an unknown layout, a folder that is not empty, and a size that is not 3:4.
     """
@@ -47,7 +60,7 @@ def write_fixture(layout: str, out: Path, count: int = 6, seed: int = 0, size: t
     if any(out.iterdir()):
         raise IGRError(f"{out} is not empty: name a folder of its own for the data set.")
     try:
-        _WRITERS[layout](out, count, seed, size)
+        _WRITERS[layout](out, count, seed, size, make)
     except OSError as error:
         raise IGRError(f"{out} could not be written whole ({error.strerror}): delete it, free some space.") from error
 
@@ -62,14 +75,14 @@ def label_map(pair: Pair, numbers: dict[str, int], skirt: int, table: LabelTable
     return picture
 
 
-def _viton_hd(out: Path, count: int, seed: int, size: tuple[int, int]) -> None:
+def _viton_hd(out: Path, count: int, seed: int, size: tuple[int, int], make: PairMaker) -> None:
     known = VITON_HD_LEFT_OUT["train"] | VITON_HD_LEFT_OUT["test"]
     stems = (stem for number in range(100_000) if (stem := f"{number:05d}_00") not in known)
     seeds = iter(range(seed, seed + 2 * count))
     for split in ("train", "test"):
         names = [next(stems) for _ in range(count)]
         for stem in names:
-            pair = make_pair(next(seeds), size, category="upper")
+            pair = make(next(seeds), size, category="upper")
             _write_viton_hd_pair(out / split, stem, pair)
         garments = names if split == "train" else [*names[1:], names[0]]  # the published test file is unpaired
         lines = [f"{person}.jpg {garment}.jpg" for person, garment in zip(names, garments, strict=True)]
@@ -88,15 +101,13 @@ def _write_viton_hd_pair(part: Path, stem: str, pair: Pair) -> None:
     _save_json(part / "openpose_json" / f"{stem}_keypoints.json", {"version": 1.3, "people": [person]})
 
 
-def _dresscode(out: Path, count: int, seed: int, size: tuple[int, int]) -> None:
+def _dresscode(out: Path, count: int, seed: int, size: tuple[int, int], make: PairMaker) -> None:
     root_lines: dict[str, list[str]] = {}
     numbers = iter(range(10**6))
     for place, (category, folder) in enumerate(FOLDERS.items()):
         stems = [f"{next(numbers):06d}" for _ in range(2 * count)]
         for row, stem in enumerate(stems):
-            _write_dresscode_pair(
-                out / folder, stem, make_pair(seed + 2 * count * place + row, size, category=category)
-            )
+            _write_dresscode_pair(out / folder, stem, make(seed + 2 * count * place + row, size, category=category))
         test = stems[count:]
         listed = {
             "train_pairs.txt": list(zip(stems[:count], stems[:count], strict=True)),
@@ -124,12 +135,12 @@ def _write_dresscode_pair(part: Path, stem: str, pair: Pair) -> None:
     _save_json(part / "keypoints" / f"{stem}_2.json", {"keypoints": points})
 
 
-def _streettryon(out: Path, count: int, seed: int, size: tuple[int, int]) -> None:
+def _streettryon(out: Path, count: int, seed: int, size: tuple[int, int], make: PairMaker) -> None:
     names: list[str] = []
     for place, split in enumerate(("train", "validation")):
         names = [f"{number:06d}.jpg" for number in range(1 + place * count, 1 + (place + 1) * count)]
         for row, name in enumerate(names):
-            pair = make_pair(seed + place * count + row, size, category=("upper", "full")[row % 2])
+            pair = make(seed + place * count + row, size, category=("upper", "full")[row % 2])
             # street photos are of all sizes
             box = (0, 0, size[0], size[1] - row % 3 * size[1] // 16)
             part, stem = out / split, Path(name).stem
@@ -143,10 +154,10 @@ def _streettryon(out: Path, count: int, seed: int, size: tuple[int, int]) -> Non
         _write_lines(out / "annotations" / f"street2street_test_pairs_{kind}.csv", [",source,target", *lines])
 
 
-def _folder(out: Path, count: int, seed: int, size: tuple[int, int]) -> None:
+def _folder(out: Path, count: int, seed: int, size: tuple[int, int], make: PairMaker) -> None:
     lines = []
     for row in range(count):
-        pair, name = make_pair(seed + row, size), f"look-{row + 1:03d}"
+        pair, name = make(seed + row, size), f"look-{row + 1:03d}"
         _save(out / "person" / f"{name}.jpg", pair.person)
         _save(out / "garment" / f"{name}.png", pair.garment)
         _save(out / "mask" / f"{name}.png", pair.garment_mask)
@@ -154,11 +165,13 @@ def _folder(out: Path, count: int, seed: int, size: tuple[int, int]) -> None:
     _write_lines(out / "category.csv", ["name,category", *lines])
 
 
-def _tars(out: Path, count: int, seed: int, size: tuple[int, int]) -> None:
+def _tars(out: Path, count: int, seed: int, size: tuple[int, int], make: PairMaker) -> None:
+    if make is not make_pair:
+        raise IGRError("Shards of rendered pairs are packed: python -m training.data pack RECORDS OUT --kind rendered.")
     write_tars(SyntheticPairs(SyntheticConfig(seed, count, size)), out, pairs_per_tar=max(1, -(-count // 2)))
 
 
-_WRITERS: dict[str, Callable[[Path, int, int, tuple[int, int]], None]] = {
+_WRITERS: dict[str, Callable[[Path, int, int, tuple[int, int], PairMaker], None]] = {
     "viton_hd": _viton_hd,
     "dresscode": _dresscode,
     "streettryon": _streettryon,

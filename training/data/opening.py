@@ -13,19 +13,23 @@ from igr_core.errors import IGRError
 from .dresscode import FOLDERS as DRESSCODE_FOLDERS
 from .dresscode import DressCode
 from .folder import PlainFolder
-from .pairs import PairSource, PairSubset
+from .pairs import HELD_OUT_START, PairSource, PairSubset
+from .rendered.shards import RecordShards, is_shard_name
+from .rendered_pairs import RenderedConfig, RenderedPairs
+from .storage import Folder
 from .streettryon import StreetTryOn
 from .synthetic_pairs import SyntheticConfig, SyntheticPairs
 from .tars import TarPairs
 from .viton_hd import VitonHD
 
-Layout = Literal["viton_hd", "dresscode", "streettryon", "folder", "tars", "synthetic"]
+Layout = Literal["viton_hd", "dresscode", "streettryon", "folder", "tars", "rendered", "synthetic"]
 LAYOUTS = {
     "viton_hd": "VITON-HD (train/ or test/ with image/ and cloth/)",
     "dresscode": "DressCode (upper_body/, lower_body/ or dresses/ with images/)",
     "streettryon": "StreetTryOn (train/ or validation/ with image/ and segm_atr_labels/)",
     "folder": "a plain folder (person/, garment/, mask/, category.csv)",
     "tars": "WebDataset shards (*.tar)",
+    "rendered": "rendered records (records-*.tar)",
 }
 """Layouts on disk, and what each is known by."""
 MAX_NAMED = 3
@@ -38,11 +42,11 @@ class DataSetConfig:
 
     root: str = ""
     """Its folder; of shards a folder, a path or a URL, which may have braces: `s3://bucket/shard-{000000..000009}.tar`."""
-    layout: Literal["auto", "viton_hd", "dresscode", "streettryon", "folder", "tars", "synthetic"] = "auto"
+    layout: Literal["auto", "viton_hd", "dresscode", "streettryon", "folder", "tars", "rendered", "synthetic"] = "auto"
     """How the folder is laid out; auto finds it out."""
     split: Literal["train", "test"] = "train"
     """Which part. test is always the paired one: the garment that the person wears. Folders and shards without train/
-    and test/ are one set, whichever is asked for."""
+    and test/ are one set, whichever is asked for; of rendered records, test is the held-out seeds."""
     mask: Literal["auto", "agnostic", "garment", "file"] = "auto"
     """Where masks come from; auto is agnostic for VITON-HD (paper), garment for DressCode and StreetTryOn."""
     mask_folder: str | None = None
@@ -55,6 +59,8 @@ class DataSetConfig:
     """At most so many pairs, spread evenly over the set."""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
     """Which pairs are drawn, for the layout synthetic."""
+    rendered: RenderedConfig = field(default_factory=RenderedConfig)
+    """How records are dressed, for the layout rendered."""
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.categories if name not in CATEGORIES]
@@ -100,6 +106,9 @@ def build_source(config: DataSetConfig) -> PairSource:
 
 def splits_in(root: str, layout: Layout) -> tuple[Literal["train", "test"], ...]:
     """Splits that a data set has on disk; a folder or shards that are one set count as train."""
+    if layout == "rendered":
+        held_out = [seed >= HELD_OUT_START for seed in RecordShards(root).seeds]
+        return tuple(split for split, found in (("train", not all(held_out)), ("test", any(held_out))) if found)
     if "://" in root:
         return ("train",)
     path = Path(root)
@@ -120,6 +129,9 @@ def splits_in(root: str, layout: Layout) -> tuple[Literal["train", "test"], ...]
 def detect_layout(root: str) -> Layout:
     """Which layout lies at a path; IGRError says what was looked for, or which folder is meant."""
     if "://" in root or root.endswith(".tar"):
+        name = root.rsplit("/", 1)[-1]
+        if is_shard_name(name) or ("://" in root and not name.endswith(".tar") and _holds_records(root)):
+            return "rendered"
         return "tars"
     path = Path(root)
     if not path.is_dir():
@@ -146,7 +158,13 @@ def _layout_at(path: Path) -> Layout | None:
         return "viton_hd"
     if any(has(f"{part}person") for part in ("", "train/", "test/")):
         return "folder"
+    if any(is_shard_name(found.name) for found in path.glob("*.tar")):
+        return "rendered"
     return "tars" if any(any((path / part).glob("*.tar")) for part in ("", "train", "test")) else None
+
+
+def _holds_records(url: str) -> bool:
+    return "{" not in url and any(map(is_shard_name, Folder(url).names()))
 
 
 def _folders_in(path: Path) -> Sequence[Path]:
@@ -167,6 +185,8 @@ def _source(config: DataSetConfig, layout: Layout) -> PairSource:
         raise IGRError(f"{config.root or 'The synthetic data set'} brings its own masks: leave mask_folder out.")
     if layout == "synthetic":
         return SyntheticPairs(config.synthetic, config.mask)
+    if layout == "rendered":
+        return RenderedPairs(config.root, config.rendered, config.mask, config.split)
     if config.mask not in ("auto", "file"):
         raise IGRError(f"The shards {config.root} bring their own masks: choose mask auto or file, not {config.mask}.")
     of_split = Path(config.root) / config.split

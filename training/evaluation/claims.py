@@ -45,8 +45,9 @@ def described_data(config: DataSetConfig, source: PairSource) -> dict[str, Any]:
         "count": len(source),
         "names_sha256": hashlib.sha256(names.encode()).hexdigest(),
     }
-    if source.layout != "synthetic":
-        del told["synthetic"]
+    for layout in ("synthetic", "rendered"):
+        if source.layout != layout:
+            del told[layout]
     return told
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import grid_sample
 
 from igr_core.config import ViewConfig
 from igr_core.geometry import Placement, place
-from training.data.correspondence import to_cells
+from training.data.correspondence import boxed, mirrored, pixels_to_cells, to_cells
 from training.data.drawn import FIELDS, DrawConfig, DrawnPairs, draw, draw_shards
 from training.data.synthetic import Pair, make_pair
 
@@ -101,17 +102,30 @@ def test_a_garment_of_another_shape_is_centred_on_the_canvas() -> None:
 
 
 def test_shards_keep_it_as_the_model_sees_the_pair(tmp_path: Path) -> None:
-    config = DrawConfig(size=(96, 128), photo_size=SIZE, crop_size=16, corrupt_share=0.0, cells=8)
+    config = DrawConfig(size=(96, 128), photo_size=SIZE, crop_size=16, corrupt_share=0.0, correspondence=True)
     draw_shards(tmp_path, 2, 0, config, workers=1)
     pairs = DrawnPairs(tmp_path)
     told = pairs.pictures([1])["correspondence"]
-    assert told.shape == (1, 2, 16, 12) and told.dtype == torch.float16
+    assert told.shape == (1, 2, 128, 96) and told.dtype == torch.float16
     assert np.array_equal(told[0].numpy(), draw(1, config).pictures["correspondence"], equal_nan=True)
-    person, garment = (pairs.take(name, [1])[0].float() for name in ("person", "garment"))
-    rows, columns = torch.nonzero(torch.isfinite(told[0]).all(0), as_tuple=True)
-    assert len(rows) > 20
-    x, y = (told[0, axis, rows, columns].float() * side for axis, side in ((0, 96), (1, 128)))
-    off = (person[:, y.long(), x.long()] - garment[:, rows * 8 + 4, columns * 8 + 4]).abs().mean()
-    assert off < 40
+    person, garment = (pairs.take(name, [1]).float() for name in ("person", "garment"))
+    warped = grid_sample(person, told.float().nan_to_num().permute(0, 2, 3, 1), align_corners=False)
+    shown = torch.isfinite(told[0]).all(0)
+    assert shown.sum() > 1000 and (warped - garment)[0, :, shown].abs().mean() < 30
+    cells = pixels_to_cells(told, (16, 12))
+    assert cells.shape == (1, 2, 16, 12)
+    rows, columns = torch.nonzero(cells[0].isfinite().all(0), as_tuple=True)
+    assert torch.equal(cells[0, :, rows, columns], told[0, :, rows * 8 + 4, columns * 8 + 4].float() / 2 + 0.5)
     plain = DrawConfig(size=(96, 128), photo_size=SIZE, crop_size=16, corrupt_share=0.0)
     assert set(draw(1, plain).pictures) == set(FIELDS)
+
+
+def test_mirrored_and_boxed_maps_follow_their_pictures() -> None:
+    places = identity(6, 4)
+    places[0, 0] = np.nan
+    turned = mirrored(places, 6)
+    assert np.isnan(turned[0, 5]).all()
+    assert np.array_equal(turned[1, 2], [2.5, 1.5])  # mirrored garment on mirrored photo: in place again
+    part = boxed(places, (-1, 1, 3, 6))
+    assert part.shape == (5, 4, 2) and np.isnan(part[:, 0]).all() and np.isnan(part[3:]).all()
+    assert np.array_equal(part[0, 1], [0.5, 1.5])

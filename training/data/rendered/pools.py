@@ -15,12 +15,13 @@ from contextlib import contextmanager
 
 from igr_core.errors import IGRError
 
-from .records import Record, record_name, to_members
+from .records import GivenUp, Record, record_name, to_members
 from .settings import RenderSettings
 from .shards import Made
+from .timing import stage
 
-Maker = Callable[[int, RenderSettings], "tuple[Record | None, Counter[str]]"]
-"""Makes the record of a seed and counts the tries that it threw away by reason; None where it threw all away."""
+Maker = Callable[[int, RenderSettings], "tuple[Record, Counter[str]]"]
+"""Makes the record of a seed and counts the tries that it threw away by reason; GivenUp where it threw all away."""
 AHEAD = 2
 """Seeds that wait for each worker."""
 MAX_DEATHS = 3
@@ -29,7 +30,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 """What numerical libraries are told before they are loaded in a worker."""
 
 
-def render_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
+def render_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[str]]:
     """The record of a seed by the real generator."""
     from .making import make_record
 
@@ -40,7 +41,10 @@ def make(seed: int, settings: RenderSettings, maker: Maker) -> Made:
     """What comes of one seed, as bytes that go from process to process; an error of the generator is part of it."""
     try:
         record, rejects = maker(seed, settings)
-        members = None if record is None else to_members(record, rejects)
+        with stage("encode"):
+            members = to_members(record, rejects)
+    except GivenUp as error:
+        return Made(seed, None, error.rejects)
     except IGRError:
         raise
     except Exception as error:

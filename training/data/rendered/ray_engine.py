@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -54,9 +55,12 @@ def _ray() -> Any:
 
 
 def _connect(ray: Any, address: str, maker: Maker) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
+        if host and port.isdigit():
+            socket.create_connection((host, int(port)), PATIENCE).close()  # Ray would try for many minutes
         ray.init(address, runtime_env={"py_modules": _packages(maker)}, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise IGRError(
             f"There is no Ray cluster at {address} ({error}): start one with `ray start --head`, and give its address."
         ) from error

@@ -17,6 +17,7 @@ from igr_core.errors import IGRError
 from ..keypoints import JOINTS_25
 from ..pictures import decode, read_json
 from .panels import Line, LineRole, Panel, Role
+from .studio.storing import decode_correspondence, decode_view, encode_correspondence, encode_view
 from .surfaces import KINDS
 from .views import View
 
@@ -68,6 +69,19 @@ class Record:
     """At least one."""
 
 
+class GivenUp(IGRError):
+    """Every try of a seed was rejected: a run leaves it out and goes on."""
+
+    def __init__(self, seed: int, rejects: Mapping[str, int]) -> None:
+        """`rejects`: the tries, counted by reason."""
+        reasons = ", ".join(f"{reason} {count}" for reason, count in rejects.items())
+        super().__init__(f"Seed {seed} cannot be rendered, as every try was rejected ({reasons}): leave it out.")
+        self.seed, self.rejects = seed, dict(rejects)
+
+    def __reduce__(self) -> tuple[type[GivenUp], tuple[int, dict[str, int]]]:
+        return GivenUp, (self.seed, self.rejects)
+
+
 def record_name(seed: int) -> str:
     """What a seed's record is called: `garment-000000123`."""
     return f"garment-{seed:09d}"
@@ -75,10 +89,8 @@ def record_name(seed: int) -> str:
 
 def to_members(record: Record, rejects: Mapping[str, int] | None = None) -> Members:
     """The files of a record; the same record gives the same bytes. `rejects`: tries thrown away, counted by reason."""
-    from .studio.storing import encode_correspondence, encode_view
-
     told = {
-        "seed": record.seed,
+        "seed": int(record.seed),
         "category": record.category,
         "attributes": dict(record.attributes),
         "photos": [{"attributes": dict(photo.attributes)} for photo in record.photos],
@@ -153,8 +165,6 @@ def _photo(
     panels: int,
     product_shape: tuple[int, ...],
 ) -> Photo:
-    from .studio.storing import decode_correspondence
-
     prefix = f"photo-{number}"
     view = _view(members, f"{prefix}.view", name, panels)
     shape = view.uv.shape[:2]
@@ -173,8 +183,6 @@ def _photo(
 
 
 def _view(members: Mapping[str, bytes], ending: str, name: str, panels: int) -> View:
-    from .studio.storing import decode_view
-
     data = _member(members, ending, name)
     view = _read(lambda: decode_view(data), name, ending)
     if any(label.panel >= panels for label in view.table):
@@ -262,11 +270,16 @@ def _four(values: Any) -> tuple[float, float, float, float]:
 
 def _json(content: Any, name: str) -> bytes:
     try:
-        return json.dumps(content, sort_keys=True, allow_nan=False).encode()
+        return json.dumps(content, sort_keys=True, allow_nan=False, default=_plain).encode()
     except (TypeError, ValueError) as error:
-        raise IGRError(
-            f"{name} has attributes or joints that JSON cannot hold ({error}): make plain numbers."
-        ) from error
+        raise IGRError(f"{name} cannot be written as JSON ({error}): give words and finite numbers.") from error
+
+
+def _plain(value: Any) -> Any:
+    """numpy's numbers as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is neither word nor number")
 
 
 def _png(pixels: np.ndarray) -> bytes:

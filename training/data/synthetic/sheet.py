@@ -1,5 +1,8 @@
 """Contact sheets of synthetic pairs."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +32,22 @@ def row(pair: Pair) -> Image.Image:
     caption = " ".join(
         str(words[k])
         for k in ("cut", "pattern", "print", "text", "occlusion", "defect")
-        if words[k] not in ("", "none")
+        if words.get(k, "none") not in ("", "none")
     )
     ImageDraw.Draw(strip).text((3, 1), caption, fill=(255, 255, 255))
     return strip
+
+
+def resized(pair: Pair, width: int) -> Pair:
+    """The pair with what a sheet shows of it `width` pixels wide."""
+    size = (width, width * 4 // 3)
+    return replace(
+        pair,
+        person=pair.person.resize(size, Image.Resampling.LANCZOS),
+        garment=pair.garment.resize(size, Image.Resampling.LANCZOS),
+        garment_mask=pair.garment_mask.resize(size, Image.Resampling.NEAREST),
+        agnostic_mask=pair.agnostic_mask.resize(size, Image.Resampling.NEAREST),
+    )
 
 
 def sheet(pairs: list[Pair], columns: int) -> Image.Image:
@@ -58,12 +73,19 @@ def write_sheets(
     coarse: float = 0.0,
 ) -> list[Path]:
     """Write contact sheets of `count` pairs from `seed` on; gives the paths."""
+    drawn = (make_pair(s, size, category=category, defect=defect, coarse=coarse) for s in range(seed, seed + count))
+    return write_pairs(folder, drawn, f"sheet_{defect or 'clean'}", seed, per_sheet, columns)
+
+
+def write_pairs(
+    folder: Path, pairs: Iterable[Pair], stem: str, first: int = 0, per_sheet: int = 24, columns: int = 3
+) -> list[Path]:
+    """Write contact sheets of pairs, STEM_00000.png numbered from `first` on; gives the paths."""
     make_folder(folder)
+    left = iter(pairs)
     paths = []
-    for start in range(0, count, per_sheet):
-        seeds = range(seed + start, seed + min(start + per_sheet, count))
-        pairs = [make_pair(s, size, category=category, defect=defect, coarse=coarse) for s in seeds]
-        path = folder / f"sheet_{defect or 'clean'}_{seed + start:05d}.png"
-        sheet(pairs, columns).save(path)
+    while some := list(islice(left, per_sheet)):
+        path = folder / f"{stem}_{first + len(paths) * per_sheet:05d}.png"
+        sheet(some, columns).save(path)
         paths.append(path)
     return paths

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
-import types
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from training.data.rendered.panels import Line, Panel
-from training.data.rendered.records import Photo, Record
+from training.data.rendered.records import GivenUp, Photo, Record
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.views import SUBSAMPLES, Label, View
 
 SIZE = (24, 32)
 CATEGORIES = ("upper", "lower", "full")
 
-try:
-    import training.data.rendered.studio.storing  # noqa: F401
-except ImportError:
-    import pickle
 
-    fake = types.ModuleType("training.data.rendered.studio.storing")
-    fake.encode_view = fake.encode_correspondence = pickle.dumps
-    fake.decode_view = fake.decode_correspondence = pickle.loads
-    sys.modules[fake.__name__] = fake
-
-
-def make_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
+def make_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[str]]:
     """A record that is a pure function of the seed; every eleventh is given up, every fifth was tried twice."""
     if seed % 11 == 10:
-        return None, Counter({"poke-through": 5})
+        raise GivenUp(seed, {"poke-through": 5})
     rng = np.random.default_rng([seed, 1])
     front = Panel(
         "front",
@@ -55,16 +43,24 @@ def make_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Cou
     return record, Counter({"garment hidden": 1} if seed % 5 == 0 else {})
 
 
-def slow_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
-    """As make_record, and noted in the folder that the environment names, after some time."""
-    time.sleep(0.4)
-    folder = os.environ.get("STAND_IN_NOTES")
-    if folder is not None:
-        (Path(folder) / f"{seed}-{os.getpid()}-{time.time_ns()}").touch()
+def hanging_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[str]]:
+    """As make_record, noted in a folder; on the node that will be lost, a worker hangs in its second record.
+
+    The other node waits for that, so that the loss comes in the middle however slowly workers start.
+    """
+    notes = Path(os.environ["STAND_IN_NOTES"])
+    (notes / f"{seed}-{os.getpid()}-{time.time_ns()}").touch()
+    if "STAND_IN_LOST" in os.environ:
+        if len(list(notes.glob(f"*-{os.getpid()}-*"))) == 2:
+            (notes / f"hangs-{os.getpid()}").touch()
+            time.sleep(600)
+    elif seed >= 6:
+        while not list(notes.glob("hangs-*")):
+            time.sleep(0.05)
     return make_record(seed, settings)
 
 
-def dying_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
+def dying_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[str]]:
     """As make_record, but the worker dies of seed 3 the first time."""
     mark = Path(os.environ["STAND_IN_NOTES"]) / "died"
     if seed == 3 and not mark.exists():
@@ -73,7 +69,7 @@ def dying_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Co
     return make_record(seed, settings)
 
 
-def failing_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
+def failing_record(seed: int, settings: RenderSettings) -> tuple[Record, Counter[str]]:
     """As make_record, but of seed 2 and of all from 6 on it can make nothing."""
     if seed == 2 or seed >= 6:
         raise ZeroDivisionError(f"seed {seed}")

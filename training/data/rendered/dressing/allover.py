@@ -77,25 +77,40 @@ def _bloom(tile: _Tile, rng: np.random.Generator, x: float, y: float, radius: fl
     petals, turn = int(rng.integers(5, 8)), rng.uniform(0, 6)
     for ring, size in enumerate((1.0, 0.66)):
         for k in range(petals):
-            shade = scaled(colour, float(rng.uniform(0.8, 1.12)) * (0.92, 1.05)[ring])
+            shade = scaled(colour, float(rng.uniform(0.85, 1.1)) * (0.9, 1.04)[ring])
             angle = turn + (k + 0.5 * ring) * 2 * np.pi / petals
             out = radius * size
-            tile.polygon(_leaf(x, y, out, out * 0.42, angle), shade)
+            tile.polygon(_leaf(x, y, out, out * 0.46, angle), shade)
+            if radius > 0.05:  # veins
+                tile.polygon(_leaf(x, y, out * 0.85, out * 0.07, angle), scaled(shade, 0.78))
+                tile.polygon(_leaf(x, y, out * 0.6, out * 0.05, angle + 0.22), scaled(shade, 0.86))
     tile.polygon(_blob(rng, x, y, radius * 0.2, 0.1), eye)
 
 
-def _florals(count: int, radius: float, leaves: int) -> Callable[[np.random.Generator, Colours], Image.Image]:
+def _florals(
+    count: int, radius: float, leaves: int, buds: int
+) -> Callable[[np.random.Generator, Colours], Image.Image]:
+    """A painter of `count` flowers about `radius` of the tile large, each on leaves, with buds scattered between."""
+
     def painter(rng: np.random.Generator, colours: Colours) -> Image.Image:
         tile = _Tile(colours[0])
         green = mixed((70, 104, 66), colours[2], float(rng.uniform(0, 0.6)))
+        for x, y in _scattered(rng, buds):
+            turn = rng.uniform(0, 2 * np.pi)
+            for k in range(3):
+                shade = scaled(green, float(rng.uniform(0.7, 1.1)))
+                tile.polygon(_leaf(x, y, radius * 0.8, radius * 0.16, turn + 0.5 * k), shade)
+            tile.polygon(_blob(rng, x, y, radius * 0.16, 0.15), mixed(colours[1], colours[2], float(rng.random())))
         for k, (x, y) in enumerate(_scattered(rng, count)):
-            size = radius * float(rng.uniform(0.7, 1.25))
+            size = radius * float(rng.uniform(0.6, 1.3))
             for _ in range(leaves):
                 turn = rng.uniform(0, 2 * np.pi)
                 shade = scaled(green, float(rng.uniform(0.75, 1.2)))
                 tile.polygon(_leaf(x, y, size * 1.7, size * 0.38, turn), shade)
-            colour, eye = (colours[1], colours[2]) if k % 3 else (colours[2], colours[1])
-            _bloom(tile, rng, x, y, size, colour, eye)
+                tile.polygon(_leaf(x, y, size * 1.6, size * 0.05, turn), scaled(shade, 0.75))
+            petal = mixed(colours[1 + (k % 3 == 0)], colours[1 + (k % 3 != 0)], float(rng.uniform(0, 0.3)))
+            eye = colours[2] if k % 3 else colours[1]
+            _bloom(tile, rng, x, y, size, petal, eye)
         return tile.image
 
     return painter
@@ -103,7 +118,7 @@ def _florals(count: int, radius: float, leaves: int) -> Callable[[np.random.Gene
 
 def _tropical(rng: np.random.Generator, colours: Colours) -> Image.Image:
     tile = _Tile(colours[0])
-    for k, (x, y) in enumerate(_scattered(rng, 12)):
+    for k, (x, y) in enumerate(_scattered(rng, 17)):
         turn, colour = rng.uniform(0, 2 * np.pi), colours[1 + k % 2]
         for side in range(-4, 5):
             shade = scaled(colour, float(rng.uniform(0.8, 1.15)))
@@ -126,9 +141,11 @@ def _leopard(rng: np.random.Generator, colours: Colours) -> Image.Image:
 
 
 def _zebra(rng: np.random.Generator, colours: Colours) -> Image.Image:
-    field = streaks(rng, 12, 5)
-    cover = np.clip(field / np.abs(np.gradient(field)[0]).mean() / 2 + 0.5, 0, 1)
-    return _blended(cover, colours[0], colours[1])
+    """Stripes that bend, fork and end."""
+    _, y = _axes()
+    bend = np.asarray(Image.fromarray(streaks(rng, 46, 20)).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    field = np.sin(2 * np.pi * (y * 9 + 0.55 * bend))
+    return _blended(np.clip(field * 4 + 0.3, 0, 1), colours[0], colours[1])
 
 
 def _blended(cover: np.ndarray, first: Rgb, second: Rgb) -> Image.Image:
@@ -182,7 +199,7 @@ def _terrazzo(rng: np.random.Generator, colours: Colours) -> Image.Image:
     tile = _Tile(colours[0])
     for k, (x, y) in enumerate(_scattered(rng, 44)):
         shade = scaled(colours[1 + k % 2], float(rng.uniform(0.8, 1.15)))
-        corners = _blob(rng, x, y, float(rng.uniform(0.015, 0.045)), 0.4)[:: int(rng.integers(4, 7))]
+        corners = _blob(rng, x, y, float(rng.uniform(0.02, 0.07)), 0.4)[:: int(rng.integers(4, 7))]
         tile.polygon(corners, shade)
     return tile.image
 
@@ -255,7 +272,7 @@ def _fair_isle(rng: np.random.Generator, colours: Colours) -> Image.Image:
 def _melted(pattern: Pattern, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Tie-dye: rings around one place, bent by noise, that run into each other; (h, w, 3)."""
     du, dv = u - 0.02, v - pattern.span[0] - 0.4 * (pattern.span[1] - pattern.span[0])
-    bent = noise(pattern.seed, u, v, 0.07) * 0.35 + noise(pattern.seed + 9, u, v, 0.03) * 0.12
+    bent = noise(pattern.seed, u, v, 0.09) * 0.13 + noise(pattern.seed + 9, u, v, 0.025) * 0.05
     swirl = np.arctan2(dv, du) * (1 / (2 * np.pi)) * (pattern.seed % 3)
     phase = (np.hypot(du, dv) / pattern.period + bent + swirl) % 1.0 * 3
     colours = np.array(pattern.colours, np.float32)
@@ -265,9 +282,9 @@ def _melted(pattern: Pattern, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 TILES: dict[str, Callable[[np.random.Generator, Colours], Image.Image]] = {
-    "large_floral": _florals(7, 0.12, 3),
-    "ditsy_floral": _florals(30, 0.035, 2),
-    "meadow": _florals(16, 0.065, 4),
+    "large_floral": _florals(9, 0.12, 4, 14),
+    "ditsy_floral": _florals(34, 0.036, 2, 20),
+    "meadow": _florals(18, 0.065, 4, 24),
     "tropical": _tropical,
     "leopard": _leopard,
     "zebra": _zebra,

@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 
 from ..panels import Panel
-from .colours import to_linear
+from .colours import linear_curve
 from .fabrics import Fabric, paint_fabric, worn
 from .grounds import paint_ground
-from .kernels import halve
+from .kernels import halve, linearise
 from .materials import Cloth, Dress, Ground
 from .noise import noise
 from .prints import Placed, render_print
@@ -22,6 +22,8 @@ FINEST = 700.0
 """Most texels a metre of cloth."""
 MARGIN = 0.012
 """Metres painted around what is seen, for pixels at the rim."""
+BEYOND = 0.05
+"""Metres beyond a panel's box that are still painted; cloth whose uv is further off takes the colours of the rim."""
 LEVELS = 4
 """Mip levels of a panel's texture."""
 MOST_TEXELS = 600_000
@@ -49,8 +51,11 @@ class Texture:
     """(L, 3) int64: first texel, height, width of each level."""
 
 
-def pyramid(left: float, top: float, scale: float, pixels: np.ndarray, count: int) -> Texture:
-    """A texture with `count` mip levels of linear pixels (h, w, 3); h and w are multiples of 2 ** (count - 1)."""
+def pyramid(left: float, top: float, scale: float, pixels: np.ndarray, count: int, *, linear: bool = False) -> Texture:
+    """A texture with `count` mip levels; h and w are multiples of 2 ** (count - 1).
+
+    pixels: (h, w, 3) float32, sRGB 0..255, or linear light if `linear`.
+    """
     height, width = pixels.shape[:2]
     levels = np.empty((count, 3), np.int64)
     start = 0
@@ -58,7 +63,10 @@ def pyramid(left: float, top: float, scale: float, pixels: np.ndarray, count: in
         levels[level] = start, height >> level, width >> level
         start += (height >> level) * (width >> level)
     texels = np.empty((start, 3), np.float32)
-    texels[: height * width] = pixels.reshape(-1, 3)
+    if linear:
+        texels[: height * width] = pixels.reshape(-1, 3)
+    else:
+        linearise(pixels, linear_curve(), texels)
     for level in range(1, count):
         first, rows, columns = levels[level - 1]
         halve(texels, first, rows, columns, levels[level, 0])
@@ -69,7 +77,7 @@ def pyramid(left: float, top: float, scale: float, pixels: np.ndarray, count: in
 def tile_texture(tile: Tile) -> Texture:
     """A repeating tile with mip levels down to a single texel."""
     side = tile.pixels.shape[0]
-    return pyramid(0.0, 0.0, side / tile.size, tile.pixels, side.bit_length())
+    return pyramid(0.0, 0.0, side / tile.size, tile.pixels, side.bit_length(), linear=True)
 
 
 def _lattice(box: Box, scale: float) -> tuple[int, int, int, int]:
@@ -97,10 +105,10 @@ def used_box(panel: Panel, seen: Box) -> Box:
         return left - MARGIN, top - MARGIN, right + MARGIN, low + MARGIN
     room = panel.box
     return (
-        max(left, room[0]) - MARGIN,
-        max(top, room[1]) - MARGIN,
-        min(right, room[2]) + MARGIN,
-        min(low, room[3]) + MARGIN,
+        max(left, room[0] - BEYOND) - MARGIN,
+        max(top, room[1] - BEYOND) - MARGIN,
+        min(right, room[2] + BEYOND) + MARGIN,
+        min(low, room[3] + BEYOND) + MARGIN,
     )
 
 
@@ -123,14 +131,21 @@ def cloth_texture(panel: Panel, cloth: Cloth, seen: Box, pixels_per_metre: float
     fabric = fabric_of(panel, cloth)
     colours = paint_fabric(fabric, u, v, 1 / scale)
     if fabric.fade > 0 and panel.role in ("body", "leg", "skirt", "sleeve"):
-        middle = 0.5 * (panel.box[0] + panel.box[2]) if panel.role in ("leg", "sleeve") else 0.0
         first = panel.span[0] if panel.span else panel.box[1]
-        worn(colours, fabric, u, v, middle, first)
+        worn(colours, fabric, u, v, 1 / scale, _middles(panel), first)
     for placed in cloth.prints:
         if placed.panel == panel.name:
             _stamp(colours, placed, left, top, scale)
     sew(colours, panel, cloth, left, top, scale)
-    return pyramid(left / scale, top / scale, scale, to_linear(colours), LEVELS)
+    return pyramid(left / scale, top / scale, scale, colours, LEVELS)
+
+
+def _middles(panel: Panel) -> tuple[float, ...]:
+    """u of the legs on a panel: of both where it spans from one side to the other."""
+    left, _, right, _ = panel.box
+    if panel.role == "leg" and left < -0.5 * right:
+        return 0.45 * left, 0.45 * right
+    return (0.5 * (left + right),)
 
 
 def _stamp(colours: np.ndarray, placed: Placed, left: int, top: int, scale: float) -> None:
@@ -173,4 +188,4 @@ def ground_texture(panel: Panel, ground: Ground, seen: Box, pixels_per_metre: fl
     left, top, u, v = _grid(box, scale)
     height = panel.box[3] - panel.box[1]
     colours = paint_ground(ground.material, ground.colours, ground.seed, u, v, height)
-    return pyramid(left / scale, top / scale, scale, to_linear(colours), LEVELS)
+    return pyramid(left / scale, top / scale, scale, colours, LEVELS)

@@ -11,14 +11,14 @@ STEPS = 4096
 
 
 @lru_cache(maxsize=1)
-def _linear_of_bytes() -> np.ndarray:
-    """Linear light of the values 0..255 in sixteenths; (4096,) float32."""
+def linear_curve() -> np.ndarray:
+    """Linear light of the values 0..255 in steps of 1 / 16; (4096,) float32."""
     value = np.arange(STEPS, dtype=np.float64) / (STEPS - 1)
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
 @lru_cache(maxsize=1)
-def _srgb_of_roots() -> np.ndarray:
+def srgb_curve() -> np.ndarray:
     """sRGB values 0..255 by the square root of linear light, where the curve is nearly straight; (4096,) float32."""
     linear = (np.arange(STEPS, dtype=np.float64) / (STEPS - 1)) ** 2
     curve = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -28,13 +28,13 @@ def _srgb_of_roots() -> np.ndarray:
 def to_linear(srgb: np.ndarray) -> np.ndarray:
     """Linear light 0..1 of sRGB values 0..255 (clipped); any shape, float32."""
     index = np.clip(srgb * np.float32((STEPS - 1) / 255) + np.float32(0.5), 0, STEPS - 1).astype(np.int16)
-    return _linear_of_bytes().take(index)
+    return linear_curve().take(index)
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:
     """sRGB values 0..255 of linear light (clipped to 0..1); any shape, float32."""
     root = np.sqrt(np.clip(linear, 0, 1), dtype=np.float32)
-    return _srgb_of_roots().take((root * np.float32(STEPS - 1) + np.float32(0.5)).astype(np.int16))
+    return srgb_curve().take((root * np.float32(STEPS - 1) + np.float32(0.5)).astype(np.int16))
 
 
 def linear_rgb(colour: tuple[float, float, float]) -> np.ndarray:

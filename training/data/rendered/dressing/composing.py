@@ -23,14 +23,16 @@ from .skin import skin_tile
 CONTRAST = {"satin": 0.35, "leather": 0.3, "fleece": -0.12, "knit": -0.08, "chunky": -0.08, "boucle": -0.1}
 """How much stronger (> 0) or weaker a weave's shades are than those of a matt surface."""
 
-COLUMNS = 13
-"""Of the kernel's table."""
+
+SHARPER = -0.3
+"""Added to mip levels: what is in focus keeps its details."""
 
 
 @dataclass
 class _Palette:
-    """What the kernel looks up, while it is gathered."""
+    """What the kernel looks up, while it is gathered; kinds and table as kernels.shade takes them."""
 
+    kinds: np.ndarray
     table: np.ndarray
     textures: list[Texture]
     colours: list[np.ndarray]
@@ -60,16 +62,53 @@ def compose(view: View, panels: Sequence[Panel], dress: Dress, background: np.nd
     centres = np.ascontiguousarray(view.labels[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES])
     uv = np.ascontiguousarray(view.uv, np.float32)
     palette = _palette(view, panels, dress, kernels.used_boxes(centres, uv, len(view.table)))
-    out = np.ones((height, width, 3), np.float32)
+    samples = _Samples.of(np.ascontiguousarray(view.labels))
+    albedo = _albedo(view, centres, uv, samples, palette)
+    behind = np.ones((height * width, 3), np.float32)
     if background is not None:
-        out[:] = background
-    light, gloss, paint = (np.ascontiguousarray(a, np.float32) for a in (view.light, view.gloss, view.paint))
-    pool, textures, levels = _pooled(palette.textures)
+        behind[:] = np.asarray(background, np.float32).reshape(-1, 3)
+    light = np.ascontiguousarray(view.light, np.float32).reshape(-1, 3)
+    gloss = np.ascontiguousarray(view.gloss, np.float32).reshape(-1)
+    out = np.empty_like(behind)
+    mixture = (samples.sources, samples.targets, samples.shares)
+    kernels.shade(out, behind, centres.ravel(), *mixture, light, gloss, palette.kinds, palette.table, albedo)
+    return out.reshape(height, width, 3)
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """What each pixel is mixed from, as kernels.gather lists it."""
+
+    sources: np.ndarray
+    """(N,) int32: pixel that knows the label."""
+    targets: np.ndarray
+    """(N,) int32: pixel that is coloured."""
+    shares: np.ndarray
+    """(N,) float32: subsamples."""
+
+    @classmethod
+    def of(cls, labels: np.ndarray) -> _Samples:
+        """Of labels (3h, 3w)."""
+        most = labels.size
+        sources, targets, shares = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.float32)
+        count = kernels.gather(labels, sources, targets, shares)
+        return cls(sources[:count], targets[:count], shares[:count])
+
+
+def _albedo(view: View, centres: np.ndarray, uv: np.ndarray, samples: _Samples, palette: _Palette) -> np.ndarray:
+    """Reflectance of every sample, (N, 3) float32."""
+    places = np.zeros((len(samples.sources), 3), np.float32)
+    scale = np.float32(view.pixels_per_metre)
+    kernels.locate(centres, uv, palette.kinds, samples.sources, samples.targets, scale, places)
+    albedo = np.ones_like(places)
+    flat, store = centres.ravel(), _pooled(palette.textures)
+    for slot, wrap in ((1, False), (2, True)):
+        what = (flat, samples.sources, places, palette.kinds, palette.table, slot, wrap)
+        kernels.look_up(*what, *store, albedo)
+    paint = np.ascontiguousarray(view.paint, np.float32).reshape(-1, 3)
     colours = np.array(palette.colours or [np.ones(3)], np.float32)
-    labels = np.ascontiguousarray(view.labels)
-    buffers = (labels, centres, uv, light, gloss, paint, float(view.pixels_per_metre))
-    kernels.shade(out, *buffers, pool, textures, levels, palette.table, colours)
-    return out
+    kernels.paint_over(flat, samples.sources, paint, palette.kinds, palette.table, colours, albedo)
+    return albedo
 
 
 def _check(view: View, panels: Sequence[Panel]) -> None:
@@ -82,19 +121,20 @@ def _check(view: View, panels: Sequence[Panel]) -> None:
 
 def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarray) -> _Palette:
     """Textures and colours of every label that is seen; boxes (N, 4) as of kernels.used_boxes."""
-    palette = _Palette(np.zeros((256, COLUMNS)), [], [])
-    palette.table[:, 0] = kernels.NOTHING
-    palette.table[:, 1:3] = -1
+    kinds = np.full((256, 4), -1, np.int32)
+    kinds[:, 0] = kernels.NOTHING
+    palette = _Palette(kinds, np.zeros((256, 9), np.float32), [], [])
+    palette.table[:, 8] = SHARPER
     atlas = _atlas(view, panels, dress, boxes)
     for number, label in enumerate(view.table):
-        row = palette.table[number]
+        kind, row = palette.kinds[number], palette.table[number]
         if label.panel >= 0:
             if label.panel in atlas:
-                _woven(row, palette, label, panels[label.panel], dress, atlas[label.panel])
+                _woven(kind, row, palette, label, panels[label.panel], dress, atlas[label.panel])
         elif label.kind in CLOTH_KINDS or label.kind in ("wall", "floor"):
             raise IGRError(f"A label of kind {label.kind} has no panel: make the view again with panels for it.")
         else:
-            _painted(row, palette, label, dress)
+            _painted(kind, row, palette, label, dress)
     return palette
 
 
@@ -116,50 +156,53 @@ def _atlas(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarray)
     return atlas
 
 
-def _woven(row: np.ndarray, palette: _Palette, label: Label, panel: Panel, dress: Dress, texture: Texture) -> None:
+def _woven(
+    kind: np.ndarray, row: np.ndarray, palette: _Palette, label: Label, panel: Panel, dress: Dress, texture: Texture
+) -> None:
     """The kernel's row of a label with a panel."""
-    row[0], row[1] = kernels.CLOTH, palette.texture(texture)
+    kind[0], kind[1] = kernels.CLOTH, palette.texture(texture)
     if panel.kind in CLOTH_KINDS:
         cloth = getattr(dress, panel.kind)
         fabric = fabric_of(panel, cloth)
         tile, gloss = weave_tile(fabric.weave), fabric.gloss
-        row[9] = CONTRAST.get(fabric.weave, 0.0)
+        row[4] = CONTRAST.get(fabric.weave, 0.0)
         if label.inside or panel.role == "lining":
-            row[4], row[5:8], gloss = 0.75, linear_rgb(cloth.inside), 0.3 * gloss
+            row[0], row[1:4], gloss = 0.75, linear_rgb(cloth.inside), 0.3 * gloss
     else:
         ground = ground_of(panel, dress)
         tile, gloss = ground_tile(ground.material, ground.colours, ground.size), ground.gloss
+        row[8] += ground.blur
     if tile is not None:
-        row[2], row[3] = palette.texture(tile_texture(tile)), 1.0
-    row[10:13] = gloss
+        kind[2] = palette.texture(tile_texture(tile))
+    row[5:8] = gloss
 
 
-def _painted(row: np.ndarray, palette: _Palette, label: Label, dress: Dress) -> None:
+def _painted(kind: np.ndarray, row: np.ndarray, palette: _Palette, label: Label, dress: Dress) -> None:
     """The kernel's row of a label without a panel."""
     skin = dress.skin
     if label.kind == "skin":
-        row[0], row[8] = kernels.SKIN, palette.paints((skin.tone, skin.lips, skin.brow, skin.nail))
-        row[2] = palette.texture(tile_texture(skin_tile(round(skin.freckles, 1))))
-        row[10:13] = skin.gloss
+        kind[0], kind[3] = kernels.SKIN, palette.paints((skin.tone, skin.lips, skin.brow, skin.nail))
+        kind[2] = palette.texture(tile_texture(skin_tile(round(skin.freckles, 1))))
+        row[5:8] = skin.gloss
     elif label.kind == "hair":
-        row[0], row[8] = kernels.HAIR, palette.paints((skin.hair,))
+        kind[0], kind[3] = kernels.HAIR, palette.paints((skin.hair,))
         sheen = linear_rgb(skin.hair)
-        row[10:13] = 0.35 * (0.3 + 0.7 * sheen / max(float(luminance(sheen)), 0.02)).clip(0.1, 1.6)
+        row[5:8] = 0.35 * (0.3 + 0.7 * sheen / max(float(luminance(sheen)), 0.02)).clip(0.1, 1.6)
     elif label.kind == "eye":
-        row[0], row[8] = kernels.EYE, palette.paints(((226, 218, 212), skin.iris, (14, 12, 12)))
-        row[10:13] = 1.0
+        kind[0], kind[3] = kernels.EYE, palette.paints(((226, 218, 212), skin.iris, (14, 12, 12)))
+        row[5:8] = 1.0
     else:
         coat: Coat = getattr(dress, label.kind)
-        row[0], row[8] = kernels.PAINTED, palette.paints((coat.main, coat.second, coat.metal))
-        row[10:13] = coat.gloss
+        kind[0], kind[3] = kernels.PAINTED, palette.paints((coat.main, coat.second, coat.metal))
+        row[5:8] = coat.gloss
 
 
 def _pooled(textures: list[Texture]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All texels (N, 3) in one array, textures (T, 4) and levels (T, L, 3) as kernels.shade takes them."""
     if not textures:
-        return np.ones((1, 3), np.float32), np.zeros((1, 4)), np.zeros((1, 1, 3), np.int64)
+        return np.ones((1, 3), np.float32), np.zeros((1, 4), np.float32), np.zeros((1, 1, 3), np.int32)
     most = max(len(texture.levels) for texture in textures)
-    table, levels = np.zeros((len(textures), 4)), np.zeros((len(textures), most, 3), np.int64)
+    table, levels = np.zeros((len(textures), 4), np.float32), np.zeros((len(textures), most, 3), np.int32)
     start = 0
     for number, texture in enumerate(textures):
         table[number] = texture.left, texture.top, texture.scale, len(texture.levels) - 1

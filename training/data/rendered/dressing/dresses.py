@@ -86,9 +86,9 @@ FAMILIES: dict[str, Family] = {
     "hoodie": Family({"fleece": 0.5, "melange": 0.5}, 0.22, _SPORTY + _BANDS, 0.6, 0.25),
     "shirt": Family({"plain": 0.5, "linen": 0.2, "twill": 0.12, "denim": 0.12, "satin": 0.06}, 0.55, _WOVEN, 0.03, 0.1),
     "blouse": Family({"plain": 0.45, "satin": 0.35, "linen": 0.2}, 0.5, _PRINTED, 0.0, 0.12),
-    "knit": Family({"knit": 0.4, "chunky": 0.2, "rib": 0.28, "boucle": 0.12}, 0.3, _COARSE, 0.06, 0.2),
+    "knit": Family({"knit": 0.38, "chunky": 0.18, "rib": 0.24, "cable": 0.12, "boucle": 0.08}, 0.3, _COARSE, 0.06, 0.2),
     "jacket": Family(
-        {"twill": 0.3, "denim": 0.22, "leather": 0.2, "boucle": 0.1, "corduroy": 0.1, "fleece": 0.08},
+        {"twill": 0.26, "denim": 0.2, "leather": 0.18, "quilted": 0.1, "boucle": 0.1, "corduroy": 0.08, "fleece": 0.08},
         0.15, _TWEED + ("camouflage", "blocks"), 0.08, 0.25,
     ),
     "jeans": Family({"denim": 1.0}, 0.0, ("dots",), 0.0, 0.0),
@@ -119,7 +119,7 @@ KINDS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 """Family of a cut by a part of its name; the first that fits counts."""
 
-GLOSS = {"satin": 0.3, "leather": 0.75, "jersey": 0.012, "twill": 0.02}
+GLOSS = {"satin": 0.3, "leather": 0.75, "quilted": 0.15, "jersey": 0.012, "twill": 0.02}
 PALE_STITCH: Rgb = (206, 154, 84)
 """Thread of jeans."""
 
@@ -164,7 +164,13 @@ def _cloth(
     calm = 1.0 if kind == "garment" else 0.45
     weave = str(rng.choice(list(family.weaves), p=list(family.weaves.values())))
     colours = _colours(rng, name, weave)
-    patterned = rng.random() < family.patterned * calm and weave not in ("denim", "leather", "corduroy")
+    patterned = rng.random() < family.patterned * calm and weave not in (
+        "denim",
+        "leather",
+        "corduroy",
+        "cable",
+        "quilted",
+    )
     pattern = solid(colours[0])
     if patterned:
         pattern = _pattern(rng, family, colours, _span(own), held_out)
@@ -353,7 +359,8 @@ def _grounds(rng: np.random.Generator, panels: Sequence[Panel]) -> tuple[Ground,
         walls = ("plain", "plain", "plaster", "plaster", "brick", "concrete", "planks", "tiles", "gradient")
         floors = ("planks", "planks", "concrete", "carpet", "tiles", "paper")
     wall, floor = _ground(rng, pick_one(rng, walls)), _ground(rng, pick_one(rng, floors))
-    return wall, floor
+    blur = float(rng.uniform(0.5, 3.5)) if rng.random() < (0.8 if "backdrop" in names else 0.35) else 0.0
+    return replace(wall, blur=blur), replace(floor, blur=0.3 * blur)
 
 
 def pick_one(rng: np.random.Generator, names: Sequence[str]) -> str:

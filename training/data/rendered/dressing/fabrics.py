@@ -10,7 +10,13 @@ from training.data.synthetic.palette import Rgb
 from training.data.synthetic.textures import PAINTERS, Pattern, paint, solid
 
 from . import allover
+from .kernels import blend
 from .noise import noise
+
+STEP = 4
+"""Texels between places where slow changes are computed."""
+WORN = np.array([196, 208, 220], np.float32)
+"""Colour that denim fades to."""
 
 
 @dataclass(frozen=True)
@@ -56,23 +62,38 @@ def paint_fabric(fabric: Fabric, u: np.ndarray, v: np.ndarray, pixel: float) -> 
         colours = np.empty((v.shape[0], u.shape[1], 3), np.float32)
         colours[:] = pattern.colours[0]
     if fabric.mottle > 0:
+        u, v = _nodes(u, v, pixel)
         uneven = noise(pattern.seed + 1, u, v, 0.05) + noise(pattern.seed + 2, u, v, 0.14)
-        colours *= 1 + uneven[..., None] * np.float32(fabric.mottle * 0.5)
+        blend(colours, uneven * np.float32(fabric.mottle * 0.5), STEP, WORN, True)
     return colours
 
 
-def worn(colours: np.ndarray, fabric: Fabric, u: np.ndarray, v: np.ndarray, middle: float, top: float) -> np.ndarray:
-    """Denim faded along the middle of a leg and creased at the hips; colours (h, w, 3) are changed in place.
+def _nodes(u: np.ndarray, v: np.ndarray, pixel: float) -> tuple[np.ndarray, np.ndarray]:
+    """Every STEP-th place of u (1, w) and v (h, 1), and one beyond."""
+    columns, rows = (np.arange(n // STEP + 2, dtype=np.float32) * np.float32(STEP * pixel) for n in (u.size, v.size))
+    return u[0, 0] + columns[None], v[0, 0] + rows[:, None]
 
-    middle: u of the leg's middle; top: v of the garment's top.
+
+def worn(
+    colours: np.ndarray,
+    fabric: Fabric,
+    u: np.ndarray,
+    v: np.ndarray,
+    pixel: float,
+    middles: tuple[float, ...],
+    top: float,
+) -> np.ndarray:
+    """Denim faded along the middles of legs and creased at the hips; colours (h, w, 3) are changed in place.
+
+    u (1, w), v (h, 1) and their step `pixel` as of paint_fabric; middles: u of the legs' middles; top: v of the
+    garment's top.
     """
     seed = fabric.pattern.seed
-    across = np.exp(-(((u - middle) / 0.055) ** 2))
-    thigh = np.exp(-(((v - top - 0.32) / 0.17) ** 2)) + 0.55 * np.exp(-(((v - top - 0.6) / 0.12) ** 2)) + 0.22
-    cloudy = 1 + 0.3 * noise(seed + 3, u, v, 0.06) + 0.25 * noise(seed + 4, u, v, (0.02, 0.12))
-    whiskers = np.clip(noise(seed + 5, u, v, (0.07, 0.012)), 0, 2)
-    whiskers = whiskers * np.exp(-(((v - top - 0.16) / 0.06) ** 2))
-    amount = np.clip(fabric.fade * (across * thigh * cloudy * 0.75 + 0.16 * whiskers + 0.12 * (cloudy - 1)), -0.2, 0.85)
-    light = np.array([196, 208, 220], np.float32)
-    colours += amount[..., None] * (light - colours)
+    u, v = _nodes(u, v, pixel)
+    across = sum(np.exp(-(((u - middle) / 0.07) ** 2)) for middle in middles)
+    thigh = np.exp(-(((v - top - 0.34) / 0.2) ** 2)) + 0.5 * np.exp(-(((v - top - 0.62) / 0.13) ** 2)) + 0.15
+    cloudy = 1 + 0.16 * noise(seed + 3, u, v, 0.08) + 0.14 * noise(seed + 4, u, v, (0.03, 0.16))
+    whiskers = np.clip(noise(seed + 5, u, v, (0.09, 0.016)), 0, 1.5) * np.exp(-(((v - top - 0.15) / 0.05) ** 2))
+    amount = fabric.fade * (across * (thigh * cloudy * 0.5 + 0.1 * whiskers) + 0.2 * (cloudy - 1))
+    blend(colours, np.clip(amount, -0.2, 0.8).astype(np.float32), STEP, WORN, False)
     return colours

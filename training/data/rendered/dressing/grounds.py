@@ -39,8 +39,8 @@ def _masonry(rng: np.random.Generator, rows: int, columns: int, joint: float, sh
 
 
 @lru_cache(maxsize=16)
-def _tile_pixels(material: str, joint: tuple[float, ...]) -> np.ndarray:
-    """Multiplier of the material's colour; joints get the colour `joint`, as a share of the material's; linear."""
+def _relief(material: str) -> tuple[np.ndarray, np.ndarray]:
+    """Multiplier of the material's colour, and coverage of the joints; (SIDE, SIDE, 1) float32."""
     rng = np.random.default_rng([sorted(SIZES).index(material), 331])
     mortar = np.zeros((SIDE, SIDE))
     if material == "brick":
@@ -60,8 +60,8 @@ def _tile_pixels(material: str, joint: tuple[float, ...]) -> np.ndarray:
     else:
         value = 1 + 0.05 * streaks(rng, 30, 30) + 0.03 * streaks(rng, 2, 2)
         value -= 0.25 * (streaks(rng, 1.5, 1.5) > 3.1)
-    value = np.clip(value, 0.3, 1.9)[..., None]
-    return np.ascontiguousarray((value + mortar[..., None] * (np.array(joint) - value)).astype(np.float32))
+    value, mortar = np.clip(value, 0.3, 1.9), np.broadcast_to(mortar, (SIDE, SIDE))
+    return value[..., None].astype(np.float32), mortar[..., None].astype(np.float32)
 
 
 @lru_cache(maxsize=32)
@@ -70,8 +70,9 @@ def ground_tile(material: str, colours: tuple[Rgb, Rgb, Rgb], size: float) -> Ti
     if material not in SIZES:
         return None
     main, joint = to_linear(np.array(colours[0], np.float32)), to_linear(np.array(colours[2], np.float32))
-    share = tuple(round(float(s), 3) for s in np.clip(joint / np.maximum(main, 0.01), 0.2, 4))
-    return Tile(SIZES[material] * size, _tile_pixels(material, share))
+    value, mortar = _relief(material)
+    pixels = value + mortar * (np.clip(joint / np.maximum(main, 0.01), 0.2, 4) - value)
+    return Tile(SIZES[material] * size, pixels.astype(np.float32))
 
 
 def paint_ground(

@@ -12,7 +12,7 @@ REACH = 2
 """Pixels around one in which a label's nearest pixel is looked for."""
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def used_boxes(labels: np.ndarray, uv: np.ndarray, count: int) -> np.ndarray:
     """left, top, right, low of the uv (h, w, 2) seen under each label (h, w) below count; (count, 4) float32.
 
@@ -31,7 +31,7 @@ def used_boxes(labels: np.ndarray, uv: np.ndarray, count: int) -> np.ndarray:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def halve(pool: np.ndarray, start: int, height: int, width: int, target: int) -> None:
     """Average 2 x 2 texels of an even-sized level at `start` of the pool (N, 3) into the level at `target`."""
     for y in range(height // 2):
@@ -43,9 +43,9 @@ def halve(pool: np.ndarray, start: int, height: int, width: int, target: int) ->
                 pool[b, c] = np.float32(0.25) * total
 
 
-@njit(cache=True)
-def stroke(cover: np.ndarray, points: np.ndarray, half: float, dash: float, gap: float) -> None:
-    """Raise cover (h, w) to the coverage 0..1 of a line along points (N, 2), all in texels; gap 0 draws it whole."""
+@njit(cache=True, error_model="numpy")
+def stroke(cover: np.ndarray, points: np.ndarray, half: float, share: float, dash: float, gap: float) -> None:
+    """Raise cover (h, w) to share (0..1) along a line through points (N, 2), all in texels; gap 0 draws it whole."""
     height, width = cover.shape
     along = 0.0
     for k in range(len(points) - 1):
@@ -66,202 +66,323 @@ def stroke(cover: np.ndarray, points: np.ndarray, half: float, dash: float, gap:
                 if gap > 0.0:
                     phase = (along + t) % (dash + gap)
                     value *= min(max(min(phase, dash - phase) + 0.5, 0.0), 1.0)
+                value *= share
                 if value > cover[y, x]:
                     cover[y, x] = value
         along += length
 
 
-@njit(cache=True, inline="always")
-def _fetch(pool, levels, level, x, y, wrap):
-    """Bilinear colour of one mip level at texel position x, y of the finest level."""
-    start, height, width = levels[level, 0], levels[level, 1], levels[level, 2]
-    scale = 1.0 / (1 << level)
-    fx, fy = x * scale - 0.5, y * scale - 0.5
-    x0, y0 = int(np.floor(fx)), int(np.floor(fy))
-    fx, fy = np.float32(fx - x0), np.float32(fy - y0)
-    x1, y1 = x0 + 1, y0 + 1
-    if wrap:
-        x0, x1, y0, y1 = x0 % width, x1 % width, y0 % height, y1 % height
-    else:
-        x0, x1 = min(max(x0, 0), width - 1), min(max(x1, 0), width - 1)
-        y0, y1 = min(max(y0, 0), height - 1), min(max(y1, 0), height - 1)
-    a, b = start + y0 * width + x0, start + y0 * width + x1
-    c, d = start + y1 * width + x0, start + y1 * width + x1
-    one = np.float32(1)
-    wa, wb, wc, wd = (one - fx) * (one - fy), fx * (one - fy), (one - fx) * fy, fx * fy
-    red = pool[a, 0] * wa + pool[b, 0] * wb + pool[c, 0] * wc + pool[d, 0] * wd
-    green = pool[a, 1] * wa + pool[b, 1] * wb + pool[c, 1] * wc + pool[d, 1] * wd
-    blue = pool[a, 2] * wa + pool[b, 2] * wb + pool[c, 2] * wc + pool[d, 2] * wd
-    return red, green, blue
+@njit(cache=True, error_model="numpy")
+def stitch(colours, crease, light, thread, ink, strength):
+    """Darken colours (h, w, 3), 0..255, by crease (h, w), lighten them by light, and lay ink (3,) on them by thread."""
+    for y in range(colours.shape[0]):
+        for x in range(colours.shape[1]):
+            dark, bright, cover = crease[y, x], light[y, x], thread[y, x] * strength
+            if dark + bright + cover > 0:
+                for c in range(3):
+                    value = colours[y, x, c] * (1 - dark)
+                    value += bright * (np.float32(255) - value)
+                    colours[y, x, c] = value + cover * (ink[c] - value)
 
 
-@njit(cache=True, inline="always")
-def _filtered(pool, levels, top, lod, x, y, wrap):
-    """Colour between the two mip levels nearest to lod."""
-    lod = min(max(lod, 0.0), float(top))
-    level = int(lod)
-    share = np.float32(lod - level)
-    r, g, b = _fetch(pool, levels, level, x, y, wrap)
-    if share > 0.02 and level < top:
-        r2, g2, b2 = _fetch(pool, levels, level + 1, x, y, wrap)
-        r, g, b = r + share * (r2 - r), g + share * (g2 - g), b + share * (b2 - b)
-    return r, g, b
+@njit(cache=True, error_model="numpy")
+def blend(colours, field, step, target, scaling):
+    """Mix colours (h, w, 3) with target (3,) by a field known at every step-th texel, between them linearly.
 
-
-@njit(cache=True, inline="always")
-def _step(labels, uv, y, x, k, down, along):
-    """Change of one uv coordinate from a pixel to its neighbour (below or right) of the same label; 1e9 if none."""
-    ny, nx = y + down, x + 1 - down
-    if ny < labels.shape[0] and nx < labels.shape[1] and labels[ny, nx] == k:
-        return uv[ny, nx, along] - uv[y, x, along]
-    ny, nx = y - down, x - 1 + down
-    if ny >= 0 and nx >= 0 and labels[ny, nx] == k:
-        return uv[y, x, along] - uv[ny, nx, along]
-    return np.float32(1e9)
-
-
-@njit(cache=True)
-def _textured(pool, textures, levels, table, k, u, v, metres):
-    """Colour of a cloth's label at u, v; metres is the width of a pixel on it."""
-    red, green, blue = np.float32(1), np.float32(1), np.float32(1)
-    t = int(table[k, 1])
-    if t >= 0:
-        scale = textures[t, 2]
-        lod = np.log2(max(metres * scale, 1e-6)) - 0.35
-        x, y = (u - textures[t, 0]) * scale, (v - textures[t, 1]) * scale
-        red, green, blue = _filtered(pool, levels[t], int(textures[t, 3]), lod, x, y, False)
-    t = int(table[k, 2])
-    if t >= 0:
-        scale = textures[t, 2]
-        lod = np.log2(max(metres * scale, 1e-6)) - 0.25
-        r, g, b = _filtered(pool, levels[t], int(textures[t, 3]), lod, u * scale, v * scale, True)
-        amount = np.float32(table[k, 3])
-        red, green, blue = red * (1 + amount * (r - 1)), green * (1 + amount * (g - 1)), blue * (1 + amount * (b - 1))
-    back = np.float32(table[k, 4])
-    if back > 0:
-        red += back * (np.float32(table[k, 5]) - red)
-        green += back * (np.float32(table[k, 6]) - green)
-        blue += back * (np.float32(table[k, 7]) - blue)
-    return red, green, blue
-
-
-@njit(cache=True)
-def _painted(table, colours, k, paint):
-    """Colour of skin, hair, eyes, shoes and bags from the paint on their vertices."""
-    kind, first = int(table[k, 0]), int(table[k, 8])
-    a, b, c = paint[0], paint[1], paint[2]
-    base = colours[first]
-    if kind == HAIR:
-        bright = np.float32(0.3) + np.float32(1.1) * a
-        return base[0] * bright, base[1] * bright, base[2] * bright
-    if kind == SKIN:
-        red, green, blue = base[0], base[1], base[2]
-        for i, share in ((1, a), (2, b), (3, c)):
-            red += share * (colours[first + i, 0] - red)
-            green += share * (colours[first + i, 1] - green)
-            blue += share * (colours[first + i, 2] - blue)
-        return red, green, blue
-    total = max(a + b + c, np.float32(1e-4))
-    if a + b + c < 1e-3:
-        return base[0], base[1], base[2]
-    one, two = colours[first + 1], colours[first + 2]
-    return (
-        (a * base[0] + b * one[0] + c * two[0]) / total,
-        (a * base[1] + b * one[1] + c * two[1]) / total,
-        (a * base[2] + b * one[2] + c * two[2]) / total,
-    )
-
-
-@njit(cache=True)
-def _shaded(y, x, oy, ox, centres, uv, light, gloss, paint, scale, pool, textures, levels, table, colours):
-    """Linear colour a pixel's label sends to the camera, oy / ox pixels beside the pixel's centre."""
-    k = centres[y, x]
-    kind = int(table[k, 0])
-    lr, lg, lb = light[y, x, 0], light[y, x, 1], light[y, x, 2]
-    bright = np.float32(0.2126) * lr + np.float32(0.7152) * lg + np.float32(0.0722) * lb
-    if kind == CLOTH:
-        ux, vx = _step(centres, uv, y, x, k, 0, 0), _step(centres, uv, y, x, k, 0, 1)
-        uy, vy = _step(centres, uv, y, x, k, 1, 0), _step(centres, uv, y, x, k, 1, 1)
-        across, down = ux * ux + vx * vx, uy * uy + vy * vy
-        if across > 1e8:
-            ux, vx, across = np.float32(0), np.float32(0), down
-        if down > 1e8:
-            uy, vy, down = np.float32(0), np.float32(0), min(across, np.float32(1e8))
-        metres = np.sqrt(max(min(across, down), np.float32(0.25) * max(across, down)))
-        u, v = uv[y, x, 0] + ox * ux + oy * uy, uv[y, x, 1] + ox * vx + oy * vy
-        red, green, blue = _textured(pool, textures, levels, table, k, u, v, metres)
-    else:
-        red, green, blue = _painted(table, colours, k, paint[y, x])
-        if kind == SKIN:
-            t = int(table[k, 2])
-            s = textures[t, 2] / scale
-            r, g, b = _filtered(pool, levels[t], int(textures[t, 3]), np.log2(s), x * s, y * s, True)
-            red, green, blue = red * r, green * g, blue * b
-            shade = min(max(np.float32(1) - bright, np.float32(0)), np.float32(1))
-            red, green, blue = red * (1 + 0.2 * shade), green * (1 - 0.02 * shade), blue * (1 - 0.09 * shade)
-    contrast = np.float32(table[k, 9])
-    if contrast != 0.0:
-        gain = np.float32((max(bright, 0.02) / 0.8) ** contrast)
-        lr, lg, lb = lr * gain, lg * gain, lb * gain
-    g = gloss[y, x]
-    return (
-        red * lr + g * np.float32(table[k, 10]),
-        green * lg + g * np.float32(table[k, 11]),
-        blue * lb + g * np.float32(table[k, 12]),
-    )
-
-
-@njit(cache=True)
-def _nearest(centres, y, x, k):
-    """Pixel of label k nearest to a pixel; -1, -1 if none is in reach."""
-    by, bx, best = -1, -1, 1 << 20
-    for dy in range(-REACH, REACH + 1):
-        for dx in range(-REACH, REACH + 1):
-            ny, nx = y + dy, x + dx
-            far = dy * dy + dx * dx
-            if far < best and 0 <= ny < centres.shape[0] and 0 <= nx < centres.shape[1] and centres[ny, nx] == k:
-                by, bx, best = ny, nx, far
-    return by, bx
-
-
-@njit(cache=True)
-def shade(out, labels, centres, uv, light, gloss, paint, scale, pool, textures, levels, table, colours):
-    """Fill out (h, w, 3) with the picture; where a label is NOTHING, out is kept as the background.
-
-    labels (3h, 3w) and centres (h, w) uint8; scale is pixels a metre; pool (N, 3) has the texels of all textures;
-    textures (T, 4): left, top, texels a metre, last level; levels (T, L, 3): first texel, height, width;
-    table (256, 13): kind, texture, tile, tile's strength, share and colour of the back (4), first colour, contrast,
-    gloss (3); colours (C, 3) of painted kinds.
+    With scaling, colours are multiplied by one and the field instead. field (h // step + 2, w // step + 2) float32.
     """
-    height, width = centres.shape
-    seen, counts = np.empty(9, np.uint8), np.empty(9, np.int64)
+    one = np.float32(1)
+    for y in range(colours.shape[0]):
+        row, fy = y // step, np.float32(y % step) / np.float32(step)
+        for x in range(colours.shape[1]):
+            column, fx = x // step, np.float32(x % step) / np.float32(step)
+            low = field[row, column] * (one - fx) + field[row, column + 1] * fx
+            high = field[row + 1, column] * (one - fx) + field[row + 1, column + 1] * fx
+            amount = low * (one - fy) + high * fy
+            for c in range(3):
+                value = colours[y, x, c]
+                colours[y, x, c] = value * (one + amount) if scaling else value + amount * (target[c] - value)
+
+
+@njit(cache=True, error_model="numpy")
+def linearise(colours, table, texels):
+    """Fill texels (h * w, 3) with the linear light of colours (h, w, 3), 0..255, by a table over 0..255."""
+    width, last = colours.shape[1], np.float32(len(table) - 1)
+    for y in range(colours.shape[0]):
+        for x in range(width):
+            for c in range(3):
+                place = colours[y, x, c] * (last / np.float32(255)) + np.float32(0.5)
+                texels[y * width + x, c] = table[np.uint32(min(max(place, np.float32(0)), last))]
+
+
+@njit(cache=True, error_model="numpy")
+def smooth_noise(grid, rows, row_weights, columns, column_weights):
+    """Values of a spline over a grid (n, n) at rows and columns, (4, h) and (4, w) cells with their weights; (h, w)."""
+    height, width, side = rows.shape[1], columns.shape[1], grid.shape[1]
+    out, line = np.empty((height, width), np.float32), np.empty(side, np.float32)
+    for y in range(height):
+        for x in range(side):
+            line[x] = grid[rows[0, y], x] * row_weights[0, y] + grid[rows[1, y], x] * row_weights[1, y]
+            line[x] += grid[rows[2, y], x] * row_weights[2, y] + grid[rows[3, y], x] * row_weights[3, y]
+        for x in range(width):
+            value = line[columns[0, x]] * column_weights[0, x] + line[columns[1, x]] * column_weights[1, x]
+            out[y, x] = value + line[columns[2, x]] * column_weights[2, x] + line[columns[3, x]] * column_weights[3, x]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def gather(labels: np.ndarray, sources: np.ndarray, targets: np.ndarray, shares: np.ndarray) -> int:
+    """List what each pixel is mixed from: one sample for each label among its subsamples; returns their number.
+
+    labels (3h, 3w) uint8. sources, targets (N,) int32: the pixel that knows the label (itself, or the nearest in reach
+    whose centre has it) and the pixel coloured, counted row by row; shares (N,) float32 of its subsamples. The first
+    h * w samples are the pixels' own. Where a label has no pixel in reach it is left out.
+    """
+    height, width = labels.shape[0] // 3, labels.shape[1] // 3
+    count = height * width
     for y in range(height):
         for x in range(width):
-            kinds = 0
+            at = y * width + x
+            own = labels[3 * y + 1, 3 * x + 1]
+            sources[at], targets[at], shares[at] = at, at, 9
+            mixed = False
             for i in range(3):
-                for j in range(3):
-                    k = labels[3 * y + i, 3 * x + j]
-                    at = 0
-                    while at < kinds and seen[at] != k:
-                        at += 1
-                    if at == kinds:
-                        seen[at], counts[at] = k, 0
-                        kinds += 1
-                    counts[at] += 1
-            red, green, blue, weight = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
-            for at in range(kinds):
-                k = seen[at]
-                if int(table[k, 0]) == NOTHING:
-                    r, g, b = out[y, x, 0], out[y, x, 1], out[y, x, 2]
-                else:
-                    ny, nx = (y, x) if centres[y, x] == k else _nearest(centres, y, x, k)
-                    if ny < 0:
-                        continue
-                    r, g, b = _shaded(
-                        ny, nx, y - ny, x - nx, centres, uv, light, gloss, paint, scale,
-                        pool, textures, levels, table, colours,
-                    )  # fmt: skip
-                share = np.float32(counts[at])
-                red, green, blue, weight = red + share * r, green + share * g, blue + share * b, weight + share
-            if weight > 0:
-                out[y, x, 0], out[y, x, 1], out[y, x, 2] = red / weight, green / weight, blue / weight
+                a, b, c = labels[3 * y + i, 3 * x], labels[3 * y + i, 3 * x + 1], labels[3 * y + i, 3 * x + 2]
+                mixed |= (a != own) | (b != own) | (c != own)
+            if not mixed:
+                continue
+            shares[at], first = 0, count
+            for i in range(9):
+                k = labels[3 * y + i // 3, 3 * x + i % 3]
+                if k == own:
+                    shares[at] += 1
+                    continue
+                known = first
+                while (
+                    known < count and labels[3 * (sources[known] // width) + 1, 3 * (sources[known] % width) + 1] != k
+                ):
+                    known += 1
+                if known < count:
+                    shares[known] += 1
+                    continue
+                best = 1 << 20
+                for dy in range(max(-REACH, -y), min(REACH, height - 1 - y) + 1):
+                    for dx in range(max(-REACH, -x), min(REACH, width - 1 - x) + 1):
+                        far = dy * dy + dx * dx
+                        if far < best and labels[3 * (y + dy) + 1, 3 * (x + dx) + 1] == k:
+                            best, sources[count] = far, (y + dy) * width + x + dx
+                if best < 1 << 20:
+                    targets[count], shares[count] = at, 1
+                    count += 1
+    return count
+
+
+@njit(cache=True, error_model="numpy")
+def locate(centres, uv, kinds, sources, targets, scale, out):
+    """Where samples lie on their texture: out (N, 3) float32 gets u, v and the width of a pixel there, in metres.
+
+    centres (h, w) uint8; uv (h, w, 2); kinds as of shade. A sample beside its pixel goes on in the direction of the
+    pixel's neighbours, but no further than a few pixels' width. Skin lies on the picture's own plane, scale pixels a
+    metre.
+    """
+    height, width = centres.shape
+    longest = np.float32(4) / scale
+    for at in range(len(sources)):
+        y, x = sources[at] // width, sources[at] % width
+        k = centres[y, x]
+        if kinds[k, 0] == SKIN:
+            out[at, 0], out[at, 1], out[at, 2] = x / scale, y / scale, 1 / scale
+        if kinds[k, 0] != CLOTH:
+            continue
+        u, v = uv[y, x, 0], uv[y, x, 1]
+        x0, x1 = x, x + 1
+        if x1 >= width or centres[y, x1] != k:
+            x0, x1 = x - 1, x
+        y0, y1 = y, y + 1
+        if y1 >= height or centres[y1, x] != k:
+            y0, y1 = y - 1, y
+        ux, vx, uy, vy = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+        if x0 >= 0 and centres[y, x0] == k and centres[y, x1] == k:
+            ux, vx = uv[y, x1, 0] - uv[y, x0, 0], uv[y, x1, 1] - uv[y, x0, 1]
+        if y0 >= 0 and centres[y0, x] == k and centres[y1, x] == k:
+            uy, vy = uv[y1, x, 0] - uv[y0, x, 0], uv[y1, x, 1] - uv[y0, x, 1]
+        across, down = ux * ux + vx * vx, uy * uy + vy * vy
+        out[at, 2] = np.sqrt(max(np.sqrt(across * down), np.float32(0.25) * max(across, down)))
+        if targets[at] != sources[at]:
+            dy, dx = targets[at] // width - y, targets[at] % width - x
+            du, dv = dx * ux + dy * uy, dx * vx + dy * vy
+            calm = min(np.float32(1), longest / max(np.sqrt(du * du + dv * dv), np.float32(1e-9)))
+            u, v = u + calm * du, v + calm * dv
+        out[at, 0], out[at, 1] = u, v
+
+
+@njit(cache=True, error_model="numpy")
+def look_up(centres, sources, places, kinds, table, slot, wrap, pool, textures, levels, albedo):
+    """Multiply albedo (N, 3) by the textures in a slot of kinds, between mip levels, at places (N, 3) of locate.
+
+    centres (h * w,) uint8; pool (M, 3) has the texels of all textures; textures (T, 4) float32: left, top, texels a
+    metre, last level; levels (T, L, 3) int32: first texel, height, width. wrap repeats a texture, whose sides are
+    powers of two. table as of shade.
+    """
+    one, half = np.float32(1), np.float32(0.5)
+    for at in range(len(sources)):
+        k = centres[sources[at]]
+        t = kinds[k, slot]
+        if t < 0:
+            continue
+        size = textures[t, 2]
+        lod = np.log2(max(places[at, 2] * size, np.float32(1e-6))) + table[k, 8]
+        lod = min(max(lod, np.float32(0)), textures[t, 3])
+        first = np.int32(lod + np.float32(0.15))
+        share = lod - np.float32(first)
+        px, py = (places[at, 0] - textures[t, 0]) * size, (places[at, 1] - textures[t, 1]) * size
+        red, green, blue = np.float32(0), np.float32(0), np.float32(0)
+        for level in range(first, first + 1 + (share > np.float32(0.15))):
+            weight = one - share if level == first and share > np.float32(0.15) else share
+            if share <= np.float32(0.15):
+                weight = one
+            start, h, w = levels[t, level, 0], levels[t, level, 1], levels[t, level, 2]
+            shrink = one / np.float32(1 << level)
+            fx, fy = px * shrink - half, py * shrink - half
+            x0, y0 = np.int32(np.floor(fx)), np.int32(np.floor(fy))
+            fx, fy = fx - np.float32(x0), fy - np.float32(y0)
+            x1, y1 = x0 + 1, y0 + 1
+            if wrap:
+                x0, x1, y0, y1 = x0 & (w - 1), x1 & (w - 1), y0 & (h - 1), y1 & (h - 1)
+            else:
+                x0, x1 = min(max(x0, 0), w - 1), min(max(x1, 0), w - 1)
+                y0, y1 = min(max(y0, 0), h - 1), min(max(y1, 0), h - 1)
+            a, b = np.uint32(start + y0 * w + x0), np.uint32(start + y0 * w + x1)
+            c, d = np.uint32(start + y1 * w + x0), np.uint32(start + y1 * w + x1)
+            wa, wb = weight * (one - fx) * (one - fy), weight * fx * (one - fy)
+            wc, wd = weight * (one - fx) * fy, weight * fx * fy
+            red += pool[a, 0] * wa + pool[b, 0] * wb + pool[c, 0] * wc + pool[d, 0] * wd
+            green += pool[a, 1] * wa + pool[b, 1] * wb + pool[c, 1] * wc + pool[d, 1] * wd
+            blue += pool[a, 2] * wa + pool[b, 2] * wb + pool[c, 2] * wc + pool[d, 2] * wd
+        albedo[at, 0] *= red
+        albedo[at, 1] *= green
+        albedo[at, 2] *= blue
+
+
+@njit(cache=True, error_model="numpy")
+def paint_over(centres, sources, paint, kinds, table, colours, albedo):
+    """Multiply albedo (N, 3) by the colours of skin, hair, eyes, shoes and bags, and lay backs over cloth.
+
+    centres (h * w,) uint8; paint (h * w, 3) float32; kinds and table as of shade; colours (C, 3) float32.
+    """
+    for at in range(len(sources)):
+        pixel = sources[at]
+        k = centres[pixel]
+        kind, first, back = kinds[k, 0], kinds[k, 3], table[k, 0]
+        if kind == CLOTH and back > 0:
+            for channel in range(3):
+                albedo[at, channel] += back * (table[k, 1 + channel] - albedo[at, channel])
+        if kind == CLOTH or kind == NOTHING:
+            continue
+        a, b, c = paint[pixel, 0], paint[pixel, 1], paint[pixel, 2]
+        total = a + b + c
+        for channel in range(3):
+            base = colours[first, channel]
+            if kind == HAIR:
+                base *= np.float32(0.3) + np.float32(1.1) * a
+            elif kind == SKIN:
+                base += a * (colours[first + 1, channel] - base)
+                base += b * (colours[first + 2, channel] - base)
+                base += c * (colours[first + 3, channel] - base)
+            elif total > 1e-3:
+                base = (a * base + b * colours[first + 1, channel] + c * colours[first + 2, channel]) / total
+            albedo[at, channel] *= base
+
+
+@njit(cache=True, error_model="numpy")
+def shade(out, background, centres, sources, targets, shares, light, gloss, kinds, table, albedo):
+    """Fill out (h * w, 3) with the picture: the samples' albedo (N, 3) under their light, and background's own colour.
+
+    centres (h * w,) uint8; background, light (h * w, 3) and gloss (h * w,) float32; kinds (256, 4) int32: kind,
+    texture, tile, first colour; table (256, 9) float32: share and colour of the back (4), contrast, gloss (3), what
+    is added to mip levels.
+    """
+    one, zero = np.float32(1), np.float32(0)
+    total = np.empty(len(out), np.float32)
+    for at in range(len(sources)):
+        pixel, to, share = sources[at], targets[at], shares[at]
+        k = centres[pixel]
+        kind = kinds[k, 0]
+        lr, lg, lb = light[pixel, 0], light[pixel, 1], light[pixel, 2]
+        red, green, blue = albedo[at, 0], albedo[at, 1], albedo[at, 2]
+        bright = np.float32(0.2126) * lr + np.float32(0.7152) * lg + np.float32(0.0722) * lb
+        if kind == SKIN:
+            shadow = min(max(one - bright, zero), one)
+            red *= one + np.float32(0.2) * shadow
+            green *= one - np.float32(0.02) * shadow
+            blue *= one - np.float32(0.09) * shadow
+        contrast = table[k, 4]
+        if contrast != 0.0:
+            gain = (max(bright, np.float32(0.02)) / np.float32(0.8)) ** contrast
+            red, green, blue = red * gain, green * gain, blue * gain
+        g = gloss[pixel]
+        red, green, blue = red * lr + g * table[k, 5], green * lg + g * table[k, 6], blue * lb + g * table[k, 7]
+        if kind == NOTHING:
+            red, green, blue = background[to, 0], background[to, 1], background[to, 2]
+        if at < len(out):
+            total[to] = share
+            out[to, 0], out[to, 1], out[to, 2] = red, green, blue
+        else:  # the mean of what is there and what comes in
+            total[to] += share
+            part = share / total[to]
+            out[to, 0] += part * (red - out[to, 0])
+            out[to, 1] += part * (green - out[to, 1])
+            out[to, 2] += part * (blue - out[to, 2])
+
+
+@njit(cache=True, forceinline=True)
+def _scrambled(number):
+    """64 evenly spread bits from a counter (splitmix64)."""
+    number = np.uint64(number) * np.uint64(0x9E3779B97F4A7C15)
+    number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return number ^ (number >> np.uint64(31))
+
+
+@njit(cache=True, forceinline=True)
+def _bell(bits):
+    """About normal, deviation 1, from the low 32 bits: the sum of four bytes."""
+    total = (bits & np.uint64(255)) + ((bits >> np.uint64(8)) & np.uint64(255))
+    total += ((bits >> np.uint64(16)) & np.uint64(255)) + ((bits >> np.uint64(24)) & np.uint64(255))
+    return (np.float32(total) - np.float32(510)) * np.float32(1 / 147.8)
+
+
+@njit(cache=True, error_model="numpy")
+def expose(light, gains, vignette, shoulder, toe, curve, saturation, noise, seed, out):
+    """Fill out (h, w, 3) uint8 with what a sensor makes of light (h, w, 3) float32; see lens.Lens for the numbers.
+
+    curve (4096,) float32: sRGB by the square root of linear light. noise: deviation at mid-grey, in steps of 255.
+    """
+    height, width = light.shape[:2]
+    room, one, last = np.float32(1) - shoulder, np.float32(1), np.float32(len(curve) - 1)
+    value = np.empty(3, np.float32)
+    for y in range(height):
+        dy = np.float32(2 * y) / np.float32(height - 1) - one
+        for x in range(width):
+            dx = np.float32(2 * x) / np.float32(width - 1) - one
+            fall = one - vignette * np.float32(0.5) * (dx * dx + dy * dy)
+            for c in range(3):
+                v = light[y, x, c] * gains[c] * fall
+                if v > shoulder:
+                    above = v - shoulder
+                    v = shoulder + room * above / (room + above)
+                v *= one - toe * np.float32(0.5) / (one + np.float32(8) * v)
+                value[c] = curve[np.int32(np.sqrt(min(max(v, np.float32(0)), one)) * last + np.float32(0.5))]
+            grey = np.float32(0.299) * value[0] + np.float32(0.587) * value[1] + np.float32(0.114) * value[2]
+            level, shared = noise * (np.float32(1.15) - grey / np.float32(400)), np.float32(0)
+            bits, more = np.uint64(0), np.uint64(0)
+            if noise > 0:
+                shared = np.float32(0.9) * _bell(_scrambled(seed + 2 * (y * width + x)))
+                bits = _scrambled(seed + 2 * ((y // 2) * width + x // 2) + 1)
+                more = _scrambled(bits)
+            for c in range(3):
+                v = grey + saturation * (value[c] - grey)
+                if noise > 0:
+                    speck = _bell(more) if c == 2 else _bell(bits >> np.uint64(32 * c))
+                    v += level * (shared + np.float32(0.45) * speck)
+                out[y, x, c] = np.uint8(min(max(v + np.float32(0.5), np.float32(0)), np.float32(255)))

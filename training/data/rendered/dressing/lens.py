@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from .colours import to_srgb
+from .colours import srgb_curve
+from .kernels import expose
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
             shoulder=float(rng.uniform(0.75, 0.9)),
             toe=float(rng.uniform(0.0, 0.12)),
             saturation=float(rng.uniform(0.97, 1.05)),
-            sharpen=float(rng.uniform(0.0, 0.35)),
+            sharpen=max(0.0, float(rng.uniform(-0.3, 0.35))),
             quality=int(rng.integers(88, 98)),
         )
     warmth, tint = rng.normal(0, 0.045), rng.normal(0, 0.015)
@@ -65,8 +66,8 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
         vignette=float(rng.uniform(0.05, 0.25)) if rng.random() < 0.4 else 0.0,
         blur=float(rng.uniform(0.3, 0.9)) if soft else 0.0,
         motion=(float(length * np.cos(angle)), float(length * np.sin(angle))),
-        sharpen=float(rng.uniform(0.0, 0.7)),
-        noise=float(np.exp(rng.uniform(np.log(0.5), np.log(4.0)))),
+        sharpen=max(0.0, float(rng.uniform(-0.3, 0.7))),
+        noise=float(np.exp(rng.uniform(np.log(0.4), np.log(3.2)))),
         shrunk=float(rng.uniform(0.6, 0.95)) if rng.random() < 0.2 else 1.0,
         quality=int(rng.integers(60, 96)),
     )
@@ -77,32 +78,22 @@ def develop(linear: np.ndarray, lens: Lens, seed: int = 0, white: np.ndarray | N
 
     seed: of the noise. white: (h, w) bool where the picture is exactly 255 in the end, as around product shots.
     """
-    pixels = to_srgb(_toned(_optics(linear, lens), lens))
-    if lens.saturation != 1.0:
-        grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
-        pixels = grey[..., None] + np.float32(lens.saturation) * (pixels - grey[..., None])
-    if lens.noise > 0:
-        pixels = _noisy(pixels, lens, seed)
-    image = Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8))
+    light = np.ascontiguousarray(linear, np.float32)
+    if any(lens.motion):
+        light = _shaken(light, lens.motion[0] * len(light) / 512, lens.motion[1] * len(light) / 512)
+    gains = np.array(lens.balance, np.float32) * np.float32(lens.exposure)
+    numbers = (np.float32(n) for n in (lens.vignette, lens.shoulder, lens.toe))
+    pixels = np.empty(light.shape, np.uint8)
+    start = np.uint64(np.random.default_rng([seed, 4711]).integers(1 << 62))
+    expose(
+        light, gains, *numbers, srgb_curve(), np.float32(lens.saturation), np.float32(lens.noise), start, pixels
+    )  # fmt: skip
+    image = Image.fromarray(pixels)
     image = _stored(image, lens)
     out = np.array(image)
     if white is not None:
         out[white] = 255
     return out
-
-
-def _optics(linear: np.ndarray, lens: Lens) -> np.ndarray:
-    """Light on the sensor: exposure, balance, vignette, shake."""
-    height, width = linear.shape[:2]
-    gain = np.array(lens.balance, np.float32) * np.float32(lens.exposure)
-    light = linear * gain
-    if lens.vignette > 0:
-        x = np.linspace(-1, 1, width, dtype=np.float32)[None]
-        y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-        light *= (1 - np.float32(lens.vignette / 2) * (x * x + y * y))[..., None]
-    if any(lens.motion):
-        light = _shaken(light, lens.motion[0] * height / 512, lens.motion[1] * height / 512)
-    return light
 
 
 def _shaken(light: np.ndarray, across: float, down: float) -> np.ndarray:
@@ -122,27 +113,6 @@ def _moved(light: np.ndarray, across: float, down: float) -> np.ndarray:
         near, far = np.clip(at, 0, last), np.clip(at - 1, 0, last)
         light = light.take(near, axis) * (1 - share) + light.take(far, axis) * share
     return light
-
-
-def _toned(light: np.ndarray, lens: Lens) -> np.ndarray:
-    """Highlights rolled off to 1, shadows deepened; linear."""
-    room = np.float32(1 - lens.shoulder)
-    above = np.maximum(light - np.float32(lens.shoulder), 0)
-    toned = np.minimum(light, np.float32(lens.shoulder)) + room * above / (room + above + 1e-6)
-    if lens.toe > 0:
-        toned *= 1 - np.float32(lens.toe) * np.float32(0.5) / (1 + toned * 8)
-    return toned
-
-
-def _noisy(pixels: np.ndarray, lens: Lens, seed: int) -> np.ndarray:
-    """Sensor noise, stronger in the shadows of the sRGB curve, with some of it in colour."""
-    rng = np.random.default_rng([seed, 4711])
-    height, width = pixels.shape[:2]
-    grey = rng.standard_normal((height, width, 1), np.float32)
-    colour = rng.standard_normal((height // 2 + 1, width // 2 + 1, 3), np.float32)
-    colour = colour.repeat(2, 0).repeat(2, 1)[:height, :width]
-    level = np.float32(lens.noise) * (1.25 - pixels.mean(-1, keepdims=True) / np.float32(320))
-    return pixels + level * (np.float32(0.9) * grey + np.float32(0.45) * colour)
 
 
 def _stored(image: Image.Image, lens: Lens) -> Image.Image:

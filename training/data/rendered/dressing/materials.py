@@ -84,6 +84,8 @@ class Ground:
     """How much it shines, 0..1."""
     seed: int
     """Of its stains and patches."""
+    blur: float = 0.0
+    """How far it is out of focus: mip levels, 0 for sharp."""
 
 
 @dataclass(frozen=True)

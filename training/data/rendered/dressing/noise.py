@@ -6,22 +6,24 @@ from functools import lru_cache
 
 import numpy as np
 
+from .kernels import smooth_noise
+
 SIDE = 64
 """Cells after which the noise repeats."""
 
 
 @lru_cache(maxsize=32)
 def _grid(seed: int) -> np.ndarray:
-    return np.random.default_rng([seed, 64]).standard_normal((SIDE, SIDE)).astype(np.float32)
+    return np.random.default_rng([seed, 64]).standard_normal((SIDE, SIDE)).astype(np.float32) * np.float32(2.2)
 
 
 def _taps(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cells (4, N) and cubic B-spline weights (4, N) at positions (N,) in cells."""
     start = np.floor(positions)
     t = (positions - start).astype(np.float32)
-    cells = (start.astype(np.int64) + np.arange(-1, 3)[:, None]) % SIDE
+    cells = (start.astype(np.int32) + np.arange(-1, 3, dtype=np.int32)[:, None]) % SIDE
     weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
-    return cells, weights.astype(np.float32)
+    return cells.astype(np.uint32), weights.astype(np.float32)
 
 
 def noise(seed: int, u: np.ndarray, v: np.ndarray, cell: float | tuple[float, float]) -> np.ndarray:
@@ -32,9 +34,4 @@ def noise(seed: int, u: np.ndarray, v: np.ndarray, cell: float | tuple[float, fl
     across, along = cell if isinstance(cell, tuple) else (cell, cell)
     rows, row_weights = _taps(v[:, 0] / along)
     columns, column_weights = _taps(u[0] / across)
-    grid = _grid(seed)
-    lines = sum(grid[rows[k]] * row_weights[k][:, None] for k in range(4))  # (h, SIDE)
-    out = lines.take(columns[0], 1) * column_weights[0]
-    for k in range(1, 4):
-        out += lines.take(columns[k], 1) * column_weights[k]
-    return out * np.float32(2.2)
+    return smooth_noise(_grid(seed), rows, row_weights, columns, column_weights)

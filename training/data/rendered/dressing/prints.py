@@ -46,7 +46,7 @@ FONTS = (
     "DejaVuSerif-Bold.ttf",
     "DejaVuSerif-BoldItalic.ttf",
     "DejaVuSans-BoldOblique.ttf",
-    "DejaVuSansDisplay.ttf",
+    "DejaVuSansMono-BoldOblique.ttf",
     "STIXGeneralBol.ttf",
     "STIXGeneralBolIta.ttf",
     "STIXGeneralItalic.ttf",

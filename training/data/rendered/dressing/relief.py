@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -81,7 +82,7 @@ def _corduroy(rng: np.random.Generator) -> np.ndarray:
 def _rib(rng: np.random.Generator) -> np.ndarray:
     x, _ = _axes()
     wave = _wave(x * 16 + 0.02 * streaks(rng, 8, 50))
-    return 0.15 * np.tanh(1.4 * wave) + 0.03 * streaks(rng, 2, 3)
+    return 0.21 * np.tanh(1.4 * wave) + 0.03 * streaks(rng, 2, 3)
 
 
 def _knit(rng: np.random.Generator) -> np.ndarray:
@@ -92,14 +93,41 @@ def _knit(rng: np.random.Generator) -> np.ndarray:
     wobble = 0.10 * streaks(rng, 6, 6)
     stitch = _wave(y * rows + side * 0.55 + wobble)
     gap = np.exp(-((side / 0.16) ** 2)) + np.exp(-(((1 - side) / 0.16) ** 2))
-    value = 0.16 * stitch - 0.24 * gap + 0.05 * streaks(rng, 3, 3)
+    value = 0.19 * stitch - 0.32 * gap + 0.06 * streaks(rng, 3, 3)
+    return value - value.mean()
+
+
+def _cable(rng: np.random.Generator) -> np.ndarray:
+    """Pairs of strands that twist around each other, between columns of purl stitches."""
+    x, y = _axes()
+    place = (x * 3) % 1.0 - 0.5  # 0 at the middle of a cable
+    swing = 0.11 * np.sin(2 * np.pi * y * 4)
+    over = np.cos(2 * np.pi * y * 4)
+    strands = np.zeros((SIDE, SIDE))
+    for sign in (-1, 1):
+        height = np.clip(1 - ((place - sign * swing) / 0.13) ** 2, 0, 1) * (1 + 0.25 * sign * over)
+        strands = np.maximum(strands, height)
+    purl = 0.12 * _wave(x * 36) * _wave(y * 30) * (strands <= 0)
+    shade = 0.42 * np.sqrt(strands) - 0.25 * ((strands > 0) & (strands < 0.25))
+    slant = 0.07 * _wave(y * 44 + np.sign(place) * place * 18) * (strands > 0)
+    value = shade + purl + slant + 0.04 * streaks(rng, 2, 2)
+    return value - value.mean()
+
+
+def _quilted(rng: np.random.Generator) -> np.ndarray:
+    """Padded bands with a seam between them, puckered along it."""
+    _, y = _axes()
+    place = (y * 3 + 0.015 * streaks(rng, 20, 60)) % 1.0
+    swell = 0.30 * np.cos(np.pi * (place - 0.3)) - 0.45 * np.exp(-((np.minimum(place, 1 - place) / 0.045) ** 2))
+    pucker = 0.12 * streaks(rng, 5, 14) * np.exp(-((np.minimum(place, 1 - place) / 0.22) ** 2))
+    value = swell + pucker + 0.05 * streaks(rng, 14, 14)
     return value - value.mean()
 
 
 def _waffle(rng: np.random.Generator) -> np.ndarray:
     x, y = _axes()
     ridges = np.maximum(_wave(x * 12), _wave(y * 14))
-    return 0.12 * (ridges - ridges.mean()) + 0.03 * streaks(rng, 2, 2)
+    return 0.07 * (ridges - ridges.mean()) + 0.04 * streaks(rng, 2, 2)
 
 
 def _fleece(rng: np.random.Generator) -> np.ndarray:
@@ -131,7 +159,9 @@ WEAVES: dict[str, tuple[float, Callable[[np.random.Generator], np.ndarray]]] = {
     "rib": (0.075, _rib),
     "knit": (0.08, _knit),
     "chunky": (0.15, _knit),
-    "waffle": (0.1, _waffle),
+    "cable": (0.24, _cable),
+    "quilted": (0.27, _quilted),
+    "waffle": (0.085, _waffle),
     "fleece": (0.1, _fleece),
     "boucle": (0.12, _boucle),
     "leather": (0.1, _leather),
@@ -147,7 +177,7 @@ FLECKS = ("boucle",)
 def weave_tile(weave: str) -> Tile:
     """The tile of one of WEAVES."""
     size, painter = WEAVES[weave]
-    rng = np.random.default_rng([sorted(WEAVES).index(weave), 907])
+    rng = np.random.default_rng([zlib.crc32(weave.encode()), 907])
     value = np.clip(1 + painter(rng), 0.35, 1.8)
     pixels = np.repeat(value[..., None], 3, -1)
     if weave in FLECKS:

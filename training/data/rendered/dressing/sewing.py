@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..panels import Line, Panel
-from .kernels import stroke
+from .kernels import stitch, stroke
 from .materials import Cloth
 
 HEM = 0.021
@@ -28,12 +28,12 @@ OFFSETS: dict[str, tuple[float, ...]] = {
 }
 """Distances of the rows of stitches from a line, towards the panel's middle, metres."""
 SEAMS: dict[str, float] = {
-    "armhole": 0.42,
-    "seam": 0.42,
-    "placket": 0.5,
-    "waist": 0.45,
-    "pocket": 0.5,
-    "yoke": 0.4,
+    "armhole": 0.34,
+    "seam": 0.34,
+    "placket": 0.36,
+    "waist": 0.36,
+    "pocket": 0.32,
+    "yoke": 0.3,
     "hem": 0.25,
     "cuff": 0.25,
     "neck": 0.3,
@@ -45,18 +45,17 @@ def sew(colours: np.ndarray, panel: Panel, cloth: Cloth, left: int, top: int, sc
     """Draw a panel's lines and buttons onto colours (h, w, 3), sRGB 0..255, whose first texel is (left, top)."""
     height, width = colours.shape[:2]
     crease, light, thread = (np.zeros((height, width), np.float32) for _ in range(3))
+    sewn = False
     for line in panel.lines:
         points = line.points.astype(np.float64) * scale - (left, top)
         reach = 0.04 * scale
         low, high = points.min(0), points.max(0)
         if (high < -reach).any() or low[0] > width + reach or low[1] > height + reach:
             continue
+        sewn = True
         _draw_line(line, points, _normals(line.points, panel), cloth, scale, crease, light, thread)
-    if panel.lines:
-        colours *= 1 - crease[..., None]
-        colours += light[..., None] * (np.float32(255) - colours)
-        ink = np.array(cloth.stitch, np.float32)
-        colours += (thread * np.float32(cloth.stitching))[..., None] * (ink - colours)
+    if sewn:
+        stitch(colours, crease, light, thread, np.array(cloth.stitch, np.float32), np.float32(cloth.stitching))
     for u, v, radius in panel.buttons:
         _button(colours, u * scale - left, v * scale - top, radius * scale, cloth)
 
@@ -84,25 +83,13 @@ def _draw_line(
     depth = SEAMS.get(line.role, 0.0)
     if line.role == "pleat":
         for step, share in ((0.0, 0.38), (0.004, 0.22), (0.009, 0.1)):
-            _shade(crease, points + normals * step * scale, max(0.003 * scale, 0.5), share)
+            stroke(crease, points + normals * step * scale, max(0.003 * scale, 0.5), share, 1.0, 0.0)
         return
     if depth:
-        _shade(crease, points, max(0.0011 * scale, 0.3), depth)
-        _shade(light, points + normals * 0.0026 * scale, max(0.0014 * scale, 0.3), 0.09)
+        stroke(crease, points, max(0.0011 * scale, 0.3), depth, 1.0, 0.0)
+        stroke(light, points + normals * 0.0026 * scale, max(0.0014 * scale, 0.3), 0.09, 1.0, 0.0)
     for offset in OFFSETS.get(line.role, ()):
-        stroke(thread, points + normals * offset * scale, max(THREAD * scale, 0.25), STITCH * scale, GAP * scale)
-
-
-def _shade(target: np.ndarray, points: np.ndarray, half: float, share: float) -> None:
-    """Raise target (h, w) to `share` along a line."""
-    low = np.floor(points.min(0) - half - 2).astype(int).clip(0)
-    high = np.ceil(points.max(0) + half + 2).astype(int)
-    part = target[low[1] : high[1], low[0] : high[0]]
-    if part.size == 0:
-        return
-    cover = np.zeros_like(part)
-    stroke(cover, points - low, half, 1.0, 0.0)
-    np.maximum(part, cover * np.float32(share), out=part)
+        stroke(thread, points + normals * offset * scale, max(THREAD * scale, 0.25), 1.0, STITCH * scale, GAP * scale)
 
 
 def _button(colours: np.ndarray, x: float, y: float, radius: float, cloth: Cloth) -> None:

@@ -12,16 +12,16 @@ from .materials import Skin
 from .relief import SIDE, Tile, streaks
 
 TONES: tuple[Rgb, ...] = (
-    (240, 214, 200),
-    (234, 202, 182),
-    (224, 188, 162),
-    (212, 172, 142),
-    (196, 152, 118),
-    (172, 126, 92),
-    (144, 100, 72),
-    (114, 78, 56),
-    (86, 58, 44),
-    (62, 42, 34),
+    (230, 196, 176),
+    (226, 188, 164),
+    (216, 174, 146),
+    (204, 160, 130),
+    (188, 142, 110),
+    (166, 120, 88),
+    (140, 98, 71),
+    (113, 78, 57),
+    (86, 59, 45),
+    (63, 43, 35),
 )
 """Lit skin from the palest to the deepest of ten steps, as far apart as the Monk scale's."""
 
@@ -58,11 +58,13 @@ def draw_skin(rng: np.random.Generator) -> Skin:
     if rng.random() < 0.04:
         hair = ((176, 70, 96), (80, 110, 170), (122, 84, 150), (230, 150, 170))[int(rng.integers(4))]
     else:
-        dark = rng.random() < place * 1.2 - 0.2
-        hair = HAIR[int(rng.integers(2))] if dark else HAIR[int(rng.choice(len(HAIR), p=HAIR_SHARES))]
+        black = rng.random() < place * 1.2 - 0.2
+        hair = HAIR[int(rng.integers(2))] if black else HAIR[int(rng.choice(len(HAIR), p=HAIR_SHARES))]
     hair = scaled(hair, float(rng.uniform(0.85, 1.12)))
     made_up = rng.random() < 0.3
-    rosy = mixed(tone, (176, 40, 56), 0.6) if made_up else mixed(tone, (170, 74, 74), float(rng.uniform(0.3, 0.45)))
+    dark = 0.55 + 0.45 * sum(tone) / 640  # lips of deep skin are deep, too
+    lipstick, natural = scaled((176, 40, 56), dark), scaled((170, 78, 78), dark)
+    rosy = mixed(tone, lipstick, 0.6) if made_up else mixed(tone, natural, float(rng.uniform(0.3, 0.45)))
     painted = rng.random() < 0.2
     colours = ((176, 30, 46), (40, 36, 44), (220, 150, 160), (240, 240, 236))
     nail = colours[int(rng.integers(4))] if painted else mixed(tone, (238, 190, 184), 0.45)

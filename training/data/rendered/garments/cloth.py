@@ -30,17 +30,13 @@ class Collider:
 
 
 @dataclass(frozen=True)
-class Cloth:
-    """What holds a piece of cloth together."""
+class Springs:
+    """Which vertices of a mesh are held together."""
 
-    edges: np.ndarray
-    """(E, 2) int32: springs, both along edges and across them."""
-    lengths: np.ndarray
-    """(E,) at rest, metres."""
-    pull: np.ndarray
-    """(E,) share of a stretch that one pass takes back."""
-    push: np.ndarray
-    """(E,) the same for compression."""
+    along: np.ndarray
+    """(E, 2) int32: the edges."""
+    across: np.ndarray
+    """(B, 2) int32: vertices that face each other across an edge, against bending."""
 
 
 @dataclass(frozen=True)
@@ -63,33 +59,17 @@ class Settle:
     """Steps between two searches for the nearest points."""
 
 
-def make_cloth(
-    rest: np.ndarray, faces: np.ndarray, bend: float, squeeze: float = 1.0, grow: np.ndarray | float = 1.0
-) -> Cloth:
-    """Springs of a mesh whose shape at rest is known.
-
-    Args:
-        rest: (V, 3) metres.
-        faces: (F, 3).
-        bend: strength of the springs across edges, 0..1; large for stiff cloth.
-        squeeze: strength against compression along the edges, relative to that against stretching.
-        grow: factor on the lengths, per vertex or one for all; above 1 for cloth in excess.
-    """
-    along, across = edges_of(faces), opposites_of(faces)
-    edges = np.concatenate([along, across])
-    lengths = np.linalg.norm(rest[edges[:, 0]] - rest[edges[:, 1]], axis=1)
-    if np.ndim(grow):
-        lengths = lengths * (grow[edges[:, 0]] + grow[edges[:, 1]]) / 2
-    else:
-        lengths = lengths * grow
-    pull = np.concatenate([np.ones(len(along)), np.full(len(across), bend)])
-    push = np.concatenate([np.full(len(along), squeeze), np.full(len(across), bend)])
-    return Cloth(np.ascontiguousarray(edges, np.int32), lengths, pull, push)
+def make_springs(faces: np.ndarray) -> Springs:
+    """Springs of a mesh (F, 3)."""
+    return Springs(edges_of(faces).astype(np.int32), opposites_of(faces).astype(np.int32))
 
 
 def drape(
     start: np.ndarray,
-    cloth: Cloth,
+    rest: np.ndarray,
+    springs: Springs,
+    bend: float,
+    grow: np.ndarray,
     free: np.ndarray,
     contacts: list[tuple[np.ndarray, Collider]],
     settle: Settle,
@@ -99,6 +79,10 @@ def drape(
 
     Args:
         start: (V, 3) metres.
+        rest: (V, 3) shape at rest, which gives the springs their lengths.
+        springs: of the mesh.
+        bend: share of a bend that one pass takes back, 0..1; large for stiff cloth.
+        grow: (V,) factor on the lengths; above 1 for cloth in excess.
         free: (V,) 1 where it moves freely, 0 where it is held.
         contacts: which vertices (V,) bool collide with what, applied in order.
         rng: draws a millimetre of disorder, so that folds have a reason to start.
@@ -110,16 +94,25 @@ def drape(
     if rng is not None:
         place += rng.normal(size=place.shape) * 0.0012 * free[:, None]
     before = place.copy()
+    along, across = _lengths(rest, springs.along, grow), _lengths(rest, springs.across, grow)
     trees = [(np.flatnonzero(mask), cKDTree(collider.points), collider) for mask, collider in contacts]
     found = []
     for step in range(settle.steps):
         if step % settle.renew == 0:
             found = [_nearest(place, rows, tree, collider) for rows, tree, collider in trees]
         _move(place, before, free, settle.gravity * settle.step**2, settle.damping)
-        _relax(place, free, cloth.edges, cloth.lengths, cloth.pull, cloth.push, settle.passes)
+        for turn in range(settle.passes):
+            _relax(place, free, springs.along, along, 1.0, turn % 2 == 1)
+            if turn % 2 == 1:
+                _relax(place, free, springs.across, across, bend, turn % 4 == 3)
         for rows, points, normals, gap, depth in found:
             _collide(place, before, free, rows, points, normals, gap, depth, settle.friction)
     return place
+
+
+def _lengths(rest: np.ndarray, pairs: np.ndarray, grow: np.ndarray) -> np.ndarray:
+    a, b = pairs[:, 0], pairs[:, 1]
+    return np.linalg.norm(rest[a] - rest[b], axis=1) * (grow[a] + grow[b]) / 2
 
 
 def _nearest(place, rows, tree, collider):
@@ -140,29 +133,27 @@ def _move(place, before, free, fall, damping):
 
 
 @numba.njit(cache=True)
-def _relax(place, free, edges, lengths, pull, push, passes):
+def _relax(place, free, edges, lengths, strength, backwards):
+    # Every other pass runs backwards, so that no direction is preferred.
     count = edges.shape[0]
-    for turn in range(passes):
-        for k in range(count):
-            # Every other pass runs backwards, so that no direction is preferred.
-            e = k if turn % 2 == 0 else count - 1 - k
-            a, b = edges[e, 0], edges[e, 1]
-            weight = free[a] + free[b]
-            if weight == 0.0:
-                continue
-            dx = place[a, 0] - place[b, 0]
-            dy = place[a, 1] - place[b, 1]
-            dz = place[a, 2] - place[b, 2]
-            length = np.sqrt(dx * dx + dy * dy + dz * dz) + 1e-12
-            strength = pull[e] if length > lengths[e] else push[e]
-            shift = strength * (length - lengths[e]) / length / weight
-            fa, fb = free[a] * shift, free[b] * shift
-            place[a, 0] -= fa * dx
-            place[a, 1] -= fa * dy
-            place[a, 2] -= fa * dz
-            place[b, 0] += fb * dx
-            place[b, 1] += fb * dy
-            place[b, 2] += fb * dz
+    for k in range(count):
+        e = count - 1 - k if backwards else k
+        a, b = edges[e, 0], edges[e, 1]
+        weight = free[a] + free[b]
+        if weight == 0.0:
+            continue
+        dx = place[a, 0] - place[b, 0]
+        dy = place[a, 1] - place[b, 1]
+        dz = place[a, 2] - place[b, 2]
+        length = np.sqrt(dx * dx + dy * dy + dz * dz) + 1e-12
+        shift = strength * (length - lengths[e]) / (length * weight)
+        fa, fb = free[a] * shift, free[b] * shift
+        place[a, 0] -= fa * dx
+        place[a, 1] -= fa * dy
+        place[a, 2] -= fa * dz
+        place[b, 0] += fb * dx
+        place[b, 1] += fb * dy
+        place[b, 2] += fb * dz
 
 
 @numba.njit(cache=True)

@@ -25,7 +25,7 @@ KINDS: dict[str, dict[str, float]] = {
 
 Sleeve = Literal["none", "cap", "short", "elbow", "long"]
 SLEEVE_LENGTHS: dict[str, tuple[float, float]] = {
-    "none": (0.0, 0.0), "cap": (0.15, 0.2), "short": (0.26, 0.42), "elbow": (0.46, 0.6), "long": (0.9, 1.0),
+    "none": (0.0, 0.0), "cap": (0.15, 0.2), "short": (0.26, 0.42), "elbow": (0.46, 0.6), "long": (0.97, 1.05),
 }  # fmt: skip
 """Shares of the arm from shoulder joint to wrist."""
 
@@ -211,7 +211,7 @@ _LENGTHS: dict[str, tuple[float, float]] = {
 _NECK_SIZES: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "round": ((0.075, 0.09), (0.06, 0.085)), "v": ((0.078, 0.092), (0.13, 0.19)), "boat": ((0.115, 0.135), (0.03, 0.045)),
     "scoop": ((0.09, 0.11), (0.11, 0.15)), "square": ((0.092, 0.112), (0.1, 0.135)), "high": ((0.075, 0.075), (0.05, 0.05)),
-    "collar": ((0.07, 0.074), (0.062, 0.072)), "stand": ((0.07, 0.076), (0.06, 0.07)), "hood": ((0.078, 0.085), (0.07, 0.085)),
+    "collar": ((0.064, 0.068), (0.052, 0.06)), "stand": ((0.066, 0.072), (0.055, 0.065)), "hood": ((0.078, 0.085), (0.07, 0.085)),
     "lapel": ((0.076, 0.08), (0.2, 0.26)),
 }  # fmt: skip
 
@@ -384,6 +384,8 @@ def _cloth(rng: np.random.Generator, cut: Cut) -> Cut:
     stiff = {"jeans": 0.12, "jacket": 0.12, "hoodie": 0.08, "sweater": 0.08, "pencil_skirt": 0.08, "leggings": 0.02}
     low = stiff.get(cut.kind, 0.015)
     bend = float(np.exp(rng.uniform(np.log(low), np.log(low * 3))))
+    if cut.pleats:
+        bend = 0.5
     grow = 1.0 if cut.fit == "tight" or "skirt" in cut.kind else _between(rng, 1.0, 1.035)
     return replace(cut, bend=bend, grow=grow)
 

@@ -11,7 +11,7 @@ from .figures import Figure, along_arm, smoothstep
 def height_of(level: float, figure: Figure) -> float:
     """Height of a level: 0 waist, 1 crotch, 2 knee, 3 ankle; metres."""
     torso = figure.waist - figure.crotch
-    heights = [figure.waist + torso, figure.waist, figure.crotch, figure.knee, figure.ankle]
+    heights = [figure.waist + torso, figure.waist, figure.crotch, figure.knee, figure.ankle + 0.025]
     return float(np.interp(level, [-1, 0, 1, 2, 3], heights))
 
 

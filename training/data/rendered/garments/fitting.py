@@ -6,8 +6,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from .cuts import Cut
-from .fields import height_of
-from .figures import Figure, along_arm, smoothstep
+from .fields import height_of, waist_field
+from .figures import Figure, along_arm, smoothstep, suit
 from .garment import Garment
 
 _ROWS, _COLUMNS = 60, 48
@@ -60,7 +60,7 @@ def fit(garment: Garment, figure: Figure, template: Figure) -> np.ndarray:
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     place = place + normals * garment.ease[:, None]
     body = garment.fall == 0
-    if cut.straight > 0 and cut.category != "lower":
+    if cut.top or not cut.legs:
         place = _straightened(place, body & ~garment.snug & (garment.arms.sum(axis=1) < 0.4), cut, figure)
     if cut.legs:
         place = _legs_straightened(place, garment, figure)
@@ -70,11 +70,9 @@ def fit(garment: Garment, figure: Figure, template: Figure) -> np.ndarray:
 
 
 def _straightened(place: np.ndarray, chosen: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
-    """Let cloth fall from the widest part above, as far as the cut is straight."""
-    top = figure.armpit[0, 2] - 0.01
-    centre = np.interp(place[:, 2], *figure.side)
-    middle = float(np.interp(figure.waist, *figure.side))
-    centre = np.full_like(centre, middle)
+    """Span hollows, and let cloth fall from the widest part above as far as the cut is straight."""
+    top = figure.armpit[0, 2] - 0.01 if cut.top else figure.waist
+    centre = float(np.interp(figure.waist, *figure.side))
     angle = np.arctan2(place[:, 0], -(place[:, 1] - centre))
     radius = np.hypot(place[:, 0], place[:, 1] - centre)
     chosen = chosen & (place[:, 2] < top) & (place[:, 2] > figure.crotch - 0.02)
@@ -82,17 +80,28 @@ def _straightened(place: np.ndarray, chosen: np.ndarray, cut: Cut, figure: Figur
     column = ((angle + np.pi) / (2 * np.pi) * _COLUMNS).astype(int) % _COLUMNS
     table = np.zeros((_ROWS, _COLUMNS))
     np.maximum.at(table, (row[chosen], column[chosen]), radius[chosen])
-    table = np.maximum.accumulate(table, axis=0)
-    table = gaussian_filter(table, (1.5, 1.5), mode=("nearest", "wrap"))
+    full = spanned(table)
+    straight = cut.straight if cut.top else 0.0
+    table = full + straight * (np.maximum.accumulate(full, axis=0) - full)
+    table = gaussian_filter(table, (1.5, 1.0), mode=("nearest", "wrap"))
     y = (top - place[:, 2]) / 0.9 * _ROWS - 0.5
     x = (angle + np.pi) / (2 * np.pi) * _COLUMNS - 0.5
     wide = _looked_up(table, y, x)
-    share = cut.straight * smoothstep(0.0, 0.12, top - place[:, 2])
+    share = smoothstep(0.0, 0.12 if cut.top else 0.06, top - place[:, 2])
     factor = np.where(chosen, 1 + np.maximum(wide - radius, 0) * share / np.maximum(radius, 1e-3), 1.0)
     result = place.copy()
     result[:, 0] *= factor
     result[:, 1] = centre + (place[:, 1] - centre) * factor
     return result
+
+
+def spanned(table: np.ndarray) -> np.ndarray:
+    """Radii of the convex hull of each row of radii around a centre: cloth does not follow hollows."""
+    angle = np.arange(table.shape[1]) * (2 * np.pi / table.shape[1])
+    cosine = np.cos(angle[:, None] - angle[None])
+    reach = (table[:, :, None] * cosine[None]).max(axis=1)  # (rows, directions)
+    bound = np.where(cosine > 0.05, 1 / np.maximum(cosine, 0.05), 1e6)
+    return (reach[:, None, :] * bound[None]).min(axis=2)
 
 
 def _looked_up(table: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -159,30 +168,78 @@ def _legs_apart(place: np.ndarray, garment: Garment, figure: Figure) -> np.ndarr
 
 def _hung(place: np.ndarray, garment: Garment, figure: Figure, template: Figure) -> np.ndarray:
     """Place the rings of skirts and long tops below the hips."""
-    hangs = garment.fall > 0
-    if not hangs.any():
+    size = len(garment.ring)
+    if not size:
         return place
     cut = garment.cut
     scale = (figure.crotch - figure.ankle) / (template.crotch - template.ankle)
-    fall = garment.fall[hangs] * scale
-    start = place[hangs]
+    fall = garment.fall[garment.fall > 0].reshape(-1, size) * scale  # (K, L)
+    loop = place[garment.ring]
     centre = np.array([0.0, np.interp(figure.crotch + 0.07, *figure.side)])
-    radial = start[:, :2] - centre
+    radial = loop[:, :2] - centre
+    angle = np.unwrap(np.arctan2(radial[:, 0], radial[:, 1]))
     radius = np.linalg.norm(radial, axis=1)
-    mean = radius.mean()
+    closed = cut.front != "open"
+    even = _even_angles(loop, angle, closed)
+    share = np.minimum(np.arange(1, len(fall) + 1) / 5, 1.0)[:, None]
+    turned = angle + share * (even - angle)  # (K, L)
+    wide = _around(turned, angle, radius)
+    hips = _around(turned, *_hips(figure, centre)) + min(cut.ease, 0.01)
+    wide = wide + np.maximum(hips - wide, 0) * smoothstep(0.0, 0.09, fall)
     # A skirt's outline turns from the hips' oval into a circle as it widens.
-    wider = np.maximum(radius + cut.flare * fall * (radius / mean) ** -0.5, 0.5 * radius)
+    wider = wide + max(cut.flare, 0.0) * fall * (wide / wide.mean()) ** -0.5
     if cut.flare < 0:
-        wider = np.maximum(wider, 0.72 * radius)
-    angle = np.arctan2(radial[:, 0], radial[:, 1])
-    deep = np.clip(fall / 0.25, 0, 1)
+        wider = wide * np.maximum(1 + cut.flare * np.maximum(fall - 0.12, 0) / wide.mean(), 0.75)
+    deep = np.clip(fall / 0.2, 0, 1)
     if cut.pleats:
-        phase = angle * cut.pleats / (2 * np.pi) % 1
-        wider = wider + (0.004 + 0.016 * deep) * (np.abs(phase * 2 - 1) - 0.5) * 2
+        phase = turned * cut.pleats / (2 * np.pi) % 1
+        wider = wider + (0.003 + 0.017 * deep) * (np.abs(phase * 2 - 1) - 0.5) * 2
     elif cut.flare > 0.12:
-        waves = np.sin(angle * 5 + 0.6) + 0.7 * np.sin(angle * 8 + 2.0) + 0.4 * np.sin(angle * 13)
-        wider = wider + 0.1 * cut.flare * fall * waves
+        waves = np.sin(turned * 5 + 0.6) + 0.7 * np.sin(turned * 8 + 2.0) + 0.4 * np.sin(turned * 13)
+        wider = wider + 0.08 * cut.flare * fall * waves
+    rings = np.empty((*fall.shape, 3))
+    rings[..., 0] = centre[0] + np.sin(turned) * wider
+    rings[..., 1] = centre[1] + np.cos(turned) * wider
+    rings[..., 2] = loop[:, 2] - fall
     result = place.copy()
-    result[hangs, :2] = centre + radial / radius[:, None] * wider[:, None]
-    result[hangs, 2] = start[:, 2] - fall
+    result[garment.fall > 0] = rings.reshape(-1, 3)
     return result
+
+
+def _even_angles(loop: np.ndarray, angle: np.ndarray, closed: bool) -> np.ndarray:
+    """Angles (L,) at which points would lie evenly along a loop, turned as little as can be from where they are."""
+    chain = np.concatenate([loop, loop[:1]]) if closed else loop
+    turn = np.sign(angle[-1] - angle[0]) * 2 * np.pi
+    angles = np.append(angle, angle[0] + turn) if closed else angle
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(chain, axis=0), axis=1))])
+    even = np.interp(np.linspace(0, along[-1], len(chain)), along, angles)[: len(loop)]
+    return even + (angle - even).mean() if closed else even
+
+
+def _around(at: np.ndarray, angle: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """Radii at other angles, by periodic interpolation."""
+    order = np.argsort(angle % (2 * np.pi))
+    return np.interp(at % (2 * np.pi), angle[order] % (2 * np.pi), radius[order], period=2 * np.pi)
+
+
+def _hips(figure: Figure, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outline of the hips from the crotch to 13 cm above it: angles and the largest radii there, hollows spanned."""
+    height = figure.points[:, 2] - figure.crotch
+    ring = figure.points[(height > -0.02) & (height < 0.13) & (suit().arms.sum(axis=1) < 0.2), :2] - centre
+    angle = np.arctan2(ring[:, 0], ring[:, 1])
+    column = ((angle + np.pi) / (2 * np.pi) * _COLUMNS).astype(int) % _COLUMNS
+    table = np.zeros((1, _COLUMNS))
+    np.maximum.at(table, (0, column), np.linalg.norm(ring, axis=1))
+    return (np.arange(_COLUMNS) + 0.5) / _COLUMNS * 2 * np.pi - np.pi, spanned(table)[0]
+
+
+def tucked(garment: Garment, figure: Figure, waist: float) -> np.ndarray:
+    """(V,) 0..1: which part of a top lies below a waist over it."""
+    field = waist_field(garment.basis @ figure.points, waist)
+    return smoothstep(-0.02, -0.001, field) * (garment.arms.sum(axis=1) < 0.3)
+
+
+def tucked_in(rest: np.ndarray, garment: Garment, figure: Figure, share: np.ndarray) -> np.ndarray:
+    """Draw the tucked part of a top close to the body; (V, 3) metres."""
+    close = garment.basis @ figure.points + garment.basis @ figure.normals * 0.001
+    return rest + (close - rest) * share[:, None]

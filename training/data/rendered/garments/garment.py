@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ..panels import Panel
+from .cloth import Springs
 from .cuts import Cut
 
 
@@ -43,6 +44,8 @@ class Garment:
     """(V, N): coarse vertices from the suit's points."""
     fall: np.ndarray
     """(V,) how far each hangs below that, metres on the template."""
+    ring: np.ndarray
+    """(L,) vertices of the edge at the hips from which a skirt hangs, ring by ring of L vertices; empty without."""
     ease: np.ndarray
     """(V,) distance from the skin, metres."""
     weights: np.ndarray
@@ -61,6 +64,12 @@ class Garment:
     """(4 F, 3) int32: each coarse face in four."""
     refine: sparse.csr_matrix
     """(V', V): fine vertices from coarse ones."""
+    even: sparse.csr_matrix
+    """(V', V') replaces fine vertices by the mean of their neighbours."""
+    springs: Springs
+    """Of the coarse cloth."""
+    fine_springs: Springs
+    """Of the fine cloth."""
     uv: np.ndarray
     """(4 F, 3, 2) float32 metres on the panels, of the fine faces."""
     panel: np.ndarray

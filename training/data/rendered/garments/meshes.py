@@ -36,17 +36,17 @@ def triangles_of(quads: np.ndarray) -> np.ndarray:
 
 def edges_of(faces: np.ndarray) -> np.ndarray:
     """Each edge once, with its lower vertex first; (E, 2)."""
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
-    return np.unique(edges, axis=0)
+    key, size = _edge_keys(faces)
+    return np.stack(np.divmod(np.unique(key), size), axis=1)
 
 
 def opposites_of(faces: np.ndarray) -> np.ndarray:
     """The two vertices that face each other across every inner edge; (B, 2)."""
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    key, _ = _edge_keys(faces)
     across = np.concatenate([faces[:, 2], faces[:, 0], faces[:, 1]])
-    order = np.lexsort((edges[:, 1], edges[:, 0]))
-    edges, across = edges[order], across[order]
-    same = (edges[1:] == edges[:-1]).all(axis=1)
+    order = np.argsort(key, kind="stable")
+    key, across = key[order], across[order]
+    same = key[1:] == key[:-1]
     return np.stack([across[:-1][same], across[1:][same]], axis=1)
 
 
@@ -190,7 +190,7 @@ def largest_part(faces: np.ndarray, count: int) -> np.ndarray:
 def boundary_edges(faces: np.ndarray) -> np.ndarray:
     """Edges of a single face, directed as in that face; (E, 2)."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    _, inverse, number = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True, return_counts=True)
+    _, inverse, number = np.unique(_edge_keys(faces)[0], return_inverse=True, return_counts=True)
     return edges[number[inverse.ravel()] == 1]
 
 
@@ -216,6 +216,14 @@ def strip_faces(first: np.ndarray, second: np.ndarray, closed: bool = True) -> n
         a, b, a_next, b_next = a[:-1], b[:-1], a_next[:-1], b_next[:-1]
     pairs = np.stack([np.stack([a_next, a, b], axis=1), np.stack([a_next, b, b_next], axis=1)], axis=1)
     return pairs.reshape(-1, 3).astype(np.int32)
+
+
+def _edge_keys(faces: np.ndarray) -> tuple[np.ndarray, int]:
+    """(3 F,) one number for the edge after each corner, the same from both sides, and what to divide it by."""
+    size = int(faces.max()) + 1 if len(faces) else 1
+    first = faces.T.ravel().astype(np.int64)
+    second = faces[:, [1, 2, 0]].T.ravel().astype(np.int64)
+    return np.minimum(first, second) * size + np.maximum(first, second), size
 
 
 def _means(groups: np.ndarray, count: int) -> sparse.csr_matrix:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from ..people.body import TEMPLATE_SHAPES, make_body
+from .cloth import make_springs
 from .cuts import Cut
 from .fields import (
     armhole_field,
@@ -22,11 +24,11 @@ from .figures import SIDES, Figure, make_figure, smoothstep, suit
 from .fitting import ease_of, fit
 from .garment import Garment
 from .laying import lay
-from .meshes import boundary_edges, smoothing, upsample, upsample_corners, vertex_normals
+from .meshes import averaging, boundary_edges, smoothing, upsample, upsample_corners, vertex_normals
 from .pattern import Pattern
 from .trims import make_trims
 
-HIP_CUT = 0.07
+HIP_CUT = 0.12
 """Skirts and long tops leave the body so far above the crotch, metres."""
 
 RING = 0.016
@@ -50,8 +52,8 @@ def tailor(cut: Cut) -> Garment:
         _cut_waist(pattern, cut, figure)
     _cut_below(pattern, cut, figure)
     pattern.keep_largest()
-    _lengthen(pattern, cut, figure)
-    return _sewn(pattern, cut, figure)
+    ring = _lengthen(pattern, cut, figure)
+    return _sewn(pattern, cut, figure, ring)
 
 
 def _cut_top(pattern: Pattern, cut: Cut, figure: Figure) -> None:
@@ -102,12 +104,12 @@ def _cut_below(pattern: Pattern, cut: Cut, figure: Figure) -> None:
         pattern.divide("hem_body", field(height + cut.hem_band))
 
 
-def _lengthen(pattern: Pattern, cut: Cut, figure: Figure) -> None:
-    """Skirts and long tops below the hips, ring by ring."""
+def _lengthen(pattern: Pattern, cut: Cut, figure: Figure) -> np.ndarray:
+    """Hang skirts and long tops below the hips, ring by ring; returns the edge they hang from, or nothing."""
     start = figure.crotch + HIP_CUT
     total = start - height_of(cut.length, figure)
     if cut.legs or total < 0.008:
-        return
+        return np.zeros(0, int)
     points = pattern.points
     loop = min(pattern.loops(), key=lambda chain: points[chain, 2].mean())
     if cut.front == "open":
@@ -117,6 +119,7 @@ def _lengthen(pattern: Pattern, cut: Cut, figure: Figure) -> None:
         total = np.maximum(total - 0.05 * smoothstep(0.06, 0.15, np.abs(points[loop, 0])), 0.01)
     count = max(1, round(float(total.max()) / RING))
     pattern.lengthen(loop, [total * k / count for k in range(1, count + 1)], closed=cut.front != "open")
+    return loop
 
 
 def _chain_at(pattern: Pattern, height: float) -> np.ndarray:
@@ -129,7 +132,7 @@ def _chain_at(pattern: Pattern, height: float) -> np.ndarray:
     return loop[: int(np.argmin(level))] if not level.all() else loop
 
 
-def _sewn(pattern: Pattern, cut: Cut, figure: Figure) -> Garment:
+def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garment:
     """Put everything together once the faces are settled."""
     count = len(pattern.marks)
     points, arms = pattern.points, pattern.arms
@@ -139,23 +142,48 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure) -> Garment:
     snug = _vertices_of(pattern, ("_band",), cut)
     ease = ease_of(points, arms, legs, cut, figure)
     ease[snug] = np.minimum(ease[snug], _snug_ease(points, cut, figure)[snug])
-    smooth = smoothing(pattern.faces, count, 0.5, 2 if cut.pleats else 6)
     fine_faces, refine = upsample(pattern.faces, count)
-    draft = Garment(
-        cut, pattern.faces, pattern.basis, pattern.fall, ease, weights, arms, legs, np.zeros(count), snug, smooth,
-        fine_faces, refine, np.zeros(0), np.zeros(0), *_rim(fine_faces), (), (),
-    )  # fmt: skip
-    rest = fit(draft, figure, figure)
-    held = _held(pattern, cut, figure, rest)
+    garment = Garment(
+        cut=cut,
+        faces=pattern.faces,
+        basis=pattern.basis,
+        fall=pattern.fall,
+        ring=ring,
+        ease=ease,
+        weights=weights,
+        arms=arms,
+        legs=legs,
+        held=np.zeros(count),
+        snug=snug,
+        smooth=smoothing(pattern.faces, count, 0.5, 2 if cut.pleats else 6),
+        fine_faces=fine_faces,
+        refine=refine,
+        even=averaging(fine_faces, refine.shape[0]),
+        springs=make_springs(pattern.faces),
+        fine_springs=make_springs(fine_faces),
+        uv=np.zeros((0, 3, 2), np.float32),
+        panel=np.zeros(0, np.int16),
+        rim=np.zeros((0, 2), np.int32),
+        rim_face=np.zeros(0, int),
+        trims=(),
+        panels=(),
+    )
+    rest = fit(garment, figure, figure)
     uv, panel, panels = lay(pattern, cut, figure, rest)
     fine_uv = upsample_corners(uv).astype(np.float32)
     fine_panel = np.repeat(panel, 4).astype(np.int16)
-    fine_rest = refine @ rest
-    trims, panels = make_trims(cut, figure, fine_rest, fine_faces, fine_uv, fine_panel, panels)
-    return Garment(
-        cut, pattern.faces, pattern.basis, pattern.fall, ease, weights, arms, legs, held, snug, smooth,
-        fine_faces, refine, fine_uv, fine_panel, *_rim(fine_faces), trims, panels,
-    )  # fmt: skip
+    trims, all_panels = make_trims(cut, figure, refine @ rest, fine_faces, fine_uv, fine_panel, panels)
+    rim, rim_face = _rim(fine_faces)
+    return replace(
+        garment,
+        held=_held(pattern, cut, figure, rest),
+        uv=fine_uv,
+        panel=fine_panel,
+        rim=rim,
+        rim_face=rim_face,
+        trims=trims,
+        panels=all_panels,
+    )
 
 
 def _vertices_of(pattern: Pattern, words: tuple[str, ...], cut: Cut) -> np.ndarray:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from ..people.body import Body, skin
 from ..people.poses import product_pose
 from ..surfaces import CLOTH, Kind, Surface
-from .cloth import Collider, Settle, drape, make_cloth
+from .cloth import Collider, Settle, drape
 from .figures import Figure, make_figure, suit
-from .fitting import fit
+from .fields import height_of
+from .fitting import fit, spanned, tucked, tucked_in
 from .garment import Garment
-from .meshes import averaging, smoothing, vertex_normals
+from .meshes import vertex_normals
 from .tailoring import template_figure
 
 COARSE = Settle(steps=80, passes=6, gravity=3.5, damping=0.985)
@@ -51,6 +53,8 @@ class Draped:
     """(V', 3)."""
     normals: np.ndarray
     """(V', 3)."""
+    seen: np.ndarray
+    """(V',) bool: what is not tucked away."""
 
 
 def wear(
@@ -77,9 +81,13 @@ def wear(
     layers: list[Draped] = []
     result = []
     for number, garment in enumerate(garments):
-        draped = _drape(garment, figure, posed, layers, rng)
+        over = [other.cut for other in garments[number + 1 :] if not other.cut.top]
+        tuck = height_of(over[0].waist, figure) if over and garment.cut.top else None
+        draped = _drape(garment, figure, posed, layers, rng, tuck)
+        layers = [_below(layer, draped, garment) for layer in layers]
         layers.append(draped)
-        result.append([_surface(garment, draped, posed, (kinds or list(CLOTH))[number])])
+    for garment, draped, kind in zip(garments, layers, kinds or list(CLOTH), strict=False):
+        result.append([_surface(garment, draped, posed, kind)])
     return result
 
 
@@ -103,6 +111,25 @@ def product_shot(garment: Garment, rng: np.random.Generator, flat: float | None 
     return [Surface(surface.kind, vertices, surface.faces, surface.uv, surface.panel)]
 
 
+def sink(points: np.ndarray, normals: np.ndarray, dressed: list[list[Surface]], depth: float = 0.008) -> np.ndarray:
+    """Draw skin in under cloth, so that it never shows through: points (N, 3) with unit normals (N, 3) to (N, 3).
+
+    Skin sinks by at most `depth` metres where cloth lies within 3 cm of it, and not near the cloth's edges.
+    """
+    result = points.copy()
+    share = np.zeros(len(points))
+    for surfaces in dressed:
+        for surface in surfaces:
+            distance, index = cKDTree(surface.vertices).query(points, distance_upper_bound=0.03)
+            near = np.isfinite(distance)
+            offset = surface.vertices[index[near]] - points[near]
+            height = (offset * normals[near]).sum(axis=1)
+            beside = np.sqrt(np.maximum(distance[near] ** 2 - height**2, 0))
+            covered = np.clip((0.012 - beside) / 0.006, 0, 1) * np.clip((0.006 - height) / 0.004, 0, 1)
+            share[near] = np.maximum(share[near], covered)
+    return result - normals * (depth * share)[:, None]
+
+
 def pose_figure(figure: Figure, transforms: np.ndarray) -> Posed:
     """Carry a figure's suit and hands into a pose."""
     shared = suit()
@@ -119,28 +146,51 @@ def pose_figure(figure: Figure, transforms: np.ndarray) -> Posed:
     )
 
 
-def _drape(garment: Garment, figure: Figure, posed: Posed, layers: list[Draped], rng: np.random.Generator) -> Draped:
-    """Coarse first, for the large folds, then four times as fine."""
+def _drape(
+    garment: Garment,
+    figure: Figure,
+    posed: Posed,
+    layers: list[Draped],
+    rng: np.random.Generator,
+    tuck: float | None = None,
+) -> Draped:
+    """Coarse first, for the large folds, then four times as fine; `tuck` is the height of a waist over it."""
     cut = garment.cut
     rest = fit(garment, figure, template_figure(cut.sex))
+    held = garment.held
+    hidden = np.zeros(len(rest))
+    if tuck is not None:
+        hidden = tucked(garment, figure, tuck)
+        rest = tucked_in(rest, garment, figure, hidden)
+        held = np.maximum(held, hidden > 0.9)
     if layers:
         rest = rest + vertex_normals(rest, garment.faces) * (0.003 * len(layers))
     start = skin(rest, garment.weights, posed.transforms)
     grow = _grow(garment)
     contacts = _contacts(garment.arms, garment.legs, garment, posed, layers)
-    start = _off(start, contacts)
-    cloth = make_cloth(rest, garment.faces, cut.bend, grow=grow)
-    coarse = drape(start, cloth, 1.0 - garment.held, contacts, COARSE, rng)
-    fine_rest = smoothing(garment.fine_faces, garment.refine.shape[0], 0.3, 1) @ (garment.refine @ rest)
+    pressed = _off(start, contacts)
+    start = np.where(hidden[:, None] > 0.9, start, pressed)
+    coarse = drape(start, rest, garment.springs, cut.bend, grow, 1.0 - held, contacts, COARSE, rng)
+    fine_rest = garment.refine @ rest
+    fine_rest = fine_rest + 0.3 * (garment.even @ fine_rest - fine_rest)
     arms, legs = garment.refine @ garment.arms, garment.refine @ garment.legs
     contacts = _contacts(arms, legs, garment, posed, layers)
-    free = 1.0 - np.floor(garment.refine @ garment.held + 1e-6)
-    cloth = make_cloth(fine_rest, garment.fine_faces, cut.bend * 0.6, grow=(garment.refine @ grow) * 1.015)
-    place = drape(garment.refine @ coarse, cloth, free, contacts, FINE)
-    even = averaging(garment.fine_faces, len(place))
-    place = place + 0.35 * (even @ place - place)
-    place = _off(place, contacts)
-    return Draped(place, vertex_normals(place, garment.fine_faces))
+    free = 1.0 - np.floor(garment.refine @ held + 1e-6)
+    grow = (garment.refine @ grow) * 1.015
+    place = garment.refine @ coarse
+    place = drape(place, fine_rest, garment.fine_springs, cut.bend * 0.6, grow, free, contacts, FINE)
+    place = place + 0.35 * (garment.even @ place - place)
+    armhole = np.clip(4 * arms.max(axis=1) * (1 - arms.max(axis=1)) * 1.5 - 0.2, 0, 0.5)[:, None]
+    for _ in range(4):
+        place = place + armhole * (garment.even @ place - place)
+    edge = np.unique(garment.rim)
+    for _ in range(6):
+        # Along open edges the mean is that of the two neighbours on the edge: hems become even.
+        place[edge] += 0.5 * (garment.even[edge] @ place - place[edge])
+    pressed = _off(place, contacts)
+    hidden = garment.refine @ hidden
+    place = np.where(hidden[:, None] > 0.9, place, pressed)
+    return Draped(place, vertex_normals(place, garment.fine_faces), hidden < 0.3)
 
 
 def _grow(garment: Garment) -> np.ndarray:
@@ -172,15 +222,71 @@ def _contacts(
     else:
         add(torso, body_arms < 0.6)
     clear = torso & (arms.sum(axis=1) < 0.03)
-    if clear.any() and garment.cut.top:
-        add(clear, (body_arms > 0.97), 0.03)
     if clear.any():
-        gap = np.full(len(posed.hands), 0.002)
-        result.append((clear, Collider(posed.hands, posed.hand_normals, gap, 0.025)))
+        arm = body_arms > 0.97
+        points = np.concatenate([posed.points[arm], posed.hands])
+        normals = np.concatenate([posed.normals[arm], posed.hand_normals])
+        facing = _facing(points, normals, posed)
+        gap = np.full(int(facing.sum()), 0.002)
+        result.append((clear, Collider(points[facing], normals[facing], gap, 0.03)))
+    if not garment.cut.legs and garment.fall.max() > 0.05:
+        points, normals = _around_legs(posed)
+        result.append((clear, Collider(points, normals, np.full(len(points), 0.0), 0.2)))
     for layer in layers:
-        gap = np.full(len(layer.fine), LAYER_GAP)
-        result.append((np.ones(len(arms), bool), Collider(layer.fine, layer.normals, gap, 0.06)))
+        if not layer.seen.all() and not garment.cut.top:
+            continue  # Tucked in: it is the layer that gives way.
+        gap = np.full(int(layer.seen.sum()), LAYER_GAP)
+        result.append(
+            (np.ones(len(arms), bool), Collider(layer.fine[layer.seen], layer.normals[layer.seen], gap, 0.06))
+        )
     return result
+
+
+def _facing(points: np.ndarray, normals: np.ndarray, posed: Posed) -> np.ndarray:
+    """Which points of arms and hands face the trunk: only these may press on its cloth, and only inwards."""
+    trunk = posed.points[suit().arms.sum(axis=1) < 0.2]
+    inwards = trunk[cKDTree(trunk).query(points)[1]] - points
+    inwards /= np.maximum(np.linalg.norm(inwards, axis=1, keepdims=True), 1e-9)
+    return (normals * inwards).sum(axis=1) > 0.35
+
+
+def _around_legs(posed: Posed) -> tuple[np.ndarray, np.ndarray]:
+    """A hull around both legs, which skirts span as they do not fall between them; points and normals (P, 3)."""
+    legs = posed.points[suit().legs.sum(axis=1) > 0.9]
+    top, low = np.percentile(legs[:, 2], 90), np.percentile(legs[:, 2], 12)
+    centre = (legs.min(axis=0) + legs.max(axis=0))[:2] / 2
+    rows, columns = 30, 72
+    row = ((top - legs[:, 2]) / (top - low) * rows).astype(int)
+    angle = np.arctan2(legs[:, 1] - centre[1], legs[:, 0] - centre[0])
+    column = ((angle + np.pi) / (2 * np.pi) * columns).astype(int) % columns
+    radius = np.hypot(legs[:, 0] - centre[0], legs[:, 1] - centre[1])
+    inside = (row >= 0) & (row < rows)
+    table = np.zeros((rows, columns))
+    np.maximum.at(table, (row[inside], column[inside]), radius[inside])
+    table = gaussian_filter(spanned(table), (1.0, 1.0), mode=("nearest", "wrap")) - 0.004
+    angles = (np.arange(columns) + 0.5) / columns * 2 * np.pi - np.pi
+    out = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    points = np.empty((rows, columns, 3))
+    points[..., :2] = centre + table[..., None] * out
+    points[..., 2] = (top - (np.arange(rows) + 0.5) / rows * (top - low))[:, None]
+    along = np.roll(points, -1, axis=1) - np.roll(points, 1, axis=1)
+    normals = np.stack([along[..., 1], -along[..., 0], np.zeros((rows, columns))], axis=-1)
+    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
+    return points.reshape(-1, 3), normals.reshape(-1, 3)
+
+
+def _below(inner: Draped, outer: Draped, garment: Garment) -> Draped:
+    """Press a lower layer in where it would show through the one over it."""
+    covering = np.ones(len(outer.fine), bool)
+    covering[garment.rim.ravel()] = False
+    distance, index = cKDTree(outer.fine).query(inner.fine, distance_upper_bound=0.03)
+    near = np.isfinite(distance)
+    near[near] = covering[index[near]]
+    index = index[near]
+    height = ((inner.fine[near] - outer.fine[index]) * outer.normals[index]).sum(axis=1)
+    fine = inner.fine.copy()
+    fine[near] -= np.maximum(height + LAYER_GAP, 0)[:, None] * outer.normals[index]
+    return Draped(fine, inner.normals, inner.seen)
 
 
 def _off(place: np.ndarray, contacts: list[tuple[np.ndarray, Collider]]) -> np.ndarray:

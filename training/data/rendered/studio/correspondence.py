@@ -17,6 +17,8 @@ PLAY = 1.0
 """Pixels by which a point may lie beside the centre of the pixel that shows it."""
 THICKNESS = 0.003
 """Metres by which depths may differ in any case."""
+ASTRAY = 4.0
+"""Pixels by which positions on the same panel may differ, folds included: else another layer of it is seen."""
 STEEPEST = 6.0
 """Most metres of depth per metre sideways that are allowed for slanting cloth."""
 
@@ -41,6 +43,7 @@ def correspond(
         points = _points(surface, product.face[rows, columns], product.bary[rows, columns])
         x, y, depth = camera.project(points)
         shown = _shown(photo, camera, number, x, y, depth, inside[rows, columns])
+        shown &= ~_elsewhere(product, photo, rows, columns, x, y)
         found[rows[shown], columns[shown]] = np.stack([x, y], axis=1)[shown]
     return found
 
@@ -65,10 +68,7 @@ def _points(surface: Surface, faces: np.ndarray, bary: np.ndarray) -> np.ndarray
 
 def _inside(view: View) -> np.ndarray:
     """(h, w) bool: pixels at whose centre the inside of cloth is seen."""
-    is_inside = np.zeros(256, bool)
-    is_inside[: len(view.table)] = [label.inside for label in view.table]
-    half = SUBSAMPLES // 2
-    return is_inside[view.labels[half::SUBSAMPLES, half::SUBSAMPLES]]
+    return np.append([label.inside for label in view.table], False)[_numbers(view)]
 
 
 def _shown(
@@ -86,3 +86,21 @@ def _shown(
     allowed = THICKNESS + PLAY * depth / camera.focal * steep
     same = (photo.surface[row, column] == number) & (_inside(photo.view)[row, column] == inside)
     return within & same & (np.abs(photo.depth[row, column] - depth) <= allowed)
+
+
+def _elsewhere(
+    product: Shot, photo: Shot, rows: np.ndarray, columns: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """(N,) bool: whether the photo shows quite another place of the same panel at `x`, `y` (N,)."""
+    height, width = photo.depth.shape
+    at = np.clip(y, 0, height - 1).astype(np.intp), np.clip(x, 0, width - 1).astype(np.intp)
+    own = np.append([label.panel for label in product.view.table], -1)[_numbers(product.view)[rows, columns]]
+    other = np.append([label.panel for label in photo.view.table], -1)[_numbers(photo.view)[at]]
+    apart = np.linalg.norm(product.view.uv[rows, columns] - photo.view.uv[at], axis=1)
+    return (own == other) & (apart * photo.view.pixels_per_metre > ASTRAY)
+
+
+def _numbers(view: View) -> np.ndarray:
+    """(h, w): places in the view's table at the pixels' centres; one past its end where nothing is."""
+    half = SUBSAMPLES // 2
+    return np.minimum(view.labels[half::SUBSAMPLES, half::SUBSAMPLES], len(view.table))

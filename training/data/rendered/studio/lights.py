@@ -114,7 +114,7 @@ def draw_light(rng: np.random.Generator, mood: str, yaw: float = 0.0) -> tuple[n
     fill, ground, tint = 0.35, 0.2, (1.0, 1.0, 1.0)
     draw = rng.uniform
     if mood in ("key_left", "key_right"):
-        fill = draw(0.15, 0.5)
+        fill = draw(0.08, 0.38)
         boxes = [SoftBox(side * draw(30, 65), draw(15, 45), draw(12, 24), draw(16, 34), draw(0.8, 1.3))]
         boxes += [SoftBox(-side * draw(40, 75), draw(0, 30), 20, 30, draw(0.1, 0.4))]
     elif mood == "beauty":
@@ -131,12 +131,12 @@ def draw_light(rng: np.random.Generator, mood: str, yaw: float = 0.0) -> tuple[n
         fill = draw(0.25, 0.5)
     elif mood == "hard":
         boxes = [SoftBox(side * draw(15, 50), draw(25, 45), 5, 5, draw(0.8, 1.2))]
-        fill = draw(0.3, 0.55)
+        fill = draw(0.2, 0.45)
     elif mood == "window":
         boxes = [
             SoftBox(side * draw(50, 88), draw(5, 25), draw(12, 20), draw(20, 32), draw(0.9, 1.5), (0.94, 1.0, 1.08))
         ]
-        fill, tint = draw(0.18, 0.4), (1.05, 1.0, 0.93)
+        fill, tint = draw(0.1, 0.32), (1.05, 1.0, 0.93)
     elif mood == "warm":
         boxes = [SoftBox(draw(-70, 70), draw(30, 75), 14, 14, draw(0.3, 0.7), (1.2, 0.98, 0.72)) for _ in range(3)]
         fill, tint = draw(0.25, 0.45), (1.12, 1.0, 0.84)

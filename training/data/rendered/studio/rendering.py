@@ -20,8 +20,8 @@ from .tracing import Tracer, denoise
 WHITE_CARD = 0.9
 """Light of a white card that faces the camera where the person stands, after exposure."""
 
-CARD_DISTANCE = 0.4
-"""Metres by which the card is held before the garment's middle."""
+CARD_DISTANCE = 0.9
+"""Metres by which the card is held before the garment's middle, where no arm shades it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def photograph(
     room: Set | None,
     camera: Camera,
     seed: int,
-    samples: int = 16,
+    samples: int = 8,
     at: np.ndarray | None = None,
 ) -> Shot:
     """What `camera` sees of `surfaces` in `room`; in the soft light of product shots, on nothing, for None.
@@ -93,9 +93,9 @@ def _shot(view: View, mesh: Merged, sight: Sight, camera: Camera) -> Shot:
 
 
 def _card(tracer: Tracer, middle: np.ndarray, camera: Camera, seed: int) -> float:
-    """Light before exposure of a white card that a person at `middle` (3,) holds towards the camera."""
+    """Light before exposure of a white card that faces the camera before a person at `middle` (3,)."""
     forward = camera.axes[2]
-    found = tracer.light((middle - CARD_DISTANCE * forward)[None], -forward[None], seed + 3, 1024)
+    found = tracer.light((middle - CARD_DISTANCE * forward)[None], -forward[None], seed + 3, 4096)
     return max(float(found.mean()), 1e-6)
 
 

@@ -56,9 +56,9 @@ def _turn(yaw: float) -> np.ndarray:
 def product_set() -> Set:
     """The light of product shots: soft boxes on both sides and above, and a white table below; nothing to stand on."""
     environment, lamps = light_of(
-        sky=0.55,
-        ground=0.45,
-        boxes=(SoftBox(-48, 28, 30, 38, 1.9), SoftBox(50, 22, 24, 34, 0.9), SoftBox(0, 80, 40, 25, 0.9)),
+        sky=0.5,
+        ground=0.34,
+        boxes=(SoftBox(-52, 32, 26, 34, 2.1), SoftBox(55, 22, 24, 34, 0.7), SoftBox(0, 80, 40, 25, 0.9)),
     )
     return Set("product", "product", (), (), environment, lamps)
 
@@ -83,7 +83,7 @@ class _Piece:
     def panel(self) -> Panel:
         length = float(np.linalg.norm(np.diff(self.profile, axis=0), axis=1).sum())
         role = "floor" if self.kind == "floor" else "wall"
-        return Panel(self.name, self.kind, role, (self.left, 0.0, self.right, length))
+        return Panel(self.name, self.kind, role, (float(self.left), 0.0, float(self.right), length))
 
 
 def _surface(piece: _Piece, turn: np.ndarray, floor: float, number: int) -> Surface:

@@ -70,8 +70,10 @@ class Tracer:
         import drjit as dr
 
         mi = self._mi
-        count = len(points) * samples
         sampler = mi.load_dict({"type": "multijitter", "sample_count": samples})
+        # a grid of strata cannot have every number of them
+        samples = int(sampler.sample_count())
+        count = len(points) * samples
         sampler.set_samples_per_wavefront(samples)
         sampler.seed(dr.opaque(mi.UInt32, seed & 0xFFFFFFFF), count)
         index = dr.arange(mi.UInt32, count)
@@ -81,7 +83,8 @@ class Tracer:
         direction, weight = self._draw_direction(point, normal, index & 1, sampler)
         ray = mi.Ray3f(point, direction)
         found = self._scene.ray_intersect(ray)
-        bounced = self._bounce(found, direction, index & 1, sampler)
+        # both choices must be independent: either alone is lopsided
+        bounced = self._bounce(found, direction, (index >> 1) & 1, sampler)
         light = weight * dr.select(found.is_valid(), bounced, self._sky(direction))
         dr.eval(light)
         planes = [np.array(channel).reshape(len(points), samples).mean(axis=1) for channel in light]

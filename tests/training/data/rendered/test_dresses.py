@@ -1,0 +1,92 @@
+"""Dresses: weighted like a shop, people of all colours, and nothing of the held-out set in training."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from .views_by_hand import shirt_panels
+
+pytest.importorskip("numba", reason="dressing needs the extra `render`")
+
+from training.data.rendered.dressing.allover import PRINTS
+from training.data.rendered.dressing.dresses import FAMILIES, HELD_OUT_PATTERNS, PERIODS, draw_dress, family_of
+from training.data.rendered.dressing.grounds import FLOORS, WALLS
+from training.data.rendered.dressing.prints import HELD_OUT_WORDS, WORDS
+from training.data.rendered.dressing.relief import WEAVES
+from training.data.rendered.dressing.skin import tone_at
+from training.data.synthetic.textures import PATTERNS
+
+PANELS = shirt_panels()
+
+
+def dresses(cut: str, count: int = 150, held_out: bool = False) -> list:
+    return [draw_dress(np.random.default_rng([s, 5]), PANELS, {"cut": cut}, held_out) for s in range(count)]
+
+
+def test_the_same_generator_draws_the_same_dress():
+    assert dresses("tee", 5) == dresses("tee", 5)
+
+
+@pytest.mark.parametrize(("cut", "family"), [
+    ("tee", "tee"), ("shirt", "shirt"), ("shirt_dress", "dress"), ("sweater", "knit"), ("jeans", "jeans"),
+    ("a_line_skirt", "skirt"), ("shorts", "shorts"), ("leggings", "leggings"), ("jumpsuit", "dress"),
+    ("long_sleeve", "tee"), ("crop_top", "tee"), ("tank", "tee"), ("cardigan", "knit"), ("hoodie", "hoodie"),
+])  # fmt: skip
+def test_cuts_find_their_family(cut, family):
+    assert family_of(cut) == family
+
+
+def test_families_name_what_can_be_painted():
+    for family in FAMILIES.values():
+        assert set(family.weaves) <= set(WEAVES) and sum(family.weaves.values()) == pytest.approx(1)
+        for kind in family.patterns:
+            assert kind in PRINTS or kind in PATTERNS
+            assert kind in PRINTS or kind in PERIODS or kind in ("gradient", "blocks", "chest_band", "contrast_sleeves")
+
+
+def test_tops_are_mostly_plain_and_often_printed():
+    drawn = dresses("tee")
+    plain = [dress for dress in drawn if dress.garment.fabric.pattern.kind == "solid"]
+    assert 0.5 < len(plain) / len(drawn) < 0.8
+    assert 0.4 < sum(bool(dress.garment.prints) for dress in plain) / len(plain) < 0.9
+    assert all(dress.garment.fabric.weave == "denim" for dress in dresses("jeans", 20))
+
+
+def test_prints_keep_to_their_room():
+    for dress in dresses("tee"):
+        for placed in dress.garment.prints:
+            left, _, right, _ = next(p.print_room for p in PANELS if p.name == placed.panel and p.kind == "garment")
+            assert left - 1e-6 <= placed.centre[0] - placed.width / 2
+            assert placed.centre[0] + placed.width / 2 <= right + 1e-6
+
+
+def test_skin_tones_are_spread_evenly():
+    tones = [np.mean(dress.skin.tone) for dress in dresses("tee", 300)]
+    steps = [np.mean(tone_at(place)) for place in np.linspace(0, 1, 6)]
+    counts = np.histogram(tones, bins=sorted(steps))[0]
+    assert counts.min() > 0.6 * 300 / 5 * 0.8
+
+
+def test_walls_and_floors_are_those_that_can_be_painted():
+    drawn = dresses("tee")
+    walls, floors = Counter(d.wall.material for d in drawn), Counter(d.floor.material for d in drawn)
+    assert set(walls) <= {*WALLS, "paper"} and len(walls) >= 6
+    assert set(floors) <= set(FLOORS) and len(floors) >= 4
+    without_floor = [panel for panel in PANELS if panel.kind != "floor"]
+    sweep = [draw_dress(np.random.default_rng(s), without_floor, {}) for s in range(30)]
+    assert {dress.wall.material for dress in sweep} <= {"plain", "gradient", "paper"}
+
+
+def test_training_and_held_out_share_neither_words_nor_reserved_patterns():
+    for held_out, allowed in ((False, WORDS), (True, HELD_OUT_WORDS)):
+        for cut in ("tee", "dress", "sweater"):
+            for dress in dresses(cut, 80, held_out):
+                pattern = dress.garment.fabric.pattern
+                assert pattern.seed % 2 == held_out
+                assert held_out or pattern.kind not in HELD_OUT_PATTERNS
+                for placed in dress.garment.prints:
+                    words = set(placed.art.lines) if placed.art.form not in ("logo", "picture", "number") else set()
+                    other = HELD_OUT_WORDS if not held_out else WORDS
+                    assert not words & set(other)
+                    assert not held_out or words <= set(allowed)

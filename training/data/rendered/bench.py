@@ -1,0 +1,88 @@
+"""Seconds by stage of rendering and dressing: `make bench-render`."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from igr_core.inputs import parse_size
+from training.command import one_sentence
+
+from .records import Record, from_members, to_members
+from .settings import RenderSettings
+from .timing import Seconds, measured, stage
+
+STAGES = ("body", "tailor", "drape", "render", "encode", "decode", "dress")
+"""In the order that they come in; what else was measured is listed behind."""
+DRESSINGS = 4
+"""Times that each photo is dressed."""
+
+
+@one_sentence()
+def bench(
+    garments: Annotated[int, typer.Option(min=1, help="Garments that are timed, after one to warm up.")] = 4,
+    start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
+    size: Annotated[str, typer.Option(help="WxH of the pictures, 3:4.")] = "384x512",
+) -> None:
+    """Print seconds by stage for each garment and each photo, bytes of a photo, and the peak of memory."""
+    settings = RenderSettings(parse_size(size, 1))
+    begin = time.perf_counter()
+    _whole(start + garments, settings)
+    typer.echo(f"Warming up, which each process does once: {time.perf_counter() - begin:.1f} s")
+    photos = weight = rejected = 0
+    begin = time.perf_counter()
+    with measured() as seconds:
+        for seed in range(start, start + garments):
+            record, size_of, tries = _whole(seed, settings)
+            photos += len(record.photos)
+            weight += size_of
+            rejected += tries
+    whole = time.perf_counter() - begin - seconds.get("dress", 0.0)
+    typer.echo(_table(seconds, garments, photos))
+    typer.echo(
+        f"{whole / photos:.2f} s for each new photo with its share of the product shot, "
+        f"{1000 * seconds.get('dress', 0.0) / (photos * DRESSINGS):.0f} ms to dress one again (with its product shot)\n"
+        f"{weight / 1000 / photos:.0f} KB for each photo with its share of the product shot; "
+        f"{rejected} tries rejected of {photos + garments + rejected}\n"
+        f"Peak of memory {_peak_bytes() / 1e9:.2f} GB"
+    )
+
+
+def _whole(seed: int, settings: RenderSettings) -> tuple[Record, int, int]:
+    """Make, store, read and dress the record of a seed; gives it, its bytes, and how many tries were rejected."""
+    from .making import make_record
+    from .pairs import dress_record
+
+    made, rejects = make_record(seed, settings)
+    with stage("encode"):
+        members = to_members(made, rejects)
+    with stage("decode"):
+        record = from_members(members, f"seed {seed}")
+    for photo in range(len(record.photos)):
+        for dress_seed in range(DRESSINGS):
+            dress_record(record, photo, dress_seed)
+    return record, sum(map(len, members.values())), sum(rejects.values())
+
+
+def _table(seconds: Seconds, garments: int, photos: int) -> str:
+    names = [name for name in STAGES if name in seconds] + sorted(set(seconds) - set(STAGES))
+    lines = [f"{'stage':<12}{'s / garment':>12}{'s / photo':>12}"]
+    for name in names:
+        # every photo is dressed several times, and stored once
+        count = photos * (DRESSINGS if name == "dress" else 1)
+        lines.append(f"{name:<12}{seconds[name] / garments:>12.3f}{seconds[name] / count:>12.3f}")
+    return "\n".join(lines)
+
+
+def _peak_bytes() -> int:
+    """Most memory that this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+if __name__ == "__main__":
+    typer.run(bench)

@@ -1,0 +1,94 @@
+"""The fixed held-out set: a small tar of pairs of bodies, poses, cuts and textures that no training seed uses."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from igr_core.errors import IGRError
+from igr_core.files import sha256
+
+from ..pairs import HELD_OUT_START
+from ..rendered_pairs import RenderedPairs
+from ..storage import Folder
+from .generating import generate
+from .records import record_name
+from .settings import RenderSettings
+from .shards import tar_bytes
+from .studio.storing import encode_correspondence
+
+FILE = "held-out.tar"
+"""Name of the set; a data set of the layout tars, with `flow` and `agnostic.png` beside its other members."""
+COUNT = 300
+"""Pairs of the set."""
+SIZE = (192, 256)
+"""Width and height of its pictures in pixels."""
+FLOW_SCALE = 8
+"""Pixels of the garment's picture, across and down, for each of the correspondence."""
+QUALITY = 88
+"""Of its JPEGs."""
+SETTINGS = RenderSettings(photos=1, held_out=True)
+"""How its records are rendered."""
+
+
+def write_held_out(out: Path, count: int, workers: int, ray: str | None = None, settings: RenderSettings = SETTINGS,
+                   **options) -> tuple[Path, str]:  # fmt: skip
+    """Render `count` held-out garments into OUT/records, dress them, and write OUT/held-out.tar.
+
+    Gives its path and its SHA-256. Seeds that are given up are replaced by those that follow. `options` go to generate.
+    """
+    records = str(out / "records")
+    wanted = count
+    while True:
+        generate(records, range(HELD_OUT_START, HELD_OUT_START + wanted), settings, workers, ray, **options)
+        source = RenderedPairs(records, split="test")
+        if len(source) >= count:
+            break
+        wanted += count - len(source)
+        if wanted > 2 * count:
+            raise IGRError(f"Half of the held-out garments cannot be rendered ({records}): see their rejects.")
+    samples = [(source.entries[index].name.replace("/", "-"), _members(source, index)) for index in range(count)]
+    Folder(out).write(FILE, tar_bytes(samples))
+    return out / FILE, sha256(out / FILE)
+
+
+def _members(source: RenderedPairs, index: int) -> dict[str, bytes]:
+    pair, entry = source.pair(index), source.entries[index]
+    scale = SIZE[0] / pair.person.width
+    label = {
+        "name": entry.name,
+        "category": entry.category,
+        "attributes": pair.attributes,
+        "keypoints": {name: [x * scale, y * scale, sure] for name, (x, y, sure) in pair.joints.items()},
+        "parsing": "ATR-18",
+        "record": record_name(source.places[index].seed),
+    }
+    return {
+        "json": json.dumps(label, sort_keys=True).encode(),
+        "person.jpg": _encoded(pair.person, Image.Resampling.LANCZOS, "JPEG"),
+        "garment.jpg": _encoded(pair.garment, Image.Resampling.LANCZOS, "JPEG"),
+        "mask.png": _encoded(pair.garment_mask, Image.Resampling.NEAREST, "PNG"),
+        "agnostic.png": _encoded(pair.agnostic_mask, Image.Resampling.NEAREST, "PNG"),
+        "parsing.png": _encoded(pair.parsing, Image.Resampling.NEAREST, "PNG"),
+        "cover.png": _encoded(pair.garment_silhouette, Image.Resampling.NEAREST, "PNG"),
+        "flow": encode_correspondence(coarse_correspondence(pair.correspondence, scale)),
+    }
+
+
+def coarse_correspondence(flow: np.ndarray, scale: float) -> np.ndarray:
+    """The places (h, w, 2) of the middles of the set's blocks of FLOW_SCALE pixels, in pixels of its photos."""
+    height, width = SIZE[1] // FLOW_SCALE, SIZE[0] // FLOW_SCALE
+    rows = ((np.arange(height) + 0.5) * flow.shape[0] / height).astype(int)
+    columns = ((np.arange(width) + 0.5) * flow.shape[1] / width).astype(int)
+    return (flow[rows[:, None], columns] * scale).astype(np.float32)
+
+
+def _encoded(picture: Image.Image, resample: Image.Resampling, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    options = {"quality": QUALITY, "subsampling": 0} if kind == "JPEG" else {"optimize": True}
+    picture.resize(SIZE, resample).save(buffer, kind, **options)
+    return buffer.getvalue()

@@ -1,0 +1,121 @@
+"""Stage two: a rendered record, dressed, as pairs with the contract of the drawn generator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from igr_core.errors import IGRError
+
+from ..synthetic.compose import Pair
+from ..synthetic.scene import DEFECTS
+from .dressing.composing import compose
+from .dressing.dresses import draw_dress
+from .dressing.lens import develop, draw_lens
+from .dressing.materials import Dress
+from .panels import Panel
+from .records import Record, Words
+from .settings import RenderSettings
+from .surfaces import CLOTH
+from .timing import stage
+from .views import SUBSAMPLES, View
+
+
+@dataclass(frozen=True)
+class RenderedPair(Pair):
+    """A pair of which it is known where each point of the garment lies in the photo; `parsing` is ATR-18's."""
+
+    correspondence: np.ndarray
+    """(H, W, 2) float32 on the pixels of `garment`: x, y of the same point of cloth in the photo, in pixels from its
+    left and top edge; NaN where it is not visible or where there is no garment."""
+
+
+def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | None = None) -> RenderedPair:
+    """Render and dress the pair of a seed at `size` = (width, height), 3:4; the same arguments give the same bytes.
+
+    Several pairs of a garment, and the same geometry in other clothes, come from making.make_record and dress_record.
+    """
+    from .generating import told_rejects
+    from .making import make_record
+
+    settings = RenderSettings(size=size, photos=1)
+    if defect is not None and defect not in DEFECTS:
+        raise IGRError(f"Unknown defect {defect!r}: choose one of {', '.join(DEFECTS)}.")
+    record, rejects = make_record(seed, settings, defect)
+    if record is None:
+        raise IGRError(
+            f"Seed {seed} cannot be rendered: every try was rejected ({told_rejects(rejects)}); leave it out."
+        )
+    return dress_record(record, 0)
+
+
+def dress_record(record: Record, photo: int, dress_seed: int = 0, held_out: bool = False) -> RenderedPair:
+    """Dress one photo of a record, and its product shot in the same cloth; of other seeds in other clothes.
+
+    Photos of one record and one `dress_seed` show the same garment on people of their own. `held_out` uses only the
+    words and patterns that training never sees.
+    """
+    taken = record.photos[photo]
+    with stage("dress"):
+        dress = dress_of(record, photo, dress_seed, held_out)
+        person = _developed(taken.view, record.panels, dress, (record.seed, dress_seed, 1 + photo), product=False)
+        garment = _developed(record.product, record.panels, dress, (record.seed, dress_seed, 0), product=True)
+    return RenderedPair(
+        Image.fromarray(person),
+        Image.fromarray(taken.garment_mask),
+        Image.fromarray(taken.agnostic_mask),
+        Image.fromarray(garment),
+        Image.fromarray(silhouette(record.product)),
+        record.category,
+        {**record.attributes, **taken.attributes, **_told(dress)},
+        Image.fromarray(taken.parsing),
+        dict(taken.joints),
+        taken.correspondence,
+    )
+
+
+def dress_of(record: Record, photo: int, dress_seed: int = 0, held_out: bool = False) -> Dress:
+    """The dress of a photo: its garment's cloth is that of every photo of the record, everything else its own."""
+    own = [panel for panel in record.panels if panel.kind == "garment"]
+    shared = draw_dress(np.random.default_rng([record.seed, dress_seed, 0]), own, _cuts(record.attributes), held_out)
+    view = record.photos[photo].view
+    seen = {label.panel for label in view.table}
+    panels = [panel for number, panel in enumerate(record.panels) if number in seen or panel.kind == "garment"]
+    rng = np.random.default_rng([record.seed, dress_seed, 1, photo])
+    cuts = {**_cuts(record.attributes), **_cuts(record.photos[photo].attributes)}
+    return replace(draw_dress(rng, panels, cuts, held_out), garment=shared.garment)
+
+
+def silhouette(product: View) -> np.ndarray:
+    """(h, w) uint8, 0 or 255: where at least half of a pixel shows the garment."""
+    height, width = product.uv.shape[:2]
+    covered = (product.labels != 255).reshape(height, SUBSAMPLES, width, SUBSAMPLES).mean(axis=(1, 3))
+    return np.where(covered >= 0.5, 255, 0).astype(np.uint8)
+
+
+def _developed(view: View, panels: Sequence[Panel], dress: Dress, key: tuple[int, ...], *, product: bool) -> np.ndarray:
+    """(h, w, 3) uint8: what a camera drawn by `key` stores of the dressed view."""
+    rng = np.random.default_rng([*key, 7])
+    lens = draw_lens(rng, product)
+    height, width = view.uv.shape[:2]
+    bare = (view.labels == 255).reshape(height, SUBSAMPLES, width, SUBSAMPLES).all(axis=(1, 3))
+    return develop(compose(view, panels, dress), lens, int(rng.integers(1 << 31)), bare if product else None)
+
+
+def _cuts(attributes: Words) -> dict[str, str]:
+    return {name: str(attributes[name]) for name in ("cut", *CLOTH[1:]) if name in attributes}
+
+
+def _told(dress: Dress) -> dict[str, str | float | bool]:
+    """Attributes by which scores are looked at, as the drawn pairs have them."""
+    cloth = dress.garment
+    art = cloth.prints[0].art if cloth.prints else None
+    return {
+        "pattern": cloth.fabric.pattern.kind,
+        "weave": cloth.fabric.weave,
+        "print": "none" if art is None else art.form,
+        "text": "" if art is None else " ".join(art.lines),
+    }

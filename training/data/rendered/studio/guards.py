@@ -1,0 +1,128 @@
+"""Reasons to throw a photo or a product shot away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import ndimage
+
+from ..surfaces import CLOTH, Surface
+from .agnostic import kind_mask
+from .cameras import Camera
+from .merging import NOTHING, vertex_normals
+from .rendering import Shot
+
+Reason = Literal["hidden", "outside_frame", "too_small", "poke_through", "inside_out", "exposure", "beyond_set"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is still accepted."""
+
+    least_visible: float = 0.45
+    """Of the garment's side towards the camera, as far as it is in the frame."""
+    least_in_frame: float = 0.97
+    """Of the garment's vertices."""
+    least_area: float = 0.02
+    """Of the picture that the garment covers."""
+    most_poking: float = 0.002
+    """Of the garment's area that specks of what lies below it cover."""
+    most_inside: float = 0.25
+    """Of the garment's pixels that show its inside."""
+    darkest: float = 0.2
+    """Median light on the garment."""
+    brightest: float = 1.6
+    """Light that less than a twentieth of the garment may pass."""
+
+
+TRUNCATED = Limits(least_in_frame=0.3)
+"""For photos that cut off the garment on purpose."""
+OCCLUDED = Limits(least_visible=0.2)
+"""For photos that hide it on purpose."""
+
+
+def reasons(
+    shot: Shot, surfaces: Sequence[Surface], camera: Camera, limits: Limits = Limits(), on_set: bool = True
+) -> list[Reason]:
+    """Why a shot of `surfaces` is to be thrown away; empty for a good one. `on_set` is False for product shots."""
+    area = float((kind_mask(shot.view, "garment") > 0).mean())
+    if area < limits.least_area:
+        return ["too_small"]
+    visible, in_frame = garment_shares(shot, surfaces, camera)
+    dark, blown = exposure(shot, limits.brightest)
+    failed: dict[Reason, bool] = {
+        "hidden": visible < limits.least_visible,
+        "outside_frame": in_frame < limits.least_in_frame,
+        "poke_through": poking_share(shot, camera) > limits.most_poking,
+        "inside_out": inside_share(shot) > limits.most_inside,
+        "exposure": dark < limits.darkest or blown > 0.05,
+        "beyond_set": on_set and bool((shot.view.labels == NOTHING).any()),
+    }
+    return [reason for reason, is_so in failed.items() if is_so]
+
+
+def garment_shares(shot: Shot, surfaces: Sequence[Surface], camera: Camera) -> tuple[float, float]:
+    """How much of the garment's side towards the camera is visible, of what is in the frame; how much is in the frame.
+
+    Counted by vertices, 0..1.
+    """
+    height, width = shot.depth.shape
+    shown, facing, inside, count = 0, 0, 0, 0
+    for number, surface in enumerate(surfaces):
+        if surface.kind != "garment":
+            continue
+        x, y, depth = camera.project(surface.vertices)
+        within = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (depth > 0)
+        count, inside = count + len(x), inside + int(within.sum())
+        towards = np.asarray(camera.position) - surface.vertices
+        ahead = (vertex_normals(surface.vertices, surface.faces) * towards).sum(axis=1) > 0.2 * depth
+        chosen = within & ahead
+        rows, columns = y[chosen].astype(np.intp), x[chosen].astype(np.intp)
+        same = shot.surface[rows, columns] == number
+        facing += int(chosen.sum())
+        shown += int((same & (np.abs(shot.depth[rows, columns] - depth[chosen]) < 0.03)).sum())
+    return shown / max(facing, 1), inside / max(count, 1)
+
+
+def poking_share(shot: Shot, camera: Camera, largest: float = 0.045, nearest: float = 0.012) -> float:
+    """Area of specks that poke through the garment, as a share of the garment's area.
+
+    A speck is skin or other cloth that is surrounded by the garment, less than `largest` metres wide, and less than
+    `nearest` metres before it: hands that truly lie on it are thicker.
+    """
+    garment = kind_mask(shot.view, "garment") > 0
+    below = np.zeros_like(garment)
+    for kind in ("skin", *CLOTH[1:]):
+        below |= kind_mask(shot.view, kind) > 0
+    islands, count = ndimage.label(below)
+    area = 0
+    for number, box in enumerate(ndimage.find_objects(islands), 1):
+        rows, columns = (slice(max(0, side.start - 1), side.stop + 1) for side in box)
+        island = islands[rows, columns] == number
+        depth = shot.depth[rows, columns]
+        scale = camera.focal / float(depth[island].mean())
+        if max(island.shape) - 2 > largest * scale:
+            continue
+        ring = ndimage.binary_dilation(island, np.ones((3, 3))) & ~island
+        if garment[rows, columns][ring].all() and abs(depth[ring].mean() - depth[island].mean()) < nearest:
+            area += int(island.sum())
+    return area / max(int(garment.sum()), 1)
+
+
+def inside_share(shot: Shot) -> float:
+    """Share of the garment's pixels, by subsamples, that show its inside."""
+    counts = np.bincount(shot.view.labels.ravel(), minlength=256)
+    own = [(number, label) for number, label in enumerate(shot.view.table) if label.kind == "garment"]
+    total = sum(int(counts[number]) for number, _ in own)
+    return sum(int(counts[number]) for number, label in own if label.inside) / max(total, 1)
+
+
+def exposure(shot: Shot, brightest: float) -> tuple[float, float]:
+    """Median light on the garment, and the share of it that is brighter than `brightest`."""
+    light = shot.view.light[kind_mask(shot.view, "garment") > 0].mean(axis=-1)
+    if not len(light):
+        return 0.0, 0.0
+    return float(np.median(light)), float((light > brightest).mean())
