@@ -53,6 +53,8 @@ def prepare_pairs(
         pictures = pairs.pictures(range(start, min(start + batch, indices.stop)))
         encoded = encode_pictures(pictures, vae, downscale, encoder, layout, bf16)
         pieces.append(encoded | _correspondence(pictures, encoded["garment_latent"]))
+    if any("correspondence" in piece for piece in pieces):  # of some pairs it may not be known
+        pieces = [piece if "correspondence" in piece else piece | _hidden(piece["garment_latent"]) for piece in pieces]
     tensors = {name: torch.cat([piece[name] for piece in pieces]).contiguous() for name in pieces[0]}
     tensors["category"] = torch.tensor([CATEGORIES.index(pairs.categories[i]) for i in indices], dtype=torch.uint8)
     tensors["seed"] = torch.tensor([name_number(pairs.names[i]) for i in indices])
@@ -67,6 +69,10 @@ def _correspondence(pictures: dict[str, Tensor], latent: Tensor) -> dict[str, Te
     if told.shape[2:] == latent.shape[2:]:  # laid out by cells already
         return {"correspondence": told.half()}
     return {"correspondence": pixels_to_cells(told, (latent.shape[2], latent.shape[3])).half()}
+
+
+def _hidden(latent: Tensor) -> dict[str, Tensor]:
+    return {"correspondence": torch.full((len(latent), 2, *latent.shape[2:]), torch.nan, dtype=torch.float16)}
 
 
 def prepare_folder(

@@ -224,7 +224,7 @@ class DrawnPairs:
         return None if found is None else found[row]
 
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
-        """All that is encoded of some pairs, each uint8 (B, C, h, w), and the correspondence where one of them has it."""
+        """All that is encoded of some pairs, each uint8 (B, C, h, w), and the correspondence if one of them has it."""
         chosen = list(indices)
         pictures = {name: self.take(name, chosen) for name in PICTURES}
         told = [self.correspondence(index) for index in chosen]
