@@ -159,11 +159,12 @@ def hours_table(found: Estimate, config: TrainConfig, processes: int) -> str:
     for card in CARDS:
         seconds = found.teraflops * config.accumulation / (card.peak * card.efficiency)
         hours = seconds * config.steps / 3600
-        fits = (
-            "fits" if found.total * ROOM <= card.memory else f"needs {found.total * ROOM:.0f} of {card.memory:.0f} GB"
-        )
+        needed = found.total * ROOM
+        if needed > card.memory:
+            lines.append(f"| {card.name} | {needed:.0f} of {card.memory:.0f} GB | – | – | – |")
+            continue
         cost = hours * processes * card.price
-        lines.append(f"| {card.name} | {fits} | {hours:.0f} | {hours / COMPILED:.0f} | {cost:.0f} |")
+        lines.append(f"| {card.name} | fits | {hours:.0f} | {hours / COMPILED:.0f} | {cost:.0f} |")
     return "\n".join(lines)
 
 
