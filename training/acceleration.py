@@ -60,10 +60,10 @@ class Acceleration:
         return f"{precision}{layers}, {self.attention} attention, {layout}{compiled}{again}"
 
 
-def choose_acceleration(config: TrainConfig, device: torch.device) -> Acceleration:
-    """What the config names, and for `auto` what is fastest on this device.
+def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool = False) -> Acceleration:
+    """What the config names, and for `auto` what is fastest on this device; `sharded` tells of ZeRO-2.
 
-    Raises IGRError for bf16 on a card without it, and for `compile` without a C++ compiler.
+    Raises IGRError for bf16 on a card without it, `compile` without a C++ compiler, and channels_last under ZeRO-2.
     """
     cuda = device.type == "cuda"
     fast = torch.cuda.is_bf16_supported() if cuda else has_bfloat16_units()
@@ -74,7 +74,9 @@ def choose_acceleration(config: TrainConfig, device: torch.device) -> Accelerati
     attention = config.attention if config.attention != "auto" else ("matmul" if slow_kernel else "sdpa")
     layout = config.memory_format
     if layout == "auto":
-        layout = "contiguous" if slow_kernel else "channels_last"
+        layout = "contiguous" if slow_kernel or sharded else "channels_last"
+    if layout == "channels_last" and sharded:
+        raise IGRError("memory_format: DeepSpeed cuts only contiguous weights; set it to auto or contiguous.")
     if config.compile and not cuda and which("g++") is None and which("clang++") is None:
         raise IGRError("compile: no C++ compiler was found; install g++, or set compile to false.")
     return Acceleration(precision, attention, layout, slow_kernel, config.compile, _checkpointing(config, device))

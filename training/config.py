@@ -179,7 +179,8 @@ class TrainConfig:
     attention: Literal["auto", "sdpa", "matmul"] = "auto"
     """torch's fused attention or two matrix products; `auto`: the products on CPUs in bf16, else the fused one."""
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
-    """Layout of kernels and feature maps; `auto`: channels_last, except on CPUs in bf16, which gain nothing by it."""
+    """Layout of kernels and feature maps; `auto`: channels_last, except on CPUs in bf16, which gain nothing by it, and
+    under ZeRO-2, which cannot cut such kernels."""
     compile: bool = False
     """Compile the feed-forward layers and, on CUDA, the residual blocks: half a minute once, then a few percent."""
     gradient_checkpointing: Literal[False, True, "selective", "auto"] = False

@@ -30,8 +30,9 @@ class Engine:
         """Take the model to its device; IGRError where `sharding: zero2` cannot be had."""
         self.config = config
         self.bare = model
-        self.accelerator = _zero2_accelerator(config) if wants_zero2(config) else _accelerator(config)
-        self.acceleration = choose_acceleration(config, self.accelerator.device)
+        zero2 = wants_zero2(config)
+        self.accelerator = _zero2_accelerator(config) if zero2 else _accelerator(config)
+        self.acceleration = choose_acceleration(config, self.accelerator.device, zero2)
         accelerate(model, self.acceleration)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.sharded = type(self.model).__name__ == "DeepSpeedEngine"

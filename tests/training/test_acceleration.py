@@ -58,6 +58,12 @@ def test_checkpointing_is_off_on_cpus_unless_asked_for(config: TrainConfig) -> N
         assert chosen.checkpointing == wanted
 
 
+def test_sharded_kernels_stay_contiguous(config: TrainConfig) -> None:
+    assert choose_acceleration(config, CPU, sharded=True).memory_format == "contiguous"
+    with pytest.raises(IGRError, match="only contiguous weights"):
+        choose_acceleration(replace(config, memory_format="channels_last"), CPU, sharded=True)
+
+
 def test_compile_needs_a_compiler(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acceleration, "which", lambda name: None)
     with pytest.raises(IGRError, match=r"install g\+\+"):
