@@ -21,7 +21,7 @@ from .fields import (
     sleeve_field,
     waist_field,
 )
-from .figures import SIDES, Figure, make_figure, smoothstep, suit
+from .figures import SIDES, Figure, dress_form, make_figure, smoothstep, suit
 from .fitting import ease_of, fit
 from .garment import Garment
 from .laying import lay
@@ -40,6 +40,12 @@ RING = 0.016
 def template_figure(sex: str) -> Figure:
     """The average body that garments are cut on."""
     return make_figure(make_body(TEMPLATE_SHAPES[sex]))
+
+
+@lru_cache(maxsize=2)
+def product_figure(sex: str) -> Figure:
+    """The body that tops hang on in their product shots."""
+    return dress_form(template_figure(sex))
 
 
 def tailor(cut: Cut) -> Garment:
