@@ -14,7 +14,7 @@ from ..synthetic.compose import Pair
 from ..synthetic.scene import DEFECTS
 from .dressing.composing import compose
 from .dressing.dresses import draw_dress, draw_garment
-from .dressing.lens import develop, draw_lens
+from .dressing.lens import balanced, develop, draw_lens
 from .dressing.materials import Cloth, Dress
 from .panels import Panel
 from .records import Record, Words
@@ -129,6 +129,8 @@ def _developed(view: View, panels: Sequence[Panel], dress: Dress, key: tuple[int
     """(h, w, 3) uint8: what a camera drawn by `key` stores of the dressed view."""
     rng = np.random.default_rng([*key, 7])
     lens = draw_lens(rng, product)
+    if not product:
+        lens = balanced(lens, view.light, float(rng.uniform(0.6, 1.0)))
     white = None
     if product:
         height, width = view.uv.shape[:2]

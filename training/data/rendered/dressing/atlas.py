@@ -192,7 +192,7 @@ def ground_of(panel: Panel, dress: Dress) -> Ground:
     """What a wall or floor is made of; skirting boards are painted, and what is far away is a blur."""
     if panel.kind == "floor":
         return dress.floor
-    if panel.name == "skirting":
+    if panel.name == "skirting" and dress.wall.colours != dress.floor.colours:
         return SKIRTING
     if panel.name == "backdrop":
         return replace(dress.wall, material="street")

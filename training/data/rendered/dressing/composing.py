@@ -184,6 +184,7 @@ def _woven(
     else:
         ground = ground_of(panel, dress)
         tile, gloss = ground_tile(ground.material, ground.colours, ground.size), ground.gloss
+        row[4] = -ground.evened
         row[8] += ground.blur
     if tile is not None:
         kind[2] = palette.tile(tile)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +12,10 @@ from PIL import Image
 from .colours import STEPS, srgb_curve
 from .exposing import expose, mix_with_blurred
 
+SHADOWED = 0.25
+"""Share of product shots with a faint shadow below the product."""
+SHADOW_SHARE = 80
+"""Height of a picture by the distance to which a product's shadow falls."""
 BRIGHTEST = 4.0
 """Light from which the tone curve is flat."""
 
@@ -44,6 +48,8 @@ class Lens:
     """Size at which the picture was once stored, as a share of its size."""
     quality: int = 0
     """JPEG quality; 0 for none."""
+    shadow: float = 0.0
+    """How much darker the white below a product is at its darkest, 0..1."""
 
 
 def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
@@ -56,8 +62,9 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
             saturation=float(rng.uniform(0.97, 1.05)),
             sharpen=max(0.0, float(rng.uniform(-0.3, 0.35))),
             quality=int(rng.integers(88, 98)),
+            shadow=float(rng.uniform(0.03, 0.12)) if rng.random() < SHADOWED else 0.0,
         )
-    warmth, tint = rng.normal(0, 0.045), rng.normal(0, 0.015)
+    warmth, tint = np.clip(rng.normal(0, 0.02, 2) * (1, 0.3), -0.05, 0.05)
     soft, shaken = rng.random() < 0.3, rng.random() < 0.08
     angle = rng.uniform(0, np.pi)
     length = float(rng.uniform(0.8, 2.2)) if shaken else 0.0
@@ -66,7 +73,7 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
         balance=(float(np.exp(warmth)), float(np.exp(tint)), float(np.exp(-warmth))),
         shoulder=float(rng.uniform(0.55, 0.9)),
         toe=float(rng.uniform(0.0, 0.35)),
-        saturation=float(rng.uniform(0.85, 1.12)),
+        saturation=float(rng.uniform(0.93, 1.1)),
         vignette=float(rng.uniform(0.05, 0.25)) if rng.random() < 0.4 else 0.0,
         blur=float(rng.uniform(0.3, 0.9)) if soft else 0.0,
         motion=(float(length * np.cos(angle)), float(length * np.sin(angle))),
@@ -77,10 +84,18 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
     )
 
 
+def balanced(lens: Lens, light: np.ndarray, share: float) -> Lens:
+    """The lens set to a grey card: `share` (0..1) of the cast of a view's light (h, w, 3) is taken away."""
+    cast = np.maximum(light[::8, ::8].mean(axis=(0, 1)), 1e-3)
+    red, green, blue = (float(factor) for factor in np.array(lens.balance) * (cast.mean() / cast) ** share)
+    return replace(lens, balance=(red, green, blue))
+
+
 def develop(linear: np.ndarray, lens: Lens, seed: int = 0, white: np.ndarray | None = None) -> np.ndarray:
     """The picture a camera stores of linear light (h, w, 3); (h, w, 3) uint8 sRGB.
 
-    seed: of the noise. white: (h, w) bool where the picture is exactly 255 in the end, as around product shots.
+    seed: of the noise. white: (h, w) bool where the picture is exactly 255 in the end but for the lens's shadow, as
+    around product shots.
     """
     light = np.ascontiguousarray(linear, np.float32)
     if any(lens.motion):
@@ -94,7 +109,19 @@ def develop(linear: np.ndarray, lens: Lens, seed: int = 0, white: np.ndarray | N
     out = _stored(pixels, lens)
     if white is not None:
         out[white] = 255
+        if lens.shadow > 0:
+            rows, columns = np.nonzero(white)
+            out[rows, columns] -= np.round(255 * lens.shadow * _below(~white)[rows, columns, None]).astype(np.uint8)
     return out
+
+
+def _below(covered: np.ndarray) -> np.ndarray:
+    """How much of a soft shadow, 0..1, lies at each pixel (h, w) below what is covered (h, w)."""
+    reach = len(covered) // SHADOW_SHARE
+    shifted = np.zeros_like(covered)
+    shifted[reach:] = covered[:-reach]
+    soft = _filtered(np.repeat(np.uint8(255) * shifted[..., None], 3, -1), reach / 2, 0.0, 1.0)[..., 0]
+    return soft * np.float32(1 / 255)
 
 
 def _tone_curve(shoulder: float, toe: float) -> np.ndarray:
