@@ -16,6 +16,10 @@ from scipy.spatial import cKDTree
 from .meshes import boundary_edges, edges_of, opposites_of, vertex_normals
 
 
+ASK_AGAIN = 0.004
+"""Metres that a vertex moves before the nearest point of what it may touch is looked for again."""
+
+
 @dataclass(frozen=True)
 class Collider:
     """Points of a surface that cloth rests on."""
@@ -133,10 +137,12 @@ def drape(
     before = place.copy()
     along, across = _lengths(rest, springs.along, grow), _lengths(rest, springs.across, grow)
     trees = [(np.flatnonzero(mask), cKDTree(collider.points), collider) for mask, collider in contacts]
+    known = [np.full(len(rows), len(collider.points)) for rows, _, collider in trees]
+    asked = [np.full((len(rows), 3), np.inf) for rows, _, _ in trees]
     found = []
     for step in range(settle.steps):
         if step % settle.renew == 0:
-            found = [_nearest(place, rows, tree, collider) for rows, tree, collider in trees]
+            found = [_nearest(place, *tree, *last) for tree, *last in zip(trees, known, asked, strict=True)]
         _move(place, before, free, settle.gravity * settle.step**2, settle.damping)
         for turn in range(settle.passes):
             _relax(place, free, springs.along, along, 1.0, turn % 2 == 1)
@@ -152,10 +158,13 @@ def _lengths(rest: np.ndarray, pairs: np.ndarray, grow: np.ndarray) -> np.ndarra
     return np.linalg.norm(rest[a] - rest[b], axis=1) * (grow[a] + grow[b]) / 2
 
 
-def _nearest(place, rows, tree, collider):
-    distance, index = tree.query(place[rows], distance_upper_bound=0.15)
-    near = np.isfinite(distance)
-    index = index[near]
+def _nearest(place, rows, tree, collider, known, asked):
+    """Nearest points of a collider; only vertices that have moved since they were asked for last are asked for again."""
+    moved = np.flatnonzero(~(np.abs(place[rows] - asked).max(axis=1) < ASK_AGAIN))
+    asked[moved] = place[rows[moved]]
+    known[moved] = tree.query(asked[moved], distance_upper_bound=0.15)[1]
+    near = known < len(collider.points)
+    index = known[near]
     return rows[near], collider.points[index], collider.normals[index], collider.gap[index], collider.depth
 
 

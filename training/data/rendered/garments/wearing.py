@@ -19,8 +19,8 @@ from .garment import Garment
 from .meshes import vertex_normals
 from .tailoring import product_figure, template_figure
 
-COARSE = Settle(steps=80, passes=6, gravity=3.5, damping=0.985)
-FINE = Settle(steps=30, passes=5, gravity=2.0, damping=0.96, renew=8)
+COARSE = Settle(steps=64, passes=5, gravity=3.5, damping=0.98)
+FINE = Settle(steps=18, passes=4, gravity=2.0, damping=0.95, renew=6)
 SKIN_GAP = 0.004
 LAYER_GAP = 0.003
 FLAT_SHARE = 0.25
