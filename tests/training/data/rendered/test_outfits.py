@@ -5,7 +5,8 @@ import pytest
 
 from igr_core.errors import IGRError
 from training.data.rendered.garments.cuts import held_out_cut
-from training.data.rendered.garments.outfits import draw_outfit
+from training.data.rendered.garments.lots import draw_cut
+from training.data.rendered.garments.outfits import complete, draw_outfit
 
 
 @pytest.mark.parametrize("category", ["upper", "lower", "full"])
@@ -44,3 +45,10 @@ def test_an_open_front_shows_a_top_beneath():
 def test_an_unknown_category_is_refused():
     with pytest.raises(IGRError, match="Unknown category"):
         draw_outfit(np.random.default_rng(0), "hat")
+
+
+def test_other_clothes_complete_a_given_cut():
+    cut = draw_cut(np.random.default_rng(0), "jeans", sex="male")
+    outfits = [complete(np.random.default_rng(seed), cut) for seed in range(8)]
+    assert all(outfit.cut is cut and len(outfit.cuts) == 2 for outfit in outfits)
+    assert all(other.top and other.sex == "male" for outfit in outfits for other in outfit.cuts if other is not cut)

@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("numba", reason="needs numba (the extra render)")
 
-from training.data.rendered.garments.cuts import draw_cut
 from training.data.rendered.garments.fitting import fit
 from training.data.rendered.garments.garment import Garment
-from training.data.rendered.garments.meshes import boundary_loops
+from training.data.rendered.garments.lots import draw_cut
+from training.data.rendered.garments.meshes import boundary_loops, largest_part
 from training.data.rendered.garments.tailoring import tailor, template_figure
 
 SOME_KINDS = ["tee", "hoodie", "shirt", "jeans", "pleated_skirt", "a_line_dress", "jumpsuit"]
@@ -74,3 +74,16 @@ def test_a_garment_fits_a_larger_body():
     small, large = fit(made, female, template), fit(made, male, template)
     assert np.ptp(large[:, 0]) > np.ptp(small[:, 0])
     assert np.isfinite(large).all()
+
+
+def test_thin_straps_hold_a_top():
+    rng = np.random.default_rng(0)
+    tank = draw_cut(rng, "tank", sex="female")
+    cut = replace(tank, neckline="straps", neck_width=0.08, neck_depth=0.03, neck_band=0.0, drop=-0.012, ease=0.005)
+    garment = tailor(cut)
+    figure = template_figure("female")
+    place = fit(garment, figure, figure)
+    high = place[place[:, 2] > figure.shoulder[0, 2]]
+    assert len(high) > 10
+    np.testing.assert_allclose(np.abs(high[:, 0]), 0.08, atol=0.012)
+    assert largest_part(garment.faces, len(place)).all()

@@ -9,7 +9,7 @@ pytest.importorskip("numba", reason="needs numba (the extra render)")
 
 from scipy.spatial import cKDTree
 
-from training.data.rendered.garments.cuts import draw_cut
+from training.data.rendered.garments.lots import draw_cut
 from training.data.rendered.garments.meshes import vertex_normals
 from training.data.rendered.garments.tailoring import tailor
 from training.data.rendered.garments.wearing import product_shot, sink, wear

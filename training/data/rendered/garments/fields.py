@@ -7,6 +7,9 @@ import numpy as np
 from .cuts import Cut
 from .figures import Figure, along_arm, smoothstep
 
+STRAP = 0.014
+"""Width of thin straps, metres."""
+
 
 def height_of(level: float, figure: Figure) -> float:
     """Height of a level: 0 waist, 1 crotch, 2 knee, 3 ankle; metres."""
@@ -50,6 +53,8 @@ def neck_field(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
     if cut.neckline == "high":
         tilt = 0.25 * (points[:, 1] - figure.neck[1])
         return figure.neck[2] + 0.045 + tilt - points[:, 2]
+    if cut.neckline == "straps":
+        return _strap_field(points, cut, figure)
     width = cut.neck_width
     front = smoothstep(0.035, -0.035, points[:, 1] - figure.neck[1])
     depth = cut.neck_depth * front + (0.018 if cut.neckline != "boat" else 0.012) * (1 - front)
@@ -67,6 +72,20 @@ def neck_field(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
         field = round_hole
     scale = np.where(front > 0.5, min(width, cut.neck_depth), 0.05)
     return field * scale
+
+
+def _strap_field(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
+    """Metres below the top edge, or within two straps above it; (V,), negative elsewhere."""
+    return np.maximum(below_straps(points, cut, figure), STRAP / 2 - np.abs(np.abs(points[:, 0]) - cut.neck_width))
+
+
+def below_straps(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
+    """Metres below the top edge of a garment with straps, which rises towards them in front; (V,)."""
+    at = np.abs(points[:, 0])
+    inner, outer = np.maximum(1 - at / cut.neck_width, 0), np.maximum(at - cut.neck_width, 0)
+    rise = 0.055 - cut.neck_depth * inner - 0.9 * outer
+    front = smoothstep(0.02, -0.02, points[:, 1] - np.interp(points[:, 2], *figure.side))
+    return figure.armpit[0, 2] + 0.01 + rise * front - points[:, 2]
 
 
 def opening_field(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:

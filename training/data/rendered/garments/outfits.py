@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..surfaces import Kind
-from .cuts import Cut, draw_cut, draw_kind
+from .cuts import Cut
+from .lots import draw_cut, draw_kind
 
 TUCKABLE = ("tee", "long_sleeve", "shirt", "blouse", "tank", "sweater", "polo")
 """Tops that may be tucked in."""
@@ -63,10 +64,14 @@ def draw_outfit(rng: np.random.Generator, category: str, held_out: bool = False)
     Raises:
         IGRError: if the category is unknown.
     """
-    cut = draw_cut(rng, draw_kind(rng, category), held_out)
-    if category == "full":
+    return complete(rng, draw_cut(rng, draw_kind(rng, category), held_out))
+
+
+def complete(rng: np.random.Generator, cut: Cut) -> Outfit:
+    """An outfit around a wanted garment: draws the other clothes, and whether the top is tucked in."""
+    if cut.category == "full":
         return Outfit((cut,), 0, False)
-    if category == "lower":
+    if cut.category == "lower":
         top = _top_for(rng, cut)
         tucked = top.kind != "crop_top" and (_wide_skirt(cut) or (top.kind in TUCKABLE and rng.random() < 0.5))
         return Outfit((top, cut), 1, True) if tucked else Outfit((cut, top), 0, False)

@@ -53,11 +53,11 @@ class Pattern:
     def clip(self, field: np.ndarray) -> None:
         """Keep the positive side of a field."""
         self.divide("_kept", field)
-        self._keep(self.tags.pop("_kept"))
+        self.keep(self.tags.pop("_kept"))
 
     def keep_largest(self) -> None:
         """Drop loose scraps."""
-        self._keep(largest_part(self.faces, len(self.marks)))
+        self.keep(largest_part(self.faces, len(self.marks)))
 
     def lengthen(self, loop: np.ndarray, falls: list[np.ndarray], closed: bool = True) -> None:
         """Continue an open edge of L vertices downwards by rings at the given falls, each (L,) metres."""
@@ -89,7 +89,8 @@ class Pattern:
             found[first[owners]] = owners
         return found[loop] if closed else found[loop[:-1]]
 
-    def _keep(self, chosen: np.ndarray) -> None:
+    def keep(self, chosen: np.ndarray) -> None:
+        """Drop all faces but the chosen ones, (F,) bool."""
         faces, used = compact(self.faces[chosen], len(self.marks))
         self.faces = faces
         self.basis, self.marks, self.fall = self.basis[used], self.marks[used], self.fall[used]

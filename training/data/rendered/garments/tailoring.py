@@ -12,7 +12,9 @@ from ..people.body import TEMPLATE_SHAPES, make_body
 from .cloth import make_springs
 from .cuts import Cut
 from .fields import (
+    STRAP,
     armhole_field,
+    below_straps,
     height_of,
     hem_field,
     neck_field,
@@ -65,7 +67,10 @@ def tailor(cut: Cut) -> Garment:
 
 def _cut_top(pattern: Pattern, cut: Cut, figure: Figure) -> None:
     """Neck, front opening, armholes and sleeves."""
-    pattern.clip(neck_field(pattern.points, cut, figure))
+    if cut.neckline == "straps":
+        _cut_straps(pattern, cut, figure)
+    else:
+        pattern.clip(neck_field(pattern.points, cut, figure))
     if cut.neck_band > 0 and cut.neckline != "high":
         pattern.divide("neck_body", neck_field(pattern.points, cut, figure) - cut.neck_band)
     if cut.front == "open":
@@ -82,6 +87,16 @@ def _cut_top(pattern: Pattern, cut: Cut, figure: Figure) -> None:
             pattern.divide(
                 f"_cuff_{name}", -sleeve_field(pattern.points, pattern.arms, figure, side, length - cut.cuff)
             )
+
+
+def _cut_straps(pattern: Pattern, cut: Cut, figure: Figure) -> None:
+    """Keep what lies below the top edge, and two straps, which are narrower than faces: edge by edge."""
+    for name, sign in (("_outside", 1.0), ("_inside", -1.0)):
+        edge = cut.neck_width - sign * STRAP / 2
+        pattern.divide(name, sign * (np.abs(pattern.points[:, 0]) - edge))
+    pattern.divide("_low", below_straps(pattern.points, cut, figure))
+    outside, inside, low = (pattern.tags.pop(name) for name in ("_outside", "_inside", "_low"))
+    pattern.keep(low | (outside & inside))
 
 
 def _cut_waist(pattern: Pattern, cut: Cut, figure: Figure) -> None:
@@ -148,6 +163,8 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garme
     weights /= weights.sum(axis=1, keepdims=True)
     snug = _vertices_of(pattern, ("_band",), cut)
     ease = ease_of(points, arms, legs, cut, figure)
+    if cut.neckline == "straps":
+        ease = np.where(below_straps(points, cut, figure) < 0, 0.006, ease)
     ease[snug] = np.minimum(ease[snug], _snug_ease(points, cut, figure)[snug])
     fine_faces, refine = upsample(pattern.faces, count)
     garment = Garment(
@@ -162,7 +179,7 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garme
         legs=legs,
         held=np.zeros(count),
         snug=snug,
-        smooth=smoothing(pattern.faces, count, 0.5, 2 if cut.pleats else 6),
+        smooth=_smoothing(pattern, cut, figure),
         fine_faces=fine_faces,
         refine=refine,
         even=sparse.csr_matrix((0, 0)),
@@ -196,6 +213,15 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garme
     )
 
 
+def _smoothing(pattern: Pattern, cut: Cut, figure: Figure) -> sparse.csr_matrix:
+    """Matrix (V, V) that evens out the cut, except for thin straps, which it would draw in under the skin."""
+    smooth = smoothing(pattern.faces, len(pattern.marks), 0.5, 2 if cut.pleats else 6)
+    if cut.neckline != "straps":
+        return smooth
+    strap = (below_straps(pattern.points, cut, figure) < -0.004).astype(float)
+    return (sparse.diags(1 - strap) @ smooth + sparse.diags(strap)).tocsr()
+
+
 def _vertices_of(pattern: Pattern, words: tuple[str, ...], cut: Cut) -> np.ndarray:
     """Vertices of ribbed bands: hem bands and cuffs."""
     chosen = np.zeros(len(pattern.faces), bool)
@@ -220,6 +246,8 @@ def _held(pattern: Pattern, cut: Cut, figure: Figure, rest: np.ndarray) -> np.nd
     if not cut.top:
         height = height_of(cut.waist, figure)
         return (waist_field(points, height) < max(cut.waistband, 0.02) + 0.002).astype(float)
+    if cut.neckline == "straps":
+        return (below_straps(points, cut, figure) < -0.004).astype(float)
     normals = vertex_normals(rest, pattern.faces)
     flat = (normals[:, 2] > 0.55) & (points[:, 2] > figure.shoulder[0, 2] - 0.01) & (arms < 0.5)
     near_neck = neck_field(points, cut, figure) < 0.03

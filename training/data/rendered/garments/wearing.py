@@ -175,7 +175,10 @@ def _drape(
     pressed = _off(start, contacts)
     start = np.where(hidden[:, None] > 0.9, start, pressed)
     coarse = drape(start, rest, garment.springs, cut.bend, grow, 1.0 - held, contacts, COARSE, rng)
-    coarse = unwrinkled(coarse, garment.faces, garment.coarse_even, 12)
+    if cut.neckline == "straps":
+        coarse = np.where(held[:, None] > 0, coarse, unwrinkled(coarse, garment.faces, garment.coarse_even, 12))
+    else:
+        coarse = unwrinkled(coarse, garment.faces, garment.coarse_even, 12)
     fine_rest = garment.refine @ rest
     fine_rest = fine_rest + 0.3 * (garment.even @ fine_rest - fine_rest)
     arms, legs = garment.refine @ garment.arms, garment.refine @ garment.legs
@@ -193,6 +196,9 @@ def _drape(
         # Along open edges the mean is that of the two neighbours on the edge: hems become even.
         place[edge] += 0.5 * (garment.even[edge] @ place - place[edge])
     place = unwrinkled(place, garment.fine_faces, garment.even, 16)
+    if cut.neckline == "straps":
+        # Too narrow to be evened out.
+        place = np.where(free[:, None] > 0, place, garment.refine @ coarse)
     if cut.pleats:
         pleats = garment.refine @ pleats_of(garment)
         place = place + vertex_normals(place, garment.fine_faces) * pleats[:, None]
@@ -379,13 +385,14 @@ def _turned_in(garment: Garment, draped: Draped, count: int) -> tuple[np.ndarray
     used, number = np.unique(rim, return_inverse=True)
     number = number.reshape(-1, 2)
     thick = 0.004 if garment.cut.kind in ("hoodie", "sweater", "jacket", "cardigan") else 0.0022
+    turned = 0.006 if garment.cut.neckline == "straps" else 0.014
     middle = draped.fine[garment.fine_faces[face]].mean(axis=1)
     inward = np.zeros((len(used), 3))
     for k in range(2):
         np.add.at(inward, number[:, k], middle - draped.fine[rim[:, k]])
     inward /= np.maximum(np.linalg.norm(inward, axis=1, keepdims=True), 1e-9)
     first = draped.fine[used] - draped.normals[used] * thick
-    second = first + inward * 0.014 - draped.normals[used] * 0.0005
+    second = first + inward * turned - draped.normals[used] * 0.0005
     size = len(used)
     a, b = rim[:, 0], rim[:, 1]
     c, d = count + number[:, 0], count + number[:, 1]
