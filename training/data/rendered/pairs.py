@@ -114,9 +114,14 @@ def _garment_of(record: Record, dress_seed: int, held_out: bool) -> Cloth:
 
 def silhouette(product: View) -> np.ndarray:
     """(h, w) uint8, 0 or 255: where at least half of a pixel shows the garment."""
-    height, width = product.uv.shape[:2]
-    covered = (product.labels != 255).reshape(height, SUBSAMPLES, width, SUBSAMPLES).mean(axis=(1, 3))
-    return np.where(covered >= 0.5, 255, 0).astype(np.uint8)
+    return np.where(2 * _covered(product) >= SUBSAMPLES**2, 255, 0).astype(np.uint8)
+
+
+def _covered(view: View) -> np.ndarray:
+    """(h, w) uint8: how many of a pixel's subsamples show anything."""
+    seen = (view.labels != 255).view(np.uint8)
+    across = sum(seen[:, first::SUBSAMPLES] for first in range(SUBSAMPLES))
+    return sum(across[first::SUBSAMPLES] for first in range(SUBSAMPLES))
 
 
 def _developed(view: View, panels: Sequence[Panel], dress: Dress, key: tuple[int, ...], *, product: bool) -> np.ndarray:
@@ -125,10 +130,7 @@ def _developed(view: View, panels: Sequence[Panel], dress: Dress, key: tuple[int
     lens = draw_lens(rng, product)
     if not product:
         lens = balanced(lens, view.light, float(rng.uniform(0.6, 1.0)))
-    white = None
-    if product:
-        height, width = view.uv.shape[:2]
-        white = (view.labels == 255).reshape(height, SUBSAMPLES, width, SUBSAMPLES).all(axis=(1, 3))
+    white = _covered(view) == 0 if product else None
     light = compose(view, panels, dress)
     with stage("lens"):
         return develop(light, lens, int(rng.integers(1 << 31)), white)
