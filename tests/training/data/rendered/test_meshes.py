@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.data.rendered.garments.meshes import (
+from training.data.rendered.garments.cloth.meshes import (
     boundary_edges,
     boundary_loops,
     edges_of,

@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("numba", reason="needs numba (the extra render)")
 
-from training.data.rendered.garments.fitting import fit
+from training.data.rendered.garments.cloth.fitting import fit
+from training.data.rendered.garments.cloth.meshes import boundary_loops, largest_part
 from training.data.rendered.garments.garment import Garment
 from training.data.rendered.garments.lots import draw_cut
-from training.data.rendered.garments.meshes import boundary_loops, largest_part
 from training.data.rendered.garments.tailoring import tailor, template_figure
 
 SOME_KINDS = ["tee", "hoodie", "shirt", "jeans", "pleated_skirt", "a_line_dress", "jumpsuit"]

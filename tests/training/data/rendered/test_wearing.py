@@ -9,8 +9,8 @@ pytest.importorskip("numba", reason="needs numba (the extra render)")
 
 from scipy.spatial import cKDTree
 
+from training.data.rendered.garments.cloth.meshes import vertex_normals
 from training.data.rendered.garments.lots import draw_cut
-from training.data.rendered.garments.meshes import vertex_normals
 from training.data.rendered.garments.tailoring import tailor
 from training.data.rendered.garments.wearing import product_shot, sink, wear
 from training.data.rendered.people.body import TEMPLATE_SHAPES, Shape, make_body, skin

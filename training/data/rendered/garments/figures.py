@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from ..people.body import Body, body_model
-from .meshes import smoothing, subdivide_quads, triangles_of, vertex_normals
+from .cloth.meshes import smoothing, subdivide_quads, triangles_of, vertex_normals
 
 ARM_BONES = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
 LEG_BONES = ("upperleg", "lowerleg", "foot", "toe")

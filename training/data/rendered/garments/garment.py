@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ..panels import Panel
-from .cloth import Springs
+from .cloth.draping import Springs
 from .cuts import Cut
 
 

@@ -58,7 +58,8 @@ SLEEVES: dict[str, dict[str, float]] = {
 """Shares of the sleeves of each kind."""
 
 LENGTHS: dict[str, tuple[float, float]] = {
-    "tee": (0.36, 0.66), "long_sleeve": (0.36, 0.66), "shirt": (0.5, 0.85), "polo": (0.42, 0.66), "blouse": (0.3, 0.66),
+    "tee": (0.36, 0.66), "long_sleeve": (0.36, 0.66), "shirt": (0.42, 0.75), "polo": (0.42, 0.66),
+    "blouse": (0.3, 0.66),
     "hoodie": (0.36, 0.6), "sweater": (0.3, 0.6), "jacket": (0.3, 0.7), "cardigan": (0.35, 1.0), "tank": (0.3, 0.64),
     "crop_top": (-0.35, 0.1), "sheath_dress": (1.5, 2.15), "a_line_dress": (1.45, 2.2), "maxi_dress": (2.5, 2.88),
     "shirt_dress": (1.5, 2.3), "jumpsuit": (2.55, 2.85), "trousers": (2.7, 2.95), "jeans": (2.75, 2.95),

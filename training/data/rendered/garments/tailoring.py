@@ -9,9 +9,13 @@ import numpy as np
 from scipy import sparse
 
 from ..people.body import TEMPLATE_SHAPES, make_body
-from .cloth import make_springs
+from .cloth.draping import make_springs
+from .cloth.fitting import ease_of, fit
+from .cloth.meshes import boundary_edges, flat_averaging, smoothing, upsample, upsample_corners, vertex_normals
 from .cuts import Cut
-from .fields import (
+from .figures import SIDES, Figure, dress_form, make_figure, smoothstep, suit
+from .garment import Garment
+from .patterns.fields import (
     STRAP,
     armhole_field,
     below_straps,
@@ -23,13 +27,9 @@ from .fields import (
     sleeve_field,
     waist_field,
 )
-from .figures import SIDES, Figure, dress_form, make_figure, smoothstep, suit
-from .fitting import ease_of, fit
-from .garment import Garment
-from .laying import lay
-from .meshes import boundary_edges, flat_averaging, smoothing, upsample, upsample_corners, vertex_normals
-from .pattern import Pattern
-from .trims import make_trims
+from .patterns.laying import lay
+from .patterns.pattern import Pattern
+from .patterns.trims import make_trims
 
 HIP_CUT = 0.12
 """Skirts and long tops leave the body so far above the crotch, metres."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..panels import Line, LineRole, Panel, Role
-from .cuts import Cut
-from .figures import SIDES, Figure, along_arm
+from ...panels import Line, LineRole, Panel, Role
+from ..cloth.meshes import boundary_loops
+from ..cuts import Cut
+from ..figures import SIDES, Figure, along_arm
 from .flattening import lay_flat
-from .meshes import boundary_loops
 from .pattern import Pattern
 
 KNIT = ("tee", "long_sleeve", "hoodie", "sweater", "cardigan", "tank", "crop_top", "jacket", "polo")

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..panels import Line, Panel
+from ...panels import Line, Panel
+from ..cloth.meshes import boundary_loops, compact, split, strip_faces
+from ..cuts import Cut
+from ..figures import Figure
+from ..garment import Trim
 from .collars import make_collar
-from .cuts import Cut
-from .figures import Figure
-from .garment import Trim
-from .meshes import boundary_loops, compact, split, strip_faces
 
 Field = Callable[[np.ndarray], np.ndarray]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from .cuts import Cut
-from .fields import height_of, waist_field
-from .figures import Figure, along_arm, smoothstep, suit
-from .garment import Garment
+from ..cuts import Cut
+from ..figures import Figure, along_arm, smoothstep, suit
+from ..garment import Garment
+from ..patterns.fields import height_of, waist_field
 
 _ROWS, _COLUMNS = 60, 48
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from .cuts import Cut
+from ..cloth.meshes import boundary_loops, strip_faces, vertex_normals
+from ..cuts import Cut
+from ..figures import Figure, smoothstep
+from ..garment import Trim
 from .fields import neck_field
-from .figures import Figure, smoothstep
-from .garment import Trim
 from .laying import outside_up
-from .meshes import boundary_loops, strip_faces, vertex_normals
 
 
 def make_collar(

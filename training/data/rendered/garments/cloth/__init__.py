@@ -1,0 +1,1 @@
+"""Cloth: its meshes, its shape at rest, how it falls and what it meets."""
