@@ -215,7 +215,8 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garme
 
 def _smoothing(pattern: Pattern, cut: Cut, figure: Figure) -> sparse.csr_matrix:
     """Matrix (V, V) that evens out the cut, except for thin straps, which it would draw in under the skin."""
-    smooth = smoothing(pattern.faces, len(pattern.marks), 0.5, 2 if cut.pleats else 6)
+    pieces = np.unique(np.stack(list(pattern.tags.values()), axis=1), axis=0, return_inverse=True)[1].ravel()
+    smooth = smoothing(pattern.faces, len(pattern.marks), 0.5, 2 if cut.pleats else 6, pieces)
     if cut.neckline != "straps":
         return smooth
     strap = (below_straps(pattern.points, cut, figure) < -0.004).astype(float)

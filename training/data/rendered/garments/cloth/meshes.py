@@ -53,15 +53,23 @@ def opposites_of(faces: np.ndarray) -> np.ndarray:
     return np.stack([across[:-1][same], across[1:][same]], axis=1)
 
 
-def averaging(faces: np.ndarray, count: int) -> sparse.csr_matrix:
+def averaging(faces: np.ndarray, count: int, pieces: np.ndarray | None = None) -> sparse.csr_matrix:
     """Matrix (count, count) that replaces each vertex by the mean of its neighbours; vertices without any stay.
 
-    Vertices on an open edge only listen to their neighbours on that edge, so that hems stay smooth and do not shrink.
+    Vertices on an open edge only listen to their neighbours on that edge, so that hems stay smooth and do not shrink;
+    those on a seam between faces of different `pieces`, (F,) numbers, only to their neighbours on the seam.
     """
     edges = edges_of(faces)
+    rows, columns = np.concatenate([edges[:, 0], edges[:, 1]]), np.concatenate([edges[:, 1], edges[:, 0]])
+    if pieces is not None:
+        borders = np.concatenate([boundary_edges(faces[pieces == piece]) for piece in np.unique(pieces)])
+        borders = np.unique(np.sort(borders, axis=1), axis=0)
+        on_seam = np.zeros(count, bool)
+        on_seam[borders.ravel()] = True
+        keep = ~on_seam[rows]
+        rows = np.concatenate([rows[keep], borders[:, 0], borders[:, 1]])
+        columns = np.concatenate([columns[keep], borders[:, 1], borders[:, 0]])
     rim = boundary_edges(faces)
-    rows = np.concatenate([edges[:, 0], edges[:, 1]])
-    columns = np.concatenate([edges[:, 1], edges[:, 0]])
     return _means_of(rows, columns, np.ones(len(rows)), rim, np.ones(len(rim)), count)
 
 
@@ -104,9 +112,11 @@ def _means_of(rows, columns, weights, rim, rim_weights, count) -> sparse.csr_mat
     return (sparse.diags(1.0 / np.asarray(matrix.sum(axis=1)).ravel()) @ matrix).tocsr()
 
 
-def smoothing(faces: np.ndarray, count: int, strength: float, times: int) -> sparse.csr_matrix:
-    """Matrix (count, count) of repeated Laplacian smoothing."""
-    step = (1 - strength) * sparse.identity(count, format="csr") + strength * averaging(faces, count)
+def smoothing(
+    faces: np.ndarray, count: int, strength: float, times: int, pieces: np.ndarray | None = None
+) -> sparse.csr_matrix:
+    """Matrix (count, count) of repeated Laplacian smoothing; `pieces` as in `averaging`."""
+    step = (1 - strength) * sparse.identity(count, format="csr") + strength * averaging(faces, count, pieces)
     result = step
     for _ in range(times - 1):
         result = step @ result
