@@ -22,7 +22,7 @@ class RenderSettings:
     """Share of the photos (0..1) that have a defect on purpose, for curation."""
     held_out: bool = False
     """Bodies, poses, cuts and textures that no training seed uses."""
-    samples: int = 16
+    samples: int = 8
     """Light paths traced per pixel before denoising."""
 
     def __post_init__(self) -> None:
