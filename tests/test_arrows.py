@@ -147,9 +147,22 @@ def test_the_pack_imports_itself_relatively(path: Path) -> None:
 def test_what_the_host_needs_loads_no_headless_library() -> None:
     script = """
 import sys
-import igr_core.garmfus, igr_core.config, igr_core.bundle, igr_core.canvas, igr_core.geometry, igr_core.image_prompt
-import igr_core.image_encoder, igr_core.labels, igr_core.masks, igr_core.noise, igr_core.overlay
-import igr_core.view_report, igr_core.clicks, igr_core.segmenter, igr_core.parsing, igr_core.refine
+import igr_core.model.bundle
+import igr_core.model.config
+import igr_core.model.garmfus
+import igr_core.model.image_encoder
+import igr_core.model.image_prompt
+import igr_core.photo.masks
+import igr_core.photo.overlay
+import igr_core.photo.view
+import igr_core.photo.view_report
+import igr_core.restore.layout
+import igr_core.restore.schedule
+import igr_core.segmentation.clicks
+import igr_core.segmentation.human_parser
+import igr_core.segmentation.labels
+import igr_core.segmentation.refinement
+import igr_core.segmentation.segmenter
 loaded = {"accelerate", "diffusers", "rich", "training", "transformers", "typer"} & set(sys.modules)
 sys.exit(f"loaded: {sorted(loaded)}" if loaded else 0)
 """

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from igr_core.config import ModelConfig
-from igr_core.model import IGR
+from igr_core.model.config import ModelConfig
+from igr_core.model.igr import IGR
 
 from .command import one_sentence
 from .config import TrainConfig

@@ -14,11 +14,11 @@ import typer
 from torch import Tensor
 from tqdm import tqdm
 
-from igr_core.bundle import Bundle
-from igr_core.config import ModelConfig, from_json, to_json
 from igr_core.errors import IGRError
-from igr_core.model import IGR
-from igr_core.networks import build_scheduler
+from igr_core.model.bundle import Bundle
+from igr_core.model.config import ModelConfig, from_json, to_json
+from igr_core.model.igr import IGR
+from igr_core.model.networks import build_scheduler
 
 from .command import StopRequest, command_line, one_sentence
 from .config import TrainConfig

@@ -15,14 +15,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .cli_mask import find_mask
-from .cli_shared import Device, choose_device, one_sentence
-from .demo_bundle import DEMO_BUNDLE
-from .errors import IGRError
+from ..demo import DEMO_BUNDLE
+from ..errors import IGRError
+from .mask import find_mask
+from .shared import Device, choose_device, one_sentence
 
 if TYPE_CHECKING:
-    from .batch import Job, Report, Restorer, Settings
-    from .bundle import BundleInfo
+    from ..model.bundle import BundleInfo
+    from ..restore.jobs import Job, Report, Restorer, Settings
 
 # torch and diffusers are imported inside the commands, so that --help comes at once.
 
@@ -73,9 +73,9 @@ def restore(
     Masks in a folder are found by name: photos/anna.jpg belongs to masks/anna.png. A folder run can be stopped and
     started again; photos that fail are listed at the end and do not stop the rest.
     """
-    from .batch import Report, plan_jobs, without_existing
-    from .bundle import Bundle
-    from .files import make_folder
+    from ..files import make_folder
+    from ..model.bundle import Bundle
+    from ..restore.jobs import Report, plan_jobs, without_existing
 
     with one_sentence():
         info = Bundle.open(bundle).info
@@ -102,7 +102,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Show what is in a bundle: parts, sizes, config, training and scores."""
-    from .bundle import Bundle, describe
+    from ..model.bundle import Bundle, describe
 
     with one_sentence():
         facts = describe(Bundle.open(bundle))
@@ -117,9 +117,9 @@ def inspect(
 def _settings(
     info: BundleInfo, size: str | None, view: View | None, steps: int, guidance: float, seed: int, transparent: bool
 ) -> Settings:
-    from .batch import Settings, UsageMistake
-    from .inputs import parse_size
-    from .noise import ddim_timesteps
+    from ..photo.inputs import parse_size
+    from ..restore.jobs import Settings, UsageMistake
+    from ..restore.schedule import ddim_timesteps
 
     model = info.model
     try:
@@ -137,8 +137,8 @@ def _settings(
 def _load(bundle: Path, device: str) -> Restorer:
     import torch
 
-    from .batch import BundleProblem
-    from .restore import GarmentRestorer
+    from ..restore.jobs import BundleProblem
+    from ..restore.restorer import GarmentRestorer
 
     try:  # half precision halves a GPU's time and memory; CPUs have no fast one for convolutions
         return GarmentRestorer.from_bundle(bundle, device, torch.float16 if device == "cuda" else torch.float32)
@@ -150,7 +150,7 @@ def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> 
     """Run the jobs under a progress bar on stderr: photos, and the steps of the one at work; exit 130 when stopped."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from .batch import run_jobs
+    from ..restore.jobs import run_jobs
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .cli_category import Wanted, category_finder, check_no_marks
-from .cli_shared import Device, Find, choose_device, load_segmenter, memory_told, one_sentence, tell_of_demo
-from .demo_bundle import DEMO_SEGMENTER
-from .errors import IGRError
+from ..demo import DEMO_SEGMENTER
+from ..errors import IGRError
+from .mask_by_category import Wanted, category_finder, check_no_marks
+from .shared import Device, Find, choose_device, load_segmenter, memory_told, one_sentence, tell_of_demo
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .candidates import Choice
-    from .segmenter import Prompt
+    from ..segmentation.candidates import Choice
+    from ..segmentation.segmenter import Prompt
 
 # torch and transformers are imported inside the functions, so that --help comes at once.
 
@@ -89,9 +89,9 @@ def find_mask(
 
     By category a human parser finds it; SAM 2, where --segmenter names one, then draws its edges.
     """
-    from .files import make_folder
-    from .images import load_photo, save_image
-    from .masks import overlay as shown
+    from ..files import make_folder
+    from ..photo.images import load_photo, save_image
+    from ..photo.masks import overlay as shown
 
     with one_sentence():
         if parser is None and category is None:
@@ -137,8 +137,8 @@ def _parse_marks(
     point: Sequence[str], leave_out: Sequence[str], box: str | None, rough: Path | None
 ) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]], tuple[float, ...] | None]:
     """Points on the garment, points beside it and the box as numbers; raises UsageMistake."""
-    from .batch import UsageMistake
-    from .clicks import MAX_POINTS
+    from ..restore.jobs import UsageMistake
+    from ..segmentation.clicks import MAX_POINTS
 
     if not point and box is None and rough is None:
         raise UsageMistake("Say where the garment is: --point X,Y on it, --box LEFT,TOP,RIGHT,BOTTOM or --rough MASK.")
@@ -151,7 +151,7 @@ def _parse_marks(
 
 
 def _numbers(option: str, text: str, form: str, example: str) -> tuple[float, ...]:
-    from .batch import UsageMistake
+    from ..restore.jobs import UsageMistake
 
     try:
         numbers = tuple(float(word) for word in text.split(","))
@@ -163,7 +163,7 @@ def _numbers(option: str, text: str, form: str, example: str) -> tuple[float, ..
 
 
 def _segmenter_path(given: Path | None) -> Path:
-    from .batch import UsageMistake
+    from ..restore.jobs import UsageMistake
 
     if given is not None:
         return given
@@ -178,8 +178,8 @@ def _segmenter_path(given: Path | None) -> Path:
 
 def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | None) -> None:
     """Raise UsageMistake where an input is not there, or an output cannot be written or would overwrite another."""
-    from .batch import UsageMistake
-    from .images import check_picture_name
+    from ..photo.images import check_picture_name
+    from ..restore.jobs import UsageMistake
 
     inputs = [("photo", person), *([("rough mask", rough)] if rough is not None else [])]
     for label, path in inputs:
@@ -214,10 +214,10 @@ def _prompt(
     rough: Path | None,
 ) -> Prompt:
     """What is asked of the photo; raises IGRError for a rough mask that does not fit, UsageMistake for other marks."""
-    from .batch import UsageMistake
-    from .clicks import Clicks
-    from .images import load_mask
-    from .inputs import validate_inputs
+    from ..photo.images import load_mask
+    from ..photo.inputs import validate_inputs
+    from ..restore.jobs import UsageMistake
+    from ..segmentation.clicks import Clicks
 
     mask = None if rough is None else load_mask(rough)
     if mask is not None:
@@ -236,7 +236,7 @@ def _segment(weights: Path, device: str, photo: Tensor, prompt: Prompt, choice: 
     """The mask (1, 1, H, W) on the CPU, and what there is to say of it; raises IGRError."""
     from rich.console import Console
 
-    from .candidates import choose
+    from ..segmentation.candidates import choose
 
     asking = Console(stderr=True).status(f"asking {weights.name}")
     with asking, memory_told("take a smaller SAM 2, or --device cpu"):

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .cli_shared import Find, load_segmenter, memory_told, tell_of_demo
-from .demo_bundle import DEMO_PARSER
+from ..demo import DEMO_PARSER
+from .shared import Find, load_segmenter, memory_told, tell_of_demo
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +27,7 @@ def check_no_marks(
     point: list[str] | None, leave_out: list[str] | None, box: str | None, rough: Path | None, chosen: bool
 ) -> None:
     """Raise UsageMistake for marks beside a category; `chosen`: whether a candidate is."""
-    from .batch import UsageMistake
+    from ..restore.jobs import UsageMistake
 
     given = {"--point": point, "--not": leave_out, "--box": box, "--rough": rough, "--candidate": chosen}
     if names := [name for name, value in given.items() if value]:
@@ -38,7 +38,7 @@ def check_no_marks(
 
 def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None) -> Find:
     """What finds a mask by category; raises UsageMistake where no parser is named and the demo's is not there."""
-    from .batch import UsageMistake
+    from ..restore.jobs import UsageMistake
 
     if parser is None and not DEMO_PARSER.is_dir():
         raise UsageMistake(
@@ -54,8 +54,8 @@ def _mask(folder: Path, wanted: Wanted, segmenter: Path | None, device: str, pho
     """The mask (1, 1, H, W) on the CPU of a photo (1, 3, H, W), and what there is to say of it; raises IGRError."""
     from rich.console import Console
 
-    from .parsing import HumanParser
-    from .refine import describe, refine_mask
+    from ..segmentation.human_parser import HumanParser
+    from ..segmentation.refinement import describe, refine_mask
 
     asking = Console(stderr=True).status(f"asking {folder.name}")
     with asking, memory_told("take a smaller parser or SAM 2, or --device cpu"):

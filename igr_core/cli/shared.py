@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .errors import IGRError
+from ..errors import IGRError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .segmenter import Segmenter
+    from ..segmentation.segmenter import Segmenter
 
 Find = Callable[[str, "Tensor"], Callable[[], "tuple[Tensor, str]"]]
 """What finds a mask: given device and photo (1, 3, H, W) it checks what is asked, and returns what does the work: this
@@ -36,7 +36,7 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except IGRError as error:
-        from .batch import UsageMistake
+        from ..restore.jobs import UsageMistake
 
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, UsageMistake) else 1) from None
@@ -46,7 +46,7 @@ def choose_device(device: Device) -> str:
     """The name that torch has for it; raises UsageMistake for CUDA where there is none."""
     import torch
 
-    from .batch import UsageMistake
+    from ..restore.jobs import UsageMistake
 
     available = torch.cuda.is_available()
     if device is Device.cuda and not available:
@@ -62,7 +62,7 @@ def tell_of_demo(what: str, option: str) -> None:
 @contextmanager
 def memory_told(remedy: str) -> Iterator[None]:
     """Turn a lack of memory into an IGRError that names the remedy."""
-    from .batch import is_out_of_memory
+    from ..restore.jobs import is_out_of_memory
 
     try:
         yield
@@ -76,6 +76,6 @@ def memory_told(remedy: str) -> Iterator[None]:
 
 def load_segmenter(weights: Path, device: str) -> Segmenter:
     """A SAM 2 from a folder or a single file; raises IGRError."""
-    from .segmenter import Segmenter
+    from ..segmentation.segmenter import Segmenter
 
     return (Segmenter.from_folder if weights.is_dir() else Segmenter.from_file)(weights, device)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-DEMO_BUNDLE = Path(__file__).parent / "demo" / "demo.safetensors"
+DEMO_BUNDLE = Path(__file__).parent / "demo.safetensors"
 """The bundle."""
 DEMO_SEGMENTER = DEMO_BUNDLE.with_name("segmenter")
 """The small SAM 2, a folder in transformers' layout."""

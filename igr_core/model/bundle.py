@@ -14,10 +14,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from ..errors import IGRError
+from ..files import write_tensors
+from ..foreign import explain_foreign_keys, explain_unreadable
 from .config import PROMPT_NAMES, ModelConfig, UNetConfig, from_json, to_json
-from .errors import IGRError
-from .files import write_tensors
-from .foreign import explain_foreign_keys, explain_unreadable
 
 FORMAT_VERSION = 1
 METADATA_KEY = "igr"

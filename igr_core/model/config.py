@@ -8,7 +8,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from .errors import IGRError
+from ..errors import IGRError
 
 CATEGORIES = ("upper", "lower", "full")
 """The garment categories of the paper (section 3.2): upper, lower and full body."""

@@ -11,8 +11,8 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from .errors import IGRError
-from .files import atomic_file
+from ..errors import IGRError
+from ..files import atomic_file
 
 MIN_SIDE = 16
 """Pictures with a shorter side than this many pixels are refused."""

@@ -6,8 +6,8 @@ import re
 
 from torch import Tensor
 
-from .config import CATEGORIES
-from .errors import IGRError
+from ..errors import IGRError
+from ..model.config import CATEGORIES
 from .images import MIN_SIDE
 
 MASK_THRESHOLD = 0.5

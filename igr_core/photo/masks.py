@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .errors import IGRError
-from .flood import COARSE_SIDE, border, flood, pool_any
+from ..errors import IGRError
+from .flood_fill import COARSE_SIDE, border, flood, pool_any
 from .inputs import MASK_THRESHOLD
 
 Rect = tuple[int, int, int, int]

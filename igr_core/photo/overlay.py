@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .errors import IGRError
-from .geometry import Box, GarmentView, Placement
+from ..errors import IGRError
 from .inputs import MASK_THRESHOLD
 from .masks import Rect, grow_mask, mask_box
+from .view import Box, GarmentView, Placement
 
 SIDE = 1024
 """Longer side of the drawn picture in pixels."""

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .config import ViewConfig
+from ..model.config import ViewConfig
 from .inputs import validate_inputs
-from .mask_report import mask_warnings
+from .mask_warnings import mask_warnings
 from .masks import Rect, mask_box
 
 MAX_MAGNIFICATION = 8

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .errors import IGRError
-from .geometry import GarmentView, Placement
-from .mask_report import MaskFacts, mask_warnings, measure_mask
+from ..errors import IGRError
+from .mask_warnings import MaskFacts, mask_warnings, measure_mask
+from .view import GarmentView, Placement
 
 NO_WARNINGS = "Nothing to warn of."
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .flood import border, flood
+from ..photo.flood_fill import border, flood
 
 _EDGE_WINDOW = 5
 """Pixels this near to the background (window side) may be half garment, half background."""

@@ -11,12 +11,12 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from .config import ViewConfig
-from .errors import IGRError
-from .finish import to_rgba
-from .folders import CategoryOf, one_category, pair_by_name, read_categories
-from .geometry import GarmentView, make_view
-from .images import check_picture_name, load_mask, load_photo, save_image
+from ..errors import IGRError
+from ..model.config import ViewConfig
+from ..photo.images import check_picture_name, load_mask, load_photo, save_image
+from ..photo.view import GarmentView, make_view
+from .background_removal import to_rgba
+from .pairing import CategoryOf, one_category, pair_by_name, read_categories
 
 StepProgress = Callable[[int, int], None]
 """Called with the steps done and the steps in all."""

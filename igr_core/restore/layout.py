@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .errors import IGRError
-from .finish import to_rgba
+from ..errors import IGRError
+from .background_removal import to_rgba
 
 ASPECTS: dict[str, float | None] = {"3:4": 3 / 4, "1:1": 1.0, "as it is": None}
 """Width over height of the canvas by name; None keeps the picture's own."""

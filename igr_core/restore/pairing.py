@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from .errors import IGRError
-from .images import PICTURE_SUFFIXES
-from .inputs import check_category
+from ..errors import IGRError
+from ..photo.images import PICTURE_SUFFIXES
+from ..photo.inputs import check_category
 
 CategoryOf = Callable[[Path], str]
 """Gives the category of a photo; raises IGRError when it has none, or an unknown one."""

@@ -11,16 +11,16 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
-from .bundle import Bundle, BundleInfo
-from .config import ModelConfig
-from .errors import IGRError
-from .geometry import GarmentView, latent_mask
-from .image_encoder import preprocess
-from .inputs import check_category
-from .model import IGR
-from .networks import build_image_encoder, build_vae
-from .noise import ddim_timesteps, draw_noise
+from ..errors import IGRError
+from ..model.bundle import Bundle, BundleInfo
+from ..model.config import ModelConfig
+from ..model.igr import IGR
+from ..model.image_encoder import preprocess
+from ..model.networks import build_image_encoder, build_vae
+from ..photo.inputs import check_category
+from ..photo.view import GarmentView, latent_mask
 from .sampling import Conditions, Progress, sample_ddim
+from .schedule import ddim_timesteps, draw_noise
 
 
 def encode_picture(vae: AutoencoderKL, picture: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .model import IGR
-from .noise import alphas_cumprod, ddim_step, ddim_timesteps, guide
+from ..model.igr import IGR
+from .schedule import alphas_cumprod, ddim_step, ddim_timesteps, guide
 
 Progress = Callable[[int, int], None]
 """Called after each step with (steps done, steps in all)."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .config import NoiseConfig
-from .errors import IGRError
+from ..errors import IGRError
+from ..model.config import NoiseConfig
 
 
 def alphas_cumprod(config: NoiseConfig) -> Tensor:

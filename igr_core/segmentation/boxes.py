@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .errors import IGRError
-from .geometry import Box
+from ..errors import IGRError
+from ..photo.view import Box
 
 
 def boxes_of_photos(given: Any, count: int, size: tuple[int, int]) -> list[Box | None]:

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from .errors import IGRError
+from ..errors import IGRError
 
 Choice = Literal["best", "largest", "smallest", "merged"]
 """best: the one that the model is surest of. largest, smallest: by pixels. merged: all of them together."""

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import IGRError
-from .geometry import Box
+from ..errors import IGRError
+from ..photo.view import Box
 from .segmenter import Point, Prompt, prompt_from_mask
 
 MAX_POINTS = 50

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .errors import IGRError
+from ..errors import IGRError
 from .labels import KNOWN, LabelNames, garment_mask, known_labels
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .errors import IGRError
-from .inputs import check_category
+from ..errors import IGRError
+from ..photo.inputs import check_category
 
 AUTO = "auto"
 """In place of a category: the one whose own labels cover most of the photo."""

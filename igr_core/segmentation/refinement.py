@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .errors import IGRError
-from .flood import border, flood, pool_any
-from .inputs import MASK_THRESHOLD
-from .masks import grow_mask
+from ..errors import IGRError
+from ..photo.flood_fill import border, flood, pool_any
+from ..photo.inputs import MASK_THRESHOLD
+from ..photo.masks import grow_mask
 from .segmenter import Prompt, deepest_reach, prompt_from_mask, spread_points
 
 Ask = Callable[[Prompt], tuple[Tensor, Tensor]]

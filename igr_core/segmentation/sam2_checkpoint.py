@@ -12,8 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .errors import IGRError
-from .foreign import explain_unreadable, kind_of
+from ..errors import IGRError
+from ..foreign import explain_unreadable, kind_of
 
 if TYPE_CHECKING:
     from transformers import Sam2Config, Sam2Model

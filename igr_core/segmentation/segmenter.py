@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .errors import IGRError
-from .geometry import Box, mask_box
-from .inputs import MASK_THRESHOLD
+from ..errors import IGRError
+from ..photo.inputs import MASK_THRESHOLD
+from ..photo.view import Box, mask_box
 
 if TYPE_CHECKING:
     from transformers import Sam2Model

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from typer.testing import CliRunner
 
-from igr_core.cli import app
+from igr_core.cli.app import app
 
 
 def write_pair(folder: Path, name: str, mask_size: tuple[int, int] = (60, 90)) -> tuple[Path, Path]:

@@ -24,7 +24,7 @@ from transformers import (
     Sam2VisionConfig,
 )
 
-from igr_core.sam2_checkpoint import Build
+from igr_core.segmentation.sam2_checkpoint import Build
 
 Version = Literal["2", "2.1"]
 Shapes = dict[str, tuple[int, ...]]

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import torch
 
-from igr_core.bundle import BundleInfo, save_bundle
-from igr_core.config import PROMPT_NAMES, ImageEncoderConfig, ImagePromptConfig, ModelConfig, UNetConfig, VAEConfig
+from igr_core.model.bundle import BundleInfo, save_bundle
+from igr_core.model.config import (
+    PROMPT_NAMES,
+    ImageEncoderConfig,
+    ImagePromptConfig,
+    ModelConfig,
+    UNetConfig,
+    VAEConfig,
+)
 
 UNET = UNetConfig(block_out_channels=(32, 64), attention_levels=(True, True), attention_heads=2, cross_attention_dim=32)
 MODEL = ModelConfig(
@@ -54,8 +61,8 @@ def stub_parts(model: ModelConfig = MODEL) -> Parts:
 
 def save_runnable(path: Path) -> Path:
     """Write a whole bundle with random weights, VAE and image encoder inside."""
-    from igr_core.model import IGR
-    from igr_core.networks import build_image_encoder, build_vae
+    from igr_core.model.igr import IGR
+    from igr_core.model.networks import build_image_encoder, build_vae
 
     torch.manual_seed(0)
     model = IGR(MODEL)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
-from igr_core.labels import ATR, LabelNames
+from igr_core.segmentation.labels import ATR, LabelNames
 
 
 def build_parser(names: LabelNames = ATR, sees: Sequence[str] = ()) -> SegformerForSemanticSegmentation:

@@ -15,9 +15,9 @@ from PIL import Image, ImageOps
 from scipy.ndimage import uniform_filter
 from torch import Tensor
 
-from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
-from igr_core.geometry import make_view
+from igr_core.model.config import ViewConfig
+from igr_core.photo.view import make_view
 
 from .pairs import PairSource
 from .synthetic import corrupt_mask

@@ -13,8 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
+from igr_core.model.config import CATEGORIES
 
 D = TypeVar("D")
 

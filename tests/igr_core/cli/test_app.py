@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.igr_core.cli_kit import fails, files, invoke, restore, write_pair
-from tests.igr_core.tiny import INFO
+from tests.support.cli_kit import fails, files, invoke, restore, write_pair
+from tests.support.tiny import INFO
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_one_photo(tmp_path: Path, bundle: Path):
@@ -143,7 +143,7 @@ def test_inspect(stub: Path):
 
 
 def test_help_comes_without_loading_torch():
-    code = "import sys, igr_core.cli; sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
+    code = "import sys, igr_core.cli.app; sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
     result = subprocess.run(
         [sys.executable, "-m", "igr_core", "--help"], cwd=ROOT, capture_output=True, text=True, check=False

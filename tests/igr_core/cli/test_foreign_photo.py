@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw
 from torch import nn
 from typer.testing import CliRunner
 
-from igr_core.bundle import Bundle
-from igr_core.cli import app
-from igr_core.demo_bundle import DEMO_BUNDLE
-from igr_core.model import IGR
-from igr_core.networks import build_image_encoder, build_vae
+from igr_core.cli.app import app
+from igr_core.demo import DEMO_BUNDLE
+from igr_core.model.bundle import Bundle
+from igr_core.model.igr import IGR
+from igr_core.model.networks import build_image_encoder, build_vae
 
 MAX_BYTES = 40_000_000
 FLIGHT_SUIT = (

@@ -7,24 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.igr_core.cli_kit import files, restore, write_pair
+from tests.support.cli_kit import files, restore, write_pair
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 INTERRUPT = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
-import igr_core.batch
+import igr_core.restore.jobs
 from igr_core.cli import app
-save, count = igr_core.batch.save_image, 0
+save, count = igr_core.restore.jobs.save_image, 0
 def save_then_interrupt(*arguments):
     global count
     save(*arguments)
     count += 1
     if count == 2:
         os.kill(os.getpid(), signal.SIGINT)
-igr_core.batch.save_image = save_then_interrupt
+igr_core.restore.jobs.save_image = save_then_interrupt
 app(sys.argv[1:])
 """
 
@@ -51,16 +51,16 @@ def test_ctrl_c_between_photos_keeps_what_is_done(tmp_path: Path, bundle: Path):
 INTERRUPT_SAMPLING = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
-import igr_core.batch
+import igr_core.restore.jobs
 from igr_core.cli import app
-run_jobs = igr_core.batch.run_jobs
+run_jobs = igr_core.restore.jobs.run_jobs
 def run_and_interrupt(jobs, report, settings, restorer, on_step, on_photo):
     def step(done, total):
         on_step(done, total)
         if done == 2:
             os.kill(os.getpid(), signal.SIGINT)
     run_jobs(jobs, report, settings, restorer, step, on_photo)
-igr_core.batch.run_jobs = run_and_interrupt
+igr_core.restore.jobs.run_jobs = run_and_interrupt
 app(sys.argv[1:])
 """
 

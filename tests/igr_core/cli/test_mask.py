@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from igr_core import cli_mask
-from igr_core.candidates import CHOICES, choose
-from igr_core.images import load_mask, load_photo
-from igr_core.masks import overlay
-from igr_core.segmenter import Prompt, Segmenter, prompt_from_mask
-from tests.igr_core.cli_kit import fails, files, invoke, write_pair
-from tests.igr_core.tiny_sam2 import save_sam2
+from igr_core.cli import mask as mask_command
+from igr_core.photo.images import load_mask, load_photo
+from igr_core.photo.masks import overlay
+from igr_core.segmentation.candidates import CHOICES, choose
+from igr_core.segmentation.segmenter import Prompt, Segmenter, prompt_from_mask
+from tests.support.cli_kit import fails, files, invoke, write_pair
+from tests.support.tiny_sam2 import save_sam2
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_points_box_and_each_candidate(tmp_path: Path, folder: Path, pair: tuple
         assert f"Wrote {out} in" in result.stdout and share in result.stdout
         written.add(out.read_bytes())
     assert len(written) > 1 and files(out.parent) == ["mask.png"]
-    assert {one.value for one in cli_mask.Candidate} == set(CHOICES)
+    assert {one.value for one in mask_command.Candidate} == set(CHOICES)
     with Image.open(out) as picture:
         assert picture.mode == "L" and picture.size == (60, 90)
 
@@ -88,9 +88,9 @@ def test_the_demo_is_asked_where_no_segmenter_is_named(
 ) -> None:
     out = tmp_path / "mask.png"
     words = ("mask", pair[0], "--out", out, "--point", "30,40", "--device", "cpu")
-    monkeypatch.setattr(cli_mask, "DEMO_SEGMENTER", tmp_path / "none")
+    monkeypatch.setattr(mask_command, "DEMO_SEGMENTER", tmp_path / "none")
     fails(invoke(*words), 2, "none is not there: name a SAM 2 with --segmenter")
-    monkeypatch.setattr(cli_mask, "DEMO_SEGMENTER", folder)
+    monkeypatch.setattr(mask_command, "DEMO_SEGMENTER", folder)
     result = invoke(*words)
     assert result.exit_code == 0 and files(tmp_path) == ["mask.png", "masks", "photos"]
     assert "drawn persons only: for photos, --segmenter" in result.stderr

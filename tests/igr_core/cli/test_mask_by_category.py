@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from igr_core import cli_category
-from igr_core.images import load_mask, load_photo
-from igr_core.labels import AUTO, FASHN
-from igr_core.masks import overlay
-from igr_core.parsing import HumanParser
-from igr_core.refine import refine_mask
-from igr_core.segmenter import Segmenter
-from tests.igr_core.cli_kit import fails, files, invoke, write_pair
-from tests.igr_core.test_parsing import change
-from tests.igr_core.tiny_parser import save_parser
-from tests.igr_core.tiny_sam2 import save_sam2
+from igr_core.cli import mask_by_category
+from igr_core.photo.images import load_mask, load_photo
+from igr_core.photo.masks import overlay
+from igr_core.segmentation.human_parser import HumanParser
+from igr_core.segmentation.labels import AUTO, FASHN
+from igr_core.segmentation.refinement import refine_mask
+from igr_core.segmentation.segmenter import Segmenter
+from tests.igr_core.segmentation.test_human_parser import change
+from tests.support.cli_kit import fails, files, invoke, write_pair
+from tests.support.tiny_parser import save_parser
+from tests.support.tiny_sam2 import save_sam2
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +70,9 @@ def test_the_demo_is_asked_where_a_category_is_named_and_no_parser(
     tmp_path: Path, parser: Path, person: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "mask.png"
-    monkeypatch.setattr(cli_category, "DEMO_PARSER", tmp_path / "none")
+    monkeypatch.setattr(mask_by_category, "DEMO_PARSER", tmp_path / "none")
     fails(mask(person, out, "--category", "upper"), 2, "none is not there: name a human parser with --parser")
-    monkeypatch.setattr(cli_category, "DEMO_PARSER", parser)
+    monkeypatch.setattr(mask_by_category, "DEMO_PARSER", parser)
     result = mask(person, out, "--category", "upper")
     assert result.exit_code == 0 and out.is_file()
     assert "drawn persons only: for photos, --parser" in result.stderr

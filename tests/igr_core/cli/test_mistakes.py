@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from igr_core.bundle import METADATA_KEY, Bundle, save_bundle
-from igr_core.config import NoiseConfig
-from igr_core.networks import build_image_encoder
-from tests.igr_core.cli_kit import fails, files, invoke, restore, write_pair
-from tests.igr_core.tiny import INFO, stub_parts
+from igr_core.model.bundle import METADATA_KEY, Bundle, save_bundle
+from igr_core.model.config import NoiseConfig
+from igr_core.model.networks import build_image_encoder
+from tests.support.cli_kit import fails, files, invoke, restore, write_pair
+from tests.support.tiny import INFO, stub_parts
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, stub: Path):

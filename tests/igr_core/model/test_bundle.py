@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from igr_core.bundle import FORMAT_VERSION, METADATA_KEY, Bundle, describe, save_bundle
-from igr_core.config import UNetConfig
 from igr_core.errors import IGRError
-from tests.igr_core.tiny import INFO, MODEL, stub_parts
+from igr_core.model.bundle import FORMAT_VERSION, METADATA_KEY, Bundle, describe, save_bundle
+from igr_core.model.config import UNetConfig
+from tests.support.tiny import INFO, MODEL, stub_parts
 
 
 @pytest.fixture
@@ -326,9 +326,9 @@ def test_folder_that_is_not_there(tmp_path: Path):
 SAVE_TO_FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from igr_core.bundle import save_bundle
+from igr_core.model.bundle import save_bundle
 from igr_core.errors import IGRError
-from tests.igr_core.tiny import INFO, stub_parts
+from tests.support.tiny import INFO, stub_parts
 resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 try:
     save_bundle(Path(sys.argv[1]), INFO, stub_parts())
@@ -341,7 +341,7 @@ except IGRError as error:
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a system with file size limits")
 def test_disk_full_keeps_the_earlier_file(saved: Path):
     before = saved.read_bytes()
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     result = subprocess.run(
         [sys.executable, "-c", SAVE_TO_FULL_DISK, str(saved)], cwd=root, capture_output=True, text=True, check=False
     )
@@ -373,5 +373,5 @@ def test_describe_is_json_and_complete(saved: Path):
 
 
 def test_describe_shows_the_format_of_the_file_not_of_the_software(saved: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("igr_core.bundle.FORMAT_VERSION", FORMAT_VERSION + 1)
+    monkeypatch.setattr("igr_core.model.bundle.FORMAT_VERSION", FORMAT_VERSION + 1)
     assert describe(Bundle.open(saved))["format_version"] == FORMAT_VERSION

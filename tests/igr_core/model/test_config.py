@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from igr_core.config import ImagePromptConfig, ModelConfig, UNetConfig, VAEConfig, ViewConfig, from_json, to_json
 from igr_core.errors import IGRError
-from tests.igr_core.tiny import MODEL
+from igr_core.model.config import ImagePromptConfig, ModelConfig, UNetConfig, VAEConfig, ViewConfig, from_json, to_json
+from tests.support.tiny import MODEL
 
 
 @pytest.mark.parametrize("config", [ModelConfig(), MODEL, dataclasses.replace(MODEL, garmnet=None, image_prompt=None)])

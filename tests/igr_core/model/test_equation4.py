@@ -10,10 +10,10 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
-from igr_core.garmfus import attend, level_shape, sincos_position
-from igr_core.model import IGR
-from igr_core.networks import build_unet
-from tests.igr_core.tiny import MODEL
+from igr_core.model.garmfus import attend, level_shape, sincos_position
+from igr_core.model.igr import IGR
+from igr_core.model.networks import build_unet
+from tests.support.tiny import MODEL
 
 CATEGORIES = ["upper", "lower", "full"]
 LATENT_SHAPE = (8, 6)

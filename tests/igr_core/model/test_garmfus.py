@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from igr_core.garmfus import (
+from igr_core.model.garmfus import (
     RowPlan,
     attend,
     concatenated_self_attention,

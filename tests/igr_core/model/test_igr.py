@@ -8,11 +8,11 @@ import pytest
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 
-from igr_core.config import ModelConfig, UNetConfig
-from igr_core.diffusers_adapter import install_fusion, self_attention_order, unused_parameters
-from igr_core.model import IGR
-from igr_core.networks import build_unet
-from tests.igr_core.tiny import MODEL
+from igr_core.model.config import ModelConfig, UNetConfig
+from igr_core.model.diffusers_adapter import install_fusion, self_attention_order, unused_parameters
+from igr_core.model.igr import IGR
+from igr_core.model.networks import build_unet
+from tests.support.tiny import MODEL
 
 CATEGORIES = ["upper", "lower", "full"]
 

@@ -9,11 +9,11 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from igr_core.config import ImagePromptConfig, UNetConfig
-from igr_core.image_prompt import ImagePrompt, LinearProjection, Resampler
-from igr_core.model import IGR
-from igr_core.networks import build_unet
-from tests.igr_core.tiny import MODEL
+from igr_core.model.config import ImagePromptConfig, UNetConfig
+from igr_core.model.igr import IGR
+from igr_core.model.image_prompt import ImagePrompt, LinearProjection, Resampler
+from igr_core.model.networks import build_unet
+from tests.support.tiny import MODEL
 
 WIDTHS = {
     1: 320, 3: 320, 5: 640, 7: 640, 9: 1280, 11: 1280,

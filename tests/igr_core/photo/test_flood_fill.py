@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from igr_core.flood import COARSE_SIDE, border, flood, pool_any, spread
+from igr_core.photo.flood_fill import COARSE_SIDE, border, flood, pool_any, spread
 
 
 def noise(height: int, width: int, share: float, seed: int = 0) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from igr_core.errors import IGRError
-from igr_core.images import MAX_PIXELS, load_mask, load_photo, save_image
+from igr_core.photo.images import MAX_PIXELS, load_mask, load_photo, save_image
 
 WIDTH, HEIGHT = 24, 32
 

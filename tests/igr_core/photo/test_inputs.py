@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
-from igr_core.geometry import make_view
-from igr_core.inputs import check_category, check_size, parse_size
+from igr_core.model.config import ViewConfig
+from igr_core.photo.inputs import check_category, check_size, parse_size
+from igr_core.photo.view import make_view
 
 SIZE, WHOLE = (96, 128), ViewConfig("whole")
 

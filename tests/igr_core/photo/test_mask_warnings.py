@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from igr_core.config import CATEGORIES, ViewConfig
-from igr_core.geometry import make_view
-from igr_core.images import load_mask
-from igr_core.mask_report import mask_warnings, measure_mask
+from igr_core.model.config import CATEGORIES, ViewConfig
+from igr_core.photo.images import load_mask
+from igr_core.photo.mask_warnings import mask_warnings, measure_mask
+from igr_core.photo.view import make_view
 from training.data.synthetic import make_pair
 
-EXAMPLES = Path(__file__).parents[2] / "nodes" / "examples"
+EXAMPLES = Path(__file__).parents[3] / "nodes" / "examples"
 GARMENT = (100, 100, 200, 250)
 
 

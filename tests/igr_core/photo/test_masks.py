@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from igr_core.errors import IGRError
-from igr_core.masks import feather_mask, grow_mask, holes, largest_piece, mask_pieces, mend_mask
+from igr_core.photo.masks import feather_mask, grow_mask, holes, largest_piece, mask_pieces, mend_mask
 
 
 def square(size: int = 40, start: int = 10, stop: int = 30) -> torch.Tensor:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
-from igr_core.geometry import GarmentView, make_view
-from igr_core.overlay import CONTOUR, CROP, DARK, HATCH, OUTSIDE_MASK, OUTSIDE_VIEW, SIDE, VIEW, draw_view
+from igr_core.model.config import ViewConfig
+from igr_core.photo.overlay import CONTOUR, CROP, DARK, HATCH, OUTSIDE_MASK, OUTSIDE_VIEW, SIDE, VIEW, draw_view
+from igr_core.photo.view import GarmentView, make_view
 
 WHOLE, FOCUSED = ViewConfig("whole"), ViewConfig("focused", 0.25)
 GARMENT = (300, 400, 500, 700)

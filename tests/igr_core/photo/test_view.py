@@ -5,8 +5,8 @@ import time
 import pytest
 import torch
 
-from igr_core.config import ViewConfig
-from igr_core.geometry import Placement, latent_mask, make_view, mask_box, place, unfit
+from igr_core.model.config import ViewConfig
+from igr_core.photo.view import Placement, latent_mask, make_view, mask_box, place, unfit
 
 WHOLE, FOCUSED = ViewConfig("whole"), ViewConfig("focused", 0.25)
 SIZE = (96, 128)

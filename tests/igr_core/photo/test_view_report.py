@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 import torch
 
-from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
-from igr_core.geometry import GarmentView, make_view
-from igr_core.view_report import report_view
+from igr_core.model.config import ViewConfig
+from igr_core.photo.view import GarmentView, make_view
+from igr_core.photo.view_report import report_view
 
 WHOLE, FOCUSED = ViewConfig("whole"), ViewConfig("focused", 0.25)
 

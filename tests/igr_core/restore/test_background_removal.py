@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from igr_core.finish import garment_alpha, to_rgba
+from igr_core.restore.background_removal import garment_alpha, to_rgba
 
 
 def garment(colour: float, height: int = 96, width: int = 80) -> torch.Tensor:

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from igr_core.batch import BundleProblem, Job, Report, Settings, run_jobs
-from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
+from igr_core.model.config import ViewConfig
+from igr_core.restore.jobs import BundleProblem, Job, Report, Settings, run_jobs
 
 MEMORY = "There was not enough memory: choose a smaller --size."
 SETTINGS = Settings((48, 64), ViewConfig())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from igr_core.folders import (
+from igr_core.restore.pairing import (
     Pair,
     folder_below,
     folders_below,

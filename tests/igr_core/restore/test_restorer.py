@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from igr_core.bundle import Bundle, save_bundle
 from igr_core.errors import IGRError
-from igr_core.geometry import GarmentView, make_view
-from igr_core.noise import alphas_cumprod, ddim_step, ddim_timesteps, draw_noise
-from igr_core.restore import GarmentRestorer, decode_latent, encode_picture
-from igr_core.sampling import sample_ddim
-from tests.igr_core.tiny import MODEL, save_runnable
+from igr_core.model.bundle import Bundle, save_bundle
+from igr_core.photo.view import GarmentView, make_view
+from igr_core.restore.restorer import GarmentRestorer, decode_latent, encode_picture
+from igr_core.restore.sampling import sample_ddim
+from igr_core.restore.schedule import alphas_cumprod, ddim_step, ddim_timesteps, draw_noise
+from tests.support.tiny import MODEL, save_runnable
 
 CATEGORIES = ["upper", "lower", "full"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from igr_core.boxes import boxes_of_photos
 from igr_core.errors import IGRError
-from igr_core.geometry import Box
-from igr_core.segmenter import Prompt
+from igr_core.photo.view import Box
+from igr_core.segmentation.boxes import boxes_of_photos
+from igr_core.segmentation.segmenter import Prompt
 
 SIZE = (60, 80)
 

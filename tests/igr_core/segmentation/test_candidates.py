@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from igr_core.candidates import CHOICES, Choice, choose
 from igr_core.errors import IGRError
+from igr_core.segmentation.candidates import CHOICES, Choice, choose
 
 SCORES = torch.tensor([0.3, 0.9, 0.5, 0.95])
 

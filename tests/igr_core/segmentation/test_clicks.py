@@ -7,9 +7,9 @@ import json
 import pytest
 import torch
 
-from igr_core.clicks import MAX_POINTS, Clicks, describe, parse_clicks
 from igr_core.errors import IGRError
-from igr_core.segmenter import prompt_from_mask
+from igr_core.segmentation.clicks import MAX_POINTS, Clicks, describe, parse_clicks
+from igr_core.segmentation.segmenter import prompt_from_mask
 
 SIZE = (60, 80)
 BAD = {

@@ -8,9 +8,9 @@ import torch
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from igr_core.errors import IGRError
-from igr_core.labels import ATR, FASHN, KNOWN, LabelNames, garment_mask
-from igr_core.parsing import HumanParser, ParserInput
-from tests.igr_core.tiny_parser import build_parser
+from igr_core.segmentation.human_parser import HumanParser, ParserInput
+from igr_core.segmentation.labels import ATR, FASHN, KNOWN, LabelNames, garment_mask
+from tests.support.tiny_parser import build_parser
 
 
 def saved(folder: Path, names: LabelNames = ATR, **preprocessor: object) -> Path:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
-from igr_core.labels import ATR, CIHP, FASHN, GARMENTS, KNOWN, LIP, LabelNames, garment_mask, known_labels
+from igr_core.model.config import CATEGORIES
+from igr_core.segmentation.labels import ATR, CIHP, FASHN, GARMENTS, KNOWN, LIP, LabelNames, garment_mask, known_labels
 from training.data.parsing import SYNTHETIC
 from training.data.synthetic import make_pair
 

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from igr_core.errors import IGRError
-from igr_core.images import load_mask, load_photo, save_image
-from igr_core.masks import overlay
-from igr_core.refine import EDGE, POINTS, ROUNDS, Ask, refine_mask
-from igr_core.segmenter import Prompt, Segmenter, deepest_point, spread_points
-from tests.igr_core.tiny_sam2 import build_sam2
+from igr_core.photo.images import load_mask, load_photo, save_image
+from igr_core.photo.masks import overlay
+from igr_core.segmentation.refinement import EDGE, POINTS, ROUNDS, Ask, refine_mask
+from igr_core.segmentation.segmenter import Prompt, Segmenter, deepest_point, spread_points
 from tests.support.server import ROOT, UPDATE
+from tests.support.tiny_sam2 import build_sam2
 
 HEIGHT, WIDTH = 400, 300
 WIDTH_OF_AN_EDGE = 2 * round(EDGE * HEIGHT)

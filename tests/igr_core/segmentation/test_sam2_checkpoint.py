@@ -15,9 +15,9 @@ from torch import Tensor
 from transformers import SamConfig, SamModel
 
 from igr_core.errors import IGRError
-from igr_core.sam2_checkpoint import BUILDS, load_checkpoint, read_checkpoint
-from igr_core.segmenter import Prompt, Segmenter
-from tests.igr_core.published_sam2 import (
+from igr_core.segmentation.sam2_checkpoint import BUILDS, load_checkpoint, read_checkpoint
+from igr_core.segmentation.segmenter import Prompt, Segmenter
+from tests.support.published_sam2 import (
     DIGESTS,
     DOLL,
     TRUNKS,

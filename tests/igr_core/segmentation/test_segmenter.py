@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from igr_core.errors import IGRError
-from igr_core.segmenter import BOX_MARGIN, Prompt, Segmenter, deepest_point, prompt_from_mask
-from tests.igr_core.tiny_sam2 import DECODER, PROMPTS, SIDE, VISION, build_sam2, save_sam2
+from igr_core.segmentation.segmenter import BOX_MARGIN, Prompt, Segmenter, deepest_point, prompt_from_mask
+from tests.support.tiny_sam2 import DECODER, PROMPTS, SIDE, VISION, build_sam2, save_sam2
 
 WIDE = (200, 90)
 

@@ -1,0 +1,1 @@
+"""Where the garment is: SAM 2 by marks, human parsers by category."""
