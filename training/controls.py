@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from igr_core.errors import IGRError
 from igr_core.photo.inputs import MASK_THRESHOLD
-from igr_core.photo.view import mask_box
+from igr_core.photo.masks import mask_box
 
 from .data.drawn import DrawnPairs
 from .data.latents import PreparedPairs

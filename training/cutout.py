@@ -20,7 +20,8 @@ from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.inputs import validate_inputs
 from igr_core.restore.jobs import Report, is_out_of_memory
 from igr_core.restore.pairing import list_pictures, pair_by_name
-from igr_core.segmentation.segmenter import PromptKind, Segmenter, prompt_from_mask
+from igr_core.segmentation.sam2_prompt import PromptKind, prompt_from_mask
+from igr_core.segmentation.segmenter import Segmenter
 
 from .command import choose_device, one_sentence
 from .cutout_settings import named, of_tasks

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import IGRError
 from ..photo.view import Box
-from .segmenter import Point, Prompt, prompt_from_mask
+from .sam2_prompt import Point, Prompt, prompt_from_mask
 
 MAX_POINTS = 50
 """Points of both kinds that one photo takes: SAM 2 was trained with a handful."""

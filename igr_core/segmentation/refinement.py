@@ -12,7 +12,7 @@ from ..errors import IGRError
 from ..photo.flood_fill import border, flood, pool_any
 from ..photo.inputs import MASK_THRESHOLD
 from ..photo.masks import grow_mask
-from .segmenter import Prompt, deepest_reach, prompt_from_mask, spread_points
+from .sam2_prompt import Prompt, deepest_reach, prompt_from_mask, spread_points
 
 Ask = Callable[[Prompt], tuple[Tensor, Tensor]]
 """Segmenter.masks of one photo: a prompt -> candidates (M, 1, H, W) of 0 and 1, and scores (M,)."""

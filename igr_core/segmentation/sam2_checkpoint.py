@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import IGRError
 from ..foreign import explain_unreadable, kind_of
+from .sam2_library import sam2_library
 
 if TYPE_CHECKING:
     from transformers import Sam2Config, Sam2Model
@@ -307,19 +308,9 @@ def _count(names: Sequence[str]) -> str:
 
 def _model_on_meta(checkpoint: Checkpoint) -> Sam2Model:
     """Sam2Model of the file's size without weights; IGRError where transformers has none."""
-    import transformers
-
-    from .segmenter import OLDEST_TRANSFORMERS
-
-    try:
-        from transformers import Sam2Model
-    except ImportError as error:
-        raise IGRError(
-            f"transformers {transformers.__version__} has no SAM 2: it takes {OLDEST_TRANSFORMERS} or newer "
-            "(pip install --upgrade transformers)."
-        ) from error
+    model_class = sam2_library().model
     with torch.device("meta"):
-        return Sam2Model(_config(checkpoint.build, checkpoint.background))
+        return model_class(_config(checkpoint.build, checkpoint.background))
 
 
 def _config(build: Build, background: tuple[int, int]) -> Sam2Config:

@@ -5,69 +5,27 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import IGRError
-from ..photo.inputs import MASK_THRESHOLD
-from ..photo.view import Box, mask_box
+from .sam2_checkpoint import load_checkpoint
+from .sam2_library import sam2_library
+from .sam2_prompt import Prompt
 
 if TYPE_CHECKING:
     from transformers import Sam2Model
 
-Point = tuple[float, float]
-"""x and y in pixels of the photo; (0, 0) is the middle of the first pixel."""
-PromptKind = Literal["box", "points", "both"]
-"""What prompt_from_mask asks with."""
-
-OLDEST_TRANSFORMERS = "4.56"
-BOX_MARGIN = 0.02
-"""A mask's box is widened by this share of its own width and height on each side: masks are often drawn too tight."""
 MASK_LOGIT = 10.0
 """What SAM 2 is told of a rough mask: this inside, its negative outside, as its own training does."""
 
 _MODEL_TYPES = ("sam2", "sam2_video")
 """Published folders are of the video model, of which Sam2Model takes the part for pictures."""
-_POINTS_SIDE = 512
-"""Points of larger masks are looked for on about this many cells along the longer side."""
 _TWINS = ("shared_image_embedding.positional_embedding", "prompt_encoder.shared_embedding.positional_embedding")
 """One matrix under two names: some writers leave one of them out."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What is asked for, in pixels of the photo; all of it together means one part."""
-
-    positive: tuple[Point, ...] = ()
-    """Points on what is wanted."""
-    negative: tuple[Point, ...] = ()
-    """Points on what is not."""
-    box: Box | None = None
-    """Box (left, top, right, bottom) around it, of the outermost pixels' middles."""
-    mask: Tensor | None = None
-    """Rough mask (1, 1, H, W) in 0..1, as large as the photo."""
-
-    def check(self, size: tuple[int, int]) -> None:
-        """Raise IGRError when it asks for nothing or for something outside a photo of size (width, height)."""
-        width, height = size
-        if not self.positive and self.box is None and self.mask is None:
-            raise IGRError("The prompt says nothing of what is wanted: give a positive point, a box or a mask.")
-        for x, y in (*self.positive, *self.negative):
-            if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
-                raise IGRError(f"The point ({x:g}, {y:g}) is outside the photo of {width}×{height}: set it inside.")
-        if self.box is not None:
-            left, top, right, bottom = self.box
-            if not (0 <= left < right <= width - 1 and 0 <= top < bottom <= height - 1):
-                corners = ", ".join(f"{side:g}" for side in self.box)
-                raise IGRError(f"The box ({corners}) is empty or outside the photo of {width}×{height}: draw it again.")
-        if self.mask is not None and tuple(self.mask.shape) != (1, 1, height, width):
-            raise IGRError(
-                f"The rough mask has shape {tuple(self.mask.shape)}: it must be as large as the photo, "
-                f"(1, 1, {height}, {width})."
-            )
 
 
 @dataclass(frozen=True)
@@ -85,7 +43,7 @@ class Segmenter:
 
     def __init__(self, model: Sam2Model) -> None:
         """Take a model as it is, in evaluation mode, on its device; raises IGRError where transformers is too old."""
-        library = _library()
+        library = sam2_library()
         side = model.prompt_encoder.input_image_size
         self.model = model.eval().requires_grad_(False)
         """The network."""
@@ -100,7 +58,7 @@ class Segmenter:
         """
         folder = Path(folder)
         _check_folder(folder)
-        load = _library().model.from_pretrained
+        load = sam2_library().model.from_pretrained
         try:
             model, told = load(folder, local_files_only=True, use_safetensors=True, output_loading_info=True)
         except Exception as error:  # of safetensors, of transformers' config classes, of torch: no common type
@@ -112,8 +70,6 @@ class Segmenter:
     @classmethod
     def from_file(cls, path: str | Path, device: str | torch.device = "cpu") -> Segmenter:
         """Load one .safetensors file, Meta's or transformers', in float32; raises IGRError as load_checkpoint does."""
-        from .sam2_checkpoint import load_checkpoint
-
         model = load_checkpoint(path)
         torch.nn.Module.to(model, device)  # in place; the library's own has no signature that checkers read
         return cls(model)
@@ -165,108 +121,6 @@ class Segmenter:
             rough = F.interpolate(prompt.mask.float(), side, mode="bilinear", align_corners=False, antialias=True)
             tensors["input_masks"] = ((2 * rough - 1) * MASK_LOGIT).to(self.device)
         return tensors
-
-
-def prompt_from_mask(mask: Tensor, use: PromptKind = "box") -> Prompt:
-    """Ask for what a mask (1, 1, H, W) in 0..1 shows: by its box and a margin, by its deepest point, or by both.
-
-    Raises IGRError for an empty mask.
-    """
-    if not bool((mask >= MASK_THRESHOLD).any()):
-        raise IGRError("The mask is empty: paint the garment white on black.")
-    point = (deepest_point(mask),) if use in ("points", "both") else ()
-    return Prompt(positive=point, box=_box_with_margin(mask) if use in ("box", "both") else None)
-
-
-def deepest_point(mask: Tensor) -> Point:
-    """The pixel (x, y) around which the largest square fits into a mask (1, 1, H, W) that is not empty.
-
-    Of several such pixels it is the one nearest to their mean.
-    """
-    return _deepest(mask)[0]
-
-
-def deepest_reach(mask: Tensor) -> int:
-    """Pixels from that square's middle to its sides."""
-    return _deepest(mask)[1]
-
-
-def spread_points(mask: Tensor, most: int) -> tuple[Point, ...]:
-    """Up to `most` deepest points of a mask (1, 1, H, W) that is not empty, each in what earlier squares left free.
-
-    Points of less than half the first one's reach are left out. Large masks are searched on a coarse grid.
-    """
-    step = max(1, max(mask.shape[-2:]) // _POINTS_SIDE)
-    rest = mask[..., ::step, ::step].clone()
-    if not bool((rest >= MASK_THRESHOLD).any()):
-        step, rest = 1, mask.clone()
-    points: list[Point] = []
-    least = 0.0
-    while len(points) < most and bool((rest >= MASK_THRESHOLD).any()):
-        (x, y), reach = _deepest(rest)
-        if reach < least:
-            break
-        points.append((x * step, y * step))
-        least = least or reach / 2
-        column, row = int(x), int(y)
-        rest[..., max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1] = 0
-    return tuple(points)
-
-
-def _deepest(mask: Tensor) -> tuple[Point, int]:
-    """Middle and reach of the largest square that fits into a mask (1, 1, H, W)."""
-    inside = (mask[0, 0] >= MASK_THRESHOLD).long()  # float32 cannot count the pixels of a large photo
-    sums = F.pad(inside.cumsum(0).cumsum(1), (1, 0, 1, 0))  # (H + 1, W + 1), sum of all above and to the left
-    low, high = 0, (min(inside.shape) - 1) // 2  # a square of reach 0, a pixel, fits; find the largest reach that does
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if bool(_fits(sums, middle).any()) else (low, middle - 1)
-    found = _fits(sums, low).nonzero()  # (N, 2) rows and columns
-    row, column = found[(found - found.float().mean(0)).square().sum(1).argmin()].tolist()
-    return (float(column + low), float(row + low)), low
-
-
-def _fits(sums: Tensor, reach: int) -> Tensor:
-    """Where a square of `reach` pixels on every side is inside throughout, by its middle less `reach`."""
-    side = 2 * reach + 1
-    count = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    return count == side * side
-
-
-def _box_with_margin(mask: Tensor) -> Box:
-    left, top, right, bottom = mask_box(mask)
-    across, down = BOX_MARGIN * (right - left), BOX_MARGIN * (bottom - top)
-    height, width = mask.shape[-2:]
-    return (
-        max(left - across, 0.0),
-        max(top - down, 0.0),
-        min(right - 1 + across, width - 1.0),
-        min(bottom - 1 + down, height - 1.0),
-    )
-
-
-class _Library(NamedTuple):
-    model: Any
-    prompts: Any
-    images: Any
-
-
-def _library() -> _Library:
-    """Model, prompt processor and image processor of transformers; IGRError where it has none."""
-    import transformers
-
-    try:
-        from transformers import Sam2Model, Sam2Processor
-
-        # Before 5 the one that takes tensors is called Fast, and there is no other.
-        name = "Sam2ImageProcessor" if hasattr(transformers, "Sam2ImageProcessor") else "Sam2ImageProcessorFast"
-        images = getattr(transformers, name)
-    except (ImportError, AttributeError) as error:
-        raise IGRError(
-            f"transformers {transformers.__version__} has no SAM 2 here: it takes {OLDEST_TRANSFORMERS} or newer, "
-            f"and torchvision (pip install --upgrade transformers torchvision)."
-        ) from error
-    return _Library(Sam2Model, Sam2Processor, images)
 
 
 def _check_folder(folder: Path) -> None:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from ...igr_core.segmentation.human_parser import HumanParser
 from ...igr_core.segmentation.labels import LabelNames
-from ...igr_core.segmentation.segmenter import Embedding, Prompt, Segmenter
+from ...igr_core.segmentation.sam2_prompt import Prompt
+from ...igr_core.segmentation.segmenter import Embedding, Segmenter
 from .turns import after_click
 
 _BYTES_PER_PIXEL = 1000

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...igr_core.errors import IGRError
 from ...igr_core.segmentation.boxes import boxes_of_photos
 from ...igr_core.segmentation.clicks import Clicks
-from ...igr_core.segmentation.segmenter import Prompt
+from ...igr_core.segmentation.sam2_prompt import Prompt
 
 
 def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box: Any) -> list[Prompt]:

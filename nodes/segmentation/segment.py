@@ -12,7 +12,7 @@ from torch import Tensor
 from ...igr_core.errors import IGRError
 from ...igr_core.segmentation.candidates import CHOICES, Choice, choose
 from ...igr_core.segmentation.clicks import describe, parse_clicks
-from ...igr_core.segmentation.segmenter import Prompt
+from ...igr_core.segmentation.sam2_prompt import Prompt
 from ..host.folders import DEMO, SEGMENTERS
 from ..host.segmentation import LoadedSegmenter
 from ..host.turns import turn

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 
 from igr_core.errors import IGRError
 from igr_core.photo.images import load_mask, load_photo, save_image
-from igr_core.segmentation.segmenter import Segmenter, prompt_from_mask
+from igr_core.segmentation.sam2_prompt import prompt_from_mask
+from igr_core.segmentation.segmenter import Segmenter
 from tests.support.tiny_sam2 import save_sam2
 from training.cutout import Task, app, cut_out, work_through
 from training.cutout_settings import NAME

@@ -14,7 +14,8 @@ from igr_core.cli import mask as mask_command
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.masks import overlay
 from igr_core.segmentation.candidates import CHOICES, choose
-from igr_core.segmentation.segmenter import Prompt, Segmenter, prompt_from_mask
+from igr_core.segmentation.sam2_prompt import Prompt, prompt_from_mask
+from igr_core.segmentation.segmenter import Segmenter
 from tests.support.cli_kit import fails, files, invoke, write_pair
 from tests.support.tiny_sam2 import save_sam2
 

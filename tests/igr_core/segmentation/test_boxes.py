@@ -9,7 +9,7 @@ import pytest
 from igr_core.errors import IGRError
 from igr_core.photo.view import Box
 from igr_core.segmentation.boxes import boxes_of_photos
-from igr_core.segmentation.segmenter import Prompt
+from igr_core.segmentation.sam2_prompt import Prompt
 
 SIZE = (60, 80)
 

@@ -9,7 +9,7 @@ import torch
 
 from igr_core.errors import IGRError
 from igr_core.segmentation.clicks import MAX_POINTS, Clicks, describe, parse_clicks
-from igr_core.segmentation.segmenter import prompt_from_mask
+from igr_core.segmentation.sam2_prompt import prompt_from_mask
 
 SIZE = (60, 80)
 BAD = {

@@ -10,7 +10,8 @@ from igr_core.errors import IGRError
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.masks import overlay
 from igr_core.segmentation.refinement import EDGE, POINTS, ROUNDS, Ask, refine_mask
-from igr_core.segmentation.segmenter import Prompt, Segmenter, deepest_point, spread_points
+from igr_core.segmentation.sam2_prompt import Prompt, deepest_point, spread_points
+from igr_core.segmentation.segmenter import Segmenter
 from tests.support.server import ROOT, UPDATE
 from tests.support.tiny_sam2 import build_sam2
 
