@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.console import Console
 
 from ..demo import DEMO_SEGMENTER
-from ..errors import IGRError
+from ..errors import IGRError, UsageMistake
 from .mask_by_category import Wanted, category_finder, check_no_marks
 from .shared import Device, Find, choose_device, load_segmenter, memory_told, one_sentence, tell_of_demo
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..segmentation.candidates import Choice
-    from ..segmentation.segmenter import Prompt
+    from ..segmentation.sam2_prompt import Prompt
 
 # torch and transformers are imported inside the functions, so that --help comes at once.
 
@@ -137,7 +138,6 @@ def _parse_marks(
     point: Sequence[str], leave_out: Sequence[str], box: str | None, rough: Path | None
 ) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]], tuple[float, ...] | None]:
     """Points on the garment, points beside it and the box as numbers; raises UsageMistake."""
-    from ..restore.jobs import UsageMistake
     from ..segmentation.clicks import MAX_POINTS
 
     if not point and box is None and rough is None:
@@ -151,8 +151,6 @@ def _parse_marks(
 
 
 def _numbers(option: str, text: str, form: str, example: str) -> tuple[float, ...]:
-    from ..restore.jobs import UsageMistake
-
     try:
         numbers = tuple(float(word) for word in text.split(","))
     except ValueError:
@@ -163,8 +161,6 @@ def _numbers(option: str, text: str, form: str, example: str) -> tuple[float, ..
 
 
 def _segmenter_path(given: Path | None) -> Path:
-    from ..restore.jobs import UsageMistake
-
     if given is not None:
         return given
     if not DEMO_SEGMENTER.is_dir():
@@ -179,7 +175,6 @@ def _segmenter_path(given: Path | None) -> Path:
 def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | None) -> None:
     """Raise UsageMistake where an input is not there, or an output cannot be written or would overwrite another."""
     from ..photo.images import check_picture_name
-    from ..restore.jobs import UsageMistake
 
     inputs = [("photo", person), *([("rough mask", rough)] if rough is not None else [])]
     for label, path in inputs:
@@ -216,7 +211,6 @@ def _prompt(
     """What is asked of the photo; raises IGRError for a rough mask that does not fit, UsageMistake for other marks."""
     from ..photo.images import load_mask
     from ..photo.inputs import validate_inputs
-    from ..restore.jobs import UsageMistake
     from ..segmentation.clicks import Clicks
 
     mask = None if rough is None else load_mask(rough)
@@ -234,8 +228,6 @@ def _prompt(
 
 def _segment(weights: Path, device: str, photo: Tensor, prompt: Prompt, choice: Choice) -> tuple[Tensor, str]:
     """The mask (1, 1, H, W) on the CPU, and what there is to say of it; raises IGRError."""
-    from rich.console import Console
-
     from ..segmentation.candidates import choose
 
     asking = Console(stderr=True).status(f"asking {weights.name}")

@@ -7,7 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
 from ..demo import DEMO_PARSER
+from ..errors import UsageMistake
 from .shared import Find, load_segmenter, memory_told, tell_of_demo
 
 if TYPE_CHECKING:
@@ -27,8 +30,6 @@ def check_no_marks(
     point: list[str] | None, leave_out: list[str] | None, box: str | None, rough: Path | None, chosen: bool
 ) -> None:
     """Raise UsageMistake for marks beside a category; `chosen`: whether a candidate is."""
-    from ..restore.jobs import UsageMistake
-
     given = {"--point": point, "--not": leave_out, "--box": box, "--rough": rough, "--candidate": chosen}
     if names := [name for name, value in given.items() if value]:
         raise UsageMistake(
@@ -38,8 +39,6 @@ def check_no_marks(
 
 def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None) -> Find:
     """What finds a mask by category; raises UsageMistake where no parser is named and the demo's is not there."""
-    from ..restore.jobs import UsageMistake
-
     if parser is None and not DEMO_PARSER.is_dir():
         raise UsageMistake(
             f"{DEMO_PARSER} is not there: name a human parser with --parser, a folder in transformers' layout."
@@ -52,8 +51,6 @@ def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None)
 
 def _mask(folder: Path, wanted: Wanted, segmenter: Path | None, device: str, photo: Tensor) -> tuple[Tensor, str]:
     """The mask (1, 1, H, W) on the CPU of a photo (1, 3, H, W), and what there is to say of it; raises IGRError."""
-    from rich.console import Console
-
     from ..segmentation.human_parser import HumanParser
     from ..segmentation.refinement import describe, refine_mask
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ..errors import IGRError
+from ..errors import IGRError, UsageMistake
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,8 +36,6 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except IGRError as error:
-        from ..restore.jobs import UsageMistake
-
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, UsageMistake) else 1) from None
 
@@ -45,8 +43,6 @@ def one_sentence() -> Iterator[None]:
 def choose_device(device: Device) -> str:
     """The name that torch has for it; raises UsageMistake for CUDA where there is none."""
     import torch
-
-    from ..restore.jobs import UsageMistake
 
     available = torch.cuda.is_available()
     if device is Device.cuda and not available:

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from ..errors import IGRError
+from ..errors import IGRError, UsageMistake
 from ..model.config import ViewConfig
 from ..photo.images import check_picture_name, load_mask, load_photo, save_image
 from ..photo.view import GarmentView, make_view
@@ -22,10 +22,6 @@ StepProgress = Callable[[int, int], None]
 """Called with the steps done and the steps in all."""
 
 logger = logging.getLogger(__name__)
-
-
-class UsageMistake(IGRError):
-    """The command itself is wrong, so that nothing was started."""
 
 
 class BundleProblem(IGRError):

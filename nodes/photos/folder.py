@@ -11,8 +11,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
+from ...igr_core.folders import folders_below
 from ...igr_core.model.config import CATEGORIES
-from ...igr_core.restore.pairing import folders_below
 from ..host.folders import input_root, output_root
 from ..host.ui import preview, progress
 from ..images import overlay, to_image

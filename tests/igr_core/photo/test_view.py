@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from igr_core.model.config import ViewConfig
-from igr_core.photo.view import Placement, latent_mask, make_view, mask_box, place, unfit
+from igr_core.photo.masks import mask_box
+from igr_core.photo.view import Placement, latent_mask, make_view, place, unfit
 
 WHOLE, FOCUSED = ViewConfig("whole"), ViewConfig("focused", 0.25)
 SIZE = (96, 128)

@@ -1,0 +1,59 @@
+"""Folders below another one are listed, and no name leads out of the folder it belongs to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from igr_core.errors import IGRError
+from igr_core.folders import folder_below, folders_below, lies_below
+
+
+def touch(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+def test_folders_are_listed_with_forward_slashes(tmp_path: Path) -> None:
+    for name in ("b", "a/inner/most", ".hidden/x", "a/.hidden"):
+        touch(tmp_path / "root" / name, "a.png")
+    (tmp_path / "root" / "link").symlink_to(tmp_path)
+    listed = folders_below(tmp_path / "root")
+    assert listed == ["a", "a/inner", "a/inner/most", "b"]
+    assert folders_below(tmp_path / "nothing") == []
+    for name in listed:
+        assert folder_below(tmp_path / "root", name, "photos") == tmp_path / "root" / name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("..", "../other", "a/../../other", "a/..", "", ".", "/etc", "//server/share", "out", "out/other", "ring"),
+        *("C:\\Windows", "C:x", "\\\\server\\share", "..\\other", "\0"),
+    ],
+)
+def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
+    root = touch(tmp_path / "root" / "a", "a.png").parent
+    touch(tmp_path / "other", "secret.png")
+    (root / "out").symlink_to(tmp_path)
+    (root / "ring").symlink_to(root / "ring")
+    with pytest.raises(IGRError, match="^photos .* is no folder inside .*choose one from the list"):
+        folder_below(root, name, "photos")
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    root = touch(tmp_path / "root", "a.png")
+    for name in ("b", "a.png", "a.png/b"):
+        with pytest.raises(IGRError, match=f'^masks "{name}" is not in .*put the folder there'):
+            folder_below(root, name, "masks")
+
+
+def test_a_root_that_is_a_link_itself_is_no_way_out(tmp_path: Path) -> None:
+    touch(tmp_path / "disk" / "photos", "a.png")
+    (tmp_path / "input").symlink_to(tmp_path / "disk")
+    assert folder_below(tmp_path / "input", "photos", "photos") == tmp_path / "input" / "photos"
+    assert lies_below(tmp_path / "input" / "photos" / "a.png", tmp_path / "input")
+    assert not lies_below(tmp_path / "input", tmp_path / "input")
