@@ -14,13 +14,30 @@ HOST = {"aiohttp", "comfy", "comfy_api", "comfy_execution", "comfy_extras", "fol
 CLI = {"click", "rich", "typer"}
 IGR_CORE_NEEDS = {"PIL", "einops", "igr_core", "numpy", "safetensors", "torch"}
 HEADLESS = {
-    "accelerate": {"model", "restore"},
-    "diffusers": {"diffusers_adapter", "model", "networks", "restore", "sampling"},
-    "transformers": {"networks", "parsing", "restore", "sam2_checkpoint", "segmenter"},
+    "accelerate": {"model/igr.py", "restore/restorer.py"},
+    "diffusers": {"model/diffusers_adapter.py", "model/igr.py", "model/networks.py", "restore/restorer.py"},
+    "transformers": {
+        "model/networks.py",
+        "restore/restorer.py",
+        "segmentation/human_parser.py",
+        "segmentation/sam2_checkpoint.py",
+        "segmentation/sam2_library.py",
+        "segmentation/segmenter.py",
+    },
 }
-"""The igr_core modules of a headless run, which alone import these."""
-WHEN_CALLED = {"parsing", "segmenter"}
-"""Those that import them only when they are called; of these the nodes may make use, as the host has transformers."""
+"""The files of igr_core, a headless run's, which alone import these."""
+WHEN_CALLED = ROOT / "igr_core" / "segmentation"
+"""The folder that imports them only when it is called; the nodes use it, as the host has transformers."""
+BELOW = {
+    "model": set(),
+    "photo": {"model"},
+    "segmentation": {"model", "photo"},
+    "restore": {"model", "photo"},
+    "cli": {"model", "photo", "segmentation", "restore"},
+}
+"""The folders of igr_core that each of them imports from; all take what lies at its root, which takes none of them."""
+DOOR = ROOT / "igr_core" / "__main__.py"
+"""`python -m igr_core`, the one file at the root that knows a folder."""
 
 TOUCHES_HOST = ROOT / "nodes" / "host"
 WITHOUT_HOST = (
@@ -31,7 +48,7 @@ WITHOUT_HOST = (
     "strengths.py",
 )
 """The modules of nodes/ that tests/nodes imports, without a ComfyUI."""
-ROOMS_WITHOUT_CYCLES = ("nodes",)
+ROOMS_WITHOUT_CYCLES = ("igr_core", "nodes")
 
 
 def modules(room: str) -> list[Path]:
@@ -89,10 +106,27 @@ def label(path: Path) -> str:
 
 @pytest.mark.parametrize("path", modules("igr_core"), ids=label)
 def test_igr_core_imports_only_what_it_may(path: Path) -> None:
-    allowed = IGR_CORE_NEEDS | {library for library, users in HEADLESS.items() if path.stem in users}
-    if path.stem.split("_")[0] == "cli":
+    place = path.relative_to(ROOT / "igr_core")
+    allowed = IGR_CORE_NEEDS | {library for library, users in HEADLESS.items() if place.as_posix() in users}
+    if place.parts[0] == "cli":
         allowed |= CLI
     assert tops(path) <= allowed
+
+
+def test_the_files_of_a_headless_run_are_all_there() -> None:
+    assert all((ROOT / "igr_core" / name).is_file() for users in HEADLESS.values() for name in users)
+    assert {path.name for path in (ROOT / "igr_core").iterdir() if (path / "__init__.py").is_file()} - {"demo"} == set(
+        BELOW
+    )
+
+
+@pytest.mark.parametrize("path", modules("igr_core"), ids=label)
+def test_folders_of_igr_core_import_from_those_below_them(path: Path) -> None:
+    if path == DOOR:
+        return
+    folder = path.relative_to(ROOT / "igr_core").parts[0]
+    taken = {name.split(".")[1] for name in imports(path) if name.startswith("igr_core.")} & set(BELOW)
+    assert taken - {folder} <= BELOW.get(folder, set())
 
 
 @pytest.mark.parametrize("path", modules("training"), ids=label)
@@ -109,8 +143,8 @@ def test_only_commands_of_training_import_a_cli_library(path: Path) -> None:
 @pytest.mark.parametrize("path", modules("nodes"), ids=label)
 def test_nodes_import_neither_training_nor_headless_libraries(path: Path) -> None:
     assert not tops(path) & ({"training", *HEADLESS, *CLI})
-    headless = {f"igr_core.{stem}" for users in HEADLESS.values() for stem in users - WHEN_CALLED}
-    assert not imports(path) & headless
+    headless = {ROOT / "igr_core" / name for users in HEADLESS.values() for name in users}
+    assert not {one for one in reachable(path) & headless if one.parent != WHEN_CALLED}
 
 
 @pytest.mark.parametrize("path", modules("nodes"), ids=label)
@@ -145,26 +179,14 @@ def test_the_pack_imports_itself_relatively(path: Path) -> None:
 
 
 def test_what_the_host_needs_loads_no_headless_library() -> None:
-    script = """
-import sys
-import igr_core.model.bundle
-import igr_core.model.config
-import igr_core.model.garmfus
-import igr_core.model.image_encoder
-import igr_core.model.image_prompt
-import igr_core.photo.masks
-import igr_core.photo.overlay
-import igr_core.photo.view
-import igr_core.photo.view_report
-import igr_core.restore.layout
-import igr_core.restore.schedule
-import igr_core.segmentation.clicks
-import igr_core.segmentation.human_parser
-import igr_core.segmentation.labels
-import igr_core.segmentation.refinement
-import igr_core.segmentation.segmenter
-loaded = {"accelerate", "diffusers", "rich", "training", "transformers", "typer"} & set(sys.modules)
-sys.exit(f"loaded: {sorted(loaded)}" if loaded else 0)
+    taken = {name for path in modules("nodes") for name in imports(path) if name.startswith("igr_core.")}
+    assert taken
+    script = f"""
+import importlib, sys
+for name in {sorted(taken)}:
+    importlib.import_module(name)
+loaded = {{"accelerate", "diffusers", "rich", "training", "transformers", "typer"}} & set(sys.modules)
+sys.exit(f"loaded: {{sorted(loaded)}}" if loaded else 0)
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
