@@ -39,3 +39,9 @@ def save_parser(
     settings = {"size": {"height": size[0], "width": size[1]}}
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     return folder
+
+
+def change_config(folder: Path, **fields: object) -> None:
+    """Change entries of a folder's config.json."""
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))

@@ -14,9 +14,8 @@ from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.labels import AUTO, FASHN
 from igr_core.segmentation.refinement import refine_mask
 from igr_core.segmentation.segmenter import Segmenter
-from tests.igr_core.segmentation.test_human_parser import change
 from tests.support.cli_kit import fails, files, invoke, write_pair
-from tests.support.tiny_parser import save_parser
+from tests.support.tiny_parser import change_config, save_parser
 from tests.support.tiny_sam2 import save_sam2
 
 
@@ -102,7 +101,7 @@ def test_parsers_and_photos_that_cannot_be_used(tmp_path: Path, parser: Path, sa
     fails(mask(person, out, "--parser", tmp_path / "gone"), 1, "gone is not there: name the folder of a human parser")
     fails(mask(person, out, "--parser", sam), 1, "is of no known human parser")
     foreign = save_parser(tmp_path / "foreign")
-    change(foreign, id2label={"0": "wall", "1": "sky"})
+    change_config(foreign, id2label={"0": "wall", "1": "sky"})
     fails(mask(person, out, "--parser", foreign), 1, "labels in its config.json are wall, sky")
     legs = save_parser(tmp_path / "legs", FASHN, sees=("legs",))
     fails(mask(person, out, "--parser", legs), 1, "finds no garment in the photo: choose another category, or paint")

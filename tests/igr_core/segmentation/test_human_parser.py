@@ -10,7 +10,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 from igr_core.errors import IGRError
 from igr_core.segmentation.human_parser import HumanParser, ParserInput
 from igr_core.segmentation.labels import ATR, FASHN, KNOWN, LabelNames, garment_mask
-from tests.support.tiny_parser import build_parser
+from tests.support.tiny_parser import build_parser, change_config
 
 
 def saved(folder: Path, names: LabelNames = ATR, **preprocessor: object) -> Path:
@@ -19,12 +19,6 @@ def saved(folder: Path, names: LabelNames = ATR, **preprocessor: object) -> Path
     settings = preprocessor or {"size": {"height": 64, "width": 48}}
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     return folder
-
-
-def change(folder: Path, **fields: object) -> None:
-    """Change entries of a folder's config.json."""
-    path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
 
 
 PHOTOS = torch.rand(2, 3, 90, 70, generator=torch.Generator().manual_seed(1))
@@ -88,10 +82,10 @@ def test_a_folder_without_preprocessing_takes_segformers(tmp_path: Path):
 def test_unknown_labels_are_named_before_any_weight_is_read(tmp_path: Path):
     folder = saved(tmp_path)
     (folder / "model.safetensors").write_bytes(b"no weights")
-    change(folder, id2label={"0": "wall", "1": "building", "2": "sky", "3": "floor", "4": "tree"})
+    change_config(folder, id2label={"0": "wall", "1": "building", "2": "sky", "3": "floor", "4": "tree"})
     with pytest.raises(IGRError, match=r"are wall, building, sky, floor, …, and must be those of ATR-18, .* or fashn"):
         HumanParser.from_folder(folder)
-    change(folder, id2label=None)
+    change_config(folder, id2label=None)
     with pytest.raises(IGRError, match="the labels in its config.json are none"):
         HumanParser.from_folder(folder)
 
@@ -127,7 +121,7 @@ def test_another_kind_of_model_and_missing_weights_are_refused(tmp_path: Path):
     CLIPVisionModel(
         CLIPVisionConfig(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=32)
     ).save_pretrained(other)
-    change(other, id2label=dict(enumerate(ATR.labels)))
+    change_config(other, id2label=dict(enumerate(ATR.labels)))
     with pytest.raises(IGRError, match="clip cannot be loaded as a human parser"):
         HumanParser.from_folder(other)
     folder = saved(tmp_path / "parser")
