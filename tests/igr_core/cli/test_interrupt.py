@@ -16,7 +16,7 @@ INTERRUPT = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
 import igr_core.restore.jobs
-from igr_core.cli import app
+from igr_core.cli.app import app
 save, count = igr_core.restore.jobs.save_image, 0
 def save_then_interrupt(*arguments):
     global count
@@ -52,7 +52,7 @@ INTERRUPT_SAMPLING = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
 import igr_core.restore.jobs
-from igr_core.cli import app
+from igr_core.cli.app import app
 run_jobs = igr_core.restore.jobs.run_jobs
 def run_and_interrupt(jobs, report, settings, restorer, on_step, on_photo):
     def step(done, total):

@@ -128,7 +128,7 @@ def test_bad_photo_is_told_before_the_model_loads(tmp_path: Path, stub: Path):
 
 FULL_DISK = """
 import resource, sys
-from igr_core.cli import app
+from igr_core.cli.app import app
 resource.setrlimit(resource.RLIMIT_FSIZE, (256, 256))
 app(sys.argv[1:])
 """
