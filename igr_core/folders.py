@@ -1,4 +1,4 @@
-"""Folders below another one: which there are, and which of them a name may mean."""
+"""Subfolders of a folder: listing them, and finding one by name without leaving it."""
 
 from __future__ import annotations
 

@@ -9,9 +9,10 @@ from ..igr_core.errors import IGRError
 from ..igr_core.model.config import ViewConfig
 from ..igr_core.photo.inputs import check_size, parse_size
 from ..igr_core.photo.masks import mend_mask
+from ..igr_core.photo.overlay import overlay
 from ..igr_core.photo.view import make_view
 from .host.ui import preview
-from .images import overlay, to_image, to_masks, to_photos
+from .images import to_image, to_masks, to_photos
 from .schema import advanced, schema
 from .sockets import Adapter, AdapterSocket, ViewSocket
 

@@ -25,9 +25,9 @@ HEADLESS = {
         "segmentation/segmenter.py",
     },
 }
-"""The files of igr_core, a headless run's, which alone import these."""
+"""The only files of igr_core that may import these libraries."""
 WHEN_CALLED = ROOT / "igr_core" / "segmentation"
-"""The folder that imports them only when it is called; the nodes use it, as the host has transformers."""
+"""Imports transformers only inside functions, so the nodes may use it: the host brings transformers."""
 BELOW = {
     "model": set(),
     "photo": {"model"},
@@ -35,9 +35,9 @@ BELOW = {
     "restore": {"model", "photo"},
     "cli": {"model", "photo", "segmentation", "restore"},
 }
-"""The folders of igr_core that each of them imports from; all take what lies at its root, which takes none of them."""
+"""The folders that each folder of igr_core may import from, besides the files at the root, which import from none."""
 DOOR = ROOT / "igr_core" / "__main__.py"
-"""`python -m igr_core`, the one file at the root that knows a folder."""
+"""`python -m igr_core`, the only file at the root that imports from a folder."""
 
 TOUCHES_HOST = ROOT / "nodes" / "host"
 WITHOUT_HOST = (

@@ -92,7 +92,7 @@ def find_mask(
     """
     from ..files import make_folder
     from ..photo.images import load_photo, save_image
-    from ..photo.masks import overlay as shown
+    from ..photo.overlay import overlay as shown
 
     with one_sentence():
         if parser is None and category is None:

@@ -1,4 +1,4 @@
-"""Where the demo lies: the small models that are used when no others are named."""
+"""Paths of the demo models, which are used when no others are named."""
 
 from pathlib import Path
 

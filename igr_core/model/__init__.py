@@ -1,1 +1,1 @@
-"""The model: its configs, its networks, GarmFus, and the bundle that holds it all."""
+"""The model: configs, networks, GarmFus, and the bundle file that holds all of it."""

@@ -1,1 +1,1 @@
-"""What goes in: images on disk, photo and mask checks, and the view of them that the model sees."""
+"""The input: images and masks read and checked, and the view of a photo that the model sees."""

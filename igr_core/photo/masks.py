@@ -1,4 +1,4 @@
-"""Mending a garment mask (grow, feather, holes, largest piece); telling its pieces and box; showing it on its photo."""
+"""Mending a garment mask (grow, feather, holes, largest piece); its pieces and its box."""
 
 from __future__ import annotations
 
@@ -93,12 +93,6 @@ def mask_pieces(inside: Tensor) -> tuple[tuple[float, Rect], ...]:
             left, top, right, bottom = (cell * side for side in mask_box((labels == number)[None, None].float()))
             pieces.append((area, (left, top, min(right, width), min(bottom, height))))
     return tuple(sorted(pieces, reverse=True))
-
-
-def overlay(photos: Tensor, masks: Tensor) -> Tensor:
-    """Photos (B, 3, H, W) with what lies outside their masks (B, 1, H, W) faded: what the model is told to restore."""
-    blue = photos.new_tensor([0.15, 0.35, 0.85]).view(1, 3, 1, 1)
-    return photos * (0.35 + 0.65 * masks) + 0.35 * (1 - masks) * blue
 
 
 def _shows(mask: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""What the model sees, drawn: the mask on the photo, what the crop holds, what lies outside the view, what is padding.
+"""Masks drawn on their photos: plainly, or with all that the model sees (crop, view, padding).
 
-Everything is drawn in a frame, in photo pixels, that holds the photos and their views, and is scaled to `SIDE`.
+`draw_view` works in a frame, in photo pixels, that holds the photos and their views, and is scaled to `SIDE`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ HATCH = (0.45, 0.6)
 """Greys of the stripes on padding."""
 STRIPE, DASH = 8, 12
 """Width of a stripe and length of a dash in pixels."""
+
+
+def overlay(photos: Tensor, masks: Tensor) -> Tensor:
+    """Photos (B, 3, H, W) with what lies outside their masks (B, 1, H, W) faded: what the model is told to restore."""
+    blue = photos.new_tensor([0.15, 0.35, 0.85]).view(1, 3, 1, 1)
+    return photos * (0.35 + 0.65 * masks) + 0.35 * (1 - masks) * blue
 
 
 def draw_view(view: GarmentView) -> Tensor:

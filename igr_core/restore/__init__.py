@@ -1,1 +1,1 @@
-"""From a view to the garment: noise schedule, sampling, whole runs, and what is done to the result."""
+"""Restoring: noise schedule, sampling, whole runs, and the layout of the restored garment."""

@@ -1,1 +1,1 @@
-"""Where the garment is: SAM 2 by marks, human parsers by category."""
+"""Garment masks: by SAM 2 from clicks, boxes and rough masks, by human parsers from a category."""

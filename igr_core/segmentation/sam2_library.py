@@ -1,4 +1,4 @@
-"""SAM 2 as transformers has it; imported when it is called for, as it takes seconds and not every version has it."""
+"""The SAM 2 classes of transformers, imported on first use: it takes seconds, and older versions lack them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ OLDEST_TRANSFORMERS = "4.56"
 
 
 class Sam2Library(NamedTuple):
-    """The classes of transformers that SAM 2 for pictures is made of."""
+    """The classes that SAM 2 on images needs."""
 
     model: Any
     """Sam2Model."""
     prompts: Any
-    """The processor of points and boxes."""
+    """Sam2Processor: scales points and boxes."""
     images: Any
-    """The processor of photos that takes tensors."""
+    """The image processor that takes tensors."""
 
 
 def sam2_library() -> Sam2Library:
-    """Import them; raises IGRError where the installed transformers has none."""
+    """Import the classes; raises IGRError if the installed transformers lacks them."""
     import transformers
 
     try:

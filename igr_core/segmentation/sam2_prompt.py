@@ -1,4 +1,4 @@
-"""What SAM 2 is asked about a photo: points, a box, a rough mask; and how to ask for what a mask already shows."""
+"""Prompts for SAM 2: points, a box and a rough mask on a photo; and prompts made from an existing mask."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from igr_core.cli import mask as mask_command
 from igr_core.photo.images import load_mask, load_photo
-from igr_core.photo.masks import overlay
+from igr_core.photo.overlay import overlay
 from igr_core.segmentation.candidates import CHOICES, choose
 from igr_core.segmentation.sam2_prompt import Prompt, prompt_from_mask
 from igr_core.segmentation.segmenter import Segmenter

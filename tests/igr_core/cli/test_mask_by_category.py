@@ -9,7 +9,7 @@ import torch
 
 from igr_core.cli import mask_by_category
 from igr_core.photo.images import load_mask, load_photo
-from igr_core.photo.masks import overlay
+from igr_core.photo.overlay import overlay
 from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.labels import AUTO, FASHN
 from igr_core.segmentation.refinement import refine_mask

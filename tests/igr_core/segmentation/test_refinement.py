@@ -8,7 +8,7 @@ from torch import Tensor
 
 from igr_core.errors import IGRError
 from igr_core.photo.images import load_mask, load_photo, save_image
-from igr_core.photo.masks import overlay
+from igr_core.photo.overlay import overlay
 from igr_core.segmentation.refinement import EDGE, POINTS, ROUNDS, Ask, refine_mask
 from igr_core.segmentation.sam2_prompt import Prompt, deepest_point, spread_points
 from igr_core.segmentation.segmenter import Segmenter
