@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo eval test lint bench bench-render format train-demo train-smoke
+.PHONY: setup demo eval test lint bench bench-render bench-train format train-demo train-smoke
 
 setup: $(STAMP)
 
@@ -34,6 +34,9 @@ bench: $(STAMP)
 
 bench-render: $(STAMP)
 	@$(BIN)/python -m training.data.rendered.bench $(BENCH)
+
+bench-train: $(STAMP)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m training.bench_train $(BENCH)
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -8,6 +8,15 @@ from typing import Literal
 from igr_core.errors import IGRError
 from igr_core.model.config import ModelConfig, NoiseConfig
 
+CORRESPONDENCE_HEADS = (
+    "down_blocks.0.attentions.0:0",
+    "up_blocks.2.attentions.1:0",
+    "down_blocks.1.attentions.0:0",
+    "up_blocks.1.attentions.0:0",
+    "up_blocks.1.attentions.1:0",
+)
+"""One head in five blocks of the demo's UNet: at 1, 1, 1/2, 1/2 and 1/2 of the latent's resolution."""
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -32,8 +41,13 @@ class DataConfig:
     """How often each entry of `train` is drawn, relative to the others; None draws every pair alike."""
     workers: int = 4
     """Threads that read pictures ahead (YAML files in `train` only)."""
+    photos: tuple[float, ...] = (1.0,)
+    """Probabilities that a pair is seen in one photo of its garment (paper), in two, in three and so on, where the data
+    has them: the reference tokens lie side by side, and the pair's own photo gives the image prompt."""
 
     def __post_init__(self) -> None:
+        if not self.photos or min(self.photos) < 0 or abs(sum(self.photos) - 1) > 1e-6:
+            raise IGRError(f"data.photos must be probabilities that sum to 1; they sum to {sum(self.photos):g}.")
         if self.weights is not None and (len(self.weights) != len(self.train) or min(self.weights) <= 0):
             raise IGRError(f"data.weights must have {len(self.train)} entries above 0, one for each of data.train.")
 
@@ -117,6 +131,22 @@ class ExtraLossConfig:
 
 
 @dataclass(frozen=True)
+class LowResolutionConfig:
+    """First steps of a run on smaller pictures: cheap, and what they teach holds for larger ones."""
+
+    train: tuple[str, ...]
+    """As data.train, prepared at `size`."""
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    steps: int
+    """Steps taken on them; the rest of the run is at the model's own size."""
+    pairs_per_batch: int = 32
+    """Pairs of one of these steps and process."""
+    weights: tuple[float, ...] | None = None
+    """As data.weights."""
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One training run of IGR."""
 
@@ -128,6 +158,8 @@ class TrainConfig:
     """Bundle to start from; None for random weights."""
     size: tuple[int, int] | None = None
     """Width and height in pixels to train at, where they are not init_bundle's."""
+    low_resolution: LowResolutionConfig | None = None
+    """First steps on smaller pictures; None takes all steps at one size (paper)."""
     noise: NoiseConfig | None = None
     """Diffusion process to train, where it is not init_bundle's: another prediction type has to be learnt anew."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -142,16 +174,29 @@ class TrainConfig:
     """Optimiser steps."""
     accumulation: int = 1
     """Batches per optimiser step."""
-    precision: Literal["no", "bf16"] = "bf16"
-    """Mixed precision."""
-    gradient_checkpointing: bool = False
-    """Trade time for memory in both UNets."""
+    precision: Literal["auto", "no", "bf16"] = "bf16"
+    """Mixed precision; `auto`: bf16 where card or CPU have instructions for it; without, it is many times slower."""
+    attention: Literal["auto", "sdpa", "matmul"] = "auto"
+    """torch's fused attention or two matrix products; `auto`: the products on CPUs in bf16, else the fused one."""
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+    """Layout of kernels and feature maps; `auto`: channels_last, except on CPUs in bf16, which gain nothing by it, and
+    under ZeRO-2, which cannot cut such kernels."""
+    compile: bool = False
+    """Compile the feed-forward layers and, on CUDA, the residual blocks: half a minute once, then a few percent."""
+    gradient_checkpointing: Literal[False, True, "selective", "auto"] = False
+    """Trade time for memory in both UNets: compute every block again, or with `selective` all but its products and
+    attentions; `auto`: off on CPUs and on cards of 80 GB, selective on smaller ones."""
     sharding: Literal["none", "zero2"] = "none"
     """`zero2`: DeepSpeed ZeRO-2 (paper), gradients and optimiser state cut over the processes of the launcher."""
     lora: LoraConfig | None = None
     """Low-rank adapters in place of the whole denoiser; None trains it whole (paper)."""
     extra_losses: ExtraLossConfig = field(default_factory=ExtraLossConfig)
     """Losses beside Eq. 1."""
+    correspondence_weight: float = 0.0
+    """Weight of the correspondence loss: self-attention heads learn where in the photo each cell of the garment lies,
+    from the maps of rendered and drawn pairs; 0 is the paper's recipe."""
+    correspondence_heads: tuple[str, ...] = CORRESPONDENCE_HEADS
+    """The heads that learn it, written BLOCK:HEAD."""
     ema_decay: float = 0.999
     """Decay of the exponential moving average that is validated and exported; 0 for none, which saves its memory."""
     seed: int = 0

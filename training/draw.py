@@ -57,6 +57,9 @@ def draw(
     coarse: Annotated[
         float, typer.Option(min=0, max=1, help="Smallest repeat of a pattern, as a share of the garment's length.")
     ] = AS_DEMO.coarse,
+    correspondence: Annotated[
+        bool, typer.Option("--correspondence", help="Keep where drawn garments lie in their photos, too.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes that draw.")] = 2,
     shard_size: Annotated[int, typer.Option(min=1, help="Pairs per file.")] = 250,
 ) -> None:
@@ -73,7 +76,8 @@ def draw(
     if view not in ("whole", "focused"):
         raise typer.BadParameter(f"{view!r} is neither whole nor focused.", param_hint="--view")
     mode: Literal["whole", "focused"] = view  # type: ignore[assignment]
-    config = DrawConfig(parse_size(size, 1), parse_size(photo_size, 1), ViewConfig(mode, margin), crop, coarse)
+    sizes = parse_size(size, 1), parse_size(photo_size, 1)
+    config = DrawConfig(*sizes, ViewConfig(mode, margin), crop, coarse, correspondence=correspondence)
     rendered = {"drawn": 0, "rendered": count, "mixed": round(count * rendered_share)}[kind]
     now = 0
     if rendered < count:

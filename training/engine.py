@@ -14,6 +14,7 @@ from torch import Tensor
 from igr_core.errors import IGRError
 from igr_core.model.igr import IGR
 
+from .acceleration import accelerate, choose_acceleration
 from .config import TrainConfig
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,10 @@ class Engine:
         """Take the model to its device; IGRError where `sharding: zero2` cannot be had."""
         self.config = config
         self.bare = model
-        self.accelerator = _zero2_accelerator(config) if wants_zero2(config) else _accelerator(config)
+        zero2 = wants_zero2(config)
+        self.accelerator = _zero2_accelerator(config) if zero2 else _accelerator(config)
+        self.acceleration = choose_acceleration(config, self.accelerator.device, zero2)
+        accelerate(model, self.acceleration)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.sharded = type(self.model).__name__ == "DeepSpeedEngine"
         # ZeRO-2 reduces gradients in the order that they come: it must be the same in every process
@@ -42,15 +46,16 @@ class Engine:
 
     def autocast(self) -> torch.autocast:
         """The run's mixed precision; weights stay in float32 under every engine."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.acceleration.precision == "bf16")
 
     def describe(self) -> str:
         """Processes and engine in words: what really runs, not what was asked for."""
-        count = self.accelerator.num_processes
+        count, how = self.accelerator.num_processes, self.acceleration.describe()
         if self.sharded:
-            return f"{_processes(count)}, DeepSpeed ZeRO-{self.model.zero_optimization_stage()} on {self.device.type}"
+            stage = self.model.zero_optimization_stage()
+            return f"{_processes(count)}, DeepSpeed ZeRO-{stage} on {self.device.type}: {how}"
         wrapper = "" if isinstance(self.model, IGR) else f", {type(self.model).__name__}"
-        return f"{_processes(count)}{wrapper} on {self.device.type}"
+        return f"{_processes(count)}{wrapper} on {self.device.type}: {how}"
 
     def step(self, loss: Tensor) -> float | None:
         """Leave the loss's gradients and, where they complete a step, take it; the gradient's norm, or None before.

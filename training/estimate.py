@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
+from einops import rearrange
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from igr_core.model.config import ModelConfig
 from igr_core.model.igr import IGR
 
+from .cards import CARDS
 from .command import one_sentence
 from .config import TrainConfig
 from .fits import model_config
@@ -25,6 +24,11 @@ from .run import load_config, parameter_count
 
 STATE_BYTES = {"adamw": 8.0, "muon": 8.0, "adamw8bit": 2.0, "adafactor": 0.1}
 """Bytes of optimiser state for each trained weight."""
+
+ROOM = 1.1
+"""Memory that buffers and fragmentation take beside what is counted."""
+COMPILED = 1.2
+"""How much faster compiled layers and channels_last are assumed to be."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,10 @@ def estimate(config: TrainConfig, model: ModelConfig, processes: int) -> Estimat
 
 def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, float]:
     """Bytes kept by the forward pass of a micro-batch, and its operations, the backward pass counted as twice that."""
-    nets.train().to(torch.bfloat16 if config.precision == "bf16" else torch.float32)
+    nets.use_attention(_attend)
+    nets.train().to(torch.float32 if config.precision == "no" else torch.bfloat16)
     for net in (nets.denoiser, nets.garmnet):
-        if net is not None and config.gradient_checkpointing:
+        if net is not None and config.gradient_checkpointing is True:
             net.enable_gradient_checkpointing()
     kept: dict[int, Any] = {p.untyped_storage()._cdata: p for p in nets.parameters()}
     size = 0
@@ -90,12 +95,11 @@ def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, float]:
         return tensor
 
     with (
-        _attention_without_its_matrix(),
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
         FlopCounterMode(display=False) as counter,
     ):
         _forward(nets, config)
-    passes = 4 if config.gradient_checkpointing else 3  # checkpointing runs the forward pass once more
+    passes = 4 if config.gradient_checkpointing is True else 3  # checkpointing runs the forward pass once more
     return size, counter.get_total_flops() * passes
 
 
@@ -141,14 +145,27 @@ class _Attention(torch.autograd.Function):
         raise NotImplementedError
 
 
-@contextmanager
-def _attention_without_its_matrix() -> Iterator[None]:
-    real = F.scaled_dot_product_attention
-    F.scaled_dot_product_attention = lambda q, k, v, attn_mask=None: _Attention.apply(q, k, v)  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        F.scaled_dot_product_attention = real
+def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None) -> Tensor:
+    query, key, value = (rearrange(x, "b n (h d) -> b h n d", h=heads) for x in (query, key, value))
+    return rearrange(_Attention.apply(query, key, value), "b h n d -> b n (h d)")  # type: ignore[arg-type]
+
+
+def hours_table(found: Estimate, config: TrainConfig, processes: int) -> str:
+    """Hours and dollars of the whole run by kind of card, as a Markdown table: estimated, nothing was measured."""
+    lines = [
+        f"| estimated: {config.steps:,} steps on {processes} | memory | hours | hours, compiled | cost, USD |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for card in CARDS:
+        seconds = found.teraflops * config.accumulation / (card.peak * card.efficiency)
+        hours = seconds * config.steps / 3600
+        needed = found.total * ROOM
+        if needed > card.memory:
+            lines.append(f"| {card.name} | {needed:.0f} of {card.memory:.0f} GB | – | – | – |")
+            continue
+        cost = hours * processes * card.price
+        lines.append(f"| {card.name} | fits | {hours:.0f} | {hours / COMPILED:.0f} | {cost:.0f} |")
+    return "\n".join(lines)
 
 
 @one_sentence()
@@ -161,6 +178,7 @@ def main(
     sd15: Annotated[
         bool, typer.Option("--sd15", help="Take SD1.5's shape where init_bundle is not there yet.")
     ] = False,
+    cards: Annotated[bool, typer.Option("--cards", help="Also hours and cost of the run by kind of card.")] = False,
 ) -> None:
     """Estimate memory and work of a training step from the counts of weights and activations."""
     settings = load_config(TrainConfig, config, changes or ())
@@ -176,6 +194,10 @@ def main(
         f"average {found.average:.1f}, activations {found.activations:.1f} for {rows} rows: {found.total:.1f} GB; "
         f"{found.teraflops:.0f} TFLOP a micro-batch, {found.teraflops * settings.accumulation:.0f} a step"
     )
+    if settings.gradient_checkpointing in ("selective", "auto"):
+        typer.echo("counted without checkpointing: selective checkpointing needs less memory and hardly more work")
+    if cards:
+        typer.echo(f"\n{hours_table(found, settings, processes)}")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,18 @@ def model_config(config: TrainConfig) -> ModelConfig:
     return dataclasses.replace(model, native_size=config.size or model.native_size, noise=config.noise or model.noise)
 
 
+def low_resolution_config(config: TrainConfig) -> TrainConfig | None:
+    """The steps of a run that are taken at low resolution, as a config of their own; None where there are none."""
+    low = config.low_resolution
+    if low is None:
+        return None
+    data = dataclasses.replace(config.data, train=low.train, weights=low.weights, pairs_per_batch=low.pairs_per_batch)
+    changed = dataclasses.replace(config, data=data, steps=low.steps, low_resolution=None)
+    if config.init_bundle is not None:
+        return dataclasses.replace(changed, size=low.size)
+    return dataclasses.replace(changed, model=dataclasses.replace(config.model, native_size=low.size))
+
+
 def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) -> None:
     """Raise IGRError unless pairs are what this config's networks read; `role`: training or validation."""
     for settings in pairs.settings:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from diffusers import DDIMScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from igr_core.model.garmfus import Noted
 from training.config import DropConfig
 from training.data.latents import Batch, moved
 
@@ -28,14 +30,14 @@ class Rows:
     """(B,) loss weights."""
     prompts: list[str]
     """B prompt names: the category, or `empty` where everything was dropped."""
-    reference_rows: list[int]
-    """B indices of the row's reference, -1 where it was dropped."""
+    reference_rows: list[int | tuple[int, ...]]
+    """B numbers of the photo that the row refers to, or tuples of several; -1 where the reference was dropped."""
     image_rows: list[int]
     """B indices of the row's image prompt, -1 where it was dropped."""
 
-    def to(self, device: torch.device | str) -> Rows:
-        """The same rows on a device."""
-        return moved(self, device)
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Rows:
+        """The same rows on a device; without waiting, where they lie in pinned memory."""
+        return moved(self, device, non_blocking)
 
 
 def drop_at(drop: DropConfig, step: int) -> DropConfig:
@@ -83,9 +85,17 @@ def draw_rows(
         prediction_target(scheduler, clean, noise, timestep),
         loss_weight(scheduler, timestep, min_snr_gamma),
         ["empty" if lost else batch.categories[pair] for pair, lost in zip(pairs, nothing, strict=True)],
-        [-1 if lost else pair for pair, lost in zip(pairs, no_reference, strict=True)],
+        [-1 if lost else _photos(batch, pair) for pair, lost in zip(pairs, no_reference, strict=True)],
         [-1 if lost else pair for pair, lost in zip(pairs, no_image, strict=True)],
     )
+
+
+def _photos(batch: Batch, pair: int) -> int | tuple[int, ...]:
+    """The number of a pair's photo, or of several."""
+    if batch.photos is None:
+        return pair
+    numbers = batch.photos[pair]
+    return numbers if len(numbers) > 1 else numbers[0]
 
 
 def prediction_target(scheduler: DDIMScheduler, clean: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
@@ -118,13 +128,24 @@ def row_loss(predicted: Tensor, rows: Rows) -> Tensor:
 
 def predict(model: nn.Module, rows: Rows, batch: Batch) -> Tensor:
     """Call the (perhaps wrapped) IGR module on one step's rows: (B, 4, h, w)."""
-    return model(
+    return model(*_inputs(rows, batch))
+
+
+def predict_watched(
+    model: nn.Module, rows: Rows, batch: Batch, blocks: Sequence[str]
+) -> tuple[Tensor, dict[str, list[Noted]]]:
+    """The same, and what the self-attentions of these blocks computed with."""
+    return model(*_inputs(rows, batch), blocks)
+
+
+def _inputs(rows: Rows, batch: Batch) -> tuple[Any, ...]:
+    return (
         rows.noisy,
         rows.timestep,
         rows.prompts,
         batch.person_latent,
         batch.mask,
-        batch.categories,
+        batch.photo_categories,
         batch.image_features,
         rows.reference_rows,
         rows.image_rows,
@@ -149,7 +170,7 @@ def substituted(rows: Rows, batch: Batch) -> dict[str, tuple[Rows, Batch]]:
 
 
 def in_chunks(rows: Rows, batch: Batch, pairs: int) -> Iterator[tuple[Rows, Batch]]:
-    """Rows drawn once per pair, so many pairs at a time."""
+    """Rows drawn once per pair, so many pairs at a time, each seen in its own photo."""
     for start in range(0, len(batch.categories), pairs):
         part = slice(start, start + pairs)
         yield (
@@ -159,7 +180,7 @@ def in_chunks(rows: Rows, batch: Batch, pairs: int) -> Iterator[tuple[Rows, Batc
                 rows.target[part],
                 rows.weight[part],
                 rows.prompts[part],
-                [row - start if row >= 0 else -1 for row in rows.reference_rows[part]],
+                [row - start if isinstance(row, int) and row >= 0 else -1 for row in rows.reference_rows[part]],
                 [row - start if row >= 0 else -1 for row in rows.image_rows[part]],
             ),
             Batch(
@@ -168,5 +189,6 @@ def in_chunks(rows: Rows, batch: Batch, pairs: int) -> Iterator[tuple[Rows, Batc
                 batch.mask[part],
                 batch.image_features[part],
                 batch.categories[part],
+                None if batch.correspondence is None else batch.correspondence[part],
             ),
         )

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from igr_core.errors import IGRError
 
+from .muon import BatchedMuon
+
 OptimizerName = Literal["adamw", "muon", "adamw8bit", "adafactor"]
 
 
@@ -28,9 +30,18 @@ class MuonAdamW(torch.optim.Optimizer):
         self._views = [(weight, nn.Parameter(_as_matrix(weight.detach(), weight))) for weight in matrices["params"]]
         views = [view for _, view in self._views]
         self._parts: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW([{"params": rest["params"]}], lr=rest["lr"], betas=betas, weight_decay=weight_decay),
-            torch.optim.Muon(views, lr=matrices["lr"], weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(
+                [{"params": rest["params"]}], lr=rest["lr"], betas=betas, weight_decay=weight_decay, fused=True
+            ),
+            BatchedMuon(views, lr=matrices["lr"], weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
         ]
+
+    def use_torchs_muon(self) -> None:
+        """Orthogonalise one matrix after the other, as torch does: to measure against."""
+        group = self._parts[1].param_groups[0]
+        self._parts[1] = torch.optim.Muon(
+            group["params"], lr=group["lr"], weight_decay=group["weight_decay"], adjust_lr_fn="match_rms_adamw"
+        )
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Step both with the learning rates of the param groups."""
@@ -88,7 +99,7 @@ def build_optimizer(
         return torch.optim.Adafactor(groups, weight_decay=weight_decay)
     if name == "adamw8bit":
         return _adamw_8bit(groups, weight_decay, betas)
-    return torch.optim.AdamW(groups, betas=betas, weight_decay=weight_decay)
+    return torch.optim.AdamW(groups, betas=betas, weight_decay=weight_decay, fused=True)
 
 
 def _adamw_8bit(groups: list[dict[str, Any]], weight_decay: float, betas: tuple[float, float]) -> torch.optim.Optimizer:

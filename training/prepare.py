@@ -22,6 +22,7 @@ from igr_core.model.config import CATEGORIES, from_json
 
 from .command import choose_device, one_sentence
 from .config import TrainConfig
+from .data.correspondence import pixels_to_cells
 from .data.drawn import DrawnPairs
 from .data.laid_out import LaidOut, name_number
 from .data.latents import read_shard
@@ -50,11 +51,28 @@ def prepare_pairs(
     pieces = []
     for start in starts:
         pictures = pairs.pictures(range(start, min(start + batch, indices.stop)))
-        pieces.append(encode_pictures(pictures, vae, downscale, encoder, layout, bf16))
+        encoded = encode_pictures(pictures, vae, downscale, encoder, layout, bf16)
+        pieces.append(encoded | _correspondence(pictures, encoded["garment_latent"]))
+    if any("correspondence" in piece for piece in pieces):  # of some pairs it may not be known
+        pieces = [piece if "correspondence" in piece else piece | _hidden(piece["garment_latent"]) for piece in pieces]
     tensors = {name: torch.cat([piece[name] for piece in pieces]).contiguous() for name in pieces[0]}
     tensors["category"] = torch.tensor([CATEGORIES.index(pairs.categories[i]) for i in indices], dtype=torch.uint8)
     tensors["seed"] = torch.tensor([name_number(pairs.names[i]) for i in indices])
     return tensors
+
+
+def _correspondence(pictures: dict[str, Tensor], latent: Tensor) -> dict[str, Tensor]:
+    """The correspondence of pairs that tell it, at latent size."""
+    if "correspondence" not in pictures:
+        return {}
+    told = pictures["correspondence"]
+    if told.shape[2:] == latent.shape[2:]:  # laid out by cells already
+        return {"correspondence": told.half()}
+    return {"correspondence": pixels_to_cells(told, (latent.shape[2], latent.shape[3])).half()}
+
+
+def _hidden(latent: Tensor) -> dict[str, Tensor]:
+    return {"correspondence": torch.full((len(latent), 2, *latent.shape[2:]), torch.nan, dtype=torch.float16)}
 
 
 def prepare_folder(
@@ -93,8 +111,10 @@ def prepare_folder(
             tensors = prepare_pairs(pairs, indices, autoencoder, shape.downscale, encoder, layout, bf16=bf16)
             old = existing[indices]
             names = json.dumps([pairs.names[i] for i in indices])
+            garments = json.dumps([pairs.garments[i] for i in indices])
             path = out / f"latents-{indices.start:09d}-{len(indices)}.safetensors"
-            write_tensors(path, tensors, {"settings": json.dumps(settings, sort_keys=True), "names": names})
+            metadata = {"settings": json.dumps(settings, sort_keys=True), "names": names, "garments": garments}
+            write_tensors(path, tensors, metadata)
             if old is not None:
                 old.unlink()
             bar.update(len(indices))

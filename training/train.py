@@ -6,6 +6,8 @@ import json
 import math
 import signal
 from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,20 +19,24 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import ModelConfig, from_json, to_json
+from igr_core.model.garmfus import Noted
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 
+from .acceleration import changed, uncompiled
 from .command import StopRequest, command_line, one_sentence
 from .config import TrainConfig
+from .correspondence_loss import CorrespondenceLoss, places_logged
 from .data.latents import Batch
-from .data.mixture import mixed_indices
+from .data.mixture import Joined, mixed_indices
 from .engine import Engine, peer_lost
 from .extra_losses import ExtraLosses
-from .fits import model_config
+from .fits import low_resolution_config, model_config
 from .lora import add_lora
-from .objective import draw_rows, drop_at, predict, row_loss
+from .objective import draw_rows, drop_at, predict, predict_watched, row_loss
 from .optimizers import build_optimizer, set_rate
 from .provenance import note_parent, note_start
+from .references import Photos
 from .resume import check_same_run
 from .run import (
     Average,
@@ -47,6 +53,7 @@ from .run import (
     write_text,
 )
 from .schedule import rate_share
+from .throughput import Throughput
 from .training_set import open_training_set, read_ahead
 from .validation import Validator
 
@@ -83,13 +90,11 @@ class Trainer:
         self.config = config
         self.run = run
         self.data = open_training_set(config)
+        self.low = low_resolution_config(config)
+        self.low_data = open_training_set(self.low) if self.low is not None else None
         model = initial_model(config)
         if config.lora is not None:
             add_lora(model, config.lora)
-        if config.gradient_checkpointing:
-            for net in (model.denoiser, model.garmnet):
-                if net is not None:
-                    net.enable_gradient_checkpointing()
         self.scheduler = build_scheduler(model.config.noise)
         options = config.optimizer
         optimizer = build_optimizer(
@@ -102,11 +107,21 @@ class Trainer:
         )
         self.engine = Engine(config, model, optimizer)
         self.bare = self.engine.bare
-        self.data.to(self.engine.device)
+        for data in (self.data, self.low_data):
+            if data is not None:
+                data.to(self.engine.device)
         self.extra_losses = ExtraLosses.of(config, self.scheduler, self.engine.device)
         self.average = Average(self.bare, config.ema_decay)
+        processes = self.engine.accelerator.num_processes
+        self.throughput = Throughput(config, self.bare.config, processes, self.engine.device)
+        self.correspondence = None
+        if config.correspondence_weight > 0:
+            self.correspondence = CorrespondenceLoss(config.correspondence_heads, model)
         self.recent: list[float] = []
+        self.recent_places: list[list[float]] = []
         self.stopped_by = 0
+        self.computed_otherwise: list[str] = []
+        """In what the steps that were taken were computed otherwise, on another machine say."""
         self.step = self._resume()
 
     @property
@@ -125,7 +140,9 @@ class Trainer:
             check_same_run(self.config, state["train_config"], checkpoint.step, where)
         self.engine.load(state["model"], self._optimizer_state(checkpoint.step, state))
         self.average.load_state_dict(state["average"])
+        self.computed_otherwise = changed(state.get("acceleration", {}), self.engine.acceleration)
         self.recent = list(state.get("recent", ()))
+        self.recent_places = list(state.get("recent_places", ()))
         resume_from(self.run, checkpoint, rewind=self.is_main)
         return checkpoint.step
 
@@ -156,6 +173,8 @@ class Trainer:
                 "train_config": json.dumps(to_json(self.config)),
                 "data_settings": json.dumps(self.data.settings[0]),
                 "recent": self.recent,
+                "recent_places": self.recent_places,
+                "acceleration": asdict(self.engine.acceleration),
             }
             whole = {"shares": accelerator.num_processes} if self.engine.sharded else {"optimizer": optimizer}
             save_checkpoint(self.run, self.step, state | whole, self.config.keep_checkpoints)
@@ -163,17 +182,32 @@ class Trainer:
             accelerator.wait_for_everyone()
 
     def _batches(self) -> Iterator[tuple[int, Batch]]:
-        """(which part of its step, batch) for this process, from the current step on.
+        """(which part of its step, batch) for this process, from the current step on: first those of low resolution.
 
-        A step's pairs and draws do not depend on how many processes and micro-batches it is cut into.
+        A step's pairs, photos and draws do not depend on how many processes and micro-batches it is cut into.
         """
+        start, low_steps = self.step, 0
+        if self.low is not None and self.low_data is not None:
+            low_steps = self.low.steps
+            left = max(0, low_steps - start) * self.config.accumulation
+            yield from islice(self._batches_of(self.low, self.low_data, start), left)
+        yield from self._batches_of(self.config, self.data, max(start, low_steps))
+
+    def _batches_of(self, config: TrainConfig, data: Joined, start: int) -> Iterator[tuple[int, Batch]]:
         processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
-        config, size = self.config, self.config.data.pairs_per_batch
-        total = size * processes * config.accumulation
-        steps = mixed_indices(self.data.sizes, config.data.weights, total, config.seed, self.step)
+        size = config.data.pairs_per_batch
+        steps = mixed_indices(
+            data.sizes, config.data.weights, size * processes * config.accumulation, config.seed, start
+        )
         parts = [micro * processes + rank for micro in range(config.accumulation)]
-        chosen = ((part, indices[part * size : (part + 1) * size]) for indices in steps for part in parts)
-        return read_ahead(chosen, self.data, config.data.workers)
+        photos = Photos(data.garments())
+        chosen = (
+            (part, drawn[part * size : (part + 1) * size])
+            for step, indices in enumerate(steps, start)
+            for drawn in [photos.draw(indices, config.data.photos, config.seed, step)]
+            for part in parts
+        )
+        return read_ahead(chosen, data, config.data.workers, pin=self.engine.device.type == "cuda")
 
     def learning_rate_share(self) -> float:
         """Share of the peak learning rate at the current step."""
@@ -191,12 +225,21 @@ class Trainer:
             config.min_snr_gamma,
             part=(part, accelerator.num_processes * config.accumulation),
         )
-        rows, batch = rows.to(self.engine.device), batch.to(self.engine.device)
+        rows = rows.to(self.engine.device, non_blocking=True)
+        batch = batch.to(self.engine.device, non_blocking=True)
+        notes: dict[str, list[Noted]] = {}
         with self.engine.autocast():
-            predicted = predict(self.engine.model, rows, batch)
+            if self.correspondence is not None:
+                predicted, notes = predict_watched(self.engine.model, rows, batch, self.correspondence.blocks)
+            else:
+                predicted = predict(self.engine.model, rows, batch)
         loss = row_loss(predicted, rows).mean()
         if self.extra_losses is not None:
             loss = loss + self.extra_losses(predicted, rows, batch)
+        if self.correspondence is not None:
+            found = self.correspondence(notes, batch, config.data.draws_per_pair)
+            loss = loss + config.correspondence_weight * found.loss
+            self.recent_places.append([float(x) for x in (found.loss.detach(), found.hits, found.cells)])
         return loss
 
     def _optimizer_step(self, batches: Iterator[tuple[int, Batch]], stop: StopRequest) -> tuple[float, float]:
@@ -245,7 +288,8 @@ class Trainer:
             tqdm(total=self.config.steps, initial=self.step, unit="step", disable=not self.is_main) as bar,
         ):
             while self.step < self.config.steps and not self.stopped_by:
-                loss, norm = self._optimizer_step(batches, stop)
+                with self.throughput.step():
+                    loss, norm = self._optimizer_step(batches, stop)
                 self.average.update()
                 self.step += 1
                 bar.update()
@@ -259,8 +303,11 @@ class Trainer:
             rate = self.learning_rate_share() * config.optimizer.learning_rate
             loss = sum(self.recent) / len(self.recent)
             if self.is_main:
-                self.run.log(self.step, {"loss": loss, "gradient_norm": norm, "learning_rate": rate})
+                values = {"loss": loss, "gradient_norm": norm, "learning_rate": rate}
+                values |= places_logged(self.recent_places, "correspondence")
+                self.run.log(self.step, values | self.throughput.logged())
             self.recent.clear()
+            self.recent_places.clear()
         last = self.step == config.steps
         if last or self.stopped_by or self.step % config.checkpoint_every == 0:
             self.save()
@@ -272,8 +319,10 @@ class Trainer:
         self.average.swap()
         try:
             self.bare.eval()
-            self.run.log(self.step, validator.losses(self.bare, self.scheduler, self.engine.autocast))
-            validator.grid(self.bare, self.step)
+            with uncompiled():
+                values = validator.losses(self.bare, self.scheduler, self.engine.autocast, self.correspondence)
+                self.run.log(self.step, values)
+                validator.grid(self.bare, self.step)
         finally:
             self.bare.train()
             self.average.swap()
@@ -306,6 +355,11 @@ def main(
         write_text(folder.path / "config.json", json.dumps(to_json(settings), indent=2) + "\n")
         typer.echo(f"{model_summary(trainer.bare.config, trainer.bare)}; starting at step {trainer.step}")
         typer.echo(trainer.engine.describe())
+        if trainer.computed_otherwise:
+            changes_told = ", ".join(trainer.computed_otherwise)
+            typer.echo(
+                f"steps to {trainer.step} were computed otherwise ({changes_told}): not bit for bit the same run"
+            )
     try:
         trainer.run_steps(validator)
     except RuntimeError as error:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
+from igr_core.errors import IGRError
+
 from .config import TrainConfig
 from .data.latents import Batch, PreparedPairs
-from .data.mixture import Joined, PairData
+from .data.mixture import Joined, PairData, Read
 from .data.pixels import PixelPairs
 from .data.selection import PairsConfig
 from .fits import check_fits
+from .references import joined
 from .run import load_config
 
 AHEAD = 2
@@ -28,31 +31,47 @@ def open_training_set(config: TrainConfig) -> Joined:
             sets.append(PixelPairs(load_config(PairsConfig, entry), config, entry))
         else:
             sets.append(PreparedPairs([entry], config.data.limit))
-    joined = Joined(sets)
-    check_fits(config, joined, "training")
-    return joined
+    whole = Joined(sets)
+    check_fits(config, whole, "training")
+    if config.correspondence_weight > 0 and not any("correspondence" in shapes for shapes in whole.shapes):
+        raise IGRError(
+            "correspondence_weight is above 0 and no pair of data.train tells its correspondence: prepare rendered "
+            "pairs, or drawn ones made with --correspondence."
+        )
+    return whole
 
 
-def read_ahead(chosen: Iterable[tuple[int, list[int]]], data: Joined, threads: int) -> Iterator[tuple[int, Batch]]:
-    """(what came with it, batch) for each list of pair numbers, in order.
+def read_ahead(
+    chosen: Iterable[tuple[int, list[tuple[int, ...]]]], data: Joined, threads: int, pin: bool = False
+) -> Iterator[tuple[int, Batch]]:
+    """(what came with it, batch) for each list of pairs with the pairs whose photos they are seen in, in order.
 
-    Pictures are read while the step before runs; prepared pairs, which are mapped from disk, at once.
+    Pictures are read while the step before runs. Prepared pairs, which are mapped from disk, are read at once, or for a
+    card (`pin`) ahead as well, and into memory that it fetches them from by itself.
     """
-    if threads < 1 or all(isinstance(one, PreparedPairs) for one in data.sets):
-        yield from ((tag, data.finish(data.read(indices))) for tag, indices in chosen)
+
+    def finished(photos: list[tuple[int, ...]], read: Read) -> Batch:
+        batch = data.finish(read)
+        if any(len(one) > 1 for one in photos):
+            batch = batch.seen_in(joined(photos)[1])
+        return batch.pinned() if pin else batch
+
+    if not pin and (threads < 1 or all(isinstance(one, PreparedPairs) for one in data.sets)):
+        yield from ((tag, finished(photos, data.read(joined(photos)[0]))) for tag, photos in chosen)
         return
     upcoming = iter(chosen)
     with ThreadPoolExecutor(1) as pool:
-        waiting = deque((tag, pool.submit(data.read, indices)) for tag, indices in _first(upcoming, AHEAD))
+
+        def start(count: int) -> Iterator[tuple[int, list[tuple[int, ...]], Future[Read]]]:
+            for tag, photos in islice(upcoming, count):
+                yield tag, photos, pool.submit(data.read, joined(photos)[0])
+
+        waiting = deque(start(AHEAD))
         try:
             while waiting:
-                tag, reading = waiting.popleft()
-                batch = data.finish(reading.result())
-                waiting.extend((tag, pool.submit(data.read, indices)) for tag, indices in _first(upcoming, 1))
+                tag, photos, reading = waiting.popleft()
+                batch = finished(photos, reading.result())
+                waiting.extend(start(1))
                 yield tag, batch
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _first(items: Iterator[tuple[int, list[int]]], count: int) -> list[tuple[int, list[int]]]:
-    return list(islice(items, count))

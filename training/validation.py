@@ -17,9 +17,10 @@ from igr_core.restore.sampling import Conditions, sample_ddim
 from igr_core.restore.schedule import draw_noise
 
 from .config import DropConfig, TrainConfig
+from .correspondence_loss import CorrespondenceLoss, places_logged
 from .data.latents import Batch, PreparedPairs
 from .fits import check_fits
-from .objective import draw_rows, in_chunks, predict, row_loss, substituted
+from .objective import draw_rows, in_chunks, predict, predict_watched, row_loss, substituted
 from .parts import load_vae
 from .run import step_generator
 
@@ -40,8 +41,17 @@ class Validator:
         self.vae, _ = load_vae(config.data.vae)
 
     @torch.no_grad()
-    def losses(self, model: IGR, scheduler: DDIMScheduler, autocast: Autocast = nullcontext) -> dict[str, float]:
-        """Loss over all timesteps, and at the last one alone, with each condition substituted."""
+    def losses(
+        self,
+        model: IGR,
+        scheduler: DDIMScheduler,
+        autocast: Autocast = nullcontext,
+        correspondence: CorrespondenceLoss | None = None,
+    ) -> dict[str, float]:
+        """Loss over all timesteps, and at the last one alone, with each condition substituted.
+
+        With `correspondence`, also what its heads look at, where the pairs tell what is right.
+        """
         device = _device(model)
         batch = self.pairs.batch(range(min(self.config.validation_pairs, len(self.pairs))))
         values: dict[str, float] = {}
@@ -49,13 +59,20 @@ class Validator:
         for name, timestep in (("validation", None), ("first_step", last)):
             rows = draw_rows(batch, scheduler, NO_DROP, step_generator(1906, 0), only_timestep=timestep)
             for case, whole in substituted(rows, batch).items():
-                pieces = []
+                watching = correspondence if case == "full" else None
+                pieces, places = [], []
                 for some in in_chunks(*whole, self.config.data.pairs_per_batch):
                     one_rows, one_batch = (item.to(device) for item in some)
                     with autocast():
-                        predicted = predict(model, one_rows, one_batch)
+                        if watching is None:
+                            predicted = predict(model, one_rows, one_batch)
+                        else:
+                            predicted, notes = predict_watched(model, one_rows, one_batch, watching.blocks)
+                            found = watching(notes, one_batch, 1)
+                            places.append([float(x) for x in (found.loss, found.hits, found.cells)])
                     pieces.append(row_loss(predicted, one_rows).cpu())
                 values[f"{name}/{case}"] = float(torch.cat(pieces).mean())
+                values |= places_logged(places, f"{name}/correspondence")
         return values
 
     def grid(self, model: IGR, step: int) -> Path:

@@ -7,17 +7,26 @@ from diffusers.models.attention_processor import Attention
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
-from .garmfus import Fusion, Position, attend, image_prompt_attention, reference_self_attention
+from .garmfus import (
+    Attend,
+    Fusion,
+    Noted,
+    Position,
+    RowPlan,
+    attend,
+    image_prompt_attention,
+    reference_self_attention,
+)
 
 
-def _self_attention(attn: Attention, hidden: Tensor, position: Tensor | None) -> Tensor:
+def _self_attention(attn: Attention, hidden: Tensor, position: Tensor | None, attend: Attend) -> Tensor:
     located = hidden if position is None else hidden + position
-    return attend(attn.to_q(located), attn.to_k(located), attn.to_v(hidden), attn.heads)
+    return attend(attn.to_q(located), attn.to_k(located), attn.to_v(hidden), attn.heads, None)
 
 
-def _text_attention(attn: Attention, query: Tensor, text: Tensor | None) -> Tensor:
+def _text_attention(attn: Attention, query: Tensor, text: Tensor | None, attend: Attend) -> Tensor:
     assert attn.to_k is not None and attn.to_v is not None and text is not None
-    return attend(query, attn.to_k(text), attn.to_v(text), attn.heads)
+    return attend(query, attn.to_k(text), attn.to_v(text), attn.heads, None)
 
 
 def _out(attn: Attention, hidden: Tensor) -> Tensor:
@@ -27,9 +36,10 @@ def _out(attn: Attention, hidden: Tensor) -> Tensor:
 class CaptureProcessor:
     """Self-attention of GarmNet: notes the hidden states that enter it, then attends as usual."""
 
-    def __init__(self, name: str, last: bool) -> None:
+    def __init__(self, name: str, last: bool, attend: Attend = attend) -> None:
         self.name = name
         self.last = last
+        self.attend = attend
 
     def __call__(
         self,
@@ -45,14 +55,16 @@ class CaptureProcessor:
             capture[self.name] = hidden_states
             if self.last:  # nothing after this is read (DESIGN: output layers unused)
                 return torch.zeros_like(hidden_states)
-        return _out(attn, _self_attention(attn, hidden_states, position(hidden_states) if position else None))
+        located = position(hidden_states) if position else None
+        return _out(attn, _self_attention(attn, hidden_states, located, self.attend))
 
 
 class ReferenceProcessor:
     """Reference self-attention of the denoiser (Eq. 4)."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, attend: Attend = attend) -> None:
         self.name = name
+        self.attend = attend
 
     def __call__(
         self,
@@ -64,7 +76,7 @@ class ReferenceProcessor:
         fusion: Fusion | None = None,
     ) -> Tensor:
         def plain(rows: Tensor) -> Tensor:
-            return _self_attention(attn, rows, None)
+            return _self_attention(attn, rows, None, self.attend)
 
         if fusion is None or not fusion.has_reference:
             return _out(attn, plain(hidden_states))
@@ -76,16 +88,24 @@ class ReferenceProcessor:
     def _fused(self, attn: Attention, hidden: Tensor, fusion: Fusion) -> Tensor:
         located = hidden + fusion.position(hidden) if fusion.position else hidden
         key, value = self._reference(attn, fusion)
-        pick = fusion.reference_plan.pick
-        return reference_self_attention(
-            attn.to_q(located),
-            attn.to_k(located),
-            attn.to_v(hidden),
-            pick(key),
-            pick(value),
-            attn.heads,
-            fusion.reference_strength,
-        )
+
+        def look(part: RowPlan, numbers: list[int], query: Tensor, own_key: Tensor, own_value: Tensor) -> Tensor:
+            reference_key = part.pick(key)
+            if fusion.notes is not None and self.name in fusion.notes:
+                fusion.notes[self.name].append(Noted(numbers, query, reference_key, attn.heads))
+            return reference_self_attention(
+                query,
+                own_key,
+                own_value,
+                reference_key,
+                part.pick(value),
+                attn.heads,
+                fusion.reference_strength,
+                self.attend,
+            )
+
+        own = attn.to_q(located), attn.to_k(located), attn.to_v(hidden)
+        return fusion.reference_plan.by_count(look, *own)
 
     def _reference(self, attn: Attention, fusion: Fusion) -> tuple[Tensor, Tensor]:
         if fusion.cache is not None and self.name in fusion.cache:
@@ -102,8 +122,9 @@ class ReferenceProcessor:
 class ImagePromptProcessor:
     """Cross-attention to the text and, beside it, to the image prompt (Eq. 3)."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, attend: Attend = attend) -> None:
         self.name = name
+        self.attend = attend
 
     def __call__(
         self,
@@ -115,7 +136,7 @@ class ImagePromptProcessor:
         fusion: Fusion | None = None,
     ) -> Tensor:
         query = attn.to_q(hidden_states)
-        out = _text_attention(attn, query, encoder_hidden_states)
+        out = _text_attention(attn, query, encoder_hidden_states, self.attend)
         if fusion is not None and fusion.has_image_prompt:
             out = out + fusion.image_plan.by_rows(torch.zeros_like, lambda rows: self._term(attn, rows, fusion), query)
         return _out(attn, out)
@@ -123,11 +144,14 @@ class ImagePromptProcessor:
     def _term(self, attn: Attention, query: Tensor, fusion: Fusion) -> Tensor:
         assert fusion.image_keys_values is not None
         key, value = (fusion.image_plan.pick(x) for x in fusion.image_keys_values[self.name])
-        return image_prompt_attention(query, key, value, attn.heads, fusion.image_prompt_strength)
+        return image_prompt_attention(query, key, value, attn.heads, fusion.image_prompt_strength, self.attend)
 
 
 class TextProcessor:
     """Plain cross-attention that lets the capture's arguments pass by."""
+
+    def __init__(self, attend: Attend = attend) -> None:
+        self.attend = attend
 
     def __call__(
         self,
@@ -139,7 +163,7 @@ class TextProcessor:
         capture: dict[str, Tensor] | None = None,
         position: Position | None = None,
     ) -> Tensor:
-        return _out(attn, _text_attention(attn, attn.to_q(hidden_states), encoder_hidden_states))
+        return _out(attn, _text_attention(attn, attn.to_q(hidden_states), encoder_hidden_states, self.attend))
 
 
 def block_name(processor_name: str) -> str:
@@ -154,22 +178,24 @@ def self_attention_order(unet: UNet2DConditionModel) -> list[str]:
     return sorted(names, key=lambda name: order[name.split(".")[0]])
 
 
-def install_fusion(denoiser: UNet2DConditionModel) -> None:
+def install_fusion(denoiser: UNet2DConditionModel, attend: Attend = attend) -> None:
     """Give a denoiser GarmFus processors; without a `fusion` argument it stays the plain model."""
     denoiser.set_attn_processor(
         {
-            name: (ReferenceProcessor if ".attn1." in name else ImagePromptProcessor)(block_name(name))
+            name: (ReferenceProcessor if ".attn1." in name else ImagePromptProcessor)(block_name(name), attend)
             for name in denoiser.attn_processors
         }  # type: ignore[arg-type]
     )
 
 
-def install_capture(garmnet: UNet2DConditionModel) -> None:
+def install_capture(garmnet: UNet2DConditionModel, attend: Attend = attend) -> None:
     """Give a GarmNet capturing processors; without a `capture` argument it stays the plain model."""
     last = self_attention_order(garmnet)[-1]
     garmnet.set_attn_processor(
         {
-            name: CaptureProcessor(block_name(name), block_name(name) == last) if ".attn1." in name else TextProcessor()
+            name: CaptureProcessor(block_name(name), block_name(name) == last, attend)
+            if ".attn1." in name
+            else TextProcessor(attend)
             for name in garmnet.attn_processors
         }  # type: ignore[arg-type]
     )

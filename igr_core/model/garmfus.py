@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from einops import rearrange
@@ -28,11 +29,22 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor |
 
 @dataclass(frozen=True)
 class RowPlan:
-    """Which rows of a batch see which conditions: `source[row]` is the condition's index, -1 for none."""
+    """Which rows of a batch see which conditions."""
 
-    source: tuple[int, ...]
+    source: tuple[int | tuple[int, ...], ...]
+    """`source[row]` is the condition's index, -1 for none, or the indices of several that lie side by side."""
     every_branch: bool = False
     """Compute both groups even where one has no row: sharded training needs the same graph in every process."""
+    _indices: dict[tuple[str, torch.device], Tensor] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Index tensors by name and device: made once for all layers."""
+
+    @cached_property
+    def sources(self) -> tuple[tuple[int, ...], ...]:
+        """Indices of each row's conditions; none for a plain row."""
+        tuples = (source if isinstance(source, tuple) else (source,) for source in self.source)
+        return tuple(tuple(index for index in one if index >= 0) for one in tuples)
 
     @cached_property
     def used(self) -> bool:
@@ -42,19 +54,40 @@ class RowPlan:
     @cached_property
     def referenced(self) -> list[int]:
         """Rows that have a condition."""
-        return [row for row, source in enumerate(self.source) if source >= 0]
+        return [row for row, sources in enumerate(self.sources) if sources]
 
     @cached_property
     def plain(self) -> list[int]:
         """Rows without one: the unpatched model computes them."""
-        return [row for row, source in enumerate(self.source) if source < 0]
+        return [row for row, sources in enumerate(self.sources) if not sources]
+
+    @cached_property
+    def parts(self) -> list[tuple[list[int], RowPlan]]:
+        """The referenced rows by how many conditions they have: their places among the referenced rows, their plan."""
+        places: dict[int, list[int]] = {}
+        for place, row in enumerate(self.referenced):
+            places.setdefault(len(self.sources[row]), []).append(place)
+        if len(places) < 2:
+            return [(list(range(len(self.referenced))), self)]
+        return [
+            (of_count, RowPlan(tuple(self.sources[self.referenced[place]] for place in of_count), self.every_branch))
+            for _, of_count in sorted(places.items())
+        ]
 
     def pick(self, conditions: Tensor) -> Tensor:
-        """One condition per referenced row: (R, ...) -> (len(referenced), ...); no copy where nothing moves."""
-        sources = [source for source in self.source if source >= 0]
-        if sources == list(range(conditions.shape[0])) and not self.every_branch:
+        """The conditions of each referenced row: (R, T, ...) -> (len(referenced), n * T, ...), n of them side by side.
+
+        No copy where nothing moves. Rows of unequal n are picked by `parts`.
+        """
+        counts = {len(self.sources[row]) for row in self.referenced} or {1}
+        if len(counts) > 1:
+            raise ValueError("Rows with different numbers of conditions cannot be picked at once: use `parts`.")
+        wanted = [index for sources in self.sources for index in sources]
+        if counts == {1} and wanted == list(range(conditions.shape[0])) and not self.every_branch:
             return conditions
-        return conditions.index_select(0, torch.tensor(sources, device=conditions.device, dtype=torch.long))
+        picked = conditions.index_select(0, self._index("sources", wanted, conditions.device))
+        (count,) = counts
+        return picked if count == 1 else picked.reshape(-1, count * picked.shape[1], *picked.shape[2:])
 
     def repeated(self, times: int) -> RowPlan:
         """The plan of a batch that holds every row `times` times in a row (a picture cut into tiles, say)."""
@@ -83,16 +116,43 @@ class RowPlan:
             return torch.cat([referenced(*first), plain(*second)])
         return self._gathered(plain, referenced, batch)
 
+    def by_count(self, apply: Callable[..., Tensor], rows: Tensor, *more: Tensor) -> Tensor:
+        """Apply a function to the referenced rows, those with equally many conditions at a time: (R, ...) -> (R, ...).
+
+        It is given the rows' plan, their numbers in the whole batch, and their share of every tensor.
+        """
+        batch = (rows, *more)
+        if len(self.parts) == 1:
+            return apply(self, self.referenced, *batch)
+        device = rows.device
+        done = []
+        for number, (places, plan) in enumerate(self.parts):
+            index = self._index(f"part {number}", places, device)
+            numbers = [self.referenced[place] for place in places]
+            done.append(apply(plan, numbers, *(x.index_select(0, index) for x in batch)))
+        order = [place for places, _ in self.parts for place in places]
+        return torch.cat(done).index_select(0, self._index("part order", _inverse(order), device))
+
     def _gathered(
         self, plain: Callable[..., Tensor], referenced: Callable[..., Tensor], batch: tuple[Tensor, ...]
     ) -> Tensor:
         device = batch[0].device
-        groups = [torch.tensor(group, device=device, dtype=torch.long) for group in (self.plain, self.referenced)]
+        groups = {"plain": self.plain, "referenced": self.referenced}
         parts = [
-            apply(*(x.index_select(0, group) for x in batch))
-            for apply, group in zip((plain, referenced), groups, strict=True)
+            apply(*(x.index_select(0, self._index(name, group, device)) for x in batch))
+            for apply, (name, group) in zip((plain, referenced), groups.items(), strict=True)
         ]
-        return torch.cat(parts).index_select(0, torch.cat(groups).argsort())
+        return torch.cat(parts).index_select(0, self._index("order", _inverse(self.plain + self.referenced), device))
+
+    def _index(self, name: str, numbers: list[int], device: torch.device) -> Tensor:
+        if (name, device) not in self._indices:
+            self._indices[name, device] = torch.tensor(numbers, device=device, dtype=torch.long)
+        return self._indices[name, device]
+
+
+def _inverse(order: Sequence[int]) -> list[int]:
+    """Where each number stands in a permutation."""
+    return sorted(range(len(order)), key=order.__getitem__)
 
 
 def reference_self_attention(
@@ -203,6 +263,19 @@ class Position:
         return self.levels[tokens, channels]
 
 
+class Noted(NamedTuple):
+    """Queries and reference keys of one self-attention, for a loss on where it looks."""
+
+    rows: list[int]
+    """G rows of the batch."""
+    query: Tensor
+    """(G, N, C), heads folded into the channels."""
+    reference_key: Tensor
+    """(G, n * M, C): those of n references side by side."""
+    heads: int
+    """Heads of the layer."""
+
+
 @dataclass
 class Fusion:
     """What GarmFus fuses in one denoiser call, or in every call of a sampling run."""
@@ -223,6 +296,8 @@ class Fusion:
     """Weight w of Eq. 3's second term; 0 skips it."""
     cache: dict[str, tuple[Tensor, Tensor]] | None = None
     """Reference keys and values, kept from step to step at inference; None while training."""
+    notes: dict[str, list[Noted]] | None = None
+    """What the self-attentions of the blocks named here compute with; filled as they run."""
 
     @property
     def has_reference(self) -> bool:

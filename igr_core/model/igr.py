@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from .bundle import Bundle
 from .config import PROMPT_NAMES, ModelConfig
 from .diffusers_adapter import install_capture, install_fusion, unused_parameters
-from .garmfus import Fusion, Position, RowPlan
-from .image_prompt import ImagePrompt
+from .garmfus import Attend, Fusion, Noted, Position, RowPlan
+from .image_prompt import ImagePrompt, PerceiverAttention
 from .networks import build_unet
 
 
@@ -54,6 +54,15 @@ class IGR(nn.Module):
         }
         return {name: module for name, module in parts.items() if module is not None}
 
+    def use_attention(self, attend: Attend) -> None:
+        """Compute every attention with this function: the same model up to rounding."""
+        install_fusion(self.denoiser, attend)
+        if self.garmnet is not None:
+            install_capture(self.garmnet, attend)
+        for module in self.modules():
+            if isinstance(module, PerceiverAttention):
+                module.attend = attend
+
     def text(self, names: Sequence[str]) -> Tensor:
         """Text embeddings of the named prompts: (B, prompt_tokens, cross_attention_dim)."""
         return torch.stack([self.prompts[name] for name in names])
@@ -65,7 +74,10 @@ class IGR(nn.Module):
         return Position((latent.shape[2], latent.shape[3]), self.config.reference_position_amplitude)
 
     def encode_reference(self, person_latent: Tensor, mask: Tensor, categories: Sequence[str]) -> dict[str, Tensor]:
-        """GarmNet once at t = 0 (paper, F_hl): (B, 4, h, w), (B, 1, h, w) -> features (B, N, C) by block name."""
+        """GarmNet once at t = 0 (paper, F_hl): (B, 4, h, w), (B, 1, h, w) -> features (B, N, C) by block name.
+
+        Several photos of one garment are encoded each by itself; `fusion` then lays their tokens side by side.
+        """
         if self.garmnet is None:
             raise ValueError("This model has no GarmNet.")
         features: dict[str, Tensor] = {}
@@ -81,7 +93,7 @@ class IGR(nn.Module):
     def fusion(
         self,
         latent: Tensor,
-        reference_rows: Sequence[int],
+        reference_rows: Sequence[int | tuple[int, ...]],
         features: dict[str, Tensor] | None,
         image_rows: Sequence[int],
         image_features: Tensor | None,
@@ -92,7 +104,8 @@ class IGR(nn.Module):
     ) -> Fusion:
         """Conditions of one denoiser call (or, with `keep`, of a whole sampling run).
 
-        `reference_rows[row]` and `image_rows[row]` are the index of the row's condition, or -1 for none.
+        `reference_rows[row]` and `image_rows[row]` are the index of the row's condition, or -1 for none. A row may
+        see several photos of its garment: then `reference_rows[row]` is a tuple of indices.
         """
         keys_values = None
         if self.image_prompt is not None and image_features is not None:
@@ -126,12 +139,19 @@ class IGR(nn.Module):
         mask: Tensor,
         categories: Sequence[str],
         image_features: Tensor | None,
-        reference_rows: Sequence[int],
+        reference_rows: Sequence[int | tuple[int, ...]],
         image_rows: Sequence[int],
-    ) -> Tensor:
-        """Training step's prediction: rows (B, 4, h, w) over R conditions; several rows may share a condition."""
+        watched: Sequence[str] = (),
+    ) -> Tensor | tuple[Tensor, dict[str, list[Noted]]]:
+        """Training step's prediction: rows (B, 4, h, w) over R conditions; several rows may share a condition.
+
+        With `watched` blocks, also what their reference self-attentions computed with, by block name.
+        """
         features = None
         if self.garmnet is not None:
             features = self.encode_reference(person_latent, mask, categories)
         fusion = self.fusion(noisy, reference_rows, features, image_rows, image_features)
-        return self.denoise(noisy, timestep, self.text(prompts), fusion)
+        if not watched:
+            return self.denoise(noisy, timestep, self.text(prompts), fusion)
+        fusion.notes = {name: [] for name in watched}
+        return self.denoise(noisy, timestep, self.text(prompts), fusion), fusion.notes

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .config import ImagePromptConfig, UNetConfig
+from .garmfus import Attend, attend
 
 
 class LinearProjection(nn.Module):
@@ -30,6 +30,7 @@ class PerceiverAttention(nn.Module):
     def __init__(self, width: int, head_dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
+        self.attend: Attend = attend
         self.norm1 = nn.LayerNorm(width)
         self.norm2 = nn.LayerNorm(width)
         self.to_q = nn.Linear(width, head_dim * heads, bias=False)
@@ -41,9 +42,7 @@ class PerceiverAttention(nn.Module):
         features, latents = self.norm1(features), self.norm2(latents)
         query = self.to_q(latents)
         key, value = self.to_kv(torch.cat([features, latents], dim=1)).chunk(2, dim=-1)
-        query, key, value = (rearrange(x, "b n (h d) -> b h n d", h=self.heads) for x in (query, key, value))
-        out = F.scaled_dot_product_attention(query, key, value)
-        return self.to_out(rearrange(out, "b h n d -> b n (h d)"))
+        return self.to_out(self.attend(query, key, value, self.heads, None))
 
 
 class Resampler(nn.Module):

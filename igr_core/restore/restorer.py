@@ -19,7 +19,7 @@ from ..model.image_encoder import preprocess
 from ..model.networks import build_image_encoder, build_vae
 from ..photo.inputs import check_category
 from ..photo.view import GarmentView, latent_mask
-from .sampling import Conditions, Progress, sample_ddim
+from .sampling import Conditions, Progress, categories_of_photos, sample_ddim
 from .schedule import ddim_timesteps, draw_noise
 
 
@@ -86,16 +86,24 @@ class GarmentRestorer:
         return next(self.model.parameters()).dtype
 
     @torch.no_grad()
-    def conditions(self, view: GarmentView, categories: Sequence[str]) -> Conditions:
-        """Run both extractors once (paper section 3.2) on a view of B persons."""
+    def conditions(
+        self, view: GarmentView, categories: Sequence[str], photos: Sequence[tuple[int, ...]] | None = None
+    ) -> Conditions:
+        """Run both extractors once (paper section 3.2) on a view of B persons.
+
+        With `photos`, garment i is seen in the view's photos `photos[i]`: their reference tokens lie side by side, and
+        the first one gives the image prompt, which says what every photo says (cut, colours) and was trained on one.
+        """
         person, mask, crop = (x.to(self.device, self.dtype) for x in (view.person, view.mask, view.crop))
         features = image_features = None
         if self.model.garmnet is not None:
             latent = encode_picture(self.vae, person)
-            features = self.model.encode_reference(latent, latent_mask(mask, self.info.model.vae.downscale), categories)
+            of_photos = categories if photos is None else categories_of_photos(categories, photos)
+            features = self.model.encode_reference(latent, latent_mask(mask, self.info.model.vae.downscale), of_photos)
         if self.image_encoder is not None and self.info.model.image_prompt is not None:
-            image_features = encode_crop(self.image_encoder, crop, self.info.model.image_prompt.layout)
-        return Conditions(categories, features, image_features)
+            first = crop if photos is None else crop[[one[0] for one in photos]]
+            image_features = encode_crop(self.image_encoder, first, self.info.model.image_prompt.layout)
+        return Conditions(categories, features, image_features, photos)
 
     @torch.no_grad()
     def restore(
@@ -109,15 +117,21 @@ class GarmentRestorer:
         reference_strength: float = 1.0,
         image_prompt_strength: float = 1.0,
         progress: Progress | None = None,
+        photos: Sequence[tuple[int, ...]] | None = None,
     ) -> Tensor:
         """Restore the garments of B persons: (B, 3, H, W) in 0..1 at the view's size.
 
-        Raises IGRError for an unknown category, a step count out of range or a size that the model cannot work at.
+        `photos` names the view's photos of each garment where some are seen in several; None for one garment a photo.
+        Raises IGRError for an unknown category, a step count out of range, a size that the model cannot work at, or
+        `photos` that do not name every photo of the view once.
         """
-        count, _, height, width = view.person.shape
+        shown, _, height, width = view.person.shape
+        if photos is not None and sorted(number for one in photos for number in one) != list(range(shown)):
+            raise IGRError(f"photos must name each of the {shown} photos once, at least one for each garment.")
+        count = shown if photos is None else len(photos)
         categories = [category] * count if isinstance(category, str) else list(category)
         self._check(categories, count, steps, width, height)
-        conditions = self.conditions(view, categories)
+        conditions = self.conditions(view, categories, photos)
         f = self.info.model.vae.downscale
         noise = draw_noise((count, self.info.model.vae.latent_channels, height // f, width // f), seed)
         latent = sample_ddim(

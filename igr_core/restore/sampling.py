@@ -22,9 +22,22 @@ class Conditions:
     categories: Sequence[str]
     """B categories."""
     features: dict[str, Tensor] | None
-    """GarmNet's reference features (B, N, C) by block name, or None."""
+    """GarmNet's reference features (B, N, C) by block name, or None; (F, N, C) of F photos where `photos` is given."""
     image_features: Tensor | None
     """Image-encoder output (B, ...), or None."""
+    photos: Sequence[tuple[int, ...]] | None = None
+    """Numbers of each garment's photos among the features, any number of them; None for one photo each."""
+
+    @property
+    def reference_rows(self) -> Sequence[int | tuple[int, ...]]:
+        """Which features each garment sees, as IGR.fusion takes it."""
+        return self.photos if self.photos is not None else range(len(self.categories))
+
+
+def categories_of_photos(categories: Sequence[str], photos: Sequence[tuple[int, ...]]) -> list[str]:
+    """The category of each photo, in the order of their numbers, from that of the garment it shows."""
+    owners = {number: garment for garment, numbers in enumerate(photos) for number in numbers}
+    return [categories[owners[number]] for number in sorted(owners)]
 
 
 @torch.no_grad()
@@ -52,7 +65,7 @@ def sample_ddim(
     rows = (*none, *range(count))
     fusion = model.fusion(
         noise.to(dtype),
-        rows,
+        (*none, *conditions.reference_rows),
         conditions.features,
         rows,
         conditions.image_features,

@@ -9,8 +9,9 @@ import torch
 
 from igr_core.model.igr import IGR
 from tests.training.prepared import tiny_config
+from training.cards import CARDS, card_named
 from training.config import LoraConfig, TrainConfig
-from training.estimate import estimate
+from training.estimate import COMPILED, estimate, hours_table
 from training.run import parameter_count
 
 
@@ -71,3 +72,19 @@ def test_more_rows_cost_more_and_checkpointing_trades(config: TrainConfig) -> No
     assert two.teraflops == pytest.approx(2 * one.teraflops, rel=0.05)
     traded = estimate(replace(config, gradient_checkpointing=True), config.model, 1)
     assert traded.activations < 0.5 * one.activations and traded.teraflops > one.teraflops
+
+
+def test_hours_follow_work_and_steps(config: TrainConfig) -> None:
+    found = replace(estimate(config, config.model, 1), teraflops=312 * 0.33, activations=60.0)
+    lines = hours_table(found, replace(config, steps=7200), 4).splitlines()
+    (a100,) = (line for line in lines if "A100" in line)
+    assert f"| fits | 2 | {2 / COMPILED:.0f} | 14 |" in a100
+    (small,) = (line for line in lines if "4090" in line)
+    assert small.endswith(" of 26 GB | – | – | – |")
+    assert "estimated: 7,200 steps on 4" in lines[0] and len(lines) == 2 + len(CARDS)
+
+
+def test_cards_are_known_by_cudas_names() -> None:
+    for name, known in (("NVIDIA A100-SXM4-80GB", "A100"), ("NVIDIA GeForce RTX 4090", "RTX 4090"), ("Tesla T4", None)):
+        card = card_named(name)
+        assert (card.name if card is not None else None) == known

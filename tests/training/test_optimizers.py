@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from training.muon import BatchedMuon, orthogonalised
 from training.optimizers import MuonAdamW, build_optimizer, set_rate
 
 
@@ -77,4 +78,30 @@ def test_muon_follows_weights_that_moved_and_channels_last_ones() -> None:
     assert not last[2].weight.is_contiguous()
     for one, two, three in zip(plain.parameters(), moved.parameters(), last.parameters(), strict=True):
         assert torch.equal(one, two)
-        assert torch.allclose(one, three, atol=2e-3)  # Muon orthogonalises in bfloat16
+        assert torch.allclose(one, three, atol=2e-3)
+
+
+def test_muon_is_torchs_own_in_another_order() -> None:
+    """Many steps from the same gradients; torch's rounding to bfloat16 is what is between them."""
+    shapes = [(8, 8), (8, 8), (8, 72), (40, 8)]
+    generator = torch.Generator().manual_seed(0)
+    plain, batched = ([nn.Parameter(torch.ones(shape)) for shape in shapes] for _ in range(2))
+    options = {"lr": 0.1, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
+    optimizers = torch.optim.Muon(plain, **options), BatchedMuon(batched, **options)  # type: ignore[arg-type]
+    for _ in range(5):
+        for one, two in zip(plain, batched, strict=True):
+            one.grad = torch.randn(one.shape, generator=generator)
+            two.grad = one.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for one, two in zip(plain, batched, strict=True):
+        assert torch.allclose(one, two, atol=5e-3)
+        assert (one - 1).abs().mean() > 0.03
+    assert optimizers[0].state_dict()["state"].keys() == optimizers[1].state_dict()["state"].keys()
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (2, 16, 144), (2, 64, 16)])
+def test_orthogonalised_matrices_have_singular_values_about_one(shape: tuple[int, int, int]) -> None:
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    values = torch.linalg.svdvals(orthogonalised(matrices, (3.4445, -4.775, 2.0315)))
+    assert values.min() > 0.4 and values.max() < 1.3

@@ -27,6 +27,7 @@ from igr_core.photo.view import GarmentView, make_view
 
 from ..encoding import PICTURES
 from .code_hash import hash_of
+from .correspondence import to_cells
 from .pairs import HELD_OUT_START as HELD_OUT_START
 from .synthetic import Pair, corrupt_mask, make_pair
 from .synthetic.compose import check_options
@@ -35,7 +36,7 @@ FIELDS = ("person", "mask", "garment", "silhouette", "crop")
 """Pictures of one pair, each uint8 (C, h, w)."""
 
 CORRESPONDENCE = "correspondence"
-"""Of a rendered pair alone: float16 (2, h, w), see DrawnPairs.correspondence."""
+"""Of rendered pairs, and of drawn ones that were asked for it: float16 (2, h, w), see DrawnPairs.correspondence."""
 
 Job = TypeVar("Job")
 
@@ -64,6 +65,8 @@ class DrawConfig:
     """Share of the pairs whose mask is spoiled as people and segmenters do."""
     corrupt_strength: float = 0.5
     """Strongest spoiling (0..1); each spoiled mask draws its own strength up to this."""
+    correspondence: bool = False
+    """Keep with each drawn pair where its garment lies in the photo, as rendered pairs always do."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,13 @@ class Origin:
 
 def draw(seed: int, config: DrawConfig) -> Drawn:
     """Draw the pair of a seed as the model sees it: view, mask, crop, and the flat garment."""
-    pair = make_pair(seed, size=config.photo_size, coarse=config.coarse)
-    return lay_out(pair, seed, seed, config)[0]
+    pair = make_pair(seed, config.photo_size, coarse=config.coarse, correspondence=config.correspondence)
+    drawn, view = lay_out(pair, seed, seed, config)
+    if pair.correspondence is None:
+        return drawn
+    width, height = config.size
+    told = to_cells(pair.correspondence, pair.garment.size, view.placements[0], (height, width)) * 2 - 1
+    return dataclasses.replace(drawn, pictures={**drawn.pictures, CORRESPONDENCE: told.astype(np.float16)})
 
 
 def lay_out(pair: Pair, seed: int, number: int, config: DrawConfig) -> tuple[Drawn, GarmentView]:
@@ -184,6 +192,8 @@ class DrawnPairs:
         """Share of the photo that shows the garment; near 0 the pair teaches nothing."""
         self.seeds: list[int] = [int(self._tensors[s]["seed"][row]) for s, row in self._places]
         """Seed of each pair, or of the record that it was dressed from."""
+        self.garments: list[str | None] = [label.get("garment") for label in labels]
+        """What each pair's garment is called, in its clothes; None for one that no other pair shows."""
         self.names = [label.get("name", f"seed-{seed:09d}") for seed, label in zip(self.seeds, labels, strict=True)]
         """Name of each pair."""
         self.described: dict[str, Any] = {"drawn": json.loads(json.dumps(dataclasses.asdict(self.config)))}
@@ -207,16 +217,22 @@ class DrawnPairs:
     def correspondence(self, index: int) -> Tensor | None:
         """(2, h, w) float16 by garment pixel: where it lies in `person`, -1..1 across and down as grid_sample reads it.
 
-        NaN where it is hidden; None of a drawn pair.
+        NaN where it is hidden; None where it was not kept.
         """
         shard, row = self._places[index]
         found = self._tensors[shard].get(CORRESPONDENCE)
         return None if found is None else found[row]
 
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
-        """All that is encoded of some pairs, each uint8 (B, C, h, w)."""
+        """All that is encoded of some pairs, each uint8 (B, C, h, w), and the correspondence if one of them has it."""
         chosen = list(indices)
-        return {name: self.take(name, chosen) for name in PICTURES}
+        pictures = {name: self.take(name, chosen) for name in PICTURES}
+        told = [self.correspondence(index) for index in chosen]
+        if any(one is not None for one in told):
+            width, height = self.config.size
+            hidden = torch.full((2, height, width), torch.nan, dtype=torch.float16)
+            pictures[CORRESPONDENCE] = torch.stack([hidden if one is None else one for one in told])
+        return pictures
 
 
 @functools.cache

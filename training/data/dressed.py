@@ -20,6 +20,7 @@ from igr_core.photo.view import Placement
 from .drawn import CORRESPONDENCE, DrawConfig, Drawn, Origin, fill_shards, lay_out
 from .laid_out import name_number
 from .pairs import HELD_OUT_START
+from .rendered.records import record_name
 from .rendered.shards import RecordShards
 from .rendered_pairs import RenderedConfig, RenderedPairs
 
@@ -75,7 +76,8 @@ def dress(job: DressJob) -> Drawn:
     drawn, view = lay_out(sized, place.seed, name_number(name), job.config)
     flow = laid_out_correspondence(pair.correspondence, photo_size, view.placements[0], job.config.size)
     pictures: dict[str, Any] = {**drawn.pictures, CORRESPONDENCE: flow.half().numpy()}
-    return Drawn(place.seed, pictures, {**drawn.label, "name": name})
+    garment = f"{record_name(place.seed)}/dress-{place.dress_seed}"
+    return Drawn(place.seed, pictures, {**drawn.label, "name": name, "garment": garment})
 
 
 def laid_out_correspondence(

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
-from igr_core.photo.view import make_view
+from igr_core.photo.view import Placement, make_view
 
+from .correspondence import boxed, mirrored, to_cells
 from .pairs import PairSource
 from .synthetic import corrupt_mask
 
@@ -45,6 +46,8 @@ class LayoutConfig:
     """Share of the pairs whose mask is spoiled as people and segmenters do."""
     spoil_strength: float = 0.5
     """Strongest spoiling (0..1); each spoiled mask draws its own strength up to this."""
+    cells: int = 8
+    """Pixels along a cell of the latents, for data that tells the correspondence."""
 
 
 class LaidOut(Protocol):
@@ -54,13 +57,18 @@ class LaidOut(Protocol):
     """Name of each pair, unique."""
     categories: Sequence[str]
     """Category of each pair."""
+    garments: Sequence[str | None]
+    """What each pair's garment is called; None for one that no other pair shows."""
     described: dict[str, Any]
     """What prepared shards say of where they come from."""
 
     def __len__(self) -> int: ...
 
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
-        """Person, mask, garment and crop of some pairs, each uint8 (B, C, h, w)."""
+        """Person, mask, garment and crop of some pairs, each uint8 (B, C, h, w).
+
+        Where it is known, `correspondence` (B, 2, rows, columns) too, float16, as training.data.correspondence has it.
+        """
         ...
 
 
@@ -101,7 +109,13 @@ class LaidOutPairs:
             entry.name + (" flipped" if one.flipped else "") for one, entry in zip(self.selected, entries, strict=True)
         ]
         self.categories = [entry.category for entry in entries]
+        # a mirrored copy is another garment: no photo of the plain one shows it
+        self.garments = [
+            None if one.flipped else entry.garment for one, entry in zip(self.selected, entries, strict=True)
+        ]
         laid_out = json.loads(json.dumps(asdict(config)))
+        if not source.tells_correspondence:
+            del laid_out["cells"]
         self.described = {"data": {"title": source.title, **(origin or {}), **laid_out}}
         self._threads = threads
 
@@ -131,12 +145,28 @@ class LaidOutPairs:
             )
         except IGRError as error:
             raise IGRError(f"{self.source.title}, {name}: {error}") from error
-        return {
+        pictures = {
             "person": _to_bytes(view.person),
             "mask": _to_bytes(view.mask),
             "garment": torch.from_numpy(_to_array(garment)),
             "crop": _to_bytes(view.crop),
         }
+        if self.source.tells_correspondence:
+            pictures["correspondence"] = self._correspondence(chosen, view.placements[0])
+        return pictures
+
+    def _correspondence(self, chosen: Selected, placement: Placement) -> Tensor:
+        width, height = self.config.size
+        cells = (height // self.config.cells, width // self.config.cells)
+        places = self.source.correspondence(chosen.index)
+        if places is None:  # of this pair alone it is not known
+            return torch.full((2, *cells), torch.nan, dtype=torch.float16)
+        if chosen.garment_box is not None:
+            places = boxed(places, chosen.garment_box)
+        if chosen.flipped:
+            places = mirrored(places, placement.source_size[0])
+        size = places.shape[1], places.shape[0]
+        return torch.from_numpy(to_cells(places, size, placement, cells)).half()
 
     def _spoiled(self, mask: Image.Image, name: str) -> Image.Image:
         """The mask, spoiled in the same way whenever the pair is read; as it was where spoiling would empty it."""

@@ -15,31 +15,67 @@ from torch import Tensor
 
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
+from igr_core.restore.sampling import categories_of_photos
 
 D = TypeVar("D")
 
 FIELDS = ("garment_latent", "person_latent", "mask", "image_features", "category", "seed")
 """Tensors of a shard: (N, 4, h, w) twice, (N, 1, h, w) at latent size, (N, ...), (N,), (N,)."""
 
+OPTIONAL_FIELDS = ("correspondence",)
+"""Tensors that a shard may hold beside them: (N, 2, h, w)."""
+
 
 @dataclass(frozen=True)
 class Batch:
-    """P prepared pairs in float32."""
+    """P prepared pairs in float32, seen in F photos: one each, unless `photos` says more."""
 
     garment_latent: Tensor
     """(P, 4, h, w): what the denoiser is to give."""
     person_latent: Tensor
-    """(P, 4, h, w): GarmNet's input."""
+    """(F, 4, h, w): GarmNet's input."""
     mask: Tensor
-    """(P, 1, h, w) in 0..1: GarmNet's fifth channel."""
+    """(F, 1, h, w) in 0..1: GarmNet's fifth channel."""
     image_features: Tensor
-    """(P, ...): image-encoder output for the crop."""
+    """(P, ...): image-encoder output for the crop of each pair's own photo."""
     categories: list[str]
     """P categories."""
+    correspondence: Tensor | None = None
+    """(P, R, 2, h, w): where each cell of the garment lies in the pair's r-th photo, x and y in 0..1 of the view; NaN
+    where it is not visible, and where a pair has fewer than R photos. None where the data does not tell."""
+    photos: tuple[tuple[int, ...], ...] | None = None
+    """Numbers of each pair's photos, its own first; None where photo i is pair i's only one."""
 
-    def to(self, device: torch.device | str) -> Batch:
-        """The same pairs on a device."""
-        return moved(self, device)
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same pairs on a device; without waiting, where they lie in pinned memory."""
+        return moved(self, device, non_blocking)
+
+    def pinned(self) -> Batch:
+        """The same pairs in memory that a card reads by itself."""
+        return type(self)(**{name: x.pin_memory() if isinstance(x, Tensor) else x for name, x in vars(self).items()})
+
+    @property
+    def photo_categories(self) -> list[str]:
+        """The category of each photo's garment."""
+        return self.categories if self.photos is None else categories_of_photos(self.categories, self.photos)
+
+    def seen_in(self, photos: Sequence[tuple[int, ...]]) -> Batch:
+        """The first len(photos) pairs, each seen in the photos that `photos` names among all pairs of this batch."""
+        count, most = len(photos), max(map(len, photos))
+        told = None
+        if self.correspondence is not None:
+            told = self.correspondence.new_full((count, most, *self.correspondence.shape[2:]), torch.nan)
+            for pair, numbers in enumerate(photos):
+                told[pair, : len(numbers)] = self.correspondence[list(numbers), 0]
+        return Batch(
+            self.garment_latent[:count],
+            self.person_latent,
+            self.mask,
+            self.image_features[:count],
+            self.categories[:count],
+            told,
+            None if most == 1 else tuple(photos),
+        )
 
 
 class PreparedPairs:
@@ -53,6 +89,7 @@ class PreparedPairs:
     def __init__(self, folders: Sequence[Path | str], limit: int | None = None) -> None:
         """Open all shards; IGRError names a folder that holds none, a shard that cannot be read or pairs held twice."""
         self._shards: list[dict[str, Tensor]] = []
+        self._garments: list[list[str | None]] = []
         self.settings = []
         for folder in folders:
             paths = sorted(Path(folder).glob("latents-*.safetensors"))
@@ -70,6 +107,7 @@ class PreparedPairs:
                     )
                 holder |= dict.fromkeys(seeds, path.name)
                 self._shards.append(tensors)
+                self._garments.append(read_garments(path) or [None] * len(seeds))
                 self.settings.append(settings)
         self.shapes = [{name: tuple(x.shape[1:]) for name, x in shard.items()} for shard in self._shards]
         if len({json.dumps(settings, sort_keys=True) for settings in self.settings}) > 1:
@@ -93,6 +131,9 @@ class PreparedPairs:
     def batch(self, indices: Iterable[int]) -> Batch:
         """Stack some pairs."""
         places = [self._places[index] for index in indices]
+        told = None
+        if any("correspondence" in self._shards[shard] for shard, _ in places):
+            told = torch.stack([self._correspondence(shard, row) for shard, row in places])[:, None]
 
         def take(name: str) -> Tensor:
             return torch.stack([self._shards[shard][name][row] for shard, row in places])
@@ -103,16 +144,29 @@ class PreparedPairs:
             take("mask").float(),
             take("image_features").float(),
             [CATEGORIES[int(number)] for number in take("category")],
+            told,
         )
+
+    def _correspondence(self, shard: int, row: int) -> Tensor:
+        tensors = self._shards[shard]
+        if "correspondence" in tensors:
+            return tensors["correspondence"][row].float()
+        return torch.full((2, *tensors["garment_latent"].shape[2:]), torch.nan)
+
+    def garments(self) -> list[str | None]:
+        """What each pair's garment is called; None for one that no other pair shows."""
+        return [self._garments[shard][row] for shard, row in self._places]
 
     def seeds(self) -> list[int]:
         """The seed, or running number, of each pair."""
         return [int(self._shards[shard]["seed"][row]) for shard, row in self._places]
 
 
-def moved(item: D, device: torch.device | str) -> D:
+def moved(item: D, device: torch.device | str, non_blocking: bool = False) -> D:
     """A dataclass with its tensors on a device."""
-    values = {name: x.to(device) if isinstance(x, Tensor) else x for name, x in vars(item).items()}
+    values = {
+        name: x.to(device, non_blocking=non_blocking) if isinstance(x, Tensor) else x for name, x in vars(item).items()
+    }
     return type(item)(**values)
 
 
@@ -120,9 +174,16 @@ def read_shard(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Memory-mapped tensors and settings of one shard; IGRError names a file that is damaged."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in FIELDS}, json.loads(file.metadata()["settings"])
+            more = [name for name in OPTIONAL_FIELDS if name in file.keys()]  # noqa: SIM118 - not a mapping
+            return {name: file.get_tensor(name) for name in (*FIELDS, *more)}, json.loads(file.metadata()["settings"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise IGRError(f"{path} is no whole shard of prepared pairs ({error}): delete it and prepare again.") from error
+
+
+def read_garments(path: Path) -> list[str | None]:
+    """What the garments of a shard that read_shard opened are called; empty where it does not say."""
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata().get("garments", "[]"))
 
 
 def batch_indices(total: int, size: int, seed: int, start_step: int) -> Iterator[list[int]]:

@@ -45,6 +45,10 @@ class PairData(Protocol):
         """The number of each pair."""
         ...
 
+    def garments(self) -> list[str | None]:
+        """What each pair's garment is called; None for one that no other pair shows."""
+        ...
+
 
 @dataclass(frozen=True)
 class Read:
@@ -98,6 +102,14 @@ class Joined:
         """The number of each pair."""
         return [seed for data in self.sets for seed in data.seeds()]
 
+    def garments(self) -> list[tuple[int, str] | None]:
+        """What each pair's garment is called, with the number of its set: sets name theirs without each other."""
+        return [
+            None if name is None else (number, name)
+            for number, data in enumerate(self.sets)
+            for name in data.garments()
+        ]
+
 
 def mixed_indices(
     sizes: Sequence[int], weights: Sequence[float] | None, batch: int, seed: int, start_step: int
@@ -143,9 +155,19 @@ def _reordered(pieces: list[Batch], order: list[int]) -> Batch:
     values: dict[str, Any] = {}
     for field in dataclasses.fields(Batch):
         parts = [getattr(piece, field.name) for piece in pieces]
+        if all(part is None for part in parts):
+            continue
+        if field.name == "correspondence":
+            parts = [part if part is not None else _unknown(piece) for part, piece in zip(parts, pieces, strict=True)]
         if isinstance(parts[0], Tensor):
             values[field.name] = torch.cat(parts)[order]
         else:
             joined = [item for part in parts for item in part]
             values[field.name] = [joined[i] for i in order]
     return Batch(**values)
+
+
+def _unknown(piece: Batch) -> Tensor:
+    """The correspondence of pairs that do not tell it, beside others that do."""
+    count, _, height, width = piece.garment_latent.shape
+    return torch.full((count, 1, 2, height, width), torch.nan)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from PIL import Image
 
 from igr_core.errors import IGRError
@@ -30,6 +31,8 @@ class PairEntry:
     """Unique in its data set, and the same wherever the data set lies: `train/00001_00`."""
     category: str
     """upper, lower or full."""
+    garment: str | None = None
+    """What the garment is called, where several pairs may show it in photos of their own; None for one pair's alone."""
 
 
 class PairSource(ABC):
@@ -44,6 +47,8 @@ class PairSource(ABC):
     """Names of the pairs that were dropped as known duplicates or leaks."""
     unlisted: tuple[str, ...] = ()
     """A sentence for each file that belongs to no pair."""
+    tells_correspondence: bool = False
+    """Whether `correspondence` tells anything."""
 
     def __init__(self, title: str, entries: Sequence[PairEntry]) -> None:
         """`title`: what the data set is called in messages."""
@@ -86,6 +91,14 @@ class PairSource(ABC):
         """Which pixels of the flat picture are garment, L; None where the data set does not say."""
         return None
 
+    def correspondence(self, index: int) -> np.ndarray | None:
+        """Where each pixel of the flat picture lies in the photo: (h, w, 2) float32 on the flat picture's pixels.
+
+        x and y in pixels of the photo from its left and top edge; NaN where it is not visible or where there is no
+        garment. None where the data set does not say.
+        """
+        return None
+
     def photo_name(self, index: int) -> str:
         """What the photo's file is called, without suffix; pairs of one photo share it."""
         return self.entries[index].name.rsplit("/", 1)[-1]
@@ -110,6 +123,7 @@ class PairSubset(PairSource):
         """Index in `source` of each pair."""
         self.layout = source.layout
         self.left_out, self.unlisted = source.left_out, source.unlisted
+        self.tells_correspondence = source.tells_correspondence
         super().__init__(source.title, [source.entries[row] for row in self.rows])
 
     def person(self, index: int) -> Image.Image:
@@ -133,6 +147,9 @@ class PairSubset(PairSource):
 
     def garment_cover(self, index: int) -> Image.Image | None:
         return self.source.garment_cover(self.rows[index])
+
+    def correspondence(self, index: int) -> np.ndarray | None:
+        return self.source.correspondence(self.rows[index])
 
     def photo_name(self, index: int) -> str:
         return self.source.photo_name(self.rows[index])

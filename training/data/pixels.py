@@ -65,8 +65,17 @@ class PixelPairs:
         pictures, categories = read
         downscale = self._model.vae.downscale
         tensors = encode_pictures(pictures, self._vae, downscale, self._encoder, self._layout, self._bf16)
-        return Batch(**{name: value.float() for name, value in tensors.items()}, categories=categories)
+        told = pictures.get("correspondence")
+        return Batch(
+            **{name: value.float() for name, value in tensors.items()},
+            categories=categories,
+            correspondence=None if told is None else told.float()[:, None],
+        )
 
     def seeds(self) -> list[int]:
         """The number of each pair."""
         return [name_number(name) for name in self._pairs.names[: len(self)]]
+
+    def garments(self) -> list[str | None]:
+        """What each pair's garment is called; None for one that no other pair shows."""
+        return list(self._pairs.garments[: len(self)])

@@ -59,6 +59,7 @@ class RenderedPairs(PairSource):
     """Every photo of every record as a pair, `garment-000000123/photo-1` (`/dress-7` for dress seed 7)."""
 
     layout = "rendered"
+    tells_correspondence = True
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class RenderedPairs(PairSource):
             if told["category"] in categories:
                 own = self._places(seed, len(told["photos"]))
                 places += own
-                entries += [PairEntry(self._name(place), told["category"]) for place in own]
+                entries += [PairEntry(self._name(place), told["category"], _garment(place)) for place in own]
         self.places: tuple[Place, ...] = tuple(places)
         """What each pair is made of."""
         super().__init__(f"the rendered records {root}", entries)
@@ -171,3 +172,8 @@ def _dressed(shards: RecordShards, place: Place) -> RenderedPair:
         raise IGRError(f"Dressing needs {error.name}: install the extra `render` (pip install '.[render]').") from error
     record = _record(shards, place.seed)
     return dress_record(record, place.photo, place.dress_seed, held_out=place.seed >= HELD_OUT_START)
+
+
+def _garment(place: Place) -> str:
+    """Name of a garment in its clothes: that of all its photos."""
+    return f"{record_name(place.seed)}/dress-{place.dress_seed}"

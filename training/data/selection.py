@@ -37,7 +37,8 @@ class PairsConfig:
 def layout_of(model: ModelConfig, pairs: PairsConfig) -> LayoutConfig:
     """How a model sees these pairs."""
     crop = model.image_encoder.image_size
-    return LayoutConfig(model.native_size, model.view, crop, pairs.spoil_share, pairs.spoil_strength)
+    cells = model.vae.downscale
+    return LayoutConfig(model.native_size, model.view, crop, pairs.spoil_share, pairs.spoil_strength, cells)
 
 
 def open_pairs(pairs: PairsConfig, layout: LayoutConfig, limit: int | None = None, threads: int = 1) -> LaidOutPairs:

@@ -77,6 +77,37 @@ def test_pick_gives_each_row_its_own_reference() -> None:
     assert RowPlan((-1, 0, 1, 2)).pick(references) is references
 
 
+def test_several_references_lie_side_by_side() -> None:
+    references = torch.arange(6.0).view(3, 2, 1)
+    assert RowPlan(((2, 0), -1, (1, 1))).pick(references).flatten(1).tolist() == [[4, 5, 0, 1], [2, 3, 2, 3]]
+    with pytest.raises(ValueError, match="different numbers"):
+        RowPlan(((2, 0), 1)).pick(references)
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_rows_with_equally_many_references_are_computed_together(every: bool) -> None:
+    plan = RowPlan(((0, 1), -1, 1, (2, 0), (2,)), every_branch=every)
+    references = torch.tensor([1.0, 10.0, 100.0]).view(3, 1, 1)
+
+    def add(part: RowPlan, numbers: list[int], rows: torch.Tensor) -> torch.Tensor:
+        seen.append(numbers)
+        return rows + part.pick(references).sum(1, keepdim=True)
+
+    seen: list[list[int]] = []
+    done = plan.by_count(add, torch.zeros(4, 1, 1))
+    assert done.flatten().tolist() == [11, 10, 101, 100]
+    assert seen == [[2, 4], [0, 3]]
+
+
+def test_index_tensors_are_made_once() -> None:
+    plan = RowPlan((1, -1, 0, 1, -1))
+    references = torch.arange(2.0).view(2, 1, 1)
+    plan.pick(references)
+    made = dict(plan._indices)
+    assert made and plan.pick(references).flatten().tolist() == [1, 0, 1]
+    assert all(plan._indices[name] is tensor for name, tensor in made.items())
+
+
 def test_sincos_position_is_scale_free_and_tells_places_apart() -> None:
     coarse = sincos_position(8, 6, 64, 2.5, "cpu", torch.float32)[0]
     fine = sincos_position(16, 12, 64, 2.5, "cpu", torch.float32)[0].view(8, 2, 6, 2, 64).mean((1, 3)).view(48, 64)

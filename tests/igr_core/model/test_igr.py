@@ -10,6 +10,7 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 
 from igr_core.model.config import ModelConfig, UNetConfig
 from igr_core.model.diffusers_adapter import install_fusion, self_attention_order, unused_parameters
+from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_unet
 from tests.support.tiny import MODEL
@@ -94,6 +95,64 @@ def test_kept_reference_keys_change_nothing(model: IGR, inputs: dict) -> None:
     first, second = model.denoise(*arguments), model.denoise(*arguments)
     assert torch.equal(first, second)
     assert torch.equal(first, denoise(model, inputs, rows, CATEGORIES, order))
+
+
+def denoise_photos(model: IGR, inputs: dict, photos: list, order: list[int], **options) -> torch.Tensor:
+    """Rows that see photos of their own choice, and no image prompt."""
+    fusion = model.fusion(inputs["latent"], photos, inputs["reference"], [-1] * len(photos), None, **options)
+    return model.denoise(inputs["latent"][order], inputs["timestep"][order], model.text(["upper"] * len(order)), fusion)
+
+
+def test_rows_with_different_numbers_of_photos_are_computed_as_if_alone(model: IGR, inputs: dict) -> None:
+    photos, order = [(0, 1), -1, (2,), (2, 0, 1), 1, (1, 0)], [0, 1, 2, 0, 1, 2]
+    together = denoise_photos(model, inputs, photos, order)
+    for row, (sources, latent) in enumerate(zip(photos, order, strict=True)):
+        alone = denoise_photos(model, inputs, [sources], [latent])
+        assert torch.allclose(together[row], alone[0], atol=1e-5), sources
+
+
+def test_one_photo_is_the_same_bit_for_bit_however_it_is_written(model: IGR, inputs: dict) -> None:
+    written = [[0, -1, 2], [(0,), (), (2,)]]
+    one, other = (denoise_photos(model, inputs, photos, [0, 1, 2]) for photos in written)
+    assert torch.equal(one, other)
+
+
+def test_a_photo_seen_twice_weighs_twice_and_order_does_not_matter(model: IGR, inputs: dict) -> None:
+    twice = denoise_photos(model, inputs, [(1, 1)], [0])
+    assert torch.allclose(twice, denoise_photos(model, inputs, [1], [0], reference_strength=2.0), atol=1e-5)
+    one, other = (denoise_photos(model, inputs, [photos], [0]) for photos in ((0, 2), (2, 0)))
+    assert torch.allclose(one, other, atol=1e-5) and not torch.allclose(one, twice, atol=1e-3)
+
+
+def test_watched_blocks_note_what_their_rows_attend_with(model: IGR, inputs: dict) -> None:
+    fusion = model.fusion(inputs["latent"], [(0, 1), -1, (2,)], inputs["reference"], [-1] * 3, None)
+    fusion.notes = {"down_blocks.0.attentions.0": []}
+    model.denoise(inputs["latent"], inputs["timestep"], model.text(["upper"] * 3), fusion)
+    (noted,) = fusion.notes.values()
+    shapes = [(one.rows, tuple(one.query.shape), tuple(one.reference_key.shape)) for one in noted]
+    assert shapes == [([2], (1, 48, 32), (1, 48, 32)), ([0], (1, 48, 32), (1, 96, 32))]
+
+
+def test_an_attention_of_ones_own_reaches_every_layer(model: IGR, inputs: dict) -> None:
+    """What is given in place of `attend` is what runs, and the plain one put back gives the same bits as before."""
+    calls = 0
+
+    def counted(query, key, value, heads, mask):  # noqa: ANN001, ANN202
+        nonlocal calls
+        calls += 1
+        return attend(query, key, value, heads, mask)
+
+    before = denoise(model, inputs, [0, 1, 2], CATEGORIES, [0, 1, 2])
+    model.use_attention(counted)
+    try:
+        assert torch.equal(denoise(model, inputs, [0, 1, 2], CATEGORIES, [0, 1, 2]), before)
+        self_attentions = len(self_attention_order(model.denoiser))
+        assert calls == 3 * self_attentions  # reference, text and image prompt of each block
+        model.encode_reference(torch.zeros(1, 4, 8, 6), torch.ones(1, 1, 8, 6), ["upper"])
+        assert calls == 5 * self_attentions - 1  # text and self in GarmNet, which stops at its last capture
+    finally:
+        model.use_attention(attend)
+    assert torch.equal(denoise(model, inputs, [0, 1, 2], CATEGORIES, [0, 1, 2]), before)
 
 
 def test_garmnet_gives_normalised_hidden_states_of_every_self_attention(model: IGR, inputs: dict) -> None:

@@ -97,6 +97,17 @@ def test_strength_zero_forgets_the_photo(restorer: GarmentRestorer, view: Garmen
     assert torch.equal(first, other)
 
 
+def test_garments_seen_in_several_photos(restorer: GarmentRestorer, view: GarmentView) -> None:
+    """One photo each is what restoring does anyway; a second one changes its own garment only."""
+    plain = restorer.restore(view, CATEGORIES, steps=2)
+    assert torch.equal(restorer.restore(view, CATEGORIES, steps=2, photos=[(0,), (1,), (2,)]), plain)
+    both = restorer.restore(view, CATEGORIES[:2], steps=2, photos=[(0, 2), (1,)])
+    assert both.shape[0] == 2
+    assert torch.allclose(both[1], plain[1], atol=1e-5) and not torch.allclose(both[0], plain[0], atol=1e-4)
+    with pytest.raises(IGRError, match="each of the 3 photos once"):
+        restorer.restore(view, CATEGORIES[:2], photos=[(0,), (1,)])
+
+
 def test_progress_counts_every_step(restorer: GarmentRestorer, view: GarmentView) -> None:
     seen: list[tuple[int, int]] = []
     restorer.restore(one(view, 0), "upper", steps=3, progress=lambda done, total: seen.append((done, total)))

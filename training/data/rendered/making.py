@@ -58,20 +58,27 @@ def make_record(seed: int, settings: RenderSettings, defect: str | None = None) 
         rng = np.random.default_rng([seed, 2, attempt])
         outfit = draw_outfit(rng, category_of(seed), settings.held_out)
         with stage("tailor"):
-            garment = tailor(outfit.cut)
-        product = _product(rng, seed, garment, defect, settings)
+            garments = tuple(tailor(cut) for cut in outfit.cuts)
+        product = _product(rng, seed, garments, outfit.wanted, defect, settings)
         if product.reasons:
             rejects[f"product {product.reasons[0]}"] += 1
             continue
         photos = _photos((seed, attempt), count, outfit, product, defect, settings, rejects)
         if photos is not None:
-            return _record(seed, outfit, garment, product, photos, defect), rejects
+            return _record(seed, outfit, product, photos, defect), rejects
     return None, rejects
 
 
-def _product(rng: np.random.Generator, seed: int, garment: Garment, defect: str, settings: RenderSettings) -> Product:
+def _product(
+    rng: np.random.Generator,
+    seed: int,
+    garments: tuple[Garment, ...],
+    wanted: int,
+    defect: str,
+    settings: RenderSettings,
+) -> Product:
     with stage("drape"):
-        surfaces = product_shot(garment, rng)
+        surfaces = product_shot(garments[wanted], rng)
     share = PRODUCT_SHARE
     if defect == "extreme_proportion":
         if rng.random() < 0.5:
@@ -85,7 +92,7 @@ def _product(rng: np.random.Generator, seed: int, garment: Garment, defect: str,
     with stage("render"):
         shot = photograph(surfaces, None, camera, seed, settings.samples)
     limits = Limits(least_area=0.0, most_inside=1.0) if defect == "extreme_proportion" else PRODUCT_LIMITS
-    return Product(garment, surfaces, shot, list(reasons(shot, surfaces, camera, limits, on_set=False)))
+    return Product(garments, wanted, surfaces, shot, list(reasons(shot, surfaces, camera, limits, on_set=False)))
 
 
 def _photos(
@@ -112,14 +119,13 @@ def _photos(
     return photos
 
 
-def _record(
-    seed: int, outfit: Outfit, garment: Garment, product: Product, photos: list[Photographed], defect: str
-) -> Record:
+def _record(seed: int, outfit: Outfit, product: Product, photos: list[Photographed], defect: str) -> Record:
     """Join the panels of garment and photos into one list, and number the labels of the views by it."""
-    panels: list[Panel] = list(garment.panels)
+    own = product.garment.panels
+    panels: list[Panel] = list(own)
     numbered = []
     for photo in photos:
-        numbered.append(photo.numbered(len(garment.panels), len(panels)))
+        numbered.append(photo.numbered(len(own), len(panels)))
         panels.extend(photo.panels)
     attributes = {**outfit.attributes, "defect": defect or "none"}
     return Record(seed, outfit.cut.category, attributes, tuple(panels), product.shot.view, tuple(numbered))

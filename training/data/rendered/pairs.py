@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -13,9 +13,9 @@ from igr_core.errors import IGRError
 from ..synthetic.compose import Pair
 from ..synthetic.scene import DEFECTS
 from .dressing.composing import compose
-from .dressing.dresses import draw_dress
-from .dressing.lens import develop, draw_lens
-from .dressing.materials import Dress
+from .dressing.dresses import draw_dress, draw_garment
+from .dressing.lens import balanced, develop, draw_lens
+from .dressing.materials import Cloth, Dress
 from .panels import Panel
 from .records import Record, Words
 from .settings import RenderSettings
@@ -58,35 +58,64 @@ def dress_record(record: Record, photo: int, dress_seed: int = 0, held_out: bool
     Photos of one record and one `dress_seed` show the same garment on people of their own. `held_out` uses only the
     words and patterns that training never sees.
     """
-    taken = record.photos[photo]
     with stage("dress"):
-        dress = dress_of(record, photo, dress_seed, held_out)
-        person = _developed(taken.view, record.panels, dress, (record.seed, dress_seed, 1 + photo), product=False)
-        garment = _developed(record.product, record.panels, dress, (record.seed, dress_seed, 0), product=True)
-    return RenderedPair(
-        Image.fromarray(person),
-        Image.fromarray(taken.garment_mask),
-        Image.fromarray(taken.agnostic_mask),
-        Image.fromarray(garment),
-        Image.fromarray(silhouette(record.product)),
-        record.category,
-        {**record.attributes, **taken.attributes, **_told(dress)},
-        Image.fromarray(taken.parsing),
-        dict(taken.joints),
-        taken.correspondence,
-    )
+        cloth = _garment_of(record, dress_seed, held_out)
+        shot = _product(record, cloth, dress_seed)
+        return _pair(record, photo, cloth, shot, dress_seed, held_out)
+
+
+def dress_all(record: Record, dress_seed: int = 0, held_out: bool = False) -> list[RenderedPair]:
+    """Dress all photos of a record as dress_record does, and the product shot that they share but once."""
+    with stage("dress"):
+        cloth = _garment_of(record, dress_seed, held_out)
+        shot = _product(record, cloth, dress_seed)
+        return [_pair(record, photo, cloth, shot, dress_seed, held_out) for photo in range(len(record.photos))]
 
 
 def dress_of(record: Record, photo: int, dress_seed: int = 0, held_out: bool = False) -> Dress:
     """The dress of a photo: its garment's cloth is that of every photo of the record, everything else its own."""
+    return _dress(record, photo, _garment_of(record, dress_seed, held_out), dress_seed, held_out)
+
+
+def _garment_of(record: Record, dress_seed: int, held_out: bool) -> Cloth:
     own = [panel for panel in record.panels if panel.kind == "garment"]
-    shared = draw_dress(np.random.default_rng([record.seed, dress_seed, 0]), own, _cuts(record.attributes), held_out)
+    rng = np.random.default_rng([record.seed, dress_seed, 0])
+    return draw_garment(rng, own, _cuts(record.attributes), held_out)
+
+
+def _dress(record: Record, photo: int, cloth: Cloth, dress_seed: int, held_out: bool) -> Dress:
     view = record.photos[photo].view
     seen = {label.panel for label in view.table}
     panels = [panel for number, panel in enumerate(record.panels) if number in seen or panel.kind == "garment"]
     rng = np.random.default_rng([record.seed, dress_seed, 1, photo])
     cuts = {**_cuts(record.attributes), **_cuts(record.photos[photo].attributes)}
-    return replace(draw_dress(rng, panels, cuts, held_out), garment=shared.garment)
+    return draw_dress(rng, panels, cuts, held_out, cloth)
+
+
+def _product(record: Record, cloth: Cloth, dress_seed: int) -> Image.Image:
+    """The product shot in a cloth; nothing else of the dress shows in it."""
+    dress = draw_dress(np.random.default_rng(0), [], {}, garment=cloth)
+    shot = _developed(record.product, record.panels, dress, (record.seed, dress_seed, 0), product=True)
+    return Image.fromarray(shot)
+
+
+def _pair(record: Record, photo: int, cloth: Cloth, shot: Image.Image, dress_seed: int, held_out: bool) -> RenderedPair:
+    """A photo dressed, beside its product shot that is dressed already."""
+    taken = record.photos[photo]
+    dress = _dress(record, photo, cloth, dress_seed, held_out)
+    person = _developed(taken.view, record.panels, dress, (record.seed, dress_seed, 1 + photo), product=False)
+    return RenderedPair(
+        Image.fromarray(person),
+        Image.fromarray(taken.garment_mask),
+        Image.fromarray(taken.agnostic_mask),
+        shot,
+        Image.fromarray(silhouette(record.product)),
+        record.category,
+        {**record.attributes, **taken.attributes, **_told(cloth)},
+        Image.fromarray(taken.parsing),
+        dict(taken.joints),
+        taken.correspondence,
+    )
 
 
 def silhouette(product: View) -> np.ndarray:
@@ -100,18 +129,23 @@ def _developed(view: View, panels: Sequence[Panel], dress: Dress, key: tuple[int
     """(h, w, 3) uint8: what a camera drawn by `key` stores of the dressed view."""
     rng = np.random.default_rng([*key, 7])
     lens = draw_lens(rng, product)
-    height, width = view.uv.shape[:2]
-    bare = (view.labels == 255).reshape(height, SUBSAMPLES, width, SUBSAMPLES).all(axis=(1, 3))
-    return develop(compose(view, panels, dress), lens, int(rng.integers(1 << 31)), bare if product else None)
+    if not product:
+        lens = balanced(lens, view.light, float(rng.uniform(0.6, 1.0)))
+    white = None
+    if product:
+        height, width = view.uv.shape[:2]
+        white = (view.labels == 255).reshape(height, SUBSAMPLES, width, SUBSAMPLES).all(axis=(1, 3))
+    light = compose(view, panels, dress)
+    with stage("lens"):
+        return develop(light, lens, int(rng.integers(1 << 31)), white)
 
 
 def _cuts(attributes: Words) -> dict[str, str]:
     return {name: str(attributes[name]) for name in ("cut", *CLOTH[1:]) if name in attributes}
 
 
-def _told(dress: Dress) -> dict[str, str | float | bool]:
+def _told(cloth: Cloth) -> dict[str, str | float | bool]:
     """Attributes by which scores are looked at, as the drawn pairs have them."""
-    cloth = dress.garment
     art = cloth.prints[0].art if cloth.prints else None
     return {
         "pattern": cloth.fabric.pattern.kind,

@@ -37,7 +37,7 @@ class Panel:
     role: Role
     """What is painted on it."""
     box: tuple[float, float, float, float]
-    """left, top, right, low of the used part, metres; v = 0 at the garment's top, u = 0 in their middle on front, back."""
+    """left, top, right, low of the used part, metres; v = 0 at the garment's top, u = 0 in the middle of its front."""
     lines: tuple[Line, ...] = ()
     """Hems and seams."""
     buttons: tuple[tuple[float, float, float], ...] = ()

@@ -10,7 +10,6 @@ from scipy.spatial import cKDTree
 
 from .garments.garment import Garment
 from .garments.outfits import Outfit
-from .garments.tailoring import tailor
 from .garments.wearing import wear
 from .panels import Panel
 from .people.bags import occluder_surfaces
@@ -38,6 +37,8 @@ FRAMINGS: Mapping[str, Mapping[Framing, float]] = {
 """Shares of framings by category, as in shops and data sets."""
 ATR_WORDS = {"upper": "upper-clothes", "full": "dress"}
 """ATR-18's words for the clothes of a category; skirts and pants are told apart by their cut."""
+UNDER_JACKET = 0.12
+"""Share of a garment that must be visible at least where an open jacket is worn over it."""
 COVERED_WITHIN = 0.05
 """Metres of air between skin and the cloth that surely covers it, at most."""
 COVERED_BESIDE = 0.013
@@ -48,16 +49,23 @@ SOLE = 0.012
 
 @dataclass(frozen=True)
 class Product:
-    """A garment and its product shot."""
+    """A garment and its product shot, and what is worn with it."""
 
-    garment: Garment
-    """What was photographed."""
+    garments: tuple[Garment, ...]
+    """Everything that is worn, in the order of the outfit's cuts."""
+    wanted: int
+    """Which of them was photographed."""
     surfaces: list[Surface]
     """Where it hung."""
     shot: Shot
     """The picture."""
     reasons: list[str]
     """Why it is to be thrown away; empty for a good one."""
+
+    @property
+    def garment(self) -> Garment:
+        """The one that was photographed."""
+        return self.garments[self.wanted]
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ def take_photo(
     rng: np.random.Generator, outfit: Outfit, product: Product, defect: str, settings: RenderSettings
 ) -> Photographed:
     """Draw a person, a pose, a set and a camera, and take the photo of the outfit."""
-    worn = _dressed(rng, outfit, product.garment, defect, settings)
+    worn = _dressed(rng, outfit, product.garments, defect, settings)
     joints = joints_of(worn.body, worn.transforms)
     cloth = np.concatenate([surface.vertices for surface in worn.surfaces if surface.kind == "garment"])
     framing = _pick(rng, FRAMINGS[outfit.cut.category])
@@ -117,6 +125,8 @@ def take_photo(
     with stage("render"):
         shot = photograph(surfaces, room, camera, int(rng.integers(1 << 31)), settings.samples)
     limits = {"occluded": OCCLUDED, "truncated": TRUNCATED}.get(defect, Limits())
+    if outfit.attributes["under_jacket"] == "yes":
+        limits = replace(limits, least_visible=UNDER_JACKET)
     with stage("label"):
         photo = _labelled(
             shot,
@@ -137,7 +147,9 @@ def take_photo(
     return Photographed(photo, (*worn.panels, *room.panels), list(found))
 
 
-def _dressed(rng: np.random.Generator, outfit: Outfit, garment: Garment, defect: str, settings: RenderSettings) -> Worn:
+def _dressed(
+    rng: np.random.Generator, outfit: Outfit, garments: Sequence[Garment], defect: str, settings: RenderSettings
+) -> Worn:
     with stage("body"):
         shape = draw_shape(rng, extreme=defect == "extreme_proportion")
         gender = rng.uniform(0.85, 1.0) if outfit.sex == "female" else rng.uniform(0.0, 0.15)
@@ -147,10 +159,8 @@ def _dressed(rng: np.random.Generator, outfit: Outfit, garment: Garment, defect:
             names = tuple(name for name in names if "hand_in_pocket" not in POSES[name].attributes)
         pose = draw_pose(rng, body, names)
         transforms = body.transforms(pose.rotations)
-    with stage("tailor"):
-        garments = [garment if number == outfit.wanted else tailor(cut) for number, cut in enumerate(outfit.cuts)]
     with stage("drape"):
-        worn = wear(garments, body, transforms, rng, outfit.kinds)
+        worn = wear(list(garments), body, transforms, rng, outfit.kinds)
     clothes, panels = _numbered(worn, garments, outfit.wanted)
     with stage("look"):
         look = draw_look(rng, body)

@@ -14,7 +14,7 @@ _measured: ContextVar[Seconds | None] = ContextVar("measured", default=None)
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Count what runs within as a stage: body, tailor, drape, render, encode or dress."""
+    """Count what runs within as a stage, one of bench.STAGES or another."""
     seconds = _measured.get()
     if seconds is None:
         yield

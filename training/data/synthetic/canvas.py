@@ -10,6 +10,7 @@ from .arrays import Array, blurred, doubled, polygon_mask, sample
 from .curves import Bone
 from .layers import FOLD_FLAT, FOLD_WORN, Layer
 from .palette import Rgb
+from .places import Places
 
 LABELS = (
     "background", "hair", "face", "skin", "left_arm", "right_arm", "left_leg", "right_leg", "left_shoe", "right_shoe",
@@ -51,6 +52,7 @@ class Canvas:
     view: View
     wobble: Array | None = None  # (h, w, 2) displacement in body units
     label: str = "object"  # what is painted next
+    places: Places | None = None  # which places of the cloth are seen, where that is kept account of
 
     def of(self, label: str) -> Canvas:
         """The same canvas, for painting something else."""
@@ -64,8 +66,19 @@ class Canvas:
         x0, y0, x1, y1 = max(0, x0), max(0, y0), min(width, x1), min(height, y1)
         return (int(x0), int(y0), int(x1), int(y1)) if x1 - x0 > 2 and y1 - y0 > 2 else None
 
-    def put(self, box: tuple[int, int, int, int], colour: Array, cover: Array, garment: bool = False) -> None:
-        """Blend colour (h, w, 3) or (3,) over a box with coverage (h, w); keeps account of garment and labels."""
+    def put(
+        self,
+        box: tuple[int, int, int, int],
+        colour: Array,
+        cover: Array,
+        garment: bool = False,
+        layer: Layer | None = None,
+        local: Array | None = None,
+    ) -> None:
+        """Blend colour (h, w, 3) or (3,) over a box with coverage (h, w); keeps account of garment and labels.
+
+        Of cloth, its layer and each pixel's local coordinates (h, w, 2) are told, for the account of places.
+        """
         x0, y0, x1, y1 = box
         region, seen = self.rgb[y0:y1, x0:x1], self.visible[y0:y1, x0:x1]
         region += cover[..., None] * (colour - region)
@@ -73,6 +86,8 @@ class Canvas:
         if garment:
             seen += cover
         self.labels[y0:y1, x0:x1][cover > 0.5] = LABELS.index(self.label)
+        if self.places is not None:
+            self.places.note(box, cover, layer, local)
 
     def shadow(self, box: tuple[int, int, int, int], blur: Array, strength: float) -> None:
         """Darken what lies below, by a blurred coverage."""
@@ -109,7 +124,8 @@ class Canvas:
         x0, y0, x1, y1 = box
         inside = polygon_mask(outline - [x0, y0], y1 - y0, x1 - x0, grow=max(2, round(self.view.ppu * 0.008)))
         rows, cols = np.nonzero(inside)
-        local = self._local(bone, box)[rows, cols]
+        everywhere = self._local(bone, box)
+        local = everywhere[rows, cols]
         fold = FOLD_WORN if worn else FOLD_FLAT
         x, y = (local[:, 0] - layer.left) * layer.ppu, (local[:, 1] - layer.top) * layer.ppu
         values = sample(layer.raster, x, y, (0, 1, 2, 3, fold))
@@ -124,7 +140,7 @@ class Canvas:
         if shadow:
             self.shadow(box, blur, shadow)
         colour *= (1 - edge)[..., None]
-        self.put(box, colour, cover, garment)
+        self.put(box, colour, cover, garment, layer, everywhere)
 
     def _local(self, bone: Bone, box: tuple[int, int, int, int]) -> Array:
         """Local coordinates (h, w, 2) of a box's pixels: found at every second pixel, linear between."""

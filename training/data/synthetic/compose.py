@@ -17,6 +17,7 @@ from .layers import Layer, rasterise
 from .masks import agnostic_mask
 from .occluders import paint_big_object, paint_hair_over, paint_handbag, paint_strap
 from .parts import SOLE, Garment
+from .places import Places, find_in_photo
 from .scene import DEFECTS, Scene, draw_scene, wobble_grid
 
 NATIVE = (384, 512)
@@ -36,6 +37,9 @@ class Pair:
     attributes: dict[str, str | float | bool]
     parsing: Image.Image  # L, a number of LABELS for each pixel of the person
     joints: dict[str, tuple[float, float, float]]  # x, y in pixels, confidence, by OpenPose's names; none out of sight
+    correspondence: Array | None = None
+    """(h, w, 2) float32 on the pixels of `garment`: x, y of the same place in the photo, in pixels from its left and
+    top edge; NaN where it is not visible or where there is no garment. None where it was not asked for."""
 
 
 def check_options(size: tuple[int, int], category: str | None = None, defect: str | None = None) -> None:
@@ -56,11 +60,13 @@ def make_pair(
     category: str | None = None,
     defect: str | None = None,
     coarse: float = 0.0,
+    correspondence: bool = False,
 ) -> Pair:
     """Draw the pair of a seed at `size` = (width, height), 3:4 portrait; the same arguments give the same bytes.
 
     `coarse` is the smallest repeat of the cloth's pattern, as a share of the garment's length (0 leaves it as drawn):
-    what a small model at a small size can be asked to restore.
+    what a small model at a small size can be asked to restore. `correspondence` adds where each pixel of the flat
+    garment lies in the photo, and changes nothing else.
     """
     width, height = size or NATIVE
     check_options((width, height), category, defect)
@@ -69,8 +75,9 @@ def make_pair(
     stretch = flat_view(scene.garment, scene.flat, *inner, scene.flat_fill)
     view = View(scene.scale, scene.offset, *inner)
     layers = _layers(scene.garment, max(stretch.ppu, view.ppu), scene.seed, 1)
-    flat, cover = flat_picture(scene.garment, layers, scene.flat, stretch)
-    canvas = paint_person(scene, view, layers)
+    shown = [Places.of(layers, inner) for _ in range(2)] if correspondence else [None, None]
+    flat, cover = flat_picture(scene.garment, layers, scene.flat, stretch, shown[0])
+    canvas = paint_person(scene, view, layers, places=shown[1])
     rgb = ((canvas.rgb - 128) * scene.contrast + 128) * np.array(scene.light, np.float32)
     noise = np.random.default_rng([seed, 3]).standard_normal((256, 192)).astype(np.float32)
     rgb += enlarge(noise, *inner)[..., None] * 1.2
@@ -86,7 +93,14 @@ def make_pair(
         _attributes(scene),
         parsing,
         find_joints(scene.pose, view, np.asarray(parsing)),
+        _correspondence(shown[0], canvas, scene, (width, height)),
     )
+
+
+def _correspondence(flat: Places | None, canvas: Canvas, scene: Scene, size: tuple[int, int]) -> Array | None:
+    if flat is None or canvas.places is None or canvas.wobble is None:
+        return None
+    return find_in_photo(flat, canvas.places, scene.pose, canvas.view, canvas.wobble, size)
 
 
 def other_mask(
@@ -135,17 +149,20 @@ def _layers(garment: Garment, ppu: float, seed: int, stream: int) -> list[Layer]
     return [rasterise(part, ppu, rng, folds) for part in garment.parts]
 
 
-def paint_person(scene: Scene, view: View, layers: list[Layer], other_is_wanted: bool = False) -> Canvas:
+def paint_person(
+    scene: Scene, view: View, layers: list[Layer], other_is_wanted: bool = False, places: Places | None = None
+) -> Canvas:
     """Paint background, body, clothes and occluders from back to front; what stays visible of `layers` is noted.
 
-    With `other_is_wanted` it is the other half of the outfit that is noted.
+    With `other_is_wanted` it is the other half of the outfit that is noted. `places` keeps account of the cloth.
     """
     height, width = view.height, view.width
     rng = np.random.default_rng([scene.seed, 11])
     back, _ = draw_background(rng, height, width, scene.offset[1] + SOLE * scene.scale)
     grid = wobble_grid(scene.seed)
     wobble = np.stack([enlarge(grid[0], height, width), enlarge(grid[1], height, width)], -1)
-    canvas = Canvas(back, np.zeros((height, width), np.float32), np.zeros((height, width), np.uint8), view, wobble)
+    seen, labels = np.zeros((height, width), np.float32), np.zeros((height, width), np.uint8)
+    canvas = Canvas(back, seen, labels, view, wobble, places=places)
     other = _layers(scene.other, view.ppu, scene.seed, 2) if scene.other else []
     over = _layers(scene.over, view.ppu, scene.seed, 3) if scene.over else []
     top, low = (other, layers) if scene.garment.category == "lower" else (layers, other)

@@ -7,6 +7,7 @@ from .arrays import Array
 from .canvas import Canvas, View
 from .layers import Layer
 from .parts import Garment, Part
+from .places import Places
 from .pose import Pose
 
 
@@ -26,10 +27,13 @@ def flat_view(garment: Garment, pose: Pose, height: int, width: int, fill: float
     return View(scale, offset, height, width)
 
 
-def flat_picture(garment: Garment, layers: list[Layer], pose: Pose, view: View) -> tuple[Array, Array]:
-    """Draw the flat garment: rgb (h, w, 3) on white and its coverage (h, w)."""
+def flat_picture(
+    garment: Garment, layers: list[Layer], pose: Pose, view: View, places: Places | None = None
+) -> tuple[Array, Array]:
+    """Draw the flat garment: rgb (h, w, 3) on white and its coverage (h, w); `places` keeps account of the cloth."""
     shape = (view.height, view.width)
-    canvas = Canvas(np.full((*shape, 3), 255, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.uint8), view)
+    white, none = np.full((*shape, 3), 255, np.float32), np.zeros(shape, np.float32)
+    canvas = Canvas(white, none, np.zeros(shape, np.uint8), view, places=places)
     for layer in layers:
         canvas.cloth(layer, pose.bones[layer.part.bone], worn=False, garment=True, shadow=0.16)
     cover = canvas.visible[..., None]

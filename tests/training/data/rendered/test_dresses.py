@@ -1,6 +1,7 @@
 """Dresses: weighted like a shop, people of all colours, and nothing of the held-out set in training."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from .views_by_hand import shirt_panels
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
 
 from training.data.rendered.dressing.allover import PRINTS
-from training.data.rendered.dressing.dresses import FAMILIES, HELD_OUT_PATTERNS, PERIODS, draw_dress, family_of
+from training.data.rendered.dressing.dresses import draw_dress
+from training.data.rendered.dressing.families import FAMILIES, HELD_OUT_PATTERNS, PERIODS, family_of
 from training.data.rendered.dressing.grounds import FLOORS, WALLS
 from training.data.rendered.dressing.prints import HELD_OUT_WORDS, WORDS
 from training.data.rendered.dressing.relief import WEAVES
@@ -90,3 +92,17 @@ def test_training_and_held_out_share_neither_words_nor_reserved_patterns():
                     other = HELD_OUT_WORDS if not held_out else WORDS
                     assert not words & set(other)
                     assert not held_out or words <= set(allowed)
+
+
+def test_prints_on_trouser_legs_are_rare_and_small():
+    leg = next(panel for panel in PANELS if panel.role == "leg")
+    own = [replace(leg, name="front", kind="garment")]
+    drawn = [draw_dress(np.random.default_rng([s, 8]), own, {"cut": "shorts"}) for s in range(300)]
+    prints = [placed for dress in drawn for placed in dress.garment.prints]
+    assert len(prints) < 12 and all(placed.width <= 0.085 for placed in prints)
+
+
+def test_most_walls_are_neutral_and_pale():
+    walls = [dress.wall for dress in dresses("tee", 300)]
+    pale = [min(wall.colours[0]) > 195 and max(wall.colours[0]) - min(wall.colours[0]) < 8 for wall in walls]
+    assert 0.4 < np.mean(pale) < 0.75

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("numba", reason="the lens needs the extra `render`")
 
-from training.data.rendered.dressing.lens import Lens, develop, draw_lens
+from training.data.rendered.dressing.lens import Lens, balanced, develop, draw_lens
 
 GREY = np.full((64, 48, 3), 0.2, np.float32)
 
@@ -24,9 +24,27 @@ def test_white_stays_white_around_product_shots():
     light[20:40, 10:30] = (0.3, 0.1, 0.05)
     white = (light == 1).all(-1)
     for seed in range(12):
-        picture = develop(light, draw_lens(np.random.default_rng(seed), product=True), seed, white)
+        lens = replace(draw_lens(np.random.default_rng(seed), product=True), shadow=0.0)
+        picture = develop(light, lens, seed, white)
         assert (picture[white] == 255).all()
         assert (picture[~white] < 250).all()
+
+
+def test_a_products_shadow_is_faint_and_right_below_it():
+    light = np.ones((160, 120, 3), np.float32)
+    light[40:80, 30:90] = 0.3
+    white = (light == 1).all(-1)
+    picture = develop(light, Lens(shadow=0.1), 0, white)
+    assert 225 < picture[80, 60, 0] < 250
+    assert (picture[:30][white[:30]] == 255).all() and (picture[100:] == 255).all()
+    assert sum(draw_lens(np.random.default_rng(s), product=True).shadow > 0 for s in range(100)) < 45
+
+
+def test_a_grey_card_takes_away_the_lights_cast():
+    light = np.full((64, 48, 3), 0.4, np.float32) * np.array([1.3, 1.0, 0.7], np.float32)
+    red, green, blue = balanced(Lens(), light, 1.0).balance
+    np.testing.assert_allclose([1.3 * red, 0.7 * blue], green, rtol=1e-5)
+    assert balanced(Lens(), light, 0.0).balance == (1, 1, 1)
 
 
 def test_settings_do_what_they_say():

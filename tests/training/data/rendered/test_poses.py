@@ -134,7 +134,7 @@ def test_rotations_are_proper() -> None:
 
 def test_the_product_pose_is_symmetric_with_arms_out() -> None:
     body = make_body(TEMPLATE_SHAPES["female"])
-    found = joints_of(body, body.transforms(product_pose(body, "upper_body").rotations))
+    found = joints_of(body, body.transforms(product_pose(body, "upper").rotations))
     assert np.abs(found["left_wrist"] * [-1, 1, 1] - found["right_wrist"]).max() < 0.01
     arm = found["left_wrist"] - found["left_shoulder"]
     assert 18 < np.rad2deg(np.arctan2(arm[0], -arm[2])) < 32

@@ -83,3 +83,28 @@ def test_a_garment_that_lies_flat_is_thin():
     flat = product_shot(tee, np.random.default_rng(1), flat=1.0)[0]
     assert np.ptp(flat.vertices[:, 1]) < 0.3 * np.ptp(ghost.vertices[:, 1])
     assert np.ptp(flat.vertices[:, 0]) > np.ptp(ghost.vertices[:, 0])
+
+
+def wobble(garment, surface):
+    """(n,) millimetres by which cloth lies off the affine map of its uv that fits best around it, within its plane."""
+    front = np.flatnonzero(garment.panel == 0)
+    faces, uv = garment.fine_faces[front], garment.uv[front]
+    vertices, first = np.unique(faces, return_index=True)
+    flat, place = uv.reshape(-1, 2)[first], surface.vertices[vertices]
+    near = cKDTree(flat).query(flat, 25)[1]
+    known = np.concatenate([flat[near] - flat[:, None], np.ones((*near.shape, 1))], axis=2)
+    transposed = known.transpose(0, 2, 1)
+    fit = np.linalg.solve(transposed @ known, transposed @ place[near])  # (n, 3, 3): along u, along v, place
+    normals = np.cross(fit[:, 0], fit[:, 1])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    off = place - fit[:, 2]
+    off -= (off * normals).sum(axis=1, keepdims=True) * normals
+    return 1000 * np.linalg.norm(off, axis=1)
+
+
+def test_straight_lines_of_a_print_stay_straight():
+    tee = clothes()[1]
+    for surface in (product_shot(tee, np.random.default_rng(1), flat=0.0)[0], worn()[1][0]):
+        off = wobble(tee, surface)
+        assert np.percentile(off, 50) < 0.25
+        assert np.percentile(off, 90) < 0.9  # In the armpits a flat piece folds over.

@@ -20,6 +20,10 @@ from .sewing import sew
 
 FINEST = 700.0
 """Most texels a metre of cloth."""
+FINENESS = 1.15
+"""Texels of cloth for each pixel of a picture."""
+TILE_FINENESS = 3.0
+"""Texels of the finest level of a tile for each pixel, at least: some cloth is nearer than the garment's middle."""
 MARGIN = 0.012
 """Metres painted around what is seen, for pixels at the rim."""
 BEYOND = 0.05
@@ -35,7 +39,7 @@ SKIRTING = Ground("plain", ((226, 224, 220),) * 3, 1.0, 0.1, 0)
 Box = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Texture:
     """Colours of a piece of a panel, with mip levels."""
 
@@ -78,6 +82,21 @@ def tile_texture(tile: Tile) -> Texture:
     """A repeating tile with mip levels down to a single texel."""
     side = tile.pixels.shape[0]
     return pyramid(0.0, 0.0, side / tile.size, tile.pixels, side.bit_length(), linear=True)
+
+
+def seen_tile(tile: Tile, pixels_per_metre: float) -> Texture:
+    """The texture of a tile without the levels that are too fine for a picture to show."""
+    whole = tile_texture(tile)
+    drop = max(0, int(np.log2(whole.scale / (TILE_FINENESS * pixels_per_metre))))
+    return _coarser(whole, min(drop, len(whole.levels) - 1))
+
+
+@lru_cache(maxsize=256)
+def _coarser(texture: Texture, drop: int) -> Texture:
+    """A texture without its `drop` finest levels."""
+    start = texture.levels[drop, 0]
+    levels = texture.levels[drop:] - (start, 0, 0)
+    return Texture(texture.left, texture.top, texture.scale / 2**drop, texture.texels[start:], levels)
 
 
 def _lattice(box: Box, scale: float) -> tuple[int, int, int, int]:
@@ -126,7 +145,7 @@ def fabric_of(panel: Panel, cloth: Cloth) -> Fabric:
 def cloth_texture(panel: Panel, cloth: Cloth, seen: Box, pixels_per_metre: float) -> Texture:
     """Paint the seen part of one panel of cloth: pattern, wear, prints, stitches, buttons."""
     box = used_box(panel, seen)
-    scale = _affordable(box, min(FINEST, 1.3 * pixels_per_metre), MOST_TEXELS)
+    scale = _affordable(box, min(FINEST, FINENESS * pixels_per_metre), MOST_TEXELS)
     left, top, u, v = _grid(box, scale)
     fabric = fabric_of(panel, cloth)
     colours = paint_fabric(fabric, u, v, 1 / scale)
@@ -173,7 +192,7 @@ def ground_of(panel: Panel, dress: Dress) -> Ground:
     """What a wall or floor is made of; skirting boards are painted, and what is far away is a blur."""
     if panel.kind == "floor":
         return dress.floor
-    if panel.name == "skirting":
+    if panel.name == "skirting" and dress.wall.colours != dress.floor.colours:
         return SKIRTING
     if panel.name == "backdrop":
         return replace(dress.wall, material="street")

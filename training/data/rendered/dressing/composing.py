@@ -11,13 +11,14 @@ from igr_core.errors import IGRError
 
 from ..panels import Panel
 from ..surfaces import CLOTH as CLOTH_KINDS
+from ..timing import stage
 from ..views import SUBSAMPLES, Label, View
 from . import kernels
-from .atlas import Texture, cloth_texture, fabric_of, ground_of, ground_texture, tile_texture
+from .atlas import Texture, cloth_texture, fabric_of, ground_of, ground_texture, seen_tile
 from .colours import linear_rgb, luminance
 from .grounds import ground_tile
 from .materials import Coat, Dress
-from .relief import weave_tile
+from .relief import Tile, weave_tile
 from .skin import skin_tile
 
 CONTRAST = {"satin": 0.35, "leather": 0.3, "fleece": -0.12, "knit": -0.08, "chunky": -0.08, "boucle": -0.1}
@@ -36,6 +37,11 @@ class _Palette:
     table: np.ndarray
     textures: list[Texture]
     colours: list[np.ndarray]
+    scale: float
+
+    def tile(self, tile: Tile) -> int:
+        """Number of the texture of a repeating tile."""
+        return self.texture(seen_tile(tile, self.scale))
 
     def texture(self, texture: Texture) -> int:
         """Number of a texture."""
@@ -61,18 +67,25 @@ def compose(view: View, panels: Sequence[Panel], dress: Dress, background: np.nd
     height, width = view.light.shape[:2]
     centres = np.ascontiguousarray(view.labels[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES])
     uv = np.ascontiguousarray(view.uv, np.float32)
-    palette = _palette(view, panels, dress, kernels.used_boxes(centres, uv, len(view.table)))
-    samples = _Samples.of(np.ascontiguousarray(view.labels))
-    albedo = _albedo(view, centres, uv, samples, palette)
+    with stage("textures"):
+        palette = _palette(view, panels, dress, kernels.used_boxes(centres, uv, len(view.table)))
     behind = np.ones((height * width, 3), np.float32)
     if background is not None:
         behind[:] = np.asarray(background, np.float32).reshape(-1, 3)
+    with stage("shading"):
+        return _shaded(view, centres, uv, palette, behind).reshape(height, width, 3)
+
+
+def _shaded(view: View, centres: np.ndarray, uv: np.ndarray, palette: _Palette, behind: np.ndarray) -> np.ndarray:
+    """The picture (h * w, 3) of a view by its palette, before what lies behind."""
+    samples = _Samples.of(np.ascontiguousarray(view.labels))
+    albedo = _albedo(view, centres, uv, samples, palette)
     light = np.ascontiguousarray(view.light, np.float32).reshape(-1, 3)
     gloss = np.ascontiguousarray(view.gloss, np.float32).reshape(-1)
     out = np.empty_like(behind)
     mixture = (samples.sources, samples.targets, samples.shares)
     kernels.shade(out, behind, centres.ravel(), *mixture, light, gloss, palette.kinds, palette.table, albedo)
-    return out.reshape(height, width, 3)
+    return out
 
 
 @dataclass(frozen=True)
@@ -123,7 +136,7 @@ def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarra
     """Textures and colours of every label that is seen; boxes (N, 4) as of kernels.used_boxes."""
     kinds = np.full((256, 4), -1, np.int32)
     kinds[:, 0] = kernels.NOTHING
-    palette = _Palette(kinds, np.zeros((256, 9), np.float32), [], [])
+    palette = _Palette(kinds, np.zeros((256, 9), np.float32), [], [], view.pixels_per_metre)
     palette.table[:, 8] = SHARPER
     atlas = _atlas(view, panels, dress, boxes)
     for number, label in enumerate(view.table):
@@ -171,9 +184,10 @@ def _woven(
     else:
         ground = ground_of(panel, dress)
         tile, gloss = ground_tile(ground.material, ground.colours, ground.size), ground.gloss
+        row[4] = -ground.evened
         row[8] += ground.blur
     if tile is not None:
-        kind[2] = palette.texture(tile_texture(tile))
+        kind[2] = palette.tile(tile)
     row[5:8] = gloss
 
 
@@ -182,7 +196,7 @@ def _painted(kind: np.ndarray, row: np.ndarray, palette: _Palette, label: Label,
     skin = dress.skin
     if label.kind == "skin":
         kind[0], kind[3] = kernels.SKIN, palette.paints((skin.tone, skin.lips, skin.brow, skin.nail))
-        kind[2] = palette.texture(tile_texture(skin_tile(round(skin.freckles, 1))))
+        kind[2] = palette.tile(skin_tile(round(skin.freckles, 1)))
         row[5:8] = skin.gloss
     elif label.kind == "hair":
         kind[0], kind[3] = kernels.HAIR, palette.paints((skin.hair,))

@@ -12,8 +12,8 @@ from .colours import to_linear
 from .noise import noise
 from .relief import SIDE, Tile, streaks
 
-WALLS = ("plain", "plain", "gradient", "plaster", "brick", "concrete", "planks", "tiles", "street")
-FLOORS = ("paper", "planks", "concrete", "asphalt", "carpet", "tiles")
+WALLS = ("plain", "paper", "gradient", "plaster", "brick", "concrete", "planks", "tiles", "street")
+FLOORS = ("paper", "gradient", "planks", "concrete", "asphalt", "carpet", "tiles")
 
 SIZES = {"brick": 0.6, "planks": 1.2, "tiles": 0.8, "carpet": 0.2, "asphalt": 0.5, "plaster": 1.0, "concrete": 1.4}
 """Metres after which a material's tile repeats."""

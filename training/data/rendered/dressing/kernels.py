@@ -116,9 +116,27 @@ def linearise(colours, table, texels):
 
 
 @njit(cache=True, error_model="numpy")
-def smooth_noise(grid, rows, row_weights, columns, column_weights):
-    """Values of a spline over a grid (n, n) at rows and columns, (4, h) and (4, w) cells with their weights; (h, w)."""
-    height, width, side = rows.shape[1], columns.shape[1], grid.shape[1]
+def taps(positions, side, cells, weights):
+    """Fill cells (4, N) int32 and cubic B-spline weights (4, N) float32 at positions (N,), in cells that repeat."""
+    for k in range(len(positions)):
+        start = np.floor(positions[k])
+        t, one = np.float32(positions[k] - start), np.float32(1)
+        for tap in range(4):
+            cells[tap, k] = (np.int64(start) + tap - 1) % side
+        weights[0, k] = (one - t) * (one - t) * (one - t) / np.float32(6)
+        weights[1, k] = (np.float32(3) * t * t * t - np.float32(6) * t * t + np.float32(4)) / np.float32(6)
+        weights[3, k] = t * t * t / np.float32(6)
+        weights[2, k] = one - weights[0, k] - weights[1, k] - weights[3, k]
+
+
+@njit(cache=True, error_model="numpy")
+def smooth_noise(grid, down, across):
+    """Values of a spline over a grid (n, n) at positions down (h,) and across (w,), in cells that repeat; (h, w)."""
+    height, width, side = len(down), len(across), grid.shape[1]
+    rows, row_weights = np.empty((4, height), np.int32), np.empty((4, height), np.float32)
+    columns, column_weights = np.empty((4, width), np.int32), np.empty((4, width), np.float32)
+    taps(down, side, rows, row_weights)
+    taps(across, side, columns, column_weights)
     out, line = np.empty((height, width), np.float32), np.empty(side, np.float32)
     for y in range(height):
         for x in range(side):
@@ -222,9 +240,9 @@ def look_up(centres, sources, places, kinds, table, slot, wrap, pool, textures, 
 
     centres (h * w,) uint8; pool (M, 3) has the texels of all textures; textures (T, 4) float32: left, top, texels a
     metre, last level; levels (T, L, 3) int32: first texel, height, width. wrap repeats a texture, whose sides are
-    powers of two. table as of shade.
+    powers of two. table as of shade. Only halfway between two levels both are read.
     """
-    one, half = np.float32(1), np.float32(0.5)
+    one, half, narrow = np.float32(1), np.float32(0.5), np.float32(0.3)
     for at in range(len(sources)):
         k = centres[sources[at]]
         t = kinds[k, slot]
@@ -233,14 +251,15 @@ def look_up(centres, sources, places, kinds, table, slot, wrap, pool, textures, 
         size = textures[t, 2]
         lod = np.log2(max(places[at, 2] * size, np.float32(1e-6))) + table[k, 8]
         lod = min(max(lod, np.float32(0)), textures[t, 3])
-        first = np.int32(lod + np.float32(0.15))
-        share = lod - np.float32(first)
+        first = np.int32(lod)
+        share = (lod - np.float32(first) - half) / narrow + half
+        if share >= one:
+            first, share = first + 1, np.float32(0)
         px, py = (places[at, 0] - textures[t, 0]) * size, (places[at, 1] - textures[t, 1]) * size
         red, green, blue = np.float32(0), np.float32(0), np.float32(0)
-        for level in range(first, first + 1 + (share > np.float32(0.15))):
-            weight = one - share if level == first and share > np.float32(0.15) else share
-            if share <= np.float32(0.15):
-                weight = one
+        share = max(share, np.float32(0))
+        for level in range(first, first + 1 + (share > 0)):
+            weight = one - share if level == first else share
             start, h, w = levels[t, level, 0], levels[t, level, 1], levels[t, level, 2]
             shrink = one / np.float32(1 << level)
             fx, fy = px * shrink - half, py * shrink - half
@@ -333,56 +352,3 @@ def shade(out, background, centres, sources, targets, shares, light, gloss, kind
             out[to, 0] += part * (red - out[to, 0])
             out[to, 1] += part * (green - out[to, 1])
             out[to, 2] += part * (blue - out[to, 2])
-
-
-@njit(cache=True, forceinline=True)
-def _scrambled(number):
-    """64 evenly spread bits from a counter (splitmix64)."""
-    number = np.uint64(number) * np.uint64(0x9E3779B97F4A7C15)
-    number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return number ^ (number >> np.uint64(31))
-
-
-@njit(cache=True, forceinline=True)
-def _bell(bits):
-    """About normal, deviation 1, from the low 32 bits: the sum of four bytes."""
-    total = (bits & np.uint64(255)) + ((bits >> np.uint64(8)) & np.uint64(255))
-    total += ((bits >> np.uint64(16)) & np.uint64(255)) + ((bits >> np.uint64(24)) & np.uint64(255))
-    return (np.float32(total) - np.float32(510)) * np.float32(1 / 147.8)
-
-
-@njit(cache=True, error_model="numpy")
-def expose(light, gains, vignette, shoulder, toe, curve, saturation, noise, seed, out):
-    """Fill out (h, w, 3) uint8 with what a sensor makes of light (h, w, 3) float32; see lens.Lens for the numbers.
-
-    curve (4096,) float32: sRGB by the square root of linear light. noise: deviation at mid-grey, in steps of 255.
-    """
-    height, width = light.shape[:2]
-    room, one, last = np.float32(1) - shoulder, np.float32(1), np.float32(len(curve) - 1)
-    value = np.empty(3, np.float32)
-    for y in range(height):
-        dy = np.float32(2 * y) / np.float32(height - 1) - one
-        for x in range(width):
-            dx = np.float32(2 * x) / np.float32(width - 1) - one
-            fall = one - vignette * np.float32(0.5) * (dx * dx + dy * dy)
-            for c in range(3):
-                v = light[y, x, c] * gains[c] * fall
-                if v > shoulder:
-                    above = v - shoulder
-                    v = shoulder + room * above / (room + above)
-                v *= one - toe * np.float32(0.5) / (one + np.float32(8) * v)
-                value[c] = curve[np.int32(np.sqrt(min(max(v, np.float32(0)), one)) * last + np.float32(0.5))]
-            grey = np.float32(0.299) * value[0] + np.float32(0.587) * value[1] + np.float32(0.114) * value[2]
-            level, shared = noise * (np.float32(1.15) - grey / np.float32(400)), np.float32(0)
-            bits, more = np.uint64(0), np.uint64(0)
-            if noise > 0:
-                shared = np.float32(0.9) * _bell(_scrambled(seed + 2 * (y * width + x)))
-                bits = _scrambled(seed + 2 * ((y // 2) * width + x // 2) + 1)
-                more = _scrambled(bits)
-            for c in range(3):
-                v = grey + saturation * (value[c] - grey)
-                if noise > 0:
-                    speck = _bell(more) if c == 2 else _bell(bits >> np.uint64(32 * c))
-                    v += level * (shared + np.float32(0.45) * speck)
-                out[y, x, c] = np.uint8(min(max(v + np.float32(0.5), np.float32(0)), np.float32(255)))

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
-from .colours import srgb_curve
-from .kernels import expose
+from .colours import STEPS, srgb_curve
+from .exposing import expose, mix_with_blurred
+
+SHADOWED = 0.25
+"""Share of product shots with a faint shadow below the product."""
+SHADOW_SHARE = 80
+"""Height of a picture by the distance to which a product's shadow falls."""
+BRIGHTEST = 4.0
+"""Light from which the tone curve is flat."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class Lens:
     """Size at which the picture was once stored, as a share of its size."""
     quality: int = 0
     """JPEG quality; 0 for none."""
+    shadow: float = 0.0
+    """How much darker the white below a product is at its darkest, 0..1."""
 
 
 def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
@@ -52,8 +62,9 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
             saturation=float(rng.uniform(0.97, 1.05)),
             sharpen=max(0.0, float(rng.uniform(-0.3, 0.35))),
             quality=int(rng.integers(88, 98)),
+            shadow=float(rng.uniform(0.03, 0.12)) if rng.random() < SHADOWED else 0.0,
         )
-    warmth, tint = rng.normal(0, 0.045), rng.normal(0, 0.015)
+    warmth, tint = np.clip(rng.normal(0, 0.02, 2) * (1, 0.3), -0.05, 0.05)
     soft, shaken = rng.random() < 0.3, rng.random() < 0.08
     angle = rng.uniform(0, np.pi)
     length = float(rng.uniform(0.8, 2.2)) if shaken else 0.0
@@ -62,7 +73,7 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
         balance=(float(np.exp(warmth)), float(np.exp(tint)), float(np.exp(-warmth))),
         shoulder=float(rng.uniform(0.55, 0.9)),
         toe=float(rng.uniform(0.0, 0.35)),
-        saturation=float(rng.uniform(0.85, 1.12)),
+        saturation=float(rng.uniform(0.93, 1.1)),
         vignette=float(rng.uniform(0.05, 0.25)) if rng.random() < 0.4 else 0.0,
         blur=float(rng.uniform(0.3, 0.9)) if soft else 0.0,
         motion=(float(length * np.cos(angle)), float(length * np.sin(angle))),
@@ -73,27 +84,61 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
     )
 
 
+def balanced(lens: Lens, light: np.ndarray, share: float) -> Lens:
+    """The lens set to a grey card: `share` (0..1) of the cast of a view's light (h, w, 3) is taken away."""
+    cast = np.maximum(light[::8, ::8].mean(axis=(0, 1)), 1e-3)
+    red, green, blue = (float(factor) for factor in np.array(lens.balance) * (cast.mean() / cast) ** share)
+    return replace(lens, balance=(red, green, blue))
+
+
 def develop(linear: np.ndarray, lens: Lens, seed: int = 0, white: np.ndarray | None = None) -> np.ndarray:
     """The picture a camera stores of linear light (h, w, 3); (h, w, 3) uint8 sRGB.
 
-    seed: of the noise. white: (h, w) bool where the picture is exactly 255 in the end, as around product shots.
+    seed: of the noise. white: (h, w) bool where the picture is exactly 255 in the end but for the lens's shadow, as
+    around product shots.
     """
     light = np.ascontiguousarray(linear, np.float32)
     if any(lens.motion):
         light = _shaken(light, lens.motion[0] * len(light) / 512, lens.motion[1] * len(light) / 512)
-    gains = np.array(lens.balance, np.float32) * np.float32(lens.exposure)
-    numbers = (np.float32(n) for n in (lens.vignette, lens.shoulder, lens.toe))
+    gains = np.array(lens.balance, np.float32) * np.float32(lens.exposure / BRIGHTEST)
     pixels = np.empty(light.shape, np.uint8)
     start = np.uint64(np.random.default_rng([seed, 4711]).integers(1 << 62))
-    expose(
-        light, gains, *numbers, srgb_curve(), np.float32(lens.saturation), np.float32(lens.noise), start, pixels
-    )  # fmt: skip
-    image = Image.fromarray(pixels)
-    image = _stored(image, lens)
-    out = np.array(image)
+    tone = np.broadcast_to(_tone_curve(lens.shoulder, lens.toe), (3, STEPS))
+    numbers = np.float32(lens.saturation), np.float32(lens.noise)
+    expose(light, gains, np.float32(lens.vignette), tone, *numbers, *_grain(), start, pixels)
+    out = _stored(pixels, lens)
     if white is not None:
         out[white] = 255
+        if lens.shadow > 0:
+            rows, columns = np.nonzero(white)
+            out[rows, columns] -= np.round(255 * lens.shadow * _below(~white)[rows, columns, None]).astype(np.uint8)
     return out
+
+
+def _below(covered: np.ndarray) -> np.ndarray:
+    """How much of a soft shadow, 0..1, lies at each pixel (h, w) below what is covered (h, w)."""
+    reach = len(covered) // SHADOW_SHARE
+    shifted = np.zeros_like(covered)
+    shifted[reach:] = covered[:-reach]
+    soft = _filtered(np.repeat(np.uint8(255) * shifted[..., None], 3, -1), reach / 2, 0.0, 1.0)[..., 0]
+    return soft * np.float32(1 / 255)
+
+
+def _tone_curve(shoulder: float, toe: float) -> np.ndarray:
+    """Values 0..255 by the square root of light up to BRIGHTEST; (STEPS,) float32."""
+    value = (np.arange(STEPS, dtype=np.float32) / np.float32(STEPS - 1)) ** 2 * np.float32(BRIGHTEST)
+    room, above = max(1 - shoulder, 1e-6), np.maximum(value - shoulder, 0)
+    value = np.minimum(value, shoulder) + room * above / (room + above)
+    value *= 1 - 0.5 * toe / (1 + 8 * value)
+    place = np.sqrt(np.clip(value, 0, 1)) * (STEPS - 1) + 0.5
+    return srgb_curve()[place.astype(np.int16)]
+
+
+@lru_cache(maxsize=1)
+def _grain() -> tuple[np.ndarray, np.ndarray]:
+    """Noise of deviation 1 as exposing.expose takes it: of all channels, and of each."""
+    rng = np.random.default_rng(4712)
+    return rng.standard_normal(1 << 17, np.float32), rng.standard_normal((1 << 15, 3), np.float32)
 
 
 def _shaken(light: np.ndarray, across: float, down: float) -> np.ndarray:
@@ -115,18 +160,31 @@ def _moved(light: np.ndarray, across: float, down: float) -> np.ndarray:
     return light
 
 
-def _stored(image: Image.Image, lens: Lens) -> Image.Image:
-    """Defocus, resizing, sharpening and JPEG."""
-    size = image.size
+def _stored(pixels: np.ndarray, lens: Lens) -> np.ndarray:
+    """Defocus, resizing, sharpening and JPEG of pixels (h, w, 3) uint8."""
     if lens.blur > 0:
-        image = image.filter(ImageFilter.GaussianBlur(lens.blur * size[1] / 512))
+        pixels = _filtered(pixels, lens.blur * len(pixels) / 512, 0.0, 1.0)
     if lens.shrunk < 1:
+        size = pixels.shape[1::-1]
         small = max(8, round(size[0] * lens.shrunk)), max(8, round(size[1] * lens.shrunk))
-        image = image.resize(small, Image.Resampling.BICUBIC).resize(size, Image.Resampling.BICUBIC)
+        image = Image.fromarray(pixels).resize(small, Image.Resampling.BICUBIC)
+        pixels = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
     if lens.sharpen > 0:
-        image = image.filter(ImageFilter.UnsharpMask(radius=1, percent=int(lens.sharpen * 100), threshold=0))
+        pixels = _filtered(pixels, 1.0, 1 + lens.sharpen, -lens.sharpen)
     if lens.quality:
         stream = io.BytesIO()
-        image.save(stream, "JPEG", quality=lens.quality, subsampling=0 if lens.quality > 85 else 2)
-        image = Image.open(stream).convert("RGB")
-    return image
+        subsampling = 0 if lens.quality > 85 else 2
+        Image.fromarray(pixels).save(stream, "JPEG", quality=lens.quality, subsampling=subsampling)
+        pixels = np.array(Image.open(stream).convert("RGB"))
+    return pixels
+
+
+def _filtered(pixels: np.ndarray, radius: float, own: float, blurred: float) -> np.ndarray:
+    """own times pixels (h, w, 3) plus blurred times what a Gaussian blur of that deviation makes of them."""
+    reach = max(1, int(np.ceil(2.5 * radius)))
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / radius) ** 2)
+    weights = (weights / weights.sum()).astype(np.float32)
+    flat = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
+    out = np.empty_like(flat)
+    mix_with_blurred(flat, weights, np.float32(own), np.float32(blurred), out)
+    return out.reshape(pixels.shape)

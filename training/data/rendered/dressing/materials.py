@@ -86,6 +86,8 @@ class Ground:
     """Of its stains and patches."""
     blur: float = 0.0
     """How far it is out of focus: mip levels, 0 for sharp."""
+    evened: float = 0.0
+    """How far lamps of its own even out its light and shadows, 0..1."""
 
 
 @dataclass(frozen=True)

@@ -62,12 +62,15 @@ def sew(colours: np.ndarray, panel: Panel, cloth: Cloth, left: int, top: int, sc
 
 def _normals(points: np.ndarray, panel: Panel) -> np.ndarray:
     """Unit vectors across a line (N, 2), on the side of the panel's middle."""
-    along = np.gradient(points.astype(np.float64), axis=0)
-    across = np.stack([-along[:, 1], along[:, 0]], 1)
-    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
-    middle = np.array([panel.box[0] + panel.box[2], panel.box[1] + panel.box[3]]) / 2
-    towards = ((middle - points) * across).sum(1).mean()
-    return across if towards >= 0 else -across
+    x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
+    last = len(x) - 1
+    after, before = np.minimum(np.arange(last + 1) + 1, last), np.maximum(np.arange(last + 1) - 1, 0)
+    across_x, across_y = y[before] - y[after], x[after] - x[before]
+    length = np.maximum(np.hypot(across_x, across_y), 1e-9)
+    across_x, across_y = across_x / length, across_y / length
+    middle_x, middle_y = 0.5 * (panel.box[0] + panel.box[2]), 0.5 * (panel.box[1] + panel.box[3])
+    towards = (middle_x - x) @ across_x + (middle_y - y) @ across_y
+    return np.stack([across_x, across_y], 1) if towards >= 0 else np.stack([-across_x, -across_y], 1)
 
 
 def _draw_line(

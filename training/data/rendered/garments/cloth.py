@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from scipy import sparse
 from scipy.spatial import cKDTree
 
-from .meshes import edges_of, opposites_of
+from .meshes import boundary_edges, edges_of, opposites_of, vertex_normals
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,43 @@ class Settle:
 
 def make_springs(faces: np.ndarray) -> Springs:
     """Springs of a mesh (F, 3)."""
-    return Springs(edges_of(faces).astype(np.int32), opposites_of(faces).astype(np.int32))
+    count = int(faces.max()) + 1
+    pairs = (edges_of(faces).astype(np.int32), opposites_of(faces).astype(np.int32))
+    along, across = (of[np.argsort(_colours(of, count), kind="stable")] for of in pairs)
+    return Springs(along, across)
+
+
+def unwrinkled(place: np.ndarray, faces: np.ndarray, even: sparse.csr_matrix, times: int) -> np.ndarray:
+    """Slide vertices within the cloth's surface until its texture runs evenly; folds stay.
+
+    Args:
+        place: (V, 3) metres.
+        faces: (F, 3).
+        even: (V, V) of `flat_averaging` at rest.
+        times: how often; each evens out by about one more edge.
+    """
+    place = place.copy()
+    rim = boundary_edges(faces)
+    edge = np.unique(rim)
+    for turn in range(times):
+        if turn % 4 == 0:
+            normals = vertex_normals(place, faces)
+            along = _directions(place, rim)[edge]
+        shift = 0.7 * (even @ place - place)
+        shift -= (shift * normals).sum(axis=1, keepdims=True) * normals
+        shift[edge] = (shift[edge] * along).sum(axis=1, keepdims=True) * along
+        place += shift
+    return place
+
+
+def _directions(place: np.ndarray, rim: np.ndarray) -> np.ndarray:
+    """(V, 3) unit, along the open edges; 0 elsewhere."""
+    steps = place[rim[:, 1]] - place[rim[:, 0]]
+    total = np.zeros_like(place)
+    for axis in range(3):
+        for end in range(2):
+            total[:, axis] += np.bincount(rim[:, end], steps[:, axis], len(place))
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 
 
 def drape(
@@ -120,6 +157,22 @@ def _nearest(place, rows, tree, collider):
     near = np.isfinite(distance)
     index = index[near]
     return rows[near], collider.points[index], collider.normals[index], collider.gap[index], collider.depth
+
+
+@numba.njit(cache=True)
+def _colours(pairs, count):
+    # Springs of one colour share no vertex: worked through colour by colour, none waits for the one before it.
+    taken = np.zeros(count, np.int64)
+    result = np.zeros(pairs.shape[0], np.int64)
+    for e in range(pairs.shape[0]):
+        both = taken[pairs[e, 0]] | taken[pairs[e, 1]]
+        colour = 0
+        while colour < 62 and both >> colour & 1:
+            colour += 1
+        result[e] = colour
+        taken[pairs[e, 0]] |= 1 << colour
+        taken[pairs[e, 1]] |= 1 << colour
+    return result
 
 
 @numba.njit(cache=True)

@@ -165,16 +165,23 @@ def _between(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 FIT_EASE: dict[str, tuple[float, float, float]] = {
-    "tight": (0.003, 0.005, 0.05), "slim": (0.007, 0.007, 0.35), "regular": (0.014, 0.013, 0.7),
+    "tight": (0.003, 0.005, 0.05), "slim": (0.006, 0.007, 0.4), "regular": (0.013, 0.013, 0.8),
     "loose": (0.026, 0.022, 0.9), "oversized": (0.042, 0.034, 1.0),
 }  # fmt: skip
 """Ease of torso and sleeves in metres, and how straight the sides fall."""
 
+CLOSER_FOR_WOMEN = {"tight": 2.0, "slim": 2.5}
+"""Factors on the shares of close fits in tops for women."""
+
+VARIED = ("tee", "long_sleeve", "tank", "sweater", "hoodie", "blouse")
+"""Tops that are also sold cropped and long."""
+
 _FITS: dict[str, dict[str, float]] = {
-    "tee": {"slim": 2, "regular": 5, "loose": 3, "oversized": 2}, "long_sleeve": {"tight": 1, "slim": 3, "regular": 4},
+    "tee": {"slim": 2, "regular": 5, "loose": 3, "oversized": 2},
+    "long_sleeve": {"tight": 1, "slim": 3, "regular": 4, "oversized": 1},
     "shirt": {"slim": 2, "regular": 4, "loose": 2, "oversized": 1}, "polo": {"slim": 2, "regular": 4, "loose": 1},
     "blouse": {"slim": 1, "regular": 3, "loose": 3}, "hoodie": {"regular": 3, "loose": 3, "oversized": 3},
-    "sweater": {"regular": 4, "loose": 3, "oversized": 2}, "jacket": {"regular": 4, "loose": 2},
+    "sweater": {"slim": 1.5, "regular": 4, "loose": 3, "oversized": 2}, "jacket": {"regular": 4, "loose": 2},
     "cardigan": {"slim": 1, "regular": 3, "loose": 2}, "tank": {"tight": 3, "slim": 3, "regular": 3, "loose": 1},
     "crop_top": {"tight": 4, "slim": 3, "regular": 2, "loose": 1},
     "sheath_dress": {"tight": 2, "slim": 4, "regular": 2}, "a_line_dress": {"slim": 4, "regular": 3},
@@ -205,8 +212,8 @@ _SLEEVES: dict[str, dict[str, float]] = {
 }  # fmt: skip
 
 _LENGTHS: dict[str, tuple[float, float]] = {
-    "tee": (0.58, 0.85), "long_sleeve": (0.58, 0.85), "shirt": (0.72, 1.0), "polo": (0.62, 0.85), "blouse": (0.5, 0.85),
-    "hoodie": (0.55, 0.75), "sweater": (0.5, 0.75), "jacket": (0.5, 0.85), "cardigan": (0.55, 1.1), "tank": (0.5, 0.8),
+    "tee": (0.36, 0.66), "long_sleeve": (0.36, 0.66), "shirt": (0.5, 0.85), "polo": (0.42, 0.66), "blouse": (0.3, 0.66),
+    "hoodie": (0.36, 0.6), "sweater": (0.3, 0.6), "jacket": (0.3, 0.7), "cardigan": (0.35, 1.0), "tank": (0.3, 0.64),
     "crop_top": (-0.35, 0.1), "sheath_dress": (1.5, 2.15), "a_line_dress": (1.45, 2.2), "maxi_dress": (2.5, 2.88),
     "shirt_dress": (1.5, 2.3), "jumpsuit": (2.55, 2.85), "trousers": (2.7, 2.95), "jeans": (2.75, 2.95),
     "shorts": (1.22, 1.85), "leggings": (2.6, 2.95), "a_line_skirt": (1.5, 2.45), "pencil_skirt": (1.65, 2.15),
@@ -227,7 +234,8 @@ _NECK_SIZES: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
 def _upper(rng: np.random.Generator, cut: Cut) -> Cut:
     """What hangs from the shoulders: neck, sleeves, body and hem."""
     kind = cut.kind
-    fit = _pick(rng, _FITS[kind])
+    close = CLOSER_FOR_WOMEN if cut.sex == "female" and cut.category == "upper" else {}
+    fit = _pick(rng, {name: share * close.get(name, 1.0) for name, share in _FITS[kind].items()})
     ease, sleeve_ease, straight = FIT_EASE[fit]
     neck = _pick(rng, _NECKS[kind])
     widths, depths = _NECK_SIZES[neck]
@@ -248,10 +256,21 @@ def _upper(rng: np.random.Generator, cut: Cut) -> Cut:
         drop=_between(rng, -0.005, 0.01) + {"loose": 0.02, "oversized": 0.045}.get(fit, 0.0),
         ease=ease * _between(rng, 0.8, 1.25) + (0.006 if knit else 0.0),
         straight=straight,
-        length=_between(rng, *_LENGTHS[kind]) + {"oversized": 0.1, "loose": 0.04}.get(fit, 0.0),
-        flare=_between(rng, 0.0, 0.1),
+        length=_top_length(rng, cut) + {"oversized": 0.08, "loose": 0.03}.get(fit, 0.0),
+        flare=_between(rng, 0.0, 0.1 if kind == "blouse" else 0.03),
     )
     return _finished_upper(rng, cut)
+
+
+def _top_length(rng: np.random.Generator, cut: Cut) -> float:
+    """Most are of regular length, some tops for women are cropped, and some are long."""
+    low, high = _LENGTHS[cut.kind]
+    lot = rng.random()
+    if cut.kind in VARIED and cut.sex == "female" and lot < 0.14:
+        low, high = -0.05, 0.2
+    if cut.kind in VARIED and lot > 0.93:
+        low, high = 0.75, 1.0
+    return _between(rng, low, high)
 
 
 _NECKLINE_OF = {"collar": "round", "stand": "round", "hood": "round", "lapel": "v"}

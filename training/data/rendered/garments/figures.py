@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -118,6 +118,24 @@ def make_figure(body: Body) -> Figure:
         ankle=float(body.head("foot.L")[2]),
         side=_side_line(points, shared.arms.sum(axis=1), shoulder[0], armpit[0], body),
     )
+
+
+def dress_form(figure: Figure) -> Figure:
+    """The figure with hips that are no wider than its chest, on which tops hang straight."""
+    trunk = suit().arms.sum(axis=1) < 0.2
+    points = figure.points
+    height = points[:, 2]
+
+    def half_width(low: float, high: float) -> float:
+        return float(np.abs(points[trunk & (height > low) & (height < high), 0]).max())
+
+    chest = half_width(figure.armpit[0, 2] - 0.08, figure.armpit[0, 2] - 0.04)
+    hips = half_width(figure.crotch, figure.waist)
+    narrow = min(chest / hips, 1.0)
+    factor = 1 - (1 - narrow) * smoothstep(figure.waist + 0.02, figure.waist - 0.12, height) * trunk
+    centre = np.interp(height, *figure.side)
+    slim = np.stack([points[:, 0] * factor, centre + (points[:, 1] - centre) * factor, height], axis=1)
+    return replace(figure, points=slim)
 
 
 def along_arm(points: np.ndarray, figure: Figure, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -65,7 +65,9 @@ class Garment:
     refine: sparse.csr_matrix
     """(V', V): fine vertices from coarse ones."""
     even: sparse.csr_matrix
-    """(V', V') replaces fine vertices by the mean of their neighbours."""
+    """(V', V') replaces fine vertices by the mean of their neighbours, which moves none on flat cloth."""
+    coarse_even: sparse.csr_matrix
+    """(V, V) the same of coarse ones."""
     springs: Springs
     """Of the coarse cloth."""
     fine_springs: Springs

@@ -59,14 +59,47 @@ def averaging(faces: np.ndarray, count: int) -> sparse.csr_matrix:
     """
     edges = edges_of(faces)
     rim = boundary_edges(faces)
+    rows = np.concatenate([edges[:, 0], edges[:, 1]])
+    columns = np.concatenate([edges[:, 1], edges[:, 0]])
+    return _means_of(rows, columns, np.ones(len(rows)), rim, np.ones(len(rim)), count)
+
+
+def flat_averaging(faces: np.ndarray, points: np.ndarray) -> sparse.csr_matrix:
+    """Matrix (V, V) that replaces each vertex by a weighted mean of its neighbours, which moves none on flat cloth.
+
+    The weights are mean value coordinates at rest (Michael Floater, "Mean value coordinates", 2003), points (V, 3):
+    positive, and exact for affine maps of a flat neighbourhood, so that what is printed on the cloth stays straight.
+    Vertices on an open edge only listen to their neighbours on that edge.
+    """
+    rows, columns, weights = [], [], []
+    for k in range(3):
+        here, left, right = faces[:, k], faces[:, (k + 1) % 3], faces[:, (k + 2) % 3]
+        first, second = points[left] - points[here], points[right] - points[here]
+        sizes = [np.maximum(np.linalg.norm(side, axis=1), 1e-4) for side in (first, second)]
+        cosine = np.clip((first * second).sum(axis=1) / (sizes[0] * sizes[1]), -0.98, 1.0)
+        half = np.sqrt((1 - cosine) / (1 + cosine))  # Tangent of half the angle.
+        rows.extend([here, here])
+        columns.extend([left, right])
+        weights.extend([half / sizes[0], half / sizes[1]])
+    rim = boundary_edges(faces)
+    near = 1 / np.maximum(np.linalg.norm(points[rim[:, 0]] - points[rim[:, 1]], axis=1), 1e-4)
+    return _means_of(np.concatenate(rows), np.concatenate(columns), np.concatenate(weights), rim, near, len(points))
+
+
+def _means_of(rows, columns, weights, rim, rim_weights, count) -> sparse.csr_matrix:
+    """Rows of weights that sum to one; those of vertices on the rim are taken from the rim alone."""
     on_rim = np.zeros(count, bool)
     on_rim[rim.ravel()] = True
-    keep = ~on_rim[edges]  # (E, 2): who listens across this edge
-    rows = np.concatenate([edges[keep[:, 0], 0], edges[keep[:, 1], 1], rim[:, 0], rim[:, 1]])
-    columns = np.concatenate([edges[keep[:, 0], 1], edges[keep[:, 1], 0], rim[:, 1], rim[:, 0]])
-    alone = np.setdiff1d(np.arange(count), rows)
+    keep = ~on_rim[rows]
+    rows = np.concatenate([rows[keep], rim[:, 0], rim[:, 1]])
+    columns = np.concatenate([columns[keep], rim[:, 1], rim[:, 0]])
+    weights = np.concatenate([weights[keep], rim_weights, rim_weights])
+    alone = np.ones(count, bool)
+    alone[rows] = False
+    alone = np.flatnonzero(alone)
     rows, columns = np.concatenate([rows, alone]), np.concatenate([columns, alone])
-    matrix = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(count, count))
+    weights = np.concatenate([weights, np.ones(len(alone))])
+    matrix = sparse.csr_matrix((weights, (rows, columns)), shape=(count, count))
     return (sparse.diags(1.0 / np.asarray(matrix.sum(axis=1)).ravel()) @ matrix).tocsr()
 
 

@@ -122,7 +122,7 @@ def _within(cut: Cut) -> Cut:
 
 def _shortened(cut: Cut) -> Cut:
     """A top that leaves most of the lower to be seen."""
-    return replace(cut, length=min(cut.length, 0.62), hem="straight")
+    return replace(cut, length=min(cut.length, 0.56), hem="straight")
 
 
 def _open_jacket(rng: np.random.Generator, sex: str) -> Cut:
@@ -136,7 +136,7 @@ def _open_jacket(rng: np.random.Generator, sex: str) -> Cut:
 def _length_name(cut: Cut) -> str:
     """In words."""
     if cut.category == "upper":
-        return "cropped" if cut.length < 0.45 else "regular" if cut.length < 0.92 else "long"
+        return "cropped" if cut.length < 0.28 else "regular" if cut.length < 0.75 else "long"
     if cut.length < 1.55:
         return "mini"
     if cut.length < 2.15:

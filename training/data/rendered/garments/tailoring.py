@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
+from scipy import sparse
 
 from ..people.body import TEMPLATE_SHAPES, make_body
 from .cloth import make_springs
@@ -20,11 +21,11 @@ from .fields import (
     sleeve_field,
     waist_field,
 )
-from .figures import SIDES, Figure, make_figure, smoothstep, suit
+from .figures import SIDES, Figure, dress_form, make_figure, smoothstep, suit
 from .fitting import ease_of, fit
 from .garment import Garment
 from .laying import lay
-from .meshes import averaging, boundary_edges, smoothing, upsample, upsample_corners, vertex_normals
+from .meshes import boundary_edges, flat_averaging, smoothing, upsample, upsample_corners, vertex_normals
 from .pattern import Pattern
 from .trims import make_trims
 
@@ -39,6 +40,12 @@ RING = 0.016
 def template_figure(sex: str) -> Figure:
     """The average body that garments are cut on."""
     return make_figure(make_body(TEMPLATE_SHAPES[sex]))
+
+
+@lru_cache(maxsize=2)
+def product_figure(sex: str) -> Figure:
+    """The body that tops hang on in their product shots."""
+    return dress_form(template_figure(sex))
 
 
 def tailor(cut: Cut) -> Garment:
@@ -158,7 +165,8 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garme
         smooth=smoothing(pattern.faces, count, 0.5, 2 if cut.pleats else 6),
         fine_faces=fine_faces,
         refine=refine,
-        even=averaging(fine_faces, refine.shape[0]),
+        even=sparse.csr_matrix((0, 0)),
+        coarse_even=sparse.csr_matrix((0, 0)),
         springs=make_springs(pattern.faces),
         fine_springs=make_springs(fine_faces),
         uv=np.zeros((0, 3, 2), np.float32),
@@ -177,6 +185,8 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garme
     return replace(
         garment,
         held=_held(pattern, cut, figure, rest),
+        even=flat_averaging(fine_faces, refine @ rest),
+        coarse_even=flat_averaging(pattern.faces, rest),
         uv=fine_uv,
         panel=fine_panel,
         rim=rim,

@@ -11,13 +11,13 @@ from scipy.spatial import cKDTree
 from ..people.body import Body, skin
 from ..people.poses import product_pose
 from ..surfaces import CLOTH, Kind, Surface
-from .cloth import Collider, Settle, drape
+from .cloth import Collider, Settle, drape, unwrinkled
 from .fields import height_of
 from .figures import Figure, make_figure, suit
 from .fitting import fit, pleats_of, spanned, tucked, tucked_in
 from .garment import Garment
 from .meshes import vertex_normals
-from .tailoring import template_figure
+from .tailoring import product_figure, template_figure
 
 COARSE = Settle(steps=80, passes=6, gravity=3.5, damping=0.985)
 FINE = Settle(steps=30, passes=5, gravity=2.0, damping=0.96, renew=8)
@@ -25,6 +25,8 @@ SKIN_GAP = 0.004
 LAYER_GAP = 0.003
 FLAT_SHARE = 0.25
 """Share of the product shots that lie flat."""
+GHOST_FLAT = 0.35
+"""How flat the others are at most."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,15 @@ def product_shot(garment: Garment, rng: np.random.Generator, flat: float | None 
         rng: draws how folds start, and how flat it lies.
         flat: 0 for a ghost mannequin to 1 for a garment that lies flat on a table; None draws it.
     """
-    figure = template_figure(garment.cut.sex)
-    pose = product_pose(figure.body, garment.cut.category)
+    cut = garment.cut
+    figure = product_figure(cut.sex) if cut.category == "upper" else template_figure(cut.sex)
+    pose = product_pose(figure.body, cut.category)
     posed = pose_figure(figure, figure.body.transforms(pose.rotations))
     surface = _surface(garment, _drape(garment, figure, posed, [], rng), posed, "garment")
     if flat is None:
-        flat = float(rng.uniform(0.4, 1.0)) if rng.random() < FLAT_SHARE else 0.0
+        flat = float(rng.uniform(0.4, 1.0)) if rng.random() < FLAT_SHARE else float(rng.uniform(0.0, GHOST_FLAT))
     middle = surface.vertices[:, 1].mean()
-    scale = np.array([1 + 0.07 * flat, 1 - 0.75 * flat, 1.0])
+    scale = np.array([1 + 0.14 * flat, 1 - 0.75 * flat, 1.0])
     vertices = (surface.vertices - [0.0, middle, 0.0]) * scale + [0.0, middle, 0.0]
     return [Surface(surface.kind, vertices, surface.faces, surface.uv, surface.panel)]
 
@@ -171,6 +174,7 @@ def _drape(
     pressed = _off(start, contacts)
     start = np.where(hidden[:, None] > 0.9, start, pressed)
     coarse = drape(start, rest, garment.springs, cut.bend, grow, 1.0 - held, contacts, COARSE, rng)
+    coarse = unwrinkled(coarse, garment.faces, garment.coarse_even, 12)
     fine_rest = garment.refine @ rest
     fine_rest = fine_rest + 0.3 * (garment.even @ fine_rest - fine_rest)
     arms, legs = garment.refine @ garment.arms, garment.refine @ garment.legs
@@ -187,6 +191,7 @@ def _drape(
     for _ in range(6):
         # Along open edges the mean is that of the two neighbours on the edge: hems become even.
         place[edge] += 0.5 * (garment.even[edge] @ place - place[edge])
+    place = unwrinkled(place, garment.fine_faces, garment.even, 16)
     if cut.pleats:
         pleats = garment.refine @ pleats_of(garment)
         place = place + vertex_normals(place, garment.fine_faces) * pleats[:, None]

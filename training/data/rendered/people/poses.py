@@ -154,7 +154,7 @@ def named_pose(name: str, body: Body, rng: np.random.Generator | None = None, mi
 
 def product_pose(body: Body, category: str) -> Pose:
     """The symmetric pose of product shots: arms about 25 degrees out, straight legs a little apart."""
-    out = 32.0 if category == "lower_body" else 25.0
+    out = 32.0 if category == "lower" else 25.0
     arm = ArmStance(out=out, bend=6.0, inward=20.0)
     rotations = solve(body, (arm, arm), LegStance(feet=((0.05, 0.0), (-0.05, 0.0)), sink=0.002), TrunkStance())
     return Pose("product", rotations)

@@ -70,7 +70,7 @@ def reasons(
 def garment_shares(shot: Shot, surfaces: Sequence[Surface], camera: Camera) -> tuple[float, float]:
     """How much of the garment's side towards the camera is visible, of what is in the frame; how much is in the frame.
 
-    Counted by vertices, 0..1.
+    Counted by vertices, 0..1. Where the garment hides itself, as a sleeve or a placket does, it counts as visible.
     """
     height, width = shot.depth.shape
     shown, facing, inside, count = 0, 0, 0, 0
@@ -84,9 +84,8 @@ def garment_shares(shot: Shot, surfaces: Sequence[Surface], camera: Camera) -> t
         ahead = (vertex_normals(surface.vertices, surface.faces) * towards).sum(axis=1) > 0.2 * depth
         chosen = within & ahead
         rows, columns = y[chosen].astype(np.intp), x[chosen].astype(np.intp)
-        same = shot.surface[rows, columns] == number
         facing += int(chosen.sum())
-        shown += int((same & (np.abs(shot.depth[rows, columns] - depth[chosen]) < 0.03)).sum())
+        shown += int((shot.surface[rows, columns] == number).sum())
     return shown / max(facing, 1), inside / max(count, 1)
 
 

@@ -1,0 +1,36 @@
+"""Graphics cards: what they compute, hold and cost, for throughput in logs and for estimates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Card:
+    """One kind of card."""
+
+    name: str
+    """Part of the name that CUDA gives it."""
+    peak: float
+    """Dense bfloat16 TFLOP/s by its data sheet, with sums in float32."""
+    memory: float
+    """Gigabytes (1e9)."""
+    efficiency: float
+    """Share of the peak that a step is assumed to reach, run without compilation: an assumption, not a measurement."""
+    price: float
+    """Assumed rent in US dollars an hour; markets move."""
+
+
+CARDS = (
+    Card("RTX 4090", 165.0, 25.7, 0.40, 0.45),
+    Card("L40S", 362.0, 48.0, 0.25, 1.00),
+    Card("A100", 312.0, 85.0, 0.33, 1.80),
+    Card("H100", 989.0, 85.0, 0.25, 2.80),
+    Card("H200", 989.0, 150.0, 0.27, 3.50),
+)
+"""The A100's efficiency is that of published SD1.5-sized trainings; the others are scaled by their memory's speed."""
+
+
+def card_named(name: str) -> Card | None:
+    """The card that CUDA calls so; None for one that is not listed."""
+    return next((card for card in CARDS if card.name.lower() in name.lower()), None)

@@ -1,0 +1,79 @@
+"""Muon with its matrices orthogonalised many at a time, in float32 and by their Gram matrices: far faster on CPUs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+GRAM_FROM = 1.5
+"""Matrices at least so many times as long as wide are iterated by their Gram matrices: fewer multiplications."""
+
+
+class BatchedMuon(torch.optim.Muon):
+    """torch's Muon, its state and settings, with another order of the same computation.
+
+    torch orthogonalises one matrix after the other, in bfloat16; a CPU without bfloat16 units takes longer for that
+    than for the whole backward pass. Learning rates are adjusted as by `match_rms_adamw`.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Step every matrix that has a gradient."""
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            weights: list[Tensor] = []
+            gradients: list[Tensor] = []
+            buffers: list[Tensor] = []
+            self._init_group(group, weights, gradients, buffers)
+            if not weights:
+                continue
+            torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
+            updates = list(torch._foreach_lerp(gradients, buffers, group["momentum"])) if group["nesterov"] else buffers
+            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+            for places, update in self._orthogonal(updates, group):
+                rate = group["lr"] * 0.2 * math.sqrt(max(update.shape[1:]))
+                torch._foreach_add_([weights[place] for place in places], list(update.unbind()), alpha=-rate)
+        return loss
+
+    @staticmethod
+    def _orthogonal(updates: list[Tensor], group: dict) -> list[tuple[list[int], Tensor]]:
+        """Orthogonalised updates (K, m, n) of equal shape, with their places in the list."""
+        by_shape: dict[torch.Size, list[int]] = {}
+        for place, update in enumerate(updates):
+            by_shape.setdefault(update.shape, []).append(place)
+        settings = group["ns_coefficients"], group["ns_steps"], group["eps"]
+        return [
+            (places, orthogonalised(torch.stack([updates[place] for place in places]), *settings))
+            for places in by_shape.values()
+        ]
+
+
+def orthogonalised(
+    matrices: Tensor, coefficients: tuple[float, float, float], steps: int = 5, eps: float = 1e-7
+) -> Tensor:
+    """Muon's quintic Newton-Schulz iteration of matrices (K, m, n) in float32: singular values go to about 1.
+
+    Each step multiplies by a polynomial of the Gram matrix G = X Xᵀ, with which G commutes; so a long X need not be
+    touched before the end: the polynomials are gathered in Q, and G follows them.
+    """
+    a, b, c = coefficients
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = (matrices.mT if tall else matrices).float()  # (K, m, n), m <= n
+    x = x / x.flatten(1).norm(dim=1).clamp(min=eps).view(-1, 1, 1)
+    if x.shape[2] < GRAM_FROM * x.shape[1]:
+        for _ in range(steps):
+            gram = x @ x.mT
+            x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    else:
+        gram, product = x @ x.mT, None
+        identity = torch.eye(x.shape[1], device=x.device)
+        for step in range(steps):
+            factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c) + a * identity
+            product = factor if product is None else factor @ product
+            if step + 1 < steps:
+                gram = factor @ gram @ factor
+        x = x if product is None else product @ x
+    return (x.mT if tall else x).to(matrices.dtype)

@@ -1,0 +1,49 @@
+"""Several photos of one garment: which of them a step shows with each pair."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+
+class Photos:
+    """Pairs by the garment that they show."""
+
+    def __init__(self, garments: Sequence[Hashable | None]) -> None:
+        """`garments`: what each pair's garment is called; None for one that no other pair shows."""
+        self._garments = list(garments)
+        self._of: dict[Hashable, list[int]] = {}
+        for pair, garment in enumerate(self._garments):
+            if garment is not None:
+                self._of.setdefault(garment, []).append(pair)
+
+    def others(self, pair: int) -> list[int]:
+        """The other pairs that show a pair's garment."""
+        garment = self._garments[pair]
+        return [] if garment is None else [one for one in self._of[garment] if one != pair]
+
+    def draw(self, pairs: Sequence[int], shares: Sequence[float], seed: int, step: int) -> list[tuple[int, ...]]:
+        """For each pair of a step the numbers of the pairs whose photos it is seen in, its own first.
+
+        `shares` are the probabilities of one photo, of two, and so on; a garment with fewer gives all that it has. A
+        pure function of its arguments.
+        """
+        rng = np.random.default_rng([seed, 3, step])
+        counts = rng.choice(len(shares), size=len(pairs), p=np.asarray(shares) / sum(shares))
+        drawn = []
+        for pair, more in zip(pairs, counts.tolist(), strict=True):
+            others = self.others(pair)
+            chosen = rng.permutation(len(others))[:more]
+            drawn.append((pair, *(others[int(number)] for number in chosen)))
+        return drawn
+
+
+def joined(photos: Sequence[tuple[int, ...]]) -> tuple[list[int], list[tuple[int, ...]]]:
+    """Pairs to read, the pairs themselves first and then further photos; and the places of each one's photos."""
+    wanted = [one[0] for one in photos]
+    places: list[tuple[int, ...]] = []
+    for own, (_, *others) in enumerate(photos):
+        places.append((own, *range(len(wanted), len(wanted) + len(others))))
+        wanted.extend(others)
+    return wanted, places
