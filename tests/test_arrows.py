@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -49,6 +50,8 @@ WITHOUT_HOST = (
 )
 """The modules of nodes/ that tests/nodes imports, without a ComfyUI."""
 ROOMS_WITHOUT_CYCLES = ("igr_core", "nodes")
+ROOMS_OF_SMALL_FOLDERS = ("igr_core", "nodes")
+A_DOZEN = 12
 
 
 def modules(room: str) -> list[Path]:
@@ -167,6 +170,12 @@ def test_modules_that_need_no_host_import_none(name: str) -> None:
 @pytest.mark.parametrize("room", ROOMS_WITHOUT_CYCLES)
 def test_no_module_of_a_room_imports_itself_by_way_of_others(room: str) -> None:
     assert not [label(path) for path in modules(room) if any(path in reachable(one) for one in neighbours(path))]
+
+
+@pytest.mark.parametrize("room", ROOMS_OF_SMALL_FOLDERS)
+def test_no_folder_of_a_room_has_more_than_a_dozen_modules(room: str) -> None:
+    sizes = Counter(path.parent for path in modules(room) if path.name != "__init__.py")
+    assert max(sizes.values()) <= A_DOZEN, sizes.most_common(1)
 
 
 @pytest.mark.parametrize("path", [*modules("igr_core"), *modules("nodes")], ids=label)

@@ -60,7 +60,7 @@ def build_image_encoder(config: ImageEncoderConfig) -> CLIPVisionModelWithProjec
 
 
 def build_scheduler(config: NoiseConfig) -> DDIMScheduler:
-    """The bundle's forward process for training: noising and velocity (sampling is in `noise` and `sampling`)."""
+    """The bundle's forward process for training: noising and velocity (sampling is in `restore`)."""
     return DDIMScheduler(
         num_train_timesteps=config.train_steps,
         beta_start=config.beta_start,
