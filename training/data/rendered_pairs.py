@@ -163,6 +163,14 @@ def _record(shards: RecordShards, seed: int) -> Record:
     return shards.read(seed)
 
 
+@lru_cache(maxsize=8)
+def _product(shards: RecordShards, seed: int, dress_seed: int) -> Image.Image:
+    """The last few product shots, which the photos of a record share."""
+    from .rendered.pairs import dress_product
+
+    return dress_product(_record(shards, seed), dress_seed, held_out=seed >= HELD_OUT_START)
+
+
 @lru_cache(maxsize=16)
 def _dressed(shards: RecordShards, place: Place) -> RenderedPair:
     """The last few pairs, whose pictures are asked for one by one."""
@@ -171,7 +179,8 @@ def _dressed(shards: RecordShards, place: Place) -> RenderedPair:
     except ImportError as error:
         raise IGRError(f"Dressing needs {error.name}: install the extra `render` (pip install '.[render]').") from error
     record = _record(shards, place.seed)
-    return dress_record(record, place.photo, place.dress_seed, held_out=place.seed >= HELD_OUT_START)
+    product = _product(shards, place.seed, place.dress_seed)
+    return dress_record(record, place.photo, place.dress_seed, place.seed >= HELD_OUT_START, product)
 
 
 def _garment(place: Place) -> str:

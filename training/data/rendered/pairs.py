@@ -52,38 +52,52 @@ def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | No
     return dress_record(record, 0)
 
 
-def dress_record(record: Record, photo: int, dress_seed: int = 0, held_out: bool = False) -> RenderedPair:
+def dress_record(
+    record: Record, photo: int, dress_seed: int = 0, held_out: bool = False, product: Image.Image | None = None
+) -> RenderedPair:
     """Dress one photo of a record, and its product shot in the same cloth; of other seeds in other clothes.
 
     Photos of one record and one `dress_seed` show the same garment on people of their own. `held_out` uses only the
-    words and patterns that training never sees.
+    words and patterns that training never sees. `product` is what dress_product gave for the same arguments.
     """
+    shot = dress_product(record, dress_seed, held_out) if product is None else product
+    with stage("dress"):
+        taken = record.photos[photo]
+        dress = dress_of(record, photo, dress_seed, held_out)
+        person = _developed(taken.view, record.panels, dress, (record.seed, dress_seed, 1 + photo), product=False)
+    return RenderedPair(
+        Image.fromarray(person),
+        Image.fromarray(taken.garment_mask),
+        Image.fromarray(taken.agnostic_mask),
+        shot,
+        Image.fromarray(silhouette(record.product)),
+        record.category,
+        {**record.attributes, **taken.attributes, **_told(dress.garment)},
+        Image.fromarray(taken.parsing),
+        dict(taken.joints),
+        taken.correspondence,
+    )
+
+
+def dress_product(record: Record, dress_seed: int = 0, held_out: bool = False) -> Image.Image:
+    """Dress the product shot of a record, which all its photos in the clothes of a `dress_seed` share."""
     with stage("dress"):
         cloth = _garment_of(record, dress_seed, held_out)
-        shot = _product(record, cloth, dress_seed)
-        return _pair(record, photo, cloth, shot, dress_seed, held_out)
+        # nothing else of a dress shows in a product shot
+        dress = draw_dress(np.random.default_rng(0), [], {}, garment=cloth)
+        shot = _developed(record.product, record.panels, dress, (record.seed, dress_seed, 0), product=True)
+    return Image.fromarray(shot)
 
 
 def dress_all(record: Record, dress_seed: int = 0, held_out: bool = False) -> list[RenderedPair]:
     """Dress all photos of a record as dress_record does, and the product shot that they share but once."""
-    with stage("dress"):
-        cloth = _garment_of(record, dress_seed, held_out)
-        shot = _product(record, cloth, dress_seed)
-        return [_pair(record, photo, cloth, shot, dress_seed, held_out) for photo in range(len(record.photos))]
+    product = dress_product(record, dress_seed, held_out)
+    return [dress_record(record, photo, dress_seed, held_out, product) for photo in range(len(record.photos))]
 
 
 def dress_of(record: Record, photo: int, dress_seed: int = 0, held_out: bool = False) -> Dress:
     """The dress of a photo: its garment's cloth is that of every photo of the record, everything else its own."""
-    return _dress(record, photo, _garment_of(record, dress_seed, held_out), dress_seed, held_out)
-
-
-def _garment_of(record: Record, dress_seed: int, held_out: bool) -> Cloth:
-    own = [panel for panel in record.panels if panel.kind == "garment"]
-    rng = np.random.default_rng([record.seed, dress_seed, 0])
-    return draw_garment(rng, own, _cuts(record.attributes), held_out)
-
-
-def _dress(record: Record, photo: int, cloth: Cloth, dress_seed: int, held_out: bool) -> Dress:
+    cloth = _garment_of(record, dress_seed, held_out)
     view = record.photos[photo].view
     seen = {label.panel for label in view.table}
     panels = [panel for number, panel in enumerate(record.panels) if number in seen or panel.kind == "garment"]
@@ -92,30 +106,10 @@ def _dress(record: Record, photo: int, cloth: Cloth, dress_seed: int, held_out: 
     return draw_dress(rng, panels, cuts, held_out, cloth)
 
 
-def _product(record: Record, cloth: Cloth, dress_seed: int) -> Image.Image:
-    """The product shot in a cloth; nothing else of the dress shows in it."""
-    dress = draw_dress(np.random.default_rng(0), [], {}, garment=cloth)
-    shot = _developed(record.product, record.panels, dress, (record.seed, dress_seed, 0), product=True)
-    return Image.fromarray(shot)
-
-
-def _pair(record: Record, photo: int, cloth: Cloth, shot: Image.Image, dress_seed: int, held_out: bool) -> RenderedPair:
-    """A photo dressed, beside its product shot that is dressed already."""
-    taken = record.photos[photo]
-    dress = _dress(record, photo, cloth, dress_seed, held_out)
-    person = _developed(taken.view, record.panels, dress, (record.seed, dress_seed, 1 + photo), product=False)
-    return RenderedPair(
-        Image.fromarray(person),
-        Image.fromarray(taken.garment_mask),
-        Image.fromarray(taken.agnostic_mask),
-        shot,
-        Image.fromarray(silhouette(record.product)),
-        record.category,
-        {**record.attributes, **taken.attributes, **_told(cloth)},
-        Image.fromarray(taken.parsing),
-        dict(taken.joints),
-        taken.correspondence,
-    )
+def _garment_of(record: Record, dress_seed: int, held_out: bool) -> Cloth:
+    own = [panel for panel in record.panels if panel.kind == "garment"]
+    rng = np.random.default_rng([record.seed, dress_seed, 0])
+    return draw_garment(rng, own, _cuts(record.attributes), held_out)
 
 
 def silhouette(product: View) -> np.ndarray:

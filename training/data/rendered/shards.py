@@ -23,8 +23,8 @@ from .settings import RenderSettings
 SHARD_KEY = "shard"
 """Of the member that says how a shard was rendered: `shard.json`."""
 OTHER_ROOMS = frozenset(
-    ("dressing", "bench.py", "export_body.py", "generating.py", "held_out.py", "pairs.py", "pools.py", "ray_engine.py",
-     "sheet.py", "shards.py", "spool.py", "timing.py")
+    ("agreement.py", "bench.py", "dressing", "export_body.py", "generating.py", "held_out.py", "pairs.py", "pools.py",
+     "ray_engine.py", "sheet.py", "shards.py", "spool.py", "timing.py")
 )  # fmt: skip
 """Files and folders that change nothing of what is rendered: they only run it, dress it or look at it."""
 

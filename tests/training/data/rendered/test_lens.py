@@ -78,3 +78,10 @@ def test_photos_are_drawn_with_many_cameras():
     assert all(60 <= lens.quality <= 95 for lens in lenses)
     assert any(lens.blur for lens in lenses) and any(any(lens.motion) for lens in lenses)
     assert draw_lens(np.random.default_rng(1)) == draw_lens(np.random.default_rng(1))
+
+
+def test_a_small_product_shot_can_have_a_shadow():
+    light = np.ones((64, 48, 3), np.float32)
+    light[20:40, 10:30] = 0.3
+    picture = develop(light, Lens(shadow=0.1), 0, (light == 1).all(-1))
+    assert picture[40, 20, 0] < 255 and (picture[44:] == 255).all()

@@ -38,7 +38,7 @@ def area(points: np.ndarray, faces: np.ndarray) -> float:
 
 def cut(sheet, field, marks=None, bit=0):
     points, faces = sheet
-    return split(points, faces, field, np.zeros(len(points), np.int64) if marks is None else marks, bit)
+    return split(faces, field, np.zeros(len(points), np.int64) if marks is None else marks, bit)
 
 
 def test_a_split_keeps_the_area_and_separates_the_sides(sheet):
@@ -62,7 +62,7 @@ def test_new_vertices_lie_on_the_isoline_and_carry_its_mark(sheet):
 def test_a_second_split_does_not_move_vertices_off_the_first(sheet):
     first = cut(sheet, sheet[0][:, 2] - 0.43, bit=0)
     points = first.combine @ sheet[0]
-    second = split(points, first.faces, points[:, 0] - 0.512 + 0.2 * points[:, 2], first.marks, 1)
+    second = split(first.faces, points[:, 0] - 0.512 + 0.2 * points[:, 2], first.marks, 1)
     moved = second.combine @ points
     np.testing.assert_allclose(moved[(second.marks & 1) > 0, 2], 0.43, atol=1e-12)
 

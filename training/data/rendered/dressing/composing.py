@@ -13,7 +13,7 @@ from ..panels import Panel
 from ..surfaces import CLOTH as CLOTH_KINDS
 from ..timing import stage
 from ..views import SUBSAMPLES, Label, View
-from . import kernels
+from . import shading
 from .atlas import Texture, cloth_texture, fabric_of, ground_of, ground_texture, seen_tile
 from .colours import linear_rgb, luminance
 from .grounds import ground_tile
@@ -31,7 +31,7 @@ SHARPER = -0.3
 
 @dataclass
 class _Palette:
-    """What the kernel looks up, while it is gathered; kinds and table as kernels.shade takes them."""
+    """What the kernel looks up, while it is gathered; kinds and table as shading.shade takes them."""
 
     kinds: np.ndarray
     table: np.ndarray
@@ -68,7 +68,7 @@ def compose(view: View, panels: Sequence[Panel], dress: Dress, background: np.nd
     centres = np.ascontiguousarray(view.labels[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES])
     uv = np.ascontiguousarray(view.uv, np.float32)
     with stage("textures"):
-        palette = _palette(view, panels, dress, kernels.used_boxes(centres, uv, len(view.table)))
+        palette = _palette(view, panels, dress, shading.used_boxes(centres, uv, len(view.table)))
     behind = np.ones((height * width, 3), np.float32)
     if background is not None:
         behind[:] = np.asarray(background, np.float32).reshape(-1, 3)
@@ -84,13 +84,13 @@ def _shaded(view: View, centres: np.ndarray, uv: np.ndarray, palette: _Palette, 
     gloss = np.ascontiguousarray(view.gloss, np.float32).reshape(-1)
     out = np.empty_like(behind)
     mixture = (samples.sources, samples.targets, samples.shares)
-    kernels.shade(out, behind, centres.ravel(), *mixture, light, gloss, palette.kinds, palette.table, albedo)
+    shading.shade(out, behind, centres.ravel(), *mixture, light, gloss, palette.kinds, palette.table, albedo)
     return out
 
 
 @dataclass(frozen=True)
 class _Samples:
-    """What each pixel is mixed from, as kernels.gather lists it."""
+    """What each pixel is mixed from, as shading.gather lists it."""
 
     sources: np.ndarray
     """(N,) int32: pixel that knows the label."""
@@ -104,7 +104,7 @@ class _Samples:
         """Of labels (3h, 3w)."""
         most = labels.size
         sources, targets, shares = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.float32)
-        count = kernels.gather(labels, sources, targets, shares)
+        count = shading.gather(labels, sources, targets, shares)
         return cls(sources[:count], targets[:count], shares[:count])
 
 
@@ -112,15 +112,15 @@ def _albedo(view: View, centres: np.ndarray, uv: np.ndarray, samples: _Samples, 
     """Reflectance of every sample, (N, 3) float32."""
     places = np.zeros((len(samples.sources), 3), np.float32)
     scale = np.float32(view.pixels_per_metre)
-    kernels.locate(centres, uv, palette.kinds, samples.sources, samples.targets, scale, places)
+    shading.locate(centres, uv, palette.kinds, samples.sources, samples.targets, scale, places)
     albedo = np.ones_like(places)
     flat, store = centres.ravel(), _pooled(palette.textures)
     for slot, wrap in ((1, False), (2, True)):
         what = (flat, samples.sources, places, palette.kinds, palette.table, slot, wrap)
-        kernels.look_up(*what, *store, albedo)
+        shading.look_up(*what, *store, albedo)
     paint = np.ascontiguousarray(view.paint, np.float32).reshape(-1, 3)
     colours = np.array(palette.colours or [np.ones(3)], np.float32)
-    kernels.paint_over(flat, samples.sources, paint, palette.kinds, palette.table, colours, albedo)
+    shading.paint_over(flat, samples.sources, paint, palette.kinds, palette.table, colours, albedo)
     return albedo
 
 
@@ -133,9 +133,9 @@ def _check(view: View, panels: Sequence[Panel]) -> None:
 
 
 def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarray) -> _Palette:
-    """Textures and colours of every label that is seen; boxes (N, 4) as of kernels.used_boxes."""
+    """Textures and colours of every label that is seen; boxes (N, 4) as of shading.used_boxes."""
     kinds = np.full((256, 4), -1, np.int32)
-    kinds[:, 0] = kernels.NOTHING
+    kinds[:, 0] = shading.NOTHING
     palette = _Palette(kinds, np.zeros((256, 9), np.float32), [], [], view.pixels_per_metre)
     palette.table[:, 8] = SHARPER
     atlas = _atlas(view, panels, dress, boxes)
@@ -173,7 +173,7 @@ def _woven(
     kind: np.ndarray, row: np.ndarray, palette: _Palette, label: Label, panel: Panel, dress: Dress, texture: Texture
 ) -> None:
     """The kernel's row of a label with a panel."""
-    kind[0], kind[1] = kernels.CLOTH, palette.texture(texture)
+    kind[0], kind[1] = shading.CLOTH, palette.texture(texture)
     if panel.kind in CLOTH_KINDS:
         cloth = getattr(dress, panel.kind)
         fabric = fabric_of(panel, cloth)
@@ -195,24 +195,24 @@ def _painted(kind: np.ndarray, row: np.ndarray, palette: _Palette, label: Label,
     """The kernel's row of a label without a panel."""
     skin = dress.skin
     if label.kind == "skin":
-        kind[0], kind[3] = kernels.SKIN, palette.paints((skin.tone, skin.lips, skin.brow, skin.nail))
+        kind[0], kind[3] = shading.SKIN, palette.paints((skin.tone, skin.lips, skin.brow, skin.nail))
         kind[2] = palette.tile(skin_tile(round(skin.freckles, 1)))
         row[5:8] = skin.gloss
     elif label.kind == "hair":
-        kind[0], kind[3] = kernels.HAIR, palette.paints((skin.hair,))
+        kind[0], kind[3] = shading.HAIR, palette.paints((skin.hair,))
         sheen = linear_rgb(skin.hair)
         row[5:8] = 0.35 * (0.3 + 0.7 * sheen / max(float(luminance(sheen)), 0.02)).clip(0.1, 1.6)
     elif label.kind == "eye":
-        kind[0], kind[3] = kernels.EYE, palette.paints(((226, 218, 212), skin.iris, (14, 12, 12)))
+        kind[0], kind[3] = shading.EYE, palette.paints(((226, 218, 212), skin.iris, (14, 12, 12)))
         row[5:8] = 1.0
     else:
         coat: Coat = getattr(dress, label.kind)
-        kind[0], kind[3] = kernels.PAINTED, palette.paints((coat.main, coat.second, coat.metal))
+        kind[0], kind[3] = shading.PAINTED, palette.paints((coat.main, coat.second, coat.metal))
         row[5:8] = coat.gloss
 
 
 def _pooled(textures: list[Texture]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All texels (N, 3) in one array, textures (T, 4) and levels (T, L, 3) as kernels.shade takes them."""
+    """All texels (N, 3) in one array, textures (T, 4) and levels (T, L, 3) as shading.shade takes them."""
     if not textures:
         return np.ones((1, 3), np.float32), np.zeros((1, 4), np.float32), np.zeros((1, 1, 3), np.int32)
     most = max(len(texture.levels) for texture in textures)

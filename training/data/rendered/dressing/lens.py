@@ -117,7 +117,7 @@ def develop(linear: np.ndarray, lens: Lens, seed: int = 0, white: np.ndarray | N
 
 def _below(covered: np.ndarray) -> np.ndarray:
     """How much of a soft shadow, 0..1, lies at each pixel (h, w) below what is covered (h, w)."""
-    reach = len(covered) // SHADOW_SHARE
+    reach = max(1, len(covered) // SHADOW_SHARE)
     shifted = np.zeros_like(covered)
     shifted[reach:] = covered[:-reach]
     soft = _filtered(np.repeat(np.uint8(255) * shifted[..., None], 3, -1), reach / 2, 0.0, 1.0)[..., 0]

@@ -7,6 +7,7 @@ the same bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numba
 import numpy as np
@@ -14,6 +15,9 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from .meshes import boundary_edges, edges_of, opposites_of, vertex_normals
+
+ASK_AGAIN = 0.004
+"""Metres that a vertex moves before the nearest point of what it may touch is looked for again."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,11 @@ class Collider:
     """(P,) how far from each point cloth lies at least, metres."""
     depth: float
     """Deepest penetration that is undone, metres: cloth deeper than that belongs on the other side."""
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """For searches among the points."""
+        return cKDTree(self.points, balanced_tree=False, compact_nodes=False)
 
 
 @dataclass(frozen=True)
@@ -132,11 +141,13 @@ def drape(
         place += rng.normal(size=place.shape) * 0.0012 * free[:, None]
     before = place.copy()
     along, across = _lengths(rest, springs.along, grow), _lengths(rest, springs.across, grow)
-    trees = [(np.flatnonzero(mask), cKDTree(collider.points), collider) for mask, collider in contacts]
+    contacts_by_row = [(np.flatnonzero(mask), collider) for mask, collider in contacts]
+    known = [np.full(len(rows), len(collider.points)) for rows, collider in contacts_by_row]
+    asked = [np.full((len(rows), 3), np.inf) for rows, _ in contacts_by_row]
     found = []
     for step in range(settle.steps):
         if step % settle.renew == 0:
-            found = [_nearest(place, rows, tree, collider) for rows, tree, collider in trees]
+            found = [_nearest(place, *pair, *last) for pair, *last in zip(contacts_by_row, known, asked, strict=True)]
         _move(place, before, free, settle.gravity * settle.step**2, settle.damping)
         for turn in range(settle.passes):
             _relax(place, free, springs.along, along, 1.0, turn % 2 == 1)
@@ -152,10 +163,13 @@ def _lengths(rest: np.ndarray, pairs: np.ndarray, grow: np.ndarray) -> np.ndarra
     return np.linalg.norm(rest[a] - rest[b], axis=1) * (grow[a] + grow[b]) / 2
 
 
-def _nearest(place, rows, tree, collider):
-    distance, index = tree.query(place[rows], distance_upper_bound=0.15)
-    near = np.isfinite(distance)
-    index = index[near]
+def _nearest(place, rows, collider, known, asked):
+    """Nearest points of a collider; only vertices that have moved since their last search are searched for again."""
+    moved = np.flatnonzero(~(np.abs(place[rows] - asked).max(axis=1) < ASK_AGAIN))
+    asked[moved] = place[rows[moved]]
+    known[moved] = collider.tree.query(asked[moved], distance_upper_bound=0.15)[1]
+    near = known < len(collider.points)
+    index = known[near]
     return rows[near], collider.points[index], collider.normals[index], collider.gap[index], collider.depth
 
 

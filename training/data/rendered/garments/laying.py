@@ -11,7 +11,7 @@ from ..panels import Line, LineRole, Panel, Role
 from .cuts import Cut
 from .figures import SIDES, Figure, along_arm
 from .flattening import lay_flat
-from .meshes import boundary_edges, boundary_loops
+from .meshes import boundary_loops
 from .pattern import Pattern
 
 KNIT = ("tee", "long_sleeve", "hoodie", "sweater", "cardigan", "tank", "crop_top", "jacket", "polo")
@@ -47,10 +47,11 @@ def lay(pattern: Pattern, cut: Cut, figure: Figure, rest: np.ndarray) -> tuple[n
     for number in np.unique(panel[body]):
         uv[panel == number, :, 1] -= uv[panel == number, :, 1].min()
     panels = []
+    across = _across(pattern.faces, panel)
     for number, piece in enumerate(pieces):
         mine = uv[panel == number].reshape(-1, 2)
         box = (*mine.min(axis=0), *mine.max(axis=0))
-        lines = tuple(_lines(number, pieces, pattern, panel, uv, cut))
+        lines = tuple(_lines(number, pieces, pattern, panel, across, uv, cut))
         panels.append(Panel(piece.name, "garment", piece.role, tuple(float(x) for x in box), lines))
     return uv, panel, panels
 
@@ -176,38 +177,44 @@ def _strip(faces: np.ndarray, all_faces: np.ndarray, rest: np.ndarray) -> np.nda
     return uv
 
 
-def _lines(number, pieces, pattern, panel, uv, cut):
+def _across(faces: np.ndarray, panel: np.ndarray) -> np.ndarray:
+    """(F, 3) number of the panel across the edge after each corner, -1 at open edges."""
+    first, second = faces.ravel().astype(np.int64), np.roll(faces, -1, axis=1).ravel().astype(np.int64)
+    size = int(faces.max()) + 1
+    key, wanted = first * size + second, second * size + first
+    order = np.argsort(key)
+    place = order[np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)]
+    return np.where(key[place] == wanted, panel[place // 3], -1).reshape(-1, 3)
+
+
+def _lines(number, pieces, pattern, panel, across, uv, cut):
     """Chains along the border of a panel, each with what is sewn there."""
-    mine = np.flatnonzero(panel == number)
-    faces = pattern.faces[mine]
-    corner = {}
-    for face, coordinates in zip(faces.tolist(), uv[mine], strict=True):
-        for k in range(3):
-            corner[(face[k], face[(k + 1) % 3])] = (coordinates[k], coordinates[(k + 1) % 3])
-    other = {}
-    for number_of, face in zip(panel.tolist(), pattern.faces.tolist(), strict=True):
-        if number_of != number:
-            for k in range(3):
-                other[(face[(k + 1) % 3], face[k])] = number_of
+    face, place = np.nonzero((panel == number)[:, None] & (across != number))
+    following_place = (place + 1) % 3
+    starts, ends = pattern.faces[face, place].tolist(), pattern.faces[face, following_place].tolist()
+    corner = dict(zip(starts, zip(uv[face, place], uv[face, following_place], strict=True), strict=True))
     groups: dict[LineRole, list[tuple[int, int]]] = {}
-    for a, b in boundary_edges(faces).tolist():
-        role = _role(pieces[number].name, pieces[other[(a, b)]].name if (a, b) in other else "", a, b, pattern, cut)
+    points = pattern.points
+    for a, b, other in zip(starts, ends, across[face, place].tolist(), strict=True):
+        role = _role(
+            pieces[number].name, pieces[other].name if other >= 0 else "", points[[a, b]], (a, b), pattern, cut
+        )
         groups.setdefault(role, []).append((a, b))
     for role, edges in groups.items():
         following = dict(edges)
         starts = [a for a, _ in edges if a not in set(following.values())] or [edges[0][0]]
         for start in starts:
-            points, vertex = [], start
+            chain, vertex = [], start
             while vertex in following:
                 after = following.pop(vertex)
-                first, second = corner[(vertex, after)]
-                points.extend([first] if points else [first])
+                first, second = corner[vertex]
+                chain.append(first)
                 last, vertex = second, after
-            if len(points) > 2:
-                yield Line(role, np.array([*points, last], np.float32))
+            if len(chain) > 2:
+                yield Line(role, np.array([*chain, last], np.float32))
 
 
-def _role(name: str, across: str, a: int, b: int, pattern: Pattern, cut: Cut) -> LineRole:
+def _role(name: str, across: str, points: np.ndarray, ends: tuple[int, int], pattern: Pattern, cut: Cut) -> LineRole:
     """What runs along an edge of a panel."""
     if across:
         pair = {name, across}
@@ -220,20 +227,16 @@ def _role(name: str, across: str, a: int, b: int, pattern: Pattern, cut: Cut) ->
         if "hem_band" in pair:
             return "hem"
         return "armhole" if any(x.startswith("sleeve") for x in pair) and pair & {"front", "back"} else "seam"
-    height = pattern.points[[a, b], 2].mean()
+    (a, b), height = ends, points[:, 2].mean()
     if name.startswith(("sleeve", "cuff")):
         return "cuff"
     if name == "waistband":
         return "waist"
     if pattern.fall[[a, b]].max() > 0 or not cut.top:
         return "hem" if cut.front != "open" or pattern.fall[a] == pattern.fall[b] else "placket"
-    if (
-        cut.front == "open"
-        and name in ("front", "hem_band")
-        and abs(pattern.points[a, 2] - pattern.points[b, 2]) > 0.004
-    ):
+    if cut.front == "open" and name in ("front", "hem_band") and abs(points[0, 2] - points[1, 2]) > 0.004:
         return "placket"
     figure = pattern.figure
-    if height > figure.shoulder[0, 2] - 0.04 and abs(pattern.points[a, 0]) < 0.14 or name == "neck_band":
+    if height > figure.shoulder[0, 2] - 0.04 and abs(points[0, 0]) < 0.14 or name == "neck_band":
         return "neck"
     return "armhole" if cut.sleeve == "none" and height > figure.armpit[0, 2] - 0.02 and cut.top else "hem"

@@ -39,7 +39,8 @@ def triangles_of(quads: np.ndarray) -> np.ndarray:
 def edges_of(faces: np.ndarray) -> np.ndarray:
     """Each edge once, with its lower vertex first; (E, 2)."""
     key, size = _edge_keys(faces)
-    return np.stack(np.divmod(np.unique(key), size), axis=1)
+    key = np.sort(key)
+    return np.stack(np.divmod(key[np.diff(key, prepend=-1) > 0], size), axis=1)
 
 
 def opposites_of(faces: np.ndarray) -> np.ndarray:
@@ -161,16 +162,13 @@ def upsample_corners(values: np.ndarray) -> np.ndarray:
     return fine.reshape(-1, 3, values.shape[-1])
 
 
-def split(
-    vertices: np.ndarray, faces: np.ndarray, field: np.ndarray, marks: np.ndarray, bit: int, snap: float = 0.35
-) -> Split:
+def split(faces: np.ndarray, field: np.ndarray, marks: np.ndarray, bit: int, snap: float = 0.35) -> Split:
     """Cut a mesh along the zero of a field known at its vertices.
 
     Vertices near the isoline are moved onto it, so that no slivers appear; one that already lies on other isolines
     only moves along them. Other crossing triangles are cut in two or three.
 
     Args:
-        vertices: (V, 3), only used to choose the shorter diagonal.
         faces: (F, 3).
         field: (V,) positive on one side.
         marks: (V,) int64 bits of the isolines that the vertices lie on.
@@ -181,15 +179,17 @@ def split(
     marks[value == 0] |= 1 << bit
     sign = np.sign(value[faces]).astype(int)
     crossing = (sign.min(axis=1) < 0) & (sign.max(axis=1) > 0)
-    parents, pieces = list(np.flatnonzero(~crossing)), list(faces[~crossing].tolist())
+    parents: list[int] = []
+    pieces: list[list[int]] = []
     cuts: dict[tuple[int, int], int] = {}
-    count = len(vertices)
+    count = len(field)
 
     def at(a: int, b: int) -> int:
         return cuts.setdefault((min(a, b), max(a, b)), count + len(cuts))
 
-    for face in np.flatnonzero(crossing):
-        new = _pieces(faces[face].tolist(), sign[face].tolist(), at, vertices)
+    split_up = np.flatnonzero(crossing)
+    for face, corners, signs in zip(split_up.tolist(), faces[split_up].tolist(), sign[split_up].tolist(), strict=True):
+        new = _pieces(corners, signs, at)
         pieces.extend(new)
         parents.extend([face] * len(new))
     if cuts:
@@ -201,7 +201,8 @@ def split(
         marks = np.concatenate([marks, (marks[ends[:, 0]] & marks[ends[:, 1]]) | (1 << bit)])
         value = np.concatenate([value, np.zeros(len(ends))])
         combine = sparse.vstack([combine, added @ combine], format="csr")
-    result, parent = np.array(pieces, np.int32).reshape(-1, 3), np.array(parents)
+    result = np.concatenate([faces[~crossing], np.array(pieces, np.int32).reshape(-1, 3)]).astype(np.int32)
+    parent = np.concatenate([np.flatnonzero(~crossing), np.array(parents, int)])
     inner = value[result].sum(axis=1)
     flat = (value[result] == 0).all(axis=1)
     inner[flat] = field[faces[parent[flat]]].sum(axis=1)
@@ -225,8 +226,10 @@ def largest_part(faces: np.ndarray, count: int) -> np.ndarray:
 def boundary_edges(faces: np.ndarray) -> np.ndarray:
     """Edges of a single face, directed as in that face; (E, 2)."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    _, inverse, number = np.unique(_edge_keys(faces)[0], return_inverse=True, return_counts=True)
-    return edges[number[inverse.ravel()] == 1]
+    key = _edge_keys(faces)[0]
+    order = np.argsort(key)
+    new = np.diff(key[order], prepend=-1, append=-1) != 0
+    return edges[np.sort(order[new[:-1] & new[1:]])]
 
 
 def boundary_loops(faces: np.ndarray) -> list[np.ndarray]:
@@ -269,7 +272,8 @@ def _means(groups: np.ndarray, count: int) -> sparse.csr_matrix:
 
 def _snapped(faces, field, marks, snap):
     """Move vertices near the zero onto it; returns the matrix, the field there and the marks."""
-    edges = edges_of(faces)
+    signs = np.sign(field)[faces]
+    edges = edges_of(faces[signs.min(axis=1) != signs.max(axis=1)])
     edges = edges[field[edges[:, 0]] * field[edges[:, 1]] < 0]
     share = field[edges[:, 0]] / (field[edges[:, 0]] - field[edges[:, 1]])
     mover = np.concatenate([edges[:, 0], edges[:, 1]])
@@ -291,7 +295,7 @@ def _snapped(faces, field, marks, snap):
     return (sparse.diags(stays) + moved).tocsr(), value, marks & ~_RIM
 
 
-def _pieces(face, sign, at, vertices):
+def _pieces(face, sign, at):
     """Parts of one triangle that the isoline crosses."""
     if 0 in sign:
         i = sign.index(0)

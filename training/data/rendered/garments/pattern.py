@@ -42,7 +42,7 @@ class Pattern:
 
     def divide(self, name: str, field: np.ndarray) -> None:
         """Cut along the zero of a field and call the positive side by a name."""
-        result = split(self.points, self.faces, field, self.marks, self._bits)
+        result = split(self.faces, field, self.marks, self._bits)
         self._bits += 1
         self.faces, self.marks = result.faces, result.marks
         self.basis = (result.combine @ self.basis).tocsr()
@@ -78,15 +78,16 @@ class Pattern:
 
     def _owners(self, loop: np.ndarray, closed: bool) -> np.ndarray:
         """For each edge of a chain, the face that has it."""
-        following = dict(zip(loop.tolist(), np.roll(loop, -1).tolist(), strict=True))
+        after = np.full(len(self.marks), -1)
+        after[loop] = np.roll(loop, -1)
         if not closed:
-            del following[int(loop[-1])]
-        found = {}
-        for number, (a, b, c) in enumerate(self.faces.tolist()):
-            for first, second in ((a, b), (b, c), (c, a)):
-                if following.get(first) == second:
-                    found[first] = number
-        return np.array([found[vertex] for vertex in following])
+            after[loop[-1]] = -1
+        found = np.full(len(self.marks), -1)
+        for k in range(3):
+            first = self.faces[:, k]
+            owners = np.flatnonzero(after[first] == self.faces[:, (k + 1) % 3])
+            found[first[owners]] = owners
+        return found[loop] if closed else found[loop[:-1]]
 
     def _keep(self, chosen: np.ndarray) -> None:
         faces, used = compact(self.faces[chosen], len(self.marks))

@@ -110,7 +110,7 @@ def _patch(
     value[used] = field(flat[used, :2])
     if not (value > 0).any():
         return None
-    cut = split(rest, faces, value, np.zeros(len(rest), np.int64), 0)
+    cut = split(faces, value, np.zeros(len(rest), np.int64), 0)
     kept, old = compact(cut.faces[cut.positive], cut.combine.shape[0])
     anchor = cut.combine[old]
     place = (anchor @ flat)[:, :2]

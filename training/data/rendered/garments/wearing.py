@@ -19,8 +19,8 @@ from .garment import Garment
 from .meshes import vertex_normals
 from .tailoring import product_figure, template_figure
 
-COARSE = Settle(steps=80, passes=6, gravity=3.5, damping=0.985)
-FINE = Settle(steps=30, passes=5, gravity=2.0, damping=0.96, renew=8)
+COARSE = Settle(steps=64, passes=5, gravity=3.5, damping=0.98)
+FINE = Settle(steps=18, passes=4, gravity=2.0, damping=0.95, renew=6)
 SKIN_GAP = 0.004
 LAYER_GAP = 0.003
 FLAT_SHARE = 0.25
@@ -170,7 +170,8 @@ def _drape(
         rest = rest + vertex_normals(rest, garment.faces) * (0.003 * len(layers))
     start = skin(rest, garment.weights, posed.transforms)
     grow = _grow(garment)
-    contacts = _contacts(garment.arms, garment.legs, garment, posed, layers)
+    colliders = _colliders(garment, posed, layers)
+    contacts = _contacts(garment.arms, garment.legs, colliders)
     pressed = _off(start, contacts)
     start = np.where(hidden[:, None] > 0.9, start, pressed)
     coarse = drape(start, rest, garment.springs, cut.bend, grow, 1.0 - held, contacts, COARSE, rng)
@@ -178,7 +179,7 @@ def _drape(
     fine_rest = garment.refine @ rest
     fine_rest = fine_rest + 0.3 * (garment.even @ fine_rest - fine_rest)
     arms, legs = garment.refine @ garment.arms, garment.refine @ garment.legs
-    contacts = _contacts(arms, legs, garment, posed, layers)
+    contacts = _contacts(arms, legs, colliders)
     free = 1.0 - np.floor(garment.refine @ held + 1e-6)
     grow = (garment.refine @ grow) * 1.015
     place = garment.refine @ coarse
@@ -206,48 +207,63 @@ def _grow(garment: Garment) -> np.ndarray:
     return np.where(garment.snug | (garment.held > 0.5), 1.0, garment.cut.grow)
 
 
-def _contacts(
-    arms: np.ndarray, legs: np.ndarray, garment: Garment, posed: Posed, layers: list[Draped]
-) -> list[tuple[np.ndarray, Collider]]:
-    """Which vertices meet which parts of the body and of the layers below."""
-    shared = suit()
+def _regions(arms: np.ndarray, legs: np.ndarray) -> dict[str, np.ndarray]:
+    """Vertices (V,) bool by what they may touch."""
     on_arm = arms > 0.5
-    torso = ~on_arm.any(axis=1)
+    trunk = ~on_arm.any(axis=1)
+    left = trunk & (legs[:, 0] > legs[:, 1])
+    return {
+        "left_arm": on_arm[:, 0],
+        "right_arm": on_arm[:, 1],
+        "left_leg": left,
+        "right_leg": trunk & ~left,
+        "trunk": trunk,
+        "clear": trunk & (arms.sum(axis=1) < 0.03),
+        "all": np.ones(len(arms), bool),
+    }
+
+
+def _colliders(garment: Garment, posed: Posed, layers: list[Draped]) -> list[tuple[str, Collider]]:
+    """Parts of the body and of the layers below, each with the region of the garment that meets it."""
+    shared = suit()
+    body_arms = shared.arms.sum(axis=1)
+    skin_gap = SKIN_GAP if garment.cut.kind != "leggings" else 0.0015
     result = []
 
-    def add(mask: np.ndarray, chosen: np.ndarray, depth: float = 0.12) -> None:
-        if mask.any() and chosen.any():
-            gap = np.full(int(chosen.sum()), SKIN_GAP if garment.cut.kind != "leggings" else 0.0015)
-            result.append((mask, Collider(posed.points[chosen], posed.normals[chosen], gap, depth)))
+    def add(region: str, points: np.ndarray, normals: np.ndarray, gap: float, depth: float) -> None:
+        if len(points):
+            result.append((region, Collider(points, normals, np.full(len(points), gap), depth)))
 
-    body_arms = shared.arms.sum(axis=1)
-    for side in range(2):
-        add(on_arm[:, side], shared.arms[:, side] > 0.3)
+    def add_body(region: str, chosen: np.ndarray) -> None:
+        add(region, posed.points[chosen], posed.normals[chosen], skin_gap, 0.12)
+
+    if garment.arms.max() > 0.5:
+        add_body("left_arm", shared.arms[:, 0] > 0.3)
+        add_body("right_arm", shared.arms[:, 1] > 0.3)
     if garment.cut.legs:
-        left = torso & (legs[:, 0] > legs[:, 1])
-        for mask, other in ((left, 1), (torso & ~left, 0)):
-            add(mask, (shared.legs[:, other] < 0.5) & (body_arms < 0.5))
+        add_body("left_leg", (shared.legs[:, 1] < 0.5) & (body_arms < 0.5))
+        add_body("right_leg", (shared.legs[:, 0] < 0.5) & (body_arms < 0.5))
     else:
-        add(torso, body_arms < 0.6)
-    clear = torso & (arms.sum(axis=1) < 0.03)
-    if clear.any():
-        arm = body_arms > 0.97
-        points = np.concatenate([posed.points[arm], posed.hands])
-        normals = np.concatenate([posed.normals[arm], posed.hand_normals])
-        facing = _facing(points, normals, posed)
-        gap = np.full(int(facing.sum()), 0.002)
-        result.append((clear, Collider(points[facing], normals[facing], gap, 0.03)))
+        add_body("trunk", body_arms < 0.6)
+    arm = body_arms > 0.97
+    points = np.concatenate([posed.points[arm], posed.hands])
+    normals = np.concatenate([posed.normals[arm], posed.hand_normals])
+    facing = _facing(points, normals, posed)
+    add("clear", points[facing], normals[facing], 0.002, 0.03)
     if not garment.cut.legs and garment.fall.max() > 0.05:
-        points, normals = _around_legs(posed)
-        result.append((clear, Collider(points, normals, np.full(len(points), 0.0), 0.2)))
+        add("clear", *_around_legs(posed), 0.0, 0.2)
     for layer in layers:
-        if not layer.seen.all() and not garment.cut.top:
-            continue  # Tucked in: it is the layer that gives way.
-        gap = np.full(int(layer.seen.sum()), LAYER_GAP)
-        result.append(
-            (np.ones(len(arms), bool), Collider(layer.fine[layer.seen], layer.normals[layer.seen], gap, 0.06))
-        )
+        if layer.seen.all() or garment.cut.top:  # Where it is tucked in, it is the layer that gives way.
+            add("all", layer.fine[layer.seen], layer.normals[layer.seen], LAYER_GAP, 0.06)
     return result
+
+
+def _contacts(
+    arms: np.ndarray, legs: np.ndarray, colliders: list[tuple[str, Collider]]
+) -> list[tuple[np.ndarray, Collider]]:
+    """Which vertices meet what."""
+    regions = _regions(arms, legs)
+    return [(regions[region], collider) for region, collider in colliders if regions[region].any()]
 
 
 def _facing(points: np.ndarray, normals: np.ndarray, posed: Posed) -> np.ndarray:
@@ -305,7 +321,7 @@ def _off(place: np.ndarray, contacts: list[tuple[np.ndarray, Collider]]) -> np.n
     place = place.copy()
     for mask, collider in contacts:
         rows = np.flatnonzero(mask)
-        distance, index = cKDTree(collider.points).query(place[rows], distance_upper_bound=0.15)
+        distance, index = collider.tree.query(place[rows], distance_upper_bound=0.15)
         near = np.isfinite(distance)
         rows, index = rows[near], index[near]
         height = ((place[rows] - collider.points[index]) * collider.normals[index]).sum(axis=1)

@@ -201,7 +201,8 @@ def load_mitsuba() -> ModuleType:
 def find_llvm() -> str:
     """Path of the newest LLVM library that Dr.Jit runs with; raises IGRError where there is none."""
     folders = ("/usr/lib/*-linux-gnu", "/usr/lib/llvm-*/lib", "/usr/lib64", "/usr/lib", "/usr/local/lib")
-    folders += (f"{os.environ.get('HOMEBREW_PREFIX', '/usr/local')}/opt/llvm/lib",)
+    if "HOMEBREW_PREFIX" in os.environ:
+        folders += (os.path.join(os.environ["HOMEBREW_PREFIX"], "opt", "llvm", "lib"),)
     found = [path for folder in folders for path in sorted(glob.glob(f"{folder}/libLLVM*"))]
     usable = [path for path in found if _llvm_version(path) >= LEAST_LLVM]
     if usable:

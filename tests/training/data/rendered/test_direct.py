@@ -1,0 +1,116 @@
+"""Two stages against one: a dressed view is nearly what a path tracer renders of the painted scene in one go."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from training.data.rendered.panels import Panel
+from training.data.rendered.studio.cameras import Camera
+from training.data.rendered.surfaces import Surface
+from training.data.rendered.views import SUBSAMPLES
+from training.data.synthetic.textures import Pattern
+
+from .solids import sheet, sphere
+
+pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
+pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
+
+from training.data.rendered.dressing.atlas import Texture, cloth_texture  # noqa: E402
+from training.data.rendered.dressing.colours import to_srgb  # noqa: E402
+from training.data.rendered.dressing.composing import compose  # noqa: E402
+from training.data.rendered.dressing.dresses import draw_dress  # noqa: E402
+from training.data.rendered.dressing.fabrics import Fabric  # noqa: E402
+from training.data.rendered.dressing.materials import Cloth, Dress  # noqa: E402
+from training.data.rendered.studio.rendering import photograph  # noqa: E402
+from training.data.rendered.studio.sets import product_set  # noqa: E402
+from training.data.rendered.studio.tracing import load_mitsuba  # noqa: E402
+
+TOLERANCE = 5.0
+"""Grey levels of 255: colours that bleed from cloth to cloth, which light on white surfaces knows nothing of, the
+weave, which the path tracer's bitmap has not, and noise."""
+CAMERA = Camera((0.0, -3.2, 1.0), (0.0, 0.0, 1.0), 26.0, (96, 128))
+RADIUS = 0.38
+PANELS = (
+    Panel("front", "garment", "body", (0.0, 0.0, 2 * np.pi * RADIUS, np.pi * RADIUS)),
+    Panel("back", "other_1", "body", (-0.6, -0.7, 0.6, 0.7)),
+)
+
+
+def dress() -> Dress:
+    """Checks before stripes."""
+    drawn = draw_dress(np.random.default_rng(0), PANELS, {})
+    checks = Pattern("checks", ((206, 60, 52), (236, 226, 204), (40, 60, 120)), 0.2, 0.5, 4)
+    stripes = Pattern("stripes_v", ((60, 110, 150), (230, 220, 120), (40, 40, 40)), 0.3, 0.5, 6)
+    return replace(drawn, garment=_cloth(drawn.garment, checks), other_1=_cloth(drawn.other_1, stripes))
+
+
+def _cloth(cloth: Cloth, pattern: Pattern) -> Cloth:
+    return replace(cloth, fabric=Fabric("plain", pattern, 0.0, 0.02), prints=())
+
+
+def rendered(surfaces: list[Surface], textures: list[Texture]) -> np.ndarray:
+    """Linear light (h, w, 3) of painted surfaces, by mitsuba's own path integrator."""
+    mi = load_mitsuba()
+    environment = mi.Bitmap(np.ascontiguousarray(product_set().environment, np.float32))
+    upright = mi.ScalarTransform4f().rotate([1, 0, 0], 90)
+    width, height = CAMERA.size
+    film = {"type": "hdrfilm", "width": width, "height": height, "rfilter": {"type": "box"}, "pixel_format": "rgb"}
+    look = mi.ScalarTransform4f().look_at(CAMERA.position, CAMERA.target, [0, 0, 1])
+    sensor = {"type": "perspective", "fov": CAMERA.fov, "fov_axis": "y", "to_world": look, "film": film}
+    scene = {
+        "type": "scene",
+        "light": {"type": "envmap", "bitmap": environment, "to_world": upright},
+        "sensor": sensor,
+        "integrator": {"type": "path", "max_depth": 5},
+    }
+    for number, (surface, texture) in enumerate(zip(surfaces, textures, strict=True)):
+        scene[f"cloth_{number}"] = _painted(surface, texture)
+    return np.array(mi.render(mi.load_dict(scene), spp=256, seed=1))
+
+
+def _painted(surface: Surface, texture: Texture):
+    """A mesh of mitsuba with the finest level of a texture as its bitmap."""
+    mi = load_mitsuba()
+    first, height, width = texture.levels[0]
+    pixels = np.ascontiguousarray(texture.texels[first : first + height * width].reshape(height, width, 3))
+    bitmap = {"type": "bitmap", "bitmap": mi.Bitmap(pixels), "raw": True}
+    properties = mi.Properties()
+    properties["bsdf"] = mi.load_dict({"type": "twosided", "inner": {"type": "diffuse", "reflectance": bitmap}})
+    shape = mi.Mesh(
+        surface.kind, len(surface.vertices), len(surface.faces), has_vertex_texcoords=True, props=properties
+    )
+    uv = np.zeros((len(surface.vertices), 2))
+    uv[surface.faces] = surface.uv
+    places = (uv - (texture.left, texture.top)) * texture.scale / (width, height)
+    parameters = mi.traverse(shape)
+    parameters["vertex_positions"] = surface.vertices.astype(np.float32).ravel()
+    parameters["vertex_texcoords"] = places.astype(np.float32).ravel()
+    parameters["faces"] = surface.faces.astype(np.uint32).ravel()
+    parameters.update()
+    return shape
+
+
+def test_a_dressed_view_is_what_a_path_tracer_renders_of_the_painted_scene():
+    surfaces = [sphere("garment", (0, -0.1, 1), RADIUS, rings=60), sheet("other_1", (0, 0.4, 1), 1.1, 1.3, panel=1)]
+    view = photograph(surfaces, None, CAMERA, 0, samples=32).view
+    view = replace(view, gloss=np.zeros_like(view.gloss))
+    clothes = dress()
+    composed = compose(view, PANELS, clothes)
+    textures = [
+        cloth_texture(panel, getattr(clothes, panel.kind), panel.box, view.pixels_per_metre) for panel in PANELS
+    ]
+    direct = rendered(surfaces, textures)
+    width, height = CAMERA.size
+    seen = (view.labels != 255).reshape(height, SUBSAMPLES, width, SUBSAMPLES).all((1, 3))
+    assert seen.mean() > 0.3
+    assert _apart(composed[seen], direct[seen]) < TOLERANCE
+    # light that is the same everywhere is not good enough
+    flat = compose(replace(view, light=np.full_like(view.light, view.light.mean())), PANELS, clothes)
+    assert _apart(flat[seen], direct[seen]) > 2 * TOLERANCE
+
+
+def _apart(first: np.ndarray, second: np.ndarray) -> float:
+    """Mean difference in grey levels of two pictures (N, 3) of linear light, the second one exposed like the first."""
+    exposure = (first * second).sum() / (second**2).sum()
+    return float(np.abs(to_srgb(first) - to_srgb(second * exposure)).mean())

@@ -1,0 +1,113 @@
+"""How well photos agree with their product shots where the correspondence says that they show the same cloth.
+
+`python -m training.data.rendered.agreement RECORDS` measures it on records that are there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+import typer
+from scipy import ndimage
+
+from igr_core.errors import IGRError
+from training.command import one_sentence
+
+from .dressing.colours import to_srgb
+from .dressing.composing import compose
+from .dressing.materials import Dress
+from .pairs import dress_of
+from .records import Record
+from .shards import RecordShards
+from .views import View
+
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+WITHIN = 2
+"""Pixels from the edge of what is visible within which differences are told apart from those of the inside."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of one photo and its product shot, in sRGB grey levels of 255."""
+
+    name: str
+    """Seed, photo and dress seed."""
+    levels: np.ndarray
+    """(N,) float32: mean of the channels' absolute differences, by pixel of the product shot that the photo shows."""
+    inner: np.ndarray
+    """(N,) bool: whether all pixels of the product shot around that one are shown as well."""
+
+
+def difference(record: Record, photo: int, dress_seed: int = 0) -> Difference:
+    """Warp a dressed photo by its correspondence onto the product shot, and compare the two without light.
+
+    Both are taken before the lens and divided by their view's light: each is composed with light 1 and no gloss, and
+    told in sRGB grey levels. The photo is read between its pixels linearly. Only pixels that the correspondence calls
+    visible count.
+    """
+    dress = dress_of(record, photo, dress_seed)
+    taken = record.photos[photo]
+    worn, flat = (_unlit(view, record, dress) for view in (taken.view, record.product))
+    x, y = taken.correspondence[..., 0] - 0.5, taken.correspondence[..., 1] - 0.5
+    shown = np.isfinite(x)
+    places = [y[shown], x[shown]]
+    warped = [ndimage.map_coordinates(worn[..., channel], places, order=1, mode="nearest") for channel in range(3)]
+    levels = np.abs(np.stack(warped, axis=1) - flat[shown]).mean(axis=1)
+    inner = ndimage.binary_erosion(shown, np.ones((2 * WITHIN + 1,) * 2))[shown]
+    return Difference(f"seed {record.seed} photo {photo} dress {dress_seed}", levels.astype(np.float32), inner)
+
+
+def _unlit(view: View, record: Record, dress: Dress) -> np.ndarray:
+    """(h, w, 3) sRGB 0..255 of a dressed view in light 1."""
+    bare = replace(view, light=np.ones_like(view.light), gloss=np.zeros_like(view.gloss))
+    return to_srgb(compose(bare, record.panels, dress))
+
+
+@one_sentence()
+def agreement(
+    records: Annotated[str, typer.Argument(help="Folder or URL of rendered records.")],
+    pairs: Annotated[
+        int, typer.Option(min=1, help="Pairs that are compared; photos are dressed anew if too few.")
+    ] = 100,
+    worst: Annotated[int, typer.Option(min=0, help="Pairs that are named, those that differ most.")] = 5,
+) -> None:
+    """Print how far photos, warped onto their product shots and without light, differ from them, in grey levels."""
+    found = _differences(RecordShards(records), pairs)
+    levels = np.concatenate([one.levels for one in found])
+    typer.echo(f"{len(found)} pairs, {len(levels)} pixels; quantiles {QUANTILES}")
+    typer.echo(_row("pixels", levels))
+    typer.echo(_row("pixels inside", np.concatenate([one.levels[one.inner] for one in found])))
+    typer.echo(_row("pixels at edges", np.concatenate([one.levels[~one.inner] for one in found])))
+    typer.echo(_row("pairs' medians", np.array([np.median(one.levels) for one in found])))
+    typer.echo(_row("pairs' means", np.array([one.levels.mean() for one in found])))
+    for one in sorted(found, key=lambda one: -float(np.median(one.levels)))[:worst]:
+        typer.echo(f"{one.name}: median {np.median(one.levels):.1f}, mean {one.levels.mean():.1f}")
+
+
+def _differences(shards: RecordShards, count: int) -> list[Difference]:
+    """Of `count` pairs: of all photos, dressed as often as it takes."""
+    found: list[Difference] = []
+    dress_seed = 0
+    while True:
+        for seed in shards.seeds:
+            record = shards.read(seed)
+            for photo in range(len(record.photos)):
+                one = difference(record, photo, dress_seed)
+                if len(one.levels):
+                    found.append(one)
+                if len(found) == count:
+                    return found
+        if not found:
+            raise IGRError("No photo shows anything of its garment: render the records anew.")
+        dress_seed += 1
+
+
+def _row(name: str, values: np.ndarray) -> str:
+    quantiles = np.quantile(values, QUANTILES) if len(values) else [float("nan")] * len(QUANTILES)
+    return f"{name:<18}" + "".join(f"{value:>8.2f}" for value in quantiles)
+
+
+if __name__ == "__main__":
+    typer.run(agreement)
