@@ -1,1 +1,1 @@
-"""IGR's core: the model, its bundle, the photo geometry and the headless pipeline. Knows nothing of ComfyUI."""
+"""IGR without ComfyUI: model, photo, segmentation and restore, with the command line on top."""

@@ -1,5 +1,5 @@
 """`python -m igr_core`."""
 
-from .cli import app
+from .cli.app import app
 
 app(prog_name="python -m igr_core")

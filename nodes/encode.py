@@ -7,8 +7,8 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..igr_core.errors import IGRError
-from ..igr_core.geometry import GarmentView, latent_mask
-from ..igr_core.inputs import check_category
+from ..igr_core.photo.inputs import check_category
+from ..igr_core.photo.view import GarmentView, latent_mask
 from .host.encoding import Reference, encode_crop, encode_image, encode_image_prompt, encode_reference
 from .host.networks import check_vae
 from .schema import garment_category, schema

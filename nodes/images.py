@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from ..igr_core.errors import IGRError
-from ..igr_core.masks import overlay as overlay  # what nodes show
 
 NO_ALPHA_SIDE = 64
 """LoadImage hands on an empty mask of this side when a picture has no transparency."""

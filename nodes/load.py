@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..igr_core.bundle import Bundle
-from ..igr_core.config import ModelConfig
 from ..igr_core.errors import IGRError
-from ..igr_core.image_prompt import ImagePrompt
+from ..igr_core.model.bundle import Bundle
+from ..igr_core.model.config import ModelConfig
+from ..igr_core.model.image_prompt import ImagePrompt
 from .host import networks
 from .host.folders import BUNDLES, DEMO
 from .host.ui import fit_preview

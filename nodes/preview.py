@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..igr_core.config import CATEGORIES
-from ..igr_core.geometry import GarmentView
-from ..igr_core.overlay import draw_view
-from ..igr_core.view_report import report_view
+from ..igr_core.model.config import CATEGORIES
+from ..igr_core.photo.overlay import draw_view
+from ..igr_core.photo.view import GarmentView
+from ..igr_core.photo.view_report import report_view
 from .host.ui import preview
 from .images import to_image
 from .schema import schema

@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..igr_core.noise import draw_noise
+from ..igr_core.restore.schedule import draw_noise
 from .host import sampling
 from .host.networks import check_denoiser
 from .schema import advanced, schema

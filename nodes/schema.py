@@ -8,7 +8,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..igr_core.config import CATEGORIES
+from ..igr_core.model.config import CATEGORIES
 
 CATEGORY = "IGR"
 """Where the nodes stand in the Add Node menu."""

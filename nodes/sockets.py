@@ -8,8 +8,8 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..igr_core.bundle import BundleInfo
-from ..igr_core.config import ModelConfig
+from ..igr_core.model.bundle import BundleInfo
+from ..igr_core.model.config import ModelConfig
 
 AdapterSocket = io.Custom("IGR_ADAPTER")
 ViewSocket = io.Custom("IGR_VIEW")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..igr_core.config import UNetConfig
 from ..igr_core.errors import IGRError
-from ..igr_core.image_prompt import cross_attention_widths
+from ..igr_core.model.config import UNetConfig
+from ..igr_core.model.image_prompt import cross_attention_widths
 
 
 def parse_factors(text: str) -> tuple[float, ...]:

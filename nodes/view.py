@@ -5,13 +5,14 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..igr_core.config import ViewConfig
 from ..igr_core.errors import IGRError
-from ..igr_core.geometry import make_view
-from ..igr_core.inputs import check_size, parse_size
-from ..igr_core.masks import mend_mask
+from ..igr_core.model.config import ViewConfig
+from ..igr_core.photo.inputs import check_size, parse_size
+from ..igr_core.photo.masks import mend_mask
+from ..igr_core.photo.overlay import overlay
+from ..igr_core.photo.view import make_view
 from .host.ui import preview
-from .images import overlay, to_image, to_masks, to_photos
+from .images import to_image, to_masks, to_photos
 from .schema import advanced, schema
 from .sockets import Adapter, AdapterSocket, ViewSocket
 

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,13 +15,30 @@ HOST = {"aiohttp", "comfy", "comfy_api", "comfy_execution", "comfy_extras", "fol
 CLI = {"click", "rich", "typer"}
 IGR_CORE_NEEDS = {"PIL", "einops", "igr_core", "numpy", "safetensors", "torch"}
 HEADLESS = {
-    "accelerate": {"model", "restore"},
-    "diffusers": {"diffusers_adapter", "model", "networks", "restore", "sampling"},
-    "transformers": {"networks", "parsing", "restore", "sam2_checkpoint", "segmenter"},
+    "accelerate": {"model/igr.py", "restore/restorer.py"},
+    "diffusers": {"model/diffusers_adapter.py", "model/igr.py", "model/networks.py", "restore/restorer.py"},
+    "transformers": {
+        "model/networks.py",
+        "restore/restorer.py",
+        "segmentation/human_parser.py",
+        "segmentation/sam2_checkpoint.py",
+        "segmentation/sam2_library.py",
+        "segmentation/segmenter.py",
+    },
 }
-"""The igr_core modules of a headless run, which alone import these."""
-WHEN_CALLED = {"parsing", "segmenter"}
-"""Those that import them only when they are called; of these the nodes may make use, as the host has transformers."""
+"""The only files of igr_core that may import these libraries."""
+WHEN_CALLED = ROOT / "igr_core" / "segmentation"
+"""Imports transformers only inside functions, so the nodes may use it: the host brings transformers."""
+BELOW = {
+    "model": set(),
+    "photo": {"model"},
+    "segmentation": {"model", "photo"},
+    "restore": {"model", "photo"},
+    "cli": {"model", "photo", "segmentation", "restore"},
+}
+"""The folders that each folder of igr_core may import from, besides the files at the root, which import from none."""
+DOOR = ROOT / "igr_core" / "__main__.py"
+"""`python -m igr_core`, the only file at the root that imports from a folder."""
 
 TOUCHES_HOST = ROOT / "nodes" / "host"
 WITHOUT_HOST = (
@@ -31,7 +49,9 @@ WITHOUT_HOST = (
     "strengths.py",
 )
 """The modules of nodes/ that tests/nodes imports, without a ComfyUI."""
-ROOMS_WITHOUT_CYCLES = ("nodes",)
+ROOMS_WITHOUT_CYCLES = ("igr_core", "nodes")
+ROOMS_OF_SMALL_FOLDERS = ("igr_core", "nodes")
+A_DOZEN = 12
 
 
 def modules(room: str) -> list[Path]:
@@ -89,10 +109,27 @@ def label(path: Path) -> str:
 
 @pytest.mark.parametrize("path", modules("igr_core"), ids=label)
 def test_igr_core_imports_only_what_it_may(path: Path) -> None:
-    allowed = IGR_CORE_NEEDS | {library for library, users in HEADLESS.items() if path.stem in users}
-    if path.stem.split("_")[0] == "cli":
+    place = path.relative_to(ROOT / "igr_core")
+    allowed = IGR_CORE_NEEDS | {library for library, users in HEADLESS.items() if place.as_posix() in users}
+    if place.parts[0] == "cli":
         allowed |= CLI
     assert tops(path) <= allowed
+
+
+def test_the_files_of_a_headless_run_are_all_there() -> None:
+    assert all((ROOT / "igr_core" / name).is_file() for users in HEADLESS.values() for name in users)
+    assert {path.name for path in (ROOT / "igr_core").iterdir() if (path / "__init__.py").is_file()} - {"demo"} == set(
+        BELOW
+    )
+
+
+@pytest.mark.parametrize("path", modules("igr_core"), ids=label)
+def test_folders_of_igr_core_import_from_those_below_them(path: Path) -> None:
+    if path == DOOR:
+        return
+    folder = path.relative_to(ROOT / "igr_core").parts[0]
+    taken = {name.split(".")[1] for name in imports(path) if name.startswith("igr_core.")} & set(BELOW)
+    assert taken - {folder} <= BELOW.get(folder, set())
 
 
 @pytest.mark.parametrize("path", modules("training"), ids=label)
@@ -109,8 +146,8 @@ def test_only_commands_of_training_import_a_cli_library(path: Path) -> None:
 @pytest.mark.parametrize("path", modules("nodes"), ids=label)
 def test_nodes_import_neither_training_nor_headless_libraries(path: Path) -> None:
     assert not tops(path) & ({"training", *HEADLESS, *CLI})
-    headless = {f"igr_core.{stem}" for users in HEADLESS.values() for stem in users - WHEN_CALLED}
-    assert not imports(path) & headless
+    headless = {ROOT / "igr_core" / name for users in HEADLESS.values() for name in users}
+    assert not {one for one in reachable(path) & headless if one.parent != WHEN_CALLED}
 
 
 @pytest.mark.parametrize("path", modules("nodes"), ids=label)
@@ -135,6 +172,12 @@ def test_no_module_of_a_room_imports_itself_by_way_of_others(room: str) -> None:
     assert not [label(path) for path in modules(room) if any(path in reachable(one) for one in neighbours(path))]
 
 
+@pytest.mark.parametrize("room", ROOMS_OF_SMALL_FOLDERS)
+def test_no_folder_of_a_room_has_more_than_a_dozen_modules(room: str) -> None:
+    sizes = Counter(path.parent for path in modules(room) if path.name != "__init__.py")
+    assert max(sizes.values()) <= A_DOZEN, sizes.most_common(1)
+
+
 @pytest.mark.parametrize("path", [*modules("igr_core"), *modules("nodes")], ids=label)
 def test_the_pack_imports_itself_relatively(path: Path) -> None:
     """The host knows it as <folder>.igr_core and <folder>.nodes: absolute names would be other modules there."""
@@ -145,13 +188,14 @@ def test_the_pack_imports_itself_relatively(path: Path) -> None:
 
 
 def test_what_the_host_needs_loads_no_headless_library() -> None:
-    script = """
-import sys
-import igr_core.garmfus, igr_core.config, igr_core.bundle, igr_core.canvas, igr_core.geometry, igr_core.image_prompt
-import igr_core.image_encoder, igr_core.labels, igr_core.masks, igr_core.noise, igr_core.overlay
-import igr_core.view_report, igr_core.clicks, igr_core.segmenter, igr_core.parsing, igr_core.refine
-loaded = {"accelerate", "diffusers", "rich", "training", "transformers", "typer"} & set(sys.modules)
-sys.exit(f"loaded: {sorted(loaded)}" if loaded else 0)
+    taken = {name for path in modules("nodes") for name in imports(path) if name.startswith("igr_core.")}
+    assert taken
+    script = f"""
+import importlib, sys
+for name in {sorted(taken)}:
+    importlib.import_module(name)
+loaded = {{"accelerate", "diffusers", "rich", "training", "transformers", "typer"}} & set(sys.modules)
+sys.exit(f"loaded: {{sorted(loaded)}}" if loaded else 0)
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
 from igr_core.errors import IGRError
-from igr_core.garmfus import attend
-from igr_core.model import IGR
+from igr_core.model.garmfus import attend
+from igr_core.model.igr import IGR
 
 from .config import TrainConfig
 from .float32_layers import use_float32_layers

@@ -12,8 +12,8 @@ from typing import Annotated
 import torch
 import typer
 
-from igr_core.model import IGR
-from igr_core.networks import build_scheduler
+from igr_core.model.igr import IGR
+from igr_core.model.networks import build_scheduler
 
 from .acceleration import Acceleration, accelerate, choose_acceleration, has_bfloat16_units
 from .command import choose_device, one_sentence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from igr_core.config import ModelConfig, NoiseConfig
 from igr_core.errors import IGRError
+from igr_core.model.config import ModelConfig, NoiseConfig
 
 CORRESPONDENCE_HEADS = (
     "down_blocks.0.attentions.0:0",

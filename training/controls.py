@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from igr_core.errors import IGRError
-from igr_core.geometry import mask_box
-from igr_core.inputs import MASK_THRESHOLD
+from igr_core.photo.inputs import MASK_THRESHOLD
+from igr_core.photo.masks import mask_box
 
 from .data.drawn import DrawnPairs
 from .data.latents import PreparedPairs

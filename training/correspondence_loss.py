@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from igr_core.diffusers_adapter import block_name, self_attention_order
 from igr_core.errors import IGRError
-from igr_core.garmfus import Noted, level_shape
-from igr_core.model import IGR
+from igr_core.model.diffusers_adapter import block_name, self_attention_order
+from igr_core.model.garmfus import Noted, level_shape
+from igr_core.model.igr import IGR
 
 from .data.latents import Batch
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from igr_core.config import from_json
 from igr_core.errors import IGRError
+from igr_core.model.config import from_json
 
 from .command import one_sentence
 from .curation.judging import SCORES, judge_all, judged_before

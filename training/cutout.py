@@ -14,13 +14,14 @@ import typer
 from torch import Tensor
 from tqdm import tqdm
 
-from igr_core.batch import Report, is_out_of_memory
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
-from igr_core.folders import list_pictures, pair_by_name
-from igr_core.images import load_mask, load_photo, save_image
-from igr_core.inputs import validate_inputs
-from igr_core.segmenter import PromptKind, Segmenter, prompt_from_mask
+from igr_core.photo.images import load_mask, load_photo, save_image
+from igr_core.photo.inputs import validate_inputs
+from igr_core.restore.jobs import Report, is_out_of_memory
+from igr_core.restore.pairing import list_pictures, pair_by_name
+from igr_core.segmentation.sam2_prompt import PromptKind, prompt_from_mask
+from igr_core.segmentation.segmenter import Segmenter
 
 from .command import choose_device, one_sentence
 from .cutout_settings import named, of_tasks

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from igr_core.config import from_json, to_json
 from igr_core.errors import IGRError
 from igr_core.files import sha256
+from igr_core.model.config import from_json, to_json
 
 from .run import write_text
 

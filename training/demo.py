@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from igr_core.config import CATEGORIES
-from igr_core.demo_bundle import DEMO_BUNDLE
+from igr_core.demo import DEMO_BUNDLE
 from igr_core.files import atomic_file, make_folder
-from igr_core.geometry import make_view
-from igr_core.images import load_mask, load_photo, save_image
-from igr_core.restore import GarmentRestorer
-from igr_core.sampling import Progress as StepProgress
+from igr_core.model.config import CATEGORIES
+from igr_core.photo.images import load_mask, load_photo, save_image
+from igr_core.photo.view import make_view
+from igr_core.restore.restorer import GarmentRestorer
+from igr_core.restore.sampling import Progress as StepProgress
 
 from .command import one_sentence
 from .data.drawn import HELD_OUT_START, DrawConfig

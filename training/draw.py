@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
-from igr_core.inputs import parse_size
+from igr_core.model.config import ViewConfig
+from igr_core.photo.inputs import parse_size
 
 from .command import one_sentence
 from .data.drawn import HELD_OUT_START, DrawConfig, draw_shards

@@ -10,8 +10,8 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
 
-from igr_core.geometry import latent_mask
-from igr_core.restore import encode_crop, encode_picture
+from igr_core.photo.view import latent_mask
+from igr_core.restore.restorer import encode_crop, encode_picture
 
 Layout = Literal["linear", "resampler"]
 

@@ -12,7 +12,7 @@ from accelerate.utils import DeepSpeedPlugin, DistributedDataParallelKwargs, Ini
 from torch import Tensor
 
 from igr_core.errors import IGRError
-from igr_core.model import IGR
+from igr_core.model.igr import IGR
 
 from .acceleration import accelerate, choose_acceleration
 from .config import TrainConfig

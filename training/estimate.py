@@ -12,8 +12,8 @@ from einops import rearrange
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from igr_core.config import ModelConfig
-from igr_core.model import IGR
+from igr_core.model.config import ModelConfig
+from igr_core.model.igr import IGR
 
 from .cards import CARDS
 from .command import one_sentence

@@ -12,11 +12,11 @@ import torch
 import typer
 from torch import Tensor
 
-from igr_core.bundle import BundleInfo, save_bundle
-from igr_core.config import ModelConfig, from_json
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
-from igr_core.model import IGR
+from igr_core.model.bundle import BundleInfo, save_bundle
+from igr_core.model.config import ModelConfig, from_json
+from igr_core.model.igr import IGR
 
 from .command import one_sentence
 from .config import LoraConfig, TrainConfig

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from igr_core.bundle import Bundle
-from igr_core.config import ImageEncoderConfig, ModelConfig, VAEConfig, from_json
 from igr_core.errors import IGRError
 from igr_core.files import sha256
+from igr_core.model.bundle import Bundle
+from igr_core.model.config import ImageEncoderConfig, ModelConfig, VAEConfig, from_json
 
 from .config import TrainConfig
 from .data.drawn import HELD_OUT_START, DrawConfig

@@ -11,13 +11,13 @@ import typer
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from igr_core.bundle import BundleInfo, save_bundle
-from igr_core.config import ModelConfig, UNetConfig, ViewConfig
 from igr_core.errors import IGRError
 from igr_core.files import make_folder, sha256
-from igr_core.image_prompt import ImagePrompt
-from igr_core.inputs import parse_size
-from igr_core.networks import build_image_encoder, build_unet, build_vae
+from igr_core.model.bundle import BundleInfo, save_bundle
+from igr_core.model.config import ModelConfig, UNetConfig, ViewConfig
+from igr_core.model.image_prompt import ImagePrompt
+from igr_core.model.networks import build_image_encoder, build_unet, build_vae
+from igr_core.photo.inputs import parse_size
 
 from .command import one_sentence
 from .export import PRECISIONS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from igr_core.errors import IGRError
-from igr_core.model import IGR
+from igr_core.model.igr import IGR
 
 from .config import LoraConfig
 

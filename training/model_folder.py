@@ -11,8 +11,8 @@ from typing import Any
 
 from transformers import BaseImageProcessor, PreTrainedModel, ProcessorMixin
 
-from igr_core.config import to_json
 from igr_core.files import atomic_file, make_folder
+from igr_core.model.config import to_json
 
 from .part_training import PartTraining
 from .provenance import noted_commands, noted_revisions, versions

@@ -11,7 +11,7 @@ from diffusers import DDIMScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from igr_core.garmfus import Noted
+from igr_core.model.garmfus import Noted
 from training.config import DropConfig
 from training.data.latents import Batch, moved
 

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerImageProcessor
 
 from igr_core.errors import IGRError
-from igr_core.labels import ATR
+from igr_core.segmentation.labels import ATR
 
 from .model_folder import save_model_folder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from igr_core.labels import ATR
+from igr_core.segmentation.labels import ATR
 
 from .data.synthetic.canvas import LABELS
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
-from igr_core.labels import ATR, AUTO, LabelNames, garment_mask
-from igr_core.parsing import HumanParser
+from igr_core.segmentation.human_parser import HumanParser
+from igr_core.segmentation.labels import ATR, AUTO, LabelNames, garment_mask
 
 from .held_out import AS_DRAWN, HeldOut, held_out_photos, overlap
 from .parser_labels import TAUGHT, atr_labels

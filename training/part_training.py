@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from igr_core.config import to_json
 from igr_core.errors import IGRError
 from igr_core.files import write_tensors
+from igr_core.model.config import to_json
 
 from .command import command_line
 from .optimizers import OptimizerName, build_optimizer, set_rate

@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import CLIPVisionModelWithProjection
 
-from igr_core.config import ImageEncoderConfig, VAEConfig, from_json
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
-from igr_core.networks import build_image_encoder, build_vae
+from igr_core.model.config import ImageEncoderConfig, VAEConfig, from_json
+from igr_core.model.networks import build_image_encoder, build_vae
 
 
 def load_vae(path: Path | str) -> tuple[AutoencoderKL, VAEConfig]:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
-from igr_core.config import CATEGORIES, from_json
 from igr_core.errors import IGRError
 from igr_core.files import make_folder, sha256, write_tensors
+from igr_core.model.config import CATEGORIES, from_json
 
 from .command import choose_device, one_sentence
 from .config import TrainConfig

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from igr_core.segmenter import MASK_LOGIT
+from igr_core.segmentation.segmenter import MASK_LOGIT
 
 from .data.synthetic.canvas import LABELS
 

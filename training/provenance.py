@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from igr_core.bundle import Bundle
 from igr_core.files import atomic_file, sha256
+from igr_core.model.bundle import Bundle
 
 from .parts import read_summary
 

@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from igr_core.config import ImageEncoderConfig, ImagePromptConfig, UNetConfig, VAEConfig
 from igr_core.errors import IGRError
+from igr_core.model.config import ImageEncoderConfig, ImagePromptConfig, UNetConfig, VAEConfig
 
 Tensors = dict[str, Tensor]
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from igr_core.config import from_json, to_json
 from igr_core.errors import IGRError
+from igr_core.model.config import from_json, to_json
 
 from .config import TrainConfig
 from .schedule import rate_share

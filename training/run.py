@@ -17,9 +17,9 @@ import yaml
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from igr_core.config import from_json
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
+from igr_core.model.config import from_json
 
 T = TypeVar("T")
 

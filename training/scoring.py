@@ -12,13 +12,13 @@ from typing import Any, Literal
 from torch import Tensor
 from tqdm import tqdm
 
-from igr_core.bundle import Bundle
-from igr_core.config import from_json, to_json
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
-from igr_core.geometry import GarmentView
-from igr_core.images import save_image
-from igr_core.restore import GarmentRestorer
+from igr_core.model.bundle import Bundle
+from igr_core.model.config import from_json, to_json
+from igr_core.photo.images import save_image
+from igr_core.photo.view import GarmentView
+from igr_core.restore.restorer import GarmentRestorer
 
 from .data.drawn import HELD_OUT_START, DrawnPairs
 from .metrics import HIGHER_IS_BETTER, score

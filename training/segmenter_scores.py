@@ -11,9 +11,10 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from tqdm import tqdm
 
-from igr_core.candidates import choose
-from igr_core.clicks import Clicks
-from igr_core.segmenter import Point, Prompt, Segmenter, deepest_point
+from igr_core.segmentation.candidates import choose
+from igr_core.segmentation.clicks import Clicks
+from igr_core.segmentation.sam2_prompt import Point, Prompt, deepest_point
+from igr_core.segmentation.segmenter import Segmenter
 
 from .data.synthetic import corrupt_mask
 from .held_out import AS_DRAWN, HeldOut, held_out_photos, overlap

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import torch
 
-from igr_core.config import ModelConfig
+from igr_core.model.config import ModelConfig
 
 from .cards import card_named
 from .config import TrainConfig

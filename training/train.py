@@ -16,12 +16,12 @@ import typer
 from torch import Tensor
 from tqdm import tqdm
 
-from igr_core.bundle import Bundle
-from igr_core.config import ModelConfig, from_json, to_json
 from igr_core.errors import IGRError
-from igr_core.garmfus import Noted
-from igr_core.model import IGR
-from igr_core.networks import build_scheduler
+from igr_core.model.bundle import Bundle
+from igr_core.model.config import ModelConfig, from_json, to_json
+from igr_core.model.garmfus import Noted
+from igr_core.model.igr import IGR
+from igr_core.model.networks import build_scheduler
 
 from .acceleration import changed, uncompiled
 from .command import StopRequest, command_line, one_sentence

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
-from igr_core.config import ImageEncoderConfig, to_json
 from igr_core.errors import IGRError
-from igr_core.geometry import crop_garment, mask_box
-from igr_core.image_encoder import preprocess
-from igr_core.networks import build_image_encoder
+from igr_core.model.config import ImageEncoderConfig, to_json
+from igr_core.model.image_encoder import preprocess
+from igr_core.model.networks import build_image_encoder
+from igr_core.photo.masks import mask_box
+from igr_core.photo.view import crop_garment
 
 from .cli_options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
 from .command import choose_device, one_sentence

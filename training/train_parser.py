@@ -13,8 +13,8 @@ from torch import Tensor
 from transformers import SegformerForSemanticSegmentation
 
 from igr_core.files import sha256
-from igr_core.labels import ATR
-from igr_core.parsing import HumanParser
+from igr_core.segmentation.human_parser import HumanParser
+from igr_core.segmentation.labels import ATR
 
 from .cli_options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
 from .command import choose_device, one_sentence

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import Sam2Model
 
 from igr_core.files import sha256
-from igr_core.segmenter import Segmenter
+from igr_core.segmentation.segmenter import Segmenter
 
 from .cli_options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
 from .command import choose_device, one_sentence

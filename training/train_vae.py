@@ -12,10 +12,10 @@ import typer
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from igr_core.config import VAEConfig, to_json
 from igr_core.errors import IGRError
-from igr_core.images import save_image
-from igr_core.networks import build_vae
+from igr_core.model.config import VAEConfig, to_json
+from igr_core.model.networks import build_vae
+from igr_core.photo.images import save_image
 
 from .cli_options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
 from .command import choose_device, one_sentence

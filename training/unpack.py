@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from igr_core.bundle import Bundle
-from igr_core.config import to_json
-from igr_core.demo_bundle import DEMO_BUNDLE
+from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
 from igr_core.files import make_folder, write_tensors
+from igr_core.model.bundle import Bundle
+from igr_core.model.config import to_json
 
 from .command import one_sentence
 from .parts import write_summary

@@ -10,11 +10,11 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-from igr_core.images import save_image
-from igr_core.model import IGR
-from igr_core.noise import draw_noise
-from igr_core.restore import decode_latent
-from igr_core.sampling import Conditions, sample_ddim
+from igr_core.model.igr import IGR
+from igr_core.photo.images import save_image
+from igr_core.restore.restorer import decode_latent
+from igr_core.restore.sampling import Conditions, sample_ddim
+from igr_core.restore.schedule import draw_noise
 
 from .config import DropConfig, TrainConfig
 from .correspondence_loss import CorrespondenceLoss, places_logged

@@ -6,9 +6,9 @@ from typing import Any
 
 import comfy.utils
 
-from ...igr_core.config import ModelConfig, UNetConfig
-from ...igr_core.garmfus import Position
-from ...igr_core.image_prompt import cross_attention_widths
+from ...igr_core.model.config import ModelConfig, UNetConfig
+from ...igr_core.model.garmfus import Position
+from ...igr_core.model.image_prompt import cross_attention_widths
 from .networks import host_unet_config
 
 Block = tuple[str, int, int]

@@ -9,9 +9,9 @@ import comfy.model_management
 import torch
 from torch import Tensor
 
-from ...igr_core.config import ModelConfig, VAEConfig
-from ...igr_core.image_encoder import preprocess
-from ...igr_core.image_prompt import ImagePrompt
+from ...igr_core.model.config import ModelConfig, VAEConfig
+from ...igr_core.model.image_encoder import preprocess
+from ...igr_core.model.image_prompt import ImagePrompt
 from .blocks import last_block, reference_position, transformer_blocks
 from .networks import inference_dtype
 from .turns import after_click

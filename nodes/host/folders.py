@@ -7,7 +7,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ...igr_core.demo_bundle import DEMO_BUNDLE, DEMO_PARSER, DEMO_SEGMENTER
+from ...igr_core.demo import DEMO_BUNDLE, DEMO_PARSER, DEMO_SEGMENTER
 from ...igr_core.errors import IGRError
 
 DEMO = "demo (drawn persons only)"

@@ -12,7 +12,7 @@ from comfy.patcher_extension import CallbacksMP, WrappersMP
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
-from ...igr_core.garmfus import Position, RowPlan, attend, image_prompt_attention, reference_self_attention
+from ...igr_core.model.garmfus import Position, RowPlan, attend, image_prompt_attention, reference_self_attention
 from .blocks import reference_position, self_attention_layer, transformer_blocks
 from .encoding import Reference
 

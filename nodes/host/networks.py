@@ -21,10 +21,10 @@ import comfy.utils
 import torch
 from torch import Tensor, nn
 
-from ...igr_core.config import ImageEncoderConfig, ModelConfig, NoiseConfig, UNetConfig, VAEConfig
 from ...igr_core.errors import IGRError
-from ...igr_core.image_prompt import ImagePrompt
-from ...igr_core.noise import alphas_cumprod
+from ...igr_core.model.config import ImageEncoderConfig, ModelConfig, NoiseConfig, UNetConfig, VAEConfig
+from ...igr_core.model.image_prompt import ImagePrompt
+from ...igr_core.restore.schedule import alphas_cumprod
 
 ALMOST_NO_SIGNAL = 4.8973451890853435e-08
 """ComfyUI's stand-in for a signal share of 0, which has no finite sigma."""
@@ -52,7 +52,7 @@ class IGRModelConfig(comfy.supported_models.SD15):
         return False
 
     def get_model(self, state_dict: dict[str, Tensor], prefix: str = "", device: Any = None) -> Any:
-        """ComfyUI's model, with the sigmas of igr_core.noise."""
+        """ComfyUI's model, with the sigmas of igr_core.restore.schedule."""
         model = super().get_model(state_dict, prefix, device)
         model.model_sampling.set_sigmas(noise_sigmas(self.noise))
         return model

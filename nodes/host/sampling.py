@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from tqdm.auto import trange
 
-from ...igr_core.noise import ddim_step, ddim_timesteps
+from ...igr_core.restore.schedule import ddim_step, ddim_timesteps
 from .networks import ALMOST_NO_SIGNAL
 from .turns import after_click
 
 PAPER_SCHEDULE = "ddim (paper)"
-"""The timesteps of igr_core.noise, beside ComfyUI's own schedulers."""
+"""The timesteps of igr_core.restore.schedule, beside ComfyUI's own schedulers."""
 
 
 def sampler_names() -> list[str]:
@@ -44,7 +44,7 @@ def sample(
 ) -> Tensor:
     """Denoise float32 noise (B, 4, h, w) with ComfyUI's samplers: latents (B, 4, h, w) as LATENT holds them.
 
-    Sampler ddim on the paper's schedule is igr_core.sampling.sample_ddim. Progress, preview and interrupts are
+    Sampler ddim on the paper's schedule is igr_core.restore.sampling.sample_ddim. Progress, preview and interrupts are
     ComfyUI's.
     """
     model_sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
@@ -72,7 +72,7 @@ def sample(
 
 
 class _Ddim(comfy.samplers.KSAMPLER):
-    """The paper's DDIM on ComfyUI's sigmas, by igr_core.noise: exact also where no signal is left (sigma infinite)."""
+    """The paper's DDIM on ComfyUI's sigmas, by igr_core.restore.schedule: exact also where no signal is left."""
 
     def __init__(self, prediction_type: str) -> None:
         super().__init__(self._run)

@@ -13,9 +13,10 @@ import comfy.model_patcher
 import torch
 from torch import Tensor, nn
 
-from ...igr_core.labels import LabelNames
-from ...igr_core.parsing import HumanParser
-from ...igr_core.segmenter import Embedding, Prompt, Segmenter
+from ...igr_core.segmentation.human_parser import HumanParser
+from ...igr_core.segmentation.labels import LabelNames
+from ...igr_core.segmentation.sam2_prompt import Prompt
+from ...igr_core.segmentation.segmenter import Embedding, Segmenter
 from .turns import after_click
 
 _BYTES_PER_PIXEL = 1000

@@ -13,7 +13,7 @@ from comfy_api.latest import ui
 from server import PromptServer
 from torch import Tensor
 
-from ...igr_core.config import VAEConfig
+from ...igr_core.model.config import VAEConfig
 from .encoding import encode_image
 
 logger = logging.getLogger(__name__)

@@ -12,20 +12,11 @@ from pathlib import Path
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
-from ...igr_core.folders import (
-    CategoryOf,
-    Pair,
-    folder_below,
-    leads_out,
-    lies_below,
-    list_pictures,
-    one_category,
-    pair_by_name,
-    read_categories,
-)
-from ...igr_core.images import PICTURE_SUFFIXES, load_mask, load_photo
-from ...igr_core.inputs import validate_inputs
-from ...igr_core.mask_report import mask_warnings
+from ...igr_core.folders import folder_below, leads_out, lies_below
+from ...igr_core.photo.images import PICTURE_SUFFIXES, load_mask, load_photo
+from ...igr_core.photo.inputs import validate_inputs
+from ...igr_core.photo.mask_warnings import mask_warnings
+from ...igr_core.restore.pairing import CategoryOf, Pair, list_pictures, one_category, pair_by_name, read_categories
 from ..images import to_image
 
 TABLE = "category.csv"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from comfy_api.latest import io
 
-from ...igr_core.images import load_mask, load_photo
+from ...igr_core.photo.images import load_mask, load_photo
 from ..images import to_image
 from ..schema import garment_category_output, schema
 

@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...igr_core.config import CATEGORIES
 from ...igr_core.errors import IGRError
 from ...igr_core.folders import folders_below
+from ...igr_core.model.config import CATEGORIES
+from ...igr_core.photo.overlay import overlay
 from ..host.folders import input_root, output_root
 from ..host.ui import preview, progress
-from ..images import overlay, to_image
+from ..images import to_image
 from ..schema import advanced, garment_category_output, schema
 from .catalogue import (
     FROM_TABLE,

@@ -18,10 +18,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ...igr_core.candidates import CHOICES, choose
-from ...igr_core.clicks import describe, read_clicks
 from ...igr_core.errors import IGRError
-from ...igr_core.images import PICTURE_SUFFIXES
+from ...igr_core.photo.images import PICTURE_SUFFIXES
+from ...igr_core.segmentation.candidates import CHOICES, choose
+from ...igr_core.segmentation.clicks import describe, read_clicks
 from ..host.folders import find_file
 from ..host.routes import Answer, add_file_route, add_route
 from ..host.turns import is_running

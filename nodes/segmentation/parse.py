@@ -9,15 +9,16 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...igr_core.config import CATEGORIES
 from ...igr_core.errors import IGRError
-from ...igr_core.labels import AUTO, garment_mask
-from ...igr_core.refine import describe, refine_mask
+from ...igr_core.model.config import CATEGORIES
+from ...igr_core.photo.overlay import overlay
+from ...igr_core.segmentation.labels import AUTO, garment_mask
+from ...igr_core.segmentation.refinement import describe, refine_mask
 from ..host.folders import DEMO, PARSERS
 from ..host.segmentation import LoadedParser, LoadedSegmenter, load_parser
 from ..host.turns import turn
 from ..host.ui import preview, progress
-from ..images import overlay, to_image, to_photos
+from ..images import to_image, to_photos
 from ..schema import garment_category_output, schema
 from ..sockets import ParserSocket, SegmenterSocket
 from .kept import state

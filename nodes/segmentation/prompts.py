@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...igr_core.boxes import boxes_of_photos
-from ...igr_core.clicks import Clicks
 from ...igr_core.errors import IGRError
-from ...igr_core.segmenter import Prompt
+from ...igr_core.segmentation.boxes import boxes_of_photos
+from ...igr_core.segmentation.clicks import Clicks
+from ...igr_core.segmentation.sam2_prompt import Prompt
 
 
 def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box: Any) -> list[Prompt]:

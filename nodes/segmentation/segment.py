@@ -9,15 +9,16 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...igr_core.candidates import CHOICES, Choice, choose
-from ...igr_core.clicks import describe, parse_clicks
 from ...igr_core.errors import IGRError
-from ...igr_core.segmenter import Prompt
+from ...igr_core.photo.overlay import overlay
+from ...igr_core.segmentation.candidates import CHOICES, Choice, choose
+from ...igr_core.segmentation.clicks import describe, parse_clicks
+from ...igr_core.segmentation.sam2_prompt import Prompt
 from ..host.folders import DEMO, SEGMENTERS
 from ..host.segmentation import LoadedSegmenter
 from ..host.turns import turn
 from ..host.ui import progress, show_to_editor
-from ..images import overlay, to_image, to_photos
+from ..images import to_image, to_photos
 from ..schema import schema
 from ..sockets import BoxSocket, SegmenterSocket
 from .kept import digest, state

@@ -8,8 +8,8 @@ from weakref import WeakValueDictionary
 
 from torch import Tensor
 
-from ...igr_core.images import load_photo
-from ...igr_core.segmenter import Embedding
+from ...igr_core.photo.images import load_photo
+from ...igr_core.segmentation.segmenter import Embedding
 from ..host.folders import SEGMENTERS
 from ..host.segmentation import LoadedSegmenter, load_segmenter
 from ..host.turns import TURN

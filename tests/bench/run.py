@@ -21,15 +21,15 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from igr_core.bundle import save_bundle
-from igr_core.config import PROMPT_NAMES, ModelConfig
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
-from igr_core.inputs import parse_size
-from igr_core.model import IGR
-from igr_core.networks import build_image_encoder, build_vae
+from igr_core.model.bundle import save_bundle
+from igr_core.model.config import PROMPT_NAMES, ModelConfig
+from igr_core.model.igr import IGR
+from igr_core.model.networks import build_image_encoder, build_vae
+from igr_core.photo.inputs import parse_size
 from tests.bench.worker import Order
-from tests.igr_core import tiny
+from tests.support import tiny
 from tests.support.server import ROOT, find_host
 
 START, END = "<!-- bench -->", "<!-- /bench -->"

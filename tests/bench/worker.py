@@ -117,7 +117,7 @@ def naive_form(model: Any, reference: Any) -> Any:
     """
     from comfy.ldm.modules.attention import optimized_attention
 
-    concatenated = importlib.import_module(f"{PACK}.igr_core.garmfus").concatenated_self_attention
+    concatenated = importlib.import_module(f"{PACK}.igr_core.model.garmfus").concatenated_self_attention
     patched = part("apply").IGRApply.execute(model, reference, 0.0, 1.0).args[0]
     unet = patched.model.diffusion_model
 
@@ -162,7 +162,7 @@ def unconditional_row(model: Any, conditions: tuple[Any, Any], latent: Any) -> R
 def variants(click: SimpleNamespace) -> dict[str, tuple[Any, Run]]:
     """What is compared, by name: the ModelPatcher that it runs on, and how to run it."""
     core, encoding = importlib.import_module("nodes"), part("host.encoding")
-    geometry = importlib.import_module(f"{PACK}.igr_core.geometry")
+    geometry = importlib.import_module(f"{PACK}.igr_core.photo.view")
     (adapter, vae, view, category), latent, conditions = click.reading, click.latent, click.conditions
     config = adapter.config
     picture = encoding.encode_image(vae, view.person, config.vae)

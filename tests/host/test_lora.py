@@ -7,7 +7,7 @@ import dataclasses
 import torch
 from safetensors.torch import save_file
 
-from igr_core.bundle import Bundle, save_bundle
+from igr_core.model.bundle import Bundle, save_bundle
 from tests.support.graphs import LATENT, TINY, node, restore, with_inputs
 from tests.support.server import Server
 

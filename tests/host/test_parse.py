@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from igr_core.images import load_photo
-from igr_core.labels import AUTO
-from igr_core.parsing import HumanParser
-from igr_core.refine import refine_mask
-from igr_core.segmenter import Segmenter
+from igr_core.photo.images import load_photo
+from igr_core.segmentation.human_parser import HumanParser
+from igr_core.segmentation.labels import AUTO
+from igr_core.segmentation.refinement import refine_mask
+from igr_core.segmentation.segmenter import Segmenter
 from tests.host.test_segment import differing, mask_of, saved_masks
-from tests.igr_core.test_parsing import change
-from tests.igr_core.tiny_parser import save_parser
 from tests.support.graphs import DEMO, TINY_PARSER, TINY_SAM, by_category, node, with_inputs
 from tests.support.server import ROOT, Graph, PromptFailed, PromptRefused, Server, find_host, running_server
+from tests.support.tiny_parser import change_config, save_parser
 
 UPPER, OUTFIT = (load_photo(ROOT / "nodes" / "examples" / f"{name}.webp") for name in ("upper", "outfit"))
 
@@ -96,7 +95,7 @@ def test_the_overlay_is_the_photo_faded_beside_the_mask(server: Server) -> None:
 def test_mistakes_end_in_a_sentence(server: Server) -> None:
     folder = server.base / "models" / "human_parsing"
     save_parser(folder / "legs", sees=("left-leg",))
-    change(save_parser(folder / "foreign"), id2label={"0": "wall", "1": "sky"})
+    change_config(save_parser(folder / "foreign"), id2label={"0": "wall", "1": "sky"})
     shutil.copytree(server.base / "models" / "sam2" / TINY_SAM, folder / "sam")
     cut = save_parser(folder / "nested" / "cut") / "model.safetensors"
     cut.write_bytes(cut.read_bytes()[:5000])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from igr_core.config import CATEGORIES
-from igr_core.demo_bundle import DEMO_BUNDLE
+from igr_core.demo import DEMO_BUNDLE
+from igr_core.model.config import CATEGORIES
 from tests.host.test_restore import headless
 from tests.support.graphs import DEMO, LATENT, restore
 from tests.support.server import Server, find_host, running_server

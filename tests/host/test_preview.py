@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from igr_core.config import ViewConfig
-from igr_core.geometry import make_view
-from igr_core.images import load_mask, load_photo
-from igr_core.overlay import draw_view
-from igr_core.view_report import report_view
+from igr_core.model.config import ViewConfig
+from igr_core.photo.images import load_mask, load_photo
+from igr_core.photo.overlay import draw_view
+from igr_core.photo.view import make_view
+from igr_core.photo.view_report import report_view
 from tests.support.graphs import node
 from tests.support.server import ROOT, UPDATE, Graph, Server
 

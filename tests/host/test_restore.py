@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from igr_core.config import CATEGORIES
-from igr_core.demo_bundle import DEMO_BUNDLE
-from igr_core.geometry import make_view
-from igr_core.images import load_mask, load_photo
-from igr_core.noise import draw_noise
-from igr_core.restore import GarmentRestorer
-from igr_core.sampling import sample_ddim
+from igr_core.demo import DEMO_BUNDLE
+from igr_core.model.config import CATEGORIES
+from igr_core.photo.images import load_mask, load_photo
+from igr_core.photo.view import make_view
+from igr_core.restore.restorer import GarmentRestorer
+from igr_core.restore.sampling import sample_ddim
+from igr_core.restore.schedule import draw_noise
 from tests.support.graphs import DEMO, LATENT, TINY, node, restore, with_inputs, with_sampler
 from tests.support.server import ROOT, Graph, Server
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from igr_core.canvas import Finish, finish_garment
-from igr_core.demo_bundle import DEMO_BUNDLE
-from igr_core.geometry import make_view
-from igr_core.images import load_mask, load_photo
-from igr_core.restore import GarmentRestorer
+from igr_core.demo import DEMO_BUNDLE
+from igr_core.photo.images import load_mask, load_photo
+from igr_core.photo.view import make_view
+from igr_core.restore.layout import Finish, finish_garment
+from igr_core.restore.restorer import GarmentRestorer
 from tests.support import graphs
 from tests.support.graphs import POINTS, TINY_SAM, with_inputs
 from tests.support.server import ROOT, Graph, PromptFailed, Server

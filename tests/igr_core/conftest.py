@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from igr_core.bundle import save_bundle
-from tests.igr_core.tiny import INFO, save_runnable, stub_parts
+from igr_core.model.bundle import save_bundle
+from tests.support.tiny import INFO, save_runnable, stub_parts
 
 
 @pytest.fixture(scope="session")

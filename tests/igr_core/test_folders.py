@@ -1,4 +1,4 @@
-"""Photos, masks and categories find each other by name, and no name leads out of the folder it belongs to."""
+"""Folders below another one are listed, and no name leads out of the folder it belongs to."""
 
 from __future__ import annotations
 
@@ -7,16 +7,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from igr_core.folders import (
-    Pair,
-    folder_below,
-    folders_below,
-    lies_below,
-    list_pictures,
-    one_category,
-    pair_by_name,
-    read_categories,
-)
+from igr_core.folders import folder_below, folders_below, lies_below
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -24,66 +15,6 @@ def touch(folder: Path, *names: str) -> Path:
     for name in names:
         (folder / name).write_bytes(b"")
     return folder
-
-
-def table(folder: Path, text: str) -> Path:
-    path = folder / "category.csv"
-    path.write_text(text, encoding="utf-8-sig")
-    return path
-
-
-def test_names_decide_and_not_the_order_of_the_files(tmp_path: Path) -> None:
-    photos = touch(tmp_path / "photos", "dora.JPG", "anna.jpg", "b.side.webp", ".hidden.png", "notes.txt")
-    masks = touch(tmp_path / "masks", "b.side.png", "anna.png", "other.png", "dora.png")
-    found = pair_by_name(photos, masks, one_category("lower"))
-    assert found.failed == {}
-    assert found.pairs == (
-        Pair(photos / "anna.jpg", masks / "anna.png", "lower"),
-        Pair(photos / "b.side.webp", masks / "b.side.png", "lower"),
-        Pair(photos / "dora.JPG", masks / "dora.png", "lower"),
-    )
-
-
-def test_a_photo_that_cannot_be_used_gets_its_sentence(tmp_path: Path) -> None:
-    photos = touch(tmp_path / "photos", "anna.jpg", "anna.png", "bert.png", "carl.png", "dora.png")
-    masks = touch(tmp_path / "masks", "anna.png", "carl.png", "dora.png")
-    path = table(photos, "name,category\nanna.jpg,lower\nanna.png,lower\nbert,full\ncarl,coat\n")
-    found = pair_by_name(photos, masks, read_categories(path), "It is {name} again.")
-    assert found.pairs == (Pair(photos / "anna.jpg", masks / "anna.png", "lower"),)
-    assert found.failed == {
-        "anna.png": "It is anna.jpg again.",
-        "bert.png": f"It has no mask: put bert.png into {masks}.",
-        "carl.png": f"{path}, line carl.png: Unknown category 'coat': choose upper, lower or full.",
-        "dora.png": f"It has no category: add the line dora.png,upper (or lower, full) to {path}.",
-    }
-
-
-def test_the_second_of_two_names_is_taken_when_the_first_has_no_category(tmp_path: Path) -> None:
-    photos, masks = touch(tmp_path / "photos", "anna.jpg", "anna.png"), touch(tmp_path / "masks", "anna.png")
-    found = pair_by_name(photos, masks, read_categories(table(photos, "name,category\nanna.png,full\n")))
-    assert [pair.photo.name for pair in found.pairs] == ["anna.png"] and list(found.failed) == ["anna.jpg"]
-
-
-def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
-    photos, masks = touch(tmp_path / "photos", "notes.txt"), touch(tmp_path / "masks", "anna.png")
-    with pytest.raises(IGRError, match="photos has no pictures .*: choose another folder"):
-        pair_by_name(photos, masks, one_category("upper"))
-
-
-def test_categories_by_full_name_by_stem_and_with_spaces(tmp_path: Path) -> None:
-    of = read_categories(table(tmp_path, "note,name,category\nx, anna.jpg , lower\ny,anna,full\nz,bert\n"))
-    assert of(Path("anna.jpg")) == "lower" and of(Path("anna.png")) == "full"
-    with pytest.raises(IGRError, match="line bert.png: Unknown category ''"):
-        of(Path("bert.png"))
-
-
-def test_category_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match="Unknown category 'shoes'"):
-        one_category("shoes")
-    with pytest.raises(IGRError, match="must begin with the line name,category"):
-        read_categories(table(tmp_path, "anna,upper\n"))
-    with pytest.raises(IGRError, match="none.csv cannot be read as a CSV file"):
-        read_categories(tmp_path / "none.csv")
 
 
 def test_folders_are_listed_with_forward_slashes(tmp_path: Path) -> None:
@@ -94,9 +25,7 @@ def test_folders_are_listed_with_forward_slashes(tmp_path: Path) -> None:
     assert listed == ["a", "a/inner", "a/inner/most", "b"]
     assert folders_below(tmp_path / "nothing") == []
     for name in listed:
-        assert list_pictures(folder_below(tmp_path / "root", name, "photos")) == sorted(
-            (tmp_path / "root" / name).glob("*.png")
-        )
+        assert folder_below(tmp_path / "root", name, "photos") == tmp_path / "root" / name
 
 
 @pytest.mark.parametrize(

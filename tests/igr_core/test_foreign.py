@@ -9,11 +9,11 @@ import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from torch import nn
 
-from igr_core.config import ImagePromptConfig, UNetConfig
 from igr_core.foreign import explain_foreign_keys
-from igr_core.image_prompt import ImagePrompt
-from igr_core.networks import build_image_encoder, build_unet, build_vae
-from tests.igr_core.tiny import MODEL
+from igr_core.model.config import ImagePromptConfig, UNetConfig
+from igr_core.model.image_prompt import ImagePrompt
+from igr_core.model.networks import build_image_encoder, build_unet, build_vae
+from tests.support.tiny import MODEL
 
 LDM_VAE = (
     "encoder.conv_in.weight",

@@ -8,7 +8,7 @@ import torch
 from tests.support.pack import part
 
 prompts = part("nodes.segmentation.prompts")
-clicks = part("igr_core.clicks")
+clicks = part("igr_core.segmentation.clicks")
 IGRError = part("igr_core.errors").IGRError
 NOTHING = clicks.Clicks()
 PHOTOS = torch.zeros(2, 3, 80, 60)

@@ -7,7 +7,7 @@ import pytest
 from tests.support.pack import part
 
 strengths = part("nodes.strengths")
-config = part("igr_core.config")
+config = part("igr_core.model.config")
 IGRError = part("igr_core.errors").IGRError
 UNET = config.UNetConfig()
 """SD1.5: four levels, the coarsest without attention but for the middle block."""

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from igr_core.config import to_json
 from igr_core.files import sha256
-from igr_core.networks import build_image_encoder, build_vae
-from tests.igr_core.tiny import MODEL
+from igr_core.model.config import to_json
+from igr_core.model.networks import build_image_encoder, build_vae
+from tests.support.tiny import MODEL
 from training.config import DataConfig, OptimizerConfig, TrainConfig
 
 

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from igr_core.config import ImageEncoderConfig, ImagePromptConfig, UNetConfig, VAEConfig
-from igr_core.image_prompt import ImagePrompt
-from igr_core.networks import build_image_encoder, build_unet, build_vae
+from igr_core.model.config import ImageEncoderConfig, ImagePromptConfig, UNetConfig, VAEConfig
+from igr_core.model.image_prompt import ImagePrompt
+from igr_core.model.networks import build_image_encoder, build_unet, build_vae
 
 UNET = UNetConfig(block_out_channels=(32, 32, 64, 64), cross_attention_dim=32)
 VAE = VAEConfig(block_out_channels=(32, 32, 32, 32))

@@ -11,9 +11,9 @@ from diffusers.models.attention import FeedForward
 from torch import nn
 
 from igr_core.errors import IGRError
-from igr_core.garmfus import attend
-from igr_core.model import IGR
-from tests.igr_core.tiny import MODEL
+from igr_core.model.garmfus import attend
+from igr_core.model.igr import IGR
+from tests.support.tiny import MODEL
 from tests.training.prepared import tiny_config
 from training import acceleration
 from training.acceleration import accelerate, changed, choose_acceleration, has_bfloat16_units, matmul_attention

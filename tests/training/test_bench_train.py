@@ -11,7 +11,7 @@ import yaml
 from typer import Typer
 from typer.testing import CliRunner
 
-from igr_core.config import to_json
+from igr_core.model.config import to_json
 from tests.training.prepared import tiny_config
 from training import bench_train
 from training.bench_train import Runner, table, variants

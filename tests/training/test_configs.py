@@ -10,9 +10,9 @@ import torch
 from accelerate.commands.config.config_args import load_config_from_file
 from transformers import Dinov2Config, Dinov2Model
 
-from igr_core.bundle import save_bundle
-from igr_core.model import IGR
-from tests.igr_core.tiny import INFO, MODEL
+from igr_core.model.bundle import save_bundle
+from igr_core.model.igr import IGR
+from tests.support.tiny import INFO, MODEL
 from tests.training.prepared import tiny_config, write_vgg
 from training.config import TrainConfig
 from training.data.selection import PairsConfig, layout_of, open_pairs

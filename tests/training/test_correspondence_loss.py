@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from igr_core.errors import IGRError
-from igr_core.garmfus import Noted
-from igr_core.model import IGR
-from tests.igr_core.tiny import MODEL
+from igr_core.model.garmfus import Noted
+from igr_core.model.igr import IGR
+from tests.support.tiny import MODEL
 from tests.training.prepared import tiny_config
 from training.config import TrainConfig
 from training.correspondence_loss import CorrespondenceLoss, Measured, places_logged

@@ -13,9 +13,10 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from igr_core.errors import IGRError
-from igr_core.images import load_mask, load_photo, save_image
-from igr_core.segmenter import Segmenter, prompt_from_mask
-from tests.igr_core.tiny_sam2 import save_sam2
+from igr_core.photo.images import load_mask, load_photo, save_image
+from igr_core.segmentation.sam2_prompt import prompt_from_mask
+from igr_core.segmentation.segmenter import Segmenter
+from tests.support.tiny_sam2 import save_sam2
 from training.cutout import Task, app, cut_out, work_through
 from training.cutout_settings import NAME
 from training.evaluation.adapters import METHODS

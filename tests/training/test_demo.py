@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from igr_core.config import CATEGORIES
-from igr_core.geometry import make_view
-from igr_core.images import load_mask, load_photo, save_image
-from igr_core.restore import GarmentRestorer
-from tests.igr_core.tiny import MODEL, save_runnable
+from igr_core.model.config import CATEGORIES
+from igr_core.photo.images import load_mask, load_photo, save_image
+from igr_core.photo.view import make_view
+from igr_core.restore.restorer import GarmentRestorer
+from tests.support.tiny import MODEL, save_runnable
 from training import demo
 from training.data.drawn import HELD_OUT_START
 from training.data.synthetic import make_pair

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from igr_core.demo_bundle import DEMO_PARSER
-from igr_core.labels import ATR
-from igr_core.parsing import HumanParser, ParserInput
+from igr_core.demo import DEMO_PARSER
+from igr_core.segmentation.human_parser import HumanParser, ParserInput
+from igr_core.segmentation.labels import ATR
 from training.parser import build_parser
 from training.parser_scores import ParserScore, parser_scores
 from training.run import load_config, parameter_count

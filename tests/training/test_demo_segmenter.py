@@ -5,8 +5,8 @@ from pathlib import Path
 from safetensors.torch import load_file
 from transformers import Sam2Processor
 
-from igr_core.demo_bundle import DEMO_SEGMENTER
-from igr_core.segmenter import Segmenter
+from igr_core.demo import DEMO_SEGMENTER
+from igr_core.segmentation.segmenter import Segmenter
 from training.run import load_config, parameter_count
 from training.segmenter import build_segmenter
 from training.segmenter_scores import all_scores

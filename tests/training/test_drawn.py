@@ -9,9 +9,9 @@ import torch
 from typer import Typer
 from typer.testing import CliRunner
 
-from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
-from igr_core.inputs import parse_size
+from igr_core.model.config import ViewConfig
+from igr_core.photo.inputs import parse_size
 from training.data import drawn
 from training.data.code_hash import code_text
 from training.data.drawn import FIELDS, DrawConfig, DrawnPairs, draw, draw_shards

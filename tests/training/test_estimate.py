@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from igr_core.model import IGR
+from igr_core.model.igr import IGR
 from tests.training.prepared import tiny_config
 from training.cards import CARDS, card_named
 from training.config import LoraConfig, TrainConfig

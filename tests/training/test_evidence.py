@@ -12,12 +12,12 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import training.scoring as scoring
-from igr_core.bundle import Bundle, save_bundle
-from igr_core.config import ImagePromptConfig
 from igr_core.errors import IGRError
-from igr_core.model import IGR
-from igr_core.restore import GarmentRestorer
-from tests.igr_core.tiny import INFO, MODEL, save_runnable
+from igr_core.model.bundle import Bundle, save_bundle
+from igr_core.model.config import ImagePromptConfig
+from igr_core.model.igr import IGR
+from igr_core.restore.restorer import GarmentRestorer
+from tests.support.tiny import INFO, MODEL, save_runnable
 from training.config import TrainConfig
 from training.data.drawn import HELD_OUT_START, DrawConfig, draw_shards
 from training.evidence import app

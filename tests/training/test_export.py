@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from igr_core.bundle import Bundle
-from igr_core.config import to_json
 from igr_core.errors import IGRError
 from igr_core.files import sha256
-from igr_core.geometry import GarmentView
-from igr_core.noise import draw_noise
-from igr_core.restore import GarmentRestorer, decode_latent
-from igr_core.sampling import Conditions, sample_ddim
+from igr_core.model.bundle import Bundle
+from igr_core.model.config import to_json
+from igr_core.model.networks import build_vae
+from igr_core.photo.view import GarmentView
+from igr_core.restore.restorer import GarmentRestorer, decode_latent
+from igr_core.restore.sampling import Conditions, sample_ddim
+from igr_core.restore.schedule import draw_noise
 from tests.training.prepared import tiny_config, write_part
 from training.config import LoraConfig, TrainConfig
 from training.data.drawn import HELD_OUT_START, DrawConfig, DrawnPairs, draw_shards
@@ -167,8 +168,6 @@ def test_scores_are_put_in_and_change_no_weight(trained: Path, bundle: Path, pla
 
 
 def test_a_vae_trained_since_is_refused(config: TrainConfig, trained: Path, tmp_path: Path) -> None:
-    from igr_core.networks import build_vae
-
     torch.manual_seed(9)
     other = write_part(tmp_path / "vae.safetensors", "vae", build_vae(config.model.vae), config.model.vae)
     run = tmp_path / "run"

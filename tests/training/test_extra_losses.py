@@ -11,9 +11,9 @@ import torch
 from diffusers import DDIMScheduler
 from transformers import Dinov2Config, Dinov2Model
 
-from igr_core.config import NoiseConfig
 from igr_core.errors import IGRError
-from igr_core.networks import build_scheduler
+from igr_core.model.config import NoiseConfig
+from igr_core.model.networks import build_scheduler
 from tests.training.prepared import tiny_config, write_vgg
 from training.config import DropConfig, ExtraLossConfig, TrainConfig
 from training.data.latents import PreparedPairs

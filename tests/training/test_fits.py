@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
-from igr_core.networks import build_vae
+from igr_core.model.config import ViewConfig
+from igr_core.model.networks import build_vae
 from tests.training.prepared import tiny_config, write_part, write_prepared
 from training.config import TrainConfig
 from training.data.drawn import HELD_OUT_START, DrawConfig

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from igr_core.bundle import Bundle
-from igr_core.config import to_json
 from igr_core.errors import IGRError
-from tests.igr_core.tiny import save_runnable
+from igr_core.model.bundle import Bundle
+from igr_core.model.config import to_json
+from tests.support.tiny import save_runnable
 from tests.training.prepared import tiny_config
 from training.config import TrainConfig
 from training.curation.judging import judge_all

@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 from typer import Typer
 from typer.testing import CliRunner
 
-from igr_core.bundle import Bundle
-from igr_core.config import ImagePromptConfig, UNetConfig, VAEConfig
-from igr_core.image_prompt import ImagePrompt
-from igr_core.model import IGR
-from igr_core.networks import build_unet, build_vae
+from igr_core.model.bundle import Bundle
+from igr_core.model.config import ImagePromptConfig, UNetConfig, VAEConfig
+from igr_core.model.igr import IGR
+from igr_core.model.image_prompt import ImagePrompt
+from igr_core.model.networks import build_unet, build_vae
 from tests.training.published import (
     UNET,
     VAE,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from igr_core.model import IGR
-from tests.igr_core.tiny import MODEL
+from igr_core.model.igr import IGR
+from tests.support.tiny import MODEL
 from training.config import LoraConfig
 from training.lora import add_lora, merge_lora
 

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 import torch
 
-from igr_core.config import NoiseConfig
 from igr_core.errors import IGRError
-from igr_core.networks import build_scheduler
+from igr_core.model.config import NoiseConfig
+from igr_core.model.networks import build_scheduler
 from training.config import DropConfig
 from training.data.latents import Batch
 from training.objective import draw_rows, drop_at, loss_weight, row_loss

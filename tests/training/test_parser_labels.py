@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from igr_core.labels import ATR, garment_mask
+from igr_core.segmentation.labels import ATR, garment_mask
 from training.data.parsed import wears_skirt
 from training.data.synthetic import make_pair
 from training.data.synthetic.canvas import LABELS

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from igr_core.config import to_json
 from igr_core.errors import IGRError
+from igr_core.model.config import to_json
 from tests.training.prepared import tiny_config
 from tests.training.test_prepare import command
 from training.config import TrainConfig

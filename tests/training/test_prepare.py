@@ -12,14 +12,14 @@ import yaml
 from typer import Typer
 from typer.testing import CliRunner
 
-from igr_core.bundle import BundleInfo
-from igr_core.config import ImagePromptConfig, to_json
 from igr_core.errors import IGRError
 from igr_core.files import sha256
-from igr_core.geometry import GarmentView
-from igr_core.model import IGR
-from igr_core.restore import GarmentRestorer
-from tests.igr_core.tiny import INFO, MODEL
+from igr_core.model.bundle import BundleInfo
+from igr_core.model.config import ImagePromptConfig, to_json
+from igr_core.model.igr import IGR
+from igr_core.photo.view import GarmentView
+from igr_core.restore.restorer import GarmentRestorer
+from tests.support.tiny import INFO, MODEL
 from tests.training.prepared import tiny_config
 from training import prepare
 from training.config import TrainConfig

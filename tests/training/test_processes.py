@@ -18,7 +18,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from igr_core.config import to_json
+from igr_core.model.config import to_json
 from tests.training.prepared import tiny_config
 from training.config import TrainConfig
 from training.provenance import ROOT

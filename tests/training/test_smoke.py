@@ -18,7 +18,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from igr_core.bundle import Bundle
+from igr_core.model.bundle import Bundle
 from tests.training.published import write_published
 from training.data.fixtures import write_fixture
 from training.provenance import ROOT

@@ -15,8 +15,8 @@ import pytest
 import torch
 import yaml
 
-from igr_core.config import from_json, to_json
 from igr_core.errors import IGRError
+from igr_core.model.config import from_json, to_json
 from tests.training.prepared import tiny_config
 from training.config import TrainConfig
 from training.provenance import ROOT, note_start, noted_commands, noted_revisions

@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from igr_core.config import ImageEncoderConfig, from_json
 from igr_core.errors import IGRError
-from igr_core.image_encoder import preprocess
-from igr_core.networks import build_image_encoder
+from igr_core.model.config import ImageEncoderConfig, from_json
+from igr_core.model.image_encoder import preprocess
+from igr_core.model.networks import build_image_encoder
 from tests.training.stopping import logged, stopped_at_call
 from training import train_image_encoder
 from training.data.drawn import HELD_OUT_START, DrawConfig, draw_shards

@@ -13,8 +13,8 @@ from transformers import SegformerForSemanticSegmentation, SegformerImageProcess
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
-from igr_core.labels import ATR, FASHN
-from igr_core.parsing import HumanParser, ParserInput
+from igr_core.segmentation.human_parser import HumanParser, ParserInput
+from igr_core.segmentation.labels import ATR, FASHN
 from tests.training.stopping import logged, stopped_at_call
 from training import train_parser
 from training.held_out import held_out_photos

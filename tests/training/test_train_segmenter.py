@@ -12,7 +12,7 @@ from transformers import Sam2Model, Sam2Processor
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
-from igr_core.segmenter import Segmenter
+from igr_core.segmentation.segmenter import Segmenter
 from tests.training.stopping import logged, stopped_at_call
 from training import train_segmenter
 from training.held_out import held_out_photos

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from igr_core.config import VAEConfig, from_json
 from igr_core.errors import IGRError
-from igr_core.networks import build_vae
+from igr_core.model.config import VAEConfig, from_json
+from igr_core.model.networks import build_vae
 from tests.training.stopping import logged, stopped_at_call
 from training import train_vae
 from training.data.drawn import DrawConfig, DrawnPairs, draw_shards

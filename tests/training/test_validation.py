@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from igr_core.model import IGR
-from igr_core.networks import build_scheduler
+from igr_core.model.igr import IGR
+from igr_core.model.networks import build_scheduler
 from tests.training.prepared import tiny_config
 from training.config import TrainConfig
 from training.train import initial_model

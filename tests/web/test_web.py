@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from igr_core.clicks import parse_clicks
 from igr_core.errors import IGRError
+from igr_core.segmentation.clicks import parse_clicks
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.test.mjs"))

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from igr_core.errors import IGRError
-from igr_core.images import check_picture_name
-from igr_core.inputs import parse_size
+from igr_core.photo.images import check_picture_name
+from igr_core.photo.inputs import parse_size
 from training.command import one_sentence
 
 from .checking import check_pairs, summary, write_sheet

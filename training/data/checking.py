@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from tqdm import tqdm
 
-from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
-from igr_core.images import check_picture_name
+from igr_core.model.config import CATEGORIES
+from igr_core.photo.images import check_picture_name
 
 from .pairs import PairSource
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from igr_core.geometry import Placement
+from igr_core.photo.view import Placement
 
 
 def to_cells(

@@ -20,10 +20,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm import tqdm
 
-from igr_core.config import ViewConfig, from_json
 from igr_core.errors import IGRError
 from igr_core.files import make_folder, write_tensors
-from igr_core.geometry import GarmentView, make_view
+from igr_core.model.config import ViewConfig, from_json
+from igr_core.photo.view import GarmentView, make_view
 
 from ..encoding import PICTURES
 from .code_hash import hash_of

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from igr_core.errors import IGRError
-from igr_core.geometry import Placement
+from igr_core.photo.view import Placement
 
 from .drawn import CORRESPONDENCE, DrawConfig, Drawn, Origin, fill_shards, lay_out
 from .laid_out import name_number

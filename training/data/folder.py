@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
-from igr_core.images import PICTURE_SUFFIXES
+from igr_core.model.config import CATEGORIES
+from igr_core.photo.images import PICTURE_SUFFIXES
 
 from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder
 from .pairs import PairEntry

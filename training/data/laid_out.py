@@ -15,9 +15,9 @@ from PIL import Image, ImageOps
 from scipy.ndimage import uniform_filter
 from torch import Tensor
 
-from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
-from igr_core.geometry import Placement, make_view
+from igr_core.model.config import ViewConfig
+from igr_core.photo.view import Placement, make_view
 
 from .correspondence import boxed, mirrored, to_cells
 from .pairs import PairSource

@@ -13,9 +13,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
-from igr_core.sampling import categories_of_photos
+from igr_core.model.config import CATEGORIES
+from igr_core.restore.sampling import categories_of_photos
 
 D = TypeVar("D")
 

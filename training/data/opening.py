@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
+from igr_core.model.config import CATEGORIES
 
 from .dresscode import FOLDERS as DRESSCODE_FOLDERS
 from .dresscode import DressCode

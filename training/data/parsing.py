@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from igr_core.errors import IGRError
-from igr_core.labels import ATR as ATR_NAMES
-from igr_core.labels import CIHP, LabelNames
+from igr_core.segmentation.labels import ATR as ATR_NAMES
+from igr_core.segmentation.labels import CIHP, LabelNames
 
 Kind = Literal[
     "background", "hair", "face", "arms", "legs", "skin", "upper", "lower", "full", "coat", "shoes", "bag", "other"

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from igr_core.errors import IGRError
-from igr_core.labels import ATR
+from igr_core.segmentation.labels import ATR
 
 from .rendered_pairs import RenderedConfig, RenderedPairs
 from .synthetic import Pair

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from PIL import Image
 
-from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
+from igr_core.model.config import CATEGORIES
 
 from .keypoints import Joint, Keypoints
 from .pairs import HELD_OUT_START, PairEntry, PairSource

@@ -8,8 +8,8 @@ from typing import Literal
 
 from tqdm import tqdm
 
-from igr_core.config import ModelConfig
 from igr_core.errors import IGRError
+from igr_core.model.config import ModelConfig
 
 from .laid_out import LaidOutPairs, LayoutConfig, Selected, asymmetry, with_flips
 from .opening import DataSetConfig, open_data_set

@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
+from igr_core.model.config import CATEGORIES
 
 from .keypoints import Joint, Keypoints
 from .pairs import PairEntry, PairSource

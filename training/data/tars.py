@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
-from igr_core.images import PICTURE_SUFFIXES
+from igr_core.model.config import CATEGORIES
+from igr_core.photo.images import PICTURE_SUFFIXES
 
 from .keypoints import JOINTS_25, Joint, Keypoints
 from .pairs import PairEntry, PairSource

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from igr_core.errors import IGRError
-from igr_core.images import over_white
+from igr_core.photo.images import over_white
 
 from .folders import RATIO_SLACK, load_picture
 

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from igr_core.config import ModelConfig
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
+from igr_core.model.config import ModelConfig
 from training.data.opening import LAYOUTS, DataSetConfig
 from training.data.pairs import PairSource
 from training.run import write_text

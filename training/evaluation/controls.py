@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
-from igr_core.images import save_image
-from igr_core.restore import GarmentRestorer, encode_crop
+from igr_core.photo.images import save_image
+from igr_core.restore.restorer import GarmentRestorer, encode_crop
 from training.controls import pasted_crop
 from training.data.laid_out import fit_garment
 

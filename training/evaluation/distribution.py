@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
-from igr_core.restore import GarmentRestorer, encode_crop
+from igr_core.restore.restorer import GarmentRestorer, encode_crop
 
 from .folders import PictureList, picture_list, read_picture
 from .protocols import Protocol

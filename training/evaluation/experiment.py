@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from igr_core.demo_bundle import DEMO_BUNDLE
+from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
 from training.data.opening import DataSetConfig
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
-from igr_core.images import MAX_PIXELS, PICTURE_SUFFIXES, over_white
+from igr_core.photo.images import MAX_PIXELS, PICTURE_SUFFIXES, over_white
 
 MIN_SIDE = 32
 """Pictures with a shorter side than this are refused: the smallest that every network takes."""

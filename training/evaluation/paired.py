@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from igr_core.errors import IGRError
-from igr_core.flood import border, flood
+from igr_core.photo.flood_fill import border, flood
 from training import metrics as own
 
 from .protocols import Protocol

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
-from igr_core.images import PICTURE_SUFFIXES
+from igr_core.photo.images import PICTURE_SUFFIXES
 from training.statistics import mean_interval
 
 from .plots import TEXTURE, draw_guidance, draw_pictures

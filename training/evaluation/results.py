@@ -9,9 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from igr_core.config import from_json, to_json
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
+from igr_core.model.config import from_json, to_json
 from training.run import write_text
 
 from .distribution import Spread

@@ -14,11 +14,11 @@ import torch
 import torch.distributed
 from tqdm import tqdm
 
-from igr_core.bundle import Bundle
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
-from igr_core.images import save_image
-from igr_core.restore import GarmentRestorer
+from igr_core.model.bundle import Bundle
+from igr_core.photo.images import save_image
+from igr_core.restore.restorer import GarmentRestorer
 from training.data.laid_out import fit_garment
 from training.data.opening import open_data_set
 from training.provenance import bundle_weights_sha256, weights_sha256

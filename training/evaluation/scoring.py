@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from igr_core.bundle import Bundle
 from igr_core.errors import IGRError
+from igr_core.model.bundle import Bundle
 from training.provenance import revision
 from training.statistics import mean_interval
 

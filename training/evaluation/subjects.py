@@ -12,11 +12,11 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from igr_core.config import ModelConfig
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
-from igr_core.geometry import GarmentView, make_view
-from igr_core.images import save_image
+from igr_core.model.config import ModelConfig
+from igr_core.photo.images import save_image
+from igr_core.photo.view import GarmentView, make_view
 from training.data.laid_out import fit_garment
 from training.data.pairs import PairSource
 from training.run import write_text

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from igr_core.demo_bundle import DEMO_BUNDLE
+from igr_core.demo import DEMO_BUNDLE
 
 from ..command import one_sentence
 from .examples import draw_examples

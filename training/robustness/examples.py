@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
-from igr_core.geometry import place
-from igr_core.masks import mask_box, overlay
+from igr_core.model.config import ViewConfig
+from igr_core.photo.masks import mask_box
+from igr_core.photo.overlay import overlay
+from igr_core.photo.view import place
 
 from ..data.drawn import DrawConfig
 from ..data.synthetic import make_pair

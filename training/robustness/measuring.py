@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from igr_core.bundle import Bundle
-from igr_core.geometry import make_view
-from igr_core.images import save_image
-from igr_core.restore import GarmentRestorer
+from igr_core.model.bundle import Bundle
+from igr_core.photo.images import save_image
+from igr_core.photo.view import make_view
+from igr_core.restore.restorer import GarmentRestorer
 
 from ..command import command_line
 from ..data.drawn import HELD_OUT_START, DrawConfig, fingerprint

@@ -9,9 +9,9 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from igr_core.config import from_json, to_json
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
+from igr_core.model.config import from_json, to_json
 
 from ..report import markdown
 from ..run import write_text

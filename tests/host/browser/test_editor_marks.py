@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from igr_core.clicks import parse_clicks
 from igr_core.errors import IGRError
+from igr_core.segmentation.clicks import parse_clicks
 from tests.support.editor import (
     EDITOR,
     SHIRT,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
-from igr_core.geometry import Placement
+from igr_core.model.config import ViewConfig
+from igr_core.photo.view import Placement
 from training.data.drawn import DrawConfig, DrawnPairs, draw_shards
 from training.data.dressed import dress_shards, laid_out_correspondence
 from training.data.laid_out import FIRST_OF_FILES, name_number

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from igr_core.config import ViewConfig
 from igr_core.errors import IGRError
+from igr_core.model.config import ViewConfig
 from training.data.laid_out import (
     ASYMMETRY_LIMIT,
     FIRST_OF_FILES,

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from igr_core.restore import GarmentRestorer
-from tests.igr_core.tiny import save_runnable
+from igr_core.restore.restorer import GarmentRestorer
+from tests.support.tiny import save_runnable
 from training.data.synthetic_pairs import SyntheticConfig, SyntheticPairs
 from training.evaluation.controls import CONTROLS, TITLES, blurred, nearest, rotated, write_control
 from training.evaluation.subjects import Subjects

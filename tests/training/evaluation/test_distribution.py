@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from igr_core.errors import IGRError
-from tests.igr_core.tiny import save_runnable
+from tests.support.tiny import save_runnable
 from tests.training.evaluation.random_weights import CLIP_FEATURES, write_weights
 from training.data.synthetic import make_pair
 from training.evaluation import distribution

@@ -15,10 +15,10 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
-from igr_core.bundle import Bundle, save_bundle
-from igr_core.config import ViewConfig
-from igr_core.restore import GarmentRestorer
-from tests.igr_core.tiny import save_runnable
+from igr_core.model.bundle import Bundle, save_bundle
+from igr_core.model.config import ViewConfig
+from igr_core.restore.restorer import GarmentRestorer
+from tests.support.tiny import save_runnable
 from training.cutout import app as cutout
 from training.data.fixtures import write_fixture
 from training.evaluate import app

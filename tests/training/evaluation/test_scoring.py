@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from igr_core.bundle import Bundle, save_bundle
 from igr_core.errors import IGRError
 from igr_core.files import sha256
-from tests.igr_core.tiny import save_runnable
+from igr_core.model.bundle import Bundle, save_bundle
+from tests.support.tiny import save_runnable
 from tests.training.evaluation.random_weights import write_weights
 from training.evaluate import app
 from training.evaluation.folders import picture_list, pictures_in

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from igr_core.errors import IGRError
-from igr_core.inputs import parse_size
+from igr_core.photo.inputs import parse_size
 from training.command import one_sentence
 
 from .pools import render_record

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from igr_core.config import CATEGORIES
+from igr_core.model.config import CATEGORIES
 
 from ..synthetic.scene import DEFECTS
 from .garments.garment import Garment

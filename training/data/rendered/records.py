@@ -11,8 +11,8 @@ from typing import Any, TypeVar, get_args
 import numpy as np
 from PIL import Image
 
-from igr_core.config import CATEGORIES
 from igr_core.errors import IGRError
+from igr_core.model.config import CATEGORIES
 
 from ..keypoints import JOINTS_25
 from ..pictures import decode, read_json

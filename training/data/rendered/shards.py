@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from igr_core.config import from_json
 from igr_core.errors import IGRError
+from igr_core.model.config import from_json
 
 from ..code_hash import hash_of
 from ..storage import Folder

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from igr_core.config import from_json
 from igr_core.errors import IGRError
+from igr_core.model.config import from_json
 
 from ..pictures import read_json
 from ..storage import Folder

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from igr_core.labels import ATR
+from igr_core.segmentation.labels import ATR
 from training.data.rendered.studio.cameras import Camera
 
 from .solids import sphere

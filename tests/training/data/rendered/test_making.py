@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
 
 from igr_core.errors import IGRError
-from igr_core.labels import ATR
+from igr_core.segmentation.labels import ATR
 from training.data.pairs import HELD_OUT_START
 from training.data.rendered import making
 from training.data.rendered.making import category_of, make_record

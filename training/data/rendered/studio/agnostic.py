@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, ImageDraw
 
-from igr_core.labels import ATR
+from igr_core.segmentation.labels import ATR
 
 from ...keypoints import JOINTS_25
 from ...synthetic.masks import dilated

@@ -1,0 +1,67 @@
+"""The command `python -m igr_core inspect`: what a bundle says about itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..demo import DEMO_BUNDLE
+from .shared import one_sentence
+
+
+def inspect(
+    bundle: Annotated[Path, typer.Argument(help="The bundle (.safetensors) to look at.")] = DEMO_BUNDLE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Show what is in a bundle: parts, sizes, config, training and scores."""
+    from ..model.bundle import Bundle, describe
+
+    with one_sentence():
+        facts = describe(Bundle.open(bundle))
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    console = Console()
+    for table in _tables(facts):
+        console.print(table)
+
+
+def _tables(facts: dict[str, Any]) -> list[Table]:
+    """Tables for people: the file, its parts, then config, training and scores as name and value."""
+    parts = Table(title=f"{facts['name']} ({facts['megabytes']} MB)", title_justify="left")
+    for heading in ("part", "tensors", "parameters", "MB", "dtype"):
+        parts.add_column(heading, justify="left" if heading in ("part", "dtype") else "right")
+    for part in facts["parts"]:
+        cells = (f"{part['tensors']:,}", f"{part['parameters']:,}", f"{part['megabytes']:.2f}")
+        parts.add_row(part["part"], *cells, ", ".join(part["dtypes"]))
+    general = {name: facts[name] for name in ("file", "format_version", "licence")}
+    for part in ("vae", "image_encoder"):
+        inside = any(one["part"] == part for one in facts["parts"])
+        general[part] = "inside" if inside else f"beside it: {facts[f'expected_{part}'] or 'not named'}"
+    sections = (("bundle", general), *((name, facts[name]) for name in ("model", "training", "scores")))
+    return [parts, *(_name_value_table(title, values) for title, values in sections if values)]
+
+
+def _name_value_table(title: str, values: dict[str, Any]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    for name, value in _flat(values):
+        table.add_row(name, value)
+    return table
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, (list, tuple)):
+            yield f"{prefix}{name}", ", ".join(map(str, value))
+        else:
+            yield f"{prefix}{name}", "none" if value is None else str(value)

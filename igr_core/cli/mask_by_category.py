@@ -1,0 +1,65 @@
+"""The command `mask` by category: a human parser finds the garment, and SAM 2 draws its edges where one is named."""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from ..demo import DEMO_PARSER
+from ..errors import UsageMistake
+from .shared import Find, load_segmenter, memory_told, tell_of_demo
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Wanted(Enum):
+    """Which garment is asked for, as in labels.garment_mask."""
+
+    auto = "auto"
+    upper = "upper"
+    lower = "lower"
+    full = "full"
+
+
+def check_no_marks(
+    point: list[str] | None, leave_out: list[str] | None, box: str | None, rough: Path | None, chosen: bool
+) -> None:
+    """Raise UsageMistake for marks beside a category; `chosen`: whether a candidate is."""
+    given = {"--point": point, "--not": leave_out, "--box": box, "--rough": rough, "--candidate": chosen}
+    if names := [name for name, value in given.items() if value]:
+        raise UsageMistake(
+            f"{', '.join(names)} and --parser or --category do not go together: mark the garment, or name its category."
+        )
+
+
+def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None) -> Find:
+    """What finds a mask by category; raises UsageMistake where no parser is named and the demo's is not there."""
+    if parser is None and not DEMO_PARSER.is_dir():
+        raise UsageMistake(
+            f"{DEMO_PARSER} is not there: name a human parser with --parser, a folder in transformers' layout."
+        )
+    if parser is None:
+        tell_of_demo("parser", "--parser")
+    folder = parser or DEMO_PARSER
+    return lambda device, photo: partial(_mask, folder, wanted, segmenter, device, photo)
+
+
+def _mask(folder: Path, wanted: Wanted, segmenter: Path | None, device: str, photo: Tensor) -> tuple[Tensor, str]:
+    """The mask (1, 1, H, W) on the CPU of a photo (1, 3, H, W), and what there is to say of it; raises IGRError."""
+    from ..segmentation.human_parser import HumanParser
+    from ..segmentation.refinement import describe, refine_mask
+
+    asking = Console(stderr=True).status(f"asking {folder.name}")
+    with asking, memory_told("take a smaller parser or SAM 2, or --device cpu"):
+        mask, (category,) = HumanParser.from_folder(folder, device).garments(photo, wanted.value)
+        share = None
+        if segmenter is not None:
+            sam = load_segmenter(segmenter, device)
+            embedding = sam.embed(photo)
+            mask, share = refine_mask(mask, lambda prompt: sam.masks(embedding, prompt))
+    return mask.cpu(), describe(category, mask, share)

@@ -1,0 +1,157 @@
+"""The command `python -m igr_core restore`: the garment of one photo, or those of a folder of photos."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..demo import DEMO_BUNDLE
+from ..errors import IGRError, UsageMistake
+from .shared import Device, choose_device, one_sentence
+
+if TYPE_CHECKING:
+    from ..model.bundle import BundleInfo
+    from ..restore.jobs import Job, Report, Restorer, Settings
+
+# torch and diffusers are imported inside the functions, so that --help comes at once.
+
+
+class View(Enum):
+    """Layouts of the photo, as in ViewConfig."""
+
+    whole = "whole"
+    focused = "focused"
+
+
+def restore(
+    person: Annotated[Path, typer.Argument(help="Photo of the dressed person, or a folder of photos.")],
+    mask: Annotated[
+        Path, typer.Option(help="Mask of the garment, white on black, as large as the photo; or a folder of masks.")
+    ],
+    category: Annotated[
+        str, typer.Option(help="upper, lower or full (dress, overall); for folders also a CSV file: name,category.")
+    ],
+    out: Annotated[Path, typer.Option(help="Picture to write (.png), or the folder to write NAME.png into.")],
+    bundle: Annotated[Path, typer.Option(help="The model.", show_default="the demo")] = DEMO_BUNDLE,
+    steps: Annotated[int, typer.Option(min=1, max=500, help="Denoising steps: more is finer and slower.")] = 25,
+    guidance: Annotated[
+        float, typer.Option(min=1.0, max=20.0, help="How firmly the photo is followed; 1 is fastest.")
+    ] = 1.5,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same picture.")] = 0,
+    size: Annotated[str | None, typer.Option(help="Width x height to work at.", show_default="the model's own")] = None,
+    transparent: Annotated[bool, typer.Option("--transparent", help="Cut the white background away.")] = False,
+    view: Annotated[
+        View | None,
+        typer.Option(help="Show the model the whole photo, or the garment's surroundings.", show_default="the model's"),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Folders: restore again what is already in the output folder.")
+    ] = False,
+    device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = Device.auto,
+) -> None:
+    """Restore the garment of a photo, or of every photo in a folder.
+
+    Masks in a folder are found by name: photos/anna.jpg belongs to masks/anna.png. A folder run can be stopped and
+    started again; photos that fail are listed at the end and do not stop the rest.
+    """
+    from ..files import make_folder
+    from ..model.bundle import Bundle
+    from ..restore.jobs import Report, plan_jobs, without_existing
+
+    with one_sentence():
+        info = Bundle.open(bundle).info
+        settings = _settings(info, size, view, steps, guidance, seed, transparent)
+        place = choose_device(device)
+        plan = plan_jobs(person, mask, category, out, settings.mode)
+        report = Report(failed=dict(plan.failed))
+        in_folder = person.is_dir()
+        jobs = list(plan.jobs) if overwrite or not in_folder else without_existing(plan.jobs, report)
+        make_folder(out if in_folder else out.parent)
+        start = time.monotonic()
+        _run(jobs, report, settings, functools.cache(lambda: _load(bundle, place)))
+        _show_report(report, time.monotonic() - start, in_folder)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _settings(
+    info: BundleInfo, size: str | None, view: View | None, steps: int, guidance: float, seed: int, transparent: bool
+) -> Settings:
+    from ..photo.inputs import parse_size
+    from ..restore.jobs import Settings
+    from ..restore.schedule import ddim_timesteps
+
+    model = info.model
+    try:
+        ddim_timesteps(model.noise, steps)
+    except IGRError as error:
+        raise UsageMistake(f"--steps: {error}") from error
+    try:
+        canvas = parse_size(size, model.size_step) if size is not None else model.native_size
+    except IGRError as error:
+        raise UsageMistake(f"--size: {error}") from error
+    layout = dataclasses.replace(model.view, mode=view.value) if view is not None else model.view
+    return Settings(canvas, layout, model.image_encoder.image_size, steps, guidance, seed, transparent)
+
+
+def _load(bundle: Path, device: str) -> Restorer:
+    import torch
+
+    from ..restore.jobs import BundleProblem
+    from ..restore.restorer import GarmentRestorer
+
+    try:  # half precision halves a GPU's time and memory; CPUs have no fast one for convolutions
+        return GarmentRestorer.from_bundle(bundle, device, torch.float16 if device == "cuda" else torch.float32)
+    except IGRError as error:
+        raise BundleProblem(str(error)) from error
+
+
+def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> None:
+    """Run the jobs under a progress bar on stderr: photos, and the steps of the one at work; exit 130 when stopped."""
+    from ..restore.jobs import run_jobs
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        photos = progress.add_task("photos", total=len(jobs), visible=len(jobs) > 1)
+        steps = progress.add_task("steps", total=settings.steps)
+        started = 0
+
+        def on_photo(job: Job) -> None:
+            nonlocal started
+            progress.update(photos, completed=started)
+            progress.reset(steps, description=job.person.name, total=settings.steps)
+            started += 1
+
+        def on_step(done: int, total: int) -> None:
+            progress.update(steps, completed=done, total=total)
+
+        try:
+            run_jobs(jobs, report, settings, restorer, on_step, on_photo)
+        except KeyboardInterrupt:
+            progress.stop()
+            typer.echo(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to go on.", err=True)
+            raise typer.Exit(130) from None
+
+
+def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
+    for name, notes in report.notes.items():
+        for note in notes:
+            typer.echo(f"Note on {name}: {note}", err=True)
+    if not in_folder:
+        for path in report.done:
+            typer.echo(f"Wrote {path} in {seconds:.1f} s.")
+        for sentence in report.failed.values():
+            typer.echo(f"Error: {sentence}", err=True)
+        return
+    skipped = f", {len(report.skipped)} already there" if report.skipped else ""
+    typer.echo(f"{len(report.done)} restored{skipped}, {len(report.failed)} failed, in {seconds:.1f} s.")
+    for name, sentence in report.failed.items():
+        typer.echo(f"Failed: {name}: {sentence}", err=True)

@@ -1,0 +1,341 @@
+"""The bundle: one safetensors file that is the whole model (DESIGN section 4)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from ..errors import IGRError
+from ..files import write_tensors
+from ..foreign import explain_foreign_keys, explain_unreadable
+from .config import PROMPT_NAMES, ModelConfig, UNetConfig, from_json, to_json
+
+FORMAT_VERSION = 1
+METADATA_KEY = "igr"
+PARTS = ("denoiser", "garmnet", "image_prompt", "prompts", "vae", "image_encoder")
+"""Every part that a bundle may carry, in the order that they are shown."""
+
+_ORIGINAL_CONV_IN = "input_blocks.0.0.weight"
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class BundleInfo:
+    """What a bundle says about itself in its header."""
+
+    model: ModelConfig
+    """Configs of every part."""
+    name: str
+    """What the model is called."""
+    licence: str
+    """Licence of the weights."""
+    expected_vae: str | None
+    """Which VAE to put beside a bundle that carries none."""
+    expected_image_encoder: str | None
+    """Which CLIP vision model to put beside a bundle that carries none."""
+    training: dict[str, Any]
+    """Provenance: data, steps, revision, command."""
+    scores: dict[str, Any]
+    """Measured scores."""
+
+
+class Bundle:
+    """A validated bundle on disk; weights are read only when asked for."""
+
+    def __init__(
+        self, path: Path, format_version: int, info: BundleInfo, shapes: Shapes, dtypes: dict[str, str]
+    ) -> None:
+        self.path = path
+        self.format_version = format_version
+        self.info = info
+        self._shapes = shapes
+        self._dtypes = dtypes
+
+    @classmethod
+    def open(cls, path: str | Path) -> Bundle:
+        """Read and validate the header of a bundle.
+
+        Raises IGRError, in one sentence naming the file, when it is missing, truncated, foreign, newer or incomplete.
+        """
+        path = Path(path)
+        metadata, shapes, dtypes = _read_header(path)
+        if METADATA_KEY not in metadata:
+            raise IGRError(f"{path} is not an IGR bundle: {explain_foreign_keys(shapes)}.")
+        format_version, info = _parse_info(path, metadata[METADATA_KEY])
+        _check_parts(path, info.model, shapes)
+        return cls(path, format_version, info, shapes, dtypes)
+
+    def has(self, part: str) -> bool:
+        """Tell whether the bundle carries tensors of this part."""
+        return any(key.startswith(f"{part}.") for key in self._shapes)
+
+    def shapes(self, part: str) -> Shapes:
+        """Shapes of a part's tensors by their names without the part's prefix."""
+        prefix = f"{part}."
+        return {key.removeprefix(prefix): shape for key, shape in self._shapes.items() if key.startswith(prefix)}
+
+    def tensors(self, part: str) -> dict[str, Tensor]:
+        """Read a part's tensors, named without the part's prefix.
+
+        Raises IGRError when the bundle does not carry the part, the file has gone since it was opened, or a weight is
+        NaN or infinite.
+        """
+        names = self._carried(part)
+        try:
+            with safe_open(self.path, framework="pt") as handle:
+                tensors = {name: handle.get_tensor(f"{part}.{name}") for name in names}
+        except (OSError, SafetensorError) as error:
+            raise IGRError(f"{self.path} changed or vanished while it was read: load it again.") from error
+        for name, value in tensors.items():
+            if not _is_finite(value):
+                raise IGRError(f"{self.path} has NaN or infinite values in {part}.{name}: use an intact bundle.")
+        return tensors
+
+    def check_fit(self, module: nn.Module, part: str) -> None:
+        """Compare the names and shapes of a part with a module's, without reading any weight.
+
+        Raises IGRError naming the file, the part and the first few tensors that do not fit.
+        """
+        carried = self._carried(part)
+        if _conv_in_name(part, self._shapes) == f"{part}.{_ORIGINAL_CONV_IN}":
+            raise IGRError(
+                f"The {part} of {self.path} has Stable Diffusion's own tensor names, which only ComfyUI reads: "
+                "give it diffusers' names."
+            )
+        problem = _compare({name: tuple(value.shape) for name, value in module.state_dict().items()}, carried)
+        if problem:
+            raise IGRError(f"The {part} of {self.path} does not fit its config: {problem}; use an intact bundle.")
+
+    def load_into(self, module: nn.Module, part: str) -> None:
+        """Copy a part's weights into a module that passes check_fit; raises IGRError, before any is copied, if not.
+
+        Modules on the meta device take the file's tensors as they are.
+        """
+        self.check_fit(module, part)
+        on_meta = any(value.is_meta for value in module.state_dict().values())
+        module.load_state_dict(self.tensors(part), assign=on_meta)
+
+    def fill(self, modules: Mapping[str, nn.Module]) -> None:
+        """Load the parts into their modules, named by part; IGRError before any weight is read if one does not fit."""
+        for part, module in modules.items():
+            self.check_fit(module, part)
+        for part, module in modules.items():
+            self.load_into(module, part)
+
+    def prompts(self) -> dict[str, Tensor]:
+        """Read the text embeddings: upper, lower, full and empty, each (prompt_tokens, cross_attention_dim)."""
+        return {name: value.clone() for name, value in self.tensors("prompts").items()}
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Per part: tensors, parameters, megabytes and dtypes, without reading any weight."""
+        return [_summarise(part, self._shapes, self._dtypes) for part in PARTS if self.has(part)]
+
+    def _carried(self, part: str) -> Shapes:
+        shapes = self.shapes(part)
+        if not shapes:
+            raise IGRError(f"{self.path} carries no {part}: use a bundle that does, or give one beside it.")
+        return shapes
+
+
+def save_bundle(path: str | Path, info: BundleInfo, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Write a bundle atomically; the same content always gives the same bytes.
+
+    Raises IGRError, an earlier file left as it was, for parts that do not fit the config, NaN or infinite
+    weights, provenance that is no JSON, or a disk that refuses the write.
+    """
+    path = Path(path)
+    unknown = sorted(set(parts) - set(PARTS))
+    if unknown:
+        raise IGRError(f"{path} cannot have the parts {', '.join(unknown)}; known parts are {', '.join(PARTS)}.")
+    metadata = {METADATA_KEY: _info_to_text(path, info)}
+    tensors = {f"{part}.{name}": value for part in parts for name, value in parts[part].items()}
+    _check_parts(path, info.model, {key: tuple(value.shape) for key, value in tensors.items()})
+    for key, value in tensors.items():
+        if not _is_finite(value):
+            raise IGRError(f"{path} was not written: {key} has NaN or infinite values; export an earlier checkpoint.")
+    write_tensors(path, _own_memory(tensors), metadata)
+
+
+def describe(bundle: Bundle) -> dict[str, Any]:
+    """Everything that `inspect` shows of a bundle, as JSON-able values."""
+    info = bundle.info
+    return {
+        "file": str(bundle.path),
+        "megabytes": round(bundle.path.stat().st_size / 1e6, 2),
+        "format_version": bundle.format_version,
+        "name": info.name,
+        "licence": info.licence,
+        "expected_vae": info.expected_vae,
+        "expected_image_encoder": info.expected_image_encoder,
+        "parts": bundle.summary(),
+        "model": to_json(info.model),
+        "training": info.training,
+        "scores": info.scores,
+    }
+
+
+def _read_header(path: Path) -> tuple[dict[str, str], Shapes, dict[str, str]]:
+    if not path.is_file():
+        raise IGRError(f"{path} is not there: check the name, or put the bundle file in that place.")
+    try:
+        with safe_open(path, framework="pt") as handle:
+            slices = {key: handle.get_slice(key) for key in sorted(handle.keys())}
+            shapes = {key: tuple(one.get_shape()) for key, one in slices.items()}
+            dtypes = {key: str(one.get_dtype()) for key, one in slices.items()}
+            return handle.metadata() or {}, shapes, dtypes
+    except PermissionError as error:
+        raise IGRError(f"{path} may not be read: change its permissions.") from error
+    except (OSError, SafetensorError) as error:
+        raise IGRError(f"{path} cannot be read as a bundle: {explain_unreadable(path)}.") from error
+
+
+def _parse_info(path: Path, text: str) -> tuple[int, BundleInfo]:
+    """The file's format version, and the rest of its JSON entry."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise IGRError(f"{path} has a damaged header (its JSON does not parse): export it again.") from error
+    version = data.pop("format_version", None) if isinstance(data, dict) else None
+    if type(version) is not int or version < 1:
+        raise IGRError(f"{path} has a damaged header (no format version): download or export it again.")
+    if version > FORMAT_VERSION:
+        raise IGRError(
+            f"{path} has bundle format {version} and this software reads up to {FORMAT_VERSION}: update the software."
+        )
+    try:
+        return version, from_json(BundleInfo, data, "bundle")
+    except IGRError as error:
+        raise IGRError(f"{path} has a header that does not make sense: {error}") from error
+
+
+def _info_to_text(path: Path, info: BundleInfo) -> str:
+    try:
+        plain = json.loads(json.dumps(dataclasses.asdict(info), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise IGRError(
+            f"{path} was not written: training and scores must hold plain JSON values without NaN ({error})."
+        ) from error
+    return json.dumps({"format_version": FORMAT_VERSION, **plain}, sort_keys=True, separators=(",", ":"))
+
+
+def _check_parts(path: Path, model: ModelConfig, shapes: Shapes) -> None:
+    present = {key.split(".", 1)[0] for key in shapes}
+    unknown = sorted(present - set(PARTS))
+    if unknown:
+        raise IGRError(f"{path} has the unknown parts {_first(unknown)}: it is no bundle of this software.")
+    optional = {"garmnet": model.garmnet, "image_prompt": model.image_prompt}
+    required = ["denoiser", *(part for part, config in optional.items() if config is not None)]
+    missing = [part for part in required if part not in present]
+    missing += [f"prompts.{name}" for name in PROMPT_NAMES if f"prompts.{name}" not in shapes]
+    if missing:
+        raise IGRError(f"{path} lacks {_first(missing)}, which its config asks for: export the bundle again.")
+    for part, config in optional.items():
+        if config is None and part in present:
+            raise IGRError(f"{path} carries {part} though its config has none: export the bundle again.")
+    embedding = (model.prompt_tokens, model.denoiser.cross_attention_dim)
+    wanted: Shapes = {f"prompts.{name}": embedding for name in PROMPT_NAMES}
+    wanted[_conv_in_name("denoiser", shapes)] = _conv_in_shape(model.denoiser)
+    if model.garmnet is not None:
+        wanted[_conv_in_name("garmnet", shapes)] = _conv_in_shape(model.garmnet)
+    given = {key: shapes[key] for key in wanted if key in shapes}
+    given |= {key: shapes[key] for key in shapes if key.startswith("prompts.")}
+    problem = _compare(wanted, given)
+    if problem:
+        raise IGRError(f"{path} does not fit its own config: {problem}; export the bundle again.")
+    _check_image_prompt_width(path, model)
+
+
+def _check_image_prompt_width(path: Path, model: ModelConfig) -> None:
+    if model.image_prompt is None:
+        return
+    encoder = model.image_encoder
+    width = encoder.projection_dim if model.image_prompt.layout == "linear" else encoder.hidden_size
+    if model.image_prompt.embedding_dim != width:
+        raise IGRError(
+            f"{path} has an image prompt for embeddings of width {model.image_prompt.embedding_dim}, but its image "
+            f"encoder gives {width}: name the matching image encoder in the config."
+        )
+
+
+def _conv_in_name(part: str, shapes: Shapes) -> str:
+    """Name of a UNet's first weight: diffusers', or Stable Diffusion's own, which ComfyUI reads too."""
+    original = f"{part}.{_ORIGINAL_CONV_IN}"
+    return original if original in shapes else f"{part}.conv_in.weight"
+
+
+def _conv_in_shape(config: UNetConfig) -> tuple[int, ...]:
+    return (config.block_out_channels[0], config.in_channels, 3, 3)
+
+
+def _compare(wanted: Shapes, given: Shapes) -> str:
+    """Say in a few words how `given` differs from `wanted`; empty when it does not."""
+    different = [
+        f"{key} is {_shape(given[key])} instead of {_shape(wanted[key])}"
+        for key in sorted(wanted.keys() & given.keys())
+        if wanted[key] != given[key]
+    ]
+    groups = (
+        ("missing ", sorted(wanted.keys() - given.keys())),
+        ("unexpected ", sorted(given.keys() - wanted.keys())),
+        ("", different),
+    )
+    return "; ".join(label + _first(items) for label, items in groups if items)
+
+
+def _first(items: Iterable[str], count: int = 3) -> str:
+    items = list(items)
+    rest = f" and {len(items) - count} more" if len(items) > count else ""
+    return ", ".join(items[:count]) + rest
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "a scalar"
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    known = tensor.float() if tensor.element_size() == 1 else tensor  # float8 cannot be compared
+    return all(math.isfinite(float(end)) for end in known.aminmax())  # NaN comes through; far faster than isfinite
+
+
+def _own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous CPU tensors, none sharing memory with another: safetensors refuses views."""
+    result: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for key in sorted(tensors):
+        value = tensors[key].detach().cpu().contiguous()
+        if value.untyped_storage().nbytes() != value.nbytes or value.data_ptr() in seen:
+            value = value.clone()
+        seen.add(value.data_ptr())
+        result[key] = value
+    return result
+
+
+def _summarise(part: str, shapes: Shapes, dtypes: dict[str, str]) -> dict[str, Any]:
+    keys = [key for key in shapes if key.startswith(f"{part}.")]
+    counts = {key: torch.Size(shapes[key]).numel() for key in keys}
+    size = sum(counts[key] * _bytes_of(dtypes[key]) for key in keys)
+    return {
+        "part": part,
+        "tensors": len(keys),
+        "parameters": sum(counts.values()),
+        "megabytes": round(size / 1e6, 2),
+        "dtypes": sorted({dtypes[key] for key in keys}),
+    }
+
+
+def _bytes_of(dtype: str) -> int:
+    """Bytes per value of a safetensors dtype name such as F32, BF16, F8_E4M3, I64, BOOL."""
+    digits = "".join(c for c in dtype.split("_")[0] if c.isdigit())
+    return max(1, int(digits or 8) // 8)

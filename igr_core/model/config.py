@@ -1,0 +1,291 @@
+"""Configs of every part of the model: frozen, validated, and the same for SD1.5 scale and the demo."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from ..errors import IGRError
+
+CATEGORIES = ("upper", "lower", "full")
+"""The garment categories of the paper (section 3.2): upper, lower and full body."""
+
+PROMPT_NAMES = (*CATEGORIES, "empty")
+"""Names of the text embeddings that a bundle carries."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Shape of the denoiser or GarmNet; the defaults are the SD1.5 UNet."""
+
+    in_channels: int = 4
+    """Latent channels in: 4 for the denoiser, 5 for GarmNet (person latent and mask)."""
+    out_channels: int = 4
+    """Latent channels out."""
+    block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280)
+    """Width of each level, finest first; multiples of 32."""
+    layers_per_block: int = 2
+    """Residual blocks per level going down (one more going up)."""
+    attention_levels: tuple[bool, ...] = (True, True, True, False)
+    """Which levels have transformer blocks; the middle block always has one."""
+    attention_heads: int = 8
+    """Heads of every attention layer (SD1.5 layout)."""
+    attention_head_width: int | None = None
+    """Channels of every head (SD2 layout); replaces attention_heads where given."""
+    cross_attention_dim: int = 768
+    """Width of the text embeddings and image-prompt tokens."""
+
+    def __post_init__(self) -> None:
+        if len(self.attention_levels) != len(self.block_out_channels):
+            raise IGRError("attention_levels and block_out_channels must have one entry per level each.")
+        for width in self.block_out_channels:
+            if width % 32 or width % (self.attention_head_width or self.attention_heads):
+                raise IGRError(f"UNet width {width} must be a multiple of 32 and divide into the attention heads.")
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """Attention heads of each level, finest first."""
+        if self.attention_head_width is None:
+            return (self.attention_heads,) * len(self.block_out_channels)
+        return tuple(width // self.attention_head_width for width in self.block_out_channels)
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """Shape of the latent autoencoder; the defaults are the SD1.5 VAE."""
+
+    block_out_channels: tuple[int, ...] = (128, 256, 512, 512)
+    """Width of each level, finest first; the downscale factor is 2 ** (levels - 1)."""
+    layers_per_block: int = 2
+    """Residual blocks per encoder level (one more in the decoder)."""
+    latent_channels: int = 4
+    """Channels of the latent."""
+    scaling_factor: float = 0.18215
+    """Latents are multiplied by this so that their standard deviation is about 1."""
+
+    @property
+    def downscale(self) -> int:
+        """Pixels per latent cell along each side."""
+        return 2 ** (len(self.block_out_channels) - 1)
+
+
+@dataclass(frozen=True)
+class ImageEncoderConfig:
+    """Shape of the CLIP vision tower; the defaults are the ViT-H/14 that IP-Adapter uses."""
+
+    hidden_size: int = 1280
+    """Width of the patch tokens."""
+    intermediate_size: int = 5120
+    """Width inside each MLP."""
+    num_hidden_layers: int = 32
+    """Transformer layers."""
+    num_attention_heads: int = 16
+    """Heads per layer."""
+    image_size: int = 224
+    """Side of the square input in pixels."""
+    patch_size: int = 14
+    """Side of one patch in pixels."""
+    projection_dim: int = 1024
+    """Width of the projected image embedding."""
+    hidden_act: str = "gelu"
+    """Activation inside the MLPs."""
+
+    @property
+    def token_count(self) -> int:
+        """Hidden-state tokens per picture: class token and patches."""
+        return 1 + (self.image_size // self.patch_size) ** 2
+
+
+@dataclass(frozen=True)
+class ImagePromptConfig:
+    """Projection of image-encoder output to image-prompt tokens, in the published IP-Adapter layouts."""
+
+    layout: Literal["linear", "resampler"] = "linear"
+    """`linear`: ip-adapter_sd15, from the image embedding; `resampler`: plus, from the penultimate hidden states."""
+    tokens: int = 4
+    """Image-prompt tokens: 4 in the published linear layout, 16 in the resampler."""
+    embedding_dim: int = 1024
+    """Width of what the image encoder gives: projection_dim (linear) or hidden_size (resampler)."""
+    depth: int = 4
+    """Resampler layers (resampler only)."""
+    head_dim: int = 64
+    """Width of a resampler head (resampler only)."""
+    heads: int = 12
+    """Resampler heads (resampler only)."""
+    feed_forward_multiplier: int = 4
+    """Width of the resampler's MLP over its own width (resampler only)."""
+
+
+@dataclass(frozen=True)
+class NoiseConfig:
+    """The diffusion process; the defaults are SD1.5's (Eq. 1 of the paper)."""
+
+    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
+    """What the denoiser predicts."""
+    train_steps: int = 1000
+    """Timesteps of the forward process."""
+    beta_start: float = 0.00085
+    """First beta of the scaled-linear schedule."""
+    beta_end: float = 0.012
+    """Last beta of the scaled-linear schedule."""
+    zero_terminal_snr: bool = False
+    """Rescale the betas so that the last timestep is pure noise."""
+    timestep_spacing: Literal["leading", "trailing"] = "leading"
+    """Which timesteps DDIM visits: SD1.5 `leading` (offset 1); zero-terminal-SNR models need `trailing`."""
+
+    def __post_init__(self) -> None:
+        if self.zero_terminal_snr and (self.prediction_type, self.timestep_spacing) != ("v_prediction", "trailing"):
+            raise IGRError("zero_terminal_snr needs prediction_type v_prediction and timestep_spacing trailing.")
+
+
+@dataclass(frozen=True)
+class ViewConfig:
+    """How a photo is laid out for the model (DESIGN: view)."""
+
+    mode: Literal["whole", "focused"] = "whole"
+    """`whole`: the whole photo (paper); `focused`: the garment's box plus a margin of context."""
+    margin: float = 0.25
+    """Context around the garment's box on each side, as a share of the box's longer side (focused only)."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that rebuilds the networks of a bundle without their weights."""
+
+    denoiser: UNetConfig = field(default_factory=UNetConfig)
+    """GarmDenoiser."""
+    garmnet: UNetConfig | None = field(default_factory=lambda: UNetConfig(in_channels=5))
+    """GarmNet; None in the ablation without it."""
+    image_prompt: ImagePromptConfig | None = field(default_factory=ImagePromptConfig)
+    """Image-prompt projection; None in the ablation without it."""
+    vae: VAEConfig = field(default_factory=VAEConfig)
+    """The autoencoder that the latents belong to, inside the bundle or expected beside it."""
+    image_encoder: ImageEncoderConfig = field(default_factory=ImageEncoderConfig)
+    """The CLIP vision tower, inside the bundle or expected beside it."""
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
+    """The diffusion process."""
+    view: ViewConfig = field(default_factory=ViewConfig)
+    """The photo layout it was trained with."""
+    native_size: tuple[int, int] = (768, 1024)
+    """Width and height in pixels that the model was trained at."""
+    reference_position: Literal["none", "sincos"] = "none"
+    """Position added to self-attention queries and keys of rows with a reference: `none` in the paper."""
+    reference_position_amplitude: float = 2.5
+    """Amplitude of the sincos position."""
+    prompt_tokens: int = 77
+    """Tokens of each category's text embedding."""
+    category_wording: dict[str, str] = field(
+        default_factory=lambda: {
+            "upper": "a photo of an upper garment",
+            "lower": "a photo of a lower garment",
+            "full": "a photo of a full-body garment",
+            "empty": "",
+        }
+    )
+    """The words behind each text embedding."""
+
+    def __post_init__(self) -> None:
+        if (self.denoiser.in_channels, self.denoiser.out_channels) != (self.vae.latent_channels,) * 2:
+            raise IGRError("The denoiser takes and gives the VAE's latent channels.")
+        if self.garmnet is not None:
+            if self.garmnet.in_channels != self.vae.latent_channels + 1:
+                raise IGRError("GarmNet takes the latent channels and one mask channel.")
+            same = dataclasses.replace(self.garmnet, in_channels=self.denoiser.in_channels)
+            if same != self.denoiser:
+                raise IGRError("GarmNet must have the denoiser's structure (paper, Fig. 3), its input channels apart.")
+        if set(self.category_wording) != set(PROMPT_NAMES):
+            raise IGRError(f"category_wording must name exactly {', '.join(PROMPT_NAMES)}.")
+        step = self.vae.downscale * 2 ** (len(self.denoiser.block_out_channels) - 1)
+        if any(side <= 0 or side % step for side in self.native_size):
+            raise IGRError(f"native_size {self.native_size} must be multiples of {step}.")
+
+    @property
+    def size_step(self) -> int:
+        """Working widths and heights are multiples of this many pixels."""
+        return self.vae.downscale * 2 ** (len(self.denoiser.block_out_channels) - 1)
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """Plain JSON-able dict of a config dataclass."""
+    return dataclasses.asdict(config)
+
+
+def from_json(kind: type[T], data: Any, where: str = "config") -> T:
+    """Build the dataclass `kind` from parsed JSON or YAML.
+
+    Raises IGRError naming the field (as `where.field`) for unknown names, missing names and wrong types.
+    """
+    return _convert(kind, data, where)
+
+
+def _convert(kind: Any, data: Any, where: str) -> Any:
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        return _convert_union(kind, data, where)
+    if origin is Literal:
+        if data not in typing.get_args(kind):
+            raise IGRError(f"{where} is {data!r}; it must be one of {', '.join(map(repr, typing.get_args(kind)))}.")
+        return data
+    if origin is tuple:
+        return _convert_tuple(kind, data, where)
+    if origin is dict:
+        if not isinstance(data, dict):
+            raise IGRError(f"{where} is {data!r}; it must be a mapping.")
+        value_kind = typing.get_args(kind)[1]
+        return {str(key): _convert(value_kind, value, f"{where}.{key}") for key, value in data.items()}
+    if dataclasses.is_dataclass(kind):
+        return _convert_dataclass(kind, data, where)
+    return _convert_scalar(kind, data, where)
+
+
+def _convert_union(kind: Any, data: Any, where: str) -> Any:
+    options = [option for option in typing.get_args(kind) if option is not type(None)]
+    if data is None:
+        if len(options) == len(typing.get_args(kind)):
+            raise IGRError(f"{where} is missing a value.")
+        return None
+    return _convert(options[0], data, where)
+
+
+def _convert_tuple(kind: Any, data: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(data, (list, tuple)):
+        raise IGRError(f"{where} is {data!r}; it must be a list.")
+    kinds = typing.get_args(kind)
+    if kinds[-1] is Ellipsis:
+        kinds = (kinds[0],) * len(data)
+    if len(kinds) != len(data):
+        raise IGRError(f"{where} has {len(data)} entries; it must have {len(kinds)}.")
+    return tuple(_convert(one, item, f"{where}[{i}]") for i, (one, item) in enumerate(zip(kinds, data, strict=True)))
+
+
+def _convert_dataclass(kind: Any, data: Any, where: str) -> Any:
+    if not isinstance(data, dict):
+        raise IGRError(f"{where} is {data!r}; it must be a mapping.")
+    hints = typing.get_type_hints(kind)
+    names = {f.name: f for f in dataclasses.fields(kind)}
+    unknown = sorted(set(data) - set(names))
+    if unknown:
+        raise IGRError(f"{where} has unknown entries {', '.join(map(str, unknown))}; known are {', '.join(names)}.")
+    required = [
+        name
+        for name, f in names.items()
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and name not in data
+    ]
+    if required:
+        raise IGRError(f"{where} lacks {', '.join(required)}.")
+    return kind(**{name: _convert(hints[name], value, f"{where}.{name}") for name, value in data.items()})
+
+
+def _convert_scalar(kind: Any, data: Any, where: str) -> Any:
+    if kind is Any:
+        return data
+    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    if not isinstance(data, kind) or (isinstance(data, bool) and kind is not bool):
+        raise IGRError(f"{where} is {data!r}; it must be of type {kind.__name__}.")
+    return data

@@ -1,0 +1,118 @@
+"""Mending a garment mask (grow, feather, holes, largest piece); its pieces and its box."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import IGRError
+from .flood_fill import COARSE_SIDE, border, flood, pool_any
+from .inputs import MASK_THRESHOLD
+
+Rect = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixel edges."""
+PIECES_SIDE = 96
+"""Pieces are told apart on about this many cells along the longer side: fast, and blind to gaps of a pixel or two."""
+
+
+def mend_mask(
+    mask: Tensor, *, grow: int = 0, feather: int = 0, fill_holes: bool = False, largest_only: bool = False
+) -> Tensor:
+    """Mend masks (B, 1, H, W) in 0..1, in this order: largest piece, holes, growing and feathering by pixels.
+
+    Raises IGRError when shrinking (a negative `grow`) leaves nothing of a mask that showed something.
+    """
+    if largest_only:
+        mask = mask * largest_piece(mask >= MASK_THRESHOLD)
+    if fill_holes:
+        mask = torch.where(holes(mask >= MASK_THRESHOLD), 1.0, mask)
+    if grow:
+        shown, mask = _shows(mask), grow_mask(mask, grow)
+        if lost := (shown & ~_shows(mask)).nonzero().flatten().tolist():
+            which = f"mask {lost[0] + 1}" if len(mask) > 1 else "the mask"
+            raise IGRError(f"grow = {grow} leaves nothing of {which}: shrink it less.")
+    return feather_mask(mask, feather) if feather else mask
+
+
+def grow_mask(mask: Tensor, pixels: int) -> Tensor:
+    """Grow masks (B, 1, H, W) by a square of so many pixels on every side, or shrink them by a negative number."""
+    reach = abs(pixels)
+    grown = mask if pixels > 0 else 1 - mask
+    grown = F.max_pool2d(grown, (1, 2 * reach + 1), stride=1, padding=(0, reach))
+    grown = F.max_pool2d(grown, (2 * reach + 1, 1), stride=1, padding=(reach, 0))
+    return grown if pixels > 0 else 1 - grown
+
+
+def feather_mask(mask: Tensor, pixels: int) -> Tensor:
+    """Soften the edge of masks (B, 1, H, W) over about so many pixels: a box blur, twice."""
+    reach = max(1, round(pixels / 2))
+    for _ in range(2):
+        for size, padding in (((1, 2 * reach + 1), (0, reach)), ((2 * reach + 1, 1), (reach, 0))):
+            mask = F.avg_pool2d(mask, size, stride=1, padding=padding, count_include_pad=False)
+    return mask.clamp(0, 1)
+
+
+def holes(inside: Tensor) -> Tensor:
+    """Pixels (B, 1, H, W) outside the mask that are shut in by it."""
+    return ~inside & ~flood(border(inside), ~inside)
+
+
+def largest_piece(inside: Tensor) -> Tensor:
+    """The largest piece of each boolean mask (B, 1, H, W); pieces a coarse cell apart count as one."""
+    cell = max(1, max(inside.shape[-2:]) // COARSE_SIDE)
+    coarse = pool_any(inside, cell)
+    kept = torch.stack([_largest_label(one) for one in _labels(coarse)])
+    fine = kept.repeat_interleave(cell, -2).repeat_interleave(cell, -1)
+    return inside & fine[..., : inside.shape[-2], : inside.shape[-1]]
+
+
+def mask_box(mask: Tensor) -> Rect:
+    """Box (left, top, right, bottom) of the pixels of a (1, 1, h, w) mask that belong to the garment."""
+    inside = mask[0, 0] >= MASK_THRESHOLD
+    columns = inside.any(0).nonzero()
+    rows = inside.any(1).nonzero()
+    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+def mask_pieces(inside: Tensor) -> tuple[tuple[float, Rect], ...]:
+    """Pieces of a boolean mask (1, 1, H, W), the largest first: share of the mask's area, and box to a coarse cell.
+
+    Pieces a coarse cell apart count as one.
+    """
+    height, width = inside.shape[-2:]
+    cell = max(1, -(-max(height, width) // PIECES_SIDE))
+    amounts = F.avg_pool2d(inside.float(), cell, ceil_mode=True, divisor_override=1)[0, 0]  # pixels of each cell
+    labels = _labels((amounts > 0)[None, None])[0, 0]
+    numbers, places = labels.unique(return_inverse=True)
+    areas = torch.zeros(len(numbers), dtype=amounts.dtype, device=amounts.device)
+    areas.index_add_(0, places.flatten(), amounts.flatten())
+    pieces = []
+    for number, area in zip(numbers.tolist(), (areas / areas.sum()).tolist(), strict=True):
+        if number:
+            left, top, right, bottom = (cell * side for side in mask_box((labels == number)[None, None].float()))
+            pieces.append((area, (left, top, min(right, width), min(bottom, height))))
+    return tuple(sorted(pieces, reverse=True))
+
+
+def _shows(mask: Tensor) -> Tensor:
+    """Which masks (B, 1, H, W) show anything, (B,)."""
+    return (mask >= MASK_THRESHOLD).flatten(1).any(1)
+
+
+def _labels(inside: Tensor) -> Tensor:
+    """One number per piece (B, 1, H, W), 0 outside: the largest pixel number in it, spread until nothing changes."""
+    numbers = torch.arange(1, inside[0].numel() + 1, device=inside.device, dtype=torch.float32).view_as(inside[0])
+    labels = numbers * inside
+    while True:
+        before = labels
+        labels = F.max_pool2d(labels, 3, stride=1, padding=1) * inside
+        if torch.equal(before, labels):
+            return labels.long()
+
+
+def _largest_label(labels: Tensor) -> Tensor:
+    """Pixels of the most frequent label that is not 0; none where all are 0."""
+    counts = labels.flatten().bincount()
+    counts[0] = 0
+    return (labels == counts.argmax()) & (labels > 0)

@@ -1,0 +1,66 @@
+"""What the model sees, in words: the measures of each photo, and the warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..errors import IGRError
+from .mask_warnings import MaskFacts, mask_warnings, measure_mask
+from .view import GarmentView, Placement
+
+NO_WARNINGS = "Nothing to warn of."
+
+
+@dataclass(frozen=True)
+class ViewReport:
+    """What is told of a view."""
+
+    lines: tuple[str, ...]
+    """Two sentences for each photo: what the mask covers, and what of the photo the model sees."""
+    warnings: tuple[str, ...]
+    """Sentences that say what to do; none for a view that is as it should be."""
+
+    @property
+    def text(self) -> str:
+        """All of it, a sentence a line."""
+        return "\n".join((*self.lines, *(self.warnings or (NO_WARNINGS,))))
+
+
+def report_view(view: GarmentView, category: str | None = None) -> ViewReport:
+    """Say what the model sees of B photos; side views are told surer where the garments' category is known.
+
+    Raises IGRError for a view that was stored without its photos.
+    """
+    if view.photo_mask is None:
+        raise IGRError("The view has no mask to report on: make it anew with Garment Mask/Crop.")
+    facts = [measure_mask(mask) for mask in view.photo_mask.split(1)]
+    facts = facts * len(view.placements) if len(facts) == 1 else facts
+    lines = []
+    for number, (one, placement, seen) in enumerate(zip(facts, view.placements, view.mask, strict=True), 1):
+        name = f"Photo {number}" if len(facts) > 1 else "The photo"
+        lines += [_measures(name, one), _seen(placement, seen)]
+    return ViewReport(tuple(lines), mask_warnings(view.photo_mask, category))
+
+
+def _measures(name: str, facts: MaskFacts) -> str:
+    left, top, right, bottom = facts.box
+    return (
+        f"{name} is {facts.size[0]}×{facts.size[1]} pixels; the garment covers {facts.share:.1%} of it, and its crop "
+        f"holds {right - left}×{bottom - top} pixels from ({left}, {top}) on."
+    )
+
+
+def _seen(placement: Placement, mask: Tensor) -> str:
+    """What one mask (1, H, W) on the canvas and its placement tell."""
+    left, top, right, bottom = placement.source_rect
+    x0, y0, x1, y1 = placement.canvas_rect
+    width, height = placement.canvas_size
+    everything = (right - left, bottom - top) == placement.source_size
+    part = "all of it" if everything else f"{right - left}×{bottom - top} pixels from ({left}, {top}) on"
+    padding = 1 - (x1 - x0) * (y1 - y0) / (width * height)
+    return (
+        f"The model sees {part} at {width}×{height} pixels ({(x1 - x0) / (right - left):.2f} times the photo's own): "
+        f"{float(mask.mean()):.1%} garment, {padding:.1%} padding."
+    )

@@ -1,0 +1,93 @@
+"""A restored garment as the next step wants it: trimmed, centred with a margin, on a background of choice."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import IGRError
+from .background_removal import to_rgba
+
+ASPECTS: dict[str, float | None] = {"3:4": 3 / 4, "1:1": 1.0, "as it is": None}
+"""Width over height of the canvas by name; None keeps the picture's own."""
+VISIBLE = 0.5
+"""Pixels of at least this opacity count as garment when the picture is trimmed."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """How the garment is laid out."""
+
+    aspect: str = "3:4"
+    """A name of ASPECTS."""
+    margin: float = 0.05
+    """Free space on each side, as a share of the canvas's side, 0 to 0.4."""
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Colour around the garment, RGB in 0..1."""
+    trim: bool = True
+    """Cut the picture to the garment before laying it out."""
+
+
+def finish_garment(image: Tensor, finish: Finish) -> tuple[Tensor, Tensor]:
+    """Lay out garments (B, 3, H, W) on near-white: pictures (B, 3, h, w) and opacity (B, 1, h, w), both in 0..1.
+
+    All pictures of a batch get one size: the canvas keeps the height of `image`. Raises IGRError for an unknown aspect.
+    """
+    if finish.aspect not in ASPECTS:
+        raise IGRError(f"Unknown aspect {finish.aspect!r}: choose {', '.join(ASPECTS)}.")
+    height, width = image.shape[-2:]
+    aspect = ASPECTS[finish.aspect]
+    size = (width if aspect is None else max(1, round(height * aspect)), height)
+    laid = torch.cat([_lay_out(one, size, finish) for one in to_rgba(image).split(1)])  # (B, 4, h, w)
+    colour, alpha = laid[:, :3], laid[:, 3:]
+    background = colour.new_tensor(finish.background).view(1, 3, 1, 1)
+    return (colour * alpha + background * (1 - alpha)).clamp(0, 1), alpha
+
+
+def parse_colour(text: str) -> tuple[float, float, float]:
+    """Read #rrggbb or #rgb; raises IGRError for anything else."""
+    digits = text.strip().lstrip("#")
+    if re.fullmatch(r"[0-9a-fA-F]{3}", digits):
+        digits = "".join(2 * digit for digit in digits)
+    if not re.fullmatch(r"[0-9a-fA-F]{6}", digits):
+        raise IGRError(f"Colour {text!r} is not understood: write it as #rrggbb, such as #ffffff for white.")
+    red, green, blue = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    return (red, green, blue)
+
+
+def _lay_out(picture: Tensor, size: tuple[int, int], finish: Finish) -> Tensor:
+    """One RGBA picture (1, 4, H, W) on a clear canvas of `size` (width, height)."""
+    if finish.trim:
+        picture = _trimmed(picture)
+    width, height = size
+    free = 1 - 2 * min(max(finish.margin, 0.0), 0.4)
+    scale = min(width * free / picture.shape[-1], height * free / picture.shape[-2])
+    inner = (max(1, math.floor(picture.shape[-2] * scale)), max(1, math.floor(picture.shape[-1] * scale)))
+    premultiplied = torch.cat([picture[:, :3] * picture[:, 3:], picture[:, 3:]], 1)
+    resized = _resize(premultiplied, inner)
+    alpha = resized[:, 3:]
+    resized = torch.cat([(resized[:, :3] / alpha.clamp_min(1e-3)).clamp(0, 1), alpha], 1)
+    y, x = (height - inner[0]) // 2, (width - inner[1]) // 2
+    canvas = picture.new_zeros(1, 4, height, width)
+    canvas[..., y : y + inner[0], x : x + inner[1]] = resized
+    return canvas
+
+
+def _trimmed(picture: Tensor) -> Tensor:
+    """Cut (1, 4, H, W) to its visible part; a picture without one stays whole."""
+    visible = picture[0, 3] >= VISIBLE
+    if not bool(visible.any()):
+        return picture
+    rows, columns = visible.any(1).nonzero(), visible.any(0).nonzero()
+    return picture[..., int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1]
+
+
+def _resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    if picture.shape[-2:] == size:
+        return picture
+    return F.interpolate(picture, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)

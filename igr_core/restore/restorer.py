@@ -1,0 +1,169 @@
+"""The headless restore pipeline: garment view in, flat garment out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from accelerate import init_empty_weights
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import Tensor, nn
+from transformers import CLIPVisionModelWithProjection
+
+from ..errors import IGRError
+from ..model.bundle import Bundle, BundleInfo
+from ..model.config import ModelConfig
+from ..model.igr import IGR
+from ..model.image_encoder import preprocess
+from ..model.networks import build_image_encoder, build_vae
+from ..photo.inputs import check_category
+from ..photo.view import GarmentView, latent_mask
+from .sampling import Conditions, Progress, categories_of_photos, sample_ddim
+from .schedule import ddim_timesteps, draw_noise
+
+
+def encode_picture(vae: AutoencoderKL, picture: Tensor) -> Tensor:
+    """Pictures (B, 3, H, W) in 0..1 -> scaled latents (B, 4, H / f, W / f), the distribution's mode."""
+    return vae.encode(picture * 2 - 1).latent_dist.mode() * vae.config.scaling_factor  # type: ignore[union-attr]
+
+
+def decode_latent(vae: AutoencoderKL, latent: Tensor) -> Tensor:
+    """Scaled latents (B, 4, h, w) -> pictures (B, 3, h * f, w * f) in 0..1."""
+    return (vae.decode(latent / vae.config.scaling_factor).sample / 2 + 0.5).clamp(0, 1)  # type: ignore[union-attr]
+
+
+def encode_crop(encoder: CLIPVisionModelWithProjection, crop: Tensor, layout: str) -> Tensor:
+    """Crops p_g (B, 3, S, S) in 0..1 -> the image-encoder output that the projection `layout` reads."""
+    pixels = preprocess(crop)
+    if layout == "linear":
+        return encoder(pixels).image_embeds  # (B, projection_dim)
+    return encoder(pixels, output_hidden_states=True).hidden_states[-2]  # (B, tokens, hidden_size)
+
+
+class GarmentRestorer:
+    """A bundle's networks, ready to restore garments."""
+
+    def __init__(
+        self,
+        info: BundleInfo,
+        model: IGR,
+        vae: AutoencoderKL,
+        image_encoder: CLIPVisionModelWithProjection | None,
+    ) -> None:
+        self.info = info
+        self.model = model.eval()
+        self.vae = vae.eval()
+        self.image_encoder = image_encoder.eval() if image_encoder is not None else None
+
+    @classmethod
+    def from_bundle(cls, path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> GarmentRestorer:
+        """Load a bundle that carries its own VAE and image encoder.
+
+        Raises IGRError naming the file when it is not a bundle, or when a part that it needs is not inside.
+        """
+        bundle = Bundle.open(path)
+        config = bundle.info.model
+        _require_parts(bundle, config)
+        with init_empty_weights():
+            model = IGR(config)
+            vae = build_vae(config.vae)
+            encoder = build_image_encoder(config.image_encoder) if config.image_prompt is not None else None
+        beside: dict[str, nn.Module] = {"vae": vae} if encoder is None else {"vae": vae, "image_encoder": encoder}
+        bundle.fill(model.parts() | beside)
+        for module in (model, *beside.values()):
+            nn.Module.to(module, device=device, dtype=dtype)  # diffusers' own `to` logs a warning about no modules
+        return cls(bundle.info, model, vae, encoder)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks live."""
+        return next(self.model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision that the networks run in."""
+        return next(self.model.parameters()).dtype
+
+    @torch.no_grad()
+    def conditions(
+        self, view: GarmentView, categories: Sequence[str], photos: Sequence[tuple[int, ...]] | None = None
+    ) -> Conditions:
+        """Run both extractors once (paper section 3.2) on a view of B persons.
+
+        With `photos`, garment i is seen in the view's photos `photos[i]`: their reference tokens lie side by side, and
+        the first one gives the image prompt, which says what every photo says (cut, colours) and was trained on one.
+        """
+        person, mask, crop = (x.to(self.device, self.dtype) for x in (view.person, view.mask, view.crop))
+        features = image_features = None
+        if self.model.garmnet is not None:
+            latent = encode_picture(self.vae, person)
+            of_photos = categories if photos is None else categories_of_photos(categories, photos)
+            features = self.model.encode_reference(latent, latent_mask(mask, self.info.model.vae.downscale), of_photos)
+        if self.image_encoder is not None and self.info.model.image_prompt is not None:
+            first = crop if photos is None else crop[[one[0] for one in photos]]
+            image_features = encode_crop(self.image_encoder, first, self.info.model.image_prompt.layout)
+        return Conditions(categories, features, image_features, photos)
+
+    @torch.no_grad()
+    def restore(
+        self,
+        view: GarmentView,
+        category: str | Sequence[str],
+        *,
+        steps: int = 25,
+        guidance: float = 1.5,
+        seed: int = 0,
+        reference_strength: float = 1.0,
+        image_prompt_strength: float = 1.0,
+        progress: Progress | None = None,
+        photos: Sequence[tuple[int, ...]] | None = None,
+    ) -> Tensor:
+        """Restore the garments of B persons: (B, 3, H, W) in 0..1 at the view's size.
+
+        `photos` names the view's photos of each garment where some are seen in several; None for one garment a photo.
+        Raises IGRError for an unknown category, a step count out of range, a size that the model cannot work at, or
+        `photos` that do not name every photo of the view once.
+        """
+        shown, _, height, width = view.person.shape
+        if photos is not None and sorted(number for one in photos for number in one) != list(range(shown)):
+            raise IGRError(f"photos must name each of the {shown} photos once, at least one for each garment.")
+        count = shown if photos is None else len(photos)
+        categories = [category] * count if isinstance(category, str) else list(category)
+        self._check(categories, count, steps, width, height)
+        conditions = self.conditions(view, categories, photos)
+        f = self.info.model.vae.downscale
+        noise = draw_noise((count, self.info.model.vae.latent_channels, height // f, width // f), seed)
+        latent = sample_ddim(
+            self.model,
+            noise.to(self.device),
+            conditions,
+            steps=steps,
+            guidance=guidance,
+            reference_strength=reference_strength,
+            image_prompt_strength=image_prompt_strength,
+            progress=progress,
+        )
+        return decode_latent(self.vae, latent.to(self.dtype)).float().cpu()
+
+    def _check(self, categories: Sequence[str], count: int, steps: int, width: int, height: int) -> None:
+        for category in categories:
+            check_category(category)
+        if len(categories) != count:
+            raise IGRError(f"{len(categories)} categories for {count} persons; give one, or one for each person.")
+        ddim_timesteps(self.info.model.noise, steps)
+        step = self.info.model.size_step
+        if width % step or height % step:
+            raise IGRError(f"The view is {width}x{height}; this model works at multiples of {step} pixels.")
+
+
+def _require_parts(bundle: Bundle, config: ModelConfig) -> None:
+    for part, needed, expected in (
+        ("vae", True, bundle.info.expected_vae),
+        ("image_encoder", config.image_prompt is not None, bundle.info.expected_image_encoder),
+    ):
+        if needed and not bundle.has(part):
+            raise IGRError(
+                f"{bundle.path} carries no {part} (it expects {expected or 'one beside it'}); "
+                f"headless restoring needs a bundle with its own: export it with the {part} included."
+            )

@@ -1,0 +1,58 @@
+"""The diffusion process without a framework: schedule, DDIM (paper section 4.1), guidance (Eq. 2), initial noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import IGRError
+from ..model.config import NoiseConfig
+
+
+def alphas_cumprod(config: NoiseConfig) -> Tensor:
+    """Signal share of every timestep, (train_steps,) in float64, falling; the last is 0 with zero terminal SNR."""
+    roots = torch.linspace(config.beta_start**0.5, config.beta_end**0.5, config.train_steps, dtype=torch.float64)
+    alphas = torch.cumprod(1 - roots**2, dim=0)
+    if config.zero_terminal_snr:  # Lin et al. 2023, Algorithm 1: shift the last root to 0, keep the first
+        signal = alphas.sqrt()
+        alphas = ((signal - signal[-1]) * signal[0] / (signal[0] - signal[-1])) ** 2
+    return alphas
+
+
+def ddim_timesteps(config: NoiseConfig, steps: int) -> list[int]:
+    """The timesteps that DDIM visits, falling: SD1.5's 961, 921 … 1 (`leading`) or 999, 959 … 39 (`trailing`) for 25.
+
+    Raises IGRError for a step count that leaves timesteps double.
+    """
+    total = config.train_steps
+    if not 1 <= steps <= total // 2:
+        raise IGRError(f"steps is {steps}; this model takes 1 to {total // 2}.")
+    if config.timestep_spacing == "trailing":
+        return [round(total - i * total / steps) - 1 for i in range(steps)]
+    return [int(i * total / steps) + 1 for i in reversed(range(steps))]
+
+
+def ddim_step(
+    latent: Tensor, predicted: Tensor, signal: float, next_signal: float, prediction_type: str
+) -> tuple[Tensor, Tensor]:
+    """One deterministic DDIM step from signal share ᾱ_t to the next one's; gives (next latent, clean estimate)."""
+    if prediction_type == "v_prediction":
+        clean = signal**0.5 * latent - (1 - signal) ** 0.5 * predicted
+        noise = signal**0.5 * predicted + (1 - signal) ** 0.5 * latent
+    else:
+        noise = predicted
+        clean = (latent - (1 - signal) ** 0.5 * noise) / signal**0.5
+    return next_signal**0.5 * clean + (1 - next_signal) ** 0.5 * noise, clean
+
+
+def guide(conditional: Tensor, unconditional: Tensor, guidance: float) -> Tensor:
+    """Eq. 2: guidance * conditional + (1 - guidance) * unconditional."""
+    return guidance * conditional + (1.0 - guidance) * unconditional
+
+
+def draw_noise(shape: Sequence[int], seed: int) -> Tensor:
+    """Initial noise (B, C, h, w) in float32; picture i is drawn from `seed + i`, so a batch equals single runs."""
+    rows = [torch.randn(tuple(shape[1:]), generator=torch.Generator().manual_seed(seed + i)) for i in range(shape[0])]
+    return torch.stack(rows)

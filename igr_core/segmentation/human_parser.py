@@ -1,0 +1,164 @@
+"""Human parsing by a transformers segmentation model in a local folder: from a photo to labels and garment masks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import IGRError
+from .labels import KNOWN, LabelNames, garment_mask, known_labels
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_NAMED_LABELS = 4
+"""Unknown labels that an error names."""
+
+
+@dataclass(frozen=True)
+class ParserInput:
+    """How a parser takes its pictures; the defaults are those of SegFormer."""
+
+    size: tuple[int, int] = (512, 512)
+    """Height and width that every photo is stretched to."""
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    """Taken from each channel of a picture in 0..1."""
+    deviation: tuple[float, ...] = (0.229, 0.224, 0.225)
+    """What each channel is then divided by."""
+
+
+class HumanParser:
+    """A segmentation network whose labels are known."""
+
+    def __init__(self, model: PreTrainedModel, names: LabelNames, takes: ParserInput | None = None) -> None:
+        """Take a model as it is, in evaluation mode, on its device."""
+        self.model = model.eval().requires_grad_(False)
+        """The network."""
+        self.names = names
+        """What its labels mean."""
+        self.takes = takes or ParserInput()
+        """How it takes its pictures."""
+
+    @classmethod
+    def from_folder(cls, folder: str | Path, device: str | torch.device = "cpu") -> HumanParser:
+        """Load config.json, *.safetensors and preprocessor_config.json of a folder in float32; nothing is downloaded.
+
+        Raises IGRError for a folder that is not there, has no such files, holds another kind of model, lacks weights,
+        or names labels that belong to no known set.
+        """
+        folder = Path(folder)
+        names = _read_labels(folder)  # before any weight is read
+        takes = _read_input(folder)
+        from transformers import AutoModelForSemanticSegmentation
+
+        try:
+            model, told = AutoModelForSemanticSegmentation.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            )
+        except Exception as error:  # of safetensors, of transformers' config classes, of torch: no common type
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise IGRError(f"{folder} cannot be loaded as a human parser ({reason}): copy it again.") from error
+        if missing := sorted(told["missing_keys"]):
+            raise IGRError(f"{folder} lacks {len(missing)} weights, such as {missing[0]}: copy it again.")
+        return cls(model.to(device=device, dtype=torch.float32), names, takes)
+
+    @torch.no_grad()
+    def parse(self, photos: Tensor) -> Tensor:
+        """Label maps (B, H, W) int64 of photos (B, 3, H, W) in 0..1; raises IGRError for another shape."""
+        if photos.ndim != 4 or photos.shape[1] != 3 or 0 in photos.shape:
+            raise IGRError(f"The photo has shape {tuple(photos.shape)}: it must be (batch, 3, height, width).")
+        height, width = photos.shape[-2:]
+        return torch.cat([_labels_at(self._logits(one), height, width) for one in photos.split(1)]).to(photos.device)
+
+    def garments(self, photos: Tensor, category: str) -> tuple[Tensor, tuple[str, ...]]:
+        """Masks (B, 1, H, W) of 0 and 1 of the garments on photos (B, 3, H, W) in 0..1, and their categories.
+
+        Raises IGRError as labels.garment_mask does.
+        """
+        return garment_mask(self.parse(photos), self.names, category)
+
+    def _logits(self, photo: Tensor) -> Tensor:
+        """Scores (1, labels, h, w) of one photo (1, 3, H, W)."""
+        device = next(self.model.parameters()).device
+        pixels = photo.to(device, torch.float32).clamp(0, 1)
+        pixels = F.interpolate(pixels, self.takes.size, mode="bilinear", antialias=True, align_corners=False)
+        mean, deviation = (
+            pixels.new_tensor(values).view(1, -1, 1, 1) for values in (self.takes.mean, self.takes.deviation)
+        )
+        return self.model(pixel_values=(pixels - mean) / deviation).logits
+
+
+def _labels_at(logits: Tensor, height: int, width: int) -> Tensor:
+    """The best label (1, H, W) of every pixel, of scores (1, labels, h, w) resized bilinearly, one label at a time.
+
+    All labels at once would take a gigabyte for a photo of twelve megapixels.
+    """
+    best = logits.new_full((1, 1, height, width), -torch.inf)
+    labels = torch.zeros((1, 1, height, width), dtype=torch.long, device=logits.device)
+    for number, score in enumerate(logits.split(1, 1)):
+        resized = F.interpolate(score, (height, width), mode="bilinear", align_corners=False)
+        labels = torch.where(resized > best, number, labels)
+        best = torch.maximum(best, resized)
+    return labels[:, 0]
+
+
+def _read_labels(folder: Path) -> LabelNames:
+    """The known set of labels that a folder's config.json names."""
+    if not folder.is_dir():
+        raise IGRError(f"{folder} is not there: name the folder of a human parser.")
+    config = _read_json(folder / "config.json")
+    if not any(folder.glob("*.safetensors")):
+        raise IGRError(f"{folder} has no .safetensors weights: get the model in that format; others are not read.")
+    named = config.get("id2label")
+    by_number = {int(number): str(name) for number, name in named.items()} if isinstance(named, dict) else {}
+    labels = [name for _, name in sorted(by_number.items())]
+    names = known_labels(labels) if sorted(by_number) == list(range(len(by_number))) else None
+    if names is None:
+        shown = ", ".join(labels[:_NAMED_LABELS]) + (", …" if len(labels) > _NAMED_LABELS else "") if labels else "none"
+        known = ", ".join(one.name for one in KNOWN[:-1]) + f" or {KNOWN[-1].name}"
+        raise IGRError(
+            f"{folder} is of no known human parser: the labels in its config.json are {shown}, and must be those of "
+            f"{known}."
+        )
+    return names
+
+
+def _read_input(folder: Path) -> ParserInput:
+    """How a folder's preprocessor_config.json prepares pictures; SegFormer's way where there is none."""
+    path = folder / "preprocessor_config.json"
+    config = _read_json(path) if path.is_file() else {}
+    defaults = ParserInput()
+    size = config.get("size", defaults.size)
+    try:
+        if isinstance(size, dict):
+            size = (size["height"], size["width"])
+        elif isinstance(size, int):  # older files
+            size = (size, size)
+        height, width = (int(side) for side in size)
+        mean, deviation = (
+            tuple(float(value) for value in config.get(key, default))
+            for key, default in (("image_mean", defaults.mean), ("image_std", defaults.deviation))
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise IGRError(f"{path} is not understood ({error}): it must give size as height and width.") from error
+    if min(height, width) < 32 or len(mean) != 3 or len(deviation) != 3 or min(deviation) <= 0:
+        raise IGRError(f"{path} has a size below 32 or no three means and deviations: copy it again.")
+    return ParserInput((height, width), mean, deviation)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise IGRError(f"{path} is not there: copy the whole folder of the model.") from error
+    except (OSError, ValueError) as error:
+        raise IGRError(f"{path} cannot be read as JSON ({error}): copy it again.") from error
+    if not isinstance(data, dict):
+        raise IGRError(f"{path} is not the config of a model: copy it again.")
+    return data

@@ -1,0 +1,143 @@
+"""Labels of human parsers: what each number means, and which of them are the garment of a category."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import IGRError
+from ..photo.inputs import check_category
+
+AUTO = "auto"
+"""In place of a category: the one whose own labels cover most of the photo."""
+LEAST_SHARE = 0.002
+"""Labels that cover less of the photo than this are strays, and count as not found."""
+
+
+@dataclass(frozen=True)
+class LabelNames:
+    """A set of labels as parsers and data sets number them."""
+
+    name: str
+    """What the set is called: `ATR-18`."""
+    labels: tuple[str, ...]
+    """The label's name by its number."""
+
+    def numbers(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Numbers of the labels with these names; names that the set does not have are passed over."""
+        return tuple(number for number, label in enumerate(self.labels) if label in names)
+
+
+class GarmentLabels(NamedTuple):
+    """Which labels are the garment of a category."""
+
+    own: tuple[str, ...]
+    """All of these together: parsers split what is one garment, and lay a coat over its top."""
+    instead: tuple[str, ...]
+    """These as well, where next to nothing of `own` is found: a crop top may be called a dress."""
+
+
+ATR = LabelNames(
+    "ATR-18",
+    (
+        "background", "hat", "hair", "sunglasses", "upper-clothes", "skirt", "pants", "dress", "belt", "left-shoe",
+        "right-shoe", "face", "left-leg", "right-leg", "left-arm", "right-arm", "bag", "scarf",
+    ),
+)  # fmt: skip
+"""Of segformer_b2_clothes, DressCode's label_maps and StreetTryOn's segm_atr_labels."""
+
+LIP = LabelNames(
+    "LIP-20",
+    (
+        "background", "hat", "hair", "glove", "sunglasses", "upper-clothes", "dress", "coat", "socks", "pants",
+        "jumpsuits", "scarf", "skirt", "face", "left-arm", "right-arm", "left-leg", "right-leg", "left-shoe",
+        "right-shoe",
+    ),
+)  # fmt: skip
+"""Of LIP itself."""
+
+CIHP = LabelNames("CIHP-20", tuple("torso-skin" if label == "jumpsuits" else label for label in LIP.labels))
+"""LIP's numbers with skin in place of jumpsuits: VITON-HD's image-parse-v3."""
+
+FASHN = LabelNames(
+    "fashn-human-parser",
+    (
+        "background", "face", "hair", "top", "dress", "skirt", "pants", "belt", "bag", "hat", "scarf", "glasses",
+        "arms", "hands", "legs", "feet", "torso", "jewelry",
+    ),
+)  # fmt: skip
+"""Of the model of that name, where a coat is a top."""
+
+KNOWN = (ATR, LIP, CIHP, FASHN)
+"""Every set of labels that garments can be read from."""
+
+GARMENTS: Mapping[str, GarmentLabels] = {
+    "upper": GarmentLabels(("upper-clothes", "top", "coat"), ("dress", "jumpsuits")),
+    "lower": GarmentLabels(("skirt", "pants"), ("dress", "jumpsuits")),
+    # a buttoned dress is often split into a top and a skirt, with a belt between
+    "full": GarmentLabels(("dress", "jumpsuits", "upper-clothes", "top", "skirt", "pants", "belt"), ("coat",)),
+}
+"""The garment of each category, by label names of whichever set."""
+
+_TELLING: Mapping[str, tuple[str, ...]] = {
+    "full": ("dress", "jumpsuits"),
+    "upper": GARMENTS["upper"].own,
+    "lower": GARMENTS["lower"].own,
+}
+"""The labels that speak for a category, for `auto`; of equal areas the first counts."""
+
+
+def known_labels(names: Sequence[str]) -> LabelNames | None:
+    """The set with these label names in this order, however they are spelled; None for an unknown one."""
+    spelled = [_letters(name) for name in names]
+    return next((one for one in KNOWN if [_letters(label) for label in one.labels] == spelled), None)
+
+
+def likely_categories(labels: Tensor, names: LabelNames) -> tuple[str, ...]:
+    """The category whose own labels cover most of each label map (B, H, W).
+
+    full by dresses and jumpsuits, upper by tops and coats, lower by skirts and trousers. A dress that the parser split
+    in two is thus taken for its larger half: name the category where it matters.
+    """
+    areas = {category: _is_any(labels, names, telling).flatten(1).sum(1) for category, telling in _TELLING.items()}
+    order = tuple(areas)
+    return tuple(order[int(column.argmax())] for column in torch.stack(tuple(areas.values())).unbind(1))
+
+
+def garment_mask(labels: Tensor, names: LabelNames, category: str) -> tuple[Tensor, tuple[str, ...]]:
+    """Masks (B, 1, H, W) of 0 and 1 of the garments in label maps (B, H, W), and their categories.
+
+    `category` is upper, lower, full or auto. Raises IGRError for another one, and for a photo without such a garment.
+    """
+    if category != AUTO:
+        check_category(category)
+    categories = likely_categories(labels, names) if category == AUTO else (category,) * len(labels)
+    masks = [_garment(one, names, its) for one, its in zip(labels.split(1), categories, strict=True)]
+    for number, (mask, its) in enumerate(zip(masks, categories, strict=True), 1):
+        if not bool(mask.any()):
+            where = f"photo {number}" if len(masks) > 1 else "the photo"
+            what = "garment" if category == AUTO else f"garment of category {its}"
+            raise IGRError(f"The parser finds no {what} in {where}: choose another category, or paint the mask.")
+    return torch.cat(masks)[:, None].float(), categories
+
+
+def _garment(labels: Tensor, names: LabelNames, category: str) -> Tensor:
+    own, instead = GARMENTS[category]
+    found = _is_any(labels, names, own)
+    if float(found.float().mean()) < LEAST_SHARE:
+        found |= _is_any(labels, names, instead)
+    return found if float(found.float().mean()) >= LEAST_SHARE else torch.zeros_like(found)
+
+
+def _is_any(labels: Tensor, names: LabelNames, wanted: Sequence[str]) -> Tensor:
+    """Where label maps (B, H, W) have one of the labels of these names, (B, H, W)."""
+    return torch.isin(labels, torch.tensor(names.numbers(wanted), device=labels.device))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())

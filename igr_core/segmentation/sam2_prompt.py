@@ -1,0 +1,134 @@
+"""Prompts for SAM 2: points, a box and a rough mask on a photo; and prompts made from an existing mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import IGRError
+from ..photo.inputs import MASK_THRESHOLD
+from ..photo.masks import mask_box
+from ..photo.view import Box
+
+Point = tuple[float, float]
+"""x and y in pixels of the photo; (0, 0) is the middle of the first pixel."""
+PromptKind = Literal["box", "points", "both"]
+"""What prompt_from_mask asks with."""
+BOX_MARGIN = 0.02
+"""A mask's box is widened by this share of its own width and height on each side: masks are often drawn too tight."""
+_POINTS_SIDE = 512
+"""Points of larger masks are looked for on about this many cells along the longer side."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is asked for, in pixels of the photo; all of it together means one part."""
+
+    positive: tuple[Point, ...] = ()
+    """Points on what is wanted."""
+    negative: tuple[Point, ...] = ()
+    """Points on what is not."""
+    box: Box | None = None
+    """Box (left, top, right, bottom) around it, of the outermost pixels' middles."""
+    mask: Tensor | None = None
+    """Rough mask (1, 1, H, W) in 0..1, as large as the photo."""
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Raise IGRError when it asks for nothing or for something outside a photo of size (width, height)."""
+        width, height = size
+        if not self.positive and self.box is None and self.mask is None:
+            raise IGRError("The prompt says nothing of what is wanted: give a positive point, a box or a mask.")
+        for x, y in (*self.positive, *self.negative):
+            if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
+                raise IGRError(f"The point ({x:g}, {y:g}) is outside the photo of {width}×{height}: set it inside.")
+        if self.box is not None:
+            left, top, right, bottom = self.box
+            if not (0 <= left < right <= width - 1 and 0 <= top < bottom <= height - 1):
+                corners = ", ".join(f"{side:g}" for side in self.box)
+                raise IGRError(f"The box ({corners}) is empty or outside the photo of {width}×{height}: draw it again.")
+        if self.mask is not None and tuple(self.mask.shape) != (1, 1, height, width):
+            raise IGRError(
+                f"The rough mask has shape {tuple(self.mask.shape)}: it must be as large as the photo, "
+                f"(1, 1, {height}, {width})."
+            )
+
+
+def prompt_from_mask(mask: Tensor, use: PromptKind = "box") -> Prompt:
+    """Ask for what a mask (1, 1, H, W) in 0..1 shows: by its box and a margin, by its deepest point, or by both.
+
+    Raises IGRError for an empty mask.
+    """
+    if not bool((mask >= MASK_THRESHOLD).any()):
+        raise IGRError("The mask is empty: paint the garment white on black.")
+    point = (deepest_point(mask),) if use in ("points", "both") else ()
+    return Prompt(positive=point, box=_box_with_margin(mask) if use in ("box", "both") else None)
+
+
+def deepest_point(mask: Tensor) -> Point:
+    """The pixel (x, y) around which the largest square fits into a mask (1, 1, H, W) that is not empty.
+
+    Of several such pixels it is the one nearest to their mean.
+    """
+    return _deepest(mask)[0]
+
+
+def deepest_reach(mask: Tensor) -> int:
+    """Pixels from that square's middle to its sides."""
+    return _deepest(mask)[1]
+
+
+def spread_points(mask: Tensor, most: int) -> tuple[Point, ...]:
+    """Up to `most` deepest points of a mask (1, 1, H, W) that is not empty, each in what earlier squares left free.
+
+    Points of less than half the first one's reach are left out. Large masks are searched on a coarse grid.
+    """
+    step = max(1, max(mask.shape[-2:]) // _POINTS_SIDE)
+    rest = mask[..., ::step, ::step].clone()
+    if not bool((rest >= MASK_THRESHOLD).any()):
+        step, rest = 1, mask.clone()
+    points: list[Point] = []
+    least = 0.0
+    while len(points) < most and bool((rest >= MASK_THRESHOLD).any()):
+        (x, y), reach = _deepest(rest)
+        if reach < least:
+            break
+        points.append((x * step, y * step))
+        least = least or reach / 2
+        column, row = int(x), int(y)
+        rest[..., max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1] = 0
+    return tuple(points)
+
+
+def _deepest(mask: Tensor) -> tuple[Point, int]:
+    """Middle and reach of the largest square that fits into a mask (1, 1, H, W)."""
+    inside = (mask[0, 0] >= MASK_THRESHOLD).long()  # float32 cannot count the pixels of a large photo
+    sums = F.pad(inside.cumsum(0).cumsum(1), (1, 0, 1, 0))  # (H + 1, W + 1), sum of all above and to the left
+    low, high = 0, (min(inside.shape) - 1) // 2  # a square of reach 0, a pixel, fits; find the largest reach that does
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if bool(_fits(sums, middle).any()) else (low, middle - 1)
+    found = _fits(sums, low).nonzero()  # (N, 2) rows and columns
+    row, column = found[(found - found.float().mean(0)).square().sum(1).argmin()].tolist()
+    return (float(column + low), float(row + low)), low
+
+
+def _fits(sums: Tensor, reach: int) -> Tensor:
+    """Where a square of `reach` pixels on every side is inside throughout, by its middle less `reach`."""
+    side = 2 * reach + 1
+    count = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return count == side * side
+
+
+def _box_with_margin(mask: Tensor) -> Box:
+    left, top, right, bottom = mask_box(mask)
+    across, down = BOX_MARGIN * (right - left), BOX_MARGIN * (bottom - top)
+    height, width = mask.shape[-2:]
+    return (
+        max(left - across, 0.0),
+        max(top - down, 0.0),
+        min(right - 1 + across, width - 1.0),
+        min(bottom - 1 + down, height - 1.0),
+    )

@@ -1,0 +1,149 @@
+"""SAM 2 by transformers: a photo is embedded once, then points, a box or a rough mask ask for its parts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import IGRError
+from .sam2_checkpoint import load_checkpoint
+from .sam2_library import sam2_library
+from .sam2_prompt import Prompt
+
+if TYPE_CHECKING:
+    from transformers import Sam2Model
+
+MASK_LOGIT = 10.0
+"""What SAM 2 is told of a rough mask: this inside, its negative outside, as its own training does."""
+
+_MODEL_TYPES = ("sam2", "sam2_video")
+"""Published folders are of the video model, of which Sam2Model takes the part for pictures."""
+_TWINS = ("shared_image_embedding.positional_embedding", "prompt_encoder.shared_embedding.positional_embedding")
+"""One matrix under two names: some writers leave one of them out."""
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What the vision encoder made of one photo: the costly part, worth keeping while prompts change."""
+
+    features: tuple[Tensor, ...]
+    """Feature maps (1, C, h, w), the finest first, as the mask decoder takes them."""
+    size: tuple[int, int]
+    """Width and height of the photo."""
+
+
+class Segmenter:
+    """SAM 2 for pictures: embed a photo, then ask for masks of it as often as wanted."""
+
+    def __init__(self, model: Sam2Model) -> None:
+        """Take a model as it is, in evaluation mode, on its device; raises IGRError where transformers is too old."""
+        library = sam2_library()
+        side = model.prompt_encoder.input_image_size
+        self.model = model.eval().requires_grad_(False)
+        """The network."""
+        self._processor = library.prompts(library.images(size={"height": side, "width": side}))
+
+    @classmethod
+    def from_folder(cls, folder: str | Path, device: str | torch.device = "cpu") -> Segmenter:
+        """Load config.json and *.safetensors of a folder in transformers' layout, in float32; nothing is downloaded.
+
+        Raises IGRError for a folder that is not there, holds another model or lacks weights, and where transformers
+        is too old.
+        """
+        folder = Path(folder)
+        _check_folder(folder)
+        load = sam2_library().model.from_pretrained
+        try:
+            model, told = load(folder, local_files_only=True, use_safetensors=True, output_loading_info=True)
+        except Exception as error:  # of safetensors, of transformers' config classes, of torch: no common type
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise IGRError(f"{folder} cannot be loaded as SAM 2 ({reason}): copy it again.") from error
+        _check_complete(folder, model, set(told["missing_keys"]))
+        return cls(model.to(device=device, dtype=torch.float32))
+
+    @classmethod
+    def from_file(cls, path: str | Path, device: str | torch.device = "cpu") -> Segmenter:
+        """Load one .safetensors file, Meta's or transformers', in float32; raises IGRError as load_checkpoint does."""
+        model = load_checkpoint(path)
+        torch.nn.Module.to(model, device)  # in place; the library's own has no signature that checkers read
+        return cls(model)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return next(self.model.parameters()).device
+
+    @torch.no_grad()
+    def embed(self, image: Tensor) -> Embedding:
+        """Run the vision encoder on a photo (1, 3, H, W) in 0..1; raises IGRError for another shape."""
+        if image.ndim != 4 or image.shape[:2] != (1, 3):
+            raise IGRError(f"The photo has shape {tuple(image.shape)}: it must be (1, 3, height, width).")
+        pixels = image[0].float().clamp(0, 1).mul(255).round().to(torch.uint8)  # what the library's own loaders give
+        inputs = self._processor.image_processor(pixels, return_tensors="pt")
+        features = self.model.get_image_embeddings(inputs["pixel_values"].to(self.device))
+        return Embedding(tuple(features), (image.shape[-1], image.shape[-2]))
+
+    @torch.no_grad()
+    def masks(self, embedding: Embedding, prompt: Prompt) -> tuple[Tensor, Tensor]:
+        """Decode what a prompt asks for: candidates (M, 1, H, W) of 0 and 1 at the photo's size, and scores (M,).
+
+        A pixel is 1 where the logit, resized bilinearly to the photo's size, is above 0. A score is the overlap
+        (intersection over union) with what was meant as the model estimates it; candidates come in the model's order.
+        Raises IGRError as Prompt.check does.
+        """
+        prompt.check(embedding.size)
+        width, height = embedding.size
+        outputs = self.model(
+            image_embeddings=list(embedding.features), **self._prompt_inputs(prompt, embedding.size)
+        )  # pred_masks (1, 1, M, h, w), iou_scores (1, 1, M)
+        masks = self._processor.post_process_masks(outputs.pred_masks, [(height, width)])[0]  # (1, M, H, W) bool
+        return masks[0, :, None].float(), outputs.iou_scores[0, 0]
+
+    def _prompt_inputs(self, prompt: Prompt, size: tuple[int, int]) -> dict[str, Tensor]:
+        """A prompt as Sam2Model takes it, scaled from the photo to the square that the model sees."""
+        points = [list(map(float, point)) for point in (*prompt.positive, *prompt.negative)]
+        labels = [1] * len(prompt.positive) + [0] * len(prompt.negative)
+        given: dict[str, Any] = {}
+        if points:
+            given |= {"input_points": [[points]], "input_labels": [[labels]]}  # one photo, one part
+        if prompt.box is not None:
+            given["input_boxes"] = [[list(map(float, prompt.box))]]
+        inputs = self._processor(original_sizes=[[size[1], size[0]]], return_tensors="pt", **given)
+        tensors = {name: inputs[name].to(self.device) for name in given}
+        if prompt.mask is not None:
+            side = self.model.prompt_encoder.mask_input_size
+            rough = F.interpolate(prompt.mask.float(), side, mode="bilinear", align_corners=False, antialias=True)
+            tensors["input_masks"] = ((2 * rough - 1) * MASK_LOGIT).to(self.device)
+        return tensors
+
+
+def _check_folder(folder: Path) -> None:
+    config = folder / "config.json"
+    if not config.is_file() or not any(folder.glob("*.safetensors")):
+        raise IGRError(
+            f"{folder} holds no SAM 2: name a folder with its config.json and *.safetensors "
+            f"(facebook/sam2.1-hiera-large, say, once downloaded)."
+        )
+    try:
+        kind = json.loads(config.read_text(encoding="utf-8"))["model_type"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise IGRError(f"{config} names no model_type: copy the folder of SAM 2 again.") from error
+    if kind not in _MODEL_TYPES:
+        raise IGRError(f"{folder} holds a model of type {kind!r}, not SAM 2: name another folder.")
+
+
+def _check_complete(folder: Path, model: Sam2Model, missing: set[str]) -> None:
+    """Fill in the twin of the positional embedding where one is left out; IGRError for any other missing tensor."""
+    if len(missing & set(_TWINS)) == 1:
+        one = model.shared_image_embedding.positional_embedding
+        other = model.prompt_encoder.shared_embedding.positional_embedding
+        one.copy_(other) if _TWINS[0] in missing else other.copy_(one)
+        missing -= set(_TWINS)
+    if missing:
+        raise IGRError(f"{folder} lacks {len(missing)} tensors of SAM 2, {min(missing)} among them: copy it again.")

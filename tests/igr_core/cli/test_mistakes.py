@@ -1,0 +1,150 @@
+"""Every mistake on the command line is one sentence, told before long work starts (DESIGN 9)."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from igr_core.model.bundle import METADATA_KEY, Bundle, save_bundle
+from igr_core.model.config import NoiseConfig
+from igr_core.model.networks import build_image_encoder
+from tests.support.cli_kit import fails, files, invoke, restore, write_pair
+from tests.support.tiny import INFO, stub_parts
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, stub: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    photos, masks, out = photo.parent, mask.parent, tmp_path / "out.png"
+    before = files(tmp_path), files(photos), files(masks)
+    table = tmp_path / "none.csv"
+    fails(restore(photo, mask, out, stub, category="dress"), 2, "'dress': choose upper, lower or full", ".csv")
+    fails(restore(photo, mask, out, stub, category=table), 2, "none.csv cannot be read")
+    fails(restore(tmp_path / "none.png", mask, out, stub), 2, "none.png is not there")
+    fails(restore(photo, tmp_path / "none.png", out, stub), 2, "none.png is not there")
+    fails(restore(photo, masks, out, stub), 2, "--mask must be a file too")
+    fails(restore(photos, mask, out, stub), 2, "--mask must be a folder too")
+    fails(restore(photo, photo, out, stub), 2, "name the mask")
+    fails(restore(photo, mask, photo, stub), 2, "overwrite its own input")
+    fails(restore(photos, masks, photos, stub), 2, "mix with its own input")
+    fails(restore(photos, masks, photo, stub), 2, "--out must be a folder")
+    fails(restore(photo, mask, tmp_path, stub), 2, "name the picture to write")
+    fails(restore(photo, mask, tmp_path / "out.txt", stub), 2, "end the name in .png")
+    fails(restore(photo, mask, tmp_path / "out.jpg", stub, "--transparent"), 2, "cannot hold transparency")
+    fails(restore(photo, mask, out, stub, "--size", "50x60"), 2, "multiples of 16", "the nearest is 64x64")
+    fails(restore(photo, mask, out, stub, "--size", "big"), 2, "such as 768x1024")
+    for more in (("--steps", 0), ("--steps", 9999), ("--guidance", 0.5), ("--seed", -1), ("--view", "side")):
+        assert restore(photo, mask, out, stub, *more).exit_code == 2
+    assert (files(tmp_path), files(photos), files(masks)) == before
+
+
+def test_more_steps_than_the_model_takes(tmp_path: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    short = dataclasses.replace(INFO.model, noise=NoiseConfig(train_steps=100))
+    save_bundle(tmp_path / "short.safetensors", dataclasses.replace(INFO, model=short), stub_parts())
+    result = restore(photo, mask, tmp_path / "out.png", tmp_path / "short.safetensors", "--steps", 60)
+    fails(result, 2, "--steps: steps is 60; this model takes 1 to 50")
+
+
+def test_missing_words_and_devices_and_folders_that_cannot_be(tmp_path: Path, stub: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    out = tmp_path / "out.png"
+    fails(invoke("restore", photo, "--category", "upper", "--out", out), 2, "Missing option", "--mask")
+    fails(invoke("restore", photo, "--category", "upper", "--mask", mask), 2, "Missing option", "--out")
+    (tmp_path / "file").write_text("no folder")
+    fails(restore(photo, mask, tmp_path / "file" / "out.png", stub), 1, "file cannot be made", "choose another folder")
+    if not torch.cuda.is_available():
+        fails(restore(photo, mask, out, stub, "--device", "cuda"), 2, "no CUDA GPU is found", "use --device cpu")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [(b"anna,upper\n", "must begin with the line name,category"), (b"\xff\xfe\x00", "cannot be read")],
+)
+def test_category_files_that_are_none(tmp_path: Path, stub: Path, content: bytes, word: str):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    table = tmp_path / "categories.csv"
+    table.write_bytes(content)
+    fails(restore(photo, mask, tmp_path / "out.png", stub, category=table), 2, str(table), word)
+
+
+def test_empty_folder(tmp_path: Path, stub: Path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "masks").mkdir()
+    fails(restore(tmp_path / "photos", tmp_path / "masks", tmp_path / "out", stub), 2, "has no pictures")
+
+
+def test_bad_bundles(tmp_path: Path, stub: Path, bundle: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    out = tmp_path / "out.png"
+    fails(restore(photo, mask, out, tmp_path / "none.safetensors"), 1, "none.safetensors is not there")
+    fails(restore(photo, mask, out, stub), 1, f"Error: {stub} carries no vae")
+    (tmp_path / "half.safetensors").write_bytes(bundle.read_bytes()[:-100])
+    fails(restore(photo, mask, out, tmp_path / "half.safetensors"), 1, "half.safetensors", "truncated")
+    assert not out.exists()
+    write_pair(tmp_path, "bert.png")
+    result = restore(photo.parent, mask.parent, tmp_path / "all", stub)
+    fails(result, 1, f"Error: {stub} carries no vae")
+    assert "Failed" not in result.stderr and files(tmp_path / "all") == []
+
+
+def test_foreign_newer_and_misfitting_bundles(tmp_path: Path, bundle: Path):
+    """One sentence on one line, and no picture."""
+    photo, mask = write_pair(tmp_path, "anna.png")
+    foreign, newer, wrong = (tmp_path / f"{name}.safetensors" for name in ("foreign", "newer", "wrong"))
+    save_file({"down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.weight": torch.zeros(2)}, foreign)
+    save_file({"x": torch.zeros(2)}, newer, metadata={METADATA_KEY: json.dumps({"format_version": 99})})
+    whole = Bundle.open(bundle)
+    parts = {row["part"]: whole.tensors(row["part"]) for row in whole.summary()}
+    deeper = dataclasses.replace(INFO.model.image_encoder, num_hidden_layers=2)
+    save_bundle(wrong, INFO, parts | {"image_encoder": build_image_encoder(deeper).state_dict()})
+    for path, words in (
+        (foreign, ("is not an IGR bundle", "a plain diffusion UNet")),
+        (newer, ("bundle format 99", "update the software")),
+        (wrong, ("The image_encoder of", "does not fit its config: unexpected", "and 13 more; use an intact bundle")),
+    ):
+        result = restore(photo, mask, tmp_path / "out" / "anna.png", path)
+        fails(result, 1, f"{path}", *words)
+        assert "\n" not in result.stderr.strip() and files(tmp_path / "out") == []
+
+
+def test_bad_photo_is_told_before_the_model_loads(tmp_path: Path, stub: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    Image.new("L", (60, 90)).save(mask)
+    out = tmp_path / "out.png"
+    fails(restore(photo, mask, out, stub), 1, "anna.png", "is empty: paint the garment")
+    Image.new("RGB", (1, 1)).save(photo)
+    fails(restore(photo, mask, out, stub), 1, "anna.png is 1×1", "16×16")
+    assert not out.exists()
+
+
+FULL_DISK = """
+import resource, sys
+from igr_core.cli.app import app
+resource.setrlimit(resource.RLIMIT_FSIZE, (256, 256))
+app(sys.argv[1:])
+"""
+
+
+def test_full_disk_leaves_no_half_picture(tmp_path: Path, bundle: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    out = tmp_path / "out" / "anna.png"
+    words = ["restore", photo, "--mask", mask, "--out", out, "--bundle", bundle, "--category", "upper"]
+    result = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, *map(str, words), "--steps", "1", "--device", "cpu"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert f"Could not write {out}" in result.stderr and "free some space" in result.stderr
+    assert files(out.parent) == []

@@ -1,0 +1,88 @@
+"""The marks that a workflow carries are read whole or refused in a sentence, and asked for as drawn."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from igr_core.errors import IGRError
+from igr_core.segmentation.clicks import MAX_POINTS, Clicks, describe, parse_clicks
+from igr_core.segmentation.sam2_prompt import prompt_from_mask
+
+SIZE = (60, 80)
+BAD = {
+    "no JSON": ("{", "no JSON"),
+    "deep": ("[" * 100_000, "no JSON"),
+    "a list": ("[1]", "not understood"),
+    "a stranger": ('{"points": []}', "unknown entry 'points'"),
+    "no list": ('{"positive": 3}', "positive of the points is no list"),
+    "three numbers": ('{"negative": [[1, 2, 3]]}', "negative of the points is not understood"),
+    "words": ('{"positive": [["1", "2"]]}', "positive"),
+    "truth": ('{"positive": [[true, 2]]}', "positive"),
+    "not a number": ('{"positive": [[NaN, 2]]}', "positive"),
+    "infinite": ('{"box": [0, 0, Infinity, 5]}', "box"),
+    "huge": (json.dumps({"positive": [[10**400, 2]]}), "positive"),
+    "half a box": ('{"box": [1, 2]}', "box"),
+    "a size in words": ('{"size": "60x80"}', "size"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_not_understood_is_said_in_a_sentence(case: str) -> None:
+    text, words = BAD[case]
+    with pytest.raises(IGRError, match=words):
+        parse_clicks(text)
+
+
+def test_everything_that_is_marked_is_asked_for() -> None:
+    text = '{"positive": [[1, 2.5]], "negative": [[3, 4]], "box": [0, 0, 9, 9], "size": [60, 80]}'
+    clicks = parse_clicks(text)
+    assert clicks == Clicks(((1.0, 2.5),), ((3.0, 4.0),), (0.0, 0.0, 9.0, 9.0), SIZE)
+    rough = torch.ones(1, 1, 80, 60)
+    asked = clicks.prompt(SIZE, rough, (1.0, 1.0, 5.0, 5.0))
+    assert (asked.positive, asked.negative, asked.box) == (clicks.positive, clicks.negative, clicks.box)
+    assert asked.mask is rough
+    assert Clicks(positive=((1.0, 1.0),)).prompt(SIZE, box=(1.0, 1.0, 5.0, 5.0)).box == (1.0, 1.0, 5.0, 5.0)
+
+
+def test_an_empty_text_marks_nothing() -> None:
+    assert parse_clicks(" \n") == Clicks()
+    for nothing in (Clicks(), Clicks(negative=((1.0, 1.0),))):
+        with pytest.raises(IGRError, match="Nothing is marked.*click on the garment"):
+            nothing.prompt(SIZE)
+    assert Clicks().prompt(SIZE, box=(1.0, 1.0, 5.0, 5.0)).box is not None
+
+
+def test_fifty_points_are_taken_and_one_more_is_not() -> None:
+    points = [[number, number] for number in range(MAX_POINTS)]
+    assert len(parse_clicks(json.dumps({"positive": points[:30], "negative": points[30:]})).positive) == 30
+    with pytest.raises(IGRError, match="51 points, more than 50"):
+        parse_clicks(json.dumps({"positive": points, "negative": [[1, 1]]}))
+
+
+def test_a_swapped_photo_is_noticed() -> None:
+    clicks = Clicks(positive=((50.0, 70.0),), size=SIZE)
+    clicks.prompt(SIZE)
+    with pytest.raises(IGRError, match="photo of 60×80, but this one is 80×60: clear"):
+        clicks.prompt((80, 60))
+    with pytest.raises(IGRError, match=r"point \(50, 70\) is outside"):  # where no size tells, the pixels do
+        Clicks(positive=((50.0, 70.0),)).prompt((80, 60))
+    assert Clicks(size=SIZE).prompt((80, 60), torch.ones(1, 1, 60, 80)).mask is not None  # nothing was set on it
+
+
+def test_a_rough_mask_alone_is_asked_for_with_its_box() -> None:
+    rough = torch.zeros(1, 1, 80, 60)
+    rough[..., 20:41, 10:31] = 1
+    box = Clicks(negative=((1.0, 1.0),)).prompt(SIZE, rough).box
+    assert box is not None and box == prompt_from_mask(rough).box
+    assert Clicks(positive=((15.0, 25.0),)).prompt(SIZE, rough).box is None
+
+
+def test_the_answer_is_told_with_what_is_taken() -> None:
+    masks = torch.zeros(3, 1, 10, 10)
+    masks[0, :, :2, :5], masks[1, :, 5:] = 1, 1
+    told = describe(masks, torch.tensor([0.5, 0.25, 0.1]), masks[1][None])
+    assert told == ("scores 0.50 (10.0% of the photo), 0.25 (50.0% of the photo, taken), 0.10 (0.0% of the photo)")
+    assert "taken" not in describe(masks, torch.ones(3), masks.amax(0, keepdim=True))

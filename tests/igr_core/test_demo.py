@@ -1,0 +1,79 @@
+"""The shipped demo bundle: what it is, and that a photo of quite another kind than it knows does not break it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from PIL import Image, ImageDraw
+from torch import nn
+from typer.testing import CliRunner
+
+from igr_core.cli.app import app
+from igr_core.demo import DEMO_BUNDLE
+from igr_core.model.bundle import Bundle
+from igr_core.model.igr import IGR
+from igr_core.model.networks import build_image_encoder, build_vae
+
+MAX_BYTES = 40_000_000
+FLIGHT_SUIT = (
+    (113, 205), (70, 240), (38, 290), (20, 410), (28, 510), (100, 511), (130, 490), (275, 511), (285, 430),
+    (310, 380), (362, 352), (355, 300), (340, 260), (305, 238), (300, 270), (255, 295), (190, 285), (140, 255),
+)  # fmt: skip
+"""Outline of the suit in scikit-image's astronaut, drawn by hand: (x, y) in its 512 x 512 pixels."""
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return Bundle.open(DEMO_BUNDLE)
+
+
+def test_demo_bundle_is_small(bundle: Bundle) -> None:
+    assert bundle.path.stat().st_size <= MAX_BYTES
+
+
+def test_demo_bundle_says_which_commits_trained_it(bundle: Bundle) -> None:
+    commits = [commit for _, commit in bundle.info.training["revisions"]]
+    assert commits
+    for commit in commits:
+        assert re.fullmatch(r"[0-9a-f]{40}", commit), f"{commit} is no full, clean commit"
+
+
+def test_every_part_of_the_demo_bundle_fits_its_config(bundle: Bundle) -> None:
+    config = bundle.info.model
+    with torch.device("meta"):
+        model = IGR(config)
+        vae, image_encoder = build_vae(config.vae), build_image_encoder(config.image_encoder)
+    parts: dict[str, nn.Module | None] = {
+        "denoiser": model.denoiser,
+        "garmnet": model.garmnet,
+        "image_prompt": model.image_prompt,
+        "prompts": model.prompts,
+        "vae": vae,
+        "image_encoder": image_encoder,
+    }
+    for part, module in parts.items():
+        assert module is not None, f"the demo has a {part}"
+        bundle.check_fit(module, part)
+
+
+@pytest.mark.parametrize("more", [(), ("--transparent",)])
+def test_a_real_photo_is_restored(bundle: Bundle, tmp_path: Path, more: tuple[str, ...]) -> None:
+    photo, mask, out = tmp_path / "astronaut.png", tmp_path / "mask.png", tmp_path / "suit.png"
+    person = Image.fromarray(skimage.data.astronaut())
+    person.save(photo)
+    painted = Image.new("L", person.size)
+    ImageDraw.Draw(painted).polygon(FLIGHT_SUIT, fill=255)
+    painted.save(mask)
+    words = ["restore", photo, "--mask", mask, "--out", out, "--category", "upper", "--steps", 4, "--device", "cpu"]
+    result = CliRunner().invoke(app, [*map(str, words), *more], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    with Image.open(out) as garment:
+        assert garment.size == bundle.info.model.native_size
+        assert garment.mode == ("RGBA" if more else "RGB")
+        pixels = np.asarray(garment.convert("RGB"), dtype=np.float32) / 255
+    assert pixels.std() > 0.02, "the picture is blank"
