@@ -19,9 +19,9 @@ from .fixtures import FIXTURES, write_fixture
 from .joined import JoinedPairs
 from .opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
 from .pairs import HELD_OUT_START, PairSource
-from .rendered.generating import PER_SHARD, generate, told_rejects
+from .rendered.generating.generate import PER_SHARD, generate, told_rejects
+from .rendered.records.shards import RecordShards
 from .rendered.settings import RenderSettings
-from .rendered.shards import RecordShards
 from .rendered_fixtures import RenderedMaker
 from .synthetic import make_pair
 from .synthetic.__main__ import sheet

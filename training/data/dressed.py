@@ -20,8 +20,8 @@ from igr_core.photo.view import Placement
 from .drawn import CORRESPONDENCE, DrawConfig, Drawn, Origin, fill_shards, lay_out
 from .laid_out import name_number
 from .pairs import HELD_OUT_START
-from .rendered.records import record_name
-from .rendered.shards import RecordShards
+from .rendered.records.record import record_name
+from .rendered.records.shards import RecordShards
 from .rendered_pairs import RenderedConfig, RenderedPairs
 
 LARGEST_SPREAD = 1.5

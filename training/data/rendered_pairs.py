@@ -16,8 +16,8 @@ from igr_core.model.config import CATEGORIES
 from .keypoints import Joint, Keypoints
 from .pairs import HELD_OUT_START, PairEntry, PairSource
 from .parsing import ATR, Parsing
-from .rendered.records import Record, record_name
-from .rendered.shards import RecordShards
+from .rendered.records.record import Record, record_name
+from .rendered.records.shards import RecordShards
 
 if TYPE_CHECKING:
     from .rendered.pairs import RenderedPair

@@ -12,7 +12,7 @@ from igr_core.photo.view import Placement
 from training.data.drawn import DrawConfig, DrawnPairs, draw_shards
 from training.data.dressed import dress_shards, laid_out_correspondence
 from training.data.laid_out import FIRST_OF_FILES, name_number
-from training.data.rendered.generating import generate
+from training.data.rendered.generating.generate import generate
 from training.data.rendered.settings import RenderSettings
 
 from .rendered import stand_in

@@ -15,12 +15,12 @@ from scipy import ndimage
 from igr_core.errors import IGRError
 from training.command import one_sentence
 
-from .dressing.colours import to_srgb
-from .dressing.composing import compose
 from .dressing.materials import Dress
+from .dressing.picture.colours import to_srgb
+from .dressing.picture.composing import compose
 from .pairs import dress_of
-from .records import Record
-from .shards import RecordShards
+from .records.record import Record
+from .records.shards import RecordShards
 from .views import View
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)

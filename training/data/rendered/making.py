@@ -16,11 +16,11 @@ from .garments.tailoring import tailor
 from .garments.wearing import product_shot
 from .panels import Panel
 from .photographing import Photographed, Product, take_photo
-from .records import Record
+from .records.record import Record
 from .settings import RenderSettings
 from .studio.framing import PRODUCT_SHARE, product_camera
 from .studio.guards import Limits, reasons
-from .studio.rendering import photograph
+from .studio.rays.rendering import photograph
 from .surfaces import Surface
 from .timing import stage
 

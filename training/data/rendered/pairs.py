@@ -12,12 +12,12 @@ from igr_core.errors import IGRError
 
 from ..synthetic.compose import Pair
 from ..synthetic.scene import DEFECTS
-from .dressing.composing import compose
 from .dressing.dresses import draw_dress, draw_garment
-from .dressing.lens import balanced, develop, draw_lens
 from .dressing.materials import Cloth, Dress
+from .dressing.picture.composing import compose
+from .dressing.picture.lens import balanced, develop, draw_lens
 from .panels import Panel
-from .records import Record, Words
+from .records.record import Record, Words
 from .settings import RenderSettings
 from .surfaces import CLOTH
 from .timing import stage
@@ -38,7 +38,7 @@ def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | No
 
     Several pairs of a garment, and the same geometry in other clothes, come from making.make_record and dress_record.
     """
-    from .generating import told_rejects
+    from .generating.generate import told_rejects
     from .making import make_record
 
     settings = RenderSettings(size=size, photos=1)

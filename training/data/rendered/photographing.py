@@ -17,14 +17,14 @@ from .people.body import Body, draw_shape, make_body, normals, skin
 from .people.joints import joints_of
 from .people.looks import draw_look, person_surfaces
 from .people.poses import HELD_OUT_POSES, POSES, TRAINING_POSES, draw_pose
-from .records import Photo
+from .records.record import Photo
 from .settings import RenderSettings
 from .studio.agnostic import agnostic_mask, atr_labels, kind_mask, seen_joints
 from .studio.cameras import Camera
 from .studio.correspondence import correspond
 from .studio.framing import Framing, draw_camera
 from .studio.guards import OCCLUDED, TRUNCATED, Limits, reasons
-from .studio.rendering import Shot, photograph
+from .studio.rays.rendering import Shot, photograph
 from .studio.sets import draw_set
 from .surfaces import Kind, Surface
 from .timing import stage

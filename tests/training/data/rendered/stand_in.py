@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from training.data.rendered.panels import Line, Panel
-from training.data.rendered.records import Photo, Record
+from training.data.rendered.records.record import Photo, Record
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.views import SUBSAMPLES, Label, View
 

@@ -18,7 +18,7 @@ from training.data.rendered.studio.agnostic import (  # noqa: E402
     seen_joints,
     seen_points,
 )
-from training.data.rendered.studio.rendering import photograph  # noqa: E402
+from training.data.rendered.studio.rays.rendering import photograph  # noqa: E402
 
 CAMERA = Camera((0.0, -4.0, 0.9), (0.0, 0.0, 0.9), 30.0, (96, 128))
 JOINTS = {

@@ -7,12 +7,12 @@ import pytest
 
 pytest.importorskip("numba", reason="textures need the extra `render`")
 
-from training.data.rendered.dressing.atlas import FINEST, MOST_TEXELS, cloth_texture, ground_texture, pyramid
-from training.data.rendered.dressing.colours import linear_rgb
-from training.data.rendered.dressing.fabrics import plain
+from training.data.rendered.dressing.cloth.fabrics import plain
+from training.data.rendered.dressing.cloth.prints import Art, Placed
 from training.data.rendered.dressing.grounds import FLOORS, WALLS, ground_tile
 from training.data.rendered.dressing.materials import Cloth, Ground
-from training.data.rendered.dressing.prints import Art, Placed
+from training.data.rendered.dressing.picture.atlas import FINEST, MOST_TEXELS, cloth_texture, ground_texture, pyramid
+from training.data.rendered.dressing.picture.colours import linear_rgb
 from training.data.rendered.panels import Line, Panel
 
 FABRIC = plain((200, 190, 180))

@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 from training.data import __main__ as commands
 from training.data.drawn import DrawnPairs
 from training.data.rendered import held_out
-from training.data.rendered.generating import generate
+from training.data.rendered.generating.generate import generate
+from training.data.rendered.records.shards import RecordShards
 from training.data.rendered.settings import RenderSettings
-from training.data.rendered.shards import RecordShards
 from training.data.rendered.studio.storing import decode_correspondence
 from training.data.tar_index import index_tar
 from training.data.tars import TarPairs

@@ -11,8 +11,8 @@ from .views_by_hand import FRONT, SKIN, WALL, shirt_panels, shirt_view
 
 pytest.importorskip("numba", reason="composing needs the extra `render`")
 
-from training.data.rendered.dressing.composing import compose
 from training.data.rendered.dressing.dresses import draw_dress
+from training.data.rendered.dressing.picture.composing import compose
 
 SIZE = (96, 128)
 

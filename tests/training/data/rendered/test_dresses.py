@@ -10,12 +10,12 @@ from .views_by_hand import shirt_panels
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
 
-from training.data.rendered.dressing.allover import PRINTS
+from training.data.rendered.dressing.cloth.allover import PRINTS
+from training.data.rendered.dressing.cloth.families import FAMILIES, HELD_OUT_PATTERNS, PERIODS, family_of
+from training.data.rendered.dressing.cloth.prints import HELD_OUT_WORDS, WORDS
+from training.data.rendered.dressing.cloth.relief import WEAVES
 from training.data.rendered.dressing.dresses import draw_dress
-from training.data.rendered.dressing.families import FAMILIES, HELD_OUT_PATTERNS, PERIODS, family_of
 from training.data.rendered.dressing.grounds import FLOORS, WALLS
-from training.data.rendered.dressing.prints import HELD_OUT_WORDS, WORDS
-from training.data.rendered.dressing.relief import WEAVES
 from training.data.rendered.dressing.skin import tone_at
 from training.data.synthetic.textures import PATTERNS
 

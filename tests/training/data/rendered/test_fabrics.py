@@ -5,10 +5,10 @@ import pytest
 
 pytest.importorskip("numba", reason="the noise of fabrics needs the extra `render`")
 
-from training.data.rendered.dressing import allover
-from training.data.rendered.dressing.fabrics import Fabric, paint_fabric, plain, worn
-from training.data.rendered.dressing.noise import noise
-from training.data.rendered.dressing.relief import SIDE, WEAVES, weave_tile
+from training.data.rendered.dressing.cloth import allover
+from training.data.rendered.dressing.cloth.fabrics import Fabric, paint_fabric, plain, worn
+from training.data.rendered.dressing.cloth.noise import noise
+from training.data.rendered.dressing.cloth.relief import SIDE, WEAVES, weave_tile
 from training.data.synthetic.textures import PATTERNS, Pattern
 
 COLOURS = ((40, 60, 120), (240, 230, 210), (200, 60, 60))

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from training.data.rendered import generating, shards
-from training.data.rendered.generating import generate
+from training.data.rendered.generating import generate as generating
+from training.data.rendered.generating.generate import generate
+from training.data.rendered.records import shards
+from training.data.rendered.records.shards import RecordShards
 from training.data.rendered.settings import RenderSettings
-from training.data.rendered.shards import RecordShards
 
 from . import stand_in
 
@@ -70,7 +71,9 @@ def test_a_run_killed_while_it_packs_a_shard_only_packs_it_again(
 ) -> None:
     render(tmp_path / "whole", 0, 4)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("training.data.rendered.spool.write_shard", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            "training.data.rendered.records.spool.write_shard", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         render(tmp_path / "killed", 0, 4)
     assert len(tree(tmp_path / "killed")) == 5  # four parts and their stamp
     render(tmp_path / "killed", 0, 4, maker=lambda *_: pytest.fail("nothing is left to render"))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from training.data.rendered.generating import generate
-from training.data.rendered.records import to_members
+from training.data.rendered.generating.generate import generate
+from training.data.rendered.records.record import to_members
+from training.data.rendered.records.shards import RecordShards
 from training.data.rendered.settings import RenderSettings
-from training.data.rendered.shards import RecordShards
 
 from . import stand_in
 

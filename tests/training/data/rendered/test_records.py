@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
-from training.data.rendered.records import Record, from_members, to_members
+from training.data.rendered.records.record import Record, from_members, to_members
 from training.data.rendered.settings import RenderSettings
 
 from . import stand_in

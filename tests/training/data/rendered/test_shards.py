@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from training.data.rendered import shards
-from training.data.rendered.generating import generate
-from training.data.rendered.records import to_members
+from training.data.rendered.generating.generate import generate
+from training.data.rendered.records import shards
+from training.data.rendered.records.record import to_members
+from training.data.rendered.records.shards import RecordShards, is_shard_name
 from training.data.rendered.settings import RenderSettings
-from training.data.rendered.shards import RecordShards, is_shard_name
 from training.data.tar_index import INDEX_ENDING
 
 from . import stand_in

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
-from training.data.rendered.studio import tracing
 from training.data.rendered.studio.lights import ENVIRONMENT_SIZE
-from training.data.rendered.studio.merging import merge
+from training.data.rendered.studio.rays import tracing
+from training.data.rendered.studio.rays.merging import merge
 
 from .solids import sheet, sphere
 

@@ -21,9 +21,9 @@ from training.data.synthetic.palette import (
 from training.data.synthetic.textures import Pattern, solid
 
 from ..panels import Panel
-from . import allover
-from .fabrics import Fabric
-from .families import (
+from .cloth import allover
+from .cloth.fabrics import Fabric
+from .cloth.families import (
     FAMILIES,
     GLOSS,
     HELD_OUT_PATTERNS,
@@ -36,8 +36,8 @@ from .families import (
     family_of,
     jittered,
 )
+from .cloth.prints import Placed, aspect, draw_art
 from .materials import Cloth, Dress
-from .prints import Placed, aspect, draw_art
 from .skin import draw_skin
 from .surroundings import draw_bag, draw_grounds, draw_shoe
 

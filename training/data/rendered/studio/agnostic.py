@@ -14,7 +14,7 @@ from ...synthetic.masks import dilated
 from ..surfaces import Kind
 from ..views import SUBSAMPLES, View
 from .cameras import Camera
-from .rendering import Shot
+from .rays.rendering import Shot
 
 Joint = tuple[float, float, float]
 """x, y in pixels, and confidence in 0..1."""

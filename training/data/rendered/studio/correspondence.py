@@ -11,7 +11,7 @@ from igr_core.errors import IGRError
 from ..surfaces import Surface
 from ..views import SUBSAMPLES, View
 from .cameras import Camera
-from .rendering import Shot
+from .rays.rendering import Shot
 
 PLAY = 1.0
 """Pixels by which a point may lie beside the centre of the pixel that shows it."""

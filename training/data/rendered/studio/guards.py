@@ -12,8 +12,8 @@ from scipy import ndimage
 from ..surfaces import CLOTH, Surface
 from .agnostic import kind_mask
 from .cameras import Camera
-from .merging import NOTHING, vertex_normals
-from .rendering import Shot
+from .rays.merging import NOTHING, vertex_normals
+from .rays.rendering import Shot
 
 Reason = Literal["hidden", "outside_frame", "too_small", "poke_through", "inside_out", "exposure", "beyond_set"]
 

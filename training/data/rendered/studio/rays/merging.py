@@ -9,8 +9,8 @@ import numpy as np
 
 from igr_core.errors import IGRError
 
-from ..surfaces import CLOTH, Surface
-from ..views import Label
+from ...surfaces import CLOTH, Surface
+from ...views import Label
 
 NOTHING = 255
 """Label where no surface is seen."""

@@ -10,13 +10,13 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 
-from ..pairs import HELD_OUT_START
-from ..storage import Folder
+from ...pairs import HELD_OUT_START
+from ...storage import Folder
+from ..records.record import record_name
+from ..records.shards import Made, Stamp, fingerprint
+from ..records.spool import pending_shards
+from ..settings import RenderSettings
 from .pools import Maker, make_here, make_in_processes, render_record
-from .records import record_name
-from .settings import RenderSettings
-from .shards import Made, Stamp, fingerprint
-from .spool import pending_shards
 
 PER_SHARD = 32
 """Records in a shard."""

@@ -9,8 +9,8 @@ import numpy as np
 from training.data.synthetic.palette import Rgb
 from training.data.synthetic.textures import PAINTERS, Pattern, paint, solid
 
+from ..picture.kernels import blend
 from . import allover
-from .kernels import blend
 from .noise import noise
 
 STEP = 4

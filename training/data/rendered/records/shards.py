@@ -14,17 +14,17 @@ from typing import Any
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 
-from ..code_hash import hash_of
-from ..storage import Folder
-from ..tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
-from .records import Members, Record, check_told, from_members, record_name
-from .settings import RenderSettings
+from ...code_hash import hash_of
+from ...storage import Folder
+from ...tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
+from ..settings import RenderSettings
+from .record import Members, Record, check_told, from_members, record_name
 
 SHARD_KEY = "shard"
 """Of the member that says how a shard was rendered: `shard.json`."""
 OTHER_ROOMS = frozenset(
-    ("agreement.py", "bench.py", "dressing", "export_body.py", "generating.py", "held_out.py", "pairs.py", "pools.py",
-     "ray_engine.py", "sheet.py", "shards.py", "spool.py", "timing.py")
+    ("agreement.py", "bench.py", "dressing", "export_body.py", "generating", "held_out.py", "pairs.py",
+     "sheet.py", "shards.py", "spool.py", "timing.py")
 )  # fmt: skip
 """Files and folders that change nothing of what is rendered: they only run it, dress it or look at it."""
 

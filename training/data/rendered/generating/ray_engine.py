@@ -10,9 +10,9 @@ from typing import Any
 
 from igr_core.errors import IGRError
 
+from ..records.shards import Made
+from ..settings import RenderSettings
 from .pools import AHEAD, Maker, make
-from .settings import RenderSettings
-from .shards import Made
 
 PATIENCE = 10.0
 """Seconds after which the cluster's size is looked at again, as machines come and go."""
