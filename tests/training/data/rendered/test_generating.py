@@ -1,6 +1,5 @@
 """Rendering into shards: resumed, by any number of workers, refused where it does not fit."""
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -106,7 +105,7 @@ def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path, monk
     script = (
         "import os; from pathlib import Path; from tests.training.data.rendered import stand_in\n"
         "from tests.training.data.rendered.test_generating import TINY\n"
-        "from training.data.rendered import generating\n"
+        "from training.data.rendered.generating import generate as generating\n"
         "generating.fingerprint = lambda: 'tested'\n"
         "def maker(seed, settings):\n"
         "    if seed == 6: os.kill(os.getpid(), 9)\n"
@@ -189,10 +188,11 @@ def test_shards_may_lie_at_any_url(tmp_path: Path) -> None:
 
 def test_the_fingerprint_sees_the_generator_and_not_what_runs_it() -> None:
     assert len(shards.fingerprint()) == 16
-    folder = Path(shards.__file__).parent
-    rooms = {path.name for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()} - {"__pycache__"}
-    assert {"people", "garments", "studio", "records.py"} <= rooms - shards.OTHER_ROOMS
-    assert os.path.isdir(folder / "dressing") and "dressing" in shards.OTHER_ROOMS
+    assert all((shards.PACKAGE / name).exists() for name in shards.NOT_RENDERING)
+    files = {path.relative_to(shards.PACKAGE).as_posix() for path in shards.rendering_files()}
+    assert {"making.py", "people/body.py", "garments/lots.py", "studio/rays/tracing.py", "records/record.py"} <= files
+    assert any(name.endswith(".npz") or name.endswith(".safetensors") for name in files)
+    assert not any(name.startswith(("dressing/", "generating/")) or name == "pairs.py" for name in files)
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

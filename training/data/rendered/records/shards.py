@@ -22,11 +22,13 @@ from .record import Members, Record, check_told, from_members, record_name
 
 SHARD_KEY = "shard"
 """Of the member that says how a shard was rendered: `shard.json`."""
-OTHER_ROOMS = frozenset(
-    ("agreement.py", "bench.py", "dressing", "export_body.py", "generating", "held_out.py", "pairs.py",
-     "sheet.py", "shards.py", "spool.py", "timing.py")
+PACKAGE = Path(__file__).parents[1]
+"""Folder of the generator's code and data."""
+NOT_RENDERING = (
+    "agreement.py", "bench.py", "dressing", "generating", "held_out.py", "pairs.py", "people/export_body.py",
+    "records/shards.py", "records/spool.py", "sheet.py", "timing.py",
 )  # fmt: skip
-"""Files and folders that change nothing of what is rendered: they only run it, dress it or look at it."""
+"""Files and folders of it that change nothing of what is rendered: they only run it, dress it or look at it."""
 
 
 @dataclass(frozen=True)
@@ -186,12 +188,16 @@ def tar_bytes(samples: Sequence[tuple[str, Mapping[str, bytes]]]) -> bytes:
 
 @functools.cache
 def fingerprint() -> str:
-    """Short hash of the code and the data that records are made with: all of this package but OTHER_ROOMS."""
-    folder = Path(__file__).parent
-    used = [
+    """Short hash of the code and the data that records are made with: all of this package but NOT_RENDERING."""
+    return hash_of(PACKAGE, rendering_files())
+
+
+def rendering_files() -> list[Path]:
+    """Files of the package that change what is rendered."""
+    other = [PACKAGE / name for name in NOT_RENDERING]
+    return [
         path
-        for path in folder.rglob("*")
-        if path.suffix in (".py", ".npz", ".safetensors") and not OTHER_ROOMS & set(path.relative_to(folder).parts)
-        if path.name not in ("__init__.py", "__main__.py")
+        for path in PACKAGE.rglob("*")
+        if path.suffix in (".py", ".npz", ".safetensors") and path.name != "__init__.py"
+        if not any(path.is_relative_to(one) for one in other)
     ]
-    return hash_of(folder, used)
