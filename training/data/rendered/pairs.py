@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from igr_core.errors import IGRError
 
 from ..synthetic.compose import Pair
 from ..synthetic.scene import DEFECTS
+from . import streams
 from .dressing.dresses import draw_dress, draw_garment
 from .dressing.materials import Cloth, Dress
 from .dressing.picture.composing import compose
@@ -101,15 +102,21 @@ def dress_of(record: Record, photo: int, dress_seed: int = 0, held_out: bool = F
     view = record.photos[photo].view
     seen = {label.panel for label in view.table}
     panels = [panel for number, panel in enumerate(record.panels) if number in seen or panel.kind == "garment"]
-    rng = np.random.default_rng([record.seed, dress_seed, 1, photo])
+    rng = np.random.default_rng([record.seed, dress_seed, photo, streams.CLOTHES])
     cuts = {**_cuts(record.attributes), **_cuts(record.photos[photo].attributes)}
     return draw_dress(rng, panels, cuts, held_out, cloth)
 
 
 def _garment_of(record: Record, dress_seed: int, held_out: bool) -> Cloth:
     own = [panel for panel in record.panels if panel.kind == "garment"]
-    rng = np.random.default_rng([record.seed, dress_seed, 0])
-    return draw_garment(rng, own, _cuts(record.attributes), held_out)
+    return draw_cloth(record.seed, dress_seed, own, _cuts(record.attributes), held_out)
+
+
+def draw_cloth(
+    seed: int, dress_seed: int, panels: Sequence[Panel], cuts: Mapping[str, str], held_out: bool = False
+) -> Cloth:
+    """The cloth of a seed's garment; the other arguments are those of draw_garment."""
+    return draw_garment(np.random.default_rng([seed, dress_seed, streams.CLOTH]), panels, cuts, held_out)
 
 
 def silhouette(product: View) -> np.ndarray:
@@ -126,7 +133,7 @@ def _covered(view: View) -> np.ndarray:
 
 def _developed(view: View, panels: Sequence[Panel], dress: Dress, key: tuple[int, ...], *, product: bool) -> np.ndarray:
     """(h, w, 3) uint8: what a camera drawn by `key` stores of the dressed view."""
-    rng = np.random.default_rng([*key, 7])
+    rng = np.random.default_rng([*key, streams.LENS])
     lens = draw_lens(rng, product)
     if not product:
         lens = balanced(lens, view.light, float(rng.uniform(0.6, 1.0)))
