@@ -58,3 +58,13 @@ def test_inside_out_cloth_bad_light_and_gaps_in_the_set_are_told():
     for factor in (0.1, 4.0):
         spoiled = replace(shot, view=replace(shot.view, light=shot.view.light * factor))
         assert reasons(spoiled, [BALL], CAMERA, on_set=False) == ["exposure"]
+
+
+@pytest.mark.parametrize("buffer", ["light", "gloss", "paint"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_light_gloss_or_paint_that_is_not_finite_is_rejected(buffer, value):
+    shot = photograph([BALL], None, CAMERA, 0, samples=4)
+    spoiled = getattr(shot.view, buffer).copy()
+    spoiled[5, 7] = value
+    view = replace(shot.view, **{buffer: spoiled})
+    assert reasons(replace(shot, view=view), [BALL], CAMERA, on_set=False) == ["light"]
