@@ -152,10 +152,13 @@ def denoise(light: np.ndarray, normals: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _denoising_device() -> Any:
-    """The CPU: results must not depend on whether there is an accelerator."""
+    """One thread of the CPU: results must not depend on an accelerator, nor workers take each other's cores."""
     import mitsuba_oidn
 
-    return mitsuba_oidn.Device(mitsuba_oidn.DeviceType.CPU)
+    device = mitsuba_oidn.Device(mitsuba_oidn.DeviceType.CPU)
+    device.num_threads = 1
+    device.commit()
+    return device
 
 
 def _scene(mi: ModuleType, mesh: Merged, environment: np.ndarray) -> Any:
@@ -181,7 +184,7 @@ def _columns(mi: ModuleType, vectors: np.ndarray) -> list[Any]:
 
 @functools.cache
 def load_mitsuba() -> ModuleType:
-    """Mitsuba with its variant set, one thread a process; raises IGRError where it or LLVM is not installed."""
+    """Mitsuba with its variant set and one thread of its own; raises IGRError where it or LLVM is not installed."""
     if not os.environ.get("DRJIT_LIBLLVM_PATH"):
         os.environ["DRJIT_LIBLLVM_PATH"] = find_llvm()
     try:
