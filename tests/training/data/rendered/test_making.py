@@ -21,7 +21,7 @@ from training.data.rendered.records.record import Record, to_members
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.studio.agnostic import kind_mask
 
-SMALL = RenderSettings(size=(96, 128), photos=2, samples=1)
+SMALL = RenderSettings(size=(96, 128), photos=2, samples=4)
 SEED = 3
 
 

@@ -19,7 +19,7 @@ DRESSES = range(3)
 
 @pytest.fixture(scope="module")
 def records() -> list[Record]:
-    settings = RenderSettings(size=(120, 160), photos=1, samples=1)
+    settings = RenderSettings(size=(120, 160), photos=1, samples=4)
     made = [make_record(seed, settings)[0] for seed in SEEDS]
     return [record for record in made if record is not None]
 
