@@ -20,6 +20,7 @@ from igr_core.photo.view import Placement
 from .drawn import CORRESPONDENCE, DrawConfig, Drawn, Origin, fill_shards, lay_out
 from .laid_out import name_number
 from .pairs import HELD_OUT_START
+from .rendered.fingerprints import dress_fingerprint
 from .rendered.records.record import record_name
 from .rendered.records.shards import RecordShards
 from .rendered_pairs import RenderedConfig, RenderedPairs
@@ -54,7 +55,7 @@ def dress_shards(
         jobs = [DressJob(records, pair, config) for pair in range(first, min(first + shard_size, count))]
         parts.append((folder / f"pairs-rendered-{first:09d}.safetensors", jobs))
     stamp = RecordShards(records).stamp
-    told = {"generator": stamp.generator, "settings": asdict(stamp.settings), "photos": photos}
+    told = {**asdict(stamp), "photos": photos, "dressing": dress_fingerprint()}
     origin = Origin(stamp.generator, json.dumps(told, sort_keys=True))
     return fill_shards(folder, parts, dress, config, origin, workers)
 

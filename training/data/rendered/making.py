@@ -9,7 +9,7 @@ import numpy as np
 
 from igr_core.model.config import CATEGORIES
 
-from ..synthetic.scene import DEFECTS
+from ..synthetic.defects import DEFECTS
 from . import streams
 from .garments.garment import Garment
 from .garments.outfits import Outfit, draw_outfit

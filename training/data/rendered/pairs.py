@@ -11,7 +11,7 @@ from PIL import Image
 from igr_core.errors import IGRError
 
 from ..synthetic.compose import Pair
-from ..synthetic.scene import DEFECTS
+from ..synthetic.defects import DEFECTS
 from . import streams
 from .dressing.dresses import draw_dress, draw_garment
 from .dressing.materials import Cloth, Dress

@@ -12,8 +12,9 @@ from igr_core.errors import IGRError
 
 from ...pairs import HELD_OUT_START
 from ...storage import Folder
+from ..fingerprints import render_fingerprint, renderer_versions
 from ..records.record import record_name
-from ..records.shards import Made, Stamp, fingerprint
+from ..records.shards import Made, Stamp
 from ..records.spool import pending_shards
 from ..settings import RenderSettings
 from .pools import Maker, make_here, make_in_processes, render_record
@@ -42,7 +43,8 @@ def generate(
     `settings.held_out` does not go with, and when the generator fails again and again.
     """
     _check_seeds(seeds, settings)
-    shards = list(pending_shards(Folder(out), seeds, Stamp(settings, fingerprint()), per_shard))
+    stamp = Stamp(settings, render_fingerprint(), renderer_versions())
+    shards = list(pending_shards(Folder(out), seeds, stamp, per_shard))
     for shard in shards:
         shard.close()  # a run that was killed may have left only this to do
     owners = {seed: shard for shard in shards for seed in shard.missing}

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import json
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 
-from ...code_hash import hash_of
 from ...storage import Folder
 from ...tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
 from ..settings import RenderSettings
@@ -22,13 +19,6 @@ from .record import Members, Record, check_told, from_members, record_name
 
 SHARD_KEY = "shard"
 """Of the member that says how a shard was rendered: `shard.json`."""
-PACKAGE = Path(__file__).parents[1]
-"""Folder of the generator's code and data."""
-NOT_RENDERING = (
-    "agreement.py", "bench.py", "dressing", "generating", "held_out.py", "pairs.py", "people/export_body.py",
-    "records/shards.py", "records/spool.py", "sheet.py", "timing.py",
-)  # fmt: skip
-"""Files and folders of it that change nothing of what is rendered: they only run it, dress it or look at it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +29,8 @@ class Stamp:
     """Settings of the run."""
     generator: str
     """Fingerprint of the code."""
+    packages: str
+    """Versions of the packages that rendered, `drjit 1.3.1, mitsuba 3.8.0, ...`."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +114,8 @@ def stamp_of(index: TarIndex) -> Stamp:
     """How a shard was rendered; IGRError for a tar that holds something else."""
     told = index.labels.get(SHARD_KEY)
     try:
-        return Stamp(from_json(RenderSettings, told["settings"], f"{index.url} (settings)"), str(told["generator"]))
+        settings = from_json(RenderSettings, told["settings"], f"{index.url} (settings)")
+        return Stamp(settings, str(told["generator"]), str(told["packages"]))
     except (KeyError, TypeError) as error:
         raise IGRError(f"{index.url} is no shard of rendered records: give the folder of such shards.") from error
 
@@ -159,12 +152,17 @@ def check_stamp(found: Stamp, wanted: Stamp, where: str) -> None:
             f"{where} was rendered by another version of the generator ({found.generator}, now {wanted.generator}): "
             "render into another folder."
         )
+    if found.packages != wanted.packages:
+        raise IGRError(
+            f"{where} was rendered with {found.packages}, and this machine has {wanted.packages}: install those "
+            "versions, or render into another folder."
+        )
 
 
 def write_shard(folder: Folder, name: str, stamp: Stamp, made: Sequence[Made]) -> None:
     """Write a shard and the index beside it; the same records give the same bytes."""
     missing = {str(one.seed): one.rejects for one in made if one.members is None}
-    told = {"settings": asdict(stamp.settings), "generator": stamp.generator, "given_up": missing}
+    told = {**asdict(stamp), "given_up": missing}
     samples = [(SHARD_KEY, {"json": json.dumps(told, sort_keys=True).encode()})]
     samples += [(record_name(one.seed), one.members) for one in made if one.members is not None]
     data = tar_bytes(samples)
@@ -184,20 +182,3 @@ def tar_bytes(samples: Sequence[tuple[str, Mapping[str, bytes]]]) -> bytes:
                 member.size = len(data)
                 tar.addfile(member, io.BytesIO(data))
     return buffer.getvalue()
-
-
-@functools.cache
-def fingerprint() -> str:
-    """Short hash of the code and the data that records are made with: all of this package but NOT_RENDERING."""
-    return hash_of(PACKAGE, rendering_files())
-
-
-def rendering_files() -> list[Path]:
-    """Files of the package that change what is rendered."""
-    other = [PACKAGE / name for name in NOT_RENDERING]
-    return [
-        path
-        for path in PACKAGE.rglob("*")
-        if path.suffix in (".py", ".npz", ".safetensors") and path.name != "__init__.py"
-        if not any(path.is_relative_to(one) for one in other)
-    ]
