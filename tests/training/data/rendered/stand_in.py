@@ -69,6 +69,13 @@ def dying_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Co
     return make_record(seed, settings)
 
 
+def killing_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
+    """As make_record, but the worker dies of seed 3 each time."""
+    if seed == 3:
+        os._exit(9)
+    return make_record(seed, settings)
+
+
 def failing_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
     """As make_record, but of seed 2 and of all from 6 on it can make nothing."""
     if seed == 2 or seed >= 6:

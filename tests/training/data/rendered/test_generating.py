@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from training.data.rendered.generating import generate as generating
 from training.data.rendered.generating.generate import generate
-from training.data.rendered.records.shards import RecordShards
+from training.data.rendered.records.shards import KILLED, Made, RecordShards
 from training.data.rendered.settings import RenderSettings
 
 from . import stand_in
@@ -120,16 +121,39 @@ def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path, monk
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
 
 
-def test_one_failure_is_told_and_given_up_and_three_in_a_row_end_the_run(
+def test_a_seed_that_ends_in_an_error_is_not_given_up_and_a_later_run_tries_it_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(IGRError, match="3 garments in a row could not be rendered, garment-000000008 the last"):
-        render(tmp_path, 0, 12, maker=stand_in.failing_record)
+    with pytest.raises(IGRError, match="1 of the garments could not be rendered, garment-000000002 the first"):
+        render(tmp_path / "out", 0, 6, maker=stand_in.failing_record)
     assert "garment-000000002 could not be rendered" in capfd.readouterr().out
-    assert RecordShards(str(tmp_path)).seeds == (0, 1, 3)
+    assert not list((tmp_path / "out").rglob("garment-000000002*"))
     made = []
-    render(tmp_path, 0, 8, maker=lambda seed, settings: made.append(seed) or stand_in.make_record(seed, settings))
-    assert made == [6, 7]  # 2 is given up for good, 4 and 5 were kept in parts
+    render(tmp_path / "out", 0, 6, maker=lambda seed, s: made.append(seed) or stand_in.make_record(seed, s))
+    assert made == [2]
+    render(tmp_path / "whole", 0, 6)
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+def test_three_errors_in_a_row_end_the_run_and_keep_what_is_done(tmp_path: Path) -> None:
+    with pytest.raises(IGRError, match="3 garments in a row could not be rendered, garment-000000008 the last"):
+        render(tmp_path, 3, 12, maker=stand_in.failing_record)
+    made = []
+    render(tmp_path, 3, 8, maker=lambda seed, settings: made.append(seed) or stand_in.make_record(seed, settings))
+    assert made == [6, 7]
+
+
+def test_a_seed_that_kills_its_worker_each_time_is_given_up_and_the_rest_goes_on(tmp_path: Path) -> None:
+    rejects = generate(tmp_path, range(6), TINY, 2, per_shard=6, maker=stand_in.killing_record)
+    assert rejects["killed its worker"] == 1
+    found = RecordShards(str(tmp_path))
+    assert found.seeds == (0, 1, 2, 4, 5)
+
+
+def test_workers_that_all_die_end_the_run_and_no_seed_is_given_up(tmp_path: Path) -> None:
+    killed = (Made(seed, None, {KILLED: 1}) for seed in range(9))
+    with tqdm(disable=True) as bar, pytest.raises(IGRError, match="3 garments in a row"):
+        assert list(generating._checked(killed, bar, [])) == []
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from .record import Members, Record, check_told, from_members, record_name
 
 SHARD_KEY = "shard"
 """Of the member that says how a shard was rendered: `shard.json`."""
+KILLED = "killed its worker"
+"""Reason by which a seed is given up whose workers die again and again."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,14 @@ class Made:
     members: Members | None
     """Files of its record; None where every try was rejected."""
     rejects: dict[str, int]
-    """Tries that were thrown away, counted by reason."""
+    """Tries that were rejected, counted by reason; KILLED where there was none, as the worker died each time."""
     failure: str = ""
-    """Traceback of the generator's error, if it ended in one."""
+    """Traceback of the generator's error, if it ended in one: then nothing is kept, and a later run tries again."""
+
+    @property
+    def killed(self) -> bool:
+        """Whether the seed was given up because its workers died."""
+        return KILLED in self.rejects
 
 
 class RecordShards:
