@@ -15,6 +15,7 @@ from scipy import ndimage
 from igr_core.errors import IGRError
 from training.command import one_sentence
 
+from ..pairs import HELD_OUT_START
 from .dressing.materials import Dress
 from .dressing.picture.colours import to_srgb
 from .dressing.picture.composing import compose
@@ -47,7 +48,7 @@ def difference(record: Record, photo: int, dress_seed: int = 0) -> Difference:
     told in sRGB grey levels. The photo is read between its pixels linearly. Only pixels that the correspondence calls
     visible count.
     """
-    dress = dress_of(record, photo, dress_seed)
+    dress = dress_of(record, photo, dress_seed, held_out=record.seed >= HELD_OUT_START)
     taken = record.photos[photo]
     worn, flat = (_unlit(view, record, dress) for view in (taken.view, record.product))
     x, y = taken.correspondence[..., 0] - 0.5, taken.correspondence[..., 1] - 0.5

@@ -10,6 +10,7 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 
+from ..pairs import HELD_OUT_START
 from ..synthetic.compose import Pair
 from ..synthetic.defects import DEFECTS
 from . import streams
@@ -37,12 +38,15 @@ class RenderedPair(Pair):
 def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | None = None) -> RenderedPair:
     """Render and dress the pair of a seed at `size` = (width, height), 3:4; the same arguments give the same bytes.
 
+    Seeds from HELD_OUT_START on give poses, cuts, words and patterns that training never sees.
+
     Several pairs of a garment, and the same geometry in other clothes, come from making.make_record and dress_record.
     """
     from .generating.generate import told_rejects
     from .making import make_record
 
-    settings = RenderSettings(size=size, photos=1)
+    held_out = seed >= HELD_OUT_START
+    settings = RenderSettings(size=size, photos=1, held_out=held_out)
     if defect is not None and defect not in DEFECTS:
         raise IGRError(f"Unknown defect {defect!r}: choose one of {', '.join(DEFECTS)}.")
     record, rejects = make_record(seed, settings, defect)
@@ -50,7 +54,7 @@ def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | No
         raise IGRError(
             f"Seed {seed} cannot be rendered: every try was rejected ({told_rejects(rejects)}); leave it out."
         )
-    return dress_record(record, 0)
+    return dress_record(record, 0, held_out=held_out)
 
 
 def dress_record(

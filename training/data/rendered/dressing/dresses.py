@@ -189,10 +189,8 @@ def _pattern(
     span: tuple[float, float],
     held_out: bool,
 ) -> Pattern:
-    kinds = [kind for kind in family.patterns if held_out or kind not in HELD_OUT_PATTERNS]
+    kinds = HELD_OUT_PATTERNS if held_out else [kind for kind in family.patterns if kind not in HELD_OUT_PATTERNS]
     kind = kinds[int(rng.integers(len(kinds)))]
-    if held_out and rng.random() < 0.3:
-        kind = HELD_OUT_PATTERNS[int(rng.integers(len(HELD_OUT_PATTERNS)))]
     low, high = allover.SIZES.get(kind) or PERIODS.get(kind, (0.1, 0.1))
     period = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     if kind == "leopard":
