@@ -160,7 +160,7 @@ def test_workers_that_all_die_end_the_run_and_no_seed_is_given_up(tmp_path: Path
     ("change", "said"),
     [
         (lambda: {"settings": replace(TINY, samples=4)}, r"records-000000000\.tar was rendered with other settings"),
-        (lambda: {"per_shard": 3}, r"records-000000004\.tar does not begin where a shard of 3 records would"),
+        (lambda: {"per_shard": 3}, r"records-000000004\.tar does not begin or end where a shard of 3 records would"),
     ],
 )
 def test_shards_of_another_run_are_refused(tmp_path: Path, change, said: str) -> None:
@@ -168,6 +168,25 @@ def test_shards_of_another_run_are_refused(tmp_path: Path, change, said: str) ->
     options = {"settings": TINY, "workers": 1, "per_shard": 4, "maker": stand_in.make_record} | change()
     with pytest.raises(IGRError, match=said):
         generate(tmp_path, range(16), **options)
+
+
+@pytest.mark.parametrize(("first", "stop", "per_shard"), [(2, 6, 4), (3, 9, 4), (0, 4, 2), (2, 3, 1)])
+def test_a_start_or_size_that_overlaps_a_shard_is_refused_before_anything_is_rendered(
+    tmp_path: Path, first: int, stop: int, per_shard: int
+) -> None:
+    render(tmp_path, 0, 4)
+    before = tree(tmp_path)
+    with pytest.raises(IGRError, match=r"records-000000000\.tar does not begin or end where a shard of"):
+        render(tmp_path, first, stop, per_shard=per_shard, maker=lambda *_: pytest.fail("nothing may be rendered"))
+    assert tree(tmp_path) == before
+
+
+def test_a_start_that_overlaps_the_parts_of_a_shard_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(IGRError):
+        render(tmp_path, 3, 9, per_shard=6, maker=stand_in.failing_record)
+    with pytest.raises(IGRError, match=r"records-000000003\.tar does not begin or end where a shard of"):
+        render(tmp_path, 5, 9)
+    render(tmp_path, 9, 10)
 
 
 def test_shards_and_parts_of_other_code_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
