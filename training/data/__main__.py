@@ -148,8 +148,12 @@ def render(
     start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
     size: Annotated[str, typer.Option(help="WxH of photos and product shots, 3:4.")] = "384x512",
     photos: Annotated[float, typer.Option(help="Photos of each garment on average.")] = AS_RENDERED.photos,
-    defect_share: Annotated[float, typer.Option(help="Share of photos with a defect on purpose, for curation.")] = 0.0,
-    samples: Annotated[int, typer.Option(help="Light paths per pixel before denoising.")] = AS_RENDERED.samples,
+    defect_share: Annotated[
+        float, typer.Option(help="Share of garments with a defect on purpose, for curation.")
+    ] = 0.0,
+    samples: Annotated[
+        int, typer.Option(help="Light paths per pixel before denoising, 4 or more.")
+    ] = AS_RENDERED.samples,
     workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 2,
     ray: Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")] = None,
     per_shard: Annotated[int, typer.Option(min=1, help="Garments in a shard.")] = PER_SHARD,
@@ -163,7 +167,8 @@ def render(
     rejects = generate(out, seeds, settings, workers, ray, per_shard=per_shard)
     made = RecordShards(out)
     own = [made.told(seed) for seed in made.seeds if seed in seeds]
-    tries = sum(sum(told["rejects"].values()) for told in own)
+    lost = [reasons for seed, reasons in made.given_up.items() if seed in seeds]
+    tries = sum(sum(reasons.values()) for reasons in (*lost, *(told["rejects"] for told in own)))
     shots = sum(1 + len(told["photos"]) for told in own)
     typer.echo(
         f"{out}: {len(own):,} garments with {shots - len(own):,} photos; {tries:,} of {shots + tries:,} shots rejected "

@@ -27,7 +27,7 @@ def chosen_pairs(
 
     A defect is the photo's; `all` takes any. Raises IGRError where there are none.
     """
-    source = RenderedPairs(records, RenderedConfig(dress_seed))
+    source = RenderedPairs(records, RenderedConfig(dress_seed, keep_defects=True))
     rows = []
     for row in range(first, len(source)):
         place = source.places[row]
@@ -43,7 +43,7 @@ def chosen_pairs(
 
 def write_dressings(path: Path, records: str, row: int, count: int, width: int, columns: int) -> Path:
     """Write one photo and its product shot in `count` clothes."""
-    source = RenderedPairs(records)
+    source = RenderedPairs(records, RenderedConfig(keep_defects=True))
     if row >= len(source):
         raise IGRError(f"{records} holds {len(source)} pairs: choose one below that.")
     place = source.places[row]
@@ -58,7 +58,7 @@ def write_dressings(path: Path, records: str, row: int, count: int, width: int, 
 
 def write_photos(path: Path, records: str, count: int, first: int, dress_seed: int, width: int, columns: int) -> Path:
     """Write `count` product shots from seed number `first` on, those with most photos first, each beside its photos."""
-    source = RenderedPairs(records, RenderedConfig(dress_seed))
+    source = RenderedPairs(records, RenderedConfig(dress_seed, keep_defects=True))
     seeds = source.shards.seeds[first:]
     photos = {seed: min(len(source.shards.told(seed)["photos"]), MOST_PHOTOS) for seed in seeds}
     strips = []

@@ -46,7 +46,7 @@ def test_render_makes_records_and_counts_rejects(tmp_path: Path, monkeypatch: py
     options = ["--garments", 12, "--size", "72x96", "--photos", 2, "--workers", 1, "--per-shard", 5, "--samples", 4]
     done = run("render", tmp_path, *options)
     assert done.exit_code == 0, done.output
-    assert "11 garments with 22 photos; 2 of 35 shots rejected (5.7%), now: poke-through 5, garment hidden 2." in (
+    assert "11 garments with 22 photos; 7 of 40 shots rejected (17.5%), now: poke-through 5, garment hidden 2." in (
         " ".join(done.stdout.split())
     )
     assert RecordShards(str(tmp_path)).stamp.settings == RenderSettings(SIZE, 2.0, samples=4)

@@ -65,11 +65,14 @@ class RecordShards:
         """
         self.root = root
         """Where they are."""
+        self.given_up: dict[int, dict[str, int]] = {}
+        """Seeds without a record, with the reasons for which their tries were rejected."""
         self._places: dict[int, TarIndex] = {}
         stamps: dict[str, Stamp] = {}
         for url in record_urls(root):
             index = index_tar(url)
             stamps[url] = stamp_of(index)
+            self.given_up.update(given_up(index))
             for seed in seeds_of(index):
                 if seed in self._places:
                     raise IGRError(f"{url} and {self._places[seed].url} both hold seed {seed}: delete one of them.")
