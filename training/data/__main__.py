@@ -20,6 +20,7 @@ from .joined import JoinedPairs
 from .opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
 from .pairs import HELD_OUT_START, PairSource
 from .rendered.generating.generate import PER_SHARD, generate, told_rejects
+from .rendered.held_out import COUNT, write_held_out
 from .rendered.records.shards import RecordShards
 from .rendered.settings import RenderSettings
 from .rendered_fixtures import RenderedMaker
@@ -29,8 +30,6 @@ from .synthetic_pairs import SyntheticConfig
 from .tars import write_tars
 
 AS_RENDERED = RenderSettings()
-COUNT = 300
-"""Pairs of the fixed held-out set."""
 
 app = typer.Typer(
     help="Data sets: look through them, draw small ones, render large ones, pack them.", no_args_is_help=True
@@ -185,8 +184,6 @@ def held_out(
     ray: Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")] = None,
 ) -> None:
     """Write the fixed held-out set: bodies, poses, cuts and textures that no training seed uses; print its hash."""
-    from .rendered.held_out import write_held_out
-
     path, digest = write_held_out(out, count, workers, ray)
     typer.echo(f"{path}: {count:,} pairs, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
 

@@ -81,25 +81,6 @@ def product_shot(garment: Garment, rng: np.random.Generator, flat: float | None 
     return [Surface(surface.kind, vertices, surface.faces, surface.uv, surface.panel)]
 
 
-def sink(points: np.ndarray, normals: np.ndarray, dressed: list[list[Surface]], depth: float = 0.008) -> np.ndarray:
-    """Draw skin in under cloth, so that it never shows through: points (N, 3) with unit normals (N, 3) to (N, 3).
-
-    Skin sinks by at most `depth` metres where cloth lies within 3 cm of it, and not near the cloth's edges.
-    """
-    result = points.copy()
-    share = np.zeros(len(points))
-    for surfaces in dressed:
-        for surface in surfaces:
-            distance, index = cKDTree(surface.vertices).query(points, distance_upper_bound=0.03)
-            near = np.isfinite(distance)
-            offset = surface.vertices[index[near]] - points[near]
-            height = (offset * normals[near]).sum(axis=1)
-            beside = np.sqrt(np.maximum(distance[near] ** 2 - height**2, 0))
-            covered = np.clip((0.012 - beside) / 0.006, 0, 1) * np.clip((0.006 - height) / 0.004, 0, 1)
-            share[near] = np.maximum(share[near], covered)
-    return result - normals * (depth * share)[:, None]
-
-
 def _drape(
     garment: Garment,
     figure: Figure,

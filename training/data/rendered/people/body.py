@@ -15,9 +15,6 @@ from igr_core.errors import IGRError
 ASSET = Path(__file__).with_name("assets") / "body.safetensors"
 """What export_body.py wrote."""
 
-PHENOTYPES = ("gender", "age", "muscle", "weight", "height", "proportions", "cupsize", "african", "asian", "caucasian")
-"""Fields of Shape that choose among MakeHuman's targets; the rest are local changes."""
-
 
 @dataclass(frozen=True)
 class Shape:

@@ -38,7 +38,7 @@ def encode_view(view: View) -> bytes:
 
     Light and gloss are stored as square roots in 8 bits: the light's without further loss.
     """
-    centre = view.labels[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES]
+    centre = view.centres
     uv, steps = _encode_uv(view, centre)
     most_light, most_gloss = (float(max(values.max(), 1e-6)) for values in (view.light, view.gloss))
     light = _picture(np.sqrt(view.light / most_light), "WEBP", lossless=True, method=2)

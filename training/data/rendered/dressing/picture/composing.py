@@ -65,7 +65,7 @@ def compose(view: View, panels: Sequence[Panel], dress: Dress, background: np.nd
     """
     _check(view, panels)
     height, width = view.light.shape[:2]
-    centres = np.ascontiguousarray(view.labels[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES])
+    centres = np.ascontiguousarray(view.centres)
     uv = np.ascontiguousarray(view.uv, np.float32)
     with stage("textures"):
         palette = _palette(view, panels, dress, shading.used_boxes(centres, uv, len(view.table)))
