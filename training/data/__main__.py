@@ -19,7 +19,7 @@ from .fixtures import FIXTURES, write_fixture
 from .joined import JoinedPairs
 from .opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
 from .pairs import HELD_OUT_START, PairSource
-from .rendered.generating.generate import PER_SHARD, generate, told_rejects
+from .rendered.generating.generate import PER_SHARD, format_rejects, generate
 from .rendered.held_out import COUNT, write_held_out
 from .rendered.records.shards import RecordShards
 from .rendered.settings import RenderSettings
@@ -165,13 +165,13 @@ def render(
     seeds = range(start, start + garments)
     rejects = generate(out, seeds, settings, workers, ray, per_shard=per_shard)
     made = RecordShards(out)
-    own = [made.told(seed) for seed in made.seeds if seed in seeds]
+    own = [made.metadata(seed) for seed in made.seeds if seed in seeds]
     lost = [reasons for seed, reasons in made.given_up.items() if seed in seeds]
-    tries = sum(sum(reasons.values()) for reasons in (*lost, *(told["rejects"] for told in own)))
-    shots = sum(1 + len(told["photos"]) for told in own)
+    tries = sum(sum(reasons.values()) for reasons in (*lost, *(metadata["rejects"] for metadata in own)))
+    shots = sum(1 + len(metadata["photos"]) for metadata in own)
     typer.echo(
         f"{out}: {len(own):,} garments with {shots - len(own):,} photos; {tries:,} of {shots + tries:,} shots rejected "
-        f"({tries / max(shots + tries, 1):.1%}), now: {told_rejects(rejects) or 'none'}."
+        f"({tries / max(shots + tries, 1):.1%}), now: {format_rejects(rejects) or 'none'}."
     )
 
 

@@ -64,8 +64,8 @@ def dress_shards(
         jobs = [DressJob(records, pair, config, keep_defects) for pair in range(first, min(first + shard_size, count))]
         parts.append((folder / f"pairs-rendered-{first:09d}.safetensors", jobs))
     stamp = RecordShards(records).stamp
-    told = {**asdict(stamp), "photos": photos, "dressing": dress_fingerprint()}
-    origin = Origin(stamp.generator, json.dumps(told, sort_keys=True))
+    metadata = {**asdict(stamp), "photos": photos, "dressing": dress_fingerprint()}
+    origin = Origin(stamp.generator, json.dumps(metadata, sort_keys=True))
     return fill_shards(folder, parts, dress, config, origin, workers)
 
 

@@ -89,11 +89,11 @@ class RenderedPairs(PairSource):
         places: list[Place] = []
         entries: list[PairEntry] = []
         for seed in kept:
-            told = self.shards.told(seed)
-            if told["category"] in categories:
-                own = self._places(seed, self._kept(told))
+            metadata = self.shards.metadata(seed)
+            if metadata["category"] in categories:
+                own = self._places(seed, self._kept(metadata))
                 places += own
-                entries += [PairEntry(self._name(place), told["category"], _garment(place)) for place in own]
+                entries += [PairEntry(self._name(place), metadata["category"], _garment(place)) for place in own]
         if not places and not self.config.keep_defects and set(categories) == set(CATEGORIES):
             raise IGRError(f"Every photo of {root} has a defect on purpose: set keep_defects to read them.")
         self.places: tuple[Place, ...] = tuple(places)
@@ -144,19 +144,21 @@ class RenderedPairs(PairSource):
         return self.entries[index].name.replace("/", "_")
 
     def labels(self, index: int) -> dict[str, str]:
-        told = self.pair(index).attributes
-        return {name: str(told[name]).replace("_", " ") for name in LABELS if name in told}
+        attributes = self.pair(index).attributes
+        return {name: str(attributes[name]).replace("_", " ") for name in LABELS if name in attributes}
 
     def defect(self, index: int) -> str | None:
         """The defect that a pair was rendered with, its label for curation; None for a good one."""
         return _defect(self.pair(index).attributes)
 
-    def _kept(self, told: dict[str, Any]) -> list[int]:
+    def _kept(self, metadata: dict[str, Any]) -> list[int]:
         """Numbers of the photos of a record that are kept."""
-        photos = told["photos"]
+        photos = metadata["photos"]
         if self.config.keep_defects:
             return list(range(len(photos)))
-        return [n for n, photo in enumerate(photos) if _defect({**told["attributes"], **photo["attributes"]}) is None]
+        return [
+            n for n, photo in enumerate(photos) if _defect({**metadata["attributes"], **photo["attributes"]}) is None
+        ]
 
     def _places(self, seed: int, photos: Sequence[int]) -> list[Place]:
         first = self.config.dress_seed

@@ -26,7 +26,7 @@ from .views import View
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 WITHIN = 2
-"""Pixels from the edge of what is visible within which differences are told apart from those of the inside."""
+"""Pixels from the edge of what is visible within which differences are kept apart from those of the inside."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def difference(record: Record, photo: int, dress_seed: int = 0) -> Difference:
     """Warp a dressed photo by its correspondence onto the product shot, and compare the two without light.
 
     Both are taken before the lens and divided by their view's light: each is composed with light 1 and no gloss, and
-    told in sRGB grey levels. The photo is read between its pixels linearly. Only pixels that the correspondence calls
+    given in sRGB grey levels. The photo is read between its pixels linearly. Only pixels that the correspondence calls
     visible count.
     """
     dress = dress_of(record, photo, dress_seed, held_out=record.seed >= HELD_OUT_START)

@@ -42,7 +42,7 @@ def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | No
 
     Several pairs of a garment, and the same geometry in other clothes, come from making.make_record and dress_record.
     """
-    from .generating.generate import told_rejects
+    from .generating.generate import format_rejects
     from .making import make_record
 
     held_out = seed >= HELD_OUT_START
@@ -52,7 +52,7 @@ def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | No
     record, rejects = make_record(seed, settings, defect)
     if record is None:
         raise IGRError(
-            f"Seed {seed} cannot be rendered: every try was rejected ({told_rejects(rejects)}); leave it out."
+            f"Seed {seed} cannot be rendered: every try was rejected ({format_rejects(rejects)}); leave it out."
         )
     return dress_record(record, 0, held_out=held_out)
 
@@ -77,7 +77,7 @@ def dress_record(
         shot,
         Image.fromarray(silhouette(record.product)),
         record.category,
-        {**record.attributes, **taken.attributes, **_told(dress.garment)},
+        {**record.attributes, **taken.attributes, **_cloth_attributes(dress.garment)},
         Image.fromarray(taken.parsing),
         dict(taken.joints),
         taken.correspondence,
@@ -151,7 +151,7 @@ def _cuts(attributes: Words) -> dict[str, str]:
     return {name: str(attributes[name]) for name in ("cut", *CLOTH[1:]) if name in attributes}
 
 
-def _told(cloth: Cloth) -> dict[str, str | float | bool]:
+def _cloth_attributes(cloth: Cloth) -> dict[str, str | float | bool]:
     """Attributes by which scores are looked at, as the drawn pairs have them."""
     art = cloth.prints[0].art if cloth.prints else None
     return {

@@ -36,7 +36,7 @@ FRAMINGS: Mapping[str, Mapping[Framing, float]] = {
 }
 """Shares of framings by category, as in shops and data sets."""
 ATR_WORDS = {"upper": "upper-clothes", "full": "dress"}
-"""ATR-18's words for the clothes of a category; skirts and pants are told apart by their cut."""
+"""ATR-18's words for the clothes of a category; skirts and pants are distinguished by their cut."""
 UNDER_JACKET = 0.12
 """Share of a garment that must be visible at least where an open jacket is worn over it."""
 COVERED_WITHIN = 0.05
@@ -60,7 +60,7 @@ class Product:
     shot: Shot
     """The picture."""
     reasons: list[str]
-    """Why it is to be thrown away; empty for a good one."""
+    """Reasons for rejection; empty for a good one."""
 
     @property
     def garment(self) -> Garment:
@@ -77,7 +77,7 @@ class Photographed:
     panels: tuple[Panel, ...]
     """Those of the other clothes and of the set."""
     reasons: list[str]
-    """Why it is to be thrown away; empty for a good one."""
+    """Reasons for rejection; empty for a good one."""
 
     def numbered(self, own: int, first: int) -> Photo:
         """The photo with its panels from number `own` on moved so that they begin at `first`."""

@@ -9,7 +9,7 @@ import numpy as np
 from .surfaces import Kind
 
 SUBSAMPLES = 3
-"""Labels are known at so many places across and down each pixel, for smooth edges."""
+"""Places across and down each pixel at which labels are known, for smooth edges."""
 
 
 @dataclass(frozen=True)

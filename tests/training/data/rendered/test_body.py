@@ -31,11 +31,11 @@ def turn_about_y(degrees: float) -> np.ndarray:
     return np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
 
 
-@pytest.mark.parametrize("told", REFERENCE)
-def test_bodies_agree_with_the_package_they_come_from_to_a_millimetre(told: dict) -> None:
-    body = make_body(Shape(**told["shape"]))
-    assert np.abs(body.vertices[::700] - told["points"]).max() < 0.001
-    assert np.abs(body.heads[::6] - told["heads"]).max() < 0.001
+@pytest.mark.parametrize("reference", REFERENCE)
+def test_bodies_agree_with_the_package_they_come_from_to_a_millimetre(reference: dict) -> None:
+    body = make_body(Shape(**reference["shape"]))
+    assert np.abs(body.vertices[::700] - reference["points"]).max() < 0.001
+    assert np.abs(body.heads[::6] - reference["heads"]).max() < 0.001
 
 
 def test_the_data_is_compact_and_its_licences_lie_beside_it() -> None:

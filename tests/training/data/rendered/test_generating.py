@@ -37,7 +37,7 @@ def test_shards_hold_every_record_and_rejects_are_counted(tmp_path: Path) -> Non
     ]
     found = RecordShards(str(tmp_path))
     assert found.seeds == (*range(10), 11) and found.stamp.settings == TINY
-    assert found.read(7).seed == 7 and found.told(5)["rejects"] == {"garment hidden": 1}
+    assert found.read(7).seed == 7 and found.metadata(5)["rejects"] == {"garment hidden": 1}
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Guards: bad shots are told by their reason, good ones pass."""
+"""Guards: bad shots are rejected with their reasons, good ones pass."""
 
 from dataclasses import replace
 

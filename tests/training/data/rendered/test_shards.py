@@ -31,7 +31,7 @@ def test_records_are_read_by_their_seed_with_and_without_the_index(tmp_path: Pat
         for seed in (6, 1):
             made, rejects = stand_in.make_record(seed, TINY)
             assert to_members(found.read(seed), rejects) == to_members(made, rejects)
-            assert found.told(seed)["category"] == made.category and "keypoints" not in found.told(seed)
+            assert found.metadata(seed)["category"] == made.category and "keypoints" not in found.metadata(seed)
         if index:
             for path in tmp_path.glob(f"*{INDEX_ENDING}"):
                 path.unlink()

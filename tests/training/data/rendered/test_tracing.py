@@ -1,4 +1,4 @@
-"""Tracing: what is hit, how light adds up, and what is told where packages are missing."""
+"""Tracing: what is hit, how light adds up, and what is said where packages are missing."""
 
 import sys
 

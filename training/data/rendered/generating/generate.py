@@ -58,7 +58,7 @@ def generate(
         for one in _checked(made, bar, failed):
             owners[one.seed].add(one)
             rejects.update(one.rejects)
-            bar.set_postfix_str(told_rejects(rejects), refresh=False)
+            bar.set_postfix_str(format_rejects(rejects), refresh=False)
             bar.update()
     if failed:
         raise IGRError(
@@ -68,7 +68,7 @@ def generate(
     return rejects
 
 
-def told_rejects(rejects: Counter[str]) -> str:
+def format_rejects(rejects: Counter[str]) -> str:
     """The reasons with their counts in words, most frequent first."""
     return ", ".join(f"{reason} {count:,}" for reason, count in rejects.most_common())
 

@@ -18,7 +18,7 @@ ASSET = Path(__file__).with_name("assets") / "body.safetensors"
 
 @dataclass(frozen=True)
 class Shape:
-    """What somebody is built like; 0..1 unless told otherwise."""
+    """What somebody is built like; 0..1 unless stated otherwise."""
 
     gender: float = 0.5
     """0 male, 1 female."""
@@ -236,9 +236,9 @@ def body_model() -> BodyModel:
             f"The body data is missing ({ASSET.name}): run python -m training.data.rendered.people.export_body."
         )
     with safe_open(str(ASSET), framework="np") as file:
-        told = file.metadata()
+        metadata = file.metadata()
         data = {name: file.get_tensor(name) for name in file.keys()}
-    ranges = {name: slice(*map(int, span.split(":"))) for name, span in _pairs(told["ranges"])}
+    ranges = {name: slice(*map(int, span.split(":"))) for name, span in _pairs(metadata["ranges"])}
     weights = np.zeros((len(data["rest"]), len(data["parents"])), np.float32)
     np.add.at(
         weights, (np.arange(len(weights))[:, None], data["bone_numbers"]), data["bone_weights"] / np.float32(65535)
@@ -248,20 +248,20 @@ def body_model() -> BodyModel:
     modes = np.concatenate([data[name].astype(np.float32) for name in ("modes16", "modes8")])
     modes *= data["mode_scales"][:, None, None]
     return BodyModel(
-        bones=tuple(told["bones"].split()),
+        bones=tuple(metadata["bones"].split()),
         parents=tuple(int(parent) for parent in data["parents"]),
         weights=weights,
         ranges=ranges,
         quads={name: data[f"quads.{name}"].astype(np.int32) for name in ranges},
-        paint={name: data[f"paint.{name}"] / np.float32(255) for name in told["paint"].split()},
+        paint={name: data[f"paint.{name}"] / np.float32(255) for name in metadata["paint"].split()},
         rest=rest,
         modes=modes,
         rest_heads=data["rest_heads"],
         head_modes=data["head_modes"],
         targets=data["targets"],
         projection=data["projection"],
-        anchors=tuple((name, tuple(map(float, values.split(",")))) for name, values in _pairs(told["anchors"])),
-        locals=tuple(told["locals"].split()),
+        anchors=tuple((name, tuple(map(float, values.split(",")))) for name, values in _pairs(metadata["anchors"])),
+        locals=tuple(metadata["locals"].split()),
     )
 
 

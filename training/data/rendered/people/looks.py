@@ -56,7 +56,7 @@ def person_surfaces(
 ) -> list[Surface]:
     """Skin, eyes, hair, shoes and bag of a posed body (bones (J, 3, 4)).
 
-    `covered` (B,) tells which of the B vertices of the part body are surely under cloth: they are pulled in. Loose hair
+    `covered` (B,) says which of the B vertices of the part body are surely under cloth: they are pulled in. Loose hair
     and straps lie on the surfaces `over` which they are worn (the clothes). Soles reach below z = 0.
     """
     return [

@@ -115,7 +115,7 @@ def _legs(body: Body, legs: LegStance) -> dict[str, np.ndarray]:
 def _hanging(
     body: Body, arm: ArmStance, side: str, placed: np.ndarray, obstacles: list[_Touched]
 ) -> dict[str, np.ndarray]:
-    """An arm told by angles, moved outwards until it is clear of the trunk."""
+    """An arm given by angles, moved outwards until it is clear of the trunk."""
     found: dict[str, np.ndarray] = {}
     for extra in range(0, 40, 3):
         found = _by_angles(body, arm, side, placed, float(extra))
@@ -125,7 +125,7 @@ def _hanging(
 
 
 def _by_angles(body: Body, arm: ArmStance, side: str, placed: np.ndarray, extra: float) -> dict[str, np.ndarray]:
-    """An arm told by angles, with `extra` degrees to the side."""
+    """An arm given by angles, with `extra` degrees to the side."""
     turned = _heading(body, placed)
     sign = SIDES[side]
     out, ahead, bend, inward = np.deg2rad([arm.out + extra, arm.ahead, arm.bend, arm.inward])
@@ -185,7 +185,7 @@ def _reach(
     hand: tuple[np.ndarray, np.ndarray],
     curl: float,
 ) -> dict[str, np.ndarray]:
-    """Rotations that bring the wrist to `target`, the elbow towards `elbow`, and fingers and palm as `hand` tells."""
+    """Rotations that bring the wrist to `target`, the elbow towards `elbow`, and fingers and palm as `hand` says."""
     rest = _arm_joints(body, side)
     straight = rest[2] - rest[0]
     middle = rest[1] - rest[0]
@@ -276,7 +276,7 @@ def arm_weights(body: Body, weights: np.ndarray, side: str) -> np.ndarray:
 
 
 def arm_bones(body: Body, side: str, above: tuple[str, ...] = ("upperarm", "lowerarm", "wrist", "finger")) -> list[int]:
-    """Numbers of the bones of one arm whose names begin as told."""
+    """Numbers of the bones of one arm whose names begin so."""
     return [n for n, name in enumerate(body.model.bones) if name.startswith(above) and name.endswith(side)]
 
 

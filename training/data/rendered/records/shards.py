@@ -15,7 +15,7 @@ from igr_core.model.config import from_json
 from ...storage import Folder
 from ...tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
 from ..settings import RenderSettings
-from .record import Members, Record, check_told, from_members, record_name
+from .record import Members, Record, check_metadata, from_members, record_name
 
 SHARD_KEY = "shard"
 """Of the member that says how a shard was rendered: `shard.json`."""
@@ -86,12 +86,12 @@ class RecordShards:
         self.seeds = tuple(sorted(self._places))
         """Seeds of the records, in order."""
 
-    def told(self, seed: int) -> dict[str, Any]:
+    def metadata(self, seed: int) -> dict[str, Any]:
         """What a record's json says, without reading the shard: category, attributes, photos, rejects."""
         index = self._places[seed]
-        told = index.labels.get(record_name(seed))
-        check_told(told, f"{index.url}:{record_name(seed)}.json")
-        return told
+        metadata = index.labels.get(record_name(seed))
+        check_metadata(metadata, f"{index.url}:{record_name(seed)}.json")
+        return metadata
 
     def read(self, seed: int) -> Record:
         """The record of a seed; IGRError names the shard and the member that cannot be read."""
@@ -122,10 +122,10 @@ def shard_name(first: int) -> str:
 
 def stamp_of(index: TarIndex) -> Stamp:
     """How a shard was rendered; IGRError for a tar that holds something else."""
-    told = index.labels.get(SHARD_KEY)
+    metadata = index.labels.get(SHARD_KEY)
     try:
-        settings = from_json(RenderSettings, told["settings"], f"{index.url} (settings)")
-        return Stamp(settings, str(told["generator"]), str(told["packages"]))
+        settings = from_json(RenderSettings, metadata["settings"], f"{index.url} (settings)")
+        return Stamp(settings, str(metadata["generator"]), str(metadata["packages"]))
     except (KeyError, TypeError) as error:
         raise IGRError(f"{index.url} is no shard of rendered records: give the folder of such shards.") from error
 
@@ -172,8 +172,8 @@ def check_stamp(found: Stamp, wanted: Stamp, where: str) -> None:
 def write_shard(folder: Folder, name: str, stamp: Stamp, made: Sequence[Made]) -> None:
     """Write a shard and the index beside it; the same records give the same bytes."""
     missing = {str(one.seed): one.rejects for one in made if one.members is None}
-    told = {**asdict(stamp), "given_up": missing}
-    samples = [(SHARD_KEY, {"json": json.dumps(told, sort_keys=True).encode()})]
+    metadata = {**asdict(stamp), "given_up": missing}
+    samples = [(SHARD_KEY, {"json": json.dumps(metadata, sort_keys=True).encode()})]
     samples += [(record_name(one.seed), one.members) for one in made if one.members is not None]
     data = tar_bytes(samples)
     folder.remove(name + INDEX_ENDING)  # of an earlier, smaller shard

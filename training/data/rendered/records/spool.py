@@ -84,8 +84,8 @@ class Pending:
         names = self._parts.names()
         if STAMP_FILE in names:
             where = self._parts.at(STAMP_FILE)
-            told = read_json(self._parts.read(STAMP_FILE), where)
-            check_stamp(from_json(Stamp, told, where), self._stamp, self._parts.url)
+            metadata = read_json(self._parts.read(STAMP_FILE), where)
+            check_stamp(from_json(Stamp, metadata, where), self._stamp, self._parts.url)
         return {int(match[1]) for name in names if (match := _PART.fullmatch(name))}
 
     def _made(self, seed: int) -> Made:

@@ -79,7 +79,7 @@ def atr_labels(shot: Shot, joints: Mapping[str, np.ndarray], camera: Camera, clo
     """Label map (h, w) uint8 of ATR-18's numbers.
 
     `clothes` gives the label's name for each kind of cloth: {"garment": "upper-clothes", "other_1": "pants"}. Skin is
-    told apart by the bone that is nearest in space; ATR has no label for neck and trunk, which count as face.
+    distinguished by the bone that is nearest in space; ATR has no label for neck and trunk, which count as face.
     """
     number = {name: place for place, name in enumerate(ATR.labels)}
     plain = {"hair": "hair", "eye": "face", "bag": "bag", **clothes}

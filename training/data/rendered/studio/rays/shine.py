@@ -18,7 +18,7 @@ FACING = 0.04
 def gloss(normals: np.ndarray, camera: Camera, lamps: Sequence[Lamp], light: np.ndarray) -> np.ndarray:
     """What a clear coat with `normals` (h, w, 3) reflects of the `lamps`, (h, w) float32, linear; 0 where nothing is.
 
-    Lamps that are hidden from a pixel are dimmed there: `light` (h, w, 3) tells what truly arrives.
+    Lamps that are hidden from a pixel are dimmed there: `light` (h, w, 3) is what truly arrives.
     """
     height, width = normals.shape[:2]
     y, x = np.mgrid[:height, :width] + 0.5

@@ -190,7 +190,7 @@ def load_mitsuba() -> ModuleType:
     try:
         import drjit
         import mitsuba
-        import mitsuba_oidn  # noqa: F401  (missing packages are told here, not after the first picture)
+        import mitsuba_oidn  # noqa: F401  (missing packages are reported here, not after the first picture)
     except ImportError as error:
         raise IGRError(
             f"Rendering needs {error.name}: install the extra `render` (pip install '.[render]')."
