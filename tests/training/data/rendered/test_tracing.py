@@ -56,7 +56,7 @@ def test_rays_tell_the_face_the_place_on_it_and_the_distance():
     directions = np.array([[0.1, 1.0, 0.05], [0.0, -1.0, 0.0]])
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     hits = tracer.hits(np.array([0.0, -2.0, 1.0]), directions)
-    assert hits.face[1] == -1 and np.isinf(hits.distance[1])
+    assert hits.face[1] == -1 and np.isinf(hits.distance[1]) and not hits.bary[1].any()
     corners = scene.vertices[scene.faces[hits.face[0]]]
     weights = np.array([1 - hits.bary[0].sum(), *hits.bary[0]])
     np.testing.assert_allclose(weights @ corners, [0.2, 0.0, 1.1], atol=1e-4)

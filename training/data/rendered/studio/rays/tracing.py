@@ -34,7 +34,7 @@ class Hits:
     face: np.ndarray
     """(N,) int32: face number in the merged mesh; -1 where a ray hits nothing."""
     bary: np.ndarray
-    """(N, 2) float32: weights of the face's second and third corner."""
+    """(N, 2) float32: weights of the face's second and third corner; 0 where a ray hits nothing."""
     distance: np.ndarray
     """(N,) float32: metres along the ray; inf where it hits nothing."""
 
@@ -60,7 +60,9 @@ class Tracer:
         hit = np.array(valid)
         distance = np.where(hit, np.array(found.t), np.inf).astype(np.float32)
         face = np.where(hit, np.array(found.prim_index).astype(np.int64), -1).astype(np.int32)
-        return Hits(face, np.array(found.prim_uv).T.astype(np.float32), distance)
+        # what misses leaves in memory is arbitrary
+        bary = np.where(hit, np.array(found.prim_uv), 0).T.astype(np.float32)
+        return Hits(face, bary, distance)
 
     def light(self, points: np.ndarray, normals: np.ndarray, seed: int, samples: int) -> np.ndarray:
         """Light (N, 3) float32 that a white matt surface at `points` (N, 3) with unit `normals` (N, 3) sends on.
