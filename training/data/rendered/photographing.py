@@ -11,9 +11,10 @@ from scipy.spatial import cKDTree
 from .garments.garment import Garment
 from .garments.outfits import Outfit
 from .garments.wearing import wear
+from .normals import vertex_normals
 from .panels import Panel
 from .people.bags import occluder_surfaces
-from .people.body import Body, draw_shape, make_body, normals, skin
+from .people.body import Body, draw_shape, make_body, skin
 from .people.joints import joints_of
 from .people.looks import draw_look, person_surfaces
 from .people.poses import HELD_OUT_POSES, POSES, TRAINING_POSES, draw_pose
@@ -204,7 +205,7 @@ def _covered(body: Body, transforms: np.ndarray, clothes: Sequence[Surface]) -> 
     """(B,) bool: vertices of the body that have cloth right before them."""
     part = body.part("body")
     place = skin(part.vertices, part.weights, transforms)
-    outwards = normals(place, part.triangles)
+    outwards = vertex_normals(place, part.triangles)
     found = np.zeros(len(place), bool)
     for surface in clothes:
         tree = cKDTree(surface.vertices)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
+from training.data.rendered.normals import vertex_normals
 from training.data.rendered.people.body import (
     ASSET,
     TEMPLATE_SHAPES,
@@ -17,7 +18,6 @@ from training.data.rendered.people.body import (
     body_model,
     draw_shape,
     make_body,
-    normals,
     skin,
     triangles,
 )
@@ -70,7 +70,7 @@ def test_heavier_people_have_larger_volume() -> None:
 
 def test_faces_look_outwards() -> None:
     part = make_body(TEMPLATE_SHAPES["female"]).part("tights")
-    outwards = normals(part.vertices, part.triangles)
+    outwards = vertex_normals(part.vertices, part.triangles)
     trunk = np.abs(part.vertices[:, 0]) < 0.1
     front = trunk & (part.vertices[:, 1] < -0.05) & (part.vertices[:, 2] > 0.9)
     assert outwards[front, 1].mean() < -0.5

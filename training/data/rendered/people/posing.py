@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .body import Body, normals, skin
+from ..normals import vertex_normals
+from .body import Body, skin
 from .kinematics import angle_about, frame, swing, turn, two_bones, unit
 from .stances import ArmStance, LegStance, TrunkStance
 
@@ -262,7 +263,7 @@ def _touched(body: Body, placed: np.ndarray, which: str) -> _Touched:
     """The trunk with legs (of the tights), or the head (of the skin)."""
     part = body.part("tights" if which == "trunk" else "body")
     points = skin(part.vertices, part.weights, placed)
-    outwards = normals(points, part.triangles)
+    outwards = vertex_normals(points, part.triangles)
     if which == "trunk":
         chosen = arm_weights(body, part.weights, "L") + arm_weights(body, part.weights, "R") < 0.3
     else:

@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 from scipy import ndimage
 
+from ..normals import vertex_normals
 from ..surfaces import CLOTH, Surface
 from .agnostic import kind_mask
 from .cameras import Camera
-from .rays.merging import NOTHING, vertex_normals
+from .rays.merging import NOTHING
 from .rays.rendering import Shot
 
 Reason = Literal[
