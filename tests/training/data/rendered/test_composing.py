@@ -71,7 +71,7 @@ def test_a_background_shows_where_nothing_is():
     assert (picture[0, 0] == 0.25).all()
 
 
-def test_missing_panels_are_told():
+def test_missing_panels_are_reported():
     view, panels = shirt_view(*SIZE), shirt_panels()
     dress = draw_dress(np.random.default_rng(0), panels, {})
     with pytest.raises(IGRError, match="panels"):

@@ -39,7 +39,7 @@ def test_a_hand_before_the_garment_is_no_poke_through_but_a_speck_is():
     assert "poke_through" in _reasons(speck)
 
 
-def test_hidden_and_cut_off_garments_are_told():
+def test_hidden_and_cut_off_garments_are_reported():
     board = [BALL, sheet("other_1", (0.12, -0.5, 1.0), 0.5, 0.9)]
     assert _reasons(board) == ["hidden"] and _reasons(board, limits=OCCLUDED) == []
     aside = replace(CAMERA, position=(0.4, -3.0, 1.0), target=(0.4, 0.0, 1.0))
@@ -50,7 +50,7 @@ def test_hidden_and_cut_off_garments_are_told():
     assert visible > 0.95 and in_frame == 1
 
 
-def test_inside_out_cloth_bad_light_and_gaps_in_the_set_are_told():
+def test_inside_out_cloth_bad_light_and_gaps_in_the_set_are_reported():
     turned = replace(BALL, faces=BALL.faces[:, ::-1].copy(), uv=BALL.uv[:, ::-1].copy())
     assert "inside_out" in _reasons([turned])
     shot = photograph([BALL], None, CAMERA, 0, samples=4)

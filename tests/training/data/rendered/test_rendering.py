@@ -82,7 +82,7 @@ def test_a_sphere_above_the_floor_darkens_it():
     assert below.view.light[at].mean() < 0.9 * alone[at].mean()
 
 
-def test_nothing_to_photograph_is_told():
+def test_nothing_to_photograph_is_reported():
     with pytest.raises(IGRError, match="at least one surface"):
         photograph([], None, CAMERA, 0)
     broken = sphere("garment", (0, 0, 1), 0.4)

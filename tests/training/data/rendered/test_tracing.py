@@ -27,7 +27,7 @@ def test_the_version_is_read_from_the_librarys_name(path, version):
     assert tracing._llvm_version(path) == version
 
 
-def test_old_llvm_is_passed_over_and_none_is_told(monkeypatch):
+def test_old_llvm_is_passed_over_and_none_is_reported(monkeypatch):
     found = ["/usr/lib/x/libLLVM-15.so", "/usr/lib/x/libLLVM-18.so", "/usr/lib/x/libLLVM.so.19.1"]
     monkeypatch.setattr(tracing.ctypes.util, "find_library", lambda name: None)
     monkeypatch.setattr(tracing.glob, "glob", lambda pattern: found)
@@ -37,7 +37,7 @@ def test_old_llvm_is_passed_over_and_none_is_told(monkeypatch):
         tracing.find_llvm()
 
 
-def test_missing_packages_are_told_with_the_extra(monkeypatch):
+def test_missing_packages_are_reported_with_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "mitsuba", None)
     monkeypatch.setenv("DRJIT_LIBLLVM_PATH", "/somewhere/libLLVM.so")
     with pytest.raises(IGRError, match="extra `render`"):
@@ -50,7 +50,7 @@ def _tracer(surfaces, level=1.0):
     return tracing.Tracer(merge(surfaces), np.full((*ENVIRONMENT_SIZE, 3), level, np.float32))
 
 
-def test_rays_tell_the_face_the_place_on_it_and_the_distance():
+def test_rays_find_the_face_the_place_on_it_and_the_distance():
     scene = merge([sheet("garment", (0, 0, 1), 1.0, 1.0), sphere("skin", (5, 0, 1), 0.1)])
     tracer = _tracer([sheet("garment", (0, 0, 1), 1.0, 1.0), sphere("skin", (5, 0, 1), 0.1)])
     directions = np.array([[0.1, 1.0, 0.05], [0.0, -1.0, 0.0]])

@@ -33,7 +33,7 @@ def test_photos_without_light_agree_with_their_product_shots(records):
     assert max(np.median(one.levels) for one in found) <= 12
 
 
-def test_a_correspondence_that_is_off_is_told(records):
+def test_a_correspondence_that_is_off_is_reported(records):
     def moved(record: Record) -> Record:
         photo = record.photos[0]
         return replace(record, photos=(replace(photo, correspondence=photo.correspondence + np.float32(4)),))
