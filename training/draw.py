@@ -38,6 +38,9 @@ def draw(
     rendered_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the pairs of --kind mixed that are rendered.")
     ] = 0.5,
+    keep_defects: Annotated[
+        bool, typer.Option("--keep-defects", help="Dress photos that were rendered with a defect on purpose, too.")
+    ] = False,
     start: Annotated[
         int, typer.Option(min=0, help=f"First seed of drawn pairs; held-out ones start at {HELD_OUT_START}.")
     ] = 0,
@@ -83,7 +86,7 @@ def draw(
     if rendered < count:
         now += draw_shards(out, count - rendered, start, config, workers, shard_size)
     if rendered and records is not None:
-        now += dress_shards(out, records, rendered, config, workers, shard_size)
+        now += dress_shards(out, records, rendered, config, workers, shard_size, keep_defects)
     typer.echo(f"{out}: {count} pairs, {now} of them drawn now.")
 
 

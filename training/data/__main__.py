@@ -19,9 +19,10 @@ from .fixtures import FIXTURES, write_fixture
 from .joined import JoinedPairs
 from .opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
 from .pairs import HELD_OUT_START, PairSource
-from .rendered.generating import PER_SHARD, generate, told_rejects
+from .rendered.generating.generate import PER_SHARD, format_rejects, generate
+from .rendered.held_out import COUNT, write_held_out
+from .rendered.records.shards import RecordShards
 from .rendered.settings import RenderSettings
-from .rendered.shards import RecordShards
 from .rendered_fixtures import RenderedMaker
 from .synthetic import make_pair
 from .synthetic.__main__ import sheet
@@ -29,8 +30,6 @@ from .synthetic_pairs import SyntheticConfig
 from .tars import write_tars
 
 AS_RENDERED = RenderSettings()
-COUNT = 300
-"""Pairs of the fixed held-out set."""
 
 app = typer.Typer(
     help="Data sets: look through them, draw small ones, render large ones, pack them.", no_args_is_help=True
@@ -148,8 +147,12 @@ def render(
     start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
     size: Annotated[str, typer.Option(help="WxH of photos and product shots, 3:4.")] = "384x512",
     photos: Annotated[float, typer.Option(help="Photos of each garment on average.")] = AS_RENDERED.photos,
-    defect_share: Annotated[float, typer.Option(help="Share of photos with a defect on purpose, for curation.")] = 0.0,
-    samples: Annotated[int, typer.Option(help="Light paths per pixel before denoising.")] = AS_RENDERED.samples,
+    defect_share: Annotated[
+        float, typer.Option(help="Share of garments with a defect on purpose, for curation.")
+    ] = 0.0,
+    samples: Annotated[
+        int, typer.Option(help="Light paths per pixel before denoising, 4 or more.")
+    ] = AS_RENDERED.samples,
     workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 2,
     ray: Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")] = None,
     per_shard: Annotated[int, typer.Option(min=1, help="Garments in a shard.")] = PER_SHARD,
@@ -162,12 +165,13 @@ def render(
     seeds = range(start, start + garments)
     rejects = generate(out, seeds, settings, workers, ray, per_shard=per_shard)
     made = RecordShards(out)
-    own = [made.told(seed) for seed in made.seeds if seed in seeds]
-    tries = sum(sum(told["rejects"].values()) for told in own)
-    shots = sum(1 + len(told["photos"]) for told in own)
+    own = [made.metadata(seed) for seed in made.seeds if seed in seeds]
+    lost = [reasons for seed, reasons in made.given_up.items() if seed in seeds]
+    tries = sum(sum(reasons.values()) for reasons in (*lost, *(metadata["rejects"] for metadata in own)))
+    shots = sum(1 + len(metadata["photos"]) for metadata in own)
     typer.echo(
         f"{out}: {len(own):,} garments with {shots - len(own):,} photos; {tries:,} of {shots + tries:,} shots rejected "
-        f"({tries / max(shots + tries, 1):.1%}), now: {told_rejects(rejects) or 'none'}."
+        f"({tries / max(shots + tries, 1):.1%}), now: {format_rejects(rejects) or 'none'}."
     )
 
 
@@ -180,8 +184,6 @@ def held_out(
     ray: Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")] = None,
 ) -> None:
     """Write the fixed held-out set: bodies, poses, cuts and textures that no training seed uses; print its hash."""
-    from .rendered.held_out import write_held_out
-
     path, digest = write_held_out(out, count, workers, ray)
     typer.echo(f"{path}: {count:,} pairs, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
 

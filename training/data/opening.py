@@ -14,7 +14,7 @@ from .dresscode import FOLDERS as DRESSCODE_FOLDERS
 from .dresscode import DressCode
 from .folder import PlainFolder
 from .pairs import HELD_OUT_START, PairSource, PairSubset
-from .rendered.shards import RecordShards, is_shard_name
+from .rendered.records.shards import RecordShards, is_shard_name
 from .rendered_pairs import RenderedConfig, RenderedPairs
 from .storage import Folder
 from .streettryon import StreetTryOn

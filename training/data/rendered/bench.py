@@ -13,8 +13,8 @@ from igr_core.errors import IGRError
 from igr_core.photo.inputs import parse_size
 from training.command import one_sentence
 
-from .pools import render_record
-from .records import Record, from_members, to_members
+from .generating.pools import render_record
+from .records.record import Record, from_members, to_members
 from .settings import RenderSettings
 from .timing import Seconds, measured, stage
 

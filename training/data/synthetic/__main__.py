@@ -9,7 +9,7 @@ from igr_core.errors import IGRError
 from training.command import one_sentence
 
 from .compose import check_options
-from .scene import DEFECTS
+from .defects import DEFECTS
 from .sheet import resized, write_pairs, write_sheets
 
 app = typer.Typer(help="The procedural person / garment data set.", no_args_is_help=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from training.data.rendered import shards
-from training.data.rendered.generating import generate
-from training.data.rendered.records import to_members
+from training.data.rendered.generating.generate import generate
+from training.data.rendered.records import shards
+from training.data.rendered.records.record import to_members
+from training.data.rendered.records.shards import RecordShards, is_shard_name
 from training.data.rendered.settings import RenderSettings
-from training.data.rendered.shards import RecordShards, is_shard_name
 from training.data.tar_index import INDEX_ENDING
 
 from . import stand_in
@@ -31,7 +31,7 @@ def test_records_are_read_by_their_seed_with_and_without_the_index(tmp_path: Pat
         for seed in (6, 1):
             made, rejects = stand_in.make_record(seed, TINY)
             assert to_members(found.read(seed), rejects) == to_members(made, rejects)
-            assert found.told(seed)["category"] == made.category and "keypoints" not in found.told(seed)
+            assert found.metadata(seed)["category"] == made.category and "keypoints" not in found.metadata(seed)
         if index:
             for path in tmp_path.glob(f"*{INDEX_ENDING}"):
                 path.unlink()
