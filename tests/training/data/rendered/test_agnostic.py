@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from igr_core.segmentation.labels import ATR
+from tests.support.renderer import require_renderer
 from training.data.rendered.studio.cameras import Camera
 
 from .solids import sphere
 
-pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
+require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
 from training.data.rendered.studio.agnostic import (  # noqa: E402

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
+from tests.support.renderer import require_renderer
 from training.data.rendered.studio.cameras import Camera
 
 from .solids import sheet, sphere
 
-pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
+require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
 from training.data.rendered.studio.correspondence import correspond  # noqa: E402

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.support.renderer import require_renderer
 from training.data.rendered.panels import Panel
 from training.data.rendered.studio.cameras import Camera
 from training.data.rendered.surfaces import Surface
@@ -13,7 +14,7 @@ from training.data.synthetic.textures import Pattern
 
 from .solids import sheet, sphere
 
-pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
+require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
 from training.data.rendered.dressing.cloth.fabrics import Fabric  # noqa: E402

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.support.renderer import require_renderer
 from training.data.rendered.studio.cameras import Camera
 
 from .solids import sheet, sphere
 
-pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
+require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
 from training.data.rendered.studio.guards import OCCLUDED, TRUNCATED, garment_shares, poking_share, reasons  # noqa: E402

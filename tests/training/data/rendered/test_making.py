@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
-
 from igr_core.errors import IGRError
 from igr_core.segmentation.labels import ATR
+from tests.support.renderer import require_renderer
 from training.data.pairs import HELD_OUT_START
 from training.data.rendered import making
 from training.data.rendered.making import category_of, make_record
@@ -20,6 +19,8 @@ from training.data.rendered.people.poses import HELD_OUT_POSES, TRAINING_POSES
 from training.data.rendered.records.record import Record, to_members
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.studio.agnostic import kind_mask
+
+require_renderer()
 
 SMALL = RenderSettings(size=(96, 128), photos=2, samples=4)
 SEED = 3

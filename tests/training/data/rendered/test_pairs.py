@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.support.renderer import require_renderer
 from training.data.rendered.settings import RenderSettings
 
 from . import stand_in
@@ -37,7 +38,7 @@ def test_another_dress_seed_gives_other_clothes_on_the_same_geometry():
 
 @pytest.mark.parametrize("seed", [HELD_OUT_START - 1, HELD_OUT_START])
 def test_held_out_seeds_are_rendered_and_dressed_as_held_out(seed: int, monkeypatch: pytest.MonkeyPatch):
-    pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
+    require_renderer()
     found = []
 
     def made(seed, settings, defect):

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
+from tests.support.renderer import require_renderer
 from training.data.rendered.studio.cameras import Camera
 from training.data.rendered.views import SUBSAMPLES
 
 from .solids import sheet, sphere
 
-pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
+require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
 from training.data.rendered.studio.rays.rendering import WHITE_CARD, photograph  # noqa: E402

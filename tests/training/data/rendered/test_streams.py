@@ -4,10 +4,11 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from tests.support.renderer import require_renderer
 from training.data.rendered import streams
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
-pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
+require_renderer()
 
 from training.data.rendered.dressing.cloth.families import FAMILIES, family_of  # noqa: E402
 from training.data.rendered.making import outfit_of  # noqa: E402

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
+from tests.support.renderer import require_renderer
 from training.data.rendered.studio.lights import ENVIRONMENT_SIZE
 from training.data.rendered.studio.rays import tracing
 from training.data.rendered.studio.rays.merging import merge
@@ -45,7 +46,7 @@ def test_missing_packages_are_reported_with_the_extra(monkeypatch):
 
 
 def _tracer(surfaces, level=1.0):
-    pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
+    require_renderer()
     pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
     return tracing.Tracer(merge(surfaces), np.full((*ENVIRONMENT_SIZE, 3), level, np.float32))
 

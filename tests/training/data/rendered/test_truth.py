@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
+from tests.support.renderer import require_renderer
+
+require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
 from training.data.rendered.agreement import difference  # noqa: E402

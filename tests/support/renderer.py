@@ -1,0 +1,16 @@
+"""Whether this machine can render: the packages of the extra `render`, and the LLVM library."""
+
+from __future__ import annotations
+
+import pytest
+
+from igr_core.errors import IGRError
+from training.data.rendered.studio.rays.tracing import load_mitsuba
+
+
+def require_renderer() -> None:
+    """Skip the test, or the module that calls it on import, where nothing can be rendered; the reason says why."""
+    try:
+        load_mitsuba()
+    except IGRError as error:
+        pytest.skip(f"NOT RUN: {error}", allow_module_level=True)
