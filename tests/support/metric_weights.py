@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from training.evaluation.weights import ALEXNET, CLIP_B32, INCEPTION, INCEPTION_SCRIPT, VGG16, WeightsFile
+from training.evaluation.metrics.weights import ALEXNET, CLIP_B32, INCEPTION, INCEPTION_SCRIPT, VGG16, WeightsFile
 
 CLIP_FEATURES = 8
 """Features of the small CLIP."""

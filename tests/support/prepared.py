@@ -13,7 +13,7 @@ from igr_core.files import sha256
 from igr_core.model.config import to_json
 from igr_core.model.networks import build_image_encoder, build_vae
 from tests.support.tiny import MODEL
-from training.config import DataConfig, OptimizerConfig, TrainConfig
+from training.base.train_config import DataConfig, OptimizerConfig, TrainConfig
 
 
 def write_prepared(

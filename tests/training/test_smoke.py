@@ -19,9 +19,9 @@ import pytest
 from PIL import Image
 
 from igr_core.model.bundle import Bundle
-from tests.training.published import write_published
+from tests.support.published_weights import write_published
 from training.data.fixtures import write_fixture
-from training.provenance import ROOT
+from training.base.provenance import ROOT
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 

@@ -23,7 +23,7 @@ class DataConfig:
     """Where the prepared pairs lie and how a batch is made of them."""
 
     train: tuple[str, ...]
-    """Folders of prepared latents (python -m training.prepare) to train on, and YAML files of PairsConfig, whose
+    """Folders of prepared latents (python -m training prepare) to train on, and YAML files of PairsConfig, whose
     pictures are read and encoded on the way."""
     validation: str
     """Folder of prepared latents that is never trained on."""

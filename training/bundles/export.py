@@ -1,4 +1,4 @@
-"""Turn a training run into a bundle: `python -m training.export RUN --out NAME.safetensors`."""
+"""Turn a training run into a bundle: `python -m training export RUN --out NAME.safetensors`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from igr_core.model.bundle import BundleInfo, save_bundle
 from igr_core.model.config import ModelConfig, from_json
 from igr_core.model.igr import IGR
 
-from .command import one_sentence
-from .config import LoraConfig, TrainConfig
-from .data.latents import PreparedPairs
-from .fits import check_settings
-from .lora import add_lora, merge_lora
-from .parts import load_image_encoder, load_vae
-from .provenance import describe_part, describe_run, weights_sha256
-from .run import Checkpoint, RunFolder, load_latest
-from .scoring import read_rows
+from ..base.command import one_sentence
+from ..base.train_config import LoraConfig, TrainConfig
+from ..prepared.latents import PreparedPairs
+from ..prepared.fits import check_settings
+from ..core.compute.lora import add_lora, merge_lora
+from ..base.parts import load_image_encoder, load_vae
+from ..base.provenance import describe_part, describe_run, weights_sha256
+from ..base.run_folder import Checkpoint, RunFolder, load_latest
+from ..evaluation.evidence.rows import read_rows
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -96,7 +96,7 @@ def export_run(
 
 
 def compact_scores(path: Path, parts: dict[str, dict[str, Tensor]]) -> dict[str, Any]:
-    """The rows of a scores file (python -m training.evidence) that are of these very weights, in short.
+    """The rows of a scores file (python -m training evidence) that are of these very weights, in short.
 
     IGRError when there is none: scores belong to the weights that were measured.
     """
@@ -153,7 +153,7 @@ def main(
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
     precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16.")] = "fp16",
     scores: Annotated[
-        Path | None, typer.Option(help="Scores of the same export (python -m training.evidence score), put into it.")
+        Path | None, typer.Option(help="Scores of the same export (python -m training evidence score), put into it.")
     ] = None,
 ) -> None:
     """Write the averaged weights of a run's newest checkpoint as one bundle."""

@@ -1,4 +1,4 @@
-"""Published weights to the bundle that training starts from: `python -m training.init`."""
+"""Published weights to the bundle that training starts from: `python -m training init`."""
 
 from __future__ import annotations
 
@@ -19,18 +19,9 @@ from igr_core.model.image_prompt import ImagePrompt
 from igr_core.model.networks import build_image_encoder, build_unet, build_vae
 from igr_core.photo.inputs import parse_size
 
-from .command import one_sentence
+from ..base.command import one_sentence
 from .export import PRECISIONS
-from .published import (
-    Tensors,
-    read_image_encoder,
-    read_ip_adapter,
-    read_json,
-    read_text_encoder,
-    read_unet,
-    read_vae,
-    weight_file,
-)
+from .published import Tensors, read_image_encoder, read_ip_adapter, read_json, read_text_encoder, read_unet, read_vae, weight_file
 
 TOKENS = 77
 """Tokens of a prompt, as CLIP pads them."""

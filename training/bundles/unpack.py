@@ -1,4 +1,4 @@
-"""Take VAE and image encoder out of a bundle, to train other networks on: `python -m training.unpack BUNDLE`."""
+"""Take VAE and image encoder out of a bundle, to train other networks on: `python -m training unpack BUNDLE`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from igr_core.files import make_folder, write_tensors
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
 
-from .command import one_sentence
-from .parts import write_summary
-from .provenance import bundle_weights_sha256
+from ..base.command import one_sentence
+from ..base.parts import write_summary
+from ..base.provenance import bundle_weights_sha256
 
 PARTS = ("vae", "image_encoder")
 

@@ -1,4 +1,4 @@
-"""Choose the best pairs of a data set, and tell the bad ones: `python -m training.curate`."""
+"""Choose the best pairs of a data set, and tell the bad ones: `python -m training curate`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import typer
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 
-from .command import one_sentence
-from .curation.judging import SCORES, judge_all, judged_before
-from .curation.manifest import Hand, Manifest, decide, read_decisions, read_manifest, write_manifest
-from .curation.measure import measure, table
-from .curation.page import write_page
-from .curation.scores import CurationConfig
-from .data.opening import LAYOUTS, DataSetConfig, open_data_set
-from .data.selection import PairsConfig
-from .run import load_config
+from ..base.command import one_sentence
+from ..curation.judging import SCORES, judge_all, judged_before
+from ..curation.manifest import Hand, Manifest, decide, read_decisions, read_manifest, write_manifest
+from ..curation.measure import measure, table
+from ..curation.page import write_page
+from ..curation.scores import CurationConfig
+from ..data.opening import LAYOUTS, DataSetConfig, open_data_set
+from ..prepared.selection import PairsConfig
+from ..base.run_folder import load_config
 
 app = typer.Typer(help="Curation: score pairs, look at them, choose the best.", no_args_is_help=True)
 Workers = Annotated[int, typer.Option(min=1, help="Processes that look at pairs.")]
@@ -78,7 +78,7 @@ def apply(
     config = from_json(CurationConfig, described.get("settings"), str(folder / "manifest.json"))
     judged = [one for one in judged_before(folder / SCORES) if one.name in names]
     if len(judged) < len(names):
-        raise IGRError(f"{folder / SCORES} lacks pairs of the manifest: run python -m training.curate score again.")
+        raise IGRError(f"{folder / SCORES} lacks pairs of the manifest: run python -m training curate score again.")
     _write(folder, decide(judged, found, config, described["title"], described["share"]))
 
 

@@ -1,4 +1,4 @@
-"""`python -m training.data check ROOT`: look through a data set; also draw, render and show some, and pack any."""
+"""`python -m training data check ROOT`: look through a data set; also draw, render and show some, and pack any."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import typer
 from igr_core.errors import IGRError
 from igr_core.photo.images import check_picture_name
 from igr_core.photo.inputs import parse_size
-from training.command import one_sentence
+from training.base.command import one_sentence
 
-from .checking import check_pairs, summary, write_sheet
-from .fixtures import FIXTURES, write_fixture
-from .joined import JoinedPairs
-from .opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
-from .pairs import HELD_OUT_START, PairSource
-from .rendered.generating import PER_SHARD, generate, told_rejects
-from .rendered.settings import RenderSettings
-from .rendered.shards import RecordShards
-from .rendered_fixtures import RenderedMaker
-from .synthetic import make_pair
-from .synthetic.__main__ import sheet
-from .synthetic_pairs import SyntheticConfig
-from .tars import write_tars
+from ..data.checking import check_pairs, summary, write_sheet
+from ..data.fixtures import FIXTURES, write_fixture
+from ..data.contract.joined import JoinedPairs
+from ..data.opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
+from ..data.contract.pairs import HELD_OUT_START, PairSource
+from ..data.rendered.generating import PER_SHARD, generate, told_rejects
+from ..data.rendered.settings import RenderSettings
+from ..data.rendered.shards import RecordShards
+from ..data.rendered_fixtures import RenderedMaker
+from ..data.synthetic import make_pair
+from ..data.synthetic.__main__ import sheet
+from ..data.layouts.synthetic_pairs import SyntheticConfig
+from ..data.layouts.tars import write_tars
 
 AS_RENDERED = RenderSettings()
 COUNT = 300
@@ -111,7 +111,7 @@ def fixture(
     if kind not in ("drawn", "rendered"):
         raise IGRError(f"Unknown kind {kind!r}: choose drawn or rendered.")
     if kind == "rendered" and records is None:
-        raise IGRError("--kind rendered needs --records DIR: python -m training.data render DIR makes them.")
+        raise IGRError("--kind rendered needs --records DIR: python -m training data render DIR makes them.")
     make = make_pair if kind == "drawn" or records is None else RenderedMaker(records)
     write_fixture(layout, out, count, seed, parse_size(size, 1), make)
     typer.echo(f"{out}: drawn in the layout of {LAYOUTS[layout]}.")
@@ -180,7 +180,7 @@ def held_out(
     ray: Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")] = None,
 ) -> None:
     """Write the fixed held-out set: bodies, poses, cuts and textures that no training seed uses; print its hash."""
-    from .rendered.held_out import write_held_out
+    from ..data.rendered.held_out import write_held_out
 
     path, digest = write_held_out(out, count, workers, ray)
     typer.echo(f"{path}: {count:,} pairs, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")

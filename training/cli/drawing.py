@@ -1,6 +1,6 @@
-"""Draw the synthetic pairs that the demo is trained on: python -m training.draw --out DIR --count N.
+"""Draw the synthetic pairs that the demo is trained on: python -m training data draw --out DIR --count N.
 
-With --kind rendered they are dressed from rendered records (python -m training.data render), with mixed both.
+With --kind rendered they are dressed from rendered records (python -m training data render), with mixed both.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.photo.inputs import parse_size
 
-from .command import one_sentence
-from .data.drawn import HELD_OUT_START, DrawConfig, draw_shards
-from .data.dressed import dress_shards
+from ..base.command import one_sentence
+from ..data.caches.drawn import HELD_OUT_START, DrawConfig, draw_shards
+from ..data.caches.dressed import dress_shards
 
 AS_DEMO = DrawConfig()
 KINDS = ("drawn", "rendered", "mixed")
@@ -33,7 +33,7 @@ def draw(
     count: Annotated[int, typer.Option(min=1, help="Pairs in the folder when done.")],
     kind: Annotated[str, typer.Option(help="drawn, rendered (from --records), or mixed.")] = "drawn",
     records: Annotated[
-        str | None, typer.Option(help="Folder or URL of rendered records (python -m training.data render).")
+        str | None, typer.Option(help="Folder or URL of rendered records (python -m training data render).")
     ] = None,
     rendered_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the pairs of --kind mixed that are rendered.")
@@ -71,7 +71,7 @@ def draw(
         raise typer.BadParameter(f"{kind!r} is none of {', '.join(KINDS)}.", param_hint="--kind")
     if kind != "drawn" and records is None:
         raise IGRError(
-            f"--kind {kind} needs --records DIR, rendered records: python -m training.data render DIR makes them."
+            f"--kind {kind} needs --records DIR, rendered records: python -m training data render DIR makes them."
         )
     if view not in ("whole", "focused"):
         raise typer.BadParameter(f"{view!r} is neither whole nor focused.", param_hint="--view")

@@ -1,4 +1,4 @@
-"""Evaluation: `python -m training.evaluate score | run | tables | report | validate | weights`."""
+"""Evaluation: `python -m training evaluate score | run | tables | report | validate | weights`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import typer
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 
-from .command import choose_device, one_sentence
-from .data.drawn import HELD_OUT_START
-from .evaluation.experiment import ExperimentConfig
-from .evaluation.folders import folder_name
-from .evaluation.protocols import PROTOCOLS, protocol_named
-from .evaluation.report import write_report
-from .evaluation.results import METRICS, Result, write_results
-from .evaluation.running import ExperimentRun, experiment_table
-from .evaluation.scoring import Scoring, score_folders
-from .evaluation.validity import rankings
-from .evaluation.validity import table as validity_table
-from .evaluation.weights import WeightsFolder
-from .report import fill_markers
-from .run import load_config, write_text
+from ..base.command import choose_device, one_sentence
+from ..data.caches.drawn import HELD_OUT_START
+from ..evaluation.experiments.experiment import ExperimentConfig
+from ..evaluation.pictures.folders import folder_name
+from ..evaluation.metrics.protocols import PROTOCOLS, protocol_named
+from ..evaluation.reports.report import write_report
+from ..evaluation.experiments.results import METRICS, Result, write_results
+from ..evaluation.experiments.running import ExperimentRun, experiment_table
+from ..evaluation.experiments.scoring import Scoring, score_folders
+from ..evaluation.metrics.validity import rankings
+from ..evaluation.metrics.validity import table as validity_table
+from ..evaluation.metrics.weights import WeightsFolder
+from ..evaluation.evidence.tables import fill_markers
+from ..base.run_folder import load_config, write_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -86,7 +86,7 @@ def run(
 ) -> None:
     """Restore with every bundle and guidance of an experiment, score them beside controls, and write the report.
 
-    Several processes share the restoring: torchrun --nproc-per-node 4 -m -- training.evaluate run ...
+    Several processes share the restoring: torchrun --nproc-per-node 4 -m -- training evaluate run ...
     """
     with one_sentence():
         settings = load_config(ExperimentConfig, config, changes or ())
@@ -113,7 +113,7 @@ def report(experiment: Annotated[Path, typer.Argument(help="Folder of an experim
 @app.command()
 def tables(
     experiments: Annotated[
-        list[Path], typer.Argument(help="Folders of experiments (python -m training.evaluate run).")
+        list[Path], typer.Argument(help="Folders of experiments (python -m training evaluate run).")
     ],
     out: Annotated[Path | None, typer.Option(help="Markdown file for them.")] = None,
     into: Annotated[list[Path] | None, typer.Option(help="Page whose markers get them; may be repeated.")] = None,

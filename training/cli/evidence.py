@@ -1,4 +1,4 @@
-"""Measure what the README claims: `python -m training.evidence score | controls | sweep | table | seeds | curves`."""
+"""Measure what the README claims: `python -m training evidence score | controls | sweep | table | seeds | curves`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import typer
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 
-from .command import one_sentence
-from .controls import NearestGarment, crop_vectors, pasted_crop, plain_white
-from .data.drawn import DrawnPairs
-from .data.latents import PreparedPairs
-from .report import fill_markers, guidance_table, loss_curves, results_table
-from .run import write_text
-from .scoring import HeldOut, Row, read_rows, score_bundle, score_control, write_rows
-from .seeds import seeds_table
+from ..base.command import one_sentence
+from ..evaluation.pictures.answers import NearestGarment, crop_vectors, pasted_crop, plain_white
+from ..data.caches.drawn import DrawnPairs
+from ..prepared.latents import PreparedPairs
+from ..evaluation.evidence.tables import fill_markers, guidance_table, loss_curves, results_table
+from ..base.run_folder import write_text
+from ..evaluation.evidence.rows import HeldOut, Row, read_rows, score_bundle, score_control, write_rows
+from ..evaluation.evidence.seeds import seeds_table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
-Bundle = Annotated[Path, typer.Option(help="Bundle to restore with (python -m training.export).")]
+Bundle = Annotated[Path, typer.Option(help="Bundle to restore with (python -m training export).")]
 Heldout = Annotated[Path, typer.Option(help="Folder of drawn pairs that were never trained on.")]
 Count = Annotated[int, typer.Option(min=2, help="How many of them, from the first seed on.")]
 Out = Annotated[Path, typer.Option(help="JSON file of the row or rows.")]
@@ -108,7 +108,7 @@ def _score_at(
 @app.command()
 def controls(
     heldout: Heldout,
-    heldout_latents: Annotated[Path, typer.Option(help="The held-out pairs prepared (python -m training.prepare).")],
+    heldout_latents: Annotated[Path, typer.Option(help="The held-out pairs prepared (python -m training prepare).")],
     train: Annotated[Path, typer.Option(help="Folder of the drawn training pairs.")],
     latents: Annotated[Path, typer.Option(help="The training pairs prepared, by the same image encoder.")],
     out: Out,

@@ -1,4 +1,4 @@
-"""How careful must a mask be? `python -m training.robustness run | plot | examples | keep`."""
+"""How careful must a mask be? `python -m training robustness run | plot | examples | keep`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import typer
 
 from igr_core.demo import DEMO_BUNDLE
 
-from ..command import one_sentence
-from .examples import draw_examples
-from .measuring import Plan, measure
-from .plots import draw_robustness
-from .results import KEPT, RESULT, read_robustness, robustness_table, write_robustness
+from ..base.command import one_sentence
+from ..robustness.examples import draw_examples
+from ..robustness.measuring import Plan, measure
+from ..robustness.plots import draw_robustness
+from ..robustness.results import KEPT, RESULT, read_robustness, robustness_table, write_robustness
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 PLAN = Plan()
@@ -62,7 +62,7 @@ def examples(
 
 @app.command()
 def keep(folder: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
-    """Make a run the reported one; python -m training.results then writes its table."""
+    """Make a run the reported one; python -m training results then writes its table."""
     with one_sentence():
         write_robustness(KEPT, read_robustness(folder / RESULT))
     typer.echo(str(KEPT))

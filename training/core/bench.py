@@ -1,4 +1,4 @@
-"""Rows a second of every way to compute a step, measured in turns: `python -m training.bench_train`."""
+"""Rows a second of every way to compute a step, measured in turns: `python -m training bench`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import typer
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 
-from .acceleration import Acceleration, accelerate, choose_acceleration, has_bfloat16_units
-from .command import choose_device, one_sentence
-from .config import TrainConfig
-from .data.latents import Batch
-from .fits import model_config
+from .compute.acceleration import Acceleration, accelerate, choose_acceleration, has_bfloat16_units
+from ..base.command import choose_device, one_sentence
+from ..base.train_config import TrainConfig
+from ..prepared.latents import Batch
+from ..prepared.fits import model_config
 from .objective import draw_rows, predict, row_loss
-from .optimizers import MuonAdamW, build_optimizer
-from .run import load_config, step_generator
-from .train import initial_model
+from ..base.optimisation.optimizers import MuonAdamW, build_optimizer
+from ..base.run_folder import load_config, step_generator
+from .trainer import initial_model
 
 DEMO = Path(__file__).parent / "configs" / "demo.yaml"
 

@@ -13,7 +13,7 @@ from igr_core.model.diffusers_adapter import block_name, self_attention_order
 from igr_core.model.garmfus import Noted, level_shape
 from igr_core.model.igr import IGR
 
-from .data.latents import Batch
+from ..prepared.latents import Batch
 
 NEAR = 0.05
 """A peak is a hit within this share of the garment's height in the photo."""

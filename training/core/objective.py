@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from igr_core.model.garmfus import Noted
-from training.config import DropConfig
-from training.data.latents import Batch, moved
+from training.base.train_config import DropConfig
+from training.prepared.latents import Batch, moved
 
 
 @dataclass(frozen=True)

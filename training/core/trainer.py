@@ -1,4 +1,4 @@
-"""Train IGR: `python -m training.train CONFIG.yaml --run DIR`. One trainer for the demo and for full scale."""
+"""Train IGR: `python -m training train CONFIG.yaml --run DIR`. One trainer for the demo and for full scale."""
 
 from __future__ import annotations
 
@@ -23,38 +23,25 @@ from igr_core.model.garmfus import Noted
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 
-from .acceleration import changed, uncompiled
-from .command import StopRequest, command_line, one_sentence
-from .config import TrainConfig
+from .compute.acceleration import changed, uncompiled
+from ..base.command import StopRequest, command_line, one_sentence
+from ..base.train_config import TrainConfig
 from .correspondence_loss import CorrespondenceLoss, places_logged
-from .data.latents import Batch
-from .data.mixture import Joined, mixed_indices
-from .engine import Engine, peer_lost
+from ..prepared.latents import Batch
+from ..prepared.mixture import Joined, mixed_indices
+from .compute.engine import Engine, peer_lost
 from .extra_losses import ExtraLosses
-from .fits import low_resolution_config, model_config
-from .lora import add_lora
+from ..prepared.fits import low_resolution_config, model_config
+from .compute.lora import add_lora
 from .objective import draw_rows, drop_at, predict, predict_watched, row_loss
-from .optimizers import build_optimizer, set_rate
-from .provenance import note_parent, note_start
-from .references import Photos
-from .resume import check_same_run
-from .run import (
-    Average,
-    RunFolder,
-    load_config,
-    load_latest,
-    load_share,
-    parameter_count,
-    resume_from,
-    save_checkpoint,
-    save_share,
-    seed_everything,
-    step_generator,
-    write_text,
-)
-from .schedule import rate_share
-from .throughput import Throughput
-from .training_set import open_training_set, read_ahead
+from ..base.optimisation.optimizers import build_optimizer, set_rate
+from ..base.provenance import note_parent, note_start
+from ..prepared.references import Photos
+from ..base.resume import check_same_run
+from ..base.run_folder import Average, RunFolder, load_config, load_latest, load_share, parameter_count, resume_from, save_checkpoint, save_share, seed_everything, step_generator, write_text
+from ..base.optimisation.schedule import rate_share
+from .compute.throughput import Throughput
+from ..prepared.training_set import open_training_set, read_ahead
 from .validation import Validator
 
 

@@ -16,13 +16,13 @@ from igr_core.restore.restorer import decode_latent
 from igr_core.restore.sampling import Conditions, sample_ddim
 from igr_core.restore.schedule import draw_noise
 
-from .config import DropConfig, TrainConfig
+from ..base.train_config import DropConfig, TrainConfig
 from .correspondence_loss import CorrespondenceLoss, places_logged
-from .data.latents import Batch, PreparedPairs
-from .fits import check_fits
+from ..prepared.latents import Batch, PreparedPairs
+from ..prepared.fits import check_fits
 from .objective import draw_rows, in_chunks, predict, predict_watched, row_loss, substituted
-from .parts import load_vae
-from .run import step_generator
+from ..base.parts import load_vae
+from ..base.run_folder import step_generator
 
 NO_DROP = DropConfig(everything=0.0, image_prompt=0.0, reference=0.0)
 

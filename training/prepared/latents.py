@@ -95,7 +95,7 @@ class PreparedPairs:
             paths = sorted(Path(folder).glob("latents-*.safetensors"))
             if not paths:
                 raise IGRError(
-                    f"{folder} holds no prepared pairs: run python -m training.prepare --out {folder} first."
+                    f"{folder} holds no prepared pairs: run python -m training prepare --out {folder} first."
                 )
             holder: dict[int, str] = {}
             for path in paths:

@@ -1,4 +1,4 @@
-"""Compute once what the frozen networks say of every pair: `python -m training.prepare`."""
+"""Compute once what the frozen networks say of every pair: `python -m training prepare`."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from igr_core.errors import IGRError
 from igr_core.files import make_folder, sha256, write_tensors
 from igr_core.model.config import CATEGORIES, from_json
 
-from .command import choose_device, one_sentence
-from .config import TrainConfig
-from .data.correspondence import pixels_to_cells
-from .data.drawn import DrawnPairs
-from .data.laid_out import LaidOut, name_number
-from .data.latents import read_shard
-from .data.selection import PairsConfig, layout_of, open_pairs
+from ..base.command import choose_device, one_sentence
+from ..base.train_config import TrainConfig
+from ..data.contract.correspondence import pixels_to_cells
+from ..data.caches.drawn import DrawnPairs
+from ..data.contract.laid_out import LaidOut, name_number
+from .latents import read_shard
+from .selection import PairsConfig, layout_of, open_pairs
 from .encoding import Layout, encode_pictures
 from .fits import check_drawn, check_settings, model_config
-from .parts import load_image_encoder, load_vae
-from .run import load_config
+from ..base.parts import load_image_encoder, load_vae
+from ..base.run_folder import load_config
 
 
 def prepare_pairs(
@@ -160,7 +160,7 @@ def _span(path: Path | None) -> tuple[int, int]:
     """Where a shard starts and how many pairs its name says."""
     match = re.fullmatch(r"latents-(\d+)-(\d+)\.safetensors", path.name if path is not None else "")
     if match is None:
-        raise IGRError(f"{path} is no name that python -m training.prepare gives: move it out of the folder.")
+        raise IGRError(f"{path} is no name that python -m training prepare gives: move it out of the folder.")
     return int(match[1]), int(match[2])
 
 
@@ -238,7 +238,7 @@ def main(
 ) -> None:
     """Encode pairs with the frozen VAE and image encoder, so that training never runs them again.
 
-    Several processes share the work: torchrun --nproc-per-node 4 -m -- training.prepare ...
+    Several processes share the work: torchrun --nproc-per-node 4 -m -- training prepare ...
     """
     settings = load_config(TrainConfig, config) if config is not None else None
     vae, image_encoder, layout = _choices(settings, vae, image_encoder, layout)

@@ -11,9 +11,9 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.model.config import ModelConfig
 
-from .laid_out import LaidOutPairs, LayoutConfig, Selected, asymmetry, with_flips
-from .opening import DataSetConfig, open_data_set
-from .pairs import PairSource
+from ..data.contract.laid_out import LaidOutPairs, LayoutConfig, Selected, asymmetry, with_flips
+from ..data.opening import DataSetConfig, open_data_set
+from ..data.contract.pairs import PairSource
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PairsConfig:
     data: DataSetConfig
     """The data set."""
     manifest: str | None = None
-    """Folder of a curation (python -m training.curate): its dropped pairs are left out, its garments refitted."""
+    """Folder of a curation (python -m training curate): its dropped pairs are left out, its garments refitted."""
     subset: Literal["kept", "hqft"] = "kept"
     """Pairs of the manifest: all that are not dropped, or the HQFT share."""
     flips: bool = False

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from igr_core.errors import IGRError
 
-from .config import TrainConfig
-from .data.latents import Batch, PreparedPairs
-from .data.mixture import Joined, PairData, Read
-from .data.pixels import PixelPairs
-from .data.selection import PairsConfig
+from ..base.train_config import TrainConfig
+from .latents import Batch, PreparedPairs
+from .mixture import Joined, PairData, Read
+from .pixels import PixelPairs
+from .selection import PairsConfig
 from .fits import check_fits
 from .references import joined
-from .run import load_config
+from ..base.run_folder import load_config
 
 AHEAD = 2
 """Batches that are read before they are needed."""

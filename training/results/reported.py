@@ -1,4 +1,4 @@
-"""Put what was measured into the pages that tell of it: `python -m training.results`.
+"""Put what was measured into the pages that tell of it: `python -m training results`.
 
 `training/results/` keeps the JSON of Table 2 over training seeds, of experiments (`make eval`) and of spoiled masks, so
 that no number of their tables is typed by hand, and a test can write those tables again.
@@ -15,12 +15,12 @@ import typer
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 
-from .command import one_sentence
-from .evaluation.running import PLACES, experiment_table, read_description, result_files
-from .report import fill_markers
-from .robustness.results import RESULT, read_robustness, robustness_table
-from .scoring import read_rows
-from .seeds import seeds_table
+from ..base.command import one_sentence
+from ..evaluation.experiments.running import PLACES, experiment_table, read_description, result_files
+from ..evaluation.evidence.tables import fill_markers
+from ..robustness.results import RESULT, read_robustness, robustness_table
+from ..evaluation.evidence.rows import read_rows
+from ..evaluation.evidence.seeds import seeds_table
 
 RESULTS = Path(__file__).with_name("results")
 PAGE = Path(__file__).with_name("README.md")

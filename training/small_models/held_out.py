@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .data.drawn import HELD_OUT_START, DrawConfig
-from .data.parsed import wears_skirt
-from .data.synthetic import make_pair
-from .statistics import mean_interval
+from ..data.caches.drawn import HELD_OUT_START, DrawConfig
+from ..data.caches.parsed import wears_skirt
+from ..data.synthetic import make_pair
+from ..base.statistics import mean_interval
 
 AS_DRAWN = DrawConfig()
 GOOD = 0.85

@@ -1,4 +1,4 @@
-"""Train the demo's own small image encoder: python -m training.train_image_encoder CONFIG.yaml."""
+"""Train the demo's own small image encoder: python -m training train-image-encoder CONFIG.yaml."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from igr_core.model.networks import build_image_encoder
 from igr_core.photo.masks import mask_box
 from igr_core.photo.view import crop_garment
 
-from .cli_options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
-from .command import choose_device, one_sentence
-from .data.drawn import DrawnPairs
-from .fits import check_seeds
+from ..cli.options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
+from ..base.command import choose_device, one_sentence
+from ..data.caches.drawn import DrawnPairs
+from ..prepared.fits import check_seeds
 from .part_training import PartTraining, changed, log_scores, save_part, train_part
-from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
+from ..base.run_folder import RunFolder, load_config, parameter_count, seed_everything, step_generator
 
 DEMO_ENCODER = ImageEncoderConfig(
     hidden_size=128,

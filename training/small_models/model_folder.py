@@ -15,8 +15,8 @@ from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import to_json
 
 from .part_training import PartTraining
-from .provenance import noted_commands, noted_revisions, versions
-from .run import parameter_count
+from ..base.provenance import noted_commands, noted_revisions, versions
+from ..base.run_folder import parameter_count
 
 
 def save_model_folder(

@@ -17,13 +17,13 @@ from igr_core.errors import IGRError
 from igr_core.files import write_tensors
 from igr_core.model.config import to_json
 
-from .command import command_line
-from .optimizers import OptimizerName, build_optimizer, set_rate
-from .parts import write_summary
-from .provenance import note_start, noted_commands, noted_revisions, versions
-from .resume import flat
-from .run import Average, RunFolder, load_latest, save_checkpoint
-from .schedule import cosine_rate
+from ..base.command import command_line
+from ..base.optimisation.optimizers import OptimizerName, build_optimizer, set_rate
+from ..base.parts import write_summary
+from ..base.provenance import note_start, noted_commands, noted_revisions, versions
+from ..base.resume import flat
+from ..base.run_folder import Average, RunFolder, load_latest, save_checkpoint
+from ..base.optimisation.schedule import cosine_rate
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class PartTraining:
     run: str
     """Run folder: checkpoints, logs, pictures, and at the end the part: a .safetensors and a .json file."""
     data: str = "runs/drawn"
-    """Folder of drawn pairs (python -m training.draw) to train on."""
+    """Folder of drawn pairs (python -m training data draw) to train on."""
     held_out: str = "runs/drawn_heldout"
     """Folder of drawn pairs to measure on."""
     seed: int = 0

@@ -1,4 +1,4 @@
-"""Train the demo's own small latent autoencoder: python -m training.train_vae CONFIG.yaml."""
+"""Train the demo's own small latent autoencoder: python -m training train-vae CONFIG.yaml."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from igr_core.model.config import VAEConfig, to_json
 from igr_core.model.networks import build_vae
 from igr_core.photo.images import save_image
 
-from .cli_options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
-from .command import choose_device, one_sentence
-from .data.drawn import DrawnPairs
-from .fits import check_seeds
+from ..cli.options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
+from ..base.command import choose_device, one_sentence
+from ..data.caches.drawn import DrawnPairs
+from ..prepared.fits import check_seeds
 from .part_training import PartTraining, changed, log_scores, save_part, train_part
-from .parts import load_vae
-from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
+from ..base.parts import load_vae
+from ..base.run_folder import RunFolder, load_config, parameter_count, seed_everything, step_generator
 
 
 @dataclass(frozen=True)

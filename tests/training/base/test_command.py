@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from igr_core.errors import IGRError
-from training.command import StopRequest, choose_device, one_sentence
+from training.base.command import StopRequest, choose_device, one_sentence
 
 
 def test_a_mistake_is_one_sentence_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:

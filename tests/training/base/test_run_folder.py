@@ -13,21 +13,10 @@ import torch
 from torch import nn
 
 from igr_core.errors import IGRError
-from training.config import OptimizerConfig
-from training.provenance import ROOT
-from training.report import fill_markers
-from training.run import (
-    Average,
-    RunFolder,
-    load_config,
-    load_latest,
-    random_state,
-    restore_random_state,
-    save_checkpoint,
-    seed_everything,
-    step_generator,
-    write_text,
-)
+from training.base.train_config import OptimizerConfig
+from training.base.provenance import ROOT
+from training.evaluation.evidence.tables import fill_markers
+from training.base.run_folder import Average, RunFolder, load_config, load_latest, random_state, restore_random_state, save_checkpoint, seed_everything, step_generator, write_text
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
-from training.statistics import difference_interval, mean_interval
+from training.base.statistics import difference_interval, mean_interval
 
 
 def test_interval_agrees_with_the_normal_one_and_is_repeatable() -> None:

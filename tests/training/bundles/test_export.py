@@ -18,20 +18,20 @@ from igr_core.photo.view import GarmentView
 from igr_core.restore.restorer import GarmentRestorer, decode_latent
 from igr_core.restore.sampling import Conditions, sample_ddim
 from igr_core.restore.schedule import draw_noise
-from tests.training.prepared import tiny_config, write_part
-from training.config import LoraConfig, TrainConfig
-from training.data.drawn import HELD_OUT_START, DrawConfig, DrawnPairs, draw_shards
-from training.export import averaged_model, export_run
-from training.lora import merge_lora
-from training.parts import load_image_encoder, load_vae
-from training.prepare import prepare_folder
-from training.provenance import bundle_weights_sha256, describe_part, note_start
-from training.run import RunFolder, load_latest, write_text
-from training.scoring import HeldOut, score_bundle, write_rows
-from training.train import Trainer
-from training.train import main as train_command
-from training.unpack import unpack
-from training.validation import Validator
+from tests.support.prepared import tiny_config, write_part
+from training.base.train_config import LoraConfig, TrainConfig
+from training.data.caches.drawn import HELD_OUT_START, DrawConfig, DrawnPairs, draw_shards
+from training.bundles.export import averaged_model, export_run
+from training.core.compute.lora import merge_lora
+from training.base.parts import load_image_encoder, load_vae
+from training.prepared.prepare import prepare_folder
+from training.base.provenance import bundle_weights_sha256, describe_part, note_start
+from training.base.run_folder import RunFolder, load_latest, write_text
+from training.evaluation.evidence.rows import HeldOut, score_bundle, write_rows
+from training.core.trainer import Trainer
+from training.core.trainer import main as train_command
+from training.bundles.unpack import unpack
+from training.core.validation import Validator
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def config(place: Path) -> TrainConfig:
 @pytest.fixture(scope="module")
 def trained(config: TrainConfig, place: Path) -> Path:
     trainer = Trainer(config, RunFolder(place / "run"))
-    note_start(place / "run", 0, "python -m training.train x.yaml --run run")
+    note_start(place / "run", 0, "python -m training train x.yaml --run run")
     write_text(place / "run" / "config.json", json.dumps(to_json(config)))
     trainer.run_steps(None)
     trainer.run.close()
@@ -145,7 +145,7 @@ def test_half_precision_is_close(config: TrainConfig, trained: Path, bundle: Pat
 def test_provenance_is_complete(config: TrainConfig, bundle: Path) -> None:
     training = Bundle.open(bundle).info.training
     assert training["steps"] == 3 and training["loss_curve"] and training["seed"] == config.seed
-    assert training["commands"] == [[0, "python -m training.train x.yaml --run run"]]
+    assert training["commands"] == [[0, "python -m training train x.yaml --run run"]]
     assert training["revisions"][0][0] == 0
     for part in ("vae", "image_encoder"):
         assert training[part]["sha256"] == sha256(getattr(config.data, part))

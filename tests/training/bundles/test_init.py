@@ -17,7 +17,7 @@ from igr_core.model.config import ImagePromptConfig, UNetConfig, VAEConfig
 from igr_core.model.igr import IGR
 from igr_core.model.image_prompt import ImagePrompt
 from igr_core.model.networks import build_unet, build_vae
-from tests.training.published import (
+from tests.support.published_weights import (
     UNET,
     VAE,
     ldm_unet,
@@ -28,9 +28,9 @@ from tests.training.published import (
     text_model,
     write_published,
 )
-from training import init
-from training.published import read_image_encoder, read_ip_adapter, read_unet, read_vae
-from training.unpack import unpack
+from training.bundles import init
+from training.bundles.published import read_image_encoder, read_ip_adapter, read_unet, read_vae
+from training.bundles.unpack import unpack
 
 
 @pytest.fixture(scope="module")

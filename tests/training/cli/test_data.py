@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from training.data.__main__ import app
+from training.cli.data import app
 
 Tree = Callable[[str], Path]
 

@@ -12,10 +12,10 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from igr_core.model.config import to_json
-from tests.training.prepared import tiny_config
-from training import bench_train
-from training.bench_train import Runner, table, variants
-from training.config import TrainConfig
+from tests.support.prepared import tiny_config
+from training.core import bench as bench_train
+from training.core.bench import Runner, table, variants
+from training.base.train_config import TrainConfig
 
 
 @pytest.fixture(scope="module")

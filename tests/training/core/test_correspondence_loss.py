@@ -14,13 +14,13 @@ from igr_core.errors import IGRError
 from igr_core.model.garmfus import Noted
 from igr_core.model.igr import IGR
 from tests.support.tiny import MODEL
-from tests.training.prepared import tiny_config
-from training.config import TrainConfig
-from training.correspondence_loss import CorrespondenceLoss, Measured, places_logged
-from training.data.latents import Batch, PreparedPairs
-from training.run import RunFolder
-from training.train import Trainer
-from training.validation import Validator
+from tests.support.prepared import tiny_config
+from training.base.train_config import TrainConfig
+from training.core.correspondence_loss import CorrespondenceLoss, Measured, places_logged
+from training.prepared.latents import Batch, PreparedPairs
+from training.base.run_folder import RunFolder
+from training.core.trainer import Trainer
+from training.core.validation import Validator
 
 BLOCK = "down_blocks.0.attentions.0"
 HEADS = (f"{BLOCK}:1", "up_blocks.0.attentions.1:0")

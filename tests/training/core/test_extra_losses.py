@@ -14,11 +14,11 @@ from transformers import Dinov2Config, Dinov2Model
 from igr_core.errors import IGRError
 from igr_core.model.config import NoiseConfig
 from igr_core.model.networks import build_scheduler
-from tests.training.prepared import tiny_config, write_vgg
-from training.config import DropConfig, ExtraLossConfig, TrainConfig
-from training.data.latents import PreparedPairs
-from training.extra_losses import ExtraLosses, load_lpips, predicted_clean
-from training.objective import draw_rows
+from tests.support.prepared import tiny_config, write_vgg
+from training.base.train_config import DropConfig, ExtraLossConfig, TrainConfig
+from training.prepared.latents import PreparedPairs
+from training.core.extra_losses import ExtraLosses, load_lpips, predicted_clean
+from training.core.objective import draw_rows
 
 CPU = torch.device("cpu")
 V = NoiseConfig(prediction_type="v_prediction", zero_terminal_snr=True, timestep_spacing="trailing")

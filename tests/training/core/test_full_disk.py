@@ -14,20 +14,20 @@ from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
 from tests.support.tiny import save_runnable
-from tests.training.prepared import tiny_config
-from training.config import TrainConfig
+from tests.support.prepared import tiny_config
+from training.base.train_config import TrainConfig
 from training.curation.judging import judge_all
 from training.curation.scores import CurationConfig
-from training.data.drawn import DrawConfig, DrawnPairs, draw_shards
+from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
 from training.data.fixtures import write_fixture
 from training.data.opening import DataSetConfig, open_data_set
-from training.data.tars import write_tars
-from training.export import export_run
-from training.prepare import prepare_folder
-from training.provenance import note_start
-from training.run import RunFolder, write_text
-from training.train import Trainer
-from training.unpack import unpack as unpack_part
+from training.data.layouts.tars import write_tars
+from training.bundles.export import export_run
+from training.prepared.prepare import prepare_folder
+from training.base.provenance import note_start
+from training.base.run_folder import RunFolder, write_text
+from training.core.trainer import Trainer
+from training.bundles.unpack import unpack as unpack_part
 
 resource = pytest.importorskip("resource", reason="needs a system with file size limits")
 
@@ -124,7 +124,7 @@ def test_training_keeps_its_last_checkpoint_and_goes_on_from_it(config: TrainCon
 def test_export_keeps_the_earlier_bundle(config: TrainConfig, tmp_path: Path) -> None:
     run = tmp_path / "run"
     trainer = Trainer(config, RunFolder(run))
-    note_start(run, 0, "python -m training.train x.yaml --run run")
+    note_start(run, 0, "python -m training train x.yaml --run run")
     write_text(run / "config.json", json.dumps(to_json(config)))
     trainer.run_steps(None)
     trainer.run.close()

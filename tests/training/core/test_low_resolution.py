@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from igr_core.errors import IGRError
-from tests.training.prepared import tiny_config, write_prepared
-from training.config import LowResolutionConfig, TrainConfig
-from training.data.latents import PreparedPairs
-from training.run import RunFolder
-from training.train import Trainer
+from tests.support.prepared import tiny_config, write_prepared
+from training.base.train_config import LowResolutionConfig, TrainConfig
+from training.prepared.latents import PreparedPairs
+from training.base.run_folder import RunFolder
+from training.core.trainer import Trainer
 
 
 @pytest.fixture(scope="module")

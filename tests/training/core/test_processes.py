@@ -19,11 +19,11 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from igr_core.model.config import to_json
-from tests.training.prepared import tiny_config
-from training.config import TrainConfig
-from training.provenance import ROOT
-from training.run import RunFolder, load_latest
-from training.train import Trainer
+from tests.support.prepared import tiny_config
+from training.base.train_config import TrainConfig
+from training.base.provenance import ROOT
+from training.base.run_folder import RunFolder, load_latest
+from training.core.trainer import Trainer
 
 ENVIRONMENT = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
 

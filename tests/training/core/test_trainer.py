@@ -17,12 +17,12 @@ import yaml
 
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json, to_json
-from tests.training.prepared import tiny_config
-from training.config import TrainConfig
-from training.provenance import ROOT, note_start, noted_commands, noted_revisions
-from training.run import RunFolder, load_latest, write_text
-from training.train import Trainer, initial_model, main
-from training.validation import Validator
+from tests.support.prepared import tiny_config
+from training.base.train_config import TrainConfig
+from training.base.provenance import ROOT, note_start, noted_commands, noted_revisions
+from training.base.run_folder import RunFolder, load_latest, write_text
+from training.core.trainer import Trainer, initial_model, main
+from training.core.validation import Validator
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_stopped_command_goes_on_exactly(
     assert losses(tmp_path / "run") == losses(uninterrupted_long)
     assert same_weights(tmp_path / "run", uninterrupted_long)
     assert not list((tmp_path / "run" / "checkpoints").glob(".*"))
-    assert noted_commands(tmp_path / "run")[0][1].startswith("python -m training.train ")
+    assert noted_commands(tmp_path / "run")[0][1].startswith("python -m training train ")
 
 
 def test_stop_is_asked_between_logged_losses(long: TrainConfig, uninterrupted_long: Path, tmp_path: Path) -> None:

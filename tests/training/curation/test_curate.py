@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from training.curate import app
+from training.cli.curate import app
 from training.curation.manifest import read_manifest
 from training.data.fixtures import write_fixture
 from training.data.opening import DataSetConfig, open_data_set
-from training.data.selection import PairsConfig, selected_pairs
-from training.run import load_config
+from training.prepared.selection import PairsConfig, selected_pairs
+from training.base.run_folder import load_config
 
 CONFIG = """
 data:

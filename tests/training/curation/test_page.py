@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support.frontend import CHROMIUM_FLAGS, find_chromium
-from tests.training.curation.judged import judged
-from training.curate import app
+from tests.support.judged import judged
+from training.cli.curate import app
 from training.curation.judging import write_scores
 from training.curation.manifest import decide, read_manifest, write_manifest
 from training.curation.page import CARDS, write_page

@@ -13,16 +13,16 @@ from safetensors.torch import load_file, save_file
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.model.networks import build_vae
-from tests.training.prepared import tiny_config, write_part, write_prepared
-from training.config import TrainConfig
-from training.data.drawn import HELD_OUT_START, DrawConfig
-from training.data.latents import PreparedPairs
-from training.fits import check_drawn, check_fits
-from training.run import RunFolder, load_config
-from training.train import Trainer
-from training.train_image_encoder import ImageEncoderTraining
-from training.train_vae import VAETraining
-from training.validation import Validator
+from tests.support.prepared import tiny_config, write_part, write_prepared
+from training.base.train_config import TrainConfig
+from training.data.caches.drawn import HELD_OUT_START, DrawConfig
+from training.prepared.latents import PreparedPairs
+from training.prepared.fits import check_drawn, check_fits
+from training.base.run_folder import RunFolder, load_config
+from training.core.trainer import Trainer
+from training.small_models.image_encoder import ImageEncoderTraining
+from training.small_models.vae import VAETraining
+from training.core.validation import Validator
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 

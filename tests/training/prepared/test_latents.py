@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from tests.training.prepared import write_prepared
-from training.data.latents import PreparedPairs, batch_indices
+from tests.support.prepared import write_prepared
+from training.prepared.latents import PreparedPairs, batch_indices
 
 
 def test_folders_are_read_as_one(tmp_path: Path) -> None:

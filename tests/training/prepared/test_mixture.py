@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.prepared import write_prepared
-from training.data.latents import PreparedPairs, batch_indices
-from training.data.mixture import BLOCK, Joined, block_shares, mixed_indices
+from tests.support.prepared import write_prepared
+from training.prepared.latents import PreparedPairs, batch_indices
+from training.prepared.mixture import BLOCK, Joined, block_shares, mixed_indices
 
 
 def test_joined_sets_are_read_as_one(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ import yaml
 
 from igr_core.errors import IGRError
 from igr_core.model.config import to_json
-from tests.training.prepared import tiny_config
-from tests.training.test_prepare import command
-from training.config import TrainConfig
-from training.data.latents import PreparedPairs
-from training.run import RunFolder, load_latest
-from training.train import Trainer
-from training.training_set import open_training_set
+from tests.support.prepared import tiny_config
+from tests.support.prepared.test_prepare import command
+from training.base.train_config import TrainConfig
+from training.prepared.latents import PreparedPairs
+from training.base.run_folder import RunFolder, load_latest
+from training.core.trainer import Trainer
+from training.prepared.training_set import open_training_set
 
 PAIRS = {"data": {"layout": "synthetic", "synthetic": {"count": 6, "size": [96, 128]}}, "spoil_share": 0.5}
 

@@ -20,13 +20,13 @@ from igr_core.model.igr import IGR
 from igr_core.photo.view import GarmentView
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.tiny import INFO, MODEL
-from tests.training.prepared import tiny_config
-from training import prepare
-from training.config import TrainConfig
-from training.data.drawn import DrawConfig, DrawnPairs, draw_shards
-from training.data.latents import PreparedPairs
-from training.parts import load_image_encoder, load_vae
-from training.prepare import prepare_folder, prepare_pairs
+from tests.support.prepared import tiny_config
+from training.prepared import prepare
+from training.base.train_config import TrainConfig
+from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
+from training.prepared.latents import PreparedPairs
+from training.base.parts import load_image_encoder, load_vae
+from training.prepared.prepare import prepare_folder, prepare_pairs
 
 DRAWN = DrawConfig((48, 64), (96, 128), MODEL.view, crop_size=32)
 

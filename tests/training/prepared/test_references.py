@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from igr_core.errors import IGRError
-from tests.training.prepared import tiny_config
-from training.config import DataConfig, DropConfig, TrainConfig
-from training.data.latents import PreparedPairs
-from training.objective import draw_rows, predict
-from training.references import Photos, joined
-from training.run import RunFolder, load_latest
-from training.train import Trainer
+from tests.support.prepared import tiny_config
+from training.base.train_config import DataConfig, DropConfig, TrainConfig
+from training.prepared.latents import PreparedPairs
+from training.core.objective import draw_rows, predict
+from training.prepared.references import Photos, joined
+from training.base.run_folder import RunFolder, load_latest
+from training.core.trainer import Trainer
 
 GARMENTS = ["a", None, "b", "a", "a", None, "b", "c"]
 

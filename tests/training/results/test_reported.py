@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from training.report import fill_markers
-from training.results import PAGE, keep_experiment, reported
+from training.evaluation.evidence.tables import fill_markers
+from training.results.reported import PAGE, keep_experiment, reported
 
 
 def test_the_readme_holds_the_tables_of_the_kept_results(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .config import OptimizerConfig
+from ..train_config import OptimizerConfig
 
 
 def rate_share(optimizer: OptimizerConfig, step: int, steps: int) -> float:

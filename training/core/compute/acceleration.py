@@ -1,6 +1,6 @@
 """How a step is computed on the machine at hand: precision, attention, memory layout, compiled and checkpointed parts.
 
-Every choice computes the same function; they differ in rounding and in speed (python -m training.bench_train).
+Every choice computes the same function; they differ in rounding and in speed (python -m training bench).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from igr_core.errors import IGRError
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
 
-from .config import TrainConfig
+from ...base.train_config import TrainConfig
 from .float32_layers import use_float32_layers
 
 ROOMY_CARD = 79e9

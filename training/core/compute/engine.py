@@ -15,7 +15,7 @@ from igr_core.errors import IGRError
 from igr_core.model.igr import IGR
 
 from .acceleration import accelerate, choose_acceleration
-from .config import TrainConfig
+from ...base.train_config import TrainConfig
 
 logger = logging.getLogger(__name__)
 

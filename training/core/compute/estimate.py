@@ -1,4 +1,4 @@
-"""What a training run asks of a card, on paper: `python -m training.estimate CONFIG`. Nothing is allocated or run."""
+"""What a training run asks of a card, on paper: `python -m training estimate CONFIG`. Nothing is allocated or run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from igr_core.model.config import ModelConfig
 from igr_core.model.igr import IGR
 
 from .cards import CARDS
-from .command import one_sentence
-from .config import TrainConfig
-from .fits import model_config
+from ...base.command import one_sentence
+from ...base.train_config import TrainConfig
+from ...prepared.fits import model_config
 from .lora import add_lora
-from .run import load_config, parameter_count
+from ...base.run_folder import load_config, parameter_count
 
 STATE_BYTES = {"adamw": 8.0, "muon": 8.0, "adamw8bit": 2.0, "adafactor": 0.1}
 """Bytes of optimiser state for each trained weight."""

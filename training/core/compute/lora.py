@@ -7,7 +7,7 @@ from torch import nn
 from igr_core.errors import IGRError
 from igr_core.model.igr import IGR
 
-from .config import LoraConfig
+from ...base.train_config import LoraConfig
 
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 """The projections of every attention of the denoiser."""

@@ -12,7 +12,7 @@ import torch
 from igr_core.model.config import ModelConfig
 
 from .cards import card_named
-from .config import TrainConfig
+from ...base.train_config import TrainConfig
 from .estimate import estimate
 
 

@@ -25,12 +25,12 @@ from igr_core.files import make_folder, write_tensors
 from igr_core.model.config import ViewConfig, from_json
 from igr_core.photo.view import GarmentView, make_view
 
-from ..encoding import PICTURES
-from .code_hash import hash_of
-from .correspondence import to_cells
-from .pairs import HELD_OUT_START as HELD_OUT_START
-from .synthetic import Pair, corrupt_mask, make_pair
-from .synthetic.compose import check_options
+from ...prepared.encoding import PICTURES
+from ..files.code_hash import hash_of
+from ..contract.correspondence import to_cells
+from ..contract.pairs import HELD_OUT_START as HELD_OUT_START
+from ..synthetic import Pair, corrupt_mask, make_pair
+from ..synthetic.compose import check_options
 
 FIELDS = ("person", "mask", "garment", "silhouette", "crop")
 """Pictures of one pair, each uint8 (C, h, w)."""
@@ -173,7 +173,7 @@ class DrawnPairs:
         """Open every shard of `folder`, in the order of seeds; `limit` keeps the first so many pairs."""
         shards = sorted(Path(folder).glob("pairs-*.safetensors"))
         if not shards:
-            raise IGRError(f"{folder} holds no drawn pairs: run python -m training.draw --out {folder} first.")
+            raise IGRError(f"{folder} holds no drawn pairs: run python -m training data draw --out {folder} first.")
         opened = [_open_shard(path) for path in shards]
         configs = {json.dumps(config, sort_keys=True) for _, _, config, _ in opened}
         if len(configs) > 1:

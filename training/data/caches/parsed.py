@@ -16,9 +16,9 @@ from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 
 from .drawn import DrawConfig, fingerprint
-from .synthetic import make_pair
-from .synthetic.compose import check_options
-from .synthetic.scene import draw_scene
+from ..synthetic import make_pair
+from ..synthetic.compose import check_options
+from ..synthetic.scene import draw_scene
 
 SHARD = 250
 """Photos per file."""

@@ -21,7 +21,7 @@ from igr_core.photo.view import Placement, make_view
 
 from .correspondence import boxed, mirrored, to_cells
 from .pairs import PairSource
-from .synthetic import corrupt_mask
+from ..synthetic import corrupt_mask
 
 ASYMMETRY_LIMIT = 0.05
 """Largest asymmetry of a garment whose pair may be flipped: of 260 synthetic garments it lets none of the 49 pass that

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from igr_core.errors import IGRError
 from igr_core.photo.images import MAX_PIXELS, MIN_SIDE, PICTURE_SUFFIXES, over_white
 
-from .parsing import LabelTable, Parsing, read_labels
+from ..contract.parsing import LabelTable, Parsing, read_labels
 
 
 class Listing:

@@ -9,8 +9,8 @@ from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import PICTURE_SUFFIXES
 
 from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder
-from .pairs import PairEntry
-from .pictures import Listing, read_table
+from ..contract.pairs import PairEntry
+from ..files.pictures import Listing, read_table
 
 
 class PlainFolder(FilePairs):

@@ -12,11 +12,11 @@ from PIL import Image
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 
-from .keypoints import Joint, Keypoints
-from .pairs import PairEntry, PairSource
-from .parsing import SYNTHETIC, Parsing
-from .synthetic import DEFECTS, Pair, make_pair
-from .synthetic.compose import check_options
+from ..contract.keypoints import Joint, Keypoints
+from ..contract.pairs import PairEntry, PairSource
+from ..contract.parsing import SYNTHETIC, Parsing
+from ..synthetic import DEFECTS, Pair, make_pair
+from ..synthetic.compose import check_options
 
 LABELS = ("cut", "pattern", "print", "occlusion", "framing")
 """Attributes of a drawn pair that scores are looked at by."""

@@ -18,11 +18,11 @@ from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import PICTURE_SUFFIXES
 
-from .keypoints import JOINTS_25, Joint, Keypoints
-from .pairs import PairEntry, PairSource
-from .parsing import TABLES, Parsing
-from .pictures import mask_of, parsing_of, photo_of, read_json, size_of
-from .tar_index import TarIndex, index_tar, shard_urls, write_index
+from ..contract.keypoints import JOINTS_25, Joint, Keypoints
+from ..contract.pairs import PairEntry, PairSource
+from ..contract.parsing import TABLES, Parsing
+from ..files.pictures import mask_of, parsing_of, photo_of, read_json, size_of
+from ..files.tar_index import TarIndex, index_tar, shard_urls, write_index
 
 JPEG_QUALITY = 95
 """Of the photos and garments that are written; colour is not subsampled."""

@@ -8,9 +8,9 @@ from igr_core.errors import IGRError
 
 from .file_pairs import FilePairs, PairFiles, checked_points, find_mask, find_mask_folder, found_mask_kind
 from .leaks import VITON_HD_LEFT_OUT
-from .pairs import PairEntry
-from .parsing import LIP
-from .pictures import Listing, read_pair_list
+from ..contract.pairs import PairEntry
+from ..contract.parsing import LIP
+from ..files.pictures import Listing, read_pair_list
 
 SPLITS = ("train", "test")
 """Folders of the two splits."""

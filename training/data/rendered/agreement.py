@@ -1,6 +1,6 @@
 """How well photos agree with their product shots where the correspondence says that they show the same cloth.
 
-`python -m training.data.rendered.agreement RECORDS` measures it on records that are there.
+`python -m training data agreement RECORDS` measures it on records that are there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import typer
 from scipy import ndimage
 
 from igr_core.errors import IGRError
-from training.command import one_sentence
+from training.base.command import one_sentence
 
 from .dressing.colours import to_srgb
 from .dressing.composing import compose

@@ -11,7 +11,7 @@ import typer
 
 from igr_core.errors import IGRError
 from igr_core.photo.inputs import parse_size
-from training.command import one_sentence
+from training.base.command import one_sentence
 
 from .pools import render_record
 from .records import Record, from_members, to_members

@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 
-from ..pairs import HELD_OUT_START
-from ..storage import Folder
+from ..contract.pairs import HELD_OUT_START
+from ..files.storage import Folder
 from .pools import Maker, make_here, make_in_processes, render_record
 from .records import record_name
 from .settings import RenderSettings

@@ -12,9 +12,9 @@ from PIL import Image
 from igr_core.errors import IGRError
 from igr_core.files import sha256
 
-from ..pairs import HELD_OUT_START
-from ..rendered_pairs import RenderedPairs
-from ..storage import Folder
+from ..contract.pairs import HELD_OUT_START
+from .source import RenderedPairs
+from ..files.storage import Folder
 from .generating import generate
 from .records import record_name
 from .settings import RenderSettings

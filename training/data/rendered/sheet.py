@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 
-from ..pairs import HELD_OUT_START
-from ..rendered_pairs import RenderedConfig, RenderedPairs
+from ..contract.pairs import HELD_OUT_START
+from .source import RenderedConfig, RenderedPairs
 from .pairs import RenderedPair, dress_record
 
 GAP, CAPTION = 3, 14

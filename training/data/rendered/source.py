@@ -13,14 +13,14 @@ from PIL import Image
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 
-from .keypoints import Joint, Keypoints
-from .pairs import HELD_OUT_START, PairEntry, PairSource
-from .parsing import ATR, Parsing
-from .rendered.records import Record, record_name
-from .rendered.shards import RecordShards
+from ..contract.keypoints import Joint, Keypoints
+from ..contract.pairs import HELD_OUT_START, PairEntry, PairSource
+from ..contract.parsing import ATR, Parsing
+from .records import Record, record_name
+from .shards import RecordShards
 
 if TYPE_CHECKING:
-    from .rendered.pairs import RenderedPair
+    from .pairs import RenderedPair
 
 LABELS = ("cut", "pattern", "print", "occlusion", "framing", "pose", "fit")
 """Attributes of a rendered pair that scores are looked at by."""
@@ -166,7 +166,7 @@ def _record(shards: RecordShards, seed: int) -> Record:
 @lru_cache(maxsize=8)
 def _product(shards: RecordShards, seed: int, dress_seed: int) -> Image.Image:
     """The last few product shots, which the photos of a record share."""
-    from .rendered.pairs import dress_product
+    from .pairs import dress_product
 
     return dress_product(_record(shards, seed), dress_seed, held_out=seed >= HELD_OUT_START)
 
@@ -175,7 +175,7 @@ def _product(shards: RecordShards, seed: int, dress_seed: int) -> Image.Image:
 def _dressed(shards: RecordShards, place: Place) -> RenderedPair:
     """The last few pairs, whose pictures are asked for one by one."""
     try:
-        from .rendered.pairs import dress_record
+        from .pairs import dress_record
     except ImportError as error:
         raise IGRError(f"Dressing needs {error.name}: install the extra `render` (pip install '.[render]').") from error
     record = _record(shards, place.seed)

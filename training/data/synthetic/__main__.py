@@ -1,4 +1,4 @@
-"""`python -m training.data.synthetic sheet --out DIR`: look at the data set."""
+"""`python -m training data sheet --out DIR`: look at the data set."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from igr_core.errors import IGRError
-from training.command import one_sentence
+from training.base.command import one_sentence
 
 from .compose import check_options
 from .scene import DEFECTS
@@ -52,7 +52,7 @@ def sheet(
                 typer.echo(str(path))
         return
     if records is None:
-        raise IGRError(f"--kind {kind} needs --records DIR: python -m training.data render DIR makes them.")
+        raise IGRError(f"--kind {kind} needs --records DIR: python -m training data render DIR makes them.")
     for path in _rendered(out, records, show, count if kind == "rendered" else count // 2, seed, dress_seed, width,
                           category, defect, columns):  # fmt: skip
         typer.echo(str(path))

@@ -20,11 +20,11 @@ from igr_core.photo.images import save_image
 from igr_core.photo.view import GarmentView
 from igr_core.restore.restorer import GarmentRestorer
 
-from .data.drawn import HELD_OUT_START, DrawnPairs
-from .metrics import HIGHER_IS_BETTER, score
-from .provenance import bundle_weights_sha256, revision
-from .run import write_text
-from .statistics import mean_interval
+from ...data.caches.drawn import HELD_OUT_START, DrawnPairs
+from ..metrics.garment import HIGHER_IS_BETTER, score
+from ...base.provenance import bundle_weights_sha256, revision
+from ...base.run_folder import write_text
+from ...base.statistics import mean_interval
 
 BATCH = 20
 """Pairs that are restored together, and after which progress is saved."""
@@ -209,7 +209,7 @@ def read_rows(paths: Sequence[Path]) -> list[Row]:
             data = json.loads(path.read_text())["rows"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IGRError(
-                f"{path} holds no rows of scores: write it with python -m training.evidence score."
+                f"{path} holds no rows of scores: write it with python -m training evidence score."
             ) from error
         rows += [from_json(Row, one, f"{path}, row {number}") for number, one in enumerate(data)]
     if len({row.pairs_sha256 for row in rows}) > 1:

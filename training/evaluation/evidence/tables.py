@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 
-from .metrics import HIGHER_IS_BETTER
-from .provenance import curve
-from .run import write_text
-from .scoring import Row, Score
-from .statistics import difference_interval
+from ..metrics.garment import HIGHER_IS_BETTER
+from ...base.provenance import curve
+from ...base.run_folder import write_text
+from .rows import Row, Score
+from ...base.statistics import difference_interval
 
 TITLES = {
     "ssim": ("SSIM", 3),
@@ -62,7 +62,7 @@ def guidance_table(rows: Sequence[Row]) -> str:
     Raises IGRError when the rows are of several bundles, or of none.
     """
     if len({row.weights_sha256 for row in rows}) != 1 or any(row.guidance is None for row in rows):
-        raise IGRError("A guidance table needs rows of one bundle: give the file of python -m training.evidence sweep.")
+        raise IGRError("A guidance table needs rows of one bundle: give the file of python -m training evidence sweep.")
     titles = ["guidance", *(title(metric) for metric in _metrics(rows))]
     lines = [
         [f"{row.guidance:.1f}", *(_cell(row.metrics[metric], TITLES[metric][1]) for metric in _metrics(rows))]

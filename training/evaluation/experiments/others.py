@@ -12,9 +12,9 @@ from pathlib import Path
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 
-from .folders import faults, folder_name, pictures_in
+from ..pictures.folders import faults, folder_name, pictures_in
 from .scoring import MIN_PAIRS
-from .subjects import Subjects
+from ..pictures.subjects import Subjects
 
 
 @dataclass(frozen=True)

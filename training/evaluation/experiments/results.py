@@ -12,10 +12,10 @@ from typing import Any
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.model.config import from_json, to_json
-from training.run import write_text
+from training.base.run_folder import write_text
 
-from .distribution import Spread
-from .folders import PictureList
+from ..metrics.distribution import Spread
+from ..pictures.folders import PictureList
 
 LIBRARIES = ("torch", "torchvision", "torchmetrics", "torch-fidelity", "clean-fid", "pyiqa", "pillow", "numpy", "scipy")
 """Whose versions a result tells, as far as they are installed."""

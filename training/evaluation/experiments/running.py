@@ -19,22 +19,22 @@ from igr_core.files import make_folder
 from igr_core.model.bundle import Bundle
 from igr_core.photo.images import save_image
 from igr_core.restore.restorer import GarmentRestorer
-from training.data.laid_out import fit_garment
+from training.data.contract.laid_out import fit_garment
 from training.data.opening import open_data_set
-from training.provenance import bundle_weights_sha256, weights_sha256
-from training.run import write_text
+from training.base.provenance import bundle_weights_sha256, weights_sha256
+from training.base.run_folder import write_text
 
-from .claims import claim, data_title, described_data, described_view
-from .controls import NEED_TRUTH, TITLES, write_control
+from ..pictures.claims import claim, data_title, described_data, described_view
+from ..pictures.controls import NEED_TRUTH, TITLES, write_control
 from .experiment import ExperimentConfig, Line, lines
-from .folders import folder_name, pictures_in
+from ..pictures.folders import folder_name, pictures_in
 from .others import Others, check_apart, find_others, problems, take_in
 from .paper import PAPER, paper_table
-from .protocols import protocol_named
+from ..metrics.protocols import protocol_named
 from .results import Result, read_results, write_results
 from .scoring import Scoring, score_folders
-from .subjects import Subjects, save_picture
-from .weights import WeightsFolder
+from ..pictures.subjects import Subjects, save_picture
+from ..metrics.weights import WeightsFolder
 
 LONGEST_WAIT = timedelta(days=7)
 """So long one process waits for the others' pictures."""
@@ -266,7 +266,7 @@ def result_files(folder: Path) -> list[Path]:
     except (OSError, ValueError):
         places = []
     if not isinstance(places, list) or not places:
-        raise IGRError(f"{folder} holds no results: python -m training.evaluate run writes them.")
+        raise IGRError(f"{folder} holds no results: python -m training evaluate run writes them.")
     return [folder / "rows" / str(place) / "result.json" for place in places]
 
 
@@ -284,7 +284,7 @@ def read_description(folder: Path) -> dict[str, Any]:
         whole = False
     if not whole:
         raise IGRError(
-            f"{folder} is no experiment, as its experiment.json is missing or damaged: python -m training.evaluate run "
+            f"{folder} is no experiment, as its experiment.json is missing or damaged: python -m training evaluate run "
             f"writes one."
         )
     return described

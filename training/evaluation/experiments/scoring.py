@@ -12,15 +12,15 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
-from training.provenance import revision
-from training.statistics import mean_interval
+from training.base.provenance import revision
+from training.base.statistics import mean_interval
 
-from .distribution import DistributionScorer
-from .folders import PictureList, faults, folder_name, load_picture, pair_up, picture_list, pictures_in, read_picture
-from .paired import PairedScorer
-from .protocols import Protocol
+from ..metrics.distribution import DistributionScorer
+from ..pictures.folders import PictureList, faults, folder_name, load_picture, pair_up, picture_list, pictures_in, read_picture
+from ..metrics.paired import PairedScorer
+from ..metrics.protocols import Protocol
 from .results import ENCODER, METRICS, Paired, Result, check_metrics, library_versions
-from .weights import WeightsFile, WeightsFolder
+from ..metrics.weights import WeightsFile, WeightsFolder
 
 Files = list[Path]
 MIN_PAIRS = 2

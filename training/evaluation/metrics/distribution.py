@@ -20,7 +20,7 @@ from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.restore.restorer import GarmentRestorer, encode_crop
 
-from .folders import PictureList, picture_list, read_picture
+from ..pictures.folders import PictureList, picture_list, read_picture
 from .protocols import Protocol
 from .weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, UNREADABLE, WeightsFile, WeightsFolder, file_sha256
 

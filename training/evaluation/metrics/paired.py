@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from igr_core.errors import IGRError
 from igr_core.photo.flood_fill import border, flood
-from training import metrics as own
+from training.evaluation.metrics import garment as own
 
 from .protocols import Protocol
 from .weights import ALEXNET, DISTS, LPIPS_ALEX, LPIPS_VGG, UNREADABLE, VGG16, WeightsFile, WeightsFolder

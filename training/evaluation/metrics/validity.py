@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from training.data.synthetic import Pair, make_pair
-from training.metrics import ssim, texture_agreement
+from training.evaluation.metrics.garment import ssim, texture_agreement
 
 PLAIN = ("solid", "gradient", "blocks")
 """Patterns without a texture that could be wrong, unless something is printed on them."""

@@ -157,7 +157,7 @@ class WeightsFolder:
             if path.is_file():
                 return path
         raise MissingWeights(
-            f"{file.name} is missing from checkpoints/ of the weights folder: python -m training.evaluate weights says "
+            f"{file.name} is missing from checkpoints/ of the weights folder: python -m training evaluate weights says "
             f"where it is published."
         )
 

@@ -12,8 +12,8 @@ from igr_core.errors import IGRError
 from igr_core.photo.inputs import MASK_THRESHOLD
 from igr_core.photo.masks import mask_box
 
-from .data.drawn import DrawnPairs
-from .data.latents import PreparedPairs
+from ...data.caches.drawn import DrawnPairs
+from ...prepared.latents import PreparedPairs
 
 FILL = 0.88
 """Share of the canvas that a pasted garment takes in its tighter dimension, as flat garments do."""

@@ -12,8 +12,8 @@ from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.model.config import ModelConfig
 from training.data.opening import LAYOUTS, DataSetConfig
-from training.data.pairs import PairSource
-from training.run import write_text
+from training.data.contract.pairs import PairSource
+from training.base.run_folder import write_text
 
 from .folders import folder_name
 

@@ -1,4 +1,4 @@
-"""Other methods' results made ready to be scored: `python -m training.cutout segment | adapt`."""
+"""Other methods' results made ready to be scored: `python -m training cutout segment | adapt`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from igr_core.restore.pairing import list_pictures, pair_by_name
 from igr_core.segmentation.sam2_prompt import PromptKind, prompt_from_mask
 from igr_core.segmentation.segmenter import Segmenter
 
-from .command import choose_device, one_sentence
+from ...base.command import choose_device, one_sentence
 from .cutout_settings import named, of_tasks
-from .evaluation.adapters import adapted
-from .evaluation.folders import pictures_in
-from .evaluation.subjects import save_picture
+from .adapters import adapted
+from .folders import pictures_in
+from .subjects import save_picture
 
 logger = logging.getLogger(__name__)
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)

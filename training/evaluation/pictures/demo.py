@@ -1,4 +1,4 @@
-"""Restore held-out synthetic persons and lay them out on one sheet: `python -m training.demo --out out/demo`."""
+"""Restore held-out synthetic persons and lay them out on one sheet: `python -m training demo --out out/demo`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.restore.sampling import Progress as StepProgress
 
-from .command import one_sentence
-from .data.drawn import HELD_OUT_START, DrawConfig
-from .data.synthetic import Pair, make_pair
+from ...base.command import one_sentence
+from ...data.caches.drawn import HELD_OUT_START, DrawConfig
+from ...data.synthetic import Pair, make_pair
 
 FIRST_SEED = HELD_OUT_START + 1000
 """Where the demo's persons begin: no model is trained on them, and none of them is chosen by hand."""

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from igr_core.files import atomic_file
 
-from .results import METRICS, Result
+from ..experiments.results import METRICS, Result
 
 GUIDANCE_METRICS = ("ssim", "lpips_alex", "dists", "fid", "clip_fid", "kid", "texture_agreement", "invented")
 """Metrics that are drawn over guidance, as far as they were computed."""

@@ -17,11 +17,11 @@ from urllib.parse import quote
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.photo.images import PICTURE_SUFFIXES
-from training.statistics import mean_interval
+from training.base.statistics import mean_interval
 
 from .plots import TEXTURE, draw_guidance, draw_pictures
-from .results import METRICS, Result
-from .running import experiment_results, read_description
+from ..experiments.results import METRICS, Result
+from ..experiments.running import experiment_results, read_description
 from .sheet import write_sheet
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -79,7 +79,7 @@ def write_report(folder: Path) -> Path:
         labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise IGRError(
-            f"{folder} is no experiment, as its labels.json is missing or damaged: python -m training.evaluate run "
+            f"{folder} is no experiment, as its labels.json is missing or damaged: python -m training evaluate run "
             f"writes one."
         ) from error
     report = Report(folder, described, labels, experiment_results(folder))

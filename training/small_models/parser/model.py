@@ -11,7 +11,7 @@ from transformers import SegformerConfig, SegformerForSemanticSegmentation, Segf
 from igr_core.errors import IGRError
 from igr_core.segmentation.labels import ATR
 
-from .model_folder import save_model_folder
+from ..model_folder import save_model_folder
 
 SUMMARY = "parser.json"
 """What is known of a trained parser, beside its weights."""

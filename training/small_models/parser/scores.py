@@ -13,8 +13,8 @@ from igr_core.errors import IGRError
 from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.labels import ATR, AUTO, LabelNames, garment_mask
 
-from .held_out import AS_DRAWN, HeldOut, held_out_photos, overlap
-from .parser_labels import TAUGHT, atr_labels
+from ..held_out import AS_DRAWN, HeldOut, held_out_photos, overlap
+from .labels import TAUGHT, atr_labels
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Train the demo's own small human parser: python -m training.train_parser train CONFIG.yaml, and measure FOLDER."""
+"""Train the demo's own small human parser: python -m training train-parser CONFIG.yaml, and measure FOLDER."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from igr_core.files import sha256
 from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.labels import ATR
 
-from .cli_options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
-from .command import choose_device, one_sentence
-from .data.drawn import HELD_OUT_START
-from .data.parsed import ParsedPhotos, draw_parsed, wears_skirt
-from .held_out import told_overlaps
-from .model_folder import training_summary
-from .parser import CELL, ParserShape, build_parser, save_parser
-from .parser_labels import atr_labels, label_shares, mirrored
-from .parser_scores import confusion, label_overlaps, parser_scores
-from .part_training import PartTraining, changed, log_scores, train_part
-from .photos import normalise, recoloured
-from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
+from ...cli.options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
+from ...base.command import choose_device, one_sentence
+from ...data.caches.drawn import HELD_OUT_START
+from ...data.caches.parsed import ParsedPhotos, draw_parsed, wears_skirt
+from ..held_out import told_overlaps
+from ..model_folder import training_summary
+from .model import CELL, ParserShape, build_parser, save_parser
+from .labels import atr_labels, label_shares, mirrored
+from .scores import confusion, label_overlaps, parser_scores
+from ..part_training import PartTraining, changed, log_scores, train_part
+from ..photos import normalise, recoloured
+from ...base.run_folder import RunFolder, load_config, parameter_count, seed_everything, step_generator
 
 
 @dataclass(frozen=True)

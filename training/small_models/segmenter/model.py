@@ -23,7 +23,7 @@ from transformers import (
 
 from igr_core.errors import IGRError
 
-from .model_folder import save_model_folder
+from ..model_folder import save_model_folder
 
 STRIDE = 16
 """Pixels of the photo per cell of the coarsest features that the mask decoder sees."""

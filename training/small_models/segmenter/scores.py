@@ -16,8 +16,8 @@ from igr_core.segmentation.clicks import Clicks
 from igr_core.segmentation.sam2_prompt import Point, Prompt, deepest_point
 from igr_core.segmentation.segmenter import Segmenter
 
-from .data.synthetic import corrupt_mask
-from .held_out import AS_DRAWN, HeldOut, held_out_photos, overlap
+from ...data.synthetic import corrupt_mask
+from ..held_out import AS_DRAWN, HeldOut, held_out_photos, overlap
 
 PROMPTS = ("click", "random_click", "box", "rough_mask")
 """Ways of asking that are measured."""

@@ -1,4 +1,4 @@
-"""Train the demo's own small SAM 2: python -m training.train_segmenter train CONFIG.yaml, and measure FOLDER."""
+"""Train the demo's own small SAM 2: python -m training train-segmenter CONFIG.yaml, and measure FOLDER."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from transformers import Sam2Model
 from igr_core.files import sha256
 from igr_core.segmentation.segmenter import Segmenter
 
-from .cli_options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
-from .command import choose_device, one_sentence
-from .data.drawn import HELD_OUT_START
-from .data.parsed import ParsedPhotos, draw_parsed
-from .held_out import told_overlaps
-from .model_folder import training_summary
-from .part_training import PartTraining, changed, log_scores, train_part
-from .photos import normalise, recoloured
+from ...cli.options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
+from ...base.command import choose_device, one_sentence
+from ...data.caches.drawn import HELD_OUT_START
+from ...data.caches.parsed import ParsedPhotos, draw_parsed
+from ..held_out import told_overlaps
+from ..model_folder import training_summary
+from ..part_training import PartTraining, changed, log_scores, train_part
+from ..photos import normalise, recoloured
 from .prompts import ASKED, boxes, clicks, label_shares, pick_regions, rough_masks
-from .run import RunFolder, load_config, parameter_count, seed_everything, step_generator
-from .segmenter import STRIDE, Learner, SegmenterShape, embed, save_segmenter
-from .segmenter_scores import all_scores, overlaps
+from ...base.run_folder import RunFolder, load_config, parameter_count, seed_everything, step_generator
+from .model import STRIDE, Learner, SegmenterShape, embed, save_segmenter
+from .scores import all_scores, overlaps
 
 Kind = Literal["click", "clicks", "box", "rough_mask"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -9,8 +9,8 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from training.muon import BatchedMuon, orthogonalised
-from training.optimizers import MuonAdamW, build_optimizer, set_rate
+from training.base.optimisation.muon import BatchedMuon, orthogonalised
+from training.base.optimisation.optimizers import MuonAdamW, build_optimizer, set_rate
 
 
 def net(channels_last: bool = False) -> nn.Sequential:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from training.config import OptimizerConfig
-from training.schedule import cosine_rate, rate_share
+from training.base.train_config import OptimizerConfig
+from training.base.optimisation.schedule import cosine_rate, rate_share
 
 
 def test_cosine_rate() -> None:

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from igr_core.model.igr import IGR
-from tests.training.prepared import tiny_config
-from training.cards import CARDS, card_named
-from training.config import LoraConfig, TrainConfig
-from training.estimate import COMPILED, estimate, hours_table
-from training.run import parameter_count
+from tests.support.prepared import tiny_config
+from training.core.compute.cards import CARDS, card_named
+from training.base.train_config import LoraConfig, TrainConfig
+from training.core.compute.estimate import COMPILED, estimate, hours_table
+from training.base.run_folder import parameter_count
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import torch
 
 from igr_core.model.igr import IGR
 from tests.support.tiny import MODEL
-from training.config import LoraConfig
-from training.lora import add_lora, merge_lora
+from training.base.train_config import LoraConfig
+from training.core.compute.lora import add_lora, merge_lora
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.prepared import tiny_config
-from training.run import RunFolder
-from training.throughput import Throughput
-from training.train import Trainer
+from tests.support.prepared import tiny_config
+from training.base.run_folder import RunFolder
+from training.core.compute.throughput import Throughput
+from training.core.trainer import Trainer
 
 
 def test_rows_a_second_are_those_of_the_steps(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import torch
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.photo.view import Placement
-from training.data.drawn import DrawConfig, DrawnPairs, draw_shards
-from training.data.dressed import dress_shards, laid_out_correspondence
-from training.data.laid_out import FIRST_OF_FILES, name_number
+from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
+from training.data.caches.dressed import dress_shards, laid_out_correspondence
+from training.data.contract.laid_out import FIRST_OF_FILES, name_number
 from training.data.rendered.generating import generate
 from training.data.rendered.settings import RenderSettings
 

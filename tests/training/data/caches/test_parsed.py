@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from igr_core.errors import IGRError
-from training.data import parsed
-from training.data.parsed import COARSE, ParsedPhotos, draw_parsed
+from training.data.caches import parsed
+from training.data.caches.parsed import COARSE, ParsedPhotos, draw_parsed
 from training.data.synthetic import make_pair
 
 SIZE = (48, 64)

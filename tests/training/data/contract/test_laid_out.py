@@ -11,19 +11,9 @@ from PIL import Image, ImageDraw
 
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
-from training.data.laid_out import (
-    ASYMMETRY_LIMIT,
-    FIRST_OF_FILES,
-    LaidOutPairs,
-    LayoutConfig,
-    Selected,
-    asymmetry,
-    fit_garment,
-    name_number,
-    with_flips,
-)
+from training.data.contract.laid_out import ASYMMETRY_LIMIT, FIRST_OF_FILES, LaidOutPairs, LayoutConfig, Selected, asymmetry, fit_garment, name_number, with_flips
 from training.data.synthetic import make_pair
-from training.data.synthetic_pairs import SyntheticConfig, SyntheticPairs
+from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 
 LAYOUT = LayoutConfig((48, 64), ViewConfig(), 32)
 

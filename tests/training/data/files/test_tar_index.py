@@ -9,7 +9,7 @@ import fsspec
 import pytest
 
 from igr_core.errors import IGRError
-from training.data.tar_index import INDEX_ENDING, expand_braces, index_tar, shard_urls, write_index
+from training.data.files.tar_index import INDEX_ENDING, expand_braces, index_tar, shard_urls, write_index
 
 
 def packed(members: dict[str, bytes]) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
-from training.data.dresscode import FOLDERS, DressCode
+from training.data.layouts.dresscode import FOLDERS, DressCode
 from training.data.synthetic import make_pair
 
 from .conftest import SIZE

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
-from training.data.folder import PlainFolder
+from training.data.layouts.folder import PlainFolder
 from training.data.synthetic import make_pair
 
 from .conftest import SIZE

@@ -2,7 +2,7 @@
 
 import re
 
-from training.data.leaks import VITON_HD_LEFT_OUT
+from training.data.layouts.leaks import VITON_HD_LEFT_OUT
 
 
 def test_what_is_left_is_the_cleaned_split() -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
-from training.data.streettryon import StreetTryOn
+from training.data.layouts.streettryon import StreetTryOn
 
 Tree = Callable[[str], Path]
 

@@ -5,7 +5,7 @@ import pytest
 
 from igr_core.errors import IGRError
 from training.data.synthetic import DEFECTS, make_pair
-from training.data.synthetic_pairs import SyntheticConfig, SyntheticPairs, category_of
+from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs, category_of
 
 from .conftest import SIZE
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
-from training.data.leaks import VITON_HD_LEFT_OUT
+from training.data.layouts.leaks import VITON_HD_LEFT_OUT
 from training.data.synthetic import make_pair
-from training.data.viton_hd import VitonHD
+from training.data.layouts.viton_hd import VitonHD
 
 from .conftest import SIZE
 

@@ -10,16 +10,16 @@ from PIL import Image
 from typer import Typer
 from typer.testing import CliRunner, Result
 
-from training.data import __main__ as commands
-from training.data.drawn import DrawnPairs
+from training.cli import data as commands
+from training.data.caches.drawn import DrawnPairs
 from training.data.rendered import held_out
 from training.data.rendered.generating import generate
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.shards import RecordShards
 from training.data.rendered.studio.storing import decode_correspondence
-from training.data.tar_index import index_tar
-from training.data.tars import TarPairs
-from training.draw import draw
+from training.data.files.tar_index import index_tar
+from training.data.layouts.tars import TarPairs
+from training.cli.drawing import draw
 
 from . import stand_in
 
@@ -109,7 +109,7 @@ def test_draw_dresses_records_and_mixes_them_with_drawn_pairs(records: Path, tmp
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["sheet", "--out", "x", "--kind", "rendered"], "needs --records DIR: python -m training.data render"),
+        (["sheet", "--out", "x", "--kind", "rendered"], "needs --records DIR: python -m training data render"),
         (["sheet", "--out", "x", "--kind", "painted"], "Unknown --kind painted"),
         (["sheet", "--out", "x", "--kind", "rendered", "--records", "none"], "none holds no rendered records"),
         (["render", "x", "--garments", 2, "--photos", 0.5], "0.5 photos of each garment cannot be rendered"),

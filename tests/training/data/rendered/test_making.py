@@ -12,7 +12,7 @@ pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
 
 from igr_core.errors import IGRError
 from igr_core.segmentation.labels import ATR
-from training.data.pairs import HELD_OUT_START
+from training.data.contract.pairs import HELD_OUT_START
 from training.data.rendered import making
 from training.data.rendered.making import category_of, make_record
 from training.data.rendered.pairs import dress_record, make_pair

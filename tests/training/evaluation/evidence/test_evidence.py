@@ -18,12 +18,12 @@ from igr_core.model.config import ImagePromptConfig
 from igr_core.model.igr import IGR
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.tiny import INFO, MODEL, save_runnable
-from training.config import TrainConfig
-from training.data.drawn import HELD_OUT_START, DrawConfig, draw_shards
-from training.evidence import app
-from training.report import fill_markers, results_table
-from training.run import load_config
-from training.scoring import HeldOut, pairs_seen, read_rows, score_bundle, steps_trained
+from training.base.train_config import TrainConfig
+from training.data.caches.drawn import HELD_OUT_START, DrawConfig, draw_shards
+from training.cli.evidence import app
+from training.evaluation.evidence.tables import fill_markers, results_table
+from training.base.run_folder import load_config
+from training.evaluation.evidence.rows import HeldOut, pairs_seen, read_rows, score_bundle, steps_trained
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 COUNT = 5

@@ -19,11 +19,11 @@ from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.model.config import ViewConfig
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.tiny import save_runnable
-from training.cutout import app as cutout
+from training.evaluation.pictures.cutout import app as cutout
 from training.data.fixtures import write_fixture
-from training.evaluate import app
-from training.evaluation.results import Result, read_results
-from training.evaluation.running import experiment_results
+from training.cli.evaluate import app
+from training.evaluation.experiments.results import Result, read_results
+from training.evaluation.experiments.running import experiment_results
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "training" / "configs" / "evaluation"

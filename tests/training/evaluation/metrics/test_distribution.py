@@ -15,27 +15,13 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 from tests.support.tiny import save_runnable
-from tests.training.evaluation.random_weights import CLIP_FEATURES, write_weights
+from tests.support.metric_weights import CLIP_FEATURES, write_weights
 from training.data.synthetic import make_pair
-from training.evaluation import distribution
-from training.evaluation.distribution import (
-    CLEAN_CLIP,
-    CLEAN_INCEPTION,
-    FIDELITY_CLIP,
-    FIDELITY_INCEPTION,
-    DistributionScorer,
-    Spread,
-    clean_kernel_distance,
-    distribution_metrics,
-    encoder_metrics,
-    extract,
-    frechet_distance,
-    kernel_distance,
-    load_network,
-)
-from training.evaluation.folders import pictures_in
-from training.evaluation.protocols import PROTOCOLS
-from training.evaluation.weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, WeightsFolder
+from training.evaluation.metrics import distribution
+from training.evaluation.metrics.distribution import CLEAN_CLIP, CLEAN_INCEPTION, FIDELITY_CLIP, FIDELITY_INCEPTION, DistributionScorer, Spread, clean_kernel_distance, distribution_metrics, encoder_metrics, extract, frechet_distance, kernel_distance, load_network
+from training.evaluation.pictures.folders import pictures_in
+from training.evaluation.metrics.protocols import PROTOCOLS
+from training.evaluation.metrics.weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, WeightsFolder
 
 NATIVE, CLEAN = PROTOCOLS["native"], replace(PROTOCOLS["native"], distribution="clean-fid")
 ALL = ("fid", "clip_fid", "kid", "encoder_fd")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.evaluation.validity import CASES, enlarged, rankings, shifted, table, turned
+from training.evaluation.metrics.validity import CASES, enlarged, rankings, shifted, table, turned
 
 
 def test_texture_agreement_ranks_as_people_do_where_ssim_does_not() -> None:

@@ -12,20 +12,9 @@ from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
 from igr_core.files import sha256
-from tests.training.evaluation.random_weights import write_weights
-from training.evaluate import app
-from training.evaluation.weights import (
-    ALEXNET,
-    CLIP_B32,
-    DISTS,
-    FILES,
-    INCEPTION_SCRIPT,
-    LPIPS_ALEX,
-    LPIPS_VGG,
-    MissingWeights,
-    WeightsFile,
-    WeightsFolder,
-)
+from tests.support.metric_weights import write_weights
+from training.cli.evaluate import app
+from training.evaluation.metrics.weights import ALEXNET, CLIP_B32, DISTS, FILES, INCEPTION_SCRIPT, LPIPS_ALEX, LPIPS_VGG, MissingWeights, WeightsFile, WeightsFolder
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from igr_core.errors import IGRError
-from training.evaluation.adapters import adapted, unstretched, without_padding
+from training.evaluation.pictures.adapters import adapted, unstretched, without_padding
 
 
 def garment(size: tuple[int, int]) -> Image.Image:

