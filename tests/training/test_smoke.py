@@ -44,15 +44,15 @@ def small(command: list[str], places: dict[str, Path]) -> list[str]:
         words = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words[1:]]
     else:
         words = [sys.executable, *words[1:]]
-    if "training.init" in words:
+    if "python -m training init" in words:
         words += ["--size", "64x64"]
-    if "training.prepare" in words:
+    if "python -m training prepare" in words:
         words += ["--shard", "8", "--device", "cpu"]
-    if "training.train" in words:
+    if "python -m training train" in words:
         steps = "20" if any("coarse" in word for word in words) else "4"
         changes = (f"steps={steps}", "data.pairs_per_batch=2", "checkpoint_every=5", "validate_every=0", "log_every=1")
         words += [word for change in changes for word in ("--set", change)]
-    if "training.curate" in words and "score" in words:
+    if "python -m training curate" in words and "score" in words:
         words += ["--share", "0.5"]
     if "igr_core" in words:
         photo = sorted((places["DATA"] / "test" / "image").iterdir())[0].stem
@@ -88,7 +88,7 @@ def killed_worker(command: list[str], desk: Path) -> str:
             if list((desk / "runs" / "coarse" / "checkpoints").glob("step-000000005.pt")):
                 break
             assert process.poll() is None, process.communicate()[0]
-        workers = [child for child in psutil.Process(process.pid).children() if "training.train" in child.cmdline()]
+        workers = [child for child in psutil.Process(process.pid).children() if "python -m training train" in child.cmdline()]
         workers[-1].send_signal(signal.SIGKILL)
         said = process.communicate(timeout=120)[0]
     finally:
@@ -114,7 +114,7 @@ def test_from_published_files_to_a_garment(desk: Path) -> None:
     places = {"DATA": desk / "viton", "WEIGHTS": desk / "weights"}
     for command in commands():
         words = small(command, places)
-        if "training.train" in words and "training/configs/coarse.yaml" in words:
+        if "python -m training train" in words and "training/configs/coarse.yaml" in words:
             said = killed_worker(words, desk)
             assert "2 processes, DeepSpeed ZeRO-2 on cpu" in said
             assert "Another process of the run has died" in said and "the same command goes on from there" in said

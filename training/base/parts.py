@@ -19,13 +19,13 @@ from igr_core.model.networks import build_image_encoder, build_vae
 
 
 def load_vae(path: Path | str) -> tuple[AutoencoderKL, VAEConfig]:
-    """The frozen VAE of a run of training.train_vae."""
+    """The frozen VAE of a run of python -m training train-vae."""
     config = from_json(VAEConfig, _config(Path(path), "vae"), f"{path} (vae)")
     return _fill(build_vae(config), Path(path)), config  # type: ignore[return-value]
 
 
 def load_image_encoder(path: Path | str) -> tuple[CLIPVisionModelWithProjection, ImageEncoderConfig]:
-    """The frozen image encoder of a run of training.train_image_encoder."""
+    """The frozen image encoder of a run of python -m training train-image-encoder."""
     config = from_json(ImageEncoderConfig, _config(Path(path), "image_encoder"), f"{path} (image_encoder)")
     return _fill(build_image_encoder(config), Path(path)), config  # type: ignore[return-value]
 

@@ -65,7 +65,7 @@ def export_run(
     """
     settings_file = run / "config.json"
     if not settings_file.is_file():
-        raise IGRError(f"{run} is no run of training.train: it has no config.json.")
+        raise IGRError(f"{run} is no run of python -m training train: it has no config.json.")
     written = _read_json(settings_file)
     settings = from_json(TrainConfig, written, str(settings_file))
     checkpoint = load_latest(RunFolder(run), resume=False)
@@ -146,7 +146,7 @@ def _read_json(path: Path) -> Any:
 
 @one_sentence()
 def main(
-    run: Annotated[Path, typer.Argument(help="Run folder of python -m training.train.")],
+    run: Annotated[Path, typer.Argument(help="Run folder of python -m training train.")],
     out: Annotated[Path, typer.Option(help="Bundle to write (.safetensors).")],
     name: Annotated[str, typer.Option(help="What the model is called.")],
     data: Annotated[str, typer.Option(help="What it was trained on, in words.")],

@@ -45,7 +45,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder that gets one folder for each part.")] = Path("runs"),
     part: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(PARTS)}; all if left out.")] = None,
 ) -> None:
-    """Write the frozen parts of BUNDLE as training.train_vae and training.train_image_encoder write theirs."""
+    """Write the frozen parts of BUNDLE as python -m training train-vae and python -m training train-image-encoder write theirs."""
     for name in part or PARTS:
         if name not in PARTS:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(PARTS)}.", param_hint="--part")

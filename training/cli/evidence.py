@@ -185,7 +185,7 @@ def seeds(
 
 @app.command()
 def curves(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders of python -m training.train.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of python -m training train.")],
     out: Annotated[Path, typer.Option(help="PNG file.")],
 ) -> None:
     """Draw loss and held-out losses, conditions substituted, of training runs."""

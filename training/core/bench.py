@@ -145,7 +145,7 @@ def main(
     config: Annotated[Path, typer.Argument(help="YAML file of a TrainConfig; its data is not read.")] = DEMO,
     rounds: Annotated[int, typer.Option(min=1, help="Times that every variant is measured, in turns.")] = 5,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Entry over the file's, as in training.train.")
+        list[str] | None, typer.Option("--set", help="Entry over the file's, as in python -m training train.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda ...")] = "auto",
     everything: Annotated[

@@ -221,7 +221,7 @@ def main(
         str | None,
         typer.Option(help="Data set: its folder, shards (a folder, a.tar, s3://...), or a YAML file of a PairsConfig."),
     ] = None,
-    drawn: Annotated[Path | None, typer.Option(help="In place of --data: drawn pairs (training.draw).")] = None,
+    drawn: Annotated[Path | None, typer.Option(help="In place of --data: drawn pairs (python -m training data draw).")] = None,
     split: Annotated[str, typer.Option(help="train, or test for validation.")] = "train",
     mask: Annotated[str, typer.Option(help="auto, agnostic, garment or file.")] = "auto",
     manifest: Annotated[Path | None, typer.Option(help="Folder of a curation: leave out what it drops.")] = None,

@@ -45,7 +45,7 @@ class HeldOut:
 def held_out_photos(
     count: int, size: tuple[int, int] = AS_DRAWN.photo_size, start: int = HELD_OUT_START
 ) -> Iterator[HeldOut]:
-    """Draw `count` photos of `size` = (width, height) from seeds that nothing trains on, as training.draw does."""
+    """Draw `count` photos of `size` = (width, height) from seeds that nothing trains on, as python -m training data draw does."""
     for seed in range(start, start + count):
         pair = make_pair(seed, size, coarse=AS_DRAWN.coarse)
         mask, parsing = np.asarray(pair.garment_mask) > 127, np.array(pair.parsing)

@@ -179,7 +179,7 @@ def test_a_vae_trained_since_is_refused(config: TrainConfig, trained: Path, tmp_
 
 
 def test_export_without_a_run_is_told(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match="no run of training.train"):
+    with pytest.raises(IGRError, match="no run of python -m training train"):
         export(tmp_path, tmp_path / "b.safetensors")
 
 

@@ -188,7 +188,7 @@ def test_full_size_shapes_are_read_from_the_tensors(tmp_path: Path, monkeypatch:
     both = ldm_unet(unet, UNetConfig())
     both |= {f"first_stage_model.{ldm_vae_name(name, 4)}": value for name, value in vae.items()}
     assert sum(name.startswith("first_stage_model.") for name in both) == 248
-    monkeypatch.setattr("training.published.read_weights", lambda path: dict(both))
+    monkeypatch.setattr("training.bundles.published.read_weights", lambda path: dict(both))
     tensors, shape = read_unet(tmp_path)
     assert shape == UNetConfig() and {n: v.shape for n, v in tensors.items()} == {n: v.shape for n, v in unet.items()}
     tensors, config = read_vae(tmp_path)
@@ -204,7 +204,7 @@ def test_full_size_ip_adapters(prompt: ImagePromptConfig, tmp_path: Path, monkey
     """The published names: 16 odd numbers, keys and values of widths 320, 640 and 1280."""
     with torch.device("meta"):
         tensors = ImagePrompt(prompt, UNetConfig()).state_dict()
-    monkeypatch.setattr("training.published.read_weights", lambda path: dict(tensors))
+    monkeypatch.setattr("training.bundles.published.read_weights", lambda path: dict(tensors))
     _, found = read_ip_adapter(tmp_path)
     assert found == prompt
     numbers = sorted(int(name.split(".")[1]) for name in tensors if name.endswith("to_k_ip.weight"))

@@ -109,7 +109,7 @@ def command(config: TrainConfig, folder: Path) -> list[str]:
     """The real command, for a run folder beside its config."""
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(json.loads(json.dumps(to_json(config)))))
-    return [sys.executable, "-m", "training.train", str(path), "--run", str(folder / "run")]
+    return [sys.executable, "-m", "training.core.trainer", str(path), "--run", str(folder / "run")]
 
 
 def stop_in_the_middle(config: TrainConfig, folder: Path, number: int) -> tuple[int, str]:

@@ -55,7 +55,7 @@ def names(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("layout", ["linear", "resampler"])
 def test_prepared_pairs_are_what_restoring_feeds(config: TrainConfig, drawn: Path, layout: str) -> None:
-    """Latent, mask and image features of one view, by training.prepare and by GarmentRestorer."""
+    """Latent, mask and image features of one view, by python -m training prepare and by GarmentRestorer."""
     vae, _ = load_vae(config.data.vae)
     encoder, _ = load_image_encoder(config.data.image_encoder)
     pairs = DrawnPairs(drawn)
@@ -131,7 +131,7 @@ def test_the_command_takes_what_the_training_config_says(config: TrainConfig, dr
     for arguments, words in (
         ((path, "--drawn", drawn, "--out", tmp_path / "x", "--layout", "resampler"), "image-prompt layout"),
         (("--drawn", drawn, "--out", tmp_path / "x"), "Name the CONFIG"),
-        ((path, "--drawn", tmp_path / "nothing", "--out", tmp_path / "x"), "training.draw"),
+        ((path, "--drawn", tmp_path / "nothing", "--out", tmp_path / "x"), "python -m training data draw"),
     ):
         status, said = command(*arguments)
         assert status == 1 and words in said and not (tmp_path / "x").exists()

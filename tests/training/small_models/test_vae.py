@@ -120,7 +120,7 @@ def test_kernels_lie_channels_last(tiny: VAETraining, tmp_path: Path, monkeypatc
 
 
 def test_missing_data_is_named(tiny: VAETraining, tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match="training.draw"):
+    with pytest.raises(IGRError, match="python -m training data draw"):
         train(replace(tiny, run=str(tmp_path / "run"), data=str(tmp_path / "nothing")))
 
 

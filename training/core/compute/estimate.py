@@ -173,7 +173,7 @@ def main(
     config: Annotated[Path, typer.Argument(help="YAML file of a TrainConfig.")],
     processes: Annotated[int, typer.Option(min=1, help="Cards.")] = 1,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Entry over the file's, as in training.train.")
+        list[str] | None, typer.Option("--set", help="Entry over the file's, as in python -m training train.")
     ] = None,
     sd15: Annotated[
         bool, typer.Option("--sd15", help="Take SD1.5's shape where init_bundle is not there yet.")

@@ -67,7 +67,7 @@ class LaidOut(Protocol):
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
         """Person, mask, garment and crop of some pairs, each uint8 (B, C, h, w).
 
-        Where it is known, `correspondence` (B, 2, rows, columns) too, float16, as training.data.correspondence has it.
+        Where it is known, `correspondence` (B, 2, rows, columns) too, float16, as training.data.contract.correspondence has it.
         """
         ...
 

@@ -311,7 +311,7 @@ def test_processes_share_the_pictures(place: Path, tmp_path: Path, monkeypatch: 
     assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path / "alone"), *changes)[0] == 0
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "--"]
-        + ["training.evaluate", *command, str(tmp_path / "shared")],
+        + ["training.cli.evaluate", *command, str(tmp_path / "shared")],
         cwd=place,
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
