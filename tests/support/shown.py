@@ -9,9 +9,9 @@ from typing import Any
 from PIL import Image, ImageFilter
 
 from training.data.synthetic import make_pair
-from training.evaluation.metrics.protocols import PROTOCOLS
 from training.evaluation.experiments.results import Result, write_results
 from training.evaluation.experiments.scoring import Scoring, score_folders
+from training.evaluation.metrics.protocols import PROTOCOLS
 from training.evaluation.metrics.weights import WeightsFolder
 
 NAMES = ("a.b", "a", "it's", 'a "quoted" one', "br[0]ck*t?", "50%25", "no#5", "x<i>&amp;")

@@ -20,8 +20,8 @@ from PIL import Image
 
 from igr_core.model.bundle import Bundle
 from tests.support.published_weights import write_published
-from training.data.fixtures import write_fixture
 from training.base.provenance import ROOT
+from training.data.fixtures import write_fixture
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
@@ -88,7 +88,9 @@ def killed_worker(command: list[str], desk: Path) -> str:
             if list((desk / "runs" / "coarse" / "checkpoints").glob("step-000000005.pt")):
                 break
             assert process.poll() is None, process.communicate()[0]
-        workers = [child for child in psutil.Process(process.pid).children() if "python -m training train" in child.cmdline()]
+        workers = [
+            child for child in psutil.Process(process.pid).children() if "python -m training train" in child.cmdline()
+        ]
         workers[-1].send_signal(signal.SIGKILL)
         said = process.communicate(timeout=120)[0]
     finally:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from diffusers import AutoencoderKL
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
 from igr_core.errors import IGRError
@@ -58,3 +59,8 @@ def _fill(module: nn.Module, path: Path) -> nn.Module:
     except (OSError, SafetensorError, RuntimeError) as error:
         raise IGRError(f"{path} could not be loaded: {str(error).splitlines()[0]}") from error
     return module.eval().requires_grad_(False)
+
+
+def parameter_count(tensors: Iterable[Tensor]) -> int:
+    """Numbers in all the tensors."""
+    return sum(tensor.numel() for tensor in tensors)

@@ -19,7 +19,7 @@ from igr_core.model.bundle import Bundle
 
 from .parts import read_summary
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PARENT = "parent.json"
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate")
 

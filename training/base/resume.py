@@ -9,8 +9,8 @@ from typing import Any
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json, to_json
 
-from .train_config import TrainConfig
 from .optimisation.schedule import rate_share
+from .train_config import TrainConfig
 
 FREE = frozenset(
     {

@@ -6,10 +6,9 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-import typer
 from torch import Tensor
 
 from igr_core.errors import IGRError
@@ -18,15 +17,15 @@ from igr_core.model.bundle import BundleInfo, save_bundle
 from igr_core.model.config import ModelConfig, from_json
 from igr_core.model.igr import IGR
 
-from ..base.command import one_sentence
-from ..base.train_config import LoraConfig, TrainConfig
-from ..prepared.latents import PreparedPairs
-from ..prepared.fits import check_settings
-from ..core.compute.lora import add_lora, merge_lora
+from ..base.checkpoints import Checkpoint, load_latest
 from ..base.parts import load_image_encoder, load_vae
 from ..base.provenance import describe_part, describe_run, weights_sha256
-from ..base.run_folder import Checkpoint, RunFolder, load_latest
+from ..base.run_folder import RunFolder
+from ..base.train_config import LoraConfig, TrainConfig
+from ..core.compute.lora import add_lora, merge_lora
 from ..evaluation.evidence.rows import read_rows
+from ..prepared.fits import check_settings
+from ..prepared.latents import PreparedPairs
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -142,26 +141,3 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise IGRError(f"{path} could not be read ({error}): run the training again, it writes it anew.") from error
-
-
-@one_sentence()
-def main(
-    run: Annotated[Path, typer.Argument(help="Run folder of python -m training train.")],
-    out: Annotated[Path, typer.Option(help="Bundle to write (.safetensors).")],
-    name: Annotated[str, typer.Option(help="What the model is called.")],
-    data: Annotated[str, typer.Option(help="What it was trained on, in words.")],
-    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
-    precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16.")] = "fp16",
-    scores: Annotated[
-        Path | None, typer.Option(help="Scores of the same export (python -m training evidence score), put into it.")
-    ] = None,
-) -> None:
-    """Write the averaged weights of a run's newest checkpoint as one bundle."""
-    if precision not in PRECISIONS:
-        raise typer.BadParameter(f"{precision!r} is none of {', '.join(PRECISIONS)}.", param_hint="--precision")
-    path = export_run(run, out, name, licence, precision, data, scores)
-    typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
-
-
-if __name__ == "__main__":
-    typer.run(main)

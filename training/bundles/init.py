@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-import typer
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -17,11 +16,18 @@ from igr_core.model.bundle import BundleInfo, save_bundle
 from igr_core.model.config import ModelConfig, UNetConfig, ViewConfig
 from igr_core.model.image_prompt import ImagePrompt
 from igr_core.model.networks import build_image_encoder, build_unet, build_vae
-from igr_core.photo.inputs import parse_size
 
-from ..base.command import one_sentence
 from .export import PRECISIONS
-from .published import Tensors, read_image_encoder, read_ip_adapter, read_json, read_text_encoder, read_unet, read_vae, weight_file
+from .published import (
+    Tensors,
+    read_image_encoder,
+    read_ip_adapter,
+    read_json,
+    read_text_encoder,
+    read_unet,
+    read_vae,
+    weight_file,
+)
 
 TOKENS = 77
 """Tokens of a prompt, as CLIP pads them."""
@@ -189,37 +195,3 @@ def provenance(sources: Sources, files: dict[str, Path]) -> dict[str, Any]:
         known.setdefault(file, sha256(file))
         parts[part] = {"file": file.name, "sha256": known[file]}
     return {"data": "none yet: published weights", "initialised_from": parts}
-
-
-@one_sentence()
-def main(
-    sd: Annotated[Path, typer.Option(help="Stable Diffusion 1.5: the single file, or a folder in diffusers' layout.")],
-    ip_adapter: Annotated[Path, typer.Option(help="ip-adapter_sd15 or ip-adapter-plus_sd15 (.safetensors or .bin).")],
-    image_encoder: Annotated[Path, typer.Option(help="IP-Adapter's image_encoder: CLIP ViT-H, folder or file.")],
-    out: Annotated[Path, typer.Option(help="Bundle to write (.safetensors).")],
-    licence: Annotated[str, typer.Option(help="Licence of the weights, as their sources say.")],
-    tokenizer: Annotated[
-        Path | None, typer.Option(help="SD1.5's tokenizer folder, where --sd is a single file.")
-    ] = None,
-    vae: Annotated[Path | None, typer.Option(help="Another VAE than SD1.5's: file or folder.")] = None,
-    denoiser: Annotated[Path | None, typer.Option(help="Another UNet of SD1.5's kind: file or folder.")] = None,
-    garmnet: Annotated[
-        Path | None,
-        typer.Option(help="A UNet for GarmNet, such as OOTDiffusion's unet_garm; else the denoiser's copy."),
-    ] = None,
-    size: Annotated[str, typer.Option(help="WxH that the model will be trained at.")] = "768x1024",
-    view: Annotated[str, typer.Option(help="whole (the paper's) or focused on the garment.")] = "whole",
-    precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16.")] = "fp16",
-) -> None:
-    """Write the bundle that training starts from; GarmNet is a copy of the denoiser, its mask channel zero."""
-    if precision not in PRECISIONS:
-        raise typer.BadParameter(f"{precision!r} is none of {', '.join(PRECISIONS)}.", param_hint="--precision")
-    if view not in ("whole", "focused"):
-        raise typer.BadParameter(f"{view!r} is neither whole nor focused.", param_hint="--view")
-    sources = Sources(sd, ip_adapter, image_encoder, tokenizer, vae, denoiser, garmnet)
-    write_init(out, sources, licence, parse_size(size, 8), ViewConfig(view), precision)  # type: ignore[arg-type]
-    typer.echo(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -1,4 +1,4 @@
-"""Choose the best pairs of a data set, and tell the bad ones: `python -m training curate`."""
+"""Choose the best pairs of a data set, and tell the bad ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 
-from ..base.command import one_sentence
+from ..base.config_files import load_config
 from ..curation.judging import SCORES, judge_all, judged_before
 from ..curation.manifest import Hand, Manifest, decide, read_decisions, read_manifest, write_manifest
 from ..curation.measure import measure, table
@@ -20,14 +20,13 @@ from ..curation.page import write_page
 from ..curation.scores import CurationConfig
 from ..data.opening import LAYOUTS, DataSetConfig, open_data_set
 from ..prepared.selection import PairsConfig
-from ..base.run_folder import load_config
+from .commands import Commands
 
-app = typer.Typer(help="Curation: score pairs, look at them, choose the best.", no_args_is_help=True)
+app = typer.Typer(cls=Commands, no_args_is_help=True, help="Score pairs, look at them, choose the best.")
 Workers = Annotated[int, typer.Option(min=1, help="Processes that look at pairs.")]
 
 
 @app.command("score")
-@one_sentence()
 def score_pairs(
     root: Annotated[str, typer.Argument(help="Data set: its folder, shards, or a YAML file of a PairsConfig.")],
     out: Annotated[Path, typer.Option(help="Folder for manifest, scores and page; a stopped run goes on in it.")],
@@ -63,7 +62,6 @@ def score_pairs(
 
 
 @app.command()
-@one_sentence()
 def apply(
     folder: Annotated[Path, typer.Argument(help="Folder of a curation.")],
     decisions: Annotated[Path, typer.Argument(help="decisions.json that the page saved.")],
@@ -83,7 +81,6 @@ def apply(
 
 
 @app.command("measure")
-@one_sentence()
 def measure_scores(
     count: Annotated[int, typer.Option(min=1, help="Pairs to draw.")] = 1000,
     start: Annotated[int, typer.Option(min=0, help="First seed; the thresholds were chosen on 0..1499.")] = 30000,
@@ -117,7 +114,3 @@ def _write(out: Path, manifest: Manifest) -> None:
         f"{out}: {len(manifest.rows):,} pairs, {dropped:,} dropped, {len(manifest.hqft_names()):,} chosen for HQFT; "
         f"look through them in {out / 'index.html'}."
     )
-
-
-if __name__ == "__main__":
-    app()

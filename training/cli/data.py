@@ -1,4 +1,4 @@
-"""`python -m training data check ROOT`: look through a data set; also draw, render and show some, and pack any."""
+"""Look through a data set of any layout, and pack it."""
 
 from __future__ import annotations
 
@@ -12,29 +12,13 @@ import typer
 from igr_core.errors import IGRError
 from igr_core.photo.images import check_picture_name
 from igr_core.photo.inputs import parse_size
-from training.base.command import one_sentence
 
 from ..data.checking import check_pairs, summary, write_sheet
-from ..data.fixtures import FIXTURES, write_fixture
 from ..data.contract.joined import JoinedPairs
-from ..data.opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
-from ..data.contract.pairs import HELD_OUT_START, PairSource
-from ..data.rendered.generating import PER_SHARD, generate, told_rejects
-from ..data.rendered.settings import RenderSettings
-from ..data.rendered.shards import RecordShards
-from ..data.rendered_fixtures import RenderedMaker
-from ..data.synthetic import make_pair
-from ..data.synthetic.__main__ import sheet
+from ..data.contract.pairs import PairSource
 from ..data.layouts.synthetic_pairs import SyntheticConfig
 from ..data.layouts.tars import write_tars
-
-AS_RENDERED = RenderSettings()
-COUNT = 300
-"""Pairs of the fixed held-out set."""
-
-app = typer.Typer(
-    help="Data sets: look through them, draw small ones, render large ones, pack them.", no_args_is_help=True
-)
+from ..data.opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
 
 Root = Annotated[str, typer.Argument(help="Folder of the data set; of shards also a path or URL, with braces.")]
 Split = Annotated[str | None, typer.Option(help="train or test; left out, every split that is there.")]
@@ -53,8 +37,6 @@ Size = Annotated[str, typer.Option(help="WxH of pairs that are drawn now, 3:4.")
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many pairs of a split, spread evenly.")]
 
 
-@app.command()
-@one_sentence()
 def check(
     root: Root,
     split: Split = None,
@@ -96,29 +78,6 @@ def check(
     typer.echo("Everything can be read.")
 
 
-@app.command()
-@one_sentence()
-def fixture(
-    layout: Annotated[str, typer.Argument(help=f"One of {', '.join(FIXTURES)}.")],
-    out: Annotated[Path, typer.Argument(help="Empty folder to write into.")],
-    count: Annotated[int, typer.Option(min=1, help="Pairs of each split, and of each category in DressCode.")] = 6,
-    seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
-    size: Annotated[str, typer.Option(help="WxH of the pictures, 3:4.")] = "192x256",
-    kind: Annotated[str, typer.Option(help="drawn, or rendered from --records.")] = "drawn",
-    records: Annotated[str | None, typer.Option(help="Folder or URL of rendered records.")] = None,
-) -> None:
-    """Draw a small data set in exactly a published layout."""
-    if kind not in ("drawn", "rendered"):
-        raise IGRError(f"Unknown kind {kind!r}: choose drawn or rendered.")
-    if kind == "rendered" and records is None:
-        raise IGRError("--kind rendered needs --records DIR: python -m training data render DIR makes them.")
-    make = make_pair if kind == "drawn" or records is None else RenderedMaker(records)
-    write_fixture(layout, out, count, seed, parse_size(size, 1), make)
-    typer.echo(f"{out}: drawn in the layout of {LAYOUTS[layout]}.")
-
-
-@app.command()
-@one_sentence()
 def pack(
     root: Root,
     out: Annotated[Path, typer.Argument(help="Folder of the shards; each split gets one of its own in it.")],
@@ -138,55 +97,6 @@ def pack(
         source = _joined([open_data_set(part) for part in parts])
         paths = write_tars(source, out / name, pairs_per_tar)
         typer.echo(f"{out / name}: {len(source):,} pairs in {len(paths):,} shards.")
-
-
-@app.command()
-@one_sentence()
-def render(
-    out: Annotated[str, typer.Argument(help="Folder or URL of the shards; an existing one grows.")],
-    garments: Annotated[int, typer.Option(min=1, help="Garments in it when done, each with its photos.")],
-    start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
-    size: Annotated[str, typer.Option(help="WxH of photos and product shots, 3:4.")] = "384x512",
-    photos: Annotated[float, typer.Option(help="Photos of each garment on average.")] = AS_RENDERED.photos,
-    defect_share: Annotated[float, typer.Option(help="Share of photos with a defect on purpose, for curation.")] = 0.0,
-    samples: Annotated[int, typer.Option(help="Light paths per pixel before denoising.")] = AS_RENDERED.samples,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 2,
-    ray: Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")] = None,
-    per_shard: Annotated[int, typer.Option(min=1, help="Garments in a shard.")] = PER_SHARD,
-) -> None:
-    """Render garments, each worn by several people, into shards of records; run it again to go on.
-
-    Records hold geometry and light: they are dressed in any number of clothes when they are read.
-    """
-    settings = RenderSettings(parse_size(size, 1), photos, defect_share, start >= HELD_OUT_START, samples)
-    seeds = range(start, start + garments)
-    rejects = generate(out, seeds, settings, workers, ray, per_shard=per_shard)
-    made = RecordShards(out)
-    own = [made.told(seed) for seed in made.seeds if seed in seeds]
-    tries = sum(sum(told["rejects"].values()) for told in own)
-    shots = sum(1 + len(told["photos"]) for told in own)
-    typer.echo(
-        f"{out}: {len(own):,} garments with {shots - len(own):,} photos; {tries:,} of {shots + tries:,} shots rejected "
-        f"({tries / max(shots + tries, 1):.1%}), now: {told_rejects(rejects) or 'none'}."
-    )
-
-
-@app.command("held-out")
-@one_sentence()
-def held_out(
-    out: Annotated[Path, typer.Argument(help="Folder for held-out.tar, and for the records that it is made of.")],
-    count: Annotated[int, typer.Option(min=1, help="Pairs; the fixed set has the default.")] = COUNT,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 2,
-    ray: Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")] = None,
-) -> None:
-    """Write the fixed held-out set: bodies, poses, cuts and textures that no training seed uses; print its hash."""
-    from ..data.rendered.held_out import write_held_out
-
-    path, digest = write_held_out(out, count, workers, ray)
-    typer.echo(f"{path}: {count:,} pairs, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
-
-
-app.command()(sheet)
 
 
 def _chosen(
@@ -243,7 +153,3 @@ def _configs(
         )
         for one in splits
     ]
-
-
-if __name__ == "__main__":
-    app()

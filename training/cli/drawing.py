@@ -1,7 +1,4 @@
-"""Draw the synthetic pairs that the demo is trained on: python -m training data draw --out DIR --count N.
-
-With --kind rendered they are dressed from rendered records (python -m training data render), with mixed both.
-"""
+"""Draw pairs, also small data sets in the published layouts, and look at them."""
 
 from __future__ import annotations
 
@@ -14,9 +11,15 @@ from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.photo.inputs import parse_size
 
-from ..base.command import one_sentence
 from ..data.caches.drawn import HELD_OUT_START, DrawConfig, draw_shards
 from ..data.caches.dressed import dress_shards
+from ..data.fixtures import FIXTURES, write_fixture
+from ..data.opening import LAYOUTS
+from ..data.rendered_fixtures import RenderedMaker
+from ..data.synthetic import make_pair
+from ..data.synthetic.compose import check_options
+from ..data.synthetic.scene import DEFECTS
+from ..data.synthetic.sheet import resized, write_pairs, write_sheets
 
 AS_DEMO = DrawConfig()
 KINDS = ("drawn", "rendered", "mixed")
@@ -27,7 +30,6 @@ def _text(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-@one_sentence()
 def draw(
     out: Annotated[Path, typer.Option(help="Folder of the shards; an existing one grows.")],
     count: Annotated[int, typer.Option(min=1, help="Pairs in the folder when done.")],
@@ -87,5 +89,81 @@ def draw(
     typer.echo(f"{out}: {count} pairs, {now} of them drawn now.")
 
 
-if __name__ == "__main__":
-    typer.run(draw)
+def fixture(
+    layout: Annotated[str, typer.Argument(help=f"One of {', '.join(FIXTURES)}.")],
+    out: Annotated[Path, typer.Argument(help="Empty folder to write into.")],
+    count: Annotated[int, typer.Option(min=1, help="Pairs of each split, and of each category in DressCode.")] = 6,
+    seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
+    size: Annotated[str, typer.Option(help="WxH of the pictures, 3:4.")] = "192x256",
+    kind: Annotated[str, typer.Option(help="drawn, or rendered from --records.")] = "drawn",
+    records: Annotated[str | None, typer.Option(help="Folder or URL of rendered records.")] = None,
+) -> None:
+    """Draw a small data set in exactly a published layout."""
+    if kind not in ("drawn", "rendered"):
+        raise IGRError(f"Unknown kind {kind!r}: choose drawn or rendered.")
+    if kind == "rendered" and records is None:
+        raise IGRError("--kind rendered needs --records DIR: python -m training data render DIR makes them.")
+    make = make_pair if kind == "drawn" or records is None else RenderedMaker(records)
+    write_fixture(layout, out, count, seed, parse_size(size, 1), make)
+    typer.echo(f"{out}: drawn in the layout of {LAYOUTS[layout]}.")
+
+
+def sheet(
+    out: Annotated[Path, typer.Option(help="Folder for the PNG sheets.")],
+    kind: Annotated[str, typer.Option(help="drawn, rendered (from --records), or mixed: half of each.")] = "drawn",
+    records: Annotated[str | None, typer.Option(help="Folder or URL of rendered records.")] = None,
+    show: Annotated[
+        str, typer.Option(help="Of rendered ones: pairs, dressings (one photo) or photos (of each garment).")
+    ] = "pairs",
+    count: Annotated[int, typer.Option(help="Number of pairs, of dressings, or of garments.", min=1)] = 24,
+    seed: Annotated[
+        int, typer.Option(help="First seed, and number of the first rendered pair; the following count up.", min=0)
+    ] = 0,
+    dress_seed: Annotated[int, typer.Option(help="Seed of the clothes of rendered pairs.", min=0)] = 0,
+    width: Annotated[int, typer.Option(help="Width of each picture; the height is 4/3 of it.")] = 192,
+    category: Annotated[str | None, typer.Option(help="upper, lower or full; drawn if left out.")] = None,
+    defect: Annotated[str | None, typer.Option(help=f"One of {', '.join(DEFECTS)}, or 'all'.")] = None,
+    coarse: Annotated[float, typer.Option(help="Smallest repeat of a pattern, of the garment's length.")] = 0.0,
+    columns: Annotated[int, typer.Option(help="Columns of pairs on a sheet.", min=1)] = 3,
+) -> None:
+    """Write contact sheets: person | mask contour | agnostic mask | garment."""
+    kinds = DEFECTS if defect == "all" else (defect,)
+    size = (width, width * 4 // 3)
+    check_options(size, category, kinds[0])
+    if kind not in ("drawn", "rendered", "mixed") or show not in ("pairs", "dressings", "photos"):
+        raise IGRError(f"Unknown --kind {kind} or --show {show}: choose from what --help lists.")
+    if kind == "drawn":
+        for one in kinds:
+            for path in write_sheets(out, count, seed, size, one, category, columns=columns, coarse=coarse):
+                typer.echo(str(path))
+        return
+    if records is None:
+        raise IGRError(f"--kind {kind} needs --records DIR: python -m training data render DIR makes them.")
+    for path in _rendered(out, records, show, count if kind == "rendered" else count // 2, seed, dress_seed, width,
+                          category, defect, columns):  # fmt: skip
+        typer.echo(str(path))
+    if kind == "mixed":
+        for path in write_sheets(out, count - count // 2, seed, size, kinds[0], category, columns=columns):
+            typer.echo(str(path))
+
+
+def _rendered(
+    out: Path,
+    records: str,
+    show: str,
+    count: int,
+    first: int,
+    dress_seed: int,
+    width: int,
+    category: str | None,
+    defect: str | None,
+    columns: int,
+) -> list[Path]:
+    from ..data.rendered.sheet import chosen_pairs, write_dressings, write_photos
+
+    if show == "dressings":
+        return [write_dressings(out / f"dressings_{first:05d}.png", records, first, count, width, columns)]
+    if show == "photos":
+        return [write_photos(out / f"photos_{first:05d}.png", records, count, first, dress_seed, width, columns)]
+    pairs = (resized(pair, width) for pair in chosen_pairs(records, count, first, dress_seed, category, defect))
+    return write_pairs(out, pairs, f"rendered_{defect or 'clean'}", first, columns=columns)

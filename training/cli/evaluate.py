@@ -1,31 +1,39 @@
-"""Evaluation: `python -m training evaluate score | run | tables | report | validate | weights`."""
+"""Score folders of garments, run experiments, and write tables and reports."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
+from igr_core.restore.restorer import GarmentRestorer
 
-from ..base.command import choose_device, one_sentence
+from ..base.command import choose_device
+from ..base.config_files import load_config
+from ..base.files import write_text
 from ..data.caches.drawn import HELD_OUT_START
 from ..evaluation.experiments.experiment import ExperimentConfig
-from ..evaluation.pictures.folders import folder_name
-from ..evaluation.metrics.protocols import PROTOCOLS, protocol_named
-from ..evaluation.reports.report import write_report
 from ..evaluation.experiments.results import METRICS, Result, write_results
 from ..evaluation.experiments.running import ExperimentRun, experiment_table
 from ..evaluation.experiments.scoring import Scoring, score_folders
+from ..evaluation.markdown import fill_markers
+from ..evaluation.metrics.protocols import PROTOCOLS, protocol_named
 from ..evaluation.metrics.validity import rankings
 from ..evaluation.metrics.validity import table as validity_table
 from ..evaluation.metrics.weights import WeightsFolder
-from ..evaluation.evidence.tables import fill_markers
-from ..base.run_folder import load_config, write_text
+from ..evaluation.pictures.demo import run_demo
+from ..evaluation.pictures.folders import folder_name
+from ..evaluation.reports.report import write_report
+from ..results.reported import PAGE, RESULTS, keep_experiment, reported
+from .commands import Commands
+from .options import Changes, DeviceOption
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__)
 
 Weights = Annotated[
     Path | None,
@@ -54,23 +62,22 @@ def score(
     json: Annotated[Path | None, typer.Option(help="File for the result, with everything that it depends on.")] = None,
 ) -> None:
     """Score a folder of garments against the true ones; files that do not fit are listed by name."""
-    with one_sentence():
-        scoring = Scoring(
-            protocol_named(protocol),
-            tuple(metric.strip() for metric in metrics.split(",")),
-            WeightsFolder(weights),
-            encoder,
-            cache,
-            silhouettes,
-            skip_bad,
-            choose_device(device),
-            typer.echo,
-        )
-        if json is not None and json.suffix != ".json":
-            raise IGRError(f"{json} is to hold JSON: end its name in .json.")
-        result = score_folders(scoring, generated, reference, name=name or folder_name(generated), unpaired=unpaired)
-        if json is not None:
-            write_results(json, [result])
+    scoring = Scoring(
+        protocol_named(protocol),
+        tuple(metric.strip() for metric in metrics.split(",")),
+        WeightsFolder(weights),
+        encoder,
+        cache,
+        silhouettes,
+        skip_bad,
+        choose_device(device),
+        typer.echo,
+    )
+    if json is not None and json.suffix != ".json":
+        raise IGRError(f"{json} is to hold JSON: end its name in .json.")
+    result = score_folders(scoring, generated, reference, name=name or folder_name(generated), unpaired=unpaired)
+    if json is not None:
+        write_results(json, [result])
     _echo(result)
 
 
@@ -79,34 +86,30 @@ def run(
     config: Annotated[Path, typer.Argument(help="YAML file of an ExperimentConfig (training/configs/evaluation).")],
     out: Annotated[Path, typer.Option(help="Folder of the experiment; a stopped one goes on where it was.")],
     weights: Weights = None,
-    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 ...")] = "auto",
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Entry over the file's, such as data.limit=20; may be repeated.")
-    ] = None,
+    device: DeviceOption = "auto",
+    changes: Changes = None,
 ) -> None:
     """Restore with every bundle and guidance of an experiment, score them beside controls, and write the report.
 
     Several processes share the restoring: torchrun --nproc-per-node 4 -m -- training evaluate run ...
     """
-    with one_sentence():
-        settings = load_config(ExperimentConfig, config, changes or ())
-        experiment = ExperimentRun(settings, out, choose_device(device), typer.echo)
-        folder = WeightsFolder(weights)
-        experiment.restore()
-        if experiment.rank:
-            return
-        results = experiment.score(folder, typer.echo)
-        for sentence in dict.fromkeys(line for one in results for line in (*one.skipped.values(), *one.warnings)):
-            typer.echo(sentence)
-        typer.echo(f"\n{experiment_table(out)}")
-        typer.echo(str(write_report(out)))
+    settings = load_config(ExperimentConfig, config, changes or ())
+    experiment = ExperimentRun(settings, out, choose_device(device), typer.echo)
+    folder = WeightsFolder(weights)
+    experiment.restore()
+    if experiment.rank:
+        return
+    results = experiment.score(folder, typer.echo)
+    for sentence in dict.fromkeys(line for one in results for line in (*one.skipped.values(), *one.warnings)):
+        typer.echo(sentence)
+    typer.echo(f"\n{experiment_table(out)}")
+    typer.echo(str(write_report(out)))
 
 
 @app.command()
 def report(experiment: Annotated[Path, typer.Argument(help="Folder of an experiment.")]) -> None:
     """Write an experiment's report again: pictures, tables, curves and CSVs from what is there."""
-    with one_sentence():
-        page = write_report(experiment)
+    page = write_report(experiment)
     typer.echo(str(page))
 
 
@@ -119,14 +122,13 @@ def tables(
     into: Annotated[list[Path] | None, typer.Option(help="Page whose markers get them; may be repeated.")] = None,
 ) -> None:
     """Print Tables 1 to 3 with the paper's numbers beside what was measured, each marked as what it is."""
-    with one_sentence():
-        texts = [(folder.name, experiment_table(folder)) for folder in experiments]
-        if out is not None:
-            make_folder(out.parent)
-            write_text(out, "\n".join(text for _, text in texts))
-        for page in into or ():
-            for name, text in texts:
-                fill_markers(page, name, text)
+    texts = [(folder.name, experiment_table(folder)) for folder in experiments]
+    if out is not None:
+        make_folder(out.parent)
+        write_text(out, "\n".join(text for _, text in texts))
+    for page in into or ():
+        for name, text in texts:
+            fill_markers(page, name, text)
     typer.echo("\n".join(text for _, text in texts))
 
 
@@ -137,20 +139,18 @@ def validate(
     into: Annotated[list[Path] | None, typer.Option(help="Page whose markers (validity) get the table.")] = None,
 ) -> None:
     """Check the texture metric: right but blurred has to beat sharp but wrong, whatever SSIM says."""
-    with one_sentence():
-        text = validity_table(rankings(start, count))
-        for page in into or ():
-            fill_markers(page, "validity", text)
+    text = validity_table(rankings(start, count))
+    for page in into or ():
+        fill_markers(page, "validity", text)
     typer.echo(text)
 
 
 @app.command("weights")
 def list_weights(weights: Weights = None) -> None:
     """List the files that the metrics' networks are read from: where they belong and whether they are there."""
-    with one_sentence():
-        folder = WeightsFolder(weights)
-        typer.echo("\n".join(folder.listing()))
-        typer.echo(str(folder.folder / "checkpoints"))
+    folder = WeightsFolder(weights)
+    typer.echo("\n".join(folder.listing()))
+    typer.echo(str(folder.folder / "checkpoints"))
 
 
 def _echo(result: Result) -> None:
@@ -164,5 +164,33 @@ def _echo(result: Result) -> None:
         typer.echo(f"  {warning}")
 
 
-if __name__ == "__main__":
-    app()
+def results(
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an experiment whose numbers are to be reported from now on, under its name."),
+    ] = None,
+) -> None:
+    """Write every reported table into training/README.md again."""
+    if keep is not None:
+        keep_experiment(keep, RESULTS / keep.resolve().name)
+    for name, text in reported().items():
+        fill_markers(PAGE, name, text)
+    typer.echo(str(PAGE))
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out/demo"),
+    count_per_category: Annotated[int, typer.Option(min=1, max=100, help="Persons of each category.")] = 2,
+    bundle: Annotated[Path, typer.Option(help="The model.", show_default="the demo")] = DEMO_BUNDLE,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")] = 25,
+    guidance: Annotated[float, typer.Option(min=1.0, max=20.0, help="How firmly the photo is followed.")] = 1.5,
+) -> None:
+    """Restore synthetic persons that no model was trained on, and show them beside the true garments."""
+    start = time.monotonic()
+    restorer = GarmentRestorer.from_bundle(bundle)
+    make_folder(out)
+    sheet, examples = run_demo(restorer, out, count_per_category, steps, guidance)
+    for example in examples:
+        typer.echo(str(out / f"{example.pair.category}-{example.seed}-restored.png"))
+    typer.echo(f"The person, mask and truth of each lie beside it. All on one sheet: {sheet}")
+    typer.echo(f"{len(examples)} garments restored in {time.monotonic() - start:.1f} s.")

@@ -1,4 +1,4 @@
-"""Measure what the README claims: `python -m training evidence score | controls | sweep | table | seeds | curves`."""
+"""Score a bundle on held-out drawn pairs beside controls, and write the tables of the README."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import typer
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 
-from ..base.command import one_sentence
-from ..evaluation.pictures.answers import NearestGarment, crop_vectors, pasted_crop, plain_white
+from ..base.files import write_text
 from ..data.caches.drawn import DrawnPairs
-from ..prepared.latents import PreparedPairs
-from ..evaluation.evidence.tables import fill_markers, guidance_table, loss_curves, results_table
-from ..base.run_folder import write_text
+from ..evaluation.evidence.curves import loss_curves
 from ..evaluation.evidence.rows import HeldOut, Row, read_rows, score_bundle, score_control, write_rows
 from ..evaluation.evidence.seeds import seeds_table
+from ..evaluation.evidence.tables import guidance_table, results_table
+from ..evaluation.markdown import fill_markers
+from ..evaluation.pictures.answers import NearestGarment, crop_vectors, pasted_crop, plain_white
+from ..prepared.latents import PreparedPairs
+from .commands import Commands
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__)
 
 Bundle = Annotated[Path, typer.Option(help="Bundle to restore with (python -m training export).")]
 Heldout = Annotated[Path, typer.Option(help="Folder of drawn pairs that were never trained on.")]
@@ -45,8 +47,7 @@ def score(
     seed: Seed = 0,
 ) -> None:
     """Restore held-out pairs with a bundle and score them; run it again to go on after an interruption."""
-    with one_sentence():
-        _score_at(bundle, heldout, out, count, [guidance], steps, name or bundle.stem, pictures, seed)
+    _score_at(bundle, heldout, out, count, [guidance], steps, name or bundle.stem, pictures, seed)
 
 
 @app.command()
@@ -66,8 +67,7 @@ def sweep(
         scales = [float(one) for one in guidance.split(",")]
     except ValueError:
         raise typer.BadParameter(f"{guidance!r} is no list of numbers.", param_hint="--guidance") from None
-    with one_sentence():
-        _score_at(bundle, heldout, out, count, scales, steps, name or bundle.stem, pictures, seed)
+    _score_at(bundle, heldout, out, count, scales, steps, name or bundle.stem, pictures, seed)
 
 
 def _score_at(
@@ -115,24 +115,23 @@ def controls(
     count: Count = 300,
 ) -> None:
     """Score what needs no model: plain white, the worn garment pasted, and the nearest training garment."""
-    with one_sentence():
-        held_out = HeldOut(heldout, count)
-        nearest = NearestGarment(PreparedPairs([latents]), DrawnPairs(train))
-        vectors = _vectors_of(held_out, PreparedPairs([latents, heldout_latents]), heldout_latents)
+    held_out = HeldOut(heldout, count)
+    nearest = NearestGarment(PreparedPairs([latents]), DrawnPairs(train))
+    vectors = _vectors_of(held_out, PreparedPairs([latents, heldout_latents]), heldout_latents)
 
-        def paste(rows: range) -> torch.Tensor:
-            return pasted_crop(held_out.take("person", rows), held_out.take("mask", rows))
+    def paste(rows: range) -> torch.Tensor:
+        return pasted_crop(held_out.take("person", rows), held_out.take("mask", rows))
 
-        def closest(rows: range) -> torch.Tensor:
-            return nearest.garments(vectors[rows], [held_out.drawn.categories[row] for row in rows])
+    def closest(rows: range) -> torch.Tensor:
+        return nearest.garments(vectors[rows], [held_out.drawn.categories[row] for row in rows])
 
-        rows = [
-            score_control("plain white", held_out, lambda rows: plain_white(held_out.take("garment", rows))),
-            score_control("worn garment pasted", held_out, paste),
-            score_control("nearest training garment", held_out, closest),
-        ]
-        write_rows(out, rows)
-        _report(rows, out)
+    rows = [
+        score_control("plain white", held_out, lambda rows: plain_white(held_out.take("garment", rows))),
+        score_control("worn garment pasted", held_out, paste),
+        score_control("nearest training garment", held_out, closest),
+    ]
+    write_rows(out, rows)
+    _report(rows, out)
 
 
 def _vectors_of(held_out: HeldOut, both: PreparedPairs, folder: Path) -> torch.Tensor:
@@ -156,13 +155,12 @@ def table(
     ] = None,
 ) -> None:
     """Write a table of rows, and put it into pages between their markers."""
-    with one_sentence():
-        rows = read_rows(files)
-        text = guidance_table(rows) if by_guidance else results_table(rows, against)
-        make_folder(out.parent)
-        write_text(out, text)
-        for page in into or ():
-            fill_markers(page, marker or out.stem, text)
+    rows = read_rows(files)
+    text = guidance_table(rows) if by_guidance else results_table(rows, against)
+    make_folder(out.parent)
+    write_text(out, text)
+    for page in into or ():
+        fill_markers(page, marker or out.stem, text)
     typer.echo(text)
 
 
@@ -174,12 +172,11 @@ def seeds(
     into: Annotated[list[Path] | None, typer.Option(help="Page whose markers get the table; may be repeated.")] = None,
 ) -> None:
     """Write a table of rows that were trained with several seeds, and put it into pages between their markers."""
-    with one_sentence():
-        text = seeds_table(read_rows(files), against)
-        make_folder(out.parent)
-        write_text(out, text)
-        for page in into or ():
-            fill_markers(page, out.stem, text)
+    text = seeds_table(read_rows(files), against)
+    make_folder(out.parent)
+    write_text(out, text)
+    for page in into or ():
+        fill_markers(page, out.stem, text)
     typer.echo(text)
 
 
@@ -189,8 +186,7 @@ def curves(
     out: Annotated[Path, typer.Option(help="PNG file.")],
 ) -> None:
     """Draw loss and held-out losses, conditions substituted, of training runs."""
-    with one_sentence():
-        loss_curves(runs, out)
+    loss_curves(runs, out)
     typer.echo(str(out))
 
 
@@ -199,7 +195,3 @@ def _report(rows: list[Row], out: Path) -> None:
         means = ", ".join(f"{name} {found.mean:.3f}" for name, found in row.metrics.items())
         typer.echo(f"{row.name}: {means}")
     typer.echo(str(out))
-
-
-if __name__ == "__main__":
-    app()

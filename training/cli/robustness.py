@@ -1,4 +1,4 @@
-"""How careful must a mask be? `python -m training robustness run | plot | examples | keep`."""
+"""How careful must a mask be? Measure it, and draw what was measured."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import typer
 
 from igr_core.demo import DEMO_BUNDLE
 
-from ..base.command import one_sentence
 from ..robustness.examples import draw_examples
 from ..robustness.measuring import Plan, measure
 from ..robustness.plots import draw_robustness
 from ..robustness.results import KEPT, RESULT, read_robustness, robustness_table, write_robustness
+from .commands import Commands
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__)
 PLAN = Plan()
 
 
@@ -31,9 +31,8 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="Noise seed of the first photo.")] = PLAN.noise_seed,
 ) -> None:
     """Restore held-out photos from masks spoiled in four ways and five degrees each, and score the garments."""
-    with one_sentence():
-        plan = Plan(count, PLAN.start, steps, guidance, seed)
-        typer.echo(robustness_table(measure(bundle, out, plan)))
+    plan = Plan(count, PLAN.start, steps, guidance, seed)
+    typer.echo(robustness_table(measure(bundle, out, plan)))
     typer.echo(str(out / RESULT))
 
 
@@ -43,8 +42,7 @@ def plot(
     result: Annotated[Path, typer.Option(help="JSON file of a run.", show_default="the reported one")] = KEPT,
 ) -> None:
     """Draw scores over the overlap of the mask."""
-    with one_sentence():
-        draw_robustness(out, read_robustness(result))
+    draw_robustness(out, read_robustness(result))
     typer.echo(str(out))
 
 
@@ -55,18 +53,12 @@ def examples(
     seed: Annotated[int | None, typer.Option(help="Photo that is shown.", show_default="the first")] = None,
 ) -> None:
     """Show one person with spoiled masks beside what was restored from each."""
-    with one_sentence():
-        draw_examples(out, read_robustness(folder / RESULT), folder / "garments", seed)
+    draw_examples(out, read_robustness(folder / RESULT), folder / "garments", seed)
     typer.echo(str(out))
 
 
 @app.command()
 def keep(folder: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
     """Make a run the reported one; python -m training results then writes its table."""
-    with one_sentence():
-        write_robustness(KEPT, read_robustness(folder / RESULT))
+    write_robustness(KEPT, read_robustness(folder / RESULT))
     typer.echo(str(KEPT))
-
-
-if __name__ == "__main__":
-    app()

@@ -7,25 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Annotated
 
 import torch
-import typer
 
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 
-from .compute.acceleration import Acceleration, accelerate, choose_acceleration, has_bfloat16_units
-from ..base.command import choose_device, one_sentence
+from ..base.optimisation.optimizers import MuonAdamW, build_optimizer
+from ..base.randomness import step_generator
 from ..base.train_config import TrainConfig
 from ..prepared.latents import Batch
-from ..prepared.fits import model_config
+from .compute.acceleration import Acceleration, accelerate, choose_acceleration, has_bfloat16_units
+from .initial import initial_model
 from .objective import draw_rows, predict, row_loss
-from ..base.optimisation.optimizers import MuonAdamW, build_optimizer
-from ..base.run_folder import load_config, step_generator
-from .trainer import initial_model
 
-DEMO = Path(__file__).parent / "configs" / "demo.yaml"
+DEMO = Path(__file__).parents[1] / "configs" / "demo.yaml"
 
 
 @dataclass(frozen=True)
@@ -138,34 +134,3 @@ def table(runners: list[Runner]) -> str:
         rows = runner.rows / each
         lines.append(f"| {runner.variant.name} | {each:.2f} | {rows:.2f} | {pairs / each:.2f} | {rows / first:.2f} |")
     return "\n".join(lines)
-
-
-@one_sentence()
-def main(
-    config: Annotated[Path, typer.Argument(help="YAML file of a TrainConfig; its data is not read.")] = DEMO,
-    rounds: Annotated[int, typer.Option(min=1, help="Times that every variant is measured, in turns.")] = 5,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Entry over the file's, as in python -m training train.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda ...")] = "auto",
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also compiled layers, and bf16 where nothing makes it fast: minutes a step.")
-    ] = False,
-) -> None:
-    """Measure steps on random pairs, on one thread for each of OMP_NUM_THREADS; nothing is written."""
-    settings = load_config(TrainConfig, config, changes or ())
-    model_config(settings)
-    place = choose_device(device)
-    runners = [Runner(settings, variant, place) for variant in variants(settings, place, everything)]
-    for runner in runners:
-        runner.step()
-    for _ in range(rounds):
-        for runner in runners:
-            runner.timed()
-    clock = "wall clock" if place.type == "cuda" else f"CPU time on {torch.get_num_threads()} threads"
-    typer.echo(f"auto picks: {runners[-1].variant.acceleration.describe()}")
-    typer.echo(f"median of {rounds} rounds, all variants in turns, {clock}\n\n{table(runners)}")
-
-
-if __name__ == "__main__":
-    typer.run(main)

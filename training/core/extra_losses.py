@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from igr_core.errors import IGRError
 
+from ..base.parts import load_vae
 from ..base.train_config import ExtraLossConfig, TrainConfig
 from ..prepared.latents import Batch
 from .objective import Rows
-from ..base.parts import load_vae
 
 _DINO_MEAN, _DINO_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _DINO_SIDE = 224

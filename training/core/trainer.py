@@ -8,65 +8,42 @@ import signal
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-import typer
 from torch import Tensor
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
-from igr_core.model.bundle import Bundle
 from igr_core.model.config import ModelConfig, from_json, to_json
 from igr_core.model.garmfus import Noted
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 
-from .compute.acceleration import changed, uncompiled
-from ..base.command import StopRequest, command_line, one_sentence
+from ..base.checkpoints import load_latest, load_share, resume_from, save_checkpoint, save_share
+from ..base.command import StopRequest
+from ..base.optimisation.average import Average
+from ..base.optimisation.optimizers import build_optimizer, set_rate
+from ..base.optimisation.schedule import rate_share
+from ..base.parts import parameter_count
+from ..base.randomness import step_generator
+from ..base.resume import check_same_run
+from ..base.run_folder import RunFolder
 from ..base.train_config import TrainConfig
-from .correspondence_loss import CorrespondenceLoss, places_logged
+from ..prepared.fits import low_resolution_config
 from ..prepared.latents import Batch
 from ..prepared.mixture import Joined, mixed_indices
-from .compute.engine import Engine, peer_lost
-from .extra_losses import ExtraLosses
-from ..prepared.fits import low_resolution_config, model_config
-from .compute.lora import add_lora
-from .objective import draw_rows, drop_at, predict, predict_watched, row_loss
-from ..base.optimisation.optimizers import build_optimizer, set_rate
-from ..base.provenance import note_parent, note_start
 from ..prepared.references import Photos
-from ..base.resume import check_same_run
-from ..base.run_folder import Average, RunFolder, load_config, load_latest, load_share, parameter_count, resume_from, save_checkpoint, save_share, seed_everything, step_generator, write_text
-from ..base.optimisation.schedule import rate_share
-from .compute.throughput import Throughput
 from ..prepared.training_set import open_training_set, read_ahead
+from .compute.acceleration import changed, uncompiled
+from .compute.engine import Engine
+from .compute.lora import add_lora
+from .compute.throughput import Throughput
+from .correspondence_loss import CorrespondenceLoss, places_logged
+from .extra_losses import ExtraLosses
+from .initial import initial_model
+from .objective import draw_rows, drop_at, predict, predict_watched, row_loss
 from .validation import Validator
-
-
-def initial_model(config: TrainConfig) -> IGR:
-    """The networks before the first step: from config.init_bundle, else random by config.seed."""
-    if config.init_bundle is not None:
-        model = IGR.from_bundle(Bundle.open(config.init_bundle)).float()
-        model.config = model_config(config)
-        return model
-    seed_everything(config.seed)
-    model = IGR(config.model)
-    for prompt in model.prompts.values():
-        prompt.data.normal_()
-    if config.key_from_query:
-        start_keys_as_queries(model)
-    return model
-
-
-@torch.no_grad()
-def start_keys_as_queries(model: IGR) -> None:
-    """W_k = W_q in every self-attention, so that equal positions attend to each other from the start."""
-    for net in (model.denoiser, model.garmnet):
-        for name, module in net.named_modules() if net is not None else ():
-            if name.endswith("attn1"):
-                module.to_k.weight.copy_(module.to_q.weight)  # type: ignore[union-attr, operator]
 
 
 class Trainer:
@@ -320,48 +297,3 @@ def model_summary(config: ModelConfig, model: IGR) -> str:
     trained = parameter_count(p for p in model.parameters() if p.requires_grad)
     width, height = config.native_size
     return f"{trained / 1e6:.1f} M trained parameters, {width}x{height} pixels, view {config.view.mode}"
-
-
-@one_sentence()
-def main(
-    config: Annotated[Path, typer.Argument(help="YAML file of a TrainConfig (training/configs).")],
-    run: Annotated[Path, typer.Option(help="Run folder; a run that was interrupted goes on where it was.")],
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Entry over the file's, such as seed=1; may come repeatedly.")
-    ] = None,
-) -> None:
-    """Train GarmNet, denoiser and image prompt together; VAE and image encoder stay frozen."""
-    settings = load_config(TrainConfig, config, changes or ())
-    folder = RunFolder(run)
-    validator = Validator(settings, folder.path) if settings.validate_every else None
-    trainer = Trainer(settings, folder)
-    if trainer.is_main:
-        note_start(folder.path, trainer.step, command_line())
-        if settings.init_bundle is not None and trainer.step == 0:
-            note_parent(folder.path, Bundle.open(settings.init_bundle))
-        write_text(folder.path / "config.json", json.dumps(to_json(settings), indent=2) + "\n")
-        typer.echo(f"{model_summary(trainer.bare.config, trainer.bare)}; starting at step {trainer.step}")
-        typer.echo(trainer.engine.describe())
-        if trainer.computed_otherwise:
-            changes_told = ", ".join(trainer.computed_otherwise)
-            typer.echo(
-                f"steps to {trainer.step} were computed otherwise ({changes_told}): not bit for bit the same run"
-            )
-    try:
-        trainer.run_steps(validator)
-    except RuntimeError as error:
-        if not peer_lost(error):
-            raise
-        raise IGRError(
-            f"Another process of the run has died (its own message is above): the last checkpoint in "
-            f"{folder.checkpoints} is whole, and the same command goes on from there."
-        ) from error
-    finally:
-        folder.close()
-    if trainer.step < settings.steps:
-        typer.echo(f"interrupted; saved step {trainer.step}, the same command goes on from there", err=True)
-        raise typer.Exit(128 + trainer.stopped_by)
-
-
-if __name__ == "__main__":
-    typer.run(main)

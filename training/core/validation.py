@@ -16,13 +16,13 @@ from igr_core.restore.restorer import decode_latent
 from igr_core.restore.sampling import Conditions, sample_ddim
 from igr_core.restore.schedule import draw_noise
 
-from ..base.train_config import DropConfig, TrainConfig
-from .correspondence_loss import CorrespondenceLoss, places_logged
-from ..prepared.latents import Batch, PreparedPairs
-from ..prepared.fits import check_fits
-from .objective import draw_rows, in_chunks, predict, predict_watched, row_loss, substituted
 from ..base.parts import load_vae
-from ..base.run_folder import step_generator
+from ..base.randomness import step_generator
+from ..base.train_config import DropConfig, TrainConfig
+from ..prepared.fits import check_fits
+from ..prepared.latents import Batch, PreparedPairs
+from .correspondence_loss import CorrespondenceLoss, places_logged
+from .objective import draw_rows, in_chunks, predict, predict_watched, row_loss, substituted
 
 NO_DROP = DropConfig(everything=0.0, image_prompt=0.0, reference=0.0)
 

@@ -13,14 +13,14 @@ from PIL import Image, ImageDraw
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 
-from .layouts.dresscode import FOLDERS
 from .contract.keypoints import JOINTS_18, JOINTS_25
-from .layouts.leaks import VITON_HD_LEFT_OUT
 from .contract.parsing import ATR, LIP, LabelTable, palette_bytes
-from .synthetic import Pair, make_pair
-from .synthetic.canvas import LABELS
+from .layouts.dresscode import FOLDERS
+from .layouts.leaks import VITON_HD_LEFT_OUT
 from .layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 from .layouts.tars import write_tars
+from .synthetic import Pair, make_pair
+from .synthetic.canvas import LABELS
 
 LIP_NUMBERS = dict(zip(LABELS, (0, 2, 13, 10, 14, 15, 16, 17, 18, 19, 5, 9, 6, 7, 0, 0), strict=True))
 """Number in VITON-HD's maps of each label of the generator; a skirt is 12 instead of 9."""

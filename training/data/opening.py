@@ -10,17 +10,17 @@ from typing import Literal
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 
+from .contract.pairs import HELD_OUT_START, PairSource, PairSubset
+from .files.storage import Folder
 from .layouts.dresscode import FOLDERS as DRESSCODE_FOLDERS
 from .layouts.dresscode import DressCode
 from .layouts.folder import PlainFolder
-from .contract.pairs import HELD_OUT_START, PairSource, PairSubset
-from .rendered.shards import RecordShards, is_shard_name
-from .rendered.source import RenderedConfig, RenderedPairs
-from .files.storage import Folder
 from .layouts.streettryon import StreetTryOn
 from .layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 from .layouts.tars import TarPairs
 from .layouts.viton_hd import VitonHD
+from .rendered.shards import RecordShards, is_shard_name
+from .rendered.source import RenderedConfig, RenderedPairs
 
 Layout = Literal["viton_hd", "dresscode", "streettryon", "folder", "tars", "rendered", "synthetic"]
 LAYOUTS = {

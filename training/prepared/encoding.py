@@ -13,10 +13,9 @@ from transformers import CLIPVisionModelWithProjection
 from igr_core.photo.view import latent_mask
 from igr_core.restore.restorer import encode_crop, encode_picture
 
-Layout = Literal["linear", "resampler"]
+from ..data.contract.laid_out import PICTURES
 
-PICTURES = ("garment", "person", "mask", "crop")
-"""The pictures of a pair that are encoded, each uint8 (B, C, h, w)."""
+Layout = Literal["linear", "resampler"]
 
 
 @torch.no_grad()

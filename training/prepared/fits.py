@@ -11,12 +11,12 @@ from igr_core.files import sha256
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import ImageEncoderConfig, ModelConfig, VAEConfig, from_json
 
+from ..base.parts import read_summary
 from ..base.train_config import TrainConfig
 from ..data.caches.drawn import HELD_OUT_START, DrawConfig
 from ..data.contract.laid_out import FIRST_OF_FILES
 from .latents import PreparedPairs
 from .mixture import PairData
-from ..base.parts import read_summary
 
 
 def model_config(config: TrainConfig) -> ModelConfig:

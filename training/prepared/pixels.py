@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from igr_core.files import sha256
 
+from ..base.parts import load_image_encoder, load_vae
 from ..base.train_config import TrainConfig
+from ..data.contract.laid_out import LaidOutPairs, name_number
 from .encoding import Layout, encode_pictures
 from .fits import model_config
-from ..base.parts import load_image_encoder, load_vae
-from ..data.contract.laid_out import LaidOutPairs, name_number
 from .latents import Batch
 from .selection import PairsConfig, layout_of, open_pairs
 

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 import typer
@@ -18,19 +18,14 @@ from transformers import CLIPVisionModelWithProjection
 
 from igr_core.errors import IGRError
 from igr_core.files import make_folder, sha256, write_tensors
-from igr_core.model.config import CATEGORIES, from_json
+from igr_core.model.config import CATEGORIES
 
-from ..base.command import choose_device, one_sentence
-from ..base.train_config import TrainConfig
-from ..data.contract.correspondence import pixels_to_cells
-from ..data.caches.drawn import DrawnPairs
-from ..data.contract.laid_out import LaidOut, name_number
-from .latents import read_shard
-from .selection import PairsConfig, layout_of, open_pairs
-from .encoding import Layout, encode_pictures
-from .fits import check_drawn, check_settings, model_config
+from ..base.command import choose_device
 from ..base.parts import load_image_encoder, load_vae
-from ..base.run_folder import load_config
+from ..data.contract.correspondence import pixels_to_cells
+from ..data.contract.laid_out import LaidOut, name_number
+from .encoding import Layout, encode_pictures
+from .latents import read_shard
 
 
 def prepare_pairs(
@@ -162,94 +157,3 @@ def _span(path: Path | None) -> tuple[int, int]:
     if match is None:
         raise IGRError(f"{path} is no name that python -m training prepare gives: move it out of the folder.")
     return int(match[1]), int(match[2])
-
-
-def _choices(
-    config: TrainConfig | None, vae: Path | None, image_encoder: Path | None, layout: str | None
-) -> tuple[Path, Path, str]:
-    """VAE, image encoder and layout: what is given, else what the config says."""
-    if config is not None:
-        vae = vae or Path(config.data.vae)
-        image_encoder = image_encoder or Path(config.data.image_encoder)
-        prompt = model_config(config).image_prompt
-        layout = layout or (prompt.layout if prompt is not None else "linear")
-    if vae is None or image_encoder is None or layout is None:
-        raise IGRError("Name the CONFIG of the training, or all of --vae, --image-encoder and --layout.")
-    if layout not in ("linear", "resampler"):
-        raise IGRError(f"--layout {layout!r} is neither linear nor resampler.")
-    return vae, image_encoder, layout
-
-
-def _named_pairs(data: str, split: str, mask: str, manifest: Path | None, subset: str, flips: bool) -> PairsConfig:
-    """The pairs that the options name: a YAML file of a PairsConfig, or a data set."""
-    if Path(data).suffix in (".yaml", ".yml"):
-        return load_config(PairsConfig, data)
-    named = {
-        "data": {"root": data, "split": split, "mask": mask},
-        "manifest": None if manifest is None else str(manifest),
-        "subset": subset,
-        "flips": flips,
-    }
-    return from_json(PairsConfig, named, "The options")
-
-
-def _open(
-    settings: TrainConfig | None,
-    drawn: Path | None,
-    pairs: PairsConfig | None,
-    limit: int | None,
-    workers: int,
-) -> LaidOut:
-    """Drawn pairs, or those of a data set laid out for the config's model."""
-    if drawn is not None:
-        found = DrawnPairs(drawn, limit)
-        if settings is not None:
-            check_drawn(settings, found.config)
-        return found
-    if pairs is None or settings is None:
-        raise IGRError("Name the pairs: --data ROOT with the CONFIG of the training, or --drawn FOLDER.")
-    return open_pairs(pairs, layout_of(model_config(settings), pairs), limit, workers)
-
-
-@one_sentence()
-def main(
-    out: Annotated[Path, typer.Option(help="Folder for the prepared shards; whole ones of the same settings stay.")],
-    config: Annotated[
-        Path | None, typer.Argument(help="YAML file of the training: names VAE, image encoder, size and view.")
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(help="Data set: its folder, shards (a folder, a.tar, s3://...), or a YAML file of a PairsConfig."),
-    ] = None,
-    drawn: Annotated[Path | None, typer.Option(help="In place of --data: drawn pairs (python -m training data draw).")] = None,
-    split: Annotated[str, typer.Option(help="train, or test for validation.")] = "train",
-    mask: Annotated[str, typer.Option(help="auto, agnostic, garment or file.")] = "auto",
-    manifest: Annotated[Path | None, typer.Option(help="Folder of a curation: leave out what it drops.")] = None,
-    subset: Annotated[str, typer.Option(help="Of the manifest: kept, or hqft for the best share.")] = "kept",
-    flips: Annotated[bool, typer.Option("--flips", help="Add mirrored pairs where the garment is symmetric.")] = False,
-    vae: Annotated[Path | None, typer.Option(help="Trained VAE, .safetensors with its .json beside it.")] = None,
-    image_encoder: Annotated[Path | None, typer.Option(help="Trained image encoder, likewise.")] = None,
-    layout: Annotated[str | None, typer.Option(help="Image prompt that it is for: linear or resampler.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pairs.")] = None,
-    shard: Annotated[int, typer.Option(min=1, help="Pairs in a shard.")] = 500,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster where the hardware has it.")] = False,
-    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 …")] = "auto",
-    workers: Annotated[int, typer.Option(min=1, help="Threads that read pictures.")] = 4,
-) -> None:
-    """Encode pairs with the frozen VAE and image encoder, so that training never runs them again.
-
-    Several processes share the work: torchrun --nproc-per-node 4 -m -- training prepare ...
-    """
-    settings = load_config(TrainConfig, config) if config is not None else None
-    vae, image_encoder, layout = _choices(settings, vae, image_encoder, layout)
-    if settings is not None:
-        named = {"vae": sha256(vae), "image_encoder": sha256(image_encoder), "layout": layout}
-        check_settings(settings, named, "What the options ask for")
-    chosen = _named_pairs(data, split, mask, manifest, subset, flips) if data is not None else None
-    pairs = _open(settings, drawn, chosen, limit, workers)
-    count = prepare_folder(pairs, out, vae, image_encoder, layout, shard, bf16, device)  # type: ignore[arg-type]
-    typer.echo(f"{out}: {len(pairs)} pairs, {count} of them prepared now.")
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -11,9 +11,10 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.model.config import ModelConfig
 
+from ..curation.manifest import read_manifest
 from ..data.contract.laid_out import LaidOutPairs, LayoutConfig, Selected, asymmetry, with_flips
-from ..data.opening import DataSetConfig, open_data_set
 from ..data.contract.pairs import PairSource
+from ..data.opening import DataSetConfig, open_data_set
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,6 @@ def selected_pairs(source: PairSource, pairs: PairsConfig) -> list[Selected]:
     """The pairs that the manifest leaves, with the boxes that it gives; all of them without one."""
     if pairs.manifest is None:
         return [Selected(index) for index in range(len(source))]
-    from ..curation.manifest import read_manifest
-
     manifest = read_manifest(Path(pairs.manifest))
     chosen = manifest.hqft_names() if pairs.subset == "hqft" else manifest.kept_names()
     places = {entry.name: index for index, entry in enumerate(source.entries)}

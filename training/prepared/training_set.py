@@ -10,14 +10,14 @@ from pathlib import Path
 
 from igr_core.errors import IGRError
 
+from ..base.config_files import load_config
 from ..base.train_config import TrainConfig
+from .fits import check_fits
 from .latents import Batch, PreparedPairs
 from .mixture import Joined, PairData, Read
 from .pixels import PixelPairs
-from .selection import PairsConfig
-from .fits import check_fits
 from .references import joined
-from ..base.run_folder import load_config
+from .selection import PairsConfig
 
 AHEAD = 2
 """Batches that are read before they are needed."""

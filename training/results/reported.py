@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 
-from ..base.command import one_sentence
-from ..evaluation.experiments.running import PLACES, experiment_table, read_description, result_files
-from ..evaluation.evidence.tables import fill_markers
-from ..robustness.results import RESULT, read_robustness, robustness_table
 from ..evaluation.evidence.rows import read_rows
 from ..evaluation.evidence.seeds import seeds_table
+from ..evaluation.experiments.running import PLACES, experiment_table, read_description, result_files
+from ..robustness.results import RESULT, read_robustness, robustness_table
 
-RESULTS = Path(__file__).with_name("results")
-PAGE = Path(__file__).with_name("README.md")
+RESULTS = Path(__file__).parent
+PAGE = Path(__file__).parents[1] / "README.md"
 """The page with the markers."""
 ROWS = {"hqft": "full", "no_garmnet": "without GarmNet", "coarse": "without HQFT", "random": "without curation"}
 """Rows of Table 2 at the demo's scale: the run's name (configs/evidence/fine_NAME.yaml) to the table's."""
-
-app = typer.Typer(no_args_is_help=False, add_completion=False, help=__doc__)
 
 
 def reported(results: Path = RESULTS) -> dict[str, str]:
@@ -59,23 +52,3 @@ def keep_experiment(experiment: Path, kept: Path) -> None:
             shutil.copyfile(file, temporary)
     shutil.rmtree(kept, ignore_errors=True)
     fresh.rename(kept)
-
-
-@app.callback(invoke_without_command=True)
-def main(
-    keep: Annotated[
-        Path | None,
-        typer.Option(help="Folder of an experiment whose numbers are to be reported from now on, under its name."),
-    ] = None,
-) -> None:
-    """Write every reported table into training/README.md again."""
-    with one_sentence():
-        if keep is not None:
-            keep_experiment(keep, RESULTS / keep.resolve().name)
-        for name, text in reported().items():
-            fill_markers(PAGE, name, text)
-    typer.echo(str(PAGE))
-
-
-if __name__ == "__main__":
-    app()

@@ -19,14 +19,14 @@ from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 
 from ..base.command import command_line
+from ..base.provenance import bundle_weights_sha256, revision
 from ..data.caches.drawn import HELD_OUT_START, DrawConfig, fingerprint
-from ..evaluation.pictures.demo import held_out_pairs
-from ..evaluation.pictures.claims import claim
+from ..evaluation.experiments.results import library_versions
 from ..evaluation.metrics.paired import OWN, PairedScorer, silhouette_of
 from ..evaluation.metrics.protocols import protocol_named
-from ..evaluation.experiments.results import library_versions
 from ..evaluation.metrics.weights import WeightsFolder
-from ..base.provenance import bundle_weights_sha256, revision
+from ..evaluation.pictures.claims import claim
+from ..evaluation.pictures.demo import held_out_pairs
 from .results import CLEAN, NO_MASK, RESULT, Condition, Robustness, read_condition, write_condition, write_robustness
 from .spoilers import KINDS, LEVELS, Spoiled, mask_overlap, spoil
 

@@ -13,9 +13,9 @@ from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.model.config import from_json, to_json
 
-from ..evaluation.evidence.tables import markdown
-from ..base.run_folder import write_text
+from ..base.files import write_text
 from ..base.statistics import Interval, difference_interval
+from ..evaluation.markdown import markdown
 
 RESULT = "robustness.json"
 """What a measurement is called in its folder."""

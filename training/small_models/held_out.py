@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..base.statistics import mean_interval
 from ..data.caches.drawn import HELD_OUT_START, DrawConfig
 from ..data.caches.parsed import wears_skirt
 from ..data.synthetic import make_pair
-from ..base.statistics import mean_interval
 
 AS_DRAWN = DrawConfig()
 GOOD = 0.85
@@ -21,7 +21,7 @@ GOOD = 0.85
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutPhoto:
     """A photo and the garment that is asked for."""
 
     seed: int
@@ -44,12 +44,12 @@ class HeldOut:
 
 def held_out_photos(
     count: int, size: tuple[int, int] = AS_DRAWN.photo_size, start: int = HELD_OUT_START
-) -> Iterator[HeldOut]:
-    """Draw `count` photos of `size` = (width, height) from seeds that nothing trains on, as python -m training data draw does."""
+) -> Iterator[HeldOutPhoto]:
+    """Draw `count` photos of `size` = (width, height) from seeds that nothing trains on, as `data draw` does."""
     for seed in range(start, start + count):
         pair = make_pair(seed, size, coarse=AS_DRAWN.coarse)
         mask, parsing = np.asarray(pair.garment_mask) > 127, np.array(pair.parsing)
-        yield HeldOut(seed, pair.person, mask, pair.category, parsing, wears_skirt(seed, AS_DRAWN.coarse))
+        yield HeldOutPhoto(seed, pair.person, mask, pair.category, parsing, wears_skirt(seed, AS_DRAWN.coarse))
 
 
 def overlap(mask: np.ndarray, other: np.ndarray) -> float:

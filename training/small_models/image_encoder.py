@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,12 +21,13 @@ from igr_core.model.networks import build_image_encoder
 from igr_core.photo.masks import mask_box
 from igr_core.photo.view import crop_garment
 
-from ..cli.options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
-from ..base.command import choose_device, one_sentence
+from ..base.command import choose_device
+from ..base.parts import parameter_count
+from ..base.randomness import seed_everything, step_generator
+from ..base.run_folder import RunFolder
 from ..data.caches.drawn import DrawnPairs
 from ..prepared.fits import check_seeds
-from .part_training import PartTraining, changed, log_scores, save_part, train_part
-from ..base.run_folder import RunFolder, load_config, parameter_count, seed_everything, step_generator
+from .part_training import PartTraining, log_scores, save_part, train_part
 
 DEMO_ENCODER = ImageEncoderConfig(
     hidden_size=128,
@@ -274,22 +275,3 @@ def _in_parts(task: EncoderTask, read: Any, picks: Tensor) -> list[tuple[Tensor,
 
 def _share(hits: Tensor) -> float:
     return float(hits.float().mean())
-
-
-@one_sentence()
-def main(
-    config: Annotated[Path, typer.Argument(help="YAML file with the entries of ImageEncoderTraining.")],
-    run: RunOption = None,
-    data: DataOption = None,
-    held_out: HeldOutOption = None,
-    steps: StepsOption = None,
-    device: DeviceOption = "auto",
-) -> None:
-    """Train the small image encoder of CONFIG; a run that was stopped goes on from its last checkpoint."""
-    settings = changed(load_config(ImageEncoderTraining, config), run=run, data=data, held_out=held_out, steps=steps)
-    scores = train(settings, device)
-    typer.echo(f"Held out: retrieval {scores['retrieval_at_1']:.1%}, error of the cells {scores['flat_l1']:.4f}.")
-
-
-if __name__ == "__main__":
-    typer.run(main)

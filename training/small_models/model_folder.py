@@ -14,9 +14,9 @@ from transformers import BaseImageProcessor, PreTrainedModel, ProcessorMixin
 from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import to_json
 
-from .part_training import PartTraining
+from ..base.parts import parameter_count
 from ..base.provenance import noted_commands, noted_revisions, versions
-from ..base.run_folder import parameter_count
+from .part_training import PartTraining
 
 
 def save_model_folder(

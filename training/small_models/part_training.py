@@ -17,13 +17,15 @@ from igr_core.errors import IGRError
 from igr_core.files import write_tensors
 from igr_core.model.config import to_json
 
+from ..base.checkpoints import load_latest, save_checkpoint
 from ..base.command import command_line
+from ..base.optimisation.average import Average
 from ..base.optimisation.optimizers import OptimizerName, build_optimizer, set_rate
+from ..base.optimisation.schedule import cosine_rate
 from ..base.parts import write_summary
 from ..base.provenance import note_start, noted_commands, noted_revisions, versions
 from ..base.resume import flat
-from ..base.run_folder import Average, RunFolder, load_latest, save_checkpoint
-from ..base.optimisation.schedule import cosine_rate
+from ..base.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -17,13 +16,13 @@ from igr_core.model.config import VAEConfig, to_json
 from igr_core.model.networks import build_vae
 from igr_core.photo.images import save_image
 
-from ..cli.options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
-from ..base.command import choose_device, one_sentence
+from ..base.command import choose_device
+from ..base.parts import load_vae, parameter_count
+from ..base.randomness import seed_everything, step_generator
+from ..base.run_folder import RunFolder
 from ..data.caches.drawn import DrawnPairs
 from ..prepared.fits import check_seeds
-from .part_training import PartTraining, changed, log_scores, save_part, train_part
-from ..base.parts import load_vae
-from ..base.run_folder import RunFolder, load_config, parameter_count, seed_everything, step_generator
+from .part_training import PartTraining, log_scores, save_part, train_part
 
 
 @dataclass(frozen=True)
@@ -248,23 +247,3 @@ def _psnr(truth: Tensor, decoded: Tensor, where: Tensor) -> float:
 def _save_grid(path: Path, garments: Tensor, flat: Tensor, persons: Tensor, worn: Tensor, columns: int = 10) -> None:
     rows = [garments[:columns].float() / 255, flat[:columns], persons[:columns].float() / 255, worn[:columns]]
     save_image(path, torch.cat([torch.cat(list(row), 2) for row in rows], 1))  # (3, 4 h, columns w)
-
-
-@one_sentence()
-def main(
-    config: Annotated[Path, typer.Argument(help="YAML file with the entries of VAETraining.")],
-    run: RunOption = None,
-    data: DataOption = None,
-    held_out: HeldOutOption = None,
-    steps: StepsOption = None,
-    device: DeviceOption = "auto",
-) -> None:
-    """Train the small autoencoder of CONFIG; a run that was stopped goes on from its last checkpoint."""
-    settings = changed(load_config(VAETraining, config), run=run, data=data, held_out=held_out, steps=steps)
-    scores = train(settings, device)
-    garment, picture = scores["psnr_garment"], scores["psnr_garment_picture"]
-    typer.echo(f"Held out: {garment:.2f} dB on garment pixels, {picture:.2f} dB on the whole picture.")
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -13,10 +13,15 @@ import torch
 from torch import nn
 
 from igr_core.errors import IGRError
-from training.base.train_config import OptimizerConfig
+from training.base.checkpoints import load_latest, save_checkpoint
+from training.base.config_files import load_config
+from training.base.files import write_text
+from training.base.optimisation.average import Average
 from training.base.provenance import ROOT
-from training.evaluation.evidence.tables import fill_markers
-from training.base.run_folder import Average, RunFolder, load_config, load_latest, random_state, restore_random_state, save_checkpoint, seed_everything, step_generator, write_text
+from training.base.randomness import random_state, restore_random_state, seed_everything, step_generator
+from training.base.run_folder import RunFolder
+from training.base.train_config import OptimizerConfig
+from training.evaluation.markdown import fill_markers
 
 
 @dataclass(frozen=True)

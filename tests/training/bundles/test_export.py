@@ -19,19 +19,21 @@ from igr_core.restore.restorer import GarmentRestorer, decode_latent
 from igr_core.restore.sampling import Conditions, sample_ddim
 from igr_core.restore.schedule import draw_noise
 from tests.support.prepared import tiny_config, write_part
-from training.base.train_config import LoraConfig, TrainConfig
-from training.data.caches.drawn import HELD_OUT_START, DrawConfig, DrawnPairs, draw_shards
-from training.bundles.export import averaged_model, export_run
-from training.core.compute.lora import merge_lora
+from training.base.checkpoints import load_latest
+from training.base.files import write_text
 from training.base.parts import load_image_encoder, load_vae
-from training.prepared.prepare import prepare_folder
 from training.base.provenance import bundle_weights_sha256, describe_part, note_start
-from training.base.run_folder import RunFolder, load_latest, write_text
-from training.evaluation.evidence.rows import HeldOut, score_bundle, write_rows
-from training.core.trainer import Trainer
-from training.core.trainer import main as train_command
+from training.base.run_folder import RunFolder
+from training.base.train_config import LoraConfig, TrainConfig
+from training.bundles.export import averaged_model, export_run
 from training.bundles.unpack import unpack
+from training.cli.train import main as train_command
+from training.core.compute.lora import merge_lora
+from training.core.trainer import Trainer
 from training.core.validation import Validator
+from training.data.caches.drawn import HELD_OUT_START, DrawConfig, DrawnPairs, draw_shards
+from training.evaluation.evidence.rows import HeldOut, score_bundle, write_rows
+from training.prepared.prepare import prepare_folder
 
 
 @pytest.fixture(scope="module")

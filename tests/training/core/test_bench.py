@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from igr_core.model.config import to_json
 from tests.support.prepared import tiny_config
+from training.base.train_config import TrainConfig
 from training.core import bench as bench_train
 from training.core.bench import Runner, table, variants
-from training.base.train_config import TrainConfig
 
 
 @pytest.fixture(scope="module")

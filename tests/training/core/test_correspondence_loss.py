@@ -13,14 +13,14 @@ from safetensors.torch import load_file, save_file
 from igr_core.errors import IGRError
 from igr_core.model.garmfus import Noted
 from igr_core.model.igr import IGR
-from tests.support.tiny import MODEL
 from tests.support.prepared import tiny_config
+from tests.support.tiny import MODEL
+from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.core.correspondence_loss import CorrespondenceLoss, Measured, places_logged
-from training.prepared.latents import Batch, PreparedPairs
-from training.base.run_folder import RunFolder
 from training.core.trainer import Trainer
 from training.core.validation import Validator
+from training.prepared.latents import Batch, PreparedPairs
 
 BLOCK = "down_blocks.0.attentions.0"
 HEADS = (f"{BLOCK}:1", "up_blocks.0.attentions.1:0")

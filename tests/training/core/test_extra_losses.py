@@ -16,9 +16,9 @@ from igr_core.model.config import NoiseConfig
 from igr_core.model.networks import build_scheduler
 from tests.support.prepared import tiny_config, write_vgg
 from training.base.train_config import DropConfig, ExtraLossConfig, TrainConfig
-from training.prepared.latents import PreparedPairs
 from training.core.extra_losses import ExtraLosses, load_lpips, predicted_clean
 from training.core.objective import draw_rows
+from training.prepared.latents import PreparedPairs
 
 CPU = torch.device("cpu")
 V = NoiseConfig(prediction_type="v_prediction", zero_terminal_snr=True, timestep_spacing="trailing")

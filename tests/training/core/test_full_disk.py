@@ -13,21 +13,22 @@ import pytest
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
-from tests.support.tiny import save_runnable
 from tests.support.prepared import tiny_config
+from tests.support.tiny import save_runnable
+from training.base.files import write_text
+from training.base.provenance import note_start
+from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
+from training.bundles.export import export_run
+from training.bundles.unpack import unpack as unpack_part
+from training.core.trainer import Trainer
 from training.curation.judging import judge_all
 from training.curation.scores import CurationConfig
 from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
 from training.data.fixtures import write_fixture
-from training.data.opening import DataSetConfig, open_data_set
 from training.data.layouts.tars import write_tars
-from training.bundles.export import export_run
+from training.data.opening import DataSetConfig, open_data_set
 from training.prepared.prepare import prepare_folder
-from training.base.provenance import note_start
-from training.base.run_folder import RunFolder, write_text
-from training.core.trainer import Trainer
-from training.bundles.unpack import unpack as unpack_part
 
 resource = pytest.importorskip("resource", reason="needs a system with file size limits")
 

@@ -10,10 +10,10 @@ import torch
 
 from igr_core.errors import IGRError
 from tests.support.prepared import tiny_config, write_prepared
-from training.base.train_config import LowResolutionConfig, TrainConfig
-from training.prepared.latents import PreparedPairs
 from training.base.run_folder import RunFolder
+from training.base.train_config import LowResolutionConfig, TrainConfig
 from training.core.trainer import Trainer
+from training.prepared.latents import PreparedPairs
 
 
 @pytest.fixture(scope="module")

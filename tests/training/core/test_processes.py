@@ -20,9 +20,10 @@ from safetensors.torch import load_file, save_file
 
 from igr_core.model.config import to_json
 from tests.support.prepared import tiny_config
-from training.base.train_config import TrainConfig
+from training.base.checkpoints import load_latest
 from training.base.provenance import ROOT
-from training.base.run_folder import RunFolder, load_latest
+from training.base.run_folder import RunFolder
+from training.base.train_config import TrainConfig
 from training.core.trainer import Trainer
 
 ENVIRONMENT = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}

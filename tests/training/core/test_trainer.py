@@ -18,10 +18,14 @@ import yaml
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json, to_json
 from tests.support.prepared import tiny_config
-from training.base.train_config import TrainConfig
+from training.base.checkpoints import load_latest
+from training.base.files import write_text
 from training.base.provenance import ROOT, note_start, noted_commands, noted_revisions
-from training.base.run_folder import RunFolder, load_latest, write_text
-from training.core.trainer import Trainer, initial_model, main
+from training.base.run_folder import RunFolder
+from training.base.train_config import TrainConfig
+from training.cli.train import main
+from training.core.initial import initial_model
+from training.core.trainer import Trainer
 from training.core.validation import Validator
 
 

@@ -14,7 +14,7 @@ from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 from tests.support.prepared import tiny_config
 from training.base.train_config import TrainConfig
-from training.core.trainer import initial_model
+from training.core.initial import initial_model
 from training.core.validation import Validator
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from training.base.config_files import load_config
 from training.cli.curate import app
 from training.curation.manifest import read_manifest
 from training.data.fixtures import write_fixture
 from training.data.opening import DataSetConfig, open_data_set
 from training.prepared.selection import PairsConfig, selected_pairs
-from training.base.run_folder import load_config
 
 CONFIG = """
 data:

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from training.cli.drawing import app
 from training.data.synthetic import CUTS, DEFECTS, corrupt_mask, make_pair, other_mask
-from training.data.synthetic.__main__ import app
 from training.data.synthetic.flat import flat_picture, flat_view
 from training.data.synthetic.garment import design
 from training.data.synthetic.layers import rasterise

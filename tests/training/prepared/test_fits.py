@@ -14,15 +14,16 @@ from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.model.networks import build_vae
 from tests.support.prepared import tiny_config, write_part, write_prepared
+from training.base.config_files import load_config
+from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
-from training.data.caches.drawn import HELD_OUT_START, DrawConfig
-from training.prepared.latents import PreparedPairs
-from training.prepared.fits import check_drawn, check_fits
-from training.base.run_folder import RunFolder, load_config
 from training.core.trainer import Trainer
+from training.core.validation import Validator
+from training.data.caches.drawn import HELD_OUT_START, DrawConfig
+from training.prepared.fits import check_drawn, check_fits
+from training.prepared.latents import PreparedPairs
 from training.small_models.image_encoder import ImageEncoderTraining
 from training.small_models.vae import VAETraining
-from training.core.validation import Validator
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.support.prepared.test_prepare import command
 
 from igr_core.errors import IGRError
 from igr_core.model.config import to_json
 from tests.support.prepared import tiny_config
-from tests.support.prepared.test_prepare import command
+from training.base.checkpoints import load_latest
+from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
-from training.prepared.latents import PreparedPairs
-from training.base.run_folder import RunFolder, load_latest
 from training.core.trainer import Trainer
+from training.prepared.latents import PreparedPairs
 from training.prepared.training_set import open_training_set
 
 PAIRS = {"data": {"layout": "synthetic", "synthetic": {"count": 6, "size": [96, 128]}}, "spoil_share": 0.5}

@@ -19,13 +19,13 @@ from igr_core.model.config import ImagePromptConfig, to_json
 from igr_core.model.igr import IGR
 from igr_core.photo.view import GarmentView
 from igr_core.restore.restorer import GarmentRestorer
-from tests.support.tiny import INFO, MODEL
 from tests.support.prepared import tiny_config
-from training.prepared import prepare
+from tests.support.tiny import INFO, MODEL
+from training.base.parts import load_image_encoder, load_vae
 from training.base.train_config import TrainConfig
 from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
+from training.prepared import prepare
 from training.prepared.latents import PreparedPairs
-from training.base.parts import load_image_encoder, load_vae
 from training.prepared.prepare import prepare_folder, prepare_pairs
 
 DRAWN = DrawConfig((48, 64), (96, 128), MODEL.view, crop_size=32)

@@ -13,12 +13,13 @@ from safetensors.torch import load_file, save_file
 
 from igr_core.errors import IGRError
 from tests.support.prepared import tiny_config
+from training.base.checkpoints import load_latest
+from training.base.run_folder import RunFolder
 from training.base.train_config import DataConfig, DropConfig, TrainConfig
-from training.prepared.latents import PreparedPairs
 from training.core.objective import draw_rows, predict
-from training.prepared.references import Photos, joined
-from training.base.run_folder import RunFolder, load_latest
 from training.core.trainer import Trainer
+from training.prepared.latents import PreparedPairs
+from training.prepared.references import Photos, joined
 
 GARMENTS = ["a", None, "b", "a", "a", None, "b", "c"]
 

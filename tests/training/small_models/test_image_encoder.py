@@ -13,10 +13,19 @@ from igr_core.model.config import ImageEncoderConfig, from_json
 from igr_core.model.image_encoder import preprocess
 from igr_core.model.networks import build_image_encoder
 from tests.support.stopping import logged, stopped_at_call
-from training.small_models import image_encoder as train_image_encoder
+from training.base.config_files import load_config
+from training.base.parts import parameter_count
 from training.data.caches.drawn import HELD_OUT_START, DrawConfig, draw_shards
-from training.base.run_folder import load_config, parameter_count
-from training.small_models.image_encoder import Corpus, EncoderTask, ImageEncoderTraining, encoder_loss, keep_fp32, patch_pixels, train
+from training.small_models import image_encoder as train_image_encoder
+from training.small_models.image_encoder import (
+    Corpus,
+    EncoderTask,
+    ImageEncoderTraining,
+    encoder_loss,
+    keep_fp32,
+    patch_pixels,
+    train,
+)
 
 CONFIGS = Path(train_image_encoder.__file__).parent / "configs"
 

@@ -12,9 +12,10 @@ from igr_core.errors import IGRError
 from igr_core.model.config import VAEConfig, from_json
 from igr_core.model.networks import build_vae
 from tests.support.stopping import logged, stopped_at_call
-from training.small_models import vae as train_vae
+from training.base.config_files import load_config
+from training.base.parts import parameter_count
 from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
-from training.base.run_folder import load_config, parameter_count
+from training.small_models import vae as train_vae
 from training.small_models.vae import VAETraining, measure, reconstruct, sample_batch, standardise_latent, train
 
 CONFIGS = Path(train_vae.__file__).parent / "configs"

@@ -14,8 +14,8 @@ from torch import Tensor
 from igr_core.errors import IGRError
 from igr_core.model.igr import IGR
 
-from .acceleration import accelerate, choose_acceleration
 from ...base.train_config import TrainConfig
+from .acceleration import accelerate, choose_acceleration
 
 logger = logging.getLogger(__name__)
 

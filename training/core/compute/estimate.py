@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-import typer
 from einops import rearrange
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,12 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from igr_core.model.config import ModelConfig
 from igr_core.model.igr import IGR
 
-from .cards import CARDS
-from ...base.command import one_sentence
+from ...base.parts import parameter_count
 from ...base.train_config import TrainConfig
-from ...prepared.fits import model_config
+from .cards import CARDS
 from .lora import add_lora
-from ...base.run_folder import load_config, parameter_count
 
 STATE_BYTES = {"adamw": 8.0, "muon": 8.0, "adamw8bit": 2.0, "adafactor": 0.1}
 """Bytes of optimiser state for each trained weight."""
@@ -166,39 +162,3 @@ def hours_table(found: Estimate, config: TrainConfig, processes: int) -> str:
         cost = hours * processes * card.price
         lines.append(f"| {card.name} | fits | {hours:.0f} | {hours / COMPILED:.0f} | {cost:.0f} |")
     return "\n".join(lines)
-
-
-@one_sentence()
-def main(
-    config: Annotated[Path, typer.Argument(help="YAML file of a TrainConfig.")],
-    processes: Annotated[int, typer.Option(min=1, help="Cards.")] = 1,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Entry over the file's, as in python -m training train.")
-    ] = None,
-    sd15: Annotated[
-        bool, typer.Option("--sd15", help="Take SD1.5's shape where init_bundle is not there yet.")
-    ] = False,
-    cards: Annotated[bool, typer.Option("--cards", help="Also hours and cost of the run by kind of card.")] = False,
-) -> None:
-    """Estimate memory and work of a training step from the counts of weights and activations."""
-    settings = load_config(TrainConfig, config, changes or ())
-    if sd15:
-        model = replace(settings.model, native_size=settings.size or settings.model.native_size)
-    else:
-        model = model_config(settings)
-    found = estimate(settings, model, processes)
-    rows = settings.data.pairs_per_batch * settings.data.draws_per_pair
-    typer.echo(
-        f"estimated, for each of {processes}: {found.trained / 1e6:.0f} M trained weights; "
-        f"weights {found.weights:.1f} GB, gradients {found.gradients:.1f}, optimiser {found.optimizer:.1f}, "
-        f"average {found.average:.1f}, activations {found.activations:.1f} for {rows} rows: {found.total:.1f} GB; "
-        f"{found.teraflops:.0f} TFLOP a micro-batch, {found.teraflops * settings.accumulation:.0f} a step"
-    )
-    if settings.gradient_checkpointing in ("selective", "auto"):
-        typer.echo("counted without checkpointing: selective checkpointing needs less memory and hardly more work")
-    if cards:
-        typer.echo(f"\n{hours_table(found, settings, processes)}")
-
-
-if __name__ == "__main__":
-    typer.run(main)

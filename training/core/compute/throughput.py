@@ -11,8 +11,8 @@ import torch
 
 from igr_core.model.config import ModelConfig
 
-from .cards import card_named
 from ...base.train_config import TrainConfig
+from .cards import card_named
 from .estimate import estimate
 
 

@@ -25,10 +25,10 @@ from igr_core.files import make_folder, write_tensors
 from igr_core.model.config import ViewConfig, from_json
 from igr_core.photo.view import GarmentView, make_view
 
-from ...prepared.encoding import PICTURES
-from ..files.code_hash import hash_of
 from ..contract.correspondence import to_cells
+from ..contract.laid_out import PICTURES
 from ..contract.pairs import HELD_OUT_START as HELD_OUT_START
+from ..files.code_hash import hash_of
 from ..synthetic import Pair, corrupt_mask, make_pair
 from ..synthetic.compose import check_options
 
@@ -241,7 +241,7 @@ def fingerprint() -> str:
 
     Layout, comments and docstrings do not count, nor do the command and the contact sheets.
     """
-    folder = Path(__file__).parent / "synthetic"
+    folder = Path(__file__).parents[1] / "synthetic"
     return hash_of(folder, (path for path in folder.glob("*.py") if path.name not in NOT_DRAWING))
 
 

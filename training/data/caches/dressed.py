@@ -17,12 +17,12 @@ from torch import Tensor
 from igr_core.errors import IGRError
 from igr_core.photo.view import Placement
 
-from .drawn import CORRESPONDENCE, DrawConfig, Drawn, Origin, fill_shards, lay_out
 from ..contract.laid_out import name_number
 from ..contract.pairs import HELD_OUT_START
 from ..rendered.records import record_name
 from ..rendered.shards import RecordShards
 from ..rendered.source import RenderedConfig, RenderedPairs
+from .drawn import CORRESPONDENCE, DrawConfig, Drawn, Origin, fill_shards, lay_out
 
 LARGEST_SPREAD = 1.5
 """Product pixels apart by which places that are averaged may differ from a photo that is flat; beyond it is an edge."""

@@ -15,10 +15,10 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 
-from .drawn import DrawConfig, fingerprint
 from ..synthetic import make_pair
 from ..synthetic.compose import check_options
 from ..synthetic.scene import draw_scene
+from .drawn import DrawConfig, fingerprint
 
 SHARD = 250
 """Photos per file."""

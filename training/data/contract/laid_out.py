@@ -19,9 +19,9 @@ from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.photo.view import Placement, make_view
 
+from ..synthetic import corrupt_mask
 from .correspondence import boxed, mirrored, to_cells
 from .pairs import PairSource
-from ..synthetic import corrupt_mask
 
 ASYMMETRY_LIMIT = 0.05
 """Largest asymmetry of a garment whose pair may be flipped: of 260 synthetic garments it lets none of the 49 pass that
@@ -67,7 +67,7 @@ class LaidOut(Protocol):
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
         """Person, mask, garment and crop of some pairs, each uint8 (B, C, h, w).
 
-        Where it is known, `correspondence` (B, 2, rows, columns) too, float16, as training.data.contract.correspondence has it.
+        Where it is known, `correspondence` (B, 2, rows, columns) too, float16, as data.contract.correspondence has it.
         """
         ...
 
@@ -244,3 +244,7 @@ def _to_array(image: Image.Image) -> np.ndarray:
 
 def _to_bytes(image: Tensor) -> Tensor:
     return (image[0] * 255).round().clamp(0, 255).byte()
+
+
+PICTURES = ("garment", "person", "mask", "crop")
+"""The pictures of a pair that are encoded, each uint8 (B, C, h, w)."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 
-from .file_pairs import FilePairs, PairFiles, checked_points, find_mask, find_mask_folder, found_mask_kind
 from ..contract.pairs import MaskKind, PairEntry
 from ..contract.parsing import ATR
 from ..files.pictures import Listing, read_pair_list
+from .file_pairs import FilePairs, PairFiles, checked_points, find_mask, find_mask_folder, found_mask_kind
 
 FOLDERS = {"upper": "upper_body", "lower": "lower_body", "full": "dresses"}
 """Folder of each category; their order is that of the category numbers 0, 1, 2 in the root's pair files."""

@@ -8,9 +8,9 @@ from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import PICTURE_SUFFIXES
 
-from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder
 from ..contract.pairs import PairEntry
 from ..files.pictures import Listing, read_table
+from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder
 
 
 class PlainFolder(FilePairs):

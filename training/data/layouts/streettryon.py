@@ -11,10 +11,10 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 
-from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder, found_mask_kind
 from ..contract.pairs import PairEntry
 from ..contract.parsing import ATR, read_labels
 from ..files.pictures import Listing, decode, read_bytes, read_lines
+from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder, found_mask_kind
 
 FOLDERS = {"train": "train", "test": "validation"}
 """Folder of each split."""

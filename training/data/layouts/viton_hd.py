@@ -6,11 +6,11 @@ from pathlib import Path
 
 from igr_core.errors import IGRError
 
-from .file_pairs import FilePairs, PairFiles, checked_points, find_mask, find_mask_folder, found_mask_kind
-from .leaks import VITON_HD_LEFT_OUT
 from ..contract.pairs import PairEntry
 from ..contract.parsing import LIP
 from ..files.pictures import Listing, read_pair_list
+from .file_pairs import FilePairs, PairFiles, checked_points, find_mask, find_mask_folder, found_mask_kind
+from .leaks import VITON_HD_LEFT_OUT
 
 SPLITS = ("train", "test")
 """Folders of the two splits."""

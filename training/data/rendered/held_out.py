@@ -13,12 +13,12 @@ from igr_core.errors import IGRError
 from igr_core.files import sha256
 
 from ..contract.pairs import HELD_OUT_START
-from .source import RenderedPairs
 from ..files.storage import Folder
 from .generating import generate
 from .records import record_name
 from .settings import RenderSettings
 from .shards import tar_bytes
+from .source import RenderedPairs
 from .studio.storing import encode_correspondence
 
 FILE = "held-out.tar"

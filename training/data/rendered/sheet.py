@@ -11,8 +11,8 @@ from igr_core.errors import IGRError
 from igr_core.files import make_folder
 
 from ..contract.pairs import HELD_OUT_START
-from .source import RenderedConfig, RenderedPairs
 from .pairs import RenderedPair, dress_record
+from .source import RenderedConfig, RenderedPairs
 
 GAP, CAPTION = 3, 14
 PAPER, INK, TABLE = (90, 90, 90), (255, 255, 255), (40, 40, 40)

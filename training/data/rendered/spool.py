@@ -15,7 +15,20 @@ from ..files.pictures import read_json
 from ..files.storage import Folder
 from ..files.tar_index import TarIndex, index_tar, read_headers
 from .records import record_name
-from .shards import SHARD_KEY, Made, Stamp, check_stamp, given_up, is_shard_name, read_members, seeds_of, shard_name, stamp_of, tar_bytes, write_shard
+from .shards import (
+    SHARD_KEY,
+    Made,
+    Stamp,
+    check_stamp,
+    given_up,
+    is_shard_name,
+    read_members,
+    seeds_of,
+    shard_name,
+    stamp_of,
+    tar_bytes,
+    write_shard,
+)
 
 STAMP_FILE = "stamp.json"
 """In a folder of parts: how they were rendered."""

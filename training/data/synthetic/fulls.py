@@ -8,7 +8,18 @@ from .lowers import legs, skirt_marks, skirt_outline, waistband
 from .palette import mixed, scaled, seam_colour
 from .parts import Mark, Part, dot, line
 from .style import Style
-from .uppers import BODY_DRAG, back_collar, back_neck, bodice_outline, collar, neck_marks, placket, pocket_marks, shoulder_y, sleeves
+from .uppers import (
+    BODY_DRAG,
+    back_collar,
+    back_neck,
+    bodice_outline,
+    collar,
+    neck_marks,
+    placket,
+    pocket_marks,
+    shoulder_y,
+    sleeves,
+)
 
 WAIST = 0.212
 

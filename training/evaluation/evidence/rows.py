@@ -20,11 +20,11 @@ from igr_core.photo.images import save_image
 from igr_core.photo.view import GarmentView
 from igr_core.restore.restorer import GarmentRestorer
 
+from ...base.files import write_text
+from ...base.provenance import bundle_weights_sha256, revision
+from ...base.statistics import mean_interval
 from ...data.caches.drawn import HELD_OUT_START, DrawnPairs
 from ..metrics.garment import HIGHER_IS_BETTER, score
-from ...base.provenance import bundle_weights_sha256, revision
-from ...base.run_folder import write_text
-from ...base.statistics import mean_interval
 
 BATCH = 20
 """Pairs that are restored together, and after which progress is saved."""

@@ -8,10 +8,11 @@ import numpy as np
 
 from igr_core.errors import IGRError
 
-from ..metrics.garment import HIGHER_IS_BETTER
-from .tables import TITLES, markdown, title
-from .rows import Row
 from ...base.statistics import difference_interval, mean_interval
+from ..markdown import markdown
+from ..metrics.garment import HIGHER_IS_BETTER
+from .rows import Row
+from .tables import TITLES, title
 
 LEADS = ("texture_agreement", "invented")
 """Metrics whose paired difference to the reference row is shown, over the pairs and for each training seed."""

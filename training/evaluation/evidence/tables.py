@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file, make_folder
 
-from ..metrics.garment import HIGHER_IS_BETTER
-from ...base.provenance import curve
-from ...base.run_folder import write_text
-from .rows import Row, Score
 from ...base.statistics import difference_interval
+from ..markdown import markdown
+from ..metrics.garment import HIGHER_IS_BETTER
+from .rows import Row, Score
 
 TITLES = {
     "ssim": ("SSIM", 3),
@@ -28,8 +22,6 @@ TITLES = {
 """Column title and decimals of each metric."""
 COMPARED = "texture_agreement"
 """The metric whose paired difference a table shows."""
-CURVES = {"loss": ("loss",), "held-out loss": ("validation/",), "held-out loss at the first step": ("first_step/",)}
-"""Panels of the loss curves, with the logged names (or their prefixes) that each shows."""
 
 
 def results_table(rows: Sequence[Row], against: str | None = None) -> str:
@@ -71,52 +63,6 @@ def guidance_table(rows: Sequence[Row]) -> str:
     return markdown(titles, lines) + "\n" + _caption(rows)
 
 
-def fill_markers(path: Path, name: str, text: str) -> None:
-    """Put `text` between `<!-- evidence:NAME -->` and `<!-- /evidence:NAME -->` of a Markdown file.
-
-    Raises IGRError, the file left as it was, unless both markers are there exactly once and in order.
-    """
-    start, end = f"<!-- evidence:{name} -->", f"<!-- /evidence:{name} -->"
-    try:
-        page = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise IGRError(f"Could not read {path} ({error.strerror}): write the page with its markers first.") from error
-    if page.count(start) != 1 or page.count(end) != 1 or page.index(start) > page.index(end):
-        raise IGRError(f"{path} must hold {start} and then {end}, each once: put them where the table belongs.")
-    before, rest = page.split(start)
-    _, after = rest.split(end)
-    write_text(path, f"{before}{start}\n{text.strip()}\n{end}{after}")
-
-
-def loss_curves(runs: Sequence[Path], out: Path) -> None:
-    """Draw the losses of training runs into a PNG: one line of panels for each run, substituted losses included."""
-    figure = Figure(figsize=(4.6 * len(CURVES), 3.2 * len(runs)), layout="constrained")
-    axes = figure.subplots(len(runs), len(CURVES), squeeze=False)
-    for line, run in zip(axes, runs, strict=True):
-        metrics = run / "metrics.csv"
-        if not metrics.is_file():
-            raise IGRError(f"{run} has no metrics.csv: it is no run of python -m training train, or has not logged yet.")
-        logged = _logged(metrics)
-        for axis, (panel, wanted) in zip(line, CURVES.items(), strict=True):
-            for name in [name for name in logged if name.startswith(wanted)]:
-                steps, values = zip(*curve(metrics, name, points=120), strict=True)
-                axis.plot(steps, values, label=name.rpartition("/")[2].replace("_", " "))
-            axis.set(title=f"{run.name}: {panel}", xlabel="step", ylabel="mean squared error")
-            axis.set_yscale("log")
-            axis.grid(alpha=0.3, which="both")
-            if axis.lines:
-                axis.legend(fontsize="small")
-    make_folder(out.parent)
-    with atomic_file(out) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
-
-
-def _logged(metrics: Path) -> list[str]:
-    """Names of the logged numbers, in the order of their first appearance."""
-    with metrics.open(newline="") as handle:
-        return list(dict.fromkeys(row["metric"] for row in csv.DictReader(handle)))
-
-
 def _named(rows: Sequence[Row], name: str) -> Row:
     found = [row for row in rows if row.name == name]
     if len(found) != 1:
@@ -140,12 +86,6 @@ def _cell(score: Score, decimals: int) -> str:
 
 def _number(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
-
-
-def markdown(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, the first column to the left and numbers to the right."""
-    rule = ["---", *["---:"] * (len(titles) - 1)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (titles, rule, *lines))
 
 
 def _caption(rows: Sequence[Row]) -> str:

@@ -11,8 +11,8 @@ from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
 from training.data.opening import DataSetConfig
 
-from ..pictures.controls import CONTROLS
 from ..metrics.protocols import protocol_named
+from ..pictures.controls import CONTROLS
 from .results import METRICS, check_metrics
 
 

@@ -13,8 +13,8 @@ from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 
 from ..pictures.folders import faults, folder_name, pictures_in
-from .scoring import MIN_PAIRS
 from ..pictures.subjects import Subjects
+from .scoring import MIN_PAIRS
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from training.evaluation.evidence.tables import markdown
+from training.evaluation.markdown import markdown
 
 from .results import METRICS, Result
 

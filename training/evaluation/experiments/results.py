@@ -12,7 +12,7 @@ from typing import Any
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.model.config import from_json, to_json
-from training.base.run_folder import write_text
+from training.base.files import write_text
 
 from ..metrics.distribution import Spread
 from ..pictures.folders import PictureList

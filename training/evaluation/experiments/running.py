@@ -19,22 +19,22 @@ from igr_core.files import make_folder
 from igr_core.model.bundle import Bundle
 from igr_core.photo.images import save_image
 from igr_core.restore.restorer import GarmentRestorer
+from training.base.files import write_text
+from training.base.provenance import bundle_weights_sha256, weights_sha256
 from training.data.contract.laid_out import fit_garment
 from training.data.opening import open_data_set
-from training.base.provenance import bundle_weights_sha256, weights_sha256
-from training.base.run_folder import write_text
 
+from ..metrics.protocols import protocol_named
+from ..metrics.weights import WeightsFolder
 from ..pictures.claims import claim, data_title, described_data, described_view
 from ..pictures.controls import NEED_TRUTH, TITLES, write_control
-from .experiment import ExperimentConfig, Line, lines
 from ..pictures.folders import folder_name, pictures_in
+from ..pictures.subjects import Subjects, save_picture
+from .experiment import ExperimentConfig, Line, lines
 from .others import Others, check_apart, find_others, problems, take_in
 from .paper import PAPER, paper_table
-from ..metrics.protocols import protocol_named
 from .results import Result, read_results, write_results
 from .scoring import Scoring, score_folders
-from ..pictures.subjects import Subjects, save_picture
-from ..metrics.weights import WeightsFolder
 
 LONGEST_WAIT = timedelta(days=7)
 """So long one process waits for the others' pictures."""

@@ -16,11 +16,20 @@ from training.base.provenance import revision
 from training.base.statistics import mean_interval
 
 from ..metrics.distribution import DistributionScorer
-from ..pictures.folders import PictureList, faults, folder_name, load_picture, pair_up, picture_list, pictures_in, read_picture
 from ..metrics.paired import PairedScorer
 from ..metrics.protocols import Protocol
-from .results import ENCODER, METRICS, Paired, Result, check_metrics, library_versions
 from ..metrics.weights import WeightsFile, WeightsFolder
+from ..pictures.folders import (
+    PictureList,
+    faults,
+    folder_name,
+    load_picture,
+    pair_up,
+    picture_list,
+    pictures_in,
+    read_picture,
+)
+from .results import ENCODER, METRICS, Paired, Result, check_metrics, library_versions
 
 Files = list[Path]
 MIN_PAIRS = 2

@@ -21,7 +21,7 @@ from .protocols import Protocol
 from .weights import ALEXNET, DISTS, LPIPS_ALEX, LPIPS_VGG, UNREADABLE, VGG16, WeightsFile, WeightsFolder
 
 OWN = ("texture_agreement", "masked_l1", "garment_psnr", "invented", "missing")
-"""This project's metrics inside the garment's silhouette (training.evaluation.metrics.garment); they need no weights."""
+"""This project's metrics inside the garment's silhouette (garment.py); they need no weights."""
 WHITE = 0.94
 """A pixel all of whose channels are above this, and that is joined to the border by such, is background."""
 OWN_WIDTH = 384

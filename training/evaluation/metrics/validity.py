@@ -51,7 +51,7 @@ CASES = {
     "2° turned": turned(2),
 }
 """How the right answers lie off the truth, for what is restored is never on it to the pixel. Texture agreement forgives
-2 pixels (training.evaluation.metrics.garment.TOLERANCE); the others tell what is beyond that."""
+2 pixels (garment.TOLERANCE); the others tell what is beyond that."""
 
 
 @dataclass(frozen=True)

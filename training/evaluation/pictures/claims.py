@@ -11,9 +11,9 @@ from typing import Any
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.model.config import ModelConfig
-from training.data.opening import LAYOUTS, DataSetConfig
+from training.base.files import write_text
 from training.data.contract.pairs import PairSource
-from training.base.run_folder import write_text
+from training.data.opening import LAYOUTS, DataSetConfig
 
 from .folders import folder_name
 

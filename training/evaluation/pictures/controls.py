@@ -15,8 +15,8 @@ from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.photo.images import save_image
 from igr_core.restore.restorer import GarmentRestorer, encode_crop
-from training.evaluation.pictures.answers import pasted_crop
 from training.data.contract.laid_out import fit_garment
+from training.evaluation.pictures.answers import pasted_crop
 
 from .subjects import Subjects, save_picture
 

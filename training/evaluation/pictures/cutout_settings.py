@@ -12,7 +12,7 @@ from igr_core.errors import IGRError
 from igr_core.files import sha256
 from igr_core.model.config import from_json, to_json
 
-from ...base.run_folder import write_text
+from ...base.files import write_text
 
 NAME = "cutout.json"
 """The file, in the folder of cut-outs."""

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from igr_core.demo import DEMO_BUNDLE
-from igr_core.files import atomic_file, make_folder
+from igr_core.files import atomic_file
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.restore.sampling import Progress as StepProgress
 
-from ...base.command import one_sentence
 from ...data.caches.drawn import HELD_OUT_START, DrawConfig
 from ...data.synthetic import Pair, make_pair
 
@@ -171,26 +166,3 @@ def _resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 def _save(picture: Image.Image, path: Path) -> None:
     with atomic_file(path) as temporary:
         picture.save(temporary, format="PNG")
-
-
-@one_sentence()
-def main(
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out/demo"),
-    count_per_category: Annotated[int, typer.Option(min=1, max=100, help="Persons of each category.")] = 2,
-    bundle: Annotated[Path, typer.Option(help="The model.", show_default="the demo")] = DEMO_BUNDLE,
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")] = 25,
-    guidance: Annotated[float, typer.Option(min=1.0, max=20.0, help="How firmly the photo is followed.")] = 1.5,
-) -> None:
-    """Restore synthetic persons that no model was trained on, and show them beside the true garments."""
-    start = time.monotonic()
-    restorer = GarmentRestorer.from_bundle(bundle)
-    make_folder(out)
-    sheet, examples = run_demo(restorer, out, count_per_category, steps, guidance)
-    for example in examples:
-        typer.echo(str(out / f"{example.pair.category}-{example.seed}-restored.png"))
-    typer.echo(f"The person, mask and truth of each lie beside it. All on one sheet: {sheet}")
-    typer.echo(f"{len(examples)} garments restored in {time.monotonic() - start:.1f} s.")
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -17,9 +17,9 @@ from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import ModelConfig
 from igr_core.photo.images import save_image
 from igr_core.photo.view import GarmentView, make_view
+from training.base.files import write_text
 from training.data.contract.laid_out import fit_garment
 from training.data.contract.pairs import PairSource
-from training.base.run_folder import write_text
 
 
 class Subjects:

@@ -19,9 +19,9 @@ from igr_core.files import atomic_file, make_folder
 from igr_core.photo.images import PICTURE_SUFFIXES
 from training.base.statistics import mean_interval
 
-from .plots import TEXTURE, draw_guidance, draw_pictures
 from ..experiments.results import METRICS, Result
 from ..experiments.running import experiment_results, read_description
+from .plots import TEXTURE, draw_guidance, draw_pictures
 from .sheet import write_sheet
 
 TEMPLATE = Path(__file__).with_name("report.html")

@@ -41,7 +41,7 @@ def parser_scores(
     Raises IGRError for a parser of other labels than ATR's.
     """
     if parser.names is not ATR:
-        raise IGRError(f"The parser's labels are those of {parser.names.name}: name a folder of python -m training train-parser.")
+        raise IGRError(f"The parser's labels are those of {parser.names.name}: name one that train-parser made.")
     photos = tqdm(held_out_photos(count, size), total=count, unit="photo", desc="measuring", mininterval=5)
     confused = torch.zeros(len(ATR.labels), len(ATR.labels), dtype=torch.long)
     scores = []

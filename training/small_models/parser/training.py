@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -12,22 +11,20 @@ import typer
 from torch import Tensor
 from transformers import SegformerForSemanticSegmentation
 
-from igr_core.files import sha256
-from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.labels import ATR
 
-from ...cli.options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
-from ...base.command import choose_device, one_sentence
+from ...base.command import choose_device
+from ...base.parts import parameter_count
+from ...base.randomness import seed_everything, step_generator
+from ...base.run_folder import RunFolder
 from ...data.caches.drawn import HELD_OUT_START
 from ...data.caches.parsed import ParsedPhotos, draw_parsed, wears_skirt
-from ..held_out import told_overlaps
 from ..model_folder import training_summary
-from .model import CELL, ParserShape, build_parser, save_parser
-from .labels import atr_labels, label_shares, mirrored
-from .scores import confusion, label_overlaps, parser_scores
-from ..part_training import PartTraining, changed, log_scores, train_part
+from ..part_training import PartTraining, log_scores, train_part
 from ..photos import normalise, recoloured
-from ...base.run_folder import RunFolder, load_config, parameter_count, seed_everything, step_generator
+from .labels import atr_labels, label_shares, mirrored
+from .model import CELL, ParserShape, build_parser, save_parser
+from .scores import confusion, label_overlaps
 
 
 @dataclass(frozen=True)
@@ -137,52 +134,3 @@ def train(config: ParserTraining, device: str = "cpu") -> Path:
     save_parser(folder, model, config.parser, training_summary(run.path, config, len(photos), model, found))
     run.close()
     return folder
-
-
-app = typer.Typer(no_args_is_help=True, add_completion=False)
-
-
-@app.command("train")
-@one_sentence()
-def train_command(
-    config: Annotated[Path, typer.Argument(help="YAML file with the entries of ParserTraining.")],
-    run: RunOption = None,
-    data: DataOption = None,
-    held_out: HeldOutOption = None,
-    steps: StepsOption = None,
-    device: DeviceOption = "auto",
-) -> None:
-    """Train the small human parser of CONFIG; a run that was stopped goes on from its last checkpoint."""
-    settings = changed(load_config(ParserTraining, config), run=run, data=data, held_out=held_out, steps=steps)
-    typer.echo(str(train(settings, device)))
-
-
-@app.command("measure")
-@one_sentence()
-def measure_command(
-    folder: Annotated[Path, typer.Argument(help="Folder of the model.")],
-    count: Annotated[int, typer.Option(min=2, help="Held-out photos.")] = 100,
-) -> None:
-    """Tell how well the parser in FOLDER finds the garment of held-out photos, its category told and not."""
-    rows, labels = parser_scores(HumanParser.from_folder(folder), count)
-    typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
-    typer.echo(told_overlaps("garment", [row.overlap for row in rows]))
-    for category in sorted({row.category for row in rows}):
-        if len(its := [row.overlap for row in rows if row.category == category]) > 1:
-            typer.echo(told_overlaps(category, its))
-    typer.echo(told_overlaps("by true labels", [row.overlap_of_truth for row in rows]))
-    asked = sum(row.auto == row.category for row in rows) / len(rows)
-    possible = sum(row.auto_of_truth == row.category for row in rows) / len(rows)
-    same = sum(row.auto == row.auto_of_truth for row in rows) / len(rows)
-    typer.echo(
-        f"auto category: as by true labels in {same:.0%}; the one asked for in {asked:.0%} (they: {possible:.0%})"
-    )
-    typer.echo(f"labels: mean IoU {sum(labels.values()) / len(labels):.4f}; " + _told(labels))
-
-
-def _told(labels: dict[str, float]) -> str:
-    return ", ".join(f"{label} {value:.3f}" for label, value in labels.items())
-
-
-if __name__ == "__main__":
-    app()

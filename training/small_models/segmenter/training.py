@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -12,21 +12,18 @@ import typer
 from torch import Tensor
 from transformers import Sam2Model
 
-from igr_core.files import sha256
-from igr_core.segmentation.segmenter import Segmenter
-
-from ...cli.options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
-from ...base.command import choose_device, one_sentence
+from ...base.command import choose_device
+from ...base.parts import parameter_count
+from ...base.randomness import seed_everything, step_generator
+from ...base.run_folder import RunFolder
 from ...data.caches.drawn import HELD_OUT_START
 from ...data.caches.parsed import ParsedPhotos, draw_parsed
-from ..held_out import told_overlaps
 from ..model_folder import training_summary
-from ..part_training import PartTraining, changed, log_scores, train_part
+from ..part_training import PartTraining, log_scores, train_part
 from ..photos import normalise, recoloured
-from .prompts import ASKED, boxes, clicks, label_shares, pick_regions, rough_masks
-from ...base.run_folder import RunFolder, load_config, parameter_count, seed_everything, step_generator
 from .model import STRIDE, Learner, SegmenterShape, embed, save_segmenter
-from .scores import all_scores, overlaps
+from .prompts import ASKED, boxes, clicks, label_shares, pick_regions, rough_masks
+from .scores import overlaps
 
 Kind = Literal["click", "clicks", "box", "rough_mask"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -201,38 +198,3 @@ def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     save_segmenter(folder, model, training_summary(run.path, config, len(photos), model, scores))
     run.close()
     return folder
-
-
-app = typer.Typer(no_args_is_help=True, add_completion=False)
-
-
-@app.command("train")
-@one_sentence()
-def train_command(
-    config: Annotated[Path, typer.Argument(help="YAML file with the entries of SegmenterTraining.")],
-    run: RunOption = None,
-    data: DataOption = None,
-    held_out: HeldOutOption = None,
-    steps: StepsOption = None,
-    device: DeviceOption = "auto",
-) -> None:
-    """Train the small SAM 2 of CONFIG; a run that was stopped goes on from its last checkpoint."""
-    settings = changed(load_config(SegmenterTraining, config), run=run, data=data, held_out=held_out, steps=steps)
-    typer.echo(str(train(settings, device)))
-
-
-@app.command("measure")
-@one_sentence()
-def measure_command(
-    folder: Annotated[Path, typer.Argument(help="Folder of the model.")],
-    count: Annotated[int, typer.Option(min=2, help="Held-out photos.")] = 100,
-) -> None:
-    """Tell how well the model in FOLDER finds the garment of held-out photos (intersection over union)."""
-    scores = all_scores(Segmenter.from_folder(folder), count)
-    typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
-    for name, values in scores.items():
-        typer.echo(told_overlaps(name, values))
-
-
-if __name__ == "__main__":
-    app()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from training.base.train_config import OptimizerConfig
 from training.base.optimisation.schedule import cosine_rate, rate_share
+from training.base.train_config import OptimizerConfig
 
 
 def test_cosine_rate() -> None:

@@ -13,13 +13,20 @@ from torch import nn
 from igr_core.errors import IGRError
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
-from tests.support.tiny import MODEL
 from tests.support.prepared import tiny_config
-from training.core.compute import acceleration
-from training.core.compute.acceleration import accelerate, changed, choose_acceleration, has_bfloat16_units, matmul_attention
+from tests.support.tiny import MODEL
+from training.base.checkpoints import load_latest
+from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
+from training.core.compute import acceleration
+from training.core.compute.acceleration import (
+    accelerate,
+    changed,
+    choose_acceleration,
+    has_bfloat16_units,
+    matmul_attention,
+)
 from training.core.compute.float32_layers import Float32GEGLU, Float32LayerNorm, use_float32_layers
-from training.base.run_folder import RunFolder, load_latest
 from training.core.trainer import Trainer
 
 CPU = torch.device("cpu")

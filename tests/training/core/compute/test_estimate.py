@@ -9,10 +9,10 @@ import torch
 
 from igr_core.model.igr import IGR
 from tests.support.prepared import tiny_config
-from training.core.compute.cards import CARDS, card_named
+from training.base.parts import parameter_count
 from training.base.train_config import LoraConfig, TrainConfig
+from training.core.compute.cards import CARDS, card_named
 from training.core.compute.estimate import COMPILED, estimate, hours_table
-from training.base.run_folder import parameter_count
 
 
 @pytest.fixture(scope="module")

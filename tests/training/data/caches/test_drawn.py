@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.photo.inputs import parse_size
-from training.data.caches import drawn
-from training.data.files.code_hash import code_text
-from training.data.caches.drawn import FIELDS, DrawConfig, DrawnPairs, draw, draw_shards
 from training.cli.drawing import draw as draw_command
+from training.data.caches import drawn
+from training.data.caches.drawn import FIELDS, DrawConfig, DrawnPairs, draw, draw_shards
+from training.data.files.code_hash import code_text
 
 TINY = DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16)
 

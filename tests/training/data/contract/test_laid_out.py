@@ -11,9 +11,19 @@ from PIL import Image, ImageDraw
 
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
-from training.data.contract.laid_out import ASYMMETRY_LIMIT, FIRST_OF_FILES, LaidOutPairs, LayoutConfig, Selected, asymmetry, fit_garment, name_number, with_flips
-from training.data.synthetic import make_pair
+from training.data.contract.laid_out import (
+    ASYMMETRY_LIMIT,
+    FIRST_OF_FILES,
+    LaidOutPairs,
+    LayoutConfig,
+    Selected,
+    asymmetry,
+    fit_garment,
+    name_number,
+    with_flips,
+)
 from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
+from training.data.synthetic import make_pair
 
 LAYOUT = LayoutConfig((48, 64), ViewConfig(), 32)
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
-from training.data.fixtures import FIXTURES
-from training.data.opening import DataSetConfig, open_data_set
 from training.data.contract.pairs import PairEntry, PairSource, PairSubset
+from training.data.fixtures import FIXTURES
 from training.data.layouts.viton_hd import VitonHD
+from training.data.opening import DataSetConfig, open_data_set
 
 Tree = Callable[[str], Path]
 

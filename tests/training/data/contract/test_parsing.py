@@ -5,7 +5,17 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
-from training.data.contract.parsing import ATR, LIP, SYNTHETIC, TABLES, LabelTable, Parsing, palette_bytes, read_labels, voc_colours
+from training.data.contract.parsing import (
+    ATR,
+    LIP,
+    SYNTHETIC,
+    TABLES,
+    LabelTable,
+    Parsing,
+    palette_bytes,
+    read_labels,
+    voc_colours,
+)
 from training.data.synthetic.canvas import LABELS
 
 

@@ -9,7 +9,19 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 from training.data.contract.parsing import ATR
-from training.data.files.pictures import Listing, decode, mask_of, parsing_of, photo_of, read_bytes, read_json, read_lines, read_pair_list, read_table, size_of
+from training.data.files.pictures import (
+    Listing,
+    decode,
+    mask_of,
+    parsing_of,
+    photo_of,
+    read_bytes,
+    read_json,
+    read_lines,
+    read_pair_list,
+    read_table,
+    size_of,
+)
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
-from training.data.synthetic import DEFECTS, make_pair
 from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs, category_of
+from training.data.synthetic import DEFECTS, make_pair
 
 from .conftest import SIZE
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
+from training.data.contract.pairs import PairSource
 from training.data.layouts.dresscode import DressCode
 from training.data.layouts.folder import PlainFolder
-from training.data.contract.pairs import PairSource
 from training.data.layouts.streettryon import StreetTryOn
 from training.data.layouts.tars import TarPairs, write_tars
 from training.data.layouts.viton_hd import VitonHD

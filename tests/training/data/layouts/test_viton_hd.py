@@ -11,8 +11,8 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 from training.data.layouts.leaks import VITON_HD_LEFT_OUT
-from training.data.synthetic import make_pair
 from training.data.layouts.viton_hd import VitonHD
+from training.data.synthetic import make_pair
 
 from .conftest import SIZE
 

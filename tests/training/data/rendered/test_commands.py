@@ -11,15 +11,15 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from training.cli import data as commands
+from training.cli.drawing import draw
 from training.data.caches.drawn import DrawnPairs
+from training.data.files.tar_index import index_tar
+from training.data.layouts.tars import TarPairs
 from training.data.rendered import held_out
 from training.data.rendered.generating import generate
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.shards import RecordShards
 from training.data.rendered.studio.storing import decode_correspondence
-from training.data.files.tar_index import index_tar
-from training.data.layouts.tars import TarPairs
-from training.cli.drawing import draw
 
 from . import stand_in
 

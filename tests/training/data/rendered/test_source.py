@@ -8,11 +8,11 @@ import pytest
 
 from igr_core.errors import IGRError
 from training.data.checking import check_pairs
+from training.data.layouts.tars import TarPairs, write_tars
 from training.data.opening import DataSetConfig, detect_layout, open_data_set, splits_in
 from training.data.rendered.generating import generate
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.source import RenderedConfig, RenderedPairs
-from training.data.layouts.tars import TarPairs, write_tars
 
 from .rendered import stand_in
 

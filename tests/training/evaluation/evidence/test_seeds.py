@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from igr_core.errors import IGRError
-from training.evaluation.metrics.garment import HIGHER_IS_BETTER
+from training.base.statistics import mean_interval
 from training.evaluation.evidence.rows import Row, Score
 from training.evaluation.evidence.seeds import seeds_table
-from training.base.statistics import mean_interval
+from training.evaluation.metrics.garment import HIGHER_IS_BETTER
 
 PAIRS = 5
 

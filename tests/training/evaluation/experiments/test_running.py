@@ -19,9 +19,9 @@ from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.model.config import ViewConfig
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.tiny import save_runnable
-from training.evaluation.pictures.cutout import app as cutout
-from training.data.fixtures import write_fixture
+from training.cli.cutout import app as cutout
 from training.cli.evaluate import app
+from training.data.fixtures import write_fixture
 from training.evaluation.experiments.results import Result, read_results
 from training.evaluation.experiments.running import experiment_results
 

@@ -17,16 +17,16 @@ from typer.testing import CliRunner
 from igr_core.errors import IGRError
 from igr_core.files import sha256
 from igr_core.model.bundle import Bundle, save_bundle
-from tests.support.tiny import save_runnable
 from tests.support.metric_weights import write_weights
+from tests.support.tiny import save_runnable
+from training.base.statistics import mean_interval
 from training.cli.evaluate import app
-from training.evaluation.pictures.folders import picture_list, pictures_in
-from training.evaluation.metrics.paired import OWN
-from training.evaluation.metrics.protocols import PROTOCOLS
 from training.evaluation.experiments.results import METRICS, Result, read_results
 from training.evaluation.experiments.scoring import Scoring, score_folders
+from training.evaluation.metrics.paired import OWN
+from training.evaluation.metrics.protocols import PROTOCOLS
 from training.evaluation.metrics.weights import ALEXNET, CLIP_B32, FILES, WeightsFolder
-from training.base.statistics import mean_interval
+from training.evaluation.pictures.folders import picture_list, pictures_in
 
 SIZE = (48, 64)
 BOX = (12, 16, 36, 48)

@@ -14,14 +14,28 @@ import torch
 from PIL import Image
 
 from igr_core.errors import IGRError
-from tests.support.tiny import save_runnable
 from tests.support.metric_weights import CLIP_FEATURES, write_weights
+from tests.support.tiny import save_runnable
 from training.data.synthetic import make_pair
 from training.evaluation.metrics import distribution
-from training.evaluation.metrics.distribution import CLEAN_CLIP, CLEAN_INCEPTION, FIDELITY_CLIP, FIDELITY_INCEPTION, DistributionScorer, Spread, clean_kernel_distance, distribution_metrics, encoder_metrics, extract, frechet_distance, kernel_distance, load_network
-from training.evaluation.pictures.folders import pictures_in
+from training.evaluation.metrics.distribution import (
+    CLEAN_CLIP,
+    CLEAN_INCEPTION,
+    FIDELITY_CLIP,
+    FIDELITY_INCEPTION,
+    DistributionScorer,
+    Spread,
+    clean_kernel_distance,
+    distribution_metrics,
+    encoder_metrics,
+    extract,
+    frechet_distance,
+    kernel_distance,
+    load_network,
+)
 from training.evaluation.metrics.protocols import PROTOCOLS
 from training.evaluation.metrics.weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, WeightsFolder
+from training.evaluation.pictures.folders import pictures_in
 
 NATIVE, CLEAN = PROTOCOLS["native"], replace(PROTOCOLS["native"], distribution="clean-fid")
 ALL = ("fid", "clip_fid", "kid", "encoder_fd")

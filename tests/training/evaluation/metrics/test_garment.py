@@ -9,7 +9,17 @@ from skimage.filters import gaussian
 from torch import Tensor
 
 from training.data.synthetic import make_pair
-from training.evaluation.metrics.garment import HIGHER_IS_BETTER, MAX_PSNR, garment_psnr, invented, masked_l1, missing, score, ssim, texture_agreement
+from training.evaluation.metrics.garment import (
+    HIGHER_IS_BETTER,
+    MAX_PSNR,
+    garment_psnr,
+    invented,
+    masked_l1,
+    missing,
+    score,
+    ssim,
+    texture_agreement,
+)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,18 @@ from igr_core.errors import IGRError
 from igr_core.files import sha256
 from tests.support.metric_weights import write_weights
 from training.cli.evaluate import app
-from training.evaluation.metrics.weights import ALEXNET, CLIP_B32, DISTS, FILES, INCEPTION_SCRIPT, LPIPS_ALEX, LPIPS_VGG, MissingWeights, WeightsFile, WeightsFolder
+from training.evaluation.metrics.weights import (
+    ALEXNET,
+    CLIP_B32,
+    DISTS,
+    FILES,
+    INCEPTION_SCRIPT,
+    LPIPS_ALEX,
+    LPIPS_VGG,
+    MissingWeights,
+    WeightsFile,
+    WeightsFolder,
+)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

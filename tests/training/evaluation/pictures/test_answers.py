@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from igr_core.errors import IGRError
-from training.evaluation.pictures.answers import FILL, NearestGarment, crop_vectors, pasted_crop, plain_white
 from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
+from training.evaluation.pictures.answers import FILL, NearestGarment, crop_vectors, pasted_crop, plain_white
 from training.prepared.latents import PreparedPairs
 
 COUNT = 8

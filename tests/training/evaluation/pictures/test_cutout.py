@@ -17,9 +17,10 @@ from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.segmentation.sam2_prompt import prompt_from_mask
 from igr_core.segmentation.segmenter import Segmenter
 from tests.support.tiny_sam2 import save_sam2
-from training.evaluation.pictures.cutout import Task, app, cut_out, work_through
-from training.evaluation.pictures.cutout_settings import NAME
+from training.cli.cutout import app
 from training.evaluation.pictures.adapters import METHODS
+from training.evaluation.pictures.cutout import Task, cut_out, work_through
+from training.evaluation.pictures.cutout_settings import NAME
 from training.evaluation.pictures.folders import faults, pictures_in
 
 SIZE = (60, 90)

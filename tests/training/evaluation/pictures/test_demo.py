@@ -11,9 +11,9 @@ from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.tiny import MODEL, save_runnable
-from training.evaluation.pictures import demo
 from training.data.caches.drawn import HELD_OUT_START
 from training.data.synthetic import make_pair
+from training.evaluation.pictures import demo
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.support.shown import write_experiment
+from training.evaluation.experiments.results import Result
 from training.evaluation.metrics.distribution import Spread
 from training.evaluation.reports.plots import draw_guidance, draw_pictures, guidance_groups
-from training.evaluation.experiments.results import Result
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,10 @@ from igr_core.errors import IGRError
 from tests.support.shown import METRICS, NAMES, TITLE, write_experiment
 from tests.training.evaluation.experiments.test_running import run, write_inputs
 from training.cli.evaluate import app
-from training.evaluation.reports.plots import TEXTURE
-from training.evaluation.reports.report import SHOWN, write_report
 from training.evaluation.experiments.results import METRICS as ALL
 from training.evaluation.experiments.results import Result
+from training.evaluation.reports.plots import TEXTURE
+from training.evaluation.reports.report import SHOWN, write_report
 
 
 class Page(HTMLParser):

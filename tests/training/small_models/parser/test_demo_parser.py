@@ -8,9 +8,10 @@ from safetensors import safe_open
 from igr_core.demo import DEMO_PARSER
 from igr_core.segmentation.human_parser import HumanParser, ParserInput
 from igr_core.segmentation.labels import ATR
+from training.base.config_files import load_config
+from training.base.parts import parameter_count
 from training.small_models.parser.model import build_parser
 from training.small_models.parser.scores import ParserScore, parser_scores
-from training.base.run_folder import load_config, parameter_count
 from training.small_models.parser.training import ParserTraining
 
 CONFIG = Path(__file__).parents[2] / "training" / "configs" / "demo_parser.yaml"

@@ -16,13 +16,14 @@ from igr_core.errors import IGRError
 from igr_core.segmentation.human_parser import HumanParser, ParserInput
 from igr_core.segmentation.labels import ATR, FASHN
 from tests.support.stopping import logged, stopped_at_call
-from training.small_models.parser import training as train_parser
+from training.cli.small_models import app
 from training.small_models.held_out import held_out_photos
-from training.small_models.parser.model import ParserShape, build_parser
+from training.small_models.parser import training as train_parser
 from training.small_models.parser.labels import TAUGHT, mirrored
+from training.small_models.parser.model import ParserShape, build_parser
 from training.small_models.parser.scores import confusion, label_overlaps, parser_scores, score_of, true_labels
+from training.small_models.parser.training import Corpus, ParserTraining, dice_loss, measure, parser_loss, train
 from training.small_models.photos import normalise
-from training.small_models.parser.training import Corpus, ParserTraining, app, dice_loss, measure, parser_loss, train
 
 SHAPE = ParserShape(
     input_size=(96, 128), widths=(8, 8, 16, 16), blocks=(1, 1, 1, 1), heads=(1, 1, 2, 2), decoder_width=16

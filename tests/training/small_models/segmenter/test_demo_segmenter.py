@@ -7,7 +7,8 @@ from transformers import Sam2Processor
 
 from igr_core.demo import DEMO_SEGMENTER
 from igr_core.segmentation.segmenter import Segmenter
-from training.base.run_folder import load_config, parameter_count
+from training.base.config_files import load_config
+from training.base.parts import parameter_count
 from training.small_models.segmenter.model import build_segmenter
 from training.small_models.segmenter.scores import all_scores
 from training.small_models.segmenter.training import SegmenterTraining

@@ -5,7 +5,17 @@ import torch
 from torch import Tensor
 
 from training.data.synthetic.canvas import LABELS
-from training.small_models.segmenter.prompts import ASKED, GARMENTS, MASK_LOGIT, PADDING, boxes, clicks, label_shares, pick_regions, rough_masks
+from training.small_models.segmenter.prompts import (
+    ASKED,
+    GARMENTS,
+    MASK_LOGIT,
+    PADDING,
+    boxes,
+    clicks,
+    label_shares,
+    pick_regions,
+    rough_masks,
+)
 
 GRID, SIDE = 16, 64
 

@@ -14,13 +14,22 @@ from typer.testing import CliRunner
 from igr_core.errors import IGRError
 from igr_core.segmentation.segmenter import Segmenter
 from tests.support.stopping import logged, stopped_at_call
-from training.small_models.segmenter import training as train_segmenter
+from training.cli.small_models import app
 from training.small_models.held_out import held_out_photos
 from training.small_models.photos import normalise
-from training.small_models.segmenter.prompts import ASKED
+from training.small_models.segmenter import training as train_segmenter
 from training.small_models.segmenter.model import Learner, SegmenterShape, build_segmenter, embed
+from training.small_models.segmenter.prompts import ASKED
 from training.small_models.segmenter.scores import scores_of
-from training.small_models.segmenter.training import KINDS, Corpus, SegmenterTraining, app, ask, mask_losses, segmenter_loss, train
+from training.small_models.segmenter.training import (
+    KINDS,
+    Corpus,
+    SegmenterTraining,
+    ask,
+    mask_losses,
+    segmenter_loss,
+    train,
+)
 
 SHAPE = SegmenterShape(
     image_size=64,

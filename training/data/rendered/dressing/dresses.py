@@ -23,7 +23,19 @@ from training.data.synthetic.textures import Pattern, solid
 from ..panels import Panel
 from . import allover
 from .fabrics import Fabric
-from .families import FAMILIES, GLOSS, HELD_OUT_PATTERNS, LEATHER, NEUTRAL, PALE_STITCH, PERIODS, TROUSERS, Family, family_of, jittered
+from .families import (
+    FAMILIES,
+    GLOSS,
+    HELD_OUT_PATTERNS,
+    LEATHER,
+    NEUTRAL,
+    PALE_STITCH,
+    PERIODS,
+    TROUSERS,
+    Family,
+    family_of,
+    jittered,
+)
 from .materials import Cloth, Dress
 from .prints import Placed, aspect, draw_art
 from .skin import draw_skin

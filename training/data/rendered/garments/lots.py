@@ -9,7 +9,19 @@ import numpy as np
 from igr_core.errors import IGRError
 
 from .cuts import KINDS, Cut, held_out_cut
-from .styles import CLOSER_FOR_WOMEN, FIT_EASE, FITS, LEGS, LENGTHS, NECK_SIZES, NECKLINE_OF, NECKS, SLEEVE_LENGTHS, SLEEVES, VARIED
+from .styles import (
+    CLOSER_FOR_WOMEN,
+    FIT_EASE,
+    FITS,
+    LEGS,
+    LENGTHS,
+    NECK_SIZES,
+    NECKLINE_OF,
+    NECKS,
+    SLEEVE_LENGTHS,
+    SLEEVES,
+    VARIED,
+)
 
 
 def draw_kind(rng: np.random.Generator, category: str) -> str:

@@ -15,7 +15,18 @@ from .cloth.meshes import boundary_edges, flat_averaging, smoothing, upsample, u
 from .cuts import Cut
 from .figures import SIDES, Figure, dress_form, make_figure, smoothstep, suit
 from .garment import Garment
-from .patterns.fields import STRAP, armhole_field, below_straps, height_of, hem_field, neck_field, opening_field, side_field, sleeve_field, waist_field
+from .patterns.fields import (
+    STRAP,
+    armhole_field,
+    below_straps,
+    height_of,
+    hem_field,
+    neck_field,
+    opening_field,
+    side_field,
+    sleeve_field,
+    waist_field,
+)
 from .patterns.laying import lay
 from .patterns.pattern import Pattern
 from .patterns.trims import make_trims
