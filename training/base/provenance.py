@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shlex
 import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -140,3 +142,10 @@ def _git(*arguments: str) -> str:
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
+
+
+def command_line() -> str:
+    """The command as it was typed, whatever path Python made of the module."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    module = ["-m", spec.name.removesuffix(".__main__")] if spec is not None else [Path(sys.argv[0]).name]
+    return shlex.join(["python", *module, *sys.argv[1:]])

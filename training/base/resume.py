@@ -1,57 +1,25 @@
-"""Which settings may change when a run goes on, and which would make it another run."""
+"""Whether a run that goes on is still the same run."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from igr_core.errors import IGRError
-from igr_core.model.config import from_json, to_json
-
-from .optimisation.schedule import rate_share
-from .train_config import TrainConfig
-
-FREE = frozenset(
-    {
-        "steps",
-        "optimizer.decay_steps",
-        "log_every",
-        "checkpoint_every",
-        "keep_checkpoints",
-        "data.validation",
-        "data.workers",
-        "validate_every",
-        "validation_pairs",
-        "grid_pairs",
-        "grid_steps",
-        "guidance",
-        "data.workers",
-    }
-)
-"""Entries that do not change what a step computes: length, end of the schedule, logs, checkpoints, validation."""
 
 
-def check_same_run(config: TrainConfig, saved: str, step: int, where: str) -> None:
-    """Raise IGRError if `config` would make a run of `step` steps, trained with the JSON config `saved`, another run.
+def check_same_run(before: Any, now: Any, free: Collection[str], where: str) -> None:
+    """Raise IGRError naming the first entry, those in `free` apart, in which two JSON configs differ.
 
-    Length and decay may change only while no step that was taken would have had another learning rate.
+    `before` is the config that the run in `where` was trained with, `now` the one that it is to go on with.
     """
-    before = from_json(TrainConfig, json.loads(saved), f"{where} (config)")
-    old, new = (dict(flat(to_json(one))) for one in (before, config))
-    for name in sorted(old.keys() | new.keys()):
-        if name not in FREE and old.get(name) != new.get(name):
+    old, new = dict(flat(before)), dict(flat(now))
+    for name in sorted((old.keys() | new.keys()) - set(free)):
+        if old.get(name) != new.get(name):
             raise IGRError(
                 f"{where} was trained with {name} = {old.get(name)!r} and the config says {new.get(name)!r}: "
                 "put it back, or choose another --run folder."
-            )
-    for taken in range(step):
-        if rate_share(before.optimizer, taken, before.steps) != rate_share(config.optimizer, taken, config.steps):
-            raise IGRError(
-                f"{where} has {step} steps, and with steps = {config.steps} and decay_steps = "
-                f"{config.optimizer.decay_steps} step {taken} would have had another learning rate: put back "
-                f"{before.steps} and {before.optimizer.decay_steps}, delete the checkpoints after step {taken}, "
-                "or start another --run from an exported bundle (init_bundle)."
             )
 
 

@@ -7,7 +7,7 @@ import typer
 from .commands import LazyCommands, Verb
 
 DATA, PREPARE, TRAIN, EXPORT = "Data", "Prepare", "Train", "Export"
-CURATE, EVALUATE, SMALL_MODELS = "Curate", "Evaluate", "Small models"
+CURATE, EVALUATE, SMALL = "Curate", "Evaluate", "Small models"
 MAKE, LOOK, TOOLS = "Make", "Look through", "Tools"
 
 
@@ -55,25 +55,23 @@ class Verbs(LazyCommands):
         Verb("robustness", "robustness", "app", "Measure what a careless mask costs.", EVALUATE),
         Verb("cutout", "cutout", "app", "Make other methods' results ready to be scored.", EVALUATE),
         Verb("results", "evaluate", "results", "Write every reported table into its page again.", EVALUATE),
-        Verb("train-vae", "small_models", "train_vae", "Train the small VAE.", SMALL_MODELS),
-        Verb(
-            "train-image-encoder", "small_models", "train_image_encoder", "Train the small image encoder.", SMALL_MODELS
-        ),
-        Verb("train-parser", "small_models", "train_parser", "Train the small human parser.", SMALL_MODELS),
+        Verb("train-vae", "small_models", "train_vae", "Train the small VAE.", SMALL),
+        Verb("train-image-encoder", "small_models", "train_image_encoder", "Train the small image encoder.", SMALL),
+        Verb("train-parser", "small_models", "train_parser", "Train the small human parser.", SMALL),
         Verb(
             "measure-parser",
             "small_models",
             "measure_parser",
             "Measure a human parser on held-out photos.",
-            SMALL_MODELS,
+            SMALL,
         ),
-        Verb("train-segmenter", "small_models", "train_segmenter", "Train the small SAM 2.", SMALL_MODELS),
+        Verb("train-segmenter", "small_models", "train_segmenter", "Train the small SAM 2.", SMALL),
         Verb(
             "measure-segmenter",
             "small_models",
             "measure_segmenter",
             "Measure a SAM 2 on held-out photos.",
-            SMALL_MODELS,
+            SMALL,
         ),
     )
 

@@ -12,7 +12,7 @@ import typer
 from igr_core.restore.jobs import Report
 from igr_core.segmentation.segmenter import Segmenter
 
-from ..base.command import choose_device
+from ..base.device import choose_device
 from ..evaluation.pictures.adapters import adapted
 from ..evaluation.pictures.cutout import Task, plan_adapt, plan_segment, work_through, write_cutout
 from ..evaluation.pictures.cutout_settings import named

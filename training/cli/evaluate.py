@@ -13,8 +13,8 @@ from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.restore.restorer import GarmentRestorer
 
-from ..base.command import choose_device
 from ..base.config_files import load_config
+from ..base.device import choose_device
 from ..base.files import write_text
 from ..data.caches.drawn import HELD_OUT_START
 from ..evaluation.experiments.experiment import ExperimentConfig

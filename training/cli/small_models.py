@@ -31,7 +31,8 @@ def train_vae(
     device: DeviceOption = "auto",
 ) -> None:
     """Train the small autoencoder of CONFIG; a run that was stopped goes on from its last checkpoint."""
-    settings = changed(load_config(vae.VAETraining, config), run=run, data=data, held_out=held_out, steps=steps)
+    settings = load_config(vae.VAETraining, config)
+    settings = changed(settings, run=run, data=data, held_out=held_out, steps=steps)
     scores = vae.train(settings, device)
     garment, picture = scores["psnr_garment"], scores["psnr_garment_picture"]
     typer.echo(f"Held out: {garment:.2f} dB on garment pixels, {picture:.2f} dB on the whole picture.")
@@ -62,7 +63,8 @@ def train_parser(
     device: DeviceOption = "auto",
 ) -> None:
     """Train the small human parser of CONFIG; a run that was stopped goes on from its last checkpoint."""
-    settings = changed(load_config(parser.ParserTraining, config), run=run, data=data, held_out=held_out, steps=steps)
+    settings = load_config(parser.ParserTraining, config)
+    settings = changed(settings, run=run, data=data, held_out=held_out, steps=steps)
     typer.echo(str(parser.train(settings, device)))
 
 

@@ -16,10 +16,10 @@ from igr_core.model.bundle import Bundle
 from igr_core.model.config import ViewConfig, from_json, to_json
 from igr_core.photo.inputs import parse_size
 
-from ..base.command import choose_device, command_line
 from ..base.config_files import load_config
+from ..base.device import choose_device
 from ..base.files import write_text
-from ..base.provenance import note_parent, note_start
+from ..base.provenance import command_line, note_parent, note_start
 from ..base.run_folder import RunFolder
 from ..base.train_config import TrainConfig
 from ..bundles.export import PRECISIONS

@@ -21,14 +21,13 @@ from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 
 from ..base.checkpoints import load_latest, load_share, resume_from, save_checkpoint, save_share
-from ..base.command import StopRequest
 from ..base.optimisation.average import Average
 from ..base.optimisation.optimizers import build_optimizer, set_rate
 from ..base.optimisation.schedule import rate_share
 from ..base.parts import parameter_count
 from ..base.randomness import step_generator
-from ..base.resume import check_same_run
 from ..base.run_folder import RunFolder
+from ..base.stopping import StopRequest
 from ..base.train_config import TrainConfig
 from ..prepared.fits import low_resolution_config
 from ..prepared.latents import Batch
@@ -43,6 +42,7 @@ from .correspondence_loss import CorrespondenceLoss, places_logged
 from .extra_losses import ExtraLosses
 from .initial import initial_model
 from .objective import draw_rows, drop_at, predict, predict_watched, row_loss
+from .resume import check_same_training
 from .validation import Validator
 
 
@@ -101,7 +101,7 @@ class Trainer:
         if from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint") != self.bare.config:
             raise IGRError(f"{where} was trained with another model config: choose another --run folder.")
         if "train_config" in state:  # checkpoints of older versions lack it
-            check_same_run(self.config, state["train_config"], checkpoint.step, where)
+            check_same_training(self.config, state["train_config"], checkpoint.step, where)
         self.engine.load(state["model"], self._optimizer_state(checkpoint.step, state))
         self.average.load_state_dict(state["average"])
         self.computed_otherwise = changed(state.get("acceleration", {}), self.engine.acceleration)

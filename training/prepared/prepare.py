@@ -1,4 +1,4 @@
-"""Compute once what the frozen networks say of every pair: `python -m training prepare`."""
+"""Compute once what the frozen networks say of every pair."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-import typer
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -20,7 +20,7 @@ from igr_core.errors import IGRError
 from igr_core.files import make_folder, sha256, write_tensors
 from igr_core.model.config import CATEGORIES
 
-from ..base.command import choose_device
+from ..base.device import choose_device
 from ..base.parts import load_image_encoder, load_vae
 from ..data.contract.correspondence import pixels_to_cells
 from ..data.contract.laid_out import LaidOut, name_number
@@ -122,7 +122,7 @@ def check_room(out: Path, size: int, pairs: int) -> None:
     words = f"{pairs:,} pairs take about {size / 1e9:.2f} GB in {out}, where {free / 1e9:.1f} GB are free"
     if size > free:
         raise IGRError(f"{words}: make room, choose another --out, or prepare fewer with --limit.")
-    typer.echo(f"{words}.", err=True)
+    tqdm.write(f"{words}.", file=sys.stderr)
 
 
 def _existing(out: Path, indices: range, pairs: LaidOut, settings: dict[str, Any]) -> Path | None:

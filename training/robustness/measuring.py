@@ -18,8 +18,7 @@ from igr_core.photo.images import save_image
 from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 
-from ..base.command import command_line
-from ..base.provenance import bundle_weights_sha256, revision
+from ..base.provenance import bundle_weights_sha256, command_line, revision
 from ..data.caches.drawn import HELD_OUT_START, DrawConfig, fingerprint
 from ..evaluation.experiments.results import library_versions
 from ..evaluation.metrics.paired import OWN, PairedScorer, silhouette_of

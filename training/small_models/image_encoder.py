@@ -1,4 +1,4 @@
-"""Train the demo's own small image encoder: python -m training train-image-encoder CONFIG.yaml."""
+"""Train the demo's own small image encoder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-import typer
 from einops import rearrange
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -21,7 +20,7 @@ from igr_core.model.networks import build_image_encoder
 from igr_core.photo.masks import mask_box
 from igr_core.photo.view import crop_garment
 
-from ..base.command import choose_device
+from ..base.device import choose_device
 from ..base.parts import parameter_count
 from ..base.randomness import seed_everything, step_generator
 from ..base.run_folder import RunFolder
@@ -253,7 +252,7 @@ def train(config: ImageEncoderTraining, device: str = "cpu") -> dict[str, float]
     held_out = Corpus(config.held_out, config, corpus.words)
     seed_everything(config.seed)
     task = EncoderTask(config, corpus.words).to(place)
-    typer.echo(f"{config.run}: {parameter_count(task.tower.parameters()) / 1e6:.2f} M parameters, {len(corpus)} pairs.")
+    tqdm.write(f"{config.run}: {parameter_count(task.tower.parameters()) / 1e6:.2f} M parameters, {len(corpus)} pairs.")
 
     def loss(step: int) -> dict[str, Tensor]:
         picks = torch.randint(len(corpus), (config.batch,), generator=step_generator(config.seed, step))

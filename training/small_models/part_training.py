@@ -13,18 +13,16 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from igr_core.errors import IGRError
 from igr_core.files import write_tensors
 from igr_core.model.config import to_json
 
 from ..base.checkpoints import load_latest, save_checkpoint
-from ..base.command import command_line
 from ..base.optimisation.average import Average
 from ..base.optimisation.optimizers import OptimizerName, build_optimizer, set_rate
 from ..base.optimisation.schedule import cosine_rate
 from ..base.parts import write_summary
-from ..base.provenance import note_start, noted_commands, noted_revisions, versions
-from ..base.resume import flat
+from ..base.provenance import command_line, note_start, noted_commands, noted_revisions, versions
+from ..base.resume import check_same_run
 from ..base.run_folder import RunFolder
 
 
@@ -79,19 +77,6 @@ def changed(config: C, **changes: Any) -> C:
     return replace(config, **{name: value for name, value in changes.items() if value is not None})
 
 
-def check_same_part(config: PartTraining, saved: str | None, where: str) -> None:
-    """Raise IGRError naming the first entry in which `config` differs from the JSON config of a checkpoint."""
-    if saved is None:  # checkpoints of older versions lack it
-        return
-    old, new = dict(flat(json.loads(saved))), dict(flat(to_json(config)))
-    for name in sorted((old.keys() | new.keys()) - FREE):
-        if old.get(name) != new.get(name):
-            raise IGRError(
-                f"{where} was trained with {name} = {old.get(name)!r} and the config says {new.get(name)!r}: "
-                "put it back, or choose another --run folder."
-            )
-
-
 def train_part(
     config: PartTraining,
     run: RunFolder,
@@ -112,7 +97,8 @@ def train_part(
     first = 0
     if (found := load_latest(run)) is not None:
         first = found.step
-        check_same_part(config, found.state.get("config"), str(run.path))
+        if "config" in found.state:  # checkpoints of older versions lack it
+            check_same_run(json.loads(found.state["config"]), to_json(config), FREE, str(run.path))
         module.load_state_dict(found.state[key])
         optimizer.load_state_dict(found.state["optimizer"])
         average.load_state_dict(found.state["average"])

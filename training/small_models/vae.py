@@ -1,4 +1,4 @@
-"""Train the demo's own small latent autoencoder: python -m training train-vae CONFIG.yaml."""
+"""Train the demo's own small latent autoencoder."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-import typer
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.model.config import VAEConfig, to_json
 from igr_core.model.networks import build_vae
 from igr_core.photo.images import save_image
 
-from ..base.command import choose_device
+from ..base.device import choose_device
 from ..base.parts import load_vae, parameter_count
 from ..base.randomness import seed_everything, step_generator
 from ..base.run_folder import RunFolder
@@ -188,7 +188,7 @@ def train(config: VAETraining, device: str = "cpu") -> dict[str, float]:
     seed_everything(config.seed)
     vae = initial_vae(config)
     nn.Module.to(vae, place, memory_format=torch.channels_last)  # thrice as fast on CPUs
-    typer.echo(f"{config.run}: {parameter_count(vae.parameters()) / 1e6:.2f} M parameters, {len(pairs)} pairs.")
+    tqdm.write(f"{config.run}: {parameter_count(vae.parameters()) / 1e6:.2f} M parameters, {len(pairs)} pairs.")
 
     def loss(step: int) -> dict[str, Tensor]:
         return vae_loss(vae, sample_batch(pairs, config, step).to(place), config, step)

@@ -1,4 +1,4 @@
-"""Train the demo's own small human parser: python -m training train-parser CONFIG.yaml, and measure FOLDER."""
+"""Train the demo's own small human parser."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-import typer
 from torch import Tensor
+from tqdm import tqdm
 from transformers import SegformerForSemanticSegmentation
 
 from igr_core.segmentation.labels import ATR
 
-from ...base.command import choose_device
+from ...base.device import choose_device
 from ...base.parts import parameter_count
 from ...base.randomness import seed_everything, step_generator
 from ...base.run_folder import RunFolder
@@ -121,7 +121,7 @@ def train(config: ParserTraining, device: str = "cpu") -> Path:
     size = config.parser.input_size
     photos = Corpus(config.data, range(config.photos), size)
     held_out = Corpus(config.held_out, range(HELD_OUT_START, HELD_OUT_START + config.validation_pairs), size)
-    typer.echo(f"{config.run}: {parameter_count(model.parameters()) / 1e6:.2f} M parameters, {len(photos)} photos.")
+    tqdm.write(f"{config.run}: {parameter_count(model.parameters()) / 1e6:.2f} M parameters, {len(photos)} photos.")
 
     def loss(step: int) -> dict[str, Tensor]:
         picks = torch.randint(len(photos), (config.batch,), generator=step_generator(config.seed, step))

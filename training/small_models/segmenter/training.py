@@ -1,4 +1,4 @@
-"""Train the demo's own small SAM 2: python -m training train-segmenter CONFIG.yaml, and measure FOLDER."""
+"""Train the demo's own small SAM 2."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-import typer
 from torch import Tensor
+from tqdm import tqdm
 from transformers import Sam2Model
 
-from ...base.command import choose_device
+from ...base.device import choose_device
 from ...base.parts import parameter_count
 from ...base.randomness import seed_everything, step_generator
 from ...base.run_folder import RunFolder
@@ -185,7 +185,7 @@ def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     learner = Learner(config.segmenter, len(ASKED) + 1).train().to(place)
     model = learner.segmenter
     size = parameter_count(model.parameters()) / 1e6
-    typer.echo(f"{config.run}: {size:.2f} M parameters, {len(photos)} photos.")
+    tqdm.write(f"{config.run}: {size:.2f} M parameters, {len(photos)} photos.")
 
     def loss(step: int) -> dict[str, Tensor]:
         picks = torch.randint(len(photos), (config.batch,), generator=step_generator(config.seed, step))

@@ -1,4 +1,4 @@
-"""What the commands share: one sentence, the device, a stop that waits for the end of a step."""
+"""A stop that waits for the end of a step."""
 
 from __future__ import annotations
 
@@ -6,32 +6,8 @@ import signal
 import threading
 
 import pytest
-import torch
 
-from igr_core.errors import IGRError
-from training.base.command import StopRequest, choose_device, one_sentence
-
-
-def test_a_mistake_is_one_sentence_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
-    @one_sentence()
-    def command(value: int) -> int:
-        if value:
-            raise IGRError("that is wrong: do this")
-        return value
-
-    assert command(0) == 0
-    with pytest.raises(SystemExit) as stop:
-        command(1)
-    assert stop.value.code == 1
-    assert capsys.readouterr().err == "error: that is wrong: do this\n"
-
-
-def test_device() -> None:
-    assert choose_device("cpu") == torch.device("cpu")
-    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    for name in ("nonsense", "cuda:77"):
-        with pytest.raises(IGRError, match=f"--device {name}"):
-            choose_device(name)
+from training.base.stopping import StopRequest
 
 
 @pytest.mark.parametrize("number", StopRequest.signals)
