@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,13 @@ from ..base.provenance import describe_part, describe_run, weights_sha256
 from ..base.run_folder import RunFolder
 from ..base.train_config import LoraConfig, TrainConfig
 from ..core.compute.lora import add_lora, merge_lora
-from ..evaluation.evidence.rows import read_rows
 from ..prepared.fits import check_settings
 from ..prepared.latents import PreparedPairs
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+ScoresOf = Callable[[str], dict[str, Any]]
+"""Scores of the weights of a hash, for the bundle's header."""
 
 
 def averaged_model(checkpoint: Checkpoint) -> IGR:
@@ -55,12 +57,12 @@ def bundle_parts(model: IGR, dtype: torch.dtype) -> dict[str, dict[str, Tensor]]
 
 
 def export_run(
-    run: Path, out: Path, name: str, licence: str, precision: str, data: str, scores: Path | None = None
+    run: Path, out: Path, name: str, licence: str, precision: str, data: str, scores: ScoresOf | None = None
 ) -> Path:
-    """Write the bundle of a run's newest checkpoint, its VAE and image encoder inside; `scores`: rows to stamp on it.
+    """Write the bundle of a run's newest checkpoint, its VAE and image encoder inside.
 
-    Raises IGRError when the run has no checkpoint, when VAE or image encoder are not those that it was trained with,
-    or when the scores are another model's.
+    `scores`, given the hash of the weights, finds what is stamped on it. Raises IGRError when the run has no
+    checkpoint, or when VAE or image encoder are not those that it was trained with.
     """
     settings_file = run / "config.json"
     if not settings_file.is_file():
@@ -87,38 +89,15 @@ def export_run(
         expected_vae=None,
         expected_image_encoder=None,
         training=training,
-        scores=compact_scores(scores, parts) if scores is not None else {},
+        scores=scores(_hash_of(parts)) if scores is not None else {},
     )
     make_folder(out.parent)
     save_bundle(out, info, parts)
     return out
 
 
-def compact_scores(path: Path, parts: dict[str, dict[str, Tensor]]) -> dict[str, Any]:
-    """The rows of a scores file (python -m training evidence) that are of these very weights, in short.
-
-    IGRError when there is none: scores belong to the weights that were measured.
-    """
-    own = weights_sha256((f"{part}.{name}", value) for part, some in parts.items() for name, value in some.items())
-    rows = [row for row in read_rows([path]) if row.weights_sha256 == own]
-    if not rows:
-        raise IGRError(
-            f"{path} holds no scores of these weights: export without --scores, score that bundle, then export again."
-        )
-    return {
-        f"guidance {row.guidance:g}": {
-            "guidance": row.guidance,
-            "steps": row.steps,
-            "n": row.n,
-            "seeds": [row.seeds[0], row.seeds[-1]],
-            "revision": row.revision,
-            "metrics": {
-                metric: {"mean": _short(found.mean), "interval_95": [_short(found.low), _short(found.high)]}
-                for metric, found in row.metrics.items()
-            },
-        }
-        for row in rows
-    }
+def _hash_of(parts: dict[str, dict[str, Tensor]]) -> str:
+    return weights_sha256((f"{part}.{name}", value) for part, some in parts.items() for name, value in some.items())
 
 
 def _data_settings(checkpoint: Checkpoint, settings: TrainConfig) -> dict[str, Any]:
@@ -130,10 +109,6 @@ def _data_settings(checkpoint: Checkpoint, settings: TrainConfig) -> dict[str, A
 
 def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     return {name: value.to(dtype) if value.is_floating_point() else value for name, value in tensors.items()}
-
-
-def _short(value: float) -> float:
-    return round(value, 5)
 
 
 def _read_json(path: Path) -> Any:

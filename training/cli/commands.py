@@ -1,16 +1,25 @@
-"""How commands are grouped: mistakes end in one sentence, and a verb is imported only when it is asked for."""
+"""What all commands share: options, mistakes in one sentence, verbs that are imported only when asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from igr_core.cli.shared import one_sentence
+
+RunOption = Annotated[str | None, typer.Option(help="Run folder, instead of the config's.")]
+DataOption = Annotated[str | None, typer.Option(help="Folder of what is trained on, instead of the config's.")]
+HeldOutOption = Annotated[str | None, typer.Option(help="Folder of what is measured on, instead of the config's.")]
+StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")]
+DeviceOption = Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 …")]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", help="Entry over the file's, such as seed=1; may be repeated.")
+]
 
 
 class Commands(TyperGroup):

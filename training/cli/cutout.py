@@ -17,8 +17,7 @@ from ..evaluation.pictures.adapters import adapted
 from ..evaluation.pictures.cutout import Task, plan_adapt, plan_segment, work_through, write_cutout
 from ..evaluation.pictures.cutout_settings import named
 from ..evaluation.pictures.subjects import save_picture
-from .commands import Commands
-from .options import DeviceOption
+from .commands import Commands, DeviceOption
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__)
 

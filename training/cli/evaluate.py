@@ -30,8 +30,7 @@ from ..evaluation.pictures.demo import run_demo
 from ..evaluation.pictures.folders import folder_name
 from ..evaluation.reports.report import write_report
 from ..results.reported import PAGE, RESULTS, keep_experiment, reported
-from .commands import Commands
-from .options import Changes, DeviceOption
+from .commands import Changes, Commands, DeviceOption
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__)
 

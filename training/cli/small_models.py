@@ -19,7 +19,7 @@ from ..small_models.parser.scores import parser_scores
 from ..small_models.part_training import changed
 from ..small_models.segmenter import training as segmenter
 from ..small_models.segmenter.scores import all_scores
-from .options import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
+from .commands import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
 
 
 def train_vae(

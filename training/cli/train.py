@@ -1,15 +1,17 @@
-"""Start from published weights, prepare pairs, train, and tell what training costs."""
+"""From published weights to a bundle: init, prepare, train, export; and what training costs."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 
+from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
 from igr_core.files import sha256
 from igr_core.model.bundle import Bundle
@@ -22,8 +24,9 @@ from ..base.files import write_text
 from ..base.provenance import command_line, note_parent, note_start
 from ..base.run_folder import RunFolder
 from ..base.train_config import TrainConfig
-from ..bundles.export import PRECISIONS
+from ..bundles.export import PRECISIONS, export_run
 from ..bundles.init import Sources, write_init
+from ..bundles.unpack import PARTS, unpack_part
 from ..core.bench import DEMO, Runner, table, variants
 from ..core.compute.engine import peer_lost
 from ..core.compute.estimate import estimate, hours_table
@@ -31,10 +34,11 @@ from ..core.trainer import Trainer, model_summary
 from ..core.validation import Validator
 from ..data.caches.drawn import DrawnPairs
 from ..data.contract.laid_out import LaidOut
+from ..evaluation.evidence.rows import compact_scores
 from ..prepared.fits import check_drawn, check_settings, model_config
 from ..prepared.prepare import prepare_folder
 from ..prepared.selection import PairsConfig, layout_of, open_pairs
-from .options import Changes, DeviceOption
+from .commands import Changes, DeviceOption
 
 
 def train(
@@ -243,3 +247,35 @@ def bench(
     clock = "wall clock" if place.type == "cuda" else f"CPU time on {torch.get_num_threads()} threads"
     typer.echo(f"auto picks: {runners[-1].variant.acceleration.describe()}")
     typer.echo(f"median of {rounds} rounds, all variants in turns, {clock}\n\n{table(runners)}")
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder of python -m training train.")],
+    out: Annotated[Path, typer.Option(help="Bundle to write (.safetensors).")],
+    name: Annotated[str, typer.Option(help="What the model is called.")],
+    data: Annotated[str, typer.Option(help="What it was trained on, in words.")],
+    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
+    precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16.")] = "fp16",
+    scores: Annotated[
+        Path | None, typer.Option(help="Scores of the same export (python -m training evidence score), put into it.")
+    ] = None,
+) -> None:
+    """Write the averaged weights of a run's newest checkpoint as one bundle."""
+    if precision not in PRECISIONS:
+        raise typer.BadParameter(f"{precision!r} is none of {', '.join(PRECISIONS)}.", param_hint="--precision")
+    path = export_run(run, out, name, licence, precision, data, partial(compact_scores, scores) if scores else None)
+    typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def unpack(
+    bundle: Annotated[Path, typer.Argument(help="The bundle.", show_default="the demo")] = DEMO_BUNDLE,
+    out: Annotated[Path, typer.Option(help="Folder that gets one folder for each part.")] = Path("runs"),
+    part: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(PARTS)}; all if left out.")] = None,
+) -> None:
+    """Write the frozen parts of BUNDLE as train-vae and train-image-encoder write theirs."""
+    for name in part or PARTS:
+        if name not in PARTS:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(PARTS)}.", param_hint="--part")
+    opened = Bundle.open(bundle)
+    for name in part or PARTS:
+        typer.echo(str(unpack_part(opened, name, out)))

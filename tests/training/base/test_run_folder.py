@@ -140,7 +140,7 @@ def test_log_on_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     script = """
 import resource, sys
 from igr_core.errors import IGRError
-from training.run import RunFolder
+from training.base.run_folder import RunFolder
 run = RunFolder(sys.argv[1])
 run.log(1, {"loss": 0.5})
 resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -26,13 +27,13 @@ from training.base.provenance import bundle_weights_sha256, describe_part, note_
 from training.base.run_folder import RunFolder
 from training.base.train_config import LoraConfig, TrainConfig
 from training.bundles.export import averaged_model, export_run
-from training.bundles.unpack import unpack
-from training.cli.train import main as train_command
+from training.bundles.unpack import unpack_part
+from training.cli.train import train as train_command
 from training.core.compute.lora import merge_lora
 from training.core.trainer import Trainer
 from training.core.validation import Validator
 from training.data.caches.drawn import HELD_OUT_START, DrawConfig, DrawnPairs, draw_shards
-from training.evaluation.evidence.rows import HeldOut, score_bundle, write_rows
+from training.evaluation.evidence.rows import HeldOut, compact_scores, score_bundle, write_rows
 from training.prepared.prepare import prepare_folder
 
 
@@ -67,7 +68,8 @@ def bundle(trained: Path, place: Path) -> Path:
 
 
 def export(run: Path, out: Path, precision: str = "fp32", scores: Path | None = None) -> Path:
-    return export_run(run, out, "tiny", "Apache-2.0", precision, "random latents", scores)
+    found = functools.partial(compact_scores, scores) if scores is not None else None
+    return export_run(run, out, "tiny", "Apache-2.0", precision, "random latents", found)
 
 
 def test_adapters_are_merged_and_no_average_means_the_live_weights(config: TrainConfig, tmp_path: Path) -> None:
@@ -187,7 +189,7 @@ def test_export_without_a_run_is_told(tmp_path: Path) -> None:
 
 def test_unpacked_parts_train_on_and_remember_where_they_come_from(bundle: Path, place: Path) -> None:
     opened = Bundle.open(bundle)
-    vae, encoder = (unpack(opened, part, place / "unpacked") for part in ("vae", "image_encoder"))
+    vae, encoder = (unpack_part(opened, part, place / "unpacked") for part in ("vae", "image_encoder"))
     built, config = load_vae(vae)
     assert config == opened.info.model.vae
     for name, value in opened.tensors("vae").items():
@@ -212,8 +214,8 @@ def test_a_run_from_a_bundle_names_its_parent(bundle: Path, config: TrainConfig,
 
 def test_unpacking_never_overwrites_a_part(bundle: Path, tmp_path: Path) -> None:
     opened = Bundle.open(bundle)
-    path = unpack(opened, "vae", tmp_path)
+    path = unpack_part(opened, "vae", tmp_path)
     before = path.read_bytes()
     with pytest.raises(IGRError, match="is there already"):
-        unpack(opened, "vae", tmp_path)
+        unpack_part(opened, "vae", tmp_path)
     assert path.read_bytes() == before

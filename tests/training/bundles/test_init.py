@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from typer import Typer
 from typer.testing import CliRunner
 
 from igr_core.model.bundle import Bundle
@@ -28,9 +27,9 @@ from tests.support.published_weights import (
     text_model,
     write_published,
 )
-from training.bundles import init
 from training.bundles.published import read_image_encoder, read_ip_adapter, read_unet, read_vae
-from training.bundles.unpack import unpack
+from training.bundles.unpack import unpack_part
+from training.cli.app import app
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +38,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(weights: Path, out: Path, **changes: Path | str) -> tuple[int, str]:
-    app = Typer()
-    app.command()(init.main)
     options: dict[str, Path | str] = {
         "sd": weights / "v1-5-pruned-emaonly.safetensors",
         "tokenizer": weights / "tokenizer",
@@ -52,7 +49,9 @@ def command(weights: Path, out: Path, **changes: Path | str) -> tuple[int, str]:
         "out": out,
     }
     given = {name: value for name, value in {**options, **changes}.items() if value != ""}
-    done = CliRunner().invoke(app, [str(word) for name, value in given.items() for word in (f"--{name}", value)])
+    done = CliRunner().invoke(
+        app, ["init"] + [str(word) for name, value in given.items() for word in (f"--{name}", value)]
+    )
     return done.exit_code, " ".join(done.output.split())
 
 
@@ -110,7 +109,7 @@ def test_prompts_are_the_text_encoders(bundle: Bundle, weights: Path) -> None:
 
 def test_the_frozen_parts_can_be_taken_out(bundle: Bundle, tmp_path: Path) -> None:
     for part in ("vae", "image_encoder"):
-        tensors = load_file(unpack(bundle, part, tmp_path))
+        tensors = load_file(unpack_part(bundle, part, tmp_path))
         assert all(torch.equal(value, bundle.tensors(part)[name]) for name, value in tensors.items())
 
 

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from training.cli.data import app
+from training.cli.app import app
 
 Tree = Callable[[str], Path]
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(one) for one in arguments])
+    return CliRunner().invoke(app, ["data", *(str(one) for one in arguments)])
 
 
 def test_check_reads_every_split_and_writes_sheets(tree: Tree, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_check_lists_what_is_wrong_and_ends_with_1(copy: Tree) -> None:
 )
 def test_mistakes_are_one_sentence(tree: Tree, arguments: list[str], said: str) -> None:
     done = run("check", tree("folder"), *arguments)
-    assert done.exit_code == 1 and done.stderr.startswith("error: ") and said in done.stderr
+    assert done.exit_code == 1 and done.stderr.startswith("Error: ") and said in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from typer import Typer
 from typer.testing import CliRunner
 
 from igr_core.model.config import to_json
 from tests.support.prepared import tiny_config
 from training.base.train_config import TrainConfig
-from training.core import bench as bench_train
+from training.cli.app import app
 from training.core.bench import Runner, table, variants
 
 
@@ -47,9 +46,7 @@ def test_the_command_prints_a_table(config: TrainConfig, tmp_path: Path) -> None
     settings = json.loads(json.dumps(to_json(config)))
     settings["optimizer"]["name"] = "muon"
     path.write_text(yaml.safe_dump(settings))
-    app = Typer()
-    app.command()(bench_train.main)
-    done = CliRunner().invoke(app, [str(path), "--rounds", "1", "--device", "cpu"])
+    done = CliRunner().invoke(app, ["bench", str(path), "--rounds", "1", "--device", "cpu"])
     assert done.exit_code == 0, done.output
     assert "auto picks: " in done.output and "| float32, torch's Muon |" in done.output
     assert "| chosen by auto, 3 draws a pair |" in done.output

@@ -20,7 +20,7 @@ from training.base.provenance import note_start
 from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.bundles.export import export_run
-from training.bundles.unpack import unpack as unpack_part
+from training.bundles.unpack import unpack_part
 from training.core.trainer import Trainer
 from training.curation.judging import judge_all
 from training.curation.scores import CurationConfig

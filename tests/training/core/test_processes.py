@@ -45,7 +45,7 @@ def write_config(config: TrainConfig, folder: Path) -> Path:
 
 def command(config: Path, folder: Path, processes: int) -> list[str]:
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m", "--"]
-    start = [sys.executable, *(launcher if processes > 1 else ["-m"]), "training.core.trainer"]
+    start = [sys.executable, *(launcher if processes > 1 else ["-m"]), "training", "train"]
     return [*start, str(config), "--run", str(folder / "run")]
 
 
@@ -159,7 +159,7 @@ def kill_one(config: TrainConfig, folder: Path) -> str:
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < end, "no checkpoint"
             time.sleep(0.02)
-        workers = [one for one in psutil.Process(process.pid).children() if "python -m training train" in one.cmdline()]
+        workers = [one for one in psutil.Process(process.pid).children() if "train" in one.cmdline()]
         workers[-1].send_signal(signal.SIGKILL)
         said = process.communicate(timeout=120)[0]
     finally:

@@ -23,7 +23,7 @@ from training.base.files import write_text
 from training.base.provenance import ROOT, note_start, noted_commands, noted_revisions
 from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
-from training.cli.train import main
+from training.cli.train import train as train_command
 from training.core.initial import initial_model
 from training.core.trainer import Trainer
 from training.core.validation import Validator
@@ -113,7 +113,7 @@ def command(config: TrainConfig, folder: Path) -> list[str]:
     """The real command, for a run folder beside its config."""
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(json.loads(json.dumps(to_json(config)))))
-    return [sys.executable, "-m", "training.core.trainer", str(path), "--run", str(folder / "run")]
+    return [sys.executable, "-m", "training", "train", str(path), "--run", str(folder / "run")]
 
 
 def stop_in_the_middle(config: TrainConfig, folder: Path, number: int) -> tuple[int, str]:
@@ -273,9 +273,8 @@ def test_refused_config_is_not_written_over_the_runs_own(config: TrainConfig, tm
     before = (tmp_path / "run" / "config.json").read_bytes()
     path = tmp_path / "other.yaml"
     path.write_text(yaml.safe_dump(json.loads(json.dumps(to_json(replace(config, seed=5))))))
-    with pytest.raises(SystemExit) as stop:
-        main(path, tmp_path / "run")
-    assert stop.value.code == 1
+    with pytest.raises(IGRError, match="seed = 0"):
+        train_command(path, tmp_path / "run")
     assert (tmp_path / "run" / "config.json").read_bytes() == before
 
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from training.base.config_files import load_config
-from training.cli.curate import app
+from training.cli.app import app
 from training.curation.manifest import read_manifest
 from training.data.fixtures import write_fixture
 from training.data.opening import DataSetConfig, open_data_set
@@ -22,7 +22,7 @@ data:
 
 
 def run(*options: object):
-    return CliRunner().invoke(app, [str(option) for option in options])
+    return CliRunner().invoke(app, ["curate", *(str(option) for option in options)])
 
 
 @pytest.fixture

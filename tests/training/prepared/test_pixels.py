@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.support.prepared.test_prepare import command
 
 from igr_core.errors import IGRError
 from igr_core.model.config import to_json
 from tests.support.prepared import tiny_config
+from tests.training.prepared.test_prepare import command
 from training.base.checkpoints import load_latest
 from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig

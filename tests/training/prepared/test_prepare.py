@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from typer import Typer
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
@@ -23,8 +22,8 @@ from tests.support.prepared import tiny_config
 from tests.support.tiny import INFO, MODEL
 from training.base.parts import load_image_encoder, load_vae
 from training.base.train_config import TrainConfig
+from training.cli.app import app
 from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
-from training.prepared import prepare
 from training.prepared.latents import PreparedPairs
 from training.prepared.prepare import prepare_folder, prepare_pairs
 
@@ -115,9 +114,7 @@ def test_shards_of_other_pairs_are_not_taken_over(config: TrainConfig, drawn: Pa
 
 
 def command(*arguments: object) -> tuple[int, str]:
-    app = Typer()
-    app.command()(prepare.main)
-    done = CliRunner().invoke(app, [str(one) for one in arguments])
+    done = CliRunner().invoke(app, ["prepare", *(str(one) for one in arguments)])
     return done.exit_code, " ".join(done.output.split())
 
 

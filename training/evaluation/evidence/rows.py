@@ -257,3 +257,29 @@ def _read_partial(path: Path, protocol: dict[str, Any]) -> dict[str, list[float]
     except (OSError, ValueError, KeyError, TypeError):
         pass  # nothing there, or a file that another version wrote: start from the first pair
     return {metric: [] for metric in HIGHER_IS_BETTER}
+
+
+def compact_scores(path: Path, weights: str) -> dict[str, Any]:
+    """The rows of a scores file (python -m training evidence) that are of the weights with this hash, in short.
+
+    IGRError when there is none: scores belong to the weights that were measured.
+    """
+    rows = [row for row in read_rows([path]) if row.weights_sha256 == weights]
+    if not rows:
+        raise IGRError(
+            f"{path} holds no scores of these weights: export without --scores, score that bundle, then export again."
+        )
+    return {
+        f"guidance {row.guidance:g}": {
+            "guidance": row.guidance,
+            "steps": row.steps,
+            "n": row.n,
+            "seeds": [row.seeds[0], row.seeds[-1]],
+            "revision": row.revision,
+            "metrics": {
+                metric: {"mean": round(found.mean, 5), "interval_95": [round(found.low, 5), round(found.high, 5)]}
+                for metric, found in row.metrics.items()
+            },
+        }
+        for row in rows
+    }

@@ -1,4 +1,4 @@
-"""Restore held-out synthetic persons and lay them out on one sheet: `python -m training demo --out out/demo`."""
+"""Restore held-out synthetic persons and lay them out on one sheet."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
+from tqdm import tqdm
 
 from igr_core.files import atomic_file
 from igr_core.model.config import CATEGORIES
@@ -120,19 +119,15 @@ def run_demo(
     restorer: GarmentRestorer, out: Path, count_per_category: int, steps: int, guidance: float
 ) -> tuple[Path, list[Example]]:
     """Restore the demo's persons with a progress bar on stderr; gives the contact sheet's path and the examples."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        drawing = progress.add_task("drawing persons", total=None)
-        pairs = held_out_pairs(count_per_category)
-        progress.remove_task(drawing)
-        restoring = progress.add_task("restoring", total=len(pairs) * steps)
-        examples = []
-        for number, (seed, pair) in enumerate(pairs):
+    examples = []
+    pairs = held_out_pairs(count_per_category)
+    with tqdm(total=len(pairs) * steps, unit="step", leave=False) as bar:
+        for number, (seed, pair) in enumerate(pairs, start=1):
+            bar.set_description(f"restoring garment {number} of {len(pairs)}")
 
-            def on_step(done: int, total: int, before: int = number * steps) -> None:
-                progress.update(restoring, completed=before + done)
+            def on_step(_done: int, _total: int) -> None:
+                bar.update()
 
-            progress.update(restoring, description=f"restoring garment {number + 1} of {len(pairs)}")
             examples.append(restore_example(restorer, seed, pair, out, steps, guidance, on_step))
     sheet = out / "sheet.png"
     _save(contact_sheet(examples), sheet)

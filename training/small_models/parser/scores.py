@@ -13,7 +13,7 @@ from igr_core.errors import IGRError
 from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.labels import ATR, AUTO, LabelNames, garment_mask
 
-from ..held_out import AS_DRAWN, HeldOut, held_out_photos, overlap
+from ..held_out import AS_DRAWN, HeldOutPhoto, held_out_photos, overlap
 from .labels import TAUGHT, atr_labels
 
 
@@ -52,7 +52,7 @@ def parser_scores(
     return scores, label_overlaps(confused)
 
 
-def score_of(found: Tensor, truth: Tensor, names: LabelNames, one: HeldOut) -> ParserScore:
+def score_of(found: Tensor, truth: Tensor, names: LabelNames, one: HeldOutPhoto) -> ParserScore:
     """The score of label maps (1, H, W) found in a photo, whose true ones are `truth`, in numbers of ATR."""
     mask, _ = find_garment(found, names, one.category)
     best, _ = find_garment(truth, ATR, one.category)
@@ -74,7 +74,7 @@ def find_garment(labels: Tensor, names: LabelNames, category: str) -> tuple[np.n
     return masks[0, 0].numpy() > 0.5, categories[0]
 
 
-def true_labels(one: HeldOut) -> Tensor:
+def true_labels(one: HeldOutPhoto) -> Tensor:
     """ATR's labels (1, H, W) of a held-out photo."""
     return atr_labels(torch.from_numpy(one.parsing)[None], torch.tensor([one.skirt])).long()
 

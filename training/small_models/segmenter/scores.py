@@ -17,7 +17,7 @@ from igr_core.segmentation.sam2_prompt import Point, Prompt, deepest_point
 from igr_core.segmentation.segmenter import Segmenter
 
 from ...data.synthetic import corrupt_mask
-from ..held_out import AS_DRAWN, HeldOut, held_out_photos, overlap
+from ..held_out import AS_DRAWN, HeldOutPhoto, held_out_photos, overlap
 
 PROMPTS = ("click", "random_click", "box", "rough_mask")
 """Ways of asking that are measured."""
@@ -25,7 +25,7 @@ ROUGHNESS = 1.0
 """How spoiled the rough masks are: corrupt_mask's strength."""
 
 
-def scores_of(segmenter: Segmenter, one: HeldOut, prompts: Sequence[str] = PROMPTS) -> dict[str, float]:
+def scores_of(segmenter: Segmenter, one: HeldOutPhoto, prompts: Sequence[str] = PROMPTS) -> dict[str, float]:
     """Intersection over union with the garment of the mask that the segmenter is surest of, for each of `prompts`.
 
     With a rough mask, also for that itself.
@@ -39,7 +39,7 @@ def scores_of(segmenter: Segmenter, one: HeldOut, prompts: Sequence[str] = PROMP
     return {name: overlap(mask, one.mask) for name, mask in found.items()}
 
 
-def prompt(name: str, one: HeldOut) -> Prompt:
+def prompt(name: str, one: HeldOutPhoto) -> Prompt:
     """What is asked to find the garment by one of PROMPTS."""
     if name == "click":
         return Prompt((deepest_point(as_mask(one.mask)),))
@@ -67,7 +67,7 @@ def as_mask(inside: np.ndarray) -> Tensor:
     return torch.from_numpy(inside)[None, None].float()
 
 
-def rough_mask(one: HeldOut) -> np.ndarray:
+def rough_mask(one: HeldOutPhoto) -> np.ndarray:
     """The garment's mask as someone paints it in a hurry, bool (H, W)."""
     return np.asarray(corrupt_mask(Image.fromarray(one.mask), one.seed, ROUGHNESS)) > 127
 

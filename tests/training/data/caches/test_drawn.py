@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from typer import Typer
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.photo.inputs import parse_size
+from training.cli.app import app
 from training.cli.drawing import draw as draw_command
 from training.data.caches import drawn
 from training.data.caches.drawn import FIELDS, DrawConfig, DrawnPairs, draw, draw_shards
@@ -105,10 +105,10 @@ def test_fingerprint_sees_what_code_does_and_not_how_it_looks() -> None:
 
 
 def test_options_of_the_command_reach_the_pairs(tmp_path: Path) -> None:
-    app = Typer()
-    app.command()(draw_command)
     size = ["--size", "96x128", "--photo-size", "96x128", "--view", "whole", "--margin", "0.5", "--crop", "32"]
-    done = CliRunner().invoke(app, ["--out", str(tmp_path / "a"), "--count", "1", "--workers", "1", *size])
+    done = CliRunner().invoke(
+        app, ["data", "draw", "--out", str(tmp_path / "a"), "--count", "1", "--workers", "1", *size]
+    )
     assert done.exit_code == 0, done.output
     assert DrawnPairs(tmp_path / "a").config == DrawConfig((96, 128), (96, 128), ViewConfig("whole", 0.5), 32)
     for option, value, words in (
@@ -116,7 +116,7 @@ def test_options_of_the_command_reach_the_pairs(tmp_path: Path) -> None:
         ("--size", "wide", "not understood"),
         ("--view", "near", "neither whole nor focused"),
     ):
-        done = CliRunner().invoke(app, ["--out", str(tmp_path / "b"), "--count", "1", option, value])
+        done = CliRunner().invoke(app, [*draw, str(tmp_path / "b"), option, value])
         assert done.exit_code and words in " ".join(done.output.split()) and not (tmp_path / "b").exists()
 
 

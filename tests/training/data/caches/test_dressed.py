@@ -9,13 +9,12 @@ import torch
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.photo.view import Placement
+from tests.support import stand_in
 from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
 from training.data.caches.dressed import dress_shards, laid_out_correspondence
 from training.data.contract.laid_out import FIRST_OF_FILES, name_number
 from training.data.rendered.generating import generate
 from training.data.rendered.settings import RenderSettings
-
-from .rendered import stand_in
 
 TINY = DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16)
 

@@ -9,10 +9,9 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
+from tests.training.conftest import SIZE
 from training.data.layouts.dresscode import FOLDERS, DressCode
 from training.data.synthetic import make_pair
-
-from .conftest import SIZE
 
 Tree = Callable[[str], Path]
 

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
+from tests.training.conftest import SIZE
 from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs, category_of
 from training.data.synthetic import DEFECTS, make_pair
-
-from .conftest import SIZE
 
 
 def test_categories_are_told_without_drawing() -> None:

@@ -10,11 +10,10 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
+from tests.training.conftest import SIZE
 from training.data.layouts.leaks import VITON_HD_LEFT_OUT
 from training.data.layouts.viton_hd import VitonHD
 from training.data.synthetic import make_pair
-
-from .conftest import SIZE
 
 Tree = Callable[[str], Path]
 

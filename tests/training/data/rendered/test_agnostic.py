@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from igr_core.segmentation.labels import ATR
+from tests.support.solids import sphere
 from training.data.rendered.studio.cameras import Camera
-
-from .solids import sphere
 
 pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")

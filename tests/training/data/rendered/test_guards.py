@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.support.solids import sheet, sphere
 from training.data.rendered.studio.cameras import Camera
-
-from .solids import sheet, sphere
 
 pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")

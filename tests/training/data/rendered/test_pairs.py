@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
+from tests.support import stand_in
 from training.data.rendered.settings import RenderSettings
-
-from . import stand_in
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
+from tests.support.solids import sheet, sphere
 from training.data.rendered.studio.cameras import Camera
 from training.data.rendered.views import SUBSAMPLES
-
-from .solids import sheet, sphere
 
 pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")

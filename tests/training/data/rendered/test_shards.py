@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
+from tests.support import stand_in
 from training.data.files.tar_index import INDEX_ENDING
 from training.data.rendered import shards
 from training.data.rendered.generating import generate
 from training.data.rendered.records import to_members
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.shards import RecordShards, is_shard_name
-
-from . import stand_in
 
 TINY = RenderSettings(size=stand_in.SIZE, photos=2)
 

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
+from tests.support import stand_in
 from training.data.checking import check_pairs
 from training.data.layouts.tars import TarPairs, write_tars
 from training.data.opening import DataSetConfig, detect_layout, open_data_set, splits_in
 from training.data.rendered.generating import generate
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.source import RenderedConfig, RenderedPairs
-
-from .rendered import stand_in
 
 SIZE = (48, 64)
 SETTINGS = RenderSettings(size=SIZE, photos=2)

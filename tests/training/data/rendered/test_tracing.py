@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
+from tests.support.solids import sheet, sphere
 from training.data.rendered.studio import tracing
 from training.data.rendered.studio.lights import ENVIRONMENT_SIZE
 from training.data.rendered.studio.merging import merge
-
-from .solids import sheet, sphere
 
 
 @pytest.mark.parametrize(

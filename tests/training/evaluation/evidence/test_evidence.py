@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-import training.scoring as scoring
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+import training.evaluation.evidence.rows as scoring
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.model.config import ImagePromptConfig
@@ -20,7 +20,7 @@ from igr_core.restore.restorer import GarmentRestorer
 from tests.support.tiny import INFO, MODEL, save_runnable
 from training.base.config_files import load_config
 from training.base.train_config import TrainConfig
-from training.cli.evidence import app
+from training.cli.app import app
 from training.data.caches.drawn import HELD_OUT_START, DrawConfig, draw_shards
 from training.evaluation.evidence.rows import HeldOut, pairs_seen, read_rows, score_bundle, steps_trained
 from training.evaluation.evidence.tables import results_table
@@ -32,7 +32,7 @@ runner = CliRunner()
 
 
 def run(*arguments: object) -> str:
-    done = runner.invoke(app, [str(one) for one in arguments], catch_exceptions=False)
+    done = runner.invoke(app, ["evidence", *(str(one) for one in arguments)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -172,7 +172,7 @@ def test_mistakes_are_one_sentence(place: Path, scored: Path, tmp_path: Path) ->
             "99 were asked",
         ),
     ):
-        done = runner.invoke(app, [str(one) for one in arguments])
+        done = runner.invoke(app, ["evidence", *(str(one) for one in arguments)])
         assert done.exit_code == 1 and words in done.output.replace("\n", " ")
 
 

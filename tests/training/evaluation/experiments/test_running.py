@@ -19,8 +19,7 @@ from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.model.config import ViewConfig
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.tiny import save_runnable
-from training.cli.cutout import app as cutout
-from training.cli.evaluate import app
+from training.cli.app import app
 from training.data.fixtures import write_fixture
 from training.evaluation.experiments.results import Result, read_results
 from training.evaluation.experiments.running import experiment_results
@@ -53,7 +52,7 @@ def run(place: Path, monkeypatch: pytest.MonkeyPatch, config: str, *arguments: s
     if config in ("viton_hd.yaml", "table1_viton_hd.yaml"):
         command += ["--set", "protocol=native"]  # at the tiny bundle's size instead of 768x1024
     command += arguments
-    done = runner.invoke(app, command)
+    done = runner.invoke(app, ["evaluate", *command])
     return done.exit_code, done.output
 
 
@@ -161,7 +160,7 @@ def test_table_1_on_viton_hd_finds_pictures_by_their_photos(
     (place / "squares" / "99999_00.png").unlink()
     shutil.rmtree(place / "results" / "viton_hd" / "tryoffdiff")
     words = ["squares", "--method", "tryoffdiff", "--reference", str(garments)]
-    done = runner.invoke(cutout, ["adapt", *words, "--out", "results/viton_hd/tryoffdiff"])
+    done = runner.invoke(app, ["cutout", "adapt", *words, "--out", "results/viton_hd/tryoffdiff"])
     assert done.exit_code == 0, done.output
 
     out, root = tmp_path / "out", place / "data" / "VITON-HD"
@@ -311,7 +310,7 @@ def test_processes_share_the_pictures(place: Path, tmp_path: Path, monkeypatch: 
     assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path / "alone"), *changes)[0] == 0
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "--"]
-        + ["training.cli.evaluate", *command, str(tmp_path / "shared")],
+        + ["training", "evaluate", *command, str(tmp_path / "shared")],
         cwd=place,
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -356,14 +355,14 @@ def test_tables_go_into_a_page(place: Path, tmp_path: Path, monkeypatch: pytest.
     assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(out), *changes)[0] == 0
     page = tmp_path / "README.md"
     page.write_text("before\n<!-- evidence:small -->\n<!-- /evidence:small -->\nafter\n")
-    done = runner.invoke(app, ["tables", str(out), "--into", str(page)])
+    done = runner.invoke(app, ["evaluate", "tables", str(out), "--into", str(page)])
     assert done.exit_code == 0, done.output
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "| Ours | paper | 0.7895 |" in text
-    done = runner.invoke(app, ["tables", str(tmp_path / "nothing")])
+    done = runner.invoke(app, ["evaluate", "tables", str(tmp_path / "nothing")])
     assert done.exit_code == 1 and "holds no results" in done.output
     for damage in ("{", "[]", "3", '{"title": "", "data": "", "table": "table9", "unpaired": false}', None):
         (out / "experiment.json").unlink() if damage is None else (out / "experiment.json").write_text(damage)
-        done = runner.invoke(app, ["tables", str(out)])
+        done = runner.invoke(app, ["evaluate", "tables", str(out)])
         assert done.exit_code == 1 and "experiment.json is missing or damaged" in done.output.replace("\n", " ")
         assert isinstance(done.exception, SystemExit)

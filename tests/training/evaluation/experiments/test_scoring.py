@@ -20,7 +20,7 @@ from igr_core.model.bundle import Bundle, save_bundle
 from tests.support.metric_weights import write_weights
 from tests.support.tiny import save_runnable
 from training.base.statistics import mean_interval
-from training.cli.evaluate import app
+from training.cli.app import app
 from training.evaluation.experiments.results import METRICS, Result, read_results
 from training.evaluation.experiments.scoring import Scoring, score_folders
 from training.evaluation.metrics.paired import OWN
@@ -55,7 +55,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def score(place: Path, *arguments: str, weights: str = "no_weights") -> tuple[int, str]:
-    command = ["score", "--generated", str(place / "mine"), "--reference", str(place / "truth")]
+    command = ["evaluate", "score", "--generated", str(place / "mine"), "--reference", str(place / "truth")]
     done = runner.invoke(app, [*command, "--protocol", "native", "--weights", str(place / weights), *arguments])
     assert "Traceback" not in done.output
     return done.exit_code, done.output
@@ -308,7 +308,7 @@ def test_chosen_metrics_alone_are_computed(place: Path) -> None:
 def test_mistakes_are_told_in_one_sentence(arguments: tuple[str, str], sentence: str, place: Path) -> None:
     code, output = score(place, *arguments)
     assert code == 1 and sentence in output
-    assert [line for line in output.splitlines() if line.startswith("error: ")] == output.splitlines()
+    assert [line for line in output.splitlines() if line.startswith("Error: ")] == output.splitlines()
 
 
 def test_a_bundle_without_an_image_encoder_is_refused_before_scoring(place: Path) -> None:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from igr_core.errors import IGRError
 from igr_core.files import sha256
 from tests.support.metric_weights import write_weights
-from training.cli.evaluate import app
+from training.cli.app import app
 from training.evaluation.metrics.weights import (
     ALEXNET,
     CLIP_B32,
@@ -94,7 +94,7 @@ def test_the_hub_is_put_back_after_use(tmp_path: Path) -> None:
 
 def test_the_command_lists_every_file_its_state_hash_and_address(tmp_path: Path) -> None:
     write_weights(tmp_path, [CLIP_B32])
-    done = CliRunner().invoke(app, ["weights", "--weights", str(tmp_path)])
+    done = CliRunner().invoke(app, ["evaluate", "weights", "--weights", str(tmp_path)])
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
     for file in FILES:
@@ -106,5 +106,5 @@ def test_the_command_lists_every_file_its_state_hash_and_address(tmp_path: Path)
             address = f"pip install {file.library} to be told where it is published"
         assert lines[at : at + 3] == [f"{file.name}: {state}", f"    sha256 {file.sha256}", f"    {address}"]
     assert lines[-1] == str(tmp_path / "checkpoints")
-    done = CliRunner().invoke(app, ["weights", "--weights", str(tmp_path / "nowhere")])
+    done = CliRunner().invoke(app, ["evaluate", "weights", "--weights", str(tmp_path / "nowhere")])
     assert done.exit_code == 1 and "nowhere is no folder" in done.output

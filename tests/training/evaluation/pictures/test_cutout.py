@@ -17,7 +17,7 @@ from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.segmentation.sam2_prompt import prompt_from_mask
 from igr_core.segmentation.segmenter import Segmenter
 from tests.support.tiny_sam2 import save_sam2
-from training.cli.cutout import app
+from training.cli.app import app
 from training.evaluation.pictures.adapters import METHODS
 from training.evaluation.pictures.cutout import Task, cut_out, work_through
 from training.evaluation.pictures.cutout_settings import NAME
@@ -52,7 +52,7 @@ def mask(box: tuple[int, int, int, int]) -> Image.Image:
 
 
 def invoke(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
+    return CliRunner().invoke(app, ["cutout", *(str(word) for word in words)])
 
 
 def segment(place: Path, sam2: Path, *more: object, masks: str = "masks", out: str = "out") -> Result:
@@ -142,7 +142,7 @@ def test_pictures_of_other_settings_are_refused_until_they_are_overwritten(
         sentence = f"anna.png and no {NAME} that tells how it was made"
     before = written(place / "out")
     told = last_error(segment(place, sam2, *words, masks=masks))
-    assert told.startswith(f"error: {place / 'out'} holds {sentence}") and told.endswith(
+    assert told.startswith(f"Error: {place / 'out'} holds {sentence}") and told.endswith(
         ": choose another --out, or make them again with --overwrite."
     )
     assert written(place / "out") == before
@@ -187,7 +187,7 @@ def test_pictures_without_a_mask_are_all_listed_before_anything_starts(place: Pa
         (place / "masks" / f"{name}.png").unlink()
     result = segment(place, place / "no_sam2")
     assert last_error(result) == (
-        f"error: 2 of 3 pictures of {place / 'pictures'} do not fit, as listed: mend that, or give --masks one file "
+        f"Error: 2 of 3 pictures of {place / 'pictures'} do not fit, as listed: mend that, or give --masks one file "
         "for all."
     )
     assert result.stdout.splitlines() == [
@@ -223,7 +223,7 @@ def test_wrong_folders_and_files_are_told_before_anything_starts(place: Path, sa
     ]  # fmt: skip
     for result, sentence in cases:
         told = last_error(result)
-        assert told == f"error: {sentence}" if sentence else told.startswith("error: --device nonsense cannot be used")
+        assert told == f"Error: {sentence}" if sentence else told.startswith("Error: --device nonsense cannot be used")
     assert segment(place, sam2, "--prompt", "scribble").exit_code == 2
     assert sorted(written(pictures)) == [f"{name}.jpg" for name in NAMES] and not (place / "out").exists()
 
@@ -344,7 +344,7 @@ def test_results_that_do_not_fit_are_named(others: Path) -> None:
     shutil.rmtree(others / "out")
     result = adapt(others, "tryoffdiff")
     assert last_error(result) == (
-        f"error: 2 of 4 pictures of {squares} do not fit, as listed: rename them as their references, or take them out."
+        f"Error: 2 of 4 pictures of {squares} do not fit, as listed: rename them as their references, or take them out."
     )
     assert result.stdout.splitlines() == [
         f"{name}.png: There is no {name} in {others / 'garments'}." for name in ("ben", "dora")
@@ -366,5 +366,5 @@ def test_adapting_resumes_and_tells_wrong_words(others: Path) -> None:
     )
     words = ("--method", "tryoffdiff", "--out", others / "out", "--reference", others / "none")
     assert last_error(invoke("adapt", others / "tryoffdiff", *words)) == (
-        f"error: {others / 'none'} is no folder: name one that holds pictures."
+        f"Error: {others / 'none'} is no folder: name one that holds pictures."
     )

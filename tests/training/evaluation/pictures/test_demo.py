@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.tiny import MODEL, save_runnable
+from training.cli.app import app
+from training.cli.evaluate import demo as demo_command
 from training.data.caches.drawn import HELD_OUT_START
 from training.data.synthetic import make_pair
 from training.evaluation.pictures import demo
@@ -26,7 +29,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def out(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Path:
     """A demo run of one person per category."""
     folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
-    demo.main(folder, 1, bundle, steps=2, guidance=1.5)
+    demo_command(folder, 1, bundle, steps=2, guidance=1.5)
     return folder
 
 
@@ -81,16 +84,16 @@ def test_sheet_has_a_titled_column_and_a_line_per_person(out: Path) -> None:
 def test_says_where_the_pictures_are_and_how_long_it_took(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    demo.main(tmp_path, 1, bundle, steps=1, guidance=1.0)
+    demo_command(tmp_path, 1, bundle, steps=1, guidance=1.0)
     said = capsys.readouterr().out
     assert str(tmp_path / "sheet.png") in said
     assert said.count("-restored.png") == 3
     assert "3 garments restored in" in said
 
 
-def test_missing_bundle_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        demo.main(tmp_path / "out", 1, tmp_path / "none.safetensors", steps=1, guidance=1.0)
-    said = capsys.readouterr().err
-    assert "none.safetensors" in said and "Traceback" not in said
+def test_missing_bundle_is_one_sentence(tmp_path: Path) -> None:
+    words = ["demo", "--out", str(tmp_path / "out"), "--bundle", str(tmp_path / "none.safetensors")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1
+    assert "none.safetensors" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from igr_core.errors import IGRError
 from tests.support.shown import METRICS, NAMES, TITLE, write_experiment
 from tests.training.evaluation.experiments.test_running import run, write_inputs
-from training.cli.evaluate import app
+from training.cli.app import app
 from training.evaluation.experiments.results import METRICS as ALL
 from training.evaluation.experiments.results import Result
 from training.evaluation.reports.plots import TEXTURE
@@ -189,7 +189,7 @@ def test_provenance_tells_code_libraries_and_bundle(made: tuple[Path, list[Resul
 )
 def test_what_is_missing_is_named(gone: str, sentence: str, copy: Path) -> None:
     (copy / gone).unlink()
-    done = CliRunner().invoke(app, ["report", str(copy)])
+    done = CliRunner().invoke(app, ["evaluate", "report", str(copy)])
     assert done.exit_code == 1 and sentence in done.output and "Traceback" not in done.output
 
 
@@ -214,6 +214,6 @@ def test_a_run_ends_in_a_report_that_can_be_written_again(
     with Image.open(tmp_path / "report" / "summary.png") as picture:
         picture.load()
     shutil.rmtree(tmp_path / "report")
-    done = CliRunner().invoke(app, ["report", str(tmp_path)])
+    done = CliRunner().invoke(app, ["evaluate", "report", str(tmp_path)])
     assert done.exit_code == 0 and done.output.strip() == str(page.path)
     assert {path.name: path.read_bytes() for path in page.path.parent.iterdir()} == before

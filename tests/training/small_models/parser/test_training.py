@@ -16,7 +16,7 @@ from igr_core.errors import IGRError
 from igr_core.segmentation.human_parser import HumanParser, ParserInput
 from igr_core.segmentation.labels import ATR, FASHN
 from tests.support.stopping import logged, stopped_at_call
-from training.cli.small_models import app
+from training.cli.app import app
 from training.small_models.held_out import held_out_photos
 from training.small_models.parser import training as train_parser
 from training.small_models.parser.labels import TAUGHT, mirrored
@@ -172,7 +172,7 @@ def test_the_truth_scores_as_well_as_it_can() -> None:
 
 
 def test_measure_tells_garments_and_labels(trained: Path) -> None:
-    done = CliRunner().invoke(app, ["measure", str(trained), "--count", "3"])
+    done = CliRunner().invoke(app, ["measure-parser", str(trained), "--count", "3"])
     assert done.exit_code == 0, done.output
     for words in ("garment ", "by true labels", "auto category: ", "labels: mean IoU"):
         assert f"\n{words}" in done.output

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from igr_core.errors import IGRError
 from igr_core.segmentation.segmenter import Segmenter
 from tests.support.stopping import logged, stopped_at_call
-from training.cli.small_models import app
+from training.cli.app import app
 from training.small_models.held_out import held_out_photos
 from training.small_models.photos import normalise
 from training.small_models.segmenter import training as train_segmenter
@@ -154,7 +154,7 @@ def test_the_same_step_asks_the_same(tiny: SegmenterTraining, kind: train_segmen
 
 
 def test_measure_tells_every_kind(trained: Path) -> None:
-    done = CliRunner().invoke(app, ["measure", str(trained), "--count", "2"])
+    done = CliRunner().invoke(app, ["measure-segmenter", str(trained), "--count", "2"])
     assert done.exit_code == 0, done.output
     for name in ("click", "random_click", "box", "rough_mask", "rough_mask_itself"):
         assert f"\n{name} " in done.output

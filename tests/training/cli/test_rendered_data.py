@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from typer import Typer
 from typer.testing import CliRunner, Result
 
-from training.cli import data as commands
-from training.cli.drawing import draw
+from tests.support import stand_in
+from training.cli.app import app
 from training.data.caches.drawn import DrawnPairs
 from training.data.files.tar_index import index_tar
 from training.data.layouts.tars import TarPairs
@@ -21,16 +20,12 @@ from training.data.rendered.settings import RenderSettings
 from training.data.rendered.shards import RecordShards
 from training.data.rendered.studio.storing import decode_correspondence
 
-from . import stand_in
-
 SIZE = (72, 96)
 quick = functools.partial(generate, maker=stand_in.make_record)
-drawing = Typer()
-drawing.command()(draw)
 
 
-def run(*arguments: object, app: Typer = commands.app) -> Result:
-    return CliRunner().invoke(app, [str(one) for one in arguments])
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["data", *(str(one) for one in arguments)])
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +37,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_render_makes_records_and_counts_rejects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "generate", quick)
+    monkeypatch.setattr("training.cli.rendering.generate", quick)
     options = ["--garments", 12, "--size", "72x96", "--photos", 2, "--workers", 1, "--per-shard", 5, "--samples", 4]
     done = run("render", tmp_path, *options)
     assert done.exit_code == 0, done.output
@@ -93,15 +88,13 @@ def test_sheets_show_pairs_dressings_and_photos(
 
 def test_draw_dresses_records_and_mixes_them_with_drawn_pairs(records: Path, tmp_path: Path) -> None:
     options = ["--size", "72x96", "--photo-size", "72x96", "--crop", 16, "--workers", 1, "--records", records]
-    done = run("--out", tmp_path / "rendered", "--count", 8, "--kind", "rendered", *options, app=drawing)
+    done = run("draw", "--out", tmp_path / "rendered", "--count", 8, "--kind", "rendered", *options)
     assert done.exit_code == 0, done.output
     assert DrawnPairs(tmp_path / "rendered").names[6:] == [
         "garment-000000003/photo-0",
         "garment-000000000/photo-0/dress-1",
     ]
-    done = run(
-        "--out", tmp_path / "mixed", "--count", 4, "--kind", "mixed", "--rendered-share", 0.25, *options, app=drawing
-    )
+    done = run("draw", "--out", tmp_path / "mixed", "--count", 4, "--kind", "mixed", "--rendered-share", 0.25, *options)
     assert done.exit_code == 0, done.output
     assert [name.split("-")[0] for name in DrawnPairs(tmp_path / "mixed").names] == ["seed"] * 3 + ["garment"]
 
@@ -119,12 +112,12 @@ def test_draw_dresses_records_and_mixes_them_with_drawn_pairs(records: Path, tmp
 )
 def test_mistakes_are_one_sentence(arguments: list[object], said: str) -> None:
     done = run(*arguments)
-    assert done.exit_code == 1 and done.stderr.startswith("error: ") and said in done.stderr
+    assert done.exit_code == 1 and done.stderr.startswith("Error: ") and said in done.stderr
     assert done.stderr.count("\n") == 1
 
 
 def test_draw_without_records_says_how_to_make_them(tmp_path: Path) -> None:
-    done = run("--out", tmp_path, "--count", 1, "--kind", "rendered", app=drawing)
+    done = run("draw", "--out", tmp_path, "--count", 1, "--kind", "rendered")
     assert done.exit_code == 1 and "needs --records DIR" in done.stderr
 
 
