@@ -25,7 +25,7 @@ from training.prepared.latents import PreparedPairs
 from training.small_models.image_encoder import ImageEncoderTraining
 from training.small_models.vae import VAETraining
 
-CONFIGS = Path(__file__).parents[2] / "training" / "configs"
+CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from training.small_models.image_encoder import (
     train,
 )
 
-CONFIGS = Path(train_image_encoder.__file__).parent / "configs"
+CONFIGS = Path(train_image_encoder.__file__).parents[1] / "configs"
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
 from training.small_models import vae as train_vae
 from training.small_models.vae import VAETraining, measure, reconstruct, sample_batch, standardise_latent, train
 
-CONFIGS = Path(train_vae.__file__).parent / "configs"
+CONFIGS = Path(train_vae.__file__).parents[1] / "configs"
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from training.evaluation.evidence.rows import HeldOut, pairs_seen, read_rows, sc
 from training.evaluation.evidence.tables import results_table
 from training.evaluation.markdown import fill_markers
 
-CONFIGS = Path(__file__).parents[2] / "training" / "configs"
+CONFIGS = Path(__file__).parents[4] / "training" / "configs"
 COUNT = 5
 runner = CliRunner()
 

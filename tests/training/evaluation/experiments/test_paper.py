@@ -25,7 +25,7 @@ def test_numbers_lie_where_their_metric_can(table: str) -> None:
 
 
 def test_configs_name_only_rows_that_the_paper_has() -> None:
-    configs = Path(__file__).parents[3] / "training" / "configs" / "evaluation"
+    configs = Path(__file__).parents[4] / "training" / "configs" / "evaluation"
     known = {name for rows in PAPER.values() for name in rows}
     named = {
         name.strip() for path in configs.glob("*.yaml") for name in re.findall(r"paper: ([^},\n]+)", path.read_text())

@@ -24,7 +24,7 @@ from training.data.fixtures import write_fixture
 from training.evaluation.experiments.results import Result, read_results
 from training.evaluation.experiments.running import experiment_results
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 CONFIGS = ROOT / "training" / "configs" / "evaluation"
 runner = CliRunner()
 

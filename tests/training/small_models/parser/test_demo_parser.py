@@ -14,7 +14,7 @@ from training.small_models.parser.model import build_parser
 from training.small_models.parser.scores import ParserScore, parser_scores
 from training.small_models.parser.training import ParserTraining
 
-CONFIG = Path(__file__).parents[2] / "training" / "configs" / "demo_parser.yaml"
+CONFIG = Path(__file__).parents[4] / "training" / "configs" / "demo_parser.yaml"
 FEWEST_BYTES, MOST_BYTES = 100_000, 2_000_000
 
 

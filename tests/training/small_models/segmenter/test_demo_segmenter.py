@@ -13,7 +13,7 @@ from training.small_models.segmenter.model import build_segmenter
 from training.small_models.segmenter.scores import all_scores
 from training.small_models.segmenter.training import SegmenterTraining
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 
 
 def test_shipped_config_is_the_shipped_model() -> None:
