@@ -136,7 +136,9 @@ def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarra
     """Textures and colours of every label that is seen; boxes (N, 4) as of shading.used_boxes."""
     kinds = np.full((256, 4), -1, np.int32)
     kinds[:, 0] = shading.NOTHING
-    palette = _Palette(kinds, np.zeros((256, 9), np.float32), [], [], view.pixels_per_metre)
+    table = np.zeros((256, 10), np.float32)
+    table[:, 9] = 1
+    palette = _Palette(kinds, table, [], [], view.pixels_per_metre)
     palette.table[:, 8] = SHARPER
     atlas = _atlas(view, panels, dress, boxes)
     for number, label in enumerate(view.table):
@@ -184,7 +186,7 @@ def _woven(
     else:
         ground = ground_of(panel, dress)
         tile, gloss = ground_tile(ground.material, ground.colours, ground.size), ground.gloss
-        row[4] = -ground.evened
+        row[4], row[9] = -ground.evened, ground.lit
         row[8] += ground.blur
     if tile is not None:
         kind[2] = palette.tile(tile)

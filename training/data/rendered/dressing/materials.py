@@ -88,6 +88,8 @@ class Ground:
     """How far it is out of focus: mip levels, 0 for sharp."""
     evened: float = 0.0
     """How far lamps of its own even out its light and shadows, 0..1."""
+    lit: float = 1.0
+    """How much brighter those lamps make it; 1 for not at all."""
 
 
 @dataclass(frozen=True)

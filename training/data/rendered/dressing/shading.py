@@ -201,8 +201,8 @@ def shade(out, background, centres, sources, targets, shares, light, gloss, kind
     """Fill out (h * w, 3) with the picture: the samples' albedo (N, 3) under their light, and background's own colour.
 
     centres (h * w,) uint8; background, light (h * w, 3) and gloss (h * w,) float32; kinds (256, 4) int32: kind,
-    texture, tile, first colour; table (256, 9) float32: share and colour of the back (4), contrast, gloss (3), what
-    is added to mip levels.
+    texture, tile, first colour; table (256, 10) float32: share and colour of the back (4), contrast, gloss (3), what
+    is added to mip levels, brightness where there is contrast.
     """
     one, zero = np.float32(1), np.float32(0)
     total = np.empty(len(out), np.float32)
@@ -220,7 +220,7 @@ def shade(out, background, centres, sources, targets, shares, light, gloss, kind
             blue *= one - np.float32(0.09) * shadow
         contrast = table[k, 4]
         if contrast != 0.0:
-            gain = (max(bright, np.float32(0.02)) / np.float32(0.8)) ** contrast
+            gain = (max(bright, np.float32(0.02)) / np.float32(0.8)) ** contrast * table[k, 9]
             red, green, blue = red * gain, green * gain, blue * gain
         g = gloss[pixel]
         red, green, blue = red * lr + g * table[k, 5], green * lg + g * table[k, 6], blue * lb + g * table[k, 7]

@@ -53,7 +53,8 @@ def _studio(rng: np.random.Generator) -> tuple[Ground, Ground]:
     evened = float(rng.uniform(0.4, 1.0)) if rng.random() < 0.75 else 0.0
     material = pick_one(rng, ("paper", "paper", "paper", "gradient"))
     second = scaled(base, float(rng.uniform(0.82, 0.97)))
-    ground = Ground(material, (base, second, second), 1.0, 0.0, int(rng.integers(1 << 30)), evened=evened)
+    lit = float(rng.uniform(1.0, 1.4)) if evened and level > WHITE_PAPER else 1.0
+    ground = Ground(material, (base, second, second), 1.0, 0.0, int(rng.integers(1 << 30)), evened=evened, lit=lit)
     return ground, replace(ground, evened=0.7 * evened)
 
 
@@ -64,6 +65,8 @@ def pick_one(rng: np.random.Generator, names: Sequence[str]) -> str:
 
 STUDIOS = 0.66
 """Share of the sets indoors that are dressed as a studio of one paper."""
+WHITE_PAPER = 230
+"""sRGB level from which a studio's paper is lit until it is white, as shops like it."""
 STUDIO_GREYS = (250, 242, 234, 222, 206, 180, 120, 60)
 STUDIO_SHARES = (0.26, 0.24, 0.2, 0.14, 0.08, 0.04, 0.02, 0.02)
 """sRGB levels of a studio's paper, and how frequent they are."""

@@ -303,11 +303,11 @@ def make_body(shape: Shape) -> Body:
 
 
 def draw_shape(rng: np.random.Generator, extreme: bool = False) -> Shape:
-    """Somebody from 16 to 70, evenly over gender, age and weight; `extreme` for far from what clothes are cut for."""
+    """Somebody from 16 to 70, more often slim than heavy; `extreme` for far from what clothes are cut for."""
     female = rng.random() < 0.55
     features = rng.dirichlet([0.6, 0.6, 0.6])
     lean = np.clip(rng.normal(size=5) * 0.35, -0.9, 0.9)
-    weight = float(rng.uniform(0.15, 0.85))
+    weight = float(rng.triangular(0.15, 0.4, 0.85))
     height = float(np.clip(rng.normal(0.4, 0.06), 0.27, 0.53))
     proportions = float(rng.uniform(0.45, 1.0))
     belly = max(0.0, weight - 0.5) * float(rng.uniform(0.0, 0.9))

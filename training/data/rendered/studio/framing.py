@@ -66,7 +66,7 @@ def draw_camera(
         lower = (joints["left_ankle"] + joints["right_ankle"]) / 2 + TOES * away
     axis = np.array([[*upper[:2], top], [*lower[:2], low]])
     distance = (top - low) / 2 / half
-    eye = joints["mid_hip"][2] + rng.uniform(-0.1, 0.55)
+    eye = joints["mid_hip"][2] + rng.uniform(0.1, 0.65)
     target = np.array([*middle[:2], (top + low) / 2])
     lift = 0.6 * (eye - target[2])
     roll = float(np.clip(rng.normal(0, 0.7), -2.0, 2.0))
