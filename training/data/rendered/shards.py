@@ -24,7 +24,7 @@ SHARD_KEY = "shard"
 """Of the member that says how a shard was rendered: `shard.json`."""
 OTHER_ROOMS = frozenset(
     ("agreement.py", "bench.py", "dressing", "export_body.py", "generating.py", "held_out.py", "pairs.py", "pools.py",
-     "ray_engine.py", "sheet.py", "shards.py", "spool.py", "timing.py")
+     "ray_engine.py", "sheet.py", "shards.py", "source.py", "spool.py", "timing.py")
 )  # fmt: skip
 """Files and folders that change nothing of what is rendered: they only run it, dress it or look at it."""
 

@@ -106,9 +106,8 @@ def test_fingerprint_sees_what_code_does_and_not_how_it_looks() -> None:
 
 def test_options_of_the_command_reach_the_pairs(tmp_path: Path) -> None:
     size = ["--size", "96x128", "--photo-size", "96x128", "--view", "whole", "--margin", "0.5", "--crop", "32"]
-    done = CliRunner().invoke(
-        app, ["data", "draw", "--out", str(tmp_path / "a"), "--count", "1", "--workers", "1", *size]
-    )
+    draw = ["data", "draw", "--count", "1", "--out"]
+    done = CliRunner().invoke(app, [*draw, str(tmp_path / "a"), "--workers", "1", *size])
     assert done.exit_code == 0, done.output
     assert DrawnPairs(tmp_path / "a").config == DrawConfig((96, 128), (96, 128), ViewConfig("whole", 0.5), 32)
     for option, value, words in (
