@@ -22,7 +22,9 @@ from ..data.opening import LAYOUTS, DataSetConfig, open_data_set
 from ..prepared.selection import PairsConfig
 from .commands import Commands
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, help="Score pairs, look at them, choose the best.")
+app = typer.Typer(
+    cls=Commands, add_completion=False, no_args_is_help=True, help="Score pairs, look at them, choose the best."
+)
 Workers = Annotated[int, typer.Option(min=1, help="Processes that look at pairs.")]
 
 

@@ -19,7 +19,7 @@ from ..evaluation.pictures.cutout_settings import named
 from ..evaluation.pictures.subjects import save_picture
 from .commands import Commands, DeviceOption
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__)
+app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
 
 
 class Ask(Enum):

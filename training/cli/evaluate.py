@@ -32,7 +32,7 @@ from ..evaluation.reports.report import write_report
 from ..results.reported import PAGE, RESULTS, keep_experiment, reported
 from .commands import Changes, Commands, DeviceOption
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__)
+app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
 
 Weights = Annotated[
     Path | None,

@@ -22,7 +22,7 @@ from ..evaluation.pictures.answers import NearestGarment, crop_vectors, pasted_c
 from ..prepared.latents import PreparedPairs
 from .commands import Commands
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__)
+app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
 
 Bundle = Annotated[Path, typer.Option(help="Bundle to restore with (python -m training export).")]
 Heldout = Annotated[Path, typer.Option(help="Folder of drawn pairs that were never trained on.")]

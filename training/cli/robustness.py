@@ -15,7 +15,7 @@ from ..robustness.plots import draw_robustness
 from ..robustness.results import KEPT, RESULT, read_robustness, robustness_table, write_robustness
 from .commands import Commands
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__)
+app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
 PLAN = Plan()
 
 
