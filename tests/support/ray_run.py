@@ -9,7 +9,7 @@ from pathlib import Path
 from ray.cluster_utils import Cluster
 
 from tests.support import stand_in
-from training.data.rendered.generating import generate
+from training.data.rendered.generating.generate import generate
 from training.data.rendered.settings import RenderSettings
 
 TINY = RenderSettings(size=stand_in.SIZE, photos=2)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from training.data.rendered.panels import Line, Panel
-from training.data.rendered.records import Photo, Record
+from training.data.rendered.records.record import Photo, Record
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.views import SUBSAMPLES, Label, View
 
@@ -65,6 +65,13 @@ def dying_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Co
     mark = Path(os.environ["STAND_IN_NOTES"]) / "died"
     if seed == 3 and not mark.exists():
         mark.touch()
+        os._exit(9)
+    return make_record(seed, settings)
+
+
+def killing_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
+    """As make_record, but the worker dies of seed 3 each time."""
+    if seed == 3:
         os._exit(9)
     return make_record(seed, settings)
 

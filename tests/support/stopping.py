@@ -28,5 +28,7 @@ def stopped_at_call(module: ModuleType, function: str, call: int) -> Iterator[No
 
 
 def logged(run: Any) -> list[str]:
-    """Rows of a run folder's metrics, without times."""
-    return [row for row in (run / "metrics.csv").read_text().splitlines() if "seconds" not in row]
+    """Rows of a run folder's metrics, without times and speeds."""
+    return [
+        row for row in (run / "metrics.csv").read_text().splitlines() if "seconds" not in row and ",speed/" not in row
+    ]

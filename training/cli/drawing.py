@@ -18,7 +18,7 @@ from ..data.opening import LAYOUTS
 from ..data.rendered_fixtures import RenderedMaker
 from ..data.synthetic import make_pair
 from ..data.synthetic.compose import check_options
-from ..data.synthetic.scene import DEFECTS
+from ..data.synthetic.defects import DEFECTS
 from ..data.synthetic.sheet import resized, write_pairs, write_sheets
 
 AS_DEMO = DrawConfig()
@@ -62,6 +62,9 @@ def draw(
     correspondence: Annotated[
         bool, typer.Option("--correspondence", help="Keep where drawn garments lie in their photos, too.")
     ] = False,
+    keep_defects: Annotated[
+        bool, typer.Option("--keep-defects", help="Dress photos that were rendered with a defect on purpose, too.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes that draw.")] = 2,
     shard_size: Annotated[int, typer.Option(min=1, help="Pairs per file.")] = 250,
 ) -> None:
@@ -85,7 +88,7 @@ def draw(
     if rendered < count:
         now += draw_shards(out, count - rendered, start, config, workers, shard_size)
     if rendered and records is not None:
-        now += dress_shards(out, records, rendered, config, workers, shard_size)
+        now += dress_shards(out, records, rendered, config, workers, shard_size, keep_defects)
     typer.echo(f"{out}: {count} pairs, {now} of them drawn now.")
 
 

@@ -10,13 +10,12 @@ import typer
 from igr_core.photo.inputs import parse_size
 
 from ..data.contract.pairs import HELD_OUT_START
-from ..data.rendered.generating import PER_SHARD, generate, told_rejects
+from ..data.rendered.generating.generate import PER_SHARD, format_rejects, generate
+from ..data.rendered.held_out import COUNT, write_held_out
+from ..data.rendered.records.shards import RecordShards
 from ..data.rendered.settings import RenderSettings
-from ..data.rendered.shards import RecordShards
 
 AS_RENDERED = RenderSettings()
-COUNT = 300
-"""Pairs of the fixed held-out set."""
 
 Workers = Annotated[int, typer.Option(min=1, help="Processes that render.")]
 Ray = Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")]
@@ -28,8 +27,12 @@ def render(
     start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
     size: Annotated[str, typer.Option(help="WxH of photos and product shots, 3:4.")] = "384x512",
     photos: Annotated[float, typer.Option(help="Photos of each garment on average.")] = AS_RENDERED.photos,
-    defect_share: Annotated[float, typer.Option(help="Share of photos with a defect on purpose, for curation.")] = 0.0,
-    samples: Annotated[int, typer.Option(help="Light paths per pixel before denoising.")] = AS_RENDERED.samples,
+    defect_share: Annotated[
+        float, typer.Option(help="Share of garments with a defect on purpose, for curation.")
+    ] = 0.0,
+    samples: Annotated[
+        int, typer.Option(help="Light paths per pixel before denoising, 4 or more.")
+    ] = AS_RENDERED.samples,
     workers: Workers = 2,
     ray: Ray = None,
     per_shard: Annotated[int, typer.Option(min=1, help="Garments in a shard.")] = PER_SHARD,
@@ -42,12 +45,13 @@ def render(
     seeds = range(start, start + garments)
     rejects = generate(out, seeds, settings, workers, ray, per_shard=per_shard)
     made = RecordShards(out)
-    own = [made.told(seed) for seed in made.seeds if seed in seeds]
-    tries = sum(sum(told["rejects"].values()) for told in own)
-    shots = sum(1 + len(told["photos"]) for told in own)
+    own = [made.metadata(seed) for seed in made.seeds if seed in seeds]
+    lost = [reasons for seed, reasons in made.given_up.items() if seed in seeds]
+    tries = sum(sum(reasons.values()) for reasons in (*lost, *(metadata["rejects"] for metadata in own)))
+    shots = sum(1 + len(metadata["photos"]) for metadata in own)
     typer.echo(
         f"{out}: {len(own):,} garments with {shots - len(own):,} photos; {tries:,} of {shots + tries:,} shots rejected "
-        f"({tries / max(shots + tries, 1):.1%}), now: {told_rejects(rejects) or 'none'}."
+        f"({tries / max(shots + tries, 1):.1%}), now: {format_rejects(rejects) or 'none'}."
     )
 
 
@@ -58,8 +62,6 @@ def held_out(
     ray: Ray = None,
 ) -> None:
     """Write the fixed held-out set: bodies, poses, cuts and textures that no training seed uses; print its hash."""
-
-    from ..data.rendered.held_out import write_held_out
 
     path, digest = write_held_out(out, count, workers, ray)
     typer.echo(f"{path}: {count:,} pairs, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")

@@ -19,7 +19,7 @@ from .layouts.streettryon import StreetTryOn
 from .layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 from .layouts.tars import TarPairs
 from .layouts.viton_hd import VitonHD
-from .rendered.shards import RecordShards, is_shard_name
+from .rendered.records.shards import RecordShards, is_shard_name
 from .rendered.source import RenderedConfig, RenderedPairs
 
 Layout = Literal["viton_hd", "dresscode", "streettryon", "folder", "tars", "rendered", "synthetic"]

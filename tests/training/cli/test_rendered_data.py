@@ -15,9 +15,9 @@ from training.data.caches.drawn import DrawnPairs
 from training.data.files.tar_index import index_tar
 from training.data.layouts.tars import TarPairs
 from training.data.rendered import held_out
-from training.data.rendered.generating import generate
+from training.data.rendered.generating.generate import generate
+from training.data.rendered.records.shards import RecordShards
 from training.data.rendered.settings import RenderSettings
-from training.data.rendered.shards import RecordShards
 from training.data.rendered.studio.storing import decode_correspondence
 
 SIZE = (72, 96)
@@ -41,7 +41,7 @@ def test_render_makes_records_and_counts_rejects(tmp_path: Path, monkeypatch: py
     options = ["--garments", 12, "--size", "72x96", "--photos", 2, "--workers", 1, "--per-shard", 5, "--samples", 4]
     done = run("render", tmp_path, *options)
     assert done.exit_code == 0, done.output
-    assert "11 garments with 22 photos; 2 of 35 shots rejected (5.7%), now: poke-through 5, garment hidden 2." in (
+    assert "11 garments with 22 photos; 7 of 40 shots rejected (17.5%), now: poke-through 5, garment hidden 2." in (
         " ".join(done.stdout.split())
     )
     assert RecordShards(str(tmp_path)).stamp.settings == RenderSettings(SIZE, 2.0, samples=4)

@@ -14,6 +14,7 @@ from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
 from tests.support.prepared import tiny_config
+from tests.support.stopping import logged
 from tests.support.tiny import save_runnable
 from training.base.files import write_text
 from training.base.provenance import note_start
@@ -119,7 +120,7 @@ def test_training_keeps_its_last_checkpoint_and_goes_on_from_it(config: TrainCon
     again = Trainer(config, RunFolder(tmp_path / "broken"))
     again.run_steps(None)
     again.run.close()
-    assert again.run.metrics.read_text() == whole.run.metrics.read_text()
+    assert logged(again.run.path) == logged(whole.run.path)
 
 
 def test_export_keeps_the_earlier_bundle(config: TrainConfig, tmp_path: Path) -> None:

@@ -303,7 +303,7 @@ def _open_shard(
     if wanted is not None and origin.generator != wanted.generator:
         raise IGRError(f"{path} was drawn by another version of the generator: draw into another folder.")
     if wanted is not None and origin.records != wanted.records:
-        raise IGRError(f"{path} was dressed from other records: draw into another folder.")
+        raise IGRError(f"{path} was dressed from other records or by other code: draw into another folder.")
     return tensors, labels, config, origin
 
 

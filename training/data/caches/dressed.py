@@ -19,8 +19,9 @@ from igr_core.photo.view import Placement
 
 from ..contract.laid_out import name_number
 from ..contract.pairs import HELD_OUT_START
-from ..rendered.records import record_name
-from ..rendered.shards import RecordShards
+from ..rendered.fingerprints import dress_fingerprint
+from ..rendered.records.record import record_name
+from ..rendered.records.shards import RecordShards
 from ..rendered.source import RenderedConfig, RenderedPairs
 from .drawn import CORRESPONDENCE, DrawConfig, Drawn, Origin, fill_shards, lay_out
 
@@ -38,31 +39,40 @@ class DressJob:
     """Number of the pair: one dressing of all photos after the other."""
     config: DrawConfig
     """How it is laid out."""
+    keep_defects: bool = False
+    """Whether photos with a defect on purpose count."""
 
 
 def dress_shards(
-    folder: Path, records: str, count: int, config: DrawConfig, workers: int, shard_size: int = 250
+    folder: Path,
+    records: str,
+    count: int,
+    config: DrawConfig,
+    workers: int,
+    shard_size: int = 250,
+    keep_defects: bool = False,
 ) -> int:
     """Dress the first `count` pairs of a folder or URL of records into shards; whole shards that exist are kept.
 
-    Every photo is dressed once, then every photo anew, until there are enough. Returns how many pairs were dressed
+    Every photo is dressed once, then every photo anew, until there are enough; those with a defect on purpose only with
+    `keep_defects`. Returns how many pairs were dressed
     now. Raises IGRError for shards that were made with other settings or of other records.
     """
-    photos = len(_pairs(records, 0))
+    photos = len(_pairs(records, 0, keep_defects))
     parts = []
     for first in range(0, count, shard_size):
-        jobs = [DressJob(records, pair, config) for pair in range(first, min(first + shard_size, count))]
+        jobs = [DressJob(records, pair, config, keep_defects) for pair in range(first, min(first + shard_size, count))]
         parts.append((folder / f"pairs-rendered-{first:09d}.safetensors", jobs))
     stamp = RecordShards(records).stamp
-    told = {"generator": stamp.generator, "settings": asdict(stamp.settings), "photos": photos}
-    origin = Origin(stamp.generator, json.dumps(told, sort_keys=True))
+    metadata = {**asdict(stamp), "photos": photos, "dressing": dress_fingerprint()}
+    origin = Origin(stamp.generator, json.dumps(metadata, sort_keys=True))
     return fill_shards(folder, parts, dress, config, origin, workers)
 
 
 def dress(job: DressJob) -> Drawn:
     """Dress one pair as the model sees it, with the correspondence between its garment and its person."""
-    photos = len(_pairs(job.records, 0))
-    pairs = _pairs(job.records, job.pair // photos)
+    photos = len(_pairs(job.records, 0, job.keep_defects))
+    pairs = _pairs(job.records, job.pair // photos, job.keep_defects)
     index = job.pair % photos
     name, place = pairs.entries[index].name, pairs.places[index]
     pair = pairs.pair(index)
@@ -106,8 +116,8 @@ def laid_out_correspondence(
 
 
 @lru_cache(maxsize=4)
-def _pairs(records: str, dress_seed: int) -> RenderedPairs:
-    pairs = RenderedPairs(records, RenderedConfig(dress_seed=dress_seed))
+def _pairs(records: str, dress_seed: int, keep_defects: bool) -> RenderedPairs:
+    pairs = RenderedPairs(records, RenderedConfig(dress_seed, keep_defects=keep_defects))
     held_out = [place.seed >= HELD_OUT_START for place in pairs.places]
     if any(held_out) and not all(held_out):
         raise IGRError(f"{records} holds held-out records beside others: keep them in two folders.")

@@ -13,17 +13,18 @@ from scipy import ndimage
 
 from igr_core.errors import IGRError
 
-from .dressing.colours import to_srgb
-from .dressing.composing import compose
+from ..contract.pairs import HELD_OUT_START
 from .dressing.materials import Dress
+from .dressing.picture.colours import to_srgb
+from .dressing.picture.composing import compose
 from .pairs import dress_of
-from .records import Record
-from .shards import RecordShards
+from .records.record import Record
+from .records.shards import RecordShards
 from .views import View
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 WITHIN = 2
-"""Pixels from the edge of what is visible within which differences are told apart from those of the inside."""
+"""Pixels from the edge of what is visible within which differences are kept apart from those of the inside."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ def difference(record: Record, photo: int, dress_seed: int = 0) -> Difference:
     """Warp a dressed photo by its correspondence onto the product shot, and compare the two without light.
 
     Both are taken before the lens and divided by their view's light: each is composed with light 1 and no gloss, and
-    told in sRGB grey levels. The photo is read between its pixels linearly. Only pixels that the correspondence calls
+    given in sRGB grey levels. The photo is read between its pixels linearly. Only pixels that the correspondence calls
     visible count.
     """
-    dress = dress_of(record, photo, dress_seed)
+    dress = dress_of(record, photo, dress_seed, held_out=record.seed >= HELD_OUT_START)
     taken = record.photos[photo]
     worn, flat = (_unlit(view, record, dress) for view in (taken.view, record.product))
     x, y = taken.correspondence[..., 0] - 0.5, taken.correspondence[..., 1] - 0.5

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from igr_core.errors import IGRError
 
-from .pools import render_record
-from .records import Record, from_members, to_members
+from .generating.pools import render_record
+from .records.record import Record, from_members, to_members
 from .settings import RenderSettings
 from .timing import Seconds, measured, stage
 

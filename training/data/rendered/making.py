@@ -9,18 +9,19 @@ import numpy as np
 
 from igr_core.model.config import CATEGORIES
 
-from ..synthetic.scene import DEFECTS
+from ..synthetic.defects import DEFECTS
+from . import streams
 from .garments.garment import Garment
 from .garments.outfits import Outfit, draw_outfit
 from .garments.tailoring import tailor
 from .garments.wearing import product_shot
 from .panels import Panel
 from .photographing import Photographed, Product, take_photo
-from .records import Record
+from .records.record import Record
 from .settings import RenderSettings
 from .studio.framing import PRODUCT_SHARE, product_camera
 from .studio.guards import Limits, reasons
-from .studio.rendering import photograph
+from .studio.rays.rendering import photograph
 from .surfaces import Surface
 from .timing import stage
 
@@ -40,7 +41,13 @@ TURNED = (68.0, 84.0)
 
 def category_of(seed: int) -> str:
     """Category of a seed's garment, without rendering it."""
-    return str(np.random.default_rng([seed, 0]).choice(CATEGORIES, p=CATEGORY_SHARES))
+    return str(np.random.default_rng([seed, streams.CATEGORY]).choice(CATEGORIES, p=CATEGORY_SHARES))
+
+
+def outfit_of(seed: int, attempt: int = 0, held_out: bool = False) -> tuple[np.random.Generator, Outfit]:
+    """The outfit of an attempt at a seed, and the generator that goes on to the product shot."""
+    rng = np.random.default_rng([seed, attempt, streams.OUTFIT])
+    return rng, draw_outfit(rng, category_of(seed), held_out)
 
 
 def make_record(seed: int, settings: RenderSettings, defect: str | None = None) -> tuple[Record | None, Counter[str]]:
@@ -50,13 +57,12 @@ def make_record(seed: int, settings: RenderSettings, defect: str | None = None) 
     on the same type of machine. Raises IGRError where the packages of the extra `render` are missing.
     """
     rejects: Counter[str] = Counter()
-    lots = np.random.default_rng([seed, 1])
+    lots = np.random.default_rng([seed, streams.PLAN])
     if defect is None:
         defect = str(lots.choice(DEFECTS)) if lots.random() < settings.defect_share else ""
     count = int(settings.photos + lots.random())
     for attempt in range(MAX_GARMENTS):
-        rng = np.random.default_rng([seed, 2, attempt])
-        outfit = draw_outfit(rng, category_of(seed), settings.held_out)
+        rng, outfit = outfit_of(seed, attempt, settings.held_out)
         with stage("tailor"):
             garments = tuple(tailor(cut) for cut in outfit.cuts)
         product = _product(rng, seed, garments, outfit.wanted, defect, settings)
@@ -108,7 +114,7 @@ def _photos(
     photos = []
     for number in range(count):
         for attempt in range(MAX_PHOTOS_TRIED):
-            rng = np.random.default_rng([key[0], 3, key[1], number, attempt])
+            rng = np.random.default_rng([*key, number, attempt, streams.PHOTO])
             taken = take_photo(rng, outfit, product, defect, settings)
             if not taken.reasons:
                 photos.append(taken)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +10,16 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 
+from ..contract.pairs import HELD_OUT_START
 from ..synthetic.compose import Pair
-from ..synthetic.scene import DEFECTS
-from .dressing.composing import compose
+from ..synthetic.defects import DEFECTS
+from . import streams
 from .dressing.dresses import draw_dress, draw_garment
-from .dressing.lens import balanced, develop, draw_lens
 from .dressing.materials import Cloth, Dress
+from .dressing.picture.composing import compose
+from .dressing.picture.lens import balanced, develop, draw_lens
 from .panels import Panel
-from .records import Record, Words
+from .records.record import Record, Words
 from .settings import RenderSettings
 from .surfaces import CLOTH
 from .timing import stage
@@ -36,20 +38,23 @@ class RenderedPair(Pair):
 def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | None = None) -> RenderedPair:
     """Render and dress the pair of a seed at `size` = (width, height), 3:4; the same arguments give the same bytes.
 
+    Seeds from HELD_OUT_START on give poses, cuts, words and patterns that training never sees.
+
     Several pairs of a garment, and the same geometry in other clothes, come from making.make_record and dress_record.
     """
-    from .generating import told_rejects
+    from .generating.generate import format_rejects
     from .making import make_record
 
-    settings = RenderSettings(size=size, photos=1)
+    held_out = seed >= HELD_OUT_START
+    settings = RenderSettings(size=size, photos=1, held_out=held_out)
     if defect is not None and defect not in DEFECTS:
         raise IGRError(f"Unknown defect {defect!r}: choose one of {', '.join(DEFECTS)}.")
     record, rejects = make_record(seed, settings, defect)
     if record is None:
         raise IGRError(
-            f"Seed {seed} cannot be rendered: every try was rejected ({told_rejects(rejects)}); leave it out."
+            f"Seed {seed} cannot be rendered: every try was rejected ({format_rejects(rejects)}); leave it out."
         )
-    return dress_record(record, 0)
+    return dress_record(record, 0, held_out=held_out)
 
 
 def dress_record(
@@ -72,7 +77,7 @@ def dress_record(
         shot,
         Image.fromarray(silhouette(record.product)),
         record.category,
-        {**record.attributes, **taken.attributes, **_told(dress.garment)},
+        {**record.attributes, **taken.attributes, **_cloth_attributes(dress.garment)},
         Image.fromarray(taken.parsing),
         dict(taken.joints),
         taken.correspondence,
@@ -101,15 +106,21 @@ def dress_of(record: Record, photo: int, dress_seed: int = 0, held_out: bool = F
     view = record.photos[photo].view
     seen = {label.panel for label in view.table}
     panels = [panel for number, panel in enumerate(record.panels) if number in seen or panel.kind == "garment"]
-    rng = np.random.default_rng([record.seed, dress_seed, 1, photo])
+    rng = np.random.default_rng([record.seed, dress_seed, photo, streams.CLOTHES])
     cuts = {**_cuts(record.attributes), **_cuts(record.photos[photo].attributes)}
     return draw_dress(rng, panels, cuts, held_out, cloth)
 
 
 def _garment_of(record: Record, dress_seed: int, held_out: bool) -> Cloth:
     own = [panel for panel in record.panels if panel.kind == "garment"]
-    rng = np.random.default_rng([record.seed, dress_seed, 0])
-    return draw_garment(rng, own, _cuts(record.attributes), held_out)
+    return draw_cloth(record.seed, dress_seed, own, _cuts(record.attributes), held_out)
+
+
+def draw_cloth(
+    seed: int, dress_seed: int, panels: Sequence[Panel], cuts: Mapping[str, str], held_out: bool = False
+) -> Cloth:
+    """The cloth of a seed's garment; the other arguments are those of draw_garment."""
+    return draw_garment(np.random.default_rng([seed, dress_seed, streams.CLOTH]), panels, cuts, held_out)
 
 
 def silhouette(product: View) -> np.ndarray:
@@ -126,7 +137,7 @@ def _covered(view: View) -> np.ndarray:
 
 def _developed(view: View, panels: Sequence[Panel], dress: Dress, key: tuple[int, ...], *, product: bool) -> np.ndarray:
     """(h, w, 3) uint8: what a camera drawn by `key` stores of the dressed view."""
-    rng = np.random.default_rng([*key, 7])
+    rng = np.random.default_rng([*key, streams.LENS])
     lens = draw_lens(rng, product)
     if not product:
         lens = balanced(lens, view.light, float(rng.uniform(0.6, 1.0)))
@@ -140,7 +151,7 @@ def _cuts(attributes: Words) -> dict[str, str]:
     return {name: str(attributes[name]) for name in ("cut", *CLOTH[1:]) if name in attributes}
 
 
-def _told(cloth: Cloth) -> dict[str, str | float | bool]:
+def _cloth_attributes(cloth: Cloth) -> dict[str, str | float | bool]:
     """Attributes by which scores are looked at, as the drawn pairs have them."""
     art = cloth.prints[0].art if cloth.prints else None
     return {

@@ -11,20 +11,21 @@ from scipy.spatial import cKDTree
 from .garments.garment import Garment
 from .garments.outfits import Outfit
 from .garments.wearing import wear
+from .normals import vertex_normals
 from .panels import Panel
 from .people.bags import occluder_surfaces
-from .people.body import Body, draw_shape, make_body, normals, skin
+from .people.body import Body, draw_shape, make_body, skin
 from .people.joints import joints_of
 from .people.looks import draw_look, person_surfaces
 from .people.poses import HELD_OUT_POSES, POSES, TRAINING_POSES, draw_pose
-from .records import Photo
+from .records.record import Photo
 from .settings import RenderSettings
 from .studio.agnostic import agnostic_mask, atr_labels, kind_mask, seen_joints
 from .studio.cameras import Camera
 from .studio.correspondence import correspond
 from .studio.framing import Framing, draw_camera
 from .studio.guards import OCCLUDED, TRUNCATED, Limits, reasons
-from .studio.rendering import Shot, photograph
+from .studio.rays.rendering import Shot, photograph
 from .studio.sets import draw_set
 from .surfaces import Kind, Surface
 from .timing import stage
@@ -36,7 +37,7 @@ FRAMINGS: Mapping[str, Mapping[Framing, float]] = {
 }
 """Shares of framings by category, as in shops and data sets."""
 ATR_WORDS = {"upper": "upper-clothes", "full": "dress"}
-"""ATR-18's words for the clothes of a category; skirts and pants are told apart by their cut."""
+"""ATR-18's words for the clothes of a category; skirts and pants are distinguished by their cut."""
 UNDER_JACKET = 0.12
 """Share of a garment that must be visible at least where an open jacket is worn over it."""
 COVERED_WITHIN = 0.05
@@ -60,7 +61,7 @@ class Product:
     shot: Shot
     """The picture."""
     reasons: list[str]
-    """Why it is to be thrown away; empty for a good one."""
+    """Reasons for rejection; empty for a good one."""
 
     @property
     def garment(self) -> Garment:
@@ -77,7 +78,7 @@ class Photographed:
     panels: tuple[Panel, ...]
     """Those of the other clothes and of the set."""
     reasons: list[str]
-    """Why it is to be thrown away; empty for a good one."""
+    """Reasons for rejection; empty for a good one."""
 
     def numbered(self, own: int, first: int) -> Photo:
         """The photo with its panels from number `own` on moved so that they begin at `first`."""
@@ -204,7 +205,7 @@ def _covered(body: Body, transforms: np.ndarray, clothes: Sequence[Surface]) -> 
     """(B,) bool: vertices of the body that have cloth right before them."""
     part = body.part("body")
     place = skin(part.vertices, part.weights, transforms)
-    outwards = normals(place, part.triangles)
+    outwards = vertex_normals(place, part.triangles)
     found = np.zeros(len(place), bool)
     for surface in clothes:
         tree = cKDTree(surface.vertices)

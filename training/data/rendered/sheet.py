@@ -27,12 +27,12 @@ def chosen_pairs(
 
     A defect is the photo's; `all` takes any. Raises IGRError where there are none.
     """
-    source = RenderedPairs(records, RenderedConfig(dress_seed))
+    source = RenderedPairs(records, RenderedConfig(dress_seed, keep_defects=True))
     rows = []
     for row in range(first, len(source)):
         place = source.places[row]
-        told = source.shards.told(place.seed)
-        found = {**told["attributes"], **told["photos"][place.photo]["attributes"]}.get("defect", "none")
+        metadata = source.shards.metadata(place.seed)
+        found = {**metadata["attributes"], **metadata["photos"][place.photo]["attributes"]}.get("defect", "none")
         fits = category in (None, source.entries[row].category)
         if fits and (found == "none" if defect is None else found == defect or (defect == "all" and found != "none")):
             rows.append(row)
@@ -43,7 +43,7 @@ def chosen_pairs(
 
 def write_dressings(path: Path, records: str, row: int, count: int, width: int, columns: int) -> Path:
     """Write one photo and its product shot in `count` clothes."""
-    source = RenderedPairs(records)
+    source = RenderedPairs(records, RenderedConfig(keep_defects=True))
     if row >= len(source):
         raise IGRError(f"{records} holds {len(source)} pairs: choose one below that.")
     place = source.places[row]
@@ -58,17 +58,17 @@ def write_dressings(path: Path, records: str, row: int, count: int, width: int, 
 
 def write_photos(path: Path, records: str, count: int, first: int, dress_seed: int, width: int, columns: int) -> Path:
     """Write `count` product shots from seed number `first` on, those with most photos first, each beside its photos."""
-    source = RenderedPairs(records, RenderedConfig(dress_seed))
+    source = RenderedPairs(records, RenderedConfig(dress_seed, keep_defects=True))
     seeds = source.shards.seeds[first:]
-    photos = {seed: min(len(source.shards.told(seed)["photos"]), MOST_PHOTOS) for seed in seeds}
+    photos = {seed: min(len(source.shards.metadata(seed)["photos"]), MOST_PHOTOS) for seed in seeds}
     strips = []
     for seed in sorted(seeds, key=lambda seed: (-photos[seed], seed))[:count]:
         record = source.shards.read(seed)
         pairs = [
             dress_record(record, photo, dress_seed, held_out=seed >= HELD_OUT_START) for photo in range(photos[seed])
         ]
-        told = " ".join(str(record.attributes.get(name, "")) for name in ("cut", "fit"))
-        strips.append(_strip([pairs[0].garment, *(pair.person for pair in pairs)], told, width))
+        caption = " ".join(str(record.attributes.get(name, "")) for name in ("cut", "fit"))
+        strips.append(_strip([pairs[0].garment, *(pair.person for pair in pairs)], caption, width))
     return _write(path, strips, columns)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -16,8 +16,8 @@ from igr_core.model.config import CATEGORIES
 from ..contract.keypoints import Joint, Keypoints
 from ..contract.pairs import HELD_OUT_START, PairEntry, PairSource
 from ..contract.parsing import ATR, Parsing
-from .records import Record, record_name
-from .shards import RecordShards
+from .records.record import Record, record_name
+from .records.shards import RecordShards
 
 if TYPE_CHECKING:
     from .pairs import RenderedPair
@@ -34,6 +34,8 @@ class RenderedConfig:
     """Seed of the clothes' textures; with another one (of each epoch, say) the same geometry wears other clothes."""
     dressings: int = 1
     """Pairs that are made of each photo, in clothes of dress_seed, dress_seed + 1, ..."""
+    keep_defects: bool = False
+    """Whether photos that were rendered with a defect on purpose, for curation, are kept; models do not learn them."""
 
     def __post_init__(self) -> None:
         if self.dress_seed < 0 or self.dressings < 1:
@@ -84,13 +86,16 @@ class RenderedPairs(PairSource):
         kept = [seed for seed in self.shards.seeds if split in (None, "test" if seed >= HELD_OUT_START else "train")]
         if not kept:
             raise IGRError(f"{root} holds no records of the {split} split: its seeds are those of the other one.")
-        places, entries = [], []
+        places: list[Place] = []
+        entries: list[PairEntry] = []
         for seed in kept:
-            told = self.shards.told(seed)
-            if told["category"] in categories:
-                own = self._places(seed, len(told["photos"]))
+            metadata = self.shards.metadata(seed)
+            if metadata["category"] in categories:
+                own = self._places(seed, self._kept(metadata))
                 places += own
-                entries += [PairEntry(self._name(place), told["category"], _garment(place)) for place in own]
+                entries += [PairEntry(self._name(place), metadata["category"], _garment(place)) for place in own]
+        if not places and not self.config.keep_defects and set(categories) == set(CATEGORIES):
+            raise IGRError(f"Every photo of {root} has a defect on purpose: set keep_defects to read them.")
         self.places: tuple[Place, ...] = tuple(places)
         """What each pair is made of."""
         super().__init__(f"the rendered records {root}", entries)
@@ -139,18 +144,26 @@ class RenderedPairs(PairSource):
         return self.entries[index].name.replace("/", "_")
 
     def labels(self, index: int) -> dict[str, str]:
-        told = self.pair(index).attributes
-        return {name: str(told[name]).replace("_", " ") for name in LABELS if name in told}
+        attributes = self.pair(index).attributes
+        return {name: str(attributes[name]).replace("_", " ") for name in LABELS if name in attributes}
 
     def defect(self, index: int) -> str | None:
         """The defect that a pair was rendered with, its label for curation; None for a good one."""
-        found = str(self.pair(index).attributes.get("defect", "none"))
-        return None if found == "none" else found
+        return _defect(self.pair(index).attributes)
 
-    def _places(self, seed: int, photos: int) -> list[Place]:
+    def _kept(self, metadata: dict[str, Any]) -> list[int]:
+        """Numbers of the photos of a record that are kept."""
+        photos = metadata["photos"]
+        if self.config.keep_defects:
+            return list(range(len(photos)))
+        return [
+            n for n, photo in enumerate(photos) if _defect({**metadata["attributes"], **photo["attributes"]}) is None
+        ]
+
+    def _places(self, seed: int, photos: Sequence[int]) -> list[Place]:
         first = self.config.dress_seed
         dresses = range(first, first + self.config.dressings)
-        return [Place(seed, photo, dress) for dress in dresses for photo in range(photos)]
+        return [Place(seed, photo, dress) for dress in dresses for photo in photos]
 
     def _name(self, place: Place) -> str:
         name = f"{record_name(place.seed)}/photo-{place.photo}"
@@ -181,6 +194,11 @@ def _dressed(shards: RecordShards, place: Place) -> RenderedPair:
     record = _record(shards, place.seed)
     product = _product(shards, place.seed, place.dress_seed)
     return dress_record(record, place.photo, place.dress_seed, place.seed >= HELD_OUT_START, product)
+
+
+def _defect(attributes: Mapping[str, Any]) -> str | None:
+    found = str(attributes.get("defect", "none"))
+    return None if found == "none" else found
 
 
 def _garment(place: Place) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from .surfaces import Kind
 
 SUBSAMPLES = 3
-"""Labels are known at so many places across and down each pixel, for smooth edges."""
+"""Places across and down each pixel at which labels are known, for smooth edges."""
 
 
 @dataclass(frozen=True)
@@ -43,3 +43,8 @@ class View:
     """(h, w, 3) float32 in 0..1: Surface.paint of what is seen; 0 where it has none."""
     pixels_per_metre: float
     """Scale of the picture at the garment's distance."""
+
+    @property
+    def centres(self) -> np.ndarray:
+        """(h, w) uint8: the labels at the pixels' centres."""
+        return self.labels[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES]

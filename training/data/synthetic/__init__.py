@@ -5,8 +5,8 @@ pose, body, background, occluders make the person; flat the garment picture; mas
 """
 
 from .compose import Pair, make_pair, other_mask
+from .defects import DEFECTS
 from .masks import corrupt_mask
-from .scene import DEFECTS
 from .style import CATEGORIES, CUTS
 
 __all__ = ["CATEGORIES", "CUTS", "DEFECTS", "Pair", "corrupt_mask", "make_pair", "other_mask"]

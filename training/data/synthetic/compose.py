@@ -11,6 +11,7 @@ from .arrays import Array, enlarge
 from .background import draw_background
 from .body import paint_arm, paint_hair_back, paint_head, paint_leg, paint_torso
 from .canvas import Canvas, View
+from .defects import DEFECTS
 from .flat import flat_picture, flat_view, reduce
 from .joints import find_joints
 from .layers import Layer, rasterise
@@ -18,7 +19,7 @@ from .masks import agnostic_mask
 from .occluders import paint_big_object, paint_hair_over, paint_handbag, paint_strap
 from .parts import SOLE, Garment
 from .places import Places, find_in_photo
-from .scene import DEFECTS, Scene, draw_scene, wobble_grid
+from .scene import Scene, draw_scene, wobble_grid
 
 NATIVE = (384, 512)
 TUCK = 0.224  # along where a tucked top disappears below the waistband

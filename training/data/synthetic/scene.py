@@ -11,7 +11,6 @@ from .garment import design, open_jacket
 from .parts import Garment
 from .pose import Pose, draw_pose, flat_pose
 
-DEFECTS = ("occluded", "truncated", "side_view", "extreme_proportion")
 FRAMINGS = ("full", "knee", "torso")
 FRAMING_SHARES = {"upper": (0.15, 0.4, 0.45), "lower": (0.25, 0.4, 0.35), "full": (0.4, 0.5, 0.1)}
 

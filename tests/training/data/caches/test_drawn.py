@@ -97,10 +97,15 @@ def test_folder_of_another_generator_does_not_grow(tmp_path: Path, monkeypatch: 
 
 
 def test_fingerprint_sees_what_code_does_and_not_how_it_looks() -> None:
-    code = '"""Doc."""\ndef f(x: int = 3) -> int:\n    """Doc."""\n    return [x, None][0] + 1\n'
-    same = "# comment\ndef f(\n    x: int=3,\n) -> int:\n    return [x, None][0] + 1  # why\n"
+    code = '"""Doc."""\nY = "a"\n"""Doc."""\ndef f(x: int = 3) -> int:\n    """Doc."""\n    return [x, None][0] + 1\n'
+    same = '# comment\nY = "a"\ndef f(\n    x: int=3,\n) -> int:\n    return [x, None][0] + 1  # why\n'
     assert code_text(code) == code_text(same)
-    for other in (code.replace("+ 1", "+ 2"), code.replace("[0]", "[1]"), code.replace("= 3", "= 4")):
+    for other in (
+        code.replace("+ 1", "+ 2"),
+        code.replace("[0]", "[1]"),
+        code.replace("= 3", "= 4"),
+        code.replace('"a"', '"b"'),
+    ):
         assert code_text(other) != code_text(code)
 
 

@@ -10,10 +10,11 @@ from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.photo.view import Placement
 from tests.support import stand_in
+from training.data.caches import dressed
 from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
 from training.data.caches.dressed import dress_shards, laid_out_correspondence
 from training.data.contract.laid_out import FIRST_OF_FILES, name_number
-from training.data.rendered.generating import generate
+from training.data.rendered.generating.generate import generate
 from training.data.rendered.settings import RenderSettings
 
 TINY = DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16)
@@ -67,8 +68,17 @@ def test_drawn_and_rendered_pairs_share_a_folder(records: str, tmp_path: Path) -
 def test_other_records_are_refused(records: str, tmp_path: Path) -> None:
     dress_shards(tmp_path / "out", records, 3, TINY, workers=1)
     generate(tmp_path / "more", range(4), RenderSettings((48, 64)), 1, maker=stand_in.make_record)
-    with pytest.raises(IGRError, match="was dressed from other records: draw into another folder"):
+    with pytest.raises(IGRError, match="was dressed from other records or by other code: draw into another folder"):
         dress_shards(tmp_path / "out", str(tmp_path / "more"), 3, TINY, workers=1)
+
+
+def test_shards_that_other_code_dressed_do_not_grow(
+    records: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dress_shards(tmp_path, records, 1, TINY, workers=1, shard_size=1)
+    monkeypatch.setattr(dressed, "dress_fingerprint", lambda: "edited")
+    with pytest.raises(IGRError, match="was dressed from other records or by other code: draw into another folder"):
+        dress_shards(tmp_path, records, 2, TINY, workers=1, shard_size=1)
 
 
 def test_the_correspondence_leads_to_the_laid_out_person(records: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from training.data.rendered.studio.agnostic import (  # noqa: E402
     seen_joints,
     seen_points,
 )
-from training.data.rendered.studio.rendering import photograph  # noqa: E402
+from training.data.rendered.studio.rays.rendering import photograph  # noqa: E402
 
 CAMERA = Camera((0.0, -4.0, 0.9), (0.0, 0.0, 0.9), 30.0, (96, 128))
 JOINTS = {
@@ -47,7 +47,7 @@ def shot():
     return photograph(scene, None, CAMERA, 0, samples=1)
 
 
-def test_parts_of_the_body_are_told_by_the_nearest_bone(shot, joints):
+def test_parts_of_the_body_are_reported_by_the_nearest_bone(shot, joints):
     labels = atr_labels(shot, joints, CAMERA, {"garment": "upper-clothes", "other_1": "pants"})
     places = {
         "face": (0, 0, 1.54), "hair": (0, 0, 1.74), "upper-clothes": (0, 0, 1.15), "pants": (0, 0, 0.8),

@@ -7,16 +7,19 @@ import pytest
 
 pytest.importorskip("numba", reason="textures need the extra `render`")
 
-from training.data.rendered.dressing.atlas import FINEST, MOST_TEXELS, cloth_texture, ground_texture, pyramid
-from training.data.rendered.dressing.colours import linear_rgb
-from training.data.rendered.dressing.fabrics import plain
+from training.data.rendered.dressing.cloth.fabrics import Fabric
+from training.data.rendered.dressing.cloth.prints import Art, Placed
 from training.data.rendered.dressing.grounds import FLOORS, WALLS, ground_tile
 from training.data.rendered.dressing.materials import Cloth, Ground
-from training.data.rendered.dressing.prints import Art, Placed
+from training.data.rendered.dressing.picture.atlas import FINEST, MOST_TEXELS, cloth_texture, ground_texture, pyramid
+from training.data.rendered.dressing.picture.colours import linear_rgb
 from training.data.rendered.panels import Line, Panel
+from training.data.synthetic.textures import solid
 
-FABRIC = plain((200, 190, 180))
-CLOTH = Cloth(FABRIC, FABRIC, plain((40, 60, 120)), FABRIC, (220, 220, 220), (30, 20, 20), 1.0, (20, 20, 24))
+FABRIC = Fabric("plain", solid((200, 190, 180)))
+CLOTH = Cloth(
+    FABRIC, FABRIC, Fabric("plain", solid((40, 60, 120))), FABRIC, (220, 220, 220), (30, 20, 20), 1.0, (20, 20, 24)
+)
 PANEL = Panel("front", "garment", "body", (-0.25, 0.0, 0.25, 0.6), print_room=(-0.15, 0.1, 0.15, 0.4))
 WHOLE = (-0.25, 0.0, 0.25, 0.6)
 

@@ -32,4 +32,3 @@ def test_a_moved_camera_sees_the_same_beside():
     x, y, _ = CAMERA.project(point)
     other_x, other_y, _ = moved(CAMERA, 5 / scale, -3 / scale).project(point)
     assert (x - other_x)[0] == pytest.approx(5) and (y - other_y)[0] == pytest.approx(-3)
-    assert CAMERA.resized((48, 64)).project(point)[0][0] == pytest.approx(x[0] / 2)

@@ -10,8 +10,8 @@ from tests.support.views_by_hand import FRONT, SKIN, WALL, shirt_panels, shirt_v
 
 pytest.importorskip("numba", reason="composing needs the extra `render`")
 
-from training.data.rendered.dressing.composing import compose
 from training.data.rendered.dressing.dresses import draw_dress
+from training.data.rendered.dressing.picture.composing import compose
 
 SIZE = (96, 128)
 
@@ -70,7 +70,7 @@ def test_a_background_shows_where_nothing_is():
     assert (picture[0, 0] == 0.25).all()
 
 
-def test_missing_panels_are_told():
+def test_missing_panels_are_reported():
     view, panels = shirt_view(*SIZE), shirt_panels()
     dress = draw_dress(np.random.default_rng(0), panels, {})
     with pytest.raises(IGRError, match="panels"):

@@ -13,7 +13,7 @@ pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
 from training.data.rendered.studio.correspondence import correspond  # noqa: E402
-from training.data.rendered.studio.rendering import photograph  # noqa: E402
+from training.data.rendered.studio.rays.rendering import photograph  # noqa: E402
 
 CAMERA = Camera((0.0, -3.0, 1.0), (0.0, 0.0, 1.0), 26.0, (96, 128))
 TURNED = Camera((1.3, -2.8, 1.3), (0.0, 0.0, 1.0), 30.0, (96, 128), roll=1.0)

@@ -15,15 +15,15 @@ from training.data.synthetic.textures import Pattern
 pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
-from training.data.rendered.dressing.atlas import Texture, cloth_texture  # noqa: E402
-from training.data.rendered.dressing.colours import to_srgb  # noqa: E402
-from training.data.rendered.dressing.composing import compose  # noqa: E402
+from training.data.rendered.dressing.cloth.fabrics import Fabric  # noqa: E402
 from training.data.rendered.dressing.dresses import draw_dress  # noqa: E402
-from training.data.rendered.dressing.fabrics import Fabric  # noqa: E402
 from training.data.rendered.dressing.materials import Cloth, Dress  # noqa: E402
-from training.data.rendered.studio.rendering import photograph  # noqa: E402
+from training.data.rendered.dressing.picture.atlas import Texture, cloth_texture  # noqa: E402
+from training.data.rendered.dressing.picture.colours import to_srgb  # noqa: E402
+from training.data.rendered.dressing.picture.composing import compose  # noqa: E402
+from training.data.rendered.studio.rays.rendering import photograph  # noqa: E402
+from training.data.rendered.studio.rays.tracing import load_mitsuba  # noqa: E402
 from training.data.rendered.studio.sets import product_set  # noqa: E402
-from training.data.rendered.studio.tracing import load_mitsuba  # noqa: E402
 
 TOLERANCE = 5.0
 """Grey levels of 255: colours that bleed from cloth to cloth, which light on white surfaces knows nothing of, the

@@ -10,12 +10,12 @@ from tests.support.views_by_hand import shirt_panels
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
 
-from training.data.rendered.dressing.allover import PRINTS
+from training.data.rendered.dressing.cloth.allover import PRINTS
+from training.data.rendered.dressing.cloth.families import FAMILIES, HELD_OUT_PATTERNS, PERIODS, family_of
+from training.data.rendered.dressing.cloth.prints import HELD_OUT_WORDS, WORDS
+from training.data.rendered.dressing.cloth.relief import WEAVES
 from training.data.rendered.dressing.dresses import draw_dress
-from training.data.rendered.dressing.families import FAMILIES, HELD_OUT_PATTERNS, PERIODS, family_of
 from training.data.rendered.dressing.grounds import FLOORS, WALLS
-from training.data.rendered.dressing.prints import HELD_OUT_WORDS, WORDS
-from training.data.rendered.dressing.relief import WEAVES
 from training.data.rendered.dressing.skin import tone_at
 from training.data.synthetic.textures import PATTERNS
 
@@ -86,7 +86,7 @@ def test_training_and_held_out_share_neither_words_nor_reserved_patterns():
             for dress in dresses(cut, 80, held_out):
                 pattern = dress.garment.fabric.pattern
                 assert pattern.seed % 2 == held_out
-                assert held_out or pattern.kind not in HELD_OUT_PATTERNS
+                assert held_out == (pattern.kind in HELD_OUT_PATTERNS) or pattern.kind == "solid"
                 for placed in dress.garment.prints:
                     words = set(placed.art.lines) if placed.art.form not in ("logo", "picture", "number") else set()
                     other = HELD_OUT_WORDS if not held_out else WORDS
@@ -106,3 +106,7 @@ def test_most_walls_are_neutral_and_pale():
     walls = [dress.wall for dress in dresses("tee", 300)]
     pale = [min(wall.colours[0]) > 195 and max(wall.colours[0]) - min(wall.colours[0]) < 8 for wall in walls]
     assert 0.4 < np.mean(pale) < 0.75
+
+
+def test_drawn_pairs_have_none_of_the_reserved_patterns():
+    assert set(HELD_OUT_PATTERNS) <= set(PRINTS) and not set(HELD_OUT_PATTERNS) & set(PATTERNS)

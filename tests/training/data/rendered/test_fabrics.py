@@ -5,11 +5,11 @@ import pytest
 
 pytest.importorskip("numba", reason="the noise of fabrics needs the extra `render`")
 
-from training.data.rendered.dressing import allover
-from training.data.rendered.dressing.fabrics import Fabric, paint_fabric, plain, worn
-from training.data.rendered.dressing.noise import noise
-from training.data.rendered.dressing.relief import SIDE, WEAVES, weave_tile
-from training.data.synthetic.textures import PATTERNS, Pattern
+from training.data.rendered.dressing.cloth import allover
+from training.data.rendered.dressing.cloth.fabrics import Fabric, paint_fabric, worn
+from training.data.rendered.dressing.cloth.noise import noise
+from training.data.rendered.dressing.cloth.relief import SIDE, WEAVES, weave_tile
+from training.data.synthetic.textures import PATTERNS, Pattern, solid
 
 COLOURS = ((40, 60, 120), (240, 230, 210), (200, 60, 60))
 FLAT = ("solid", "contrast_sleeves")
@@ -41,7 +41,7 @@ def test_a_part_of_the_cloth_is_painted_as_in_the_whole(kind):
 
 
 def test_a_plain_cloth_keeps_its_colour():
-    colours = paint_fabric(plain((200, 40, 60)), *axes(0, 0, 300, 0.002), 0.002)
+    colours = paint_fabric(Fabric("plain", solid((200, 40, 60))), *axes(0, 0, 300, 0.002), 0.002)
     assert np.abs(colours.mean((0, 1)) - (200, 40, 60)).max() < 3
     assert 0.3 < colours[..., 0].std() < 12
 
@@ -58,7 +58,7 @@ def test_weaves_neither_brighten_nor_darken_and_repeat_without_seams(weave):
 
 
 def test_wear_lightens_the_middle_of_a_leg():
-    fabric = Fabric("denim", plain((44, 62, 100)).pattern, fade=1.0)
+    fabric = Fabric("denim", Fabric("plain", solid((44, 62, 100))).pattern, fade=1.0)
     u, v = axes(-0.15, 0.2, 300, 0.001)
     colours = worn(paint_fabric(fabric, u, v, 0.001), fabric, u, v, 0.001, (0.0,), 0.0)
     assert colours[:, 140:160].mean() > colours[:, :20].mean() + 12

@@ -1,19 +1,20 @@
 """Rendering into shards: resumed, by any number of workers, refused where it does not fit."""
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from tests.support import stand_in
-from training.data.rendered import generating, shards
-from training.data.rendered.generating import generate
+from training.data.rendered.generating import generate as generating
+from training.data.rendered.generating.generate import generate
+from training.data.rendered.records.shards import KILLED, Made, RecordShards
 from training.data.rendered.settings import RenderSettings
-from training.data.rendered.shards import RecordShards
 
 TINY = RenderSettings(size=stand_in.SIZE, photos=2)
 
@@ -35,7 +36,7 @@ def test_shards_hold_every_record_and_rejects_are_counted(tmp_path: Path) -> Non
     ]
     found = RecordShards(str(tmp_path))
     assert found.seeds == (*range(10), 11) and found.stamp.settings == TINY
-    assert found.read(7).seed == 7 and found.told(5)["rejects"] == {"garment hidden": 1}
+    assert found.read(7).seed == 7 and found.metadata(5)["rejects"] == {"garment hidden": 1}
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
@@ -69,7 +70,9 @@ def test_a_run_killed_while_it_packs_a_shard_only_packs_it_again(
 ) -> None:
     render(tmp_path / "whole", 0, 4)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("training.data.rendered.spool.write_shard", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            "training.data.rendered.records.spool.write_shard", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         render(tmp_path / "killed", 0, 4)
     assert len(tree(tmp_path / "killed")) == 5  # four parts and their stamp
     render(tmp_path / "killed", 0, 4, maker=lambda *_: pytest.fail("nothing is left to render"))
@@ -98,12 +101,12 @@ def test_a_worker_that_dies_costs_no_record(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generating, "fingerprint", lambda: "tested")
+    monkeypatch.setattr(generating, "render_fingerprint", lambda: "tested")
     script = (
         "import os; from pathlib import Path; from tests.support import stand_in\n"
         "from tests.training.data.rendered.test_generating import TINY\n"
-        "from training.data.rendered import generating\n"
-        "generating.fingerprint = lambda: 'tested'\n"
+        "from training.data.rendered.generating import generate as generating\n"
+        "generating.render_fingerprint = lambda: 'tested'\n"
         "def maker(seed, settings):\n"
         "    if seed == 6: os.kill(os.getpid(), 9)\n"
         "    return stand_in.make_record(seed, settings)\n"
@@ -117,23 +120,46 @@ def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path, monk
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
 
 
-def test_one_failure_is_told_and_given_up_and_three_in_a_row_end_the_run(
+def test_a_seed_that_ends_in_an_error_is_not_given_up_and_a_later_run_tries_it_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(IGRError, match="3 garments in a row could not be rendered, garment-000000008 the last"):
-        render(tmp_path, 0, 12, maker=stand_in.failing_record)
+    with pytest.raises(IGRError, match="1 of the garments could not be rendered, garment-000000002 the first"):
+        render(tmp_path / "out", 0, 6, maker=stand_in.failing_record)
     assert "garment-000000002 could not be rendered" in capfd.readouterr().out
-    assert RecordShards(str(tmp_path)).seeds == (0, 1, 3)
+    assert not list((tmp_path / "out").rglob("garment-000000002*"))
     made = []
-    render(tmp_path, 0, 8, maker=lambda seed, settings: made.append(seed) or stand_in.make_record(seed, settings))
-    assert made == [6, 7]  # 2 is given up for good, 4 and 5 were kept in parts
+    render(tmp_path / "out", 0, 6, maker=lambda seed, s: made.append(seed) or stand_in.make_record(seed, s))
+    assert made == [2]
+    render(tmp_path / "whole", 0, 6)
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+def test_three_errors_in_a_row_end_the_run_and_keep_what_is_done(tmp_path: Path) -> None:
+    with pytest.raises(IGRError, match="3 garments in a row could not be rendered, garment-000000008 the last"):
+        render(tmp_path, 3, 12, maker=stand_in.failing_record)
+    made = []
+    render(tmp_path, 3, 8, maker=lambda seed, settings: made.append(seed) or stand_in.make_record(seed, settings))
+    assert made == [6, 7]
+
+
+def test_a_seed_that_kills_its_worker_each_time_is_given_up_and_the_rest_goes_on(tmp_path: Path) -> None:
+    rejects = generate(tmp_path, range(6), TINY, 2, per_shard=6, maker=stand_in.killing_record)
+    assert rejects["killed its worker"] == 1
+    found = RecordShards(str(tmp_path))
+    assert found.seeds == (0, 1, 2, 4, 5)
+
+
+def test_workers_that_all_die_end_the_run_and_no_seed_is_given_up(tmp_path: Path) -> None:
+    killed = (Made(seed, None, {KILLED: 1}) for seed in range(9))
+    with tqdm(disable=True) as bar, pytest.raises(IGRError, match="3 garments in a row"):
+        assert list(generating._checked(killed, bar, [])) == []
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda: {"settings": replace(TINY, samples=4)}, r"records-000000000\.tar was rendered with other settings"),
-        (lambda: {"per_shard": 3}, r"records-000000004\.tar does not begin where a shard of 3 records would"),
+        (lambda: {"per_shard": 3}, r"records-000000004\.tar does not begin or end where a shard of 3 records would"),
     ],
 )
 def test_shards_of_another_run_are_refused(tmp_path: Path, change, said: str) -> None:
@@ -143,11 +169,30 @@ def test_shards_of_another_run_are_refused(tmp_path: Path, change, said: str) ->
         generate(tmp_path, range(16), **options)
 
 
+@pytest.mark.parametrize(("first", "stop", "per_shard"), [(2, 6, 4), (3, 9, 4), (0, 4, 2), (2, 3, 1)])
+def test_a_start_or_size_that_overlaps_a_shard_is_refused_before_anything_is_rendered(
+    tmp_path: Path, first: int, stop: int, per_shard: int
+) -> None:
+    render(tmp_path, 0, 4)
+    before = tree(tmp_path)
+    with pytest.raises(IGRError, match=r"records-000000000\.tar does not begin or end where a shard of"):
+        render(tmp_path, first, stop, per_shard=per_shard, maker=lambda *_: pytest.fail("nothing may be rendered"))
+    assert tree(tmp_path) == before
+
+
+def test_a_start_that_overlaps_the_parts_of_a_shard_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(IGRError):
+        render(tmp_path, 3, 9, per_shard=6, maker=stand_in.failing_record)
+    with pytest.raises(IGRError, match=r"records-000000003\.tar does not begin or end where a shard of"):
+        render(tmp_path, 5, 9)
+    render(tmp_path, 9, 10)
+
+
 def test_shards_and_parts_of_other_code_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     render(tmp_path / "shard", 0, 4)
     with pytest.raises(IGRError):
         render(tmp_path / "parts", 4, 8, maker=lambda seed, s: stand_in.failing_record(seed + 1, s))
-    monkeypatch.setattr(generating, "fingerprint", lambda: "edited")
+    monkeypatch.setattr(generating, "render_fingerprint", lambda: "edited")
     for folder, first in (("shard", 0), ("parts", 4)):
         with pytest.raises(IGRError, match=r"was rendered by another version of the generator \(.*, now edited\)"):
             render(tmp_path / folder, first, first + 4)
@@ -183,12 +228,12 @@ def test_shards_may_lie_at_any_url(tmp_path: Path) -> None:
         fsspec.filesystem("memory").rm("/rendered", recursive=True)
 
 
-def test_the_fingerprint_sees_the_generator_and_not_what_runs_it() -> None:
-    assert len(shards.fingerprint()) == 16
-    folder = Path(shards.__file__).parent
-    rooms = {path.name for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()} - {"__pycache__"}
-    assert {"people", "garments", "studio", "records.py"} <= rooms - shards.OTHER_ROOMS
-    assert os.path.isdir(folder / "dressing") and "dressing" in shards.OTHER_ROOMS
+def test_records_of_other_packages_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    render(tmp_path, 0, 4)
+    assert f"numpy {np.__version__}" in RecordShards(str(tmp_path)).stamp.packages
+    monkeypatch.setattr(generating, "renderer_versions", lambda: "mitsuba 9")
+    with pytest.raises(IGRError, match=r"was rendered with .*numpy .*, and this machine has mitsuba 9: install those"):
+        render(tmp_path, 0, 8)
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

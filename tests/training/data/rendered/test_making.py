@@ -17,11 +17,11 @@ from training.data.rendered import making
 from training.data.rendered.making import category_of, make_record
 from training.data.rendered.pairs import dress_record, make_pair
 from training.data.rendered.people.poses import HELD_OUT_POSES, TRAINING_POSES
-from training.data.rendered.records import Record, to_members
+from training.data.rendered.records.record import Record, to_members
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.studio.agnostic import kind_mask
 
-SMALL = RenderSettings(size=(96, 128), photos=2, samples=1)
+SMALL = RenderSettings(size=(96, 128), photos=2, samples=4)
 SEED = 3
 
 

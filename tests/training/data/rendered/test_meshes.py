@@ -16,8 +16,8 @@ from training.data.rendered.garments.cloth.meshes import (
     triangles_of,
     upsample,
     upsample_corners,
-    vertex_normals,
 )
+from training.data.rendered.normals import vertex_normals
 
 
 @pytest.fixture

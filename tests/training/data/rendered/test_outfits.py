@@ -1,5 +1,7 @@
 """Outfits are complete and know what is wanted."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -52,3 +54,13 @@ def test_other_clothes_complete_a_given_cut():
     outfits = [complete(np.random.default_rng(seed), cut) for seed in range(8)]
     assert all(outfit.cut is cut and len(outfit.cuts) == 2 for outfit in outfits)
     assert all(other.top and other.sex == "male" for outfit in outfits for other in outfit.cuts if other is not cut)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_training_outfits_hold_no_cut_that_is_held_out_and_held_out_ones_hold_many(held_out: bool) -> None:
+    held = Counter()
+    for seed in range(1500):
+        outfit = draw_outfit(np.random.default_rng(seed), ("upper", "lower", "full")[seed % 3], held_out)
+        assert held_out_cut(outfit.cut) == held_out
+        held.update(held_out_cut(cut) for cut in outfit.cuts if cut is not outfit.cut)
+    assert held[held_out] > 900 and (held[True] == 0 if not held_out else held[False] < 0.1 * held[True])

@@ -8,7 +8,9 @@ from training.data.rendered.settings import RenderSettings
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
 
-from training.data.rendered.pairs import dress_all, dress_record  # noqa: E402
+from training.data.contract.pairs import HELD_OUT_START
+from training.data.rendered import agreement  # noqa: E402
+from training.data.rendered.pairs import dress_all, dress_record, make_pair  # noqa: E402
 
 RECORD = stand_in.make_record(5, RenderSettings(stand_in.SIZE))[0]
 
@@ -30,3 +32,32 @@ def test_another_dress_seed_gives_other_clothes_on_the_same_geometry():
     first, second = (dress_record(RECORD, 0, dress_seed=seed) for seed in (0, 1))
     assert first.garment.tobytes() != second.garment.tobytes()
     assert first.garment_silhouette.tobytes() == second.garment_silhouette.tobytes()
+
+
+@pytest.mark.parametrize("seed", [HELD_OUT_START - 1, HELD_OUT_START])
+def test_held_out_seeds_are_rendered_and_dressed_as_held_out(seed: int, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
+    found = []
+
+    def made(seed, settings, defect):
+        found.append(settings.held_out)
+        return stand_in.make_record(5, RenderSettings(stand_in.SIZE))
+
+    def dressed(*args, **options):
+        found.append(options["held_out"])
+
+    monkeypatch.setattr("training.data.rendered.making.make_record", made)
+    monkeypatch.setattr("training.data.rendered.pairs.dress_record", dressed)
+    make_pair(seed, stand_in.SIZE)
+    assert found == [seed >= HELD_OUT_START] * 2
+
+
+def test_agreement_dresses_held_out_records_as_held_out(monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    dress_of = agreement.dress_of
+    monkeypatch.setattr(agreement, "dress_of", lambda *a, **o: asked.append(o["held_out"]) or dress_of(*a, **o))
+    for seed in (HELD_OUT_START - 2, HELD_OUT_START + 1):
+        record, _ = stand_in.make_record(seed, RenderSettings(stand_in.SIZE))
+        assert record is not None
+        agreement.difference(record, 0)
+    assert asked == [False, True]

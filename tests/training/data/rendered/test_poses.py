@@ -1,4 +1,4 @@
-"""Poses: many, told by attributes, on the floor, and with arms that keep off the trunk on every body."""
+"""Poses: many, described by attributes, on the floor, and with arms that keep off the trunk on every body."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from scipy.spatial import cKDTree
 
 from igr_core.errors import IGRError
-from training.data.rendered.people.body import TEMPLATE_SHAPES, Body, Shape, draw_shape, make_body, normals, skin
+from training.data.rendered.normals import vertex_normals
+from training.data.rendered.people.body import TEMPLATE_SHAPES, Body, Shape, draw_shape, make_body, skin
 from training.data.rendered.people.joints import joints_of
 from training.data.rendered.people.poses import (
     HELD_OUT_POSES,
@@ -38,7 +39,7 @@ def depths_in_trunk(body: Body, rotations: dict, side: str) -> np.ndarray:
     arms = [n for n, name in enumerate(names) if name.startswith(("upperarm", "lowerarm", "wrist", "finger"))]
     trunk = tights.weights[:, arms].sum(1) < 0.3
     points = skin(tights.vertices, tights.weights, placed)
-    outwards = normals(points, tights.triangles)
+    outwards = vertex_normals(points, tights.triangles)
     skinned = body.part("body")
     own = [n for n in arms if names[n].startswith(("lowerarm", "wrist", "finger")) and names[n].endswith(side)]
     arm = skin(skinned.vertices, skinned.weights, placed)[skinned.weights[:, own].sum(1) > 0.8]

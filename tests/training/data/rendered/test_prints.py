@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from training.data.rendered.dressing.pictures import PICTURES, draw_picture
-from training.data.rendered.dressing.prints import (
+from training.data.rendered.dressing.cloth.pictures import PICTURES, draw_picture
+from training.data.rendered.dressing.cloth.prints import (
     FONTS,
     FORMS,
     HELD_OUT_WORDS,

@@ -3,15 +3,18 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from igr_core.errors import IGRError
 from tests.support import stand_in
-from training.data.rendered.generating import generate
-from training.data.rendered.records import to_members
+from training.data.rendered.generating.generate import generate
+from training.data.rendered.generating.pools import make
+from training.data.rendered.generating.ray_engine import make_with_ray
+from training.data.rendered.records.record import to_members
+from training.data.rendered.records.shards import Made, RecordShards
 from training.data.rendered.settings import RenderSettings
-from training.data.rendered.shards import RecordShards
 
 TINY = RenderSettings(size=stand_in.SIZE, photos=2)
 ROOT = Path(__file__).parents[4]
@@ -35,7 +38,7 @@ def test_a_node_lost_in_the_middle_costs_no_record_and_doubles_none(tmp_path: Pa
     assert len(list((tmp_path / "out").iterdir())) == 8  # four shards with an index each, and no parts
 
 
-def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+def test_a_cluster_that_is_not_there_is_reported_at_once(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="only the extra `ray` renders on many machines")
     with pytest.raises(IGRError, match="There is no Ray cluster at 127.0.0.1:1 .*: start one with `ray start --head`"):
         generate(tmp_path, range(2), TINY, ray="127.0.0.1:1", maker=stand_in.make_record)
@@ -45,3 +48,40 @@ def test_without_ray_one_sentence_says_what_to_install(tmp_path: Path, monkeypat
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(IGRError, match=r"needs Ray: pip install 'ray\[data\]'"):
         generate(tmp_path, range(2), TINY, ray="auto", maker=stand_in.make_record)
+
+
+def test_a_seed_that_kills_its_worker_is_given_up_and_one_of_a_lost_machine_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Crashed(Exception):
+        pass
+
+    class Lost(Exception):
+        pass
+
+    asked: list[int] = []
+    options: list[dict] = []
+
+    def get(seed: int) -> Made:
+        asked.append(seed)
+        if seed == 1:
+            raise Crashed
+        if seed == 2 and asked.count(2) == 1:
+            raise Lost
+        return make(seed, TINY, stand_in.make_record)
+
+    task = SimpleNamespace(remote=lambda seed, *_: seed)
+    failures = {"RayTaskError": KeyError, "NodeDiedError": Lost, "WorkerCrashedError": Crashed}
+    cluster = SimpleNamespace(
+        is_initialized=lambda: True,
+        remote=lambda _: SimpleNamespace(options=lambda **given: options.append(given) or task),
+        cluster_resources=lambda: {"CPU": 1.0},
+        wait=lambda running, **_: (running[:1], running[1:]),
+        get=get,
+        exceptions=SimpleNamespace(**failures, OutOfMemoryError=MemoryError),
+    )
+    monkeypatch.setitem(sys.modules, "ray", cluster)
+    made = {one.seed: one for one in make_with_ray(range(4), TINY, stand_in.make_record, "auto")}
+    assert sorted(made) == [0, 1, 2, 3] and options == [{"num_cpus": 1, "max_retries": 2}]
+    assert made[1].killed and made[1].members is None
+    assert not any(made[seed].killed for seed in (0, 2, 3)) and asked.count(2) == 2

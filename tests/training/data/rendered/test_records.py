@@ -7,7 +7,7 @@ import pytest
 
 from igr_core.errors import IGRError
 from tests.support import stand_in
-from training.data.rendered.records import Record, from_members, to_members
+from training.data.rendered.records.record import Record, from_members, to_members
 from training.data.rendered.settings import RenderSettings
 
 
@@ -42,9 +42,9 @@ def test_what_came_back_is_written_as_the_same_bytes() -> None:
 @pytest.mark.parametrize("value", [None, -1, [], {"a": [1]}, "hat"])
 def test_a_wrong_entry_is_named(entry: str, value: object) -> None:
     members = to_members(record())
-    told = json.loads(members["json"])
-    told[entry] = value
-    members["json"] = json.dumps(told).encode()
+    metadata = json.loads(members["json"])
+    metadata[entry] = value
+    members["json"] = json.dumps(metadata).encode()
     with pytest.raises(IGRError, match=f"a.tar:garment-000000004.json has no valid entry '{entry}'"):
         from_members(members, "a.tar:garment-000000004")
 

@@ -13,7 +13,7 @@ from training.data.rendered.views import SUBSAMPLES
 pytest.importorskip("mitsuba", reason="rendering needs the extra `render`")
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
-from training.data.rendered.studio.rendering import WHITE_CARD, photograph  # noqa: E402
+from training.data.rendered.studio.rays.rendering import WHITE_CARD, photograph  # noqa: E402
 from training.data.rendered.studio.sets import draw_set  # noqa: E402
 
 CAMERA = Camera((0.0, -3.0, 1.0), (0.0, 0.0, 1.0), 30.0, (48, 64))
@@ -81,7 +81,7 @@ def test_a_sphere_above_the_floor_darkens_it():
     assert below.view.light[at].mean() < 0.9 * alone[at].mean()
 
 
-def test_nothing_to_photograph_is_told():
+def test_nothing_to_photograph_is_reported():
     with pytest.raises(IGRError, match="at least one surface"):
         photograph([], None, CAMERA, 0)
     broken = sphere("garment", (0, 0, 1), 0.4)

@@ -9,11 +9,11 @@ import pytest
 from igr_core.errors import IGRError
 from tests.support import stand_in
 from training.data.files.tar_index import INDEX_ENDING
-from training.data.rendered import shards
-from training.data.rendered.generating import generate
-from training.data.rendered.records import to_members
+from training.data.rendered.generating.generate import generate
+from training.data.rendered.records import shards
+from training.data.rendered.records.record import to_members
+from training.data.rendered.records.shards import RecordShards, is_shard_name
 from training.data.rendered.settings import RenderSettings
-from training.data.rendered.shards import RecordShards, is_shard_name
 
 TINY = RenderSettings(size=stand_in.SIZE, photos=2)
 
@@ -30,7 +30,7 @@ def test_records_are_read_by_their_seed_with_and_without_the_index(tmp_path: Pat
         for seed in (6, 1):
             made, rejects = stand_in.make_record(seed, TINY)
             assert to_members(found.read(seed), rejects) == to_members(made, rejects)
-            assert found.told(seed)["category"] == made.category and "keypoints" not in found.told(seed)
+            assert found.metadata(seed)["category"] == made.category and "keypoints" not in found.metadata(seed)
         if index:
             for path in tmp_path.glob(f"*{INDEX_ENDING}"):
                 path.unlink()
@@ -44,7 +44,7 @@ def test_one_shard_or_a_pattern_is_enough(tmp_path: Path) -> None:
 
 
 def test_folders_that_cannot_be_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match=r"holds no rendered records: run python -m training data render"):
+    with pytest.raises(IGRError, match=r"holds no rendered records: run python -m training\.data render"):
         RecordShards(str(tmp_path))
     render(tmp_path / "a", range(4))
     render(tmp_path / "b", range(4, 8), replace(TINY, samples=4))

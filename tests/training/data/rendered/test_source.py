@@ -8,10 +8,12 @@ import pytest
 
 from igr_core.errors import IGRError
 from tests.support import stand_in
+from training.data.caches.drawn import DrawConfig, DrawnPairs
+from training.data.caches.dressed import dress_shards
 from training.data.checking import check_pairs
 from training.data.layouts.tars import TarPairs, write_tars
 from training.data.opening import DataSetConfig, detect_layout, open_data_set, splits_in
-from training.data.rendered.generating import generate
+from training.data.rendered.generating.generate import generate
 from training.data.rendered.settings import RenderSettings
 from training.data.rendered.source import RenderedConfig, RenderedPairs
 
@@ -48,7 +50,7 @@ def test_every_photo_is_a_pair_and_all_of_it_is_read(root: str) -> None:
         assert report.has_parsing and report.has_keypoints
 
 
-def test_one_pair_as_it_is_told(root: str) -> None:
+def test_one_pair_as_it_is_reported(root: str) -> None:
     source = RenderedPairs(root)
     assert source.person(2).mode == "RGB" and set(np.unique(source.mask(2))) == {0, 255}
     assert source.parsing(2).table.name == "ATR-18" and source.parsing(2).of("upper").any()
@@ -85,6 +87,28 @@ def test_held_out_records_are_the_test_split(root: str, held_out: str) -> None:
     assert len(open_data_set(DataSetConfig(root=held_out, split="test"))) == 3
     with pytest.raises(IGRError, match="holds no records of the train split"):
         open_data_set(DataSetConfig(root=held_out))
+
+
+def test_photos_with_a_defect_are_left_out_unless_they_are_asked_for(tmp_path: Path) -> None:
+    def spoiled(seed: int, settings: RenderSettings):
+        record, rejects = stand_in.make_record(seed, settings)
+        photos = tuple(
+            replace(photo, attributes={**photo.attributes, "defect": "truncated"}) if seed == 1 else photo
+            for photo in record.photos
+        )
+        return replace(record, photos=photos), rejects
+
+    generate(tmp_path, range(3), SETTINGS, 1, maker=spoiled)
+    kept = RenderedPairs(str(tmp_path))
+    assert {place.seed for place in kept.places} == {0, 2}
+    every = RenderedPairs(str(tmp_path), RenderedConfig(keep_defects=True))
+    assert len(every) == len(kept) + 2
+    assert [every.defect(index) for index in range(len(every)) if every.places[index].seed == 1] == ["truncated"] * 2
+    config = DrawConfig(size=(24, 32), photo_size=SIZE, crop_size=16)
+    for keep_defects, names in ((False, {0, 2}), (True, {0, 1, 2})):
+        out = tmp_path / str(keep_defects)
+        dress_shards(out, str(tmp_path), len(every), config, 1, keep_defects=keep_defects)
+        assert set(DrawnPairs(out).seeds) == names
 
 
 def test_rendered_pairs_can_be_packed(root: str, tmp_path: Path) -> None:

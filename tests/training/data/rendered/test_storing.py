@@ -92,7 +92,7 @@ def test_correspondences_come_back():
 @pytest.mark.parametrize(
     "spoil", [lambda data: data[:-30], lambda data: b"x" + data, lambda data: data[:40], lambda _: b""]
 )
-def test_damaged_bytes_are_told(spoil):
+def test_damaged_bytes_are_reported(spoil):
     with pytest.raises(IGRError, match="copy the shard again"):
         decode_view(spoil(encode_view(_view())))
     with pytest.raises(IGRError, match="copy the shard again"):

@@ -1,4 +1,4 @@
-"""Tracing: what is hit, how light adds up, and what is told where packages are missing."""
+"""Tracing: what is hit, how light adds up, and what is said where packages are missing."""
 
 import sys
 
@@ -7,9 +7,9 @@ import pytest
 
 from igr_core.errors import IGRError
 from tests.support.solids import sheet, sphere
-from training.data.rendered.studio import tracing
 from training.data.rendered.studio.lights import ENVIRONMENT_SIZE
-from training.data.rendered.studio.merging import merge
+from training.data.rendered.studio.rays import tracing
+from training.data.rendered.studio.rays.merging import merge
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_the_version_is_read_from_the_librarys_name(path, version):
     assert tracing._llvm_version(path) == version
 
 
-def test_old_llvm_is_passed_over_and_none_is_told(monkeypatch):
+def test_old_llvm_is_passed_over_and_none_is_reported(monkeypatch):
     found = ["/usr/lib/x/libLLVM-15.so", "/usr/lib/x/libLLVM-18.so", "/usr/lib/x/libLLVM.so.19.1"]
     monkeypatch.setattr(tracing.ctypes.util, "find_library", lambda name: None)
     monkeypatch.setattr(tracing.glob, "glob", lambda pattern: found)
@@ -36,7 +36,7 @@ def test_old_llvm_is_passed_over_and_none_is_told(monkeypatch):
         tracing.find_llvm()
 
 
-def test_missing_packages_are_told_with_the_extra(monkeypatch):
+def test_missing_packages_are_reported_with_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "mitsuba", None)
     monkeypatch.setenv("DRJIT_LIBLLVM_PATH", "/somewhere/libLLVM.so")
     with pytest.raises(IGRError, match="extra `render`"):
@@ -49,13 +49,13 @@ def _tracer(surfaces, level=1.0):
     return tracing.Tracer(merge(surfaces), np.full((*ENVIRONMENT_SIZE, 3), level, np.float32))
 
 
-def test_rays_tell_the_face_the_place_on_it_and_the_distance():
+def test_rays_find_the_face_the_place_on_it_and_the_distance():
     scene = merge([sheet("garment", (0, 0, 1), 1.0, 1.0), sphere("skin", (5, 0, 1), 0.1)])
     tracer = _tracer([sheet("garment", (0, 0, 1), 1.0, 1.0), sphere("skin", (5, 0, 1), 0.1)])
     directions = np.array([[0.1, 1.0, 0.05], [0.0, -1.0, 0.0]])
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     hits = tracer.hits(np.array([0.0, -2.0, 1.0]), directions)
-    assert hits.face[1] == -1 and np.isinf(hits.distance[1])
+    assert hits.face[1] == -1 and np.isinf(hits.distance[1]) and not hits.bary[1].any()
     corners = scene.vertices[scene.faces[hits.face[0]]]
     weights = np.array([1 - hits.bary[0].sum(), *hits.bary[0]])
     np.testing.assert_allclose(weights @ corners, [0.2, 0.0, 1.1], atol=1e-4)
@@ -88,3 +88,11 @@ def test_noise_is_taken_out_and_edges_of_normals_stay():
     cleaned = tracing.denoise(noisy, normals.astype(np.float32))
     assert np.abs(cleaned - truth).mean() < 0.25 * np.abs(noisy - truth).mean()
     assert np.abs(cleaned[:, 33] - 0.8).mean() < 0.12 and np.abs(cleaned[:, 30] - 0.3).mean() < 0.12
+
+
+def test_pictures_are_denoised_by_one_thread_of_the_cpu():
+    oidn = pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
+    light = np.full((8, 8, 3), 0.5, np.float32)
+    tracing.denoise(light, np.tile(np.float32([0, -1, 0]), (8, 8, 1)))
+    device = tracing._denoising_device()
+    assert device.type == oidn.DeviceType.CPU and device.num_threads == 1

@@ -10,7 +10,7 @@ pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
 from training.data.rendered.agreement import difference  # noqa: E402
 from training.data.rendered.making import make_record  # noqa: E402
-from training.data.rendered.records import Record  # noqa: E402
+from training.data.rendered.records.record import Record  # noqa: E402
 from training.data.rendered.settings import RenderSettings  # noqa: E402
 
 SEEDS = (3, 0)
@@ -19,7 +19,7 @@ DRESSES = range(3)
 
 @pytest.fixture(scope="module")
 def records() -> list[Record]:
-    settings = RenderSettings(size=(120, 160), photos=1, samples=1)
+    settings = RenderSettings(size=(120, 160), photos=1, samples=4)
     made = [make_record(seed, settings)[0] for seed in SEEDS]
     return [record for record in made if record is not None]
 
@@ -33,7 +33,7 @@ def test_photos_without_light_agree_with_their_product_shots(records):
     assert max(np.median(one.levels) for one in found) <= 12
 
 
-def test_a_correspondence_that_is_off_is_told(records):
+def test_a_correspondence_that_is_off_is_reported(records):
     def moved(record: Record) -> Record:
         photo = record.photos[0]
         return replace(record, photos=(replace(photo, correspondence=photo.correspondence + np.float32(4)),))

@@ -9,11 +9,10 @@ pytest.importorskip("numba", reason="needs numba (the extra render)")
 
 from scipy.spatial import cKDTree
 
-from training.data.rendered.garments.cloth.meshes import vertex_normals
 from training.data.rendered.garments.lots import draw_cut
 from training.data.rendered.garments.tailoring import tailor
-from training.data.rendered.garments.wearing import product_shot, sink, wear
-from training.data.rendered.people.body import TEMPLATE_SHAPES, Shape, make_body, skin
+from training.data.rendered.garments.wearing import product_shot, wear
+from training.data.rendered.people.body import TEMPLATE_SHAPES, Shape, make_body
 from training.data.rendered.people.poses import named_pose
 
 BODY = make_body(Shape(gender=1.0, weight=0.6, height=0.6))
@@ -39,24 +38,6 @@ def test_nothing_explodes_or_tears():
         length = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2)
         assert length.max() < 0.06
         assert surface.vertices[:, 2].min() > -0.02
-
-
-def test_skin_does_not_show_through():
-    part = BODY.part("body")
-    points = skin(part.vertices, part.weights, POSED)
-    normals = vertex_normals(points, part.triangles)
-    sunk = sink(points, normals, worn())
-    assert np.linalg.norm(sunk - points, axis=1).max() < 0.01
-    tee = worn()[1][0]
-    cloth = tee.vertices[: clothes()[1].refine.shape[0]]
-    bones = [i for i, bone in enumerate(BODY.model.bones) if bone.startswith("spine")]
-    trunk = part.weights[:, bones].sum(axis=1) > 0.9
-    trunk &= (sunk[:, 2] > cloth[:, 2].min() + 0.04) & (sunk[:, 2] < cloth[:, 2].max() - 0.3)
-    distance, index = cKDTree(cloth).query(sunk[trunk])
-    facing = vertex_normals(tee.vertices, tee.faces)[index]
-    above = ((sunk[trunk] - cloth[index]) * facing).sum(axis=1)
-    assert trunk.sum() > 200
-    assert (above > 0.001).mean() < 0.01
 
 
 def test_faces_panels_and_uv_are_the_same_in_every_wearing_and_alone():

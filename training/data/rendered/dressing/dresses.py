@@ -21,9 +21,9 @@ from training.data.synthetic.palette import (
 from training.data.synthetic.textures import Pattern, solid
 
 from ..panels import Panel
-from . import allover
-from .fabrics import Fabric
-from .families import (
+from .cloth import allover
+from .cloth.fabrics import Fabric
+from .cloth.families import (
     FAMILIES,
     GLOSS,
     HELD_OUT_PATTERNS,
@@ -36,8 +36,8 @@ from .families import (
     family_of,
     jittered,
 )
+from .cloth.prints import Placed, aspect, draw_art
 from .materials import Cloth, Dress
-from .prints import Placed, aspect, draw_art
 from .skin import draw_skin
 from .surroundings import draw_bag, draw_grounds, draw_shoe
 
@@ -189,10 +189,8 @@ def _pattern(
     span: tuple[float, float],
     held_out: bool,
 ) -> Pattern:
-    kinds = [kind for kind in family.patterns if held_out or kind not in HELD_OUT_PATTERNS]
+    kinds = HELD_OUT_PATTERNS if held_out else [kind for kind in family.patterns if kind not in HELD_OUT_PATTERNS]
     kind = kinds[int(rng.integers(len(kinds)))]
-    if held_out and rng.random() < 0.3:
-        kind = HELD_OUT_PATTERNS[int(rng.integers(len(HELD_OUT_PATTERNS)))]
     low, high = allover.SIZES.get(kind) or PERIODS.get(kind, (0.1, 0.1))
     period = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     if kind == "leopard":

@@ -8,9 +8,9 @@ import numpy as np
 
 from training.data.synthetic.palette import Rgb
 
-from .colours import to_linear
-from .noise import noise
-from .relief import SIDE, Tile, streaks
+from .cloth.noise import noise
+from .cloth.relief import SIDE, Tile, streaks
+from .picture.colours import to_linear
 
 WALLS = ("plain", "paper", "gradient", "plaster", "brick", "concrete", "planks", "tiles", "street")
 FLOORS = ("paper", "gradient", "planks", "concrete", "asphalt", "carpet", "tiles")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from training.data.synthetic.palette import Rgb
 
-from .fabrics import Fabric
-from .prints import Placed
+from .cloth.fabrics import Fabric
+from .cloth.prints import Placed
 
 
 @dataclass(frozen=True)

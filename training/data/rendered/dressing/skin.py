@@ -8,8 +8,8 @@ import numpy as np
 
 from training.data.synthetic.palette import Rgb, mixed, scaled
 
+from .cloth.relief import SIDE, Tile, streaks
 from .materials import Skin
-from .relief import SIDE, Tile, streaks
 
 TONES: tuple[Rgb, ...] = (
     (230, 196, 176),

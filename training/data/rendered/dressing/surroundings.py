@@ -10,7 +10,7 @@ import numpy as np
 from training.data.synthetic.palette import LIGHT, Rgb, garment_colours, mixed, pick, scaled
 
 from ..panels import Panel
-from .families import LEATHER, NEUTRAL, jittered
+from .cloth.families import LEATHER, NEUTRAL, jittered
 from .materials import Coat, Ground
 
 

@@ -19,12 +19,12 @@ KINDS: dict[str, dict[str, float]] = {
 """Shares of the kinds within each category."""
 
 HELD_OUT_ONE_IN = 9
-"""About one in so many combinations of features is never used for training."""
+"""One in about this many combinations of features is never used for training."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """One garment's cut. Lengths along the body are told in `levels`: 0 waist, 1 crotch, 2 knee, 3 ankle."""
+    """One garment's cut. Lengths along the body are given in `levels`: 0 waist, 1 crotch, 2 knee, 3 ankle."""
 
     kind: str
     """One of KINDS."""
@@ -101,7 +101,7 @@ class Cut:
         return self.category != "lower"
 
     def features(self) -> str:
-        """The coarse features by which held-out cuts are told from the others."""
+        """The coarse features that distinguish held-out cuts from the others."""
         levels = f"{round(self.length * 10)}/{round(self.waist * 10)}/{round(self.sleeve_length * 10)}"
         return f"{self.kind}/{self.neckline}/{self.sleeve}/{self.fit}/{self.front}/{levels}"
 

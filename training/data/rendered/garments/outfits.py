@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from igr_core.errors import IGRError
+
 from ..surfaces import Kind
-from .cuts import Cut
+from .cuts import Cut, held_out_cut
 from .lots import draw_cut, draw_kind
 
 TUCKABLE = ("tee", "long_sleeve", "shirt", "blouse", "tank", "sweater", "polo")
 """Tops that may be tucked in."""
+MAX_DRAWS = 100
+"""Draws of another garment until one is held out, or not, as it should be."""
 
 
 @dataclass(frozen=True)
@@ -64,41 +69,59 @@ def draw_outfit(rng: np.random.Generator, category: str, held_out: bool = False)
     Raises:
         IGRError: if the category is unknown.
     """
-    return complete(rng, draw_cut(rng, draw_kind(rng, category), held_out))
+    return complete(rng, draw_cut(rng, draw_kind(rng, category), held_out), held_out)
 
 
-def complete(rng: np.random.Generator, cut: Cut) -> Outfit:
-    """An outfit around a wanted garment: draws the other clothes, and whether the top is tucked in."""
+def complete(rng: np.random.Generator, cut: Cut, held_out: bool = False) -> Outfit:
+    """An outfit around a wanted garment: draws the other clothes, and whether the top is tucked in.
+
+    Without `held_out` none of the other clothes is of a cut that training never sees; with it, most are.
+    """
     if cut.category == "full":
         return Outfit((cut,), 0, False)
     if cut.category == "lower":
-        top = _top_for(rng, cut)
+        top = _drawn(lambda: _top_for(rng, cut, held_out), held_out)
         tucked = top.kind != "crop_top" and (_wide_skirt(cut) or (top.kind in TUCKABLE and rng.random() < 0.5))
         return Outfit((top, cut), 1, True) if tucked else Outfit((cut, top), 0, False)
-    lower = _lower_for(rng, cut)
+    lower = _lower_for(rng, cut, held_out)
     if cut.front == "open":
-        inner = draw_cut(rng, str(rng.choice(["tee", "tank", "long_sleeve"], p=[0.6, 0.25, 0.15])), sex=cut.sex)
-        inner = _within(inner)
+        inner = _drawn(lambda: _inner_for(rng, cut, held_out), held_out)
         return Outfit((lower, inner, cut), 2, False)
     tucked = _can_tuck(cut) and (_wide_skirt(lower) or rng.random() < 0.3)
     cuts: tuple[Cut, ...] = (cut, lower) if tucked else (lower, cut)
     wanted = cuts.index(cut)
     if cut.kind in ("tee", "tank") and cut.fit in ("tight", "slim", "regular") and rng.random() < 0.12:
-        cuts = (*cuts, _open_jacket(rng, cut.sex))
+        cuts = (*cuts, _open_jacket(rng, cut.sex, held_out))
     return Outfit(cuts, wanted, tucked)
 
 
-def _top_for(rng: np.random.Generator, lower: Cut) -> Cut:
+def _drawn(draw: Callable[[], Cut], held_out: bool) -> Cut:
+    """A cut by `draw` that is still held out, or still not, after it was changed to suit what it is worn with."""
+    for _ in range(MAX_DRAWS):
+        cut = draw()
+        if held_out_cut(cut) == held_out:
+            return cut
+    if held_out:  # it is not the wanted garment that training has seen
+        return cut
+    raise IGRError(f"No other clothes for training in {MAX_DRAWS} draws: widen what cuts are drawn from.")
+
+
+def _inner_for(rng: np.random.Generator, over: Cut, held_out: bool) -> Cut:
+    kind = str(rng.choice(["tee", "tank", "long_sleeve"], p=[0.6, 0.25, 0.15]))
+    return _within(draw_cut(rng, kind, held_out, over.sex))
+
+
+def _top_for(rng: np.random.Generator, lower: Cut, held_out: bool) -> Cut:
     kind = str(
         rng.choice(["tee", "long_sleeve", "tank", "crop_top", "blouse", "shirt"], p=[0.45, 0.1, 0.12, 0.15, 0.1, 0.08])
     )
     if lower.sex == "male" and kind in ("crop_top", "blouse"):
         kind = "tee"
-    cut = draw_cut(rng, kind, sex=lower.sex)
+    cut = draw_cut(rng, kind, held_out, lower.sex)
     return _shortened(cut) if not _wide_skirt(lower) else cut
 
 
-def _lower_for(rng: np.random.Generator, top: Cut) -> Cut:
+def _lower_for(rng: np.random.Generator, top: Cut, held_out: bool) -> Cut:
     kind = str(
         rng.choice(
             ["trousers", "jeans", "shorts", "leggings", "a_line_skirt", "pencil_skirt"],
@@ -109,7 +132,7 @@ def _lower_for(rng: np.random.Generator, top: Cut) -> Cut:
         kind = "jeans"
     if kind == "a_line_skirt" and not _can_tuck(top):
         kind = "jeans"
-    return draw_cut(rng, kind, sex=top.sex)
+    return draw_cut(rng, kind, held_out, top.sex)
 
 
 def _can_tuck(cut: Cut) -> bool:
@@ -130,9 +153,9 @@ def _shortened(cut: Cut) -> Cut:
     return replace(cut, length=min(cut.length, 0.56), hem="straight")
 
 
-def _open_jacket(rng: np.random.Generator, sex: str) -> Cut:
+def _open_jacket(rng: np.random.Generator, sex: str, held_out: bool) -> Cut:
     for _ in range(30):
-        cut = draw_cut(rng, str(rng.choice(["jacket", "cardigan"])), sex=sex)
+        cut = draw_cut(rng, str(rng.choice(["jacket", "cardigan"])), held_out, sex)
         if cut.front == "open":
             return cut
     return cut

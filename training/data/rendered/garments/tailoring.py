@@ -8,10 +8,11 @@ from functools import lru_cache
 import numpy as np
 from scipy import sparse
 
+from ..normals import vertex_normals
 from ..people.body import TEMPLATE_SHAPES, make_body
 from .cloth.draping import make_springs
 from .cloth.fitting import ease_of, fit
-from .cloth.meshes import boundary_edges, flat_averaging, smoothing, upsample, upsample_corners, vertex_normals
+from .cloth.meshes import boundary_edges, flat_averaging, smoothing, upsample, upsample_corners
 from .cuts import Cut
 from .figures import SIDES, Figure, dress_form, make_figure, smoothstep, suit
 from .garment import Garment

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..normals import vertex_normals
 from ..people.body import Body, skin
 from ..people.poses import product_pose
 from ..surfaces import CLOTH, Kind, Surface
 from .cloth.contacts import LAYER_GAP, Draped, Posed, colliders_of, contacts_of, pose_figure, pushed_off
 from .cloth.draping import Settle, drape, unwrinkled
 from .cloth.fitting import fit, pleats_of, tucked, tucked_in
-from .cloth.meshes import vertex_normals
 from .cloth.surfacing import sewn_surface
 from .figures import Figure, make_figure
 from .garment import Garment
@@ -79,25 +79,6 @@ def product_shot(garment: Garment, rng: np.random.Generator, flat: float | None 
     scale = np.array([1 + 0.14 * flat, 1 - 0.75 * flat, 1.0])
     vertices = (surface.vertices - [0.0, middle, 0.0]) * scale + [0.0, middle, 0.0]
     return [Surface(surface.kind, vertices, surface.faces, surface.uv, surface.panel)]
-
-
-def sink(points: np.ndarray, normals: np.ndarray, dressed: list[list[Surface]], depth: float = 0.008) -> np.ndarray:
-    """Draw skin in under cloth, so that it never shows through: points (N, 3) with unit normals (N, 3) to (N, 3).
-
-    Skin sinks by at most `depth` metres where cloth lies within 3 cm of it, and not near the cloth's edges.
-    """
-    result = points.copy()
-    share = np.zeros(len(points))
-    for surfaces in dressed:
-        for surface in surfaces:
-            distance, index = cKDTree(surface.vertices).query(points, distance_upper_bound=0.03)
-            near = np.isfinite(distance)
-            offset = surface.vertices[index[near]] - points[near]
-            height = (offset * normals[near]).sum(axis=1)
-            beside = np.sqrt(np.maximum(distance[near] ** 2 - height**2, 0))
-            covered = np.clip((0.012 - beside) / 0.006, 0, 1) * np.clip((0.006 - height) / 0.004, 0, 1)
-            share[near] = np.maximum(share[near], covered)
-    return result - normals * (depth * share)[:, None]
 
 
 def _drape(

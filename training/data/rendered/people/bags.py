@@ -10,8 +10,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
+from ..normals import vertex_normals
 from ..surfaces import Surface
-from .body import Body, normals, skin
+from .body import Body, skin
 from .kinematics import turn, unit
 from .shapes import grid_faces, joined, outward, rounded_box, tube
 
@@ -165,13 +166,13 @@ def _on_shoulder(
     other = {"L": "R", "R": "L"}[bag.side] if bag.kind == "crossbody" else bag.side
     part = body.part("tights")
     points = skin(part.vertices, part.weights, transforms)
-    outwards = normals(points, part.triangles)
+    outwards = vertex_normals(points, part.triangles)
     arms = [n for n, name in enumerate(body.model.bones) if name.startswith(("upperarm", "lowerarm", "wrist"))]
     trunk = part.weights[:, arms].sum(1) < (0.35 if bag.kind == "crossbody" else 2)
     places, directions = [points[trunk]], [outwards[trunk]]
     for surface in over:
         places.append(surface.vertices)
-        directions.append(normals(surface.vertices, surface.faces))
+        directions.append(vertex_normals(surface.vertices, surface.faces))
     points, outwards = np.concatenate(places), np.concatenate(directions)
     tree = cKDTree(points)
     neck = _posed(body, transforms, "neck01")

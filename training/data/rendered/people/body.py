@@ -15,13 +15,10 @@ from igr_core.errors import IGRError
 ASSET = Path(__file__).with_name("assets") / "body.safetensors"
 """What export_body.py wrote."""
 
-PHENOTYPES = ("gender", "age", "muscle", "weight", "height", "proportions", "cupsize", "african", "asian", "caucasian")
-"""Fields of Shape that choose among MakeHuman's targets; the rest are local changes."""
-
 
 @dataclass(frozen=True)
 class Shape:
-    """What somebody is built like; 0..1 unless told otherwise."""
+    """What somebody is built like; 0..1 unless stated otherwise."""
 
     gender: float = 0.5
     """0 male, 1 female."""
@@ -221,25 +218,15 @@ def triangles(quads: np.ndarray) -> np.ndarray:
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
 
 
-def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(V, 3) unit normals of vertices (V, 3) of a triangle mesh (F, 3), weighted by area; zero where unused."""
-    corners = vertices[faces]
-    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    summed = np.stack(
-        [np.bincount(faces.ravel(), np.repeat(flat[:, axis], 3), len(vertices)) for axis in range(3)], axis=1
-    )
-    return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)
-
-
 @lru_cache(maxsize=1)
 def body_model() -> BodyModel:
     """The shared data of all bodies; raises IGRError where the file is missing."""
     if not ASSET.is_file():
         raise IGRError(f"The body data is missing ({ASSET.name}): run python -m training data export-body.")
     with safe_open(str(ASSET), framework="np") as file:
-        told = file.metadata()
+        metadata = file.metadata()
         data = {name: file.get_tensor(name) for name in file.keys()}
-    ranges = {name: slice(*map(int, span.split(":"))) for name, span in _pairs(told["ranges"])}
+    ranges = {name: slice(*map(int, span.split(":"))) for name, span in _pairs(metadata["ranges"])}
     weights = np.zeros((len(data["rest"]), len(data["parents"])), np.float32)
     np.add.at(
         weights, (np.arange(len(weights))[:, None], data["bone_numbers"]), data["bone_weights"] / np.float32(65535)
@@ -249,20 +236,20 @@ def body_model() -> BodyModel:
     modes = np.concatenate([data[name].astype(np.float32) for name in ("modes16", "modes8")])
     modes *= data["mode_scales"][:, None, None]
     return BodyModel(
-        bones=tuple(told["bones"].split()),
+        bones=tuple(metadata["bones"].split()),
         parents=tuple(int(parent) for parent in data["parents"]),
         weights=weights,
         ranges=ranges,
         quads={name: data[f"quads.{name}"].astype(np.int32) for name in ranges},
-        paint={name: data[f"paint.{name}"] / np.float32(255) for name in told["paint"].split()},
+        paint={name: data[f"paint.{name}"] / np.float32(255) for name in metadata["paint"].split()},
         rest=rest,
         modes=modes,
         rest_heads=data["rest_heads"],
         head_modes=data["head_modes"],
         targets=data["targets"],
         projection=data["projection"],
-        anchors=tuple((name, tuple(map(float, values.split(",")))) for name, values in _pairs(told["anchors"])),
-        locals=tuple(told["locals"].split()),
+        anchors=tuple((name, tuple(map(float, values.split(",")))) for name, values in _pairs(metadata["anchors"])),
+        locals=tuple(metadata["locals"].split()),
     )
 
 

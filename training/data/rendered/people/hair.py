@@ -11,8 +11,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from scipy.spatial import cKDTree
 
+from ..normals import vertex_normals
 from ..surfaces import Surface
-from .body import TEMPLATE_SHAPES, Body, make_body, normals, skin, triangles
+from .body import TEMPLATE_SHAPES, Body, make_body, skin, triangles
 from .shapes import compact, grid_faces, joined, outward, smooth, split, tube
 
 Style = Literal["bald", "short", "bob", "long", "shoulders", "bun", "ponytail"]
@@ -90,7 +91,7 @@ def _cap(body: Body, hair: Hair) -> Mesh:
     """The scalp pushed out; it dives under the skin at the hairline, so that the line is smooth. At rest."""
     part = body.part("body")
     eye = body.head("eye.L")
-    outwards = normals(part.vertices, part.triangles)
+    outwards = vertex_normals(part.vertices, part.triangles)
     values = [part.vertices, outwards, body.model.paint["ears"][body.model.ranges["body"]]]
     for quads, edges in _cap_topology()[0]:
         values = [np.concatenate([value, value[edges].mean(1), value[quads].mean(1)]) for value in values]
@@ -200,13 +201,13 @@ def _obstacles(body: Body, transforms: np.ndarray, over: Sequence[Surface]) -> _
     """Skin of trunk, neck, upper arms and jaw, and the clothes."""
     part = body.part("body")
     points = skin(part.vertices, part.weights, transforms)
-    outwards = normals(points, part.triangles)
+    outwards = vertex_normals(points, part.triangles)
     hands = [n for n, name in enumerate(body.model.bones) if name.startswith(("wrist", "finger", "lowerarm"))]
     chosen = (part.vertices[:, 2] > 0.5 * body.height) & (part.weights[:, hands].sum(1) < 0.2)
     places, directions = [points[chosen]], [outwards[chosen]]
     for surface in over:
         places.append(surface.vertices)
-        directions.append(normals(surface.vertices, surface.faces))
+        directions.append(vertex_normals(surface.vertices, surface.faces))
     joined_points = np.concatenate(places)
     return _Obstacles(joined_points, np.concatenate(directions), cKDTree(joined_points))
 
@@ -246,7 +247,7 @@ def _sheet(
     shade = np.clip(shade + 0.12 * np.tile(clumps, rows), 0, 1)
     faces = grid_faces(rows, columns)
     depth = 0.007 * smooth(0.0, 0.35, np.linspace(0, 1, rows))[:, None] * np.ones((1, columns))
-    outwards = normals(outer.reshape(-1, 3), faces)
+    outwards = vertex_normals(outer.reshape(-1, 3), faces)
     middle = outer[10, columns // 2] - _centre(body) @ head[:, :3].T - head[:, 3]
     outwards = outwards * np.sign(outwards.reshape(rows, columns, 3)[10, columns // 2] @ middle)
     inner = outer.reshape(-1, 3) - outwards * depth.reshape(-1, 1)

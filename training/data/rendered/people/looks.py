@@ -8,9 +8,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..normals import vertex_normals
 from ..surfaces import Surface
 from .bags import Bag, bag_surfaces, draw_bag
-from .body import TEMPLATE_SHAPES, Body, body_model, make_body, normals, skin, triangles
+from .body import TEMPLATE_SHAPES, Body, body_model, make_body, skin, triangles
 from .hair import Hair, draw_hair, hair_surfaces
 from .shapes import compact, smooth, split, subdivided
 from .shoes import Shoe, draw_shoe, shoe_surfaces
@@ -56,7 +57,7 @@ def person_surfaces(
 ) -> list[Surface]:
     """Skin, eyes, hair, shoes and bag of a posed body (bones (J, 3, 4)).
 
-    `covered` (B,) tells which of the B vertices of the part body are surely under cloth: they are pulled in. Loose hair
+    `covered` (B,) says which of the B vertices of the part body are surely under cloth: they are pulled in. Loose hair
     and straps lie on the surfaces `over` which they are worn (the clothes). Soles reach below z = 0.
     """
     return [
@@ -77,7 +78,7 @@ def pulled_in(vertices: np.ndarray, faces: np.ndarray, covered: np.ndarray, dept
     for _ in range(3):
         mean = np.bincount(around[:, 0], share[around[:, 1]], len(vertices)) / degree
         share = np.minimum(share, mean)
-    return vertices - normals(vertices, faces) * (depth * share)[:, None]
+    return vertices - vertex_normals(vertices, faces) * (depth * share)[:, None]
 
 
 @lru_cache(maxsize=1)

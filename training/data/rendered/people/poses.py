@@ -141,7 +141,7 @@ def draw_pose(rng: np.random.Generator, body: Body, names: Sequence[str] = TRAIN
 
 
 def named_pose(name: str, body: Body, rng: np.random.Generator | None = None, mirrored: bool = False) -> Pose:
-    """The pose of this name; exactly as told without `rng`, and with left and right swapped if `mirrored`."""
+    """The pose of this name; exactly as described without `rng`, and with left and right swapped if `mirrored`."""
     kind = POSES[name]
     arms, legs, trunk = (ARMS[kind.left], ARMS[kind.right]), LEGS[kind.legs], TRUNKS[kind.trunk]
     if rng is not None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .body import Body, normals, skin
+from ..normals import vertex_normals
+from .body import Body, skin
 from .kinematics import angle_about, frame, swing, turn, two_bones, unit
 from .stances import ArmStance, LegStance, TrunkStance
 
@@ -115,7 +116,7 @@ def _legs(body: Body, legs: LegStance) -> dict[str, np.ndarray]:
 def _hanging(
     body: Body, arm: ArmStance, side: str, placed: np.ndarray, obstacles: list[_Touched]
 ) -> dict[str, np.ndarray]:
-    """An arm told by angles, moved outwards until it is clear of the trunk."""
+    """An arm given by angles, moved outwards until it is clear of the trunk."""
     found: dict[str, np.ndarray] = {}
     for extra in range(0, 40, 3):
         found = _by_angles(body, arm, side, placed, float(extra))
@@ -125,7 +126,7 @@ def _hanging(
 
 
 def _by_angles(body: Body, arm: ArmStance, side: str, placed: np.ndarray, extra: float) -> dict[str, np.ndarray]:
-    """An arm told by angles, with `extra` degrees to the side."""
+    """An arm given by angles, with `extra` degrees to the side."""
     turned = _heading(body, placed)
     sign = SIDES[side]
     out, ahead, bend, inward = np.deg2rad([arm.out + extra, arm.ahead, arm.bend, arm.inward])
@@ -185,7 +186,7 @@ def _reach(
     hand: tuple[np.ndarray, np.ndarray],
     curl: float,
 ) -> dict[str, np.ndarray]:
-    """Rotations that bring the wrist to `target`, the elbow towards `elbow`, and fingers and palm as `hand` tells."""
+    """Rotations that bring the wrist to `target`, the elbow towards `elbow`, and fingers and palm as `hand` says."""
     rest = _arm_joints(body, side)
     straight = rest[2] - rest[0]
     middle = rest[1] - rest[0]
@@ -262,7 +263,7 @@ def _touched(body: Body, placed: np.ndarray, which: str) -> _Touched:
     """The trunk with legs (of the tights), or the head (of the skin)."""
     part = body.part("tights" if which == "trunk" else "body")
     points = skin(part.vertices, part.weights, placed)
-    outwards = normals(points, part.triangles)
+    outwards = vertex_normals(points, part.triangles)
     if which == "trunk":
         chosen = arm_weights(body, part.weights, "L") + arm_weights(body, part.weights, "R") < 0.3
     else:
@@ -276,7 +277,7 @@ def arm_weights(body: Body, weights: np.ndarray, side: str) -> np.ndarray:
 
 
 def arm_bones(body: Body, side: str, above: tuple[str, ...] = ("upperarm", "lowerarm", "wrist", "finger")) -> list[int]:
-    """Numbers of the bones of one arm whose names begin as told."""
+    """Numbers of the bones of one arm whose names begin so."""
     return [n for n, name in enumerate(body.model.bones) if name.startswith(above) and name.endswith(side)]
 
 

@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from ..normals import vertex_normals
 from ..surfaces import Surface
-from .body import Body, normals, skin, triangles
+from .body import Body, skin, triangles
 from .shapes import compact, smooth, subdivided
 
 ShoeKind = Literal["sneaker", "flat", "boot", "pump", "barefoot"]
@@ -45,7 +46,7 @@ def shoe_surfaces(body: Body, transforms: np.ndarray, shoe: Shoe) -> list[Surfac
     part = body.part("tights")
     near = part.vertices[:, 2] < shoe.shaft + 0.06
     quads = part.quads[near[part.quads].all(1)]
-    outwards = normals(part.vertices, part.triangles)
+    outwards = vertex_normals(part.vertices, part.triangles)
     values = [part.vertices, outwards, part.weights]
     for _ in range(2):
         quads, values = subdivided(quads, *values)

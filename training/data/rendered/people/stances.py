@@ -10,7 +10,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class ArmStance:
-    """One arm; vectors and angles are told for the left arm and mirrored for the right one."""
+    """One arm; vectors and angles are those of the left arm and mirrored for the right one."""
 
     out: float = 12.0
     """Degrees between the upper arm and straight down, to the side."""

@@ -12,9 +12,9 @@ from igr_core.segmentation.labels import ATR
 from ...contract.keypoints import JOINTS_25
 from ...synthetic.masks import dilated
 from ..surfaces import Kind
-from ..views import SUBSAMPLES, View
+from ..views import View
 from .cameras import Camera
-from .rendering import Shot
+from .rays.rendering import Shot
 
 Joint = tuple[float, float, float]
 """x, y in pixels, and confidence in 0..1."""
@@ -55,7 +55,7 @@ def kind_mask(view: View, kind: Kind) -> np.ndarray:
     """(h, w) uint8, 255 for pixels that show surfaces of `kind`, inside or outside, and 0 elsewhere."""
     is_kind = np.zeros(256, np.uint8)
     is_kind[: len(view.table)] = [255 * (label.kind == kind) for label in view.table]
-    return is_kind[_centres(view)]
+    return is_kind[view.centres]
 
 
 def agnostic_mask(garment: np.ndarray, joints: Mapping[str, np.ndarray], camera: Camera, category: str) -> np.ndarray:
@@ -79,13 +79,13 @@ def atr_labels(shot: Shot, joints: Mapping[str, np.ndarray], camera: Camera, clo
     """Label map (h, w) uint8 of ATR-18's numbers.
 
     `clothes` gives the label's name for each kind of cloth: {"garment": "upper-clothes", "other_1": "pants"}. Skin is
-    told apart by the bone that is nearest in space; ATR has no label for neck and trunk, which count as face.
+    distinguished by the bone that is nearest in space; ATR has no label for neck and trunk, which count as face.
     """
     number = {name: place for place, name in enumerate(ATR.labels)}
     plain = {"hair": "hair", "eye": "face", "bag": "bag", **clothes}
     of_label = np.zeros(256, np.uint8)
     of_label[: len(shot.view.table)] = [number[plain.get(label.kind, "background")] for label in shot.view.table]
-    labels = of_label[_centres(shot.view)]
+    labels = of_label[shot.view.centres]
     points = seen_points(shot, camera)
     for kind in ("skin", "shoe"):
         chosen = kind_mask(shot.view, kind) > 0
@@ -147,8 +147,3 @@ def _draw_limb(draw: ImageDraw.ImageDraw, points: np.ndarray, half: list[float])
         first, second = across * half[number], across * half[number + 1]
         outline = [start + first, end + second, end - second, start - first]
         draw.polygon([(float(x), float(y)) for x, y in outline], fill=255)
-
-
-def _centres(view: View) -> np.ndarray:
-    """(h, w) uint8: labels at the pixels' centres."""
-    return view.labels[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES]

@@ -63,10 +63,6 @@ class Camera:
         rays = corner + x[:, None] * right + y[:, None] * down
         return rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
-    def resized(self, size: tuple[int, int]) -> Camera:
-        """The same camera with a picture of another size."""
-        return replace(self, size=size)
-
 
 def moved(camera: Camera, right: float, down: float) -> Camera:
     """The camera moved by metres along the picture's right and down, looking the same way."""

@@ -9,9 +9,9 @@ import numpy as np
 from igr_core.errors import IGRError
 
 from ..surfaces import Surface
-from ..views import SUBSAMPLES, View
+from ..views import View
 from .cameras import Camera
-from .rendering import Shot
+from .rays.rendering import Shot
 
 PLAY = 1.0
 """Pixels by which a point may lie beside the centre of the pixel that shows it."""
@@ -102,5 +102,4 @@ def _elsewhere(
 
 def _numbers(view: View) -> np.ndarray:
     """(h, w): places in the view's table at the pixels' centres; one past its end where nothing is."""
-    half = SUBSAMPLES // 2
-    return np.minimum(view.labels[half::SUBSAMPLES, half::SUBSAMPLES], len(view.table))
+    return np.minimum(view.centres, len(view.table))

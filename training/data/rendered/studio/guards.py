@@ -1,4 +1,4 @@
-"""Reasons to throw a photo or a product shot away."""
+"""Reasons for the rejection of a photo or a product shot."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import Literal
 import numpy as np
 from scipy import ndimage
 
+from ..normals import vertex_normals
 from ..surfaces import CLOTH, Surface
 from .agnostic import kind_mask
 from .cameras import Camera
-from .merging import NOTHING, vertex_normals
-from .rendering import Shot
+from .rays.merging import NOTHING
+from .rays.rendering import Shot
 
-Reason = Literal["hidden", "outside_frame", "too_small", "poke_through", "inside_out", "exposure", "beyond_set"]
+Reason = Literal[
+    "hidden", "outside_frame", "too_small", "poke_through", "inside_out", "light", "exposure", "beyond_set"
+]
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ OCCLUDED = Limits(least_visible=0.2)
 def reasons(
     shot: Shot, surfaces: Sequence[Surface], camera: Camera, limits: Limits = Limits(), on_set: bool = True
 ) -> list[Reason]:
-    """Why a shot of `surfaces` is to be thrown away; empty for a good one. `on_set` is False for product shots."""
+    """Reasons for the rejection of a shot of `surfaces`; none for a good one. `on_set` is False for product shots."""
+    if not all(np.isfinite(buffer).all() for buffer in (shot.view.light, shot.view.gloss, shot.view.paint)):
+        return ["light"]
     area = float((kind_mask(shot.view, "garment") > 0).mean())
     if area < limits.least_area:
         return ["too_small"]

@@ -38,14 +38,14 @@ def encode_view(view: View) -> bytes:
 
     Light and gloss are stored as square roots in 8 bits: the light's without further loss.
     """
-    centre = view.labels[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES]
+    centre = view.centres
     uv, steps = _encode_uv(view, centre)
     most_light, most_gloss = (float(max(values.max(), 1e-6)) for values in (view.light, view.gloss))
     light = _picture(np.sqrt(view.light / most_light), "WEBP", lossless=True, method=2)
     gloss = _picture(np.sqrt(view.gloss / most_gloss), "JPEG", quality=GLOSS_QUALITY)
     paint = _picture(view.paint, "WEBP", quality=PAINT_QUALITY, method=2)
     parts = [*_encode_labels(view.labels, centre), uv, light, gloss, paint]
-    told = {
+    metadata = {
         "size": [centre.shape[1], centre.shape[0]],
         "table": [asdict(label) for label in view.table],
         "steps": steps,
@@ -53,7 +53,7 @@ def encode_view(view: View) -> bytes:
         "pixels_per_metre": view.pixels_per_metre,
         "parts": [len(part) for part in parts],
     }
-    header = json.dumps(told, separators=(",", ":")).encode()
+    header = json.dumps(metadata, separators=(",", ":")).encode()
     return b"".join([MAGIC, struct.pack("<I", len(header)), header, *parts])
 
 
@@ -95,24 +95,24 @@ def _decode_view(data: bytes) -> View:
         raise ValueError(f"they do not begin with {MAGIC!r}")
     start = len(MAGIC) + 4
     (length,) = struct.unpack_from("<I", data, len(MAGIC))
-    told = json.loads(data[start : start + length])
+    metadata = json.loads(data[start : start + length])
     parts, at = [], start + length
-    for size in told["parts"]:
+    for size in metadata["parts"]:
         parts.append(data[at : at + size])
         at += size
     if at != len(data):
         raise ValueError("they are cut off")
-    width, height = told["size"]
+    width, height = metadata["size"]
     labels, centre = _decode_labels(parts[0], parts[1], (height, width))
-    most_light, most_gloss = told["most"]
+    most_light, most_gloss = metadata["most"]
     return View(
         labels=labels,
-        table=tuple(Label(**label) for label in told["table"]),
-        uv=_decode_uv(parts[2], centre, told["steps"]),
+        table=tuple(Label(**label) for label in metadata["table"]),
+        uv=_decode_uv(parts[2], centre, metadata["steps"]),
         light=_values(parts[3]) ** 2 * np.float32(most_light),
         gloss=_values(parts[4]) ** 2 * np.float32(most_gloss),
         paint=_values(parts[5]),
-        pixels_per_metre=float(told["pixels_per_metre"]),
+        pixels_per_metre=float(metadata["pixels_per_metre"]),
     )
 
 

@@ -8,12 +8,12 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
+from ...normals import vertex_normals
 from ...people.body import skin
 from ..figures import Figure, suit
 from ..garment import Garment
 from .draping import Collider
 from .fitting import spanned
-from .meshes import vertex_normals
 
 SKIN_GAP = 0.004
 LAYER_GAP = 0.003

@@ -14,7 +14,8 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from .meshes import boundary_edges, edges_of, opposites_of, vertex_normals
+from ...normals import vertex_normals
+from .meshes import boundary_edges, edges_of, opposites_of
 
 ASK_AGAIN = 0.004
 """Metres that a vertex moves before the nearest point of what it may touch is looked for again."""

@@ -123,17 +123,6 @@ def smoothing(
     return result.tocsr()
 
 
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals, each the area-weighted mean of the faces around; (V, 3)."""
-    corners = vertices[faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    total = np.zeros_like(vertices)
-    for axis in range(3):
-        for corner in range(3):
-            total[:, axis] += np.bincount(faces[:, corner], normals[:, axis], len(vertices))
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
-
-
 def subdivide_quads(quads: np.ndarray, count: int) -> tuple[np.ndarray, sparse.csr_matrix]:
     """Four quads for each, with new vertices at edges and centres; returns (4 Q, 4) and the matrix (V', count)."""
     sides = np.concatenate([quads[:, [0, 1]], quads[:, [1, 2]], quads[:, [2, 3]], quads[:, [3, 0]]])

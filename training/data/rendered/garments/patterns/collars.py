@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ..cloth.meshes import boundary_loops, strip_faces, vertex_normals
+from ...normals import vertex_normals
+from ..cloth.meshes import boundary_loops, strip_faces
 from ..cuts import Cut
 from ..figures import Figure, smoothstep
 from ..garment import Trim

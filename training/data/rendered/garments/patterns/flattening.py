@@ -11,7 +11,7 @@ from scipy.sparse.linalg import factorized
 
 
 def lay_flat(points: np.ndarray, faces: np.ndarray, guess: np.ndarray, rounds: int = 12) -> np.ndarray:
-    """Flatten one piece, starting from a guess that also tells where the piece is cut open.
+    """Flatten one piece, starting from a guess that also says where the piece is cut open.
 
     Corners that share a vertex are one point of the piece where their guesses agree to 2 mm.
 

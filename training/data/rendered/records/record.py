@@ -14,16 +14,16 @@ from PIL import Image
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 
-from ..contract.keypoints import JOINTS_25
-from ..files.pictures import decode, read_json
-from .panels import Line, LineRole, Panel, Role
-from .studio.storing import decode_correspondence, decode_view, encode_correspondence, encode_view
-from .surfaces import KINDS
-from .views import View
+from ...contract.keypoints import JOINTS_25
+from ...files.pictures import decode, read_json
+from ..panels import Line, LineRole, Panel, Role
+from ..studio.storing import decode_correspondence, decode_view, encode_correspondence, encode_view
+from ..surfaces import KINDS
+from ..views import View
 
 T = TypeVar("T")
 Words = Mapping[str, "str | float | bool"]
-"""What is told of a garment or a photo: its cut, its pose, ..."""
+"""Metadata of a garment or a photo: its cut, its pose, ..."""
 Members = dict[str, bytes]
 """Files of one record by their endings: `json`, `panels.json`, `product.view`, `photo-0.view`, `photo-0.flow` ..."""
 DIGITS = 5
@@ -75,8 +75,8 @@ def record_name(seed: int) -> str:
 
 
 def to_members(record: Record, rejects: Mapping[str, int] | None = None) -> Members:
-    """The files of a record; the same record gives the same bytes. `rejects`: tries thrown away, counted by reason."""
-    told = {
+    """The files of a record; the same record gives the same bytes. `rejects`: rejected tries, counted by reason."""
+    metadata = {
         "seed": int(record.seed),
         "category": record.category,
         "attributes": dict(record.attributes),
@@ -85,8 +85,8 @@ def to_members(record: Record, rejects: Mapping[str, int] | None = None) -> Memb
         "rejects": dict(rejects or {}),
     }
     members = {
-        "json": _json(told, record_name(record.seed)),
-        "panels.json": _json([_panel_told(panel) for panel in record.panels], record_name(record.seed)),
+        "json": _json(metadata, record_name(record.seed)),
+        "panels.json": _json([_panel_entries(panel) for panel in record.panels], record_name(record.seed)),
         "product.view": encode_view(record.product),
     }
     for number, photo in enumerate(record.photos):
@@ -100,29 +100,30 @@ def to_members(record: Record, rejects: Mapping[str, int] | None = None) -> Memb
 
 def from_members(members: Mapping[str, bytes], name: str) -> Record:
     """The record in these files; `name` (`SHARD.tar:garment-000000123`) begins the sentence of every IGRError."""
-    told = read_told(_member(members, "json", name), f"{name}.json")
+    metadata = read_metadata(_member(members, "json", name), f"{name}.json")
     panels = read_json(_member(members, "panels.json", name), f"{name}.panels.json")
     if not isinstance(panels, list):
         raise IGRError(f"{name}.panels.json must be a list of panels: copy the shard again.")
     found = tuple(_panel(panel, f"{name}.panels.json[{place}]") for place, panel in enumerate(panels))
     product = _view(members, "product.view", name, len(found))
     photos = [
-        _photo(members, number, told, name, len(found), product.uv.shape[:2]) for number in range(len(told["photos"]))
+        _photo(members, number, metadata, name, len(found), product.uv.shape[:2])
+        for number in range(len(metadata["photos"]))
     ]
-    return Record(told["seed"], told["category"], told["attributes"], found, product, tuple(photos))
+    return Record(metadata["seed"], metadata["category"], metadata["attributes"], found, product, tuple(photos))
 
 
-def read_told(data: bytes, name: str) -> dict[str, Any]:
+def read_metadata(data: bytes, name: str) -> dict[str, Any]:
     """The json of a record, checked; IGRError names the file `name` and the entry that is wrong."""
-    told = read_json(data, name)
-    check_told(told, name)
-    if len(told.get("keypoints", ())) != len(told["photos"]):
+    metadata = read_json(data, name)
+    check_metadata(metadata, name)
+    if len(metadata.get("keypoints", ())) != len(metadata["photos"]):
         raise IGRError(f"{name} must have as many keypoints as photos: copy the shard again.")
-    return told
+    return metadata
 
 
-def check_told(told: Any, name: str) -> None:
-    """Raise IGRError unless `told` says what every record says: seed, category, attributes and photos."""
+def check_metadata(metadata: Any, name: str) -> None:
+    """Raise IGRError unless `metadata` has what every record has: seed, category, attributes and photos."""
     wanted: dict[str, Callable[[Any], bool]] = {
         "seed": lambda value: isinstance(value, int) and value >= 0,
         "category": lambda value: value in CATEGORIES,
@@ -133,7 +134,7 @@ def check_told(told: Any, name: str) -> None:
     }
     for entry, holds in wanted.items():
         try:
-            fine = holds(told[entry])
+            fine = holds(metadata[entry])
         except (KeyError, TypeError, ValueError):
             fine = False
         if not fine:
@@ -147,7 +148,7 @@ def _are_words(value: Any) -> bool:
 def _photo(
     members: Mapping[str, bytes],
     number: int,
-    told: dict[str, Any],
+    metadata: dict[str, Any],
     name: str,
     panels: int,
     product_shape: tuple[int, ...],
@@ -161,11 +162,11 @@ def _photo(
         raise IGRError(f"{name}.{prefix}.flow is not as large as the product shot: render the shard anew.")
     pictures = [_picture(members, f"{prefix}.{what}.png", name, shape) for what in ("parsing", "mask", "agnostic")]
     joints = {}
-    for joint, values in told["keypoints"][number].items():
+    for joint, values in metadata["keypoints"][number].items():
         if joint not in JOINTS_25 or not isinstance(values, list) or len(values) != 3:
             raise IGRError(f'{name}.json: keypoints must be {{"neck": [x, y, confidence], ...}}: copy the shard again.')
         joints[joint] = (float(values[0]), float(values[1]), float(values[2]))
-    attributes = told["photos"][number]["attributes"]
+    attributes = metadata["photos"][number]["attributes"]
     return Photo(view, correspondence, pictures[0], joints, pictures[1], pictures[2], attributes)
 
 
@@ -200,7 +201,7 @@ def _read(read: Callable[[], T], name: str, ending: str) -> T:
         raise IGRError(f"{name}.{ending} cannot be read ({error}): copy the shard again.") from error
 
 
-def _panel_told(panel: Panel) -> dict[str, Any]:
+def _panel_entries(panel: Panel) -> dict[str, Any]:
     return {
         "name": panel.name,
         "kind": panel.kind,
@@ -218,21 +219,21 @@ def _rounded(values: Any) -> Any:
     return (np.round(np.asarray(values, np.float64), DIGITS) + 0.0).tolist()
 
 
-def _panel(told: Any, name: str) -> Panel:
-    if not isinstance(told, dict) or set(told) != {field.name for field in fields(Panel)}:
+def _panel(metadata: Any, name: str) -> Panel:
+    if not isinstance(metadata, dict) or set(metadata) != {field.name for field in fields(Panel)}:
         raise IGRError(f"{name} does not have the entries of a panel: copy the shard again, or render it anew.")
     for entry, allowed in (("kind", KINDS), ("role", get_args(Role))):
-        if told[entry] not in allowed:
-            raise IGRError(f"{name}.{entry} is {told[entry]!r}: it must be one of {', '.join(allowed)}.")
+        if metadata[entry] not in allowed:
+            raise IGRError(f"{name}.{entry} is {metadata[entry]!r}: it must be one of {', '.join(allowed)}.")
     try:
-        lines = tuple(_line(line, name) for line in told["lines"])
-        buttons = tuple((float(u), float(v), float(radius)) for u, v, radius in told["buttons"])
-        room, span = told["print_room"], told["span"]
+        lines = tuple(_line(line, name) for line in metadata["lines"])
+        buttons = tuple((float(u), float(v), float(radius)) for u, v, radius in metadata["buttons"])
+        room, span = metadata["print_room"], metadata["span"]
         return Panel(
-            str(told["name"]),
-            told["kind"],
-            told["role"],
-            _four(told["box"]),
+            str(metadata["name"]),
+            metadata["kind"],
+            metadata["role"],
+            _four(metadata["box"]),
             lines,
             buttons,
             None if room is None else _four(room),
@@ -244,10 +245,10 @@ def _panel(told: Any, name: str) -> Panel:
         raise IGRError(f"{name} is not a panel ({error}): copy the shard again, or render it anew.") from error
 
 
-def _line(told: Any, name: str) -> Line:
-    if told["role"] not in get_args(LineRole):
-        raise IGRError(f"{name}: {told['role']!r} is no line of a panel: copy the shard again.")
-    return Line(told["role"], np.asarray(told["points"], np.float32).reshape(-1, 2))
+def _line(metadata: Any, name: str) -> Line:
+    if metadata["role"] not in get_args(LineRole):
+        raise IGRError(f"{name}: {metadata['role']!r} is no line of a panel: copy the shard again.")
+    return Line(metadata["role"], np.asarray(metadata["points"], np.float32).reshape(-1, 2))
 
 
 def _four(values: Any) -> tuple[float, float, float, float]:

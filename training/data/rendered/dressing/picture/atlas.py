@@ -7,16 +7,16 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..panels import Panel
+from ...panels import Panel
+from ..cloth.fabrics import Fabric, paint_fabric, worn
+from ..cloth.noise import noise
+from ..cloth.prints import Placed, render_print
+from ..cloth.relief import Tile
+from ..cloth.sewing import sew
+from ..grounds import paint_ground
+from ..materials import Cloth, Dress, Ground
 from .colours import linear_curve
-from .fabrics import Fabric, paint_fabric, worn
-from .grounds import paint_ground
 from .kernels import halve, linearise
-from .materials import Cloth, Dress, Ground
-from .noise import noise
-from .prints import Placed, render_print
-from .relief import Tile
-from .sewing import sew
 
 FINEST = 700.0
 """Most texels a metre of cloth."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .cameras import Camera
-from .lights import Lamp
+from ..cameras import Camera
+from ..lights import Lamp
 
 ROUGHNESS = 0.35
 """Of the coat; dressing scales the result by fabric and skin."""
@@ -18,7 +18,7 @@ FACING = 0.04
 def gloss(normals: np.ndarray, camera: Camera, lamps: Sequence[Lamp], light: np.ndarray) -> np.ndarray:
     """What a clear coat with `normals` (h, w, 3) reflects of the `lamps`, (h, w) float32, linear; 0 where nothing is.
 
-    Lamps that are hidden from a pixel are dimmed there: `light` (h, w, 3) tells what truly arrives.
+    Lamps that are hidden from a pixel are dimmed there: `light` (h, w, 3) is what truly arrives.
     """
     height, width = normals.shape[:2]
     y, x = np.mgrid[:height, :width] + 0.5

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from ..surfaces import Surface
-from ..views import SUBSAMPLES, View
-from .cameras import Camera
+from ...surfaces import Surface
+from ...views import SUBSAMPLES, View
+from ..cameras import Camera
+from ..sets import Set, product_set
 from .merging import Merged, merge
 from .seeing import Places, Sight, look
-from .sets import Set, product_set
 from .shine import gloss
 from .tracing import Tracer, denoise
 

@@ -10,16 +10,18 @@ from typing import Any
 
 from igr_core.errors import IGRError
 
-from .pools import AHEAD, Maker, make
-from .settings import RenderSettings
-from .shards import Made
+from ..records.shards import KILLED, Made
+from ..settings import RenderSettings
+from .pools import AHEAD, MAX_DEATHS, ONE_THREAD, Maker, make
 
 PATIENCE = 10.0
 """Seconds after which the cluster's size is looked at again, as machines come and go."""
 
 
 def make_with_ray(seeds: Sequence[int], settings: RenderSettings, maker: Maker, address: str) -> Iterator[Made]:
-    """Make the records on a Ray cluster, one CPU each; seeds of killed workers and lost machines are made again.
+    """Make the records on a Ray cluster, one CPU each; seeds of lost machines are made again.
+
+    A seed that its worker dies of MAX_DEATHS times is given up.
 
     `address` is auto for the cluster of this machine, or HOST:PORT, or ray://HOST:PORT. The machines need the packages
     of the extra `render` and of `ray`; this package's code is sent to them. Raises IGRError without Ray or a cluster.
@@ -29,16 +31,23 @@ def make_with_ray(seeds: Sequence[int], settings: RenderSettings, maker: Maker, 
     if begun:
         _connect(ray, address, maker)
     try:
-        render = ray.remote(make).options(num_cpus=1, max_retries=-1)
+        render = ray.remote(make).options(num_cpus=1, max_retries=MAX_DEATHS - 1)
         waiting = list(reversed(seeds))
-        running: list[Any] = []
+        running: dict[Any, int] = {}
         while waiting or running:
             room = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
             while waiting and len(running) < room:
-                running.append(render.remote(waiting.pop(), settings, maker))
-            done, running = ray.wait(running, num_returns=1, timeout=PATIENCE)
+                seed = waiting.pop()
+                running[render.remote(seed, settings, maker)] = seed
+            done, _ = ray.wait(list(running), num_returns=1, timeout=PATIENCE)
             for one in done:
-                yield ray.get(one)
+                seed = running.pop(one)
+                try:
+                    yield ray.get(one)
+                except ray.exceptions.NodeDiedError:
+                    waiting.append(seed)
+                except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
+                    yield Made(seed, None, {KILLED: 1})
     except ray.exceptions.RayTaskError as error:
         raise error.cause from error
     finally:
@@ -59,7 +68,8 @@ def _connect(ray: Any, address: str, maker: Maker) -> None:
     try:
         if host and port.isdigit():
             socket.create_connection((host, int(port)), PATIENCE).close()  # Ray would try for many minutes
-        ray.init(address, runtime_env={"py_modules": _packages(maker)}, log_to_driver=False, logging_level="ERROR")
+        environment = {"py_modules": _packages(maker), "env_vars": ONE_THREAD}
+        ray.init(address, runtime_env=environment, log_to_driver=False, logging_level="ERROR")
     except (OSError, ValueError, RuntimeError) as error:
         raise IGRError(
             f"There is no Ray cluster at {address} ({error}): start one with `ray start --head`, and give its address."

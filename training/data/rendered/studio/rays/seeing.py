@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..views import SUBSAMPLES
-from .cameras import Camera
+from ...views import SUBSAMPLES
+from ..cameras import Camera
 from .merging import NOTHING, Merged
 from .tracing import OFFSET, Hits, Tracer
 

@@ -11,10 +11,10 @@ from dataclasses import asdict
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 
-from ..files.pictures import read_json
-from ..files.storage import Folder
-from ..files.tar_index import TarIndex, index_tar, read_headers
-from .records import record_name
+from ...files.pictures import read_json
+from ...files.storage import Folder
+from ...files.tar_index import TarIndex, index_tar, read_headers
+from .record import record_name
 from .shards import (
     SHARD_KEY,
     Made,
@@ -52,10 +52,11 @@ class Pending:
         if self._name in names:
             self._shard = index_tar(folder.at(self._name))
             check_stamp(stamp_of(self._shard), stamp, folder.at(self._name))
-        self._in_shard = set() if self._shard is None else {*seeds_of(self._shard), *given_up(self._shard)}
+        self._in_shard = set() if self._shard is None else _seeds(self._shard)
         self._has_parts = f"{self._name}.parts" in names
-        in_parts = self._seeds_in_parts() if self._has_parts else set()
-        self.missing = [seed for seed in seeds if seed not in self._in_shard | in_parts]
+        self.done = self._in_shard | (self._seeds_in_parts() if self._has_parts else set())
+        """Seeds whose records are there, whether they belong into it or not."""
+        self.missing = [seed for seed in seeds if seed not in self.done]
         """Seeds that are still to be made."""
 
     def add(self, made: Made) -> None:
@@ -83,8 +84,8 @@ class Pending:
         names = self._parts.names()
         if STAMP_FILE in names:
             where = self._parts.at(STAMP_FILE)
-            told = read_json(self._parts.read(STAMP_FILE), where)
-            check_stamp(from_json(Stamp, told, where), self._stamp, self._parts.url)
+            metadata = read_json(self._parts.read(STAMP_FILE), where)
+            check_stamp(from_json(Stamp, metadata, where), self._stamp, self._parts.url)
         return {int(match[1]) for name in names if (match := _PART.fullmatch(name))}
 
     def _made(self, seed: int) -> Made:
@@ -101,14 +102,39 @@ class Pending:
 
 
 def pending_shards(folder: Folder, seeds: range, stamp: Stamp, per_shard: int) -> Iterator[Pending]:
-    """The shards that seeds go into, `per_shard` each, as they are now; IGRError for shards of another size."""
+    """The shards that seeds go into, `per_shard` each, as they are now; IGRError where they overlap with others."""
     ranges = [range(first, min(first + per_shard, seeds.stop)) for first in range(seeds.start, seeds.stop, per_shard)]
     names = folder.names()
     known = {shard_name(part.start) for part in ranges}
-    for name in filter(is_shard_name, names):
-        if name not in known and shard_name(seeds.start) < name < shard_name(seeds.stop):
-            raise IGRError(
-                f"{folder.at(name)} does not begin where a shard of {per_shard} records would: render into another "
-                "folder, or with the start and records per shard of this one."
-            )
-    yield from (Pending(folder, part, stamp, names) for part in ranges)
+    shards = {name.removesuffix(".parts") for name in names if is_shard_name(name.removesuffix(".parts"))}
+    for name in sorted(shards - known):
+        if shard_name(seeds.start) < name < shard_name(seeds.stop):
+            raise _other_size(folder.at(name), per_shard)
+    earlier = max((name for name in shards if name < shard_name(seeds.start)), default=None)
+    if earlier is not None and any(seed >= seeds.start for seed in _seeds_at(folder, earlier, names)):
+        raise _other_size(folder.at(earlier), per_shard)
+    for part in ranges:
+        pending = Pending(folder, part, stamp, names)
+        if any(seed not in range(part.start, part.start + per_shard) for seed in pending.done):
+            raise _other_size(folder.at(shard_name(part.start)), per_shard)
+        yield pending
+
+
+def _other_size(where: str, per_shard: int) -> IGRError:
+    return IGRError(
+        f"{where} does not begin or end where a shard of {per_shard} records would: render into another folder, or "
+        "with the start and records per shard of this one."
+    )
+
+
+def _seeds(shard: TarIndex) -> set[int]:
+    """Seeds that a shard knows of, with and without a record."""
+    return {*seeds_of(shard), *given_up(shard)}
+
+
+def _seeds_at(folder: Folder, name: str, names: Sequence[str]) -> set[int]:
+    """Seeds that are done of a shard, in it or in its parts."""
+    found = _seeds(index_tar(folder.at(name))) if name in names else set()
+    if f"{name}.parts" in names:
+        found |= {int(match[1]) for part in folder.below(f"{name}.parts").names() if (match := _PART.fullmatch(part))}
+    return found

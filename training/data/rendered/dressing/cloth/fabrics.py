@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.data.synthetic.palette import Rgb
-from training.data.synthetic.textures import PAINTERS, Pattern, paint, solid
+from training.data.synthetic.textures import PAINTERS, Pattern, paint
 
+from ..picture.kernels import blend
 from . import allover
-from .kernels import blend
 from .noise import noise
 
 STEP = 4
@@ -40,11 +40,6 @@ class Fabric:
     def colour(self) -> Rgb:
         """Its main colour."""
         return self.pattern.colours[0]
-
-
-def plain(colour: Rgb, weave: str = "plain", gloss: float = 0.0, mottle: float = 0.015) -> Fabric:
-    """A cloth of one colour."""
-    return Fabric(weave, solid(colour), gloss, mottle)
 
 
 def paint_fabric(fabric: Fabric, u: np.ndarray, v: np.ndarray, pixel: float) -> np.ndarray:

@@ -9,8 +9,9 @@ import numpy as np
 
 from igr_core.errors import IGRError
 
-from ..surfaces import CLOTH, Surface
-from ..views import Label
+from ...normals import vertex_normals
+from ...surfaces import CLOTH, Surface
+from ...views import Label
 
 NOTHING = 255
 """Label where no surface is seen."""
@@ -56,7 +57,7 @@ def merge(surfaces: Sequence[Surface]) -> Merged:
     table, labels = _labels(surfaces)
     return Merged(
         vertices=vertices.astype(np.float32),
-        normals=vertex_normals(vertices, faces),
+        normals=_shading_normals(vertices, faces),
         faces=faces,
         face_normals=face_normals(vertices, faces),
         surface=np.repeat(np.arange(len(surfaces), dtype=np.int16), face_counts),
@@ -68,14 +69,10 @@ def merge(surfaces: Sequence[Surface]) -> Merged:
     )
 
 
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals (V, 3) float32 of a mesh of vertices (V, 3) and faces (F, 3), weighted by the faces' areas."""
-    across = _crosses(vertices, faces)
-    spread = np.repeat(across, 3, axis=0)
-    flat = faces.ravel()
-    sums = np.stack([np.bincount(flat, spread[:, axis], minlength=len(vertices)) for axis in range(3)], axis=1)
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.where(lengths > 0, sums / np.maximum(lengths, 1e-20), (0.0, 0.0, 1.0)).astype(np.float32)
+def _shading_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals (V, 3) float32; upwards where there is none, as rays cannot do without."""
+    found = vertex_normals(vertices, faces)
+    return np.where(found.any(axis=1, keepdims=True), found, (0.0, 0.0, 1.0)).astype(np.float32)
 
 
 def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

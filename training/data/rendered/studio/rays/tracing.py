@@ -34,7 +34,7 @@ class Hits:
     face: np.ndarray
     """(N,) int32: face number in the merged mesh; -1 where a ray hits nothing."""
     bary: np.ndarray
-    """(N, 2) float32: weights of the face's second and third corner."""
+    """(N, 2) float32: weights of the face's second and third corner; 0 where a ray hits nothing."""
     distance: np.ndarray
     """(N,) float32: metres along the ray; inf where it hits nothing."""
 
@@ -60,7 +60,9 @@ class Tracer:
         hit = np.array(valid)
         distance = np.where(hit, np.array(found.t), np.inf).astype(np.float32)
         face = np.where(hit, np.array(found.prim_index).astype(np.int64), -1).astype(np.int32)
-        return Hits(face, np.array(found.prim_uv).T.astype(np.float32), distance)
+        # what misses leaves in memory is arbitrary
+        bary = np.where(hit, np.array(found.prim_uv), 0).T.astype(np.float32)
+        return Hits(face, bary, distance)
 
     def light(self, points: np.ndarray, normals: np.ndarray, seed: int, samples: int) -> np.ndarray:
         """Light (N, 3) float32 that a white matt surface at `points` (N, 3) with unit `normals` (N, 3) sends on.
@@ -152,10 +154,13 @@ def denoise(light: np.ndarray, normals: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _denoising_device() -> Any:
-    """The CPU: results must not depend on whether there is an accelerator."""
+    """One thread of the CPU: results must not depend on an accelerator, nor workers take each other's cores."""
     import mitsuba_oidn
 
-    return mitsuba_oidn.Device(mitsuba_oidn.DeviceType.CPU)
+    device = mitsuba_oidn.Device(mitsuba_oidn.DeviceType.CPU)
+    device.num_threads = 1
+    device.commit()
+    return device
 
 
 def _scene(mi: ModuleType, mesh: Merged, environment: np.ndarray) -> Any:
@@ -181,13 +186,13 @@ def _columns(mi: ModuleType, vectors: np.ndarray) -> list[Any]:
 
 @functools.cache
 def load_mitsuba() -> ModuleType:
-    """Mitsuba with its variant set, one thread a process; raises IGRError where it or LLVM is not installed."""
+    """Mitsuba with its variant set and one thread of its own; raises IGRError where it or LLVM is not installed."""
     if not os.environ.get("DRJIT_LIBLLVM_PATH"):
         os.environ["DRJIT_LIBLLVM_PATH"] = find_llvm()
     try:
         import drjit
         import mitsuba
-        import mitsuba_oidn  # noqa: F401  (missing packages are told here, not after the first picture)
+        import mitsuba_oidn  # noqa: F401  (missing packages are reported here, not after the first picture)
     except ImportError as error:
         raise IGRError(
             f"Rendering needs {error.name}: install the extra `render` (pip install '.[render]')."

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import json
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 
-from ..files.code_hash import hash_of
-from ..files.storage import Folder
-from ..files.tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
-from .records import Members, Record, check_told, from_members, record_name
-from .settings import RenderSettings
+from ...files.storage import Folder
+from ...files.tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
+from ..settings import RenderSettings
+from .record import Members, Record, check_metadata, from_members, record_name
 
 SHARD_KEY = "shard"
 """Of the member that says how a shard was rendered: `shard.json`."""
-OTHER_ROOMS = frozenset(
-    ("agreement.py", "bench.py", "dressing", "export_body.py", "generating.py", "held_out.py", "pairs.py", "pools.py",
-     "ray_engine.py", "sheet.py", "shards.py", "source.py", "spool.py", "timing.py")
-)  # fmt: skip
-"""Files and folders that change nothing of what is rendered: they only run it, dress it or look at it."""
+KILLED = "killed its worker"
+"""Reason by which a seed is given up whose workers die again and again."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +31,8 @@ class Stamp:
     """Settings of the run."""
     generator: str
     """Fingerprint of the code."""
+    packages: str
+    """Versions of the packages that rendered, `drjit 1.3.1, mitsuba 3.8.0, ...`."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +44,14 @@ class Made:
     members: Members | None
     """Files of its record; None where every try was rejected."""
     rejects: dict[str, int]
-    """Tries that were thrown away, counted by reason."""
+    """Tries that were rejected, counted by reason; KILLED where there was none, as the worker died each time."""
     failure: str = ""
-    """Traceback of the generator's error, if it ended in one."""
+    """Traceback of the generator's error, if it ended in one: then nothing is kept, and a later run tries again."""
+
+    @property
+    def killed(self) -> bool:
+        """Whether the seed was given up because its workers died."""
+        return KILLED in self.rejects
 
 
 class RecordShards:
@@ -64,11 +65,14 @@ class RecordShards:
         """
         self.root = root
         """Where they are."""
+        self.given_up: dict[int, dict[str, int]] = {}
+        """Seeds without a record, with the reasons for which their tries were rejected."""
         self._places: dict[int, TarIndex] = {}
         stamps: dict[str, Stamp] = {}
         for url in record_urls(root):
             index = index_tar(url)
             stamps[url] = stamp_of(index)
+            self.given_up.update(given_up(index))
             for seed in seeds_of(index):
                 if seed in self._places:
                     raise IGRError(f"{url} and {self._places[seed].url} both hold seed {seed}: delete one of them.")
@@ -82,12 +86,12 @@ class RecordShards:
         self.seeds = tuple(sorted(self._places))
         """Seeds of the records, in order."""
 
-    def told(self, seed: int) -> dict[str, Any]:
+    def metadata(self, seed: int) -> dict[str, Any]:
         """What a record's json says, without reading the shard: category, attributes, photos, rejects."""
         index = self._places[seed]
-        told = index.labels.get(record_name(seed))
-        check_told(told, f"{index.url}:{record_name(seed)}.json")
-        return told
+        metadata = index.labels.get(record_name(seed))
+        check_metadata(metadata, f"{index.url}:{record_name(seed)}.json")
+        return metadata
 
     def read(self, seed: int) -> Record:
         """The record of a seed; IGRError names the shard and the member that cannot be read."""
@@ -118,9 +122,10 @@ def shard_name(first: int) -> str:
 
 def stamp_of(index: TarIndex) -> Stamp:
     """How a shard was rendered; IGRError for a tar that holds something else."""
-    told = index.labels.get(SHARD_KEY)
+    metadata = index.labels.get(SHARD_KEY)
     try:
-        return Stamp(from_json(RenderSettings, told["settings"], f"{index.url} (settings)"), str(told["generator"]))
+        settings = from_json(RenderSettings, metadata["settings"], f"{index.url} (settings)")
+        return Stamp(settings, str(metadata["generator"]), str(metadata["packages"]))
     except (KeyError, TypeError) as error:
         raise IGRError(f"{index.url} is no shard of rendered records: give the folder of such shards.") from error
 
@@ -157,13 +162,18 @@ def check_stamp(found: Stamp, wanted: Stamp, where: str) -> None:
             f"{where} was rendered by another version of the generator ({found.generator}, now {wanted.generator}): "
             "render into another folder."
         )
+    if found.packages != wanted.packages:
+        raise IGRError(
+            f"{where} was rendered with {found.packages}, and this machine has {wanted.packages}: install those "
+            "versions, or render into another folder."
+        )
 
 
 def write_shard(folder: Folder, name: str, stamp: Stamp, made: Sequence[Made]) -> None:
     """Write a shard and the index beside it; the same records give the same bytes."""
     missing = {str(one.seed): one.rejects for one in made if one.members is None}
-    told = {"settings": asdict(stamp.settings), "generator": stamp.generator, "given_up": missing}
-    samples = [(SHARD_KEY, {"json": json.dumps(told, sort_keys=True).encode()})]
+    metadata = {**asdict(stamp), "given_up": missing}
+    samples = [(SHARD_KEY, {"json": json.dumps(metadata, sort_keys=True).encode()})]
     samples += [(record_name(one.seed), one.members) for one in made if one.members is not None]
     data = tar_bytes(samples)
     folder.remove(name + INDEX_ENDING)  # of an earlier, smaller shard
@@ -182,16 +192,3 @@ def tar_bytes(samples: Sequence[tuple[str, Mapping[str, bytes]]]) -> bytes:
                 member.size = len(data)
                 tar.addfile(member, io.BytesIO(data))
     return buffer.getvalue()
-
-
-@functools.cache
-def fingerprint() -> str:
-    """Short hash of the code and the data that records are made with: all of this package but OTHER_ROOMS."""
-    folder = Path(__file__).parent
-    used = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix in (".py", ".npz", ".safetensors") and not OTHER_ROOMS & set(path.relative_to(folder).parts)
-        if path.name not in ("__init__.py", "__main__.py")
-    ]
-    return hash_of(folder, used)

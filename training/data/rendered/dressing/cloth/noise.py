@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .kernels import smooth_noise
+from ..picture.kernels import smooth_noise
 
 SIDE = 64
 """Cells after which the noise repeats."""

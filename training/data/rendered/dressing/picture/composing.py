@@ -9,17 +9,17 @@ import numpy as np
 
 from igr_core.errors import IGRError
 
-from ..panels import Panel
-from ..surfaces import CLOTH as CLOTH_KINDS
-from ..timing import stage
-from ..views import SUBSAMPLES, Label, View
+from ...panels import Panel
+from ...surfaces import CLOTH as CLOTH_KINDS
+from ...timing import stage
+from ...views import SUBSAMPLES, Label, View
+from ..cloth.relief import Tile, weave_tile
+from ..grounds import ground_tile
+from ..materials import Coat, Dress
+from ..skin import skin_tile
 from . import shading
 from .atlas import Texture, cloth_texture, fabric_of, ground_of, ground_texture, seen_tile
 from .colours import linear_rgb, luminance
-from .grounds import ground_tile
-from .materials import Coat, Dress
-from .relief import Tile, weave_tile
-from .skin import skin_tile
 
 CONTRAST = {"satin": 0.35, "leather": 0.3, "fleece": -0.12, "knit": -0.08, "chunky": -0.08, "boucle": -0.1}
 """How much stronger (> 0) or weaker a weave's shades are than those of a matt surface."""
@@ -65,7 +65,7 @@ def compose(view: View, panels: Sequence[Panel], dress: Dress, background: np.nd
     """
     _check(view, panels)
     height, width = view.light.shape[:2]
-    centres = np.ascontiguousarray(view.labels[SUBSAMPLES // 2 :: SUBSAMPLES, SUBSAMPLES // 2 :: SUBSAMPLES])
+    centres = np.ascontiguousarray(view.centres)
     uv = np.ascontiguousarray(view.uv, np.float32)
     with stage("textures"):
         palette = _palette(view, panels, dress, shading.used_boxes(centres, uv, len(view.table)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..panels import Line, Panel
-from .kernels import stitch, stroke
-from .materials import Cloth
+from ...panels import Line, Panel
+from ..materials import Cloth
+from ..picture.kernels import stitch, stroke
 
 HEM = 0.021
 """Metres from an edge to the stitches that hold its hem."""

@@ -1,0 +1,1 @@
+"""What cloth looks like: weaves, patterns, prints, seams, and what shops make of which garment."""

@@ -1,0 +1,1 @@
+"""From surfaces to buffers: one mesh, its rays, light, gloss and denoising."""
