@@ -44,7 +44,7 @@ def test_one_shard_or_a_pattern_is_enough(tmp_path: Path) -> None:
 
 
 def test_folders_that_cannot_be_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match=r"holds no rendered records: run python -m training\.data render"):
+    with pytest.raises(IGRError, match=r"holds no rendered records: run python -m training data render"):
         RecordShards(str(tmp_path))
     render(tmp_path / "a", range(4))
     render(tmp_path / "b", range(4, 8), replace(TINY, samples=4))
