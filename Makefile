@@ -16,10 +16,10 @@ $(STAMP): requirements.txt requirements-dev.txt
 	@touch $@
 
 demo: $(STAMP)
-	@$(BIN)/python -m training.demo --out out/demo
+	@$(BIN)/python -m training demo --out out/demo
 
 eval: $(STAMP)
-	@$(BIN)/python -m training.evaluate run training/configs/evaluation/demo.yaml --out out/eval
+	@$(BIN)/python -m training evaluate run training/configs/evaluation/demo.yaml --out out/eval
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -33,17 +33,17 @@ bench: $(STAMP)
 	@$(BIN)/python -m tests.bench.run $(BENCH)
 
 bench-render: $(STAMP)
-	@$(BIN)/python -m training.data.rendered.bench $(BENCH)
+	@$(BIN)/python -m training data bench-render $(BENCH)
 
 bench-train: $(STAMP)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m training.bench_train $(BENCH)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m training bench $(BENCH)
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 train-demo: $(STAMP)
-	$(BIN)/python -m training.train training/configs/demo.yaml --run runs/demo
+	$(BIN)/python -m training train training/configs/demo.yaml --run runs/demo
 
 train-smoke: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/training/test_smoke.py

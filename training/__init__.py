@@ -1,0 +1,1 @@
+"""Training, evaluation and data of IGR: a library in rooms, and its commands in `cli`."""

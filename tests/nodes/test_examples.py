@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data.drawn import HELD_OUT_START
+from training.data.caches.drawn import HELD_OUT_START
 from training.data.synthetic import make_pair, other_mask
 
 EXAMPLES = Path(__file__).parents[2] / "nodes" / "examples"

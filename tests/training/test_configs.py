@@ -12,12 +12,14 @@ from transformers import Dinov2Config, Dinov2Model
 
 from igr_core.model.bundle import save_bundle
 from igr_core.model.igr import IGR
+from tests.support.prepared import tiny_config, write_vgg
 from tests.support.tiny import INFO, MODEL
-from tests.training.prepared import tiny_config, write_vgg
-from training.config import TrainConfig
-from training.data.selection import PairsConfig, layout_of, open_pairs
-from training.run import RunFolder, load_config, load_latest
-from training.train import Trainer
+from training.base.checkpoints import load_latest
+from training.base.config_files import load_config
+from training.base.run_folder import RunFolder
+from training.base.train_config import TrainConfig
+from training.core.trainer import Trainer
+from training.prepared.selection import PairsConfig, layout_of, open_pairs
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 OTHER_COMMANDS = ("demo_vae.yaml", "demo_image_encoder.yaml", "demo_segmenter.yaml", "demo_parser.yaml")

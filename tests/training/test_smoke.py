@@ -19,9 +19,9 @@ import pytest
 from PIL import Image
 
 from igr_core.model.bundle import Bundle
-from tests.training.published import write_published
+from tests.support.published_weights import write_published
+from training.base.provenance import ROOT
 from training.data.fixtures import write_fixture
-from training.provenance import ROOT
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
@@ -34,6 +34,11 @@ def commands() -> list[list[str]]:
     return [shlex.split(line) for line in lines if line and not line.startswith("#")]
 
 
+def verb_of(words: list[str]) -> str:
+    """What `python -m training` is to do; nothing of other commands."""
+    return words[words.index("training") + 1] if "training" in words else ""
+
+
 def small(command: list[str], places: dict[str, Path]) -> list[str]:
     """The command on the small tree: two CPU processes, few steps, small pictures."""
     words = [word for word in command]
@@ -44,15 +49,16 @@ def small(command: list[str], places: dict[str, Path]) -> list[str]:
         words = [sys.executable, "-m", "torch.distributed.run", "--standalone", *words[1:]]
     else:
         words = [sys.executable, *words[1:]]
-    if "training.init" in words:
+    verb = verb_of(words)
+    if verb == "init":
         words += ["--size", "64x64"]
-    if "training.prepare" in words:
+    if verb == "prepare":
         words += ["--shard", "8", "--device", "cpu"]
-    if "training.train" in words:
+    if verb == "train":
         steps = "20" if any("coarse" in word for word in words) else "4"
         changes = (f"steps={steps}", "data.pairs_per_batch=2", "checkpoint_every=5", "validate_every=0", "log_every=1")
         words += [word for change in changes for word in ("--set", change)]
-    if "training.curate" in words and "score" in words:
+    if verb == "curate" and "score" in words:
         words += ["--share", "0.5"]
     if "igr_core" in words:
         photo = sorted((places["DATA"] / "test" / "image").iterdir())[0].stem
@@ -88,7 +94,7 @@ def killed_worker(command: list[str], desk: Path) -> str:
             if list((desk / "runs" / "coarse" / "checkpoints").glob("step-000000005.pt")):
                 break
             assert process.poll() is None, process.communicate()[0]
-        workers = [child for child in psutil.Process(process.pid).children() if "training.train" in child.cmdline()]
+        workers = [child for child in psutil.Process(process.pid).children() if "train" in child.cmdline()]
         workers[-1].send_signal(signal.SIGKILL)
         said = process.communicate(timeout=120)[0]
     finally:
@@ -114,7 +120,7 @@ def test_from_published_files_to_a_garment(desk: Path) -> None:
     places = {"DATA": desk / "viton", "WEIGHTS": desk / "weights"}
     for command in commands():
         words = small(command, places)
-        if "training.train" in words and "training/configs/coarse.yaml" in words:
+        if verb_of(words) == "train" and "training/configs/coarse.yaml" in words:
             said = killed_worker(words, desk)
             assert "2 processes, DeepSpeed ZeRO-2 on cpu" in said
             assert "Another process of the run has died" in said and "the same command goes on from there" in said

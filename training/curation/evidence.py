@@ -11,9 +11,9 @@ from scipy import ndimage
 
 from igr_core.errors import IGRError
 
-from ..data.keypoints import Keypoints
-from ..data.pairs import PairSource
-from ..data.parsing import Parsing
+from ..data.contract.keypoints import Keypoints
+from ..data.contract.pairs import PairSource
+from ..data.contract.parsing import Parsing
 
 EvidenceKind = Literal["keypoints", "parsing", "mask"]
 """What is looked at: parsing and keypoints, parsing alone, or the mask alone; the flat garment always."""

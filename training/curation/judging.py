@@ -18,8 +18,8 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 
+from ..data.contract.pairs import PairSource
 from ..data.opening import DataSetConfig, open_data_set
-from ..data.pairs import PairSource
 from .duplicates import dhash
 from .evidence import flat_cover, gather
 from .manifest import Judged

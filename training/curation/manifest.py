@@ -171,10 +171,10 @@ def read_manifest(folder: Path) -> Manifest:
         described = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
         raise IGRError(
-            f"{folder} holds no curation that can be read ({error}): make it with python -m training.curate score."
+            f"{folder} holds no curation that can be read ({error}): make it with python -m training curate score."
         ) from error
     if not lines or tuple(lines[0]) != COLUMNS or not isinstance(described, dict):
-        raise IGRError(f"{path} is no manifest of this version: make it again with python -m training.curate score.")
+        raise IGRError(f"{path} is no manifest of this version: make it again with python -m training curate score.")
     rows = []
     for number, values in enumerate(lines[1:], 2):
         try:

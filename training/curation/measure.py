@@ -10,8 +10,8 @@ from multiprocessing import get_context
 import numpy as np
 from tqdm import tqdm
 
-from ..data.parsing import Parsing
-from ..data.synthetic_pairs import SyntheticConfig, SyntheticPairs
+from ..data.contract.parsing import Parsing
+from ..data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 from .evidence import EvidenceKind, gather
 from .scores import DEFECT_NAMES, CurationConfig, Defect, score
 

@@ -17,7 +17,7 @@ from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import check_picture_name
 
-from .pairs import PairSource
+from .contract.pairs import PairSource
 
 CELL = (180, 240)
 """Width and height in pixels of a picture on the contact sheet."""

@@ -13,14 +13,14 @@ from PIL import Image, ImageDraw
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 
-from .dresscode import FOLDERS
-from .keypoints import JOINTS_18, JOINTS_25
-from .leaks import VITON_HD_LEFT_OUT
-from .parsing import ATR, LIP, LabelTable, palette_bytes
+from .contract.keypoints import JOINTS_18, JOINTS_25
+from .contract.parsing import ATR, LIP, LabelTable, palette_bytes
+from .layouts.dresscode import FOLDERS
+from .layouts.leaks import VITON_HD_LEFT_OUT
+from .layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
+from .layouts.tars import write_tars
 from .synthetic import Pair, make_pair
 from .synthetic.canvas import LABELS
-from .synthetic_pairs import SyntheticConfig, SyntheticPairs
-from .tars import write_tars
 
 LIP_NUMBERS = dict(zip(LABELS, (0, 2, 13, 10, 14, 15, 16, 17, 18, 19, 5, 9, 6, 7, 0, 0), strict=True))
 """Number in VITON-HD's maps of each label of the generator; a skirt is 12 instead of 9."""
@@ -167,7 +167,7 @@ def _folder(out: Path, count: int, seed: int, size: tuple[int, int], make: PairM
 
 def _tars(out: Path, count: int, seed: int, size: tuple[int, int], make: PairMaker) -> None:
     if make is not make_pair:
-        raise IGRError("Shards of rendered pairs are packed: python -m training.data pack RECORDS OUT --kind rendered.")
+        raise IGRError("Shards of rendered pairs are packed: python -m training data pack RECORDS OUT --kind rendered.")
     write_tars(SyntheticPairs(SyntheticConfig(seed, count, size)), out, pairs_per_tar=max(1, -(-count // 2)))
 
 

@@ -10,17 +10,17 @@ from typing import Literal
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 
-from .dresscode import FOLDERS as DRESSCODE_FOLDERS
-from .dresscode import DressCode
-from .folder import PlainFolder
-from .pairs import HELD_OUT_START, PairSource, PairSubset
+from .contract.pairs import HELD_OUT_START, PairSource, PairSubset
+from .files.storage import Folder
+from .layouts.dresscode import FOLDERS as DRESSCODE_FOLDERS
+from .layouts.dresscode import DressCode
+from .layouts.folder import PlainFolder
+from .layouts.streettryon import StreetTryOn
+from .layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
+from .layouts.tars import TarPairs
+from .layouts.viton_hd import VitonHD
 from .rendered.records.shards import RecordShards, is_shard_name
-from .rendered_pairs import RenderedConfig, RenderedPairs
-from .storage import Folder
-from .streettryon import StreetTryOn
-from .synthetic_pairs import SyntheticConfig, SyntheticPairs
-from .tars import TarPairs
-from .viton_hd import VitonHD
+from .rendered.source import RenderedConfig, RenderedPairs
 
 Layout = Literal["viton_hd", "dresscode", "streettryon", "folder", "tars", "rendered", "synthetic"]
 LAYOUTS = {
@@ -83,7 +83,7 @@ def open_data_set(config: DataSetConfig) -> PairSource:
         more = f" and {len(missing) - MAX_NAMED} more files" if len(missing) > MAX_NAMED else ""
         raise IGRError(
             f"{source.title} is not whole, as {', '.join(missing[:MAX_NAMED])}{more} cannot be found: "
-            f"`python -m training.data check {config.root}` lists all that is wrong."
+            f"`python -m training data check {config.root}` lists all that is wrong."
         )
     if source.unlisted:
         raise IGRError(source.unlisted[0])

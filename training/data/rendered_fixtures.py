@@ -8,7 +8,7 @@ from PIL import Image
 from igr_core.errors import IGRError
 from igr_core.segmentation.labels import ATR
 
-from .rendered_pairs import RenderedConfig, RenderedPairs
+from .rendered.source import RenderedConfig, RenderedPairs
 from .synthetic import Pair
 from .synthetic.canvas import LABELS
 

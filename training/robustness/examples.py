@@ -15,7 +15,7 @@ from igr_core.photo.masks import mask_box
 from igr_core.photo.overlay import overlay
 from igr_core.photo.view import place
 
-from ..data.drawn import DrawConfig
+from ..data.caches.drawn import DrawConfig
 from ..data.synthetic import make_pair
 from .measuring import spoiled_mask
 from .plots import LABELS
@@ -90,7 +90,7 @@ def _opened(path: Path) -> Image.Image:
     try:
         return Image.open(path).convert("RGB")
     except OSError as error:
-        raise IGRError(f"{path} is not there: give the folder that python -m training.robustness run wrote.") from error
+        raise IGRError(f"{path} is not there: give the folder that python -m training robustness run wrote.") from error
 
 
 def _paste(sheet: Image.Image, corner: tuple[int, int], title: str, pictures: list[Image.Image]) -> None:

@@ -18,15 +18,14 @@ from igr_core.photo.images import save_image
 from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 
-from ..command import command_line
-from ..data.drawn import HELD_OUT_START, DrawConfig, fingerprint
-from ..demo import held_out_pairs
-from ..evaluation.claims import claim
-from ..evaluation.paired import OWN, PairedScorer, silhouette_of
-from ..evaluation.protocols import protocol_named
-from ..evaluation.results import library_versions
-from ..evaluation.weights import WeightsFolder
-from ..provenance import bundle_weights_sha256, revision
+from ..base.provenance import bundle_weights_sha256, command_line, revision
+from ..data.caches.drawn import HELD_OUT_START, DrawConfig, fingerprint
+from ..evaluation.experiments.results import library_versions
+from ..evaluation.metrics.paired import OWN, PairedScorer, silhouette_of
+from ..evaluation.metrics.protocols import protocol_named
+from ..evaluation.metrics.weights import WeightsFolder
+from ..evaluation.pictures.claims import claim
+from ..evaluation.pictures.demo import held_out_pairs
 from .results import CLEAN, NO_MASK, RESULT, Condition, Robustness, read_condition, write_condition, write_robustness
 from .spoilers import KINDS, LEVELS, Spoiled, mask_overlap, spoil
 

@@ -13,9 +13,9 @@ from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.model.config import from_json, to_json
 
-from ..report import markdown
-from ..run import write_text
-from ..statistics import Interval, difference_interval
+from ..base.files import write_text
+from ..base.statistics import Interval, difference_interval
+from ..evaluation.markdown import markdown
 
 RESULT = "robustness.json"
 """What a measurement is called in its folder."""
@@ -82,7 +82,7 @@ class Robustness:
         for one in self.conditions:
             if (one.kind, one.aim) == (kind, aim):
                 return one
-        raise IGRError(f"{kind} {'' if aim is None else aim} was not measured: run python -m training.robustness run.")
+        raise IGRError(f"{kind} {'' if aim is None else aim} was not measured: run python -m training robustness run.")
 
     def difference(self, condition: Condition, metric: str) -> Interval:
         """Mean of a condition less the clean mask over the photos that reached the aim, with its 95 % interval."""
@@ -118,7 +118,7 @@ def read_robustness(path: Path) -> Robustness:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise IGRError(f"{path} holds no measurement: write it with python -m training.robustness run.") from error
+        raise IGRError(f"{path} holds no measurement: write it with python -m training robustness run.") from error
     return from_json(Robustness, data, str(path))
 
 

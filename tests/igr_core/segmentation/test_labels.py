@@ -7,7 +7,7 @@ import torch
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 from igr_core.segmentation.labels import ATR, CIHP, FASHN, GARMENTS, KNOWN, LIP, LabelNames, garment_mask, known_labels
-from training.data.parsing import SYNTHETIC
+from training.data.contract.parsing import SYNTHETIC
 from training.data.synthetic import make_pair
 
 every_set = pytest.mark.parametrize("names", KNOWN, ids=lambda names: names.name)

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
-from tests.training.curation.judged import judged
+from tests.support.judged import judged
 from training.curation.duplicates import dhash, find_duplicates
 from training.curation.manifest import decide, read_decisions, read_manifest, write_manifest
 from training.curation.proportion import refit
 from training.curation.scores import CurationConfig
-from training.data.laid_out import fit_garment
-from training.data.synthetic_pairs import SyntheticConfig, SyntheticPairs
+from training.data.contract.laid_out import fit_garment
+from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 
 CONFIG = CurationConfig()
 

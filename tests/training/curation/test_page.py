@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support.frontend import CHROMIUM_FLAGS, find_chromium
-from tests.training.curation.judged import judged
-from training.curate import app
+from tests.support.judged import judged
+from training.cli.app import app
 from training.curation.judging import write_scores
 from training.curation.manifest import decide, read_manifest, write_manifest
 from training.curation.page import CARDS, write_page
@@ -76,7 +76,7 @@ def test_decisions_made_by_keys_are_saved_kept_and_applied(page, folder):
 
     before = read_manifest(folder)
     assert "worst" not in before.kept_names() and third in before.kept_names()
-    result = CliRunner().invoke(app, ["apply", str(folder), str(saved)])
+    result = CliRunner().invoke(app, ["curate", "apply", str(folder), str(saved)])
     assert result.exit_code == 0, result.output
     after = read_manifest(folder)
     assert "worst" in after.hqft_names() and third not in after.kept_names()

@@ -8,8 +8,8 @@ from igr_core.errors import IGRError
 from training.curation.evidence import Evidence, flat_cover, gather
 from training.curation.measure import measure, table
 from training.curation.scores import DEFECT_NAMES, CurationConfig, Scores, score
-from training.data.parsing import SYNTHETIC, Parsing
-from training.data.synthetic_pairs import SyntheticConfig, SyntheticPairs
+from training.data.contract.parsing import SYNTHETIC, Parsing
+from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 
 CONFIG = CurationConfig()
 BACKGROUND, ARM, LEG, UPPER, OTHER = 0, 4, 6, 10, 15

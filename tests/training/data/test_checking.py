@@ -9,9 +9,9 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 from training.data.checking import CELL, check_pairs, summary, write_sheet
-from training.data.dresscode import DressCode
-from training.data.streettryon import StreetTryOn
-from training.data.viton_hd import VitonHD
+from training.data.layouts.dresscode import DressCode
+from training.data.layouts.streettryon import StreetTryOn
+from training.data.layouts.viton_hd import VitonHD
 
 Tree = Callable[[str], Path]
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 from training.data.fixtures import write_fixture
-from training.data.leaks import VITON_HD_LEFT_OUT
+from training.data.layouts.leaks import VITON_HD_LEFT_OUT
 
 Tree = Callable[[str], Path]
 

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from training.cli.app import app
 from training.data.synthetic import CUTS, DEFECTS, corrupt_mask, make_pair, other_mask
-from training.data.synthetic.__main__ import app
 from training.data.synthetic.flat import flat_picture, flat_view
 from training.data.synthetic.garment import design
 from training.data.synthetic.layers import rasterise
@@ -227,8 +227,8 @@ def test_pairs_are_the_ones_that_were_trained_on(seed: int) -> None:
     [(["--width", "100"], "100x133"), (["--category", "hat"], "category 'hat'"), (["--defect", "x"], "defect 'x'")],
 )
 def test_sheet_tells_a_mistake_in_one_sentence(options: list[str], words: str, tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["sheet", "--out", str(tmp_path / "sheets"), *options])
-    assert done.exit_code == 1 and done.output.startswith("error: ") and words in done.output
+    done = CliRunner().invoke(app, ["data", "sheet", "--out", str(tmp_path / "sheets"), *options])
+    assert done.exit_code == 1 and done.output.startswith("Error: ") and words in done.output
     assert not (tmp_path / "sheets").exists()
 
 

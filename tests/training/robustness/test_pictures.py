@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.training.robustness.made_up import measurement
-from training.robustness.__main__ import app
+from tests.support.robustness_made_up import measurement
+from training.cli.app import app
 from training.robustness.examples import draw_examples
 from training.robustness.plots import draw_robustness
 from training.robustness.results import RESULT, write_robustness
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    done = runner.invoke(app, [str(one) for one in arguments])
+    done = runner.invoke(app, ["robustness", *(str(one) for one in arguments)])
     return done.exit_code, done.output
 
 

@@ -8,7 +8,7 @@ import torch
 
 from igr_core.errors import IGRError
 from igr_core.photo.masks import holes
-from training.data.drawn import HELD_OUT_START
+from training.data.caches.drawn import HELD_OUT_START
 from training.data.synthetic import make_pair
 from training.robustness.spoilers import KINDS, LEVELS, TOLERANCE, mask_overlap, spoil
 

@@ -13,32 +13,32 @@ runs=runs/hqft
 prepare() { # the prepared set, then what it is made of
     local out=$1
     shift
-    "$python" -m training.prepare "$configs/coarse.yaml" "$@" --out "$runs/$out" --workers "${WORKERS:-1}"
+    "$python" -m training prepare "$configs/coarse.yaml" "$@" --out "$runs/$out" --workers "${WORKERS:-1}"
 }
 
 train() { # the config, the run's folder, further entries; a whole run of the same settings takes no step again
     local config=$1 run=$2
     shift 2
-    "$python" -m training.train "$configs/$config.yaml" --run "$run" "$@"
+    "$python" -m training train "$configs/$config.yaml" --run "$run" "$@"
     [ -f "$run/bundle.safetensors" ] && [ -z "$(find "$run/checkpoints" -newer "$run/bundle.safetensors" -name '*.pt')" ] \
         && return
-    "$python" -m training.export "$run" --out "$run/bundle.safetensors" --name "${run##*/}" \
+    "$python" -m training export "$run" --out "$run/bundle.safetensors" --name "${run##*/}" \
         --data "3,000 drawn pairs, 40 % of them bad"
 }
 
 score() { # the run's folder, the row's name
     [ "$1/scores.json" -nt "$1/bundle.safetensors" ] && return
-    "$python" -m training.evidence score --bundle "$1/bundle.safetensors" --heldout "$runs/heldout" \
+    "$python" -m training evidence score --bundle "$1/bundle.safetensors" --heldout "$runs/heldout" \
         --count 64 --steps 10 --name "$2" --out "$1/scores.json"
 }
 
 case ${1:-} in
 data)
-    [ -d "$runs/vae" ] || "$python" -m training.unpack --out "$runs"
-    "$python" -m training.draw --out "$runs/heldout" --count 160 --start 10000000
+    [ -d "$runs/vae" ] || "$python" -m training unpack --out "$runs"
+    "$python" -m training data draw --out "$runs/heldout" --count 160 --start 10000000
     prepare latents_heldout --drawn "$runs/heldout"
     prepare latents --data "$configs/pairs.yaml"
-    "$python" -m training.curate score "$configs/pairs.yaml" --out "$runs/curation"
+    "$python" -m training curate score "$configs/pairs.yaml" --out "$runs/curation"
     prepare latents_hqft --data "$configs/pairs_hqft.yaml"
     prepare latents_random --data "$configs/pairs_random.yaml"
     ;;
@@ -68,7 +68,7 @@ table)
             cp "$at/fine_$row/scores.json" "training/results/table2/${at##*/}/$row.json"
         done
     done
-    "$python" -m training.results
+    "$python" -m training results
     ;;
 *)
     sed -n 's/^# \{0,1\}//p' "$0"

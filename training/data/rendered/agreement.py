@@ -1,21 +1,19 @@
 """How well photos agree with their product shots where the correspondence says that they show the same cloth.
 
-`python -m training.data.rendered.agreement RECORDS` measures it on records that are there.
+`python -m training data agreement RECORDS` measures it on records that are there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 import numpy as np
-import typer
 from scipy import ndimage
 
 from igr_core.errors import IGRError
-from training.command import one_sentence
 
-from ..pairs import HELD_OUT_START
+from ..contract.pairs import HELD_OUT_START
 from .dressing.materials import Dress
 from .dressing.picture.colours import to_srgb
 from .dressing.picture.composing import compose
@@ -66,25 +64,18 @@ def _unlit(view: View, record: Record, dress: Dress) -> np.ndarray:
     return to_srgb(compose(bare, record.panels, dress))
 
 
-@one_sentence()
-def agreement(
-    records: Annotated[str, typer.Argument(help="Folder or URL of rendered records.")],
-    pairs: Annotated[
-        int, typer.Option(min=1, help="Pairs that are compared; photos are dressed anew if too few.")
-    ] = 100,
-    worst: Annotated[int, typer.Option(min=0, help="Pairs that are named, those that differ most.")] = 5,
-) -> None:
-    """Print how far photos, warped onto their product shots and without light, differ from them, in grey levels."""
+def agreement(records: str, pairs: int, worst: int) -> Iterator[str]:
+    """Lines of a report on `pairs` pairs of rendered records; names the `worst`, those that differ most."""
     found = _differences(RecordShards(records), pairs)
     levels = np.concatenate([one.levels for one in found])
-    typer.echo(f"{len(found)} pairs, {len(levels)} pixels; quantiles {QUANTILES}")
-    typer.echo(_row("pixels", levels))
-    typer.echo(_row("pixels inside", np.concatenate([one.levels[one.inner] for one in found])))
-    typer.echo(_row("pixels at edges", np.concatenate([one.levels[~one.inner] for one in found])))
-    typer.echo(_row("pairs' medians", np.array([np.median(one.levels) for one in found])))
-    typer.echo(_row("pairs' means", np.array([one.levels.mean() for one in found])))
+    yield f"{len(found)} pairs, {len(levels)} pixels; quantiles {QUANTILES}"
+    yield _row("pixels", levels)
+    yield _row("pixels inside", np.concatenate([one.levels[one.inner] for one in found]))
+    yield _row("pixels at edges", np.concatenate([one.levels[~one.inner] for one in found]))
+    yield _row("pairs' medians", np.array([np.median(one.levels) for one in found]))
+    yield _row("pairs' means", np.array([one.levels.mean() for one in found]))
     for one in sorted(found, key=lambda one: -float(np.median(one.levels)))[:worst]:
-        typer.echo(f"{one.name}: median {np.median(one.levels):.1f}, mean {one.levels.mean():.1f}")
+        yield f"{one.name}: median {np.median(one.levels):.1f}, mean {one.levels.mean():.1f}"
 
 
 def _differences(shards: RecordShards, count: int) -> list[Difference]:
@@ -108,7 +99,3 @@ def _differences(shards: RecordShards, count: int) -> list[Difference]:
 def _row(name: str, values: np.ndarray) -> str:
     quantiles = np.quantile(values, QUANTILES) if len(values) else [float("nan")] * len(QUANTILES)
     return f"{name:<18}" + "".join(f"{value:>8.2f}" for value in quantiles)
-
-
-if __name__ == "__main__":
-    typer.run(agreement)

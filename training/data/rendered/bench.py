@@ -5,13 +5,9 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from typing import Annotated
-
-import typer
+from collections.abc import Iterator
 
 from igr_core.errors import IGRError
-from igr_core.photo.inputs import parse_size
-from training.command import one_sentence
 
 from .generating.pools import render_record
 from .records.record import Record, from_members, to_members
@@ -26,17 +22,11 @@ DRESSINGS = 4
 """Times that each photo is dressed."""
 
 
-@one_sentence()
-def bench(
-    garments: Annotated[int, typer.Option(min=1, help="Garments that are timed, after one to warm up.")] = 4,
-    start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
-    size: Annotated[str, typer.Option(help="WxH of the pictures, 3:4.")] = "384x512",
-) -> None:
-    """Print seconds by stage for each garment and each photo, bytes of a photo, and the peak of memory."""
-    settings = RenderSettings(parse_size(size, 1))
+def bench(garments: int, start: int, settings: RenderSettings) -> Iterator[str]:
+    """Lines of a report: seconds by stage for each garment and each photo, bytes of a photo, the peak of memory."""
     begin = time.perf_counter()
     _whole(start + garments, settings)
-    typer.echo(f"Warming up, which each process does once: {time.perf_counter() - begin:.1f} s")
+    yield f"Warming up, which each process does once: {time.perf_counter() - begin:.1f} s"
     photos = weight = rejected = 0
     begin = time.perf_counter()
     with measured() as seconds:
@@ -47,8 +37,8 @@ def bench(
             rejected += tries
     dressing = sum(seconds.get(name, 0.0) for name in DRESSING)
     whole = time.perf_counter() - begin - dressing
-    typer.echo(_table(seconds, garments, photos))
-    typer.echo(
+    yield _table(seconds, garments, photos)
+    yield (
         f"{whole / photos:.2f} s for each new photo with its share of the product shot, "
         f"{1000 * dressing / (photos * DRESSINGS):.0f} ms to dress one again (with its product shot)\n"
         f"{weight / 1000 / photos:.0f} KB for each photo with its share of the product shot; "
@@ -88,7 +78,3 @@ def _peak_bytes() -> int:
     """Most memory that this process has held so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-if __name__ == "__main__":
-    typer.run(bench)

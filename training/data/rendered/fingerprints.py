@@ -10,15 +10,15 @@ from types import ModuleType
 
 from igr_core.segmentation import labels
 
-from .. import keypoints
-from ..code_hash import hash_of
+from ..contract import keypoints
+from ..files.code_hash import hash_of
 from ..synthetic import arrays, curves, defects, lettering, masks, motifs, palette, textures
 
 PACKAGE = Path(__file__).parent
 """Folder of the generator's code and data."""
 NOT_RENDERING = (
     "agreement.py", "bench.py", "dressing", "fingerprints.py", "generating", "held_out.py", "pairs.py",
-    "people/export_body.py", "records/shards.py", "records/spool.py", "sheet.py", "timing.py",
+    "people/export_body.py", "records/shards.py", "records/spool.py", "sheet.py", "source.py", "timing.py",
 )  # fmt: skip
 """Files and folders of it that change nothing of what is rendered: they only run it, dress it or look at it."""
 RENDERING_BESIDE = (defects, keypoints, labels, masks)

@@ -12,13 +12,13 @@ from PIL import Image
 from igr_core.errors import IGRError
 from igr_core.files import sha256
 
-from ..pairs import HELD_OUT_START
-from ..rendered_pairs import RenderedPairs
-from ..storage import Folder
+from ..contract.pairs import HELD_OUT_START
+from ..files.storage import Folder
 from .generating.generate import generate
 from .records.record import record_name
 from .records.shards import tar_bytes
 from .settings import RenderSettings
+from .source import RenderedPairs
 from .studio.storing import encode_correspondence
 
 FILE = "held-out.tar"

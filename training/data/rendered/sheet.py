@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 
-from ..pairs import HELD_OUT_START
-from ..rendered_pairs import RenderedConfig, RenderedPairs
+from ..contract.pairs import HELD_OUT_START
 from .pairs import RenderedPair, dress_record
+from .source import RenderedConfig, RenderedPairs
 
 GAP, CAPTION = 3, 14
 PAPER, INK, TABLE = (90, 90, 90), (255, 255, 255), (40, 40, 40)

@@ -5,16 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .lettering import TALLNESS, Print, draw_print
-from .palette import (
-    DENIM,
-    Rgb,
-    contrasting,
-    garment_colours,
-    luminance,
-    mixed,
-    pick,
-    scaled,
-)
+from .palette import DENIM, Rgb, contrasting, garment_colours, luminance, mixed, pick, scaled
 from .textures import Pattern, draw_pattern, solid
 
 CUTS: dict[str, tuple[str, ...]] = {

@@ -5,9 +5,8 @@ import pytest
 
 from igr_core.segmentation.labels import ATR
 from tests.support.renderer import require_renderer
+from tests.support.solids import sphere
 from training.data.rendered.studio.cameras import Camera
-
-from .solids import sphere
 
 require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")

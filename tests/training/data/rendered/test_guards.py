@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from tests.support.renderer import require_renderer
+from tests.support.solids import sheet, sphere
 from training.data.rendered.studio.cameras import Camera
-
-from .solids import sheet, sphere
 
 require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.data.keypoints import JOINTS_25
+from training.data.contract.keypoints import JOINTS_25
 from training.data.rendered.people.body import TEMPLATE_SHAPES, make_body
 from training.data.rendered.people.joints import joints_of
 from training.data.rendered.people.poses import named_pose

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
+from tests.support import stand_in
 from tests.support.renderer import require_renderer
 from training.data.rendered.settings import RenderSettings
 
-from . import stand_in
-
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
 
-from training.data.pairs import HELD_OUT_START  # noqa: E402
+from training.data.contract.pairs import HELD_OUT_START
 from training.data.rendered import agreement  # noqa: E402
 from training.data.rendered.pairs import dress_all, dress_record, make_pair  # noqa: E402
 

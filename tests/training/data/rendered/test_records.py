@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
+from tests.support import stand_in
 from training.data.rendered.records.record import Record, from_members, to_members
 from training.data.rendered.settings import RenderSettings
-
-from . import stand_in
 
 
 def record(seed: int = 4) -> Record:

@@ -7,10 +7,9 @@ import pytest
 
 from igr_core.errors import IGRError
 from tests.support.renderer import require_renderer
+from tests.support.solids import sheet, sphere
 from training.data.rendered.studio.cameras import Camera
 from training.data.rendered.views import SUBSAMPLES
-
-from .solids import sheet, sphere
 
 require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")

@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
+from tests.support import stand_in
+from training.data.files.tar_index import INDEX_ENDING
 from training.data.rendered.generating.generate import generate
 from training.data.rendered.records import shards
 from training.data.rendered.records.record import to_members
 from training.data.rendered.records.shards import RecordShards, is_shard_name
 from training.data.rendered.settings import RenderSettings
-from training.data.tar_index import INDEX_ENDING
-
-from . import stand_in
 
 TINY = RenderSettings(size=stand_in.SIZE, photos=2)
 
@@ -45,7 +44,7 @@ def test_one_shard_or_a_pattern_is_enough(tmp_path: Path) -> None:
 
 
 def test_folders_that_cannot_be_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match=r"holds no rendered records: run python -m training\.data render"):
+    with pytest.raises(IGRError, match=r"holds no rendered records: run python -m training data render"):
         RecordShards(str(tmp_path))
     render(tmp_path / "a", range(4))
     render(tmp_path / "b", range(4, 8), replace(TINY, samples=4))

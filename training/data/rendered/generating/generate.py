@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 
-from ...pairs import HELD_OUT_START
-from ...storage import Folder
+from ...contract.pairs import HELD_OUT_START
+from ...files.storage import Folder
 from ..fingerprints import render_fingerprint, renderer_versions
 from ..records.record import record_name
 from ..records.shards import Made, Stamp

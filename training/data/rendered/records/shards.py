@@ -12,8 +12,8 @@ from typing import Any
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 
-from ...storage import Folder
-from ...tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
+from ...files.storage import Folder
+from ...files.tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
 from ..settings import RenderSettings
 from .record import Members, Record, check_metadata, from_members, record_name
 
@@ -106,7 +106,7 @@ def record_urls(root: str) -> list[str]:
     folder = Folder(root)
     found = [folder.at(name) for name in folder.names() if is_shard_name(name)]
     if not found:
-        raise IGRError(f"{root} holds no rendered records: run python -m training.data render {root} first.")
+        raise IGRError(f"{root} holds no rendered records: run python -m training data render {root} first.")
     return found
 
 

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 
-from ...pictures import read_json
-from ...storage import Folder
-from ...tar_index import TarIndex, index_tar, read_headers
+from ...files.pictures import read_json
+from ...files.storage import Folder
+from ...files.tar_index import TarIndex, index_tar, read_headers
 from .record import record_name
 from .shards import (
     SHARD_KEY,

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from igr_core.segmentation.labels import ATR
 
-from ...keypoints import JOINTS_25
+from ...contract.keypoints import JOINTS_25
 from ...synthetic.masks import dilated
 from ..surfaces import Kind
 from ..views import View

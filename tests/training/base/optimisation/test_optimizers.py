@@ -1,0 +1,107 @@
+"""Optimisers: real ones of torch, steps that follow the param groups, states that resume, moved and channels-last."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from training.base.optimisation.muon import BatchedMuon, orthogonalised
+from training.base.optimisation.optimizers import MuonAdamW, build_optimizer, set_rate
+
+
+def net(channels_last: bool = False) -> nn.Sequential:
+    torch.manual_seed(0)
+    made = nn.Sequential(nn.Conv2d(3, 8, 3), nn.SiLU(), nn.Conv2d(8, 4, 3), nn.Flatten(), nn.Linear(16, 2))
+    return made.to(memory_format=torch.channels_last) if channels_last else made
+
+
+def step(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int, share: float = 1.0) -> None:
+    model(torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(seed))).square().mean().backward()
+    set_rate(optimizer, share)
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+KINDS = {"adamw": torch.optim.AdamW, "muon": MuonAdamW, "adafactor": torch.optim.Adafactor}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_accelerate_prepares_it_and_states_resume(name: str) -> None:
+    model = net()
+    optimizer = build_optimizer(model.named_parameters(), name, 1e-2)  # type: ignore[arg-type]
+    assert isinstance(optimizer, KINDS[name])
+    model, optimizer = Accelerator(cpu=True).prepare(model, optimizer)
+    step(model, optimizer, 0)
+    weights, state = copy.deepcopy(model.state_dict()), copy.deepcopy(optimizer.state_dict())
+    step(model, optimizer, 1)
+    again = net()
+    again.load_state_dict(weights)
+    other = build_optimizer(again.named_parameters(), name, 1e-2)  # type: ignore[arg-type]
+    other.load_state_dict(state)
+    step(again, other, 1)
+    assert all(torch.equal(one, two) for one, two in zip(model.parameters(), again.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_rates_of_the_groups_are_what_steps(name: str) -> None:
+    model = net()
+    optimizer = build_optimizer(model.named_parameters(), name, 1e-2, 2e-2, weight_decay=0.0)  # type: ignore[arg-type]
+    before = copy.deepcopy(model.state_dict())
+    step(model, optimizer, 0, share=0.0)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    step(model, optimizer, 0, share=0.5)
+    assert [group["lr"] for group in optimizer.param_groups] == ([5e-3] if name == "adamw" else [5e-3, 1e-2])
+    assert not any(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_muon_takes_the_matrices_and_leaves_first_and_last_layers() -> None:
+    named = {"conv_in.weight": 4, "mid.weight": 4, "mid.bias": 1, "time_embed.weight": 2, "proj.weight": 2}
+    weights = {name: nn.Parameter(torch.ones((2,) * ndim)) for name, ndim in named.items()}
+    rest, matrices = build_optimizer(weights.items(), "muon", 1e-3).param_groups
+    assert [id(one) for one in matrices["params"]] == [id(weights["mid.weight"]), id(weights["proj.weight"])]
+    assert len(rest["params"]) == 3
+
+
+def test_muon_follows_weights_that_moved_and_channels_last_ones() -> None:
+    """Steps reach the live memory: after a move to elsewhere, and where kernels are not contiguous."""
+    plain, moved, last = net(), net(), net(channels_last=True)
+    optimizers = [build_optimizer(model.named_parameters(), "muon", 1e-2) for model in (plain, moved, last)]
+    for weight in moved.parameters():
+        weight.data = weight.data.clone()
+    for seed in range(2):
+        for model, optimizer in zip((plain, moved, last), optimizers, strict=True):
+            step(model, optimizer, seed)
+    assert not last[2].weight.is_contiguous()
+    for one, two, three in zip(plain.parameters(), moved.parameters(), last.parameters(), strict=True):
+        assert torch.equal(one, two)
+        assert torch.allclose(one, three, atol=2e-3)
+
+
+def test_muon_is_torchs_own_in_another_order() -> None:
+    """Many steps from the same gradients; torch's rounding to bfloat16 is what is between them."""
+    shapes = [(8, 8), (8, 8), (8, 72), (40, 8)]
+    generator = torch.Generator().manual_seed(0)
+    plain, batched = ([nn.Parameter(torch.ones(shape)) for shape in shapes] for _ in range(2))
+    options = {"lr": 0.1, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
+    optimizers = torch.optim.Muon(plain, **options), BatchedMuon(batched, **options)  # type: ignore[arg-type]
+    for _ in range(5):
+        for one, two in zip(plain, batched, strict=True):
+            one.grad = torch.randn(one.shape, generator=generator)
+            two.grad = one.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for one, two in zip(plain, batched, strict=True):
+        assert torch.allclose(one, two, atol=5e-3)
+        assert (one - 1).abs().mean() > 0.03
+    assert optimizers[0].state_dict()["state"].keys() == optimizers[1].state_dict()["state"].keys()
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (2, 16, 144), (2, 64, 16)])
+def test_orthogonalised_matrices_have_singular_values_about_one(shape: tuple[int, int, int]) -> None:
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    values = torch.linalg.svdvals(orthogonalised(matrices, (3.4445, -4.775, 2.0315)))
+    assert values.min() > 0.4 and values.max() < 1.3

@@ -1,0 +1,17 @@
+"""The device of a --device option."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from igr_core.errors import IGRError
+from training.base.device import choose_device
+
+
+def test_device() -> None:
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    for name in ("nonsense", "cuda:77"):
+        with pytest.raises(IGRError, match=f"--device {name}"):
+            choose_device(name)

@@ -1,0 +1,41 @@
+"""A stop that waits for the end of a step."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from training.base.stopping import StopRequest
+
+
+@pytest.mark.parametrize("number", StopRequest.signals)
+def test_first_signal_asks_and_the_second_acts(number: signal.Signals) -> None:
+    came: list[int] = []
+    before = signal.signal(number, lambda which, _: came.append(which))
+    try:
+        own = signal.getsignal(number)
+        with StopRequest() as stop:
+            assert stop.received == 0
+            signal.raise_signal(number)
+            assert stop.received == number and came == []
+            signal.raise_signal(number)
+            assert came == [number]
+        assert signal.getsignal(number) is own
+    finally:
+        signal.signal(number, before)
+
+
+def test_other_threads_change_no_handler() -> None:
+    found: list[object] = []
+
+    def work() -> None:
+        with StopRequest() as stop:
+            found.append((stop.received, signal.getsignal(signal.SIGINT)))
+
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [(0, before)]

@@ -1,0 +1,58 @@
+"""The command line of training: what it lists, what it imports, and how a mistake ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from igr_core.errors import IGRError, UsageMistake
+from training.cli.app import DataVerbs, Verbs, app
+from training.cli.commands import LazyCommands, Verb
+
+ROOT = Path(__file__).parents[3]
+EVERY = [(verb, ()) for verb in Verbs.verbs if verb.name != "data"] + [(verb, ("data",)) for verb in DataVerbs.verbs]
+
+
+@pytest.mark.parametrize(("verb", "before"), EVERY, ids=lambda found: getattr(found, "name", ""))
+def test_every_verb_has_help(verb: Verb, before: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, [*before, verb.name, "--help"], catch_exceptions=False)
+    assert done.exit_code == 0 and verb.name in done.output and "completion" not in done.output
+
+
+@pytest.mark.parametrize(("words", "group"), [((), Verbs), (("data",), DataVerbs)], ids=["training", "data"])
+def test_help_lists_every_verb_under_its_heading(words: tuple[str, ...], group: type[LazyCommands]) -> None:
+    listed = CliRunner().invoke(app, [*words, "--help"], catch_exceptions=False).output
+    for verb in group.verbs:
+        assert f" {verb.name} " in listed and verb.panel in listed
+
+
+def test_help_imports_no_heavy_library() -> None:
+    script = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from training.cli.app import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "assert CliRunner().invoke(app, ['data', '--help']).exit_code == 0\n"
+        "assert not {'torch', 'numpy', 'diffusers', 'transformers'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_command_starts_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "training", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "python -m training" in done.stdout
+
+
+@pytest.mark.parametrize(("error", "code"), [(IGRError, 1), (UsageMistake, 2)])
+def test_a_mistake_ends_in_one_sentence(error: type[IGRError], code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error("that is wrong: do this")
+
+    monkeypatch.setattr("training.cli.evaluate.reported", fail)
+    done = CliRunner().invoke(app, ["results"])
+    assert (done.exit_code, done.stderr) == (code, "Error: that is wrong: do this\n")

@@ -1,0 +1,138 @@
+"""A disk that refuses a write: each command says so in one sentence, leaves nothing half-written and loses nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from igr_core.errors import IGRError
+from igr_core.model.bundle import Bundle
+from igr_core.model.config import to_json
+from tests.support.prepared import tiny_config
+from tests.support.stopping import logged
+from tests.support.tiny import save_runnable
+from training.base.files import write_text
+from training.base.provenance import note_start
+from training.base.run_folder import RunFolder
+from training.base.train_config import TrainConfig
+from training.bundles.export import export_run
+from training.bundles.unpack import unpack_part
+from training.core.trainer import Trainer
+from training.curation.judging import judge_all
+from training.curation.scores import CurationConfig
+from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
+from training.data.fixtures import write_fixture
+from training.data.layouts.tars import write_tars
+from training.data.opening import DataSetConfig, open_data_set
+from training.prepared.prepare import prepare_folder
+
+resource = pytest.importorskip("resource", reason="needs a system with file size limits")
+
+DRAWN = DrawConfig((48, 64), (96, 128), crop_size=32)
+ROOM = 2_000
+"""Bytes that a file may have: enough for what tests and logs write, too few for any of these results."""
+
+
+@contextmanager
+def full_disk(room: int = ROOM) -> Iterator[None]:
+    """The system really refuses to let files of this process grow."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("full")
+    write_fixture("viton_hd", place / "data", 2, 0, (96, 128))
+    draw_shards(place / "drawn", 4, 0, DRAWN, workers=1)
+    save_runnable(place / "tiny.safetensors")
+    return place
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    return tiny_config(tmp_path_factory.mktemp("parts"))
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def draw(place: Path, config: TrainConfig, out: Path) -> None:
+    draw_shards(out, 2, 0, DRAWN, workers=1)
+
+
+def prepare(place: Path, config: TrainConfig, out: Path) -> None:
+    vae, encoder = Path(config.data.vae), Path(config.data.image_encoder)
+    prepare_folder(DrawnPairs(place / "drawn"), out, vae, encoder, "linear", 4, False, "cpu")
+
+
+def pack(place: Path, config: TrainConfig, out: Path) -> None:
+    write_tars(open_data_set(DataSetConfig(root=str(place / "data"))), out)
+
+
+def unpack(place: Path, config: TrainConfig, out: Path) -> None:
+    unpack_part(Bundle.open(place / "tiny.safetensors"), "vae", out)
+
+
+@pytest.mark.parametrize("command", [draw, prepare, pack, unpack])
+def test_nothing_half_written_is_left(
+    command: Callable[[Path, TrainConfig, Path], None], place: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    before = everything(place)
+    with full_disk(), pytest.raises(IGRError, match=r"Could not write .*free some space"):
+        command(place, config, tmp_path)
+    assert everything(tmp_path) == {} and everything(place) == before
+    command(place, config, tmp_path)  # once there is room, the same command does it
+    assert everything(tmp_path)
+
+
+def test_curation_goes_on_after_it(place: Path, tmp_path: Path) -> None:
+    data = DataSetConfig(root=str(place / "data"))
+    source = open_data_set(data)
+    with full_disk(room=200), pytest.raises(IGRError, match="free some space"):
+        judge_all(data, source, CurationConfig(), tmp_path, 1)
+    judged, problems = judge_all(data, source, CurationConfig(), tmp_path, 1)
+    assert [one.name for one in judged] == [entry.name for entry in source.entries] and not problems
+
+
+def test_training_keeps_its_last_checkpoint_and_goes_on_from_it(config: TrainConfig, tmp_path: Path) -> None:
+    whole = Trainer(config, RunFolder(tmp_path / "whole"))
+    whole.run_steps(None)
+    whole.run.close()
+    broken = Trainer(config, RunFolder(tmp_path / "broken"))
+    broken.config = replace(config, steps=2)
+    broken.run_steps(None)
+    broken.config = config
+    with full_disk(), pytest.raises(IGRError, match="step-000000004.pt.*free some space"):
+        broken.run_steps(None)
+    broken.run.close()
+    assert [path.name for path in broken.run.checkpoints.iterdir()] == ["step-000000002.pt"]
+    again = Trainer(config, RunFolder(tmp_path / "broken"))
+    again.run_steps(None)
+    again.run.close()
+    assert logged(again.run.path) == logged(whole.run.path)
+
+
+def test_export_keeps_the_earlier_bundle(config: TrainConfig, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    trainer = Trainer(config, RunFolder(run))
+    note_start(run, 0, "python -m training train x.yaml --run run")
+    write_text(run / "config.json", json.dumps(to_json(config)))
+    trainer.run_steps(None)
+    trainer.run.close()
+    bundle = tmp_path / "bundle.safetensors"
+    export_run(run, bundle, "tiny", "Apache-2.0", "fp32", "random latents")
+    before = everything(tmp_path)
+    with full_disk(), pytest.raises(IGRError, match="bundle.safetensors.*free some space"):
+        export_run(run, bundle, "tiny again", "Apache-2.0", "fp32", "random latents")
+    assert everything(tmp_path) == before

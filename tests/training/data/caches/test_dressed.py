@@ -1,0 +1,105 @@
+"""Rendered records dressed into the shards of drawn pairs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from igr_core.errors import IGRError
+from igr_core.model.config import ViewConfig
+from igr_core.photo.view import Placement
+from tests.support import stand_in
+from training.data.caches import dressed
+from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
+from training.data.caches.dressed import dress_shards, laid_out_correspondence
+from training.data.contract.laid_out import FIRST_OF_FILES, name_number
+from training.data.rendered.generating.generate import generate
+from training.data.rendered.settings import RenderSettings
+
+TINY = DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16)
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Two garments with three photos in all."""
+    folder = tmp_path_factory.mktemp("records")
+    generate(folder, range(2), RenderSettings((48, 64)), 1, maker=stand_in.make_record)
+    return str(folder)
+
+
+def test_every_photo_is_dressed_once_and_then_anew(records: str, tmp_path: Path) -> None:
+    assert dress_shards(tmp_path, records, 5, TINY, workers=1, shard_size=4) == 5
+    pairs = DrawnPairs(tmp_path)
+    assert pairs.names == [
+        "garment-000000000/photo-0", "garment-000000001/photo-0", "garment-000000001/photo-1",
+        "garment-000000000/photo-0/dress-1", "garment-000000001/photo-0/dress-1",
+    ]  # fmt: skip
+    assert pairs.seeds == [0, 1, 1, 0, 1] and pairs.categories == ["upper", "lower", "lower", "upper", "lower"]
+    taken = pairs.pictures(range(5))
+    assert taken["person"].shape == (5, 3, 32, 24) and taken["crop"].shape == (5, 3, 16, 16)
+    assert torch.equal(taken["garment"][1], taken["garment"][2])  # the same garment in the same clothes
+    assert not torch.equal(taken["garment"][0], taken["garment"][3])
+    assert all(name_number(name) >= FIRST_OF_FILES for name in pairs.names)
+    assert pairs.described["data"] == {"split": "train"} and pairs.described["rendered"][0]["photos"] == 3
+
+
+def test_shards_grow_and_workers_dress_the_same(records: str, tmp_path: Path) -> None:
+    dress_shards(tmp_path / "one", records, 2, TINY, workers=1, shard_size=2)
+    assert dress_shards(tmp_path / "one", records, 4, TINY, workers=1, shard_size=2) == 2
+    dress_shards(tmp_path / "two", records, 4, TINY, workers=2, shard_size=2)
+    one, two = DrawnPairs(tmp_path / "one"), DrawnPairs(tmp_path / "two")
+    assert all(
+        torch.equal(one.take(name, range(4)), two.take(name, range(4))) for name in ("person", "mask", "garment")
+    )
+
+
+def test_drawn_and_rendered_pairs_share_a_folder(records: str, tmp_path: Path) -> None:
+    draw_shards(tmp_path, 2, 0, TINY, workers=1)
+    before = DrawnPairs(tmp_path).described
+    assert set(before) == {"drawn"}
+    dress_shards(tmp_path, records, 3, TINY, workers=1)
+    pairs = DrawnPairs(tmp_path)
+    assert pairs.names[:3] == ["seed-000000000", "seed-000000001", "garment-000000000/photo-0"]
+    assert pairs.correspondence(0) is None and pairs.correspondence(2) is not None
+    assert pairs.described["drawn"] == before["drawn"]
+
+
+def test_other_records_are_refused(records: str, tmp_path: Path) -> None:
+    dress_shards(tmp_path / "out", records, 3, TINY, workers=1)
+    generate(tmp_path / "more", range(4), RenderSettings((48, 64)), 1, maker=stand_in.make_record)
+    with pytest.raises(IGRError, match="was dressed from other records or by other code: draw into another folder"):
+        dress_shards(tmp_path / "out", str(tmp_path / "more"), 3, TINY, workers=1)
+
+
+def test_shards_that_other_code_dressed_do_not_grow(
+    records: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dress_shards(tmp_path, records, 1, TINY, workers=1, shard_size=1)
+    monkeypatch.setattr(dressed, "dress_fingerprint", lambda: "edited")
+    with pytest.raises(IGRError, match="was dressed from other records or by other code: draw into another folder"):
+        dress_shards(tmp_path, records, 2, TINY, workers=1, shard_size=1)
+
+
+def test_the_correspondence_leads_to_the_laid_out_person(records: str, tmp_path: Path) -> None:
+    whole = DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16, view=ViewConfig())
+    dress_shards(tmp_path, records, 1, whole, workers=1)
+    flow = DrawnPairs(tmp_path).correspondence(0).float()
+    rows, columns = torch.nonzero(flow.isfinite().all(0), as_tuple=True)
+    assert len(rows) > 50
+    # the stand-in's garment lies in its photo where it lies in the product shot
+    assert torch.allclose(flow[0, rows, columns], (columns + 0.5) / 24 * 2 - 1, atol=0.02)
+    assert torch.allclose(flow[1, rows, columns], (rows + 0.5) / 32 * 2 - 1, atol=0.02)
+
+
+def test_edges_and_what_is_out_of_view_have_no_correspondence() -> None:
+    rows, columns = np.mgrid[:32, :24].astype(np.float32)
+    flow = np.stack([columns + 0.5, rows + 0.5], -1)
+    flow[:, 13:, 0] += 6  # a jump that one averaged pixel spans
+    flow[:4] = np.nan
+    placement = Placement((0, 8, 24, 24), (0, 0, 12, 8), (24, 32), (12, 8))
+    found = laid_out_correspondence(flow, (24, 32), placement, (12, 16))
+    known = found.isfinite().all(0)
+    assert not known[:, 6].any() and known[4:12, :6].all()
+    assert not known[:4].any() and not known[12:].any()  # above and below the view
+    assert torch.allclose(found[0, 5, :6], (torch.arange(6) + 0.5) / 6 - 1)

@@ -1,0 +1,119 @@
+"""Finding members of tars: braces, headers, the index beside a tar, and URLs."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from igr_core.errors import IGRError
+from training.data.files.tar_index import INDEX_ENDING, expand_braces, index_tar, shard_urls, write_index
+
+
+def packed(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+MEMBERS = {
+    "./a/0.json": b'{"category": "upper", "keypoints": {}}',
+    "./a/0.person.JPG": b"p" * 700,
+    "a/1.person.jpg": b"q" * 3,
+    "x" * 120 + "/2.person.jpg": b"r",
+    "readme": b"no sample",
+}
+
+
+def test_braces() -> None:
+    assert expand_braces("s-{008..011}.tar") == ["s-008.tar", "s-009.tar", "s-010.tar", "s-011.tar"]
+    assert expand_braces("{a,b}/{0..1}.tar") == ["a/0.tar", "a/1.tar", "b/0.tar", "b/1.tar"]
+    assert expand_braces("one.tar") == ["one.tar"]
+    with pytest.raises(IGRError, match="is not understood"):
+        expand_braces("s-{8-11}.tar")
+    with pytest.raises(IGRError, match="counts down"):
+        expand_braces("s-{11..8}.tar")
+
+
+def test_members_are_found_by_their_headers(tmp_path: Path) -> None:
+    path = tmp_path / "s.tar"
+    path.write_bytes(packed(MEMBERS))
+    index = index_tar(str(path))
+    assert set(index.samples) == {"a/0", "a/1", "x" * 120 + "/2"}
+    assert index.read("a/0", "person.jpg") == b"p" * 700 and index.read("a/1", "person.jpg") == b"qqq"
+    assert index.labels == {"a/0": {"category": "upper"}}
+
+
+def test_the_index_beside_a_tar_is_what_its_headers_say(tmp_path: Path) -> None:
+    path = tmp_path / "s.tar"
+    path.write_bytes(packed(MEMBERS))
+    scanned = index_tar(str(path))
+    write_index(path)
+    beside = path.with_name(path.name + INDEX_ENDING)
+    assert index_tar(str(path)) == scanned
+    content = json.loads(beside.read_text())
+    content["labels"]["a/0"]["category"] = "lower"
+    beside.write_text(json.dumps(content))
+    assert index_tar(str(path)).labels["a/0"]["category"] == "lower"  # it is this file that is read
+    path.write_bytes(path.read_bytes()[:1024])
+    with pytest.raises(IGRError, match=r"has 1024 bytes, but its index was made for"):
+        index_tar(str(path))
+
+
+@pytest.mark.parametrize(
+    "data", [packed(MEMBERS)[:1500], packed(MEMBERS)[:1024], b"no tar" * 300, b"", packed({"readme": b"x"})]
+)
+def test_a_tar_that_is_cut_off_or_none_is_named(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "s.tar"
+    path.write_bytes(data)
+    with pytest.raises(IGRError, match=r"s\.tar (is cut off|is not a tar|holds no samples)"):
+        index_tar(str(path))
+
+
+def test_a_tar_cut_off_after_it_was_opened_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.tar"
+    path.write_bytes(packed(MEMBERS))
+    index = index_tar(str(path))
+    path.write_bytes(path.read_bytes()[:1800])
+    with pytest.raises(IGRError, match=r"s\.tar:a/0\.person\.jpg ends after 264 of 700 bytes"):
+        index.read("a/0", "person.jpg")
+
+
+def test_a_name_twice_and_json_that_is_none_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.tar"
+    path.write_bytes(packed({"a.person.jpg": b"1", "./a.person.jpg": b"2"}))
+    with pytest.raises(IGRError, match=r"holds a\.person\.jpg twice"):
+        index_tar(str(path))
+    path.write_bytes(packed({"a.json": b"[1]"}))
+    with pytest.raises(IGRError, match=r"s\.tar:a\.json must be a mapping"):
+        index_tar(str(path))
+
+
+def test_urls_are_read_through_fsspec() -> None:
+    with fsspec.open("memory://bucket/s-0.tar", "wb") as file:
+        file.write(packed(MEMBERS))
+    index = index_tar("memory://bucket/s-0.tar")
+    assert index.read("a/0", "person.jpg") == b"p" * 700
+    with pytest.raises(IGRError, match=r"memory://bucket/s-1\.tar cannot be opened"):
+        index_tar("memory://bucket/s-1.tar")
+    with pytest.raises(
+        IGRError, match=r"^nosuch://x/s\.tar cannot be opened \(Protocol .*\): install what fsspec needs"
+    ):
+        index_tar("nosuch://x/s.tar")
+    with pytest.raises(IGRError, match=r"^/none/s\.tar cannot be opened \(No such file or directory\)"):
+        index_tar("/none/s.tar")
+
+
+def test_shards_of_a_folder_are_in_order(tmp_path: Path) -> None:
+    for name in ("s-1.tar", "s-0.tar", "s-0.tar.index.json"):
+        (tmp_path / name).touch()
+    assert shard_urls(str(tmp_path)) == [str(tmp_path / "s-0.tar"), str(tmp_path / "s-1.tar")]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(IGRError, match="empty holds no tars"):
+        shard_urls(str(tmp_path / "empty"))

@@ -1,0 +1,123 @@
+"""Shards: any data set packed and read back, at random and from a URL."""
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+from PIL import Image
+
+from igr_core.errors import IGRError
+from training.data.contract.pairs import PairSource
+from training.data.layouts.dresscode import DressCode
+from training.data.layouts.folder import PlainFolder
+from training.data.layouts.streettryon import StreetTryOn
+from training.data.layouts.tars import TarPairs, write_tars
+from training.data.layouts.viton_hd import VitonHD
+
+Tree = Callable[[str], Path]
+
+
+def assert_same(first: PairSource, second: PairSource) -> None:
+    assert first.entries == second.entries and first.has_garments == second.has_garments
+    for index in reversed(range(len(first))):
+        assert np.abs(np.array(first.person(index), float) - np.array(second.person(index), float)).mean() < 4
+        assert first.mask(index).tobytes() == second.mask(index).tobytes()
+        one, other = first.parsing(index), second.parsing(index)
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            assert (one.labels == other.labels).all() and one.table is other.table
+        assert first.keypoints(index) == second.keypoints(index)
+        cover = first.garment_cover(index)
+        assert cover is None or cover.tobytes() == second.garment_cover(index).tobytes()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("kind", [VitonHD, DressCode, StreetTryOn, PlainFolder])
+def test_any_data_set_is_read_back_from_its_shards(tree: Tree, tmp_path: Path, kind: type[PairSource]) -> None:
+    source = kind(tree(kind.layout), "test")  # type: ignore[call-arg]
+    paths = write_tars(source, tmp_path / "out", pairs_per_tar=4)
+    assert len(paths) == -(-len(source) // 4)
+    assert_same(source, TarPairs(str(tmp_path / "out")))
+    for path in paths:  # and without the index
+        path.with_name(f"{path.name}.index.json").unlink()
+    assert_same(source, TarPairs(f"{tmp_path}/out/shard-{{000000..{len(paths) - 1:06d}}}.tar"))
+
+
+def test_shards_at_a_url(tree: Tree) -> None:
+    root = tree("tars")
+    for path in root.iterdir():
+        with fsspec.open(f"memory://set/{path.name}", "wb") as file:
+            file.write(path.read_bytes())
+    assert_same(TarPairs(str(root)), TarPairs("memory://set/shard-{000000..000001}.tar"))
+
+
+def test_whole_shards_are_kept_and_others_refused(tree: Tree, tmp_path: Path) -> None:
+    source = TarPairs(str(tree("tars")))
+    first, second = write_tars(source, tmp_path, pairs_per_tar=3)
+    before = first.stat().st_mtime_ns
+    second.unlink()
+    write_tars(source, tmp_path, pairs_per_tar=3)
+    assert first.stat().st_mtime_ns == before and second.exists()
+    with pytest.raises(IGRError, match=r"shard-000000\.tar is there already and holds other pairs"):
+        write_tars(source, tmp_path, pairs_per_tar=2)
+
+
+def test_the_categories_that_are_wanted(tree: Tree) -> None:
+    source = TarPairs(str(tree("tars")), categories=("lower",))
+    assert len(source) == 4 and {entry.category for entry in source.entries} == {"lower"}
+
+
+def sample(**members: bytes) -> dict[str, bytes]:
+    picture = io.BytesIO()
+    Image.new("RGB", (32, 32), "white").save(picture, "PNG")
+    parts = {"a.json": b'{"category": "upper"}', "a.person.png": picture.getvalue(), "a.mask.png": picture.getvalue()}
+    return {**parts, **{name.replace("_", "."): data for name, data in members.items()}}
+
+
+def write(path: Path, members: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w") as tar:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+
+
+def test_samples_of_others_need_no_more_than_person_mask_and_category(tmp_path: Path) -> None:
+    write(tmp_path / "s.tar", sample())
+    source = TarPairs(str(tmp_path / "s.tar"))
+    assert source.entries[0].name == "a" and not source.has_garments
+    assert source.person(0).size == (32, 32) and source.mask(0).getextrema() == (255, 255)
+    assert source.keypoints(0) is None and source.parsing(0) is None
+    with pytest.raises(IGRError, match="no flat garments"):
+        source.garment(0)
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        (sample(a_json=b'{"category": "shirt"}'), r'a\.json must be there and say \{"category"'),
+        ({name: data for name, data in sample().items() if "mask" not in name}, "has no mask of a"),
+        ({name: data for name, data in sample().items() if "json" not in name}, r"a\.json must be there"),
+    ],
+)
+def test_a_sample_that_is_not_whole_is_named_when_it_is_opened(
+    tmp_path: Path, members: dict[str, bytes], said: str
+) -> None:
+    write(tmp_path / "s.tar", members)
+    with pytest.raises(IGRError, match=said):
+        TarPairs(str(tmp_path / "s.tar"))
+
+
+def test_what_is_wrong_within_a_sample_is_named_when_it_is_read(tmp_path: Path) -> None:
+    label = b'{"category": "upper", "keypoints": {"neck": 3}, "parsing": "none"}'
+    write(tmp_path / "s.tar", sample(a_json=label, a_parsing_png=b"x", a_garment_jpg=b"x"))
+    source = TarPairs(str(tmp_path / "s.tar"))
+    with pytest.raises(IGRError, match=r"s\.tar:a\.json: keypoints must be"):
+        source.keypoints(0)
+    with pytest.raises(IGRError, match=r"a\.parsing\.png has no label table: name one of LIP"):
+        source.parsing(0)
+    with pytest.raises(IGRError, match=r"a\.garment\.jpg is not a picture"):
+        source.garment(0)

@@ -1,0 +1,75 @@
+"""Controls: what each of them is, and that none of them needs a model's answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from igr_core.restore.restorer import GarmentRestorer
+from tests.support.tiny import save_runnable
+from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
+from training.evaluation.pictures.controls import CONTROLS, TITLES, blurred, nearest, rotated, write_control
+from training.evaluation.pictures.subjects import Subjects
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Subjects, GarmentRestorer]:
+    place = tmp_path_factory.mktemp("controls")
+    subjects = Subjects(SyntheticPairs(SyntheticConfig(10_000_000, 4, (96, 128))))
+    restorer = GarmentRestorer.from_bundle(save_runnable(place / "tiny.safetensors"))
+    subjects.write(place, restorer.info.model, labels=True)
+    return place, subjects, restorer
+
+
+def pictures(folder: Path, subjects: Subjects) -> np.ndarray:
+    return np.stack([np.array(Image.open(folder / f"{name}.png").convert("RGB")) for name in subjects.names])
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_every_control_has_a_picture_of_the_models_size_for_every_pair(
+    name: str, place: tuple[Path, Subjects, GarmentRestorer], tmp_path: Path
+) -> None:
+    base, subjects, restorer = place
+    training = Subjects(SyntheticPairs(SyntheticConfig(0, 6, (96, 128))))
+    write_control(name, tmp_path, subjects, base / "truth", restorer, training)
+    assert sorted(path.stem for path in tmp_path.iterdir()) == sorted(subjects.names)
+    assert pictures(tmp_path, subjects).shape == (4, 64, 48, 3) and name in TITLES
+    if name == "white":
+        assert pictures(tmp_path, subjects).min() == 255
+
+
+def test_the_nearest_of_the_pairs_themselves_is_their_own_garment(
+    place: tuple[Path, Subjects, GarmentRestorer], tmp_path: Path
+) -> None:
+    base, subjects, restorer = place
+    write_control("nearest", tmp_path, subjects, base / "truth", restorer, subjects)
+    assert (pictures(tmp_path, subjects) == pictures(base / "truth", subjects)).all()
+
+
+def test_nearest_stays_in_the_category_where_it_can() -> None:
+    known = torch.tensor([[1.0, 0.0], [0.9, 0.1], [-1.0, 0.0]])
+    wanted = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    assert nearest(wanted, ["upper", "lower"], known, ["upper", "lower", "lower"]) == [0, 1]
+    assert nearest(wanted[:1], ["full"], known, ["upper", "lower", "lower"]) == [0]
+
+
+def test_rotation_and_blur_leave_the_background_white() -> None:
+    picture = Image.new("RGB", (96, 128), "white")
+    picture.paste((200, 0, 0), (30, 40, 66, 90))
+    turned, soft = np.array(rotated(picture)), np.array(blurred(picture))
+    for one in (turned, soft):
+        assert (one[[0, 0, -1, -1], [0, -1, 0, -1]] == 255).all()
+        assert not (one == np.array(picture)).all()
+        assert abs(float(one.mean()) - float(np.array(picture).mean())) < 1.5
+
+
+def test_labels_and_pictures_are_written_once(place: tuple[Path, Subjects, GarmentRestorer]) -> None:
+    base, subjects, restorer = place
+    before = {path: path.stat().st_mtime_ns for path in base.rglob("*.png")}
+    subjects.write(base, restorer.info.model, labels=True)
+    assert before == {path: path.stat().st_mtime_ns for path in base.rglob("*.png")}
+    assert (base / "labels.json").read_text().count('"pattern"') == 4

@@ -1,0 +1,99 @@
+"""The demo on a tiny real bundle: held-out persons by rule, restored like a user's photo, one legible sheet."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from igr_core.model.config import CATEGORIES
+from igr_core.photo.images import load_mask, load_photo, save_image
+from igr_core.photo.view import make_view
+from igr_core.restore.restorer import GarmentRestorer
+from tests.support.tiny import MODEL, save_runnable
+from training.cli.app import app
+from training.cli.evaluate import demo as demo_command
+from training.data.caches.drawn import HELD_OUT_START
+from training.data.synthetic import make_pair
+from training.evaluation.pictures import demo
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole bundle with random weights."""
+    return save_runnable(tmp_path_factory.mktemp("bundle") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Path:
+    """A demo run of one person per category."""
+    folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
+    demo_command(folder, 1, bundle, steps=2, guidance=1.5)
+    return folder
+
+
+def test_persons_are_the_first_held_out_ones_of_each_category() -> None:
+    pairs = demo.held_out_pairs(1)
+    assert [pair.category for _, pair in pairs] == list(CATEGORIES)
+    assert min(seed for seed, _ in pairs) == demo.FIRST_SEED >= HELD_OUT_START
+    drawn = [make_pair(seed, (24, 32)).category for seed in range(demo.FIRST_SEED, max(s for s, _ in pairs) + 1)]
+    for seed, pair in pairs:
+        assert drawn.index(pair.category) == seed - demo.FIRST_SEED
+
+
+def test_writes_every_single_file_and_nothing_else(out: Path) -> None:
+    names = {path.name for path in out.iterdir()}
+    stems = {name.rsplit("-", 1)[0] for name in names - {"sheet.png"}}
+    assert sorted(stem.split("-")[0] for stem in stems) == sorted(CATEGORIES)
+    kinds = ("person", "mask", "restored", "truth")
+    assert names == {"sheet.png"} | {f"{stem}-{kind}.png" for stem in stems for kind in kinds}
+
+
+def test_pictures_have_the_sizes_that_a_user_expects(out: Path) -> None:
+    for path in out.glob("*-*.png"):
+        kind = path.stem.rsplit("-", 1)[1]
+        with Image.open(path) as picture:
+            assert picture.size == (MODEL.native_size if kind in ("restored", "truth") else demo.PHOTOS.photo_size)
+
+
+def test_restores_exactly_what_a_user_would_get_from_the_files(out: Path, bundle: Path, tmp_path: Path) -> None:
+    person = next(out.glob("lower-*-person.png"))
+    stem = person.stem.removesuffix("-person")
+    photo, mask = load_photo(person), load_mask(out / f"{stem}-mask.png")
+    view = make_view(photo, mask, MODEL.native_size, MODEL.view, MODEL.image_encoder.image_size)
+    garment = GarmentRestorer.from_bundle(bundle).restore(view, "lower", steps=2, guidance=1.5, seed=0)
+    save_image(tmp_path / "again.png", garment)
+    with Image.open(tmp_path / "again.png") as again, Image.open(out / f"{stem}-restored.png") as shown:
+        assert np.abs(np.asarray(again).astype(int) - np.asarray(shown).astype(int)).max() <= 1
+
+
+def test_sheet_has_a_titled_column_and_a_line_per_person(out: Path) -> None:
+    with Image.open(out / "sheet.png") as picture:
+        sheet = np.asarray(picture).astype(int)
+    step, line = demo.CELL[0] + demo.GAP, demo.CAPTION_HEIGHT + demo.CELL[1] + demo.GAP
+    assert sheet.shape == (demo.TITLE_HEIGHT + 3 * line, demo.GAP + len(demo.COLUMNS) * step, 3)
+    for column in range(len(demo.COLUMNS)):
+        left = demo.GAP + column * step
+        assert sheet[: demo.TITLE_HEIGHT, left : left + demo.CELL[0]].min() < 128  # the title's ink
+        for row in range(3):
+            top = demo.TITLE_HEIGHT + row * line + demo.CAPTION_HEIGHT
+            assert sheet[top : top + demo.CELL[1], left : left + demo.CELL[0]].std() > 1  # a picture
+
+
+def test_says_where_the_pictures_are_and_how_long_it_took(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo_command(tmp_path, 1, bundle, steps=1, guidance=1.0)
+    said = capsys.readouterr().out
+    assert str(tmp_path / "sheet.png") in said
+    assert said.count("-restored.png") == 3
+    assert "3 garments restored in" in said
+
+
+def test_missing_bundle_is_one_sentence(tmp_path: Path) -> None:
+    words = ["demo", "--out", str(tmp_path / "out"), "--bundle", str(tmp_path / "none.safetensors")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1
+    assert "none.safetensors" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,1 @@
+"""What every kind of training builds on: configs, run folders, checkpoints, provenance, devices."""

@@ -1,0 +1,101 @@
+"""Checkpoints of a run: written whole, the newest kept, resumed exactly."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file
+
+from .randomness import random_state, restore_random_state
+from .run_folder import RunFolder, logger
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What load_latest found."""
+
+    step: int
+    """Steps done when it was saved."""
+    state: dict[str, Any]
+    """What save_checkpoint was given."""
+    random: dict[str, Any]
+    """State of the random generators."""
+
+
+def save_checkpoint(run: RunFolder, step: int, state: Mapping[str, Any], keep: int = 2) -> Path:
+    """Write a checkpoint atomically, with the random state, then drop all but the newest `keep`.
+
+    An earlier checkpoint goes only after the new one is whole on disk, so a full disk or a kill loses nothing.
+    """
+    path = run.checkpoints / f"step-{step:09d}.pt"
+    _write(path, {"step": step, "random": random_state(), "state": dict(state)})
+    for old in _newest_first(run)[max(keep, 1) :]:
+        old.unlink(missing_ok=True)
+        for share in run.checkpoints.glob(f"{old.stem}.rank-*.pt"):
+            share.unlink(missing_ok=True)
+    return path
+
+
+def save_share(run: RunFolder, step: int, rank: int, state: Mapping[str, Any]) -> None:
+    """Write one process's share of a sharded checkpoint, before the checkpoint itself."""
+    _write(_share(run, step, rank), dict(state))
+
+
+def load_share(run: RunFolder, step: int, rank: int) -> dict[str, Any]:
+    """The share that save_share wrote; IGRError when it is missing or damaged."""
+    path = _share(run, step, rank)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise IGRError(
+            f"{path} is missing or damaged: delete the checkpoint of step {step}; the run goes on from the one before."
+        ) from error
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    with atomic_file(path) as temporary:
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:  # how torch's zip writer reports a disk that is full
+            raise OSError(f"torch could not write it: {str(error).splitlines()[0]}") from error
+
+
+def _share(run: RunFolder, step: int, rank: int) -> Path:
+    return run.checkpoints / f"step-{step:09d}.rank-{rank:05d}.pt"
+
+
+def load_latest(run: RunFolder, resume: bool = True) -> Checkpoint | None:
+    """The newest readable checkpoint of a run; None when there is none yet.
+
+    With `resume` the random state is put back and later log lines are dropped; without, nothing is touched.
+    """
+    for path in _newest_first(run):
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            checkpoint = Checkpoint(saved["step"], saved["state"], saved["random"])
+        except (RuntimeError, KeyError, EOFError, OSError, pickle.UnpicklingError) as error:
+            logger.warning("%s is damaged (%s); trying the one before it.", path, error)
+            continue
+        if resume:
+            resume_from(run, checkpoint)
+        return checkpoint
+    return None
+
+
+def resume_from(run: RunFolder, checkpoint: Checkpoint, rewind: bool = True) -> None:
+    """Put the random state back and drop the log lines that are about to be written again (in one process only)."""
+    restore_random_state(checkpoint.random)
+    if rewind:
+        run.rewind(checkpoint.step)
+
+
+def _newest_first(run: RunFolder) -> list[Path]:
+    whole = (path for path in run.checkpoints.glob("step-*.pt") if ".rank-" not in path.name)
+    return sorted(whole, reverse=True)

@@ -1,0 +1,66 @@
+"""Trained parts on disk: a .safetensors file with the part's config in a .json of the same name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from diffusers import AutoencoderKL
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import CLIPVisionModelWithProjection
+
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file
+from igr_core.model.config import ImageEncoderConfig, VAEConfig, from_json
+from igr_core.model.networks import build_image_encoder, build_vae
+
+
+def load_vae(path: Path | str) -> tuple[AutoencoderKL, VAEConfig]:
+    """The frozen VAE of a run of python -m training train-vae."""
+    config = from_json(VAEConfig, _config(Path(path), "vae"), f"{path} (vae)")
+    return _fill(build_vae(config), Path(path)), config  # type: ignore[return-value]
+
+
+def load_image_encoder(path: Path | str) -> tuple[CLIPVisionModelWithProjection, ImageEncoderConfig]:
+    """The frozen image encoder of a run of python -m training train-image-encoder."""
+    config = from_json(ImageEncoderConfig, _config(Path(path), "image_encoder"), f"{path} (image_encoder)")
+    return _fill(build_image_encoder(config), Path(path)), config  # type: ignore[return-value]
+
+
+def read_summary(path: Path | str) -> dict[str, Any]:
+    """What the .json beside a part says: config, scores, training settings."""
+    beside = Path(path).with_suffix(".json")
+    try:
+        return json.loads(beside.read_text())
+    except (OSError, ValueError) as error:
+        raise IGRError(f"Could not read {beside} ({error}): train the part first, it is written beside it.") from error
+
+
+def write_summary(path: Path, summary: dict[str, Any]) -> None:
+    """Write the .json beside a part, atomically."""
+    with atomic_file(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n")
+
+
+def _config(path: Path, key: str) -> Any:
+    summary = read_summary(path)
+    if key not in summary:
+        raise IGRError(f"{path.with_suffix('.json')} describes no {key}.")
+    return summary[key]
+
+
+def _fill(module: nn.Module, path: Path) -> nn.Module:
+    try:
+        module.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise IGRError(f"{path} could not be loaded: {str(error).splitlines()[0]}") from error
+    return module.eval().requires_grad_(False)
+
+
+def parameter_count(tensors: Iterable[Tensor]) -> int:
+    """Numbers in all the tensors."""
+    return sum(tensor.numel() for tensor in tensors)

@@ -1,0 +1,151 @@
+"""Where a trained file comes from: revision, versions and loss curve, for bundle metadata and tables."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from igr_core.files import atomic_file, sha256
+from igr_core.model.bundle import Bundle
+
+from .parts import read_summary
+
+ROOT = Path(__file__).resolve().parents[2]
+PARENT = "parent.json"
+PACKAGES = ("torch", "diffusers", "transformers", "accelerate")
+
+
+def revision() -> str:
+    """The commit of this checkout, with `-dirty` where tracked files differ from it; `unknown` outside git."""
+    try:
+        return _git("describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def note_start(run: Path, step: int, command: str) -> None:
+    """Note which commit and which command train a run from this step on."""
+    for name, what in (("revisions.txt", revision()), ("commands.txt", command)):
+        earlier = (run / name).read_text() if (run / name).is_file() else ""
+        with atomic_file(run / name) as temporary:
+            temporary.write_text(f"{earlier}{step} {what}\n")
+
+
+def note_parent(run: Path, bundle: Bundle) -> None:
+    """Note which bundle a run starts from, and what that one's training was."""
+    parent = {
+        "name": bundle.info.name,
+        "weights_sha256": bundle_weights_sha256(bundle),
+        "training": bundle.info.training,
+    }
+    with atomic_file(run / PARENT) as temporary:
+        temporary.write_text(json.dumps(parent, indent=2) + "\n")
+
+
+def noted_revisions(run: Path) -> list[tuple[int, str]]:
+    """The (first step, commit) pairs of a run, one for each stretch by another commit; `unknown` if none is noted."""
+    return _stretches(run / "revisions.txt") or [(0, "unknown")]
+
+
+def noted_commands(run: Path) -> list[tuple[int, str]]:
+    """The (first step, command) pairs of a run, as they were typed; `unknown` where none is noted."""
+    return _stretches(run / "commands.txt") or [(0, "unknown")]
+
+
+def _stretches(notes: Path) -> list[tuple[int, str]]:
+    stretches: list[tuple[int, str]] = []
+    for line in notes.read_text().splitlines() if notes.is_file() else ():
+        step, what = line.split(" ", 1)
+        stretches = [stretch for stretch in stretches if stretch[0] < int(step)]
+        if not stretches or stretches[-1][1] != what:
+            stretches.append((int(step), what))
+    return stretches
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that training ran on."""
+    return {package: version(package) for package in PACKAGES}
+
+
+def curve(metrics: Path, name: str, points: int = 40) -> list[tuple[int, float]]:
+    """A logged number over the run, averaged into at most `points` (step, value) pairs."""
+    with metrics.open(newline="") as handle:
+        rows = [(int(row["step"]), float(row["value"])) for row in csv.DictReader(handle) if row["metric"] == name]
+    size = max(1, -(-len(rows) // points))
+    groups = [rows[i : i + size] for i in range(0, len(rows), size)]
+    return [(group[-1][0], round(_mean([value for _, value in group]), 5)) for group in groups]
+
+
+def last_values(metrics: Path, prefix: str) -> dict[str, float]:
+    """The latest value of every logged number whose name starts with `prefix`."""
+    with metrics.open(newline="") as handle:
+        rows = [row for row in csv.DictReader(handle) if row["metric"].startswith(prefix)]
+    return {row["metric"]: round(float(row["value"]), 5) for row in rows}
+
+
+def weights_sha256(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """Hash of named tensors: names, types, shapes and bytes, whatever file or metadata is around them."""
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors, key=lambda item: item[0]):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def bundle_weights_sha256(bundle: Bundle) -> str:
+    """weights_sha256 of a bundle: the same before and after scores are put into its header."""
+    parts = [one["part"] for one in bundle.summary()]
+    return weights_sha256((f"{part}.{name}", value) for part in parts for name, value in bundle.tensors(part).items())
+
+
+def describe_part(path: Path | str) -> dict[str, Any]:
+    """What is known of a trained part: hash, scores, settings (seed and steps among them), revisions."""
+    kept = ("scores", "training", "pairs", "commands", "versions", "unpacked_from")
+    summary = read_summary(path)
+    return {name: summary[name] for name in kept if name in summary} | {
+        "sha256": sha256(path),
+        "revisions": summary.get("revisions", noted_revisions(Path(path).parent)),
+    }
+
+
+def describe_run(run: Path, settings: dict[str, Any], step: int) -> dict[str, Any]:
+    """The training entry of a bundle; `parent` is that of the bundle it started from."""
+    metrics = run / "metrics.csv"
+    parent = {"parent": json.loads((run / PARENT).read_text())} if (run / PARENT).is_file() else {}
+    return parent | {
+        "commands": noted_commands(run),
+        "config": settings,
+        "steps": step,
+        "seed": settings.get("seed"),
+        "revisions": noted_revisions(run),
+        "versions": versions(),
+        "loss_curve": curve(metrics, "loss"),
+        "validation": last_values(metrics, "validation/") | last_values(metrics, "first_step/"),
+    }
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def command_line() -> str:
+    """The command as it was typed, whatever path Python made of the module."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    module = ["-m", spec.name.removesuffix(".__main__")] if spec is not None else [Path(sys.argv[0]).name]
+    return shlex.join(["python", *module, *sys.argv[1:]])

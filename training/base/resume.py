@@ -1,0 +1,32 @@
+"""Whether a run that goes on is still the same run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from igr_core.errors import IGRError
+
+
+def check_same_run(before: Any, now: Any, free: Collection[str], where: str) -> None:
+    """Raise IGRError naming the first entry, those in `free` apart, in which two JSON configs differ.
+
+    `before` is the config that the run in `where` was trained with, `now` the one that it is to go on with.
+    """
+    old, new = dict(flat(before)), dict(flat(now))
+    for name in sorted((old.keys() | new.keys()) - set(free)):
+        if old.get(name) != new.get(name):
+            raise IGRError(
+                f"{where} was trained with {name} = {old.get(name)!r} and the config says {new.get(name)!r}: "
+                "put it back, or choose another --run folder."
+            )
+
+
+def flat(data: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Entries of nested mappings by dotted names, lists and tuples alike."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from flat(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, json.loads(json.dumps(data))

@@ -1,0 +1,219 @@
+"""Settings of the IGR trainer: one frozen dataclass per subject, filled from YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from igr_core.errors import IGRError
+from igr_core.model.config import ModelConfig, NoiseConfig
+
+CORRESPONDENCE_HEADS = (
+    "down_blocks.0.attentions.0:0",
+    "up_blocks.2.attentions.1:0",
+    "down_blocks.1.attentions.0:0",
+    "up_blocks.1.attentions.0:0",
+    "up_blocks.1.attentions.1:0",
+)
+"""One head in five blocks of the demo's UNet: at 1, 1, 1/2, 1/2 and 1/2 of the latent's resolution."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the prepared pairs lie and how a batch is made of them."""
+
+    train: tuple[str, ...]
+    """Folders of prepared latents (python -m training prepare) to train on, and YAML files of PairsConfig, whose
+    pictures are read and encoded on the way."""
+    validation: str
+    """Folder of prepared latents that is never trained on."""
+    vae: str
+    """Trained VAE (.safetensors with its .json beside it), for validation pictures and export."""
+    image_encoder: str
+    """Trained image encoder, likewise."""
+    pairs_per_batch: int = 8
+    """Pairs of one step and process; GarmNet runs once for each."""
+    draws_per_pair: int = 1
+    """Noise draws of each pair in a step: rows of the denoiser = pairs_per_batch * draws_per_pair."""
+    limit: int | None = None
+    """Use only the first so many training pairs of each folder."""
+    weights: tuple[float, ...] | None = None
+    """How often each entry of `train` is drawn, relative to the others; None draws every pair alike."""
+    workers: int = 4
+    """Threads that read pictures ahead (YAML files in `train` only)."""
+    photos: tuple[float, ...] = (1.0,)
+    """Probabilities that a pair is seen in one photo of its garment (paper), in two, in three and so on, where the data
+    has them: the reference tokens lie side by side, and the pair's own photo gives the image prompt."""
+
+    def __post_init__(self) -> None:
+        if not self.photos or min(self.photos) < 0 or abs(sum(self.photos) - 1) > 1e-6:
+            raise IGRError(f"data.photos must be probabilities that sum to 1; they sum to {sum(self.photos):g}.")
+        if self.weights is not None and (len(self.weights) != len(self.train) or min(self.weights) <= 0):
+            raise IGRError(f"data.weights must have {len(self.train)} entries above 0, one for each of data.train.")
+
+
+@dataclass(frozen=True)
+class DropConfig:
+    """Condition drop (Eq. 2): shares of the rows that lose conditions in training."""
+
+    everything: float = 0.10
+    """Empty prompt, no image prompt and no reference together: the row of CFG's unconditional half."""
+    image_prompt: float = 0.05
+    """Image prompt alone."""
+    reference: float = 0.05
+    """Reference alone."""
+    image_prompt_start: float | None = None
+    """Share of image-prompt drop at the first step, falling linearly to image_prompt; None for constant."""
+    start_steps: int = 0
+    """Steps over which image_prompt_start falls."""
+
+    def __post_init__(self) -> None:
+        total = self.everything + max(self.image_prompt, self.image_prompt_start or 0.0) + self.reference
+        if min(self.everything, self.image_prompt, self.reference) < 0 or total > 1:
+            raise IGRError(f"drop: the shares must be at least 0 and sum to 1 at most; they sum to {total:.2f}.")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Optimiser and schedule; the defaults are the paper's (section 4.1)."""
+
+    name: Literal["adamw", "muon", "adamw8bit", "adafactor"] = "adamw"
+    """`adamw` (paper); `muon` for from-scratch models; for small cards `adamw8bit` (bitsandbytes) or `adafactor`."""
+    learning_rate: float = 1e-5
+    """Peak learning rate."""
+    muon_learning_rate: float | None = None
+    """Peak learning rate of the matrices under muon; None for learning_rate."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW's moment decays."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    warmup_steps: int = 0
+    """Steps of linear warm-up."""
+    schedule: Literal["constant", "cosine", "decay"] = "constant"
+    """Learning rate after the warm-up; `decay`: constant, then linearly to 0 over the last decay_steps, so that a run
+    can be prolonged from any checkpoint before them."""
+    decay_steps: int = 0
+    """Steps of the final decay (schedule `decay` only)."""
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Train the denoiser by low-rank adapters of its attentions; GarmNet and the image prompt are trained whole."""
+
+    rank: int = 64
+    """Rank of the adapters."""
+    alpha: float = 64.0
+    """Their strength is alpha / rank."""
+
+
+@dataclass(frozen=True)
+class ExtraLossConfig:
+    """Losses beside Eq. 1, off by default; both look at the picture that the predicted x0 decodes to."""
+
+    lpips: float = 0.0
+    """Weight of LPIPS (VGG) between the decoded prediction and the decoded truth."""
+    lpips_weights: str | None = None
+    """File of torchvision's VGG-16 weights (vgg16-397923af.pth) where it is not in torch's own cache."""
+    dino: float = 0.0
+    """Weight of 1 - cosine between DINOv2's patch tokens of the two."""
+    dino_model: str | None = None
+    """Folder of a DINOv2 model in transformers' layout (dinov2-base)."""
+    below: float = 0.5
+    """Share of the timesteps, from the clean end, whose rows have these losses: noisier ones predict a blur."""
+    rows: int = 2
+    """Rows of a batch that are decoded, the least noisy first: decoding is the expensive part."""
+
+    def __post_init__(self) -> None:
+        if self.dino > 0 and self.dino_model is None:
+            raise IGRError("extra_losses.dino needs dino_model: the folder of a DINOv2 model.")
+
+
+@dataclass(frozen=True)
+class LowResolutionConfig:
+    """First steps of a run on smaller pictures: cheap, and what they teach holds for larger ones."""
+
+    train: tuple[str, ...]
+    """As data.train, prepared at `size`."""
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    steps: int
+    """Steps taken on them; the rest of the run is at the model's own size."""
+    pairs_per_batch: int = 32
+    """Pairs of one of these steps and process."""
+    weights: tuple[float, ...] | None = None
+    """As data.weights."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run of IGR."""
+
+    data: DataConfig
+    """Pairs and batches."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """The networks; ignored where init_bundle brings its own."""
+    init_bundle: str | None = None
+    """Bundle to start from; None for random weights."""
+    size: tuple[int, int] | None = None
+    """Width and height in pixels to train at, where they are not init_bundle's."""
+    low_resolution: LowResolutionConfig | None = None
+    """First steps on smaller pictures; None takes all steps at one size (paper)."""
+    noise: NoiseConfig | None = None
+    """Diffusion process to train, where it is not init_bundle's: another prediction type has to be learnt anew."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Optimiser and schedule."""
+    drop: DropConfig = field(default_factory=DropConfig)
+    """Condition drop."""
+    min_snr_gamma: float | None = None
+    """Min-SNR loss weights with this gamma; None for uniform weights."""
+    key_from_query: bool = False
+    """Start W_k as W_q in the self-attentions: from-scratch models find correspondences sooner."""
+    steps: int = 1000
+    """Optimiser steps."""
+    accumulation: int = 1
+    """Batches per optimiser step."""
+    precision: Literal["auto", "no", "bf16"] = "bf16"
+    """Mixed precision; `auto`: bf16 where card or CPU have instructions for it; without, it is many times slower."""
+    attention: Literal["auto", "sdpa", "matmul"] = "auto"
+    """torch's fused attention or two matrix products; `auto`: the products on CPUs in bf16, else the fused one."""
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+    """Layout of kernels and feature maps; `auto`: channels_last, except on CPUs in bf16, which gain nothing by it, and
+    under ZeRO-2, which cannot cut such kernels."""
+    compile: bool = False
+    """Compile the feed-forward layers and, on CUDA, the residual blocks: half a minute once, then a few percent."""
+    gradient_checkpointing: Literal[False, True, "selective", "auto"] = False
+    """Trade time for memory in both UNets: compute every block again, or with `selective` all but its products and
+    attentions; `auto`: off on CPUs and on cards of 80 GB, selective on smaller ones."""
+    sharding: Literal["none", "zero2"] = "none"
+    """`zero2`: DeepSpeed ZeRO-2 (paper), gradients and optimiser state cut over the processes of the launcher."""
+    lora: LoraConfig | None = None
+    """Low-rank adapters in place of the whole denoiser; None trains it whole (paper)."""
+    extra_losses: ExtraLossConfig = field(default_factory=ExtraLossConfig)
+    """Losses beside Eq. 1."""
+    correspondence_weight: float = 0.0
+    """Weight of the correspondence loss: self-attention heads learn where in the photo each cell of the garment lies,
+    from the maps of rendered and drawn pairs; 0 is the paper's recipe."""
+    correspondence_heads: tuple[str, ...] = CORRESPONDENCE_HEADS
+    """The heads that learn it, written BLOCK:HEAD."""
+    ema_decay: float = 0.999
+    """Decay of the exponential moving average that is validated and exported; 0 for none, which saves its memory."""
+    seed: int = 0
+    """Seed of weights, batches and noise."""
+    log_every: int = 10
+    """Steps between loss lines."""
+    checkpoint_every: int = 200
+    """Steps between checkpoints."""
+    keep_checkpoints: int = 2
+    """Checkpoints kept."""
+    validate_every: int = 500
+    """Steps between validations; 0 for none."""
+    validation_pairs: int = 32
+    """Held-out pairs whose loss is taken, with conditions substituted too."""
+    grid_pairs: int = 6
+    """Held-out pairs restored into a picture at each validation."""
+    grid_steps: int = 25
+    """DDIM steps of those pictures."""
+    guidance: float = 1.5
+    """Guidance of those pictures."""

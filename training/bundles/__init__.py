@@ -1,0 +1,1 @@
+"""From published weights to a bundle, and from a run to one."""

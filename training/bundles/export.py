@@ -1,0 +1,118 @@
+"""Turn a training run into a bundle: `python -m training export RUN --out NAME.safetensors`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from igr_core.errors import IGRError
+from igr_core.files import make_folder
+from igr_core.model.bundle import BundleInfo, save_bundle
+from igr_core.model.config import ModelConfig, from_json
+from igr_core.model.igr import IGR
+
+from ..base.checkpoints import Checkpoint, load_latest
+from ..base.parts import load_image_encoder, load_vae
+from ..base.provenance import describe_part, describe_run, weights_sha256
+from ..base.run_folder import RunFolder
+from ..base.train_config import LoraConfig, TrainConfig
+from ..core.compute.lora import add_lora, merge_lora
+from ..prepared.fits import check_settings
+from ..prepared.latents import PreparedPairs
+
+PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+ScoresOf = Callable[[str], dict[str, Any]]
+"""Scores of the weights of a hash, for the bundle's header."""
+
+
+def averaged_model(checkpoint: Checkpoint) -> IGR:
+    """The networks of a checkpoint with their averaged weights, adapters merged."""
+    state = checkpoint.state
+    model = IGR(from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint"))
+    lora = json.loads(state["train_config"]).get("lora") if "train_config" in state else None
+    if lora is not None:
+        add_lora(model, from_json(LoraConfig, lora, "checkpoint (lora)"))
+    model.load_state_dict(state["model"])
+    model.load_state_dict(state["average"]["weights"], strict=False)
+    if lora is not None:
+        merge_lora(model)
+    return model
+
+
+def bundle_parts(model: IGR, dtype: torch.dtype) -> dict[str, dict[str, Tensor]]:
+    """The trained parts as a bundle names them."""
+    parts = {"denoiser": model.denoiser.state_dict(), "prompts": dict(model.prompts.state_dict())}
+    if model.garmnet is not None:
+        parts["garmnet"] = model.garmnet.state_dict()
+    if model.image_prompt is not None:
+        parts["image_prompt"] = model.image_prompt.state_dict()
+    return {part: _cast(tensors, dtype) for part, tensors in parts.items()}
+
+
+def export_run(
+    run: Path, out: Path, name: str, licence: str, precision: str, data: str, scores: ScoresOf | None = None
+) -> Path:
+    """Write the bundle of a run's newest checkpoint, its VAE and image encoder inside.
+
+    `scores`, given the hash of the weights, finds what is stamped on it. Raises IGRError when the run has no
+    checkpoint, or when VAE or image encoder are not those that it was trained with.
+    """
+    settings_file = run / "config.json"
+    if not settings_file.is_file():
+        raise IGRError(f"{run} is no run of python -m training train: it has no config.json.")
+    written = _read_json(settings_file)
+    settings = from_json(TrainConfig, written, str(settings_file))
+    checkpoint = load_latest(RunFolder(run), resume=False)
+    if checkpoint is None:
+        raise IGRError(f"{run} has no checkpoint yet: train it for a while first.")
+    check_settings(settings, _data_settings(checkpoint, settings), f"The run {run}")
+    model = averaged_model(checkpoint)
+    vae, vae_config = load_vae(settings.data.vae)
+    encoder, encoder_config = load_image_encoder(settings.data.image_encoder)
+    parts = bundle_parts(model, PRECISIONS[precision]) | {"vae": _cast(vae.state_dict(), PRECISIONS[precision])}
+    if model.image_prompt is not None:
+        parts["image_encoder"] = _cast(encoder.state_dict(), PRECISIONS[precision])
+    training = describe_run(run, written, checkpoint.step) | {"data": data, "vae": describe_part(settings.data.vae)}
+    if model.image_prompt is not None:
+        training["image_encoder"] = describe_part(settings.data.image_encoder)
+    info = BundleInfo(
+        model=dataclasses.replace(model.config, vae=vae_config, image_encoder=encoder_config),
+        name=name,
+        licence=licence,
+        expected_vae=None,
+        expected_image_encoder=None,
+        training=training,
+        scores=scores(_hash_of(parts)) if scores is not None else {},
+    )
+    make_folder(out.parent)
+    save_bundle(out, info, parts)
+    return out
+
+
+def _hash_of(parts: dict[str, dict[str, Tensor]]) -> str:
+    return weights_sha256((f"{part}.{name}", value) for part, some in parts.items() for name, value in some.items())
+
+
+def _data_settings(checkpoint: Checkpoint, settings: TrainConfig) -> dict[str, Any]:
+    """What the training data was prepared with; checkpoints of older versions do not say, their data does."""
+    if "data_settings" in checkpoint.state:
+        return json.loads(checkpoint.state["data_settings"])
+    return PreparedPairs(settings.data.train, 1).settings[0]
+
+
+def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise IGRError(f"{path} could not be read ({error}): run the training again, it writes it anew.") from error

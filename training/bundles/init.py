@@ -1,0 +1,197 @@
+"""Published weights to the bundle that training starts from: `python -m training init`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from igr_core.errors import IGRError
+from igr_core.files import make_folder, sha256
+from igr_core.model.bundle import BundleInfo, save_bundle
+from igr_core.model.config import ModelConfig, UNetConfig, ViewConfig
+from igr_core.model.image_prompt import ImagePrompt
+from igr_core.model.networks import build_image_encoder, build_unet, build_vae
+
+from .export import PRECISIONS
+from .published import (
+    Tensors,
+    read_image_encoder,
+    read_ip_adapter,
+    read_json,
+    read_text_encoder,
+    read_unet,
+    read_vae,
+    weight_file,
+)
+
+TOKENS = 77
+"""Tokens of a prompt, as CLIP pads them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sources:
+    """Where the parts come from."""
+
+    sd: Path
+    """Stable Diffusion 1.5: one file in its own names, or a folder in diffusers' layout."""
+    ip_adapter: Path
+    """ip-adapter_sd15 or ip-adapter-plus_sd15."""
+    image_encoder: Path
+    """Folder or file of the CLIP vision model that the IP-Adapter reads."""
+    tokenizer: Path | None = None
+    """Folder of SD1.5's tokenizer; None for that inside `sd`."""
+    vae: Path | None = None
+    """Another VAE than that inside `sd`."""
+    denoiser: Path | None = None
+    """Another UNet than that inside `sd`."""
+    garmnet: Path | None = None
+    """A UNet for GarmNet (OOTDiffusion's unet_garm, say); None for a copy of the denoiser."""
+
+
+def write_init(
+    out: Path, sources: Sources, licence: str, size: tuple[int, int], view: ViewConfig, precision: str
+) -> None:
+    """Write the starting bundle; IGRError names the file that is missing, of another kind, or that does not fit."""
+    parts, model = read_parts(sources, size, view)
+    files = {
+        "denoiser": sources.denoiser or sources.sd,
+        "garmnet": sources.garmnet or sources.denoiser or sources.sd,
+        "image_prompt": sources.ip_adapter,
+        "vae": sources.vae or sources.sd,
+        "image_encoder": sources.image_encoder,
+    }
+    dtype, nets = PRECISIONS[precision], empty_networks(model)
+    fitting = {name: fitted(nets[name], some, files[name], dtype) for name, some in parts.items()}
+    prompts = prompt_embeddings(sources, model.category_wording, model.denoiser)
+    fitting["prompts"] = {name: value.to(dtype) for name, value in prompts.items()}
+    info = BundleInfo(model, "starting weights", licence, None, None, provenance(sources, files), {})
+    make_folder(out.parent)
+    save_bundle(out, info, fitting)
+
+
+def read_parts(sources: Sources, size: tuple[int, int], view: ViewConfig) -> tuple[dict[str, Tensors], ModelConfig]:
+    """The tensors of each part as the files have them, and the config that they make together; raises IGRError."""
+    denoiser, shape = read_unet(sources.denoiser or sources.sd)
+    if shape.in_channels != 4:
+        raise IGRError(
+            f"{sources.denoiser or sources.sd} has {shape.in_channels} input channels: give the plain SD1.5."
+        )
+    garmnet = widened(denoiser) if sources.garmnet is None else read_garmnet(sources.garmnet, shape)
+    adapter, prompt = read_ip_adapter(sources.ip_adapter)
+    encoder, tower = read_image_encoder(sources.image_encoder)
+    wanted = tower.projection_dim if prompt.layout == "linear" else tower.hidden_size
+    if prompt.embedding_dim != wanted:
+        raise IGRError(
+            f"{sources.ip_adapter} reads image features of width {prompt.embedding_dim} and {sources.image_encoder} "
+            f"gives {wanted}: take the image encoder that belongs to it (CLIP ViT-H for SD1.5)."
+        )
+    vae, vae_shape = read_vae(sources.vae or sources.sd)
+    model = ModelConfig(
+        denoiser=shape,
+        garmnet=dataclasses.replace(shape, in_channels=5),
+        image_prompt=prompt,
+        vae=vae_shape,
+        image_encoder=tower,
+        view=view,
+        native_size=size,
+        prompt_tokens=TOKENS,
+    )
+    parts = {"denoiser": denoiser, "garmnet": garmnet, "image_prompt": adapter, "vae": vae, "image_encoder": encoder}
+    return parts, model
+
+
+def empty_networks(model: ModelConfig) -> dict[str, nn.Module]:
+    """The network of each part, on the meta device."""
+    with torch.device("meta"):
+        return {
+            "denoiser": build_unet(model.denoiser),
+            "garmnet": build_unet(model.garmnet),
+            "image_prompt": ImagePrompt(model.image_prompt, model.denoiser),
+            "vae": build_vae(model.vae),
+            "image_encoder": build_image_encoder(model.image_encoder),
+        }
+
+
+def widened(denoiser: Tensors) -> Tensors:
+    """GarmNet's first weights: the denoiser's, with a fifth input channel, the mask's, that is zero."""
+    entry = denoiser["conv_in.weight"]
+    return denoiser | {"conv_in.weight": torch.cat([entry, torch.zeros_like(entry[:, :1])], dim=1)}
+
+
+def read_garmnet(path: Path, denoiser: UNetConfig) -> Tensors:
+    """A UNet of the denoiser's structure with 4 input channels, which is widened, or 5; IGRError for any other."""
+    tensors, shape = read_unet(path)
+    if dataclasses.replace(shape, in_channels=4) != denoiser:
+        raise IGRError(f"{path} has another structure than the denoiser: GarmNet must have the same.")
+    if shape.in_channels not in (4, 5):
+        raise IGRError(
+            f"{path} has {shape.in_channels} input channels: GarmNet's are 4 (then the mask's is added) or 5."
+        )
+    return widened(tensors) if shape.in_channels == 4 else tensors
+
+
+def fitted(net: nn.Module, tensors: Tensors, path: Path, dtype: torch.dtype) -> Tensors:
+    """The tensors that a network needs, in its shapes; IGRError names the first ones that are missing or differ."""
+    wanted = {name: tuple(value.shape) for name, value in net.state_dict().items()}
+    wrong = [name for name in wanted if name not in tensors or tuple(tensors[name].shape) != wanted[name]]
+    if wrong:
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise IGRError(f"{path} lacks {wrong[0]}{more}, or has it in another shape: it is damaged or of another kind.")
+    return {name: tensors[name].to(dtype) if tensors[name].is_floating_point() else tensors[name] for name in wanted}
+
+
+@torch.no_grad()
+def prompt_embeddings(sources: Sources, wording: dict[str, str], unet: UNetConfig) -> Tensors:
+    """CLIP's last hidden states (77, width) of the category prompts and of the empty one."""
+    folder = sources.tokenizer or sources.sd / "tokenizer"
+    if not (folder / "vocab.json").is_file() or not (folder / "merges.txt").is_file():
+        raise IGRError(
+            f"{folder} has no vocab.json and merges.txt: name SD1.5's tokenizer folder with --tokenizer (a single "
+            "file of weights has none inside)."
+        )
+    tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    tensors = read_text_encoder(sources.sd)
+    width = tensors["text_model.final_layer_norm.weight"].shape[0]
+    if width != unet.cross_attention_dim:
+        raise IGRError(
+            f"The text encoder of {sources.sd} is {width} wide and the UNet reads {unet.cross_attention_dim}."
+        )
+    said = read_json(sources.sd / "text_encoder") if sources.sd.is_dir() else {}
+    config = CLIPTextConfig(
+        vocab_size=tensors["text_model.embeddings.token_embedding.weight"].shape[0],
+        hidden_size=width,
+        intermediate_size=tensors["text_model.encoder.layers.0.mlp.fc1.weight"].shape[0],
+        num_hidden_layers=len({key.split(".")[3] for key in tensors if ".encoder.layers." in key}),
+        num_attention_heads=said.get("num_attention_heads", 12 if width % 12 == 0 else 4),
+        hidden_act=said.get("hidden_act", "quick_gelu"),
+        max_position_embeddings=TOKENS,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = CLIPTextModel(config).eval()
+    own = {name if name in tensors else f"text_model.{name}": name for name in model.state_dict()}
+    model.load_state_dict({own[key]: value.float() for key, value in tensors.items() if key in own})
+    embeddings = {}
+    for name, text in wording.items():
+        tokens = tokenizer(
+            text, padding="max_length", max_length=TOKENS, truncation=True, return_tensors="pt"
+        ).input_ids
+        embeddings[name] = model(tokens).last_hidden_state[0]
+    return embeddings
+
+
+def provenance(sources: Sources, files: dict[str, Path]) -> dict[str, Any]:
+    """Which file each part came from, with its hash."""
+    known: dict[Path, str] = {}
+    parts: dict[str, Any] = {}
+    for part, path in files.items():
+        place = path / {"denoiser": "unet", "garmnet": "unet", "vae": "vae"}.get(part, "") if path.is_dir() else path
+        file = weight_file(place if place.exists() else path)
+        known.setdefault(file, sha256(file))
+        parts[part] = {"file": file.name, "sha256": known[file]}
+    return {"data": "none yet: published weights", "initialised_from": parts}

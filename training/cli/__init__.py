@@ -1,0 +1,1 @@
+"""`python -m training VERB`: one file for each group of commands."""

@@ -1,0 +1,84 @@
+"""`python -m training VERB`: every verb, and the file that it is in."""
+
+from __future__ import annotations
+
+import typer
+
+from .commands import LazyCommands, Verb
+
+DATA, PREPARE, TRAIN, EXPORT = "Data", "Prepare", "Train", "Export"
+CURATE, EVALUATE, SMALL = "Curate", "Evaluate", "Small models"
+MAKE, LOOK, TOOLS = "Make", "Look through", "Tools"
+
+
+class DataVerbs(LazyCommands):
+    """The verbs of `python -m training data`."""
+
+    verbs = (
+        Verb("draw", "drawing", "draw", "Draw person / garment pairs once into OUT.", MAKE),
+        Verb("render", "rendering", "render", "Render garments, each worn by several people, into records.", MAKE),
+        Verb("held-out", "rendering", "held_out", "Write the fixed held-out set of rendered pairs.", MAKE),
+        Verb("fixture", "drawing", "fixture", "Draw a small data set in exactly a published layout.", MAKE),
+        Verb("pack", "data", "pack", "Write a data set as WebDataset shards.", MAKE),
+        Verb("check", "data", "check", "Find out the layout, read every pair, and list what is wrong.", LOOK),
+        Verb("sheet", "drawing", "sheet", "Write contact sheets of drawn or rendered pairs.", LOOK),
+        Verb("agreement", "rendering", "agreement", "Compare rendered photos with their product shots.", TOOLS),
+        Verb("bench-render", "rendering", "bench_render", "Time rendering and dressing by stage.", TOOLS),
+        Verb("export-body", "rendering", "export_body", "Write the body of rendered persons anew.", TOOLS),
+    )
+
+
+data_app = typer.Typer(cls=DataVerbs, add_completion=False, no_args_is_help=True)
+
+
+@data_app.callback()
+def data() -> None:
+    """Draw, render, look through and pack data sets."""
+
+
+class Verbs(LazyCommands):
+    """The verbs of `python -m training`."""
+
+    verbs = (
+        Verb("data", "app", "data_app", "Draw, render, look through and pack data sets.", DATA),
+        Verb("init", "train", "init", "Write the bundle that training starts from, of published weights.", PREPARE),
+        Verb("prepare", "train", "prepare", "Encode pairs once with the frozen VAE and image encoder.", PREPARE),
+        Verb("train", "train", "train", "Train GarmNet, denoiser and image prompt; run it again to go on.", TRAIN),
+        Verb("estimate", "train", "estimate_cost", "Estimate memory and work of a training step.", TRAIN),
+        Verb("bench", "train", "bench", "Measure the ways to compute a training step.", TRAIN),
+        Verb("export", "train", "export", "Write a run's averaged weights as one bundle.", EXPORT),
+        Verb("unpack", "train", "unpack", "Take VAE and image encoder out of a bundle.", EXPORT),
+        Verb("curate", "curate", "app", "Score pairs, look at them, choose the best.", CURATE),
+        Verb("demo", "evaluate", "demo", "Restore synthetic persons that no model was trained on.", EVALUATE),
+        Verb("evaluate", "evaluate", "app", "Score folders, run experiments, write tables and reports.", EVALUATE),
+        Verb("evidence", "evidence", "app", "Score a bundle on held-out drawn pairs, with controls.", EVALUATE),
+        Verb("robustness", "robustness", "app", "Measure what a careless mask costs.", EVALUATE),
+        Verb("cutout", "cutout", "app", "Make other methods' results ready to be scored.", EVALUATE),
+        Verb("results", "evaluate", "results", "Write every reported table into its page again.", EVALUATE),
+        Verb("train-vae", "small_models", "train_vae", "Train the small VAE.", SMALL),
+        Verb("train-image-encoder", "small_models", "train_image_encoder", "Train the small image encoder.", SMALL),
+        Verb("train-parser", "small_models", "train_parser", "Train the small human parser.", SMALL),
+        Verb(
+            "measure-parser",
+            "small_models",
+            "measure_parser",
+            "Measure a human parser on held-out photos.",
+            SMALL,
+        ),
+        Verb("train-segmenter", "small_models", "train_segmenter", "Train the small SAM 2.", SMALL),
+        Verb(
+            "measure-segmenter",
+            "small_models",
+            "measure_segmenter",
+            "Measure a SAM 2 on held-out photos.",
+            SMALL,
+        ),
+    )
+
+
+app = typer.Typer(cls=Verbs, add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def training() -> None:
+    """Make data, train IGR at any scale, export bundles, and measure them."""

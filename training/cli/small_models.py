@@ -1,0 +1,119 @@
+"""Train and measure the small models that ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from igr_core.files import sha256
+from igr_core.segmentation.human_parser import HumanParser
+from igr_core.segmentation.segmenter import Segmenter
+
+from ..base.config_files import load_config
+from ..small_models import image_encoder, vae
+from ..small_models.held_out import told_overlaps
+from ..small_models.parser import training as parser
+from ..small_models.parser.scores import parser_scores
+from ..small_models.part_training import changed
+from ..small_models.segmenter import training as segmenter
+from ..small_models.segmenter.scores import all_scores
+from .commands import DataOption, DeviceOption, HeldOutOption, RunOption, StepsOption
+
+
+def train_vae(
+    config: Annotated[Path, typer.Argument(help="YAML file with the entries of VAETraining.")],
+    run: RunOption = None,
+    data: DataOption = None,
+    held_out: HeldOutOption = None,
+    steps: StepsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train the small autoencoder of CONFIG; a run that was stopped goes on from its last checkpoint."""
+    settings = load_config(vae.VAETraining, config)
+    settings = changed(settings, run=run, data=data, held_out=held_out, steps=steps)
+    scores = vae.train(settings, device)
+    garment, picture = scores["psnr_garment"], scores["psnr_garment_picture"]
+    typer.echo(f"Held out: {garment:.2f} dB on garment pixels, {picture:.2f} dB on the whole picture.")
+
+
+def train_image_encoder(
+    config: Annotated[Path, typer.Argument(help="YAML file with the entries of ImageEncoderTraining.")],
+    run: RunOption = None,
+    data: DataOption = None,
+    held_out: HeldOutOption = None,
+    steps: StepsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train the small image encoder of CONFIG; a run that was stopped goes on from its last checkpoint."""
+    settings = changed(
+        load_config(image_encoder.ImageEncoderTraining, config), run=run, data=data, held_out=held_out, steps=steps
+    )
+    scores = image_encoder.train(settings, device)
+    typer.echo(f"Held out: retrieval {scores['retrieval_at_1']:.1%}, error of the cells {scores['flat_l1']:.4f}.")
+
+
+def train_parser(
+    config: Annotated[Path, typer.Argument(help="YAML file with the entries of ParserTraining.")],
+    run: RunOption = None,
+    data: DataOption = None,
+    held_out: HeldOutOption = None,
+    steps: StepsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train the small human parser of CONFIG; a run that was stopped goes on from its last checkpoint."""
+    settings = load_config(parser.ParserTraining, config)
+    settings = changed(settings, run=run, data=data, held_out=held_out, steps=steps)
+    typer.echo(str(parser.train(settings, device)))
+
+
+def measure_parser(
+    folder: Annotated[Path, typer.Argument(help="Folder of the model.")],
+    count: Annotated[int, typer.Option(min=2, help="Held-out photos.")] = 100,
+) -> None:
+    """Tell how well the parser in FOLDER finds the garment of held-out photos, its category told and not."""
+    rows, labels = parser_scores(HumanParser.from_folder(folder), count)
+    typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
+    typer.echo(told_overlaps("garment", [row.overlap for row in rows]))
+    for category in sorted({row.category for row in rows}):
+        if len(its := [row.overlap for row in rows if row.category == category]) > 1:
+            typer.echo(told_overlaps(category, its))
+    typer.echo(told_overlaps("by true labels", [row.overlap_of_truth for row in rows]))
+    asked = sum(row.auto == row.category for row in rows) / len(rows)
+    possible = sum(row.auto_of_truth == row.category for row in rows) / len(rows)
+    same = sum(row.auto == row.auto_of_truth for row in rows) / len(rows)
+    typer.echo(
+        f"auto category: as by true labels in {same:.0%}; the one asked for in {asked:.0%} (they: {possible:.0%})"
+    )
+    typer.echo(f"labels: mean IoU {sum(labels.values()) / len(labels):.4f}; " + _told(labels))
+
+
+def _told(labels: dict[str, float]) -> str:
+    return ", ".join(f"{label} {value:.3f}" for label, value in labels.items())
+
+
+def train_segmenter(
+    config: Annotated[Path, typer.Argument(help="YAML file with the entries of SegmenterTraining.")],
+    run: RunOption = None,
+    data: DataOption = None,
+    held_out: HeldOutOption = None,
+    steps: StepsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train the small SAM 2 of CONFIG; a run that was stopped goes on from its last checkpoint."""
+    settings = changed(
+        load_config(segmenter.SegmenterTraining, config), run=run, data=data, held_out=held_out, steps=steps
+    )
+    typer.echo(str(segmenter.train(settings, device)))
+
+
+def measure_segmenter(
+    folder: Annotated[Path, typer.Argument(help="Folder of the model.")],
+    count: Annotated[int, typer.Option(min=2, help="Held-out photos.")] = 100,
+) -> None:
+    """Tell how well the model in FOLDER finds the garment of held-out photos (intersection over union)."""
+    scores = all_scores(Segmenter.from_folder(folder), count)
+    typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
+    for name, values in scores.items():
+        typer.echo(told_overlaps(name, values))

@@ -1,0 +1,1 @@
+"""Training IGR at any scale: networks, objective, the loop, validation."""

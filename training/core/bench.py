@@ -1,0 +1,136 @@
+"""Rows a second of every way to compute a step, measured in turns: `python -m training bench`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from igr_core.model.igr import IGR
+from igr_core.model.networks import build_scheduler
+
+from ..base.optimisation.optimizers import MuonAdamW, build_optimizer
+from ..base.randomness import step_generator
+from ..base.train_config import TrainConfig
+from ..prepared.latents import Batch
+from .compute.acceleration import Acceleration, accelerate, choose_acceleration, has_bfloat16_units
+from .initial import initial_model
+from .objective import draw_rows, predict, row_loss
+
+DEMO = Path(__file__).parents[1] / "configs" / "demo.yaml"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to compute a step."""
+
+    name: str
+    """What is told of it."""
+    acceleration: Acceleration
+    """Precision, attention, layout, compilation."""
+    draws: int
+    """Noise draws of each pair."""
+    own_muon: bool = True
+    """Orthogonalise many matrices at a time; False for torch's own Muon."""
+
+
+def variants(config: TrainConfig, device: torch.device, everything: bool) -> list[Variant]:
+    """The first is what all are compared with: float32 as torch does it. bf16 is left out where it is hopeless."""
+    chosen = choose_acceleration(replace(config, precision="auto"), device)
+    plain = Acceleration("no", "sdpa", "contiguous", False, False, chosen.checkpointing)
+    last = replace(plain, memory_format="channels_last")
+    draws = config.data.draws_per_pair
+    found = [
+        Variant("float32, torch's Muon", plain, draws, own_muon=False),
+        Variant("float32, Muon in batches", plain, draws),
+        Variant("float32, channels last", last, draws),
+        Variant("float32, channels last, matmul attention", replace(last, attention="matmul"), draws),
+    ]
+    if config.optimizer.name != "muon":
+        found = found[1:]
+    fast = device.type == "cuda" or has_bfloat16_units()
+    if fast or everything:
+        half = replace(plain, precision="bf16")
+        products = replace(half, attention="matmul")
+        found += [
+            Variant("bfloat16", half, draws),
+            Variant("bfloat16, matmul attention", products, draws),
+            Variant("bfloat16, matmul attention, float32 layers", replace(products, float32_layers=True), draws),
+            Variant("bfloat16, channels last", replace(half, memory_format="channels_last"), draws),
+        ]
+    found.append(Variant("chosen by auto", chosen, draws))
+    found += [Variant(f"chosen by auto, {count} draws a pair", chosen, count) for count in (1, 3) if count != draws]
+    if everything:
+        found.append(Variant("chosen by auto, compiled", replace(chosen, compile=True), draws))
+    return found
+
+
+class Runner:
+    """A model of its own, ready to take steps in one way."""
+
+    def __init__(self, config: TrainConfig, variant: Variant, device: torch.device) -> None:
+        self.config, self.variant, self.device = config, variant, device
+        model = initial_model(config)
+        accelerate(model, variant.acceleration)
+        self.model = model.to(device).train()
+        options = config.optimizer
+        self.optimizer = build_optimizer(self.model.named_parameters(), options.name, options.learning_rate)
+        if isinstance(self.optimizer, MuonAdamW) and not variant.own_muon:
+            self.optimizer.use_torchs_muon()
+        self.scheduler = build_scheduler(model.config.noise)
+        self.batch = random_batch(model, config.data.pairs_per_batch)
+        self.seconds: list[float] = []
+
+    @property
+    def rows(self) -> int:
+        """Rows of a step."""
+        return self.config.data.pairs_per_batch * self.variant.draws
+
+    def step(self) -> None:
+        """One step: rows, forward and backward pass, optimiser."""
+        drawn = draw_rows(self.batch, self.scheduler, self.config.drop, step_generator(0, 0), self.variant.draws)
+        rows, batch = drawn.to(self.device), self.batch.to(self.device)
+        half = self.variant.acceleration.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            predicted = predict(self.model, rows, batch)
+        row_loss(predicted, rows).mean().backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def timed(self) -> None:
+        """Take a step and note how long it took: of the CPU's own time, so that other processes do not count."""
+        clock: Callable[[], float] = time.perf_counter if self.device.type == "cuda" else time.process_time
+        start = clock()
+        self.step()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        self.seconds.append((clock() - start) / (1 if self.device.type == "cuda" else torch.get_num_threads()))
+
+
+def random_batch(model: IGR, pairs: int) -> Batch:
+    """Noise in the shape of prepared pairs."""
+    config, generator = model.config, torch.Generator().manual_seed(0)
+    width, height = (side // config.vae.downscale for side in config.native_size)
+    latent = torch.randn(2, pairs, config.vae.latent_channels, height, width, generator=generator)
+    features = torch.zeros(pairs, 1)
+    if config.image_prompt is not None:
+        tokens = () if config.image_prompt.layout == "linear" else (config.image_encoder.token_count,)
+        features = torch.randn(pairs, *tokens, config.image_prompt.embedding_dim, generator=generator)
+    mask = torch.rand(pairs, 1, height, width, generator=generator)
+    return Batch(latent[0], latent[1], mask, features, ["upper"] * pairs)
+
+
+def table(runners: list[Runner]) -> str:
+    """Seconds a step, rows and pairs a second, and rows against the first variant's, by the median of the rounds."""
+    first = runners[0].rows / median(runners[0].seconds)
+    lines = ["| step | s | rows/s | pairs/s | rows/s, ratio |", "|---|---:|---:|---:|---:|"]
+    for runner in runners:
+        each = median(runner.seconds)
+        pairs = runner.config.data.pairs_per_batch
+        rows = runner.rows / each
+        lines.append(f"| {runner.variant.name} | {each:.2f} | {rows:.2f} | {pairs / each:.2f} | {rows / first:.2f} |")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""How a step is computed, and what it costs: precision, processes, adapters, memory."""

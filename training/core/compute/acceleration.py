@@ -1,0 +1,167 @@
+"""How a step is computed on the machine at hand: precision, attention, memory layout, compiled and checkpointed parts.
+
+Every choice computes the same function; they differ in rounding and in speed (python -m training bench).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from shutil import which
+from typing import Any, Literal
+
+import torch
+from diffusers.models.attention import FeedForward
+from diffusers.models.resnet import ResnetBlock2D
+from einops import rearrange
+from torch import Tensor, nn
+from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
+
+from igr_core.errors import IGRError
+from igr_core.model.garmfus import attend
+from igr_core.model.igr import IGR
+
+from ...base.train_config import TrainConfig
+from .float32_layers import use_float32_layers
+
+ROOMY_CARD = 79e9
+"""Bytes of a card that needs no checkpointing at the paper's scale."""
+
+_BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
+"""What torch calls the instructions that multiply bfloat16 matrices faster than float32 ones."""
+
+
+@dataclass(frozen=True)
+class Acceleration:
+    """What was chosen."""
+
+    precision: Literal["no", "bf16"]
+    """Mixed precision; the weights stay in float32."""
+    attention: Literal["sdpa", "matmul"]
+    """torch's fused attention, or two plain matrix products."""
+    memory_format: Literal["contiguous", "channels_last"]
+    """Layout of kernels and feature maps."""
+    float32_layers: bool
+    """Layer norm and GELU in float32 under mixed precision."""
+    compile: bool
+    """Compile the layers that know nothing of row plans."""
+    checkpointing: Literal["off", "selective", "all"]
+    """What the backward pass computes again: nothing, all but products and attentions, or every block."""
+
+    def describe(self) -> str:
+        """The choices in one line."""
+        precision = "bfloat16" if self.precision == "bf16" else "float32"
+        layers = ", layer norm and GELU in float32" if self.float32_layers else ""
+        compiled = ", compiled feed-forward layers" if self.compile else ""
+        again = {"off": "", "selective": ", selective checkpointing", "all": ", checkpointing"}[self.checkpointing]
+        layout = self.memory_format.replace("_", " ")
+        return f"{precision}{layers}, {self.attention} attention, {layout}{compiled}{again}"
+
+
+def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool = False) -> Acceleration:
+    """What the config names, and for `auto` what is fastest on this device; `sharded` tells of ZeRO-2.
+
+    Raises IGRError for bf16 on a card without it, `compile` without a C++ compiler, and channels_last under ZeRO-2.
+    """
+    cuda = device.type == "cuda"
+    fast = torch.cuda.is_bf16_supported() if cuda else has_bfloat16_units()
+    precision = config.precision if config.precision != "auto" else ("bf16" if fast else "no")
+    if precision == "bf16" and cuda and not fast:
+        raise IGRError("precision bf16: this card has no bfloat16; set precision to auto or no.")
+    slow_kernel = precision == "bf16" and not cuda  # torch's fused kernel is twice as slow there in bfloat16
+    attention = config.attention if config.attention != "auto" else ("matmul" if slow_kernel else "sdpa")
+    layout = config.memory_format
+    if layout == "auto":
+        layout = "contiguous" if slow_kernel or sharded else "channels_last"
+    if layout == "channels_last" and sharded:
+        raise IGRError("memory_format: DeepSpeed cuts only contiguous weights; set it to auto or contiguous.")
+    if config.compile and not cuda and which("g++") is None and which("clang++") is None:
+        raise IGRError("compile: no C++ compiler was found; install g++, or set compile to false.")
+    return Acceleration(precision, attention, layout, slow_kernel, config.compile, _checkpointing(config, device))
+
+
+def has_bfloat16_units(capabilities: Mapping[str, Any] | None = None) -> bool:
+    """Whether this CPU multiplies bfloat16 matrices faster than float32 ones."""
+    if capabilities is None:
+        known = getattr(torch.cpu, "get_capabilities", None)
+        if known is None:  # before torch 2.10
+            return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        capabilities = known()
+    return any(capabilities.get(name, False) for name in _BFLOAT16_UNITS)
+
+
+def accelerate(model: IGR, chosen: Acceleration) -> None:
+    """Change how a model computes, in place; names and values of its weights stay."""
+    model.use_attention(attend if chosen.attention == "sdpa" else matmul_attention)
+    if chosen.float32_layers:
+        use_float32_layers(model)
+    if chosen.memory_format == "channels_last":
+        nn.Module.to(model, memory_format=torch.channels_last)
+    if chosen.checkpointing != "off":
+        for net in (model.denoiser, model.garmnet):
+            if net is not None:
+                net.enable_gradient_checkpointing(_selectively if chosen.checkpointing == "selective" else None)
+    if chosen.compile:
+        for module in model.modules():
+            if isinstance(module, FeedForward) or (isinstance(module, ResnetBlock2D) and torch.cuda.is_available()):
+                module.compile(dynamic=False)
+
+
+def matmul_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
+    """Multi-head attention (B, N, C) by two matrix products in the precision of autocast, or else of the query."""
+    kind = query.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else query.dtype
+    query, key, value = (rearrange(x, "b n (h d) -> b h n d", h=heads).to(dtype) for x in (query, key, value))
+    with torch.autocast(kind, enabled=False):
+        logits = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # (B, h, N, M)
+        if mask is not None:
+            logits = logits + mask.to(dtype)
+        out = logits.softmax(-1) @ value
+    return rearrange(out, "b h n d -> b n (h d)")
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Run compiled layers as they were written: for pictures and losses of other batch sizes than training's."""
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def changed(before: Mapping[str, Any], now: Acceleration) -> list[str]:
+    """Which choices differ from those that a checkpoint tells of, in words; fields that it lacks do not count."""
+    values = asdict(now)
+    return [f"{name} {before[name]} -> {value}" for name, value in values.items() if before.get(name, value) != value]
+
+
+def _checkpointing(config: TrainConfig, device: torch.device) -> Literal["off", "selective", "all"]:
+    if config.gradient_checkpointing == "selective":
+        return "selective"
+    if config.gradient_checkpointing != "auto":
+        return "all" if config.gradient_checkpointing else "off"
+    if device.type != "cuda" or torch.cuda.get_device_properties(device).total_memory >= ROOMY_CARD:
+        return "off"
+    return "selective"
+
+
+def _selectively(module: nn.Module, *arguments: Any) -> Any:
+    """Checkpoint a block, keeping what is costly to compute again."""
+    contexts = partial(create_selective_checkpoint_contexts, _policy)
+    return checkpoint(module.__call__, *arguments, use_reentrant=False, context_fn=contexts)
+
+
+_KEPT = {
+    torch.ops.aten.mm.default,
+    torch.ops.aten.bmm.default,
+    torch.ops.aten.addmm.default,
+    torch.ops.aten.convolution.default,
+    torch.ops.aten._scaled_dot_product_flash_attention.default,
+    torch.ops.aten._scaled_dot_product_efficient_attention.default,
+    torch.ops.aten._scaled_dot_product_cudnn_attention.default,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default,
+}
+
+
+def _policy(context: Any, operation: Any, *_: Any, **__: Any) -> CheckpointPolicy:
+    return CheckpointPolicy.MUST_SAVE if operation in _KEPT else CheckpointPolicy.PREFER_RECOMPUTE

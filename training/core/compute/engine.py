@@ -1,0 +1,148 @@
+"""What a training step runs on: one process, several that share the batch (DDP), or DeepSpeed ZeRO-2 (section 4.1)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DeepSpeedPlugin, DistributedDataParallelKwargs, InitProcessGroupKwargs
+from torch import Tensor
+
+from igr_core.errors import IGRError
+from igr_core.model.igr import IGR
+
+from ...base.train_config import TrainConfig
+from .acceleration import accelerate, choose_acceleration
+
+logger = logging.getLogger(__name__)
+
+_PEER_LOST = ("Connection closed by peer", "Connection reset", "Broken pipe", "NCCL", "ProcessGroup", "Socket")
+"""What torch's and DeepSpeed's errors say when another process of the run is gone."""
+
+
+class Engine:
+    """Networks and optimiser, prepared for the processes that the launcher started."""
+
+    def __init__(self, config: TrainConfig, model: IGR, optimizer: torch.optim.Optimizer) -> None:
+        """Take the model to its device; IGRError where `sharding: zero2` cannot be had."""
+        self.config = config
+        self.bare = model
+        zero2 = wants_zero2(config)
+        self.accelerator = _zero2_accelerator(config) if zero2 else _accelerator(config)
+        self.acceleration = choose_acceleration(config, self.accelerator.device, zero2)
+        accelerate(model, self.acceleration)
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.sharded = type(self.model).__name__ == "DeepSpeedEngine"
+        # ZeRO-2 reduces gradients in the order that they come: it must be the same in every process
+        model.every_branch = self.sharded
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process computes."""
+        return self.accelerator.device
+
+    def autocast(self) -> torch.autocast:
+        """The run's mixed precision; weights stay in float32 under every engine."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.acceleration.precision == "bf16")
+
+    def describe(self) -> str:
+        """Processes and engine in words: what really runs, not what was asked for."""
+        count, how = self.accelerator.num_processes, self.acceleration.describe()
+        if self.sharded:
+            stage = self.model.zero_optimization_stage()
+            return f"{_processes(count)}, DeepSpeed ZeRO-{stage} on {self.device.type}: {how}"
+        wrapper = "" if isinstance(self.model, IGR) else f", {type(self.model).__name__}"
+        return f"{_processes(count)}{wrapper} on {self.device.type}: {how}"
+
+    def step(self, loss: Tensor) -> float | None:
+        """Leave the loss's gradients and, where they complete a step, take it; the gradient's norm, or None before.
+
+        Call it inside `accelerator.accumulate`.
+        """
+        self.accelerator.backward(loss)  # DeepSpeed clips and steps in here
+        if not self.accelerator.sync_gradients:
+            return None
+        if self.sharded:
+            norm = self.model.get_global_grad_norm()
+        else:
+            norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return float(norm) if norm is not None else None
+
+    def optimizer_state(self) -> dict[str, Any]:
+        """State for a checkpoint: the whole optimiser's, or under ZeRO-2 this process's share."""
+        if not self.sharded:
+            return self.optimizer.state_dict()
+        return self.optimizer.optimizer.optimizer.state_dict()
+
+    def load(self, model: dict[str, Tensor], optimizer: dict[str, Any]) -> None:
+        """Put weights and optimiser back to what a checkpoint says."""
+        self.bare.load_state_dict(model)
+        if not self.sharded:
+            self.optimizer.load_state_dict(optimizer)
+            return
+        sharded = self.optimizer.optimizer
+        sharded.optimizer.load_state_dict(optimizer)
+        sharded.refresh_fp32_params()
+
+
+def wants_zero2(config: TrainConfig) -> bool:
+    """Whether to shard: asked for, and started by a launcher; a single process has nothing to shard."""
+    if config.sharding != "zero2":
+        return False
+    if "LOCAL_RANK" in os.environ:
+        return True
+    logger.warning("sharding: zero2 needs torchrun or accelerate launch; one process runs without.")
+    return False
+
+
+def peer_lost(error: BaseException) -> bool:
+    """Whether an error of torch.distributed means that another process of the run has died."""
+    return isinstance(error, RuntimeError) and any(mark in str(error) for mark in _PEER_LOST)
+
+
+def _accelerator(config: TrainConfig) -> Accelerator:
+    os.environ["ACCELERATE_USE_DEEPSPEED"] = "false"  # a launcher's own setting does not overrule the config
+    return Accelerator(
+        gradient_accumulation_steps=config.accumulation,
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+
+
+def _zero2_accelerator(config: TrainConfig) -> Accelerator:
+    """Accelerate over DeepSpeed, on GPUs or, with gloo, on CPUs (where accelerate by itself would fall back to DDP)."""
+    if config.optimizer.name == "muon":
+        raise IGRError("sharding: zero2 cuts matrices into flat pieces, which Muon cannot use: choose adamw.")
+    os.environ["ACCELERATE_USE_DEEPSPEED"] = "true"
+    handlers = []
+    if not torch.cuda.is_available():
+        os.environ["DS_ACCELERATOR"] = "cpu"
+        os.environ.pop("ACCELERATE_USE_CPU", None)
+        handlers.append(InitProcessGroupKwargs(backend="gloo"))
+    try:
+        import deepspeed  # noqa: F401 - the plugin's own message does not say how to mend it
+    except ImportError as error:
+        raise IGRError("sharding: zero2 needs DeepSpeed: pip install deepspeed, or set sharding: none.") from error
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    plugin = DeepSpeedPlugin(hf_ds_config=deepspeed_config(config))
+    return Accelerator(deepspeed_plugin=plugin, kwargs_handlers=handlers)
+
+
+def deepspeed_config(config: TrainConfig) -> dict[str, Any]:
+    """DeepSpeed's own settings for a run; precision is autocast's, so that the weights stay in float32."""
+    return {
+        "train_micro_batch_size_per_gpu": config.data.pairs_per_batch,
+        "gradient_accumulation_steps": config.accumulation,
+        "gradient_clipping": config.optimizer.clip,
+        "zero_allow_untested_optimizer": True,
+        "zero_optimization": {"stage": 2, "overlap_comm": torch.cuda.is_available(), "round_robin_gradients": False},
+        "steps_per_print": 1_000_000_000,
+    }
+
+
+def _processes(count: int) -> str:
+    return "1 process" if count == 1 else f"{count} processes"

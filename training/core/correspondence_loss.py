@@ -1,0 +1,143 @@
+"""Attention that knows where things lie: cross-entropy between chosen self-attention heads and the true places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from igr_core.errors import IGRError
+from igr_core.model.diffusers_adapter import block_name, self_attention_order
+from igr_core.model.garmfus import Noted, level_shape
+from igr_core.model.igr import IGR
+
+from ..prepared.latents import Batch
+
+NEAR = 0.05
+"""A peak is a hit within this share of the garment's height in the photo."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the chosen heads of some rows look at."""
+
+    loss: Tensor
+    """Mean cross-entropy over cells that a photo shows, and over heads, in nats; 0 where there is no such cell."""
+    hits: Tensor
+    """Those cells whose attention peak lies near the true place, summed over the heads of the finest level."""
+    cells: Tensor
+    """Those cells in all, summed alike."""
+
+
+class CorrespondenceLoss:
+    """The reference part of some heads' attention, held against the map that data tells (Batch.correspondence)."""
+
+    def __init__(self, heads: Sequence[str], model: IGR) -> None:
+        """`heads` are written BLOCK:HEAD, counted from 0; IGRError names one that this model does not have."""
+        known = {
+            block_name(name): module.heads  # type: ignore[union-attr]
+            for name, module in model.denoiser.named_modules()
+            if name.endswith(".attn1")
+        }
+        self.heads: dict[str, list[int]] = {}
+        for head in heads:
+            block, _, number = head.partition(":")
+            if block not in known or not number.isdigit() or int(number) >= known[block]:
+                told = ", ".join(f"{name}:0 to {known[name] - 1}" for name in self_attention_order(model.denoiser))
+                raise IGRError(f"correspondence_heads names {head!r}; this model has {told}.")
+            self.heads.setdefault(block, []).append(int(number))
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The blocks to watch."""
+        return tuple(self.heads)
+
+    def __call__(self, notes: dict[str, list[Noted]], batch: Batch, draws: int) -> Measured:
+        """Measure the heads; row r of the denoiser belongs to pair r // draws of the batch."""
+        zero = batch.garment_latent.new_zeros(())
+        if batch.correspondence is None:
+            return Measured(zero, zero, zero)
+        losses, finest, hits, cells = [], 0, zero, zero
+        for block, numbers in self.heads.items():
+            for number in numbers:
+                parts = [_measure(noted, number, batch.correspondence, draws) for noted in notes[block]]
+                count = sum((part.cells for part in parts), zero)
+                losses.append(sum((part.loss for part in parts), zero) / count.clamp(min=1))
+                tokens = notes[block][0].query.shape[1] if notes[block] else 0
+                if tokens > finest:
+                    finest, hits, cells = tokens, zero, zero
+                if tokens == finest:
+                    hits, cells = hits + sum((part.hits for part in parts), zero), cells + count
+        return Measured(torch.stack(losses).mean(), hits, cells)
+
+
+def places_logged(measured: Sequence[Sequence[float]], name: str) -> dict[str, float]:
+    """What is logged of (loss, hits, cells) of some batches: mean loss, and the share of hits; nothing of no cells."""
+    seen = [one for one in measured if one[2] > 0]
+    if not seen:
+        return {}
+    hits = sum(one[1] for one in seen) / sum(one[2] for one in seen)
+    return {f"{name}/loss": sum(one[0] for one in seen) / len(seen), f"{name}/within_5_percent": hits}
+
+
+def _measure(noted: Noted, head: int, correspondence: Tensor, draws: int) -> Measured:
+    """Sums over the visible cells of some rows' attention in one head."""
+    count, tokens, width = noted.query.shape
+    photos = noted.reference_key.shape[1] // tokens
+    pairs = torch.tensor([row // draws for row in noted.rows], device=correspondence.device, dtype=torch.long)
+    places = correspondence[pairs, :photos]  # (G, n, 2, H, W)
+    latent_shape = places.shape[3], places.shape[4]
+    height, columns = level_shape(tokens, latent_shape)
+    at_level = _sampled(places, height, columns).flatten(3)  # (G, n, 2, N)
+    visible = at_level.isfinite().all(2)  # (G, n, N)
+    anywhere = visible.any(1)  # (G, N)
+    x, y = at_level.nan_to_num().unbind(2)  # (G, n, N)
+    column = (x * columns).long().clamp(0, columns - 1)
+    cell = (y * height).long().clamp(0, height - 1) * columns + column
+    cell = cell + tokens * torch.arange(photos, device=cell.device).view(1, -1, 1)
+
+    share = slice(head * width // noted.heads, (head + 1) * width // noted.heads)
+    query, key = noted.query[..., share].float(), noted.reference_key[..., share].float()
+    logits = query @ key.mT / query.shape[-1] ** 0.5  # (G, N, n * N)
+    said = logits.log_softmax(-1).gather(2, cell.mT)  # (G, N, n)
+    # a cell that several photos show may be found in any of them
+    said = said.masked_fill(~visible.mT, float("-inf"))[anywhere].logsumexp(-1)
+    peak = logits.detach().argmax(-1)  # (G, N)
+    hits = _hits(peak, at_level, visible, (height, columns), _heights(places), latent_shape)
+    return Measured(-said.sum(), hits.sum(), anywhere.sum())
+
+
+def _sampled(places: Tensor, height: int, columns: int) -> Tensor:
+    """The map (..., H, W) at the cells in the middle of a coarser level's: (..., height, columns)."""
+    rows = ((torch.arange(height) + 0.5) * places.shape[-2] / height).long()
+    across = ((torch.arange(columns) + 0.5) * places.shape[-1] / columns).long()
+    return places[..., rows.to(places.device)[:, None], across.to(places.device)[None, :]]
+
+
+def _heights(places: Tensor) -> Tensor:
+    """The garment's height in each photo (G, n), in heights of the view; 0 where it is not visible."""
+    y = places[:, :, 1].flatten(2)
+    low = y.nan_to_num(nan=float("inf")).amin(-1)
+    high = y.nan_to_num(nan=float("-inf")).amax(-1)
+    return (high - low).clamp(min=0)
+
+
+def _hits(
+    peak: Tensor,
+    at_level: Tensor,
+    visible: Tensor,
+    level: tuple[int, int],
+    heights: Tensor,
+    latent_shape: Iterable[int],
+) -> Tensor:
+    """Which cells (G, N) have their peak near the true place, in the photo where the peak lies."""
+    height, columns = level
+    tall, wide = latent_shape
+    photo, token = peak // (height * columns), peak % (height * columns)
+    true = at_level.gather(1, photo[:, None, None, :].expand(-1, 1, 2, -1))[:, 0]  # (G, 2, N)
+    across = ((token % columns + 0.5) / columns - true[:, 0]) * wide / tall
+    down = (token // columns + 0.5) / height - true[:, 1]
+    near = (across**2 + down**2).sqrt() <= NEAR * heights.gather(1, photo)
+    return near & visible.gather(1, photo[:, None]).squeeze(1)

@@ -1,0 +1,1 @@
+"""Drawn and dressed pairs as shards on disk, memory-mapped."""

@@ -1,0 +1,331 @@
+"""A cache of drawn synthetic pairs: uint8 shards on disk that grow, resume and are memory-mapped when read."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from tqdm import tqdm
+
+from igr_core.errors import IGRError
+from igr_core.files import make_folder, write_tensors
+from igr_core.model.config import ViewConfig, from_json
+from igr_core.photo.view import GarmentView, make_view
+
+from ..contract.correspondence import to_cells
+from ..contract.laid_out import PICTURES
+from ..contract.pairs import HELD_OUT_START as HELD_OUT_START
+from ..files.code_hash import hash_of
+from ..synthetic import Pair, corrupt_mask, make_pair
+from ..synthetic.compose import check_options
+
+FIELDS = ("person", "mask", "garment", "silhouette", "crop")
+"""Pictures of one pair, each uint8 (C, h, w)."""
+
+CORRESPONDENCE = "correspondence"
+"""Of rendered pairs, and of drawn ones that were asked for it: float16 (2, h, w), see DrawnPairs.correspondence."""
+
+Job = TypeVar("Job")
+
+NOT_DRAWING = ("__init__.py", "__main__.py", "sheet.py")
+"""Files of the generator's folder that change no pair."""
+
+
+@dataclass(frozen=True)
+class DrawConfig:
+    """How pairs are drawn; every shard of a folder is drawn alike."""
+
+    size: tuple[int, int] = (192, 256)
+    """Width and height in pixels of person, mask, garment and silhouette."""
+    photo_size: tuple[int, int] = (288, 384)
+    """Width and height in pixels of the drawn photo that the view is cut from."""
+    view: ViewConfig = dataclasses.field(default_factory=lambda: ViewConfig(mode="focused", margin=0.15))
+    """How the photo is laid out for the model."""
+    crop_size: int = 224
+    """Side in pixels of the crop p_g."""
+    coarse: float = 0.16
+    """Smallest repeat of a pattern, as a share of the garment's length; 0 for the generator's whole range.
+
+    The demo's own narrowing, because fine patterns are lost at its size; draw with 0 for a larger model.
+    """
+    corrupt_share: float = 0.5
+    """Share of the pairs whose mask is spoiled as people and segmenters do."""
+    corrupt_strength: float = 0.5
+    """Strongest spoiling (0..1); each spoiled mask draws its own strength up to this."""
+    correspondence: bool = False
+    """Keep with each drawn pair where its garment lies in the photo, as rendered pairs always do."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One drawn pair as arrays."""
+
+    seed: int
+    """What it was drawn from."""
+    pictures: dict[str, np.ndarray]
+    """uint8 (C, h, w) by the names of FIELDS."""
+    label: dict[str, Any]
+    """Category, attributes, how strongly the mask was spoiled, and the share of the photo that shows the garment."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What pairs of a shard were made by."""
+
+    generator: str
+    """Fingerprint of the code."""
+    records: str = ""
+    """Of rendered pairs, what they were dressed from, as JSON; empty for drawn ones."""
+
+
+def draw(seed: int, config: DrawConfig) -> Drawn:
+    """Draw the pair of a seed as the model sees it: view, mask, crop, and the flat garment."""
+    pair = make_pair(seed, config.photo_size, coarse=config.coarse, correspondence=config.correspondence)
+    drawn, view = lay_out(pair, seed, seed, config)
+    if pair.correspondence is None:
+        return drawn
+    width, height = config.size
+    told = to_cells(pair.correspondence, pair.garment.size, view.placements[0], (height, width)) * 2 - 1
+    return dataclasses.replace(drawn, pictures={**drawn.pictures, CORRESPONDENCE: told.astype(np.float16)})
+
+
+def lay_out(pair: Pair, seed: int, number: int, config: DrawConfig) -> tuple[Drawn, GarmentView]:
+    """A pair as the model sees it, and the view itself; `number` is what its mask is spoiled by."""
+    rng = np.random.default_rng([number, 1906])
+    spoiled = rng.random() < config.corrupt_share
+    strength = float(rng.uniform(0, config.corrupt_strength)) if spoiled else 0.0
+    masks = (corrupt_mask(pair.garment_mask, number, strength), pair.garment_mask, pair.agnostic_mask)
+    view = _first_valid_view(_to_unit(pair.person), masks, config)
+    pictures = {
+        "person": _to_bytes(view.person),
+        "mask": _to_bytes(view.mask),
+        "garment": _to_array(pair.garment.resize(config.size, Image.Resampling.LANCZOS)),
+        "silhouette": _to_array(pair.garment_silhouette.resize(config.size, Image.Resampling.BOX)),
+        "crop": _to_bytes(view.crop),
+    }
+    label = {
+        "category": pair.category,
+        "attributes": pair.attributes,
+        "mask_strength": round(strength, 4),
+        "visible": round(float((np.asarray(pair.garment_mask) > 127).mean()), 5),
+    }
+    return Drawn(seed, pictures, label), view
+
+
+def draw_shards(folder: Path, count: int, start: int, config: DrawConfig, workers: int, shard_size: int = 250) -> int:
+    """Draw the pairs of seeds start .. start + count - 1 into shards; whole shards that exist are kept.
+
+    Returns how many pairs were drawn now. Every shard is written atomically, so a killed run goes on where it was.
+    Raises IGRError for a folder drawn with other settings or by another version of the generator, and for settings
+    that cannot be drawn.
+    """
+    check_options(config.photo_size)
+    parts = []
+    for first in range(start, start + count, shard_size):
+        seeds = range(first, min(first + shard_size, start + count))
+        parts.append((folder / f"pairs-{first:09d}.safetensors", [(seed, config) for seed in seeds]))
+    return fill_shards(folder, parts, _draw_job, config, Origin(fingerprint()), workers)
+
+
+def fill_shards(
+    folder: Path,
+    parts: Sequence[tuple[Path, Sequence[Job]]],
+    make: Callable[[Job], Drawn],
+    config: DrawConfig,
+    origin: Origin,
+    workers: int,
+) -> int:
+    """Make the pairs of each shard's jobs and write it; whole shards that exist are kept. Returns the pairs made now.
+
+    Raises IGRError for shards that were made with other settings or from something else.
+    """
+    make_folder(folder)
+    todo = [
+        (path, jobs)
+        for path, jobs in parts
+        if not path.exists() or len(_open_shard(path, config, origin)[0]["seed"]) < len(jobs)
+    ]
+    total = sum(len(jobs) for _, jobs in todo)
+    with _drawings((job for _, jobs in todo for job in jobs), make, workers) as drawings:
+        progress = iter(tqdm(drawings, total=total, unit="pair", desc=f"drawing into {folder}"))
+        for path, jobs in todo:
+            _write_shard(path, list(islice(progress, len(jobs))), config, origin)
+    return total
+
+
+class DrawnPairs:
+    """Reads a folder of shards; the pictures stay on disk (memory-mapped) until they are asked for."""
+
+    def __init__(self, folder: Path | str, limit: int | None = None) -> None:
+        """Open every shard of `folder`, in the order of seeds; `limit` keeps the first so many pairs."""
+        shards = sorted(Path(folder).glob("pairs-*.safetensors"))
+        if not shards:
+            raise IGRError(f"{folder} holds no drawn pairs: run python -m training data draw --out {folder} first.")
+        opened = [_open_shard(path) for path in shards]
+        configs = {json.dumps(config, sort_keys=True) for _, _, config, _ in opened}
+        if len(configs) > 1:
+            raise IGRError(f"{folder} holds shards that were drawn with different settings; draw into an empty folder.")
+        self.config: DrawConfig = from_json(DrawConfig, opened[0][2], f"{shards[0]} (config)")
+        """How they were drawn."""
+        self._tensors = [tensors for tensors, _, _, _ in opened]
+        self._places = [(s, row) for s, tensors in enumerate(self._tensors) for row in range(len(tensors["seed"]))]
+        self._places = self._places[:limit]
+        labels = [label for _, labels, _, _ in opened for label in labels][:limit]
+        self.categories: list[str] = [label["category"] for label in labels]
+        """Category of each pair."""
+        self.attributes: list[dict[str, Any]] = [label["attributes"] for label in labels]
+        """Attributes of each pair, as the generator names them."""
+        self.visible: list[float] = [label["visible"] for label in labels]
+        """Share of the photo that shows the garment; near 0 the pair teaches nothing."""
+        self.seeds: list[int] = [int(self._tensors[s]["seed"][row]) for s, row in self._places]
+        """Seed of each pair, or of the record that it was dressed from."""
+        self.garments: list[str | None] = [label.get("garment") for label in labels]
+        """What each pair's garment is called, in its clothes; None for one that no other pair shows."""
+        self.names = [label.get("name", f"seed-{seed:09d}") for seed, label in zip(self.seeds, labels, strict=True)]
+        """Name of each pair."""
+        self.described: dict[str, Any] = {"drawn": json.loads(json.dumps(dataclasses.asdict(self.config)))}
+        """What prepared shards say of where they come from."""
+        records = sorted({origin.records for _, _, _, origin in opened if origin.records})
+        if records:
+            held_out = max(self.seeds) >= HELD_OUT_START
+            self.described |= {
+                "rendered": [json.loads(one) for one in records],
+                "data": {"split": "test" if held_out else "train"},
+            }
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def take(self, field: str, indices: Iterable[int]) -> Tensor:
+        """Pictures of one field (a name of FIELDS), uint8 (B, C, h, w)."""
+        places = [self._places[index] for index in indices]
+        return torch.stack([self._tensors[shard][field][row] for shard, row in places])
+
+    def correspondence(self, index: int) -> Tensor | None:
+        """(2, h, w) float16 by garment pixel: where it lies in `person`, -1..1 across and down as grid_sample reads it.
+
+        NaN where it is hidden; None where it was not kept.
+        """
+        shard, row = self._places[index]
+        found = self._tensors[shard].get(CORRESPONDENCE)
+        return None if found is None else found[row]
+
+    def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
+        """All that is encoded of some pairs, each uint8 (B, C, h, w), and the correspondence if one of them has it."""
+        chosen = list(indices)
+        pictures = {name: self.take(name, chosen) for name in PICTURES}
+        told = [self.correspondence(index) for index in chosen]
+        if any(one is not None for one in told):
+            width, height = self.config.size
+            hidden = torch.full((2, height, width), torch.nan, dtype=torch.float16)
+            pictures[CORRESPONDENCE] = torch.stack([hidden if one is None else one for one in told])
+        return pictures
+
+
+@functools.cache
+def fingerprint() -> str:
+    """Short hash of what the generator's code says, to tell whether two shards were drawn by the same code.
+
+    Layout, comments and docstrings do not count, nor do the command and the contact sheets.
+    """
+    folder = Path(__file__).parents[1] / "synthetic"
+    return hash_of(folder, (path for path in folder.glob("*.py") if path.name not in NOT_DRAWING))
+
+
+class _drawings:
+    """Context manager: an iterator over what is made of jobs, in order, by worker processes (or by this one)."""
+
+    def __init__(self, jobs: Iterable[Job], make: Callable[[Job], Drawn], workers: int) -> None:
+        self._jobs, self._make = jobs, make
+        self._pool = None
+        if workers > 1:  # multiprocessing.Pool would keep a core busy watching its workers
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+
+    def __enter__(self) -> Iterator[Drawn]:
+        if self._pool is None:
+            return map(self._make, self._jobs)
+        return self._pool.map(self._make, self._jobs, chunksize=4)
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _draw_job(job: tuple[int, DrawConfig]) -> Drawn:
+    return draw(*job)
+
+
+def _write_shard(path: Path, drawings: list[Drawn], config: DrawConfig, origin: Origin) -> None:
+    fields = drawings[0].pictures
+    tensors = {name: torch.from_numpy(np.stack([one.pictures[name] for one in drawings])) for name in fields}
+    tensors["seed"] = torch.tensor([one.seed for one in drawings])
+    metadata = {
+        "labels": json.dumps([one.label for one in drawings]),
+        "config": json.dumps(dataclasses.asdict(config)),
+        **{name: value for name, value in dataclasses.asdict(origin).items() if value},
+    }
+    write_tensors(path, tensors, metadata)
+
+
+def _open_shard(
+    path: Path, expected: DrawConfig | None = None, wanted: Origin | None = None
+) -> tuple[dict[str, Tensor], list[dict], dict, Origin]:
+    """Memory-mapped tensors, labels, settings and origin of a shard; raise if it was made otherwise than expected."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            more = {CORRESPONDENCE} & set(file.keys())
+            tensors = {name: file.get_tensor(name) for name in (*FIELDS, "seed", *more)}
+            metadata = file.metadata()
+        config, labels = json.loads(metadata["config"]), json.loads(metadata["labels"])
+        origin = Origin(metadata.get("generator", ""), metadata.get("records", ""))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise IGRError(f"{path} is not a shard of drawn pairs ({error}): delete it and draw again.") from error
+    if expected is not None and config != json.loads(json.dumps(dataclasses.asdict(expected))):
+        raise IGRError(f"{path} was drawn with other settings: draw into another folder or delete this one.")
+    if wanted is not None and origin.generator != wanted.generator:
+        raise IGRError(f"{path} was drawn by another version of the generator: draw into another folder.")
+    if wanted is not None and origin.records != wanted.records:
+        raise IGRError(f"{path} was dressed from other records or by other code: draw into another folder.")
+    return tensors, labels, config, origin
+
+
+def _first_valid_view(person: Tensor, masks: Iterable[Image.Image], config: DrawConfig) -> GarmentView:
+    """The view under the first mask that has garment left in it (spoiling may wipe out a tiny one)."""
+    problem = IGRError("no mask was given")
+    for mask in masks:
+        try:
+            return make_view(person, _to_unit(mask), config.size, config.view, config.crop_size)
+        except IGRError as error:
+            problem = error
+    raise problem
+
+
+def _to_unit(image: Image.Image) -> Tensor:
+    return torch.from_numpy(_to_array(image)).float()[None] / 255  # (1, C, h, w)
+
+
+def _to_array(image: Image.Image) -> np.ndarray:
+    array = np.array(image)
+    return np.ascontiguousarray(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))  # (C, h, w)
+
+
+def _to_bytes(image: Tensor) -> np.ndarray:
+    return (image[0] * 255).round().clamp(0, 255).byte().numpy()

@@ -1,0 +1,250 @@
+"""A data set's pairs laid out as a model sees them: view, mask and crop of the person, the garment on its canvas."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from scipy.ndimage import uniform_filter
+from torch import Tensor
+
+from igr_core.errors import IGRError
+from igr_core.model.config import ViewConfig
+from igr_core.photo.view import Placement, make_view
+
+from ..synthetic import corrupt_mask
+from .correspondence import boxed, mirrored, to_cells
+from .pairs import PairSource
+
+ASYMMETRY_LIMIT = 0.05
+"""Largest asymmetry of a garment whose pair may be flipped: of 260 synthetic garments it lets none of the 49 pass that
+bear lettering, and a quarter of the others."""
+FIRST_OF_FILES = 1 << 61
+"""Numbers of pairs that come from files are at least this; those of drawn pairs are their seeds, far below."""
+_MIRROR_SIDE = 256
+_MIRROR_STEP = 40
+
+
+@dataclass(frozen=True)
+class LayoutConfig:
+    """How pictures are laid out for a model, and how masks are spoiled on the way."""
+
+    size: tuple[int, int]
+    """Width and height in pixels of person, mask and garment: the model's native size."""
+    view: ViewConfig
+    """How the photo is laid out for the model."""
+    crop_size: int
+    """Side in pixels of the crop p_g."""
+    spoil_share: float = 0.0
+    """Share of the pairs whose mask is spoiled as people and segmenters do."""
+    spoil_strength: float = 0.5
+    """Strongest spoiling (0..1); each spoiled mask draws its own strength up to this."""
+    cells: int = 8
+    """Pixels along a cell of the latents, for data that tells the correspondence."""
+
+
+class LaidOut(Protocol):
+    """Pairs ready for the frozen networks."""
+
+    names: Sequence[str]
+    """Name of each pair, unique."""
+    categories: Sequence[str]
+    """Category of each pair."""
+    garments: Sequence[str | None]
+    """What each pair's garment is called; None for one that no other pair shows."""
+    described: dict[str, Any]
+    """What prepared shards say of where they come from."""
+
+    def __len__(self) -> int: ...
+
+    def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
+        """Person, mask, garment and crop of some pairs, each uint8 (B, C, h, w).
+
+        Where it is known, `correspondence` (B, 2, rows, columns) too, float16, as data.contract.correspondence has it.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Selected:
+    """One pair to lay out."""
+
+    index: int
+    """Its place in the source."""
+    flipped: bool = False
+    """Mirror person, mask and garment."""
+    garment_box: tuple[int, int, int, int] | None = None
+    """Part of the flat picture (left, top, right, bottom) that is put on the canvas, padded with white where it reaches
+    out of the picture; None for the whole."""
+
+
+class LaidOutPairs:
+    """Pairs of a source, read when they are asked for."""
+
+    def __init__(
+        self,
+        source: PairSource,
+        config: LayoutConfig,
+        selected: Sequence[Selected] | None = None,
+        threads: int = 1,
+        origin: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`selected`: which pairs, and how; None for all. `origin`: what else prepared shards are to say of the source.
+
+        Raises IGRError for a data set without flat garments.
+        """
+        if not source.has_garments:
+            raise IGRError(f"{source.title} has no flat garments: it can be restored from, not trained on.")
+        self.source, self.config = source, config
+        self.selected = tuple(selected if selected is not None else map(Selected, range(len(source))))
+        entries = [source.entries[one.index] for one in self.selected]
+        self.names = [
+            entry.name + (" flipped" if one.flipped else "") for one, entry in zip(self.selected, entries, strict=True)
+        ]
+        self.categories = [entry.category for entry in entries]
+        # a mirrored copy is another garment: no photo of the plain one shows it
+        self.garments = [
+            None if one.flipped else entry.garment for one, entry in zip(self.selected, entries, strict=True)
+        ]
+        laid_out = json.loads(json.dumps(asdict(config)))
+        if not source.tells_correspondence:
+            del laid_out["cells"]
+        self.described = {"data": {"title": source.title, **(origin or {}), **laid_out}}
+        self._threads = threads
+
+    def __len__(self) -> int:
+        return len(self.selected)
+
+    def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
+        """Person, mask, garment and crop of some pairs, each uint8 (B, C, h, w); IGRError names a file at fault."""
+        wanted = list(indices)
+        if self._threads > 1 and len(wanted) > 1:
+            with ThreadPoolExecutor(self._threads) as pool:
+                found = list(pool.map(self._lay_out, wanted))
+        else:
+            found = [self._lay_out(index) for index in wanted]
+        return {name: torch.stack([one[name] for one in found]) for name in found[0]}
+
+    def _lay_out(self, index: int) -> dict[str, Tensor]:
+        chosen, name = self.selected[index], self.names[index]
+        person, mask = self.source.person(chosen.index), self.source.mask(chosen.index)
+        mask = self._spoiled(mask, name)
+        garment = fit_garment(self.source.garment(chosen.index), self.config.size, chosen.garment_box)
+        if chosen.flipped:
+            person, mask, garment = (ImageOps.mirror(picture) for picture in (person, mask, garment))
+        try:
+            view = make_view(
+                _to_unit(person), _to_unit(mask), self.config.size, self.config.view, self.config.crop_size
+            )
+        except IGRError as error:
+            raise IGRError(f"{self.source.title}, {name}: {error}") from error
+        pictures = {
+            "person": _to_bytes(view.person),
+            "mask": _to_bytes(view.mask),
+            "garment": torch.from_numpy(_to_array(garment)),
+            "crop": _to_bytes(view.crop),
+        }
+        if self.source.tells_correspondence:
+            pictures["correspondence"] = self._correspondence(chosen, view.placements[0])
+        return pictures
+
+    def _correspondence(self, chosen: Selected, placement: Placement) -> Tensor:
+        width, height = self.config.size
+        cells = (height // self.config.cells, width // self.config.cells)
+        places = self.source.correspondence(chosen.index)
+        if places is None:  # of this pair alone it is not known
+            return torch.full((2, *cells), torch.nan, dtype=torch.float16)
+        if chosen.garment_box is not None:
+            places = boxed(places, chosen.garment_box)
+        if chosen.flipped:
+            places = mirrored(places, placement.source_size[0])
+        size = places.shape[1], places.shape[0]
+        return torch.from_numpy(to_cells(places, size, placement, cells)).half()
+
+    def _spoiled(self, mask: Image.Image, name: str) -> Image.Image:
+        """The mask, spoiled in the same way whenever the pair is read; as it was where spoiling would empty it."""
+        if self.config.spoil_share == 0:
+            return mask
+        seed = name_number(name)
+        rng = np.random.default_rng([seed, 1906])
+        if rng.random() >= self.config.spoil_share:
+            return mask
+        spoiled = corrupt_mask(mask, seed, float(rng.uniform(0, self.config.spoil_strength)))
+        return spoiled if spoiled.getbbox() is not None else mask
+
+
+def name_number(name: str) -> int:
+    """A number of a pair that depends on nothing but its name; drawn pairs have their seed, others a hash."""
+    if name.startswith("seed-") and name[5:].isdigit():
+        return int(name[5:])
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 3 | FIRST_OF_FILES
+
+
+def fit_garment(
+    garment: Image.Image, size: tuple[int, int], box: tuple[int, int, int, int] | None = None
+) -> Image.Image:
+    """The flat picture, or a box of it, as large as fits into `size` (width, height), centred on white."""
+    if box is not None:
+        white = Image.new("RGB", (box[2] - box[0], box[3] - box[1]), "white")
+        white.paste(garment, (-box[0], -box[1]))
+        garment = white
+    if garment.size == size:
+        return garment
+    return ImageOps.pad(garment, size, Image.Resampling.LANCZOS, color="white")
+
+
+def asymmetry(garment: Image.Image) -> float:
+    """How much of the worst spot of a flat garment differs plainly from the mirror image: 0..1.
+
+    A spot is a fifteenth of the garment's longer side, so that one small word is found on a large plain dress.
+    """
+    grey = np.asarray(garment.convert("L"))
+    rows, columns = np.nonzero(grey < 250)
+    if len(rows) == 0:
+        return 1.0
+    worn = garment.convert("RGB").crop(
+        (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
+    )
+    small = ImageOps.contain(worn, (_MIRROR_SIDE, _MIRROR_SIDE), Image.Resampling.LANCZOS)
+    pixels = np.asarray(small).astype(np.int16)
+    # a seam or a fold moves a little from one side to the other: the best of small shifts counts
+    shifts = [np.abs(pixels - np.roll(pixels[:, ::-1], shift, axis=1)).max(2) for shift in range(-3, 4)]
+    different = (np.min(shifts, axis=0) > _MIRROR_STEP).astype(np.float32)
+    return float(uniform_filter(different, _MIRROR_SIDE // 15, mode="constant").max())
+
+
+def with_flips(source: PairSource, selected: Sequence[Selected], garments: Mapping[int, float]) -> list[Selected]:
+    """The pairs and, of those whose garment is its own mirror image, a flipped copy each.
+
+    A print or lettering is never symmetric, so none is mirrored. `garments`: asymmetry by place in the source.
+    """
+    flipped = [
+        Selected(one.index, True, one.garment_box)
+        for one in selected
+        if garments[one.index] <= ASYMMETRY_LIMIT and not one.flipped
+    ]
+    return [*selected, *flipped]
+
+
+def _to_unit(image: Image.Image) -> Tensor:
+    return torch.from_numpy(_to_array(image)).float()[None] / 255  # (1, C, h, w)
+
+
+def _to_array(image: Image.Image) -> np.ndarray:
+    array = np.array(image)
+    return np.ascontiguousarray(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))  # (C, h, w)
+
+
+def _to_bytes(image: Tensor) -> Tensor:
+    return (image[0] * 255).round().clamp(0, 255).byte()
+
+
+PICTURES = ("garment", "person", "mask", "crop")
+"""The pictures of a pair that are encoded, each uint8 (B, C, h, w)."""

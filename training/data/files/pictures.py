@@ -1,0 +1,191 @@
+"""Pictures, parsing maps and lists as data sets hold them, from bytes: every reason not to read one names the file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from igr_core.errors import IGRError
+from igr_core.photo.images import MAX_PIXELS, MIN_SIDE, PICTURE_SUFFIXES, over_white
+
+from ..contract.parsing import LabelTable, Parsing, read_labels
+
+
+class Listing:
+    """Names of the files in one folder, read once; finds them whatever the case and ending they were saved with."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        """Where it looks."""
+        names = sorted(name for name in os.listdir(folder) if name[0] != ".") if folder.is_dir() else []
+        self.exists = folder.is_dir()
+        """Whether the folder is there."""
+        self._names = {name.casefold(): name for name in names}
+        self._stems = {}
+        for name in names:
+            stem, ending = os.path.splitext(name.casefold())
+            if ending in PICTURE_SUFFIXES:
+                self._stems.setdefault(stem, name)
+
+    def pictures(self) -> list[str]:
+        """Names of all pictures, sorted."""
+        return sorted(self._stems.values())
+
+    def find(self, *names: str) -> Path | None:
+        """The first of these files that is there, in any case; a picture may have another picture's ending."""
+        for name in names:
+            found = self._names.get(name.casefold())
+            if found is None and os.path.splitext(name.casefold())[1] in PICTURE_SUFFIXES:
+                found = self._stems.get(os.path.splitext(name.casefold())[0])
+            if found is not None:
+                return self.folder / found
+        return None
+
+    def path(self, *names: str) -> Path:
+        """As find; where there is none, the path at which the first is missed."""
+        return self.find(*names) or self.folder / names[0]
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content; IGRError when it is missing or cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise IGRError(f"{path} is not there: copy it again, or leave its pair out.") from error
+    except OSError as error:
+        raise IGRError(f"{path} cannot be read ({error.strerror}): check the file and its disk.") from error
+
+
+def decode(data: bytes, name: str) -> Image.Image:
+    """A picture fully decoded and turned upright by its EXIF; IGRError names what cannot be read."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS or min(width, height) < MIN_SIDE:
+                raise IGRError(f"{name} is {width}x{height} pixels, which no photo of a data set is: copy it again.")
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except UnidentifiedImageError as error:
+        raise IGRError(f"{name} is not a picture that can be read: copy it again.") from error
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        if isinstance(error, IGRError):
+            raise
+        raise IGRError(f"{name} is truncated or damaged ({error}): copy it again.") from error
+
+
+def size_of(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height of a picture once it is upright; of a JPEG by its header alone. IGRError as decode."""
+    with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+            return (image.height, image.width) if turned else image.size
+    return decode(data, name).size
+
+
+def photo_of(data: bytes, name: str) -> Image.Image:
+    """A photo or garment as RGB: grey pictures in three channels, transparency on white."""
+    return over_white(_eight_bits(decode(data, name)))
+
+
+def mask_of(data: bytes, name: str, size: tuple[int, int]) -> Image.Image:
+    """A mask as L of 0 and 255; its alpha counts where only that tells anything.
+
+    Raises IGRError when it is not of `size` (width, height) or marks nothing.
+    """
+    image = _eight_bits(decode(data, name))
+    check_same_size(image, name, size)
+    grey = image.convert("RGB" if image.mode == "P" else image.mode).convert("L")
+    if image.has_transparency_data:
+        alpha = image.convert("RGBA").getchannel("A")
+        grey = alpha if len(set(grey.getextrema())) == 1 else grey
+    return binary_mask(np.array(grey) > 127, name)
+
+
+def binary_mask(inside: np.ndarray, name: str) -> Image.Image:
+    """(H, W) bool as L of 0 and 255; IGRError when nothing is inside."""
+    if not inside.any():
+        raise IGRError(f"{name} marks no garment: leave the pair out, or draw the garment white (255) on black.")
+    return Image.fromarray(inside.astype(np.uint8) * 255)
+
+
+def parsing_of(data: bytes, name: str, table: LabelTable, size: tuple[int, int]) -> Parsing:
+    """A parsing map, as large as the photo of `size`; IGRError as `read_labels`, and for another size."""
+    image = decode(data, name)
+    check_same_size(image, name, size)
+    return Parsing(read_labels(image, table, name), table)
+
+
+def check_same_size(image: Image.Image, name: str, size: tuple[int, int]) -> None:
+    """Raise IGRError when a mask or map is not as large as its picture."""
+    if image.size != size:
+        raise IGRError(
+            f"{name} is {image.width}x{image.height}, but its photo is {size[0]}x{size[1]}: give both at one size."
+        )
+
+
+def read_json(data: bytes, name: str) -> Any:
+    """A JSON file's content; IGRError when it is none."""
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise IGRError(f"{name} is not valid JSON ({error}): copy it again.") from error
+
+
+def read_lines(path: Path) -> list[tuple[int, str]]:
+    """Numbered lines of a text file that say something, whatever their line ends; IGRError where there are none."""
+    text = _text(path)
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise IGRError(f"{path} is empty: copy it again.")
+    return lines
+
+
+def read_pair_list(path: Path) -> list[tuple[str, ...]]:
+    """Lines of a pair file: person and garment file, and in some a category number; IGRError names a wrong line."""
+    if not path.is_file():
+        raise IGRError(f"{path} is not there: it lists the pairs, a line PERSON GARMENT each; copy it to that place.")
+    pairs = []
+    for number, line in read_lines(path):
+        words = tuple(line.split())
+        if len(words) not in (2, 3):
+            raise IGRError(
+                f"{path}, line {number} has {len(words)} entries: a line is PERSON GARMENT, or these and a category."
+            )
+        pairs.append(words)
+    return pairs
+
+
+def read_table(path: Path) -> list[tuple[int, list[str]]]:
+    """Numbered rows of a CSV file that say something, cells stripped; IGRError where there are none."""
+    if not path.is_file():
+        raise IGRError(f"{path} is not there: write it, with a line NAME,CATEGORY for each photo.")
+    reader = csv.reader(io.StringIO(_text(path), newline=""))
+    try:
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise IGRError(f"{path}, line {reader.line_num} is not CSV ({error}): write NAME,CATEGORY.") from error
+    if not rows:
+        raise IGRError(f"{path} is empty: write a line NAME,CATEGORY for each photo.")
+    return rows
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise IGRError(f"{path} is not a text file in UTF-8: save it as one.") from error
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey pictures of 16 bits as L; others as they are."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.array(image).astype(np.float64) / 257).clip(0, 255).round().astype(np.uint8))

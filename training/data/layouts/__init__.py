@@ -1,0 +1,1 @@
+"""The published layouts, each behind the one interface."""

@@ -1,0 +1,76 @@
+"""A plain folder of one's own pairs: `person/ garment/ mask/ category.csv`, one name through all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from igr_core.errors import IGRError
+from igr_core.model.config import CATEGORIES
+from igr_core.photo.images import PICTURE_SUFFIXES
+
+from ..contract.pairs import PairEntry
+from ..files.pictures import Listing, read_table
+from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder
+
+
+class PlainFolder(FilePairs):
+    """`person/NAME.jpg`, `garment/NAME.jpg`, `mask/NAME.png` (or NAME_mask.png), and lines NAME,CATEGORY.
+
+    Without a folder `garment` it can be restored from, not trained on. A folder with `train/` and `test/` in it has
+    these splits; otherwise it is one set, whichever split is asked for.
+    """
+
+    layout = "folder"
+
+    def __init__(
+        self, root: Path | str, split: str = "train", mask: str = "auto", mask_folder: str | None = None
+    ) -> None:
+        """Raises IGRError when a folder or category.csv is not there, and for an unknown category."""
+        base = Path(root)
+        part = base / split if (base / split / "person").is_dir() else base
+        title = f"the folder {part}"
+        if mask not in ("auto", "file"):
+            raise IGRError(f"{title} has mask files only: choose mask auto or file, not {mask}.")
+        persons, garments = Listing(part / "person"), Listing(part / "garment")
+        masks = Listing(find_mask_folder(base, split, mask_folder) if mask_folder else part / "mask")
+        for listing in (persons, masks):
+            if not listing.exists:
+                raise IGRError(
+                    f"{listing.folder} is not there: a folder of pairs is person/ garment/ mask/ category.csv."
+                )
+        categories = _categories(part / "category.csv")
+        entries, files = [], []
+        for stem, (name, category) in categories.items():
+            entries.append(PairEntry(stem, category))
+            files.append(
+                PairFiles(
+                    person=persons.path(name if Path(name).suffix else f"{name}.jpg"),
+                    garment=garments.path(f"{stem}.jpg") if garments.exists else None,
+                    mask=find_mask(masks, stem),
+                )
+            )
+        listed = {files_of.person.name for files_of in files}
+        unlisted = [
+            f"{persons.folder / name} has no line in {part / 'category.csv'}."
+            for name in persons.pictures()
+            if name not in listed
+        ]
+        super().__init__(title, entries, files, "file", unlisted=unlisted)
+
+
+def _categories(path: Path) -> dict[str, tuple[str, str]]:
+    """Name as listed and category by stem; a first line without a category is taken for a heading."""
+    found: dict[str, tuple[str, str]] = {}
+    for place, (number, row) in enumerate(read_table(path)):
+        if len(row) < 2 or row[1] not in CATEGORIES:
+            if place == 0 and len(row) >= 2 and row[1].casefold() == "category":
+                continue
+            raise IGRError(
+                f"{path}, line {number}: write NAME,CATEGORY with upper, lower or full, not {','.join(row)!r}."
+            )
+        name = Path(row[0]).name
+        stem = Path(name).stem if Path(name).suffix.casefold() in PICTURE_SUFFIXES else name
+        if stem in found:
+            raise IGRError(f"{path}, line {number} lists {row[0]} a second time: remove one of the lines.")
+        found[stem] = (name, row[1])
+    return found

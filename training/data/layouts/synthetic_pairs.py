@@ -1,0 +1,115 @@
+"""The procedural generator behind the interface of data sets: pairs drawn when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image
+
+from igr_core.errors import IGRError
+from igr_core.model.config import CATEGORIES
+
+from ..contract.keypoints import Joint, Keypoints
+from ..contract.pairs import PairEntry, PairSource
+from ..contract.parsing import SYNTHETIC, Parsing
+from ..synthetic import DEFECTS, Pair, make_pair
+from ..synthetic.compose import check_options
+
+LABELS = ("cut", "pattern", "print", "occlusion", "framing")
+"""Attributes of a drawn pair that scores are looked at by."""
+
+
+@dataclass(frozen=True)
+class SyntheticConfig:
+    """Which pairs are drawn, and how."""
+
+    start: int = 0
+    """First seed."""
+    count: int = 1000
+    """Number of pairs; their seeds follow each other."""
+    size: tuple[int, int] = (384, 512)
+    """Width and height in pixels of the photo and of the flat garment, 3:4."""
+    coarse: float = 0.0
+    """Smallest repeat of a pattern, as a share of the garment's length; 0 for the generator's whole range."""
+    bad_share: float = 0.0
+    """Share of the pairs (0..1) that have one of the paper's defects, drawn by the pair's seed."""
+
+    def __post_init__(self) -> None:
+        check_options(self.size)
+        if self.start < 0 or self.count < 0:
+            raise IGRError(f"Seeds from {self.start}, {self.count} of them, cannot be drawn: give numbers from 0 on.")
+        if not 0 <= self.bad_share <= 1:
+            raise IGRError(f"bad_share is {self.bad_share}: give a share from 0 to 1.")
+
+
+class SyntheticPairs(PairSource):
+    """Drawn pairs as a data set; `seed-000000123` is the pair of seed 123, whatever the range."""
+
+    layout = "synthetic"
+
+    def __init__(self, config: SyntheticConfig, mask: str = "auto", categories: Sequence[str] = CATEGORIES) -> None:
+        """`mask` is garment (also auto) or agnostic; `categories` leaves out the seeds of others."""
+        if mask not in ("auto", "garment", "agnostic"):
+            raise IGRError(f"Drawn pairs have no mask {mask!r}: choose garment or agnostic.")
+        drawn = range(config.start, config.start + config.count)
+        seeds = [(seed, category_of(seed)) for seed in drawn]
+        self.config = config
+        """How they are drawn."""
+        self.seeds = tuple(seed for seed, category in seeds if category in categories)
+        """Seed of each pair."""
+        self._agnostic = mask == "agnostic"
+        last = config.start + config.count - 1
+        super().__init__(
+            f"drawn pairs {config.start} to {last}",
+            [PairEntry(f"seed-{seed:09d}", category) for seed, category in seeds if category in categories],
+        )
+
+    def defect(self, index: int) -> str | None:
+        """The defect (of synthetic.DEFECTS) that a pair was drawn with, its label for curation; None for a good one."""
+        rng = np.random.default_rng([self.seeds[index], 1907])
+        if rng.random() >= self.config.bad_share:
+            return None
+        return DEFECTS[int(rng.integers(len(DEFECTS)))]
+
+    def person(self, index: int) -> Image.Image:
+        return self._pair(index).person.copy()
+
+    def mask(self, index: int) -> Image.Image:
+        pair = self._pair(index)
+        mask = pair.agnostic_mask if self._agnostic else pair.garment_mask
+        if mask.getextrema() == (0, 0):
+            raise IGRError(f"{self.entries[index].name} shows nothing of its garment: leave the seed out.")
+        return mask.copy()
+
+    def garment(self, index: int) -> Image.Image:
+        return self._pair(index).garment.copy()
+
+    def parsing(self, index: int) -> Parsing:
+        return Parsing(np.array(self._pair(index).parsing), SYNTHETIC)
+
+    def keypoints(self, index: int) -> Keypoints:
+        return Keypoints({name: Joint(*values) for name, values in self._pair(index).joints.items()})
+
+    def garment_cover(self, index: int) -> Image.Image:
+        return self._pair(index).garment_silhouette.copy()
+
+    def labels(self, index: int) -> dict[str, str]:
+        told = self._pair(index).attributes
+        return {name: str(told[name]).replace("_", " ") for name in LABELS}
+
+    def _pair(self, index: int) -> Pair:
+        return _drawn(self.seeds[index], self.config.size, self.config.coarse, self.defect(index))
+
+
+def category_of(seed: int) -> str:
+    """Category of a seed's pair, without drawing it: the first lot of the generator's scene."""
+    return CATEGORIES[int(np.random.default_rng([seed, 20261123]).integers(len(CATEGORIES)))]
+
+
+@lru_cache(maxsize=8)
+def _drawn(seed: int, size: tuple[int, int], coarse: float, defect: str | None) -> Pair:
+    """The last few pairs, whose pictures are asked for one by one."""
+    return make_pair(seed, size, defect=defect, coarse=coarse)

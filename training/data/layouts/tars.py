@@ -1,0 +1,195 @@
+"""WebDataset shards: tars of KEY.person.jpg, KEY.garment.jpg, KEY.mask.png, KEY.json, read at random and written."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file, make_folder
+from igr_core.model.config import CATEGORIES
+from igr_core.photo.images import PICTURE_SUFFIXES
+
+from ..contract.keypoints import JOINTS_25, Joint, Keypoints
+from ..contract.pairs import PairEntry, PairSource
+from ..contract.parsing import TABLES, Parsing
+from ..files.pictures import mask_of, parsing_of, photo_of, read_json, size_of
+from ..files.tar_index import TarIndex, index_tar, shard_urls, write_index
+
+JPEG_QUALITY = 95
+"""Of the photos and garments that are written; colour is not subsampled."""
+
+
+class TarPairs(PairSource):
+    """Shards on this disk or at a URL (s3://, http://, ... by way of fsspec, with the package that it needs for it).
+
+    `KEY.json` is {"category": "upper"}, and may hold the pair's name in its first data set, its joints, and the label
+    table of `KEY.parsing.png`. Further endings: `KEY.cover.png`. A `SHARD.tar.index.json` beside a shard, as
+    `write_tars` makes it, spares reading through the headers.
+    """
+
+    layout = "tars"
+
+    def __init__(self, shards: str, categories: Sequence[str] = CATEGORIES) -> None:
+        """`shards`: a folder, a tar, or a path or URL with braces, `https://host/shard-{000000..000009}.tar`.
+
+        Raises IGRError for a shard that is not there or no tar, and a sample without person, mask or category.
+        """
+        urls = shard_urls(shards)
+        self._places: list[tuple[TarIndex, str]] = []
+        entries = []
+        for url in urls:
+            index = index_tar(url)
+            for key in index.samples:
+                entry = _entry(index, key)
+                if entry.category in categories:
+                    entries.append(entry)
+                    self._places.append((index, key))
+        self._has_garments = all(_member(index, key, "garment") for index, key in self._places)
+        super().__init__(f"the shards {shards}", entries)
+
+    @property
+    def has_garments(self) -> bool:
+        return self._has_garments
+
+    def person(self, index: int) -> Image.Image:
+        return photo_of(*self._read(index, "person"))
+
+    def mask(self, index: int) -> Image.Image:
+        return mask_of(*self._read(index, "mask"), size_of(*self._read(index, "person")))
+
+    def garment(self, index: int) -> Image.Image:
+        if _member(*self._places[index], "garment") is None:
+            return super().garment(index)
+        return photo_of(*self._read(index, "garment"))
+
+    def parsing(self, index: int) -> Parsing | None:
+        if _member(*self._places[index], "parsing") is None:
+            return None
+        data, name = self._read(index, "parsing")
+        table = TABLES.get(str(self._label(index).get("parsing")))
+        if table is None:
+            raise IGRError(f"{name} has no label table: name one of {', '.join(TABLES)} as `parsing` in its JSON.")
+        return parsing_of(data, name, table, size_of(*self._read(index, "person")))
+
+    def keypoints(self, index: int) -> Keypoints | None:
+        tar, key = self._places[index]
+        name = f"{tar.url}:{key}.json"
+        joints = read_json(tar.read(key, "json"), name).get("keypoints")
+        if joints is None:
+            return None
+        try:
+            found = {name: Joint(*map(float, joints[name])) for name in JOINTS_25 if name in joints}
+        except (TypeError, ValueError) as error:
+            raise IGRError(f'{name}: keypoints must be {{"neck": [x, y, confidence], ...}}.') from error
+        return Keypoints(found)
+
+    def garment_cover(self, index: int) -> Image.Image | None:
+        if _member(*self._places[index], "cover") is None:
+            return None
+        return mask_of(*self._read(index, "cover"), size_of(*self._read(index, "garment")))
+
+    def _read(self, index: int, part: str) -> tuple[bytes, str]:
+        """Bytes of one part of a sample, and its name for messages."""
+        tar, key = self._places[index]
+        ending = _member(tar, key, part)
+        if ending is None:
+            raise IGRError(f"{tar.url} has no {part} of {key}: write the shards anew.")
+        return tar.read(key, ending), f"{tar.url}:{key}.{ending}"
+
+    def _label(self, index: int) -> dict[str, Any]:
+        tar, key = self._places[index]
+        return tar.labels[key]
+
+
+def write_tars(source: PairSource, folder: Path, pairs_per_tar: int = 500) -> list[Path]:
+    """Write any data set as shards `shard-000000.tar`, ... with an index beside each; gives their paths.
+
+    Shards that are there whole are kept, so that a killed run goes on where it was; IGRError for shards of other
+    pairs, and for a pair that cannot be read.
+    """
+    make_folder(folder)
+    paths = []
+    starts = range(0, len(source), pairs_per_tar)
+    for number, start in enumerate(tqdm(starts, unit="shard", desc=f"packing into {folder}")):
+        path = folder / f"shard-{number:06d}.tar"
+        rows = range(start, min(start + pairs_per_tar, len(source)))
+        if path.exists():
+            _check_kept(path, [source.entries[row].name for row in rows])
+        else:
+            with atomic_file(path) as temporary, tarfile.open(temporary, "w") as tar:
+                for row in rows:
+                    _add_sample(tar, source, row)
+        write_index(path)
+        paths.append(path)
+    return paths
+
+
+def _entry(index: TarIndex, key: str) -> PairEntry:
+    label = index.labels.get(key)
+    if not isinstance(label, dict) or label.get("category") not in CATEGORIES:
+        raise IGRError(f'{index.url}: {key}.json must be there and say {{"category": "upper"}}, lower or full.')
+    for part in ("person", "mask"):
+        if _member(index, key, part) is None:
+            raise IGRError(f"{index.url} has no {part} of {key}: write the shards anew.")
+    return PairEntry(str(label.get("name", key)), label["category"])
+
+
+def _member(index: TarIndex, key: str, part: str) -> str | None:
+    """The ending under which a part of a sample lies: `person.jpg`, `person.png`, ..."""
+    members = index.samples[key]
+    return next((f"{part}{suffix}" for suffix in PICTURE_SUFFIXES if f"{part}{suffix}" in members), None)
+
+
+def _add_sample(tar: tarfile.TarFile, source: PairSource, row: int) -> None:
+    entry, parsing, joints = source.entries[row], source.parsing(row), source.keypoints(row)
+    label: dict[str, Any] = {"category": entry.category, "name": entry.name}
+    if joints is not None:
+        label["keypoints"] = {name: [one.x, one.y, one.confidence] for name, one in joints.joints.items()}
+    if parsing is not None:
+        label["parsing"] = parsing.table.name
+    cover = source.garment_cover(row) if source.has_garments else None
+    members = {
+        "json": json.dumps(label).encode(),
+        "person.jpg": _jpeg(source.person(row)),
+        "garment.jpg": _jpeg(source.garment(row)) if source.has_garments else None,
+        "mask.png": _png(source.mask(row)),
+        "parsing.png": _png(Image.fromarray(parsing.labels.astype(np.uint8))) if parsing is not None else None,
+        "cover.png": _png(cover) if cover is not None else None,
+    }
+    for ending, data in members.items():
+        if data is not None:
+            member = tarfile.TarInfo(f"{_key(entry.name)}.{ending}")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+
+
+def _key(name: str) -> str:
+    """A pair's name without dots, at the first of which WebDataset ends a key."""
+    return name.replace(".", "_")
+
+
+def _check_kept(path: Path, names: list[str]) -> None:
+    labels = index_tar(str(path)).labels
+    if [label.get("name") for label in labels.values()] != names:
+        raise IGRError(f"{path} is there already and holds other pairs: pack into an empty folder.")
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,109 @@
+"""VITON-HD as published: 11,647 and 2,032 women's upper garments, 768 x 1024, CC BY-NC 4.0."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from igr_core.errors import IGRError
+
+from ..contract.pairs import PairEntry
+from ..contract.parsing import LIP
+from ..files.pictures import Listing, read_pair_list
+from .file_pairs import FilePairs, PairFiles, checked_points, find_mask, find_mask_folder, found_mask_kind
+from .leaks import VITON_HD_LEFT_OUT
+
+SPLITS = ("train", "test")
+"""Folders of the two splits."""
+PARSING_FOLDERS = ("image-parse-v3", "image-parse")
+"""Of the newer and the older release."""
+
+
+class VitonHD(FilePairs):
+    """One split of VITON-HD.
+
+    A pair is the same name in `image/` and `cloth/`. The published `test_pairs.txt` is unpaired, for try-on: only its
+    first column is used, so that the test split is the paired one, which garment restoration is scored on.
+    """
+
+    layout = "viton_hd"
+    table = LIP
+
+    def __init__(
+        self,
+        root: Path | str,
+        split: str = "train",
+        mask: str = "auto",
+        mask_folder: str | None = None,
+        keep_leaks: bool = False,
+    ) -> None:
+        """`mask` auto is the published agnostic mask; `keep_leaks` keeps known duplicates and train / test leaks.
+
+        Raises IGRError when the pair file or the folder of masks is not there.
+        """
+        root = Path(root)
+        title = f"VITON-HD {split} in {root}"
+        if split not in SPLITS:
+            raise IGRError(f"VITON-HD has no split {split!r}: choose train or test.")
+        kind = found_mask_kind(mask, "agnostic", mask_folder, title)
+        names, left_out = _listed(root, split, keep_leaks)
+        part = root / split
+        persons, garments, covers = (Listing(part / name) for name in ("image", "cloth", "cloth-mask"))
+        parsing = _first(part, *PARSING_FOLDERS)
+        joints = _first(part, "openpose_json", "openpose-json")
+        masks = None
+        if kind != "garment":
+            masks = Listing(find_mask_folder(root, split, mask_folder) if mask_folder else part / "agnostic-mask")
+        _check_folders(part, masks, parsing if kind == "garment" else None)
+        files = [
+            PairFiles(
+                person=persons.path(name),
+                garment=garments.path(name),
+                mask=find_mask(masks, stem, "_mask.png") if masks else None,
+                parsing=parsing.path(f"{stem}.png") if parsing.exists else None,
+                keypoints=joints.find(f"{stem}_keypoints.json"),
+                cover=covers.find(name),
+            )
+            for name, stem in ((name, Path(name).stem) for name in names)
+        ]
+        entries = [PairEntry(f"{split}/{Path(name).stem}", "upper") for name in names]
+        super().__init__(title, entries, files, kind, left_out)
+
+    def _read_points(self, content: object, name: str) -> list[tuple[float, float, float]] | None:
+        """The person that OpenPose is surest of."""
+        people = content.get("people") if isinstance(content, dict) else None
+        if not isinstance(people, list) or not all(isinstance(one, dict) for one in people):
+            raise IGRError(f"{name} is not a file of OpenPose (it has no list `people`): copy it again.")
+        points = [checked_points(one.get("pose_keypoints_2d"), 3, name) for one in people]
+        if not points:
+            return None
+        best = max(points, key=lambda rows: sum(row[2] for row in rows))
+        return [(x, y, confidence) for x, y, confidence in best]
+
+
+def _listed(root: Path, split: str, keep_leaks: bool) -> tuple[list[str], list[str]]:
+    """Photos named in the pair file, each once, and the names that were left out of them."""
+    pairs = read_pair_list(root / f"{split}_pairs.txt")
+    names = list(dict.fromkeys(pair[0] for pair in pairs))
+    if keep_leaks:
+        return names, []
+    known = VITON_HD_LEFT_OUT[split]
+    left_out = [f"{split}/{Path(name).stem}" for name in names if Path(name).stem in known]
+    return [name for name in names if Path(name).stem not in known], left_out
+
+
+def _first(part: Path, *names: str) -> Listing:
+    """The listing of the first of these folders that is there, or of the first."""
+    listings = [Listing(part / name) for name in names]
+    return next((listing for listing in listings if listing.exists), listings[0])
+
+
+def _check_folders(part: Path, masks: Listing | None, parsing: Listing | None) -> None:
+    for name in ("image", "cloth"):
+        if not (part / name).is_dir():
+            raise IGRError(f"{part / name} is not there: unpack VITON-HD so that it holds image/ and cloth/.")
+    if masks is not None and not masks.exists:
+        raise IGRError(
+            f"{masks.folder} is not there: choose mask garment (from image-parse-v3), or give a folder of masks."
+        )
+    if parsing is not None and not parsing.exists:
+        raise IGRError(f"{parsing.folder} is not there: choose mask agnostic, or give a folder of masks.")

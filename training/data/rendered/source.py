@@ -1,0 +1,206 @@
+"""Rendered records behind the interface of data sets: dressed when they are asked for, anew for each dress seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from igr_core.errors import IGRError
+from igr_core.model.config import CATEGORIES
+
+from ..contract.keypoints import Joint, Keypoints
+from ..contract.pairs import HELD_OUT_START, PairEntry, PairSource
+from ..contract.parsing import ATR, Parsing
+from .records.record import Record, record_name
+from .records.shards import RecordShards
+
+if TYPE_CHECKING:
+    from .pairs import RenderedPair
+
+LABELS = ("cut", "pattern", "print", "occlusion", "framing", "pose", "fit")
+"""Attributes of a rendered pair that scores are looked at by."""
+
+
+@dataclass(frozen=True)
+class RenderedConfig:
+    """How records are dressed."""
+
+    dress_seed: int = 0
+    """Seed of the clothes' textures; with another one (of each epoch, say) the same geometry wears other clothes."""
+    dressings: int = 1
+    """Pairs that are made of each photo, in clothes of dress_seed, dress_seed + 1, ..."""
+    keep_defects: bool = False
+    """Whether photos that were rendered with a defect on purpose, for curation, are kept; models do not learn them."""
+
+    def __post_init__(self) -> None:
+        if self.dress_seed < 0 or self.dressings < 1:
+            raise IGRError(
+                f"dress_seed {self.dress_seed} with {self.dressings} dressings cannot be: give a seed from 0 on, and "
+                "1 or more dressings."
+            )
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a pair is made of."""
+
+    seed: int
+    """Of the record."""
+    photo: int
+    """Number of the photo in it."""
+    dress_seed: int
+    """Of the clothes."""
+
+
+class RenderedPairs(PairSource):
+    """Every photo of every record as a pair, `garment-000000123/photo-1` (`/dress-7` for dress seed 7)."""
+
+    layout = "rendered"
+    tells_correspondence = True
+
+    def __init__(
+        self,
+        root: str,
+        config: RenderedConfig | None = None,
+        mask: str = "auto",
+        split: Literal["train", "test"] | None = None,
+        categories: Sequence[str] = CATEGORIES,
+    ) -> None:
+        """`root`: shards of records, a folder, a tar, or a path or URL with braces. `mask` is garment (also auto) or
+        agnostic. `split` keeps the seeds below HELD_OUT_START (train) or from there on (test); None keeps both.
+
+        Raises IGRError as RecordShards does, and for a split without a record.
+        """
+        if mask not in ("auto", "garment", "agnostic"):
+            raise IGRError(f"Rendered pairs have no mask {mask!r}: choose garment or agnostic.")
+        self.shards = RecordShards(root)
+        """The records."""
+        self.config = config or RenderedConfig()
+        """How they are dressed."""
+        self._agnostic = mask == "agnostic"
+        kept = [seed for seed in self.shards.seeds if split in (None, "test" if seed >= HELD_OUT_START else "train")]
+        if not kept:
+            raise IGRError(f"{root} holds no records of the {split} split: its seeds are those of the other one.")
+        places: list[Place] = []
+        entries: list[PairEntry] = []
+        for seed in kept:
+            metadata = self.shards.metadata(seed)
+            if metadata["category"] in categories:
+                own = self._places(seed, self._kept(metadata))
+                places += own
+                entries += [PairEntry(self._name(place), metadata["category"], _garment(place)) for place in own]
+        if not places and not self.config.keep_defects and set(categories) == set(CATEGORIES):
+            raise IGRError(f"Every photo of {root} has a defect on purpose: set keep_defects to read them.")
+        self.places: tuple[Place, ...] = tuple(places)
+        """What each pair is made of."""
+        super().__init__(f"the rendered records {root}", entries)
+
+    def pair(self, index: int) -> RenderedPair:
+        """The dressed pair; its pictures are shared with later calls, not to be changed."""
+        return _dressed(self.shards, self.places[index])
+
+    def person(self, index: int) -> Image.Image:
+        return self.pair(index).person.copy()
+
+    def mask(self, index: int) -> Image.Image:
+        pair = self.pair(index)
+        mask = pair.agnostic_mask if self._agnostic else pair.garment_mask
+        if mask.getextrema() == (0, 0):
+            raise IGRError(f"{self.entries[index].name} shows nothing of its garment: leave the seed out.")
+        return mask.copy()
+
+    def garment(self, index: int) -> Image.Image:
+        return self.pair(index).garment.copy()
+
+    def parsing(self, index: int) -> Parsing:
+        return Parsing(np.array(self.pair(index).parsing), ATR)
+
+    def keypoints(self, index: int) -> Keypoints:
+        return Keypoints({name: Joint(*values) for name, values in self.pair(index).joints.items()})
+
+    def garment_cover(self, index: int) -> Image.Image:
+        return self.pair(index).garment_silhouette.copy()
+
+    def correspondence(self, index: int) -> np.ndarray:
+        """(H, W, 2) float32 on the pixels of `garment`: x, y of the same point in the photo; NaN where it is hidden."""
+        return self.pair(index).correspondence.copy()
+
+    def siblings(self, index: int) -> list[int]:
+        """Indices of the other photos of the same garment in the same clothes."""
+        own = self.places[index]
+        return [
+            other
+            for other, place in enumerate(self.places)
+            if other != index and (place.seed, place.dress_seed) == (own.seed, own.dress_seed)
+        ]
+
+    def photo_name(self, index: int) -> str:
+        """Names of photos repeat from garment to garment, so that the garment's is part of it."""
+        return self.entries[index].name.replace("/", "_")
+
+    def labels(self, index: int) -> dict[str, str]:
+        attributes = self.pair(index).attributes
+        return {name: str(attributes[name]).replace("_", " ") for name in LABELS if name in attributes}
+
+    def defect(self, index: int) -> str | None:
+        """The defect that a pair was rendered with, its label for curation; None for a good one."""
+        return _defect(self.pair(index).attributes)
+
+    def _kept(self, metadata: dict[str, Any]) -> list[int]:
+        """Numbers of the photos of a record that are kept."""
+        photos = metadata["photos"]
+        if self.config.keep_defects:
+            return list(range(len(photos)))
+        return [
+            n for n, photo in enumerate(photos) if _defect({**metadata["attributes"], **photo["attributes"]}) is None
+        ]
+
+    def _places(self, seed: int, photos: Sequence[int]) -> list[Place]:
+        first = self.config.dress_seed
+        dresses = range(first, first + self.config.dressings)
+        return [Place(seed, photo, dress) for dress in dresses for photo in photos]
+
+    def _name(self, place: Place) -> str:
+        name = f"{record_name(place.seed)}/photo-{place.photo}"
+        return f"{name}/dress-{place.dress_seed}" if place.dress_seed else name
+
+
+@lru_cache(maxsize=8)
+def _record(shards: RecordShards, seed: int) -> Record:
+    """The last few records, whose photos are asked for one after the other."""
+    return shards.read(seed)
+
+
+@lru_cache(maxsize=8)
+def _product(shards: RecordShards, seed: int, dress_seed: int) -> Image.Image:
+    """The last few product shots, which the photos of a record share."""
+    from .pairs import dress_product
+
+    return dress_product(_record(shards, seed), dress_seed, held_out=seed >= HELD_OUT_START)
+
+
+@lru_cache(maxsize=16)
+def _dressed(shards: RecordShards, place: Place) -> RenderedPair:
+    """The last few pairs, whose pictures are asked for one by one."""
+    try:
+        from .pairs import dress_record
+    except ImportError as error:
+        raise IGRError(f"Dressing needs {error.name}: install the extra `render` (pip install '.[render]').") from error
+    record = _record(shards, place.seed)
+    product = _product(shards, place.seed, place.dress_seed)
+    return dress_record(record, place.photo, place.dress_seed, place.seed >= HELD_OUT_START, product)
+
+
+def _defect(attributes: Mapping[str, Any]) -> str | None:
+    found = str(attributes.get("defect", "none"))
+    return None if found == "none" else found
+
+
+def _garment(place: Place) -> str:
+    """Name of a garment in its clothes: that of all its photos."""
+    return f"{record_name(place.seed)}/dress-{place.dress_seed}"

@@ -1,0 +1,1 @@
+"""Rows of scores over held-out drawn pairs, as the README shows them."""

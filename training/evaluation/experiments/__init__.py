@@ -1,0 +1,1 @@
+"""Experiments: which bundles and folders are compared, run, and scored."""

@@ -1,0 +1,103 @@
+"""Pictures that other methods made: found for each pair, checked, and taken into an experiment's folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file, make_folder
+
+from ..pictures.folders import faults, folder_name, pictures_in
+from ..pictures.subjects import Subjects
+from .scoring import MIN_PAIRS
+
+
+@dataclass(frozen=True)
+class Others:
+    """A folder's pictures of an experiment's pairs."""
+
+    folder: Path
+    """Where they lie."""
+    pictures: dict[str, Path]
+    """Picture by the pair's file name in the experiment."""
+    missing: tuple[str, ...]
+    """Pairs without one."""
+    extra: int
+    """Pictures that belong to no pair."""
+
+    def warnings(self) -> Iterator[str]:
+        """What a reader of the scores must know."""
+        name = folder_name(self.folder)
+        if self.extra:
+            yield f"{self.extra:,} pictures of {name} belong to no pair of the experiment and were left out."
+        if self.missing:
+            yield f"{len(self.missing):,} pairs of the experiment have no picture in {name}."
+
+
+def find_others(folder: Path, subjects: Subjects) -> Others:
+    """A folder's picture of each pair, called by the pair's file name or by its photo's.
+
+    Where a photo has several garments, its name alone says which only of sets, where each picture counts once.
+    """
+    files = pictures_in(folder)
+    photos = Counter(subjects.photos)
+    found: dict[str, Path] = {}
+    used: set[str] = set()
+    for name, photo in zip(subjects.names, subjects.photos, strict=True):
+        by_photo = (photo,) if photos[photo] == 1 or not subjects.source.has_garments else ()
+        for stem in (name, *by_photo):
+            if stem in files and stem not in used:
+                found[name] = files[stem]
+                used.add(stem)
+                break
+    missing = tuple(name for name in subjects.names if name not in found)
+    return Others(folder, found, missing, len(files) - len(used))
+
+
+def problems(others: Others, subjects: Subjects, size: tuple[int, int]) -> list[str]:
+    """A sentence for each pair without a picture and each picture that cannot be scored.
+
+    `size`: of the truths. Where there are none, any shape will do, and MIN_PAIRS pictures.
+    """
+    paired = subjects.source.has_garments
+    photos = dict(zip(subjects.names, subjects.photos, strict=True))
+    found = []
+    if paired or len(others.pictures) < MIN_PAIRS:
+        found = [
+            f"{others.folder}: there is no picture of {name} (nor one called {photos[name]})" for name in others.missing
+        ]
+    bad = faults(others.pictures, size if paired else None)
+    return found + [f"{others.folder}: {sentence}" for sentence in bad.values()]
+
+
+def take_in(others: Others, folder: Path) -> None:
+    """Link the pictures, or copy them where the disk cannot, into `folder` under the pairs' names, and nothing else."""
+    make_folder(folder)
+    wanted = {f"{name}{path.suffix.lower()}": path for name, path in others.pictures.items()}
+    for old in folder.iterdir():
+        if old.is_file() and old.name not in wanted:
+            old.unlink()
+    for name, path in wanted.items():
+        _link(path.resolve(), folder / name)
+
+
+def check_apart(folder: Path, out: Path) -> None:
+    """Raise IGRError where a row's pictures are the experiment's own, which are written anew."""
+    if (out / "rows").resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise IGRError(f"{folder} lies in the experiment's own folder {out / 'rows'}: copy it to another place.")
+
+
+def _link(path: Path, target: Path) -> None:
+    if target.exists() and target.samefile(path):
+        return
+    target.unlink(missing_ok=True)
+    try:
+        os.link(path, target)
+    except OSError:  # another disk, or one without links
+        with atomic_file(target) as temporary:
+            shutil.copyfile(path, temporary)

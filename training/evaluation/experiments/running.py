@@ -1,0 +1,309 @@
+"""Running an experiment: pictures of every row, then scores; what is there stays, so that a stopped run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed
+from tqdm import tqdm
+
+from igr_core.errors import IGRError
+from igr_core.files import make_folder
+from igr_core.model.bundle import Bundle
+from igr_core.photo.images import save_image
+from igr_core.restore.restorer import GarmentRestorer
+from training.base.files import write_text
+from training.base.provenance import bundle_weights_sha256, weights_sha256
+from training.data.contract.laid_out import fit_garment
+from training.data.opening import open_data_set
+
+from ..metrics.protocols import protocol_named
+from ..metrics.weights import WeightsFolder
+from ..pictures.claims import claim, data_title, described_data, described_view
+from ..pictures.controls import NEED_TRUTH, TITLES, write_control
+from ..pictures.folders import folder_name, pictures_in
+from ..pictures.subjects import Subjects, save_picture
+from .experiment import ExperimentConfig, Line, lines
+from .others import Others, check_apart, find_others, problems, take_in
+from .paper import PAPER, paper_table
+from .results import Result, read_results, write_results
+from .scoring import Scoring, score_folders
+
+LONGEST_WAIT = timedelta(days=7)
+"""So long one process waits for the others' pictures."""
+
+
+PLACES = "rows.json"
+"""Which rows were scored, in the order of the table; whatever else lies in rows/ is of an earlier configuration."""
+
+
+class ExperimentRun:
+    """An experiment in its folder."""
+
+    def __init__(
+        self, config: ExperimentConfig, out: Path, device: torch.device, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Open everything that it needs.
+
+        Raises IGRError before long work starts where a bundle, a folder of pictures or the data cannot be used; what
+        is wrong with single pictures is told before, a sentence each.
+        """
+        self.config, self.out, self.device = config, out, device
+        self.rank, self.processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        bundles = {row.bundle_path: Bundle.open(row.bundle_path) for row in config.rows if row.bundle}
+        for row in config.rows:
+            if row.pictures:
+                pictures_in(Path(row.pictures))
+                check_apart(Path(row.pictures), out)
+        self.subjects = Subjects(open_data_set(config.data))
+        self.unpaired = not self.subjects.source.has_garments
+        """Whether sets are compared, for want of true garments."""
+        if self.unpaired and config.references is None:
+            raise IGRError(f"{self.subjects.source.title} has no garments: name a data set of them under references.")
+        self.references = None
+        if self.unpaired and config.references is not None:
+            self.references = Subjects(open_data_set(config.references))
+        self.training = Subjects(open_data_set(config.nearest)) if config.nearest is not None else None
+        self._path = next(iter(bundles), config.encoder_path)
+        if self._path is None:
+            raise IGRError("Rows of pictures alone need a bundle that tells the size: name one under encoder.")
+        self.first = GarmentRestorer.from_bundle(self._path, str(device))
+        """The first row's bundle: its size is the pictures', its view the persons'."""
+        for path, bundle in bundles.items():
+            if bundle.info.model.native_size != self.first.info.model.native_size:
+                raise IGRError(f"{path} and the first row's bundle work at other sizes: compare them apart.")
+        if "nearest" in config.controls and self.first.image_encoder is None:
+            raise IGRError(f"{self._path} has no image encoder for the control `nearest`: leave it out of controls.")
+        self._hashes: dict[Path, str] = {}
+        self.others = self._found(tell)
+        """Pictures of each row that is a folder, by its place."""
+
+    def restore(self) -> None:
+        """Write the pictures of every bundle's row; of several processes (torchrun) each writes its share."""
+        if self.processes > 1:
+            torch.distributed.init_process_group("gloo", timeout=LONGEST_WAIT)
+        if self.rank == 0:
+            self._claim()
+            self.subjects.write(self.out, self.first.info.model, self.config.labels)
+        self._wait()
+        for line in lines(self.config):
+            if line.row.bundle:
+                self._restore_line(line)
+        self._wait()
+        if self.processes > 1:
+            torch.distributed.destroy_process_group()
+
+    def score(self, weights: WeightsFolder, tell: Callable[[str], None]) -> list[Result]:
+        """Write controls, score every line, and write each result.json; results in the order of the table."""
+        scoring = Scoring(
+            protocol_named(self.config.protocol),
+            self.config.metrics,
+            weights,
+            self.config.encoder_path,
+            cache=self.out / "features",
+            tell=tell,
+            device=self.device,
+        )
+        truth = self._references()
+        write_text(self.out / PLACES, "[]\n")
+        results: list[Result] = []
+        for line in lines(self.config):
+            known = {"guidance": line.guidance, "paper": line.row.paper} | self._known(line)
+            if line.slug in self.others:
+                take_in(self.others[line.slug], self._pictures(line.slug))
+            kind = "bundle" if line.row.bundle else "folder"
+            results.append(self._scored(scoring, line.slug, truth, line.name, kind, known))
+            self._note(results)
+        for name in self._controls():
+            write_control(name, self._pictures(name), self.subjects, self.out / "truth", self.first, self.training)
+            results.append(self._scored(scoring, name, truth, TITLES[name], "control", {}))
+            self._note(results)
+        return results
+
+    def _found(self, tell: Callable[[str], None]) -> dict[str, Others]:
+        """Pictures of the rows that are folders; the first process looks into each of them."""
+        found = {
+            line.slug: find_others(Path(line.row.pictures), self.subjects)
+            for line in lines(self.config)
+            if line.row.pictures
+        }
+        if self.rank:
+            return found
+        wrong = {one.folder: problems(one, self.subjects, self.first.info.model.native_size) for one in found.values()}
+        for sentence in (sentence for sentences in wrong.values() for sentence in sentences):
+            tell(sentence)
+        if bad := [f"{len(sentences)} of {folder}" for folder, sentences in wrong.items() if sentences]:
+            raise IGRError(f"Pictures do not fit the experiment's pairs, as listed ({', '.join(bad)}): mend them.")
+        return found
+
+    def _claim(self) -> None:
+        """Note what every folder is of, before the first picture is written."""
+        claim(self.out / "experiment.json", self._described())
+        model, data = self.first.info.model, described_data(self.config.data, self.subjects.source)
+        seen = {"data": data} | described_view(model)
+        claim(self.out / "persons" / "settings.json", seen)
+        if self.references is None:
+            claim(self.out / "truth" / "settings.json", {"data": data, "size": model.native_size})
+        else:
+            assert self.config.references is not None
+            other = described_data(self.config.references, self.references.source)
+            claim(self.out / "references" / "settings.json", {"data": other, "size": model.native_size})
+        for line in lines(self.config):
+            claim(self.out / "rows" / line.slug / "row.json", self._known(line) | self._made(line))
+        for name in self._controls():
+            told = {"control": name} | seen
+            if name == "nearest" and self.training is not None and self.config.nearest is not None:
+                assert self._path is not None
+                told["nearest"] = described_data(self.config.nearest, self.training.source)
+                told["encoder"] = weights_sha256(Bundle.open(self._path).tensors("image_encoder").items())
+            claim(self.out / "rows" / name / "row.json", told)
+
+    def _made(self, line: Line) -> dict[str, Any]:
+        """What else decides about a line's pictures."""
+        if not line.row.bundle:
+            return {}
+        return {"guidance": line.guidance} | described_view(Bundle.open(line.row.bundle_path).info.model)
+
+    def _controls(self) -> list[str]:
+        return [name for name in self.config.controls if not (self.unpaired and name in NEED_TRUTH)]
+
+    def _note(self, results: list[Result]) -> None:
+        write_text(self.out / PLACES, json.dumps([one.known["place"] for one in results], indent=1) + "\n")
+
+    def _described(self) -> dict[str, Any]:
+        source, config = self.subjects.source, self.config
+        return {
+            "title": config.title,
+            "data": data_title(config.data, source),
+            "table": config.table,
+            "unpaired": self.unpaired,
+            "settings": {
+                "data": described_data(config.data, source),
+                "seed": config.seed,
+                "size": self.first.info.model.native_size,
+            },
+        }
+
+    def _wait(self) -> None:
+        if self.processes > 1:
+            torch.distributed.barrier()
+
+    def _pictures(self, place: str) -> Path:
+        return self.out / "rows" / place / "pictures"
+
+    def _restore_line(self, line: Line) -> None:
+        folder, row, guidance = self._pictures(line.slug), line.row, line.guidance
+        assert guidance is not None
+        make_folder(folder)
+        count = len(self.subjects)
+        share = range(count * self.rank // self.processes, count * (self.rank + 1) // self.processes)
+        missing = [i for i in share if not (folder / f"{self.subjects.names[i]}.png").is_file()]
+        if not missing:
+            return
+        restorer = GarmentRestorer.from_bundle(row.bundle_path, str(self.device))
+        bar = tqdm(total=len(share), initial=len(share) - len(missing), desc=line.name, unit="pair")
+        for batch in _batches(missing, self.config.batch):
+            garments = restorer.restore(
+                self.subjects.view(batch, restorer.info.model),
+                [self.subjects.categories[i] for i in batch],
+                steps=self.config.steps,
+                guidance=guidance,
+                seed=self.config.seed + batch[0],
+                reference_strength=row.reference_strength,
+                image_prompt_strength=row.image_prompt_strength,
+            )
+            for i, garment in zip(batch, garments, strict=True):
+                save_image(folder / f"{self.subjects.names[i]}.png", garment)
+            bar.update(len(batch))
+        bar.close()
+
+    def _known(self, line: Line) -> dict[str, Any]:
+        if not line.row.bundle:
+            return {"folder": folder_name(Path(line.row.pictures))}
+        bundle = Bundle.open(line.row.bundle_path)
+        if line.row.bundle_path not in self._hashes:
+            self._hashes[line.row.bundle_path] = bundle_weights_sha256(bundle)
+        return {
+            "bundle": bundle.info.name,
+            "weights_sha256": self._hashes[line.row.bundle_path],
+            "steps": self.config.steps,
+            "seed": self.config.seed,
+            "reference_strength": line.row.reference_strength,
+            "image_prompt_strength": line.row.image_prompt_strength,
+        }
+
+    def _references(self) -> Path:
+        """Folder of the garments to compare with; those of another data set are written there first."""
+        others, folder = self.references, self.out / "references"
+        if others is None:
+            return self.out / "truth"
+        make_folder(folder)
+        for row, name in enumerate(tqdm(others.names, desc="references", unit="garment")):
+            if not (path := folder / f"{name}.png").is_file():
+                save_picture(path, fit_garment(others.source.garment(row), self.first.info.model.native_size))
+        return folder
+
+    def _scored(self, scoring: Scoring, place: str, truth: Path, name: str, kind: str, known: dict[str, Any]) -> Result:
+        known, folder = known | {"place": place}, self._pictures(place)
+        result = score_folders(scoring, folder, truth, name=name, kind=kind, unpaired=self.unpaired, known=known)
+        if place in self.others:
+            result = replace(result, warnings=(*result.warnings, *self.others[place].warnings()))
+        write_results(folder.parent / "result.json", [result])
+        return result
+
+
+def result_files(folder: Path) -> list[Path]:
+    """Files of an experiment's results in the order of its table; IGRError where there are none."""
+    try:
+        places = json.loads((folder / PLACES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        places = []
+    if not isinstance(places, list) or not places:
+        raise IGRError(f"{folder} holds no results: python -m training evaluate run writes them.")
+    return [folder / "rows" / str(place) / "result.json" for place in places]
+
+
+def experiment_results(folder: Path) -> list[Result]:
+    """Results of an experiment's folder in the order of its table; IGRError where there are none."""
+    return read_results(result_files(folder))
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """An experiment's experiment.json; IGRError where it is missing or damaged."""
+    try:
+        described = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
+        whole = {"title", "data", "table", "unpaired"} <= set(described) and described["table"] in ("", *PAPER)
+    except (OSError, ValueError, TypeError):
+        whole = False
+    if not whole:
+        raise IGRError(
+            f"{folder} is no experiment, as its experiment.json is missing or damaged: python -m training evaluate run "
+            f"writes one."
+        )
+    return described
+
+
+def experiment_table(folder: Path) -> str:
+    """The experiment beside the paper's table, in Markdown; Table 1 where its configuration names none."""
+    results = experiment_results(folder)
+    described = read_description(folder)
+    return paper_table(described["table"] or "table1", described["unpaired"], results, described["data"])
+
+
+def _batches(rows: list[int], size: int) -> Iterator[list[int]]:
+    """Runs of rows that follow each other, as noise is drawn from the first one's number on; at most `size` long."""
+    batch: list[int] = []
+    for row in rows:
+        if batch and (row != batch[-1] + 1 or len(batch) == size):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch

@@ -1,0 +1,223 @@
+"""Scoring two folders: everything is checked first, then each pair, then the sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from igr_core.errors import IGRError
+from igr_core.model.bundle import Bundle
+from training.base.provenance import revision
+from training.base.statistics import mean_interval
+
+from ..metrics.distribution import DistributionScorer
+from ..metrics.paired import PairedScorer
+from ..metrics.protocols import Protocol
+from ..metrics.weights import WeightsFile, WeightsFolder
+from ..pictures.folders import (
+    PictureList,
+    faults,
+    folder_name,
+    load_picture,
+    pair_up,
+    picture_list,
+    pictures_in,
+    read_picture,
+)
+from .results import ENCODER, METRICS, Paired, Result, check_metrics, library_versions
+
+Files = list[Path]
+MIN_PAIRS = 2
+"""Below this there is no interval."""
+NAMED = 3
+"""So many of the files that were left out a result names; the rest it counts."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How to score, the same for every row of a table."""
+
+    protocol: Protocol
+    """Sizes and libraries."""
+    metrics: tuple[str, ...] = tuple(METRICS)
+    """Names of METRICS."""
+    weights: WeightsFolder = field(default_factory=lambda: WeightsFolder(None))
+    """Where the metrics' networks lie."""
+    encoder: Path | None = None
+    """Bundle whose image encoder the ENCODER metrics look through; without it they are not wanted."""
+    cache: Path | None = None
+    """Folder that keeps features; None keeps none."""
+    silhouettes: Path | None = None
+    """Folder of masks of the flat garments, by name; without it what is not white background counts as garment."""
+    skip_bad: bool = False
+    """Score what fits although some files do not."""
+    device: torch.device = torch.device("cpu")
+    """Where the metrics' networks run."""
+    tell: Callable[[str], None] = lambda sentence: None
+    """Where sentences about single files go."""
+
+    def __post_init__(self) -> None:
+        check_metrics(self.metrics)
+        if self.encoder is not None and not Bundle.open(self.encoder).has("image_encoder"):
+            raise IGRError(f"{self.encoder} has no image encoder: name a bundle that carries one.")
+
+
+def score_folders(
+    scoring: Scoring,
+    generated: Path,
+    reference: Path,
+    *,
+    name: str,
+    kind: str = "folder",
+    unpaired: bool = False,
+    known: dict[str, Any] | None = None,
+) -> Result:
+    """Score the pictures of one folder against another's.
+
+    Pairs are found by name (without suffix). `unpaired` compares the sets alone, as the paper does for StreetTryOn.
+    Raises IGRError where files do not fit (each told of before), unless scoring.skip_bad.
+    """
+    names, one, other, left_out = _matched(scoring, generated, reference, unpaired)
+    masks = _silhouettes(scoring.silhouettes, names)
+    wanted = [metric for metric in scoring.metrics if scoring.encoder is not None or metric not in ENCODER]
+    paired = PairedScorer(scoring.protocol, () if unpaired else wanted, scoring.weights, scoring.device)
+    sets = DistributionScorer(scoring.protocol, wanted, scoring.weights, scoring.cache, scoring.encoder, scoring.device)
+    lists = picture_list(one), picture_list(other)
+    pairs, spreads = _score_pairs(scoring, paired, names, one, other, masks), sets.score(one, other)
+    files = _weights_files(paired, sets)
+    return Result(
+        name=name,
+        kind=kind,
+        protocol=asdict(scoring.protocol),
+        generated=lists[0],
+        reference=lists[1],
+        names=tuple(names),
+        paired=pairs,
+        distribution=spreads,
+        skipped=paired.skipped | sets.skipped,
+        warnings=(*_left_out(left_out), *_warnings(scoring, *lists, files, unpaired)),
+        weights={file.name: scoring.weights.sha256(file) for file in files} | _bundles(scoring, sets),
+        libraries=library_versions(),
+        revision=revision(),
+        silhouettes=picture_list([masks[name] for name in names]) if masks else None,
+        known=known or {},
+    )
+
+
+def _matched(
+    scoring: Scoring, generated: Path, reference: Path, unpaired: bool
+) -> tuple[list[str], Files, Files, list[str]]:
+    """Names of the pairs (none where unpaired), the files to score, generated and reference, in order of names, and
+    FOLDER/FILE of each that does not fit."""
+    ours, theirs = pictures_in(generated), pictures_in(reference)
+    names, problems = ([], []) if unpaired else pair_up(ours, theirs)
+    bad = [faults(ours, None if unpaired else theirs), faults(theirs)]
+    problems += [sentence for found in bad for sentence in found.values()]
+    for problem in problems:
+        scoring.tell(problem)
+    if problems and not scoring.skip_bad:
+        raise IGRError(
+            f"{len(problems)} files of {generated} and {reference} do not fit, as listed: mend them, or score the rest "
+            f"with --skip-bad."
+        )
+    names = [name for name in names if name not in bad[0] and name not in bad[1]]
+    if unpaired:
+        files = [[path for name, path in paths.items() if name not in bad[i]] for i, paths in enumerate((ours, theirs))]
+    else:
+        files = [[paths[name] for name in names] for paths in (ours, theirs)]
+    if min(map(len, files)) < MIN_PAIRS:
+        raise IGRError(f"{generated} and {reference} have {min(map(len, files))} pictures to compare: 2 are needed.")
+    unscored = [
+        f"{folder_name(path.parent)}/{path.name}"
+        for paths, others, found in zip((ours, theirs), (theirs, ours), bad, strict=True)
+        for name, path in paths.items()
+        if name in found or not (unpaired or name in others)
+    ]
+    return names, files[0], files[1], unscored
+
+
+def _score_pairs(
+    scoring: Scoring,
+    scorer: PairedScorer,
+    names: list[str],
+    generated: Files,
+    reference: Files,
+    masks: dict[str, Path],
+) -> dict[str, Paired]:
+    values: dict[str, list[float]] = {metric: [] for metric in scorer.names}
+    pairs = list(zip(names, generated, reference, strict=True)) if scorer.names else []
+    title = f"scoring {generated[0].parent.name}"
+    for name, one, other in tqdm(pairs, desc=title, unit="pair", disable=not pairs, leave=False):
+        truth = read_picture(other, scoring.protocol.size)
+        size = (truth.shape[-1], truth.shape[-2])
+        silhouette = None
+        if name in masks:
+            silhouette = read_picture(masks[name], size)[:1].float() / 255
+        for metric, value in scorer.score(read_picture(one, size), truth, silhouette).items():
+            values[metric].append(round(value, 6))
+    found = {}
+    for metric, scores in values.items():
+        interval = mean_interval(scores)
+        found[metric] = Paired(interval.mean, interval.low, interval.high, tuple(scores))
+    return found
+
+
+def _silhouettes(folder: Path | None, names: list[str]) -> dict[str, Path]:
+    """Masks by name; none where no pairs are scored. IGRError where one is missing or cannot be read."""
+    if folder is None or not names:
+        return {}
+    masks = pictures_in(folder)
+    missing = [name for name in names if name not in masks]
+    if missing:
+        raise IGRError(f"{folder} has no mask of {missing[0]} and {len(missing) - 1} others: leave --silhouettes out.")
+    for name in names:
+        load_picture(masks[name])
+    return masks
+
+
+def _weights_files(paired: PairedScorer, sets: DistributionScorer) -> list[WeightsFile]:
+    """Published files that the metrics in use were read from."""
+    files = [file for metric in paired.used.values() for file in metric.weights]
+    files += [one for one in (metric.network.weights for metric in sets.used.values()) if isinstance(one, WeightsFile)]
+    return list(dict.fromkeys(files))
+
+
+def _bundles(scoring: Scoring, sets: DistributionScorer) -> dict[str, str]:
+    """Hash by name of each bundle that was looked through."""
+    networks = [metric.network for metric in sets.used.values()]
+    return {one.weights.name: one.sha256(scoring.weights) for one in networks if isinstance(one.weights, Path)}
+
+
+def _left_out(files: list[str]) -> list[str]:
+    """A sentence where files were left out."""
+    if not files:
+        return []
+    more = f" and {len(files) - NAMED} others" if len(files) > NAMED else ""
+    return [f"Files that did not fit and were left out: {len(files)} ({', '.join(files[:NAMED])}{more})."]
+
+
+def _warnings(
+    scoring: Scoring, generated: PictureList, reference: PictureList, files: list[WeightsFile], unpaired: bool
+) -> Iterator[str]:
+    expected = scoring.protocol.count
+    if expected is not None and generated.count != expected and not unpaired:
+        split = f"{expected:,} pairs ({scoring.protocol.split})"
+        yield f"The protocol is meant for {split}, and these are {generated.count:,}."
+    if lossy := generated.formats.get("jpg", 0):
+        yield f"{lossy} of the generated pictures are JPEG, which costs every metric something: save PNG."
+    if resized := _resized(scoring.protocol, generated, reference):
+        yield f"{resized} of the generated pictures are not of the size that they are compared at, and were resized."
+    for file in files:
+        if not scoring.weights.published(file):
+            yield f"{file.name} is not the published file: numbers of its metrics compare with no other's."
+
+
+def _resized(protocol: Protocol, generated: PictureList, reference: PictureList) -> int:
+    """How many generated pictures have another size than the protocol's; where it has none, than every reference."""
+    wanted = {"x".join(map(str, protocol.size))} if protocol.size is not None else set(reference.sizes)
+    return sum(count for size, count in generated.sizes.items() if size not in wanted)

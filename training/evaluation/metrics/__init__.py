@@ -1,0 +1,1 @@
+"""The metrics, by the libraries and settings that a protocol names."""

@@ -1,0 +1,189 @@
+"""Paired metrics of a generated picture against its truth, by the libraries that a protocol names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from igr_core.errors import IGRError
+from igr_core.photo.flood_fill import border, flood
+from training.evaluation.metrics import garment as own
+
+from .protocols import Protocol
+from .weights import ALEXNET, DISTS, LPIPS_ALEX, LPIPS_VGG, UNREADABLE, VGG16, WeightsFile, WeightsFolder
+
+OWN = ("texture_agreement", "masked_l1", "garment_psnr", "invented", "missing")
+"""This project's metrics inside the garment's silhouette (garment.py); they need no weights."""
+WHITE = 0.94
+"""A pixel all of whose channels are above this, and that is joined to the border by such, is background."""
+OWN_WIDTH = 384
+"""Larger pictures are brought to this width for OWN metrics, whose patches and rims are in pixels: lettering is still
+read there, and a finer offset is forgiven."""
+Compare = Callable[[Tensor, Tensor], Tensor]
+"""Pictures (1, 3, H, W) in 0..1, generated and truth, to their score."""
+
+
+@dataclass(frozen=True)
+class PairedMetric:
+    """One metric of the paper and what it is computed with."""
+
+    name: str
+    """`ssim`, `lpips_alex`, ..."""
+    library: str
+    """`torchmetrics` or `pyiqa`."""
+    weights: tuple[WeightsFile, ...] = ()
+    """Files that its network is read from."""
+    head: WeightsFile | None = None
+    """File that `library` takes its calibrated head from, one of `weights`; None where the library brings it along."""
+
+    def build(self, weights: WeightsFolder, device: torch.device = torch.device("cpu")) -> Compare:
+        """Load it onto a device. Raises MissingWeights, and IGRError where its library is not installed."""
+        if find_spec(self.library) is None:
+            raise IGRError(f"{self.name} of this protocol is {self.library}'s: pip install {self.library}.")
+        for file in self.weights:
+            weights.path(file)
+        try:
+            with weights.as_hub():
+                return _BUILDERS[self.library](self.name, weights.path(self.head) if self.head else None, device)
+        except UNREADABLE as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            files = ", ".join(file.name for file in self.weights) or "its files"
+            raise IGRError(
+                f"{self.library} could not load the network of {self.name} ({reason}): fetch {files} again."
+            ) from error
+
+
+def paired_metrics(protocol: Protocol) -> list[PairedMetric]:
+    """The paper's paired metrics as a protocol computes them, in the order of tables."""
+    library = protocol.paired
+    networks = {"lpips_alex": (ALEXNET, LPIPS_ALEX), "lpips_vgg": (VGG16, LPIPS_VGG), "dists": (VGG16, DISTS)}
+    if library == "torchmetrics":  # the same heads lie in the package
+        found = [PairedMetric(name, library, (trunk,)) for name, (trunk, _) in networks.items()]
+    else:
+        found = [PairedMetric(name, library, files, files[-1]) for name, files in networks.items()]
+    return [PairedMetric("ssim", library), *found]
+
+
+class PairedScorer:
+    """The wanted metrics of a protocol, those that can run here."""
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        wanted: Iterable[str],
+        weights: WeightsFolder,
+        device: torch.device = torch.device("cpu"),
+    ) -> None:
+        """`wanted`: names of paired_metrics and OWN; what cannot run is told in `skipped`. Networks run on `device`."""
+        wanted = set(wanted)
+        self.protocol = protocol
+        """How pictures are compared."""
+        self.skipped: dict[str, str] = {}
+        """A sentence for each wanted metric that cannot run here."""
+        self.used: dict[str, PairedMetric] = {}
+        """The paper's metrics that run."""
+        self._compare: dict[str, Compare] = {}
+        self._own = tuple(name for name in OWN if name in wanted)
+        for metric in paired_metrics(protocol):
+            if metric.name not in wanted:
+                continue
+            try:
+                self._compare[metric.name] = metric.build(weights, device)
+                self.used[metric.name] = metric
+            except IGRError as error:
+                self.skipped[metric.name] = str(error)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What score gives, in the order of tables."""
+        return (*self._compare, *self._own)
+
+    @torch.no_grad()
+    def score(self, generated: Tensor, truth: Tensor, silhouette: Tensor | None = None) -> dict[str, float]:
+        """Metrics of one picture (3, H, W) against its truth, both uint8 or in 0..1; silhouette is (1, H, W) in 0..1.
+
+        Without a silhouette the truth's garment is what is not white background.
+        """
+        one, other = (_unit(picture)[None] for picture in (generated, truth))
+        found = {}
+        for name, compare in self._compare.items():
+            a, b = (self._for_dists(x) for x in (one, other)) if name == "dists" else (one, other)
+            found[name] = float(compare(a, b))
+        if self._own:
+            one, other = _for_own(one), _for_own(other)
+            inside = silhouette_of(other) if silhouette is None else _for_own(silhouette[None])
+            for name in self._own:
+                found[name] = float(_OWN[name](one, other, inside))
+        return {name: found[name] for name in self.names}
+
+    def _for_dists(self, picture: Tensor) -> Tensor:
+        size = self.protocol.dists_size
+        if size is None:
+            return picture
+        return F.interpolate(picture, (size[1], size[0]), mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def silhouette_of(garment: Tensor) -> Tensor:
+    """Where a flat picture shows garment, what white does not reach from the border: (B, 3, H, W) -> (B, 1, H, W)."""
+    white = (garment > WHITE).all(dim=1, keepdim=True)
+    return (~flood(border(white), white)).float()
+
+
+def _for_own(picture: Tensor) -> Tensor:
+    height, width = picture.shape[-2:]
+    if width <= OWN_WIDTH:
+        return picture
+    size = (round(height * OWN_WIDTH / width), OWN_WIDTH)
+    return F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def _unit(picture: Tensor) -> Tensor:
+    return picture.float() / 255 if picture.dtype == torch.uint8 else picture.float()
+
+
+def _torchmetrics(name: str, head: Path | None, device: torch.device) -> Compare:
+    from torchmetrics.functional.image import structural_similarity_index_measure
+    from torchmetrics.functional.image.dists import DISTSNetwork
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    if name == "ssim":
+        return partial(structural_similarity_index_measure, data_range=1.0)  # type: ignore[return-value]
+    if name == "dists":
+        return _on(DISTSNetwork(), device)
+    net: Literal["alex", "vgg"] = "alex" if name == "lpips_alex" else "vgg"
+    return _on(LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=True), device)
+
+
+def _on(network: nn.Module, device: torch.device) -> Compare:
+    network = network.eval().to(device)
+    return lambda one, other: network(one.to(device), other.to(device))
+
+
+def _pyiqa(name: str, head: Path | None, device: torch.device) -> Compare:
+    import pyiqa  # type: ignore[import-not-found]
+
+    names = {"ssim": "ssim", "lpips_alex": "lpips", "lpips_vgg": "lpips-vgg", "dists": "dists"}
+    if head is None:  # SSIM, which has no network
+        return pyiqa.create_metric(names[name], device="cpu")
+    return _on(pyiqa.create_metric(names[name], device=device, pretrained_model_path=str(head)), device)
+
+
+_BUILDERS: dict[str, Callable[[str, Path | None, torch.device], Compare]] = {
+    "torchmetrics": _torchmetrics,
+    "pyiqa": _pyiqa,
+}
+_OWN: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "texture_agreement": own.texture_agreement,
+    "masked_l1": own.masked_l1,
+    "garment_psnr": own.garment_psnr,
+    "invented": lambda generated, truth, inside: own.invented(generated, inside),
+    "missing": own.missing,
+}

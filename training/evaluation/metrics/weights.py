@@ -1,0 +1,205 @@
+"""Files that the metric libraries' networks are read from: which, where they come from, and whether they are there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+
+from igr_core.errors import IGRError
+from igr_core.files import sha256
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A published file of a metric's network."""
+
+    name: str
+    """File name, under `checkpoints/` of a torch hub folder."""
+    sha256: str
+    """Its SHA-256, or the first digits of it that its publisher puts into the name."""
+    library: str
+    """Package that knows its address, as pip calls it."""
+    address: Callable[[], str]
+    """Asks that package where the file is published; ImportError where it is not installed."""
+    elsewhere: tuple[Path, ...] = ()
+    """Other places where libraries keep it, looked at where no folder is named."""
+
+
+def _alexnet() -> str:
+    from torchvision.models import AlexNet_Weights
+
+    return AlexNet_Weights.DEFAULT.url
+
+
+def _vgg16() -> str:
+    from torchvision.models import VGG16_Weights
+
+    return VGG16_Weights.DEFAULT.url
+
+
+def _inception() -> str:
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+
+    return URL_INCEPTION_V3
+
+
+def _inception_script() -> str:
+    from cleanfid.downloads_helper import inception_url
+
+    return inception_url
+
+
+def _clip_b32() -> str:
+    from torch_fidelity.feature_extractor_clip import MODEL_URLS
+
+    return MODEL_URLS["clip-vit-b-32"]
+
+
+def _pyiqa_lpips(net: str) -> Callable[[], str]:
+    def address() -> str:
+        from pyiqa.archs.lpips_arch import default_model_urls  # type: ignore[import-not-found]
+
+        return default_model_urls[f"0.1_{net}"]
+
+    return address
+
+
+def _pyiqa_dists() -> str:
+    from pyiqa.archs.dists_arch import default_model_urls  # type: ignore[import-not-found]
+
+    return default_model_urls["url"]
+
+
+def _kept_by_pyiqa(name: str, same: str) -> tuple[Path, ...]:
+    """Pyiqa's own cache, and the same bytes in the package of torchmetrics where that is installed."""
+    spec = find_spec("torchmetrics")
+    packages = spec.submodule_search_locations or () if spec is not None else ()
+    inside = (Path(package) / "functional" / "image" / same for package in packages)
+    return (Path(torch.hub.get_dir()) / "pyiqa" / name, *inside)
+
+
+_CLIP_SHA256 = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
+ALEXNET = WeightsFile("alexnet-owt-7be5be79.pth", "7be5be79", "torchvision", _alexnet)
+VGG16 = WeightsFile("vgg16-397923af.pth", "397923af", "torchvision", _vgg16)
+INCEPTION = WeightsFile("weights-inception-2015-12-05-6726825d.pth", "6726825d", "torch-fidelity", _inception)
+INCEPTION_SCRIPT = WeightsFile(
+    "inception-2015-12-05.pt",
+    "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+    "clean-fid",
+    _inception_script,
+    (Path(tempfile.gettempdir()) / "inception-2015-12-05.pt",),
+)
+CLIP_B32 = WeightsFile(
+    "ViT-B-32.pt",
+    _CLIP_SHA256,
+    "torch-fidelity",
+    _clip_b32,
+    (
+        Path(torch.hub.get_dir()) / "checkpoints" / f"clip-vit-b-32-{_CLIP_SHA256}.pt",
+        Path.home() / ".cache" / "clip" / "ViT-B-32.pt",
+    ),
+)
+LPIPS_ALEX = WeightsFile(
+    "LPIPS_v0.1_alex-df73285e.pth",
+    "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+    "pyiqa",
+    _pyiqa_lpips("alex"),
+    _kept_by_pyiqa("LPIPS_v0.1_alex-df73285e.pth", "lpips_models/alex.pth"),
+)
+LPIPS_VGG = WeightsFile(
+    "LPIPS_v0.1_vgg-a78928a0.pth",
+    "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+    "pyiqa",
+    _pyiqa_lpips("vgg"),
+    _kept_by_pyiqa("LPIPS_v0.1_vgg-a78928a0.pth", "lpips_models/vgg.pth"),
+)
+DISTS = WeightsFile(
+    "DISTS_weights-f5e65c96.pth",
+    "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
+    "pyiqa",
+    _pyiqa_dists,
+    _kept_by_pyiqa("DISTS_weights-f5e65c96.pth", "dists_models/weights.pt"),
+)
+FILES = (ALEXNET, VGG16, INCEPTION, INCEPTION_SCRIPT, CLIP_B32, LPIPS_ALEX, LPIPS_VGG, DISTS)
+"""All of them."""
+
+
+UNREADABLE = (OSError, RuntimeError, ValueError, LookupError, EOFError, TypeError, AttributeError, UnpicklingError)
+"""What libraries raise over a file that is truncated, or holds something else than they look for."""
+
+
+class MissingWeights(IGRError):
+    """A metric's network is not on this machine; its sentence says which file goes where."""
+
+
+class WeightsFolder:
+    """A torch hub folder: files lie in its `checkpoints/`."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """`folder` None is the libraries' own caches. Raises IGRError for a folder that is not there."""
+        if folder is not None and not folder.is_dir():
+            raise IGRError(f"{folder} is no folder: name the one whose checkpoints/ holds the metrics' weights.")
+        self.folder = folder if folder is not None else Path(torch.hub.get_dir())
+        """Where files belong."""
+        self._own = folder is None
+
+    def path(self, file: WeightsFile) -> Path:
+        """Where a file lies; MissingWeights where it does not."""
+        for path in (self.folder / "checkpoints" / file.name, *(file.elsewhere if self._own else ())):
+            if path.is_file():
+                return path
+        raise MissingWeights(
+            f"{file.name} is missing from checkpoints/ of the weights folder: python -m training evaluate weights says "
+            f"where it is published."
+        )
+
+    def sha256(self, file: WeightsFile) -> str:
+        """Hash of a file that is there."""
+        return file_sha256(self.path(file))
+
+    def published(self, file: WeightsFile) -> bool:
+        """Whether a file that is there is the published one."""
+        return self.sha256(file).startswith(file.sha256)
+
+    def listing(self) -> list[str]:
+        """For each file three lines: whether it is there, its hash, and its address as the installed library has it."""
+        lines = []
+        for file in FILES:
+            try:
+                state = "there" if self.published(file) else "there, but not the published one"
+            except MissingWeights:
+                state = "missing"
+            try:
+                address = file.address()
+            except ImportError:
+                address = f"pip install {file.library} to be told where it is published"
+            lines += [f"{file.name}: {state}", f"    sha256 {file.sha256}", f"    {address}"]
+        return lines
+
+    @contextmanager
+    def as_hub(self) -> Iterator[None]:
+        """Have libraries that load from torch's hub find the files here."""
+        before = torch.hub.get_dir()
+        torch.hub.set_dir(str(self.folder))
+        try:
+            yield
+        finally:
+            torch.hub.set_dir(before)
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file, computed once as long as the file stays as it is."""
+    return _sha256(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _sha256(path: Path, changed: int) -> str:
+    return sha256(path)

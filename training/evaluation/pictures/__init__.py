@@ -1,0 +1,1 @@
+"""Folders of pictures to score: restored, controls, other methods."""

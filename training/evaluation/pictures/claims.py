@@ -1,0 +1,63 @@
+"""What an experiment's folders hold, noted beside the pictures so that those of two settings never mix."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from igr_core.errors import IGRError
+from igr_core.files import make_folder
+from igr_core.model.config import ModelConfig
+from training.base.files import write_text
+from training.data.contract.pairs import PairSource
+from training.data.opening import LAYOUTS, DataSetConfig
+
+from .folders import folder_name
+
+
+def claim(path: Path, described: dict[str, Any]) -> None:
+    """Note in a folder what it is of; IGRError where it is of something else, as pictures of two would mix."""
+    text = json.dumps(described, indent=1) + "\n"
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise IGRError(f"{path} tells of other settings: give another --out, or remove {path.parent}.")
+    make_folder(path.parent)
+    write_text(path, text)
+
+
+def data_title(config: DataSetConfig, source: PairSource) -> str:
+    """A data set as tables call it, without the path that it lies at."""
+    if source.layout == "synthetic":
+        return source.title
+    title = LAYOUTS[source.layout].split(" (")[0]
+    return f"{title}, {config.split}, {len(source):,} pairs of the folder {_last(config.root)}"
+
+
+def described_data(config: DataSetConfig, source: PairSource) -> dict[str, Any]:
+    """What decides about a data set's pictures, with names of folders in place of this machine's paths."""
+    names = "\n".join(entry.name for entry in source.entries)
+    told: dict[str, Any] = asdict(config) | {
+        "root": _last(config.root),
+        "layout": source.layout,
+        "mask_folder": _last(config.mask_folder or ""),
+        "count": len(source),
+        "names_sha256": hashlib.sha256(names.encode()).hexdigest(),
+    }
+    for layout in ("synthetic", "rendered"):
+        if source.layout != layout:
+            del told[layout]
+    return told
+
+
+def described_view(model: ModelConfig) -> dict[str, Any]:
+    """What decides about a person's picture as a model sees it."""
+    return {"size": model.native_size, "view": asdict(model.view), "crop": model.image_encoder.image_size}
+
+
+def _last(place: str) -> str:
+    """Last part of a path or URL."""
+    if not place:
+        return ""
+    return place.rstrip("/").rsplit("/", 1)[-1] if "://" in place else folder_name(Path(place))

@@ -1,0 +1,129 @@
+"""Controls: what no model made, so that every table shows how far its metrics reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageFilter
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from igr_core.errors import IGRError
+from igr_core.files import make_folder
+from igr_core.photo.images import save_image
+from igr_core.restore.restorer import GarmentRestorer, encode_crop
+from training.data.contract.laid_out import fit_garment
+from training.evaluation.pictures.answers import pasted_crop
+
+from .subjects import Subjects, save_picture
+
+CONTROLS = ("white", "rotated", "blurred", "pasted", "nearest")
+"""All of them."""
+NEED_TRUTH = ("rotated", "blurred")
+"""Those made from the truth."""
+TITLES = {
+    "white": "plain white",
+    "rotated": "truth, rotated by 5°",
+    "blurred": "truth, blurred",
+    "pasted": "worn garment pasted",
+    "nearest": "nearest training garment",
+}
+"""What tables call them."""
+DEGREES = 5.0
+"""Rotation of the truth: a fault that people hardly mind and that pixels do."""
+BLUR = 1 / 96
+"""Standard deviation of the blur, as a share of the width: lettering is lost, shape and colour stay."""
+BATCH = 16
+
+
+def write_control(
+    name: str,
+    folder: Path,
+    subjects: Subjects,
+    truth: Path,
+    restorer: GarmentRestorer,
+    training: Subjects | None,
+) -> None:
+    """Write a control's picture of every pair into `folder`; those that are there stay.
+
+    `restorer` gives the size and, for `nearest`, the image encoder; `training` are the pairs that `nearest` chooses of.
+    """
+    make_folder(folder)
+    missing = [row for row, one in enumerate(subjects.names) if not (folder / f"{one}.png").is_file()]
+    if not missing:
+        return
+    if name == "nearest":
+        _write_nearest(folder, subjects, missing, restorer, training)
+        return
+    width, height = restorer.info.model.native_size
+    makers: dict[str, Callable[[int], Image.Image | Tensor]] = {
+        "white": lambda row: Image.new("RGB", (width, height), "white"),
+        "rotated": lambda row: rotated(_open(truth / f"{subjects.names[row]}.png")),
+        "blurred": lambda row: blurred(_open(truth / f"{subjects.names[row]}.png")),
+        "pasted": lambda row: _pasted(subjects, row, restorer),
+    }
+    for row in tqdm(missing, desc=TITLES[name], unit="picture"):
+        path, picture = folder / f"{subjects.names[row]}.png", makers[name](row)
+        if isinstance(picture, Tensor):
+            save_image(path, picture)
+        else:
+            save_picture(path, picture)
+
+
+def rotated(picture: Image.Image, degrees: float = DEGREES) -> Image.Image:
+    """The picture turned counter-clockwise about its middle, white where nothing was."""
+    return picture.rotate(degrees, Image.Resampling.BICUBIC, fillcolor="white")
+
+
+def blurred(picture: Image.Image, share: float = BLUR) -> Image.Image:
+    """The picture under a Gaussian blur whose standard deviation is a share of its width."""
+    return picture.filter(ImageFilter.GaussianBlur(share * picture.width))
+
+
+def _pasted(subjects: Subjects, row: int, restorer: GarmentRestorer) -> Tensor:
+    view = subjects.view([row], restorer.info.model)
+    return pasted_crop(view.person, view.mask)
+
+
+def _open(path: Path) -> Image.Image:
+    with Image.open(path) as picture:
+        return picture.convert("RGB")
+
+
+def _write_nearest(
+    folder: Path, subjects: Subjects, missing: list[int], restorer: GarmentRestorer, training: Subjects | None
+) -> None:
+    if training is None or restorer.image_encoder is None:
+        raise IGRError("The control `nearest` needs training pairs and a bundle with an image encoder.")
+    wanted = crop_vectors(subjects, missing, restorer, "looking for the nearest")
+    known = crop_vectors(training, range(len(training)), restorer, "training garments")
+    chosen = nearest(wanted, [subjects.categories[row] for row in missing], known, training.categories)
+    for row, one in zip(missing, chosen, strict=True):
+        garment = fit_garment(training.source.garment(one), restorer.info.model.native_size)
+        save_picture(folder / f"{subjects.names[row]}.png", garment)
+
+
+@torch.no_grad()
+def crop_vectors(subjects: Subjects, rows: Sequence[int], restorer: GarmentRestorer, title: str) -> Tensor:
+    """One vector (N, D) for each pair's crop, by the bundle's image encoder."""
+    found = []
+    for start in tqdm(range(0, len(rows), BATCH), desc=title, unit="batch"):
+        crop = subjects.view(rows[start : start + BATCH], restorer.info.model).crop
+        found.append(encode_crop(restorer.image_encoder, crop.to(restorer.device, restorer.dtype), "linear").cpu())  # type: ignore[arg-type]
+    return torch.cat(found).float()
+
+
+def nearest(wanted: Tensor, categories: Sequence[str], known: Tensor, known_categories: Sequence[str]) -> list[int]:
+    """For each vector of wanted (N, D) the row of the most similar one of known (M, D) of the same category.
+
+    Similarity is the cosine after the mean of `known` is taken off. Where none is of the category (VITON-HD has upper
+    garments alone), all are looked at.
+    """
+    centre = known.mean(dim=0)
+    alike = F.normalize(wanted - centre, dim=1) @ F.normalize(known - centre, dim=1).T
+    same = torch.tensor([[one == other for other in known_categories] for one in categories])
+    same |= ~same.any(dim=1, keepdim=True)
+    return alike.masked_fill(~same, -torch.inf).argmax(dim=1).tolist()

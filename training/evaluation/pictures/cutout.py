@@ -1,0 +1,145 @@
+"""Other methods' results made ready to be scored: `python -m training cutout segment | adapt`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from igr_core.errors import IGRError
+from igr_core.files import make_folder
+from igr_core.photo.images import load_mask, load_photo, save_image
+from igr_core.photo.inputs import validate_inputs
+from igr_core.restore.jobs import Report, is_out_of_memory
+from igr_core.restore.pairing import list_pictures, pair_by_name
+from igr_core.segmentation.sam2_prompt import PromptKind, prompt_from_mask
+from igr_core.segmentation.segmenter import Segmenter
+
+from .cutout_settings import of_tasks
+from .folders import pictures_in
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture to write."""
+
+    picture: Path
+    """What another method wrote."""
+    beside: Path
+    """What belongs to it: its mask, or its reference."""
+    out: Path
+    """The picture to write."""
+
+
+def plan_segment(pictures: Path, masks: Path, out: Path, tell: Callable[[str], None]) -> list[Task]:
+    """Pair pictures with masks by name, or all with one mask file.
+
+    Raises IGRError for folders that do not fit and an unusable mask file; pictures without a mask are told of, each by
+    a sentence, before it is raised.
+    """
+    if not pictures.is_dir():
+        raise IGRError(f"{pictures} is no folder: name one that holds pictures.")
+    if not masks.exists():
+        raise IGRError(f"--masks {masks} is not there: name a folder of masks, or one mask for all pictures.")
+    _check_out(out, pictures, masks)
+    if masks.is_file():
+        try:
+            prompt_from_mask(load_mask(masks))
+        except IGRError as error:
+            raise IGRError(f"--masks {masks}: {error}") from error
+        return [Task(path, masks, out / f"{name}.png") for name, path in pictures_in(pictures).items()]
+    found = pair_by_name(pictures, masks, lambda _: "")  # categories play no part here
+    _refuse(found.failed, len(list_pictures(pictures)), pictures, "mend that, or give --masks one file for all", tell)
+    return [Task(pair.photo, pair.mask, out / f"{pair.photo.stem}.png") for pair in found.pairs]
+
+
+def plan_adapt(results: Path, reference: Path, out: Path, tell: Callable[[str], None]) -> list[Task]:
+    """Pair a method's pictures with references by name; references without a picture are left out.
+
+    Raises IGRError as plan_segment does.
+    """
+    ours, theirs = pictures_in(results), pictures_in(reference)
+    _check_out(out, results, reference)
+    missing = {path.name: f"There is no {name} in {reference}." for name, path in ours.items() if name not in theirs}
+    _refuse(missing, len(ours), results, "rename them as their references, or take them out", tell)
+    return [Task(path, theirs[name], out / f"{name}.png") for name, path in ours.items()]
+
+
+def work_through(
+    tasks: Sequence[Task],
+    prepare: Callable[[], Callable[[Task], None]],
+    overwrite: bool,
+    title: str,
+    settings: Mapping[str, str],
+) -> Report:
+    """Write the picture of every task, those that are there apart; a task that fails is noted and the rest goes on.
+
+    `prepare` loads what writing needs, and is not called where nothing is left to do. Raises IGRError where what is
+    there was made with other settings or of other files.
+    """
+    folder = tasks[0].out.parent
+    made_with = of_tasks(settings, {task.out: (task.picture, task.beside) for task in tasks})
+    left = [task for task in tasks if overwrite or not task.out.exists()]
+    report = Report(skipped=[] if overwrite else [task.out for task in tasks if task.out.exists()])
+    made_with.check(folder, (path.name for path in report.skipped))
+    if not left:
+        return report
+    write = prepare()
+    make_folder(folder)
+    for task in left:  # where a run is stopped, none of another run's pictures are to pass for its own
+        task.out.unlink(missing_ok=True)
+    made_with.write(folder)
+    for task in tqdm(left, desc=title, unit="picture"):
+        try:
+            write(task)
+            report.done.append(task.out)
+        except IGRError as error:
+            report.failed[task.picture.name] = str(error)
+        except Exception as error:
+            if is_out_of_memory(error):
+                report.failed[task.picture.name] = "There was not enough memory: run it alone, or with --device cpu."
+            else:  # a defect of ours: show it in full, but let the other pictures go on
+                logger.exception("Unexpected failure on %s", task.picture)
+                report.failed[task.picture.name] = f"It failed unexpectedly ({error}): please report this."
+    return report
+
+
+def write_cutout(task: Task, segmenter: Segmenter, use: PromptKind) -> None:
+    """Write a picture's garment on white; raises IGRError naming picture and mask."""
+    picture, mask = load_photo(task.picture), load_mask(task.beside)
+    try:
+        save_image(task.out, cut_out(picture, mask, segmenter, use))
+    except IGRError as error:
+        raise IGRError(f"{task.picture} with mask {task.beside}: {error}") from error
+
+
+def cut_out(picture: Tensor, mask: Tensor, segmenter: Segmenter, use: PromptKind = "box") -> Tensor:
+    """What SAM 2 finds at a rough mask (1, 1, H, W) of a picture (1, 3, H, W), on white; of its candidates the best.
+
+    Raises IGRError for a mask of another size, an empty one, and where SAM 2 finds nothing.
+    """
+    validate_inputs(picture, mask)
+    masks, scores = segmenter.masks(segmenter.embed(picture), prompt_from_mask(mask, use))
+    best = masks[scores.argmax()].bool().cpu()  # (1, H, W)
+    if not bool(best.any()):
+        raise IGRError("SAM 2 found nothing at the mask: check that it lies on the garment, or try another --prompt.")
+    return torch.where(best, picture, 1.0)
+
+
+def _check_out(out: Path, *inputs: Path) -> None:
+    if any(out.exists() and out.samefile(one) for one in inputs):
+        raise IGRError(f"--out {out} would mix with its own input: choose another folder.")
+
+
+def _refuse(failed: dict[str, str], count: int, folder: Path, remedy: str, tell: Callable[[str], None]) -> None:
+    for name, sentence in failed.items():
+        tell(f"{name}: {sentence}")
+    if failed:
+        raise IGRError(f"{len(failed)} of {count} pictures of {folder} do not fit, as listed: {remedy}.")

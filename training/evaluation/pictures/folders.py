@@ -1,0 +1,175 @@
+"""Folders of pictures: pairs by name, everything that does not fit told per file, and a hash of what was scored."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from igr_core.errors import IGRError
+from igr_core.photo.images import MAX_PIXELS, PICTURE_SUFFIXES, over_white
+
+MIN_SIDE = 32
+"""Pictures with a shorter side than this are refused: the smallest that every network takes."""
+RATIO_SLACK = 0.02
+"""So far may two pictures' width over height differ, as a share, and still be the same canvas."""
+
+
+@dataclass(frozen=True)
+class PictureList:
+    """What a result was computed from."""
+
+    folder: str
+    """Name of the folder (not its path, which is the machine's own)."""
+    sha256: str
+    """Hash of all names and contents, in order of names."""
+    count: int
+    """Number of pictures."""
+    formats: dict[str, int]
+    """How many there are of each file format: JPEG costs every metric something."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """How many there are of each width and height, `768x1024`: resizing costs something too."""
+
+
+def pictures_in(folder: Path) -> dict[str, Path]:
+    """Pictures of a folder by stem, in order of names.
+
+    Raises IGRError for a folder that is not there or holds none, and for two files of one stem.
+    """
+    if not folder.is_dir():
+        raise IGRError(f"{folder} is no folder: name one that holds pictures.")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in PICTURE_SUFFIXES or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise IGRError(f"{path} and {found[path.stem].name} have one name: remove one of them.")
+        found[path.stem] = path
+    if not found:
+        raise IGRError(f"{folder} holds no pictures ({', '.join(PICTURE_SUFFIXES)}).")
+    return found
+
+
+def picture_list(paths: Sequence[Path]) -> PictureList:
+    """Hash, formats and sizes of pictures, all of one folder."""
+    digest, sizes = hashlib.sha256(), Counter[str]()
+    for path in paths:
+        digest.update(path.stem.encode() + b"\0")
+        digest.update(path.read_bytes())
+        with _opened(path) as picture:
+            sizes[f"{picture.width}x{picture.height}"] += 1
+    formats = Counter(path.suffix.lower().lstrip(".").replace("jpeg", "jpg") for path in paths)
+    name = folder_name(paths[0].parent)
+    return PictureList(name, digest.hexdigest(), len(paths), dict(sorted(formats.items())), dict(sorted(sizes.items())))
+
+
+def pair_up(generated: dict[str, Path], reference: dict[str, Path]) -> tuple[list[str], list[str]]:
+    """Names that both have, and a sentence for each that one of them lacks."""
+    names = [name for name in reference if name in generated]
+    problems = [f"{name}: there is no generated picture of it" for name in reference if name not in generated]
+    problems += [f"{generated[name].name}: there is no reference of it" for name in generated if name not in reference]
+    return names, problems
+
+
+def faults(paths: dict[str, Path], like: dict[str, Path] | tuple[int, int] | None = None) -> dict[str, str]:
+    """A sentence by name for each picture that cannot be scored: unreadable, grey, too small or too large to look at,
+    or of another shape than `like`: other pictures by name, or one width and height.
+
+    Every file is read to its end, as a truncated one opens without complaint.
+    """
+    found = {}
+    for name, path in tqdm(paths.items(), desc=f"checking {path_name(paths)}", unit="file", leave=False):
+        sentence = _fault(path, like.get(name) if isinstance(like, dict) else like)
+        if sentence is not None:
+            found[name] = f"{path.name}: {sentence}"
+    return found
+
+
+def path_name(paths: dict[str, Path]) -> str:
+    """Name of the folder that pictures lie in."""
+    return folder_name(next(iter(paths.values())).parent) if paths else "nothing"
+
+
+def folder_name(folder: Path) -> str:
+    """Name of a folder, of `.` too."""
+    return Path(os.path.abspath(folder)).name
+
+
+def _fault(path: Path, like: Path | tuple[int, int] | None) -> str | None:
+    try:
+        with _opened(path) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                return f"is {picture.width}x{picture.height}, larger than {MAX_PIXELS:,} pixels: scale it down"
+            picture.load()
+            mode, size = picture.mode, picture.size
+    except Image.DecompressionBombError:
+        return f"is larger than {MAX_PIXELS:,} pixels: scale it down"
+    except (OSError, ValueError, SyntaxError) as error:
+        return f"cannot be read ({type(error).__name__}): write it again"
+    if mode in ("1", "L", "LA", "F") or mode.startswith("I"):
+        return f"is grey ({mode}): write it in colour"
+    if min(size) < MIN_SIDE:
+        return f"is {size[0]}x{size[1]}, smaller than {MIN_SIDE} pixels: write it larger"
+    wanted = _size_of(like) if isinstance(like, Path) else like
+    if wanted is None:
+        return None
+    ratio = size[0] * wanted[1] / (size[1] * wanted[0])
+    if abs(ratio - 1) > RATIO_SLACK:
+        return (
+            f"is {size[0]}x{size[1]} and its reference {wanted[0]}x{wanted[1]}: another shape, "
+            f"undo its padding first (python -m training cutout adapt)"
+        )
+    return None
+
+
+def _size_of(path: Path) -> tuple[int, int] | None:
+    """Width and height; None for a file that cannot be read, which is told of by itself."""
+    try:
+        with _opened(path) as picture:
+            return picture.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def read_picture(path: Path, size: tuple[int, int] | None = None) -> Tensor:
+    """A picture in colour, (3, H, W) uint8, transparency over white; resized (bicubic, antialiased) to size (W, H).
+
+    Raises IGRError for a file that cannot be read.
+    """
+    picture = over_white(load_picture(path))
+    if size is not None and picture.size != size:
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+
+
+def load_picture(path: Path) -> Image.Image:
+    """A picture as its file has it, read to its end, as a truncated one opens without complaint.
+
+    Raises IGRError for a file that cannot be read.
+    """
+    try:
+        with _opened(path) as picture:
+            picture.load()
+            return picture
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise IGRError(f"{path} cannot be read ({error}): write it again.") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture, its header read; of size this module tells itself, so that Pillow need not warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path) as picture:
+            yield picture

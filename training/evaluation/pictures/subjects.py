@@ -1,0 +1,85 @@
+"""The pairs that an experiment looks at, and the folder that its pictures go to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file, make_folder
+from igr_core.model.config import ModelConfig
+from igr_core.photo.images import save_image
+from igr_core.photo.view import GarmentView, make_view
+from training.base.files import write_text
+from training.data.contract.laid_out import fit_garment
+from training.data.contract.pairs import PairSource
+
+
+class Subjects:
+    """Pairs of a data set by file name, laid out as a model sees them."""
+
+    def __init__(self, source: PairSource) -> None:
+        """Raises IGRError where two names become one file name."""
+        self.source = source
+        """Where they are read from."""
+        self.names = tuple(entry.name.replace("/", "_") for entry in source.entries)
+        """File name (without suffix) of each pair."""
+        self.photos = tuple(source.photo_name(row) for row in range(len(source)))
+        """File name (without suffix) of each pair's photo in its data set."""
+        self.categories = tuple(entry.category for entry in source.entries)
+        """Category of each pair."""
+        if len(set(self.names)) < len(self.names):
+            raise IGRError(f"{source.title} has two pairs of one file name: rename one of them.")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def view(self, rows: Sequence[int], model: ModelConfig) -> GarmentView:
+        """Views of some pairs as a model takes them; IGRError names the pair whose photo or mask cannot be used."""
+        views = []
+        for row in rows:
+            person, mask = _unit(self.source.person(row)), _unit(self.source.mask(row))
+            try:
+                views.append(make_view(person, mask, model.native_size, model.view, model.image_encoder.image_size))
+            except IGRError as error:
+                raise IGRError(f"{self.source.title}, {self.names[row]}: {error}") from error
+        return GarmentView(
+            torch.cat([view.person for view in views]),
+            torch.cat([view.mask for view in views]),
+            torch.cat([view.crop for view in views]),
+            tuple(placement for view in views for placement in view.placements),
+            tuple(warning for view in views for warning in view.warnings),
+        )
+
+    def write(self, folder: Path, model: ModelConfig, labels: bool) -> None:
+        """Write persons/ (as the model sees them), truth/ (where there is one) and labels.json; what is there stays."""
+        for kind in ("persons", "truth") if self.source.has_garments else ("persons",):
+            make_folder(folder / kind)
+        told = {}
+        for row, name in enumerate(tqdm(self.names, desc="persons and garments", unit="pair")):
+            person, truth = folder / "persons" / f"{name}.png", folder / "truth" / f"{name}.png"
+            if not person.is_file():
+                save_image(person, self.view([row], model).person)
+            if self.source.has_garments and not truth.is_file():
+                save_picture(truth, fit_garment(self.source.garment(row), model.native_size))
+            if labels:
+                told[name] = {"category": self.categories[row], **self.source.labels(row)}
+        write_text(folder / "labels.json", json.dumps(told, indent=1) + "\n")
+
+
+def save_picture(path: Path, picture: Image.Image) -> None:
+    """Write a picture as PNG, atomically."""
+    with atomic_file(path) as temporary:
+        picture.save(temporary, format="PNG")
+
+
+def _unit(picture: Image.Image) -> Tensor:
+    array = torch.from_numpy(np.array(picture)).float() / 255
+    return array[None, None] if array.ndim == 2 else array.permute(2, 0, 1)[None]

@@ -1,0 +1,40 @@
+"""Pictures to what is trained on: latents, masks at latent size, image features, by the frozen networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+from transformers import CLIPVisionModelWithProjection
+
+from igr_core.photo.view import latent_mask
+from igr_core.restore.restorer import encode_crop, encode_picture
+
+from ..data.contract.laid_out import PICTURES
+
+Layout = Literal["linear", "resampler"]
+
+
+@torch.no_grad()
+def encode_pictures(
+    pictures: Mapping[str, Tensor],
+    vae: AutoencoderKL,
+    downscale: int,
+    encoder: CLIPVisionModelWithProjection,
+    layout: Layout,
+    bf16: bool = False,
+) -> dict[str, Tensor]:
+    """The tensors of B pairs in half precision on the CPU, from their PICTURES; runs where the networks are."""
+    device = next(vae.parameters()).device
+    unit = {name: pictures[name].to(device).float() / 255 for name in PICTURES}
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        encoded = {
+            "garment_latent": encode_picture(vae, unit["garment"]),
+            "person_latent": encode_picture(vae, unit["person"]),
+            "mask": latent_mask(unit["mask"], downscale),
+            "image_features": encode_crop(encoder, unit["crop"], layout),
+        }
+    return {name: value.half().cpu() for name, value in encoded.items()}

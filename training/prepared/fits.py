@@ -1,0 +1,127 @@
+"""Do prepared data, frozen networks and config belong together? One check, before the first step of anything."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from igr_core.errors import IGRError
+from igr_core.files import sha256
+from igr_core.model.bundle import Bundle
+from igr_core.model.config import ImageEncoderConfig, ModelConfig, VAEConfig, from_json
+
+from ..base.parts import read_summary
+from ..base.train_config import TrainConfig
+from ..data.caches.drawn import HELD_OUT_START, DrawConfig
+from ..data.contract.laid_out import FIRST_OF_FILES
+from .latents import PreparedPairs
+from .mixture import PairData
+
+
+def model_config(config: TrainConfig) -> ModelConfig:
+    """The networks that a run trains: those of its init_bundle, with the config's size and noise, else its own."""
+    if config.init_bundle is None:
+        if config.size is not None or config.noise is not None:
+            raise IGRError(
+                "size and noise change an init_bundle's: without one, set model.native_size and model.noise."
+            )
+        return config.model
+    model = Bundle.open(config.init_bundle).info.model
+    return dataclasses.replace(model, native_size=config.size or model.native_size, noise=config.noise or model.noise)
+
+
+def low_resolution_config(config: TrainConfig) -> TrainConfig | None:
+    """The steps of a run that are taken at low resolution, as a config of their own; None where there are none."""
+    low = config.low_resolution
+    if low is None:
+        return None
+    data = dataclasses.replace(config.data, train=low.train, weights=low.weights, pairs_per_batch=low.pairs_per_batch)
+    changed = dataclasses.replace(config, data=data, steps=low.steps, low_resolution=None)
+    if config.init_bundle is not None:
+        return dataclasses.replace(changed, size=low.size)
+    return dataclasses.replace(changed, model=dataclasses.replace(config.model, native_size=low.size))
+
+
+def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) -> None:
+    """Raise IGRError unless pairs are what this config's networks read; `role`: training or validation."""
+    for settings in pairs.settings:
+        check_settings(config, settings, f"The {role} data")
+    model = model_config(config)
+    width, height = (side // model.vae.downscale for side in model.native_size)
+    wanted = {
+        "garment_latent": (model.vae.latent_channels, height, width),
+        "person_latent": (model.vae.latent_channels, height, width),
+        "mask": (1, height, width),
+    }
+    for shapes in pairs.shapes:
+        _same("latents", {name: shapes[name] for name in wanted}, wanted, f"The {role} data")
+        if model.image_prompt is not None:
+            features, linear = shapes["image_features"], model.image_prompt.layout == "linear"
+            if len(features) != (1 if linear else 2) or features[-1] != model.image_prompt.embedding_dim:
+                raise IGRError(
+                    f"The {role} data has image features of shape {features}, but the model's "
+                    f"{model.image_prompt.layout} image prompt reads width {model.image_prompt.embedding_dim}: "
+                    "prepare the pairs again with the config's image encoder and layout."
+                )
+    if role == "training":
+        if any(settings.get("data", {}).get("split") == "test" for settings in pairs.settings):
+            raise IGRError("data.train holds pairs of a test split: prepare the training split, and name that.")
+        drawn = [seed for seed in pairs.seeds() if seed < FIRST_OF_FILES]
+        check_seeds(drawn, "take their folder out of data.train")
+
+
+def check_seeds(seeds: Iterable[int], remedy: str) -> None:
+    """Raise IGRError, ending in `remedy`, when pairs to train on are held out."""
+    held_out = [seed for seed in seeds if seed >= HELD_OUT_START]
+    if held_out:
+        raise IGRError(
+            f"The training data holds seed {held_out[0]}; seeds from {HELD_OUT_START} on are held out: {remedy}."
+        )
+
+
+def check_settings(config: TrainConfig, settings: Mapping[str, Any], what: str) -> None:
+    """Raise IGRError unless `settings`, as prepare wrote them, name this config's VAE, image encoder and layout."""
+    model = model_config(config)
+    check_parts(config, model)
+    _same("VAE", settings.get("vae"), sha256(config.data.vae), what)
+    if model.image_prompt is not None:
+        _same("image encoder", settings.get("image_encoder"), sha256(config.data.image_encoder), what)
+        _same("image-prompt layout", settings.get("layout"), model.image_prompt.layout, what)
+
+
+def check_parts(config: TrainConfig, model: ModelConfig) -> None:
+    """Raise IGRError unless the trained VAE and image encoder have the shapes that the model's config says."""
+    vae, path = model.vae, config.data.vae
+    found = from_json(VAEConfig, read_summary(path).get("vae"), f"{path} (vae)")
+    if dataclasses.replace(found, scaling_factor=vae.scaling_factor) != vae:
+        raise IGRError(f"{path} is another VAE than model.vae says: train on the VAE that the config describes.")
+    if model.image_prompt is None:
+        return
+    path = config.data.image_encoder
+    encoder = from_json(ImageEncoderConfig, read_summary(path).get("image_encoder"), f"{path} (image_encoder)")
+    if encoder != model.image_encoder:
+        raise IGRError(f"{path} is another image encoder than model.image_encoder says: name the one described there.")
+
+
+def check_drawn(config: TrainConfig, drawn: DrawConfig) -> None:
+    """Raise IGRError unless pairs were drawn as this config's model sees photos: size, view and crop."""
+    model = model_config(config)
+    _same("picture size", drawn.size, model.native_size, "The drawn data")
+    _same("view", drawn.view, model.view, "The drawn data")
+    if model.image_prompt is not None:
+        _same("crop size", drawn.crop_size, model.image_encoder.image_size, "The drawn data")
+
+
+def _same(subject: str, found: Any, wanted: Any, what: str) -> None:
+    if found != wanted:
+        raise IGRError(
+            f"{what} was made with another {subject} ({_short(found)}) than the config names ({_short(wanted)}): "
+            "prepare the pairs again, or name the file they were prepared with."
+        )
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "none named"
+    return value[:12] if isinstance(value, str) else str(value)

@@ -1,0 +1,81 @@
+"""Pairs that are read and encoded while training runs, with the same numbers as prepared ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from igr_core.files import sha256
+
+from ..base.parts import load_image_encoder, load_vae
+from ..base.train_config import TrainConfig
+from ..data.contract.laid_out import LaidOutPairs, name_number
+from .encoding import Layout, encode_pictures
+from .fits import model_config
+from .latents import Batch
+from .selection import PairsConfig, layout_of, open_pairs
+
+
+class PixelPairs:
+    """One YAML file of a PairsConfig as training data: slower than prepared pairs, and no disk is needed."""
+
+    def __init__(self, pairs: PairsConfig, config: TrainConfig, where: str) -> None:
+        """Open the data set and the frozen networks; IGRError as they raise it. `where`: the file, for messages."""
+        model = model_config(config)
+        self._model = model
+        self._pairs: LaidOutPairs = open_pairs(pairs, layout_of(model, pairs), threads=config.data.workers)
+        self._vae, _ = load_vae(config.data.vae)
+        self._encoder, _ = load_image_encoder(config.data.image_encoder)
+        self._layout: Layout = model.image_prompt.layout if model.image_prompt is not None else "linear"
+        self._bf16 = False
+        self._limit = config.data.limit
+        self.settings: list[dict[str, Any]] = [
+            {
+                "vae": sha256(config.data.vae),
+                "image_encoder": sha256(config.data.image_encoder),
+                "layout": self._layout,
+                "bf16": self._bf16,
+                **self._pairs.described,
+            }
+        ]
+        self.where = where
+        first = self.finish(self.read([0]))
+        self.shapes: list[dict[str, tuple[int, ...]]] = [
+            {name: tuple(value.shape[1:]) for name, value in vars(first).items() if isinstance(value, Tensor)}
+        ]
+
+    def __len__(self) -> int:
+        return len(self._pairs) if self._limit is None else min(self._limit, len(self._pairs))
+
+    def to(self, device: torch.device) -> None:
+        """Encode on this device."""
+        nn.Module.to(self._vae, device, memory_format=torch.channels_last)
+        nn.Module.to(self._encoder, device)
+
+    def read(self, indices: Iterable[int]) -> tuple[dict[str, Tensor], list[str]]:
+        """Pictures and categories of some pairs, from disk."""
+        chosen = list(indices)
+        return self._pairs.pictures(chosen), [self._pairs.categories[index] for index in chosen]
+
+    def finish(self, read: tuple[dict[str, Tensor], list[str]]) -> Batch:
+        """Encode what was read, through half precision as prepared pairs are."""
+        pictures, categories = read
+        downscale = self._model.vae.downscale
+        tensors = encode_pictures(pictures, self._vae, downscale, self._encoder, self._layout, self._bf16)
+        told = pictures.get("correspondence")
+        return Batch(
+            **{name: value.float() for name, value in tensors.items()},
+            categories=categories,
+            correspondence=None if told is None else told.float()[:, None],
+        )
+
+    def seeds(self) -> list[int]:
+        """The number of each pair."""
+        return [name_number(name) for name in self._pairs.names[: len(self)]]
+
+    def garments(self) -> list[str | None]:
+        """What each pair's garment is called; None for one that no other pair shows."""
+        return list(self._pairs.garments[: len(self)])

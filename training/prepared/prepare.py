@@ -1,0 +1,159 @@
+"""Compute once what the frozen networks say of every pair."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+from tqdm import tqdm
+from transformers import CLIPVisionModelWithProjection
+
+from igr_core.errors import IGRError
+from igr_core.files import make_folder, sha256, write_tensors
+from igr_core.model.config import CATEGORIES
+
+from ..base.device import choose_device
+from ..base.parts import load_image_encoder, load_vae
+from ..data.contract.correspondence import pixels_to_cells
+from ..data.contract.laid_out import LaidOut, name_number
+from .encoding import Layout, encode_pictures
+from .latents import read_shard
+
+
+def prepare_pairs(
+    pairs: LaidOut,
+    indices: range,
+    vae: AutoencoderKL,
+    downscale: int,
+    encoder: CLIPVisionModelWithProjection,
+    layout: Layout,
+    batch: int = 8,
+    bf16: bool = False,
+) -> dict[str, Tensor]:
+    """Latents, masks at latent size and image features of some pairs, in half precision.
+
+    Runs on the device that `vae` and `encoder` are on.
+    """
+    starts = range(indices.start, indices.stop, batch)
+    pieces = []
+    for start in starts:
+        pictures = pairs.pictures(range(start, min(start + batch, indices.stop)))
+        encoded = encode_pictures(pictures, vae, downscale, encoder, layout, bf16)
+        pieces.append(encoded | _correspondence(pictures, encoded["garment_latent"]))
+    if any("correspondence" in piece for piece in pieces):  # of some pairs it may not be known
+        pieces = [piece if "correspondence" in piece else piece | _hidden(piece["garment_latent"]) for piece in pieces]
+    tensors = {name: torch.cat([piece[name] for piece in pieces]).contiguous() for name in pieces[0]}
+    tensors["category"] = torch.tensor([CATEGORIES.index(pairs.categories[i]) for i in indices], dtype=torch.uint8)
+    tensors["seed"] = torch.tensor([name_number(pairs.names[i]) for i in indices])
+    return tensors
+
+
+def _correspondence(pictures: dict[str, Tensor], latent: Tensor) -> dict[str, Tensor]:
+    """The correspondence of pairs that tell it, at latent size."""
+    if "correspondence" not in pictures:
+        return {}
+    told = pictures["correspondence"]
+    if told.shape[2:] == latent.shape[2:]:  # laid out by cells already
+        return {"correspondence": told.half()}
+    return {"correspondence": pixels_to_cells(told, (latent.shape[2], latent.shape[3])).half()}
+
+
+def _hidden(latent: Tensor) -> dict[str, Tensor]:
+    return {"correspondence": torch.full((len(latent), 2, *latent.shape[2:]), torch.nan, dtype=torch.float16)}
+
+
+def prepare_folder(
+    pairs: LaidOut, out: Path, vae: Path, image_encoder: Path, layout: Layout, shard: int, bf16: bool, device: str
+) -> int:
+    """Prepare all pairs into shards; whole shards of the same settings are kept. Returns the pairs prepared now.
+
+    Started by torchrun, each process prepares its share of the shards. A last shard that has grown since, or that an
+    earlier limit cut short, is made again in place of the old one. Raises IGRError, before anything is computed, for
+    shards of other settings, other pairs or another shard size, and where the disk has no room for what is missing.
+    """
+    settings = {
+        "vae": sha256(vae),
+        "image_encoder": sha256(image_encoder),
+        "layout": layout,
+        "bf16": bf16,
+        **pairs.described,
+    }
+    rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    ranges = [range(start, min(start + shard, len(pairs))) for start in range(0, len(pairs), shard)][rank::processes]
+    make_folder(out)
+    existing = {indices: _existing(out, indices, pairs, settings) for indices in ranges}
+    todo = [indices for indices in ranges if existing[indices] is None or _span(existing[indices])[1] < len(indices)]
+    if not todo:
+        return 0
+    autoencoder, shape = load_vae(vae)
+    encoder, _ = load_image_encoder(image_encoder)
+    place = choose_device(device)
+    nn.Module.to(autoencoder, place, memory_format=torch.channels_last)  # thrice as fast on CPUs
+    nn.Module.to(encoder, place)
+    count = sum(len(indices) for indices in todo)
+    one = prepare_pairs(pairs, range(todo[0].start, todo[0].start + 1), autoencoder, shape.downscale, encoder, layout)
+    check_room(out, count * processes * sum(value.nbytes for value in one.values()), count * processes)
+    with tqdm(total=count, desc=f"preparing into {out}", unit="pair", disable=rank > 0) as bar:
+        for indices in todo:
+            tensors = prepare_pairs(pairs, indices, autoencoder, shape.downscale, encoder, layout, bf16=bf16)
+            old = existing[indices]
+            names = json.dumps([pairs.names[i] for i in indices])
+            garments = json.dumps([pairs.garments[i] for i in indices])
+            path = out / f"latents-{indices.start:09d}-{len(indices)}.safetensors"
+            metadata = {"settings": json.dumps(settings, sort_keys=True), "names": names, "garments": garments}
+            write_tensors(path, tensors, metadata)
+            if old is not None:
+                old.unlink()
+            bar.update(len(indices))
+    return count
+
+
+def check_room(out: Path, size: int, pairs: int) -> None:
+    """Say how much disk the pairs will take; IGRError where it is not there."""
+    free = shutil.disk_usage(out).free
+    words = f"{pairs:,} pairs take about {size / 1e9:.2f} GB in {out}, where {free / 1e9:.1f} GB are free"
+    if size > free:
+        raise IGRError(f"{words}: make room, choose another --out, or prepare fewer with --limit.")
+    tqdm.write(f"{words}.", file=sys.stderr)
+
+
+def _existing(out: Path, indices: range, pairs: LaidOut, settings: dict[str, Any]) -> Path | None:
+    """The shard that starts where `indices` do, checked; None where there is none yet."""
+    starts = {path: _span(path) for path in out.glob("latents-*.safetensors")}
+    touching = [p for p, (start, count) in starts.items() if start < indices.stop and indices.start < start + count]
+    if not touching:
+        return None
+    if any(starts[path][0] != indices.start for path in touching):
+        name = touching[0].name
+        raise IGRError(f"{out} holds {name}, of another --shard: use that one, or prepare into a new folder.")
+    *outgrown, path = sorted(touching, key=lambda one: starts[one][1])
+    for one in outgrown:  # left by a kill between writing the grown shard and removing this one
+        one.unlink()
+    tensors, found = read_shard(path)
+    different = [name for name, value in settings.items() if found.get(name) != value]
+    seeds = tensors["seed"].tolist()
+    wanted = [name_number(pairs.names[i]) for i in range(indices.start, min(indices.start + len(seeds), len(pairs)))]
+    if seeds[: len(wanted)] != wanted:
+        different.append("pairs")
+    if different:
+        raise IGRError(
+            f"{path} was prepared with other settings ({', '.join(different)}): prepare into a new folder, "
+            "or delete this one first."
+        )
+    return path
+
+
+def _span(path: Path | None) -> tuple[int, int]:
+    """Where a shard starts and how many pairs its name says."""
+    match = re.fullmatch(r"latents-(\d+)-(\d+)\.safetensors", path.name if path is not None else "")
+    if match is None:
+        raise IGRError(f"{path} is no name that python -m training prepare gives: move it out of the folder.")
+    return int(match[1]), int(match[2])

@@ -1,0 +1,75 @@
+"""Which pairs of a data set are used, and how they are laid out: what prepare and pixel training share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tqdm import tqdm
+
+from igr_core.errors import IGRError
+from igr_core.model.config import ModelConfig
+
+from ..curation.manifest import read_manifest
+from ..data.contract.laid_out import LaidOutPairs, LayoutConfig, Selected, asymmetry, with_flips
+from ..data.contract.pairs import PairSource
+from ..data.opening import DataSetConfig, open_data_set
+
+
+@dataclass(frozen=True)
+class PairsConfig:
+    """Pairs to train on: a data set, the part of it that is used, and what is done to it."""
+
+    data: DataSetConfig
+    """The data set."""
+    manifest: str | None = None
+    """Folder of a curation (python -m training curate): its dropped pairs are left out, its garments refitted."""
+    subset: Literal["kept", "hqft"] = "kept"
+    """Pairs of the manifest: all that are not dropped, or the HQFT share."""
+    flips: bool = False
+    """Add a mirrored copy of every pair whose garment is its own mirror image; no lettering is ever mirrored."""
+    spoil_share: float = 0.0
+    """Share of the pairs whose mask is spoiled as people and segmenters do: for exact masks, not for agnostic ones."""
+    spoil_strength: float = 0.5
+    """Strongest spoiling (0..1)."""
+
+
+def layout_of(model: ModelConfig, pairs: PairsConfig) -> LayoutConfig:
+    """How a model sees these pairs."""
+    crop = model.image_encoder.image_size
+    cells = model.vae.downscale
+    return LayoutConfig(model.native_size, model.view, crop, pairs.spoil_share, pairs.spoil_strength, cells)
+
+
+def open_pairs(pairs: PairsConfig, layout: LayoutConfig, limit: int | None = None, threads: int = 1) -> LaidOutPairs:
+    """The chosen pairs of a data set, laid out; IGRError where data set or manifest cannot be read or do not match."""
+    source = open_data_set(pairs.data)
+    selected = selected_pairs(source, pairs)[:limit]
+    if pairs.flips:
+        places = tqdm([one.index for one in selected], desc=f"looking for symmetric garments in {source.title}")
+        selected = with_flips(source, selected, {index: asymmetry(source.garment(index)) for index in places})
+    origin = {
+        "layout": source.layout,
+        "split": pairs.data.split,
+        "mask": pairs.data.mask,
+        "manifest": None if pairs.manifest is None else pairs.subset,
+        "flips": pairs.flips,
+    }
+    return LaidOutPairs(source, layout, selected, threads, origin)
+
+
+def selected_pairs(source: PairSource, pairs: PairsConfig) -> list[Selected]:
+    """The pairs that the manifest leaves, with the boxes that it gives; all of them without one."""
+    if pairs.manifest is None:
+        return [Selected(index) for index in range(len(source))]
+    manifest = read_manifest(Path(pairs.manifest))
+    chosen = manifest.hqft_names() if pairs.subset == "hqft" else manifest.kept_names()
+    places = {entry.name: index for index, entry in enumerate(source.entries)}
+    missing = [name for name in chosen if name not in places]
+    if missing:
+        raise IGRError(
+            f"{pairs.manifest} names {missing[0]} and {len(missing) - 1} more that {source.title} does not hold: "
+            "it belongs to another data set or split."
+        )
+    return [Selected(places[name], garment_box=manifest.garment_box(name)) for name in chosen]

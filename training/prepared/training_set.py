@@ -1,0 +1,77 @@
+"""The pairs that a run trains on: opened, checked against the config, and read ahead of the steps."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+from igr_core.errors import IGRError
+
+from ..base.config_files import load_config
+from ..base.train_config import TrainConfig
+from .fits import check_fits
+from .latents import Batch, PreparedPairs
+from .mixture import Joined, PairData, Read
+from .pixels import PixelPairs
+from .references import joined
+from .selection import PairsConfig
+
+AHEAD = 2
+"""Batches that are read before they are needed."""
+
+
+def open_training_set(config: TrainConfig) -> Joined:
+    """Open every entry of data.train; IGRError names the one that cannot be read or does not fit the config."""
+    sets: list[PairData] = []
+    for entry in config.data.train:
+        if Path(entry).suffix in (".yaml", ".yml"):
+            sets.append(PixelPairs(load_config(PairsConfig, entry), config, entry))
+        else:
+            sets.append(PreparedPairs([entry], config.data.limit))
+    whole = Joined(sets)
+    check_fits(config, whole, "training")
+    if config.correspondence_weight > 0 and not any("correspondence" in shapes for shapes in whole.shapes):
+        raise IGRError(
+            "correspondence_weight is above 0 and no pair of data.train tells its correspondence: prepare rendered "
+            "pairs, or drawn ones made with --correspondence."
+        )
+    return whole
+
+
+def read_ahead(
+    chosen: Iterable[tuple[int, list[tuple[int, ...]]]], data: Joined, threads: int, pin: bool = False
+) -> Iterator[tuple[int, Batch]]:
+    """(what came with it, batch) for each list of pairs with the pairs whose photos they are seen in, in order.
+
+    Pictures are read while the step before runs. Prepared pairs, which are mapped from disk, are read at once, or for a
+    card (`pin`) ahead as well, and into memory that it fetches them from by itself.
+    """
+
+    def finished(photos: list[tuple[int, ...]], read: Read) -> Batch:
+        batch = data.finish(read)
+        if any(len(one) > 1 for one in photos):
+            batch = batch.seen_in(joined(photos)[1])
+        return batch.pinned() if pin else batch
+
+    if not pin and (threads < 1 or all(isinstance(one, PreparedPairs) for one in data.sets)):
+        yield from ((tag, finished(photos, data.read(joined(photos)[0]))) for tag, photos in chosen)
+        return
+    upcoming = iter(chosen)
+    with ThreadPoolExecutor(1) as pool:
+
+        def start(count: int) -> Iterator[tuple[int, list[tuple[int, ...]], Future[Read]]]:
+            for tag, photos in islice(upcoming, count):
+                yield tag, photos, pool.submit(data.read, joined(photos)[0])
+
+        waiting = deque(start(AHEAD))
+        try:
+            while waiting:
+                tag, photos, reading = waiting.popleft()
+                batch = finished(photos, reading.result())
+                waiting.extend(start(1))
+                yield tag, batch
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

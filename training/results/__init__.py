@@ -1,0 +1,1 @@
+"""Kept results, and the tables that are made of them."""

@@ -1,0 +1,68 @@
+"""Drawn photos that nothing trains on, each with the garment asked for, and how well masks agree with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..base.statistics import mean_interval
+from ..data.caches.drawn import HELD_OUT_START, DrawConfig
+from ..data.caches.parsed import wears_skirt
+from ..data.synthetic import make_pair
+
+AS_DRAWN = DrawConfig()
+GOOD = 0.85
+"""Overlap from which on a mask counts as good."""
+
+
+@dataclass(frozen=True)
+class HeldOutPhoto:
+    """A photo and the garment that is asked for."""
+
+    seed: int
+    """What it was drawn from."""
+    photo: Image.Image
+    """RGB."""
+    mask: np.ndarray
+    """Visible pixels of the garment, bool (H, W)."""
+    category: str
+    """upper, lower or full."""
+    parsing: np.ndarray
+    """What each pixel shows, numbers of synthetic.canvas.LABELS, uint8 (H, W)."""
+    skirt: bool
+    """Whether what it shows as `lower` is a skirt."""
+
+    def pixels(self) -> Tensor:
+        """The photo as (1, 3, H, W) in 0..1."""
+        return torch.from_numpy(np.array(self.photo)).permute(2, 0, 1)[None] / 255
+
+
+def held_out_photos(
+    count: int, size: tuple[int, int] = AS_DRAWN.photo_size, start: int = HELD_OUT_START
+) -> Iterator[HeldOutPhoto]:
+    """Draw `count` photos of `size` = (width, height) from seeds that nothing trains on, as `data draw` does."""
+    for seed in range(start, start + count):
+        pair = make_pair(seed, size, coarse=AS_DRAWN.coarse)
+        mask, parsing = np.asarray(pair.garment_mask) > 127, np.array(pair.parsing)
+        yield HeldOutPhoto(seed, pair.person, mask, pair.category, parsing, wears_skirt(seed, AS_DRAWN.coarse))
+
+
+def overlap(mask: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two boolean masks; 1 where both are empty."""
+    union = np.logical_or(mask, other).sum()
+    return float(np.logical_and(mask, other).sum() / union) if union else 1.0
+
+
+def told_overlaps(name: str, values: Sequence[float]) -> str:
+    """One line about overlaps of masks of one kind."""
+    interval = mean_interval(values)
+    good = sum(value >= GOOD for value in values) / len(values)
+    return (
+        f"{name:18} mean IoU {interval.mean:.4f} (95 %: {interval.low:.4f} to {interval.high:.4f}), "
+        f"at least {GOOD} in {good:.0%}, lowest {min(values):.3f}"
+    )

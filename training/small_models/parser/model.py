@@ -1,0 +1,66 @@
+"""The demo's own human parser: its shape, and its folder on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerImageProcessor
+
+from igr_core.errors import IGRError
+from igr_core.segmentation.labels import ATR
+
+from ..model_folder import save_model_folder
+
+SUMMARY = "parser.json"
+"""What is known of a trained parser, beside its weights."""
+CELL = 4
+"""Pixels of the photo per cell of the scores."""
+STRIDE = 32
+"""Pixels of the photo per cell of the coarsest features."""
+
+
+@dataclass(frozen=True)
+class ParserShape:
+    """Sizes of a small SegFormer of four stages."""
+
+    input_size: tuple[int, int] = (192, 256)
+    """Width and height in pixels that photos are stretched to, multiples of 32; labels come at a quarter of it."""
+    widths: tuple[int, ...] = (16, 32, 64, 96)
+    """Channels of each stage."""
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    """Blocks of each stage."""
+    heads: tuple[int, ...] = (1, 2, 4, 6)
+    """Attention heads of each stage."""
+    mlp_ratios: tuple[int, ...] = (4, 4, 4, 4)
+    """Hidden width of each stage's MLPs, in widths."""
+    decoder_width: int = 64
+    """Channels that the stages are joined in."""
+
+
+def build_parser(shape: ParserShape) -> SegformerForSemanticSegmentation:
+    """A SegFormer of this shape for ATR's labels, with random weights; raises IGRError for a size it cannot halve."""
+    if any(side % STRIDE for side in shape.input_size):
+        width, height = shape.input_size
+        raise IGRError(f"input_size is {width}x{height}: both must be multiples of {STRIDE}.")
+    config = SegformerConfig(
+        hidden_sizes=list(shape.widths),
+        depths=list(shape.blocks),
+        num_attention_heads=list(shape.heads),
+        mlp_ratios=list(shape.mlp_ratios),
+        decoder_hidden_size=shape.decoder_width,
+        classifier_dropout_prob=0.0,
+        drop_path_rate=0.0,
+        id2label=dict(enumerate(ATR.labels)),
+        label2id={label: number for number, label in enumerate(ATR.labels)},
+    )
+    return SegformerForSemanticSegmentation(config)
+
+
+def save_parser(
+    folder: Path, model: SegformerForSemanticSegmentation, shape: ParserShape, summary: dict[str, Any]
+) -> None:
+    """Write a folder that HumanParser loads: weights in half precision, configs, and the summary."""
+    width, height = shape.input_size
+    save_model_folder(folder, model, SegformerImageProcessor(size={"height": height, "width": width}), SUMMARY, summary)

@@ -1,0 +1,92 @@
+"""How well a human parser finds the garment of held-out photos: told the category, and by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from igr_core.errors import IGRError
+from igr_core.segmentation.human_parser import HumanParser
+from igr_core.segmentation.labels import ATR, AUTO, LabelNames, garment_mask
+
+from ..held_out import AS_DRAWN, HeldOutPhoto, held_out_photos, overlap
+from .labels import TAUGHT, atr_labels
+
+
+@dataclass(frozen=True)
+class ParserScore:
+    """What a parser makes of one photo."""
+
+    category: str
+    """Category of the garment asked for."""
+    overlap: float
+    """Intersection over union of that garment and the mask found, told the category; 0 where none is found."""
+    overlap_of_truth: float
+    """The same of the mask that the true labels give: below 1 where ATR's labels cannot tell a garment from another."""
+    auto: str
+    """Category that the parser takes by itself; empty where it finds no garment."""
+    auto_of_truth: str
+    """Category that the true labels would give: the larger of a top and trousers, whichever was asked for."""
+
+
+def parser_scores(
+    parser: HumanParser, count: int, size: tuple[int, int] = AS_DRAWN.photo_size
+) -> tuple[list[ParserScore], dict[str, float]]:
+    """A score for each of `count` held-out photos of `size` = (width, height), and the overlap of each label.
+
+    Raises IGRError for a parser of other labels than ATR's.
+    """
+    if parser.names is not ATR:
+        raise IGRError(f"The parser's labels are those of {parser.names.name}: name one that train-parser made.")
+    photos = tqdm(held_out_photos(count, size), total=count, unit="photo", desc="measuring", mininterval=5)
+    confused = torch.zeros(len(ATR.labels), len(ATR.labels), dtype=torch.long)
+    scores = []
+    for one in photos:
+        found, truth = parser.parse(one.pixels()), true_labels(one)
+        scores.append(score_of(found, truth, parser.names, one))
+        confused += confusion(found, truth)
+    return scores, label_overlaps(confused)
+
+
+def score_of(found: Tensor, truth: Tensor, names: LabelNames, one: HeldOutPhoto) -> ParserScore:
+    """The score of label maps (1, H, W) found in a photo, whose true ones are `truth`, in numbers of ATR."""
+    mask, _ = find_garment(found, names, one.category)
+    best, _ = find_garment(truth, ATR, one.category)
+    return ParserScore(
+        one.category,
+        overlap(mask, one.mask),
+        overlap(best, one.mask),
+        find_garment(found, names, AUTO)[1],
+        find_garment(truth, ATR, AUTO)[1],
+    )
+
+
+def find_garment(labels: Tensor, names: LabelNames, category: str) -> tuple[np.ndarray, str]:
+    """The garment's mask, bool (H, W), in a label map (1, H, W), and its category; empty ones where there is none."""
+    try:
+        masks, categories = garment_mask(labels, names, category)
+    except IGRError:
+        return np.zeros(tuple(labels.shape[1:]), bool), ""
+    return masks[0, 0].numpy() > 0.5, categories[0]
+
+
+def true_labels(one: HeldOutPhoto) -> Tensor:
+    """ATR's labels (1, H, W) of a held-out photo."""
+    return atr_labels(torch.from_numpy(one.parsing)[None], torch.tensor([one.skirt])).long()
+
+
+def confusion(found: Tensor, truth: Tensor) -> Tensor:
+    """How many pixels of label maps (B, H, W) that are truly label i were found to be label j: (labels, labels)."""
+    count = len(ATR.labels)
+    return (truth.long() * count + found.long()).flatten().bincount(minlength=count * count).view(count, count)
+
+
+def label_overlaps(confused: Tensor) -> dict[str, float]:
+    """Intersection over union of each label that was taught and is there, from a confusion (labels, labels)."""
+    right, either = confused.diagonal(), confused.sum(0) + confused.sum(1) - confused.diagonal()
+    there = [number for number, label in enumerate(ATR.labels) if label in TAUGHT and confused[number].sum()]
+    return {ATR.labels[number]: float(right[number] / either[number]) for number in there}

@@ -1,0 +1,136 @@
+"""Train the demo's own small human parser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+from transformers import SegformerForSemanticSegmentation
+
+from igr_core.segmentation.labels import ATR
+
+from ...base.device import choose_device
+from ...base.parts import parameter_count
+from ...base.randomness import seed_everything, step_generator
+from ...base.run_folder import RunFolder
+from ...data.caches.drawn import HELD_OUT_START
+from ...data.caches.parsed import ParsedPhotos, draw_parsed, wears_skirt
+from ..model_folder import training_summary
+from ..part_training import PartTraining, log_scores, train_part
+from ..photos import normalise, recoloured
+from .labels import atr_labels, label_shares, mirrored
+from .model import CELL, ParserShape, build_parser, save_parser
+from .scores import confusion, label_overlaps
+
+
+@dataclass(frozen=True)
+class ParserTraining(PartTraining):
+    """One run of the parser's training."""
+
+    run: str = "runs/parser"
+    """Run folder: checkpoints, logs, and at the end the model in its folder `parser`."""
+    data: str = "runs/photos"
+    """Folder of the photos to train on; what is missing of them is drawn first."""
+    held_out: str = "runs/photos_heldout"
+    """Folder of the photos to measure on; what is missing of them is drawn first."""
+    photos: int = 1500
+    """Photos to train on."""
+    batch: int = 8
+    """Photos per step."""
+    bfloat16: bool = False
+    """Compute under bfloat16 autocast."""
+    parser: ParserShape = field(default_factory=ParserShape)
+    """Shape of the model; photos are drawn at its input_size, so that it has to be 3:4."""
+    dice_weight: float = 0.5
+    """Weight of the dice loss of the labels; their cross-entropy has 1."""
+
+
+class Corpus:
+    """Drawn photos and ATR's labels of their pixels, in memory."""
+
+    def __init__(self, folder: str, seeds: range, size: tuple[int, int]) -> None:
+        """Draw what `folder` lacks of the photos of `seeds` at `size` = (width, height), and read them."""
+        draw_parsed(folder, seeds, size)
+        photos = ParsedPhotos(folder, seeds)
+        self.pixels, parsing = photos.take(range(len(photos)))
+        self.labels = atr_labels(parsing, torch.tensor([wears_skirt(seed) for seed in photos.seeds]))
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def take(self, picks: Tensor) -> tuple[Tensor, Tensor]:
+        """Some photos (B, 3, h, w) in 0..1 and their labels (B, h, w), uint8."""
+        return self.pixels[picks].float() / 255, self.labels[picks]
+
+
+def parser_loss(
+    model: SegformerForSemanticSegmentation, photos: Tensor, labels: Tensor, config: ParserTraining, step: int
+) -> dict[str, Tensor]:
+    """Loss terms of one step on photos (B, 3, h, w) in 0..1 and their labels (B, h, w), by the cells of the scores.
+
+    Half of the photos are mirrored, left limbs becoming right ones; all are seen in other light.
+    """
+    generator = step_generator(config.seed, step)
+    flipped = torch.rand(len(photos), generator=generator) < 0.5
+    photos = torch.where(flipped[:, None, None, None], photos.flip(-1), photos)
+    labels = torch.where(flipped[:, None, None], mirrored(labels), labels)
+    pixels = normalise(recoloured(photos, generator)).to(model.device)
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=config.bfloat16):
+        logits = model(pixel_values=pixels).logits.float()
+    wanted = label_shares(labels, CELL).to(model.device)
+    terms = {"labels": F.cross_entropy(logits, wanted), "dice": dice_loss(logits, wanted)}
+    terms["total"] = terms["labels"] + config.dice_weight * terms["dice"]
+    return terms
+
+
+def dice_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Mean dice loss of the labels that a batch shows, of logits against label_shares (B, labels, h, w).
+
+    It weighs a shoe as much as a dress. All of a batch is taken together, so that a shoe has enough cells.
+    """
+    shares = logits.softmax(1)
+    both, sizes = (shares * wanted).sum((0, 2, 3)), (shares + wanted).sum((0, 2, 3))
+    there = wanted.sum((0, 2, 3)) > 0
+    return (1 - (2 * both + 1) / (sizes + 1))[there].mean()
+
+
+@torch.no_grad()
+def measure(model: SegformerForSemanticSegmentation, corpus: Corpus, batch: int) -> dict[str, float]:
+    """Overlap of each label over held-out photos, and their mean; leaves the model in training mode."""
+    model.eval()
+    confused = torch.zeros(len(ATR.labels), len(ATR.labels), dtype=torch.long)
+    for picks in torch.arange(len(corpus)).split(batch):
+        photos, labels = corpus.take(picks)
+        logits = model(pixel_values=normalise(photos).to(model.device)).logits
+        logits = F.interpolate(logits, labels.shape[1:], mode="bilinear")  # as HumanParser does
+        confused += confusion(logits.argmax(1).cpu(), labels)
+    model.train()
+    found = label_overlaps(confused)
+    return {"mean": sum(found.values()) / len(found)} | found
+
+
+def train(config: ParserTraining, device: str = "cpu") -> Path:
+    """Train, or go on with, one run; returns the folder of the model."""
+    run, place = RunFolder(config.run), choose_device(device)
+    seed_everything(config.seed)
+    model = build_parser(config.parser).train().to(place)  # before any drawing: it refuses sizes that cannot be
+    size = config.parser.input_size
+    photos = Corpus(config.data, range(config.photos), size)
+    held_out = Corpus(config.held_out, range(HELD_OUT_START, HELD_OUT_START + config.validation_pairs), size)
+    tqdm.write(f"{config.run}: {parameter_count(model.parameters()) / 1e6:.2f} M parameters, {len(photos)} photos.")
+
+    def loss(step: int) -> dict[str, Tensor]:
+        picks = torch.randint(len(photos), (config.batch,), generator=step_generator(config.seed, step))
+        return parser_loss(model, *photos.take(picks), config, step)
+
+    train_part(config, run, "parser", model, loss, lambda step: measure(model, held_out, config.batch))
+    found = measure(model, held_out, config.batch)
+    log_scores(run, config.steps, found)
+    folder = run.path / "parser"
+    save_parser(folder, model, config.parser, training_summary(run.path, config, len(photos), model, found))
+    run.close()
+    return folder

@@ -1,0 +1,156 @@
+"""The loop that the small frozen parts, VAE and image encoder, are trained by."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from igr_core.files import write_tensors
+from igr_core.model.config import to_json
+
+from ..base.checkpoints import load_latest, save_checkpoint
+from ..base.optimisation.average import Average
+from ..base.optimisation.optimizers import OptimizerName, build_optimizer, set_rate
+from ..base.optimisation.schedule import cosine_rate
+from ..base.parts import write_summary
+from ..base.provenance import command_line, note_start, noted_commands, noted_revisions, versions
+from ..base.resume import check_same_run
+from ..base.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class PartTraining:
+    """What the training of either part is told."""
+
+    run: str
+    """Run folder: checkpoints, logs, pictures, and at the end the part: a .safetensors and a .json file."""
+    data: str = "runs/drawn"
+    """Folder of drawn pairs (python -m training data draw) to train on."""
+    held_out: str = "runs/drawn_heldout"
+    """Folder of drawn pairs to measure on."""
+    seed: int = 0
+    """Seeds weights, samples and noise."""
+    steps: int = 1000
+    """Optimizer steps."""
+    batch: int = 8
+    """Samples per step."""
+    optimizer: OptimizerName = "muon"
+    """`muon` for kernels and matrices with AdamW for the rest, or `adamw` for all."""
+    learning_rate: float = 0.001
+    """Peak rate, reached after the warm-up."""
+    warmup: int = 50
+    """Steps of linear warm-up."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay."""
+    ema_decay: float = 0.99
+    """Decay of the average of the weights, which is what is measured and kept."""
+    bfloat16: bool = True
+    """Compute under bfloat16 autocast."""
+    log_every: int = 25
+    """Steps between rows of the loss in the logs."""
+    save_every: int = 250
+    """Steps between checkpoints."""
+    validate_every: int = 250
+    """Steps between measurements."""
+    validation_pairs: int = 64
+    """Held-out pairs that are measured."""
+    keep: int = 2
+    """Checkpoints kept."""
+
+
+FREE = frozenset({"run", "held_out", "log_every", "save_every", "validate_every", "validation_pairs", "keep"})
+"""Entries that may change when a run goes on: none of them changes what a step computes."""
+
+C = TypeVar("C", bound=PartTraining)
+
+
+def changed(config: C, **changes: Any) -> C:
+    """The config with the entries that a command's options give."""
+    return replace(config, **{name: value for name, value in changes.items() if value is not None})
+
+
+def train_part(
+    config: PartTraining,
+    run: RunFolder,
+    key: str,
+    module: nn.Module,
+    loss: Callable[[int], dict[str, Tensor]],
+    measure: Callable[[int], dict[str, float]],
+) -> None:
+    """Train `module`, or go on with it; leaves it with the average of its weights.
+
+    `loss` gives the terms of a step, `total` among them; `measure` scores the module as it is after
+    a step; `key` names the module in checkpoints.
+    """
+    optimizer = build_optimizer(
+        module.named_parameters(), config.optimizer, config.learning_rate, weight_decay=config.weight_decay
+    )
+    average = Average(module, config.ema_decay)
+    first = 0
+    if (found := load_latest(run)) is not None:
+        first = found.step
+        if "config" in found.state:  # checkpoints of older versions lack it
+            check_same_run(json.loads(found.state["config"]), to_json(config), FREE, str(run.path))
+        module.load_state_dict(found.state[key])
+        optimizer.load_state_dict(found.state["optimizer"])
+        average.load_state_dict(found.state["average"])
+    note_start(run.path, first, command_line())
+    start = time.monotonic()
+    for step in tqdm(range(first, config.steps), initial=first, total=config.steps, unit="step", mininterval=5):
+        terms = loss(step)
+        _update(optimizer, average, terms["total"], cosine_rate(step, config.steps, config.warmup))
+        done = step + 1
+        if done % config.log_every == 0 or done == config.steps:
+            values = {f"train/{name}": float(term.detach()) for name, term in terms.items()}
+            run.log(done, values | {"seconds": time.monotonic() - start})
+        if done % config.validate_every == 0 and done < config.steps:
+            average.swap()
+            try:
+                log_scores(run, done, measure(done))
+            finally:
+                average.swap()
+        if done % config.save_every == 0 or done == config.steps:
+            state = {
+                key: module.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "average": average.state_dict(),
+                "config": json.dumps(to_json(config)),
+            }
+            save_checkpoint(run, done, state, config.keep)
+    average.swap()
+
+
+def log_scores(run: RunFolder, done: int, scores: dict[str, float]) -> None:
+    """Log held-out scores, and tell them."""
+    run.log(done, {f"held_out/{name}": value for name, value in scores.items()})
+    tqdm.write(f"step {done}: " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
+
+
+def save_part(path: Path, module: nn.Module, summary: dict[str, Any]) -> None:
+    """Write a part's weights, and beside them what is known of it: `summary` and where it comes from."""
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in module.state_dict().items()}
+    write_tensors(path, weights)
+    come_from = {
+        "commands": noted_commands(path.parent),
+        "revisions": noted_revisions(path.parent),
+        "versions": versions(),
+    }
+    write_summary(path, summary | come_from)
+
+
+def _update(optimizer: torch.optim.Optimizer, average: Average, loss: Tensor, share: float) -> None:
+    loss.backward()
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    nn.utils.clip_grad_norm_(weights, 1.0)
+    set_rate(optimizer, share)
+    optimizer.step()
+    optimizer.zero_grad()
+    average.update()

@@ -1,0 +1,93 @@
+"""How well a segmenter finds the garment of held-out photos: by one click, by a box, by a rough mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+from tqdm import tqdm
+
+from igr_core.segmentation.candidates import choose
+from igr_core.segmentation.clicks import Clicks
+from igr_core.segmentation.sam2_prompt import Point, Prompt, deepest_point
+from igr_core.segmentation.segmenter import Segmenter
+
+from ...data.synthetic import corrupt_mask
+from ..held_out import AS_DRAWN, HeldOutPhoto, held_out_photos, overlap
+
+PROMPTS = ("click", "random_click", "box", "rough_mask")
+"""Ways of asking that are measured."""
+ROUGHNESS = 1.0
+"""How spoiled the rough masks are: corrupt_mask's strength."""
+
+
+def scores_of(segmenter: Segmenter, one: HeldOutPhoto, prompts: Sequence[str] = PROMPTS) -> dict[str, float]:
+    """Intersection over union with the garment of the mask that the segmenter is surest of, for each of `prompts`.
+
+    With a rough mask, also for that itself.
+    """
+    embedding = segmenter.embed(one.pixels())
+    found: dict[str, np.ndarray] = {}
+    for name in prompts:
+        if name == "rough_mask":
+            found["rough_mask_itself"] = rough_mask(one)
+        found[name] = choose(*segmenter.masks(embedding, prompt(name, one)))[0, 0].numpy() > 0
+    return {name: overlap(mask, one.mask) for name, mask in found.items()}
+
+
+def prompt(name: str, one: HeldOutPhoto) -> Prompt:
+    """What is asked to find the garment by one of PROMPTS."""
+    if name == "click":
+        return Prompt((deepest_point(as_mask(one.mask)),))
+    if name == "random_click":
+        return Prompt((random_point(one.mask, one.seed),))
+    if name == "box":
+        return Prompt(box=tight_box(one.mask))
+    return Clicks().prompt(one.photo.size, as_mask(rough_mask(one)))
+
+
+def all_scores(
+    segmenter: Segmenter,
+    count: int,
+    size: tuple[int, int] = AS_DRAWN.photo_size,
+    prompts: Sequence[str] = PROMPTS,
+) -> dict[str, list[float]]:
+    """Each row of scores_of over `count` held-out photos."""
+    photos = tqdm(held_out_photos(count, size), total=count, unit="photo", desc="measuring", mininterval=5)
+    rows = [scores_of(segmenter, one, prompts) for one in photos]
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def as_mask(inside: np.ndarray) -> Tensor:
+    """A boolean mask (H, W) as (1, 1, H, W) of 0 and 1."""
+    return torch.from_numpy(inside)[None, None].float()
+
+
+def rough_mask(one: HeldOutPhoto) -> np.ndarray:
+    """The garment's mask as someone paints it in a hurry, bool (H, W)."""
+    return np.asarray(corrupt_mask(Image.fromarray(one.mask), one.seed, ROUGHNESS)) > 127
+
+
+def random_point(mask: np.ndarray, seed: int) -> Point:
+    """A pixel (x, y) of a mask (H, W) at least a sixth as deep as its deepest one."""
+    depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    rows, columns = np.nonzero(depth >= depth.max() / 6)
+    at = int(np.random.default_rng([seed, 31]).integers(len(rows)))
+    return float(columns[at]), float(rows[at])
+
+
+def tight_box(mask: np.ndarray) -> tuple[float, float, float, float]:
+    """Outermost pixels x0, y0, x1, y1 of a mask (H, W)."""
+    rows, columns = np.nonzero(mask)
+    return float(columns.min()), float(rows.min()), float(columns.max()), float(rows.max())
+
+
+def overlaps(masks: Tensor, coverage: Tensor) -> Tensor:
+    """Intersection over union (B, P, M) of logits (B, P, M, g, g) with regions (B, P, g, g), cell by cell."""
+    inside, wanted = masks > 0, coverage[:, :, None] > 0.5
+    both, either = (inside & wanted).sum((-2, -1)), (inside | wanted).sum((-2, -1))
+    return both / either.clamp(min=1)

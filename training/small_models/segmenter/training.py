@@ -1,0 +1,200 @@
+"""Train the demo's own small SAM 2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+from transformers import Sam2Model
+
+from ...base.device import choose_device
+from ...base.parts import parameter_count
+from ...base.randomness import seed_everything, step_generator
+from ...base.run_folder import RunFolder
+from ...data.caches.drawn import HELD_OUT_START
+from ...data.caches.parsed import ParsedPhotos, draw_parsed
+from ..model_folder import training_summary
+from ..part_training import PartTraining, log_scores, train_part
+from ..photos import normalise, recoloured
+from .model import STRIDE, Learner, SegmenterShape, embed, save_segmenter
+from .prompts import ASKED, boxes, clicks, label_shares, pick_regions, rough_masks
+from .scores import overlaps
+
+Kind = Literal["click", "clicks", "box", "rough_mask"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class SegmenterTraining(PartTraining):
+    """One run of the segmenter's training."""
+
+    run: str = "runs/segmenter"
+    """Run folder: checkpoints, logs, and at the end the model in its folder `segmenter`."""
+    data: str = "runs/photos"
+    """Folder of the photos to train on; what is missing of them is drawn first."""
+    held_out: str = "runs/photos_heldout"
+    """Folder of the photos to measure on; what is missing of them is drawn first."""
+    photos: int = 3500
+    """Photos to train on."""
+    photo_size: tuple[int, int] = (192, 256)
+    """Width and height of the drawn photos, 3:4; the model sees them stretched to a square."""
+    batch: int = 8
+    """Photos per step."""
+    bfloat16: bool = False
+    """Compute under bfloat16 autocast."""
+    single_clicks: int = 5
+    """Regions per photo and step that are asked for by one click."""
+    other_prompts: int = 2
+    """Regions per photo and step that are asked for by several clicks or by boxes; by a rough mask, one is."""
+    segmenter: SegmenterShape = field(default_factory=SegmenterShape)
+    """Shape of the model."""
+    focal_weight: float = 20.0
+    """Weight of the focal loss of a mask; its dice loss has 1."""
+    score_weight: float = 1.0
+    """Weight of the absolute error of the estimated overlaps."""
+    label_weight: float = 1.0
+    """Weight of the cross-entropy of what each cell shows."""
+
+
+class Corpus:
+    """Drawn photos as the model sees them, in memory: stretched pixels, and what each of their cells shows."""
+
+    def __init__(self, folder: str, seeds: range, config: SegmenterTraining) -> None:
+        """Draw what `folder` lacks of the photos of `seeds`, and read them."""
+        draw_parsed(folder, seeds, config.photo_size)
+        photos, side = ParsedPhotos(folder, seeds), config.segmenter.image_size
+        pixels, shares = [], []
+        for picks in torch.arange(len(photos)).split(64):
+            pictures, parsing = photos.take(picks.tolist())
+            square = F.interpolate(pictures.float(), (side, side), mode="bilinear", antialias=True)
+            pixels.append(square.round().byte())
+            shares.append((label_shares(parsing, 4 * side // STRIDE) * 255).round().byte())
+        self.pixels, self.shares = torch.cat(pixels), torch.cat(shares)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def take(self, picks: Tensor) -> tuple[Tensor, Tensor]:
+        """Some photos (B, 3, S, S) in 0..1 and their label_shares (B, labels, g, g)."""
+        return self.pixels[picks].float() / 255, self.shares[picks].float() / 255
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Prompts of one kind, as many for each photo of a batch."""
+
+    coverage: Tensor
+    """Regions asked for, (B, P, g, g)."""
+    given: dict[str, Tensor]
+    """What Sam2Model is given."""
+
+    def to(self, device: torch.device) -> Ask:
+        """The same on a device."""
+        return Ask(self.coverage.to(device), {name: value.to(device) for name, value in self.given.items()})
+
+
+def ask(kind: Kind, shares: Tensor, config: SegmenterTraining, generator: torch.Generator, click: bool = False) -> Ask:
+    """Ask for regions of photos with label_shares (B, labels, g, g), with `click` by a click inside as well."""
+    side = config.segmenter.image_size
+    count = {"click": config.single_clicks, "rough_mask": 1}.get(kind, config.other_prompts)
+    regions = pick_regions(shares, count, generator)
+    given: dict[str, Tensor] = {}
+    if kind in ("click", "clicks") or click:
+        points = 1 if kind != "clicks" else int(torch.randint(2, 4, (), generator=generator))
+        given["input_points"], given["input_labels"] = clicks(regions, side, points, generator)
+    if kind == "box":
+        given["input_boxes"] = boxes(regions, side, generator)
+    if kind == "rough_mask":  # it is added to the features of its photo, so that there can be one
+        given["input_masks"] = rough_masks(regions, generator)
+    return Ask(regions, given)
+
+
+def segmenter_loss(
+    learner: Learner, photos: Tensor, shares: Tensor, config: SegmenterTraining, step: int
+) -> dict[str, Tensor]:
+    """Loss terms of one step on photos (B, 3, S, S) in 0..1 and their label_shares (B, labels, g, g).
+
+    As SAM 2 is trained: focal and dice loss of the mask that fits best, the estimated overlap of each mask against its
+    real one, and that there is an object; one step in three asks for one mask instead of three. Each step asks by
+    single clicks and by one other kind of prompt. Beyond SAM 2, the learner names what each cell shows.
+    """
+    model = learner.segmenter
+    generator = step_generator(config.seed, step)
+    flipped, single, click = (torch.rand(3, generator=generator) < torch.tensor([0.5, 1 / 3, 1 / 3])).tolist()
+    if flipped:
+        photos, shares = photos.flip(-1), shares.flip(-1)
+    pixels = normalise(recoloured(photos, generator))
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=config.bfloat16):
+        features = embed(model, pixels.to(model.device))
+    terms = {name: torch.zeros((), device=model.device) for name in ("mask", "score", "object")}
+    rest = (1 - shares.sum(1, keepdim=True)).clamp(min=0)  # skin, faces, what a person holds
+    wanted = torch.cat([shares, rest], 1).to(model.device)
+    terms["labels"] = F.cross_entropy(learner.name_cells(features).float(), wanted)
+    other = KINDS[1 + step % 3]
+    for kind in ("click", other):
+        asked = ask(kind, shares, config, generator, click).to(model.device)
+        told = model(image_embeddings=features, multimask_output=not single, **asked.given)
+        masks = told.pred_masks.float()
+        real = overlaps(masks, asked.coverage)
+        terms["mask"] += mask_losses(masks, asked.coverage, config.focal_weight).amin(-1).mean()
+        terms["score"] += F.l1_loss(told.iou_scores.float(), real)
+        terms["object"] += F.softplus(-told.object_score_logits.float()).mean()  # there always is one
+        terms[f"iou_{kind}"] = real.amax(-1).mean()
+    terms["total"] = terms["mask"] + config.score_weight * terms["score"] + terms["object"]
+    terms["total"] = terms["total"] + config.label_weight * terms["labels"]
+    return terms
+
+
+def mask_losses(masks: Tensor, coverage: Tensor, focal_weight: float) -> Tensor:
+    """Focal plus dice loss (B, P, M) of logits (B, P, M, g, g) against regions (B, P, g, g)."""
+    wanted = coverage[:, :, None].expand_as(masks)
+    shares = masks.sigmoid()
+    plain = F.binary_cross_entropy_with_logits(masks, wanted, reduction="none")
+    focal = ((shares - wanted).square() * plain).mean((-2, -1))
+    both, sizes = (shares * wanted).sum((-2, -1)), (shares + wanted).sum((-2, -1))
+    return focal_weight * focal + 1 - (2 * both + 1) / (sizes + 1)
+
+
+@torch.no_grad()
+def measure(model: Sam2Model, corpus: Corpus, config: SegmenterTraining) -> dict[str, float]:
+    """Overlap of the best-scored mask with regions of held-out photos, by each kind of prompt, as training asks."""
+    found: dict[str, list[float]] = {}
+    for picks in torch.arange(len(corpus)).split(config.batch):
+        photos, shares = corpus.take(picks)
+        features = embed(model, normalise(photos).to(model.device))
+        for kind in KINDS:
+            asked = ask(kind, shares, config, step_generator(config.seed, int(picks[0]))).to(model.device)
+            told = model(image_embeddings=features, **asked.given)
+            best = told.iou_scores.argmax(-1, keepdim=True)
+            real = overlaps(told.pred_masks, asked.coverage).gather(-1, best)
+            found.setdefault(kind, []).extend(real.flatten().tolist())
+    return {f"iou_{kind}": sum(scores) / len(scores) for kind, scores in found.items()}
+
+
+def train(config: SegmenterTraining, device: str = "cpu") -> Path:
+    """Train, or go on with, one run; returns the folder of the model."""
+    run, place = RunFolder(config.run), choose_device(device)
+    photos = Corpus(config.data, range(config.photos), config)
+    held_out = Corpus(config.held_out, range(HELD_OUT_START, HELD_OUT_START + config.validation_pairs), config)
+    seed_everything(config.seed)
+    learner = Learner(config.segmenter, len(ASKED) + 1).train().to(place)
+    model = learner.segmenter
+    size = parameter_count(model.parameters()) / 1e6
+    tqdm.write(f"{config.run}: {size:.2f} M parameters, {len(photos)} photos.")
+
+    def loss(step: int) -> dict[str, Tensor]:
+        picks = torch.randint(len(photos), (config.batch,), generator=step_generator(config.seed, step))
+        return segmenter_loss(learner, *photos.take(picks), config, step)
+
+    train_part(config, run, "segmenter", learner, loss, lambda step: measure(model, held_out, config))
+    scores = measure(model, held_out, config)
+    log_scores(run, config.steps, scores)
+    folder = run.path / "segmenter"
+    save_segmenter(folder, model, training_summary(run.path, config, len(photos), model, scores))
+    run.close()
+    return folder
