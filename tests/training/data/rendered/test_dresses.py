@@ -17,7 +17,7 @@ from training.data.rendered.dressing.cloth.relief import WEAVES
 from training.data.rendered.dressing.dresses import draw_dress
 from training.data.rendered.dressing.grounds import FLOORS, WALLS
 from training.data.rendered.dressing.skin import tone_at
-from training.data.synthetic.textures import PATTERNS
+from training.data.synthetic.art.textures import PATTERNS
 
 PANELS = shirt_panels()
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.data.synthetic.palette import (
+from training.data.synthetic.art.palette import (
     DENIM,
     LIGHT,
     Rgb,
@@ -18,7 +18,7 @@ from training.data.synthetic.palette import (
     pick,
     scaled,
 )
-from training.data.synthetic.textures import Pattern, solid
+from training.data.synthetic.art.textures import Pattern, solid
 
 from ..panels import Panel
 from .cloth import allover

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .canvas import Canvas
-from .curves import smooth
-from .palette import DARK, LIGHT, VIVID, Rgb, pick, scaled
-from .pose import Pose
+from ..art.curves import smooth
+from ..art.palette import DARK, LIGHT, VIVID, Rgb, pick, scaled
+from ..painting.canvas import Canvas
+from ..painting.pose import Pose
 
 KINDS = ("none", "arm", "hair", "strap", "handbag")
 

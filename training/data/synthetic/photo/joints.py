@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .canvas import LABELS, View
-from .parts import ANKLE, FOREARM, KNEE, UPPER_ARM
-from .pose import Pose
+from ..garments.parts import ANKLE, FOREARM, KNEE, UPPER_ARM
+from ..painting.canvas import LABELS, View
+from ..painting.pose import Pose
 
 Joints = dict[str, tuple[float, float, float]]
 HIP = 0.36  # along of the hip joint on leg and spine

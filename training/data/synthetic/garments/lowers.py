@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .arrays import Array
-from .curves import mirrored, smooth
-from .palette import Rgb, scaled, seam_colour
+from ..art.arrays import Array
+from ..art.curves import mirrored, smooth
+from ..art.palette import Rgb, scaled, seam_colour
 from .parts import CROTCH, HIP_X, KNEE, Mark, Part, dot, fill, flip, line
 from .style import Style
 from .uppers import hem_half

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .arrays import Array, enlarge, smooth_noise, soft
+from ..art.arrays import Array, enlarge, smooth_noise, soft
 
 KINDS = ("studio",) * 6 + ("gradient",) * 2 + ("room",) * 3 + ("blur", "outdoor")
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from .arrays import Array, enlarge, polygon_mask, smooth_noise
-from .lettering import render
-from .parts import Mark, Part
-from .textures import paint
+from ..art.arrays import Array, enlarge, polygon_mask, smooth_noise
+from ..art.lettering import render
+from ..art.textures import paint
+from ..garments.parts import Mark, Part
 
 FOLD_WORN, FOLD_FLAT = 4, 5  # channels of the raster: r, g, b, coverage, fold of the worn cloth, fold of the flat cloth
 

@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from ..painting.canvas import View
+from ..painting.pose import Pose
 from .body import limb_outline
-from .canvas import View
-from .pose import Pose
 
 
 def dilated(mask: Image.Image, pixels: int) -> Image.Image:

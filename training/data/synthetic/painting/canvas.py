@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .arrays import Array, blurred, doubled, polygon_mask, sample
-from .curves import Bone
+from ..art.arrays import Array, blurred, doubled, polygon_mask, sample
+from ..art.curves import Bone
+from ..art.palette import Rgb
 from .layers import FOLD_FLAT, FOLD_WORN, Layer
-from .palette import Rgb
 from .places import Places
 
 LABELS = (

@@ -3,10 +3,10 @@
 import numpy as np
 from PIL import Image
 
-from .arrays import Array
+from ..art.arrays import Array
+from ..garments.parts import Garment, Part
 from .canvas import Canvas, View
 from .layers import Layer
-from .parts import Garment, Part
 from .places import Places
 from .pose import Pose
 

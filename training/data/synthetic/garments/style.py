@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .lettering import TALLNESS, Print, draw_print
-from .palette import DENIM, Rgb, contrasting, garment_colours, luminance, mixed, pick, scaled
-from .textures import Pattern, draw_pattern, solid
+from ..art.lettering import TALLNESS, Print, draw_print
+from ..art.palette import DENIM, Rgb, contrasting, garment_colours, luminance, mixed, pick, scaled
+from ..art.textures import Pattern, draw_pattern, solid
 
 CUTS: dict[str, tuple[str, ...]] = {
     "upper": ("tee", "long_sleeve", "shirt", "blouse", "polo", "hoodie", "tank", "jacket", "crop_top"),

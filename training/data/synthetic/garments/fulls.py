@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .arrays import Array
-from .curves import mirrored, smooth
+from ..art.arrays import Array
+from ..art.curves import mirrored, smooth
+from ..art.palette import mixed, scaled, seam_colour
 from .lowers import legs, skirt_marks, skirt_outline, waistband
-from .palette import mixed, scaled, seam_colour
 from .parts import Mark, Part, dot, line
 from .style import Style
 from .uppers import (

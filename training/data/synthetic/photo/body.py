@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Array
-from .canvas import Canvas
-from .curves import ellipse, mirrored, smooth
-from .palette import DARK, HAIR, LIGHT, SKIN, VIVID, Rgb, mixed, pick, scaled
-from .parts import ANKLE, FOREARM, SOLE, UPPER_ARM
-from .pose import Pose
+from ..art.arrays import Array
+from ..art.curves import ellipse, mirrored, smooth
+from ..art.palette import DARK, HAIR, LIGHT, SKIN, VIVID, Rgb, mixed, pick, scaled
+from ..garments.parts import ANKLE, FOREARM, SOLE, UPPER_ARM
+from ..painting.canvas import Canvas
+from ..painting.pose import Pose
 
 HAIRSTYLES = ("bald", "short", "short", "bob", "long", "long_front", "bun", "curly")
 WRIST = UPPER_ARM + FOREARM

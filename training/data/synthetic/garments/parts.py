@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Array
-from .lettering import Print
-from .palette import Rgb
-from .textures import Pattern
+from ..art.arrays import Array
+from ..art.lettering import Print
+from ..art.palette import Rgb
+from ..art.textures import Pattern
 
 SHOULDER = (0.085, 0.045)  # arm joint in the body plane, right side; y = 0 is the neck's base, 1 = body height
 HIP_X, LEG_START = 0.05, 0.2  # leg axis, and where its bone begins (the waist)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arrays import Array
+from ..art.arrays import Array
 from .layers import Layer
 from .pose import Pose
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Array
-from .curves import Bone, bone
-from .parts import FOREARM, HIP_X, LEG_START, SHOULDER, SOLE, UPPER_ARM
+from ..art.arrays import Array
+from ..art.curves import Bone, bone
+from ..garments.parts import FOREARM, HIP_X, LEG_START, SHOULDER, SOLE, UPPER_ARM
 
 ARM_KINDS = ("hanging", "hip", "bent", "raised", "behind", "pocket", "across")
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from .arrays import Array
-from .curves import mirrored, smooth
-from .palette import Rgb, scaled, seam_colour
+from ..art.arrays import Array
+from ..art.curves import mirrored, smooth
+from ..art.palette import Rgb, scaled, seam_colour
+from ..art.textures import solid
 from .parts import Mark, Part, dot, fill, flip, line
 from .style import Style
-from .textures import solid
 
 NECK_TOP = -0.012
 
