@@ -46,7 +46,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise IGRError(
-            f"Could not write {path} ({reason}): free some space or choose another folder. Existing files are unchanged."
+            f"Could not write {path} ({reason}): free some space or choose another folder. Nothing was changed."
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)

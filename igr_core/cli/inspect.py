@@ -43,7 +43,7 @@ def _tables(facts: dict[str, Any]) -> list[Table]:
     general = {name: facts[name] for name in ("file", "format_version", "licence")}
     for part in ("vae", "image_encoder"):
         inside = any(one["part"] == part for one in facts["parts"])
-        general[part] = "included" if inside else f"not included; expects {facts[f'expected_{part}'] or 'an unnamed one'}"
+        general[part] = "included" if inside else f"not included ({facts[f'expected_{part}'] or 'not named'})"
     sections = (("bundle", general), *((name, facts[name]) for name in ("model", "training", "scores")))
     return [parts, *(_name_value_table(title, values) for title, values in sections if values)]
 

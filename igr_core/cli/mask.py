@@ -55,11 +55,10 @@ Keep = Annotated[
     list[str] | None, typer.Option(metavar="X,Y", help="Point on the garment, in pixels of the photo; may be repeated.")
 ]
 LeaveOut = Annotated[
-    list[str] | None, typer.Option("--not", metavar="X,Y", help="Point outside the garment, in pixels; may be repeated.")
+    list[str] | None,
+    typer.Option("--not", metavar="X,Y", help="Point off the garment, in pixels; may be repeated."),
 ]
-Around = Annotated[
-    str | None, typer.Option(metavar="LEFT,TOP,RIGHT,BOTTOM", help="Box around the garment, in pixels.")
-]
+Around = Annotated[str | None, typer.Option(metavar="LEFT,TOP,RIGHT,BOTTOM", help="Box around the garment, in pixels.")]
 Rough = Annotated[
     Path | None,
     typer.Option(
@@ -174,7 +173,7 @@ def _segmenter_path(given: Path | None) -> Path:
 
 
 def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | None) -> None:
-    """Raise UsageMistake if an input does not exist, or an output cannot be written or would overwrite a file in use."""
+    """Raise UsageMistake if an input does not exist, or an output cannot be written or would overwrite an input."""
     from ..photo.images import check_picture_name
 
     inputs = [("photo", person), *([("rough mask", rough)] if rough is not None else [])]

@@ -33,7 +33,7 @@ def check_no_marks(
     given = {"--point": point, "--not": leave_out, "--box": box, "--rough": rough, "--candidate": chosen}
     if names := [name for name, value in given.items() if value]:
         raise UsageMistake(
-            f"{', '.join(names)} cannot be combined with --parser or --category: mark the garment, or name its category."
+            f"{', '.join(names)} cannot be combined with --parser or --category: mark the garment or name its category."
         )
 
 

@@ -34,10 +34,12 @@ class View(Enum):
 def restore(
     person: Annotated[Path, typer.Argument(help="Photo of the dressed person, or a folder of photos.")],
     mask: Annotated[
-        Path, typer.Option(help="Mask of the garment, white on black, the same size as the photo; or a folder of masks.")
+        Path,
+        typer.Option(help="Mask of the garment, white on black, as large as the photo; or a folder of masks."),
     ],
     category: Annotated[
-        str, typer.Option(help="upper, lower or full (dresses, jumpsuits), or a CSV file with the columns name,category.")
+        str,
+        typer.Option(help="upper, lower or full (dress, jumpsuit), or a CSV file with the columns name,category."),
     ],
     out: Annotated[Path, typer.Option(help="Image to write (.png), or the folder to write NAME.png to.")],
     bundle: Annotated[Path, typer.Option(help="The model to use.", show_default="the demo bundle")] = DEMO_BUNDLE,
@@ -46,11 +48,13 @@ def restore(
         float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo; 1 is fastest.")
     ] = 1.5,
     seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same image.")] = 0,
-    size: Annotated[str | None, typer.Option(help="Width x height to work at.", show_default="the model's native size")] = None,
+    size: Annotated[str | None, typer.Option(help="Width x height to work at.", show_default="from the bundle")] = None,
     transparent: Annotated[bool, typer.Option("--transparent", help="Make the white background transparent.")] = False,
     view: Annotated[
         View | None,
-        typer.Option(help="Show the model the whole photo, or the garment and its surroundings.", show_default="the model's own"),
+        typer.Option(
+            help="Show the model the whole photo, or only the garment's surroundings.", show_default="from the bundle"
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="For folders: restore images that already exist in the output folder.")
@@ -137,7 +141,7 @@ def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> 
             run_jobs(jobs, report, settings, restorer, on_step, on_photo)
         except KeyboardInterrupt:
             progress.stop()
-            typer.echo(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command again to continue.", err=True)
+            typer.echo(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to continue.", err=True)
             raise typer.Exit(130) from None
 
 
