@@ -10,10 +10,11 @@ from igr_core.errors import IGRError
 from .art.arrays import Array, enlarge
 from .defects import DEFECTS
 from .garments.parts import SOLE, Garment
-from .painting.canvas import Canvas, View
+from .painting.canvas import Canvas
 from .painting.flat import flat_picture, flat_view, reduce
 from .painting.layers import Layer, rasterise
 from .painting.places import Places, find_in_photo
+from .painting.view import View
 from .photo.background import draw_background
 from .photo.body import paint_arm, paint_hair_back, paint_head, paint_leg, paint_torso
 from .photo.joints import find_joints

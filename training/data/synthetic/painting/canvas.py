@@ -11,35 +11,13 @@ from ..art.curves import Bone
 from ..art.palette import Rgb
 from .layers import FOLD_FLAT, FOLD_WORN, Layer
 from .places import Places
+from .view import View
 
 LABELS = (
     "background", "hair", "face", "skin", "left_arm", "right_arm", "left_leg", "right_leg", "left_shoe", "right_shoe",
     "upper", "lower", "full", "coat", "bag", "object",
 )  # fmt: skip
 """What a pixel of Canvas.labels is; left and right are the person's own."""
-
-
-@dataclass(frozen=True)
-class View:
-    """Body plane to pixels: pixel = (body * scale + offset) * height."""
-
-    scale: float
-    offset: tuple[float, float]
-    height: int
-    width: int
-
-    def pixels(self, body: Array) -> Array:
-        """Body-plane points (N, 2) to pixel positions."""
-        return ((body * self.scale + np.array(self.offset)) * self.height).astype(np.float32)
-
-    def body(self, pixels: Array) -> Array:
-        """Pixel positions (N, 2) to body-plane points."""
-        return ((pixels / self.height - np.array(self.offset)) / self.scale).astype(np.float32)
-
-    @property
-    def ppu(self) -> float:
-        """Pixels a body height."""
-        return self.scale * self.height
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from PIL import Image
 
 from ..art.arrays import Array
 from ..garments.parts import Garment, Part
-from .canvas import Canvas, View
+from .canvas import Canvas
 from .layers import Layer
 from .places import Places
 from .pose import Pose
+from .view import View
 
 
 def bounds(parts: tuple[Part, ...], pose: Pose) -> tuple[Array, Array]:

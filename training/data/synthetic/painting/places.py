@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..art.arrays import Array
 from .layers import Layer
 from .pose import Pose
-
-if TYPE_CHECKING:
-    from .canvas import View
+from .view import View
 
 CLOSE = 1.5
 """Pixels by which the place that a pixel shows may miss the one looked for."""

@@ -3,8 +3,9 @@
 import numpy as np
 
 from ..garments.parts import ANKLE, FOREARM, KNEE, UPPER_ARM
-from ..painting.canvas import LABELS, View
+from ..painting.canvas import LABELS
 from ..painting.pose import Pose
+from ..painting.view import View
 
 Joints = dict[str, tuple[float, float, float]]
 HIP = 0.36  # along of the hip joint on leg and spine

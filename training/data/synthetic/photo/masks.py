@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from ..painting.canvas import View
 from ..painting.pose import Pose
+from ..painting.view import View
 from .body import limb_outline
 
 
