@@ -19,7 +19,7 @@ def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box:
     Raises IGRError where marks, masks or boxes do not belong to the photos, and where one has nothing of all this.
     """
     count, size = len(photos), (photos.shape[-1], photos.shape[-2])
-    if count > 1 and clicks.says_something:
+    if count > 1 and clicks.has_marks:
         raise IGRError(f"The points belong to one photo, but {count} are connected: send them one at a time.")
     if len(roughs) not in (0, 1, count):
         raise IGRError(f"There are {len(roughs)} rough masks but {count} photos: give one per photo, or one.")
