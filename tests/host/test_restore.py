@@ -14,8 +14,8 @@ from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.restore.sampling import sample_ddim
 from igr_core.restore.schedule import draw_noise
-from tests.support.graphs import DEMO, LATENT, TINY, node, restore, with_inputs, with_sampler
-from tests.support.server import ROOT, Graph, Server
+from tests.support.host.graphs import DEMO, LATENT, TINY, node, restore, with_inputs, with_sampler
+from tests.support.host.server import ROOT, Graph, Server
 
 EXAMPLES = ROOT / "nodes" / "examples"
 

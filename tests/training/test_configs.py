@@ -12,8 +12,8 @@ from transformers import Dinov2Config, Dinov2Model
 
 from igr_core.model.bundle import save_bundle
 from igr_core.model.igr import IGR
-from tests.support.prepared import tiny_config, write_vgg
-from tests.support.tiny import INFO, MODEL
+from tests.support.models.tiny import INFO, MODEL
+from tests.support.training.prepared import tiny_config, write_vgg
 from training.base.checkpoints import load_latest
 from training.base.config_files import load_config
 from training.base.run_folder import RunFolder

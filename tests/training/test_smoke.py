@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from igr_core.model.bundle import Bundle
-from tests.support.published_weights import write_published
+from tests.support.models.published_weights import write_published
 from training.base.provenance import ROOT
 from training.data.fixtures import write_fixture
 

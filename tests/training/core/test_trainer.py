@@ -17,7 +17,7 @@ import yaml
 
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json, to_json
-from tests.support.prepared import tiny_config
+from tests.support.training.prepared import tiny_config
 from training.base.checkpoints import load_latest
 from training.base.files import write_text
 from training.base.provenance import ROOT, note_start, noted_commands, noted_revisions

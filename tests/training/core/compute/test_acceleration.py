@@ -13,8 +13,8 @@ from torch import nn
 from igr_core.errors import IGRError
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
-from tests.support.prepared import tiny_config
-from tests.support.tiny import MODEL
+from tests.support.models.tiny import MODEL
+from tests.support.training.prepared import tiny_config
 from training.base.checkpoints import load_latest
 from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.renderer import require_renderer
-from tests.support.solids import sheet, sphere
+from tests.support.rendered.renderer import require_renderer
+from tests.support.rendered.solids import sheet, sphere
 from training.data.rendered.panels import Panel
 from training.data.rendered.studio.cameras import Camera
 from training.data.rendered.surfaces import Surface

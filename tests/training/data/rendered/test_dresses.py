@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.views_by_hand import shirt_panels
+from tests.support.rendered.views_by_hand import shirt_panels
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
 

@@ -17,7 +17,7 @@ from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.model.config import ImagePromptConfig
 from igr_core.model.igr import IGR
 from igr_core.restore.restorer import GarmentRestorer
-from tests.support.tiny import INFO, MODEL, save_runnable
+from tests.support.models.tiny import INFO, MODEL, save_runnable
 from training.base.config_files import load_config
 from training.base.train_config import TrainConfig
 from training.cli.app import app

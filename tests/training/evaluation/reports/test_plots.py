@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.support.shown import write_experiment
+from tests.support.training.shown import write_experiment
 from training.evaluation.experiments.results import Result
 from training.evaluation.metrics.distribution import Spread
 from training.evaluation.reports.plots import draw_guidance, draw_pictures, guidance_groups

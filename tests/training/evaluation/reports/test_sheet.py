@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
-from tests.support.shown import NAMES
+from tests.support.training.shown import NAMES
 from training.evaluation.experiments.results import Result
 from training.evaluation.experiments.scoring import Scoring, score_folders
 from training.evaluation.metrics.protocols import PROTOCOLS

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROBES = ROOT / "tests" / "host" / "probe_nodes"
 """A pack of what the host tests alone need."""
 UPDATE = bool(os.environ.get("IGR_UPDATE"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ray.cluster_utils import Cluster
 
-from tests.support import stand_in
+from tests.support.rendered import stand_in
 from training.data.rendered.generating.generate import generate
 from training.data.rendered.settings import RenderSettings
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from tests.support.server import ROOT, UPDATE
+from tests.support.host.server import ROOT, UPDATE
 
 HEIGHT = 480
 GAP = 12

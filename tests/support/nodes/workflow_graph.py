@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.node_schemas import Input, Schema, our_schemas
+from tests.support.nodes.node_schemas import Input, Schema, our_schemas
 
 PACK = "igr-garment-restoration"
 NOTES = {"Note", "MarkdownNote"}

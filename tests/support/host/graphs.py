@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.server import Graph
+from tests.support.host.server import Graph
 
 TINY = "tiny.safetensors"
 TINY_SAM = "tiny-sam2"

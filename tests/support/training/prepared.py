@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from igr_core.files import sha256
 from igr_core.model.config import to_json
 from igr_core.model.networks import build_image_encoder, build_vae
-from tests.support.tiny import MODEL
+from tests.support.models.tiny import MODEL
 from training.base.train_config import DataConfig, OptimizerConfig, TrainConfig
 
 

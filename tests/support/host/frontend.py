@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support.server import Graph, Server
-from tests.support.workflow_graph import PACK
+from tests.support.host.server import Graph, Server
+from tests.support.nodes.workflow_graph import PACK
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, ViewportSize

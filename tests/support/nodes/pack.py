@@ -7,7 +7,7 @@ import importlib.util
 import sys
 from typing import Any
 
-from tests.support.node_schemas import ROOT
+from tests.support.nodes.node_schemas import ROOT
 
 NAME = "igr_pack_without_host"
 
