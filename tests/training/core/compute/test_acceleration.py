@@ -59,6 +59,16 @@ def test_bfloat16_units_are_told_by_name(found: dict[str, bool], fast: bool) -> 
     assert has_bfloat16_units(found) is fast
 
 
+def test_cards_that_only_emulate_bfloat16_compute_in_float32(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    turing = torch.device("cuda")
+    assert choose_acceleration(replace(config, precision="auto"), turing).precision == "no"
+    with pytest.raises(IGRError, match="this card has no bfloat16"):
+        choose_acceleration(replace(config, precision="bf16"), turing)
+
+
 def test_checkpointing_is_off_on_cpus_unless_asked_for(config: TrainConfig) -> None:
     for setting, wanted in ((False, "off"), ("auto", "off"), (True, "all"), ("selective", "selective")):
         chosen = choose_acceleration(replace(config, gradient_checkpointing=setting), CPU)
