@@ -13,8 +13,8 @@ from ..patterns.fields import height_of, waist_field
 BAND_EASE = 0.012
 """Metres that hem bands below the hips stand off from them."""
 
-HIPS_BELOW = 0.12
-"""Skirts that hang from above this height over the crotch follow the body down to it, metres."""
+BAND_TAPER = 0.5
+"""Metres by which cloth above such a band is wider for each metre up, so that it does not hang over the band."""
 
 _ROWS, _COLUMNS = 60, 48
 
@@ -206,14 +206,17 @@ def _hung(place: np.ndarray, garment: Garment, figure: Figure, template: Figure)
     share = np.minimum(np.arange(1, len(fall) + 1) / 5, 1.0)[:, None]
     turned = angle + share * (even - angle)  # (K, L)
     wide = _around(turned, angle, radius)
+    hips = _around(turned, *_hips(figure, centre))
     if cut.pleats:
         wide = np.maximum(wide, _hips_above(figure, centre, turned, loop[:, 2] - fall) + min(cut.ease, 0.01))
         wide = np.maximum.accumulate(wide, axis=0)
-    hips = _around(turned, *_hips(figure, centre)) + min(cut.ease, 0.01)
-    wide = wide + np.maximum(hips - wide, 0) * smoothstep(0.0, 0.09, fall - _drop(loop, figure))
+    else:
+        wide = wide + np.maximum(hips + min(cut.ease, 0.01) - wide, 0) * smoothstep(0.0, 0.09, fall)
     wider = _widened(wide, fall, turned, cut)
-    banded = garment.snug[garment.fall > 0].reshape(fall.shape)
-    wider = np.where(banded, np.minimum(wider, hips + BAND_EASE), wider)
+    banded = garment.snug[garment.fall > 0].reshape(fall.shape).any(axis=1)
+    if banded.any():
+        above = np.maximum(fall[np.argmax(banded)] - fall, 0)
+        wider = np.minimum(wider, hips + BAND_EASE + BAND_TAPER * above)
     rings = np.empty((*fall.shape, 3))
     rings[..., 0] = centre[0] + np.sin(turned) * wider
     rings[..., 1] = centre[1] + np.cos(turned) * wider
@@ -233,11 +236,6 @@ def _widened(wide: np.ndarray, fall: np.ndarray, turned: np.ndarray, cut: Cut) -
         waves = np.sin(turned * 5 + 0.6) + 0.7 * np.sin(turned * 8 + 2.0) + 0.4 * np.sin(turned * 13)
         wider = wider + 0.08 * cut.flare * fall * waves
     return wider
-
-
-def _drop(loop: np.ndarray, figure: Figure) -> float:
-    """Metres from a skirt's edge (L, 3) down to the height at which the hips' outline is taken; 0 from there on."""
-    return max(float(loop[:, 2].mean()) - figure.crotch - HIPS_BELOW, 0.0)
 
 
 def _even_angles(loop: np.ndarray, angle: np.ndarray, closed: bool) -> np.ndarray:
@@ -277,7 +275,7 @@ def _hips_above(figure: Figure, centre: np.ndarray, angle: np.ndarray, height: n
     inside = (points[:, 2] >= 0) & (row < _ROWS)
     table = np.zeros((_ROWS, _COLUMNS))
     np.maximum.at(table, (row[inside], column[inside]), np.linalg.norm(points[inside, :2], axis=1))
-    table = spanned(table)
+    table = gaussian_filter(spanned(table), (1.0, 1.0), mode=("nearest", "wrap"))
     y = np.maximum((height - low) / step - 0.5, 0)
     return _looked_up(table, y, (angle + np.pi) / (2 * np.pi) * _COLUMNS - 0.5)
 
