@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from ..igr_core.errors import IGRError
 from .host.encoding import Reference
 from .host.garmfus_patch import apply_reference
+from .host.marks import conditioning
 from .host.networks import check_denoiser
 from .schema import advanced, schema
 from .sockets import ReferenceSocket
@@ -114,5 +115,6 @@ class IGRApply(io.ComfyNode):
         factors = parse_factors(level_strengths)
         strengths = block_strengths(reference.config.denoiser, reference_strength, factors)
         patched = apply_reference(model, reference, strengths, image_prompt_strength, start_percent, end_percent)
-        positive, negative = [[reference.prompt, {}]], [[reference.empty_prompt, {}]]
+        positive = conditioning(reference.prompt, sees_reference=True)
+        negative = conditioning(reference.empty_prompt, sees_reference=False)
         return io.NodeOutput(patched, positive, negative, {"samples": torch.zeros(reference.latent_shape)})

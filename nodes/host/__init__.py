@@ -5,6 +5,8 @@
 - `blocks`: ComfyUI's names for transformer blocks
 - `encoding`: VAE, GarmNet and image prompt read the photo
 - `garmfus_patch`: GarmFus on a clone of a MODEL
+- `marks`: which conditionings see the reference
+- `compiling`: torch.compile beside the reference
 - `sampling`: ComfyUI's samplers and schedulers, and the paper's DDIM
 - `segmentation`: SAM 2 and human parsers under ComfyUI's memory management
 - `turns`: graphs and clicks take turns with the networks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import comfy.sample
@@ -85,11 +86,12 @@ class _Ddim(comfy.samplers.KSAMPLER):
     def _run(
         self, model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, disable: bool | None
     ) -> Tensor:
-        scales = (1 + sigmas.double() ** 2).sqrt().tolist()  # ComfyUI's latent is this much larger than DDIM's
+        levels = sigmas.tolist()  # in Python's own precision: not every device has float64
+        scales = [math.sqrt(1 + level**2) for level in levels]  # ComfyUI's latent is this much larger than DDIM's
         signals = [scale**-2 if scale**-2 > 1.01 * ALMOST_NO_SIGNAL else 0.0 for scale in scales]
         latent = x / scales[0]
         for i in trange(len(sigmas) - 1, disable=disable):
-            sigma, noisy = float(sigmas[i]), latent * scales[i]
+            sigma, noisy = levels[i], latent * scales[i]
             clean = model(noisy, sigmas[i] * noisy.new_ones(noisy.shape[0]), **extra_args)
             callback({"x": noisy, "i": i, "sigma": sigmas[i], "sigma_hat": sigmas[i], "denoised": clean})
             if self.prediction_type == "v_prediction":
