@@ -1,4 +1,4 @@
-"""GarmFus (paper section 3.2) on a MODEL: Eq. 4 in self-attention and Eq. 3 in cross-attention, on a clone."""
+"""GarmFus (paper section 3.2) on a clone of a MODEL: Eq. 4 in self-attention and Eq. 3 in cross-attention."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .encoding import Reference
 _KEY = "igr"
 
 Replacement = Callable[[Tensor, Tensor, Tensor, dict[str, Any]], Tensor]
-"""An attention replacement of ComfyUI: query, key, value and the call's options -> output before to_out."""
+"""A ComfyUI attention replacement: query, key, value and the call's options -> output before to_out."""
 
 
 def apply_reference(
@@ -32,9 +32,9 @@ def apply_reference(
     start_percent: float,
     end_percent: float,
 ) -> Any:
-    """A clone of `model` that attends to the reference between two moments of sampling; `model` stays as it was.
+    """A clone of `model` that attends to the reference between two points of sampling; `model` is not changed.
 
-    `strengths` is the reference strength by block name. A reference that was applied before is replaced.
+    `strengths` has the reference strength by block name. A reference that was applied before is replaced.
     """
     patched = model.clone()
     moments = None
@@ -62,9 +62,9 @@ class _Call:
     """One call of the denoiser."""
 
     plan: RowPlan
-    """Which row sees which reference."""
+    """Which reference each row uses."""
     marks: tuple[bool, ...]
-    """Whether each of the conditionings that ComfyUI stacked sees the reference."""
+    """Whether each of the conditionings that ComfyUI stacked uses the reference."""
     unet: Any
     """ComfyUI's UNet."""
     latent_shape: tuple[int, int]
@@ -72,11 +72,11 @@ class _Call:
 
 
 class GarmFusPatch:
-    """A wrapper of ComfyUI's UNet that adds GarmFus to each call.
+    """A wrapper around ComfyUI's UNet that adds GarmFus to each call.
 
-    The attention replacements last for one call and go on top of those that other nodes have set, earlier or later in
-    the graph: theirs stay active, and no MODEL is changed. Rows are chosen anew for every call, because only then does
-    ComfyUI decide which conditionings it stacks.
+    The attention replacements exist for one call and wrap those of other nodes, earlier or later in the workflow:
+    theirs stay active, and no MODEL is changed. Rows are planned for every call, because ComfyUI decides only then
+    which conditionings it stacks.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class GarmFusPatch:
         self._sigma: tuple[Tensor, float] | None = None
 
     def forget(self, *_: Any) -> None:
-        """Drop what is kept from step to step."""
+        """Clear everything that is kept between steps."""
         self.forget_weights()
         self._copied.clear()
         self._positions.clear()
@@ -106,18 +106,18 @@ class GarmFusPatch:
         self._sigma = None
 
     def forget_weights(self, *_: Any) -> None:
-        """Drop what the denoiser's weights have computed: LoRAs and hooks change them."""
+        """Clear everything that was computed with the denoiser's weights, which LoRAs and hooks change."""
         self._kept.clear()
 
     def sample(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run a guider's sampling with each conditioning marked, and without torch.compile."""
+        """Run a guider's sampling with marked conditionings, and without torch.compile."""
         guider = executor.class_obj
         guider.conds = marks.with_marks(guider.conds, self.reference.prompt)
         with uncompiled(guider.model_options):
             return executor(*args, **kwargs)
 
     def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run the UNet; args are ComfyUI's: x, timesteps, context, y, control, transformer_options."""
+        """Run the UNet; args are ComfyUI's x, timesteps, context, y, control and transformer_options."""
         args = list(args)
         latent: Tensor = args[0]
         options = kwargs.get("transformer_options") or args[5]
@@ -133,20 +133,20 @@ class GarmFusPatch:
         return executor(*args, **kwargs)
 
     def _plan(self, seen: tuple[bool, ...], rows: int) -> RowPlan:
-        """Which row of a call sees which reference: those of the marked conditionings, in the batch's order."""
+        """Which reference each row of a call uses: rows of marked conditionings use the references in batch order."""
         if (seen, rows) not in self._plans:
             count, known = rows // len(seen), self.reference.latent_shape[0]
             if count % known:
                 raise IGRError(
-                    f"The LATENT holds {count} pictures but the reference {known} photos: connect IGR Apply's latent, "
-                    f"or repeat it a whole number of times."
+                    f"The latent has {count} images, but the reference has {known} photos: connect IGR Apply's latent, "
+                    "or repeat it a whole number of times."
                 )
             source = tuple(row % known if sees else -1 for sees in seen for row in range(count))
             self._plans[seen, rows] = RowPlan(source)
         return self._plans[seen, rows]
 
     def _is_active(self, options: dict[str, Any]) -> bool:
-        """Whether the reference acts at the noise level of a call, which is read from the device once a step."""
+        """Whether the reference is active at the noise level of a call, which is read from the device once per step."""
         if self.moments is None:
             return True
         sigmas, known = options["sigmas"], self._sigma
@@ -156,7 +156,7 @@ class GarmFusPatch:
         return end <= known[1] <= start
 
     def _patched(self, options: dict[str, Any], call: _Call) -> dict[str, Any]:
-        """The call's options with ours on top; ComfyUI's own dictionaries stay unchanged."""
+        """The call's options plus ours; ComfyUI's own dictionaries are not changed."""
         replaced = {kind: dict(blocks) for kind, blocks in options.get("patches_replace", {}).items()}
         patches = dict(options.get("patches", {}))
         own, image = replaced.setdefault("attn1", {}), replaced.setdefault("attn2", {})
@@ -171,7 +171,7 @@ class GarmFusPatch:
         return {**options, "patches": patches, "patches_replace": replaced}
 
     def _located(self, call: _Call) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
-        """Adds the position to the inputs of to_q and to_k in rows with a reference."""
+        """A patch that adds the position embedding to the inputs of to_q and to_k in rows with a reference."""
         active = {self.blocks[name] for name in self.strengths}
 
         def patch(hidden: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
@@ -184,12 +184,12 @@ class GarmFusPatch:
         return patch
 
     def _self_attention(self, name: str, call: _Call, inner: Replacement | None) -> Replacement:
-        """Reference self-attention (Eq. 4) of one block, over another node's replacement where there is one."""
+        """Reference self-attention (Eq. 4) of one block, around another node's replacement if there is one."""
         strength = self.strengths[name]
 
         def replacement(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
             tiles = query.shape[0] // len(call.plan.source)
-            if key.shape[0] != query.shape[0]:  # HyperTile cuts the queries into tiles and leaves the rest to the view
+            if key.shape[0] != query.shape[0]:  # HyperTile only splits the queries into tiles
                 key, value = (x.reshape(query.shape[0], -1, x.shape[-1]) for x in (key, value))
             rows = call.plan.repeated(tiles)
             attention = _Attention(inner, options, call.marks)
@@ -210,10 +210,10 @@ class GarmFusPatch:
                         strength,
                         attention.masked,
                     )
-                # Concatenate, let the other node attend, keep the own half: it may give back as many tokens as it got.
+                # Concatenate, let the other node attend, and keep the own half, in case it returns all tokens.
                 keys, values = torch.cat([reference_key, key], 1), torch.cat([reference_value, value], 1)
                 out = attention(query, keys, values, marked=True)[:, -query.shape[1] :]
-                if strength >= 1:  # more than all of the other node's attention would be no attention any more
+                if strength >= 1:  # extrapolating the other node's output would not be attention
                     return out
                 return torch.lerp(attention(query, key, value, marked=True), out, strength)
 
@@ -222,7 +222,7 @@ class GarmFusPatch:
         return replacement
 
     def _cross_attention(self, name: str, call: _Call, inner: Replacement | None) -> Replacement:
-        """Image-prompt cross-attention (Eq. 3) of one block, added to the text's or to another node's replacement."""
+        """Image-prompt cross-attention (Eq. 3) of one block, added to the text's or another node's replacement."""
 
         def replacement(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
             attention = _Attention(inner, options, call.marks)
@@ -239,7 +239,7 @@ class GarmFusPatch:
         return replacement
 
     def _keys_values(self, name: str, unet: Any, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Reference keys and values (R, N, C) by the denoiser's own projections, kept until the run ends."""
+        """Reference keys and values (R, N, C) from the denoiser's own projections, kept until the run ends."""
         if (unet, name) not in self._kept:
             attention = self_attention_layer(unet, self.blocks[name])
             features = located = self.reference.features[name].to(like)
@@ -249,7 +249,7 @@ class GarmFusPatch:
         return self._kept[unet, name]
 
     def _image_prompt(self, name: str, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Image-prompt keys and values (R, T, C) of a block where the run computes, copied there once."""
+        """Image-prompt keys and values (R, T, C) of a block on the run's device, copied there once."""
         place = (name, like.device, like.dtype)
         if place not in self._copied:
             key, value = self.reference.image_keys_values[name]
@@ -257,7 +257,7 @@ class GarmFusPatch:
         return self._copied[place]
 
     def _position(self, latent_shape: tuple[int, int], device: torch.device) -> Position:
-        """The position of a latent (height, width), kept until the run ends."""
+        """The position embedding of a latent (height, width), kept until the run ends."""
         if (latent_shape, device) not in self._positions:
             amplitude = self.reference.config.reference_position_amplitude
             self._positions[latent_shape, device] = Position(latent_shape, amplitude)
@@ -265,7 +265,7 @@ class GarmFusPatch:
 
 
 class _Attention:
-    """Attention of one block without GarmFus: ComfyUI's own, or another node's replacement."""
+    """Attention of one block without GarmFus: ComfyUI's own or another node's replacement."""
 
     def __init__(self, inner: Replacement | None, options: dict[str, Any], marks: tuple[bool, ...]) -> None:
         self.inner = inner
@@ -273,7 +273,7 @@ class _Attention:
         self.marks = marks
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, marked: bool | None = None) -> Tensor:
-        """Attend: (B, N, C), (B, M, C) x 2 -> (B, N, C); `marked` says which rows these are, None means all."""
+        """Attend: (B, N, C), (B, M, C) x 2 -> (B, N, C); `marked` says which rows are given, None means all."""
         options = self.options if marked is None else self._for_rows(marked)
         if self.inner is not None:
             return self.inner(query, key, value, options)
@@ -283,14 +283,14 @@ class _Attention:
         )
 
     def masked(self, query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None) -> Tensor:
-        """garmfus.Attend by ComfyUI's attention; by torch's with a mask, which some of ComfyUI's do not broadcast."""
+        """garmfus.Attend with ComfyUI's attention, or torch's for a mask, which some of ComfyUI's do not broadcast."""
         if mask is not None:
             return attend(query, key, value, heads, mask)
         precision = self.options.get("attn_precision")
         return optimized_attention(query, key, value, heads, attn_precision=precision, transformer_options=self.options)
 
     def _for_rows(self, marked: bool) -> dict[str, Any]:
-        """The options of a call that has only the rows with a reference, or only the others."""
+        """The options of a call with only the rows that use a reference, or only the others."""
         kept = [number for number, mark in enumerate(self.marks) if mark == marked]
         names = [name for name in ("cond_or_uncond", "uuids") if name in self.options]
         return {**self.options, **{name: [self.options[name][number] for number in kept] for name in names}}

@@ -1,7 +1,7 @@
-"""Which conditionings see the reference: a mark beside what the model is given, carried by the host to each call.
+"""Mark the conditionings that use the reference, so that ComfyUI carries the mark to each call of the model.
 
-Samplers order, stack, split and copy conditionings as they like; only what lies in `model_conds` stays with the prompt
-that it belongs to, also where the host copies a conditioning to give the others the same area.
+Samplers reorder, stack, split and copy conditionings; only the entries of `model_conds` always stay with their prompt,
+even when ComfyUI copies a conditioning to give the others the same area.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from torch import Tensor
 from ...igr_core.errors import IGRError
 
 KEY = "igr_reference"
-"""The mark's name in `model_conds`, and among the arguments of the UNet."""
+"""Name of the mark in `model_conds` and in the UNet's arguments."""
 Conditionings = dict[str, list[dict[str, Any]]]
-"""A guider's conditionings, as ComfyUI converts them, by the guider's name for them."""
+"""A guider's converted conditionings, by the guider's names for them."""
 
 
 class Mark(comfy.conds.CONDRegular):
-    """Whether each of the conditionings stacked in a call sees the reference: a tuple, which no device has to read."""
+    """Whether each of the stacked conditionings uses the reference; a tuple, so nothing is read from the device."""
 
     def __init__(self, cond: tuple[bool, ...]) -> None:
         super().__init__(cond)
 
     def process_cond(self, batch_size: int, **_: Any) -> Mark:
-        """One mark stands for a whole conditioning, however many latents there are."""
+        """One mark for the whole conditioning, whatever the batch size."""
         return self
 
     def can_concat(self, other: Mark) -> bool:
-        """Marked and unmarked conditionings run in one call."""
+        """Marked and unmarked conditionings can run in one call."""
         return True
 
     def concat(self, others: list[Mark]) -> tuple[bool, ...]:
@@ -43,20 +43,22 @@ class Mark(comfy.conds.CONDRegular):
 
 
 def conditioning(prompt: Tensor, sees_reference: bool) -> list[Any]:
-    """A CONDITIONING of a text embedding (1, T, C) that is marked as seeing the reference or not."""
+    """A CONDITIONING with a text embedding (1, T, C), marked as using the reference or not."""
     return [[prompt, {"model_conds": {KEY: Mark((sees_reference,))}}]]
 
 
 def with_marks(conditionings: Conditionings, prompt: Tensor) -> Conditionings:
-    """The conditionings of a guider, each with a mark; `prompt` (1, T, C) is the one of IGR Apply's positive.
+    """A guider's conditionings, each with a mark; `prompt` (1, T, C) is the prompt of IGR Apply's positive output.
 
-    Where none of them sees the reference, a node on the way has made them anew or they come from elsewhere: then it is
-    those that the guider calls positive. Raises IGRError where it calls none so.
+    If none of them uses the reference, another node has recreated them or they come from elsewhere; then the ones that
+    the guider calls positive use it. Raises IGRError if the guider has no positive conditioning.
     """
     known = {name: [_marked(one, prompt) for one in several] for name, several in conditionings.items()}
     if not any(True in marks for marks in known.values()):
         if "positive" not in known:
-            raise IGRError("No conditioning comes from IGR Apply: connect its positive to the sampler or guider.")
+            raise IGRError(
+                "No conditioning comes from IGR Apply: connect its positive output to the sampler or guider."
+            )
         known["positive"] = [mark is None for mark in known["positive"]]
     return {
         name: [
@@ -68,9 +70,9 @@ def with_marks(conditionings: Conditionings, prompt: Tensor) -> Conditionings:
 
 
 def _marked(one: dict[str, Any], prompt: Tensor) -> bool | None:
-    """Whether a conditioning sees the reference by its mark, or None without one.
+    """Whether a conditioning is marked as using the reference, or None without a mark.
 
-    A prompt that was zeroed out on the way stands for no condition at all.
+    A prompt that another node has zeroed out counts as unconditional.
     """
     mark = one["model_conds"].get(KEY)
     if mark is None:
