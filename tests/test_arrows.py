@@ -47,7 +47,7 @@ TRAINING_BELOW = {
     "small_models": {"base", "data", "prepared"},
     "evaluation": {"base", "data", "prepared"},
     "robustness": {"base", "data", "evaluation"},
-    "results": {"base", "evaluation", "robustness"},
+    "results": {"base", "curation", "evaluation", "robustness"},
     "cli": {
         "base",
         "data",

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image, ImageFilter
 
 from training.data.synthetic import make_pair
-from training.evaluation.experiments.results import Result, write_results
+from training.evaluation.result import Result, write_results
 from training.evaluation.experiments.scoring import Scoring, score_folders
 from training.evaluation.metrics.protocols import PROTOCOLS
 from training.evaluation.metrics.weights import WeightsFolder

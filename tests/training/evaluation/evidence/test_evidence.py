@@ -24,7 +24,7 @@ from training.cli.app import app
 from training.data.caches.drawn import HELD_OUT_START, DrawConfig, draw_shards
 from training.evaluation.evidence.rows import HeldOut, pairs_seen, read_rows, score_bundle, steps_trained
 from training.evaluation.evidence.tables import results_table
-from training.evaluation.markdown import fill_markers
+from training.evaluation.tables.markdown import fill_markers
 
 CONFIGS = Path(__file__).parents[4] / "training" / "configs"
 COUNT = 5

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from training.evaluation.markdown import markdown
-
-from .results import METRICS, Result
+from ..result import Result, check_comparable
+from .markdown import markdown
 
 VITON, STREET = "VITON-HD, paired", "StreetTryOn, unpaired"
 COLUMNS = {
@@ -53,9 +52,10 @@ def paper_table(table: str, unpaired: bool, results: Sequence[Result], data: str
     `data` says what the measured rows are on. A result belongs to the row that its `paper` entry names (or, in Table 3,
     its guidance). Metrics that could not be computed leave their cells empty; this project's own come behind.
     """
+    check_comparable(results)
     columns = COLUMNS[STREET if unpaired else VITON]
     own = [name for name in OWN if _any(results, name)]
-    titles = ["", "", *(_title(name) for name in (*columns, *own))]
+    titles = ["", "", *(results[0].heading(_measured_as(name)) for name in (*columns, *own))]
     lines = []
     shown: set[int] = set()
     for name, (viton, street) in PAPER[table].items():
@@ -76,7 +76,7 @@ def paper_table(table: str, unpaired: bool, results: Sequence[Result], data: str
     return (
         f"{CAPTIONS[table]}\n\n"
         + markdown(titles, lines)
-        + f"\n“paper”: as published, on {where}; its protocol is not. "
+        + f"\n“paper”: as published, on {where}; its protocol, LPIPS's network included, is not. "
         f"{note} The two compare only where data, protocol and weights of the metrics are the same.\n"
     )
 
@@ -96,11 +96,6 @@ def _paper_row(table: str, result: Result) -> str:
 
 def _any(results: Sequence[Result], metric: str) -> bool:
     return any(result.value(metric) is not None for result in results)
-
-
-def _title(metric: str) -> str:
-    kind = METRICS[_measured_as(metric)]
-    return f"{'LPIPS' if metric == 'lpips' else kind.title} {kind.arrow}"
 
 
 def _measured_as(metric: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from igr_core.errors import IGRError
 
-from ..base.files import write_text
+from ...base.files import write_text
 
 
 def fill_markers(path: Path, name: str, text: str) -> None:

@@ -1,10 +1,11 @@
-"""What a scoring found, on disk as JSON: numbers with their intervals, and everything that they depend on."""
+"""The one result type: scores of each pair with their intervals, and everything that they depend on, as JSON."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,61 +13,16 @@ from typing import Any
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.model.config import from_json, to_json
-from training.base.files import write_text
 
-from ..metrics.distribution import Spread
-from ..pictures.folders import PictureList
+from ..base.files import write_text
+from ..base.statistics import Interval, difference_interval, mean_interval
+from .metrics.distribution import Spread
+from .metrics.registry import METRICS
+from .pictures.folders import PictureList
 
 LIBRARIES = ("torch", "torchvision", "torchmetrics", "torch-fidelity", "clean-fid", "pyiqa", "pillow", "numpy", "scipy")
-"""Whose versions a result tells, as far as they are installed."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How a metric is written."""
-
-    title: str
-    """In tables."""
-    decimals: int
-    """Digits behind the point."""
-    higher_is_better: bool
-    """Its better side."""
-    times: float = 1.0
-    """What tables multiply it with: KID is given times 1,000."""
-
-    @property
-    def arrow(self) -> str:
-        """Its better side as heads of tables show it."""
-        return "↑" if self.higher_is_better else "↓"
-
-
-METRICS = {
-    "ssim": Metric("SSIM", 4, True),
-    "lpips_alex": Metric("LPIPS (alex)", 4, False),
-    "lpips_vgg": Metric("LPIPS (vgg)", 4, False),
-    "dists": Metric("DISTS", 4, False),
-    "fid": Metric("FID", 2, False),
-    "clip_fid": Metric("CLIP-FID", 2, False),
-    "kid": Metric("KID ×10³", 2, False, 1000.0),
-    "encoder_fd": Metric("FD (bundle's encoder)", 3, False),
-    "texture_agreement": Metric("texture", 3, True),
-    "masked_l1": Metric("masked L1", 3, False),
-    "garment_psnr": Metric("garment PSNR, dB", 1, True),
-    "invented": Metric("invented", 3, False),
-    "missing": Metric("missing", 3, False),
-}
-"""All metrics by name, in the order of tables: the paper's, the same over a bundle's encoder, this project's."""
-DISTRIBUTION = ("fid", "clip_fid", "kid", "encoder_fd")
-"""Those that compare two sets."""
-ENCODER = ("encoder_fd",)
-"""Those that need a bundle to look through."""
-
-
-def check_metrics(names: Iterable[str]) -> None:
-    """Raise IGRError for a name that is none of METRICS."""
-    unknown = [name for name in names if name not in METRICS]
-    if unknown:
-        raise IGRError(f"There is no metric {unknown[0]!r}: choose {', '.join(METRICS)}.")
+"""Whose versions a result records, as far as they are installed."""
+_LIST, _BREAK = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]"), re.compile(r"\n\s*")
 
 
 @dataclass(frozen=True)
@@ -81,6 +37,12 @@ class Paired:
     """Upper end."""
     values: tuple[float, ...]
     """One for each pair, in the order of the result's names."""
+
+    @staticmethod
+    def of(values: Sequence[float]) -> Paired:
+        """Mean and interval of one value for each pair; IGRError for fewer than two."""
+        interval = mean_interval(values)
+        return Paired(interval.mean, interval.low, interval.high, tuple(values))
 
 
 @dataclass(frozen=True)
@@ -116,7 +78,12 @@ class Result:
     silhouettes: PictureList | None = None
     """Masks that told garment from background; None where what is not white background counted as garment."""
     known: dict[str, Any] = field(default_factory=dict)
-    """What else is known: bundle, guidance, steps, data set."""
+    """What else is known: bundle, guidance, steps, training seed, data set."""
+
+    @property
+    def row(self) -> str:
+        """What its row is called, whatever the training seed."""
+        return str(self.known.get("row") or self.name)
 
     def value(self, metric: str) -> float | None:
         """A metric's mean or value, unmultiplied; None where it was not computed."""
@@ -126,11 +93,7 @@ class Result:
 
     def cell(self, metric: str) -> str:
         """A metric with its interval or spread as tables write it; empty where it was not computed."""
-        kind = METRICS[metric]
-
-        def written(value: float) -> str:
-            return f"{value * kind.times:.{kind.decimals}f}"
-
+        written = METRICS[metric].written
         if metric in self.paired:
             found = self.paired[metric]
             return f"{written(found.mean)} [{written(found.low)}, {written(found.high)}]"
@@ -138,6 +101,42 @@ class Result:
             spread = self.distribution[metric]
             return written(spread.value) + (f" ± {written(spread.spread)}" if spread.spread is not None else "")
         return ""
+
+    def heading(self, metric: str) -> str:
+        """Head of a metric's column: its name under this protocol, and its better side."""
+        return METRICS[metric].heading(self.protocol["name"], self.silhouettes is not None)
+
+    def only(self, names: Iterable[str]) -> Result:
+        """The paired scores of some pairs alone, their intervals computed anew; IGRError for fewer than two."""
+        chosen = set(names)
+        places = [place for place, name in enumerate(self.names) if name in chosen]
+        paired = {metric: Paired.of([found.values[place] for place in places]) for metric, found in self.paired.items()}
+        return replace(self, names=tuple(self.names[place] for place in places), paired=paired, distribution={})
+
+
+def difference(result: Result, base: Result, metric: str) -> Interval:
+    """Mean of a result less the base over the result's pairs, pair by pair, with its 95 % interval.
+
+    Raises IGRError where the base lacks a pair, and where the two cannot be compared.
+    """
+    check_comparable([result, base])
+    others = dict(zip(base.names, base.paired[metric].values, strict=True))
+    missing = [name for name in result.names if name not in others]
+    if missing:
+        raise IGRError(f"{base.name!r} has no score of {missing[0]}, which {result.name!r} has: score the same pairs.")
+    return difference_interval(result.paired[metric].values, [others[name] for name in result.names])
+
+
+def check_comparable(results: Sequence[Result]) -> None:
+    """Raise IGRError where results of one table differ in protocol, true garments or silhouettes."""
+    for what, values in (
+        ("protocols", {one.protocol["name"] for one in results}),
+        ("true garments", {one.reference.sha256 for one in results}),
+        ("silhouettes", {one.silhouettes.sha256 if one.silhouettes else "none" for one in results}),
+    ):
+        if len(values) > 1:
+            names = ", ".join(one.name for one in results)
+            raise IGRError(f"{names} were scored with different {what}: score them alike before comparing them.")
 
 
 def library_versions() -> dict[str, str]:
@@ -152,9 +151,10 @@ def library_versions() -> dict[str, str]:
 
 
 def write_results(path: Path, results: Sequence[Result]) -> None:
-    """Write results as JSON, atomically."""
+    """Write results as JSON, atomically; lists of numbers and names take one line each."""
     make_folder(path.parent)
-    write_text(path, json.dumps({"results": [to_json(result) for result in results]}, indent=1) + "\n")
+    text = json.dumps({"results": [to_json(result) for result in results]}, indent=1)
+    write_text(path, _LIST.sub(lambda found: f"[{_BREAK.sub(' ', found[1])}]", text) + "\n")
 
 
 def read_results(paths: Sequence[Path]) -> list[Result]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from training.evaluation.experiments.paper import COLUMNS, PAPER, STREET, VITON
+from training.evaluation.tables.paper import COLUMNS, PAPER, STREET, VITON
 
 
 def test_tables_have_every_column_and_share_the_papers_own_row() -> None:

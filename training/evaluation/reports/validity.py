@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,9 +13,24 @@ from PIL import Image, ImageChops, ImageFilter
 from torch import Tensor
 from tqdm import tqdm
 
-from training.data.synthetic import Pair, make_pair
-from training.evaluation.metrics.garment import ssim, texture_agreement
+from igr_core.errors import IGRError
+from igr_core.files import make_folder
+from igr_core.model.config import from_json, to_json
 
+from ...base.files import write_text
+from ...base.provenance import revision
+from ...data.synthetic import Pair, make_pair
+from ..metrics.paired import PairedScorer
+from ..metrics.protocols import protocol_named
+from ..metrics.registry import METRICS
+from ..metrics.weights import WeightsFolder
+from ..result import library_versions
+from ..tables.markdown import markdown
+
+PROTOCOL = "native"
+"""Protocol of its metrics."""
+RANKED = ("texture_agreement", "ssim")
+"""Metrics that rank."""
 PLAIN = ("solid", "gradient", "blocks")
 """Patterns without a texture that could be wrong, unless something is printed on them."""
 BLUR = 1 / 64
@@ -70,40 +87,73 @@ class Ranking:
     """Mean score of the three answers."""
 
 
-def rankings(start: int, count: int, coarse: float = 0.0) -> list[Ranking]:
+@dataclass(frozen=True)
+class Validity:
+    """All rankings of one check, and what they depend on."""
+
+    start: int
+    """First seed of the garments."""
+    revision: str
+    """Commit that ranked them."""
+    libraries: dict[str, str]
+    """Versions."""
+    rankings: tuple[Ranking, ...]
+    """By metric and case."""
+
+
+def rankings(start: int, count: int, coarse: float = 0.0) -> Validity:
     """Rank `count` drawn garments with a texture, from seed `start` on, by texture agreement and by SSIM.
 
     The wrong answer has the truth's silhouette, filled with the cloth of the next garment.
     """
+    scorer = PairedScorer(protocol_named(PROTOCOL), RANKED, WeightsFolder(None))
     pairs = list(_textured(start, count, coarse))
-    found: dict[tuple[str, int], list[tuple[float, ...]]] = {}
+    found: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     for number, pair in enumerate(tqdm(pairs, desc="ranking", unit="garment")):
         wrong = filled(pair, pairs[(number + 1) % len(pairs)])
+        truth, inside = _unit(pair.garment), _unit(pair.garment_silhouette)
         for case, move in CASES.items():
             moved = move(pair.garment)
             soft = moved.filter(ImageFilter.GaussianBlur(BLUR * moved.width))
-            answers = torch.stack([_unit(one) for one in (moved, soft, wrong)])
-            truth = _unit(pair.garment).expand_as(answers)
-            inside = _unit(pair.garment_silhouette).expand(3, 1, -1, -1)
-            for name, values in (
-                ("texture_agreement", texture_agreement(answers, truth, inside)),
-                ("ssim", ssim(answers, truth)),
-            ):
-                found.setdefault((name, case), []).append(tuple(values.tolist()))
-    return [_ranking(name, case, np.array(scores)) for (name, case), scores in found.items()]
+            scores = [scorer.score(_unit(one), truth, inside) for one in (moved, soft, wrong)]
+            for name in RANKED:
+                found.setdefault((name, case), []).append(tuple(one[name] for one in scores))
+    ranked = tuple(_ranking(name, case, np.array(scores)) for (name, case), scores in found.items())
+    return Validity(start, revision(), library_versions(), ranked)
 
 
-def table(found: list[Ranking]) -> str:
+def write_validity(path: Path, found: Validity) -> None:
+    """Write a check as JSON, atomically."""
+    make_folder(path.parent)
+    write_text(path, json.dumps(to_json(found), indent=1) + "\n")
+
+
+def read_validity(path: Path) -> Validity:
+    """A check; IGRError names a file that holds none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise IGRError(f"{path} holds no rankings: write it with python -m training evaluate validate.") from error
+    return from_json(Validity, data, str(path))
+
+
+def validity_table(found: Validity) -> str:
     """The rankings as a Markdown table."""
-    head = "| metric | off the truth by | right order | right | right, blurred | sharp, wrong |\n"
-    rule = "| --- | ---: | ---: | ---: | ---: | ---: |\n"
-    body = "".join(
-        f"| {one.metric.replace('_', ' ')} | {one.case} | {one.right:.1%} | "
-        + " | ".join(f"{score:.3f}" for score in one.scores)
-        + " |\n"
-        for one in found
+    lines = [
+        [
+            METRICS[one.metric].name(PROTOCOL, True),
+            one.case,
+            f"{one.right:.1%}",
+            *(f"{score:.3f}" for score in one.scores),
+        ]
+        for one in found.rankings
+    ]
+    titles = ["metric", "off the truth by", "right order", "right", "right, blurred", "sharp, wrong"]
+    count = found.rankings[0].count
+    return markdown(titles, lines) + (
+        f"\n{count} drawn garments with a pattern or a print, from seed {found.start} on; ranked at "
+        f"`{found.revision[:12]}`.\n"
     )
-    return head + rule + body + f"\n{found[0].count} drawn garments with a pattern or a print.\n"
 
 
 def filled(pair: Pair, other: Pair) -> Image.Image:
@@ -133,5 +183,6 @@ def _ranking(name: str, case: str, scores: np.ndarray) -> Ranking:
 
 
 def _unit(picture: Image.Image) -> Tensor:
+    """A picture as (C, H, W) in 0..1."""
     array = torch.from_numpy(np.array(picture)).float() / 255
     return array[None] if array.ndim == 2 else array.permute(2, 0, 1)
