@@ -12,7 +12,7 @@ PAGES = sorted(
     [ROOT / "README.md", ROOT / "training" / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("web/docs/*.md")]
 )
 ROOMS = ("docs", "igr_core", "nodes", "subgraphs", "tests", "training", "web", "workflows")
-_LINK = re.compile(r"\]\((?!https?:)([^)\s]*)\)")
+_LINK = re.compile(r"(?:\]\(|<img src=\")(?!https?:)([^)\"\s]*)[)\"]")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+(?:\n[^`\n]+)?)`")
 _MODULE = re.compile(r"-m\s+(?:--\s+)?(training|igr_core)\b(?!\.)(.*)", re.DOTALL)
