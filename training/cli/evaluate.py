@@ -175,7 +175,7 @@ def results(
         ),
     ] = None,
 ) -> None:
-    """Write the tables of all kept results (training/results) into training/README.md again."""
+    """Write the tables of all kept results (training/results) into docs/evaluation.md again."""
     if keep_from is not None:
         typer.echo(str(keep(keep_from)))
     for name, text in reported().items():

@@ -21,7 +21,7 @@ from ..evaluation.reports.validity import read_validity, validity_table
 from ..robustness.results import RESULT, read_robustness, robustness_table
 
 RESULTS = Path(__file__).parent
-PAGE = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "evaluation.md"
 """The page with the markers."""
 FILES: dict[str, Callable[[Path], str]] = {
     RESULT: lambda path: robustness_table(read_robustness(path)),
