@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from training.evaluation.metrics.validity import CASES, enlarged, rankings, shifted, table, turned
+from igr_core.errors import IGRError
+from training.evaluation.reports.validity import (
+    CASES,
+    enlarged,
+    rankings,
+    read_validity,
+    shifted,
+    turned,
+    validity_table,
+    write_validity,
+)
 
 
-def test_texture_agreement_ranks_as_people_do_where_ssim_does_not() -> None:
-    found = {(one.metric, one.case): one for one in rankings(10_000_000, 8)}
+def test_texture_agreement_ranks_as_people_do_where_ssim_does_not(tmp_path: Path) -> None:
+    measured = rankings(10_000_000, 8)
+    found = {(one.metric, one.case): one for one in measured.rankings}
     assert len(found) == 2 * len(CASES)
     for case in ("0 pixels", "2 pixels", "2 % in size", "2° turned"):
         assert found["texture_agreement", case].right == 1, case
@@ -20,9 +33,13 @@ def test_texture_agreement_ranks_as_people_do_where_ssim_does_not() -> None:
     right, soft, wrong = found["texture_agreement", "4 pixels"].scores
     assert found["texture_agreement", "4 pixels"].right < 1, "beyond what it forgives the order ends"
     assert min(right, soft) > wrong + 0.2, "and yet the wrong cloth is told"
-    text = table(list(found.values()))
-    assert "| texture agreement | 2 pixels | 100.0% | 1.000 |" in text and "8 drawn garments" in text
-    assert "| ssim | 2° turned | " in text
+    text = validity_table(measured)
+    assert "| texture | 2 pixels | 100.0% | 1.000 |" in text and "8 drawn garments" in text
+    assert "| SSIM, native | 2° turned | " in text
+    write_validity(tmp_path / "validity.json", measured)
+    assert read_validity(tmp_path / "validity.json") == measured
+    with pytest.raises(IGRError, match="holds no rankings"):
+        read_validity(tmp_path / "none.json")
 
 
 @pytest.mark.parametrize(
