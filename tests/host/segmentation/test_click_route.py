@@ -19,8 +19,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.host.test_segment import differing, mask_of
 from tests.support.host.graphs import POINTS, TINY_SAM, by_category, restore, segment
+from tests.support.host.masks import differing, mask_of
 from tests.support.host.server import ROOT, Graph, Server
 from tests.support.models.tiny_sam2 import save_sam2
 
@@ -167,16 +167,16 @@ def test_files_that_are_no_photo_are_named_without_their_folder(server: Server, 
 
 
 BAD_BODIES = {
-    "nothing": (b"", "no JSON"),
-    "no JSON": (b"{", "no JSON"),
-    "no text": (b"\xff\xfe\x00", "no JSON"),
-    "deep": (b"[" * 15_000, "no JSON"),
-    "a list": ([], "send an object"),
+    "nothing": (b"", "not valid JSON"),
+    "no JSON": (b"{", "not valid JSON"),
+    "no text": (b"\xff\xfe\x00", "not valid JSON"),
+    "deep": (b"[" * 15_000, "not valid JSON"),
+    "a list": ([], "must be a JSON object"),
     "no image": (question(image=None), "image must have"),
     "a number for a name": (question(image={**EXAMPLE, "filename": 3}), "image must have"),
     "an endless folder": (of_file("photo.png", "a/" * 300), "image must have"),
-    "no points": (question(points=None), "points are not understood"),
-    "points in words": (question(points="1, 2"), "points are not understood"),
+    "no points": (question(points=None), "points are not valid"),
+    "points in words": (question(points="1, 2"), "points are not valid"),
     "51 points": (question(points={"positive": [[1, 1]] * 51}), "51 points, more than 50"),
     "not a number": (json.dumps(question(points={"positive": [[float("nan"), 1]]})).encode(), "positive"),
     "a huge number": (question(points={"positive": [[10**300, 1]]}), "positive"),
@@ -225,7 +225,7 @@ def test_fifty_points_are_answered(server: Server) -> None:
 def test_a_model_that_sees_nothing_is_told(server: Server) -> None:
     save_sam2(server.base / "models" / "sam2" / "sees-nothing", sees_nothing=True)
     got = ask(server, question(model="sees-nothing"))
-    assert got.status == 400 and "Nothing is found there: set a point" in got.error
+    assert got.status == 400 and "Nothing was found there: click in the middle" in got.error
 
 
 def test_clicks_wait_for_a_running_graph_and_the_server_answers_meanwhile(server: Server) -> None:
@@ -233,7 +233,7 @@ def test_clicks_wait_for_a_running_graph_and_the_server_answers_meanwhile(server
     while not server.get("/queue")["queue_running"]:
         time.sleep(0.02)
     got = ask(server, question())
-    assert got.status == 429 and "running a graph" in got.error
+    assert got.status == 429 and "running a workflow" in got.error
     stop(server, running)
     assert ask(server, question()).status == 200
 
@@ -249,7 +249,7 @@ def test_a_click_that_a_graph_overtakes_is_put_off(server: Server) -> None:
     assert click.is_alive()
     running = server.start(restore(seed=78, steps=400))
     click.join()
-    assert found[0].status == 429 and "running a graph" in found[0].error
+    assert found[0].status == 429 and "running a workflow" in found[0].error
     stop(server, running)
     assert ask(server, question()).status == 200
 
@@ -292,7 +292,7 @@ def test_the_example_persons_are_shown_and_nothing_else(server: Server) -> None:
 
 def test_nothing_of_this_is_an_error_in_the_log(server: Server) -> None:
     log = server.log.read_text(errors="replace")
-    assert "A click could not be answered" not in log and "Error handling request" not in log
+    assert "The mask for a click failed" not in log and "Error handling request" not in log
 
 
 def test_the_secret_is_a_photo_that_would_have_been_read(server: Server, tmp_path: Path) -> None:

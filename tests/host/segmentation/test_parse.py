@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.labels import AUTO
 from igr_core.segmentation.refinement import refine_mask
 from igr_core.segmentation.segmenter import Segmenter
-from tests.host.test_segment import differing, mask_of, saved_masks
 from tests.support.host.graphs import DEMO, TINY_PARSER, TINY_SAM, by_category, node, with_inputs
-from tests.support.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server, find_host, running_server
+from tests.support.host.masks import differing, mask_of, saved_masks
+from tests.support.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server, host_with_gpu, running_server
 from tests.support.models.tiny_parser import change_config, save_parser
 
 UPPER, OUTFIT = (load_photo(ROOT / "nodes" / "examples" / f"{name}.webp") for name in ("upper", "outfit"))
@@ -103,8 +102,8 @@ def test_mistakes_end_in_a_sentence(server: Server) -> None:
     assert all(f"'{name}'" in options for name in (TINY_PARSER, "legs", "nested/cut", DEMO))
     assert "model.safetensors" not in options
     for model, sentence in {
-        "foreign": "IGRParserLoad.*foreign is of no known human parser: .* are wall, sky",
-        "sam": "IGRParserLoad.*sam is of no known human parser",
+        "foreign": "IGRParserLoad.*foreign is not a known human parser: .* are wall, sky",
+        "sam": "IGRParserLoad.*sam is not a known human parser",
         "nested/cut": "IGRParserLoad.*cut cannot be loaded as a human parser",
         "legs": "IGRGarmentByCategory.*no garment of category upper in the photo: choose another category",
     }.items():
@@ -157,11 +156,7 @@ def test_a_changed_parser_is_loaded_again(server: Server) -> None:
 
 
 def test_other_places_of_memory_give_the_same_mask(server: Server, tmp_path: Path) -> None:
-    found = find_host()
-    assert not isinstance(found, str), "the fixture server has found one"
-    has_gpu = "import sys, torch; sys.exit(not torch.cuda.is_available())"
-    if subprocess.run([str(found[1]), "-c", has_gpu], check=False).returncode:
-        pytest.skip("NOT RUN: ComfyUI takes --lowvram, --novram and --gpu-only only with a GPU, and here is none")
+    found = host_with_gpu()
     for flag in ("--lowvram", "--novram", "--gpu-only"):
         base = tmp_path / flag.strip("-")
         for kind, name in (("sam2", TINY_SAM), ("human_parsing", TINY_PARSER)):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,24 +18,13 @@ from igr_core.segmentation.candidates import CHOICES, Choice, choose
 from igr_core.segmentation.clicks import parse_clicks
 from igr_core.segmentation.segmenter import Segmenter
 from tests.support.host.graphs import POINTS, TINY_SAM, node, segment, with_inputs
-from tests.support.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server, find_host, running_server
+from tests.support.host.masks import differing, mask_of
+from tests.support.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server, host_with_gpu, running_server
 from tests.support.models.tiny_sam2 import save_sam2
 
 PHOTO = ROOT / "nodes" / "examples" / "upper.webp"
 SIZE = (576, 768)
 BOX = {"x": 150, "y": 200, "width": 250, "height": 300}
-
-
-def mask_of(server: Server, graph: Graph) -> torch.Tensor:
-    """Run a graph and give its masks (B, 1, H, W) of 0 and 1."""
-    return saved_masks(server, server.run(graph)["outputs"])
-
-
-def saved_masks(server: Server, outputs: dict[str, Any]) -> torch.Tensor:
-    """The masks (B, 1, H, W) that a run has saved."""
-    listed = outputs["saved"]["images"]
-    files = [server.base / "output" / one["subfolder"] / one["filename"] for one in listed]
-    return torch.stack([torch.from_numpy(np.array(Image.open(file).convert("L")))[None] / 255 for file in files])
 
 
 def own_mask(server: Server, which: Choice, points: str = POINTS, **prompt: object) -> torch.Tensor:
@@ -46,12 +33,6 @@ def own_mask(server: Server, which: Choice, points: str = POINTS, **prompt: obje
     embedding = segmenter.embed(load_photo(PHOTO))
     asked = parse_clicks(points).prompt(SIZE, **prompt)  # pyright: ignore[reportArgumentType]
     return choose(*segmenter.masks(embedding, asked), which)
-
-
-def differing(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Share of the pixels that differ: logits next to 0 may fall to either side."""
-    assert one.shape == other.shape
-    return float((one != other).float().mean())
 
 
 def without_points(**inputs: object) -> Graph:
@@ -209,7 +190,7 @@ def test_folders_of_models_sam2_are_offered_and_what_is_wrong_is_named(server: S
         server.run(segment("nested/cut"))
     with pytest.raises(PromptFailed, match="IGRSegmenterLoad.*other holds a model of type 'bert'"):
         server.run(segment("other"))
-    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*Nothing is found there: set a point"):
+    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*Nothing was found there: click in the middle"):
         server.run(segment("blind"))
     with pytest.raises((PromptRefused, PromptFailed), match="gone"):
         server.run(segment("gone"))
@@ -242,11 +223,7 @@ def test_a_folder_that_goes_while_comfyui_runs_is_named(server: Server) -> None:
 
 
 def test_other_places_of_memory_give_the_same_mask(server: Server, tmp_path: Path) -> None:
-    found = find_host()
-    assert not isinstance(found, str), "the fixture server has found one"
-    has_gpu = "import sys, torch; sys.exit(not torch.cuda.is_available())"
-    if subprocess.run([str(found[1]), "-c", has_gpu], check=False).returncode:
-        pytest.skip("NOT RUN: ComfyUI takes --lowvram, --novram and --gpu-only only with a GPU, and here is none")
+    found = host_with_gpu()
     for flag in ("--lowvram", "--novram", "--gpu-only"):
         base = tmp_path / flag.strip("-")
         save_sam2(base / "models" / "sam2" / TINY_SAM)
