@@ -40,7 +40,7 @@ class DataConfig:
     weights: tuple[float, ...] | None = None
     """How often each entry of `train` is drawn, relative to the others; None draws every pair alike."""
     workers: int = 4
-    """Threads that read pictures ahead (YAML files in `train` only)."""
+    """Threads that read the photos of a batch (YAML files in `train` only)."""
     photos: tuple[float, ...] = (1.0,)
     """Probabilities that a pair is seen in one photo of its garment (paper), in two, in three and so on, where the data
     has them: the reference tokens lie side by side, and the pair's own photo gives the image prompt."""
