@@ -19,7 +19,7 @@ from igr_core.photo.view import Placement
 
 from ..contract.laid_out import name_number
 from ..contract.pairs import HELD_OUT_START
-from ..rendered.fingerprints import dress_fingerprint
+from ..rendered.generating.fingerprints import dress_fingerprint
 from ..rendered.records.record import record_name
 from ..rendered.records.shards import RecordShards
 from ..rendered.source import RenderedConfig, RenderedPairs

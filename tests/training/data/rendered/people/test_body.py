@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
-from training.data.rendered.normals import vertex_normals
+from training.data.rendered.base.normals import vertex_normals
 from training.data.rendered.people.body import (
     ASSET,
     TEMPLATE_SHAPES,

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
+from training.data.rendered.base.views import SUBSAMPLES, Label, View
 from training.data.rendered.studio.storing import (
     decode_correspondence,
     decode_view,
     encode_correspondence,
     encode_view,
 )
-from training.data.rendered.views import SUBSAMPLES, Label, View
 
 TABLE = (Label("garment", 0), Label("garment", 1, True), Label("skin"), Label("wall", 2))
 

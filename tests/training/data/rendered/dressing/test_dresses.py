@@ -10,6 +10,7 @@ from tests.support.rendered.views_by_hand import shirt_panels
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
 
+from training.data.rendered.base.panels import Line
 from training.data.rendered.dressing.cloth.allover import PRINTS
 from training.data.rendered.dressing.cloth.families import FAMILIES, HELD_OUT_PATTERNS, PERIODS, family_of
 from training.data.rendered.dressing.cloth.placing import MOST_OF_CHEST, narrowest
@@ -18,7 +19,6 @@ from training.data.rendered.dressing.cloth.relief import WEAVES
 from training.data.rendered.dressing.dresses import draw_dress
 from training.data.rendered.dressing.grounds import FLOORS, WALLS
 from training.data.rendered.dressing.skin import tone_at
-from training.data.rendered.panels import Line
 from training.data.synthetic.art.textures import PATTERNS
 
 PANELS = shirt_panels()

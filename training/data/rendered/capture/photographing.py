@@ -8,30 +8,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .garments.cloth.crossings import crossing_faces
-from .garments.garment import Garment
-from .garments.outfits import Outfit
-from .garments.wearing import wear
-from .normals import vertex_normals
-from .panels import Panel
-from .people.bags import occluder_surfaces
-from .people.body import Body, draw_shape, make_body, skin
-from .people.joints import joints_of
-from .people.looks import draw_look, person_surfaces
-from .people.poses import HELD_OUT_POSES, POSES, TRAINING_POSES, draw_pose
-from .people.stances import WIDE_STANCES
-from .records.record import Photo
-from .settings import RenderSettings
-from .studio.agnostic import agnostic_mask, atr_labels, kind_mask, seen_joints
-from .studio.cameras import Camera
-from .studio.correspondence import correspond
-from .studio.framing import Framing, draw_camera
-from .studio.guards import OCCLUDED, TRUNCATED, Limits, reasons
-from .studio.layers import Layer
-from .studio.rays.rendering import Shot, photograph
-from .studio.sets import draw_set
-from .surfaces import Kind, Surface
-from .timing import stage
+from ..base.normals import vertex_normals
+from ..base.panels import Panel
+from ..base.settings import RenderSettings
+from ..base.surfaces import Kind, Surface
+from ..base.timing import stage
+from ..garments.cloth.crossings import crossing_faces
+from ..garments.garment import Garment
+from ..garments.outfits import Outfit
+from ..garments.wearing import wear
+from ..people.bags import occluder_surfaces
+from ..people.body import Body, draw_shape, make_body, skin
+from ..people.joints import joints_of
+from ..people.looks import draw_look, person_surfaces
+from ..people.poses import HELD_OUT_POSES, POSES, TRAINING_POSES, draw_pose
+from ..people.stances import WIDE_STANCES
+from ..records.record import Photo
+from ..studio.agnostic import agnostic_mask, atr_labels, kind_mask, seen_joints
+from ..studio.cameras import Camera
+from ..studio.correspondence import correspond
+from ..studio.framing import Framing, draw_camera
+from ..studio.guards import OCCLUDED, TRUNCATED, Limits, reasons
+from ..studio.layers import Layer
+from ..studio.rays.rendering import Shot, photograph
+from ..studio.sets import draw_set
 
 FRAMINGS: Mapping[str, Mapping[Framing, float]] = {
     "upper": {"cropped_head": 0.4, "waist_up": 0.35, "three_quarter": 0.15, "full_body": 0.1},

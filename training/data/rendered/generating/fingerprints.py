@@ -10,22 +10,22 @@ from types import ModuleType
 
 from igr_core.segmentation import labels
 
-from ..contract import keypoints
-from ..files.code_hash import hash_of
-from ..synthetic import defects
-from ..synthetic.art import arrays, curves, lettering, motifs, palette, textures
-from ..synthetic.photo import masks
+from ...contract import keypoints
+from ...files.code_hash import hash_of
+from ...synthetic import defects
+from ...synthetic.art import arrays, curves, lettering, motifs, palette, textures
+from ...synthetic.photo import masks
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 """Folder of the generator's code and data."""
 NOT_RENDERING = (
-    "agreement.py", "bench.py", "dressing", "fingerprints.py", "generating", "held_out.py", "pairs.py",
-    "people/export_body.py", "records/shards.py", "records/spool.py", "sheet.py", "source.py", "timing.py",
+    "agreement.py", "base/timing.py", "bench.py", "dressing", "generating", "held_out.py", "pairs.py",
+    "people/export_body.py", "records/shards.py", "records/spool.py", "sheet.py", "source.py",
 )  # fmt: skip
 """Files and folders of it that change nothing of what is rendered: they only run it, dress it or look at it."""
 RENDERING_BESIDE = (defects, keypoints, labels, masks)
 """Modules outside the package that change what is rendered."""
-DRESSING = ("dressing", "pairs.py", "streams.py", "surfaces.py", "panels.py", "views.py")
+DRESSING = ("base/panels.py", "base/streams.py", "base/surfaces.py", "base/views.py", "dressing", "pairs.py")
 """Files and folders of the package that change what is painted on a record."""
 DRESSING_BESIDE = (arrays, curves, lettering, motifs, palette, textures)
 """Modules outside the package that change what is painted."""

@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from igr_core.errors import IGRError
-from training.data.rendered.normals import vertex_normals
+from training.data.rendered.base.normals import vertex_normals
 from training.data.rendered.people.body import TEMPLATE_SHAPES, Body, Shape, draw_shape, make_body, skin
 from training.data.rendered.people.joints import joints_of
 from training.data.rendered.people.poses import (

@@ -5,13 +5,13 @@ from collections import Counter, defaultdict
 import pytest
 
 from tests.support.rendered.renderer import require_renderer
-from training.data.rendered import streams
+from training.data.rendered.base import streams
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
 require_renderer()
 
+from training.data.rendered.capture.making import outfit_of  # noqa: E402
 from training.data.rendered.dressing.cloth.families import FAMILIES, family_of  # noqa: E402
-from training.data.rendered.making import outfit_of  # noqa: E402
 from training.data.rendered.pairs import draw_cloth  # noqa: E402
 
 SEEDS = 2000

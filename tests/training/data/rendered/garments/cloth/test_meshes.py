@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from training.data.rendered.base.normals import vertex_normals
 from training.data.rendered.garments.cloth.meshes import (
     boundary_edges,
     boundary_loops,
@@ -17,7 +18,6 @@ from training.data.rendered.garments.cloth.meshes import (
     upsample,
     upsample_corners,
 )
-from training.data.rendered.normals import vertex_normals
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 
 from igr_core.errors import IGRError
 from tests.support.rendered import stand_in
+from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.records.record import Record, from_members, to_members
-from training.data.rendered.settings import RenderSettings
 
 
 def record(seed: int = 4) -> Record:

@@ -11,10 +11,10 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from tests.support.rendered import stand_in
+from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating import generate as generating
 from training.data.rendered.generating.generate import generate
 from training.data.rendered.records.shards import KILLED, Made, RecordShards
-from training.data.rendered.settings import RenderSettings
 
 TINY = RenderSettings(size=stand_in.SIZE, photos=2)
 
@@ -112,7 +112,7 @@ def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path, monk
         "    return stand_in.make_record(seed, settings)\n"
         f"generating.generate({str(tmp_path / 'killed')!r}, range(8), TINY, 1, per_shard=4, maker=maker)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[4], capture_output=True)
+    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[5], capture_output=True)
     assert done.returncode == -9, done.stderr
     assert (tmp_path / "killed" / "records-000000004.tar.parts" / "garment-000000005.tar").exists()
     render(tmp_path / "killed", 0, 8)
@@ -237,7 +237,7 @@ def test_records_of_other_packages_are_refused(tmp_path: Path, monkeypatch: pyte
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "training.data.rendered.making", raising=False)
+    monkeypatch.delitem(sys.modules, "training.data.rendered.capture.making", raising=False)
     for name in [name for name in sys.modules if name.startswith("training.data.rendered.garments")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "numba", None)

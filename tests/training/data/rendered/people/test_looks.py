@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from training.data.rendered.base.surfaces import Surface
 from training.data.rendered.people.bags import BAG_KINDS, Bag, occluder_surfaces
 from training.data.rendered.people.body import TEMPLATE_SHAPES, Body, draw_shape, make_body
 from training.data.rendered.people.hair import STYLES, Hair
@@ -14,7 +15,6 @@ from training.data.rendered.people.joints import joints_of
 from training.data.rendered.people.looks import Look, draw_look, person_surfaces, pulled_in
 from training.data.rendered.people.poses import named_pose
 from training.data.rendered.people.shoes import SHOE_KINDS, Shoe
-from training.data.rendered.surfaces import Surface
 
 
 @pytest.fixture(scope="module")

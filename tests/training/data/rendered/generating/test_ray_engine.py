@@ -9,15 +9,15 @@ import pytest
 
 from igr_core.errors import IGRError
 from tests.support.rendered import stand_in
+from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
 from training.data.rendered.generating.pools import make
 from training.data.rendered.generating.ray_engine import make_with_ray
 from training.data.rendered.records.record import to_members
 from training.data.rendered.records.shards import Made, RecordShards
-from training.data.rendered.settings import RenderSettings
 
 TINY = RenderSettings(size=stand_in.SIZE, photos=2)
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 
 
 def test_a_node_lost_in_the_middle_costs_no_record_and_doubles_none(tmp_path: Path) -> None:

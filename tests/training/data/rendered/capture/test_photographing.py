@@ -5,10 +5,10 @@ import pytest
 
 pytest.importorskip("numba", reason="needs numba (the extra render)")
 
+from training.data.rendered.capture.photographing import poses_in
 from training.data.rendered.garments.lots import draw_cut
 from training.data.rendered.garments.outfits import complete
 from training.data.rendered.people.poses import HELD_OUT_POSES, POSES, TRAINING_POSES
-from training.data.rendered.photographing import poses_in
 
 
 def _stances(kind: str, names: tuple[str, ...]) -> set[str]:

@@ -9,21 +9,21 @@ import numpy as np
 
 from igr_core.model.config import CATEGORIES
 
-from ..synthetic.defects import DEFECTS
-from . import streams
-from .garments.garment import Garment
-from .garments.outfits import Outfit, draw_outfit
-from .garments.tailoring import tailor
-from .garments.wearing import product_shot
-from .panels import Panel
+from ...synthetic.defects import DEFECTS
+from ..base import streams
+from ..base.panels import Panel
+from ..base.settings import RenderSettings
+from ..base.surfaces import Surface
+from ..base.timing import stage
+from ..garments.garment import Garment
+from ..garments.outfits import Outfit, draw_outfit
+from ..garments.tailoring import tailor
+from ..garments.wearing import product_shot
+from ..records.record import Record
+from ..studio.framing import PRODUCT_SHARE, product_camera
+from ..studio.guards import Limits, reasons
+from ..studio.rays.rendering import photograph
 from .photographing import Photographed, Product, take_photo
-from .records.record import Record
-from .settings import RenderSettings
-from .studio.framing import PRODUCT_SHARE, product_camera
-from .studio.guards import Limits, reasons
-from .studio.rays.rendering import photograph
-from .surfaces import Surface
-from .timing import stage
 
 CATEGORY_SHARES = (0.6, 0.22, 0.18)
 """Shares of CATEGORIES, as in a shop."""

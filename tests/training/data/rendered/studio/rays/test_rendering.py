@@ -8,8 +8,8 @@ import pytest
 from igr_core.errors import IGRError
 from tests.support.rendered.renderer import require_renderer
 from tests.support.rendered.solids import sheet, sphere
+from training.data.rendered.base.views import SUBSAMPLES
 from training.data.rendered.studio.cameras import Camera
-from training.data.rendered.views import SUBSAMPLES
 
 require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")

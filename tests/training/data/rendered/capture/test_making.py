@@ -12,12 +12,12 @@ from igr_core.errors import IGRError
 from igr_core.segmentation.labels import ATR
 from tests.support.rendered.renderer import require_renderer
 from training.data.contract.pairs import HELD_OUT_START
-from training.data.rendered import making
-from training.data.rendered.making import category_of, make_record
+from training.data.rendered.base.settings import RenderSettings
+from training.data.rendered.capture import making
+from training.data.rendered.capture.making import category_of, make_record
 from training.data.rendered.pairs import dress_record, make_pair
 from training.data.rendered.people.poses import HELD_OUT_POSES, TRAINING_POSES
 from training.data.rendered.records.record import Record, to_members
-from training.data.rendered.settings import RenderSettings
 from training.data.rendered.studio.agnostic import kind_mask
 
 require_renderer()

@@ -9,11 +9,11 @@ import pytest
 from igr_core.errors import IGRError
 from tests.support.rendered import stand_in
 from training.data.files.tar_index import INDEX_ENDING
+from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
 from training.data.rendered.records import shards
 from training.data.rendered.records.record import to_members
 from training.data.rendered.records.shards import RecordShards, is_shard_name
-from training.data.rendered.settings import RenderSettings
 
 TINY = RenderSettings(size=stand_in.SIZE, photos=2)
 

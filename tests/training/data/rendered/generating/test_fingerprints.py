@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from training.data.rendered import fingerprints
-from training.data.rendered.fingerprints import (
+from training.data.rendered.generating import fingerprints
+from training.data.rendered.generating.fingerprints import (
     DRESSING,
     NOT_RENDERING,
     PACKAGE,
@@ -21,7 +21,13 @@ from training.data.synthetic.photo import masks
 def test_rendering_is_the_package_without_what_runs_and_dresses_it() -> None:
     assert all((PACKAGE / name).exists() for name in (*NOT_RENDERING, *DRESSING))
     files = {path.relative_to(PACKAGE).as_posix() for path in rendering_files()}
-    assert {"making.py", "people/body.py", "garments/lots.py", "studio/rays/tracing.py", "records/record.py"} <= files
+    assert {
+        "capture/making.py",
+        "people/body.py",
+        "garments/lots.py",
+        "studio/rays/tracing.py",
+        "records/record.py",
+    } <= files
     assert "people/assets/body.safetensors" in files
     assert not any(name.startswith(("dressing/", "generating/")) or name == "pairs.py" for name in files)
 
