@@ -18,11 +18,11 @@ MIN_SIDE = 16
 """Images whose shorter side has fewer pixels than this are rejected."""
 MAX_PIXELS = 128_000_000
 """Images with more pixels than this are rejected before they are decoded."""
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """File extensions that count as images in a folder."""
 
 _FORMATS: dict[str, str] = dict(
-    zip(PICTURE_SUFFIXES, ("PNG", "JPEG", "JPEG", "WEBP", "BMP", "TIFF", "TIFF"), strict=True)
+    zip(IMAGE_SUFFIXES, ("PNG", "JPEG", "JPEG", "WEBP", "BMP", "TIFF", "TIFF"), strict=True)
 )
 _WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
@@ -72,7 +72,7 @@ def save_image(path: str | Path, image: Tensor, mode: Literal["L", "RGB", "RGBA"
     Raises IGRError for a wrong shape, NaN, a file type that cannot hold the image, or a failed write.
     """
     path = Path(path)
-    check_picture_name(path, mode)
+    check_image_name(path, mode)
     if image.ndim == 4 and image.shape[0] == 1:
         image = image[0]
     if image.ndim != 3 or image.shape[0] != len(mode):
@@ -85,7 +85,7 @@ def save_image(path: str | Path, image: Tensor, mode: Literal["L", "RGB", "RGBA"
         picture.save(temporary, format=_FORMATS[path.suffix.lower()], quality=95)
 
 
-def check_picture_name(path: Path, mode: Literal["L", "RGB", "RGBA"]) -> None:
+def check_image_name(path: Path, mode: Literal["L", "RGB", "RGBA"]) -> None:
     """Raise IGRError if a file of this name cannot hold an image of this mode."""
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
-from ...igr_core.photo.images import PICTURE_SUFFIXES
+from ...igr_core.photo.images import IMAGE_SUFFIXES
 from ...igr_core.segmentation.candidates import CHOICES, choose
 from ...igr_core.segmentation.clicks import describe, read_clicks
 from ..host.folders import find_file
@@ -147,8 +147,8 @@ def _picture(image: Any) -> Path:
         if filename not in GARMENTS:
             raise Refused(404, "There is no example person with that name.")
         return EXAMPLES / GARMENTS[filename][0]
-    if not filename.lower().endswith(PICTURE_SUFFIXES):
-        known = ", ".join(PICTURE_SUFFIXES)
+    if not filename.lower().endswith(IMAGE_SUFFIXES):
+        known = ", ".join(IMAGE_SUFFIXES)
         raise IGRError(f"This image type is not supported ({known} are): save the photo as .png.")
     path = find_file(kind, subfolder, filename)
     if path is None:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import CATEGORIES
-from igr_core.photo.images import check_picture_name
+from igr_core.photo.images import check_image_name
 
 from .contract.pairs import PairSource
 
@@ -94,7 +94,7 @@ def write_sheet(path: Path, source: PairSource, reports: Sequence[PairReport], p
 
     Gives how many pairs are on it; IGRError for a name that is no picture's.
     """
-    check_picture_name(path, "RGB")
+    check_image_name(path, "RGB")
     whole = [row for row, report in enumerate(reports) if not report.problems]
     chosen = []
     for category in CATEGORIES:

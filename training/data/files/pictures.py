@@ -14,7 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from igr_core.errors import IGRError
-from igr_core.photo.images import MAX_PIXELS, MIN_SIDE, PICTURE_SUFFIXES, over_white
+from igr_core.photo.images import IMAGE_SUFFIXES, MAX_PIXELS, MIN_SIDE, over_white
 
 from ..contract.parsing import LabelTable, Parsing, read_labels
 
@@ -32,7 +32,7 @@ class Listing:
         self._stems = {}
         for name in names:
             stem, ending = os.path.splitext(name.casefold())
-            if ending in PICTURE_SUFFIXES:
+            if ending in IMAGE_SUFFIXES:
                 self._stems.setdefault(stem, name)
 
     def pictures(self) -> list[str]:
@@ -43,7 +43,7 @@ class Listing:
         """The first of these files that is there, in any case; a picture may have another picture's ending."""
         for name in names:
             found = self._names.get(name.casefold())
-            if found is None and os.path.splitext(name.casefold())[1] in PICTURE_SUFFIXES:
+            if found is None and os.path.splitext(name.casefold())[1] in IMAGE_SUFFIXES:
                 found = self._stems.get(os.path.splitext(name.casefold())[0])
             if found is not None:
                 return self.folder / found

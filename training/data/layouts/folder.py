@@ -6,7 +6,7 @@ from pathlib import Path
 
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
-from igr_core.photo.images import PICTURE_SUFFIXES
+from igr_core.photo.images import IMAGE_SUFFIXES
 
 from ..contract.pairs import PairEntry
 from ..files.pictures import Listing, read_table
@@ -69,7 +69,7 @@ def _categories(path: Path) -> dict[str, tuple[str, str]]:
                 f"{path}, line {number}: write NAME,CATEGORY with upper, lower or full, not {','.join(row)!r}."
             )
         name = Path(row[0]).name
-        stem = Path(name).stem if Path(name).suffix.casefold() in PICTURE_SUFFIXES else name
+        stem = Path(name).stem if Path(name).suffix.casefold() in IMAGE_SUFFIXES else name
         if stem in found:
             raise IGRError(f"{path}, line {number} lists {row[0]} a second time: remove one of the lines.")
         found[stem] = (name, row[1])

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import CATEGORIES
-from igr_core.photo.images import PICTURE_SUFFIXES
+from igr_core.photo.images import IMAGE_SUFFIXES
 
 from ..contract.keypoints import JOINTS_25, Joint, Keypoints
 from ..contract.pairs import PairEntry, PairSource
@@ -146,7 +146,7 @@ def _entry(index: TarIndex, key: str) -> PairEntry:
 def _member(index: TarIndex, key: str, part: str) -> str | None:
     """The ending under which a part of a sample lies: `person.jpg`, `person.png`, ..."""
     members = index.samples[key]
-    return next((f"{part}{suffix}" for suffix in PICTURE_SUFFIXES if f"{part}{suffix}" in members), None)
+    return next((f"{part}{suffix}" for suffix in IMAGE_SUFFIXES if f"{part}{suffix}" in members), None)
 
 
 def _add_sample(tar: tarfile.TarFile, source: PairSource, row: int) -> None:

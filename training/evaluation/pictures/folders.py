@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
-from igr_core.photo.images import MAX_PIXELS, PICTURE_SUFFIXES, over_white
+from igr_core.photo.images import IMAGE_SUFFIXES, MAX_PIXELS, over_white
 
 MIN_SIDE = 32
 """Pictures with a shorter side than this are refused: the smallest that every network takes."""
@@ -51,13 +51,13 @@ def pictures_in(folder: Path) -> dict[str, Path]:
         raise IGRError(f"{folder} is no folder: name one that holds pictures.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in PICTURE_SUFFIXES or path.name.startswith("."):
+        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
             continue
         if path.stem in found:
             raise IGRError(f"{path} and {found[path.stem].name} have one name: remove one of them.")
         found[path.stem] = path
     if not found:
-        raise IGRError(f"{folder} holds no pictures ({', '.join(PICTURE_SUFFIXES)}).")
+        raise IGRError(f"{folder} holds no pictures ({', '.join(IMAGE_SUFFIXES)}).")
     return found
 
 

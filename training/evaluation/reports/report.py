@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
-from igr_core.photo.images import PICTURE_SUFFIXES
+from igr_core.photo.images import IMAGE_SUFFIXES
 
 from ...base.statistics import mean_interval
 from ..experiments.folder import experiment_results, read_description
@@ -61,7 +61,7 @@ class Report:
     def picture(self, result: Result, name: str) -> Path | None:
         """A row's picture of a pair; None for what another method left out of a set, IGRError where one is lost."""
         folder = self.folder / "rows" / result.known["place"] / "pictures"
-        for suffix in PICTURE_SUFFIXES:
+        for suffix in IMAGE_SUFFIXES:
             for path in (folder / f"{name}{suffix}", folder / f"{name}{suffix.upper()}"):
                 if path.is_file():
                     return path
