@@ -80,9 +80,9 @@ def save_image(path: str | Path, image: Tensor, mode: Literal["L", "RGB", "RGBA"
     if not bool(torch.isfinite(image).all()):
         raise IGRError(f"{path} was not written: the image has NaN or infinite values.")
     pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0)  # (H, W, C)
-    picture = Image.fromarray(pixels.squeeze(2).contiguous().numpy())  # Pillow expects (H, W) for grey images
+    encoded = Image.fromarray(pixels.squeeze(2).contiguous().numpy())  # Pillow expects (H, W) for grey images
     with atomic_file(path) as temporary:
-        picture.save(temporary, format=_FORMATS[path.suffix.lower()], quality=95)
+        encoded.save(temporary, format=_FORMATS[path.suffix.lower()], quality=95)
 
 
 def check_image_name(path: Path, mode: Literal["L", "RGB", "RGBA"]) -> None:

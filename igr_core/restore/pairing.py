@@ -48,15 +48,15 @@ def pair_by_name(
     `clash` is the message for a photo with the same name as an earlier one, `name`. Raises IGRError for a folder
     without images.
     """
-    pictures = list_images(photos)
-    if not pictures:
+    images = list_images(photos)
+    if not images:
         raise IGRError(f"{photos} has no images ({', '.join(IMAGE_SUFFIXES)}): choose another folder.")
     masks_by_stem: dict[str, list[Path]] = {}
     for path in list_images(masks):
         masks_by_stem.setdefault(path.stem, []).append(path)
     pairs: dict[str, Pair] = {}
     failed: dict[str, str] = {}
-    for photo in pictures:
+    for photo in images:
         try:
             found = masks_by_stem.get(photo.stem, [])
             if not found:

@@ -121,9 +121,9 @@ def to_png(mask: Tensor) -> bytes:
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
         mask = F.interpolate(mask, size, mode="area")
     alpha = mask[0, 0].mul(255).round().to(torch.uint8).cpu()
-    picture = torch.stack([torch.full_like(alpha, 255), alpha], -1)  # (h, w, 2)
+    pixels = torch.stack([torch.full_like(alpha, 255), alpha], -1)  # (h, w, 2)
     out = BytesIO()
-    Image.fromarray(picture.numpy(), mode="LA").save(out, "PNG", compress_level=1)
+    Image.fromarray(pixels.numpy(), mode="LA").save(out, "PNG", compress_level=1)
     return out.getvalue()
 
 
