@@ -25,7 +25,7 @@ class PlainFolder(FilePairs):
     def __init__(
         self, root: Path | str, split: str = "train", mask: str = "auto", mask_folder: str | None = None
     ) -> None:
-        """Raises IGRError when a folder or category.csv is not there, and for an unknown category."""
+        """Raises IGRError if a folder or category.csv does not exist, and for an unknown category."""
         base = Path(root)
         part = base / split if (base / split / "person").is_dir() else base
         title = f"the folder {part}"
@@ -36,7 +36,7 @@ class PlainFolder(FilePairs):
         for listing in (persons, masks):
             if not listing.exists:
                 raise IGRError(
-                    f"{listing.folder} is not there: a folder of pairs is person/ garment/ mask/ category.csv."
+                    f"{listing.folder} does not exist: a folder of pairs has person/, garment/, mask/ and category.csv."
                 )
         categories = _categories(part / "category.csv")
         entries, files = [], []

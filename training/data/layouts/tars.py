@@ -41,7 +41,7 @@ class TarPairs(PairSource):
     def __init__(self, shards: str, categories: Sequence[str] = CATEGORIES) -> None:
         """`shards`: a folder, a tar, or a path or URL with braces, `https://host/shard-{000000..000009}.tar`.
 
-        Raises IGRError for a shard that is not there or no tar, and a sample without person, mask or category.
+        Raises IGRError for a shard that does not exist or is not a tar, and a sample without person, mask or category.
         """
         urls = shard_urls(shards)
         self._places: list[tuple[TarIndex, str]] = []
@@ -102,7 +102,7 @@ class TarPairs(PairSource):
         tar, key = self._places[index]
         ending = _member(tar, key, part)
         if ending is None:
-            raise IGRError(f"{tar.url} has no {part} of {key}: write the shards anew.")
+            raise IGRError(f"{tar.url} has no {part} of {key}: write the shards again.")
         return tar.read(key, ending), f"{tar.url}:{key}.{ending}"
 
     def _label(self, index: int) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _entry(index: TarIndex, key: str) -> PairEntry:
         raise IGRError(f'{index.url}: {key}.json must be there and say {{"category": "upper"}}, lower or full.')
     for part in ("person", "mask"):
         if _member(index, key, part) is None:
-            raise IGRError(f"{index.url} has no {part} of {key}: write the shards anew.")
+            raise IGRError(f"{index.url} has no {part} of {key}: write the shards again.")
     return PairEntry(str(label.get("name", key)), label["category"])
 
 

@@ -41,13 +41,13 @@ class Task:
 def plan_segment(pictures: Path, masks: Path, out: Path, tell: Callable[[str], None]) -> list[Task]:
     """Pair pictures with masks by name, or all with one mask file.
 
-    Raises IGRError for folders that do not fit and an unusable mask file; pictures without a mask are told of, each by
+    Raises IGRError for folders that do not fit and an unusable mask file; images without a mask are reported, each by
     a sentence, before it is raised.
     """
     if not pictures.is_dir():
-        raise IGRError(f"{pictures} is no folder: name one that holds pictures.")
+        raise IGRError(f"{pictures} is not a folder: name a folder of images.")
     if not masks.exists():
-        raise IGRError(f"--masks {masks} is not there: name a folder of masks, or one mask for all pictures.")
+        raise IGRError(f"--masks {masks} does not exist: name a folder of masks, or one mask for all images.")
     _check_out(out, pictures, masks)
     if masks.is_file():
         try:
