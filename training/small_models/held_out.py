@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from ..base.statistics import mean_interval
-from ..data.caches.drawn import HELD_OUT_START, DrawConfig
+from ..data.caches.draw_config import DrawConfig
 from ..data.caches.parsed import wears_skirt
+from ..data.contract.seeds import HELD_OUT_START
 from ..data.synthetic import make_pair
 
 AS_DRAWN = DrawConfig()

@@ -18,7 +18,8 @@ from igr_core.files import atomic_file, make_folder
 from ..synthetic import make_pair
 from ..synthetic.compose import check_options
 from ..synthetic.scene import draw_scene
-from .drawn import DrawConfig, fingerprint
+from .draw_config import DrawConfig
+from .drawn import fingerprint
 
 SHARD = 250
 """Photos per file."""

@@ -16,8 +16,8 @@ from ...base.device import choose_device
 from ...base.parts import parameter_count
 from ...base.randomness import seed_everything, step_generator
 from ...base.run_folder import RunFolder
-from ...data.caches.drawn import HELD_OUT_START
 from ...data.caches.parsed import ParsedPhotos, draw_parsed
+from ...data.contract.seeds import HELD_OUT_START
 from ..model_folder import training_summary
 from ..part_training import PartTraining, log_scores, train_part
 from ..photos import normalise, recoloured

@@ -91,7 +91,7 @@ def _engine(
 
 
 def _checked(made: Iterator[Made], bar: tqdm) -> Iterator[Made]:
-    """What was made; seeds that failed or killed their workers only when another one succeeds after them, or at the end.
+    """What was made; seeds that failed or killed their workers only once another one succeeds, or at the end.
 
     Raises IGRError after MAX_FAILURES of them in a row, of which none is passed on: the fault is not theirs.
     """
