@@ -49,7 +49,7 @@ def dress_shards(
 ) -> int:
     """Dress the first `count` pairs of a folder or URL of records into shards; whole shards that exist are kept.
 
-    Every photo is dressed once, then again, until there are enough; those with a defect on purpose only with
+    Every photo is dressed once, then again, until there are enough; those with a defect on purpose only
     with `keep_defects`. Returns how many pairs were dressed now. Raises IGRError for shards that were made with other
     settings or of other records.
     """
