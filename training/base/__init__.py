@@ -1,1 +1,1 @@
-"""What every kind of training builds on: configs, run folders, checkpoints, provenance, devices."""
+"""Foundations of every kind of training: configs, run folders, checkpoints, provenance, devices."""

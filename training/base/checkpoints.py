@@ -1,4 +1,4 @@
-"""Checkpoints of a run: written whole, the newest kept, resumed exactly."""
+"""Checkpoints of a run: written atomically, only the newest kept, resumed exactly."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from .run_folder import RunFolder, logger
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What load_latest found."""
+    """A loaded checkpoint."""
 
     step: int
-    """Steps done when it was saved."""
+    """Number of steps done when it was saved."""
     state: dict[str, Any]
-    """What save_checkpoint was given."""
+    """The state passed to save_checkpoint."""
     random: dict[str, Any]
-    """State of the random generators."""
+    """State of the random number generators."""
 
 
 def save_checkpoint(run: RunFolder, step: int, state: Mapping[str, Any], keep: int = 2) -> Path:
-    """Write a checkpoint atomically, with the random state, then drop all but the newest `keep`.
+    """Write a checkpoint atomically, with the random state, then delete all but the newest `keep`.
 
-    An earlier checkpoint goes only after the new one is whole on disk, so a full disk or a kill loses nothing.
+    Older checkpoints are only deleted after the new one is complete, so a full disk or a kill loses nothing.
     """
     path = run.checkpoints / f"step-{step:09d}.pt"
     _write(path, {"step": step, "random": random_state(), "state": dict(state)})
@@ -44,18 +44,18 @@ def save_checkpoint(run: RunFolder, step: int, state: Mapping[str, Any], keep: i
 
 
 def save_share(run: RunFolder, step: int, rank: int, state: Mapping[str, Any]) -> None:
-    """Write one process's share of a sharded checkpoint, before the checkpoint itself."""
+    """Write one process's part of a sharded checkpoint, before the checkpoint itself."""
     _write(_share(run, step, rank), dict(state))
 
 
 def load_share(run: RunFolder, step: int, rank: int) -> dict[str, Any]:
-    """The share that save_share wrote; IGRError when it is missing or damaged."""
+    """The part that save_share wrote; raises IGRError if it is missing or damaged."""
     path = _share(run, step, rank)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
         raise IGRError(
-            f"{path} is missing or damaged: delete the checkpoint of step {step}; the run goes on from the one before."
+            f"{path} is missing or damaged: delete the checkpoint of step {step} to resume from the previous one."
         ) from error
 
 
@@ -63,7 +63,7 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     with atomic_file(path) as temporary:
         try:
             torch.save(content, temporary)
-        except RuntimeError as error:  # how torch's zip writer reports a disk that is full
+        except RuntimeError as error:  # raised by torch's zip writer if the disk is full
             raise OSError(f"torch could not write it: {str(error).splitlines()[0]}") from error
 
 
@@ -72,16 +72,16 @@ def _share(run: RunFolder, step: int, rank: int) -> Path:
 
 
 def load_latest(run: RunFolder, resume: bool = True) -> Checkpoint | None:
-    """The newest readable checkpoint of a run; None when there is none yet.
+    """The newest readable checkpoint of a run; None if there is none yet.
 
-    With `resume` the random state is put back and later log lines are dropped; without, nothing is touched.
+    With `resume`, the random state is restored and later log lines are removed; otherwise nothing is changed.
     """
     for path in _newest_first(run):
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
             checkpoint = Checkpoint(saved["step"], saved["state"], saved["random"])
         except (RuntimeError, KeyError, EOFError, OSError, pickle.UnpicklingError) as error:
-            logger.warning("%s is damaged (%s); trying the one before it.", path, error)
+            logger.warning("%s is damaged (%s); trying the previous checkpoint.", path, error)
             continue
         if resume:
             resume_from(run, checkpoint)
@@ -90,7 +90,7 @@ def load_latest(run: RunFolder, resume: bool = True) -> Checkpoint | None:
 
 
 def resume_from(run: RunFolder, checkpoint: Checkpoint, rewind: bool = True) -> None:
-    """Put the random state back and drop the log lines that are about to be written again (in one process only)."""
+    """Restore the random state and remove the log lines that will be written again (in one process only)."""
     restore_random_state(checkpoint.random)
     if rewind:
         run.rewind(checkpoint.step)

@@ -1,4 +1,4 @@
-"""The device that a --device option names."""
+"""The device of a --device option."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from igr_core.errors import IGRError
 def choose_device(name: str) -> torch.device:
     """The device of a --device option; `auto` is CUDA if available. Raises IGRError if it is not available."""
     if name == "auto":
-        own = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"  # of several processes, each has its card
+        own = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"  # each process uses its own GPU
         return torch.device(own if torch.cuda.is_available() else "cpu")
     try:
         return torch.zeros((), device=name).device

@@ -1,4 +1,4 @@
-"""Small text files, written whole or not at all."""
+"""Atomic writes of small text files."""
 
 from __future__ import annotations
 

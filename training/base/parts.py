@@ -32,16 +32,16 @@ def load_image_encoder(path: Path | str) -> tuple[CLIPVisionModelWithProjection,
 
 
 def read_summary(path: Path | str) -> dict[str, Any]:
-    """What the .json beside a part says: config, scores, training settings."""
+    """Contents of a part's .json file: config, scores and training settings."""
     beside = Path(path).with_suffix(".json")
     try:
         return json.loads(beside.read_text())
     except (OSError, ValueError) as error:
-        raise IGRError(f"Could not read {beside} ({error}): train the part first, it is written beside it.") from error
+        raise IGRError(f"Could not read {beside} ({error}): train the part first, which writes this file.") from error
 
 
 def write_summary(path: Path, summary: dict[str, Any]) -> None:
-    """Write the .json beside a part, atomically."""
+    """Write a part's .json file atomically."""
     with atomic_file(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
 
@@ -49,7 +49,7 @@ def write_summary(path: Path, summary: dict[str, Any]) -> None:
 def _config(path: Path, key: str) -> Any:
     summary = read_summary(path)
     if key not in summary:
-        raise IGRError(f"{path.with_suffix('.json')} describes no {key}.")
+        raise IGRError(f"{path.with_suffix('.json')} does not describe a {key}: use the file written by its training.")
     return summary[key]
 
 
@@ -62,5 +62,5 @@ def _fill(module: nn.Module, path: Path) -> nn.Module:
 
 
 def parameter_count(tensors: Iterable[Tensor]) -> int:
-    """Numbers in all the tensors."""
+    """Total number of values in the tensors."""
     return sum(tensor.numel() for tensor in tensors)

@@ -1,4 +1,4 @@
-"""Where a trained file comes from: revision, versions and loss curve, for bundle metadata and tables."""
+"""Provenance of a trained file: revision, versions and loss curve, for bundle metadata and tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PACKAGES = ("torch", "diffusers", "transformers", "accelerate")
 
 
 def revision() -> str:
-    """The commit of this checkout, with `-dirty` where tracked files differ from it; `unknown` outside git."""
+    """The commit of this checkout, with `-dirty` if tracked files differ from it; `unknown` outside git."""
     try:
         return _git("describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
@@ -35,7 +35,7 @@ def revision() -> str:
 
 
 def note_start(run: Path, step: int, command: str) -> None:
-    """Note which commit and which command train a run from this step on."""
+    """Record the commit and the command that train a run from this step on."""
     for name, what in (("revisions.txt", revision()), ("commands.txt", command)):
         earlier = (run / name).read_text() if (run / name).is_file() else ""
         with atomic_file(run / name) as temporary:
@@ -43,7 +43,7 @@ def note_start(run: Path, step: int, command: str) -> None:
 
 
 def note_parent(run: Path, bundle: Bundle) -> None:
-    """Note which bundle a run starts from, and what that one's training was."""
+    """Record the bundle that a run starts from, and how it was trained."""
     parent = {
         "name": bundle.info.name,
         "weights_sha256": bundle_weights_sha256(bundle),
@@ -54,12 +54,12 @@ def note_parent(run: Path, bundle: Bundle) -> None:
 
 
 def noted_revisions(run: Path) -> list[tuple[int, str]]:
-    """The (first step, commit) pairs of a run, one for each stretch by another commit; `unknown` if none is noted."""
+    """The (first step, commit) pairs of a run, one per commit used; `unknown` if none is recorded."""
     return _stretches(run / "revisions.txt") or [(0, "unknown")]
 
 
 def noted_commands(run: Path) -> list[tuple[int, str]]:
-    """The (first step, command) pairs of a run, as they were typed; `unknown` where none is noted."""
+    """The (first step, command) pairs of a run, as typed; `unknown` if none is recorded."""
     return _stretches(run / "commands.txt") or [(0, "unknown")]
 
 
@@ -74,12 +74,12 @@ def _stretches(notes: Path) -> list[tuple[int, str]]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the libraries that training ran on."""
+    """Versions of the libraries used for training."""
     return {package: version(package) for package in PACKAGES}
 
 
 def curve(metrics: Path, name: str, points: int = 40) -> list[tuple[int, float]]:
-    """A logged number over the run, averaged into at most `points` (step, value) pairs."""
+    """A logged metric over the run, averaged into at most `points` (step, value) pairs."""
     with metrics.open(newline="") as handle:
         rows = [(int(row["step"]), float(row["value"])) for row in csv.DictReader(handle) if row["metric"] == name]
     size = max(1, -(-len(rows) // points))
@@ -88,14 +88,14 @@ def curve(metrics: Path, name: str, points: int = 40) -> list[tuple[int, float]]
 
 
 def last_values(metrics: Path, prefix: str) -> dict[str, float]:
-    """The latest value of every logged number whose name starts with `prefix`."""
+    """The latest value of every logged metric whose name starts with `prefix`."""
     with metrics.open(newline="") as handle:
         rows = [row for row in csv.DictReader(handle) if row["metric"].startswith(prefix)]
     return {row["metric"]: round(float(row["value"]), 5) for row in rows}
 
 
 def weights_sha256(tensors: Iterable[tuple[str, Tensor]]) -> str:
-    """Hash of named tensors: names, types, shapes and bytes, whatever file or metadata is around them."""
+    """Hash of named tensors: names, types, shapes and bytes, independent of the file and its metadata."""
     digest = hashlib.sha256()
     for name, value in sorted(tensors, key=lambda item: item[0]):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
@@ -104,13 +104,13 @@ def weights_sha256(tensors: Iterable[tuple[str, Tensor]]) -> str:
 
 
 def bundle_weights_sha256(bundle: Bundle) -> str:
-    """weights_sha256 of a bundle: the same before and after scores are put into its header."""
+    """weights_sha256 of a bundle, which does not change when scores are added to its header."""
     parts = [one["part"] for one in bundle.summary()]
     return weights_sha256((f"{part}.{name}", value) for part in parts for name, value in bundle.tensors(part).items())
 
 
 def describe_part(path: Path | str) -> dict[str, Any]:
-    """What is known of a trained part: hash, scores, settings (seed and steps among them), revisions."""
+    """Provenance of a trained part: hash, scores, settings (including seed and steps) and revisions."""
     kept = ("scores", "training", "pairs", "commands", "versions", "unpacked_from")
     summary = read_summary(path)
     return {name: summary[name] for name in kept if name in summary} | {
@@ -120,7 +120,7 @@ def describe_part(path: Path | str) -> dict[str, Any]:
 
 
 def describe_run(run: Path, settings: dict[str, Any], step: int) -> dict[str, Any]:
-    """The training entry of a bundle; `parent` is that of the bundle it started from."""
+    """The training entry of a bundle; `parent` is the entry of the bundle it started from."""
     metrics = run / "metrics.csv"
     parent = {"parent": json.loads((run / PARENT).read_text())} if (run / PARENT).is_file() else {}
     return parent | {
@@ -145,7 +145,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def command_line() -> str:
-    """The command as it was typed, whatever path Python made of the module."""
+    """The command as typed, whatever path Python resolved the module to."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     module = ["-m", spec.name.removesuffix(".__main__")] if spec is not None else [Path(sys.argv[0]).name]
     return shlex.join(["python", *module, *sys.argv[1:]])

@@ -1,4 +1,4 @@
-"""Seeds and states of the random generators."""
+"""Seeds and states of the random number generators."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 
 
 def seed_everything(seed: int) -> None:
-    """Seed python's, numpy's and torch's generators."""
+    """Seed Python's, NumPy's and torch's generators."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
 
 
 def random_state() -> dict[str, Any]:
-    """State of python's, numpy's and torch's generators, of plain containers and tensors only."""
+    """State of Python's, NumPy's and torch's generators, as plain containers and tensors."""
     version, words, gauss = random.getstate()
     name, keys, *rest = np.random.get_state()
     return {
@@ -30,7 +30,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: Mapping[str, Any]) -> None:
-    """Put every generator back to what random_state saw."""
+    """Restore every generator to a state from random_state."""
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     name, keys, position, has_gauss, cached = state["numpy"]
@@ -41,5 +41,5 @@ def restore_random_state(state: Mapping[str, Any]) -> None:
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
-    """Random numbers that belong to one step of one run, whatever ran before it."""
+    """A generator for one step of a run, independent of what ran before."""
     return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))

@@ -1,4 +1,4 @@
-"""Whether a run that goes on is still the same run."""
+"""Check that a resumed run has the same config."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from igr_core.errors import IGRError
 
 
 def check_same_run(before: Any, now: Any, free: Collection[str], where: str) -> None:
-    """Raise IGRError naming the first entry, those in `free` apart, in which two JSON configs differ.
+    """Raise IGRError naming the first entry, except those in `free`, in which two JSON configs differ.
 
-    `before` is the config that the run in `where` was trained with, `now` the one that it is to go on with.
+    `before` is the config that the run in `where` was trained with, `now` the config to resume with.
     """
     old, new = dict(flat(before)), dict(flat(now))
     for name in sorted((old.keys() | new.keys()) - set(free)):
         if old.get(name) != new.get(name):
             raise IGRError(
-                f"{where} was trained with {name} = {old.get(name)!r} and the config says {new.get(name)!r}: "
-                "put it back, or choose another --run folder."
+                f"{where} was trained with {name} = {old.get(name)!r}, but the config has {new.get(name)!r}: "
+                "change it back, or choose another --run folder."
             )
 
 
 def flat(data: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Entries of nested mappings by dotted names, lists and tuples alike."""
+    """Entries of nested mappings by dotted names; tuples are compared as lists."""
     if isinstance(data, dict):
         for key, value in data.items():
             yield from flat(value, f"{name}.{key}" if name else str(key))

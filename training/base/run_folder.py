@@ -1,4 +1,4 @@
-"""One training run on disk, and its logs."""
+"""A training run on disk, and its logs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class RunFolder:
-    """One training run on disk: checkpoints/, metrics.csv, tensorboard/ and whatever pictures the script adds."""
+    """A training run on disk: checkpoints/, metrics.csv, tensorboard/ and the images that the trainer adds."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -26,16 +26,18 @@ class RunFolder:
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise IGRError(f"Could not make the run folder {self.path} ({error.strerror}).") from error
+            raise IGRError(
+                f"Could not create the run folder {self.path} ({error.strerror}): choose another --run folder."
+            ) from error
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Append numbers to metrics.csv (one row per number) and to tensorboard."""
+        """Append metrics to metrics.csv (one row each) and to TensorBoard."""
         try:
             self._append(step, values)
         except OSError as error:
             raise IGRError(
-                f"Could not log to {self.path} ({error.strerror}): free some space and run the same command again; "
-                "it goes on from the last checkpoint."
+                f"Could not log to {self.path} ({error.strerror}): free some space and run the same command again to "
+                "resume from the last checkpoint."
             ) from error
 
     def _append(self, step: int, values: Mapping[str, float]) -> None:
@@ -51,7 +53,7 @@ class RunFolder:
             self._writer.add_scalar(name, value, step)
 
     def rewind(self, step: int) -> None:
-        """Forget the numbers that were logged after `step`: they are about to be computed again."""
+        """Remove the metrics that were logged after `step`, which will be computed again."""
         if not self.metrics.exists():
             return
         lines = self.metrics.read_text().splitlines(keepends=True)

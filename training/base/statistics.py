@@ -1,4 +1,4 @@
-"""How sure a mean is: bootstrap intervals of one row of scores, and of the paired difference of two."""
+"""Bootstrap intervals of the mean of scores, and of the paired difference of two rows of scores."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from scipy.stats import bootstrap
 from igr_core.errors import IGRError
 
 RESAMPLES = 9_999
-"""Bootstrap resamples of every interval."""
+"""Number of bootstrap resamples per interval."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and the interval that holds it with 95 % confidence."""
+    """A mean and its 95 % confidence interval."""
 
     mean: float
     """Mean of the values."""
@@ -29,13 +29,13 @@ class Interval:
 def mean_interval(values: Sequence[float], seed: int = 0, confidence: float = 0.95) -> Interval:
     """Mean of N per-pair values with its percentile bootstrap interval (scipy); the same seed gives the same interval.
 
-    Raises IGRError for fewer than two values, which say nothing of their spread, and for NaN.
+    Raises IGRError for fewer than two values and for NaN.
     """
     data = np.asarray(values, dtype=np.float64)  # (N,)
     if data.ndim != 1 or data.size < 2:
-        raise IGRError(f"An interval needs at least 2 pairs and got {data.size}: score more pairs.")
+        raise IGRError(f"An interval needs at least 2 pairs, but there are {data.size}: score more pairs.")
     if not np.isfinite(data).all():
-        raise IGRError(f"{int((~np.isfinite(data)).sum())} of {data.size} scores are no finite numbers: score again.")
+        raise IGRError(f"{int((~np.isfinite(data)).sum())} of {data.size} scores are not finite: score again.")
     mean = float(data.mean())
     if np.ptp(data) == 0:
         return Interval(mean, mean, mean)
@@ -55,8 +55,10 @@ def mean_interval(values: Sequence[float], seed: int = 0, confidence: float = 0.
 def difference_interval(values: Sequence[float], others: Sequence[float], seed: int = 0) -> Interval:
     """Mean of values - others over the same N pairs, with its bootstrap interval.
 
-    Pairing takes out what is easy or hard for both, so that it tells rows apart where their own intervals overlap.
+    Pairing removes what is easy or hard for both, so rows can be distinguished even if their own intervals overlap.
     """
     if len(values) != len(others):
-        raise IGRError(f"Rows of {len(values)} and {len(others)} pairs cannot be compared pair by pair.")
+        raise IGRError(
+            f"Rows of {len(values)} and {len(others)} pairs cannot be compared pair by pair: score the same pairs."
+        )
     return mean_interval((np.asarray(values) - np.asarray(others)).tolist(), seed)

@@ -1,4 +1,4 @@
-"""Stopping at the end of a step."""
+"""Stop a run at the end of a step."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 
 class StopRequest:
-    """While it is entered, the first Ctrl-C or SIGTERM only asks to stop; the loop looks at the end of a step.
+    """Within the context, the first Ctrl-C or SIGTERM requests a stop, which the loop checks after each step.
 
-    The second one acts as it would without. Handlers are put back on leaving; other threads than the main one, where
-    Python allows no handlers, change nothing.
+    The second one has its usual effect. Handlers are restored on exit; in threads other than the main one, where
+    Python does not allow handlers, nothing changes.
     """
 
     signals = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
         self.received = 0
-        """Number of the signal that came; 0 for none."""
+        """Number of the received signal; 0 for none."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:

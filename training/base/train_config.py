@@ -1,4 +1,4 @@
-"""Settings of the IGR trainer: one frozen dataclass per subject, filled from YAML."""
+"""Settings of the IGR trainer: one frozen dataclass per subject, loaded from YAML."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ CORRESPONDENCE_HEADS = (
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the prepared pairs lie and how a batch is made of them."""
+    """Where the prepared pairs are and how batches are formed."""
 
     train: tuple[str, ...]
     """Folders of prepared latents (python -m training prepare) to train on, and YAML files of PairsConfig, whose
-    pictures are read and encoded on the way."""
+    images are read and encoded during training."""
     validation: str
-    """Folder of prepared latents that is never trained on."""
+    """Folder of prepared held-out latents."""
     vae: str
-    """Trained VAE (.safetensors with its .json beside it), for validation pictures and export."""
+    """Trained VAE (.safetensors with a .json of the same name), for validation images and export."""
     image_encoder: str
-    """Trained image encoder, likewise."""
+    """Trained image encoder, in the same format."""
     pairs_per_batch: int = 8
-    """Pairs of one step and process; GarmNet runs once for each."""
+    """Pairs per step and process; GarmNet runs once for each."""
     draws_per_pair: int = 1
-    """Noise draws of each pair in a step: rows of the denoiser = pairs_per_batch * draws_per_pair."""
+    """Noise samples per pair in a step: the denoiser has pairs_per_batch * draws_per_pair rows."""
     limit: int | None = None
-    """Use only the first so many training pairs of each folder."""
+    """Maximum number of training pairs per folder, from the first."""
     weights: tuple[float, ...] | None = None
-    """How often each entry of `train` is drawn, relative to the others; None draws every pair alike."""
+    """Sampling weight of each entry of `train`; None samples all pairs equally."""
     workers: int = 4
-    """Threads that read the photos of a batch (YAML files in `train` only)."""
+    """Number of threads that read the photos of a batch (only for YAML files in `train`)."""
     photos: tuple[float, ...] = (1.0,)
-    """Probabilities that a pair is seen in one photo of its garment (paper), in two, in three and so on, where the data
-    has them: the reference tokens lie side by side, and the pair's own photo gives the image prompt."""
+    """Probabilities that a pair uses one photo of its garment (as in the paper), two, three and so on, where the data
+    has them: the reference tokens are concatenated, and the image prompt comes from the pair's own photo."""
 
     def __post_init__(self) -> None:
         if not self.photos or min(self.photos) < 0 or abs(sum(self.photos) - 1) > 1e-6:
@@ -57,15 +57,15 @@ class DropConfig:
     """Condition drop (Eq. 2): shares of the rows that lose conditions in training."""
 
     everything: float = 0.10
-    """Empty prompt, no image prompt and no reference together: the row of CFG's unconditional half."""
+    """Drop prompt, image prompt and reference together, as in the unconditional row of CFG."""
     image_prompt: float = 0.05
-    """Image prompt alone."""
+    """Drop only the image prompt."""
     reference: float = 0.05
-    """Reference alone."""
+    """Drop only the reference."""
     image_prompt_start: float | None = None
-    """Share of image-prompt drop at the first step, falling linearly to image_prompt; None for constant."""
+    """Share of image-prompt drop at the first step, decreasing linearly to image_prompt; None for constant."""
     start_steps: int = 0
-    """Steps over which image_prompt_start falls."""
+    """Steps over which image_prompt_start decreases."""
 
     def __post_init__(self) -> None:
         total = self.everything + max(self.image_prompt, self.image_prompt_start or 0.0) + self.reference
@@ -78,7 +78,7 @@ class OptimizerConfig:
     """Optimiser and schedule; the defaults are the paper's (section 4.1)."""
 
     name: Literal["adamw", "muon", "adamw8bit", "adafactor"] = "adamw"
-    """`adamw` (paper); `muon` for from-scratch models; for small cards `adamw8bit` (bitsandbytes) or `adafactor`."""
+    """`adamw` (paper); `muon` to train from scratch; `adamw8bit` (bitsandbytes) or `adafactor` for small GPUs."""
     learning_rate: float = 1e-5
     """Peak learning rate."""
     muon_learning_rate: float | None = None
@@ -88,19 +88,19 @@ class OptimizerConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     """AdamW's moment decays."""
     clip: float = 1.0
-    """Largest norm of the gradient."""
+    """Maximum norm of the gradient."""
     warmup_steps: int = 0
     """Steps of linear warm-up."""
     schedule: Literal["constant", "cosine", "decay"] = "constant"
-    """Learning rate after the warm-up; `decay`: constant, then linearly to 0 over the last decay_steps, so that a run
-    can be prolonged from any checkpoint before them."""
+    """Learning rate after the warm-up; `decay`: constant, then linear to 0 over the last decay_steps, so that a run
+    can be extended from any checkpoint before them."""
     decay_steps: int = 0
     """Steps of the final decay (schedule `decay` only)."""
 
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """Train the denoiser by low-rank adapters of its attentions; GarmNet and the image prompt are trained whole."""
+    """Train the denoiser with low-rank adapters in its attention; GarmNet and the image prompt are trained fully."""
 
     rank: int = 64
     """Rank of the adapters."""
@@ -110,20 +110,20 @@ class LoraConfig:
 
 @dataclass(frozen=True)
 class ExtraLossConfig:
-    """Losses beside Eq. 1, off by default; both look at the picture that the predicted x0 decodes to."""
+    """Losses in addition to Eq. 1, off by default; both use the image decoded from the predicted x0."""
 
     lpips: float = 0.0
     """Weight of LPIPS (VGG) between the decoded prediction and the decoded truth."""
     lpips_weights: str | None = None
-    """File of torchvision's VGG-16 weights (vgg16-397923af.pth) where it is not in torch's own cache."""
+    """File of torchvision's VGG-16 weights (vgg16-397923af.pth), if it is not in torch's cache."""
     dino: float = 0.0
     """Weight of 1 - cosine between DINOv2's patch tokens of the two."""
     dino_model: str | None = None
     """Folder of a DINOv2 model in transformers' layout (dinov2-base)."""
     below: float = 0.5
-    """Share of the timesteps, from the clean end, whose rows have these losses: noisier ones predict a blur."""
+    """Share of the timesteps, from the clean end, that have these losses; noisier ones only predict a blur."""
     rows: int = 2
-    """Rows of a batch that are decoded, the least noisy first: decoding is the expensive part."""
+    """Number of rows per batch to decode, least noisy first, because decoding is expensive."""
 
     def __post_init__(self) -> None:
         if self.dino > 0 and self.dino_model is None:
@@ -132,16 +132,16 @@ class ExtraLossConfig:
 
 @dataclass(frozen=True)
 class LowResolutionConfig:
-    """First steps of a run on smaller pictures: cheap, and what they teach holds for larger ones."""
+    """First steps of a run on smaller images, which are cheap and transfer to larger ones."""
 
     train: tuple[str, ...]
     """As data.train, prepared at `size`."""
     size: tuple[int, int]
     """Width and height in pixels."""
     steps: int
-    """Steps taken on them; the rest of the run is at the model's own size."""
+    """Number of these steps; the rest of the run uses the model's own size."""
     pairs_per_batch: int = 32
-    """Pairs of one of these steps and process."""
+    """Pairs per step and process in these steps."""
     weights: tuple[float, ...] | None = None
     """As data.weights."""
 
@@ -153,13 +153,13 @@ class TrainConfig:
     data: DataConfig
     """Pairs and batches."""
     model: ModelConfig = field(default_factory=ModelConfig)
-    """The networks; ignored where init_bundle brings its own."""
+    """The networks; ignored if init_bundle is given."""
     init_bundle: str | None = None
     """Bundle to start from; None for random weights."""
     size: tuple[int, int] | None = None
-    """Width and height in pixels to train at, where they are not init_bundle's."""
+    """Width and height in pixels to train at, if not init_bundle's."""
     low_resolution: LowResolutionConfig | None = None
-    """First steps on smaller pictures; None takes all steps at one size (paper)."""
+    """First steps on smaller images; None for one size throughout (paper)."""
     noise: NoiseConfig | None = None
     """Diffusion process to train, if not init_bundle's; a new prediction type must be learnt from scratch."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -169,36 +169,36 @@ class TrainConfig:
     min_snr_gamma: float | None = None
     """Min-SNR loss weights with this gamma; None for uniform weights."""
     key_from_query: bool = False
-    """Start W_k as W_q in the self-attentions: from-scratch models find correspondences sooner."""
+    """Initialise W_k as W_q in self-attention, so that models trained from scratch learn correspondences sooner."""
     steps: int = 1000
     """Optimiser steps."""
     accumulation: int = 1
     """Batches per optimiser step."""
     precision: Literal["auto", "no", "bf16"] = "bf16"
-    """Mixed precision; `auto`: bf16 where card or CPU have instructions for it; without, it is many times slower."""
+    """Mixed precision; `auto`: bf16 if the GPU or CPU supports it; without support it is many times slower."""
     attention: Literal["auto", "sdpa", "matmul"] = "auto"
-    """torch's fused attention or two matrix products; `auto`: the products on CPUs in bf16, else the fused one."""
+    """torch's fused attention or two matrix products; `auto`: the products on CPUs in bf16, otherwise fused."""
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
-    """Layout of kernels and feature maps; `auto`: channels_last, except on CPUs in bf16, which gain nothing by it, and
-    under ZeRO-2, which cannot cut such kernels."""
+    """Layout of kernels and feature maps; `auto`: channels_last, except on CPUs in bf16, where it does not help, and
+    with ZeRO-2, which cannot partition such kernels."""
     compile: bool = False
-    """Compile the feed-forward layers and, on CUDA, the residual blocks: half a minute once, then a few percent."""
+    """Compile the feed-forward layers and, on CUDA, the residual blocks: takes half a minute, saves a few percent."""
     gradient_checkpointing: Literal[False, True, "selective", "auto"] = False
-    """Trade time for memory in both UNets: compute every block again, or with `selective` all but its products and
-    attentions; `auto`: off on CPUs and on cards of 80 GB, selective on smaller ones."""
+    """Trade time for memory in both UNets: recompute every block, or with `selective` everything but its products and
+    attention; `auto`: off on CPUs and 80 GB GPUs, selective on smaller GPUs."""
     sharding: Literal["none", "zero2"] = "none"
-    """`zero2`: DeepSpeed ZeRO-2 (paper), gradients and optimiser state cut over the processes of the launcher."""
+    """`zero2`: DeepSpeed ZeRO-2 (paper), with gradients and optimiser state partitioned over the processes."""
     lora: LoraConfig | None = None
-    """Low-rank adapters in place of the whole denoiser; None trains it whole (paper)."""
+    """Low-rank adapters instead of the full denoiser; None trains it fully (paper)."""
     extra_losses: ExtraLossConfig = field(default_factory=ExtraLossConfig)
-    """Losses beside Eq. 1."""
+    """Losses in addition to Eq. 1."""
     correspondence_weight: float = 0.0
-    """Weight of the correspondence loss: self-attention heads learn where in the photo each cell of the garment lies,
+    """Weight of the correspondence loss: self-attention heads learn where each cell of the garment is in the photo,
     from the maps of rendered and drawn pairs; 0 is the paper's recipe."""
     correspondence_heads: tuple[str, ...] = CORRESPONDENCE_HEADS
-    """The heads that learn it, written BLOCK:HEAD."""
+    """The heads with this loss, as BLOCK:HEAD."""
     ema_decay: float = 0.999
-    """Decay of the exponential moving average that is validated and exported; 0 for none, which saves its memory."""
+    """Decay of the exponential moving average that is validated and exported; 0 for none, which saves memory."""
     seed: int = 0
     """Seed of weights, batches and noise."""
     log_every: int = 10
@@ -206,14 +206,14 @@ class TrainConfig:
     checkpoint_every: int = 200
     """Steps between checkpoints."""
     keep_checkpoints: int = 2
-    """Checkpoints kept."""
+    """Number of checkpoints to keep."""
     validate_every: int = 500
     """Steps between validations; 0 for none."""
     validation_pairs: int = 32
-    """Held-out pairs whose loss is taken, with conditions substituted too."""
+    """Number of held-out pairs for the loss, also with substituted conditions."""
     grid_pairs: int = 6
-    """Held-out pairs restored into a picture at each validation."""
+    """Number of held-out pairs to restore into an image at each validation."""
     grid_steps: int = 25
-    """DDIM steps of those pictures."""
+    """DDIM steps of these images."""
     guidance: float = 1.5
-    """Guidance of those pictures."""
+    """Guidance of these images."""

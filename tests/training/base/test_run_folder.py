@@ -199,6 +199,6 @@ def test_entries_over_a_config_file(tmp_path: Path) -> None:
     path.write_text("name: muon\nlearning_rate: 0.1\n")
     changed = load_config(OptimizerConfig, path, ["learning_rate=0.5", "betas=[0.5, 0.9]"])
     assert (changed.name, changed.learning_rate, changed.betas) == ("muon", 0.5, (0.5, 0.9))
-    for wrong, words in (("learning_rate", "ENTRY=VALUE"), ("rate=1", "unknown entries rate"), ("name=[", "no YAML")):
+    for wrong, words in (("learning_rate", "ENTRY=VALUE"), ("rate=1", "unknown entries rate"), ("name=[", "not valid YAML")):
         with pytest.raises(IGRError, match=words):
             load_config(OptimizerConfig, path, [wrong])
