@@ -1,1 +1,1 @@
-"""Pairs as the trainer reads them: chosen, encoded once or on the fly, checked against the config."""
+"""Training pairs: selected, encoded in advance or on the fly, and checked against the config."""

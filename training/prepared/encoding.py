@@ -1,4 +1,4 @@
-"""Pictures to what is trained on: latents, masks at latent size, image features, by the frozen networks."""
+"""Encode images for training with the frozen networks: latents, masks at latent size, image features."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def encode_pictures(
     layout: Layout,
     bf16: bool = False,
 ) -> dict[str, Tensor]:
-    """The tensors of B pairs in half precision on the CPU, from their PICTURES; runs where the networks are."""
+    """The tensors of B pairs in half precision on the CPU, from their PICTURES; runs on the networks' device."""
     device = next(vae.parameters()).device
     unit = {name: pictures[name].to(device).float() / 255 for name in PICTURES}
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):

@@ -1,4 +1,4 @@
-"""Do prepared data, frozen networks and config belong together? One check, before the first step of anything."""
+"""Check that prepared data, frozen networks and config match, before the first step."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .mixture import PairData
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
-    """The networks that a run trains: those of its init_bundle, with the config's size and noise, else its own."""
+    """Config of the networks to train: init_bundle's with the config's size and noise, or else the config's own."""
     if config.init_bundle is None:
         if config.size is not None or config.noise is not None:
             raise IGRError(
-                "size and noise change an init_bundle's: without one, set model.native_size and model.noise."
+                "size and noise override those of init_bundle; without one, set model.native_size and model.noise."
             )
         return config.model
     model = Bundle.open(config.init_bundle).info.model
@@ -33,7 +33,7 @@ def model_config(config: TrainConfig) -> ModelConfig:
 
 
 def low_resolution_config(config: TrainConfig) -> TrainConfig | None:
-    """The steps of a run that are taken at low resolution, as a config of their own; None where there are none."""
+    """Config of a run's low-resolution steps; None if there are none."""
     low = config.low_resolution
     if low is None:
         return None
@@ -45,7 +45,7 @@ def low_resolution_config(config: TrainConfig) -> TrainConfig | None:
 
 
 def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) -> None:
-    """Raise IGRError unless pairs are what this config's networks read; `role`: training or validation."""
+    """Raise IGRError unless pairs match this config's networks; `role`: training or validation."""
     for settings in pairs.settings:
         check_settings(config, settings, f"The {role} data")
     model = model_config(config)
@@ -67,22 +67,22 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) 
                 )
     if role == "training":
         if any(settings.get("data", {}).get("split") == "test" for settings in pairs.settings):
-            raise IGRError("data.train holds pairs of a test split: prepare the training split, and name that.")
+            raise IGRError("data.train has pairs of a test split: prepare the training split and use that.")
         drawn = [seed for seed in pairs.seeds() if seed < FIRST_OF_FILES]
-        check_seeds(drawn, "take their folder out of data.train")
+        check_seeds(drawn, "remove their folder from data.train")
 
 
 def check_seeds(seeds: Iterable[int], remedy: str) -> None:
-    """Raise IGRError, ending in `remedy`, when pairs to train on are held out."""
+    """Raise IGRError, ending in `remedy`, if training pairs are held out."""
     held_out = [seed for seed in seeds if seed >= HELD_OUT_START]
     if held_out:
         raise IGRError(
-            f"The training data holds seed {held_out[0]}; seeds from {HELD_OUT_START} on are held out: {remedy}."
+            f"The training data has seed {held_out[0]}, but seeds from {HELD_OUT_START} on are held out: {remedy}."
         )
 
 
 def check_settings(config: TrainConfig, settings: Mapping[str, Any], what: str) -> None:
-    """Raise IGRError unless `settings`, as prepare wrote them, name this config's VAE, image encoder and layout."""
+    """Raise IGRError unless the `settings` of prepared pairs match this config's VAE, image encoder and layout."""
     model = model_config(config)
     check_parts(config, model)
     _same("VAE", settings.get("vae"), sha256(config.data.vae), what)
@@ -92,21 +92,21 @@ def check_settings(config: TrainConfig, settings: Mapping[str, Any], what: str) 
 
 
 def check_parts(config: TrainConfig, model: ModelConfig) -> None:
-    """Raise IGRError unless the trained VAE and image encoder have the shapes that the model's config says."""
+    """Raise IGRError unless the trained VAE and image encoder match the model's config."""
     vae, path = model.vae, config.data.vae
     found = from_json(VAEConfig, read_summary(path).get("vae"), f"{path} (vae)")
     if dataclasses.replace(found, scaling_factor=vae.scaling_factor) != vae:
-        raise IGRError(f"{path} is another VAE than model.vae says: train on the VAE that the config describes.")
+        raise IGRError(f"{path} does not match model.vae: use the VAE that the config describes.")
     if model.image_prompt is None:
         return
     path = config.data.image_encoder
     encoder = from_json(ImageEncoderConfig, read_summary(path).get("image_encoder"), f"{path} (image_encoder)")
     if encoder != model.image_encoder:
-        raise IGRError(f"{path} is another image encoder than model.image_encoder says: name the one described there.")
+        raise IGRError(f"{path} does not match model.image_encoder: use the image encoder that the config describes.")
 
 
 def check_drawn(config: TrainConfig, drawn: DrawConfig) -> None:
-    """Raise IGRError unless pairs were drawn as this config's model sees photos: size, view and crop."""
+    """Raise IGRError unless pairs were drawn with the size, view and crop of this config's model."""
     model = model_config(config)
     _same("picture size", drawn.size, model.native_size, "The drawn data")
     _same("view", drawn.view, model.view, "The drawn data")
@@ -117,8 +117,8 @@ def check_drawn(config: TrainConfig, drawn: DrawConfig) -> None:
 def _same(subject: str, found: Any, wanted: Any, what: str) -> None:
     if found != wanted:
         raise IGRError(
-            f"{what} was made with another {subject} ({_short(found)}) than the config names ({_short(wanted)}): "
-            "prepare the pairs again, or name the file they were prepared with."
+            f"{what} was made with a different {subject} ({_short(found)}) than the config's ({_short(wanted)}): "
+            "prepare the pairs again, or use the file they were prepared with."
         )
 
 

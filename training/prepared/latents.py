@@ -1,4 +1,4 @@
-"""Prepared pairs: what both extractors and the denoiser read, computed once by the frozen networks."""
+"""Prepared pairs: inputs of both extractors and the denoiser, computed once with the frozen networks."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ FIELDS = ("garment_latent", "person_latent", "mask", "image_features", "category
 """Tensors of a shard: (N, 4, h, w) twice, (N, 1, h, w) at latent size, (N, ...), (N,), (N,)."""
 
 OPTIONAL_FIELDS = ("correspondence",)
-"""Tensors that a shard may hold beside them: (N, 2, h, w)."""
+"""Optional tensors of a shard: (N, 2, h, w)."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """P prepared pairs in float32, seen in F photos: one each, unless `photos` says more."""
+    """P prepared pairs in float32, with F photos: one each, unless `photos` is given."""
 
     garment_latent: Tensor
-    """(P, 4, h, w): what the denoiser is to give."""
+    """(P, 4, h, w): target of the denoiser."""
     person_latent: Tensor
     """(F, 4, h, w): GarmNet's input."""
     mask: Tensor
@@ -41,17 +41,17 @@ class Batch:
     categories: list[str]
     """P categories."""
     correspondence: Tensor | None = None
-    """(P, R, 2, h, w): where each cell of the garment lies in the pair's r-th photo, x and y in 0..1 of the view; NaN
-    where it is not visible, and where a pair has fewer than R photos. None where the data does not tell."""
+    """(P, R, 2, h, w): position of each garment cell in the pair's r-th photo, x and y in 0..1 of the view; NaN
+    where it is not visible, and where a pair has fewer than R photos. None if unknown."""
     photos: tuple[tuple[int, ...], ...] | None = None
-    """Numbers of each pair's photos, its own first; None where photo i is pair i's only one."""
+    """Indices of each pair's photos, its own first; None if photo i is pair i's only photo."""
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        """The same pairs on a device; without waiting, where they lie in pinned memory."""
+        """The same pairs on a device; asynchronous if they are in pinned memory."""
         return moved(self, device, non_blocking)
 
     def pinned(self) -> Batch:
-        """The same pairs in memory that a card reads by itself."""
+        """The same pairs in pinned memory."""
         return type(self)(**{name: x.pin_memory() if isinstance(x, Tensor) else x for name, x in vars(self).items()})
 
     @property
@@ -60,7 +60,7 @@ class Batch:
         return self.categories if self.photos is None else categories_of_photos(self.categories, self.photos)
 
     def seen_in(self, photos: Sequence[tuple[int, ...]]) -> Batch:
-        """The first len(photos) pairs, each seen in the photos that `photos` names among all pairs of this batch."""
+        """The first len(photos) pairs, each with the photos that `photos` lists among all pairs of this batch."""
         count, most = len(photos), max(map(len, photos))
         told = None
         if self.correspondence is not None:
@@ -79,31 +79,29 @@ class Batch:
 
 
 class PreparedPairs:
-    """Folders of prepared shards behind one index; tensors stay memory-mapped until asked for."""
+    """Folders of prepared shards with one index; tensors are memory-mapped until used."""
 
     settings: list[dict[str, Any]]
-    """What prepare says of each shard: VAE, image encoder, layout."""
+    """Settings of each shard: VAE, image encoder, layout."""
     shapes: list[dict[str, tuple[int, ...]]]
-    """Shapes of one pair's tensors by field, for each shard."""
+    """Shapes of a pair's tensors by field, for each shard."""
 
     def __init__(self, folders: Sequence[Path | str], limit: int | None = None) -> None:
-        """Open all shards; IGRError names a folder that holds none, a shard that cannot be read or pairs held twice."""
+        """Open all shards; raises IGRError for a folder without shards, an unreadable shard and duplicate pairs."""
         self._shards: list[dict[str, Tensor]] = []
         self._garments: list[list[str | None]] = []
         self.settings = []
         for folder in folders:
             paths = sorted(Path(folder).glob("latents-*.safetensors"))
             if not paths:
-                raise IGRError(
-                    f"{folder} holds no prepared pairs: run python -m training prepare --out {folder} first."
-                )
+                raise IGRError(f"{folder} has no prepared pairs: run python -m training prepare --out {folder} first.")
             holder: dict[int, str] = {}
             for path in paths:
                 tensors, settings = read_shard(path)
                 twice = sorted(set(seeds := tensors["seed"].tolist()) & holder.keys())
                 if twice:
                     raise IGRError(
-                        f"{folder} holds pair {twice[0]} twice, in {holder[twice[0]]} and {path.name}: delete one."
+                        f"{folder} has pair {twice[0]} twice, in {holder[twice[0]]} and {path.name}: delete one."
                     )
                 holder |= dict.fromkeys(seeds, path.name)
                 self._shards.append(tensors)
@@ -111,22 +109,22 @@ class PreparedPairs:
                 self.settings.append(settings)
         self.shapes = [{name: tuple(x.shape[1:]) for name, x in shard.items()} for shard in self._shards]
         if len({json.dumps(settings, sort_keys=True) for settings in self.settings}) > 1:
-            raise IGRError(f"{', '.join(map(str, folders))} were prepared with different settings: prepare them alike.")
+            raise IGRError(f"{', '.join(map(str, folders))} have different settings: prepare them alike.")
         self._places = [(s, row) for s, shard in enumerate(self._shards) for row in range(len(shard["seed"]))][:limit]
 
     def __len__(self) -> int:
         return len(self._places)
 
     def read(self, indices: Iterable[int]) -> Batch:
-        """What may be read ahead of the step that needs it: the batch."""
+        """Read a batch ahead of the step that needs it."""
         return self.batch(indices)
 
     def finish(self, read: Batch) -> Batch:
-        """The batch of what was read."""
+        """The batch that was read."""
         return read
 
     def to(self, device: torch.device) -> None:
-        """Nothing runs on a device here."""
+        """Does nothing: prepared pairs need no device."""
 
     def batch(self, indices: Iterable[int]) -> Batch:
         """Stack some pairs."""
@@ -154,11 +152,11 @@ class PreparedPairs:
         return torch.full((2, *tensors["garment_latent"].shape[2:]), torch.nan)
 
     def garments(self) -> list[str | None]:
-        """What each pair's garment is called; None for one that no other pair shows."""
+        """Name of each pair's garment; None if no other pair shows it."""
         return [self._garments[shard][row] for shard, row in self._places]
 
     def seeds(self) -> list[int]:
-        """The seed, or running number, of each pair."""
+        """The seed or index of each pair."""
         return [int(self._shards[shard]["seed"][row]) for shard, row in self._places]
 
 
@@ -171,28 +169,28 @@ def moved(item: D, device: torch.device | str, non_blocking: bool = False) -> D:
 
 
 def read_shard(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Memory-mapped tensors and settings of one shard; IGRError names a file that is damaged."""
+    """Memory-mapped tensors and settings of a shard; raises IGRError for a damaged file."""
     try:
         with safe_open(path, framework="pt") as file:
             more = [name for name in OPTIONAL_FIELDS if name in file.keys()]  # noqa: SIM118 - not a mapping
             return {name: file.get_tensor(name) for name in (*FIELDS, *more)}, json.loads(file.metadata()["settings"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise IGRError(f"{path} is no whole shard of prepared pairs ({error}): delete it and prepare again.") from error
+        raise IGRError(f"{path} is not a complete shard ({error}): delete it and prepare again.") from error
 
 
 def read_garments(path: Path) -> list[str | None]:
-    """What the garments of a shard that read_shard opened are called; empty where it does not say."""
+    """Names of the garments in a shard opened by read_shard; empty if unknown."""
     with safe_open(path, framework="pt") as file:
         return json.loads(file.metadata().get("garments", "[]"))
 
 
 def batch_indices(total: int, size: int, seed: int, start_step: int) -> Iterator[list[int]]:
-    """Endless batches of pair numbers, each epoch in a fresh order; a pure function of seed and step.
+    """Endless batches of pair indices, with a new order in each epoch; a pure function of seed and step.
 
-    So a resumed run reads the very batches that the interrupted one would have read.
+    A resumed run therefore reads exactly the batches that the interrupted run would have read.
     """
     if total < size:
-        raise IGRError(f"The data holds {total} pairs and a step needs {size}: prepare more or lower pairs_per_batch.")
+        raise IGRError(f"The data has {total} pairs, but a step needs {size}: prepare more, or lower pairs_per_batch.")
     per_epoch = total // size
     step = start_step
     while True:

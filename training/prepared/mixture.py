@@ -1,4 +1,4 @@
-"""Several sets of pairs as one, each drawn as often as its weight says."""
+"""Several sets of pairs as one, sampled by their weights."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from igr_core.errors import IGRError
 from .latents import Batch, batch_indices
 
 BLOCK = 1000
-"""Pairs of a stretch in which every set has exactly its share."""
+"""Number of pairs within which every set has exactly its share."""
 
 
 class PairData(Protocol):
-    """Pairs as the networks read them, whether prepared or encoded on the way."""
+    """Encoded pairs, prepared in advance or encoded during training."""
 
     settings: list[dict[str, Any]]
-    """What each shard says of VAE, image encoder and layout."""
+    """Settings of each shard: VAE, image encoder and layout."""
     shapes: list[dict[str, tuple[int, ...]]]
-    """Shapes of one pair's tensors, for each shard."""
+    """Shapes of a pair's tensors, for each shard."""
 
     def __len__(self) -> int: ...
 
     def read(self, indices: Iterable[int]) -> Any:
-        """Read some pairs, in whatever thread."""
+        """Read some pairs, in any thread."""
         ...
 
     def finish(self, read: Any) -> Batch:
-        """What the networks are given, from what was read."""
+        """The networks' inputs, from what was read."""
         ...
 
     def to(self, device: torch.device) -> None:
-        """Encode on this device, where pairs are encoded on the way."""
+        """Set the device to encode on, if pairs are encoded during training."""
         ...
 
     def seeds(self) -> list[int]:
@@ -46,7 +46,7 @@ class PairData(Protocol):
         ...
 
     def garments(self) -> list[str | None]:
-        """What each pair's garment is called; None for one that no other pair shows."""
+        """Name of each pair's garment; None if no other pair shows it."""
         ...
 
 
@@ -55,13 +55,13 @@ class Read:
     """Pairs of a Joined that have been read."""
 
     pieces: list[tuple[int, Any]]
-    """Number of a set, and what it read."""
+    """Index of a set, and what it read."""
     order: list[int]
-    """Place of each asked-for pair among the pieces."""
+    """Position of each requested pair among the pieces."""
 
 
 class Joined:
-    """Sets behind one index, the first one's pairs first."""
+    """Several sets with one index, in order."""
 
     def __init__(self, sets: Sequence[PairData]) -> None:
         self.sets = tuple(sets)
@@ -71,19 +71,19 @@ class Joined:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Pairs of each set."""
+        """Number of pairs in each set."""
         return tuple(len(data) for data in self.sets)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
     def to(self, device: torch.device) -> None:
-        """Encode on this device, where pairs are encoded on the way."""
+        """Set the device to encode on, if pairs are encoded during training."""
         for data in self.sets:
             data.to(device)
 
     def read(self, indices: Iterable[int]) -> Read:
-        """Read some pairs, in whatever thread."""
+        """Read some pairs, in any thread."""
         wanted = np.asarray(list(indices))
         owners = np.searchsorted(self._starts, wanted, side="right") - 1
         pieces: list[tuple[int, Any]] = []
@@ -95,7 +95,7 @@ class Joined:
         return Read(pieces, np.argsort(places).tolist())
 
     def finish(self, read: Read) -> Batch:
-        """The pairs stacked in the order asked for."""
+        """The pairs, stacked in the requested order."""
         return _reordered([self.sets[owner].finish(piece) for owner, piece in read.pieces], read.order)
 
     def seeds(self) -> list[int]:
@@ -103,7 +103,7 @@ class Joined:
         return [seed for data in self.sets for seed in data.seeds()]
 
     def garments(self) -> list[tuple[int, str] | None]:
-        """What each pair's garment is called, with the number of its set: sets name theirs without each other."""
+        """Name of each pair's garment, with the index of its set, because sets name garments independently."""
         return [
             None if name is None else (number, name)
             for number, data in enumerate(self.sets)
@@ -114,7 +114,7 @@ class Joined:
 def mixed_indices(
     sizes: Sequence[int], weights: Sequence[float] | None, batch: int, seed: int, start_step: int
 ) -> Iterator[list[int]]:
-    """Endless batches of a Joined's pair numbers from `start_step` on; a pure function of seed and step.
+    """Endless batches of a Joined's pair indices from `start_step` on; a pure function of seed and step.
 
     Without weights every pair is drawn once an epoch. With them, each set has its share of every BLOCK pairs, and its
     own pairs are all drawn before one comes again.
@@ -123,7 +123,7 @@ def mixed_indices(
         yield from batch_indices(sum(sizes), batch, seed, start_step)
         return
     if min(sizes) == 0:
-        raise IGRError("An entry of data.train holds no pairs: take it out.")
+        raise IGRError("An entry of data.train has no pairs: remove it.")
     starts = np.cumsum([0, *sizes])
     shares = block_shares(weights)
     drawn = start_step * batch
@@ -142,7 +142,7 @@ def mixed_indices(
 
 
 def block_shares(weights: Sequence[float]) -> np.ndarray:
-    """Pairs of each set in a BLOCK, by largest remainder; at least one each."""
+    """Number of pairs of each set in a BLOCK, by largest remainder; at least one each."""
     exact = np.asarray(weights) / sum(weights) * BLOCK
     shares = np.maximum(np.floor(exact).astype(int), 1)
     while shares.sum() != BLOCK:
@@ -168,6 +168,6 @@ def _reordered(pieces: list[Batch], order: list[int]) -> Batch:
 
 
 def _unknown(piece: Batch) -> Tensor:
-    """The correspondence of pairs that do not tell it, beside others that do."""
+    """An unknown correspondence, for pairs batched with others that have one."""
     count, _, height, width = piece.garment_latent.shape
     return torch.full((count, 1, 2, height, width), torch.nan)

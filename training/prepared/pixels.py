@@ -1,4 +1,4 @@
-"""Pairs that are read and encoded while training runs, with the same numbers as prepared ones."""
+"""Pairs that are read and encoded during training, with the same values as prepared ones."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .selection import PairsConfig, layout_of, open_pairs
 
 
 class PixelPairs:
-    """One YAML file of a PairsConfig as training data: slower than prepared pairs, and no disk is needed."""
+    """A YAML file with a PairsConfig as training data: slower than prepared pairs, but needs no disk space."""
 
     def __init__(self, pairs: PairsConfig, config: TrainConfig, where: str) -> None:
-        """Open the data set and the frozen networks; IGRError as they raise it. `where`: the file, for messages."""
+        """Open the data set and the frozen networks; raises IGRError if that fails. `where`: the file, for messages."""
         model = model_config(config)
         self._model = model
         self._pairs: LaidOutPairs = open_pairs(pairs, layout_of(model, pairs), threads=config.data.workers)
@@ -51,17 +51,17 @@ class PixelPairs:
         return len(self._pairs) if self._limit is None else min(self._limit, len(self._pairs))
 
     def to(self, device: torch.device) -> None:
-        """Encode on this device."""
+        """Set the device to encode on."""
         nn.Module.to(self._vae, device, memory_format=torch.channels_last)
         nn.Module.to(self._encoder, device)
 
     def read(self, indices: Iterable[int]) -> tuple[dict[str, Tensor], list[str]]:
-        """Pictures and categories of some pairs, from disk."""
+        """Read images and categories of some pairs from disk."""
         chosen = list(indices)
         return self._pairs.pictures(chosen), [self._pairs.categories[index] for index in chosen]
 
     def finish(self, read: tuple[dict[str, Tensor], list[str]]) -> Batch:
-        """Encode what was read, through half precision as prepared pairs are."""
+        """Encode what was read, with rounding to half precision as for prepared pairs."""
         pictures, categories = read
         downscale = self._model.vae.downscale
         tensors = encode_pictures(pictures, self._vae, downscale, self._encoder, self._layout, self._bf16)
@@ -77,5 +77,5 @@ class PixelPairs:
         return [name_number(name) for name in self._pairs.names[: len(self)]]
 
     def garments(self) -> list[str | None]:
-        """What each pair's garment is called; None for one that no other pair shows."""
+        """Name of each pair's garment; None if no other pair shows it."""
         return list(self._pairs.garments[: len(self)])

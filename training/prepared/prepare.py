@@ -1,4 +1,4 @@
-"""Compute once what the frozen networks say of every pair."""
+"""Encode every pair once with the frozen networks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def prepare_pairs(
         pictures = pairs.pictures(range(start, min(start + batch, indices.stop)))
         encoded = encode_pictures(pictures, vae, downscale, encoder, layout, bf16)
         pieces.append(encoded | _correspondence(pictures, encoded["garment_latent"]))
-    if any("correspondence" in piece for piece in pieces):  # of some pairs it may not be known
+    if any("correspondence" in piece for piece in pieces):  # may be unknown for some pairs
         pieces = [piece if "correspondence" in piece else piece | _hidden(piece["garment_latent"]) for piece in pieces]
     tensors = {name: torch.cat([piece[name] for piece in pieces]).contiguous() for name in pieces[0]}
     tensors["category"] = torch.tensor([CATEGORIES.index(pairs.categories[i]) for i in indices], dtype=torch.uint8)
@@ -57,7 +57,7 @@ def prepare_pairs(
 
 
 def _correspondence(pictures: dict[str, Tensor], latent: Tensor) -> dict[str, Tensor]:
-    """The correspondence of pairs that tell it, at latent size."""
+    """The correspondence of pairs, at latent size."""
     if "correspondence" not in pictures:
         return {}
     told = pictures["correspondence"]
@@ -73,7 +73,7 @@ def _hidden(latent: Tensor) -> dict[str, Tensor]:
 def prepare_folder(
     pairs: LaidOut, out: Path, vae: Path, image_encoder: Path, layout: Layout, shard: int, bf16: bool, device: str
 ) -> int:
-    """Prepare all pairs into shards; whole shards of the same settings are kept. Returns the pairs prepared now.
+    """Encode all pairs into shards; complete shards with the same settings are kept. Returns the number of new pairs.
 
     Started by torchrun, each process prepares its share of the shards. A last shard that has grown since, or that an
     earlier limit cut short, is made again in place of the old one. Raises IGRError, before anything is computed, for
@@ -96,12 +96,12 @@ def prepare_folder(
     autoencoder, shape = load_vae(vae)
     encoder, _ = load_image_encoder(image_encoder)
     place = choose_device(device)
-    nn.Module.to(autoencoder, place, memory_format=torch.channels_last)  # thrice as fast on CPUs
+    nn.Module.to(autoencoder, place, memory_format=torch.channels_last)  # three times as fast on CPUs
     nn.Module.to(encoder, place)
     count = sum(len(indices) for indices in todo)
     one = prepare_pairs(pairs, range(todo[0].start, todo[0].start + 1), autoencoder, shape.downscale, encoder, layout)
     check_room(out, count * processes * sum(value.nbytes for value in one.values()), count * processes)
-    with tqdm(total=count, desc=f"preparing into {out}", unit="pair", disable=rank > 0) as bar:
+    with tqdm(total=count, desc=f"preparing {out}", unit="pair", disable=rank > 0) as bar:
         for indices in todo:
             tensors = prepare_pairs(pairs, indices, autoencoder, shape.downscale, encoder, layout, bf16=bf16)
             old = existing[indices]
@@ -121,21 +121,21 @@ def check_room(out: Path, size: int, pairs: int) -> None:
     free = shutil.disk_usage(out).free
     words = f"{pairs:,} pairs take about {size / 1e9:.2f} GB in {out}, where {free / 1e9:.1f} GB are free"
     if size > free:
-        raise IGRError(f"{words}: make room, choose another --out, or prepare fewer with --limit.")
+        raise IGRError(f"{words}: free some space, choose another --out, or prepare fewer pairs with --limit.")
     tqdm.write(f"{words}.", file=sys.stderr)
 
 
 def _existing(out: Path, indices: range, pairs: LaidOut, settings: dict[str, Any]) -> Path | None:
-    """The shard that starts where `indices` do, checked; None where there is none yet."""
+    """The existing shard that starts at `indices`, checked; None if there is none yet."""
     starts = {path: _span(path) for path in out.glob("latents-*.safetensors")}
     touching = [p for p, (start, count) in starts.items() if start < indices.stop and indices.start < start + count]
     if not touching:
         return None
     if any(starts[path][0] != indices.start for path in touching):
         name = touching[0].name
-        raise IGRError(f"{out} holds {name}, of another --shard: use that one, or prepare into a new folder.")
+        raise IGRError(f"{out} has {name}, from a different --shard: use the same value, or a new folder.")
     *outgrown, path = sorted(touching, key=lambda one: starts[one][1])
-    for one in outgrown:  # left by a kill between writing the grown shard and removing this one
+    for one in outgrown:  # left if the process was killed before removing it
         one.unlink()
     tensors, found = read_shard(path)
     different = [name for name, value in settings.items() if found.get(name) != value]
@@ -145,15 +145,15 @@ def _existing(out: Path, indices: range, pairs: LaidOut, settings: dict[str, Any
         different.append("pairs")
     if different:
         raise IGRError(
-            f"{path} was prepared with other settings ({', '.join(different)}): prepare into a new folder, "
+            f"{path} was prepared with different settings ({', '.join(different)}): use a new folder, "
             "or delete this one first."
         )
     return path
 
 
 def _span(path: Path | None) -> tuple[int, int]:
-    """Where a shard starts and how many pairs its name says."""
+    """Start and number of pairs of a shard, from its name."""
     match = re.fullmatch(r"latents-(\d+)-(\d+)\.safetensors", path.name if path is not None else "")
     if match is None:
-        raise IGRError(f"{path} is no name that python -m training prepare gives: move it out of the folder.")
+        raise IGRError(f"{path} was not written by python -m training prepare: move it out of the folder.")
     return int(match[1]), int(match[2])

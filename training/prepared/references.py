@@ -1,4 +1,4 @@
-"""Several photos of one garment: which of them a step shows with each pair."""
+"""Choose which photos of a garment to use with each pair of a step."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 class Photos:
-    """Pairs by the garment that they show."""
+    """Pairs grouped by the garment that they show."""
 
     def __init__(self, garments: Sequence[Hashable | None]) -> None:
-        """`garments`: what each pair's garment is called; None for one that no other pair shows."""
+        """`garments`: name of each pair's garment; None if no other pair shows it."""
         self._garments = list(garments)
         self._of: dict[Hashable, list[int]] = {}
         for pair, garment in enumerate(self._garments):
@@ -24,7 +24,7 @@ class Photos:
         return [] if garment is None else [one for one in self._of[garment] if one != pair]
 
     def draw(self, pairs: Sequence[int], shares: Sequence[float], seed: int, step: int) -> list[tuple[int, ...]]:
-        """For each pair of a step the numbers of the pairs whose photos it is seen in, its own first.
+        """For each pair of a step, the indices of the pairs whose photos to use, its own first.
 
         `shares` are the probabilities of one photo, of two, and so on; a garment with fewer gives all that it has. A
         pure function of its arguments.
@@ -40,7 +40,7 @@ class Photos:
 
 
 def joined(photos: Sequence[tuple[int, ...]]) -> tuple[list[int], list[tuple[int, ...]]]:
-    """Pairs to read, the pairs themselves first and then further photos; and the places of each one's photos."""
+    """Pairs to read, with the step's own pairs first, and the positions of each pair's photos."""
     wanted = [one[0] for one in photos]
     places: list[tuple[int, ...]] = []
     for own, (_, *others) in enumerate(photos):

@@ -1,4 +1,4 @@
-"""Which pairs of a data set are used, and how they are laid out: what prepare and pixel training share."""
+"""Select the pairs of a data set and lay them out, for prepare and for training on images."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from ..data.opening import DataSetConfig, open_data_set
 
 @dataclass(frozen=True)
 class PairsConfig:
-    """Pairs to train on: a data set, the part of it that is used, and what is done to it."""
+    """Pairs to train on: a data set, a selection and augmentations."""
 
     data: DataSetConfig
     """The data set."""
     manifest: str | None = None
-    """Folder of a curation (python -m training curate): its dropped pairs are left out, its garments refitted."""
+    """Folder of a curation (python -m training curate): its dropped pairs are skipped, its garments refitted."""
     subset: Literal["kept", "hqft"] = "kept"
     """Pairs of the manifest: all that are not dropped, or the HQFT share."""
     flips: bool = False
     """Add a mirrored copy of every pair whose garment is its own mirror image; no lettering is ever mirrored."""
     spoil_share: float = 0.0
-    """Share of the pairs whose mask is spoiled as people and segmenters do: for exact masks, not for agnostic ones."""
+    """Share of pairs whose mask is degraded as by people and segmenters; for exact masks, not agnostic ones."""
     spoil_strength: float = 0.5
-    """Strongest spoiling (0..1)."""
+    """Strongest degradation (0..1)."""
 
 
 def layout_of(model: ModelConfig, pairs: PairsConfig) -> LayoutConfig:
@@ -43,7 +43,7 @@ def layout_of(model: ModelConfig, pairs: PairsConfig) -> LayoutConfig:
 
 
 def open_pairs(pairs: PairsConfig, layout: LayoutConfig, limit: int | None = None, threads: int = 1) -> LaidOutPairs:
-    """The chosen pairs of a data set, laid out; IGRError where data set or manifest cannot be read or do not match."""
+    """The selected pairs, laid out; raises IGRError if data set or manifest cannot be read or do not match."""
     source = open_data_set(pairs.data)
     selected = selected_pairs(source, pairs)[:limit]
     if pairs.flips:
@@ -60,7 +60,7 @@ def open_pairs(pairs: PairsConfig, layout: LayoutConfig, limit: int | None = Non
 
 
 def selected_pairs(source: PairSource, pairs: PairsConfig) -> list[Selected]:
-    """The pairs that the manifest leaves, with the boxes that it gives; all of them without one."""
+    """The pairs that the manifest keeps, with its boxes; all pairs without a manifest."""
     if pairs.manifest is None:
         return [Selected(index) for index in range(len(source))]
     manifest = read_manifest(Path(pairs.manifest))

@@ -1,4 +1,4 @@
-"""The pairs that a run trains on: opened, checked against the config, and read ahead of the steps."""
+"""Training pairs of a run: opened, checked against the config, and read ahead of the steps."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .references import joined
 from .selection import PairsConfig
 
 AHEAD = 2
-"""Batches that are read before they are needed."""
+"""Number of batches to read ahead."""
 
 
 def open_training_set(config: TrainConfig) -> Joined:
-    """Open every entry of data.train; IGRError names the one that cannot be read or does not fit the config."""
+    """Open every entry of data.train; raises IGRError naming one that cannot be read or does not match the config."""
     sets: list[PairData] = []
     for entry in config.data.train:
         if Path(entry).suffix in (".yaml", ".yml"):
@@ -35,8 +35,8 @@ def open_training_set(config: TrainConfig) -> Joined:
     check_fits(config, whole, "training")
     if config.correspondence_weight > 0 and not any("correspondence" in shapes for shapes in whole.shapes):
         raise IGRError(
-            "correspondence_weight is above 0 and no pair of data.train tells its correspondence: prepare rendered "
-            "pairs, or drawn ones made with --correspondence."
+            "correspondence_weight is above 0, but no pair of data.train has a correspondence: prepare rendered "
+            "pairs, or pairs drawn with --correspondence."
         )
     return whole
 

@@ -182,7 +182,7 @@ def test_a_vae_trained_since_is_refused(config: TrainConfig, trained: Path, tmp_
     run.mkdir()
     (run / "checkpoints").symlink_to(trained / "checkpoints")
     write_text(run / "config.json", json.dumps(to_json(replace(config, data=replace(config.data, vae=str(other))))))
-    with pytest.raises(IGRError, match="another VAE"):
+    with pytest.raises(IGRError, match="does not match model.vae"):
         export(run, tmp_path / "b.safetensors")
 
 

@@ -190,5 +190,5 @@ def test_gradient_checkpointing_changes_nothing_about_it(config: TrainConfig, tm
 
 def test_data_that_tells_nothing_is_refused(tmp_path: Path) -> None:
     plain = replace(tiny_config(tmp_path), correspondence_weight=0.05, correspondence_heads=HEADS)
-    with pytest.raises(IGRError, match="no pair of data.train tells its correspondence"):
+    with pytest.raises(IGRError, match="no pair of data.train has a correspondence"):
         Trainer(plain, RunFolder(tmp_path / "run"))

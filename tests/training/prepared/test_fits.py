@@ -49,8 +49,8 @@ def refused(config: TrainConfig, folder: Path, words: str) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"vae": "0" * 64}, "another VAE"),
-        ({"image_encoder": "0" * 64}, "another image encoder"),
+        ({"vae": "0" * 64}, "a different VAE"),
+        ({"image_encoder": "0" * 64}, "a different image encoder"),
         ({"layout": "resampler"}, "another image-prompt layout"),
     ],
 )
@@ -83,7 +83,7 @@ def test_held_out_seeds_are_never_trained_on(config: TrainConfig, tmp_path: Path
     path = folder / "latents-000000000-4.safetensors"
     save_file(tensors, path, metadata={"settings": json.dumps(settings(config))})
     other = replace(config, data=replace(config.data, train=(str(folder),)))
-    with pytest.raises(IGRError, match=f"holds seed {HELD_OUT_START}; .*held out"):
+    with pytest.raises(IGRError, match=f"has seed {HELD_OUT_START}, .*held out"):
         Trainer(other, RunFolder(tmp_path / "run"))
     check_fits(config, PreparedPairs([folder], limit=1), "training")
     check_fits(config, PreparedPairs([folder]), "validation")
@@ -93,7 +93,7 @@ def test_a_vae_of_another_shape_than_the_models_is_refused(config: TrainConfig, 
     shape = replace(config.model.vae, layers_per_block=2)
     torch.manual_seed(0)
     path = write_part(tmp_path / "vae.safetensors", "vae", build_vae(shape), shape)
-    with pytest.raises(IGRError, match=r"another VAE than model\.vae"):
+    with pytest.raises(IGRError, match=r"does not match model\.vae"):
         Trainer(replace(config, data=replace(config.data, vae=str(path))), RunFolder(tmp_path / "run"))
 
 

@@ -92,7 +92,7 @@ def test_a_grown_or_limited_shard_is_read_once(config: TrainConfig, drawn: Path,
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"layout": "resampler"}, r"other settings \(layout\)"), ({"bf16": True}, "bf16"), ({"shard": 3}, "--shard")],
+    [({"layout": "resampler"}, r"different settings \(layout\)"), ({"bf16": True}, "bf16"), ({"shard": 3}, "--shard")],
 )
 def test_shards_of_other_settings_are_not_taken_over(
     config: TrainConfig, drawn: Path, tmp_path: Path, changes: dict[str, object], words: str
@@ -107,10 +107,10 @@ def test_shards_of_other_settings_are_not_taken_over(
 def test_shards_of_other_pairs_are_not_taken_over(config: TrainConfig, drawn: Path, tmp_path: Path) -> None:
     go(config, drawn, tmp_path / "out")
     draw_shards(tmp_path / "others", 2, 100, DRAWN, workers=1)
-    with pytest.raises(IGRError, match=r"other settings \(pairs\)"):
+    with pytest.raises(IGRError, match=r"different settings \(pairs\)"):
         go(config, tmp_path / "others", tmp_path / "out")
     draw_shards(tmp_path / "cropped", 2, 0, replace(DRAWN, corrupt_share=0.0), workers=1)
-    with pytest.raises(IGRError, match=r"other settings \(drawn\)"):
+    with pytest.raises(IGRError, match=r"different settings \(drawn\)"):
         go(config, tmp_path / "cropped", tmp_path / "out")
 
 

@@ -133,7 +133,7 @@ def test_pairs_that_hardly_show_the_garment_are_left_out(tiny: ImageEncoderTrain
 
 def test_held_out_pairs_are_refused(tiny: ImageEncoderTraining, tmp_path: Path) -> None:
     draw_shards(tmp_path / "held", 1, HELD_OUT_START, DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16), 1)
-    with pytest.raises(IGRError, match=f"holds seed {HELD_OUT_START}.*draw others than those of .*held"):
+    with pytest.raises(IGRError, match=f"has seed {HELD_OUT_START}.*draw others than those of .*held"):
         train(replace(tiny, data=str(tmp_path / "held"), run=str(tmp_path / "run")))
 
 
