@@ -9,7 +9,7 @@ from training.data.rendered.base.settings import RenderSettings
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
 
-from training.data.contract.pairs import HELD_OUT_START
+from training.data.contract.seeds import HELD_OUT_START
 from training.data.rendered import agreement  # noqa: E402
 from training.data.rendered.pairs import dress_all, dress_record, make_pair  # noqa: E402
 

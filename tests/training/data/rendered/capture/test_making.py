@@ -13,7 +13,7 @@ from igr_core.segmentation.labels import ATR
 from tests.support.rendered import reference
 from tests.support.rendered.reference import SEED, SMALL
 from tests.support.rendered.renderer import require_renderer
-from training.data.contract.pairs import HELD_OUT_START
+from training.data.contract.seeds import HELD_OUT_START
 from training.data.rendered.base.surfaces import CLOTH
 from training.data.rendered.capture import making
 from training.data.rendered.capture.making import category_of, make_record
