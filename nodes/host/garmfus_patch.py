@@ -136,6 +136,10 @@ class GarmFusPatch:
         """Which reference each row of a call uses: rows of marked conditionings use the references in batch order."""
         if (seen, rows) not in self._plans:
             count, known = rows // len(seen), self.reference.latent_shape[0]
+            if rows % len(seen):
+                raise IGRError(
+                    "A node after IGR Apply splits the batch, so the reference has no image to go to: remove that node."
+                )
             if count % known:
                 raise IGRError(
                     f"The latent has {count} images, but the reference has {known} photos: connect IGR Apply's latent, "

@@ -53,6 +53,12 @@ def test_conditionings_that_nobody_calls_positive_are_refused(server: Server) ->
         server.latents(guided(Case(guider, more=bare)), LATENT)
 
 
+def test_a_batch_that_another_node_splits_is_refused(server: Server) -> None:
+    halves = {"halves": node("ProbeHalves", model=["apply", 0])}
+    with pytest.raises(PromptFailed, match="IGRError: A node after IGR Apply splits the batch"):
+        server.latents(guided(Case(cfg(model=["halves", 0]), more=halves)), LATENT)
+
+
 def test_the_negative_prompt_as_positive_sees_no_reference(server: Server) -> None:
     graph = guided(Case(cfg(positive=NEGATIVE)))
     assert torch.equal(server.latents(graph, LATENT), server.latents(on_plain_model(graph), LATENT))

@@ -199,6 +199,29 @@ class ProbeCompile:
         return (model,)
 
 
+class ProbeHalves:
+    """Computes the rows of a call one by one, and leaves what is not a tensor as it was."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",)}}
+
+    def patch(self, model):
+        def one_by_one(apply, call):
+            def row(value, number):
+                return value[number : number + 1] if torch.is_tensor(value) else value
+
+            x, time, c = call["input"], call["timestep"], call["c"]
+            rows = range(x.shape[0])
+            return torch.cat([apply(row(x, i), row(time, i), **{k: row(v, i) for k, v in c.items()}) for i in rows])
+
+        model = model.clone()
+        model.set_model_unet_function_wrapper(one_by_one)
+        return (model,)
+
+
 class ProbeBare:
     """Makes a conditioning anew from its tensors alone, as nodes do that know nothing of its options."""
 
@@ -312,6 +335,7 @@ NODE_CLASS_MAPPINGS = {
     "ProbeBoxes": ProbeBoxes,
     "ProbeCompile": ProbeCompile,
     "ProbeGuider": ProbeGuider,
+    "ProbeHalves": ProbeHalves,
     "ProbeLittleMemory": ProbeLittleMemory,
     "ProbeOriginalLayout": ProbeOriginalLayout,
     "ProbeWatched": ProbeWatched,
