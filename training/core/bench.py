@@ -1,4 +1,4 @@
-"""Rows a second of every way to compute a step, measured in turns: `python -m training bench`."""
+"""Rows per second of every way to compute a step, measured in turns: `python -m training bench`."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Variant:
     acceleration: Acceleration
     """Precision, attention, layout, compilation."""
     draws: int
-    """Noise draws of each pair."""
+    """Noise samples per pair."""
     own_muon: bool = True
     """Orthogonalise many matrices at a time; False for torch's own Muon."""
 
 
 def variants(config: TrainConfig, device: torch.device, everything: bool) -> list[Variant]:
-    """The first is what all are compared with: float32 as torch does it. bf16 is left out where it is hopeless."""
+    """All variants; the first is the baseline, plain float32. bf16 is skipped where it is far too slow."""
     chosen = choose_acceleration(replace(config, precision="auto"), device)
     plain = Acceleration("no", "sdpa", "contiguous", False, False, chosen.checkpointing)
     last = replace(plain, memory_format="channels_last")
@@ -70,7 +70,7 @@ def variants(config: TrainConfig, device: torch.device, everything: bool) -> lis
 
 
 class Runner:
-    """A model of its own, ready to take steps in one way."""
+    """A model that is ready to run steps in one way."""
 
     def __init__(self, config: TrainConfig, variant: Variant, device: torch.device) -> None:
         self.config, self.variant, self.device = config, variant, device
@@ -87,7 +87,7 @@ class Runner:
 
     @property
     def rows(self) -> int:
-        """Rows of a step."""
+        """Rows per step."""
         return self.config.data.pairs_per_batch * self.variant.draws
 
     def step(self) -> None:
@@ -102,7 +102,7 @@ class Runner:
         self.optimizer.zero_grad()
 
     def timed(self) -> None:
-        """Take a step and note how long it took: of the CPU's own time, so that other processes do not count."""
+        """Run a step and record its duration, in CPU time on CPUs, so that other processes do not count."""
         clock: Callable[[], float] = time.perf_counter if self.device.type == "cuda" else time.process_time
         start = clock()
         self.step()

@@ -1,4 +1,4 @@
-"""Attention that knows where things lie: cross-entropy between chosen self-attention heads and the true places."""
+"""The correspondence loss: cross-entropy between selected self-attention heads and the true positions."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ NEAR = 0.05
 
 @dataclass(frozen=True)
 class Measured:
-    """What the chosen heads of some rows look at."""
+    """Measurements of the selected heads on some rows."""
 
     loss: Tensor
-    """Mean cross-entropy over cells that a photo shows, and over heads, in nats; 0 where there is no such cell."""
+    """Mean cross-entropy over visible cells and heads, in nats; 0 if there is no visible cell."""
     hits: Tensor
-    """Those cells whose attention peak lies near the true place, summed over the heads of the finest level."""
+    """Number of visible cells whose attention peak is near the true position, over the heads of the finest level."""
     cells: Tensor
-    """Those cells in all, summed alike."""
+    """Number of visible cells, summed over the same heads."""
 
 
 class CorrespondenceLoss:
-    """The reference part of some heads' attention, held against the map that data tells (Batch.correspondence)."""
+    """The reference part of some heads' attention, compared with the true map (Batch.correspondence)."""
 
     def __init__(self, heads: Sequence[str], model: IGR) -> None:
-        """`heads` are written BLOCK:HEAD, counted from 0; IGRError names one that this model does not have."""
+        """`heads` are written BLOCK:HEAD, counted from 0; raises IGRError for one that the model does not have."""
         known = {
             block_name(name): module.heads  # type: ignore[union-attr]
             for name, module in model.denoiser.named_modules()
@@ -46,7 +46,7 @@ class CorrespondenceLoss:
             block, _, number = head.partition(":")
             if block not in known or not number.isdigit() or int(number) >= known[block]:
                 told = ", ".join(f"{name}:0 to {known[name] - 1}" for name in self_attention_order(model.denoiser))
-                raise IGRError(f"correspondence_heads names {head!r}; this model has {told}.")
+                raise IGRError(f"correspondence_heads has {head!r}, but this model has {told}: choose one of these.")
             self.heads.setdefault(block, []).append(int(number))
 
     @property
@@ -74,7 +74,7 @@ class CorrespondenceLoss:
 
 
 def places_logged(measured: Sequence[Sequence[float]], name: str) -> dict[str, float]:
-    """What is logged of (loss, hits, cells) of some batches: mean loss, and the share of hits; nothing of no cells."""
+    """Metrics for (loss, hits, cells) of some batches: mean loss and share of hits; empty without cells."""
     seen = [one for one in measured if one[2] > 0]
     if not seen:
         return {}
@@ -102,7 +102,7 @@ def _measure(noted: Noted, head: int, correspondence: Tensor, draws: int) -> Mea
     query, key = noted.query[..., share].float(), noted.reference_key[..., share].float()
     logits = query @ key.mT / query.shape[-1] ** 0.5  # (G, N, n * N)
     said = logits.log_softmax(-1).gather(2, cell.mT)  # (G, N, n)
-    # a cell that several photos show may be found in any of them
+    # a cell that several photos show can be found in any of them
     said = said.masked_fill(~visible.mT, float("-inf"))[anywhere].logsumexp(-1)
     peak = logits.detach().argmax(-1)  # (G, N)
     hits = _hits(peak, at_level, visible, (height, columns), _heights(places), latent_shape)
@@ -132,7 +132,7 @@ def _hits(
     heights: Tensor,
     latent_shape: Iterable[int],
 ) -> Tensor:
-    """Which cells (G, N) have their peak near the true place, in the photo where the peak lies."""
+    """Which cells (G, N) have their peak near the true position, in the photo of the peak."""
     height, columns = level
     tall, wide = latent_shape
     photo, token = peak // (height * columns), peak % (height * columns)

@@ -1,4 +1,4 @@
-"""Losses beside Eq. 1, off by default: LPIPS and DINOv2's agreement between the decoded prediction and the truth."""
+"""Losses in addition to Eq. 1, off by default: LPIPS and DINOv2 between the decoded prediction and the truth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DINO_SIDE = 224
 
 
 class ExtraLosses:
-    """What is added to a batch's loss; its networks are frozen."""
+    """Extra losses of a batch; their networks are frozen."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class ExtraLosses:
 
     @classmethod
     def of(cls, config: TrainConfig, scheduler: DDIMScheduler, device: torch.device) -> ExtraLosses | None:
-        """The losses that a run asks for, None for none; IGRError where a network's weights are not there."""
+        """The losses of a run, None for none; raises IGRError if a network's weights do not exist."""
         extra = config.extra_losses
         if extra.lpips == 0 and extra.dino == 0:
             return None
@@ -49,7 +49,7 @@ class ExtraLosses:
         return cls(extra, scheduler, vae, lpips, dino)
 
     def __call__(self, predicted: Tensor, rows: Rows, batch: Batch) -> Tensor:
-        """The weighted sum over the chosen rows; 0 where no row of the batch is clean enough."""
+        """The weighted sum over the selected rows; 0 if no row of the batch is clean enough."""
         chosen = self.chosen(rows.timestep)
         if not len(chosen):
             return predicted.new_zeros((), dtype=torch.float32)
@@ -69,24 +69,24 @@ class ExtraLosses:
         return loss
 
     def chosen(self, timestep: Tensor) -> Tensor:
-        """Numbers of the rows that are decoded: the least noisy, and none above the limit."""
+        """Indices of the rows to decode: the least noisy ones below the limit."""
         limit = self.config.below * self.scheduler.config.num_train_timesteps  # type: ignore[attr-defined]
         order = timestep.argsort()
         return order[timestep[order] < limit][: self.config.rows]
 
     def _decode(self, latent: Tensor) -> Tensor:
-        """Scaled latents (B, 4, h, w) to pictures (B, 3, H, W) in -1..1, with gradients."""
+        """Scaled latents (B, 4, h, w) to images (B, 3, H, W) in -1..1, with gradients."""
         return self.vae.decode(latent / self.vae.config.scaling_factor).sample.clamp(-1, 1)  # type: ignore[union-attr]
 
     def _tokens(self, picture: Tensor) -> Tensor:
-        """DINOv2's patch tokens (B, N, C) of pictures in -1..1."""
+        """DINOv2's patch tokens (B, N, C) of images in -1..1."""
         small = F.interpolate(picture / 2 + 0.5, (_DINO_SIDE, _DINO_SIDE), mode="bicubic", antialias=True)
         mean, std = (small.new_tensor(values).view(1, 3, 1, 1) for values in (_DINO_MEAN, _DINO_STD))
         return self.dino((small - mean) / std).last_hidden_state[:, 1:]  # type: ignore[misc]
 
 
 def predicted_clean(scheduler: DDIMScheduler, predicted: Tensor, noisy: Tensor, timestep: Tensor) -> Tensor:
-    """x0 (B, 4, h, w) that a prediction stands for, be it noise or velocity."""
+    """x0 (B, 4, h, w) from a prediction of noise or velocity."""
     alpha = scheduler.alphas_cumprod.to(noisy.device)[timestep].view(-1, 1, 1, 1)
     if scheduler.config.prediction_type == "v_prediction":  # type: ignore[attr-defined]
         return alpha.sqrt() * noisy - (1 - alpha).sqrt() * predicted
@@ -94,19 +94,19 @@ def predicted_clean(scheduler: DDIMScheduler, predicted: Tensor, noisy: Tensor, 
 
 
 def load_lpips(weights: str | None) -> nn.Module:
-    """LPIPS over VGG-16, frozen; IGRError where the package or VGG's weights are missing."""
+    """LPIPS with VGG-16, frozen; raises IGRError if the package or VGG's weights are missing."""
     try:
         import lpips
-    except (ImportError, RuntimeError) as error:  # a torchvision of another torch fails with the latter
+    except (ImportError, RuntimeError) as error:  # torchvision built for another torch raises RuntimeError
         raise IGRError(
             f"extra_losses.lpips needs the packages lpips and torchvision ({str(error).splitlines()[0]}): "
-            "pip install lpips and the torchvision that belongs to your torch."
+            "pip install lpips and the torchvision that matches your torch."
         ) from error
     path = Path(weights) if weights else Path(torch.hub.get_dir()) / "checkpoints" / "vgg16-397923af.pth"
     if not path.is_file():
         raise IGRError(
             f"extra_losses.lpips needs torchvision's VGG-16 weights, but {path} does not exist: download "
-            "vgg16-397923af.pth and name it as extra_losses.lpips_weights."
+            "vgg16-397923af.pth and set extra_losses.lpips_weights to it."
         )
     with warnings.catch_warnings():  # the package asks torchvision in a way that it deprecates
         warnings.simplefilter("ignore")
@@ -120,13 +120,13 @@ def load_lpips(weights: str | None) -> nn.Module:
         if f"features.{number}.{kind}" in tensors
     }
     if len(wanted) != len(module.net.state_dict()):
-        raise IGRError(f"{path} holds no VGG-16 of torchvision: name vgg16-397923af.pth.")
+        raise IGRError(f"{path} is not torchvision's VGG-16: use vgg16-397923af.pth.")
     module.net.load_state_dict(wanted)
     return module.eval().requires_grad_(False)
 
 
 def load_dino(folder: str) -> nn.Module:
-    """A DINOv2 model, frozen; IGRError where the folder holds none."""
+    """A DINOv2 model, frozen; raises IGRError if the folder has none."""
     from transformers import Dinov2Model
 
     try:

@@ -1,4 +1,4 @@
-"""The training objective (Eq. 1): noise draws, condition drop (Eq. 2), target and loss weights."""
+"""The training objective (Eq. 1): noise samples, condition drop (Eq. 2), target and loss weights."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ class Rows:
     timestep: Tensor
     """(B,) integer timesteps."""
     target: Tensor
-    """(B, 4, h, w) what the denoiser is to predict."""
+    """(B, 4, h, w) target of the denoiser."""
     weight: Tensor
     """(B,) loss weights."""
     prompts: list[str]
-    """B prompt names: the category, or `empty` where everything was dropped."""
+    """B prompt names: the category, or `empty` if everything was dropped."""
     reference_rows: list[int | tuple[int, ...]]
-    """B numbers of the photo that the row refers to, or tuples of several; -1 where the reference was dropped."""
+    """B indices of the row's photo, or tuples of several; -1 if the reference was dropped."""
     image_rows: list[int]
-    """B indices of the row's image prompt, -1 where it was dropped."""
+    """B indices of the row's image prompt; -1 if it was dropped."""
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Rows:
-        """The same rows on a device; without waiting, where they lie in pinned memory."""
+        """The same rows on a device; asynchronous if they are in pinned memory."""
         return moved(self, device, non_blocking)
 
 
 def drop_at(drop: DropConfig, step: int) -> DropConfig:
-    """The drop shares in force at a step."""
+    """The drop shares at a step."""
     if drop.image_prompt_start is None or step >= drop.start_steps:
         return drop
     share = step / drop.start_steps
@@ -68,7 +68,7 @@ def draw_rows(
     count = clean.shape[0]
     whole, own = count * part[1], slice(count * part[0], count * (part[0] + 1))
     noise = torch.randn((whole, *clean.shape[1:]), generator=generator)[own]
-    # stratified over the step: the same uniform law, less spread from step to step
+    # stratified over the step: the same uniform distribution with less variance between steps
     strata = (torch.arange(whole) + torch.rand(whole, generator=generator)) / whole
     strata = strata[torch.randperm(whole, generator=generator)][own]
     last = scheduler.config.num_train_timesteps - 1  # type: ignore[attr-defined]
@@ -93,7 +93,7 @@ def draw_rows(
 
 
 def _photos(batch: Batch, pair: int) -> int | tuple[int, ...]:
-    """The number of a pair's photo, or of several."""
+    """Index of a pair's photo, or of several."""
     if batch.photos is None:
         return pair
     numbers = batch.photos[pair]
@@ -136,7 +136,7 @@ def predict(model: nn.Module, rows: Rows, batch: Batch) -> Tensor:
 def predict_watched(
     model: nn.Module, rows: Rows, batch: Batch, blocks: Sequence[str]
 ) -> tuple[Tensor, dict[str, list[Noted]]]:
-    """The same, and what the self-attentions of these blocks computed with."""
+    """The same, plus the queries and keys of these blocks' self-attentions."""
     return model(*_inputs(rows, batch), blocks)
 
 

@@ -1,4 +1,4 @@
-"""Which settings may change when a training goes on, and which would make it another run."""
+"""Settings that may change when a run is resumed, and those that may not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FREE = frozenset(
 
 
 def check_same_training(config: TrainConfig, saved: str, step: int, where: str) -> None:
-    """Raise IGRError if `config` would make a run of `step` steps, trained with the JSON config `saved`, another run.
+    """Raise IGRError if a run of `step` steps with the JSON config `saved` cannot be resumed with `config`.
 
     Length and decay may change only while no step that was taken would have had another learning rate.
     """
@@ -40,8 +40,8 @@ def check_same_training(config: TrainConfig, saved: str, step: int, where: str) 
     for taken in range(step):
         if rate_share(before.optimizer, taken, before.steps) != rate_share(config.optimizer, taken, config.steps):
             raise IGRError(
-                f"{where} has {step} steps, and with steps = {config.steps} and decay_steps = "
-                f"{config.optimizer.decay_steps} step {taken} would have had another learning rate: put back "
-                f"{before.steps} and {before.optimizer.decay_steps}, delete the checkpoints after step {taken}, "
+                f"{where} has {step} steps, but with steps = {config.steps} and decay_steps = "
+                f"{config.optimizer.decay_steps} step {taken} would have had another learning rate: change them back "
+                f"to {before.steps} and {before.optimizer.decay_steps}, delete the checkpoints after step {taken}, "
                 "or start another --run from an exported bundle (init_bundle)."
             )

@@ -47,10 +47,10 @@ from .validation import Validator
 
 
 class Trainer:
-    """The networks, their optimiser and their run folder."""
+    """Networks, optimiser and run folder of a training."""
 
     def __init__(self, config: TrainConfig, run: RunFolder) -> None:
-        """Build everything, or take it from the run's newest checkpoint; IGRError when data or run do not fit."""
+        """Build everything, or load the run's newest checkpoint; raises IGRError if data or run do not match."""
         self.config = config
         self.run = run
         self.data = open_training_set(config)
@@ -85,12 +85,12 @@ class Trainer:
         self.recent_places: list[list[float]] = []
         self.stopped_by = 0
         self.computed_otherwise: list[str] = []
-        """In what the steps that were taken were computed otherwise, on another machine say."""
+        """How the previous steps were computed differently, for example on another machine."""
         self.step = self._resume()
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that logs, validates and writes checkpoints."""
+        """Whether this process logs, validates and writes checkpoints."""
         return self.engine.accelerator.is_main_process
 
     def _resume(self) -> int:
@@ -99,7 +99,7 @@ class Trainer:
             return 0
         state, where = checkpoint.state, str(self.run.path)
         if from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint") != self.bare.config:
-            raise IGRError(f"{where} was trained with another model config: choose another --run folder.")
+            raise IGRError(f"{where} was trained with a different model config: choose another --run folder.")
         check_same_training(self.config, state["train_config"], checkpoint.step, where)
         self.engine.load(state["model"], self._optimizer_state(checkpoint.step, state))
         self.average.load_state_dict(state["average"])
@@ -110,7 +110,7 @@ class Trainer:
         return checkpoint.step
 
     def _optimizer_state(self, step: int, state: dict[str, Any]) -> dict[str, Any]:
-        """The optimiser's state in a checkpoint: whole, or this process's share of it."""
+        """The optimiser's state in a checkpoint: complete, or this process's part."""
         accelerator = self.engine.accelerator
         found, wanted = state.get("shares", 0), accelerator.num_processes if self.engine.sharded else 0
         if found != wanted:
@@ -123,9 +123,9 @@ class Trainer:
         return load_share(self.run, step, accelerator.process_index) if found else state["optimizer"]
 
     def save(self) -> None:
-        """Write a checkpoint of this very step; every process calls it."""
+        """Write a checkpoint of the current step; called by every process."""
         accelerator, optimizer = self.engine.accelerator, self.engine.optimizer_state()
-        if self.engine.sharded:  # the checkpoint itself comes last: where it is, all shares are
+        if self.engine.sharded:  # the checkpoint is written last, so all parts exist if it does
             save_share(self.run, self.step, accelerator.process_index, optimizer)
             accelerator.wait_for_everyone()
         if self.is_main:
@@ -226,7 +226,7 @@ class Trainer:
         return mean, norm
 
     def _agreed(self, loss: Tensor, stop: StopRequest) -> float:
-        """The loss over all processes; IGRError in all of them where it is not finite; notes who asked to stop."""
+        """The loss over all processes, with any request to stop; raises IGRError in all of them if it is not finite."""
         told = torch.stack([loss, torch.full_like(loss, float(stop.received > 0))])
         mean, asked = self.engine.accelerator.reduce(told, reduction="mean").tolist()
         self._finite(mean, "loss")
@@ -235,16 +235,16 @@ class Trainer:
         return mean
 
     def _finite(self, value: float, what: str) -> float:
-        """The same number; IGRError where it is not finite: the weights are then not to be saved."""
+        """Return a finite value; raises IGRError otherwise, so that such weights are never saved."""
         if not math.isfinite(value):
             raise IGRError(
                 f"The {what} of step {self.step + 1} is {value}: lower the learning rate or use precision `no`; "
-                f"the last good checkpoint in {self.run.checkpoints} is whole."
+                f"the last checkpoint in {self.run.checkpoints} is intact."
             )
         return value
 
     def run_steps(self, validator: Validator | None) -> None:
-        """Train to config.steps, logging, checkpointing and validating on the way.
+        """Train up to config.steps, with logging, checkpoints and validation.
 
         Ctrl-C and SIGTERM end it after a whole step, which is saved; `stopped_by` then names the signal.
         Raises IGRError on a loss that is not finite; the last checkpoint stays as it was.
@@ -284,7 +284,7 @@ class Trainer:
             self._validate(validator)
 
     def _validate(self, validator: Validator) -> None:
-        """Show the averaged weights; the live ones are put back whatever happens."""
+        """Validate the averaged weights; the live weights are always restored."""
         self.average.swap()
         try:
             self.bare.eval()
@@ -298,7 +298,7 @@ class Trainer:
 
 
 def model_summary(config: ModelConfig, model: IGR) -> str:
-    """One line on what is trained."""
+    """One line that describes the model."""
     trained = parameter_count(p for p in model.parameters() if p.requires_grad)
     width, height = config.native_size
     return f"{trained / 1e6:.1f} M trained parameters, {width}x{height} pixels, view {config.view.mode}"

@@ -1,4 +1,4 @@
-"""What a run shows of itself: losses with conditions substituted, and held-out pictures."""
+"""Validation: losses with substituted conditions, and restored held-out images."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ Autocast = Callable[[], AbstractContextManager[None]]
 
 
 class Validator:
-    """Held-out pairs with fixed noise, so that steps and runs compare; works where the model is, a batch at a time."""
+    """Held-out pairs with fixed noise, so that steps and runs are comparable; runs on the model's device in batches."""
 
     def __init__(self, config: TrainConfig, folder: Path) -> None:
-        """Open the held-out pairs; IGRError when they do not fit the config."""
+        """Open the held-out pairs; raises IGRError if they do not match the config."""
         self.config = config
         self.folder = folder
         self.pairs = PreparedPairs([config.data.validation])
@@ -48,7 +48,7 @@ class Validator:
         autocast: Autocast = nullcontext,
         correspondence: CorrespondenceLoss | None = None,
     ) -> dict[str, float]:
-        """Loss over all timesteps, and at the last one alone, with each condition substituted.
+        """Loss over all timesteps and at the last one, with each condition substituted.
 
         With `correspondence`, also what its heads look at, where the pairs tell what is right.
         """
@@ -76,7 +76,7 @@ class Validator:
         return values
 
     def grid(self, model: IGR, step: int) -> Path:
-        """Restore some held-out pairs: person, guided restoration, truth as the VAE gives it; one row each."""
+        """Restore some held-out pairs: person, guided restoration and the truth through the VAE, one row each."""
         pieces = []
         self.vae.to(_device(model))  # type: ignore[arg-type]
         try:
@@ -116,7 +116,7 @@ class Validator:
 
 
 def picture_grid(rows: Tensor) -> Tensor:
-    """Grid rows (B, 3, H, W) below each other as one picture (3, B * H, W); two on a line where B is even."""
+    """Grid rows (B, 3, H, W) stacked into one image (3, B * H, W); two per line if B is even."""
     if rows.shape[0] % 2 == 0:
         rows = torch.cat(rows.chunk(2), dim=3)
     return torch.cat(list(rows), dim=1)

@@ -96,7 +96,7 @@ def test_lpips_is_the_packages_own_and_reaches_the_prediction(tmp_path: Path) ->
     module(one, other).sum().backward()
     assert one.grad is not None and float(one.grad.abs().sum()) > 0
     torch.save({"features.0.weight": torch.zeros(1)}, path)
-    with pytest.raises(IGRError, match="holds no VGG-16"):
+    with pytest.raises(IGRError, match="is not torchvision's VGG-16"):
         load_lpips(str(path))
 
 

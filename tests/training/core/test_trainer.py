@@ -236,7 +236,7 @@ def test_gradient_that_is_not_finite_stops_before_it_is_saved(config: TrainConfi
 def test_another_model_in_the_same_run_folder_is_refused(config: TrainConfig, uninterrupted: Path) -> None:
     other = replace(config, model=replace(config.model, reference_position="none"))
     before = (uninterrupted / "metrics.csv").read_bytes()
-    with pytest.raises(IGRError, match="another model config"):
+    with pytest.raises(IGRError, match="a different model config"):
         Trainer(other, RunFolder(uninterrupted))
     assert (uninterrupted / "metrics.csv").read_bytes() == before
 

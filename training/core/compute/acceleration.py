@@ -35,7 +35,7 @@ _BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
 
 @dataclass(frozen=True)
 class Acceleration:
-    """What was chosen."""
+    """The chosen settings."""
 
     precision: Literal["no", "bf16"]
     """Mixed precision; the weights stay in float32."""
@@ -46,9 +46,9 @@ class Acceleration:
     float32_layers: bool
     """Layer norm and GELU in float32 under mixed precision."""
     compile: bool
-    """Compile the layers that know nothing of row plans."""
+    """Compile the layers that do not use row plans."""
     checkpointing: Literal["off", "selective", "all"]
-    """What the backward pass computes again: nothing, all but products and attentions, or every block."""
+    """What the backward pass recomputes: nothing, everything but products and attention, or every block."""
 
     def describe(self) -> str:
         """The choices in one line."""
@@ -66,18 +66,18 @@ def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool
     Raises IGRError for bf16 on a card without it, `compile` without a C++ compiler, and channels_last under ZeRO-2.
     """
     cuda = device.type == "cuda"
-    # older cards emulate bfloat16, many times slower than float32
+    # older GPUs emulate bfloat16, many times slower than float32
     fast = torch.cuda.is_bf16_supported(including_emulation=False) if cuda else has_bfloat16_units()
     precision = config.precision if config.precision != "auto" else ("bf16" if fast else "no")
     if precision == "bf16" and cuda and not fast:
-        raise IGRError("precision bf16: this card has no bfloat16; set precision to auto or no.")
+        raise IGRError("precision bf16: this GPU does not support bfloat16; set precision to auto or no.")
     slow_kernel = precision == "bf16" and not cuda  # torch's fused kernel is twice as slow there in bfloat16
     attention = config.attention if config.attention != "auto" else ("matmul" if slow_kernel else "sdpa")
     layout = config.memory_format
     if layout == "auto":
         layout = "contiguous" if slow_kernel or sharded else "channels_last"
     if layout == "channels_last" and sharded:
-        raise IGRError("memory_format: DeepSpeed cuts only contiguous weights; set it to auto or contiguous.")
+        raise IGRError("memory_format: DeepSpeed only supports contiguous weights; set it to auto or contiguous.")
     if config.compile and not cuda and which("g++") is None and which("clang++") is None:
         raise IGRError("compile: no C++ compiler was found; install g++, or set compile to false.")
     return Acceleration(precision, attention, layout, slow_kernel, config.compile, _checkpointing(config, device))
@@ -125,13 +125,13 @@ def matmul_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask
 
 @contextmanager
 def uncompiled() -> Iterator[None]:
-    """Run compiled layers as they were written: for pictures and losses of other batch sizes than training's."""
+    """Run compiled layers eagerly, for images and losses with other batch sizes than in training."""
     with torch.compiler.set_stance("force_eager"):
         yield
 
 
 def changed(before: Mapping[str, Any], now: Acceleration) -> list[str]:
-    """Which choices differ from those that a checkpoint tells of, in words; fields that it lacks do not count."""
+    """Which settings differ from those of a checkpoint, in words; missing fields are ignored."""
     values = asdict(now)
     return [f"{name} {before[name]} -> {value}" for name, value in values.items() if before.get(name, value) != value]
 
@@ -147,7 +147,7 @@ def _checkpointing(config: TrainConfig, device: torch.device) -> Literal["off", 
 
 
 def _selectively(module: nn.Module, *arguments: Any) -> Any:
-    """Checkpoint a block, keeping what is costly to compute again."""
+    """Checkpoint a block, keeping what is expensive to recompute."""
     contexts = partial(create_selective_checkpoint_contexts, _policy)
     return checkpoint(module.__call__, *arguments, use_reentrant=False, context_fn=contexts)
 

@@ -1,4 +1,4 @@
-"""Graphics cards: what they compute, hold and cost, for throughput in logs and for estimates."""
+"""GPUs: their speed, memory and cost, for throughput in logs and for estimates."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Card:
-    """One kind of card."""
+    """One kind of GPU."""
 
     name: str
-    """Part of the name that CUDA gives it."""
+    """Part of its name in CUDA."""
     peak: float
-    """Dense bfloat16 TFLOP/s by its data sheet, with sums in float32."""
+    """Dense bfloat16 TFLOP/s with float32 accumulation, from the data sheet."""
     memory: float
-    """Gigabytes (1e9)."""
+    """Memory in gigabytes (1e9)."""
     efficiency: float
-    """Share of the peak that a step is assumed to reach, run without compilation: an assumption, not a measurement."""
+    """Assumed, not measured, share of the peak that a step reaches without compilation."""
     price: float
-    """Assumed rent in US dollars an hour; markets move."""
+    """Assumed price in US dollars per hour; prices change."""
 
 
 CARDS = (
@@ -32,5 +32,5 @@ CARDS = (
 
 
 def card_named(name: str) -> Card | None:
-    """The card that CUDA calls so; None for one that is not listed."""
+    """The GPU with this CUDA name; None if it is not listed."""
     return next((card for card in CARDS if card.name.lower() in name.lower()), None)

@@ -20,14 +20,14 @@ from .acceleration import accelerate, choose_acceleration
 logger = logging.getLogger(__name__)
 
 _PEER_LOST = ("Connection closed by peer", "Connection reset", "Broken pipe", "NCCL", "ProcessGroup", "Socket")
-"""What torch's and DeepSpeed's errors say when another process of the run is gone."""
+"""Parts of torch's and DeepSpeed's errors when another process of the run has died."""
 
 
 class Engine:
-    """Networks and optimiser, prepared for the processes that the launcher started."""
+    """Networks and optimiser, prepared for the launcher's processes."""
 
     def __init__(self, config: TrainConfig, model: IGR, optimizer: torch.optim.Optimizer) -> None:
-        """Take the model to its device; IGRError where `sharding: zero2` cannot be had."""
+        """Move the model to its device; raises IGRError if `sharding: zero2` is not available."""
         self.config = config
         self.bare = model
         zero2 = wants_zero2(config)
@@ -36,12 +36,12 @@ class Engine:
         accelerate(model, self.acceleration)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.sharded = type(self.model).__name__ == "DeepSpeedEngine"
-        # ZeRO-2 reduces gradients in the order that they come: it must be the same in every process
+        # ZeRO-2 reduces gradients in the order they arrive, which must be the same in every process
         model.every_branch = self.sharded
 
     @property
     def device(self) -> torch.device:
-        """Where this process computes."""
+        """Device of this process."""
         return self.accelerator.device
 
     def autocast(self) -> torch.autocast:
@@ -49,7 +49,7 @@ class Engine:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.acceleration.precision == "bf16")
 
     def describe(self) -> str:
-        """Processes and engine in words: what really runs, not what was asked for."""
+        """Describe the processes and the engine that actually run."""
         count, how = self.accelerator.num_processes, self.acceleration.describe()
         if self.sharded:
             stage = self.model.zero_optimization_stage()
@@ -74,13 +74,13 @@ class Engine:
         return float(norm) if norm is not None else None
 
     def optimizer_state(self) -> dict[str, Any]:
-        """State for a checkpoint: the whole optimiser's, or under ZeRO-2 this process's share."""
+        """State for a checkpoint: the complete optimiser's, or with ZeRO-2 this process's part."""
         if not self.sharded:
             return self.optimizer.state_dict()
         return self.optimizer.optimizer.optimizer.state_dict()
 
     def load(self, model: dict[str, Tensor], optimizer: dict[str, Any]) -> None:
-        """Put weights and optimiser back to what a checkpoint says."""
+        """Restore weights and optimiser from a checkpoint."""
         self.bare.load_state_dict(model)
         if not self.sharded:
             self.optimizer.load_state_dict(optimizer)
@@ -91,12 +91,12 @@ class Engine:
 
 
 def wants_zero2(config: TrainConfig) -> bool:
-    """Whether to shard: asked for, and started by a launcher; a single process has nothing to shard."""
+    """Whether to shard: if requested and started by a launcher; a single process has nothing to shard."""
     if config.sharding != "zero2":
         return False
     if "LOCAL_RANK" in os.environ:
         return True
-    logger.warning("sharding: zero2 needs torchrun or accelerate launch; one process runs without.")
+    logger.warning("sharding: zero2 needs torchrun or accelerate launch; a single process runs without it.")
     return False
 
 
@@ -106,7 +106,7 @@ def peer_lost(error: BaseException) -> bool:
 
 
 def _accelerator(config: TrainConfig) -> Accelerator:
-    os.environ["ACCELERATE_USE_DEEPSPEED"] = "false"  # a launcher's own setting does not overrule the config
+    os.environ["ACCELERATE_USE_DEEPSPEED"] = "false"  # a launcher's setting must not override the config
     return Accelerator(
         gradient_accumulation_steps=config.accumulation,
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
@@ -116,7 +116,7 @@ def _accelerator(config: TrainConfig) -> Accelerator:
 def _zero2_accelerator(config: TrainConfig) -> Accelerator:
     """Accelerate over DeepSpeed, on GPUs or, with gloo, on CPUs (where accelerate by itself would fall back to DDP)."""
     if config.optimizer.name == "muon":
-        raise IGRError("sharding: zero2 cuts matrices into flat pieces, which Muon cannot use: choose adamw.")
+        raise IGRError("sharding: zero2 splits matrices into flat pieces, which Muon does not support: choose adamw.")
     os.environ["ACCELERATE_USE_DEEPSPEED"] = "true"
     handlers = []
     if not torch.cuda.is_available():
@@ -124,7 +124,7 @@ def _zero2_accelerator(config: TrainConfig) -> Accelerator:
         os.environ.pop("ACCELERATE_USE_CPU", None)
         handlers.append(InitProcessGroupKwargs(backend="gloo"))
     try:
-        import deepspeed  # noqa: F401 - the plugin's own message does not say how to mend it
+        import deepspeed  # noqa: F401 - the plugin's own message does not say how to fix it
     except ImportError as error:
         raise IGRError("sharding: zero2 needs DeepSpeed: pip install deepspeed, or set sharding: none.") from error
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)

@@ -19,10 +19,10 @@ from .cards import CARDS
 from .lora import add_lora
 
 STATE_BYTES = {"adamw": 8.0, "muon": 8.0, "adamw8bit": 2.0, "adafactor": 0.1}
-"""Bytes of optimiser state for each trained weight."""
+"""Bytes of optimiser state per trained weight."""
 
 ROOM = 1.1
-"""Memory that buffers and fragmentation take beside what is counted."""
+"""Additional memory for buffers and fragmentation."""
 COMPILED = 1.2
 """How much faster compiled layers and channels_last are assumed to be."""
 
@@ -34,17 +34,17 @@ class Estimate:
     weights: float
     """Networks in float32."""
     gradients: float
-    """Of the trained weights, in float32; under ZeRO-2 this process's share."""
+    """Gradients of the trained weights, in float32; with ZeRO-2 this process's part."""
     optimizer: float
-    """State of the optimiser; under ZeRO-2 this process's share."""
+    """State of the optimiser; with ZeRO-2 this process's part."""
     average: float
     """Exponential moving average."""
     activations: float
-    """What the forward pass of one micro-batch keeps for the backward pass."""
+    """Activations that a micro-batch keeps for the backward pass."""
     teraflops: float
-    """Of one micro-batch, forward and backward."""
+    """TFLOP of a micro-batch, forward and backward."""
     trained: int
-    """Trained weights."""
+    """Number of trained weights."""
 
     @property
     def total(self) -> float:
@@ -53,7 +53,7 @@ class Estimate:
 
 
 def estimate(config: TrainConfig, model: ModelConfig, processes: int) -> Estimate:
-    """Count weights and activations of a run on `processes` cards, without a byte of memory for either."""
+    """Count weights and activations of a run on `processes` GPUs, without allocating memory for either."""
     with torch.device("meta"):
         nets = IGR(model)
         if config.lora is not None:
@@ -127,7 +127,7 @@ def _forward(nets: IGR, config: TrainConfig) -> Tensor:
 
 
 class _Attention(torch.autograd.Function):
-    """Attention as CUDA's kernels keep it: queries, keys, values and output, never the matrix of weights."""
+    """Attention that keeps the same tensors as CUDA's kernels: query, key, value and output, but no weights."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -147,7 +147,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor 
 
 
 def hours_table(found: Estimate, config: TrainConfig, processes: int) -> str:
-    """Hours and dollars of the whole run by kind of card, as a Markdown table: estimated, nothing was measured."""
+    """Estimated hours and dollars of the whole run by kind of GPU, as a Markdown table."""
     lines = [
         f"| estimated: {config.steps:,} steps on {processes} | memory | hours | hours, compiled | cost, USD |",
         "|---|---:|---:|---:|---:|",

@@ -1,4 +1,4 @@
-"""Layer norm and GELU in float32 under mixed precision: on CPUs their bfloat16 kernels are the slow ones."""
+"""Layer norm and GELU in float32 under mixed precision, because their bfloat16 kernels are slow on CPUs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 class Float32LayerNorm(nn.LayerNorm):
-    """Layer norm that computes, and answers, in float32."""
+    """Layer norm that computes and returns float32."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(..., C) in any precision -> (..., C) in float32."""
@@ -19,7 +19,7 @@ class Float32GELU(nn.GELU):
     """GELU that computes in float32."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Any shape; the answer has the input's precision."""
+        """Any shape; returns the input's precision."""
         return F.gelu(input.float(), approximate=self.approximate).to(input.dtype)
 
 
@@ -27,12 +27,12 @@ class Float32GEGLU(GEGLU):
     """Gated linear unit whose GELU computes in float32."""
 
     def gelu(self, gate: Tensor) -> Tensor:
-        """Any shape; the answer has the input's precision."""
+        """Any shape; returns the input's precision."""
         return F.gelu(gate.float()).to(gate.dtype)
 
 
 def use_float32_layers(root: nn.Module) -> None:
-    """Put these layers, with the very same parameters, in place of the plain ones."""
+    """Replace the plain layers with these, sharing the same parameters."""
     for parent in list(root.modules()):
         for name, child in list(parent.named_children()):
             layer = _float32(child)

@@ -1,4 +1,4 @@
-"""The denoiser by low-rank adapters (peft): put in before training, merged into its weights for export."""
+"""Low-rank adapters for the denoiser (peft): added before training, and merged into its weights for export."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 
 
 def add_lora(model: IGR, config: LoraConfig) -> None:
-    """Freeze the denoiser and give its attentions adapters that change nothing yet.
+    """Freeze the denoiser and add adapters to its attention that initially change nothing.
 
-    Raises IGRError where peft is not installed.
+    Raises IGRError if peft is not installed.
     """
     try:
         from peft import LoraConfig as PeftConfig
         from peft import inject_adapter_in_model
     except ImportError as error:
-        raise IGRError("lora needs peft: pip install peft, or leave `lora` out of the config.") from error
+        raise IGRError("lora needs peft: pip install peft, or remove `lora` from the config.") from error
     model.denoiser.requires_grad_(False)
     inject_adapter_in_model(
         PeftConfig(r=config.rank, lora_alpha=config.alpha, target_modules=list(TARGETS)),  # type: ignore[arg-type]
@@ -31,7 +31,7 @@ def add_lora(model: IGR, config: LoraConfig) -> None:
 
 
 def merge_lora(model: IGR) -> None:
-    """Add the adapters to the weights that they adapt; the denoiser then has its plain names again."""
+    """Merge the adapters into their weights and restore the denoiser's parameter names."""
     from peft.tuners.lora import LoraLayer
 
     found = [(name, module) for name, module in model.denoiser.named_modules() if isinstance(module, LoraLayer)]

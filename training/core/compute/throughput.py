@@ -1,4 +1,4 @@
-"""How fast a run goes: rows a second, and the share of the card's peak that its arithmetic takes (MFU)."""
+"""Speed of a run: rows per second, and model FLOP utilisation (MFU) of the GPU."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Throughput:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Time one step, which ends with a number that the host has waited for."""
+        """Time one step, which must end with a synchronisation."""
         start = time.perf_counter()
         yield
         self._seconds += time.perf_counter() - start
         self._steps += 1
 
     def logged(self) -> dict[str, float]:
-        """Numbers of the steps since the last call; the share of the peak only where the card is known."""
+        """Metrics of the steps since the last call; MFU only if the GPU is known."""
         if not self._steps:
             return {}
         each = self._seconds / self._steps

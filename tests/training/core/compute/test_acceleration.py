@@ -65,7 +65,7 @@ def test_cards_that_only_emulate_bfloat16_compute_in_float32(
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
     turing = torch.device("cuda")
     assert choose_acceleration(replace(config, precision="auto"), turing).precision == "no"
-    with pytest.raises(IGRError, match="this card has no bfloat16"):
+    with pytest.raises(IGRError, match="this GPU does not support bfloat16"):
         choose_acceleration(replace(config, precision="bf16"), turing)
 
 
@@ -77,7 +77,7 @@ def test_checkpointing_is_off_on_cpus_unless_asked_for(config: TrainConfig) -> N
 
 def test_sharded_kernels_stay_contiguous(config: TrainConfig) -> None:
     assert choose_acceleration(config, CPU, sharded=True).memory_format == "contiguous"
-    with pytest.raises(IGRError, match="only contiguous weights"):
+    with pytest.raises(IGRError, match="only supports contiguous weights"):
         choose_acceleration(replace(config, memory_format="channels_last"), CPU, sharded=True)
 
 
