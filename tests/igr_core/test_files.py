@@ -112,7 +112,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path):
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
     write(tmp_path / "file", "text")
-    with pytest.raises(IGRError, match="file/b cannot be made .*choose another folder"):
+    with pytest.raises(IGRError, match="file/b cannot be created .*choose another folder"):
         make_folder(tmp_path / "file" / "b")
 
 

@@ -86,7 +86,7 @@ def test_files_of_other_names_and_places_finish_nothing(root: Path, saved: str) 
 def test_when_all_is_done_the_remedy_is_named(root: Path) -> None:
     for name in ("anna", "bert"):
         save(root, f"garments/{name}_00001_.png")
-    with pytest.raises(IGRError, match='"garments/NAME" of each: give another kind of garment another save_to'):
+    with pytest.raises(IGRError, match='"garments/NAME" of each. Choose another save_to for another kind'):
         catalogue.left_to_do(opened(root), "upper", again=False)
 
 
@@ -119,12 +119,12 @@ def test_photos_left_out_are_named_with_the_reason(root: Path) -> None:
 def test_where_nothing_can_be_used_the_first_reasons_are_told(root: Path) -> None:
     for name in ("anna", "bert", "carl", "dora"):
         put(root, name, mask=(20, 20))
-    with pytest.raises(IGRError, match="None of the remaining photos can be used. anna.png: .* And 1 more."):
+    with pytest.raises(IGRError, match="None of the remaining photos can be used. anna.png: .* 1 more failed."):
         loaded(catalogue.left_to_do(opened(root), "upper", again=False), wanted=1)
 
 
 def test_categories_come_from_the_table(root: Path) -> None:
-    with pytest.raises(IGRError, match="has none: put category.csv with the columns name,category there"):
+    with pytest.raises(IGRError, match="has no category.csv: add one with the columns name,category"):
         catalogue.left_to_do(opened(root), catalogue.FROM_TABLE, again=False)
     (root / "input" / "photos" / catalogue.TABLE).write_text("name,category\nanna,full\n", encoding="utf-8")
     found = catalogue.left_to_do(opened(root), catalogue.FROM_TABLE, again=False)

@@ -33,7 +33,7 @@ def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, stub: Pa
     fails(restore(photos, mask, out, stub), 2, "--mask must be a folder too")
     fails(restore(photo, photo, out, stub), 2, "name a mask")
     fails(restore(photo, mask, photo, stub), 2, "overwrite an input")
-    fails(restore(photos, masks, photos, stub), 2, "mix with its own input")
+    fails(restore(photos, masks, photos, stub), 2, "is an input folder")
     fails(restore(photos, masks, photo, stub), 2, "--out must be a folder")
     fails(restore(photo, mask, tmp_path, stub), 2, "name the file to write")
     fails(restore(photo, mask, tmp_path / "out.txt", stub), 2, "use the extension .png")
@@ -59,7 +59,7 @@ def test_missing_words_and_devices_and_folders_that_cannot_be(tmp_path: Path, st
     fails(invoke("restore", photo, "--category", "upper", "--out", out), 2, "Missing option", "--mask")
     fails(invoke("restore", photo, "--category", "upper", "--mask", mask), 2, "Missing option", "--out")
     (tmp_path / "file").write_text("no folder")
-    fails(restore(photo, mask, tmp_path / "file" / "out.png", stub), 1, "file cannot be made", "choose another folder")
+    fails(restore(photo, mask, tmp_path / "file" / "out.png", stub), 1, "file cannot be created", "choose another folder")
     if not torch.cuda.is_available():
         fails(restore(photo, mask, out, stub, "--device", "cuda"), 2, "no CUDA GPU was found", "use --device cpu")
     assert not out.exists()

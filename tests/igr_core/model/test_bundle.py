@@ -278,7 +278,7 @@ def test_missing_part(saved: Path, part: str):
         saved,
         change_tensors=lambda tensors: {key: value for key, value in tensors.items() if not key.startswith(part)},
     )
-    opening_fails(saved, "lacks", part.rstrip("."))
+    opening_fails(saved, "is missing", part.rstrip("."))
 
 
 def test_unknown_part(saved: Path):
@@ -289,7 +289,7 @@ def test_unknown_part(saved: Path):
 def test_wrong_image_encoder_width(tmp_path: Path):
     encoder = dataclasses.replace(MODEL.image_encoder, projection_dim=24)
     info = dataclasses.replace(INFO, model=dataclasses.replace(MODEL, image_encoder=encoder))
-    with pytest.raises(IGRError, match="width 16, but its image encoder gives 24"):
+    with pytest.raises(IGRError, match="width 16, but its image encoder outputs 24"):
         save_bundle(tmp_path / "wrong.safetensors", info, stub_parts())
     assert not list(tmp_path.iterdir())
 
