@@ -125,7 +125,7 @@ def test_categories_come_from_the_table(server: Server, case: str) -> None:
     for name in LEVELS:
         put(server, case, name)
     graph = reading(case, category="from category.csv")
-    with pytest.raises(PromptFailed, match="has none: put category.csv with the columns name,category there"):
+    with pytest.raises(PromptFailed, match="has no category.csv: add one with the columns name,category"):
         server.run(graph)
     table = server.base / "input" / case / "photos" / "category.csv"
     table.write_text("name,category\ncarl.png,full\nanna,lower\nbert,coat\n", encoding="utf-8")

@@ -29,7 +29,9 @@ def test_points_are_asked_of_the_one_photo() -> None:
 
 
 def test_points_with_a_batch_are_refused() -> None:
-    with pytest.raises(IGRError, match="points belong to one photo, but 2 are connected: send them one at a time"):
+    with pytest.raises(
+        IGRError, match="points belong to one photo, but 2 photos are connected: send them one at a time"
+    ):
         prompts.prompts_of_photos(PHOTOS, clicks.Clicks(negative=((5.0, 6.0),)), [], None)
 
 
@@ -56,10 +58,10 @@ def test_a_box_that_was_drawn_goes_before_a_connected_one() -> None:
 
 def test_a_photo_without_a_box_is_named_unless_something_else_tells() -> None:
     boxes = [[BOX], []]
-    with pytest.raises(IGRError, match="No box came to the input box for photo 2"):
+    with pytest.raises(IGRError, match="The input box has no box for photo 2"):
         prompts.prompts_of_photos(PHOTOS, NOTHING, [], boxes)
     assert len(prompts.prompts_of_photos(PHOTOS, NOTHING, rough(2), boxes)) == 2
-    with pytest.raises(IGRError, match="No box came to the input box for the photo:"):
+    with pytest.raises(IGRError, match="The input box has no box for the photo:"):
         prompts.prompts_of_photos(PHOTOS[:1], NOTHING, [], [[]])
     (asked,) = prompts.prompts_of_photos(PHOTOS[:1], clicks.Clicks(positive=((5.0, 6.0),)), [], [[]])
     assert asked.positive == ((5.0, 6.0),)

@@ -227,7 +227,7 @@ def test_fifty_points_are_kept_and_one_more_is_refused(editor: Page) -> None:
     set_widget(editor, "IGRGarmentSegment", "points", json.dumps(fifty))
     wait(editor, ".marks.positive.length === 50")
     click(editor, SHIRT)
-    assert "50 points already" in status(editor) and len(marks(editor)["positive"]) == 50
+    assert "already 50 points" in status(editor) and len(marks(editor)["positive"]) == 50
     editor.keyboard.press("z")
     assert len(marks(editor)["positive"]) == 49
 

@@ -70,7 +70,7 @@ def test_of_a_detectors_boxes_the_surest_counts_as_far_as_it_is_on_the_photo(ser
     found = {"x": -0.3, "y": 200, "width": 400.3, "height": 600, "label": "person", "score": 0.8}
     own = own_mask(server, "largest", "", box=(0.0, 200.0, 399.0, 767.0))
     assert differing(mask_of(server, detected([[large, found]])), own) < 1e-3
-    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*No box came to the input box for the photo: lower the"):
+    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*The input box has no box for the photo: lower the"):
         server.run(detected([[]]))
     assert differing(mask_of(server, detected([[]], points=POINTS)), own_mask(server, "largest")) < 1e-3
 
@@ -81,7 +81,7 @@ def test_every_photo_of_a_batch_has_boxes_of_its_own(server: Server) -> None:
     given = mask_of(server, detected([[BOX], [other]], person=["many", 0]) | batch)
     for number, box in enumerate(((150.0, 200.0, 399.0, 499.0), (150.0, 400.0, 399.0, 599.0))):
         assert differing(given[number, None], own_mask(server, "largest", "", box=box)) < 1e-3
-    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*No box came to the input box for photo 2"):
+    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*The input box has no box for photo 2"):
         server.run(detected([[BOX, other], []], person=["many", 0]) | batch)
 
 
@@ -126,7 +126,7 @@ def test_a_batch_takes_one_rough_mask_per_photo(server: Server) -> None:
     assert differing(both[:1], mask_of(server, without_points(rough=["person", 1]))) < 1e-3
     alone = with_inputs(without_points(rough=["person", 1]), "person", garment="lower")
     assert differing(both[1:], mask_of(server, alone)) < 1e-3
-    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*one photo, but 2 are connected: send them one at a"):
+    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*one photo, but 2 photos are connected: send them one at a"):
         server.run(with_inputs(graph, "segment", points=POINTS))
 
 

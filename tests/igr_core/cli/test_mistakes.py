@@ -59,7 +59,9 @@ def test_missing_words_and_devices_and_folders_that_cannot_be(tmp_path: Path, st
     fails(invoke("restore", photo, "--category", "upper", "--out", out), 2, "Missing option", "--mask")
     fails(invoke("restore", photo, "--category", "upper", "--mask", mask), 2, "Missing option", "--out")
     (tmp_path / "file").write_text("no folder")
-    fails(restore(photo, mask, tmp_path / "file" / "out.png", stub), 1, "file cannot be created", "choose another folder")
+    fails(
+        restore(photo, mask, tmp_path / "file" / "out.png", stub), 1, "file cannot be created", "choose another folder"
+    )
     if not torch.cuda.is_available():
         fails(restore(photo, mask, out, stub, "--device", "cuda"), 2, "no CUDA GPU was found", "use --device cpu")
     assert not out.exists()

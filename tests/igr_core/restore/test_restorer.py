@@ -104,7 +104,7 @@ def test_garments_seen_in_several_photos(restorer: GarmentRestorer, view: Garmen
     both = restorer.restore(view, CATEGORIES[:2], steps=2, photos=[(0, 2), (1,)])
     assert both.shape[0] == 2
     assert torch.allclose(both[1], plain[1], atol=1e-5) and not torch.allclose(both[0], plain[0], atol=1e-4)
-    with pytest.raises(IGRError, match="each of the 3 photos once"):
+    with pytest.raises(IGRError, match="each of the 3 photos exactly once"):
         restorer.restore(view, CATEGORIES[:2], photos=[(0,), (1,)])
 
 

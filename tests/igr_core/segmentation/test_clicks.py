@@ -65,7 +65,7 @@ def test_fifty_points_are_taken_and_one_more_is_not() -> None:
 def test_a_swapped_photo_is_noticed() -> None:
     clicks = Clicks(positive=((50.0, 70.0),), size=SIZE)
     clicks.prompt(SIZE)
-    with pytest.raises(IGRError, match="photo of 60×80, but this one is 80×60: clear"):
+    with pytest.raises(IGRError, match="60×80 photo, but this one is 80×60: clear"):
         clicks.prompt((80, 60))
     with pytest.raises(IGRError, match=r"point \(50, 70\) is outside"):  # where no size tells, the pixels do
         Clicks(positive=((50.0, 70.0),)).prompt((80, 60))
@@ -84,5 +84,5 @@ def test_the_answer_is_told_with_what_is_taken() -> None:
     masks = torch.zeros(3, 1, 10, 10)
     masks[0, :, :2, :5], masks[1, :, 5:] = 1, 1
     told = describe(masks, torch.tensor([0.5, 0.25, 0.1]), masks[1][None])
-    assert told == ("scores 0.50 (10.0% of the photo), 0.25 (50.0% of the photo, taken), 0.10 (0.0% of the photo)")
+    assert told == ("scores 0.50 (10.0% of the photo), 0.25 (50.0% of the photo, used), 0.10 (0.0% of the photo)")
     assert "taken" not in describe(masks, torch.ones(3), masks.amax(0, keepdim=True))

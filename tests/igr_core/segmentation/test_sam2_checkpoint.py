@@ -151,9 +151,10 @@ def test_files_that_are_not_whole(tmp_path: Path) -> None:
 
     bias = "sam_mask_decoder.conv_s0.bias"
     point = "sam_prompt_encoder.point_embeddings.2.weight"
-    refused(changed(**{bias: None}), "is missing 1 tensor of SAM 2 doll, such as mask_decoder.conv_s0.bias", "download it again")
-    refused(changed(**{point: None}), "has 3 tensors that SAM 2 doll has not", "point_embeddings.0.weight")
-    refused(changed(extra=torch.ones(1)), "has 1 tensor that SAM 2 doll has not, extra among them")
+    missing = "is missing 1 tensor of SAM 2 doll, such as mask_decoder.conv_s0.bias"
+    refused(changed(**{bias: None}), missing, "download it again")
+    refused(changed(**{point: None}), "has 3 tensors that SAM 2 doll does not have", "point_embeddings.0.weight")
+    refused(changed(extra=torch.ones(1)), "has 1 tensor that SAM 2 doll does not have, such as extra")
     refused(changed(**{bias: torch.ones(31)}), "its sam_mask_decoder.conv_s0.bias is 31 instead of 32")
     refused(changed(**{point: torch.ones(1, 255)}), "is not SAM 2 doll", "instead of 4×256")
     refused(changed(**{"image_encoder.trunk.pos_embed": torch.ones(())}), "pos_embed is a scalar instead of 1×8×7×7")
@@ -163,11 +164,11 @@ def test_files_that_are_not_whole(tmp_path: Path) -> None:
 
 
 def test_sizes_that_were_never_published(tmp_path: Path, original: Path) -> None:
-    with pytest.raises(IGRError, match=r"unknown size \(5 blocks from 8 channels\): known are tiny, small, base_plus"):
+    with pytest.raises(IGRError, match=r"unknown size \(5 blocks, 8 channels\): use one of tiny, small, base_plus"):
         load_checkpoint(original)
     shapes = rows(TRUNKS["tiny"], "2").shapes
     first = "image_encoder.trunk.patch_embed.proj.weight"
-    refused(write_empty(tmp_path / "scalar.safetensors", shapes | {first: ()}), "12 blocks from 0 channels")
+    refused(write_empty(tmp_path / "scalar.safetensors", shapes | {first: ()}), "12 blocks, 0 channels")
 
 
 def test_pickles_are_refused_with_a_way_to_convert_them(tmp_path: Path) -> None:
@@ -191,7 +192,7 @@ def test_other_models(tmp_path: Path) -> None:
     first_names = ("image_encoder.blocks.0.attn.qkv.weight", "mask_decoder.mask_tokens.weight")
     refused(write_names(path, *first_names), "the first SAM")
     refused(write_names(path, "lora_unet_down_blocks_0.lora_up.weight"), "seems to be a LoRA", "sam2.1_hiera_small")
-    refused(write_names(path, "something.weight"), "is not SAM 2: it has other tensors", "sam2.1_hiera_small")
+    refused(write_names(path, "something.weight"), "is not SAM 2: its tensors have other names", "sam2.1_hiera_small")
 
 
 def write_names(path: Path, *names: str) -> Path:

@@ -140,7 +140,9 @@ def test_transformers_without_sam2_is_told(monkeypatch: pytest.MonkeyPatch, fold
     for name in ("Sam2Model", "Sam2Processor"):  # what an older one does for a name it lacks
         monkeypatch.delattr(transformers, name, raising=False)
         monkeypatch.setitem(transformers._class_to_module, name, "nowhere")
-    with pytest.raises(IGRError, match=r"^transformers 4\.44\.0 has no SAM 2 here: it takes 4\.56 or newer, and torch"):
+    with pytest.raises(
+        IGRError, match=r"^transformers 4\.44\.0 cannot run SAM 2 here: install 4\.56 or newer, and torch"
+    ):
         Segmenter.from_folder(folder)
 
 
@@ -248,16 +250,16 @@ def test_an_embedding_serves_many_prompts_unchanged(segmenter: Segmenter) -> Non
             Prompt(negative=((3, 3),)),
             "The prompt is empty: give a positive point, a box or a mask.",
         ),
-        (Prompt(((200, 5),)), "The point (200, 5) is outside the photo of 200×90: set it inside."),
-        (Prompt(((2, 5),), ((-1, 5),)), "The point (-1, 5) is outside the photo of 200×90: set it inside."),
-        (Prompt(((float("nan"), 5),)), "The point (nan, 5) is outside the photo of 200×90: set it inside."),
+        (Prompt(((200, 5),)), "The point (200, 5) is outside the 200×90 photo: set it inside."),
+        (Prompt(((2, 5),), ((-1, 5),)), "The point (-1, 5) is outside the 200×90 photo: set it inside."),
+        (Prompt(((float("nan"), 5),)), "The point (nan, 5) is outside the 200×90 photo: set it inside."),
         (
             Prompt(box=(10, 10, 10, 20)),
-            "The box (10, 10, 10, 20) is empty or outside the photo of 200×90: draw it again.",
+            "The box (10, 10, 10, 20) is empty or outside the 200×90 photo: draw it again.",
         ),
         (
             Prompt(box=(10, 10, 90, 90)),
-            "The box (10, 10, 90, 90) is empty or outside the photo of 200×90: draw it again.",
+            "The box (10, 10, 90, 90) is empty or outside the 200×90 photo: draw it again.",
         ),
         (
             Prompt(mask=torch.ones(1, 1, 200, 90)),

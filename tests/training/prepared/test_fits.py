@@ -51,7 +51,7 @@ def refused(config: TrainConfig, folder: Path, words: str) -> None:
     [
         ({"vae": "0" * 64}, "a different VAE"),
         ({"image_encoder": "0" * 64}, "a different image encoder"),
-        ({"layout": "resampler"}, "another image-prompt layout"),
+        ({"layout": "resampler"}, "a different image-prompt layout"),
     ],
 )
 def test_data_of_another_part_is_refused(

@@ -298,12 +298,12 @@ def test_chosen_metrics_alone_are_computed(place: Path) -> None:
     [
         (("--protocol", "mine"), "There is no protocol 'mine': choose igr, tryoffdiff, temu, native."),
         (("--metrics", "ssim,fidd"), "There is no metric 'fidd'"),
-        (("--json", "result.txt"), "result.txt is to hold JSON"),
-        (("--weights", "nowhere"), "nowhere is no folder"),
+        (("--json", "result.txt"), "result.txt is not a JSON file name"),
+        (("--weights", "nowhere"), "nowhere is not a folder"),
         (("--device", "nonsense"), "--device nonsense cannot be used"),
         (("--encoder", "nowhere.safetensors"), "nowhere.safetensors"),
-        (("--generated", "nowhere"), "nowhere is no folder"),
-        (("--reference", "no_weights"), "no_weights is no folder"),
+        (("--generated", "nowhere"), "nowhere is not a folder"),
+        (("--reference", "no_weights"), "no_weights is not a folder"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(arguments: tuple[str, str], sentence: str, place: Path) -> None:

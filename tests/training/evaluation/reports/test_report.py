@@ -165,7 +165,7 @@ def test_scores_are_told_label_by_label(made: tuple[Path, list[Result]], page: P
     values = dict(zip(first.names, first.paired[TEXTURE].values, strict=True))
     for odd, label in ((1, "stripes & dots"), (0, "none")):
         assert f"{mean(values[name] for name in NAMES[odd::2]):.3f} [" in page.text and label in page.text
-    assert page.rows["By what is told of the pairs, “IGR, guidance 1”"][1:] in (
+    assert page.rows["By attributes of the pairs, “IGR, guidance 1”"][1:] in (
         ["none", "stripes & dots"],
         ["stripes & dots", "none"],
     )
