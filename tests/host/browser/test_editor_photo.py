@@ -25,7 +25,7 @@ def test_a_photo_swapped_after_clicking_is_told(editor: Page) -> None:
     assert len(marks(editor)["positive"]) == 1
     other = {"positive": [[10, 10]], "size": [90, 120]}
     set_widget(editor, "IGRGarmentSegment", "points", json.dumps(other))
-    wait_for_status(editor, "These marks belong to a photo of 90×120, this one is 576×768")
+    wait_for_status(editor, "These marks belong to a 90×120 photo, but this one is 576×768")
     click(editor, SHIRT)
     assert marks(editor) == other and value(editor, "mask") is None
     editor.keyboard.press("c")

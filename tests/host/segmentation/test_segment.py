@@ -126,19 +126,19 @@ def test_a_batch_takes_one_rough_mask_per_photo(server: Server) -> None:
     assert differing(both[:1], mask_of(server, without_points(rough=["person", 1]))) < 1e-3
     alone = with_inputs(without_points(rough=["person", 1]), "person", garment="lower")
     assert differing(both[1:], mask_of(server, alone)) < 1e-3
-    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*one photo, but 2 photos are connected: send them one at a"):
+    with pytest.raises(PromptFailed, match="one photo, but 2 photos are connected: send them one at a"):
         server.run(with_inputs(graph, "segment", points=POINTS))
 
 
 RUN_ERRORS = {
     "nothing marked": (segment(points=""), "Nothing is marked.*click on the garment"),
     "not this alone": (segment(points='{"negative": [[5, 5]]}'), "Nothing is marked"),
-    "outside": (segment(points='{"positive": [[576, 5]]}'), r"point \(576, 5\) is outside the photo of 576×768"),
+    "outside": (segment(points='{"positive": [[576, 5]]}'), r"point \(576, 5\) is outside the 576×768 photo"),
     "left of it": (segment(points='{"positive": [[-1, 5]]}'), r"point \(-1, 5\) is outside"),
-    "box outside": (segment(points='{"box": [5, 5, 600, 90]}'), "box .* is empty or outside the photo of 576×768"),
+    "box outside": (segment(points='{"box": [5, 5, 600, 90]}'), "box .* is empty or outside the 576×768 photo"),
     "swapped photo": (
         {**segment(person=["other", 0]), "other": node("EmptyImage", width=600, height=768, batch_size=1, color=0)},
-        "set on a photo of 576×768, but this one is 600×768: clear them",
+        "set on a 576×768 photo, but this one is 600×768: clear them",
     ),
     "rough of another size": (
         {**segment(rough=["drawn", 0]), "drawn": node("SolidMask", value=1.0, width=90, height=768)},

@@ -116,7 +116,7 @@ def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, folder: 
     assert "--not '3;4' is not valid" in wrong("--point", "3,4", "--not", "3;4")
     assert "--box '1,2,3' is not valid: write LEFT,TOP,RIGHT,BOTTOM" in wrong("--box", "1,2,3")
     assert "There are 51 points: give at most 50" in wrong(*("--point", "3,4") * 50, "--not", "3,4")
-    assert "The point (60, 4) is outside the photo of 60×90" in wrong("--point", "60,4")
+    assert "The point (60, 4) is outside the 60×90 photo" in wrong("--point", "60,4")
     assert "The point (-1, 4) is outside" in wrong("--point", "3,4", "--not", "-1,4")
     assert "The box (10, 20, 10, 80) is empty or outside" in wrong("--box", "10,20,10,80")
     marked = ("--point", "3,4")
@@ -141,7 +141,7 @@ def test_photos_masks_and_models_that_cannot_be_used(tmp_path: Path, folder: Pat
     person, rough = pair
     out = tmp_path / "mask.png"
     fails(mask(person, out, tmp_path / "none.safetensors", "--point", "3,4"), 1, "none.safetensors does not exist")
-    fails(mask(person, out, person.parent, "--point", "3,4"), 1, "photos holds no SAM 2")
+    fails(mask(person, out, person.parent, "--point", "3,4"), 1, "photos is not a SAM 2 folder")
     fails(mask(person, out, person, "--point", "3,4"), 1, "anna.png cannot be read as SAM 2", "not a safetensors file")
     blind = save_sam2(tmp_path / "blind", sees_nothing=True)
     fails(mask(person, out, blind, "--point", "3,4"), 1, "Nothing was found there")
