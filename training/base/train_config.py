@@ -17,6 +17,9 @@ CORRESPONDENCE_HEADS = (
 )
 """One head in five blocks of the demo's UNet: at 1, 1, 1/2, 1/2 and 1/2 of the latent's resolution."""
 
+ROUND = "{round}"
+"""What stands for the number of a round in the names of data."""
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -24,7 +27,7 @@ class DataConfig:
 
     train: tuple[str, ...]
     """Folders of prepared latents (python -m training prepare) to train on, and YAML files of PairsConfig, whose
-    pictures are read and encoded on the way."""
+    images are read and encoded on the way. `{round}` in a name stands for the number of the round, see round_steps."""
     validation: str
     """Folder of prepared latents that is never trained on."""
     vae: str
@@ -41,15 +44,37 @@ class DataConfig:
     """How often each entry of `train` is drawn, relative to the others; None draws every pair alike."""
     workers: int = 4
     """Threads that read pictures ahead (YAML files in `train` only)."""
+    round_steps: int | None = None
+    """Steps after which the next round of data takes over, where names in `train` hold `{round}`: other clothes on the
+    same geometry, prepared while the round before is trained on. Round 0 comes first; rounds that are past may be
+    deleted. With low_resolution, rounds are counted from the run's first step as well."""
     photos: tuple[float, ...] = (1.0,)
     """Probabilities that a pair is seen in one photo of its garment (paper), in two, in three and so on, where the data
     has them: the reference tokens lie side by side, and the pair's own photo gives the image prompt."""
 
     def __post_init__(self) -> None:
+        if any(ROUND in name for name in self.train) != (self.round_steps is not None):
+            raise IGRError(
+                f"data.round_steps and {ROUND} in a name of data.train belong together: give both or neither."
+            )
+        if self.round_steps is not None and self.round_steps < 1:
+            raise IGRError(f"data.round_steps is {self.round_steps}: give 1 or more.")
         if not self.photos or min(self.photos) < 0 or abs(sum(self.photos) - 1) > 1e-6:
             raise IGRError(f"data.photos must be probabilities that sum to 1; they sum to {sum(self.photos):g}.")
         if self.weights is not None and (len(self.weights) != len(self.train) or min(self.weights) <= 0):
             raise IGRError(f"data.weights must have {len(self.train)} entries above 0, one for each of data.train.")
+
+    def round_at(self, step: int) -> int:
+        """The round of data that a step (from 0 on) trains on."""
+        return 0 if self.round_steps is None else step // self.round_steps
+
+    def round_end(self, number: int) -> int | None:
+        """The first step after a round; None where there are no rounds."""
+        return None if self.round_steps is None else (number + 1) * self.round_steps
+
+    def of_round(self, number: int) -> tuple[str, ...]:
+        """The names of `train` in a round."""
+        return tuple(name.replace(ROUND, f"{number:03d}") for name in self.train)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ class Verbs(LazyCommands):
         Verb("cutout", "cutout", "app", "Make other methods' results ready to be scored.", EVALUATE),
         Verb("results", "evaluate", "results", "Write every reported table into its page again.", EVALUATE),
         Verb("train-vae", "small_models", "train_vae", "Train the small VAE.", SMALL),
+        Verb("measure-vae", "small_models", "measure_vae", "Measure a VAE on held-out pairs.", SMALL),
         Verb("train-image-encoder", "small_models", "train_image_encoder", "Train the small image encoder.", SMALL),
         Verb("train-parser", "small_models", "train_parser", "Train the small human parser.", SMALL),
         Verb(

@@ -16,6 +16,17 @@ RunOption = Annotated[str | None, typer.Option(help="Run folder, instead of the 
 DataOption = Annotated[str | None, typer.Option(help="Folder of what is trained on, instead of the config's.")]
 HeldOutOption = Annotated[str | None, typer.Option(help="Folder of what is measured on, instead of the config's.")]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")]
+KindOption = Annotated[str | None, typer.Option(help="drawn, rendered (from --records), or mixed.")]
+RecordsOption = Annotated[
+    str | None, typer.Option(help="Folder or URL of rendered records (python -m training data render).")
+]
+HeldOutRecordsOption = Annotated[
+    str | None,
+    typer.Option("--held-out-records", help="Measure on rendered photos: records of python -m training data held-out."),
+]
+RenderedShareOption = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Share of --kind mixed that is rendered; half if left out.")
+]
 DeviceOption = Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 …")]
 Changes = Annotated[
     list[str] | None, typer.Option("--set", help="Entry over the file's, such as seed=1; may be repeated.")

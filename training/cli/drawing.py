@@ -12,7 +12,7 @@ from igr_core.model.config import ViewConfig
 from igr_core.photo.inputs import parse_size
 
 from ..data.caches.drawn import HELD_OUT_START, DrawConfig, draw_shards
-from ..data.caches.dressed import dress_shards
+from ..data.caches.dressed import dress_shards, rendered_count
 from ..data.fixtures import FIXTURES, write_fixture
 from ..data.opening import LAYOUTS
 from ..data.rendered_fixtures import RenderedMaker
@@ -20,6 +20,7 @@ from ..data.synthetic import make_pair
 from ..data.synthetic.compose import check_options
 from ..data.synthetic.defects import DEFECTS
 from ..data.synthetic.sheet import resized, write_pairs, write_sheets
+from .commands import KindOption, RecordsOption, RenderedShareOption
 
 AS_DEMO = DrawConfig()
 KINDS = ("drawn", "rendered", "mixed")
@@ -33,13 +34,9 @@ def _text(size: tuple[int, int]) -> str:
 def draw(
     out: Annotated[Path, typer.Option(help="Folder of the shards; an existing one grows.")],
     count: Annotated[int, typer.Option(min=1, help="Pairs in the folder when done.")],
-    kind: Annotated[str, typer.Option(help="drawn, rendered (from --records), or mixed.")] = "drawn",
-    records: Annotated[
-        str | None, typer.Option(help="Folder or URL of rendered records (python -m training data render).")
-    ] = None,
-    rendered_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the pairs of --kind mixed that are rendered.")
-    ] = 0.5,
+    kind: KindOption = None,
+    records: RecordsOption = None,
+    rendered_share: RenderedShareOption = None,
     start: Annotated[
         int, typer.Option(min=0, help=f"First seed of drawn pairs; held-out ones start at {HELD_OUT_START}.")
     ] = 0,
@@ -72,6 +69,7 @@ def draw(
 
     Rendered pairs are each photo of the records dressed once, then each anew, until there are enough.
     """
+    kind = kind or "drawn"
     if kind not in KINDS:
         raise typer.BadParameter(f"{kind!r} is none of {', '.join(KINDS)}.", param_hint="--kind")
     if kind != "drawn" and records is None:
@@ -83,7 +81,7 @@ def draw(
     mode: Literal["whole", "focused"] = view  # type: ignore[assignment]
     sizes = parse_size(size, 1), parse_size(photo_size, 1)
     config = DrawConfig(*sizes, ViewConfig(mode, margin), crop, coarse, correspondence=correspondence)
-    rendered = {"drawn": 0, "rendered": count, "mixed": round(count * rendered_share)}[kind]
+    rendered = rendered_count(kind, count, 0.5 if rendered_share is None else rendered_share)
     now = 0
     if rendered < count:
         now += draw_shards(out, count - rendered, start, config, workers, shard_size)

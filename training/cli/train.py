@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,9 @@ def train(
     config: Annotated[Path, typer.Argument(help="YAML file of a TrainConfig (training/configs).")],
     run: Annotated[Path, typer.Option(help="Run folder; a run that was interrupted goes on where it was.")],
     changes: Changes = None,
+    until: Annotated[
+        int | None, typer.Option(min=1, help="Stop after this step; the same command without it goes on from there.")
+    ] = None,
 ) -> None:
     """Train GarmNet, denoiser and image prompt together; VAE and image encoder stay frozen."""
     settings = load_config(TrainConfig, config, changes or ())
@@ -64,7 +68,7 @@ def train(
                 f"steps to {trainer.step} were computed otherwise ({changes_told}): not bit for bit the same run"
             )
     try:
-        trainer.run_steps(validator)
+        trainer.run_steps(validator, until)
     except RuntimeError as error:
         if not peer_lost(error):
             raise
@@ -74,7 +78,7 @@ def train(
         ) from error
     finally:
         folder.close()
-    if trainer.step < settings.steps:
+    if trainer.stopped_by:
         typer.echo(f"interrupted; saved step {trainer.step}, the same command goes on from there", err=True)
         raise typer.Exit(128 + trainer.stopped_by)
 
@@ -104,6 +108,7 @@ def prepare(
     bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster where the hardware has it.")] = False,
     device: DeviceOption = "auto",
     workers: Annotated[int, typer.Option(min=1, help="Threads that read pictures.")] = 4,
+    changes: Changes = None,
 ) -> None:
     """Encode pairs with the frozen VAE and image encoder, so that training never runs them again.
 
@@ -114,8 +119,9 @@ def prepare(
     if settings is not None:
         named = {"vae": sha256(vae), "image_encoder": sha256(image_encoder), "layout": layout}
         check_settings(settings, named, "What the options ask for")
-    chosen = _named_pairs(data, split, mask, manifest, subset, flips) if data is not None else None
+    chosen = _named_pairs(data, split, mask, manifest, subset, flips, changes or ()) if data is not None else None
     pairs = _open(settings, drawn, chosen, limit, workers)
+    typer.echo(f"{out}: {pairs_told(pairs)}")
     count = prepare_folder(pairs, out, vae, image_encoder, layout, shard, bf16, device)  # type: ignore[arg-type]
     typer.echo(f"{out}: {len(pairs)} pairs, {count} of them prepared now.")
 
@@ -136,10 +142,14 @@ def _choices(
     return vae, image_encoder, layout
 
 
-def _named_pairs(data: str, split: str, mask: str, manifest: Path | None, subset: str, flips: bool) -> PairsConfig:
-    """The pairs that the options name: a YAML file of a PairsConfig, or a data set."""
+def _named_pairs(
+    data: str, split: str, mask: str, manifest: Path | None, subset: str, flips: bool, changes: Sequence[str]
+) -> PairsConfig:
+    """The pairs that the options name: a YAML file of a PairsConfig with `changes` to it, or a data set."""
     if Path(data).suffix in (".yaml", ".yml"):
-        return load_config(PairsConfig, data)
+        return load_config(PairsConfig, data, changes)
+    if changes:
+        raise IGRError(f"--set {changes[0]} changes an entry of a YAML file, and --data {data} is none: name one.")
     named = {
         "data": {"root": data, "split": split, "mask": mask},
         "manifest": None if manifest is None else str(manifest),
@@ -165,6 +175,13 @@ def _open(
     if pairs is None or settings is None:
         raise IGRError("Name the pairs: --data ROOT with the CONFIG of the training, or --drawn FOLDER.")
     return open_pairs(pairs, layout_of(model_config(settings), pairs), limit, workers)
+
+
+def pairs_told(pairs: LaidOut) -> str:
+    """One line on what is there to prepare: of records that still grow, what there is by now."""
+    garments = len({name for name in pairs.garments if name is not None})
+    shown = f", photos of {garments} garments in their clothes" if garments else ""
+    return f"{len(pairs)} pairs{shown}."
 
 
 def init(

@@ -7,7 +7,6 @@ import math
 import signal
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from igr_core.model.garmfus import Noted
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 
-from ..base.checkpoints import load_latest, load_share, resume_from, save_checkpoint, save_share
+from ..base.checkpoints import load_latest, load_share, newest_step, resume_from, save_checkpoint, save_share
 from ..base.optimisation.average import Average
 from ..base.optimisation.optimizers import build_optimizer, set_rate
 from ..base.optimisation.schedule import rate_share
@@ -29,11 +28,8 @@ from ..base.randomness import step_generator
 from ..base.run_folder import RunFolder
 from ..base.stopping import StopRequest
 from ..base.train_config import TrainConfig
-from ..prepared.fits import low_resolution_config
 from ..prepared.latents import Batch
-from ..prepared.mixture import Joined, mixed_indices
-from ..prepared.references import Photos
-from ..prepared.training_set import open_training_set, read_ahead
+from .batches import Batches
 from .compute.acceleration import changed, uncompiled
 from .compute.engine import Engine
 from .compute.lora import add_lora
@@ -53,9 +49,7 @@ class Trainer:
         """Build everything, or take it from the run's newest checkpoint; IGRError when data or run do not fit."""
         self.config = config
         self.run = run
-        self.data = open_training_set(config)
-        self.low = low_resolution_config(config)
-        self.low_data = open_training_set(self.low) if self.low is not None else None
+        self.batches = Batches(config, newest_step(run))
         model = initial_model(config)
         if config.lora is not None:
             add_lora(model, config.lora)
@@ -71,9 +65,7 @@ class Trainer:
         )
         self.engine = Engine(config, model, optimizer)
         self.bare = self.engine.bare
-        for data in (self.data, self.low_data):
-            if data is not None:
-                data.to(self.engine.device)
+        self.batches.to(self.engine.device)
         self.extra_losses = ExtraLosses.of(config, self.scheduler, self.engine.device)
         self.average = Average(self.bare, config.ema_decay)
         processes = self.engine.accelerator.num_processes
@@ -135,7 +127,7 @@ class Trainer:
                 "model": self.bare.state_dict(),
                 "average": self.average.state_dict(),
                 "train_config": json.dumps(to_json(self.config)),
-                "data_settings": json.dumps(self.data.settings[0]),
+                "data_settings": json.dumps(self.batches.first.settings[0]),
                 "recent": self.recent,
                 "recent_places": self.recent_places,
                 "acceleration": asdict(self.engine.acceleration),
@@ -146,32 +138,9 @@ class Trainer:
             accelerator.wait_for_everyone()
 
     def _batches(self) -> Iterator[tuple[int, Batch]]:
-        """(which part of its step, batch) for this process, from the current step on: first those of low resolution.
-
-        A step's pairs, photos and draws do not depend on how many processes and micro-batches it is cut into.
-        """
-        start, low_steps = self.step, 0
-        if self.low is not None and self.low_data is not None:
-            low_steps = self.low.steps
-            left = max(0, low_steps - start) * self.config.accumulation
-            yield from islice(self._batches_of(self.low, self.low_data, start), left)
-        yield from self._batches_of(self.config, self.data, max(start, low_steps))
-
-    def _batches_of(self, config: TrainConfig, data: Joined, start: int) -> Iterator[tuple[int, Batch]]:
-        processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
-        size = config.data.pairs_per_batch
-        steps = mixed_indices(
-            data.sizes, config.data.weights, size * processes * config.accumulation, config.seed, start
-        )
-        parts = [micro * processes + rank for micro in range(config.accumulation)]
-        photos = Photos(data.garments())
-        chosen = (
-            (part, drawn[part * size : (part + 1) * size])
-            for step, indices in enumerate(steps, start)
-            for drawn in [photos.draw(indices, config.data.photos, config.seed, step)]
-            for part in parts
-        )
-        return read_ahead(chosen, data, config.data.workers, pin=self.engine.device.type == "cuda")
+        """(which part of its step, batch) for this process, from the current step on."""
+        accelerator = self.engine.accelerator
+        return self.batches.after(self.step, accelerator.num_processes, accelerator.process_index)
 
     def learning_rate_share(self) -> float:
         """Share of the peak learning rate at the current step."""
@@ -238,20 +207,21 @@ class Trainer:
             self.stopped_by = stop.received or int(signal.SIGTERM)
         return mean
 
-    def run_steps(self, validator: Validator | None) -> None:
-        """Train to config.steps, logging, checkpointing and validating on the way.
+    def run_steps(self, validator: Validator | None, until: int | None = None) -> None:
+        """Train to config.steps, or to step `until` if that comes first, logging, checkpointing and validating.
 
         Ctrl-C and SIGTERM end it after a whole step, which is saved; `stopped_by` then names the signal.
         Raises IGRError on a loss that is not finite; the last checkpoint stays as it was.
         """
         self.engine.model.train()
         self.stopped_by = 0
+        last = self.config.steps if until is None else min(until, self.config.steps)
         batches = self._batches()
         with (
             StopRequest() as stop,
             tqdm(total=self.config.steps, initial=self.step, unit="step", disable=not self.is_main) as bar,
         ):
-            while self.step < self.config.steps and not self.stopped_by:
+            while self.step < last and not self.stopped_by:
                 with self.throughput.step():
                     loss, norm = self._optimizer_step(batches, stop)
                 self.average.update()
@@ -259,9 +229,9 @@ class Trainer:
                 bar.update()
                 bar.set_postfix(loss=f"{loss:.4f}")
                 self.recent.append(loss)
-                self._after_step(norm, validator)
+                self._after_step(norm, validator, last)
 
-    def _after_step(self, norm: float, validator: Validator | None) -> None:
+    def _after_step(self, norm: float, validator: Validator | None, until: int) -> None:
         config = self.config
         if self.step % config.log_every == 0:
             rate = self.learning_rate_share() * config.optimizer.learning_rate
@@ -273,7 +243,7 @@ class Trainer:
             self.recent.clear()
             self.recent_places.clear()
         last = self.step == config.steps
-        if last or self.stopped_by or self.step % config.checkpoint_every == 0:
+        if self.step == until or self.stopped_by or self.step % config.checkpoint_every == 0:
             self.save()
         if self.is_main and validator is not None and (last or self.step % config.validate_every == 0):
             self._validate(validator)

@@ -23,10 +23,13 @@ AHEAD = 2
 """Batches that are read before they are needed."""
 
 
-def open_training_set(config: TrainConfig) -> Joined:
-    """Open every entry of data.train; IGRError names the one that cannot be read or does not fit the config."""
+def open_training_set(config: TrainConfig, number: int = 0) -> Joined:
+    """Open every entry of data.train, as it is called in round `number`.
+
+    IGRError names the one that cannot be read or does not fit the config.
+    """
     sets: list[PairData] = []
-    for entry in config.data.train:
+    for entry in config.data.of_round(number):
         if Path(entry).suffix in (".yaml", ".yml"):
             sets.append(PixelPairs(load_config(PairsConfig, entry), config, entry))
         else:
