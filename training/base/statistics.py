@@ -60,3 +60,9 @@ def difference_interval(values: Sequence[float], others: Sequence[float], seed: 
     if len(values) != len(others):
         raise IGRError(f"Rows of {len(values)} and {len(others)} pairs cannot be compared pair by pair.")
     return mean_interval((np.asarray(values) - np.asarray(others)).tolist(), seed)
+
+
+def spread(total: int, count: int) -> list[int]:
+    """At most `count` rows, evenly over all: the drawn pairs of a folder lie before its rendered ones."""
+    count = min(total, count)
+    return [place * total // count for place in range(count)]

@@ -18,6 +18,7 @@ from igr_core.restore.schedule import draw_noise
 
 from ..base.parts import load_vae
 from ..base.randomness import step_generator
+from ..base.statistics import spread
 from ..base.train_config import DropConfig, TrainConfig
 from ..prepared.fits import check_fits
 from ..prepared.latents import Batch, PreparedPairs
@@ -30,7 +31,7 @@ Autocast = Callable[[], AbstractContextManager[None]]
 
 
 class Validator:
-    """Held-out pairs with fixed noise, so that steps and runs compare; works where the model is, a batch at a time."""
+    """Held-out pairs, taken evenly from all, with fixed noise, so that steps and runs compare; a batch at a time."""
 
     def __init__(self, config: TrainConfig, folder: Path) -> None:
         """Open the held-out pairs; IGRError when they do not fit the config."""
@@ -53,7 +54,7 @@ class Validator:
         With `correspondence`, also what its heads look at, where the pairs tell what is right.
         """
         device = _device(model)
-        batch = self.pairs.batch(range(min(self.config.validation_pairs, len(self.pairs))))
+        batch = self.pairs.batch(spread(len(self.pairs), self.config.validation_pairs))
         values: dict[str, float] = {}
         last = scheduler.config.num_train_timesteps - 1  # type: ignore[attr-defined]
         for name, timestep in (("validation", None), ("first_step", last)):
@@ -111,8 +112,8 @@ class Validator:
         )
 
     def _grid_batches(self) -> list[Batch]:
-        count, size = min(self.config.grid_pairs, len(self.pairs)), self.config.data.pairs_per_batch
-        return [self.pairs.batch(range(start, min(start + size, count))) for start in range(0, count, size)]
+        rows, size = spread(len(self.pairs), self.config.grid_pairs), self.config.data.pairs_per_batch
+        return [self.pairs.batch(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
 def picture_grid(rows: Tensor) -> Tensor:

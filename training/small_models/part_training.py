@@ -128,12 +128,6 @@ def train_part(
     average.swap()
 
 
-def spread(total: int, count: int) -> list[int]:
-    """At most `count` rows, evenly over all: the drawn pairs of a folder lie before its rendered ones."""
-    count = min(total, count)
-    return [place * total // count for place in range(count)]
-
-
 def log_scores(run: RunFolder, done: int, scores: dict[str, float]) -> None:
     """Log held-out scores, and tell them."""
     run.log(done, {f"held_out/{name}": value for name, value in scores.items()})

@@ -20,9 +20,10 @@ from ..base.device import choose_device
 from ..base.parts import load_vae, parameter_count
 from ..base.randomness import seed_everything, step_generator
 from ..base.run_folder import RunFolder
+from ..base.statistics import spread
 from ..data.caches.drawn import DrawnPairs
 from ..prepared.fits import check_seeds
-from .part_training import PartTraining, log_scores, save_part, spread, train_part
+from .part_training import PartTraining, log_scores, save_part, train_part
 
 
 @dataclass(frozen=True)
