@@ -1,10 +1,10 @@
-"""The door that ComfyUI opens: the node pack lies in nodes/."""
+"""Entry point for ComfyUI; the nodes are in nodes/."""
 
 WEB_DIRECTORY = "./web"
 
 
 async def comfy_entrypoint():
-    """Give ComfyUI the pack's extension; imported here, because only the host has what the nodes need."""
+    """Return the pack's extension; imported here because the nodes' imports only exist inside ComfyUI."""
     from .nodes.pack import IGRExtension
 
     return IGRExtension()

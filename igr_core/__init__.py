@@ -1,1 +1,1 @@
-"""IGR without ComfyUI: model, photo, segmentation and restore, with the command line on top."""
+"""IGR without ComfyUI: the model, photos and masks, segmentation, restoring, and the command line."""

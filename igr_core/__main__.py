@@ -1,4 +1,4 @@
-"""`python -m igr_core`."""
+"""Entry point of `python -m igr_core`."""
 
 from .cli.app import app
 

@@ -1,9 +1,9 @@
-"""The exceptions that a user's mistake ends in."""
+"""Exceptions for problems that the user can fix."""
 
 
 class IGRError(ValueError):
-    """A problem the user can mend: one clear sentence naming the file or input, and the remedy."""
+    """A problem the user can fix. The message names the file or input and says what to do."""
 
 
 class UsageMistake(IGRError):
-    """The command itself is wrong, so that nothing was started."""
+    """The command line is invalid, and nothing has been started."""

@@ -1,4 +1,4 @@
-"""Writing files so that a crash, Ctrl-C or a full disk never costs an earlier file."""
+"""Atomic file writes: a crash, Ctrl-C or a full disk never destroys an existing file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from torch import Tensor
 from .errors import IGRError
 
 _PART = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part")
-"""Names of the folders that atomic_file writes in."""
+"""Names of the temporary folders that atomic_file writes to."""
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; on success it is flushed to disk and takes the place of `path`.
+    """Yield a temporary path to write to; on success the file is flushed to disk and replaces `path`.
 
-    It lies in a folder of its own beside `path`, `.NAME.PID.part`, so that whatever else a writer puts there goes with
-    it. On any failure the folder is removed and an earlier `path` is left as it was; what a killed process left of the
-    same file is removed first. Raises IGRError when the system refuses the write (no space, no permission, no folder).
+    The path is inside a folder of its own next to `path`, `.NAME.PID.part`, so that any other files a writer puts there
+    are removed with it. On failure the folder is removed and an existing `path` is left unchanged. Leftovers of killed
+    processes for the same file are removed first. Raises IGRError if the file cannot be written (no space, no
+    permission, no such folder).
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -39,31 +40,31 @@ def atomic_file(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("r+b") as handle:
             os.fsync(handle.fileno())
-        if stat.S_IMODE(temporary.stat().st_mode) != mode:  # safetensors' writer makes files that only the owner reads
+        if stat.S_IMODE(temporary.stat().st_mode) != mode:  # safetensors writes files that only the owner can read
             temporary.chmod(mode)
         os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise IGRError(
-            f"Could not write {path} ({reason}): free some space or choose another folder; nothing was changed there."
+            f"Could not write {path} ({reason}): free some space or choose another folder. Nothing was changed."
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a .safetensors file as atomic_file does; a disk that refuses it is an IGRError here too."""
+    """Write a .safetensors file atomically; raises IGRError as atomic_file does."""
     with atomic_file(path) as temporary:
         try:
             save_file(dict(tensors), temporary, metadata=metadata)
-        except SafetensorError as error:  # the library's own, also for what the system refused
+        except SafetensorError as error:  # also raised for errors of the file system
             raise OSError(str(error)) from error
 
 
 def remove_stale_parts(folder: Path, name: str | None = None) -> None:
-    """Remove what killed processes of this machine left half-written in a folder: of file `name`, or of every file.
+    """Remove the partial files that killed processes of this machine left in a folder, for `name` or for all files.
 
-    Parts of processes that still run stay.
+    Partial files of running processes are kept.
     """
     for part in os.listdir(folder):
         match = _PART.fullmatch(part)
@@ -79,7 +80,7 @@ def remove_stale_parts(folder: Path, name: str | None = None) -> None:
 
 def _is_running(process: int) -> bool:
     if os.name == "nt":
-        return True  # there, signal 0 is Ctrl-C, and nothing else that is built in can ask
+        return True  # on Windows, signal 0 is Ctrl-C, and the standard library offers no other check
     try:
         os.kill(process, 0)
     except PermissionError:
@@ -90,7 +91,7 @@ def _is_running(process: int) -> bool:
 
 
 def _mode_of_new_files(folder: Path) -> int:
-    """Permissions that the system gives to a new file here: 0o666 less the umask, which cannot be read by itself."""
+    """Permissions of a new file in this folder: 0o666 minus the umask, which cannot be read without changing it."""
     probe = folder / "mode"
     try:
         with open(os.open(probe, os.O_CREAT | os.O_WRONLY, 0o666), "wb") as handle:
@@ -100,15 +101,15 @@ def _mode_of_new_files(folder: Path) -> int:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for what a command writes, its parents too; raises IGRError when the system refuses it."""
+    """Create an output folder and its parents; raises IGRError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise IGRError(f"The folder {folder} cannot be made ({error.strerror}): choose another folder.") from error
+        raise IGRError(f"The folder {folder} cannot be created ({error.strerror}): choose another folder.") from error
 
 
 def sha256(path: Path | str) -> str:
-    """Hash of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as handle:
         while piece := handle.read(1 << 20):

@@ -1,4 +1,4 @@
-"""Subfolders of a folder: listing them, and finding one by name without leaving it."""
+"""List the subfolders of a folder, and find one by name without leaving that folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .errors import IGRError
 
 
 def folders_below(root: Path) -> list[str]:
-    """Names of all folders below `root`, nested ones with forward slashes, sorted; without hidden ones and links."""
+    """Sorted names of all folders below `root`, with forward slashes; hidden folders and links are skipped."""
     found = []
     for place, folders, _ in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -19,27 +19,27 @@ def folders_below(root: Path) -> list[str]:
 
 
 def folder_below(root: Path, name: str, label: str) -> Path:
-    """The folder `name`, one of folders_below(root), also when it is hidden.
+    """Path of the folder `name` below `root`, which may be hidden.
 
-    Raises IGRError naming `label` when it is not there or does not lie below `root`; nothing outside is looked at.
+    Raises IGRError naming `label` if it does not exist or is not below `root`; nothing outside `root` is accessed.
     """
     path = root / name
     if leads_out(name) or not lies_below(path, root):
-        raise IGRError(f'{label} "{name}" is no folder inside {root}: choose one from the list.')
+        raise IGRError(f'{label} "{name}" is not a folder inside {root}: choose one from the list.')
     if not path.is_dir():
         raise IGRError(f'{label} "{name}" is not in {root}: put the folder there, or choose another one.')
     return path
 
 
 def leads_out(name: str) -> bool:
-    """Whether a relative path is none, or climbs, by the rules of any system."""
-    path = PureWindowsPath(name)  # knows both slashes and drive letters
+    """Whether a path is absolute or contains `..`, by the rules of any operating system."""
+    path = PureWindowsPath(name)  # understands both slashes and drive letters
     return bool(path.anchor) or ".." in path.parts
 
 
 def lies_below(path: Path, root: Path) -> bool:
-    """Whether a path lies below a folder once links are followed."""
+    """Whether a path is below a folder after links are resolved."""
     try:
         return root.resolve() in path.resolve().parents
-    except (OSError, RuntimeError, ValueError):  # a ring of links, or no path at all
+    except (OSError, RuntimeError, ValueError):  # a loop of links, or an invalid path
         return False

@@ -1,4 +1,4 @@
-"""Saying what a file seems to be that is not the one wanted."""
+"""Explain what a file seems to be when it is not the kind of file that was expected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MARKS = (
     (r"^(image_proj|ip_adapter)\.", "a plain IP-Adapter"),
     (r"^lora_(unet|te\d?|transformer)_|[._]lora[._](up|down|A|B)\.|[._]lora_linear_layer\.", "a LoRA"),
     (r"^control_model\.|^controlnet_", "a ControlNet"),
-    # SD1.5's UNets have transformer_blocks too, but deep inside their names.
+    # SD1.5 UNets have transformer_blocks too, but not at the start of a name.
     (
         r"^(model\.diffusion_model\.|transformer\.)?(double_blocks|single_blocks|joint_blocks|transformer_blocks)\.",
         "a diffusion transformer such as FLUX",
@@ -24,35 +24,35 @@ _MARKS = (
     (r"^(vision_model|visual)\.", "a CLIP vision model"),
     (r"^(text_model|cond_stage_model|encoder\.block)\.", "a text encoder"),
 )
-"""Patterns of tensor names that give a kind of file away; a kind that holds another (an adapter its LoRA) first."""
+"""Tensor names that identify a kind of file; a kind that contains another (an adapter with a LoRA) comes first."""
 
 _STARTS = (
     (
         b"PK\x03\x04",
-        "it is a PyTorch or zip archive, and only safetensors is read: choose the .safetensors file",
+        "it is a PyTorch or zip archive, and only safetensors files are read: choose the .safetensors file",
     ),
-    (b"\x80", "it is a Python pickle, and only safetensors is read: choose the .safetensors file"),
-    (b"GGUF", "it is a GGUF file, and only safetensors is read: choose the .safetensors file"),
+    (b"\x80", "it is a Python pickle, and only safetensors files are read: choose the .safetensors file"),
+    (b"GGUF", "it is a GGUF file, and only safetensors files are read: choose the .safetensors file"),
     (b"version https://git-lfs", "it is a Git LFS pointer, not the file itself: run `git lfs pull`"),
-    (b"<", "it is a web page saved in place of the file: download it again"),
+    (b"<", "it is a web page saved instead of the file: download it again"),
 )
-"""First bytes of the files that are most often taken for a model in safetensors."""
+"""First bytes of files that are often mistaken for safetensors models."""
 
 
 def kind_of(keys: Iterable[str]) -> str | None:
-    """What a safetensors file with tensors of these names seems to be."""
+    """What a safetensors file with these tensor names seems to be; None if unknown."""
     keys = list(keys)
     return next((kind for mark, kind in _MARKS if any(re.search(mark, key) for key in keys)), None)
 
 
 def explain_foreign_keys(keys: Iterable[str]) -> str:
-    """Say what a safetensors file without our header seems to be, and what to do."""
+    """Explain what a safetensors file without an IGR header seems to be, and what to do."""
     kind = kind_of(keys)
     return f"{f'it seems to be {kind}' if kind else 'its header has no IGR entry'}; {_TAKE_A_BUNDLE}"
 
 
 def explain_unreadable(path: Path, remedy: str = _TAKE_A_BUNDLE) -> str:
-    """Say why a file does not open as safetensors, from its first bytes and its length; `remedy` is what to do."""
+    """Explain why a file is not valid safetensors, from its first bytes and length; `remedy` says what to do."""
     size = path.stat().st_size
     if size == 0:
         return "it is empty; download or export it again"

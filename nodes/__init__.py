@@ -1,1 +1,1 @@
-"""ComfyUI nodes of IGR, one file per node or family; host/ alone touches ComfyUI's internals."""
+"""ComfyUI nodes of IGR, one file per node or family; only host/ touches ComfyUI's internals."""

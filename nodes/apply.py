@@ -1,4 +1,4 @@
-"""IGR Apply: the reference goes into the denoiser (GarmFus, paper section 3.2)."""
+"""IGR Apply: apply the reference to the denoiser (GarmFus, paper section 3.2)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from ..igr_core.errors import IGRError
 from .host.encoding import Reference
 from .host.garmfus_patch import apply_reference
+from .host.marks import conditioning
 from .host.networks import check_denoiser
 from .schema import advanced, schema
 from .sockets import ReferenceSocket
@@ -17,29 +18,29 @@ from .strengths import block_strengths, parse_factors
 
 
 class IGRApply(io.ComfyNode):
-    """Make a MODEL that restores the garment of a reference."""
+    """Patch a MODEL to restore the garment of a reference."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         return schema(
             node_id="IGRApply",
             display_name="IGR Apply",
-            description="Lets the denoiser attend to the reference, and gives the conditionings and the empty latent "
-            "that belong to it. The result works with IGR Sample and with every other sampler node; attention patches "
-            "of other nodes, before or after, go on acting.",
+            description="Lets the denoiser attend to the reference, and outputs the matching conditioning and empty "
+            "latent. The result works with IGR Sample and with any other sampler node. Attention patches of other "
+            "nodes, before or after this one, stay active.",
             search_aliases=["garmfus", "apply garment", "apply reference", "try-off apply", "ip-adapter garment"],
             inputs=[
-                io.Model.Input("model", tooltip="The denoiser from IGR Load, also through LoRA loaders and the like."),
-                ReferenceSocket.Input("reference", tooltip="From GarmNet Encode, of the same bundle."),
+                io.Model.Input("model", tooltip="The denoiser from IGR Load, directly or through LoRA loaders."),
+                ReferenceSocket.Input("reference", tooltip="From GarmNet Encode, with the same bundle."),
                 io.Float.Input(
                     "reference_strength",
                     default=1.0,
                     min=0.0,
                     max=4.0,
                     step=0.05,
-                    tooltip="Weight of the photo's tokens in self-attention: 1 as trained, 0 off, above 1 more "
-                    "faithful and less free (no more than 1 where another node has replaced the self-attention).",
+                    tooltip="Weight of the photo in self-attention: 1 as trained, 0 off. Values above 1 follow the "
+                    "photo more closely (they count as 1 if another node replaces the self-attention).",
                 ),
                 io.Float.Input(
                     "image_prompt_strength",
@@ -56,7 +57,7 @@ class IGRApply(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Where in the noise, from 0 (pure noise) to 1 (done), the reference begins to act.",
+                    tooltip="Noise level, from 0 (pure noise) to 1 (done), at which the reference starts to apply.",
                 ),
                 advanced(
                     io.Float.Input,
@@ -65,31 +66,31 @@ class IGRApply(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Where in the noise, from 0 (pure noise) to 1 (done), the reference stops acting.",
+                    tooltip="Noise level, from 0 (pure noise) to 1 (done), at which the reference stops applying.",
                 ),
                 advanced(
                     io.String.Input,
                     "level_strengths",
                     default="",
-                    tooltip="Factors on reference_strength per level of the UNet, finest first, as in: 1, 1, 0.5, 1. "
-                    "The middle block counts with the coarsest. Empty: 1 for all.",
+                    tooltip="Factors of reference_strength for the levels of the UNet, finest first, such as 1, 1, "
+                    "0.5, 1. The middle block belongs to the coarsest level. Empty means 1 for all.",
                 ),
             ],
             outputs=[
                 io.Model.Output(
-                    display_name="model", tooltip="The denoiser with the reference: to IGR Sample or KSampler."
+                    display_name="model", tooltip="The denoiser with the reference. To IGR Sample or KSampler."
                 ),
-                io.Conditioning.Output(display_name="positive", tooltip="Prompt of the garment's category."),
-                io.Conditioning.Output(display_name="negative", tooltip="Empty prompt, which sees no reference."),
+                io.Conditioning.Output(display_name="positive", tooltip="The prompt of the garment's category."),
+                io.Conditioning.Output(display_name="negative", tooltip="The empty prompt, without the reference."),
                 io.Latent.Output(
-                    display_name="latent", tooltip="Empty latent, one picture per photo, at the view's size."
+                    display_name="latent", tooltip="Empty latent at the view's size, one image per photo."
                 ),
             ],
         )
 
     @classmethod
     def validate_inputs(cls, level_strengths: str | None = None) -> bool | str:
-        """Refuse factors that are none before anything runs."""
+        """Reject invalid factors before anything runs."""
         try:
             parse_factors(level_strengths or "")
             return True
@@ -110,9 +111,10 @@ class IGRApply(io.ComfyNode):
         """Patch a clone of the model."""
         check_denoiser(model, reference.config)
         if start_percent > end_percent:
-            raise IGRError(f"start_percent {start_percent} lies behind end_percent {end_percent}: swap them.")
+            raise IGRError(f"start_percent {start_percent} is after end_percent {end_percent}: swap them.")
         factors = parse_factors(level_strengths)
         strengths = block_strengths(reference.config.denoiser, reference_strength, factors)
         patched = apply_reference(model, reference, strengths, image_prompt_strength, start_percent, end_percent)
-        positive, negative = [[reference.prompt, {}]], [[reference.empty_prompt, {}]]
+        positive = conditioning(reference.prompt, sees_reference=True)
+        negative = conditioning(reference.empty_prompt, sees_reference=False)
         return io.NodeOutput(patched, positive, negative, {"samples": torch.zeros(reference.latent_shape)})

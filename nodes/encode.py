@@ -1,4 +1,4 @@
-"""GarmNet Encode: both extractors of the paper read the photo once (section 3.2)."""
+"""GarmNet Encode: run both extractors of the paper on the photo once (section 3.2)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .sockets import Adapter, AdapterSocket, ReferenceSocket, ViewSocket
 
 
 class IGRGarmNetEncode(io.ComfyNode):
-    """Read the garment from a view of the photo."""
+    """Encode the garment from a view of the photo."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         return schema(
             node_id="IGRGarmNetEncode",
             display_name="GarmNet Encode",
-            description="Reads the masked garment once, before sampling: GarmNet gives the reference features, the "
-            "image encoder the image prompt. Runs again only when photo, mask or category change.",
+            description="Encodes the masked garment once, before sampling: GarmNet computes the reference features, "
+            "the image encoder the image prompt. Runs again only if the photo, mask or category changes.",
             search_aliases=["garmnet", "garment encoder", "reference features", "encode garment"],
             inputs=[
                 AdapterSocket.Input("adapter", tooltip="From IGR Load."),
@@ -34,20 +34,20 @@ class IGRGarmNetEncode(io.ComfyNode):
                 garment_category(),
             ],
             outputs=[
-                ReferenceSocket.Output(display_name="reference", tooltip="What was read, one per photo: to IGR Apply."),
+                ReferenceSocket.Output(display_name="reference", tooltip="One reference per photo. To IGR Apply."),
             ],
         )
 
     @classmethod
     def execute(cls, adapter: Adapter, vae: Any, view: GarmentView, category: str) -> io.NodeOutput:
-        """Read the garments of a view."""
+        """Encode the garments of a view."""
         return io.NodeOutput(encode(adapter, vae, view, category))
 
 
 def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str) -> Reference:
     """Run GarmNet and the image encoder on a view of B photos.
 
-    Raises IGRError for an unknown category, another VAE than the bundle's kind, or a size that it cannot work at.
+    Raises IGRError for an unknown category, a VAE of the wrong kind, or a size that the bundle does not support.
     """
     config = adapter.config
     check_category(category)
@@ -55,13 +55,13 @@ def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str) -> Refe
     width, height = view.person.shape[-1], view.person.shape[-2]
     if width % config.size_step or height % config.size_step:
         raise IGRError(
-            f"The view is {width}×{height}, but this bundle works at multiples of {config.size_step} pixels: choose "
+            f"The view is {width}×{height}, but this bundle needs multiples of {config.size_step} pixels: choose "
             "another size in Garment Mask/Crop."
         )
     crop_size = config.image_encoder.image_size
     if adapter.image_prompt is not None and view.crop.shape[-1] != crop_size:
         raise IGRError(
-            f"The crop is {view.crop.shape[-1]} pixels wide, but this bundle reads {crop_size}: connect IGR Load's "
+            f"The crop is {view.crop.shape[-1]} pixels wide, but this bundle needs {crop_size}: connect IGR Load's "
             "adapter to Garment Mask/Crop."
         )
     prompt = adapter.prompts[category][None]

@@ -1,4 +1,4 @@
-"""Garment Finish: the restored garment, laid out for the next step."""
+"""Garment Finish: lay out the restored garment for the next step."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from .sockets import ViewSocket
 
 WHITE, COLOUR, TRANSPARENT = "white", "colour", "transparent"
 PHOTO_ASPECT = "the photo's own"
-"""Undo the fitting instead of laying the garment out anew."""
+"""Undo the fitting to the canvas instead of laying the garment out."""
 
 
 class IGRGarmentFinish(io.ComfyNode):
-    """Trim, centre, and choose the background."""
+    """Trim and centre a garment, and set its background."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         return schema(
             node_id="IGRGarmentFinish",
             display_name="Garment Finish",
-            description="Trims a restored garment, centres it on a canvas with a margin, and puts it on white, a "
-            "colour or nothing: ready for a catalogue or a try-on model.",
+            description="Trims a restored garment, centres it on a canvas with a margin, and makes the background "
+            "white, coloured or transparent, for a catalogue or a try-on model.",
             search_aliases=["garment background", "trim garment", "packshot", "transparent garment", "centre garment"],
             inputs=[
-                io.Image.Input("image", tooltip="Restored garments on near-white, from VAE Decode."),
+                io.Image.Input("image", tooltip="Restored garments on a near-white background, from VAE Decode."),
                 io.Combo.Input(
                     "aspect",
                     options=[*ASPECTS, PHOTO_ASPECT],
                     default="3:4",
-                    tooltip='Shape of the canvas, width to height. "the photo\'s own" undoes the fitting of Garment '
-                    "Mask/Crop and lays nothing out; it needs the view.",
+                    tooltip='Aspect ratio of the canvas, width to height. "the photo\'s own" only undoes the fitting '
+                    "of Garment Mask/Crop; it needs the view.",
                 ),
                 io.Float.Input(
                     "margin",
@@ -47,39 +47,39 @@ class IGRGarmentFinish(io.ComfyNode):
                     min=0.0,
                     max=0.4,
                     step=0.01,
-                    tooltip="Free space on each side, as a share of the canvas's side.",
+                    tooltip="Free space on each side, as a share of the canvas's width or height.",
                 ),
                 io.Combo.Input(
                     "background",
                     options=[WHITE, COLOUR, TRANSPARENT],
                     default=WHITE,
-                    tooltip="What lies around the garment. transparent gives a picture with four channels.",
+                    tooltip="Background of the garment; transparent gives an image with four channels.",
                 ),
                 advanced(
                     io.String.Input,
                     "colour",
                     default="#f2f2f2",
-                    tooltip="Background colour as #rrggbb, for background colour only.",
+                    tooltip="Background colour as #rrggbb; used if background is colour.",
                 ),
                 advanced(
-                    io.Boolean.Input, "trim", default=True, tooltip="Cut the picture to the garment before centring it."
+                    io.Boolean.Input, "trim", default=True, tooltip="Crop the image to the garment before centring it."
                 ),
                 ViewSocket.Input(
-                    "view", optional=True, tooltip='From Garment Mask/Crop, for aspect "the photo\'s own" only.'
+                    "view", optional=True, tooltip='From Garment Mask/Crop; used if aspect is "the photo\'s own".'
                 ),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The finished garment."),
                 io.Mask.Output(
                     display_name="mask",
-                    tooltip="Opacity of the garment: 1 on it, 0 around it. Invert it for JoinImageWithAlpha.",
+                    tooltip="Opacity: 1 on the garment, 0 around it. Invert it for Join Image with Alpha.",
                 ),
             ],
         )
 
     @classmethod
     def validate_inputs(cls, colour: str | None = None) -> bool | str:
-        """Refuse a colour that is none before anything runs."""
+        """Reject an invalid colour before anything runs."""
         try:
             if colour is not None:
                 parse_colour(colour)
@@ -111,16 +111,16 @@ class IGRGarmentFinish(io.ComfyNode):
 
 
 def undo_fitting(image: Tensor, view: GarmentView | None, around: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
-    """Canvas pictures (B, 3, H, W) at their photo's resolution, padding dropped: pictures and opacity.
+    """Map canvas images (B, 3, H, W) back to their photos' resolution, without padding: images and opacity.
 
-    Photos of several sizes are scaled to the first one's. Raises IGRError without the view that the pictures are of.
+    If the photos differ in size, all are scaled to the first. Raises IGRError if the view is missing or does not match.
     """
     if view is None:
         raise IGRError(f'aspect "{PHOTO_ASPECT}" needs the view: connect Garment Mask/Crop to Garment Finish.')
     if len(view.placements) != image.shape[0]:
         raise IGRError(
-            f"There are {image.shape[0]} pictures but the view has {len(view.placements)}: connect the view that they "
-            "were restored from."
+            f"There are {image.shape[0]} images, but the view has {len(view.placements)} photos: connect the view that "
+            "the images were restored from."
         )
     restored = [to_rgba(one[None]) for one in unfit(image, view)]
     size = restored[0].shape[-2:]
@@ -130,5 +130,5 @@ def undo_fitting(image: Tensor, view: GarmentView | None, around: tuple[float, f
 
 
 def _without_white(pictures: Tensor, alpha: Tensor) -> Tensor:
-    """The garment's own colours, without the white that its edge was mixed with."""
+    """The garment's own colours, with the white at its edges removed."""
     return torch.where(alpha > 0, (pictures - (1 - alpha)) / alpha.clamp_min(1e-3), pictures).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""ComfyUI's tensors and igr_core's: IMAGE (B, H, W, C) and MASK (B, H, W) against (B, C, H, W) and (B, 1, H, W)."""
+"""Convert between ComfyUI's IMAGE (B, H, W, C) and MASK (B, H, W) and igr_core's (B, C, H, W) and (B, 1, H, W)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor
 from ..igr_core.errors import IGRError
 
 NO_ALPHA_SIDE = 64
-"""LoadImage hands on an empty mask of this side when a picture has no transparency."""
+"""LoadImage outputs an empty square mask of this side if an image has no transparency."""
 
 
 def to_photos(image: Tensor) -> Tensor:
-    """IMAGE with 1, 3 or 4 channels -> (B, 3, H, W), transparency flattened on white."""
+    """IMAGE with 1, 3 or 4 channels -> (B, 3, H, W), transparency composited over white."""
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4):
-        raise IGRError(f"The photo has shape {tuple(image.shape)}: connect an IMAGE of 1, 3 or 4 channels.")
+        raise IGRError(f"The photo has shape {tuple(image.shape)}: connect an IMAGE with 1, 3 or 4 channels.")
     photos = image.movedim(-1, 1).float()
     if photos.shape[1] == 4:
         alpha = photos[:, 3:]
@@ -23,16 +23,16 @@ def to_photos(image: Tensor) -> Tensor:
 
 
 def to_masks(mask: Tensor | None, photos: Tensor) -> tuple[Tensor, tuple[str, ...]]:
-    """MASK or none -> (B, 1, H, W), and warnings; without a mask the whole picture is taken for the garment."""
+    """MASK or None -> (B, 1, H, W), and warnings; without a mask, the whole photo counts as the garment."""
     if mask is not None:
         masks = mask.float().reshape(-1, 1, *mask.shape[-2:])
         if not _is_missing(masks, photos):
             return masks, ()
-        reason = "The picture brings no mask (it has no transparency)"
+        reason = "The image has no mask (it has no transparency)"
     else:
         reason = "No mask is connected"
     everything = photos.new_ones(1, 1, *photos.shape[-2:])
-    return everything, (f"{reason}: the whole picture is taken for the garment.",)
+    return everything, (f"{reason}, so the whole photo is treated as the garment: connect or paint a mask.",)
 
 
 def to_image(pictures: Tensor) -> Tensor:

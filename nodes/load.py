@@ -1,4 +1,4 @@
-"""IGR Load: a bundle becomes the host's MODEL and VAE, and the adapter that reads photos."""
+"""IGR Load: load a bundle as ComfyUI's MODEL and VAE, and the adapter that encodes photos."""
 
 from __future__ import annotations
 
@@ -24,48 +24,47 @@ class IGRLoad(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         return schema(
             node_id="IGRLoad",
             display_name="IGR Load",
-            description="Loads an IGR bundle: one file that holds the denoiser, GarmNet, the image prompt and the "
-            "category prompts. The demo ships with the pack and knows drawn persons only.",
+            description="Loads an IGR bundle: one file with the denoiser, GarmNet, the image prompt and the category "
+            "prompts. The demo bundle ships with the pack and only works on drawn people.",
             search_aliases=["garment restoration model", "try-off model", "igr checkpoint", "load bundle"],
             inputs=[
                 io.Combo.Input(
                     "bundle",
                     options=BUNDLES.names(),
                     default=DEMO,
-                    tooltip="A .safetensors bundle from models/igr, or the demo that ships with the pack.",
+                    tooltip="A .safetensors bundle in models/igr, or the demo bundle that ships with the pack.",
                 ),
                 io.Vae.Input(
                     "vae",
                     optional=True,
-                    tooltip="SD1.5 VAE, for a bundle that carries none. Given one, it replaces the bundle's own.",
+                    tooltip="SD1.5 VAE, for a bundle without one. If connected, it replaces the bundle's own VAE.",
                 ),
                 io.ClipVision.Input(
                     "clip_vision",
                     optional=True,
-                    tooltip="CLIP vision model, for a bundle that carries none: the one that the bundle names (usually "
-                    "CLIP-ViT-H-14). Given one, it replaces the bundle's own.",
+                    tooltip="CLIP vision model, for a bundle without one: use the model that the bundle names (usually "
+                    "CLIP-ViT-H-14). If connected, it replaces the bundle's own.",
                 ),
             ],
             outputs=[
                 io.Model.Output(
-                    display_name="model", tooltip="The denoiser: to IGR Apply, or through LoRA loaders first."
+                    display_name="model", tooltip="The denoiser. To IGR Apply, directly or through LoRA loaders."
                 ),
                 AdapterSocket.Output(
-                    display_name="adapter", tooltip="What reads photos: to GarmNet Encode and Garment Mask/Crop."
+                    display_name="adapter",
+                    tooltip="The networks that encode photos. To GarmNet Encode and Garment Mask/Crop.",
                 ),
-                io.Vae.Output(
-                    display_name="vae", tooltip="The VAE that the latents belong to: to GarmNet Encode and VAE Decode."
-                ),
+                io.Vae.Output(display_name="vae", tooltip="The bundle's VAE. To GarmNet Encode and VAE Decode."),
             ],
         )
 
     @classmethod
     def fingerprint_inputs(cls, bundle: str, **_: Any) -> str:
-        """Run again when the file has changed."""
+        """Run again if the file has changed."""
         state = BUNDLES.path(bundle).stat()
         return f"{bundle}:{state.st_size}:{state.st_mtime_ns}"
 
@@ -76,10 +75,10 @@ class IGRLoad(io.ComfyNode):
 
 
 def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[Any, Adapter, Any]:
-    """Give MODEL, adapter and VAE of a bundle; the header is checked before any weight is read.
+    """Load MODEL, adapter and VAE of a bundle; the header is checked before any weights are read.
 
-    Raises IGRError naming the file for a missing, truncated, foreign or newer bundle, and for a part that neither the
-    bundle nor a socket brings.
+    Raises IGRError naming the file if it is missing, truncated, not a bundle or too new, and for a part that is neither
+    in the bundle nor connected.
     """
     bundle = Bundle.open(path)
     config = bundle.info.model
@@ -117,5 +116,5 @@ def _require(bundle: Bundle, config: ModelConfig, vae: Any, clip_vision: Any) ->
     for part, given, socket, expected in wants:
         if given is None and not bundle.has(part):
             raise IGRError(
-                f"{bundle.path} carries no {part}: connect {expected or 'the one it belongs to'} to {socket}."
+                f"{bundle.path} has no {part}: connect {expected or 'the one it was trained with'} to {socket}."
             )

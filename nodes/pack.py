@@ -1,4 +1,4 @@
-"""The list of nodes that ComfyUI is given."""
+"""The extension that registers the nodes with ComfyUI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class IGRExtension(ComfyExtension):
     """The node pack."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        """Every node of the pack; what fails is logged in full, since the host names the error only."""
+        """Every node of the pack; errors are logged with their traceback, because ComfyUI only logs the message."""
         try:
             return _nodes()
         except Exception:

@@ -1,4 +1,4 @@
-"""Garment Preview: what the model sees of a photo, drawn and in words, before anything long runs."""
+"""Garment Preview: draw and describe what the model sees of a photo, before anything slow runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .schema import schema
 from .sockets import ViewSocket
 
 UNKNOWN = "unknown"
-"""The choice of a category that says nothing."""
+"""Option for an unknown category."""
 
 
 class IGRGarmentPreview(io.ComfyNode):
@@ -22,12 +22,12 @@ class IGRGarmentPreview(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         return schema(
             node_id="IGRGarmentPreview",
             display_name="Garment Preview",
-            description="Shows what the model sees of a photo, and warns of masks that restore badly: cut off at the "
-            "photo's edge, very small or large, in several pieces, of a person who stands sideways.",
+            description="Shows what the model sees of a photo, and warns about masks that give poor results: cut off "
+            "at the photo's edge, very small or large, in several pieces, or of a person turned sideways.",
             search_aliases=["mask overlay", "mask preview", "check mask", "mask warnings", "garment overlay"],
             inputs=[
                 ViewSocket.Input("view", tooltip="From Garment Mask/Crop: photos, masks and crops."),
@@ -35,18 +35,19 @@ class IGRGarmentPreview(io.ComfyNode):
                     "category",
                     options=[UNKNOWN, *CATEGORIES],
                     default=UNKNOWN,
-                    tooltip="Kind of garment under the mask, as in GarmNet Encode. It acts on one warning only: "
-                    "persons who stand sideways are told surer where it is known.",
+                    tooltip="Kind of garment under the mask, as in GarmNet Encode. Only used to detect people turned "
+                    "sideways more reliably.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
                     display_name="overlay",
-                    tooltip="One picture per photo, 1024 pixels on the longer side: contour of the mask in cyan, what "
-                    "the crop holds in orange, the view in dashed white, padding hatched, the rest darkened.",
+                    tooltip="One image per photo, 1024 pixels on the longer side: mask contour in cyan, crop in "
+                    "orange, view in dashed white, padding hatched, the rest darkened.",
                 ),
                 io.String.Output(
-                    display_name="report", tooltip="Measures of each photo, then the warnings, a sentence a line."
+                    display_name="report",
+                    tooltip="Measurements of each photo, then the warnings, one sentence per line.",
                 ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -55,7 +56,7 @@ class IGRGarmentPreview(io.ComfyNode):
 
     @classmethod
     def execute(cls, view: GarmentView, category: str) -> io.NodeOutput:
-        """Draw, describe, and show both."""
+        """Draw and describe the view, and show both on the node."""
         overlay = to_image(draw_view(view))
         report = report_view(view, None if category == UNKNOWN else category)
         shown = preview(cls, [overlay], report.warnings, report.text)

@@ -1,4 +1,4 @@
-"""IGR Sample: the paper's DDIM sampling on the host's samplers (section 4.1)."""
+"""IGR Sample: the paper's DDIM sampling (section 4.1) with ComfyUI's samplers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .host.networks import check_denoiser
 from .schema import advanced, schema
 
 MAX_SEED = 2**63 - 1
-"""Leaves room for the seeds of a batch below what torch takes."""
+"""Leaves room for the seeds of a batch below torch's limit."""
 
 
 class IGRSample(io.ComfyNode):
@@ -22,32 +22,32 @@ class IGRSample(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         return schema(
             node_id="IGRSample",
             display_name="IGR Sample",
-            description="Restores the garment from noise, with the paper's DDIM timesteps and defaults. Picture i of a "
-            "batch is drawn from seed + i, so that a batch gives what single runs give.",
+            description="Restores the garment from noise, with the paper's DDIM timesteps and defaults. Image i of a "
+            "batch uses seed + i, so a batch gives the same results as single runs.",
             search_aliases=["garment sampler", "ddim", "restore garment", "try-off sampler"],
             inputs=[
                 io.Model.Input("model", tooltip="From IGR Apply."),
                 io.Conditioning.Input("positive", tooltip="From IGR Apply."),
                 io.Conditioning.Input("negative", tooltip="From IGR Apply."),
-                io.Latent.Input("latent", tooltip="From IGR Apply: empty, one picture per photo."),
+                io.Latent.Input("latent", tooltip="From IGR Apply: an empty latent with one image per photo."),
                 io.Int.Input(
                     "seed",
                     default=0,
                     min=0,
                     max=MAX_SEED,
                     control_after_generate=True,
-                    tooltip="Seed of the first picture's noise; the same seed gives the same garment.",
+                    tooltip="Seed of the first image's noise; the same seed gives the same result.",
                 ),
                 io.Int.Input(
                     "steps",
                     default=25,
                     min=1,
                     max=500,
-                    tooltip="Denoising steps: more is finer and slower; 25 in the paper.",
+                    tooltip="Denoising steps; more steps are slower and finer. 25 in the paper.",
                 ),
                 io.Float.Input(
                     "guidance",
@@ -56,27 +56,28 @@ class IGRSample(io.ComfyNode):
                     max=30.0,
                     step=0.1,
                     round=0.01,
-                    tooltip="How firmly the photo is followed (classifier-free guidance): 1.5 in the paper; 1 gives "
-                    "no extra push, and a step takes half the time.",
+                    tooltip="How closely to follow the photo (classifier-free guidance). 1.5 in the paper; 1 turns "
+                    "guidance off, which halves the time per step.",
                 ),
                 advanced(
                     io.Combo.Input,
                     "sampler",
                     options=sampling.sampler_names(),
                     default="ddim",
-                    tooltip="ddim is the paper's; the others are ComfyUI's.",
+                    tooltip="ddim is the sampler of the paper; the others are ComfyUI's.",
                 ),
                 advanced(
                     io.Combo.Input,
                     "schedule",
                     options=sampling.schedule_names(),
                     default=sampling.PAPER_SCHEDULE,
-                    tooltip="Which noise levels are visited: the timesteps that the model was trained for, or one of "
-                    "ComfyUI's schedulers.",
+                    tooltip="Noise levels of the steps: the paper's timesteps, or one of ComfyUI's schedulers.",
                 ),
             ],
             outputs=[
-                io.Latent.Output(display_name="latent", tooltip="The garment: to VAE Decode with IGR Load's VAE.")
+                io.Latent.Output(
+                    display_name="latent", tooltip="The restored garment. To VAE Decode with IGR Load's VAE."
+                )
             ],
         )
 
@@ -93,7 +94,7 @@ class IGRSample(io.ComfyNode):
         sampler: str = "ddim",
         schedule: str = sampling.PAPER_SCHEDULE,
     ) -> io.NodeOutput:
-        """Sample with the host."""
+        """Sample with ComfyUI."""
         check_denoiser(model)
         samples = sampling.sample(
             model,
@@ -112,7 +113,7 @@ class IGRSample(io.ComfyNode):
 
 
 def draw_batch_noise(latent: dict[str, Any], seed: int) -> Tensor:
-    """Noise (B, C, h, w) in float32 for a LATENT; a picture taken out of a batch keeps the noise that it had there."""
+    """Noise (B, C, h, w) in float32 for a LATENT; an image taken from a batch keeps the noise it had in the batch."""
     shape = latent["samples"].shape
     numbers = latent.get("batch_index") or range(shape[0])
     return torch.cat([draw_noise((1, *shape[1:]), seed + number) for number in numbers])

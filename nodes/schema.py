@@ -1,4 +1,4 @@
-"""Schemas that every supported host understands: fields that an older host lacks are left out here, and only here."""
+"""Node schemas for every supported version of ComfyUI: fields unknown to an older version are dropped here only."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from comfy_api.latest import io
 from ..igr_core.model.config import CATEGORIES
 
 CATEGORY = "IGR"
-"""Where the nodes stand in the Add Node menu."""
+"""Category of the nodes in the Add Node menu."""
 
 
 def schema(**fields: Any) -> io.Schema:
-    """A node's schema, without the fields that this host does not know."""
+    """A node's schema, without fields that this version of ComfyUI does not know."""
     return _known(io.Schema, category=CATEGORY, **fields)
 
 
 def advanced(kind: Callable[..., Any], *args: Any, **fields: Any) -> Any:
-    """An input with a default that a graph may leave out, and that the host folds away where it can."""
+    """An optional input with a default, which ComfyUI collapses if it supports that."""
     return _known(kind, *args, advanced=True, optional=True, **fields)
 
 
 def garment_category() -> Any:
-    """The input that says which kind of garment is meant."""
+    """The input for the category of the garment."""
     return io.Combo.Input(
         "category",
         options=list(CATEGORIES),
@@ -35,9 +35,9 @@ def garment_category() -> Any:
 
 
 def garment_category_output(**fields: Any) -> Any:
-    """An output that fits the category input.
+    """An output that can be connected to the category input.
 
-    Not Combo.Output: v0.3.64 takes its list of options for its type, which then fits no input.
+    Not Combo.Output: ComfyUI v0.3.64 uses its list of options as its type, which matches no input.
     """
     return io.Custom("COMBO").Output(**fields)
 

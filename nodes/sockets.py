@@ -1,4 +1,4 @@
-"""What travels over the pack's own sockets. Everything else travels as ComfyUI's native types."""
+"""The pack's own socket types; everything else uses ComfyUI's native types."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ ReferenceSocket = io.Custom("IGR_REFERENCE")
 ParserSocket = io.Custom("IGR_PARSER")
 SegmenterSocket = io.Custom("IGR_SEGMENTER")
 BoxSocket = io.Custom("BOUNDING_BOX")
-"""ComfyUI's own type, by its name: hosts before it have nothing to connect."""
+"""ComfyUI's own type, by name, because older versions do not define it."""
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """What a bundle holds beside the denoiser, each network under the host's memory management."""
+    """The parts of a bundle besides the denoiser; its networks are under ComfyUI's memory management."""
 
     info: BundleInfo
-    """The bundle's own description."""
+    """Header of the bundle."""
     garmnet: Any | None
-    """ModelPatcher of GarmNet; None in a bundle without it."""
+    """ModelPatcher of GarmNet; None if the bundle has none."""
     image_prompt: Any | None
-    """ModelPatcher of the image-prompt layers; None in a bundle without them."""
+    """ModelPatcher of the image-prompt layers; None if the bundle has none."""
     image_encoder: Any | None
-    """The host's ClipVisionModel; None where there is no image prompt."""
+    """ComfyUI's ClipVisionModel; None if there is no image prompt."""
     prompts: dict[str, Tensor]
     """Text embeddings (T, C) of upper, lower, full and empty."""
 
     @property
     def config(self) -> ModelConfig:
-        """Configs of every part of the bundle."""
+        """Config of every part of the bundle."""
         return self.info.model

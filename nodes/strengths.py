@@ -1,4 +1,4 @@
-"""Reference strength of every transformer block, from one strength and factors per level. Needs no ComfyUI."""
+"""Reference strength of every transformer block, from one strength and a factor per level. Independent of ComfyUI."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..igr_core.model.image_prompt import cross_attention_widths
 
 
 def parse_factors(text: str) -> tuple[float, ...]:
-    """Read `1, 0.5, 1`; raises IGRError for anything but numbers from 0."""
+    """Parse `1, 0.5, 1`; raises IGRError for anything but non-negative numbers."""
     words = text.replace(",", " ").split()
     try:
         factors = tuple(float(word) for word in words)
@@ -16,17 +16,17 @@ def parse_factors(text: str) -> tuple[float, ...]:
         factors = (-1.0,)
     if not all(0 <= factor < float("inf") for factor in factors):
         raise IGRError(
-            f"level_strengths {text!r} is not understood: write numbers from 0 with commas between, as in 1, 1, 0.5."
+            f"level_strengths {text!r} is not valid: write non-negative numbers separated by commas, such as 1, 1, 0.5."
         )
     return factors
 
 
 def block_strengths(unet: UNetConfig, strength: float, factors: tuple[float, ...]) -> dict[str, float]:
-    """Reference strength of every transformer block; raises IGRError when there is not one factor per level."""
+    """Reference strength of every transformer block; raises IGRError unless there is one factor per level."""
     levels = len(unet.block_out_channels)
     if factors and len(factors) != levels:
         raise IGRError(
-            f"level_strengths has {len(factors)} numbers, but this model has {levels} levels: write {levels}."
+            f"level_strengths has {len(factors)} numbers, but this model has {levels} levels: write {levels} numbers."
         )
     return {
         name: strength * (factors[_level(name, levels)] if factors else 1.0) for name in cross_attention_widths(unet)
@@ -34,7 +34,7 @@ def block_strengths(unet: UNetConfig, strength: float, factors: tuple[float, ...
 
 
 def _level(name: str, levels: int) -> int:
-    """Level of a diffusers block name, 0 is the finest."""
+    """Level of a diffusers block name; 0 is the finest."""
     part, number = name.split(".")[:2]
     if part == "mid_block":
         return levels - 1

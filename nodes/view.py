@@ -1,4 +1,4 @@
-"""Garment Mask/Crop: the photo as the model will see it."""
+"""Garment Mask/Crop: prepare the photo as the model will see it."""
 
 from __future__ import annotations
 
@@ -21,49 +21,49 @@ CUSTOM = "custom"
 SIZES = (OWN, "768x1024", "384x512", CUSTOM)
 VIEWS = (OWN, "whole", "focused")
 SIZE_STEP = 64
-"""Sides are multiples of this many pixels where no bundle says otherwise (SD1.5)."""
+"""Sizes must be multiples of this if no bundle is connected (SD1.5)."""
 CROP_SIZE = 224
-"""Side of the crop where no bundle says otherwise (CLIP)."""
+"""Side of the crop if no bundle is connected (CLIP)."""
 
 
 class IGRGarmentView(io.ComfyNode):
-    """Fit photo and mask, and cut out the garment."""
+    """Fit a photo and its mask to the working size, and crop the garment."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         return schema(
             node_id="IGRGarmentView",
             display_name="Garment Mask/Crop",
-            description="Fits a photo and its garment mask to the working size, cuts out the garment, and shows what "
-            "the model will see. The mask may come from MaskEditor, a segmenter, or the picture's transparency.",
+            description="Fits a photo and its garment mask to the working size, crops the garment, and shows what the "
+            "model will see. The mask can come from MaskEditor, a segmenter, or the image's transparency.",
             search_aliases=["garment crop", "garment mask", "fit person", "try-off preprocess", "mask crop"],
             inputs=[
                 AdapterSocket.Input(
                     "adapter",
                     optional=True,
-                    tooltip='From IGR Load: what "the model\'s own" size and view are. Needed for those choices only.',
+                    tooltip='From IGR Load. Only needed if size or view is "the model\'s own".',
                 ),
-                io.Image.Input("person", tooltip="Photo of a dressed person; a batch is one photo per garment."),
+                io.Image.Input("person", tooltip="Photo of a dressed person; a batch has one photo per garment."),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="White where the garment is, as large as the photo; one per photo, or one for all. Without "
-                    "a mask the whole picture is taken for the garment.",
+                    tooltip="Mask of the garment, white on the garment, the same size as the photo; one per photo, or "
+                    "one for all. Without a mask, the whole photo is treated as the garment.",
                 ),
                 io.Combo.Input(
                     "size",
                     options=list(SIZES),
                     default=OWN,
                     tooltip="Working size in pixels, width x height: the size that the bundle was trained at, 768x1024 "
-                    "as in the paper, 384x512 for little memory, or custom.",
+                    "as in the paper, 384x512 to save memory, or custom.",
                 ),
                 io.Combo.Input(
                     "view",
                     options=list(VIEWS),
                     default=OWN,
-                    tooltip="whole: the whole photo, as in the paper. focused: the garment and its surroundings, so "
-                    "that a small garment keeps its pixels. Best left as the bundle was trained.",
+                    tooltip="whole: the whole photo, as in the paper. focused: only the garment and its surroundings, "
+                    "which keeps more detail of a small garment. Best left at the bundle's own.",
                 ),
                 io.Float.Input(
                     "margin",
@@ -71,14 +71,14 @@ class IGRGarmentView(io.ComfyNode):
                     min=0.0,
                     max=2.0,
                     step=0.05,
-                    tooltip="Surroundings kept around the garment on each side, as a share of its longer side. Acts "
-                    "only while view is set to focused; the model's own view brings its own margin.",
+                    tooltip="Context kept around the garment on each side, as a share of the garment's longer side. "
+                    "Only used if view is focused; the model's own view has its own margin.",
                 ),
                 advanced(
                     io.String.Input,
                     "custom_size",
                     default="768x1024",
-                    tooltip="Width x height in pixels for size custom; multiples of 64 for SD1.5 bundles.",
+                    tooltip="Width x height in pixels, used if size is custom; multiples of 64 for SD1.5 bundles.",
                 ),
                 advanced(
                     io.Int.Input,
@@ -86,7 +86,7 @@ class IGRGarmentView(io.ComfyNode):
                     default=0,
                     min=-256,
                     max=256,
-                    tooltip="Pixels of the photo by which the mask grows on every side; negative shrinks it.",
+                    tooltip="Grow the mask by this many photo pixels on every side; a negative value shrinks it.",
                 ),
                 advanced(
                     io.Int.Input,
@@ -94,21 +94,21 @@ class IGRGarmentView(io.ComfyNode):
                     default=0,
                     min=0,
                     max=256,
-                    tooltip="Pixels of the photo over which the mask's edge is softened.",
+                    tooltip="Soften the mask's edge over this many photo pixels.",
                 ),
-                advanced(io.Boolean.Input, "fill_holes", default=False, tooltip="Fill what the mask shuts in."),
+                advanced(io.Boolean.Input, "fill_holes", default=False, tooltip="Fill the holes in the mask."),
                 advanced(
                     io.Boolean.Input,
                     "largest_only",
                     default=False,
-                    tooltip="Keep the largest piece of the mask: drops the specks of a segmenter.",
+                    tooltip="Keep only the largest piece of the mask, which removes a segmenter's specks.",
                 ),
             ],
             outputs=[
-                ViewSocket.Output(display_name="view", tooltip="Photo, mask and crop together: to GarmNet Encode."),
+                ViewSocket.Output(display_name="view", tooltip="Photo, mask and crop together. To GarmNet Encode."),
                 io.Image.Output(display_name="person", tooltip="The photo as the model sees it."),
                 io.Mask.Output(display_name="mask", tooltip="The mask as the model sees it."),
-                io.Image.Output(display_name="crop", tooltip="The garment alone, as the image prompt sees it."),
+                io.Image.Output(display_name="crop", tooltip="The garment on its own, as the image prompt sees it."),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             has_intermediate_output=True,
@@ -116,7 +116,7 @@ class IGRGarmentView(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, custom_size: str | None = None) -> bool | str:
-        """Refuse a size that cannot be read before anything runs."""
+        """Reject an invalid size before anything runs."""
         try:
             if custom_size is not None:
                 parse_size(custom_size, 8)
@@ -139,7 +139,7 @@ class IGRGarmentView(io.ComfyNode):
         fill_holes: bool = False,
         largest_only: bool = False,
     ) -> io.NodeOutput:
-        """Fit, cut out, and show."""
+        """Prepare the view, and show it on the node."""
         photos = to_photos(person)
         masks, warnings = to_masks(mask, photos)
         masks = mend_mask(masks, grow=grow, feather=feather, fill_holes=fill_holes, largest_only=largest_only)
@@ -156,7 +156,7 @@ class IGRGarmentView(io.ComfyNode):
 
 
 def working_size(choice: str, custom: str, adapter: Adapter | None) -> tuple[int, int]:
-    """Width and height that the choice stands for; raises IGRError for a size that the bundle cannot work at."""
+    """Width and height for an option of `size`; raises IGRError for a size that the bundle does not support."""
     if choice == OWN:
         return _needed(adapter, "size").config.native_size
     step = adapter.config.size_step if adapter is not None else SIZE_STEP
@@ -164,7 +164,7 @@ def working_size(choice: str, custom: str, adapter: Adapter | None) -> tuple[int
 
 
 def view_config(choice: str, margin: float, adapter: Adapter | None) -> ViewConfig:
-    """The view that the choice stands for."""
+    """The view for an option of `view`."""
     if choice == OWN:
         return _needed(adapter, "view").config.view
     return ViewConfig(mode="focused" if choice == "focused" else "whole", margin=margin)
@@ -173,6 +173,6 @@ def view_config(choice: str, margin: float, adapter: Adapter | None) -> ViewConf
 def _needed(adapter: Adapter | None, setting: str) -> Adapter:
     if adapter is None:
         raise IGRError(
-            f'{setting} is "{OWN}", but no model is connected: connect IGR Load\'s adapter, or choose a {setting}.'
+            f'{setting} is "{OWN}", but no bundle is connected: connect IGR Load\'s adapter, or choose a {setting}.'
         )
     return adapter

@@ -108,13 +108,6 @@ def test_readme_names_the_commands(command: str) -> None:
     assert command in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_readme_links_lead_somewhere() -> None:
-    for readme in ("README.md", "training/README.md"):
-        text = re.sub(r"<!--.*?-->", "", (ROOT / readme).read_text(encoding="utf-8"), flags=re.DOTALL)
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
-            assert ((ROOT / readme).parent / target).exists(), f"{readme}: {target}"
-
-
 def test_public_names_of_igr_core_have_a_docstring() -> None:
     missing = []
     for name, tree in syntax_trees("igr_core").items():

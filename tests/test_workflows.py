@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.node_schemas import ROOT, our_schemas
-from tests.support.workflow_graph import (
+from tests.support.nodes.node_schemas import ROOT, our_schemas
+from tests.support.nodes.workflow_graph import (
     NOTES,
     PACK,
     SLOT,

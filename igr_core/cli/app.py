@@ -1,4 +1,4 @@
-"""The command line: `python -m igr_core restore`, `python -m igr_core mask` and `python -m igr_core inspect`."""
+"""The commands `python -m igr_core restore`, `mask` and `inspect`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .mask import find_mask
 from .restore import restore
 
 app = typer.Typer(
-    help="Restore the garment of a dressed person: photo and mask in, flat garment out.",
+    help="Restore the flat image of a garment from a photo of a dressed person and a mask.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

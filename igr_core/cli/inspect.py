@@ -1,4 +1,4 @@
-"""The command `python -m igr_core inspect`: what a bundle says about itself."""
+"""The command `python -m igr_core inspect`: show the contents of a bundle."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .shared import one_sentence
 
 
 def inspect(
-    bundle: Annotated[Path, typer.Argument(help="The bundle (.safetensors) to look at.")] = DEMO_BUNDLE,
+    bundle: Annotated[Path, typer.Argument(help="Bundle to inspect (.safetensors).")] = DEMO_BUNDLE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Show what is in a bundle: parts, sizes, config, training and scores."""
+    """Show the contents of a bundle: parts, sizes, config, training and scores."""
     from ..model.bundle import Bundle, describe
 
     with one_sentence():
@@ -33,7 +33,7 @@ def inspect(
 
 
 def _tables(facts: dict[str, Any]) -> list[Table]:
-    """Tables for people: the file, its parts, then config, training and scores as name and value."""
+    """Tables of the parts, the file, and the config, training and scores as names and values."""
     parts = Table(title=f"{facts['name']} ({facts['megabytes']} MB)", title_justify="left")
     for heading in ("part", "tensors", "parameters", "MB", "dtype"):
         parts.add_column(heading, justify="left" if heading in ("part", "dtype") else "right")
@@ -43,7 +43,7 @@ def _tables(facts: dict[str, Any]) -> list[Table]:
     general = {name: facts[name] for name in ("file", "format_version", "licence")}
     for part in ("vae", "image_encoder"):
         inside = any(one["part"] == part for one in facts["parts"])
-        general[part] = "inside" if inside else f"beside it: {facts[f'expected_{part}'] or 'not named'}"
+        general[part] = "included" if inside else f"not included ({facts[f'expected_{part}'] or 'not named'})"
     sections = (("bundle", general), *((name, facts[name]) for name in ("model", "training", "scores")))
     return [parts, *(_name_value_table(title, values) for title, values in sections if values)]
 

@@ -1,4 +1,4 @@
-"""The command `python -m igr_core mask`: a garment's mask by SAM 2 from marks on the photo, or by category."""
+"""The command `python -m igr_core mask`: find a garment's mask with SAM 2 from marks on the photo, or by category."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from ..segmentation.candidates import Choice
     from ..segmentation.sam2_prompt import Prompt
 
-# torch and transformers are imported inside the functions, so that --help comes at once.
+# torch and transformers are imported inside the functions so that --help is fast.
 
 
 class Candidate(Enum):
-    """Which of the masks that SAM 2 offers is written, as in candidates.Choice."""
+    """Which of SAM 2's candidate masks to write, as in candidates.Choice."""
 
     best = "best"
     largest = "largest"
@@ -39,42 +39,42 @@ class Candidate(Enum):
 SegmenterPath = Annotated[
     Path | None,
     typer.Option(
-        help="SAM 2: a folder in transformers' layout, or one .safetensors file.",
-        show_default="the demo, which knows drawn persons only",
+        help="SAM 2: a folder in transformers' layout, or a .safetensors file.",
+        show_default="the demo segmenter, for drawn people only",
     ),
 ]
 ParserPath = Annotated[
     Path | None,
-    typer.Option(help="Human parser, a folder in transformers' layout: finds the garment without marks."),
+    typer.Option(help="Human parser, a folder in transformers' layout; finds the garment without marks."),
 ]
 Category = Annotated[
     Wanted | None,
-    typer.Option(help="Garment that the parser is asked for; auto: the largest.", show_default="auto"),
+    typer.Option(help="Garment for the parser to find; auto picks the largest.", show_default="auto"),
 ]
 Keep = Annotated[
-    list[str] | None, typer.Option(metavar="X,Y", help="A point on the garment, in pixels of the photo; repeat it.")
+    list[str] | None, typer.Option(metavar="X,Y", help="Point on the garment, in pixels of the photo; may be repeated.")
 ]
 LeaveOut = Annotated[
-    list[str] | None, typer.Option("--not", metavar="X,Y", help="A point that is not on the garment; repeat it.")
+    list[str] | None,
+    typer.Option("--not", metavar="X,Y", help="Point off the garment, in pixels; may be repeated."),
 ]
-Around = Annotated[
-    str | None, typer.Option(metavar="LEFT,TOP,RIGHT,BOTTOM", help="A box around the garment, in pixels.")
-]
+Around = Annotated[str | None, typer.Option(metavar="LEFT,TOP,RIGHT,BOTTOM", help="Box around the garment, in pixels.")]
 Rough = Annotated[
     Path | None,
     typer.Option(
-        help="A rough mask to refine, as large as the photo; without a point or a box its own box is asked for too."
+        help="Rough mask to refine, the same size as the photo; used with its bounding box if no point or box is given."
     ),
 ]
 Which = Annotated[
-    Candidate, typer.Option(help="Of several answers the one that SAM 2 is surest of, by pixels, or all as one.")
+    Candidate,
+    typer.Option(help="Which of SAM 2's candidates to use: highest score, most or fewest pixels, or all merged."),
 ]
-Shown = Annotated[Path | None, typer.Option(help="Picture to write of the photo, faded beside the mask.")]
+Shown = Annotated[Path | None, typer.Option(help="Image to write: the photo, faded outside the mask.")]
 
 
 def find_mask(
     person: Annotated[Path, typer.Argument(help="Photo of the dressed person.")],
-    out: Annotated[Path, typer.Option(help="Mask to write (.png), white where the garment is.")],
+    out: Annotated[Path, typer.Option(help="Mask to write (.png), white on the garment.")],
     segmenter: SegmenterPath = None,
     parser: ParserPath = None,
     category: Category = None,
@@ -84,11 +84,11 @@ def find_mask(
     rough: Rough = None,
     candidate: Which = Candidate.best,
     overlay: Shown = None,
-    device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = Device.auto,
+    device: Annotated[Device, typer.Option(help="Device to run on; auto uses a GPU if there is one.")] = Device.auto,
 ) -> None:
-    """Find a garment's mask for `restore --mask`: by points on it, a box around it or a rough mask, or by category.
+    """Find a garment's mask for `restore --mask`, from points, a box or a rough mask, or by category.
 
-    By category a human parser finds it; SAM 2, where --segmenter names one, then draws its edges.
+    By category, a human parser finds the garment; if --segmenter is given, SAM 2 then refines its edges.
     """
     from ..files import make_folder
     from ..photo.images import load_photo, save_image
@@ -123,7 +123,7 @@ def _marks_finder(
     rough: Path | None,
     candidate: Candidate,
 ) -> Find:
-    """What finds a mask by marks; raises UsageMistake for marks that are wrong on any photo."""
+    """A finder of masks from marks; raises UsageMistake for marks that are invalid on any photo."""
     marks = _parse_marks(point, leave_out, box, rough)
     weights = _segmenter_path(segmenter)
 
@@ -137,11 +137,11 @@ def _marks_finder(
 def _parse_marks(
     point: Sequence[str], leave_out: Sequence[str], box: str | None, rough: Path | None
 ) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]], tuple[float, ...] | None]:
-    """Points on the garment, points beside it and the box as numbers; raises UsageMistake."""
+    """Positive points, negative points and the box as numbers; raises UsageMistake."""
     from ..segmentation.clicks import MAX_POINTS
 
     if not point and box is None and rough is None:
-        raise UsageMistake("Say where the garment is: --point X,Y on it, --box LEFT,TOP,RIGHT,BOTTOM or --rough MASK.")
+        raise UsageMistake("Nothing marks the garment: give --point X,Y, --box LEFT,TOP,RIGHT,BOTTOM or --rough MASK.")
     if len(point) + len(leave_out) > MAX_POINTS:
         raise UsageMistake(f"There are {len(point) + len(leave_out)} points: give at most {MAX_POINTS}.")
     positive = [_numbers("--point", text, "X,Y", "320,410") for text in point]
@@ -156,7 +156,7 @@ def _numbers(option: str, text: str, form: str, example: str) -> tuple[float, ..
     except ValueError:
         numbers = ()
     if len(numbers) != form.count(",") + 1 or not all(map(math.isfinite, numbers)):
-        raise UsageMistake(f"{option} {text!r} is not understood: write {form} in pixels, such as {example}.")
+        raise UsageMistake(f"{option} {text!r} is not valid: write {form} in pixels, such as {example}.")
     return numbers
 
 
@@ -165,7 +165,7 @@ def _segmenter_path(given: Path | None) -> Path:
         return given
     if not DEMO_SEGMENTER.is_dir():
         raise UsageMistake(
-            f"{DEMO_SEGMENTER} is not there: name a SAM 2 with --segmenter, a folder in transformers' layout or one "
+            f"{DEMO_SEGMENTER} does not exist: name a SAM 2 with --segmenter, a folder in transformers' layout or a "
             ".safetensors file."
         )
     tell_of_demo("SAM 2", "--segmenter")
@@ -173,27 +173,27 @@ def _segmenter_path(given: Path | None) -> Path:
 
 
 def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | None) -> None:
-    """Raise UsageMistake where an input is not there, or an output cannot be written or would overwrite another."""
+    """Raise UsageMistake if an input does not exist, or an output cannot be written or would overwrite an input."""
     from ..photo.images import check_picture_name
 
     inputs = [("photo", person), *([("rough mask", rough)] if rough is not None else [])]
     for label, path in inputs:
         if not path.exists():
-            raise UsageMistake(f"The {label} {path} is not there: check the name.")
+            raise UsageMistake(f"The {label} {path} does not exist: check the path.")
         if path.is_dir():
-            raise UsageMistake(f"The {label} {path} is a folder: name one picture.")
+            raise UsageMistake(f"The {label} {path} is a folder: name an image file.")
     if rough is not None and rough.samefile(person):
-        raise UsageMistake(f"--rough is {person} itself: name a mask, white where the garment is.")
+        raise UsageMistake(f"--rough is {person} itself: name a mask, white on the garment.")
     if overlay is not None and overlay.resolve() == out.resolve():
-        raise UsageMistake(f"--overlay and --out are both {out}: give them two names.")
+        raise UsageMistake(f"--overlay and --out are both {out}: choose different names.")
     outputs: list[tuple[str, Path, Literal["L", "RGB"]]] = [("--out", out, "L")]
     if overlay is not None:
         outputs.append(("--overlay", overlay, "RGB"))
     for option, path, mode in outputs:
         if path.is_dir():
-            raise UsageMistake(f"{option} {path} is a folder: name the picture to write, such as {path / 'mask.png'}.")
+            raise UsageMistake(f"{option} {path} is a folder: name the file to write, such as {path / 'mask.png'}.")
         if path.exists() and any(path.samefile(one) for _, one in inputs):
-            raise UsageMistake(f"{option} {path} would overwrite its own input: choose another name.")
+            raise UsageMistake(f"{option} {path} would overwrite an input: choose another name.")
         try:
             check_picture_name(path, mode)
         except IGRError as error:
@@ -208,7 +208,7 @@ def _prompt(
     corners: tuple[float, ...] | None,
     rough: Path | None,
 ) -> Prompt:
-    """What is asked of the photo; raises IGRError for a rough mask that does not fit, UsageMistake for other marks."""
+    """The prompt for a photo; raises IGRError for a rough mask that does not fit, UsageMistake for other bad marks."""
     from ..photo.images import load_mask
     from ..photo.inputs import validate_inputs
     from ..segmentation.clicks import Clicks
@@ -227,11 +227,11 @@ def _prompt(
 
 
 def _segment(weights: Path, device: str, photo: Tensor, prompt: Prompt, choice: Choice) -> tuple[Tensor, str]:
-    """The mask (1, 1, H, W) on the CPU, and what there is to say of it; raises IGRError."""
+    """The mask (1, 1, H, W) on the CPU and its description; raises IGRError."""
     from ..segmentation.candidates import choose
 
-    asking = Console(stderr=True).status(f"asking {weights.name}")
-    with asking, memory_told("take a smaller SAM 2, or --device cpu"):
+    status = Console(stderr=True).status(f"running {weights.name}")
+    with status, memory_told("use a smaller SAM 2, or --device cpu"):
         segmenter = load_segmenter(weights, device)
         found = choose(*segmenter.masks(segmenter.embed(photo), prompt), choice).cpu()
     return found, f"{float(found.mean()):.1%} of the photo"

@@ -1,4 +1,4 @@
-"""The command `mask` by category: a human parser finds the garment, and SAM 2 draws its edges where one is named."""
+"""The command `mask` by category: a human parser finds the garment, and SAM 2, if given, refines its edges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Wanted(Enum):
-    """Which garment is asked for, as in labels.garment_mask."""
+    """Which garment to find, as in labels.garment_mask."""
 
     auto = "auto"
     upper = "upper"
@@ -29,19 +29,19 @@ class Wanted(Enum):
 def check_no_marks(
     point: list[str] | None, leave_out: list[str] | None, box: str | None, rough: Path | None, chosen: bool
 ) -> None:
-    """Raise UsageMistake for marks beside a category; `chosen`: whether a candidate is."""
+    """Raise UsageMistake for marks given with a category; `chosen` says whether --candidate is given."""
     given = {"--point": point, "--not": leave_out, "--box": box, "--rough": rough, "--candidate": chosen}
     if names := [name for name, value in given.items() if value]:
         raise UsageMistake(
-            f"{', '.join(names)} and --parser or --category do not go together: mark the garment, or name its category."
+            f"{', '.join(names)} cannot be combined with --parser or --category: mark the garment or name its category."
         )
 
 
 def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None) -> Find:
-    """What finds a mask by category; raises UsageMistake where no parser is named and the demo's is not there."""
+    """A finder of masks by category; raises UsageMistake if no parser is named and the demo parser does not exist."""
     if parser is None and not DEMO_PARSER.is_dir():
         raise UsageMistake(
-            f"{DEMO_PARSER} is not there: name a human parser with --parser, a folder in transformers' layout."
+            f"{DEMO_PARSER} does not exist: name a human parser with --parser, a folder in transformers' layout."
         )
     if parser is None:
         tell_of_demo("parser", "--parser")
@@ -50,12 +50,12 @@ def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None)
 
 
 def _mask(folder: Path, wanted: Wanted, segmenter: Path | None, device: str, photo: Tensor) -> tuple[Tensor, str]:
-    """The mask (1, 1, H, W) on the CPU of a photo (1, 3, H, W), and what there is to say of it; raises IGRError."""
+    """The mask (1, 1, H, W) of a photo (1, 3, H, W), on the CPU, and its description; raises IGRError."""
     from ..segmentation.human_parser import HumanParser
     from ..segmentation.refinement import describe, refine_mask
 
-    asking = Console(stderr=True).status(f"asking {folder.name}")
-    with asking, memory_told("take a smaller parser or SAM 2, or --device cpu"):
+    status = Console(stderr=True).status(f"running {folder.name}")
+    with status, memory_told("use a smaller parser or SAM 2, or --device cpu"):
         mask, (category,) = HumanParser.from_folder(folder, device).garments(photo, wanted.value)
         share = None
         if segmenter is not None:

@@ -1,4 +1,4 @@
-"""The command `python -m igr_core restore`: the garment of one photo, or those of a folder of photos."""
+"""The command `python -m igr_core restore`: restore the garment of one photo or of a folder of photos."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from ..model.bundle import BundleInfo
     from ..restore.jobs import Job, Report, Restorer, Settings
 
-# torch and diffusers are imported inside the functions, so that --help comes at once.
+# torch and diffusers are imported inside the functions so that --help is fast.
 
 
 class View(Enum):
-    """Layouts of the photo, as in ViewConfig."""
+    """Views of the photo, as in ViewConfig."""
 
     whole = "whole"
     focused = "focused"
@@ -34,33 +34,37 @@ class View(Enum):
 def restore(
     person: Annotated[Path, typer.Argument(help="Photo of the dressed person, or a folder of photos.")],
     mask: Annotated[
-        Path, typer.Option(help="Mask of the garment, white on black, as large as the photo; or a folder of masks.")
+        Path,
+        typer.Option(help="Mask of the garment, white on black, as large as the photo; or a folder of masks."),
     ],
     category: Annotated[
-        str, typer.Option(help="upper, lower or full (dress, overall); for folders also a CSV file: name,category.")
+        str,
+        typer.Option(help="upper, lower or full (dress, jumpsuit), or a CSV file with the columns name,category."),
     ],
-    out: Annotated[Path, typer.Option(help="Picture to write (.png), or the folder to write NAME.png into.")],
-    bundle: Annotated[Path, typer.Option(help="The model.", show_default="the demo")] = DEMO_BUNDLE,
-    steps: Annotated[int, typer.Option(min=1, max=500, help="Denoising steps: more is finer and slower.")] = 25,
+    out: Annotated[Path, typer.Option(help="Image to write (.png), or the folder to write NAME.png to.")],
+    bundle: Annotated[Path, typer.Option(help="The model to use.", show_default="the demo bundle")] = DEMO_BUNDLE,
+    steps: Annotated[int, typer.Option(min=1, max=500, help="Denoising steps; more steps are slower and finer.")] = 25,
     guidance: Annotated[
-        float, typer.Option(min=1.0, max=20.0, help="How firmly the photo is followed; 1 is fastest.")
+        float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo; 1 is fastest.")
     ] = 1.5,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same picture.")] = 0,
-    size: Annotated[str | None, typer.Option(help="Width x height to work at.", show_default="the model's own")] = None,
-    transparent: Annotated[bool, typer.Option("--transparent", help="Cut the white background away.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same image.")] = 0,
+    size: Annotated[str | None, typer.Option(help="Width x height to work at.", show_default="from the bundle")] = None,
+    transparent: Annotated[bool, typer.Option("--transparent", help="Make the white background transparent.")] = False,
     view: Annotated[
         View | None,
-        typer.Option(help="Show the model the whole photo, or the garment's surroundings.", show_default="the model's"),
+        typer.Option(
+            help="Show the model the whole photo, or only the garment's surroundings.", show_default="from the bundle"
+        ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Folders: restore again what is already in the output folder.")
+        bool, typer.Option("--overwrite", help="For folders: restore images that already exist in the output folder.")
     ] = False,
-    device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = Device.auto,
+    device: Annotated[Device, typer.Option(help="Device to run on; auto uses a GPU if there is one.")] = Device.auto,
 ) -> None:
     """Restore the garment of a photo, or of every photo in a folder.
 
-    Masks in a folder are found by name: photos/anna.jpg belongs to masks/anna.png. A folder run can be stopped and
-    started again; photos that fail are listed at the end and do not stop the rest.
+    Masks in a folder are matched by name: masks/anna.png belongs to photos/anna.jpg. A folder run can be stopped and
+    resumed; photos that fail are listed at the end and do not stop the others.
     """
     from ..files import make_folder
     from ..model.bundle import Bundle
@@ -108,14 +112,14 @@ def _load(bundle: Path, device: str) -> Restorer:
     from ..restore.jobs import BundleProblem
     from ..restore.restorer import GarmentRestorer
 
-    try:  # half precision halves a GPU's time and memory; CPUs have no fast one for convolutions
+    try:  # half precision halves time and memory on a GPU; CPUs have no fast half-precision convolutions
         return GarmentRestorer.from_bundle(bundle, device, torch.float16 if device == "cuda" else torch.float32)
     except IGRError as error:
         raise BundleProblem(str(error)) from error
 
 
 def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> None:
-    """Run the jobs under a progress bar on stderr: photos, and the steps of the one at work; exit 130 when stopped."""
+    """Run the jobs with progress bars for photos and steps on stderr; exit with 130 when interrupted."""
     from ..restore.jobs import run_jobs
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -137,7 +141,7 @@ def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> 
             run_jobs(jobs, report, settings, restorer, on_step, on_photo)
         except KeyboardInterrupt:
             progress.stop()
-            typer.echo(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to go on.", err=True)
+            typer.echo(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to continue.", err=True)
             raise typer.Exit(130) from None
 
 
@@ -151,7 +155,7 @@ def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
         for sentence in report.failed.values():
             typer.echo(f"Error: {sentence}", err=True)
         return
-    skipped = f", {len(report.skipped)} already there" if report.skipped else ""
+    skipped = f", {len(report.skipped)} already done" if report.skipped else ""
     typer.echo(f"{len(report.done)} restored{skipped}, {len(report.failed)} failed, in {seconds:.1f} s.")
     for name, sentence in report.failed.items():
         typer.echo(f"Failed: {name}: {sentence}", err=True)

@@ -1,4 +1,4 @@
-"""What the commands share: mistakes told in one sentence, and where the model runs."""
+"""Helpers shared by the commands: error messages, device selection and model loading."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from ..segmentation.segmenter import Segmenter
 
 Find = Callable[[str, "Tensor"], Callable[[], "tuple[Tensor, str]"]]
-"""What finds a mask: given device and photo (1, 3, H, W) it checks what is asked, and returns what does the work: this
-gives the mask (1, 1, H, W) on the CPU, and what there is to say of it."""
+"""Finds a mask in two stages: given a device and a photo (1, 3, H, W), checks the request and returns the function that
+does the work, which returns the mask (1, 1, H, W) on the CPU and its description."""
 
 
 class Device(Enum):
-    """Where the model runs."""
+    """Device that the model runs on."""
 
     auto = "auto"
     cpu = "cpu"
@@ -32,7 +32,7 @@ class Device(Enum):
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Turn a user's mistake into one sentence on stderr and an exit code: 2 for a wrong command, else 1."""
+    """Print an IGRError as one sentence on stderr and exit: with 2 for an invalid command, otherwise with 1."""
     try:
         yield
     except IGRError as error:
@@ -41,23 +41,23 @@ def one_sentence() -> Iterator[None]:
 
 
 def choose_device(device: Device) -> str:
-    """The name that torch has for it; raises UsageMistake for CUDA where there is none."""
+    """Name of the torch device; raises UsageMistake if CUDA is requested but not available."""
     import torch
 
     available = torch.cuda.is_available()
     if device is Device.cuda and not available:
-        raise UsageMistake("--device cuda: no CUDA GPU is found here; use --device cpu.")
+        raise UsageMistake("--device cuda: no CUDA GPU was found; use --device cpu.")
     return "cuda" if available and device is not Device.cpu else "cpu"
 
 
 def tell_of_demo(what: str, option: str) -> None:
-    """Say on stderr that a model of the demo is asked, which knows no photos."""
-    typer.echo(f"Note: the demo's {what} is asked, which knows drawn persons only: for photos, {option}.", err=True)
+    """Note on stderr that a demo model is used, which was not trained on photos."""
+    typer.echo(f"Note: the demo {what} only works on drawn people; for photos, use {option}.", err=True)
 
 
 @contextmanager
 def memory_told(remedy: str) -> Iterator[None]:
-    """Turn a lack of memory into an IGRError that names the remedy."""
+    """Turn an out-of-memory error into an IGRError that names the remedy."""
     from ..restore.jobs import is_out_of_memory
 
     try:
@@ -66,12 +66,12 @@ def memory_told(remedy: str) -> Iterator[None]:
         raise
     except Exception as error:
         if is_out_of_memory(error):
-            raise IGRError(f"There was not enough memory: {remedy}.") from error
+            raise IGRError(f"Out of memory: {remedy}.") from error
         raise
 
 
 def load_segmenter(weights: Path, device: str) -> Segmenter:
-    """A SAM 2 from a folder or a single file; raises IGRError."""
+    """Load SAM 2 from a folder or a single file; raises IGRError."""
     from ..segmentation.segmenter import Segmenter
 
     return (Segmenter.from_folder if weights.is_dir() else Segmenter.from_file)(weights, device)

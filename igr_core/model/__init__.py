@@ -1,1 +1,1 @@
-"""The model: configs, networks, GarmFus, and the bundle file that holds all of it."""
+"""The model: configs, networks, GarmFus, and the bundle file that contains them."""

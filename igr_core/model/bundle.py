@@ -1,4 +1,4 @@
-"""The bundle: one safetensors file that is the whole model (DESIGN section 4)."""
+"""The bundle: one safetensors file that contains the whole model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .config import PROMPT_NAMES, ModelConfig, UNetConfig, from_json, to_json
 FORMAT_VERSION = 1
 METADATA_KEY = "igr"
 PARTS = ("denoiser", "garmnet", "image_prompt", "prompts", "vae", "image_encoder")
-"""Every part that a bundle may carry, in the order that they are shown."""
+"""Every part that a bundle may contain, in the order they are shown."""
 
 _ORIGINAL_CONV_IN = "input_blocks.0.0.weight"
 
@@ -31,18 +31,18 @@ Shapes = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class BundleInfo:
-    """What a bundle says about itself in its header."""
+    """Contents of a bundle's header."""
 
     model: ModelConfig
-    """Configs of every part."""
+    """Config of every part."""
     name: str
-    """What the model is called."""
+    """Name of the model."""
     licence: str
     """Licence of the weights."""
     expected_vae: str | None
-    """Which VAE to put beside a bundle that carries none."""
+    """VAE to use with a bundle that does not include one."""
     expected_image_encoder: str | None
-    """Which CLIP vision model to put beside a bundle that carries none."""
+    """CLIP vision model to use with a bundle that does not include one."""
     training: dict[str, Any]
     """Provenance: data, steps, revision, command."""
     scores: dict[str, Any]
@@ -50,7 +50,7 @@ class BundleInfo:
 
 
 class Bundle:
-    """A validated bundle on disk; weights are read only when asked for."""
+    """A validated bundle on disk; weights are read lazily."""
 
     def __init__(
         self, path: Path, format_version: int, info: BundleInfo, shapes: Shapes, dtypes: dict[str, str]
@@ -65,7 +65,7 @@ class Bundle:
     def open(cls, path: str | Path) -> Bundle:
         """Read and validate the header of a bundle.
 
-        Raises IGRError, in one sentence naming the file, when it is missing, truncated, foreign, newer or incomplete.
+        Raises IGRError naming the file if it is missing, truncated, not a bundle, newer than this code or incomplete.
         """
         path = Path(path)
         metadata, shapes, dtypes = _read_header(path)
@@ -76,87 +76,87 @@ class Bundle:
         return cls(path, format_version, info, shapes, dtypes)
 
     def has(self, part: str) -> bool:
-        """Tell whether the bundle carries tensors of this part."""
+        """Whether the bundle contains this part."""
         return any(key.startswith(f"{part}.") for key in self._shapes)
 
     def shapes(self, part: str) -> Shapes:
-        """Shapes of a part's tensors by their names without the part's prefix."""
+        """Shapes of a part's tensors, by names without the part's prefix."""
         prefix = f"{part}."
         return {key.removeprefix(prefix): shape for key, shape in self._shapes.items() if key.startswith(prefix)}
 
     def tensors(self, part: str) -> dict[str, Tensor]:
-        """Read a part's tensors, named without the part's prefix.
+        """Read a part's tensors, by names without the part's prefix.
 
-        Raises IGRError when the bundle does not carry the part, the file has gone since it was opened, or a weight is
-        NaN or infinite.
+        Raises IGRError if the bundle does not contain the part, the file has disappeared since it was opened, or a
+        weight is NaN or infinite.
         """
         names = self._carried(part)
         try:
             with safe_open(self.path, framework="pt") as handle:
                 tensors = {name: handle.get_tensor(f"{part}.{name}") for name in names}
         except (OSError, SafetensorError) as error:
-            raise IGRError(f"{self.path} changed or vanished while it was read: load it again.") from error
+            raise IGRError(f"{self.path} changed or disappeared while it was being read: load it again.") from error
         for name, value in tensors.items():
             if not _is_finite(value):
                 raise IGRError(f"{self.path} has NaN or infinite values in {part}.{name}: use an intact bundle.")
         return tensors
 
     def check_fit(self, module: nn.Module, part: str) -> None:
-        """Compare the names and shapes of a part with a module's, without reading any weight.
+        """Compare the names and shapes of a part with those of a module, without reading weights.
 
-        Raises IGRError naming the file, the part and the first few tensors that do not fit.
+        Raises IGRError naming the file, the part and the first few tensors that do not match.
         """
         carried = self._carried(part)
         if _conv_in_name(part, self._shapes) == f"{part}.{_ORIGINAL_CONV_IN}":
             raise IGRError(
-                f"The {part} of {self.path} has Stable Diffusion's own tensor names, which only ComfyUI reads: "
-                "give it diffusers' names."
+                f"The {part} of {self.path} uses Stable Diffusion's original tensor names, which only ComfyUI reads: "
+                "export the bundle with diffusers' names."
             )
         problem = _compare({name: tuple(value.shape) for name, value in module.state_dict().items()}, carried)
         if problem:
-            raise IGRError(f"The {part} of {self.path} does not fit its config: {problem}; use an intact bundle.")
+            raise IGRError(f"The {part} of {self.path} does not match its config: {problem}; use an intact bundle.")
 
     def load_into(self, module: nn.Module, part: str) -> None:
-        """Copy a part's weights into a module that passes check_fit; raises IGRError, before any is copied, if not.
+        """Copy a part's weights into a module; raises IGRError, before any is copied, if check_fit fails.
 
-        Modules on the meta device take the file's tensors as they are.
+        Modules on the meta device get the file's tensors in their own precision.
         """
         self.check_fit(module, part)
         on_meta = any(value.is_meta for value in module.state_dict().values())
         module.load_state_dict(self.tensors(part), assign=on_meta)
 
     def fill(self, modules: Mapping[str, nn.Module]) -> None:
-        """Load the parts into their modules, named by part; IGRError before any weight is read if one does not fit."""
+        """Load parts into modules, by part name; raises IGRError before reading any weight if one does not match."""
         for part, module in modules.items():
             self.check_fit(module, part)
         for part, module in modules.items():
             self.load_into(module, part)
 
     def prompts(self) -> dict[str, Tensor]:
-        """Read the text embeddings: upper, lower, full and empty, each (prompt_tokens, cross_attention_dim)."""
+        """Read the text embeddings upper, lower, full and empty, each (prompt_tokens, cross_attention_dim)."""
         return {name: value.clone() for name, value in self.tensors("prompts").items()}
 
     def summary(self) -> list[dict[str, Any]]:
-        """Per part: tensors, parameters, megabytes and dtypes, without reading any weight."""
+        """For each part: tensors, parameters, megabytes and dtypes, without reading weights."""
         return [_summarise(part, self._shapes, self._dtypes) for part in PARTS if self.has(part)]
 
     def _carried(self, part: str) -> Shapes:
         shapes = self.shapes(part)
         if not shapes:
-            raise IGRError(f"{self.path} carries no {part}: use a bundle that does, or give one beside it.")
+            raise IGRError(f"{self.path} has no {part}: use a bundle that includes it, or provide it separately.")
         return shapes
 
 
 def save_bundle(path: str | Path, info: BundleInfo, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Write a bundle atomically; the same content always gives the same bytes.
+    """Write a bundle atomically; the same contents always give the same bytes.
 
-    Raises IGRError, an earlier file left as it was, for parts that do not fit the config, NaN or infinite
-    weights, provenance that is no JSON, or a disk that refuses the write.
+    Raises IGRError, leaving an existing file unchanged, for parts that do not match the config, NaN or infinite
+    weights, provenance that is not valid JSON, or a failed write.
     """
     path = Path(path)
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
-        raise IGRError(f"{path} cannot have the parts {', '.join(unknown)}; known parts are {', '.join(PARTS)}.")
+        raise IGRError(f"{path} cannot contain {', '.join(unknown)}: a bundle has only the parts {', '.join(PARTS)}.")
     metadata = {METADATA_KEY: _info_to_text(path, info)}
     tensors = {f"{part}.{name}": value for part in parts for name, value in parts[part].items()}
     _check_parts(path, info.model, {key: tuple(value.shape) for key, value in tensors.items()})
@@ -167,7 +167,7 @@ def save_bundle(path: str | Path, info: BundleInfo, parts: Mapping[str, Mapping[
 
 
 def describe(bundle: Bundle) -> dict[str, Any]:
-    """Everything that `inspect` shows of a bundle, as JSON-able values."""
+    """Everything that `inspect` shows about a bundle, as JSON-serialisable values."""
     info = bundle.info
     return {
         "file": str(bundle.path),
@@ -186,7 +186,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
 
 def _read_header(path: Path) -> tuple[dict[str, str], Shapes, dict[str, str]]:
     if not path.is_file():
-        raise IGRError(f"{path} is not there: check the name, or put the bundle file in that place.")
+        raise IGRError(f"{path} does not exist: check the path, or put the bundle there.")
     try:
         with safe_open(path, framework="pt") as handle:
             slices = {key: handle.get_slice(key) for key in sorted(handle.keys())}
@@ -194,28 +194,28 @@ def _read_header(path: Path) -> tuple[dict[str, str], Shapes, dict[str, str]]:
             dtypes = {key: str(one.get_dtype()) for key, one in slices.items()}
             return handle.metadata() or {}, shapes, dtypes
     except PermissionError as error:
-        raise IGRError(f"{path} may not be read: change its permissions.") from error
+        raise IGRError(f"{path} cannot be read: change its permissions.") from error
     except (OSError, SafetensorError) as error:
         raise IGRError(f"{path} cannot be read as a bundle: {explain_unreadable(path)}.") from error
 
 
 def _parse_info(path: Path, text: str) -> tuple[int, BundleInfo]:
-    """The file's format version, and the rest of its JSON entry."""
+    """The format version and the rest of the JSON header."""
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise IGRError(f"{path} has a damaged header (its JSON does not parse): export it again.") from error
+        raise IGRError(f"{path} has a damaged header (invalid JSON): export it again.") from error
     version = data.pop("format_version", None) if isinstance(data, dict) else None
     if type(version) is not int or version < 1:
         raise IGRError(f"{path} has a damaged header (no format version): download or export it again.")
     if version > FORMAT_VERSION:
         raise IGRError(
-            f"{path} has bundle format {version} and this software reads up to {FORMAT_VERSION}: update the software."
+            f"{path} has bundle format {version}, but this version of IGR reads up to {FORMAT_VERSION}: update IGR."
         )
     try:
         return version, from_json(BundleInfo, data, "bundle")
     except IGRError as error:
-        raise IGRError(f"{path} has a header that does not make sense: {error}") from error
+        raise IGRError(f"{path} has an invalid header: {error}") from error
 
 
 def _info_to_text(path: Path, info: BundleInfo) -> str:
@@ -223,7 +223,7 @@ def _info_to_text(path: Path, info: BundleInfo) -> str:
         plain = json.loads(json.dumps(dataclasses.asdict(info), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise IGRError(
-            f"{path} was not written: training and scores must hold plain JSON values without NaN ({error})."
+            f"{path} was not written: training and scores must be valid JSON values without NaN ({error})."
         ) from error
     return json.dumps({"format_version": FORMAT_VERSION, **plain}, sort_keys=True, separators=(",", ":"))
 
@@ -232,16 +232,16 @@ def _check_parts(path: Path, model: ModelConfig, shapes: Shapes) -> None:
     present = {key.split(".", 1)[0] for key in shapes}
     unknown = sorted(present - set(PARTS))
     if unknown:
-        raise IGRError(f"{path} has the unknown parts {_first(unknown)}: it is no bundle of this software.")
+        raise IGRError(f"{path} has the unknown parts {_first(unknown)}: it is not an IGR bundle.")
     optional = {"garmnet": model.garmnet, "image_prompt": model.image_prompt}
     required = ["denoiser", *(part for part, config in optional.items() if config is not None)]
     missing = [part for part in required if part not in present]
     missing += [f"prompts.{name}" for name in PROMPT_NAMES if f"prompts.{name}" not in shapes]
     if missing:
-        raise IGRError(f"{path} lacks {_first(missing)}, which its config asks for: export the bundle again.")
+        raise IGRError(f"{path} is missing {_first(missing)}, which its config requires: export the bundle again.")
     for part, config in optional.items():
         if config is None and part in present:
-            raise IGRError(f"{path} carries {part} though its config has none: export the bundle again.")
+            raise IGRError(f"{path} contains {part}, but its config has none: export the bundle again.")
     embedding = (model.prompt_tokens, model.denoiser.cross_attention_dim)
     wanted: Shapes = {f"prompts.{name}": embedding for name in PROMPT_NAMES}
     wanted[_conv_in_name("denoiser", shapes)] = _conv_in_shape(model.denoiser)
@@ -251,7 +251,7 @@ def _check_parts(path: Path, model: ModelConfig, shapes: Shapes) -> None:
     given |= {key: shapes[key] for key in shapes if key.startswith("prompts.")}
     problem = _compare(wanted, given)
     if problem:
-        raise IGRError(f"{path} does not fit its own config: {problem}; export the bundle again.")
+        raise IGRError(f"{path} does not match its own config: {problem}; export the bundle again.")
     _check_image_prompt_width(path, model)
 
 
@@ -263,12 +263,12 @@ def _check_image_prompt_width(path: Path, model: ModelConfig) -> None:
     if model.image_prompt.embedding_dim != width:
         raise IGRError(
             f"{path} has an image prompt for embeddings of width {model.image_prompt.embedding_dim}, but its image "
-            f"encoder gives {width}: name the matching image encoder in the config."
+            f"encoder outputs {width}: set the matching image encoder in the config."
         )
 
 
 def _conv_in_name(part: str, shapes: Shapes) -> str:
-    """Name of a UNet's first weight: diffusers', or Stable Diffusion's own, which ComfyUI reads too."""
+    """Name of a UNet's first weight: diffusers', or Stable Diffusion's original one, which ComfyUI also supports."""
     original = f"{part}.{_ORIGINAL_CONV_IN}"
     return original if original in shapes else f"{part}.conv_in.weight"
 
@@ -278,7 +278,7 @@ def _conv_in_shape(config: UNetConfig) -> tuple[int, ...]:
 
 
 def _compare(wanted: Shapes, given: Shapes) -> str:
-    """Say in a few words how `given` differs from `wanted`; empty when it does not."""
+    """Describe briefly how `given` differs from `wanted`; empty if it does not."""
     different = [
         f"{key} is {_shape(given[key])} instead of {_shape(wanted[key])}"
         for key in sorted(wanted.keys() & given.keys())
@@ -305,12 +305,12 @@ def _shape(shape: tuple[int, ...]) -> str:
 def _is_finite(tensor: Tensor) -> bool:
     if not tensor.is_floating_point() or not tensor.numel():
         return True
-    known = tensor.float() if tensor.element_size() == 1 else tensor  # float8 cannot be compared
-    return all(math.isfinite(float(end)) for end in known.aminmax())  # NaN comes through; far faster than isfinite
+    known = tensor.float() if tensor.element_size() == 1 else tensor  # float8 has no comparisons
+    return all(math.isfinite(float(end)) for end in known.aminmax())  # propagates NaN, and is much faster than isfinite
 
 
 def _own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Contiguous CPU tensors, none sharing memory with another: safetensors refuses views."""
+    """Contiguous CPU tensors that share no memory, because safetensors rejects views."""
     result: dict[str, Tensor] = {}
     seen: set[int] = set()
     for key in sorted(tensors):

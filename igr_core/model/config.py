@@ -1,4 +1,4 @@
-"""Configs of every part of the model: frozen, validated, and the same for SD1.5 scale and the demo."""
+"""Frozen, validated configs of every part of the model, from SD1.5 scale to the demo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CATEGORIES = ("upper", "lower", "full")
 """The garment categories of the paper (section 3.2): upper, lower and full body."""
 
 PROMPT_NAMES = (*CATEGORIES, "empty")
-"""Names of the text embeddings that a bundle carries."""
+"""Names of the text embeddings in a bundle."""
 
 T = TypeVar("T")
 
@@ -24,9 +24,9 @@ class UNetConfig:
     """Shape of the denoiser or GarmNet; the defaults are the SD1.5 UNet."""
 
     in_channels: int = 4
-    """Latent channels in: 4 for the denoiser, 5 for GarmNet (person latent and mask)."""
+    """Input channels: 4 for the denoiser, 5 for GarmNet (person latent and mask)."""
     out_channels: int = 4
-    """Latent channels out."""
+    """Output channels."""
     block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280)
     """Width of each level, finest first; multiples of 32."""
     layers_per_block: int = 2
@@ -36,16 +36,18 @@ class UNetConfig:
     attention_heads: int = 8
     """Heads of every attention layer (SD1.5 layout)."""
     attention_head_width: int | None = None
-    """Channels of every head (SD2 layout); replaces attention_heads where given."""
+    """Channels of every head (SD2 layout); replaces attention_heads if given."""
     cross_attention_dim: int = 768
     """Width of the text embeddings and image-prompt tokens."""
 
     def __post_init__(self) -> None:
         if len(self.attention_levels) != len(self.block_out_channels):
-            raise IGRError("attention_levels and block_out_channels must have one entry per level each.")
+            raise IGRError(
+                "attention_levels and block_out_channels must have the same length: give one entry per level."
+            )
         for width in self.block_out_channels:
             if width % 32 or width % (self.attention_head_width or self.attention_heads):
-                raise IGRError(f"UNet width {width} must be a multiple of 32 and divide into the attention heads.")
+                raise IGRError(f"UNet width {width} must be a multiple of 32 and divisible by the attention heads.")
 
     @property
     def heads(self) -> tuple[int, ...]:
@@ -97,7 +99,7 @@ class ImageEncoderConfig:
 
     @property
     def token_count(self) -> int:
-        """Hidden-state tokens per picture: class token and patches."""
+        """Hidden-state tokens per image: the class token and the patches."""
         return 1 + (self.image_size // self.patch_size) ** 2
 
 
@@ -110,7 +112,7 @@ class ImagePromptConfig:
     tokens: int = 4
     """Image-prompt tokens: 4 in the published linear layout, 16 in the resampler."""
     embedding_dim: int = 1024
-    """Width of what the image encoder gives: projection_dim (linear) or hidden_size (resampler)."""
+    """Width of the image encoder's output: projection_dim (linear) or hidden_size (resampler)."""
     depth: int = 4
     """Resampler layers (resampler only)."""
     head_dim: int = 64
@@ -118,7 +120,7 @@ class ImagePromptConfig:
     heads: int = 12
     """Resampler heads (resampler only)."""
     feed_forward_multiplier: int = 4
-    """Width of the resampler's MLP over its own width (resampler only)."""
+    """Width of the resampler's MLPs as a multiple of its own width (resampler only)."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class NoiseConfig:
 
 @dataclass(frozen=True)
 class ViewConfig:
-    """How a photo is laid out for the model (DESIGN: view)."""
+    """How a photo is laid out for the model."""
 
     mode: Literal["whole", "focused"] = "whole"
     """`whole`: the whole photo (paper); `focused`: the garment's box plus a margin of context."""
@@ -155,28 +157,28 @@ class ViewConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything that rebuilds the networks of a bundle without their weights."""
+    """Everything needed to build the networks of a bundle, without their weights."""
 
     denoiser: UNetConfig = field(default_factory=UNetConfig)
     """GarmDenoiser."""
     garmnet: UNetConfig | None = field(default_factory=lambda: UNetConfig(in_channels=5))
-    """GarmNet; None in the ablation without it."""
+    """GarmNet; None to train without it (ablation)."""
     image_prompt: ImagePromptConfig | None = field(default_factory=ImagePromptConfig)
-    """Image-prompt projection; None in the ablation without it."""
+    """Image-prompt projection; None to train without it (ablation)."""
     vae: VAEConfig = field(default_factory=VAEConfig)
-    """The autoencoder that the latents belong to, inside the bundle or expected beside it."""
+    """The autoencoder of the latents, in the bundle or provided separately."""
     image_encoder: ImageEncoderConfig = field(default_factory=ImageEncoderConfig)
-    """The CLIP vision tower, inside the bundle or expected beside it."""
+    """The CLIP vision tower, in the bundle or provided separately."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     """The diffusion process."""
     view: ViewConfig = field(default_factory=ViewConfig)
-    """The photo layout it was trained with."""
+    """The view it was trained with."""
     native_size: tuple[int, int] = (768, 1024)
     """Width and height in pixels that the model was trained at."""
     reference_position: Literal["none", "sincos"] = "none"
-    """Position added to self-attention queries and keys of rows with a reference: `none` in the paper."""
+    """Position embedding added to self-attention queries and keys in rows with a reference; `none` in the paper."""
     reference_position_amplitude: float = 2.5
-    """Amplitude of the sincos position."""
+    """Amplitude of the sincos position embedding."""
     prompt_tokens: int = 77
     """Tokens of each category's text embedding."""
     category_wording: dict[str, str] = field(
@@ -187,17 +189,19 @@ class ModelConfig:
             "empty": "",
         }
     )
-    """The words behind each text embedding."""
+    """The prompt of each text embedding."""
 
     def __post_init__(self) -> None:
         if (self.denoiser.in_channels, self.denoiser.out_channels) != (self.vae.latent_channels,) * 2:
-            raise IGRError("The denoiser takes and gives the VAE's latent channels.")
+            raise IGRError("The denoiser's input and output channels must equal the VAE's latent channels.")
         if self.garmnet is not None:
             if self.garmnet.in_channels != self.vae.latent_channels + 1:
-                raise IGRError("GarmNet takes the latent channels and one mask channel.")
+                raise IGRError("GarmNet's input channels must be the VAE's latent channels plus one mask channel.")
             same = dataclasses.replace(self.garmnet, in_channels=self.denoiser.in_channels)
             if same != self.denoiser:
-                raise IGRError("GarmNet must have the denoiser's structure (paper, Fig. 3), its input channels apart.")
+                raise IGRError(
+                    "GarmNet must have the denoiser's structure (paper, Fig. 3), except for its input channels."
+                )
         if set(self.category_wording) != set(PROMPT_NAMES):
             raise IGRError(f"category_wording must name exactly {', '.join(PROMPT_NAMES)}.")
         step = self.vae.downscale * 2 ** (len(self.denoiser.block_out_channels) - 1)
@@ -206,12 +210,12 @@ class ModelConfig:
 
     @property
     def size_step(self) -> int:
-        """Working widths and heights are multiples of this many pixels."""
+        """Working widths and heights must be multiples of this many pixels."""
         return self.vae.downscale * 2 ** (len(self.denoiser.block_out_channels) - 1)
 
 
 def to_json(config: Any) -> dict[str, Any]:
-    """Plain JSON-able dict of a config dataclass."""
+    """A config dataclass as a JSON-serialisable dict."""
     return dataclasses.asdict(config)
 
 
@@ -247,7 +251,7 @@ def _convert_union(kind: Any, data: Any, where: str) -> Any:
     options = [option for option in typing.get_args(kind) if option is not type(None)]
     if data is None:
         if len(options) == len(typing.get_args(kind)):
-            raise IGRError(f"{where} is missing a value.")
+            raise IGRError(f"{where} has no value: give one.")
         return None
     return _convert(options[0], data, where)
 
@@ -277,7 +281,7 @@ def _convert_dataclass(kind: Any, data: Any, where: str) -> Any:
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and name not in data
     ]
     if required:
-        raise IGRError(f"{where} lacks {', '.join(required)}.")
+        raise IGRError(f"{where} is missing {', '.join(required)}.")
     return kind(**{name: _convert(hints[name], value, f"{where}.{name}") for name, value in data.items()})
 
 

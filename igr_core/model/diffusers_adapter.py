@@ -1,4 +1,4 @@
-"""GarmFus on a diffusers UNet: attention processors that call `garmfus` and the capture of reference features."""
+"""GarmFus for a diffusers UNet: attention processors that call `garmfus`, and the capture of reference features."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _out(attn: Attention, hidden: Tensor) -> Tensor:
 
 
 class CaptureProcessor:
-    """Self-attention of GarmNet: notes the hidden states that enter it, then attends as usual."""
+    """Self-attention of GarmNet: captures its input hidden states, then attends as usual."""
 
     def __init__(self, name: str, last: bool, attend: Attend = attend) -> None:
         self.name = name
@@ -53,7 +53,7 @@ class CaptureProcessor:
     ) -> Tensor:
         if capture is not None:
             capture[self.name] = hidden_states
-            if self.last:  # nothing after this is read (DESIGN: output layers unused)
+            if self.last:  # nothing after this is used (DESIGN section 2)
                 return torch.zeros_like(hidden_states)
         located = position(hidden_states) if position else None
         return _out(attn, _self_attention(attn, hidden_states, located, self.attend))
@@ -120,7 +120,7 @@ class ReferenceProcessor:
 
 
 class ImagePromptProcessor:
-    """Cross-attention to the text and, beside it, to the image prompt (Eq. 3)."""
+    """Cross-attention to the text plus cross-attention to the image prompt (Eq. 3)."""
 
     def __init__(self, name: str, attend: Attend = attend) -> None:
         self.name = name
@@ -148,7 +148,7 @@ class ImagePromptProcessor:
 
 
 class TextProcessor:
-    """Plain cross-attention that lets the capture's arguments pass by."""
+    """Plain cross-attention that accepts and ignores the capture's arguments."""
 
     def __init__(self, attend: Attend = attend) -> None:
         self.attend = attend
@@ -172,14 +172,14 @@ def block_name(processor_name: str) -> str:
 
 
 def self_attention_order(unet: UNet2DConditionModel) -> list[str]:
-    """Block names in the order that a forward pass meets them: down, middle, up."""
+    """Block names in the order of a forward pass: down, middle, up."""
     names = [block_name(name) for name in unet.attn_processors if ".attn1." in name]
     order = {"down_blocks": 0, "mid_block": 1, "up_blocks": 2}
     return sorted(names, key=lambda name: order[name.split(".")[0]])
 
 
 def install_fusion(denoiser: UNet2DConditionModel, attend: Attend = attend) -> None:
-    """Give a denoiser GarmFus processors; without a `fusion` argument it stays the plain model."""
+    """Install GarmFus processors in a denoiser; without a `fusion` argument it behaves like the plain model."""
     denoiser.set_attn_processor(
         {
             name: (ReferenceProcessor if ".attn1." in name else ImagePromptProcessor)(block_name(name), attend)
@@ -189,7 +189,7 @@ def install_fusion(denoiser: UNet2DConditionModel, attend: Attend = attend) -> N
 
 
 def install_capture(garmnet: UNet2DConditionModel, attend: Attend = attend) -> None:
-    """Give a GarmNet capturing processors; without a `capture` argument it stays the plain model."""
+    """Install capturing processors in a GarmNet; without a `capture` argument it behaves like the plain model."""
     last = self_attention_order(garmnet)[-1]
     garmnet.set_attn_processor(
         {
@@ -202,7 +202,7 @@ def install_capture(garmnet: UNet2DConditionModel, attend: Attend = attend) -> N
 
 
 def unused_parameters(garmnet: UNet2DConditionModel) -> list[str]:
-    """Names of GarmNet's parameters that lie behind its last captured self-attention, in the order of the pass."""
+    """Names of GarmNet's parameters that come after its last captured self-attention in a forward pass."""
     last = self_attention_order(garmnet)[-1]  # up_blocks.B.attentions.L
     block, layer = int(last.split(".")[1]), int(last.split(".")[3])
     within = tuple(f"{last}.transformer_blocks.0.{part}." for part in ("attn1", "norm2", "attn2", "norm3", "ff"))

@@ -1,6 +1,6 @@
-"""GarmFus (paper section 3.2, Eq. 3 and 4): the attention arithmetic and the choice of rows, free of any framework.
+"""GarmFus (paper section 3.2, Eq. 3 and 4): the attention arithmetic and the row plans, independent of any framework.
 
-The diffusers attention processors and the ComfyUI patches are two thin adapters on this file.
+The diffusers attention processors and the ComfyUI patches are thin adapters over this file.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor |
 
 @dataclass(frozen=True)
 class RowPlan:
-    """Which rows of a batch see which conditions."""
+    """Which conditions each row of a batch uses."""
 
     source: tuple[int | tuple[int, ...], ...]
-    """`source[row]` is the condition's index, -1 for none, or the indices of several that lie side by side."""
+    """`source[row]` is the index of the row's condition, -1 for none, or the indices of several to concatenate."""
     every_branch: bool = False
-    """Compute both groups even where one has no row: sharded training needs the same graph in every process."""
+    """Compute both groups even if one has no rows: sharded training needs the same graph in every process."""
     _indices: dict[tuple[str, torch.device], Tensor] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    """Index tensors by name and device: made once for all layers."""
+    """Index tensors by name and device, created once for all layers."""
 
     @cached_property
     def sources(self) -> tuple[tuple[int, ...], ...]:
-        """Indices of each row's conditions; none for a plain row."""
+        """Indices of each row's conditions; empty for a plain row."""
         tuples = (source if isinstance(source, tuple) else (source,) for source in self.source)
         return tuple(tuple(index for index in one if index >= 0) for one in tuples)
 
     @cached_property
     def used(self) -> bool:
-        """Whether the conditions are computed with at all."""
+        """Whether conditions take part in the computation at all."""
         return self.every_branch or bool(self.referenced)
 
     @cached_property
@@ -58,12 +58,12 @@ class RowPlan:
 
     @cached_property
     def plain(self) -> list[int]:
-        """Rows without one: the unpatched model computes them."""
+        """Rows without a condition, which are computed as in the unpatched model."""
         return [row for row, sources in enumerate(self.sources) if not sources]
 
     @cached_property
     def parts(self) -> list[tuple[list[int], RowPlan]]:
-        """The referenced rows by how many conditions they have: their places among the referenced rows, their plan."""
+        """Referenced rows grouped by number of conditions: positions among the referenced rows, and a plan."""
         places: dict[int, list[int]] = {}
         for place, row in enumerate(self.referenced):
             places.setdefault(len(self.sources[row]), []).append(place)
@@ -75,13 +75,13 @@ class RowPlan:
         ]
 
     def pick(self, conditions: Tensor) -> Tensor:
-        """The conditions of each referenced row: (R, T, ...) -> (len(referenced), n * T, ...), n of them side by side.
+        """The n conditions of each referenced row, concatenated: (R, T, ...) -> (len(referenced), n * T, ...).
 
-        No copy where nothing moves. Rows of unequal n are picked by `parts`.
+        Nothing is copied if the order does not change. Rows with different n must be picked by `parts`.
         """
         counts = {len(self.sources[row]) for row in self.referenced} or {1}
         if len(counts) > 1:
-            raise ValueError("Rows with different numbers of conditions cannot be picked at once: use `parts`.")
+            raise ValueError("Rows with different numbers of conditions cannot be picked together: use `parts`.")
         wanted = [index for sources in self.sources for index in sources]
         if counts == {1} and wanted == list(range(conditions.shape[0])) and not self.every_branch:
             return conditions
@@ -90,7 +90,7 @@ class RowPlan:
         return picked if count == 1 else picked.reshape(-1, count * picked.shape[1], *picked.shape[2:])
 
     def repeated(self, times: int) -> RowPlan:
-        """The plan of a batch that holds every row `times` times in a row (a picture cut into tiles, say)."""
+        """The plan of a batch in which every row is repeated `times` times, such as an image cut into tiles."""
         return self if times == 1 else RowPlan(tuple(source for source in self.source for _ in range(times)))
 
     def by_rows(
@@ -98,7 +98,7 @@ class RowPlan:
     ) -> Tensor:
         """Apply one function to the plain rows and the other to the referenced ones: (B, ...) -> (B, ...).
 
-        Further tensors (B, ...) are divided alike, and handed to the functions beside the first.
+        Further tensors (B, ...) are split the same way and passed to the functions after the first.
         """
         batch = (rows, *more)
         if self.every_branch:
@@ -108,18 +108,18 @@ class RowPlan:
         if not self.plain:
             return referenced(*batch)
         sizes = [len(self.plain), len(self.referenced)]
-        if self.plain + self.referenced == list(range(len(self.source))):  # as guidance stacks them: views, no copies
+        if self.plain + self.referenced == list(range(len(self.source))):  # the order of guidance: views, no copies
             first, second = zip(*(x.split(sizes) for x in batch), strict=True)
             return torch.cat([plain(*first), referenced(*second)])
-        if self.referenced + self.plain == list(range(len(self.source))):  # and the other way round
+        if self.referenced + self.plain == list(range(len(self.source))):  # the reverse order
             first, second = zip(*(x.split(sizes[::-1]) for x in batch), strict=True)
             return torch.cat([referenced(*first), plain(*second)])
         return self._gathered(plain, referenced, batch)
 
     def by_count(self, apply: Callable[..., Tensor], rows: Tensor, *more: Tensor) -> Tensor:
-        """Apply a function to the referenced rows, those with equally many conditions at a time: (R, ...) -> (R, ...).
+        """Apply a function to the referenced rows, grouped by their number of conditions: (R, ...) -> (R, ...).
 
-        It is given the rows' plan, their numbers in the whole batch, and their share of every tensor.
+        The function receives the group's plan, its row indices in the whole batch, and its slice of every tensor.
         """
         batch = (rows, *more)
         if len(self.parts) == 1:
@@ -151,7 +151,7 @@ class RowPlan:
 
 
 def _inverse(order: Sequence[int]) -> list[int]:
-    """Where each number stands in a permutation."""
+    """The inverse of a permutation."""
     return sorted(range(len(order)), key=order.__getitem__)
 
 
@@ -165,14 +165,14 @@ def reference_self_attention(
     strength: float = 1.0,
     attend: Attend = attend,
 ) -> Tensor:
-    """Eq. 4 for the half that is kept: own queries (B, N, C) attend to the reference (B, M, C) and to themselves.
+    """Eq. 4 for the half that is kept: own queries (B, N, C) attend to the reference (B, M, C) and to their own tokens.
 
     `strength` multiplies the attention weight of every reference token before normalisation: 1 is the paper's
-    equation, towards 0 the reference fades to plain self-attention.
+    equation, and values towards 0 fade to plain self-attention.
     """
     mask = None
     if strength != 1.0:
-        # a mask in the query's own dtype: a float32 one would push half-precision attention off its fast path
+        # in the query's dtype: a float32 mask would take half-precision attention off its fast path
         mask = query.new_zeros(1, 1, 1, reference_key.shape[1] + key.shape[1])
         mask[..., : reference_key.shape[1]] = math.log(strength)
     return attend(
@@ -190,7 +190,7 @@ def concatenated_self_attention(
     heads: int,
     attend: Attend = attend,
 ) -> Tensor:
-    """Eq. 4 as the paper words it: attend over both halves, keep the own half. For tests and benchmarks."""
+    """Eq. 4 as written in the paper: attend over both halves and keep the own half. For tests and benchmarks."""
     joined = attend(
         torch.cat([reference_query, query], dim=1),
         torch.cat([reference_key, key], dim=1),
@@ -211,10 +211,10 @@ def image_prompt_attention(
 def sincos_position(
     height: int, width: int, channels: int, amplitude: float, device: torch.device | str, dtype: torch.dtype
 ) -> Tensor:
-    """Fixed 2-D position (1, height * width, channels) of the from-scratch models (DESIGN: reference_position).
+    """Fixed 2-D position embedding (1, height * width, channels) of models trained from scratch.
 
-    Coordinates are relative to the longer side, so that every level and working size shares one scale; half of the
-    channels encode y, half x, with frequencies from half a cycle to eight cycles per longer side.
+    Coordinates are relative to the longer side, so that all levels and working sizes share one scale. Half of the
+    channels encode y and half x, with frequencies from half a cycle to eight cycles along the longer side.
     """
     pairs = channels // 4
     frequencies = 2 * math.pi * torch.logspace(math.log2(0.5), math.log2(8.0), pairs, base=2.0, device=device)
@@ -237,23 +237,23 @@ def level_shape(tokens: int, latent_shape: Sequence[int]) -> tuple[int, int]:
     while height * width > tokens:
         height, width = (height + 1) // 2, (width + 1) // 2
     if height * width != tokens:
-        raise ValueError(f"{tokens} tokens are no level of a {tuple(latent_shape)} latent.")
+        raise ValueError(f"{tokens} tokens do not match any level of a {tuple(latent_shape)} latent.")
     return height, width
 
 
 @dataclass
 class Position:
-    """The sincos position of one latent shape, one tensor per level, made when first asked for."""
+    """The sincos position embedding of one latent shape, one tensor per level, created on first use."""
 
     latent_shape: tuple[int, int]
     """Height and width of the latent."""
     amplitude: float
-    """As in ModelConfig.reference_position_amplitude."""
+    """See ModelConfig.reference_position_amplitude."""
     levels: dict[tuple[int, int], Tensor] = field(default_factory=dict)
-    """(1, N, C) by tokens and channels."""
+    """Embeddings (1, N, C), by numbers of tokens and channels."""
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        """Position for hidden states (B, N, C): (1, N, C)."""
+        """Position embedding (1, N, C) for hidden states (B, N, C)."""
         tokens, channels = hidden.shape[1:]
         if (tokens, channels) not in self.levels:
             height, width = level_shape(tokens, self.latent_shape)
@@ -264,28 +264,28 @@ class Position:
 
 
 class Noted(NamedTuple):
-    """Queries and reference keys of one self-attention, for a loss on where it looks."""
+    """Queries and reference keys of one self-attention, for a loss on its attention weights."""
 
     rows: list[int]
     """G rows of the batch."""
     query: Tensor
     """(G, N, C), heads folded into the channels."""
     reference_key: Tensor
-    """(G, n * M, C): those of n references side by side."""
+    """(G, n * M, C): keys of n references, concatenated."""
     heads: int
     """Heads of the layer."""
 
 
 @dataclass
 class Fusion:
-    """What GarmFus fuses in one denoiser call, or in every call of a sampling run."""
+    """Conditions of GarmFus for one denoiser call, or for all calls of a sampling run."""
 
     reference_plan: RowPlan
-    """Which row sees which reference."""
+    """Which reference each row uses."""
     features: dict[str, Tensor] | None
     """GarmNet's reference features (R, N, C) by block name."""
     image_plan: RowPlan
-    """Which row sees which image prompt."""
+    """Which image prompt each row uses."""
     image_keys_values: dict[str, tuple[Tensor, Tensor]] | None
     """Image-prompt keys and values (R, T, C) by block name."""
     position: Position | None = None
@@ -295,9 +295,9 @@ class Fusion:
     image_prompt_strength: float = 1.0
     """Weight w of Eq. 3's second term; 0 skips it."""
     cache: dict[str, tuple[Tensor, Tensor]] | None = None
-    """Reference keys and values, kept from step to step at inference; None while training."""
+    """Reference keys and values, reused between steps at inference; None during training."""
     notes: dict[str, list[Noted]] | None = None
-    """What the self-attentions of the blocks named here compute with; filled as they run."""
+    """Queries and keys of the self-attentions in the blocks named here; filled during the call."""
 
     @property
     def has_reference(self) -> bool:

@@ -1,4 +1,4 @@
-"""IGR (paper Fig. 3): GarmNet, image prompt and denoiser as one module, for training and headless running."""
+"""IGR (paper, Fig. 3): GarmNet, image prompt and denoiser as one module, for training and headless inference."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .networks import build_unet
 
 
 class IGR(nn.Module):
-    """The trainable networks. VAE and image encoder stay outside: they are frozen and shared."""
+    """The trainable networks; the frozen VAE and image encoder are kept separate."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.every_branch = False
-        """Run every branch of GarmFus in each training step, whatever was dropped (sharded training)."""
+        """Run every branch of GarmFus in each training step, whatever was dropped; needed for sharded training."""
         self.denoiser = build_unet(config.denoiser)
         install_fusion(self.denoiser)
         self.garmnet = build_unet(config.garmnet) if config.garmnet else None
@@ -38,14 +38,14 @@ class IGR(nn.Module):
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> IGR:
-        """Build the networks in the file's own precision; IGRError names file and part where weights do not fit."""
-        with init_empty_weights():  # no time or memory for random weights that are replaced at once
+        """Build the networks in the file's precision; raises IGRError naming file and part if weights do not match."""
+        with init_empty_weights():  # saves the time and memory of random weights that are replaced at once
             model = cls(bundle.info.model)
         bundle.fill(model.parts())
         return model
 
     def parts(self) -> dict[str, nn.Module]:
-        """The networks by the names of a bundle's parts."""
+        """The networks, by the names of a bundle's parts."""
         parts = {
             "denoiser": self.denoiser,
             "garmnet": self.garmnet,
@@ -55,7 +55,7 @@ class IGR(nn.Module):
         return {name: module for name, module in parts.items() if module is not None}
 
     def use_attention(self, attend: Attend) -> None:
-        """Compute every attention with this function: the same model up to rounding."""
+        """Use this function for all attention; the outputs are the same up to rounding."""
         install_fusion(self.denoiser, attend)
         if self.garmnet is not None:
             install_capture(self.garmnet, attend)
@@ -68,15 +68,15 @@ class IGR(nn.Module):
         return torch.stack([self.prompts[name] for name in names])
 
     def position(self, latent: Tensor) -> Position | None:
-        """The position of this model for latents (B, 4, h, w), or None for the paper's model."""
+        """The position embedding for latents (B, 4, h, w), or None if the model has none."""
         if self.config.reference_position == "none":
             return None
         return Position((latent.shape[2], latent.shape[3]), self.config.reference_position_amplitude)
 
     def encode_reference(self, person_latent: Tensor, mask: Tensor, categories: Sequence[str]) -> dict[str, Tensor]:
-        """GarmNet once at t = 0 (paper, F_hl): (B, 4, h, w), (B, 1, h, w) -> features (B, N, C) by block name.
+        """Run GarmNet once at t = 0 (paper, F_hl): (B, 4, h, w), (B, 1, h, w) -> features (B, N, C) by block name.
 
-        Several photos of one garment are encoded each by itself; `fusion` then lays their tokens side by side.
+        Several photos of one garment are encoded separately; `fusion` then concatenates their tokens.
         """
         if self.garmnet is None:
             raise ValueError("This model has no GarmNet.")
@@ -104,8 +104,8 @@ class IGR(nn.Module):
     ) -> Fusion:
         """Conditions of one denoiser call (or, with `keep`, of a whole sampling run).
 
-        `reference_rows[row]` and `image_rows[row]` are the index of the row's condition, or -1 for none. A row may
-        see several photos of its garment: then `reference_rows[row]` is a tuple of indices.
+        `reference_rows[row]` and `image_rows[row]` are the index of the row's condition, or -1 for none. If a row uses
+        several photos of its garment, `reference_rows[row]` is a tuple of indices.
         """
         keys_values = None
         if self.image_prompt is not None and image_features is not None:
@@ -122,7 +122,7 @@ class IGR(nn.Module):
         )
 
     def denoise(self, latent: Tensor, timestep: Tensor, text: Tensor, fusion: Fusion | None) -> Tensor:
-        """The denoiser's prediction (B, 4, h, w) for noisy latents at their timesteps."""
+        """The denoiser's prediction (B, 4, h, w) for noisy latents at the given timesteps."""
         return self.denoiser(
             latent,
             timestep,
@@ -143,9 +143,9 @@ class IGR(nn.Module):
         image_rows: Sequence[int],
         watched: Sequence[str] = (),
     ) -> Tensor | tuple[Tensor, dict[str, list[Noted]]]:
-        """Training step's prediction: rows (B, 4, h, w) over R conditions; several rows may share a condition.
+        """Prediction of a training step: B rows (B, 4, h, w) with R conditions; several rows may share a condition.
 
-        With `watched` blocks, also what their reference self-attentions computed with, by block name.
+        With `watched` blocks, also returns the queries and keys of their reference self-attentions, by block name.
         """
         features = None
         if self.garmnet is not None:

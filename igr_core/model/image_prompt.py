@@ -25,7 +25,7 @@ class LinearProjection(nn.Module):
 
 
 class PerceiverAttention(nn.Module):
-    """Latent tokens attend to the picture's tokens and to each other."""
+    """Latent tokens attend to the image's tokens and to each other."""
 
     def __init__(self, width: int, head_dim: int, heads: int) -> None:
         super().__init__()
@@ -90,9 +90,9 @@ class ImagePromptLayer(nn.Module):
 
 
 def cross_attention_widths(unet: UNetConfig) -> dict[str, int]:
-    """Width of every cross-attention by its diffusers block name, in the order that IP-Adapter numbers them.
+    """Width of every cross-attention by diffusers block name, in IP-Adapter's numbering order.
 
-    The published files count the UNet's attention layers down, up, middle; self-attentions take the even numbers.
+    The published files number the UNet's attention layers down, up, middle; even numbers are self-attentions.
     """
     widths: dict[str, int] = {}
     levels = list(zip(unet.block_out_channels, unet.attention_levels, strict=True))
@@ -107,7 +107,7 @@ def cross_attention_widths(unet: UNetConfig) -> dict[str, int]:
 
 
 class ImagePrompt(nn.Module):
-    """The whole trainable part of the low-level extractor, with the parameter names of IP-Adapter files."""
+    """All trainable parts of the low-level extractor, with the parameter names of IP-Adapter files."""
 
     def __init__(self, config: ImagePromptConfig, unet: UNetConfig) -> None:
         super().__init__()
@@ -125,6 +125,6 @@ class ImagePrompt(nn.Module):
         return self.image_proj(features)
 
     def keys_values(self, tokens: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-        """Key and value (B, tokens, C) of every cross-attention, by block name."""
+        """Keys and values (B, tokens, C) of every cross-attention, by block name."""
         layers = {name: self.ip_adapter[number] for name, number in self.numbers.items()}
         return {name: (layer.to_k_ip(tokens), layer.to_v_ip(tokens)) for name, layer in layers.items()}  # type: ignore

@@ -1,4 +1,4 @@
-"""Build the networks of a config from diffusers and transformers classes (headless running and training)."""
+"""Build the networks of a config from diffusers and transformers classes, for headless inference and training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def build_unet(config: UNetConfig) -> UNet2DConditionModel:
     """SD1.5-family UNet with random weights: GarmDenoiser or, with 5 input channels, GarmNet."""
     down = ["CrossAttnDownBlock2D" if attends else "DownBlock2D" for attends in config.attention_levels]
     up = ["CrossAttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(config.attention_levels)]
-    shape: dict[str, Any] = dict(  # Any: the annotations of diffusers are narrower than what it takes
+    shape: dict[str, Any] = dict(  # Any: diffusers' annotations are narrower than what it accepts
         in_channels=config.in_channels,
         out_channels=config.out_channels,
         down_block_types=tuple(down),
@@ -60,7 +60,7 @@ def build_image_encoder(config: ImageEncoderConfig) -> CLIPVisionModelWithProjec
 
 
 def build_scheduler(config: NoiseConfig) -> DDIMScheduler:
-    """The bundle's forward process for training: noising and velocity (sampling is in `restore`)."""
+    """The forward diffusion process for training: adding noise, and velocity (sampling is in `restore`)."""
     return DDIMScheduler(
         num_train_timesteps=config.train_steps,
         beta_start=config.beta_start,

@@ -1,1 +1,1 @@
-"""The input: images and masks read and checked, and the view of a photo that the model sees."""
+"""Reading and checking images and masks, and the view of a photo that the model sees."""

@@ -1,4 +1,4 @@
-"""Checks of what the user gives, before long work starts: photo, mask, category and working size."""
+"""Validate the user's photo, mask, category and working size before long work starts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RANGE_SLACK = 0.01
 def validate_inputs(person: Tensor, mask: Tensor) -> None:
     """Check photos (B, 3, h, w) and masks (B, 1, h, w) or (1, 1, h, w) in 0..1.
 
-    Raises IGRError with the remedy for wrong shapes, NaN, values outside 0..1, a mask of another size, an empty
+    Raises IGRError with the remedy for wrong shapes, NaN, values outside 0..1, a mask of a different size, an empty
     mask or a tiny photo.
     """
     _check_tensor("photo", person, 3)
@@ -32,9 +32,11 @@ def validate_inputs(person: Tensor, mask: Tensor) -> None:
             f"resize the mask to {width}×{height}."
         )
     if min(height, width) < MIN_SIDE:
-        raise IGRError(f"The photo is {width}×{height} pixels: give one of at least {MIN_SIDE}×{MIN_SIDE}.")
+        raise IGRError(f"The photo is {width}×{height} pixels: use one of at least {MIN_SIDE}×{MIN_SIDE}.")
     if mask.shape[0] not in (1, person.shape[0]):
-        raise IGRError(f"There are {person.shape[0]} photos but {mask.shape[0]} masks: give one per photo, or one.")
+        raise IGRError(
+            f"There are {person.shape[0]} photos but {mask.shape[0]} masks: give one per photo, or one for all."
+        )
     for index, one in enumerate(mask[:, 0] >= MASK_THRESHOLD):
         if not bool(one.any()):
             label = f"mask {index + 1}" if mask.shape[0] > 1 else "mask"
@@ -42,7 +44,7 @@ def validate_inputs(person: Tensor, mask: Tensor) -> None:
 
 
 def check_category(category: str) -> str:
-    """Give the category back, or raise IGRError naming the known ones."""
+    """Return the category if it is known; otherwise raise IGRError listing the known ones."""
     if category not in CATEGORIES:
         raise IGRError(f"Unknown category {category!r}: choose {', '.join(CATEGORIES[:-1])} or {CATEGORIES[-1]}.")
     return category
@@ -52,12 +54,12 @@ def parse_size(text: str, step: int) -> tuple[int, int]:
     """Parse `WxH` into width and height in pixels; raises IGRError as check_size does."""
     match = re.fullmatch(r"\s*(\d{1,6})\s*[xX×*]\s*(\d{1,6})\s*", text)
     if match is None:
-        raise IGRError(f"Size {text!r} is not understood: write width x height in pixels, such as 768x1024.")
+        raise IGRError(f"Size {text!r} is not valid: write width x height in pixels, such as 768x1024.")
     return check_size((int(match[1]), int(match[2])), step)
 
 
 def check_size(size: tuple[int, int], step: int) -> tuple[int, int]:
-    """Give (width, height) back, or raise IGRError naming the nearest valid size."""
+    """Return (width, height) if it is valid; otherwise raise IGRError naming the nearest valid size."""
     low, high = -(-MIN_SIZE // step) * step, MAX_SIZE // step * step
     nearest = tuple(min(max((side + step // 2) // step * step, low), high) for side in size)
     if nearest != tuple(size):
@@ -72,12 +74,12 @@ def _check_tensor(name: str, image: Tensor, channels: int) -> None:
     if image.ndim != 4 or image.shape[1] != channels:
         raise IGRError(f"The {name} has shape {tuple(image.shape)}: it must be (batch, {channels}, height, width).")
     if 0 in image.shape:
-        raise IGRError(f"The {name} has shape {tuple(image.shape)}, which is empty: give at least one picture.")
+        raise IGRError(f"The {name} has shape {tuple(image.shape)}, which is empty: give at least one image.")
     if not image.is_floating_point():
-        raise IGRError(f"The {name} holds {image.dtype} values: convert to float and divide by 255.")
-    low, high = (float(value) for value in image.aminmax())  # NaN comes through aminmax
+        raise IGRError(f"The {name} has {image.dtype} values: convert them to float and divide by 255.")
+    low, high = (float(value) for value in image.aminmax())  # aminmax propagates NaN
     if not (abs(low) < float("inf") and abs(high) < float("inf")):
-        raise IGRError(f"The {name} has NaN or infinite values: mend the step that made it.")
+        raise IGRError(f"The {name} has NaN or infinite values: fix the step that produced it.")
     if high > 1 + _RANGE_SLACK or low < -_RANGE_SLACK:
-        remedy = "divide by 255" if high > 2 else "scale from -1..1 by (x + 1) / 2" if low < 0 else "scale"
-        raise IGRError(f"The {name} has values from {low:.3g} to {high:.3g}: {remedy} so that they are in 0..1.")
+        remedy = "divide them by 255" if high > 2 else "map them by (x + 1) / 2" if low < 0 else "scale them"
+        raise IGRError(f"The {name} has values from {low:.3g} to {high:.3g}: {remedy} so that they lie in 0..1.")

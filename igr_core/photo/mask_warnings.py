@@ -1,4 +1,4 @@
-"""What a garment mask tells of itself before any model runs: facts, and warnings that say what to do."""
+"""Measure a garment mask before any model runs, and warn about likely problems."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from .inputs import MASK_THRESHOLD
 from .masks import Rect, mask_box, mask_pieces
 
 SMALL_SHARE, LARGE_SHARE = 0.02, 0.6
-"""Masks that cover less or more of the photo than this are warned of."""
+"""Masks that cover less or more of the photo than this cause a warning."""
 SPECK_SHARE = 0.01
-"""Pieces of less than this share of the mask are specks."""
+"""Pieces smaller than this share of the mask are specks."""
 SPECKS_WIDEN = 1.1
-"""Specks are warned of where they make the garment's box this much wider or higher."""
+"""Specks cause a warning if they make the garment's box this many times wider or taller."""
 NARROW = {"upper": 0.39, "lower": 0.3, "full": 0.24}
-"""Width over height below which a person seldom faces the camera; the least counts where the category is unknown.
+"""Width over height below which a person rarely faces the camera; the lowest value is used for an unknown category.
 
-Of 400 drawn persons of each category who face the camera, 3 %, 1 % and 1 % are narrower, of 400 who are turned 45 %,
+Of 400 drawn people per category who face the camera, 3 %, 1 % and 1 % are narrower; of 400 who are turned away, 45 %,
 50 % and 82 %.
 """
 
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """What was measured of one mask."""
+    """Measurements of one mask."""
 
     size: tuple[int, int]
     """Width and height of the photo in pixels."""
     share: float
     """Share of the photo that the mask covers."""
     box: Rect
-    """Box of the mask in pixels: what the image prompt is cut to."""
+    """Bounding box of the mask in pixels; the image prompt is cropped to it."""
     edges: tuple[str, ...]
     """Edges of the photo that the mask touches: top, bottom, left, right."""
     pieces: tuple[float, ...]
-    """Share of the mask in each of its pieces, the largest first; pieces a coarse cell apart count as one."""
+    """Share of the mask in each piece, largest first; pieces less than a coarse cell apart count as one."""
     widened: float
-    """How many times wider or higher, whichever is more, specks make the box; 1 without any."""
+    """Factor by which specks make the box wider or taller, whichever is more; 1 without specks."""
     slenderness: float
-    """Median extent of the rows from 30 % to 80 % of the mask's height, over that height."""
+    """Median extent of the rows between 30 % and 80 % of the mask's height, divided by that height."""
 
     @property
     def large_pieces(self) -> int:
-        """Number of pieces that are no specks."""
+        """Number of pieces that are not specks."""
         return sum(share >= SPECK_SHARE for share in self.pieces)
 
 
 def measure_mask(mask: Tensor) -> MaskFacts:
-    """Measure a mask (1, 1, H, W) in 0..1 that is not empty."""
+    """Measure a non-empty mask (1, 1, H, W) in 0..1."""
     inside = mask >= MASK_THRESHOLD
     seen = inside[0, 0]
     box = mask_box(mask)
@@ -68,9 +68,9 @@ def measure_mask(mask: Tensor) -> MaskFacts:
 
 
 def mask_warnings(masks: Tensor, category: str | None = None) -> tuple[str, ...]:
-    """One sentence for each thing that the user may want to mend in masks (B, 1, H, W), none of them empty.
+    """One sentence for each likely problem of non-empty masks (B, 1, H, W).
 
-    Side views are told surer where the garment's category is known.
+    Knowing the garment's category makes side views easier to detect.
     """
     sentences: list[str] = []
     for number, mask in enumerate(masks.split(1), 1):
@@ -80,72 +80,69 @@ def mask_warnings(masks: Tensor, category: str | None = None) -> tuple[str, ...]
 
 
 def warnings_of(facts: MaskFacts, label: str = "mask", category: str | None = None) -> list[str]:
-    """The sentences for one mask, which they call `label`."""
+    """The warnings about one mask, which is called `label` in them."""
     if facts.share == 1:
-        return [
-            f"The {label} covers everything: the whole picture is taken for the garment; paint the garment alone, "
-            "unless nothing else is in the photo."
-        ]
+        return [f"The {label} covers the whole photo: paint only the garment, unless the photo shows nothing else."]
     return [sentence.format(label=label, **words) for found, sentence, words in _findings(facts, category) if found]
 
 
 def _findings(facts: MaskFacts, category: str | None) -> list[tuple[bool, str, dict[str, str]]]:
-    """Whether it is so, the sentence, and the words to fill in."""
+    """For each check: whether the problem was found, the sentence, and the words to fill in."""
     share = "less than 0.1%" if facts.share < 0.001 else f"{facts.share:.1%}"
     narrow = NARROW.get(category or "", min(NARROW.values()))
     specks = facts.widened > SPECKS_WIDEN
     return [
         (
             facts.share < SMALL_SHARE,
-            "The {label} covers {share} of the picture, so little detail can be restored: crop the photo to the "
-            "person, or choose the focused view.",
+            "The {label} covers {share} of the photo, so little detail can be restored: crop the photo to the "
+            "person, or use the focused view.",
             {"share": share},
         ),
         (
             facts.share > LARGE_SHARE,
-            "The {label} covers {share} of the picture: see whether it is the garment and not what is around it; if "
-            "it is inverted, invert it.",
+            "The {label} covers {share} of the photo: check that it covers the garment and not the background; if it "
+            "is inverted, invert it.",
             {"share": share},
         ),
         (
             bool(facts.edges),
-            "The {label} touches the {edges} edge, so the garment may be cut off there, and what is missing is made "
-            "up: take a photo that shows all of it.",
+            "The {label} touches the {edges} edge of the photo, so the garment may be cut off and the model will "
+            "invent the rest: use a photo that shows the whole garment.",
             {"edges": " and ".join(facts.edges)},
         ),
         (
             facts.large_pieces > 1,
-            "The {label} is in {pieces} pieces: erase those that are not this garment; where an arm, hair or a bag "
-            "cuts it up, what is hidden is made up.",
+            "The {label} has {pieces} separate pieces: erase those that are not part of the garment. If an arm, hair "
+            "or a bag splits the garment, the model will invent what is hidden.",
             {"pieces": str(facts.large_pieces)},
         ),
         (
             specks,
             "The {label} has specks far from the garment, which make the garment small in its crop: erase them, or "
-            "keep the largest piece only.",
+            "keep only the largest piece.",
             {},
         ),
         (
-            facts.slenderness < narrow and not facts.edges and not specks,  # its height must be known
-            "The {label} is narrow for its height, so the person may stand sideways or something may hide part of the "
-            "garment: a photo from the front is restored better.",
+            facts.slenderness < narrow and not facts.edges and not specks,  # only where the full height is visible
+            "The {label} is narrow for its height, so the person may be turned sideways or part of the garment may be "
+            "hidden: a photo from the front gives a better result.",
             {},
         ),
     ]
 
 
 def _widened(box: Rect, large: list[Rect]) -> float:
-    """Sides of the box over those of the box around the large pieces, whichever is more; large ones are coarse."""
+    """Larger ratio of the box's sides to those of the (coarse) box around the large pieces."""
     left, top = (min(one[side] for one in large) for side in (0, 1))
     right, bottom = (max(one[side] for one in large) for side in (2, 3))
     return max(1.0, (box[2] - box[0]) / (right - left), (box[3] - box[1]) / (bottom - top))
 
 
 def _slenderness(rows: Tensor) -> float:
-    """Median extent of a mask's rows (h, w), between 30 % and 80 % down, over its height."""
+    """Median extent of a mask's rows (h, w) between 30 % and 80 % of its height, divided by its height."""
     height, width = rows.shape
     first = int(0.3 * height)
     middle = rows[first : max(int(0.8 * height), first + 1)].to(torch.uint8)
-    extents = width - middle.argmax(1) - middle.flip(1).argmax(1)  # of an empty row: width
+    extents = width - middle.argmax(1) - middle.flip(1).argmax(1)  # width for an empty row
     extents = extents * (middle.amax(1) > 0)
     return float(extents.double().quantile(0.5)) / height

@@ -1,4 +1,4 @@
-"""Mending a garment mask (grow, feather, holes, largest piece); its pieces and its box."""
+"""Edit garment masks (grow, feather, fill holes, keep the largest piece), and find their pieces and bounding box."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from .flood_fill import COARSE_SIDE, border, flood, pool_any
 from .inputs import MASK_THRESHOLD
 
 Rect = tuple[int, int, int, int]
-"""Left, top, right and bottom in pixel edges."""
+"""Left, top, right and bottom, as pixel edges."""
 PIECES_SIDE = 96
-"""Pieces are told apart on about this many cells along the longer side: fast, and blind to gaps of a pixel or two."""
+"""Pieces are separated on a grid of about this many cells along the longer side: fast, and ignores tiny gaps."""
 
 
 def mend_mask(
     mask: Tensor, *, grow: int = 0, feather: int = 0, fill_holes: bool = False, largest_only: bool = False
 ) -> Tensor:
-    """Mend masks (B, 1, H, W) in 0..1, in this order: largest piece, holes, growing and feathering by pixels.
+    """Edit masks (B, 1, H, W) in 0..1, in this order: keep the largest piece, fill holes, grow, feather (in pixels).
 
-    Raises IGRError when shrinking (a negative `grow`) leaves nothing of a mask that showed something.
+    Raises IGRError if shrinking (a negative `grow`) leaves a mask empty.
     """
     if largest_only:
         mask = mask * largest_piece(mask >= MASK_THRESHOLD)
@@ -31,12 +31,12 @@ def mend_mask(
         shown, mask = _shows(mask), grow_mask(mask, grow)
         if lost := (shown & ~_shows(mask)).nonzero().flatten().tolist():
             which = f"mask {lost[0] + 1}" if len(mask) > 1 else "the mask"
-            raise IGRError(f"grow = {grow} leaves nothing of {which}: shrink it less.")
+            raise IGRError(f"grow = {grow} leaves nothing of {which}: choose a value closer to 0.")
     return feather_mask(mask, feather) if feather else mask
 
 
 def grow_mask(mask: Tensor, pixels: int) -> Tensor:
-    """Grow masks (B, 1, H, W) by a square of so many pixels on every side, or shrink them by a negative number."""
+    """Grow masks (B, 1, H, W) by this many pixels on every side, or shrink them if it is negative."""
     reach = abs(pixels)
     grown = mask if pixels > 0 else 1 - mask
     grown = F.max_pool2d(grown, (1, 2 * reach + 1), stride=1, padding=(0, reach))
@@ -45,7 +45,7 @@ def grow_mask(mask: Tensor, pixels: int) -> Tensor:
 
 
 def feather_mask(mask: Tensor, pixels: int) -> Tensor:
-    """Soften the edge of masks (B, 1, H, W) over about so many pixels: a box blur, twice."""
+    """Soften the edges of masks (B, 1, H, W) over about this many pixels, with two box blurs."""
     reach = max(1, round(pixels / 2))
     for _ in range(2):
         for size, padding in (((1, 2 * reach + 1), (0, reach)), ((2 * reach + 1, 1), (reach, 0))):
@@ -54,12 +54,12 @@ def feather_mask(mask: Tensor, pixels: int) -> Tensor:
 
 
 def holes(inside: Tensor) -> Tensor:
-    """Pixels (B, 1, H, W) outside the mask that are shut in by it."""
+    """Pixels (B, 1, H, W) outside the mask that are enclosed by it."""
     return ~inside & ~flood(border(inside), ~inside)
 
 
 def largest_piece(inside: Tensor) -> Tensor:
-    """The largest piece of each boolean mask (B, 1, H, W); pieces a coarse cell apart count as one."""
+    """The largest piece of each boolean mask (B, 1, H, W); pieces less than a coarse cell apart count as one."""
     cell = max(1, max(inside.shape[-2:]) // COARSE_SIDE)
     coarse = pool_any(inside, cell)
     kept = torch.stack([_largest_label(one) for one in _labels(coarse)])
@@ -68,7 +68,7 @@ def largest_piece(inside: Tensor) -> Tensor:
 
 
 def mask_box(mask: Tensor) -> Rect:
-    """Box (left, top, right, bottom) of the pixels of a (1, 1, h, w) mask that belong to the garment."""
+    """Bounding box (left, top, right, bottom) of the garment in a mask (1, 1, h, w)."""
     inside = mask[0, 0] >= MASK_THRESHOLD
     columns = inside.any(0).nonzero()
     rows = inside.any(1).nonzero()
@@ -76,13 +76,13 @@ def mask_box(mask: Tensor) -> Rect:
 
 
 def mask_pieces(inside: Tensor) -> tuple[tuple[float, Rect], ...]:
-    """Pieces of a boolean mask (1, 1, H, W), the largest first: share of the mask's area, and box to a coarse cell.
+    """Pieces of a boolean mask (1, 1, H, W), largest first: share of the mask's area, and box in whole coarse cells.
 
-    Pieces a coarse cell apart count as one.
+    Pieces less than a coarse cell apart count as one.
     """
     height, width = inside.shape[-2:]
     cell = max(1, -(-max(height, width) // PIECES_SIDE))
-    amounts = F.avg_pool2d(inside.float(), cell, ceil_mode=True, divisor_override=1)[0, 0]  # pixels of each cell
+    amounts = F.avg_pool2d(inside.float(), cell, ceil_mode=True, divisor_override=1)[0, 0]  # mask pixels in each cell
     labels = _labels((amounts > 0)[None, None])[0, 0]
     numbers, places = labels.unique(return_inverse=True)
     areas = torch.zeros(len(numbers), dtype=amounts.dtype, device=amounts.device)
@@ -96,12 +96,12 @@ def mask_pieces(inside: Tensor) -> tuple[tuple[float, Rect], ...]:
 
 
 def _shows(mask: Tensor) -> Tensor:
-    """Which masks (B, 1, H, W) show anything, (B,)."""
+    """Which masks (B, 1, H, W) are not empty, (B,)."""
     return (mask >= MASK_THRESHOLD).flatten(1).any(1)
 
 
 def _labels(inside: Tensor) -> Tensor:
-    """One number per piece (B, 1, H, W), 0 outside: the largest pixel number in it, spread until nothing changes."""
+    """One number per piece (B, 1, H, W), 0 outside: its largest pixel index, spread until nothing changes."""
     numbers = torch.arange(1, inside[0].numel() + 1, device=inside.device, dtype=torch.float32).view_as(inside[0])
     labels = numbers * inside
     while True:
@@ -112,7 +112,7 @@ def _labels(inside: Tensor) -> Tensor:
 
 
 def _largest_label(labels: Tensor) -> Tensor:
-    """Pixels of the most frequent label that is not 0; none where all are 0."""
+    """Pixels of the most frequent non-zero label; none if all labels are 0."""
     counts = labels.flatten().bincount()
     counts[0] = 0
     return (labels == counts.argmax()) & (labels > 0)

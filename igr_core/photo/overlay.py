@@ -1,6 +1,6 @@
-"""Masks drawn on their photos: plainly, or with all that the model sees (crop, view, padding).
+"""Draw masks on their photos, on their own or with everything the model sees (crop, view, padding).
 
-`draw_view` works in a frame, in photo pixels, that holds the photos and their views, and is scaled to `SIDE`.
+`draw_view` draws in a frame, in photo pixels, that contains the photos and their views and is scaled to `SIDE`.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from .masks import Rect, grow_mask, mask_box
 from .view import Box, GarmentView, Placement
 
 SIDE = 1024
-"""Longer side of the drawn picture in pixels."""
+"""Longer side of the drawn image in pixels."""
 LINE = 2
 """Width of every line in pixels."""
 CONTOUR, CROP, VIEW = (0.1, 1.0, 1.0), (1.0, 0.65, 0.0), (1.0, 1.0, 1.0)
-"""Colours of the mask's contour, of the crop's box and of the view's box; each line lies between two dark ones."""
+"""Colours of the mask's contour, the crop's box and the view's box; every line has a dark border."""
 DARK = 0.08
-"""Grey of the lines' borders and of what is neither photo nor padding."""
+"""Grey of the line borders and of everything outside photo and padding."""
 OUTSIDE_MASK, OUTSIDE_VIEW = 0.4, 0.15
-"""Brightness that is left of the photo around the garment, and of what the model does not see."""
+"""Brightness of the photo around the garment, and of what the model does not see."""
 HATCH = (0.45, 0.6)
-"""Greys of the stripes on padding."""
+"""Greys of the stripes that mark padding."""
 STRIPE, DASH = 8, 12
-"""Width of a stripe and length of a dash in pixels."""
+"""Width of a stripe and length of a dash, in pixels."""
 
 
 def overlay(photos: Tensor, masks: Tensor) -> Tensor:
-    """Photos (B, 3, H, W) with what lies outside their masks (B, 1, H, W) faded: what the model is told to restore."""
+    """Photos (B, 3, H, W), faded outside their masks (B, 1, H, W)."""
     blue = photos.new_tensor([0.15, 0.35, 0.85]).view(1, 3, 1, 1)
     return photos * (0.35 + 0.65 * masks) + 0.35 * (1 - masks) * blue
 
 
 def draw_view(view: GarmentView) -> Tensor:
-    """Draw what the model sees of B photos: (B, 3, H, W) in 0..1 with a longer side of SIDE.
+    """Draw what the model sees of B photos: (B, 3, H, W) in 0..1, with a longer side of SIDE.
 
-    The garment keeps its colours in a cyan contour; the rest of the photo is darkened; the box of the image prompt's
-    crop is orange; the view's box is dashed white, with what it does not hold nearly black, and its padding hatched.
-    Raises IGRError for a view that was stored without its photos.
+    The garment keeps its colours inside a cyan contour, and the rest of the photo is darkened. The box of the image
+    prompt's crop is orange. The view's box is dashed white; outside it the photo is nearly black, and padding is
+    hatched. Raises IGRError for a view that was stored without its photos.
     """
     if view.photo is None or view.photo_mask is None:
-        raise IGRError("The view has no photo to draw: make it anew with Garment Mask/Crop.")
+        raise IGRError("The view has no photo to draw: create it again with Garment Mask/Crop.")
     masks = view.photo_mask.expand(len(view.photo), -1, -1, -1)
     frame = common_frame(view.placements)
     drawn = [
@@ -57,7 +57,7 @@ def draw_view(view: GarmentView) -> Tensor:
 
 
 def common_frame(placements: Sequence[Placement]) -> Box:
-    """The least box in photo pixels that holds the photos and the boxes of all views."""
+    """The smallest box, in photo pixels, that contains the photos and the boxes of all views."""
     boxes = [one.box for one in placements] + [(0.0, 0.0, *map(float, one.source_size)) for one in placements]
     return (
         min(box[0] for box in boxes),
@@ -68,7 +68,7 @@ def common_frame(placements: Sequence[Placement]) -> Box:
 
 
 def draw_overlay(photo: Tensor, mask: Tensor, placement: Placement, frame: Box) -> Tensor:
-    """Draw one photo (1, 3, h, w) with its mask (1, 1, h, w), not empty, in a frame: (1, 3, H, W) in 0..1."""
+    """Draw one photo (1, 3, h, w) with its non-empty mask (1, 1, h, w) in a frame: (1, 3, H, W) in 0..1."""
     scale = SIDE / max(frame[2] - frame[0], frame[3] - frame[1])
     size = (max(1, round((frame[3] - frame[1]) * scale)), max(1, round((frame[2] - frame[0]) * scale)))
     whole = _in_frame((0, 0, *placement.source_size), frame, scale, size)
@@ -92,7 +92,7 @@ def draw_overlay(photo: Tensor, mask: Tensor, placement: Placement, frame: Box) 
 
 
 def _in_frame(box: Box | Rect, frame: Box, scale: float, size: tuple[int, int]) -> Rect:
-    """A box of the photo in pixels of the drawn picture, at least one pixel wide and high."""
+    """A box of the photo in pixels of the drawn image, at least one pixel wide and high."""
     height, width = size
     left, top = (min(max(round((box[side] - frame[side]) * scale), 0), size[1 - side] - 1) for side in (0, 1))
     right, bottom = (round((box[side] - frame[side - 2]) * scale) for side in (2, 3))
@@ -100,7 +100,7 @@ def _in_frame(box: Box | Rect, frame: Box, scale: float, size: tuple[int, int]) 
 
 
 def _resized(image: Tensor, rect: Rect) -> Tensor:
-    """A picture (1, C, h, w) at a rectangle's size, in 0..1."""
+    """Resize an image (1, C, h, w) to a rectangle's size, in 0..1."""
     size = (rect[3] - rect[1], rect[2] - rect[0])
     if image.shape[-2:] != size:
         image = F.interpolate(image.contiguous(), size, mode="bilinear", antialias=True, align_corners=False)
@@ -108,7 +108,7 @@ def _resized(image: Tensor, rect: Rect) -> Tensor:
 
 
 def _placed(image: Tensor, rect: Rect, size: tuple[int, int]) -> Tensor:
-    """A picture of a rectangle's size on an empty one of `size` (height, width)."""
+    """Place an image of a rectangle's size on an empty canvas of `size` (height, width)."""
     canvas = image.new_zeros(1, image.shape[1], *size)
     canvas[..., rect[1] : rect[3], rect[0] : rect[2]] = image
     return canvas
@@ -122,7 +122,7 @@ def _filled(rect: Rect, like: Tensor) -> Tensor:
 
 
 def _outline(rect: Rect, like: Tensor) -> Tensor:
-    """True on a line around a rectangle, moved inwards where it would leave the picture."""
+    """True on a line around a rectangle, moved inwards where it would leave the image."""
     height, width = like.shape[-2:]
     left, top, right, bottom = rect
     outer = (max(left - LINE, 0), max(top - LINE, 0), min(right + LINE, width), min(bottom + LINE, height))
@@ -131,7 +131,7 @@ def _outline(rect: Rect, like: Tensor) -> Tensor:
 
 
 def _with_line(picture: Tensor, line: Tensor, colour: tuple[float, float, float], on: Tensor | None = None) -> Tensor:
-    """Draw a line where `line` is true, with a dark border of a pixel; where `on` is false it is dark itself."""
+    """Draw a line where `line` is true, with a one-pixel dark border; the line itself is dark where `on` is false."""
     border = grow_mask(line.float(), 1) > 0
     picture = torch.where(border, DARK, picture)
     return torch.where(line if on is None else line & on, picture.new_tensor(colour).view(1, 3, 1, 1), picture)
@@ -143,6 +143,6 @@ def _hatched(like: Tensor) -> Tensor:
 
 
 def _diagonal(like: Tensor) -> Tensor:
-    """Sum of row and column of every pixel, (1, 1, H, W)."""
+    """Row plus column of every pixel, (1, 1, H, W)."""
     rows, columns = (torch.arange(side, device=like.device) for side in like.shape[-2:])
     return (rows[:, None] + columns)[None, None]

@@ -15,7 +15,7 @@ from .mask_warnings import mask_warnings
 from .masks import Rect, mask_box
 
 MAX_MAGNIFICATION = 8
-"""A focused box is never so small that a source pixel grows by more than this."""
+"""A focused view never magnifies the photo by more than this."""
 
 Box = tuple[float, float, float, float]
 Resize = Callable[[Tensor, int, int], Tensor]
@@ -23,12 +23,12 @@ Resize = Callable[[Tensor, int, int], Tensor]
 
 @dataclass(frozen=True)
 class Placement:
-    """Which part of a photo lies where on the canvas; rectangles are (left, top, right, bottom) in pixel edges."""
+    """Where a part of a photo is placed on the canvas; rectangles are (left, top, right, bottom), as pixel edges."""
 
     source_rect: Rect
-    """The part of the photo that is seen."""
+    """The visible part of the photo."""
     canvas_rect: Rect
-    """Where it lies on the canvas; the rest of the canvas is padding."""
+    """Its place on the canvas; the rest of the canvas is padding."""
     source_size: tuple[int, int]
     """Width and height of the photo."""
     canvas_size: tuple[int, int]
@@ -36,7 +36,7 @@ class Placement:
 
     @property
     def box(self) -> Box:
-        """The box in photo pixels that fills the whole canvas; it exceeds the photo where there is padding."""
+        """The box in photo pixels that fills the whole canvas; it extends beyond the photo where there is padding."""
         corners = torch.tensor([[0, 0], list(self.canvas_size)], dtype=torch.float64)
         (left, top), (right, bottom) = self.to_source(corners).tolist()
         return (left, top, right, bottom)
@@ -59,15 +59,15 @@ class GarmentView:
     mask: Tensor
     """(B, 1, H, W) in 0..1, 0 outside the photo."""
     crop: Tensor
-    """p_g, (B, 3, S, S): the masked photo cut to the mask's box, squared with 0."""
+    """p_g, (B, 3, S, S): the masked photo cropped to the mask's box and padded to a square with 0."""
     placements: tuple[Placement, ...]
-    """Where each photo lies on the canvas."""
+    """How each photo is placed on the canvas."""
     warnings: tuple[str, ...]
-    """What the user may want to know about the inputs."""
+    """Warnings about the inputs, for the user."""
     photo: Tensor | None = None
-    """(B, 3, h, w): the photos as they were given; None in a view that was stored without them."""
+    """(B, 3, h, w): the original photos; None in a view that was stored without them."""
     photo_mask: Tensor | None = None
-    """(B, 1, h, w), or (1, 1, h, w) for all of them: the masks as they were given; None likewise."""
+    """(B, 1, h, w), or (1, 1, h, w) for all photos: the original masks; None in a view that was stored without them."""
 
 
 def make_view(
@@ -78,10 +78,10 @@ def make_view(
     crop_size: int = 224,
     category: str | None = None,
 ) -> GarmentView:
-    """Lay photos out on a canvas of `size` (width, height) and cut out the garment.
+    """Place photos on a canvas of `size` (width, height) and crop the garment.
 
-    person is (B, 3, h, w) and mask (B, 1, h, w), or (1, 1, h, w) for all of them, in 0..1. The category, if known,
-    only makes the warnings surer. Raises IGRError as validate_inputs does.
+    person is (B, 3, h, w) and mask (B, 1, h, w), or (1, 1, h, w) for all photos, in 0..1. The category, if known, only
+    makes the warnings more accurate. Raises IGRError as validate_inputs does.
     """
     validate_inputs(person, mask)
     warnings = mask_warnings(mask, category)
@@ -103,7 +103,7 @@ def make_view(
 
 
 def unfit(images: Tensor, view: GarmentView) -> list[Tensor]:
-    """Map canvas pictures (B, C, H, W) back: per photo (C, h, w) at its seen part's resolution, padding dropped."""
+    """Map canvas images (B, C, H, W) back to the photos: one (C, h, w) each, of its visible part, without padding."""
     result = []
     for image, placement in zip(images.split(1), view.placements, strict=True):
         left, top, right, bottom = _scale_rect(placement.canvas_rect, placement.canvas_size, image)
@@ -118,13 +118,13 @@ def latent_mask(mask: Tensor, downscale: int) -> Tensor:
 
 
 def place(garment: Rect, source_size: tuple[int, int], canvas_size: tuple[int, int], view: ViewConfig) -> Placement:
-    """Choose the part of the photo that is seen: the whole of it, or the garment's box and its surroundings."""
+    """Choose the visible part of the photo: all of it, or the garment's box and its surroundings."""
     box = (0, 0, *source_size) if view.mode == "whole" else _focused_box(garment, canvas_size, view.margin)
     box = _to_aspect(box, canvas_size)
     left, top, right, bottom = box
     scale_x = canvas_size[0] / (right - left)
     scale_y = canvas_size[1] / (bottom - top)
-    # Whole pixels on both sides, so that resizing one rectangle onto the other is the exact mapping.
+    # Whole pixels in photo and canvas, so that resizing one rectangle to the other is the exact mapping.
     seen_x, on_x = _overlap(left, right, source_size[0], canvas_size[0], scale_x)
     seen_y, on_y = _overlap(top, bottom, source_size[1], canvas_size[1], scale_y)
     return Placement(
@@ -159,7 +159,7 @@ def _focused_box(garment: Rect, canvas_size: tuple[int, int], margin: float) -> 
 
 
 def _to_aspect(box: Box, canvas_size: tuple[int, int]) -> Box:
-    """Extend a box about its centre to the canvas's aspect."""
+    """Extend a box around its centre to the canvas's aspect ratio."""
     left, top, right, bottom = box
     scale = max((right - left) / canvas_size[0], (bottom - top) / canvas_size[1])  # photo pixels per canvas pixel
     half_width, half_height = canvas_size[0] * scale / 2, canvas_size[1] * scale / 2
@@ -170,10 +170,10 @@ def _to_aspect(box: Box, canvas_size: tuple[int, int]) -> Box:
 def _overlap(
     start: float, end: float, source_length: int, canvas_length: int, scale: float
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Along one axis: the seen stretch of the photo and its stretch on the canvas, both in whole pixels."""
+    """Along one axis: the visible range of the photo and its range on the canvas, both in whole pixels."""
     first = min(max(round(start), 0), source_length - 1)
     last = max(min(round(end), source_length), first + 1)
-    # A box that ends inside the photo ends on the canvas's edge: no sliver of padding from rounding.
+    # A box that ends inside the photo ends at the canvas's edge, so that rounding leaves no sliver of padding.
     begin = 0 if start >= -0.5 else round((first - start) * scale)
     stop = canvas_length if end <= source_length + 0.5 else round((last - start) * scale)
     begin = min(max(begin, 0), canvas_length - 1)
@@ -190,7 +190,7 @@ def _to_canvas(image: Tensor, placement: Placement, fill: float, resize: Resize)
 
 
 def _resize_photo(image: Tensor, height: int, width: int) -> Tensor:
-    """Antialiased bicubic resize of (B, C, h, w), kept in 0..1."""
+    """Antialiased bicubic resize of (B, C, h, w), clamped to 0..1."""
     if image.shape[-2:] == (height, width):
         return image
     resized = F.interpolate(image.contiguous(), (height, width), mode="bicubic", antialias=True, align_corners=False)
@@ -198,11 +198,11 @@ def _resize_photo(image: Tensor, height: int, width: int) -> Tensor:
 
 
 def _resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
-    """Antialiased bilinear resize: it has no overshoot, so no halo around the mask."""
+    """Antialiased bilinear resize, which cannot overshoot and so leaves no halo around the mask."""
     if mask.shape[-2:] == (height, width):
         return mask
     resized = F.interpolate(mask.contiguous(), (height, width), mode="bilinear", antialias=True, align_corners=False)
-    return resized.clamp(0, 1)  # rounding alone exceeds 1
+    return resized.clamp(0, 1)  # only rounding can exceed 1
 
 
 def _map_points(points: Tensor, origin: Rect, target: Rect) -> Tensor:
@@ -213,7 +213,7 @@ def _map_points(points: Tensor, origin: Rect, target: Rect) -> Tensor:
 
 
 def _scale_rect(rect: Rect, canvas_size: tuple[int, int], image: Tensor) -> Rect:
-    """The same rectangle on a picture of another size than the canvas (an upscaled garment, say)."""
+    """The same rectangle on an image of a different size than the canvas, such as an upscaled garment."""
     x, y = image.shape[-1] / canvas_size[0], image.shape[-2] / canvas_size[1]
     left, top = round(rect[0] * x), round(rect[1] * y)
     return (left, top, max(round(rect[2] * x), left + 1), max(round(rect[3] * y), top + 1))

@@ -1,4 +1,4 @@
-"""What the model sees, in words: the measures of each photo, and the warnings."""
+"""A text report of what the model sees: measurements of each photo, and warnings."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from ..errors import IGRError
 from .mask_warnings import MaskFacts, mask_warnings, measure_mask
 from .view import GarmentView, Placement
 
-NO_WARNINGS = "Nothing to warn of."
+NO_WARNINGS = "No warnings."
 
 
 @dataclass(frozen=True)
 class ViewReport:
-    """What is told of a view."""
+    """Report on a view."""
 
     lines: tuple[str, ...]
-    """Two sentences for each photo: what the mask covers, and what of the photo the model sees."""
+    """Two sentences for each photo: what the mask covers, and which part of the photo the model sees."""
     warnings: tuple[str, ...]
-    """Sentences that say what to do; none for a view that is as it should be."""
+    """Warnings that say what to do; empty if there is nothing to warn about."""
 
     @property
     def text(self) -> str:
-        """All of it, a sentence a line."""
+        """The whole report, one sentence per line."""
         return "\n".join((*self.lines, *(self.warnings or (NO_WARNINGS,))))
 
 
 def report_view(view: GarmentView, category: str | None = None) -> ViewReport:
-    """Say what the model sees of B photos; side views are told surer where the garments' category is known.
+    """Report what the model sees of B photos; the category, if known, makes the warnings more accurate.
 
     Raises IGRError for a view that was stored without its photos.
     """
     if view.photo_mask is None:
-        raise IGRError("The view has no mask to report on: make it anew with Garment Mask/Crop.")
+        raise IGRError("The view has no mask to report on: create it again with Garment Mask/Crop.")
     facts = [measure_mask(mask) for mask in view.photo_mask.split(1)]
     facts = facts * len(view.placements) if len(facts) == 1 else facts
     lines = []
@@ -48,19 +48,19 @@ def _measures(name: str, facts: MaskFacts) -> str:
     left, top, right, bottom = facts.box
     return (
         f"{name} is {facts.size[0]}×{facts.size[1]} pixels; the garment covers {facts.share:.1%} of it, and its crop "
-        f"holds {right - left}×{bottom - top} pixels from ({left}, {top}) on."
+        f"is {right - left}×{bottom - top} pixels at ({left}, {top})."
     )
 
 
 def _seen(placement: Placement, mask: Tensor) -> str:
-    """What one mask (1, H, W) on the canvas and its placement tell."""
+    """Sentence about the visible part of a photo, from its mask (1, H, W) on the canvas and its placement."""
     left, top, right, bottom = placement.source_rect
     x0, y0, x1, y1 = placement.canvas_rect
     width, height = placement.canvas_size
     everything = (right - left, bottom - top) == placement.source_size
-    part = "all of it" if everything else f"{right - left}×{bottom - top} pixels from ({left}, {top}) on"
+    part = "all of it" if everything else f"{right - left}×{bottom - top} pixels at ({left}, {top})"
     padding = 1 - (x1 - x0) * (y1 - y0) / (width * height)
     return (
-        f"The model sees {part} at {width}×{height} pixels ({(x1 - x0) / (right - left):.2f} times the photo's own): "
+        f"The model sees {part}, at {width}×{height} pixels (scale {(x1 - x0) / (right - left):.2f}): "
         f"{float(mask.mean()):.1%} garment, {padding:.1%} padding."
     )

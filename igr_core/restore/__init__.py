@@ -1,1 +1,1 @@
-"""Restoring: noise schedule, sampling, whole runs, and the layout of the restored garment."""
+"""Restoring garments: noise schedule, sampling, runs over folders, and the layout of the result."""

@@ -1,4 +1,4 @@
-"""Restoring one photo or a folder of them: what belongs together, what is left to do, what went wrong."""
+"""Restore one photo or a folder of photos: plan the jobs, run them and report the results."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .background_removal import to_rgba
 from .pairing import CategoryOf, one_category, pair_by_name, read_categories
 
 StepProgress = Callable[[int, int], None]
-"""Called with the steps done and the steps in all."""
+"""Called with the number of steps done and the total."""
 
 logger = logging.getLogger(__name__)
 
 
 class BundleProblem(IGRError):
-    """The model itself cannot be used, so that no photo of the run can be restored."""
+    """The model cannot be used, so no photo of the run can be restored."""
 
 
 class Restorer(Protocol):
-    """The part of GarmentRestorer that a run needs."""
+    """The part of GarmentRestorer that a run uses."""
 
     def restore(
         self,
@@ -56,17 +56,17 @@ class Job:
     category: str
     """upper, lower or full."""
     out: Path
-    """The picture to write."""
+    """The image to write."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What every photo of a run has in common."""
+    """Settings shared by all photos of a run."""
 
     size: tuple[int, int]
     """Working width and height in pixels."""
     view: ViewConfig
-    """Layout of the photo."""
+    """View of the photo."""
     crop_size: int = 224
     """Side of the garment crop that the image encoder reads."""
     steps: int = 25
@@ -76,58 +76,58 @@ class Settings:
     seed: int = 0
     """Seed of the noise, the same for every photo."""
     transparent: bool = False
-    """Write RGBA with the background cut away."""
+    """Write RGBA images with a transparent background."""
 
     @property
     def mode(self) -> Literal["RGB", "RGBA"]:
-        """Mode of the pictures to write."""
+        """Mode of the images to write."""
         return "RGBA" if self.transparent else "RGB"
 
 
 @dataclass
 class Report:
-    """How a run went."""
+    """Results of a run."""
 
     done: list[Path] = field(default_factory=list)
-    """Pictures written."""
+    """Images written."""
     skipped: list[Path] = field(default_factory=list)
-    """Pictures that were there before."""
+    """Images that existed before the run."""
     failed: dict[str, str] = field(default_factory=dict)
-    """The sentence for each photo that could not be restored, by its name."""
+    """Error message for each photo that could not be restored, by file name."""
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Warnings by photo name."""
+    """Warnings by file name."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The photos of a run, and those that cannot be restored as things lie."""
+    """The photos of a run, and those that cannot be restored."""
 
     jobs: tuple[Job, ...]
-    """Photos to restore, by name."""
+    """Photos to restore, sorted by name."""
     failed: dict[str, str]
-    """The sentence for each photo that has no mask or no valid category."""
+    """Error message for each photo without a mask or a valid category, by file name."""
 
 
 def plan_jobs(person: Path, mask: Path, category: str, out: Path, mode: Literal["RGB", "RGBA"]) -> Plan:
-    """Pair photos, masks, categories and outputs; `category` is a word or a CSV file of name,category.
+    """Match photos, masks, categories and outputs; `category` is a category or a CSV file with name,category.
 
-    Raises UsageMistake when the paths do not go together or a file or folder is missing.
+    Raises UsageMistake if the paths do not match or a file or folder does not exist.
     """
     for label, path in (("photo or folder", person), ("mask or mask folder", mask)):
         if not path.exists():
-            raise UsageMistake(f"The {label} {path} is not there: check the name.")
+            raise UsageMistake(f"The {label} {path} does not exist: check the path.")
     if person.is_dir() != mask.is_dir():
         kind = "folder" if person.is_dir() else "file"
         raise UsageMistake(f"{person} is a {kind}, so --mask must be a {kind} too, but {mask} is not.")
     if person.samefile(mask):
-        raise UsageMistake(f"--mask is {person} itself: name the mask, white where the garment is.")
+        raise UsageMistake(f"--mask is {person} itself: name a mask, white on the garment.")
     category_of = _categories(category)
     if person.is_dir():
         return _plan_folder(person, mask, category_of, out)
     if out.is_dir():
-        raise UsageMistake(f"{out} is a folder: name the picture to write, such as {out / person.stem}.png.")
+        raise UsageMistake(f"{out} is a folder: name the file to write, such as {out / person.stem}.png.")
     if out.exists() and (out.samefile(person) or out.samefile(mask)):
-        raise UsageMistake(f"--out {out} would overwrite its own input: choose another name.")
+        raise UsageMistake(f"--out {out} would overwrite an input: choose another name.")
     try:
         check_picture_name(out, mode)
         return Plan((Job(person, mask, category_of(person), out),), {})
@@ -143,9 +143,9 @@ def run_jobs(
     on_step: StepProgress | None = None,
     on_photo: Callable[[Job], None] | None = None,
 ) -> None:
-    """Restore the jobs one after the other and note in `report` how each went.
+    """Run the jobs one after another and record the results in `report`.
 
-    `restorer` is called for the first photo that proves usable, so bad input never waits for a model to load.
+    `restorer` is first called for the first valid photo, so that bad input is reported without loading a model.
     """
     for job in jobs:
         if on_photo is not None:
@@ -171,14 +171,14 @@ def run_jobs(
             report.failed[name] = str(error)
         except Exception as error:
             if is_out_of_memory(error):
-                report.failed[name] = "There was not enough memory: choose a smaller --size."
-            else:  # a defect of ours: show it in full, but let the other photos go on
-                logger.exception("Unexpected failure on %s", job.person)
-                report.failed[name] = f"It failed unexpectedly ({error}): please report this."
+                report.failed[name] = "Out of memory: choose a smaller --size."
+            else:  # a bug: log it in full, but continue with the other photos
+                logger.exception("Unexpected error for %s", job.person)
+                report.failed[name] = f"Unexpected error ({error}): please report this."
 
 
 def without_existing(jobs: Iterable[Job], report: Report) -> list[Job]:
-    """The jobs whose picture is not there yet; the others are noted as skipped."""
+    """The jobs whose image does not exist yet; the others are recorded as skipped."""
     left = []
     for job in jobs:
         if job.out.exists():
@@ -208,7 +208,7 @@ def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path)
     if out.is_file():
         raise UsageMistake(f"{persons} is a folder, so --out must be a folder too, but {out} is a file.")
     if out.exists() and (out.samefile(persons) or out.samefile(masks)):
-        raise UsageMistake(f"--out {out} would mix with its own input: choose another folder.")
+        raise UsageMistake(f"--out {out} is an input folder: choose another folder.")
     try:
         found = pair_by_name(persons, masks, category_of)
     except IGRError as error:
@@ -218,7 +218,7 @@ def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path)
 
 
 def _categories(given: str) -> CategoryOf:
-    """One category for all photos, or those of a CSV file that has a line for each."""
+    """One category for all photos, or one per photo from a CSV file."""
     if given.lower().endswith(".csv"):
         try:
             return read_categories(Path(given))
@@ -227,4 +227,4 @@ def _categories(given: str) -> CategoryOf:
     try:
         return one_category(given)
     except IGRError as error:
-        raise UsageMistake(f"{error} A .csv file with the columns name,category works too.") from error
+        raise UsageMistake(f"{error} A .csv file with the columns name,category also works.") from error

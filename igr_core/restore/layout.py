@@ -1,4 +1,4 @@
-"""A restored garment as the next step wants it: trimmed, centred with a margin, on a background of choice."""
+"""Lay out a restored garment: trim it and centre it with a margin on a chosen background."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from ..errors import IGRError
 from .background_removal import to_rgba
 
 ASPECTS: dict[str, float | None] = {"3:4": 3 / 4, "1:1": 1.0, "as it is": None}
-"""Width over height of the canvas by name; None keeps the picture's own."""
+"""Width over height of the canvas by name; None keeps the aspect ratio of the image."""
 VISIBLE = 0.5
-"""Pixels of at least this opacity count as garment when the picture is trimmed."""
+"""Pixels of at least this opacity count as garment when the image is trimmed."""
 
 
 @dataclass(frozen=True)
 class Finish:
-    """How the garment is laid out."""
+    """Layout of the finished garment."""
 
     aspect: str = "3:4"
-    """A name of ASPECTS."""
+    """A key of ASPECTS."""
     margin: float = 0.05
-    """Free space on each side, as a share of the canvas's side, 0 to 0.4."""
+    """Free space on each side, as a share of the canvas's width or height, 0 to 0.4."""
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Colour around the garment, RGB in 0..1."""
     trim: bool = True
-    """Cut the picture to the garment before laying it out."""
+    """Crop the image to the garment first."""
 
 
 def finish_garment(image: Tensor, finish: Finish) -> tuple[Tensor, Tensor]:
-    """Lay out garments (B, 3, H, W) on near-white: pictures (B, 3, h, w) and opacity (B, 1, h, w), both in 0..1.
+    """Lay out garments (B, 3, H, W) with a near-white background: images (B, 3, h, w) and opacity (B, 1, h, w) in 0..1.
 
-    All pictures of a batch get one size: the canvas keeps the height of `image`. Raises IGRError for an unknown aspect.
+    All images of a batch get the same size, with the height of `image`. Raises IGRError for an unknown aspect.
     """
     if finish.aspect not in ASPECTS:
         raise IGRError(f"Unknown aspect {finish.aspect!r}: choose {', '.join(ASPECTS)}.")
@@ -55,13 +55,13 @@ def parse_colour(text: str) -> tuple[float, float, float]:
     if re.fullmatch(r"[0-9a-fA-F]{3}", digits):
         digits = "".join(2 * digit for digit in digits)
     if not re.fullmatch(r"[0-9a-fA-F]{6}", digits):
-        raise IGRError(f"Colour {text!r} is not understood: write it as #rrggbb, such as #ffffff for white.")
+        raise IGRError(f"Colour {text!r} is not valid: write it as #rrggbb, such as #ffffff for white.")
     red, green, blue = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
     return (red, green, blue)
 
 
 def _lay_out(picture: Tensor, size: tuple[int, int], finish: Finish) -> Tensor:
-    """One RGBA picture (1, 4, H, W) on a clear canvas of `size` (width, height)."""
+    """Place one RGBA image (1, 4, H, W) on a transparent canvas of `size` (width, height)."""
     if finish.trim:
         picture = _trimmed(picture)
     width, height = size
@@ -79,7 +79,7 @@ def _lay_out(picture: Tensor, size: tuple[int, int], finish: Finish) -> Tensor:
 
 
 def _trimmed(picture: Tensor) -> Tensor:
-    """Cut (1, 4, H, W) to its visible part; a picture without one stays whole."""
+    """Crop an image (1, 4, H, W) to its visible part; an invisible image is returned unchanged."""
     visible = picture[0, 3] >= VISIBLE
     if not bool(visible.any()):
         return picture

@@ -1,4 +1,4 @@
-"""Folders of photos: which mask and which category belong to a photo, by their names."""
+"""Match the photos of a folder with their masks and categories by file name."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from ..photo.images import PICTURE_SUFFIXES
 from ..photo.inputs import check_category
 
 CategoryOf = Callable[[Path], str]
-"""Gives the category of a photo; raises IGRError when it has none, or an unknown one."""
+"""Returns the category of a photo; raises IGRError if it has none or an unknown one."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A photo and what belongs to it."""
+    """A photo with its mask and category."""
 
     photo: Path
     """The photo."""
     mask: Path
-    """Its garment mask, a file of the same name but for the ending."""
+    """Its garment mask, a file of the same name except for the extension."""
     category: str
     """upper, lower or full."""
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """The photos of a folder, and those that cannot be used as things lie."""
+    """The photos of a folder, and those that cannot be used."""
 
     pairs: tuple[Pair, ...]
-    """Photos with mask and category, sorted by name; no two have the same name but for the ending."""
+    """Photos with mask and category, sorted by name; names are unique without their extensions."""
     failed: dict[str, str]
-    """The sentence for each other photo, by its file name."""
+    """Error message for each other photo, by file name."""
 
 
 def pair_by_name(
     photos: Path,
     masks: Path,
     category_of: CategoryOf,
-    clash: str = "It would be written over {name}'s result: rename one of them.",
+    clash: str = "Its result would overwrite that of {name}: rename one of them.",
 ) -> Pairing:
-    """Find mask and category of every photo in a folder: photos/anna.jpg belongs to masks/anna.png.
+    """Find the mask and category of every photo in a folder: masks/anna.png belongs to photos/anna.jpg.
 
-    `clash` is the sentence for a photo that has the name of an earlier one, `name`. Raises IGRError for a folder
-    without pictures.
+    `clash` is the message for a photo with the same name as an earlier one, `name`. Raises IGRError for a folder
+    without images.
     """
     pictures = list_pictures(photos)
     if not pictures:
-        raise IGRError(f"{photos} has no pictures ({', '.join(PICTURE_SUFFIXES)}): choose another folder.")
+        raise IGRError(f"{photos} has no images ({', '.join(PICTURE_SUFFIXES)}): choose another folder.")
     masks_by_stem: dict[str, list[Path]] = {}
     for path in list_pictures(masks):
         masks_by_stem.setdefault(path.stem, []).append(path)
@@ -72,7 +72,7 @@ def pair_by_name(
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """The pictures that lie in a folder itself, sorted by name; hidden files are none."""
+    """The images directly in a folder, sorted by name, without hidden files."""
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
 
 
@@ -83,9 +83,9 @@ def one_category(word: str) -> CategoryOf:
 
 
 def read_categories(path: Path) -> CategoryOf:
-    """The categories of a CSV file with the columns name,category, where a name is a photo's with or without ending.
+    """The categories in a CSV file with the columns name,category; a name is a photo's, with or without extension.
 
-    Raises IGRError when the file cannot be read or has other columns.
+    Raises IGRError if the file cannot be read or lacks these columns.
     """
     by_name = _read_table(path)
 
@@ -106,7 +106,7 @@ def _read_table(path: Path) -> dict[str, str]:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             rows = csv.DictReader(handle)
             if not {"name", "category"} <= set(rows.fieldnames or ()):
-                raise IGRError(f"{path} must begin with the line name,category.")
+                raise IGRError(f"The first line of {path} must be name,category: add it.")
             return {(row["name"] or "").strip(): (row["category"] or "").strip() for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise IGRError(f"{path} cannot be read as a CSV file ({error}): check it.") from error
+        raise IGRError(f"{path} cannot be read as a CSV file ({error}): check the file.") from error

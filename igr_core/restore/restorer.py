@@ -1,4 +1,4 @@
-"""The headless restore pipeline: garment view in, flat garment out."""
+"""The headless restore pipeline, from a garment view to the flat garment."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from .schedule import ddim_timesteps, draw_noise
 
 
 def encode_picture(vae: AutoencoderKL, picture: Tensor) -> Tensor:
-    """Pictures (B, 3, H, W) in 0..1 -> scaled latents (B, 4, H / f, W / f), the distribution's mode."""
+    """Images (B, 3, H, W) in 0..1 -> scaled latents (B, 4, H / f, W / f), the mode of the distribution."""
     return vae.encode(picture * 2 - 1).latent_dist.mode() * vae.config.scaling_factor  # type: ignore[union-attr]
 
 
 def decode_latent(vae: AutoencoderKL, latent: Tensor) -> Tensor:
-    """Scaled latents (B, 4, h, w) -> pictures (B, 3, h * f, w * f) in 0..1."""
+    """Scaled latents (B, 4, h, w) -> images (B, 3, h * f, w * f) in 0..1."""
     return (vae.decode(latent / vae.config.scaling_factor).sample / 2 + 0.5).clamp(0, 1)  # type: ignore[union-attr]
 
 
 def encode_crop(encoder: CLIPVisionModelWithProjection, crop: Tensor, layout: str) -> Tensor:
-    """Crops p_g (B, 3, S, S) in 0..1 -> the image-encoder output that the projection `layout` reads."""
+    """Crops p_g (B, 3, S, S) in 0..1 -> the image-encoder output that the projection `layout` expects."""
     pixels = preprocess(crop)
     if layout == "linear":
         return encoder(pixels).image_embeds  # (B, projection_dim)
@@ -58,9 +58,9 @@ class GarmentRestorer:
 
     @classmethod
     def from_bundle(cls, path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> GarmentRestorer:
-        """Load a bundle that carries its own VAE and image encoder.
+        """Load a bundle that includes its own VAE and image encoder.
 
-        Raises IGRError naming the file when it is not a bundle, or when a part that it needs is not inside.
+        Raises IGRError naming the file if it is not a bundle or lacks a required part.
         """
         bundle = Bundle.open(path)
         config = bundle.info.model
@@ -72,27 +72,27 @@ class GarmentRestorer:
         beside: dict[str, nn.Module] = {"vae": vae} if encoder is None else {"vae": vae, "image_encoder": encoder}
         bundle.fill(model.parts() | beside)
         for module in (model, *beside.values()):
-            nn.Module.to(module, device=device, dtype=dtype)  # diffusers' own `to` logs a warning about no modules
+            nn.Module.to(module, device=device, dtype=dtype)  # diffusers' own `to` logs a spurious warning
         return cls(bundle.info, model, vae, encoder)
 
     @property
     def device(self) -> torch.device:
-        """Where the networks live."""
+        """Device of the networks."""
         return next(self.model.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        """Precision that the networks run in."""
+        """Precision of the networks."""
         return next(self.model.parameters()).dtype
 
     @torch.no_grad()
     def conditions(
         self, view: GarmentView, categories: Sequence[str], photos: Sequence[tuple[int, ...]] | None = None
     ) -> Conditions:
-        """Run both extractors once (paper section 3.2) on a view of B persons.
+        """Run both extractors once (paper section 3.2) on a view of B photos.
 
-        With `photos`, garment i is seen in the view's photos `photos[i]`: their reference tokens lie side by side, and
-        the first one gives the image prompt, which says what every photo says (cut, colours) and was trained on one.
+        With `photos`, garment i appears in the view's photos `photos[i]`: their reference tokens are concatenated, and
+        the image prompt comes from the first, because it was trained on one photo and they all show the same garment.
         """
         person, mask, crop = (x.to(self.device, self.dtype) for x in (view.person, view.mask, view.crop))
         features = image_features = None
@@ -119,15 +119,15 @@ class GarmentRestorer:
         progress: Progress | None = None,
         photos: Sequence[tuple[int, ...]] | None = None,
     ) -> Tensor:
-        """Restore the garments of B persons: (B, 3, H, W) in 0..1 at the view's size.
+        """Restore the garments of B photos: (B, 3, H, W) in 0..1 at the view's size.
 
-        `photos` names the view's photos of each garment where some are seen in several; None for one garment a photo.
-        Raises IGRError for an unknown category, a step count out of range, a size that the model cannot work at, or
-        `photos` that do not name every photo of the view once.
+        `photos` lists the indices of each garment's photos if a garment appears in several; None means one garment per
+        photo. Raises IGRError for an unknown category, a step count out of range, an unsupported size, or `photos` that
+        do not list every photo of the view exactly once.
         """
         shown, _, height, width = view.person.shape
         if photos is not None and sorted(number for one in photos for number in one) != list(range(shown)):
-            raise IGRError(f"photos must name each of the {shown} photos once, at least one for each garment.")
+            raise IGRError(f"photos must list each of the {shown} photos exactly once, with at least one per garment.")
         count = shown if photos is None else len(photos)
         categories = [category] * count if isinstance(category, str) else list(category)
         self._check(categories, count, steps, width, height)
@@ -150,11 +150,15 @@ class GarmentRestorer:
         for category in categories:
             check_category(category)
         if len(categories) != count:
-            raise IGRError(f"{len(categories)} categories for {count} persons; give one, or one for each person.")
+            raise IGRError(
+                f"There are {len(categories)} categories for {count} garments: give one per garment, or one for all."
+            )
         ddim_timesteps(self.info.model.noise, steps)
         step = self.info.model.size_step
         if width % step or height % step:
-            raise IGRError(f"The view is {width}x{height}; this model works at multiples of {step} pixels.")
+            raise IGRError(
+                f"The view is {width}×{height}, but this model needs multiples of {step} pixels: choose another size."
+            )
 
 
 def _require_parts(bundle: Bundle, config: ModelConfig) -> None:
@@ -164,6 +168,6 @@ def _require_parts(bundle: Bundle, config: ModelConfig) -> None:
     ):
         if needed and not bundle.has(part):
             raise IGRError(
-                f"{bundle.path} carries no {part} (it expects {expected or 'one beside it'}); "
-                f"headless restoring needs a bundle with its own: export it with the {part} included."
+                f"{bundle.path} has no {part} (it expects {expected or 'a separate one'}), which running outside "
+                f"ComfyUI requires: export the bundle with the {part} included."
             )

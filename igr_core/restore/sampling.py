@@ -1,4 +1,4 @@
-"""The headless DDIM loop over prepared conditions."""
+"""The headless DDIM sampling loop."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from ..model.igr import IGR
 from .schedule import alphas_cumprod, ddim_step, ddim_timesteps, guide
 
 Progress = Callable[[int, int], None]
-"""Called after each step with (steps done, steps in all)."""
+"""Called after each step with (steps done, total steps)."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a batch of B garments is restored from."""
+    """Conditions for a batch of B garments."""
 
     categories: Sequence[str]
     """B categories."""
     features: dict[str, Tensor] | None
-    """GarmNet's reference features (B, N, C) by block name, or None; (F, N, C) of F photos where `photos` is given."""
+    """GarmNet's reference features (B, N, C) by block name, or None; (F, N, C) for F photos if `photos` is given."""
     image_features: Tensor | None
     """Image-encoder output (B, ...), or None."""
     photos: Sequence[tuple[int, ...]] | None = None
-    """Numbers of each garment's photos among the features, any number of them; None for one photo each."""
+    """Indices of each garment's photos among the features; None for one photo per garment."""
 
     @property
     def reference_rows(self) -> Sequence[int | tuple[int, ...]]:
-        """Which features each garment sees, as IGR.fusion takes it."""
+        """Which features each garment uses, as expected by IGR.fusion."""
         return self.photos if self.photos is not None else range(len(self.categories))
 
 
 def categories_of_photos(categories: Sequence[str], photos: Sequence[tuple[int, ...]]) -> list[str]:
-    """The category of each photo, in the order of their numbers, from that of the garment it shows."""
+    """The category of each photo, in order, from the garment it shows."""
     owners = {number: garment for garment, numbers in enumerate(photos) for number in numbers}
     return [categories[owners[number]] for number in sorted(owners)]
 
@@ -54,8 +54,8 @@ def sample_ddim(
 ) -> Tensor:
     """Denoise float32 noise (B, 4, h, w) to float32 latents; the model runs in its own precision.
 
-    The unconditional rows see no condition at all and never pay for one; at guidance 1 there are none.
-    Raises IGRError for a step count that the schedule cannot take.
+    The unconditional rows see no condition and skip its cost; at guidance 1 there are no such rows.
+    Raises IGRError for an unsupported step count.
     """
     count = noise.shape[0]
     timesteps = ddim_timesteps(model.config.noise, steps)

@@ -1,4 +1,4 @@
-"""The diffusion process without a framework: schedule, DDIM (paper section 4.1), guidance (Eq. 2), initial noise."""
+"""The diffusion process, independent of any framework: schedule, DDIM (paper section 4.1), guidance (Eq. 2), noise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..model.config import NoiseConfig
 
 
 def alphas_cumprod(config: NoiseConfig) -> Tensor:
-    """Signal share of every timestep, (train_steps,) in float64, falling; the last is 0 with zero terminal SNR."""
+    """Signal share of every timestep, (train_steps,) in float64, decreasing; the last is 0 with zero terminal SNR."""
     roots = torch.linspace(config.beta_start**0.5, config.beta_end**0.5, config.train_steps, dtype=torch.float64)
     alphas = torch.cumprod(1 - roots**2, dim=0)
     if config.zero_terminal_snr:  # Lin et al. 2023, Algorithm 1: shift the last root to 0, keep the first
@@ -22,13 +22,13 @@ def alphas_cumprod(config: NoiseConfig) -> Tensor:
 
 
 def ddim_timesteps(config: NoiseConfig, steps: int) -> list[int]:
-    """The timesteps that DDIM visits, falling: SD1.5's 961, 921 … 1 (`leading`) or 999, 959 … 39 (`trailing`) for 25.
+    """The timesteps that DDIM visits, decreasing: for 25 steps 961, 921 … 1 (`leading`) or 999, 959 … 39 (`trailing`).
 
-    Raises IGRError for a step count that leaves timesteps double.
+    Raises IGRError for a step count at which timesteps would repeat.
     """
     total = config.train_steps
     if not 1 <= steps <= total // 2:
-        raise IGRError(f"steps is {steps}; this model takes 1 to {total // 2}.")
+        raise IGRError(f"steps is {steps}: choose 1 to {total // 2} for this model.")
     if config.timestep_spacing == "trailing":
         return [round(total - i * total / steps) - 1 for i in range(steps)]
     return [int(i * total / steps) + 1 for i in reversed(range(steps))]
@@ -37,7 +37,7 @@ def ddim_timesteps(config: NoiseConfig, steps: int) -> list[int]:
 def ddim_step(
     latent: Tensor, predicted: Tensor, signal: float, next_signal: float, prediction_type: str
 ) -> tuple[Tensor, Tensor]:
-    """One deterministic DDIM step from signal share ᾱ_t to the next one's; gives (next latent, clean estimate)."""
+    """One deterministic DDIM step from signal share ᾱ_t to the next; returns (next latent, clean estimate)."""
     if prediction_type == "v_prediction":
         clean = signal**0.5 * latent - (1 - signal) ** 0.5 * predicted
         noise = signal**0.5 * predicted + (1 - signal) ** 0.5 * latent
@@ -53,6 +53,6 @@ def guide(conditional: Tensor, unconditional: Tensor, guidance: float) -> Tensor
 
 
 def draw_noise(shape: Sequence[int], seed: int) -> Tensor:
-    """Initial noise (B, C, h, w) in float32; picture i is drawn from `seed + i`, so a batch equals single runs."""
+    """Initial noise (B, C, h, w) in float32; image i uses `seed + i`, so a batch equals single runs."""
     rows = [torch.randn(tuple(shape[1:]), generator=torch.Generator().manual_seed(seed + i)) for i in range(shape[0])]
     return torch.stack(rows)

@@ -1,1 +1,1 @@
-"""Garment masks: by SAM 2 from clicks, boxes and rough masks, by human parsers from a category."""
+"""Garment masks: from clicks, boxes and rough masks with SAM 2, or from a category with a human parser."""

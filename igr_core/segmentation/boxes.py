@@ -1,4 +1,4 @@
-"""Boxes around garments as ComfyUI's nodes hand them on: one box, those of all photos, or a list of each photo's."""
+"""Boxes around garments in the formats of ComfyUI's nodes: one box, a list for all photos, or one list per photo."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from ..photo.view import Box
 
 
 def boxes_of_photos(given: Any, count: int, size: tuple[int, int]) -> list[Box | None]:
-    """The box of each of `count` photos of size (width, height), by its outermost pixels' middles; None for no box.
+    """The box of each of `count` photos of size (width, height), by its outermost pixel centres; None for no box.
 
-    `given` is a box {x, y, width, height}, a list of boxes, which belong to every photo, or a list of such lists, one
-    per photo or one for all. Of several boxes on a photo the one with the best score counts, without scores the
-    largest. Detectors give boxes that stick out a little: they are clipped to the photo. Raises IGRError for anything
-    else, for another number of lists than photos, and where all boxes of a photo are empty or outside it.
+    `given` is a box {x, y, width, height}, a list of boxes that apply to every photo, or a list of such lists, one per
+    photo or one for all. If a photo has several boxes, the one with the highest score is used, or the largest if they
+    have no scores. Boxes are clipped to the photo, because detectors may exceed it slightly. Raises IGRError for
+    anything else, if the number of lists differs from the number of photos, and if all boxes of a photo are empty or
+    outside it.
     """
     lists = _lists(given)
     if len(lists) not in (1, count):
-        raise IGRError(f"There are boxes for {len(lists)} photos but {count} photos: give one list per photo, or one.")
+        raise IGRError(
+            f"There are boxes for {len(lists)} photos but {count} photos: give one list per photo, or one for all."
+        )
     boxes = [_best(one, size) for one in lists]
     return boxes * count if len(boxes) == 1 else boxes
 
@@ -34,7 +37,7 @@ def _lists(given: Any) -> list[list[Any]]:
 
 
 def _best(given: list[Any], size: tuple[int, int]) -> Box | None:
-    """The box that counts on a photo, of those that show something of it."""
+    """The box to use for a photo, among those that overlap it."""
     boxes = [(_score(one), _box(one)) for one in given]
     clipped = [(score, _clipped(box, size)) for score, box in boxes]
     seen = [(score, _area(box), box) for score, box in clipped if _area(box) > 0]
@@ -44,8 +47,8 @@ def _best(given: list[Any], size: tuple[int, int]) -> Box | None:
         return None
     corners = ", ".join(f"{side:g}" for side in boxes[0][1])
     raise IGRError(
-        f"The box ({corners}) at the input box is empty or outside the photo of {size[0]}×{size[1]}: connect a box "
-        "that was found on this photo."
+        f"The box ({corners}) is empty or outside the {size[0]}×{size[1]} photo: connect a box that was detected on "
+        "this photo."
     )
 
 
@@ -53,14 +56,14 @@ def _box(given: Any) -> Box:
     try:
         left, top, width, height = (float(given[name]) for name in ("x", "y", "width", "height"))
     except (TypeError, KeyError, ValueError) as error:
-        raise IGRError("The box is none: connect a BOUNDING_BOX with x, y, width and height.") from error
+        raise IGRError("The input box is not a box: connect a BOUNDING_BOX with x, y, width and height.") from error
     if not all(map(math.isfinite, (left, top, width, height))):
-        raise IGRError("The box has NaN or infinite sides: connect another BOUNDING_BOX.")
+        raise IGRError("The box has NaN or infinite values: connect another BOUNDING_BOX.")
     return (left, top, left + width - 1, top + height - 1)
 
 
 def _score(given: Any) -> float:
-    """How sure a detector is of a box; less than all others where it does not say."""
+    """A detector's score of a box; minus infinity if it has none."""
     score = given.get("score") if isinstance(given, dict) else None
     return float(score) if isinstance(score, (int, float)) and math.isfinite(score) else -math.inf
 
@@ -71,5 +74,5 @@ def _clipped(box: Box, size: tuple[int, int]) -> Box:
 
 
 def _area(box: Box) -> float:
-    """0 for a box without inside."""
+    """Area of a box; 0 if it is empty."""
     return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)

@@ -1,4 +1,4 @@
-"""What a user marks on a photo, as the text that a workflow carries, and a segmenter's answer in words."""
+"""The user's marks on a photo, as the text stored in a workflow, and a description of the segmenter's result."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from ..photo.view import Box
 from .sam2_prompt import Point, Prompt, prompt_from_mask
 
 MAX_POINTS = 50
-"""Points of both kinds that one photo takes: SAM 2 was trained with a handful."""
+"""Most points of both kinds on one photo; SAM 2 was trained with a handful."""
 
 _FORMAT = 'write {"positive": [[x, y]], "negative": [[x, y]], "box": [left, top, right, bottom]} in pixels of the photo'
 
 
 @dataclass(frozen=True)
 class Clicks:
-    """Marks on one photo, in its pixels; (0, 0) is the middle of the first one."""
+    """Marks on one photo, in pixels; (0, 0) is the centre of the first pixel."""
 
     positive: tuple[Point, ...] = ()
-    """Points on what is wanted."""
+    """Points on the garment."""
     negative: tuple[Point, ...] = ()
-    """Points on what is not."""
+    """Points off the garment."""
     box: Box | None = None
-    """Box (left, top, right, bottom) around what is wanted."""
+    """Box (left, top, right, bottom) around the garment."""
     size: tuple[int, int] | None = None
-    """Width and height of the photo that was marked, where it is known."""
+    """Width and height of the photo that was marked, if known."""
 
     @property
-    def says_something(self) -> bool:
-        """Whether there is any mark at all."""
+    def has_marks(self) -> bool:
+        """Whether there are any marks."""
         return bool(self.positive or self.negative or self.box)
 
     def prompt(self, size: tuple[int, int], rough: Tensor | None = None, box: Box | None = None) -> Prompt:
-        """Ask for what is marked on a photo of size (width, height), with a rough mask (1, 1, H, W) and another box.
+        """The prompt for a photo of size (width, height), with an optional rough mask (1, 1, H, W) and box.
 
-        A box that was drawn goes before `box`; a rough mask alone is asked for with its own box. Raises IGRError where
-        nothing is marked, where the marks belong to a photo of another size, and where they lie outside.
+        A drawn box takes precedence over `box`; a rough mask on its own is combined with its bounding box. Raises
+        IGRError if nothing is marked, if the marks belong to a photo of a different size, or if they are outside it.
         """
-        if self.says_something and self.size is not None and self.size != size:
+        if self.has_marks and self.size is not None and self.size != size:
             was, now = ("{}×{}".format(*sides) for sides in (self.size, size))
             raise IGRError(
-                f"The points were set on a photo of {was}, but this one is {now}: clear them in Garment Segment and "
-                "click again."
+                f"The points were set on a {was} photo, but this one is {now}: clear them in Garment Segment and click "
+                "again."
             )
         asked = Prompt(self.positive, self.negative, self.box or box, rough)
         if not asked.positive and asked.box is None and asked.mask is None:
@@ -63,27 +63,27 @@ class Clicks:
 
 
 def parse_clicks(text: str) -> Clicks:
-    """Read the points of Garment Segment; an empty text marks nothing. Raises IGRError for what is not understood."""
+    """Parse the points of Garment Segment; an empty text means no marks. Raises IGRError for invalid text."""
     if not text.strip():
         return Clicks()
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise IGRError(f"The points are no JSON: {_FORMAT}.") from error
+        raise IGRError(f"The points are not valid JSON: {_FORMAT}.") from error
     return read_clicks(data)
 
 
 def read_clicks(data: Any) -> Clicks:
-    """Marks from what JSON held; raises IGRError for what is not understood, and for more than MAX_POINTS points."""
+    """Marks from parsed JSON; raises IGRError for invalid values and for more than MAX_POINTS points."""
     if not isinstance(data, dict):
-        raise IGRError(f"The points are not understood: {_FORMAT}.")
+        raise IGRError(f"The points are not valid: {_FORMAT}.")
     unknown = set(data) - {"positive", "negative", "box", "size"}
     if unknown:
         raise IGRError(f"The points have the unknown entry {str(min(unknown))[:40]!r}: {_FORMAT}.")
     positive, negative = _points(data, "positive"), _points(data, "negative")
     if len(positive) + len(negative) > MAX_POINTS:
         count = len(positive) + len(negative)
-        raise IGRError(f"There are {count} points, more than {MAX_POINTS}: take some back in Garment Segment.")
+        raise IGRError(f"There are {count} points, more than {MAX_POINTS}: remove some in Garment Segment.")
     box, size = data.get("box"), data.get("size")
     corners, sides = None if box is None else _numbers(box, 4, "box"), None
     if size is not None:
@@ -93,26 +93,26 @@ def read_clicks(data: Any) -> Clicks:
 
 
 def describe(candidates: Tensor, scores: Tensor, mask: Tensor) -> str:
-    """Scores (M,) and sizes of a segmenter's candidates (M, 1, H, W) in words, and which of them `mask` is."""
-    told = []
+    """Describe a segmenter's candidates (M, 1, H, W): their scores (M,) and sizes, and which of them `mask` is."""
+    parts = []
     for candidate, score in zip(candidates, scores, strict=True):
-        taken = ", taken" if torch.equal(candidate, mask[0]) else ""
-        told.append(f"{float(score):.2f} ({float(candidate.mean()):.1%} of the photo{taken})")
-    return f"scores {', '.join(told)}"
+        used = ", used" if torch.equal(candidate, mask[0]) else ""
+        parts.append(f"{float(score):.2f} ({float(candidate.mean()):.1%} of the photo{used})")
+    return f"scores {', '.join(parts)}"
 
 
 def _points(data: dict[str, Any], name: str) -> tuple[Point, ...]:
     listed = data.get(name, [])
     if not isinstance(listed, list):
-        raise IGRError(f"The entry {name} of the points is no list: {_FORMAT}.")
+        raise IGRError(f"The entry {name} of the points is not a list: {_FORMAT}.")
     return tuple(_numbers(one, 2, name) for one in listed)  # pyright: ignore[reportReturnType]
 
 
 def _numbers(values: Any, count: int, name: str) -> tuple[float, ...]:
-    """So many finite numbers."""
+    """`count` finite numbers."""
     sound = isinstance(values, list) and len(values) == count
     if not sound or not all(_is_number(value) for value in values):
-        raise IGRError(f"The entry {name} of the points is not understood: {_FORMAT}.")
+        raise IGRError(f"The entry {name} of the points is not valid: {_FORMAT}.")
     return tuple(float(value) for value in values)
 
 

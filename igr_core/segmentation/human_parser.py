@@ -1,4 +1,4 @@
-"""Human parsing by a transformers segmentation model in a local folder: from a photo to labels and garment masks."""
+"""Human parsing with a transformers segmentation model in a local folder: label maps and garment masks of photos."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _NAMED_LABELS = 4
-"""Unknown labels that an error names."""
+"""Number of unknown labels that an error lists."""
 
 
 @dataclass(frozen=True)
 class ParserInput:
-    """How a parser takes its pictures; the defaults are those of SegFormer."""
+    """How a parser's input is prepared; the defaults are SegFormer's."""
 
     size: tuple[int, int] = (512, 512)
-    """Height and width that every photo is stretched to."""
+    """Height and width that every photo is resized to."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    """Taken from each channel of a picture in 0..1."""
+    """Subtracted from each channel of an image in 0..1."""
     deviation: tuple[float, ...] = (0.229, 0.224, 0.225)
-    """What each channel is then divided by."""
+    """Each channel is then divided by this."""
 
 
 class HumanParser:
-    """A segmentation network whose labels are known."""
+    """A segmentation model with a known set of labels."""
 
     def __init__(self, model: PreTrainedModel, names: LabelNames, takes: ParserInput | None = None) -> None:
-        """Take a model as it is, in evaluation mode, on its device."""
+        """Wrap a model, which stays on its device and is switched to evaluation mode."""
         self.model = model.eval().requires_grad_(False)
-        """The network."""
+        """The model."""
         self.names = names
-        """What its labels mean."""
+        """Names of its labels."""
         self.takes = takes or ParserInput()
-        """How it takes its pictures."""
+        """How its input is prepared."""
 
     @classmethod
     def from_folder(cls, folder: str | Path, device: str | torch.device = "cpu") -> HumanParser:
-        """Load config.json, *.safetensors and preprocessor_config.json of a folder in float32; nothing is downloaded.
+        """Load a folder with config.json, *.safetensors and preprocessor_config.json, in float32; never downloads.
 
-        Raises IGRError for a folder that is not there, has no such files, holds another kind of model, lacks weights,
-        or names labels that belong to no known set.
+        Raises IGRError if the folder or one of the files does not exist, if it holds another kind of model or lacks
+        weights, or if its labels are not a known set.
         """
         folder = Path(folder)
         names = _read_labels(folder)  # before any weight is read
@@ -58,26 +58,26 @@ class HumanParser:
         from transformers import AutoModelForSemanticSegmentation
 
         try:
-            model, told = AutoModelForSemanticSegmentation.from_pretrained(
+            model, loading_info = AutoModelForSemanticSegmentation.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
             )
-        except Exception as error:  # of safetensors, of transformers' config classes, of torch: no common type
+        except Exception as error:  # from safetensors, transformers or torch; they have no common type
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise IGRError(f"{folder} cannot be loaded as a human parser ({reason}): copy it again.") from error
-        if missing := sorted(told["missing_keys"]):
-            raise IGRError(f"{folder} lacks {len(missing)} weights, such as {missing[0]}: copy it again.")
+        if missing := sorted(loading_info["missing_keys"]):
+            raise IGRError(f"{folder} is missing {len(missing)} weights, such as {missing[0]}: copy it again.")
         return cls(model.to(device=device, dtype=torch.float32), names, takes)
 
     @torch.no_grad()
     def parse(self, photos: Tensor) -> Tensor:
-        """Label maps (B, H, W) int64 of photos (B, 3, H, W) in 0..1; raises IGRError for another shape."""
+        """Label maps (B, H, W) int64 of photos (B, 3, H, W) in 0..1; raises IGRError for a wrong shape."""
         if photos.ndim != 4 or photos.shape[1] != 3 or 0 in photos.shape:
             raise IGRError(f"The photo has shape {tuple(photos.shape)}: it must be (batch, 3, height, width).")
         height, width = photos.shape[-2:]
         return torch.cat([_labels_at(self._logits(one), height, width) for one in photos.split(1)]).to(photos.device)
 
     def garments(self, photos: Tensor, category: str) -> tuple[Tensor, tuple[str, ...]]:
-        """Masks (B, 1, H, W) of 0 and 1 of the garments on photos (B, 3, H, W) in 0..1, and their categories.
+        """Masks (B, 1, H, W), 0 or 1, of the garments in photos (B, 3, H, W) in 0..1, and their categories.
 
         Raises IGRError as labels.garment_mask does.
         """
@@ -95,9 +95,9 @@ class HumanParser:
 
 
 def _labels_at(logits: Tensor, height: int, width: int) -> Tensor:
-    """The best label (1, H, W) of every pixel, of scores (1, labels, h, w) resized bilinearly, one label at a time.
+    """The best label (1, H, W) of every pixel, from scores (1, labels, h, w) resized bilinearly one label at a time.
 
-    All labels at once would take a gigabyte for a photo of twelve megapixels.
+    Resizing all labels at once would take a gigabyte for a 12-megapixel photo.
     """
     best = logits.new_full((1, 1, height, width), -torch.inf)
     labels = torch.zeros((1, 1, height, width), dtype=torch.long, device=logits.device)
@@ -109,12 +109,12 @@ def _labels_at(logits: Tensor, height: int, width: int) -> Tensor:
 
 
 def _read_labels(folder: Path) -> LabelNames:
-    """The known set of labels that a folder's config.json names."""
+    """The known set of labels in a folder's config.json."""
     if not folder.is_dir():
-        raise IGRError(f"{folder} is not there: name the folder of a human parser.")
+        raise IGRError(f"{folder} does not exist: name the folder of a human parser.")
     config = _read_json(folder / "config.json")
     if not any(folder.glob("*.safetensors")):
-        raise IGRError(f"{folder} has no .safetensors weights: get the model in that format; others are not read.")
+        raise IGRError(f"{folder} has no .safetensors weights: get the model in that format; no other is supported.")
     named = config.get("id2label")
     by_number = {int(number): str(name) for number, name in named.items()} if isinstance(named, dict) else {}
     labels = [name for _, name in sorted(by_number.items())]
@@ -123,14 +123,14 @@ def _read_labels(folder: Path) -> LabelNames:
         shown = ", ".join(labels[:_NAMED_LABELS]) + (", …" if len(labels) > _NAMED_LABELS else "") if labels else "none"
         known = ", ".join(one.name for one in KNOWN[:-1]) + f" or {KNOWN[-1].name}"
         raise IGRError(
-            f"{folder} is of no known human parser: the labels in its config.json are {shown}, and must be those of "
+            f"{folder} is not a known human parser: the labels in its config.json are {shown}, but must be those of "
             f"{known}."
         )
     return names
 
 
 def _read_input(folder: Path) -> ParserInput:
-    """How a folder's preprocessor_config.json prepares pictures; SegFormer's way where there is none."""
+    """The input settings in a folder's preprocessor_config.json; SegFormer's if there is no such file."""
     path = folder / "preprocessor_config.json"
     config = _read_json(path) if path.is_file() else {}
     defaults = ParserInput()
@@ -146,9 +146,9 @@ def _read_input(folder: Path) -> ParserInput:
             for key, default in (("image_mean", defaults.mean), ("image_std", defaults.deviation))
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise IGRError(f"{path} is not understood ({error}): it must give size as height and width.") from error
+        raise IGRError(f"{path} is not valid ({error}): size must have height and width.") from error
     if min(height, width) < 32 or len(mean) != 3 or len(deviation) != 3 or min(deviation) <= 0:
-        raise IGRError(f"{path} has a size below 32 or no three means and deviations: copy it again.")
+        raise IGRError(f"{path} must have a size of at least 32 and three means and deviations: copy it again.")
     return ParserInput((height, width), mean, deviation)
 
 
@@ -156,9 +156,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise IGRError(f"{path} is not there: copy the whole folder of the model.") from error
+        raise IGRError(f"{path} does not exist: copy the model's whole folder.") from error
     except (OSError, ValueError) as error:
         raise IGRError(f"{path} cannot be read as JSON ({error}): copy it again.") from error
     if not isinstance(data, dict):
-        raise IGRError(f"{path} is not the config of a model: copy it again.")
+        raise IGRError(f"{path} is not a model config: copy it again.")
     return data

@@ -1,4 +1,4 @@
-"""Labels of human parsers: what each number means, and which of them are the garment of a category."""
+"""Labels of human parsers: what each number means, and which labels make up the garment of a category."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from ..errors import IGRError
 from ..photo.inputs import check_category
 
 AUTO = "auto"
-"""In place of a category: the one whose own labels cover most of the photo."""
+"""Instead of a category: use the one whose own labels cover most of the photo."""
 LEAST_SHARE = 0.002
-"""Labels that cover less of the photo than this are strays, and count as not found."""
+"""Labels that cover less of the photo than this are strays and count as not found."""
 
 
 @dataclass(frozen=True)
 class LabelNames:
-    """A set of labels as parsers and data sets number them."""
+    """A set of labels, as numbered by parsers and data sets."""
 
     name: str
-    """What the set is called: `ATR-18`."""
+    """Name of the set, such as `ATR-18`."""
     labels: tuple[str, ...]
-    """The label's name by its number."""
+    """Name of each label, by number."""
 
     def numbers(self, names: Sequence[str]) -> tuple[int, ...]:
-        """Numbers of the labels with these names; names that the set does not have are passed over."""
+        """Numbers of the labels with these names; unknown names are ignored."""
         return tuple(number for number, label in enumerate(self.labels) if label in names)
 
 
 class GarmentLabels(NamedTuple):
-    """Which labels are the garment of a category."""
+    """Labels that make up the garment of a category."""
 
     own: tuple[str, ...]
-    """All of these together: parsers split what is one garment, and lay a coat over its top."""
+    """All of these together: parsers may split a garment, or label a coat separately from the top under it."""
     instead: tuple[str, ...]
-    """These as well, where next to nothing of `own` is found: a crop top may be called a dress."""
+    """These too, if almost nothing of `own` is found: a crop top may be labelled as a dress."""
 
 
 ATR = LabelNames(
@@ -49,7 +49,7 @@ ATR = LabelNames(
         "right-shoe", "face", "left-leg", "right-leg", "left-arm", "right-arm", "bag", "scarf",
     ),
 )  # fmt: skip
-"""Of segformer_b2_clothes, DressCode's label_maps and StreetTryOn's segm_atr_labels."""
+"""Labels of segformer_b2_clothes, DressCode's label_maps and StreetTryOn's segm_atr_labels."""
 
 LIP = LabelNames(
     "LIP-20",
@@ -59,10 +59,10 @@ LIP = LabelNames(
         "right-shoe",
     ),
 )  # fmt: skip
-"""Of LIP itself."""
+"""Labels of the LIP data set."""
 
 CIHP = LabelNames("CIHP-20", tuple("torso-skin" if label == "jumpsuits" else label for label in LIP.labels))
-"""LIP's numbers with skin in place of jumpsuits: VITON-HD's image-parse-v3."""
+"""LIP's numbers with skin instead of jumpsuits, as in VITON-HD's image-parse-v3."""
 
 FASHN = LabelNames(
     "fashn-human-parser",
@@ -71,38 +71,38 @@ FASHN = LabelNames(
         "arms", "hands", "legs", "feet", "torso", "jewelry",
     ),
 )  # fmt: skip
-"""Of the model of that name, where a coat is a top."""
+"""Labels of the model of that name, which labels coats as tops."""
 
 KNOWN = (ATR, LIP, CIHP, FASHN)
-"""Every set of labels that garments can be read from."""
+"""Every supported set of labels."""
 
 GARMENTS: Mapping[str, GarmentLabels] = {
     "upper": GarmentLabels(("upper-clothes", "top", "coat"), ("dress", "jumpsuits")),
     "lower": GarmentLabels(("skirt", "pants"), ("dress", "jumpsuits")),
-    # a buttoned dress is often split into a top and a skirt, with a belt between
+    # a belted dress is often split into a top, a belt and a skirt
     "full": GarmentLabels(("dress", "jumpsuits", "upper-clothes", "top", "skirt", "pants", "belt"), ("coat",)),
 }
-"""The garment of each category, by label names of whichever set."""
+"""The garment of each category, by the label names of all sets."""
 
 _TELLING: Mapping[str, tuple[str, ...]] = {
     "full": ("dress", "jumpsuits"),
     "upper": GARMENTS["upper"].own,
     "lower": GARMENTS["lower"].own,
 }
-"""The labels that speak for a category, for `auto`; of equal areas the first counts."""
+"""Labels that indicate a category, for `auto`; the first wins if areas are equal."""
 
 
 def known_labels(names: Sequence[str]) -> LabelNames | None:
-    """The set with these label names in this order, however they are spelled; None for an unknown one."""
+    """The set with these label names in this order, ignoring case and punctuation; None if unknown."""
     spelled = [_letters(name) for name in names]
     return next((one for one in KNOWN if [_letters(label) for label in one.labels] == spelled), None)
 
 
 def likely_categories(labels: Tensor, names: LabelNames) -> tuple[str, ...]:
-    """The category whose own labels cover most of each label map (B, H, W).
+    """The category whose labels cover the largest area of each label map (B, H, W).
 
-    full by dresses and jumpsuits, upper by tops and coats, lower by skirts and trousers. A dress that the parser split
-    in two is thus taken for its larger half: name the category where it matters.
+    Dresses and jumpsuits indicate full, tops and coats upper, skirts and trousers lower. A dress that the parser split
+    in two is therefore taken for its larger half: name the category where this matters.
     """
     areas = {category: _is_any(labels, names, telling).flatten(1).sum(1) for category, telling in _TELLING.items()}
     order = tuple(areas)
@@ -110,9 +110,9 @@ def likely_categories(labels: Tensor, names: LabelNames) -> tuple[str, ...]:
 
 
 def garment_mask(labels: Tensor, names: LabelNames, category: str) -> tuple[Tensor, tuple[str, ...]]:
-    """Masks (B, 1, H, W) of 0 and 1 of the garments in label maps (B, H, W), and their categories.
+    """Masks (B, 1, H, W), 0 or 1, of the garments in label maps (B, H, W), and their categories.
 
-    `category` is upper, lower, full or auto. Raises IGRError for another one, and for a photo without such a garment.
+    `category` is upper, lower, full or auto. Raises IGRError for any other, and for a photo without such a garment.
     """
     if category != AUTO:
         check_category(category)
@@ -122,7 +122,7 @@ def garment_mask(labels: Tensor, names: LabelNames, category: str) -> tuple[Tens
         if not bool(mask.any()):
             where = f"photo {number}" if len(masks) > 1 else "the photo"
             what = "garment" if category == AUTO else f"garment of category {its}"
-            raise IGRError(f"The parser finds no {what} in {where}: choose another category, or paint the mask.")
+            raise IGRError(f"The parser found no {what} in {where}: choose another category, or paint the mask.")
     return torch.cat(masks)[:, None].float(), categories
 
 
@@ -135,7 +135,7 @@ def _garment(labels: Tensor, names: LabelNames, category: str) -> Tensor:
 
 
 def _is_any(labels: Tensor, names: LabelNames, wanted: Sequence[str]) -> Tensor:
-    """Where label maps (B, H, W) have one of the labels of these names, (B, H, W)."""
+    """Where label maps (B, H, W) have one of the labels with these names, (B, H, W)."""
     return torch.isin(labels, torch.tensor(names.numbers(wanted), device=labels.device))
 
 

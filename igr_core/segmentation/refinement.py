@@ -1,4 +1,4 @@
-"""A parser's garment mask made clean by SAM 2: the edges are SAM 2's, what belongs to the garment is the parser's."""
+"""Refine a parser's garment mask with SAM 2: SAM 2 decides the edges, the parser what belongs to the garment."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from ..photo.masks import grow_mask
 from .sam2_prompt import Prompt, deepest_reach, prompt_from_mask, spread_points
 
 Ask = Callable[[Prompt], tuple[Tensor, Tensor]]
-"""Segmenter.masks of one photo: a prompt -> candidates (M, 1, H, W) of 0 and 1, and scores (M,)."""
+"""Segmenter.masks of one photo: a prompt -> candidates (M, 1, H, W), 0 or 1, and scores (M,)."""
 
 EDGE = 0.012
-"""Half the width, by the photo's longer side, up to which a disagreement counts as one about the edge.
+"""Disagreements up to twice this share of the photo's longer side count as uncertainty about the edge.
 
-Parsers tell labels by about 128 cells along a side, and their edges are off by one to three of these.
+Parsers predict labels on about 128 cells along a side, and their edges are off by one to three cells.
 """
 ROUNDS = 3
-"""How often SAM 2 is asked for what is still missing: a buttoned dress may come in two answers."""
+"""How many times SAM 2 is prompted for what is still missing; a buttoned dress may need two prompts."""
 POINTS = 3
-"""Points that each prompt has at most."""
+"""Most points in a prompt."""
 GRID_SIDE = 256
-"""Widths, holes and islands are told on at least this many cells along the longer side: fast on large photos."""
+"""Widths, holes and islands are measured on a grid of at least this many cells along the longer side, for speed."""
 
 
 class Refined(NamedTuple):
-    """What became of a parser's mask."""
+    """A refined mask."""
 
     mask: Tensor
-    """The clean mask (1, 1, H, W) of 0 and 1."""
+    """The refined mask (1, 1, H, W), 0 or 1."""
     found: float
-    """Share of the parser's mask that SAM 2 found; the rest of it was put back but for slivers."""
+    """Share of the parser's mask that SAM 2 found; the rest is restored, except slivers."""
 
 
 def refine_mask(region: Tensor, ask: Ask) -> Refined:
-    """A clean mask of what a parser's mask (1, 1, H, W) in 0..1 shows.
+    """Refine a parser's mask (1, 1, H, W) in 0..1.
 
-    SAM 2 is asked by the box and the deepest points of the mask. Of its answers the one that agrees best with the mask
-    counts, whatever its own score. Where answer and mask differ by no more than an edge's width, the answer is right;
-    where they differ by more, the mask is: such parts of the answer are dropped (the trousers below a shirt), and such
-    parts of the mask are asked for again, by a rough mask too, and put back at last (the other half of a buttoned
-    dress). So are holes of the answer that the mask does not have; what does not touch the mask is dropped.
-    Raises IGRError for an empty mask.
+    SAM 2 is prompted with the mask's box and deepest points, and the candidate that overlaps the mask best is used,
+    whatever its score. Where the two differ by no more than an edge's width, SAM 2 is trusted; where they differ by
+    more, the mask is. Such parts of the candidate are dropped (the trousers below a shirt); such parts of the mask are
+    prompted for again, with a rough mask too, and finally restored (the other half of a buttoned dress). Holes of the
+    candidate that are not in the mask are filled, and parts that do not touch the mask are dropped. Raises IGRError for
+    an empty mask.
     """
     inside = region >= MASK_THRESHOLD
     if not bool(inside.any()):
@@ -68,32 +68,32 @@ def refine_mask(region: Tensor, ask: Ask) -> Refined:
 
 
 def describe(category: str, mask: Tensor, found: float | None = None) -> str:
-    """What was found in one photo, in words: its mask, and which share of the parser's SAM 2 found, where asked."""
+    """Describe the mask of one photo, with the share of the parser's mask that SAM 2 found, if given."""
     share = "" if found is None else f"; SAM 2 found {found:.0%} of what the parser found"
     return f"{category}, {float(mask.mean()):.1%} of the photo{share}"
 
 
 def _prompt(wanted: Tensor, rough: bool) -> Prompt:
-    """Ask for a mask (1, 1, H, W) by its box, its deepest points and, where these were not enough, by itself."""
+    """A prompt for a mask (1, 1, H, W): its box, its deepest points and, if `rough`, the mask itself."""
     box = prompt_from_mask(wanted).box
     return Prompt(spread_points(wanted, POINTS), box=box, mask=wanted if rough else None)
 
 
 def _closest(candidates: Tensor, found: Tensor, inside: Tensor) -> Tensor:
-    """The candidate (1, 1, H, W) that, together with what is found, overlaps the parser's mask best."""
+    """The candidate (1, 1, H, W) that, together with what was found before, overlaps the parser's mask best."""
     together = (candidates.to(inside.device) >= MASK_THRESHOLD) | found
     overlaps = (together & inside).count_nonzero((1, 2, 3)) / (together | inside).count_nonzero((1, 2, 3))
     return together[int(overlaps.argmax())][None]
 
 
 def _edge_reach(inside: Tensor) -> int:
-    """Half an edge's width in cells; less in a narrow garment, of which the edges must leave something."""
+    """Half an edge's width in cells; less for a narrow garment, which would otherwise be all edge."""
     cells = _to_cells(inside)
     return min(round(EDGE * max(cells.shape[-2:])), deepest_reach(cells.float()) // 2)
 
 
 def _thick(inside: Tensor, reach: int) -> Tensor:
-    """What of a boolean mask (1, 1, H, W) is wider than 2 · reach cells."""
+    """The parts of a boolean mask (1, 1, H, W) that are wider than 2 · reach cells."""
     cells = _to_cells(inside)
     if reach:
         cells = grow_mask(grow_mask(cells.float(), -reach), reach).bool()
@@ -101,16 +101,16 @@ def _thick(inside: Tensor, reach: int) -> Tensor:
 
 
 def _to_cells(inside: Tensor) -> Tensor:
-    """Which cells a boolean mask (1, 1, H, W) has something in."""
+    """Cells that contain a pixel of a boolean mask (1, 1, H, W)."""
     return pool_any(inside, _cell(inside))
 
 
 def _of_cells(cells: Tensor, like: Tensor) -> Tensor:
-    """The pixels (1, 1, H, W) of cells."""
+    """The pixels (1, 1, H, W) of these cells."""
     cell, (height, width) = _cell(like), like.shape[-2:]
     return cells.repeat_interleave(cell, -2).repeat_interleave(cell, -1)[..., :height, :width]
 
 
 def _cell(inside: Tensor) -> int:
-    """Pixels along a cell's side."""
+    """Side of a cell in pixels."""
     return max(1, max(inside.shape[-2:]) // GRID_SIDE)

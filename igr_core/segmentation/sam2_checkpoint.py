@@ -1,4 +1,4 @@
-"""SAM 2 in one file, as ComfyUI users keep it in models/sam2: Meta's own tensor names, or those of transformers."""
+"""Load SAM 2 from one file, as in ComfyUI's models/sam2, with Meta's tensor names or those of transformers."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ Shapes = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Build:
-    """One of the published sizes of SAM 2: how it is known, and what no tensor's shape tells of it."""
+    """One of the published sizes of SAM 2: how to recognise it, and what cannot be inferred from tensor shapes."""
 
     name: str
-    """Its name in file names."""
+    """Name, as in file names."""
     width: int
-    """Channels of the first stage; each later stage has twice those of the one before."""
+    """Channels of the first stage; each later stage has twice as many."""
     blocks: tuple[int, ...]
     """Blocks of each stage."""
     heads: int
-    """Attention heads of the first stage; they double as the channels do."""
+    """Attention heads of the first stage; they double like the channels."""
     windows: tuple[int, ...]
     """Side of each stage's attention windows."""
     global_blocks: tuple[int, ...]
-    """Numbers of the blocks that attend to everything."""
+    """Indices of the blocks with global attention."""
     side: int = 1024
     """Width and height of the square that the model sees, in pixels."""
 
@@ -48,15 +48,15 @@ BUILDS = (
     Build("base_plus", 112, (2, 3, 16, 3), 2, (8, 4, 14, 7), (12, 16, 20)),
     Build("large", 144, (2, 6, 36, 4), 2, (8, 4, 16, 8), (23, 33, 43)),
 )
-"""The published sizes, the same for SAM 2 and SAM 2.1."""
+"""The published sizes, which are the same for SAM 2 and SAM 2.1."""
 
-REMEDY = "take a published one, such as sam2.1_hiera_small.safetensors of Kijai/sam2-safetensors"
+REMEDY = "use a published file, such as sam2.1_hiera_small.safetensors from Kijai/sam2-safetensors"
 
 _MARKS = {
     "original": ("image_encoder.trunk.patch_embed.proj.weight", "sam_mask_decoder.mask_tokens.weight"),
     "transformers": ("vision_encoder.backbone.patch_embed.projection.weight", "mask_decoder.mask_tokens.weight"),
 }
-"""Tensors by which a layout is known; all of them must be there."""
+"""Tensors that identify a layout; all of them must be present."""
 _FIRST_SAM = re.compile(r"(image_encoder\.blocks|vision_encoder\.layers)\.0\.")
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
 _DTYPES = ("F32", "F16", "BF16")
@@ -85,7 +85,7 @@ _VIDEO = {
         "temporal_positional_encoding_projection_layer.",
     ),
 }
-"""How the names begin of what remembers earlier frames of a video: pictures do not need it, so it is left out."""
+"""Prefixes of the tensors that remember earlier video frames; single images do not need them, so they are skipped."""
 _ONLY_IN_2_1 = (
     "no_obj_embed_spatial",
     "obj_ptr_tpos_proj.",
@@ -121,38 +121,38 @@ _RENAMED = tuple(
         (r"\.output_upscaling\.3\.", ".upscale_conv2."),
     )
 )
-"""Meta's names to transformers', applied one after the other."""
+"""Replacements from Meta's names to transformers', applied in this order."""
 _POINTS = tuple(f"sam_prompt_encoder.point_embeddings.{number}.weight" for number in range(4))
-"""Added to negative points, positive points, a box's first and its second corner: one tensor in transformers."""
+"""Embeddings of negative points, positive points, and a box's two corners; a single tensor in transformers."""
 _POINTS_AS_ONE = "prompt_encoder.point_embed.weight"
 _POSITIONS = "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 _POSITIONS_TWICE = (
     "shared_image_embedding.positional_embedding",
     "prompt_encoder.shared_embedding.positional_embedding",
 )
-"""Transformers has this matrix under two names, of which some writers leave one out."""
+"""transformers stores this matrix under two names, and some files have only one of them."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What the header of a file says; no weight has been read."""
+    """Contents of a file, from its header; no weights are read."""
 
     path: Path
     """The file."""
     layout: Literal["original", "transformers"]
-    """Whose names its tensors have."""
+    """Whose tensor names it uses."""
     version: Literal["2", "2.1"] | None
-    """SAM 2 or SAM 2.1; none where the video tensors that would tell were cut away. Pictures run alike."""
+    """SAM 2 or SAM 2.1; None if the video tensors that differ were removed. Both work the same on images."""
     build: Build
-    """Its size."""
+    """The size of the model."""
     background: tuple[int, int]
-    """Rows and columns of the positions that are laid under all windows."""
+    """Rows and columns of the background position embedding that all windows share."""
     sources: dict[str, tuple[str, ...]]
-    """For each tensor of Sam2Model those of the file that make it, one after the other along the first axis."""
+    """For each tensor of Sam2Model, the tensors of the file that it is concatenated from along the first axis."""
 
 
 def load_checkpoint(path: str | Path, builds: Sequence[Build] = BUILDS) -> Sam2Model:
-    """Load a .safetensors file of SAM 2 or SAM 2.1 as transformers' model, in float32 on the CPU, to be run.
+    """Load a .safetensors file of SAM 2 or SAM 2.1 into transformers' model, in float32 on the CPU, for inference.
 
     Raises IGRError as read_checkpoint does, and for NaN or infinite weights.
     """
@@ -163,10 +163,10 @@ def load_checkpoint(path: str | Path, builds: Sequence[Build] = BUILDS) -> Sam2M
 
 
 def read_checkpoint(path: str | Path, builds: Sequence[Build] = BUILDS) -> Checkpoint:
-    """Find out what a file holds, and that it is whole, by the names and shapes of its tensors.
+    """Identify a file, and check that it is complete, by the names and shapes of its tensors.
 
-    Raises IGRError, in one sentence naming the file, when it is missing, a pickle, damaged, something else than SAM 2,
-    of an unknown build, incomplete, or has tensors that SAM 2 has not.
+    Raises IGRError naming the file if it is missing, a pickle, damaged, not SAM 2, of an unknown size, incomplete, or
+    has tensors that SAM 2 does not have.
     """
     path = Path(path)
     shapes, dtypes = _read_header(path)
@@ -188,7 +188,7 @@ def _read_header(path: Path) -> tuple[Shapes, dict[str, str]]:
     if path.is_dir():
         raise IGRError(f"{path} is a folder: name the .safetensors file in it.")
     if not path.is_file():
-        raise IGRError(f"{path} is not there: check the name, or put the file in that place.")
+        raise IGRError(f"{path} does not exist: check the path, or put the file there.")
     try:
         if _starts_as_pickle(path):
             raise IGRError(f"{path} {_convert(path)}")
@@ -197,7 +197,7 @@ def _read_header(path: Path) -> tuple[Shapes, dict[str, str]]:
             shapes = {name: tuple(one.get_shape()) for name, one in slices.items()}
             return shapes, {name: str(one.get_dtype()) for name, one in slices.items()}
     except PermissionError as error:
-        raise IGRError(f"{path} may not be read: change its permissions.") from error
+        raise IGRError(f"{path} cannot be read: change its permissions.") from error
     except (OSError, SafetensorError) as error:
         raise IGRError(f"{path} cannot be read as SAM 2: {explain_unreadable(path, REMEDY)}.") from error
 
@@ -205,15 +205,15 @@ def _read_header(path: Path) -> tuple[Shapes, dict[str, str]]:
 def _starts_as_pickle(path: Path) -> bool:
     with path.open("rb") as handle:
         start = handle.read(9)
-    # A safetensors file may begin with such a byte too, the header's length, but has a brace after eight of them.
+    # A safetensors file may start with the same byte (the header's length), but its ninth byte is a brace.
     return start.startswith(_PICKLE_STARTS) and start[8:] != b"{"
 
 
 def _convert(path: Path) -> str:
     new = f"{path.stem}.safetensors"
     return (
-        "is a pickle, which can run programs when it is opened, so it is not read: "
-        f"{REMEDY}, or convert it once, in its folder, by "
+        "is a pickle, which can execute code when it is loaded, so it is not supported: "
+        f"{REMEDY}, or convert it by running this in its folder: "
         f'python -c "import torch; from safetensors.torch import save_file; '
         f"save_file(torch.load('{path.name}', 'cpu', weights_only=True)['model'], '{new}')\""
     )
@@ -226,12 +226,12 @@ def _layout(path: Path, names: Iterable[str]) -> Literal["original", "transforme
     if names.issuperset(_MARKS["transformers"]):
         return "transformers"
     kind = "the first SAM" if any(map(_FIRST_SAM.match, names)) else kind_of(names)
-    told = f"it seems to be {kind}" if kind else "it has other tensors"
-    raise IGRError(f"{path} is not SAM 2: {told}; {REMEDY}.")
+    reason = f"it seems to be {kind}" if kind else "its tensors have other names"
+    raise IGRError(f"{path} is not SAM 2: {reason}; {REMEDY}.")
 
 
 def _sources(names: Iterable[str], layout: Literal["original", "transformers"]) -> dict[str, tuple[str, ...]]:
-    """Which tensors of the file make each tensor of Sam2Model; what has no place there keeps its name."""
+    """The tensors of the file that make up each tensor of Sam2Model; unknown tensors keep their names."""
     names = set(names)
     if layout == "transformers":
         found = {name: (name,) for name in names}
@@ -255,7 +255,7 @@ def _renamed(name: str) -> str:
 
 
 def _joined(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    """Shape of tensors one after the other along the first axis; an empty one where they do not go together."""
+    """Shape of tensors concatenated along the first axis; empty if their shapes do not match."""
     first = shapes[0]
     if len(shapes) == 1:
         return first
@@ -263,7 +263,7 @@ def _joined(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
 
 
 def _build(path: Path, given: Shapes, builds: Sequence[Build]) -> Build:
-    """The size that has so many channels and blocks."""
+    """The size with this number of channels and blocks."""
     width = next(iter(given["vision_encoder.backbone.patch_embed.projection.weight"]), 0)
     numbers = [re.match(r"vision_encoder\.backbone\.blocks\.(\d+)\.", name) for name in given]
     count = 1 + max((int(number[1]) for number in numbers if number), default=-1)
@@ -271,35 +271,35 @@ def _build(path: Path, given: Shapes, builds: Sequence[Build]) -> Build:
         if (build.width, sum(build.blocks)) == (width, count):
             return build
     known = ", ".join(build.name for build in builds)
-    raise IGRError(f"{path} is a SAM 2 of unknown size ({count} blocks from {width} channels): known are {known}.")
+    raise IGRError(f"{path} is a SAM 2 of unknown size ({count} blocks, {width} channels): use one of {known}.")
 
 
 def _background(given: Shapes) -> tuple[int, int]:
     shape = given.get("vision_encoder.backbone.pos_embed", ())
-    return (shape[2], shape[3]) if len(shape) == 4 else (7, 7)  # a wrong one is told of with the other shapes
+    return (shape[2], shape[3]) if len(shape) == 4 else (7, 7)  # a wrong shape is reported by _check_complete
 
 
 def _check_complete(checkpoint: Checkpoint, given: Shapes) -> None:
-    """Compare names and shapes with Sam2Model's."""
-    path, of = checkpoint.path, f"SAM 2 {checkpoint.build.name}"
+    """Compare names and shapes with those of Sam2Model; raises IGRError if they differ."""
+    path, model = checkpoint.path, f"SAM 2 {checkpoint.build.name}"
     wanted = {name: tuple(value.shape) for name, value in _model_on_meta(checkpoint).state_dict().items()}
     extra = sorted(source for name in given.keys() - wanted.keys() for source in checkpoint.sources[name])
     if extra:
-        raise IGRError(f"{path} has {_count(extra)} that {of} has not, {extra[0]} among them: {REMEDY}.")
+        raise IGRError(f"{path} has {_count(extra)} that {model} does not have, such as {extra[0]}: {REMEDY}.")
     missing = sorted(wanted.keys() - given.keys())
     if missing:
-        raise IGRError(f"{path} lacks {_count(missing)} of {of}, {missing[0]} among them: download it again.")
+        raise IGRError(f"{path} is missing {_count(missing)} of {model}, such as {missing[0]}: download it again.")
     for name, shape in sorted(wanted.items()):
         if given[name] != shape:
             found, right = ("×".join(map(str, sides)) or "a scalar" for sides in (given[name], shape))
             source = checkpoint.sources[name][0]
-            raise IGRError(f"{path} is no {of}: its {source} is {found} instead of {right}; {REMEDY}.")
+            raise IGRError(f"{path} is not {model}: its {source} is {found} instead of {right}; {REMEDY}.")
 
 
 def _check_dtypes(checkpoint: Checkpoint, dtypes: dict[str, str]) -> None:
     for source in sorted({source for parts in checkpoint.sources.values() for source in parts}):
         if dtypes[source] not in _DTYPES:
-            raise IGRError(f"{checkpoint.path} holds {source} as {dtypes[source]}: take the file in fp16 or fp32.")
+            raise IGRError(f"{checkpoint.path} stores {source} as {dtypes[source]}: use a file in fp16 or fp32.")
 
 
 def _count(names: Sequence[str]) -> str:
@@ -307,7 +307,7 @@ def _count(names: Sequence[str]) -> str:
 
 
 def _model_on_meta(checkpoint: Checkpoint) -> Sam2Model:
-    """Sam2Model of the file's size without weights; IGRError where transformers has none."""
+    """Sam2Model of the file's size, without weights; raises IGRError if transformers has no SAM 2."""
     model_class = sam2_library().model
     with torch.device("meta"):
         return model_class(_config(checkpoint.build, checkpoint.background))
@@ -345,7 +345,7 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
                 for name, parts in checkpoint.sources.items()
             }
     except (OSError, SafetensorError) as error:
-        raise IGRError(f"{checkpoint.path} changed or vanished while it was read: load it again.") from error
+        raise IGRError(f"{checkpoint.path} changed or disappeared while it was being read: load it again.") from error
     for name, value in tensors.items():
         if not bool(torch.isfinite(value).all()):
             source = checkpoint.sources[name][0]

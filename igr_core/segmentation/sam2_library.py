@@ -1,4 +1,4 @@
-"""The SAM 2 classes of transformers, imported on first use: it takes seconds, and older versions lack them."""
+"""The SAM 2 classes of transformers, imported on first use: the import takes seconds, and older versions lack them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 from ..errors import IGRError
 
 OLDEST_TRANSFORMERS = "4.56"
-"""The first version that has SAM 2."""
+"""The first version with SAM 2."""
 
 
 class Sam2Library(NamedTuple):
-    """The classes that SAM 2 on images needs."""
+    """The classes needed to run SAM 2 on images."""
 
     model: Any
     """Sam2Model."""
     prompts: Any
-    """Sam2Processor: scales points and boxes."""
+    """Sam2Processor, which scales points and boxes."""
     images: Any
-    """The image processor that takes tensors."""
+    """The image processor that accepts tensors."""
 
 
 def sam2_library() -> Sam2Library:
@@ -28,12 +28,12 @@ def sam2_library() -> Sam2Library:
     try:
         from transformers import Sam2Model, Sam2Processor
 
-        # Before 5 the one that takes tensors is called Fast, and there is no other.
+        # Before version 5, the only image processor is called Fast; it accepts tensors.
         name = "Sam2ImageProcessor" if hasattr(transformers, "Sam2ImageProcessor") else "Sam2ImageProcessorFast"
         images = getattr(transformers, name)
     except (ImportError, AttributeError) as error:
         raise IGRError(
-            f"transformers {transformers.__version__} has no SAM 2 here: it takes {OLDEST_TRANSFORMERS} or newer, "
+            f"transformers {transformers.__version__} cannot run SAM 2 here: install {OLDEST_TRANSFORMERS} or newer, "
             f"and torchvision (pip install --upgrade transformers torchvision)."
         ) from error
     return Sam2Library(Sam2Model, Sam2Processor, images)

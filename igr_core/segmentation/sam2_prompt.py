@@ -1,4 +1,4 @@
-"""Prompts for SAM 2: points, a box and a rough mask on a photo; and prompts made from an existing mask."""
+"""Prompts for SAM 2: points, a box and a rough mask on a photo, and prompts derived from an existing mask."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from ..photo.masks import mask_box
 from ..photo.view import Box
 
 Point = tuple[float, float]
-"""x and y in pixels of the photo; (0, 0) is the middle of the first pixel."""
+"""x and y in pixels of the photo; (0, 0) is the centre of the first pixel."""
 PromptKind = Literal["box", "points", "both"]
-"""What prompt_from_mask asks with."""
+"""What prompt_from_mask derives from the mask."""
 BOX_MARGIN = 0.02
-"""A mask's box is widened by this share of its own width and height on each side: masks are often drawn too tight."""
+"""A mask's box is widened by this share of its width and height on each side, as masks are often drawn too tight."""
 _POINTS_SIDE = 512
-"""Points of larger masks are looked for on about this many cells along the longer side."""
+"""Points are searched for on a grid of about this many cells along the longer side of larger masks."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is asked for, in pixels of the photo; all of it together means one part."""
+    """A prompt for one object, in pixels of the photo."""
 
     positive: tuple[Point, ...] = ()
-    """Points on what is wanted."""
+    """Points on the object."""
     negative: tuple[Point, ...] = ()
-    """Points on what is not."""
+    """Points off the object."""
     box: Box | None = None
-    """Box (left, top, right, bottom) around it, of the outermost pixels' middles."""
+    """Box (left, top, right, bottom) around the object, by its outermost pixel centres."""
     mask: Tensor | None = None
-    """Rough mask (1, 1, H, W) in 0..1, as large as the photo."""
+    """Rough mask (1, 1, H, W) in 0..1, the same size as the photo."""
 
     def check(self, size: tuple[int, int]) -> None:
-        """Raise IGRError when it asks for nothing or for something outside a photo of size (width, height)."""
+        """Raise IGRError if the prompt is empty or outside a photo of size (width, height)."""
         width, height = size
         if not self.positive and self.box is None and self.mask is None:
-            raise IGRError("The prompt says nothing of what is wanted: give a positive point, a box or a mask.")
+            raise IGRError("The prompt is empty: give a positive point, a box or a mask.")
         for x, y in (*self.positive, *self.negative):
             if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
-                raise IGRError(f"The point ({x:g}, {y:g}) is outside the photo of {width}×{height}: set it inside.")
+                raise IGRError(f"The point ({x:g}, {y:g}) is outside the {width}×{height} photo: set it inside.")
         if self.box is not None:
             left, top, right, bottom = self.box
             if not (0 <= left < right <= width - 1 and 0 <= top < bottom <= height - 1):
                 corners = ", ".join(f"{side:g}" for side in self.box)
-                raise IGRError(f"The box ({corners}) is empty or outside the photo of {width}×{height}: draw it again.")
+                raise IGRError(f"The box ({corners}) is empty or outside the {width}×{height} photo: draw it again.")
         if self.mask is not None and tuple(self.mask.shape) != (1, 1, height, width):
             raise IGRError(
-                f"The rough mask has shape {tuple(self.mask.shape)}: it must be as large as the photo, "
+                f"The rough mask has shape {tuple(self.mask.shape)}: it must be the same size as the photo, "
                 f"(1, 1, {height}, {width})."
             )
 
 
 def prompt_from_mask(mask: Tensor, use: PromptKind = "box") -> Prompt:
-    """Ask for what a mask (1, 1, H, W) in 0..1 shows: by its box and a margin, by its deepest point, or by both.
+    """A prompt for what a mask (1, 1, H, W) in 0..1 shows: its box with a margin, its deepest point, or both.
 
     Raises IGRError for an empty mask.
     """
@@ -68,22 +68,22 @@ def prompt_from_mask(mask: Tensor, use: PromptKind = "box") -> Prompt:
 
 
 def deepest_point(mask: Tensor) -> Point:
-    """The pixel (x, y) around which the largest square fits into a mask (1, 1, H, W) that is not empty.
+    """Centre (x, y) of the largest square that fits inside a non-empty mask (1, 1, H, W).
 
-    Of several such pixels it is the one nearest to their mean.
+    If there are several, the one nearest to their mean.
     """
     return _deepest(mask)[0]
 
 
 def deepest_reach(mask: Tensor) -> int:
-    """Pixels from that square's middle to its sides."""
+    """Pixels from the centre of that square to its sides."""
     return _deepest(mask)[1]
 
 
 def spread_points(mask: Tensor, most: int) -> tuple[Point, ...]:
-    """Up to `most` deepest points of a mask (1, 1, H, W) that is not empty, each in what earlier squares left free.
+    """Up to `most` deepest points of a non-empty mask (1, 1, H, W), each outside the squares of the earlier ones.
 
-    Points of less than half the first one's reach are left out. Large masks are searched on a coarse grid.
+    Points with less than half the reach of the first are dropped. Large masks are searched on a coarse grid.
     """
     step = max(1, max(mask.shape[-2:]) // _POINTS_SIDE)
     rest = mask[..., ::step, ::step].clone()
@@ -103,10 +103,10 @@ def spread_points(mask: Tensor, most: int) -> tuple[Point, ...]:
 
 
 def _deepest(mask: Tensor) -> tuple[Point, int]:
-    """Middle and reach of the largest square that fits into a mask (1, 1, H, W)."""
+    """Centre and reach of the largest square that fits inside a mask (1, 1, H, W)."""
     inside = (mask[0, 0] >= MASK_THRESHOLD).long()  # float32 cannot count the pixels of a large photo
-    sums = F.pad(inside.cumsum(0).cumsum(1), (1, 0, 1, 0))  # (H + 1, W + 1), sum of all above and to the left
-    low, high = 0, (min(inside.shape) - 1) // 2  # a square of reach 0, a pixel, fits; find the largest reach that does
+    sums = F.pad(inside.cumsum(0).cumsum(1), (1, 0, 1, 0))  # (H + 1, W + 1), sum of everything above and to the left
+    low, high = 0, (min(inside.shape) - 1) // 2  # reach 0, a single pixel, always fits; find the largest that does
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if bool(_fits(sums, middle).any()) else (low, middle - 1)
@@ -116,7 +116,7 @@ def _deepest(mask: Tensor) -> tuple[Point, int]:
 
 
 def _fits(sums: Tensor, reach: int) -> Tensor:
-    """Where a square of `reach` pixels on every side is inside throughout, by its middle less `reach`."""
+    """Where a square that reaches `reach` pixels from its centre fits inside, by its top left corner."""
     side = 2 * reach + 1
     count = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     return count == side * side

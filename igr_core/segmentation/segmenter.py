@@ -1,4 +1,4 @@
-"""SAM 2 by transformers: a photo is embedded once, then points, a box or a rough mask ask for its parts."""
+"""SAM 2 with transformers: embed a photo once, then get masks for points, a box or a rough mask."""
 
 from __future__ import annotations
 
@@ -20,82 +20,83 @@ if TYPE_CHECKING:
     from transformers import Sam2Model
 
 MASK_LOGIT = 10.0
-"""What SAM 2 is told of a rough mask: this inside, its negative outside, as its own training does."""
+"""Logit of a rough mask's inside, and its negative outside, as in SAM 2's own training."""
 
 _MODEL_TYPES = ("sam2", "sam2_video")
-"""Published folders are of the video model, of which Sam2Model takes the part for pictures."""
+"""Published folders hold the video model; Sam2Model loads the part of it that works on images."""
 _TWINS = ("shared_image_embedding.positional_embedding", "prompt_encoder.shared_embedding.positional_embedding")
-"""One matrix under two names: some writers leave one of them out."""
+"""One matrix under two names; some files have only one of them."""
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """What the vision encoder made of one photo: the costly part, worth keeping while prompts change."""
+    """The vision encoder's output for one photo: expensive to compute, so kept while the prompts change."""
 
     features: tuple[Tensor, ...]
-    """Feature maps (1, C, h, w), the finest first, as the mask decoder takes them."""
+    """Feature maps (1, C, h, w), finest first, as the mask decoder expects them."""
     size: tuple[int, int]
     """Width and height of the photo."""
 
 
 class Segmenter:
-    """SAM 2 for pictures: embed a photo, then ask for masks of it as often as wanted."""
+    """SAM 2 for images: embed a photo, then get any number of masks from it."""
 
     def __init__(self, model: Sam2Model) -> None:
-        """Take a model as it is, in evaluation mode, on its device; raises IGRError where transformers is too old."""
+        """Wrap a model, on its device and in evaluation mode; raises IGRError if transformers is too old."""
         library = sam2_library()
         side = model.prompt_encoder.input_image_size
         self.model = model.eval().requires_grad_(False)
-        """The network."""
+        """The model."""
         self._processor = library.prompts(library.images(size={"height": side, "width": side}))
 
     @classmethod
     def from_folder(cls, folder: str | Path, device: str | torch.device = "cpu") -> Segmenter:
-        """Load config.json and *.safetensors of a folder in transformers' layout, in float32; nothing is downloaded.
+        """Load a folder with config.json and *.safetensors, in transformers' layout, in float32; never downloads.
 
-        Raises IGRError for a folder that is not there, holds another model or lacks weights, and where transformers
-        is too old.
+        Raises IGRError if the folder does not exist, holds another model or lacks weights, or if transformers is too
+        old.
         """
         folder = Path(folder)
         _check_folder(folder)
         load = sam2_library().model.from_pretrained
         try:
-            model, told = load(folder, local_files_only=True, use_safetensors=True, output_loading_info=True)
-        except Exception as error:  # of safetensors, of transformers' config classes, of torch: no common type
+            model, loading_info = load(folder, local_files_only=True, use_safetensors=True, output_loading_info=True)
+        except Exception as error:  # from safetensors, transformers or torch; they have no common type
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise IGRError(f"{folder} cannot be loaded as SAM 2 ({reason}): copy it again.") from error
-        _check_complete(folder, model, set(told["missing_keys"]))
+        _check_complete(folder, model, set(loading_info["missing_keys"]))
         return cls(model.to(device=device, dtype=torch.float32))
 
     @classmethod
     def from_file(cls, path: str | Path, device: str | torch.device = "cpu") -> Segmenter:
-        """Load one .safetensors file, Meta's or transformers', in float32; raises IGRError as load_checkpoint does."""
+        """Load a .safetensors file, Meta's or transformers', in float32; raises IGRError as load_checkpoint does."""
         model = load_checkpoint(path)
-        torch.nn.Module.to(model, device)  # in place; the library's own has no signature that checkers read
+        torch.nn.Module.to(model, device)  # in place; transformers' own `to` has no typed signature
         return cls(model)
 
     @property
     def device(self) -> torch.device:
-        """Where it runs."""
+        """Device of the model."""
         return next(self.model.parameters()).device
 
     @torch.no_grad()
     def embed(self, image: Tensor) -> Embedding:
-        """Run the vision encoder on a photo (1, 3, H, W) in 0..1; raises IGRError for another shape."""
+        """Run the vision encoder on a photo (1, 3, H, W) in 0..1; raises IGRError for a wrong shape."""
         if image.ndim != 4 or image.shape[:2] != (1, 3):
             raise IGRError(f"The photo has shape {tuple(image.shape)}: it must be (1, 3, height, width).")
-        pixels = image[0].float().clamp(0, 1).mul(255).round().to(torch.uint8)  # what the library's own loaders give
+        pixels = (
+            image[0].float().clamp(0, 1).mul(255).round().to(torch.uint8)
+        )  # as the library's own image loaders return it
         inputs = self._processor.image_processor(pixels, return_tensors="pt")
         features = self.model.get_image_embeddings(inputs["pixel_values"].to(self.device))
         return Embedding(tuple(features), (image.shape[-1], image.shape[-2]))
 
     @torch.no_grad()
     def masks(self, embedding: Embedding, prompt: Prompt) -> tuple[Tensor, Tensor]:
-        """Decode what a prompt asks for: candidates (M, 1, H, W) of 0 and 1 at the photo's size, and scores (M,).
+        """Decode a prompt: candidates (M, 1, H, W), 0 or 1, at the photo's size, and their scores (M,).
 
-        A pixel is 1 where the logit, resized bilinearly to the photo's size, is above 0. A score is the overlap
-        (intersection over union) with what was meant as the model estimates it; candidates come in the model's order.
-        Raises IGRError as Prompt.check does.
+        A pixel is 1 if its logit, resized bilinearly to the photo's size, is above 0. A score is the model's estimate
+        of the intersection over union with the intended object. Raises IGRError as Prompt.check does.
         """
         prompt.check(embedding.size)
         width, height = embedding.size
@@ -106,12 +107,12 @@ class Segmenter:
         return masks[0, :, None].float(), outputs.iou_scores[0, 0]
 
     def _prompt_inputs(self, prompt: Prompt, size: tuple[int, int]) -> dict[str, Tensor]:
-        """A prompt as Sam2Model takes it, scaled from the photo to the square that the model sees."""
+        """A prompt as Sam2Model's inputs, scaled from the photo to the square that the model sees."""
         points = [list(map(float, point)) for point in (*prompt.positive, *prompt.negative)]
         labels = [1] * len(prompt.positive) + [0] * len(prompt.negative)
         given: dict[str, Any] = {}
         if points:
-            given |= {"input_points": [[points]], "input_labels": [[labels]]}  # one photo, one part
+            given |= {"input_points": [[points]], "input_labels": [[labels]]}  # one photo, one object
         if prompt.box is not None:
             given["input_boxes"] = [[list(map(float, prompt.box))]]
         inputs = self._processor(original_sizes=[[size[1], size[0]]], return_tensors="pt", **given)
@@ -127,23 +128,23 @@ def _check_folder(folder: Path) -> None:
     config = folder / "config.json"
     if not config.is_file() or not any(folder.glob("*.safetensors")):
         raise IGRError(
-            f"{folder} holds no SAM 2: name a folder with its config.json and *.safetensors "
-            f"(facebook/sam2.1-hiera-large, say, once downloaded)."
+            f"{folder} is not a SAM 2 folder: it needs a config.json and *.safetensors, as in a download of "
+            f"facebook/sam2.1-hiera-large."
         )
     try:
         kind = json.loads(config.read_text(encoding="utf-8"))["model_type"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IGRError(f"{config} names no model_type: copy the folder of SAM 2 again.") from error
+        raise IGRError(f"{config} has no model_type: copy the SAM 2 folder again.") from error
     if kind not in _MODEL_TYPES:
         raise IGRError(f"{folder} holds a model of type {kind!r}, not SAM 2: name another folder.")
 
 
 def _check_complete(folder: Path, model: Sam2Model, missing: set[str]) -> None:
-    """Fill in the twin of the positional embedding where one is left out; IGRError for any other missing tensor."""
+    """Copy the positional embedding to its second name if missing; raises IGRError for other missing tensors."""
     if len(missing & set(_TWINS)) == 1:
         one = model.shared_image_embedding.positional_embedding
         other = model.prompt_encoder.shared_embedding.positional_embedding
         one.copy_(other) if _TWINS[0] in missing else other.copy_(one)
         missing -= set(_TWINS)
     if missing:
-        raise IGRError(f"{folder} lacks {len(missing)} tensors of SAM 2, {min(missing)} among them: copy it again.")
+        raise IGRError(f"{folder} is missing {len(missing)} tensors of SAM 2, such as {min(missing)}: copy it again.")

@@ -1,4 +1,4 @@
-"""Transformer blocks of a UNet, as ComfyUI names them."""
+"""ComfyUI's names for the transformer blocks of a UNet."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ...igr_core.model.image_prompt import cross_attention_widths
 from .networks import host_unet_config
 
 Block = tuple[str, int, int]
-"""A transformer block: part of the UNet, number in that part, number in the stack."""
+"""A transformer block: part of the UNet, index in that part, index in the stack."""
 
 
 def transformer_blocks(unet: UNetConfig) -> dict[str, Block]:
-    """ComfyUI's name of every transformer block, by its diffusers name."""
+    """ComfyUI's name for every transformer block, by diffusers name."""
     host_names = comfy.utils.unet_to_diffusers(host_unet_config(unet))
     blocks: dict[str, Block] = {}
     for name in cross_attention_widths(unet):
@@ -27,7 +27,7 @@ def transformer_blocks(unet: UNetConfig) -> dict[str, Block]:
 
 
 def last_block(blocks: dict[Block, str]) -> Block:
-    """The block that a forward pass meets last."""
+    """The last block of a forward pass."""
     order = ("input", "middle", "output")
     return max(blocks, key=lambda block: (order.index(block[0]), block[1]))
 
@@ -40,7 +40,7 @@ def self_attention_layer(unet: Any, block: Block) -> Any:
 
 
 def reference_position(config: ModelConfig, latent_shape: tuple[int, int]) -> Position | None:
-    """The position that a bundle adds to reference tokens of a latent (height, width); None in the paper's form."""
+    """The position embedding for a latent (height, width); None if the bundle has none, as in the paper."""
     if config.reference_position == "none":
         return None
     return Position(latent_shape, config.reference_position_amplitude)

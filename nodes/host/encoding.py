@@ -1,4 +1,4 @@
-"""Reading the photo: VAE, GarmNet, image encoder and image-prompt layers, each run once before sampling."""
+"""Encode the photo with VAE, GarmNet, image encoder and image-prompt layers, once before sampling."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .turns import after_click
 
 @dataclass(frozen=True)
 class Reference:
-    """What GarmNet Encode read from B photos."""
+    """GarmNet Encode's output for B photos."""
 
     config: ModelConfig
-    """Configs of the bundle that read them."""
+    """Config of the bundle that encoded them."""
     features: dict[str, Tensor]
-    """GarmNet's reference features (B, N, C) by block name; empty without a GarmNet."""
+    """GarmNet's reference features (B, N, C) by block name; empty without GarmNet."""
     image_keys_values: dict[str, tuple[Tensor, Tensor]]
     """Image-prompt keys and values (B, T, C) by block name; empty without an image prompt."""
     prompt: Tensor
@@ -32,7 +32,7 @@ class Reference:
     empty_prompt: Tensor
     """Text embedding (1, T, C) of the empty prompt."""
     latent_shape: tuple[int, int, int, int]
-    """B, channels, height and width of the latents to restore."""
+    """Batch size, channels, height and width of the latents to restore."""
 
 
 def encode_image(vae: Any, image: Tensor, config: VAEConfig) -> Tensor:
@@ -44,7 +44,7 @@ def encode_image(vae: Any, image: Tensor, config: VAEConfig) -> Tensor:
 def encode_crop(encoder: Any, crop: Tensor, layout: str) -> Tensor:
     """Crops p_g (B, 3, S, S) in 0..1 -> input of the projection `layout`.
 
-    ComfyUI's own node would round the crops to 8 bits.
+    ComfyUI's own CLIP Vision Encode would round the crops to 8 bits.
     """
     after_click()
     comfy.model_management.load_model_gpu(encoder.patcher)
@@ -53,9 +53,9 @@ def encode_crop(encoder: Any, crop: Tensor, layout: str) -> Tensor:
 
 
 def encode_image_prompt(patcher: Any, features: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """Image-encoder output -> keys and values (B, T, C) of every cross-attention, by block name.
+    """Image-encoder output -> keys and values (B, T, C) for every cross-attention, by block name.
 
-    They are on ComfyUI's intermediate device: main memory, or the GPU with --gpu-only.
+    The result is on ComfyUI's intermediate device: main memory, or the GPU with --gpu-only.
     """
     after_click()
     comfy.model_management.load_model_gpu(patcher)
@@ -68,7 +68,7 @@ def encode_image_prompt(patcher: Any, features: Tensor) -> dict[str, tuple[Tenso
 
 
 class _LastCaptured(Exception):
-    """Ends a GarmNet pass after the last features that are read."""
+    """Stops GarmNet's forward pass after the last features that are used."""
 
 
 def encode_reference(

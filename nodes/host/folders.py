@@ -1,4 +1,4 @@
-"""Where ComfyUI keeps models and images: the folders that loaders list, and files below input, output and temp."""
+"""ComfyUI's folders: the models that loaders list, and files in the input, output and temp folders."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from ...igr_core.demo import DEMO_BUNDLE, DEMO_PARSER, DEMO_SEGMENTER
 from ...igr_core.errors import IGRError
 
 DEMO = "demo (drawn persons only)"
-"""Name of the model that ships with the pack, first in every list."""
+"""Name of the model that ships with the pack; the first in every list."""
 WEIGHTS = ".safetensors"
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A folder of models below ComfyUI's models/, in all places that extra_model_paths.yaml gives it, and the demo."""
+    """A folder of models below ComfyUI's models/ and in extra_model_paths.yaml, plus the demo model."""
 
     name: str
-    """Name of the folder, as ComfyUI and other packs know it."""
+    """Name of the folder, as used by ComfyUI and other packs."""
     loader: str
     """Display name of the node that lists the models."""
     content: str
-    """What belongs in the folder, for error messages."""
+    """What to put into the folder, for error messages."""
     demo: Path
     """The model that ships with the pack."""
     takes_files: bool
-    """Whether single .safetensors files are models."""
+    """Whether a model can be a single .safetensors file."""
     takes_folders: bool
-    """Whether folders with config.json and .safetensors, the layout of transformers, are models."""
+    """Whether a model can be a folder with config.json and .safetensors, in transformers' layout."""
 
     def register(self) -> None:
-        """Make the folder known to ComfyUI, beside the places that the user or another pack has given it.
+        """Register the folder with ComfyUI, in addition to paths from the user or another pack.
 
-        A folder that ComfyUI does not know yet would list files of any type: only .safetensors is added.
+        Only .safetensors is added as a file type; without one, ComfyUI would list files of any type.
         """
         places, suffixes = folder_paths.folder_names_and_paths.get(self.name, ([], set()))
         default = str(Path(folder_paths.models_dir) / self.name)
@@ -43,7 +43,7 @@ class ModelFolder:
         folder_paths.folder_names_and_paths[self.name] = (places, set(suffixes) | {WEIGHTS})
 
     def names(self) -> list[str]:
-        """Names of the models: the demo, then folders, then single files, which never lie in a listed folder."""
+        """Names of the models: the demo, then folders, then single files outside the listed folders."""
         files = [Path(name) for name in folder_paths.get_filename_list(self.name) if name.endswith(WEIGHTS)]
         inside = {file for file in files if self.takes_folders and self._is_in_model_folder(file)}
         folders = sorted({file.parent.as_posix() for file in inside})
@@ -51,54 +51,54 @@ class ModelFolder:
         return [DEMO, *folders, *(single if self.takes_files else [])]
 
     def path(self, name: str) -> Path:
-        """Path of a listed model; raises IGRError for one that is no longer there, and for any other name."""
+        """Path of a listed model; raises IGRError if it no longer exists or the name is not listed."""
         if name == DEMO:
             if self.demo.exists():
                 return self.demo
             raise IGRError(
-                f"{self.demo} is not there: install the pack again, or put {self.content} into models/{self.name}."
+                f"{self.demo} does not exist: install the pack again, or put {self.content} into models/{self.name}."
             )
         places = folder_paths.get_folder_paths(self.name) if name in self.names() else []
         found = next((path for place in places if (path := Path(place) / name).exists()), None)
         if found is None:
             raise IGRError(
-                f"models/{self.name} has no {name}: put {self.content} there, or choose another one in {self.loader}."
+                f"models/{self.name} has no {name}: put {self.content} there, or choose another model in {self.loader}."
             )
         return found
 
     def _is_in_model_folder(self, file: Path) -> bool:
-        if file.parent == Path():  # a stray config.json beside single files says nothing about them
+        if file.parent == Path():  # a stray config.json next to single files is not theirs
             return False
         return folder_paths.get_full_path(self.name, str(file.parent / "config.json")) is not None
 
 
-BUNDLES = ModelFolder("igr", "IGR Load", "the bundle", DEMO_BUNDLE, takes_files=True, takes_folders=False)
+BUNDLES = ModelFolder("igr", "IGR Load", "a bundle", DEMO_BUNDLE, takes_files=True, takes_folders=False)
 SEGMENTERS = ModelFolder(
-    "sam2", "IGR Load Segmenter", "the SAM 2 folder or file", DEMO_SEGMENTER, takes_files=True, takes_folders=True
+    "sam2", "IGR Load Segmenter", "a SAM 2 folder or file", DEMO_SEGMENTER, takes_files=True, takes_folders=True
 )
 PARSERS = ModelFolder(
-    "human_parsing", "IGR Load Parser", "the parser's folder", DEMO_PARSER, takes_files=False, takes_folders=True
+    "human_parsing", "IGR Load Parser", "the folder of a parser", DEMO_PARSER, takes_files=False, takes_folders=True
 )
 MODEL_FOLDERS = (BUNDLES, SEGMENTERS, PARSERS)
 
 
 def input_root() -> Path:
-    """The folder that users put photos into."""
+    """ComfyUI's input folder."""
     return Path(folder_paths.get_input_directory())
 
 
 def output_root() -> Path:
-    """The folder that Save Image writes below."""
+    """ComfyUI's output folder."""
     return Path(folder_paths.get_output_directory())
 
 
 def find_file(kind: str, subfolder: str, filename: str) -> Path | None:
-    """A file below ComfyUI's input, output or temp folder, or None for one that is not there or lies elsewhere."""
+    """Path of a file in ComfyUI's input, output or temp folder; None if it does not exist or is outside of it."""
     if kind not in ("input", "output", "temp"):
         return None
     try:
         root = Path(folder_paths.get_directory_by_type(kind)).resolve()
         path = (root / subfolder / filename).resolve()
         return path if path.is_relative_to(root) and path.is_file() else None
-    except (OSError, ValueError):  # names that no file can have
+    except (OSError, ValueError):  # invalid file names
         return None

@@ -1,4 +1,4 @@
-"""GarmFus (paper section 3.2) on a MODEL: Eq. 4 in self-attention and Eq. 3 in cross-attention, on a clone."""
+"""GarmFus (paper section 3.2) on a clone of a MODEL: Eq. 4 in self-attention and Eq. 3 in cross-attention."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch import Tensor
 
 from ...igr_core.errors import IGRError
 from ...igr_core.model.garmfus import Position, RowPlan, attend, image_prompt_attention, reference_self_attention
-from .blocks import reference_position, self_attention_layer, transformer_blocks
+from . import marks
+from .blocks import self_attention_layer, transformer_blocks
+from .compiling import uncompiled
 from .encoding import Reference
 
 _KEY = "igr"
-_POSITIVE = 0
-"""ComfyUI's number of the positive conditioning in cond_or_uncond."""
 
 Replacement = Callable[[Tensor, Tensor, Tensor, dict[str, Any]], Tensor]
-"""An attention replacement of ComfyUI: query, key, value and the call's options -> output before to_out."""
+"""A ComfyUI attention replacement: query, key, value and the call's options -> output before to_out."""
 
 
 def apply_reference(
@@ -32,20 +32,28 @@ def apply_reference(
     start_percent: float,
     end_percent: float,
 ) -> Any:
-    """A clone of `model` that attends to the reference between two moments of sampling; `model` stays as it was.
+    """A clone of `model` that attends to the reference between two points of sampling; `model` is not changed.
 
-    `strengths` is the reference strength by block name. A reference that was applied before is replaced.
+    `strengths` has the reference strength by block name. A reference that was applied before is replaced.
     """
     patched = model.clone()
-    sampling = patched.get_model_object("model_sampling")
-    moments = (sampling.percent_to_sigma(start_percent), sampling.percent_to_sigma(end_percent))
+    moments = None
+    if start_percent > 0 or end_percent < 1:
+        sampling = patched.get_model_object("model_sampling")
+        moments = (sampling.percent_to_sigma(start_percent), sampling.percent_to_sigma(end_percent))
     fusion = GarmFusPatch(reference, strengths, image_prompt_strength, moments)
-    patched.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, _KEY)
-    patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, _KEY, fusion)
-    # The reference's keys and values depend on the denoiser's weights, which LoRAs and hooks change between runs.
-    for moment in (CallbacksMP.ON_PRE_RUN, CallbacksMP.ON_APPLY_HOOKS, CallbacksMP.ON_CLEANUP):
+    wrappers = {WrappersMP.OUTER_SAMPLE: fusion.sample, WrappersMP.DIFFUSION_MODEL: fusion}
+    for place, wrapper in wrappers.items():
+        patched.remove_wrappers_with_key(place, _KEY)
+        patched.add_wrapper_with_key(place, _KEY, wrapper)
+    callbacks = {
+        CallbacksMP.ON_PRE_RUN: fusion.forget,
+        CallbacksMP.ON_APPLY_HOOKS: fusion.forget_weights,
+        CallbacksMP.ON_CLEANUP: fusion.forget,
+    }
+    for moment, callback in callbacks.items():
         patched.remove_callbacks_with_key(moment, _KEY)
-        patched.add_callback_with_key(moment, _KEY, fusion.forget)
+        patched.add_callback_with_key(moment, _KEY, callback)
     return patched
 
 
@@ -54,9 +62,9 @@ class _Call:
     """One call of the denoiser."""
 
     plan: RowPlan
-    """Which row sees which reference."""
-    positive: list[bool]
-    """Whether each of the conditionings that ComfyUI stacked is the positive one."""
+    """Which reference each row uses."""
+    marks: tuple[bool, ...]
+    """Whether each of the conditionings that ComfyUI stacked uses the reference."""
     unet: Any
     """ComfyUI's UNet."""
     latent_shape: tuple[int, int]
@@ -64,11 +72,11 @@ class _Call:
 
 
 class GarmFusPatch:
-    """A wrapper of ComfyUI's UNet that adds GarmFus to each call.
+    """A wrapper around ComfyUI's UNet that adds GarmFus to each call.
 
-    The attention replacements last for one call and go on top of those that other nodes have set, earlier or later in
-    the graph: theirs stay active, and no MODEL is changed. Rows are chosen anew for every call, because only then does
-    ComfyUI decide which conditionings it stacks.
+    The attention replacements exist for one call and wrap those of other nodes, earlier or later in the workflow:
+    theirs stay active, and no MODEL is changed. Rows are planned for every call, because ComfyUI decides only then
+    which conditionings it stacks.
     """
 
     def __init__(
@@ -76,73 +84,79 @@ class GarmFusPatch:
         reference: Reference,
         strengths: dict[str, float],
         image_prompt_strength: float,
-        moments: tuple[float, float],
+        moments: tuple[float, float] | None,
     ) -> None:
         self.reference = reference
         self.strengths = {name: strength for name, strength in strengths.items() if strength != 0}
         self.image_prompt_strength = image_prompt_strength
-        self.start_sigma, self.end_sigma = moments
+        self.moments = moments
         self.blocks = transformer_blocks(reference.config.denoiser)
-        self._position = reference_position(reference.config, reference.latent_shape[2:])
-        self._positions: dict[tuple[int, int], Position] = {}
-        self._kept: dict[str, tuple[Tensor, Tensor]] = {}
-        self._negative: set[Any] = set()
+        self._kept: dict[tuple[Any, str], tuple[Tensor, Tensor]] = {}
+        self._copied: dict[tuple[str, torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
+        self._positions: dict[tuple[tuple[int, int], torch.device], Position] = {}
+        self._plans: dict[tuple[tuple[bool, ...], int], RowPlan] = {}
+        self._sigma: tuple[Tensor, float] | None = None
 
     def forget(self, *_: Any) -> None:
-        """Drop what is kept from step to step."""
-        self._kept.clear()
-        self._negative.clear()
+        """Clear everything that is kept between steps."""
+        self.forget_weights()
+        self._copied.clear()
         self._positions.clear()
-        if self._position is not None:
-            self._position.levels.clear()
+        self._plans.clear()
+        self._sigma = None
+
+    def forget_weights(self, *_: Any) -> None:
+        """Clear everything that was computed with the denoiser's weights, which LoRAs and hooks change."""
+        self._kept.clear()
+
+    def sample(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run a guider's sampling with marked conditionings, and without torch.compile."""
+        guider = executor.class_obj
+        guider.conds = marks.with_marks(guider.conds, self.reference.prompt)
+        with uncompiled(guider.model_options):
+            return executor(*args, **kwargs)
 
     def __call__(self, executor: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run the UNet; args are ComfyUI's: x, timesteps, context, y, control, transformer_options."""
+        """Run the UNet; args are ComfyUI's x, timesteps, context, y, control and transformer_options."""
         args = list(args)
         latent: Tensor = args[0]
         options = kwargs.get("transformer_options") or args[5]
-        positive = self._positive(options)
-        plan = self._plan(positive, latent.shape[0])
-        if not plan.referenced or not self._is_active(options):
+        seen = kwargs.pop(marks.KEY, None)
+        if seen is None or not any(seen) or not self._is_active(options):
             return executor(*args, **kwargs)
-        patched = self._patched(options, _Call(plan, positive, executor.class_obj, (latent.shape[2], latent.shape[3])))
+        plan = self._plan(seen, latent.shape[0])
+        patched = self._patched(options, _Call(plan, seen, executor.class_obj, (latent.shape[2], latent.shape[3])))
         if "transformer_options" in kwargs:
             kwargs["transformer_options"] = patched
         else:
             args[5] = patched
         return executor(*args, **kwargs)
 
-    def _positive(self, options: dict[str, Any]) -> list[bool]:
-        """Whether each of the conditionings that a call stacks is the positive one.
-
-        Guidance nodes of other packs also call the UNet with the negative one alone, numbered as if it were positive.
-        It is recognized by its id, which the sampler's own calls have shown before.
-        """
-        numbers = options["cond_or_uncond"]
-        names = options.get("uuids") or [None] * len(numbers)
-        self._negative |= {name for number, name in zip(numbers, names, strict=True) if number != _POSITIVE}
-        return [
-            number == _POSITIVE and (name is None or name not in self._negative)
-            for number, name in zip(numbers, names, strict=True)
-        ]
-
-    def _plan(self, positive: list[bool], rows: int) -> RowPlan:
-        """Which row of a call sees which reference: those of the positive conditioning, in the batch's order."""
-        count, known = rows // len(positive), self.reference.latent_shape[0]
-        if count % known:
-            raise IGRError(
-                f"The LATENT holds {count} pictures but the reference {known} photos: connect IGR Apply's latent, or "
-                f"repeat it a whole number of times."
-            )
-        return RowPlan(tuple(row % known if chunk else -1 for chunk in positive for row in range(count)))
+    def _plan(self, seen: tuple[bool, ...], rows: int) -> RowPlan:
+        """Which reference each row of a call uses: rows of marked conditionings use the references in batch order."""
+        if (seen, rows) not in self._plans:
+            count, known = rows // len(seen), self.reference.latent_shape[0]
+            if count % known:
+                raise IGRError(
+                    f"The latent has {count} images, but the reference has {known} photos: connect IGR Apply's latent, "
+                    "or repeat it a whole number of times."
+                )
+            source = tuple(row % known if sees else -1 for sees in seen for row in range(count))
+            self._plans[seen, rows] = RowPlan(source)
+        return self._plans[seen, rows]
 
     def _is_active(self, options: dict[str, Any]) -> bool:
-        """Whether the reference acts at the noise level of a call."""
-        sigma = float(options["sigmas"].flatten()[0])
-        return self.end_sigma <= sigma <= self.start_sigma
+        """Whether the reference is active at the noise level of a call, which is read from the device once per step."""
+        if self.moments is None:
+            return True
+        sigmas, known = options["sigmas"], self._sigma
+        if known is None or known[0] is not sigmas:
+            known = self._sigma = (sigmas, float(sigmas.flatten()[0]))
+        start, end = self.moments
+        return end <= known[1] <= start
 
     def _patched(self, options: dict[str, Any], call: _Call) -> dict[str, Any]:
-        """The call's options with ours on top; ComfyUI's own dictionaries stay unchanged."""
+        """The call's options plus ours; ComfyUI's own dictionaries are not changed."""
         replaced = {kind: dict(blocks) for kind, blocks in options.get("patches_replace", {}).items()}
         patches = dict(options.get("patches", {}))
         own, image = replaced.setdefault("attn1", {}), replaced.setdefault("attn2", {})
@@ -152,39 +166,36 @@ class GarmFusPatch:
                 own[block] = self._self_attention(name, call, own.get(block) or own.get(block[:2]))
             if self.image_prompt_strength != 0 and self.reference.image_keys_values:
                 image[block] = self._cross_attention(name, call, image.get(block) or image.get(block[:2]))
-        if self._position is not None and self.strengths and features:
+        if self.reference.config.reference_position != "none" and self.strengths and features:
             patches["attn1_patch"] = [self._located(call), *patches.get("attn1_patch", [])]
         return {**options, "patches": patches, "patches_replace": replaced}
 
     def _located(self, call: _Call) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
-        """Adds the position to the inputs of to_q and to_k in rows with a reference."""
-        if call.latent_shape not in self._positions:
-            position = Position(call.latent_shape, self.reference.config.reference_position_amplitude)
-            self._positions[call.latent_shape] = position
-        position = self._positions[call.latent_shape]
+        """A patch that adds the position embedding to the inputs of to_q and to_k in rows with a reference."""
         active = {self.blocks[name] for name in self.strengths}
 
         def patch(hidden: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
             if (*options["block"], options["block_index"]) not in active:
                 return hidden, key, value
+            position = self._position(call.latent_shape, hidden.device)
             located = call.plan.by_rows(lambda rows: rows, lambda rows: rows + position(rows), hidden)
             return located, located, value
 
         return patch
 
     def _self_attention(self, name: str, call: _Call, inner: Replacement | None) -> Replacement:
-        """Reference self-attention (Eq. 4) of one block, over another node's replacement where there is one."""
+        """Reference self-attention (Eq. 4) of one block, around another node's replacement if there is one."""
         strength = self.strengths[name]
 
         def replacement(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
             tiles = query.shape[0] // len(call.plan.source)
-            if key.shape[0] != query.shape[0]:  # HyperTile cuts the queries into tiles and leaves the rest to the view
+            if key.shape[0] != query.shape[0]:  # HyperTile only splits the queries into tiles
                 key, value = (x.reshape(query.shape[0], -1, x.shape[-1]) for x in (key, value))
             rows = call.plan.repeated(tiles)
-            attention = _Attention(inner, options, call.positive)
+            attention = _Attention(inner, options, call.marks)
 
             def plain(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-                return attention(query, key, value, positive=False)
+                return attention(query, key, value, marked=False)
 
             def fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
                 reference_key, reference_value = (rows.pick(x) for x in self._keys_values(name, call.unet, key))
@@ -199,25 +210,24 @@ class GarmFusPatch:
                         strength,
                         attention.masked,
                     )
-                # Concatenate, let the other node attend, keep the own half: it may give back as many tokens as it got.
+                # Concatenate, let the other node attend, and keep the own half, in case it returns all tokens.
                 keys, values = torch.cat([reference_key, key], 1), torch.cat([reference_value, value], 1)
-                out = attention(query, keys, values, positive=True)[:, -query.shape[1] :]
-                if strength >= 1:  # more than all of the other node's attention would be no attention any more
+                out = attention(query, keys, values, marked=True)[:, -query.shape[1] :]
+                if strength >= 1:  # extrapolating the other node's output would not be attention
                     return out
-                return torch.lerp(attention(query, key, value, positive=True), out, strength)
+                return torch.lerp(attention(query, key, value, marked=True), out, strength)
 
             return rows.by_rows(plain, fused, query, key, value)
 
         return replacement
 
     def _cross_attention(self, name: str, call: _Call, inner: Replacement | None) -> Replacement:
-        """Image-prompt cross-attention (Eq. 3) of one block, added to the text's or to another node's replacement."""
-        pair = self.reference.image_keys_values[name]
+        """Image-prompt cross-attention (Eq. 3) of one block, added to the text's or another node's replacement."""
 
         def replacement(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
-            attention = _Attention(inner, options, call.positive)
+            attention = _Attention(inner, options, call.marks)
             out = attention(query, key, value)
-            image_key, image_value = (call.plan.pick(x.to(query)) for x in pair)
+            image_key, image_value = (call.plan.pick(x) for x in self._image_prompt(name, query))
 
             def with_prompt(out: Tensor, query: Tensor) -> Tensor:
                 return out + image_prompt_attention(
@@ -229,26 +239,42 @@ class GarmFusPatch:
         return replacement
 
     def _keys_values(self, name: str, unet: Any, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Reference keys and values (R, N, C) by the denoiser's own projections, kept until the run ends."""
-        if name not in self._kept:
+        """Reference keys and values (R, N, C) from the denoiser's own projections, kept until the run ends."""
+        if (unet, name) not in self._kept:
             attention = self_attention_layer(unet, self.blocks[name])
-            features = self.reference.features[name].to(like)
-            located = features if self._position is None else features + self._position(features)
-            self._kept[name] = (attention.to_k(located), attention.to_v(features))
-        return self._kept[name]
+            features = located = self.reference.features[name].to(like)
+            if self.reference.config.reference_position != "none":
+                located = features + self._position(self.reference.latent_shape[2:], like.device)(features)
+            self._kept[unet, name] = (attention.to_k(located), attention.to_v(features))
+        return self._kept[unet, name]
+
+    def _image_prompt(self, name: str, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Image-prompt keys and values (R, T, C) of a block on the run's device, copied there once."""
+        place = (name, like.device, like.dtype)
+        if place not in self._copied:
+            key, value = self.reference.image_keys_values[name]
+            self._copied[place] = (key.to(like), value.to(like))
+        return self._copied[place]
+
+    def _position(self, latent_shape: tuple[int, int], device: torch.device) -> Position:
+        """The position embedding of a latent (height, width), kept until the run ends."""
+        if (latent_shape, device) not in self._positions:
+            amplitude = self.reference.config.reference_position_amplitude
+            self._positions[latent_shape, device] = Position(latent_shape, amplitude)
+        return self._positions[latent_shape, device]
 
 
 class _Attention:
-    """Attention of one block without GarmFus: ComfyUI's own, or another node's replacement."""
+    """Attention of one block without GarmFus: ComfyUI's own or another node's replacement."""
 
-    def __init__(self, inner: Replacement | None, options: dict[str, Any], positive: list[bool]) -> None:
+    def __init__(self, inner: Replacement | None, options: dict[str, Any], marks: tuple[bool, ...]) -> None:
         self.inner = inner
         self.options = options
-        self.positive = positive
+        self.marks = marks
 
-    def __call__(self, query: Tensor, key: Tensor, value: Tensor, positive: bool | None = None) -> Tensor:
-        """Attend: (B, N, C), (B, M, C) x 2 -> (B, N, C); `positive` says which rows these are, None means all."""
-        options = self.options if positive is None else self._for_rows(positive)
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor, marked: bool | None = None) -> Tensor:
+        """Attend: (B, N, C), (B, M, C) x 2 -> (B, N, C); `marked` says which rows are given, None means all."""
+        options = self.options if marked is None else self._for_rows(marked)
         if self.inner is not None:
             return self.inner(query, key, value, options)
         precision = options.get("attn_precision")
@@ -257,14 +283,14 @@ class _Attention:
         )
 
     def masked(self, query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None) -> Tensor:
-        """garmfus.Attend by ComfyUI's attention; by torch's with a mask, which some of ComfyUI's do not broadcast."""
+        """garmfus.Attend with ComfyUI's attention, or torch's for a mask, which some of ComfyUI's do not broadcast."""
         if mask is not None:
             return attend(query, key, value, heads, mask)
         precision = self.options.get("attn_precision")
         return optimized_attention(query, key, value, heads, attn_precision=precision, transformer_options=self.options)
 
-    def _for_rows(self, positive: bool) -> dict[str, Any]:
-        """The options of a call that has only the positive rows, or only the others."""
-        kept = [number for number, chunk in enumerate(self.positive) if chunk == positive]
+    def _for_rows(self, marked: bool) -> dict[str, Any]:
+        """The options of a call with only the rows that use a reference, or only the others."""
+        kept = [number for number, mark in enumerate(self.marks) if mark == marked]
         names = [name for name in ("cond_or_uncond", "uuids") if name in self.options]
         return {**self.options, **{name: [self.options[name][number] for number in kept] for name in names}}

@@ -1,4 +1,4 @@
-"""A bundle's networks as ComfyUI's own: denoiser and GarmNet, VAE, CLIP vision model, image-prompt layers."""
+"""A bundle's networks as ComfyUI models: denoiser and GarmNet, VAE, CLIP vision model, image-prompt layers."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from ...igr_core.model.image_prompt import ImagePrompt
 from ...igr_core.restore.schedule import alphas_cumprod
 
 ALMOST_NO_SIGNAL = 4.8973451890853435e-08
-"""ComfyUI's stand-in for a signal share of 0, which has no finite sigma."""
+"""ComfyUI's replacement for a signal share of 0, which has no finite sigma."""
 
 
 class IGRModelConfig(comfy.supported_models.SD15):
-    """ComfyUI's description of a bundle's denoiser or GarmNet: the SD1.5 family with the bundle's own sizes."""
+    """ComfyUI's model config for a bundle's denoiser or GarmNet: the SD1.5 family with the bundle's sizes."""
 
     def __init__(self, config: ModelConfig, unet: UNetConfig) -> None:
         self.noise = config.noise
@@ -49,7 +49,7 @@ class IGRModelConfig(comfy.supported_models.SD15):
         return comfy.model_base.ModelType.V_PREDICTION if by_velocity else comfy.model_base.ModelType.EPS
 
     def inpaint_model(self) -> bool:
-        """GarmNet's fifth channel is the garment mask, not ComfyUI's inpainting input."""
+        """False: GarmNet's fifth channel is the garment mask, not ComfyUI's inpainting input."""
         return False
 
     def get_model(self, state_dict: dict[str, Tensor], prefix: str = "", device: Any = None) -> Any:
@@ -66,9 +66,9 @@ def noise_sigmas(config: NoiseConfig) -> Tensor:
 
 
 def load_unet(config: ModelConfig, unet: UNetConfig, tensors: dict[str, Tensor], label: str) -> Any:
-    """A denoiser or GarmNet as a ModelPatcher; tensors may have the names of diffusers or of Stable Diffusion.
+    """Load a denoiser or GarmNet as a ModelPatcher; tensors may have diffusers' or Stable Diffusion's names.
 
-    Raises IGRError naming `label` when tensors are missing or unexpected.
+    Raises IGRError naming `label` if tensors are missing or unexpected.
     """
     management = comfy.model_management
     device, offload_device = management.get_torch_device(), management.unet_offload_device()
@@ -91,13 +91,15 @@ def load_unet(config: ModelConfig, unet: UNetConfig, tensors: dict[str, Tensor],
 
 
 def load_vae(config: VAEConfig, tensors: dict[str, Tensor], label: str) -> Any:
-    """The bundle's autoencoder as ComfyUI's VAE.
+    """Load the bundle's autoencoder as ComfyUI's VAE.
 
-    Raises IGRError for a shape that ComfyUI cannot build, and naming `label` when tensors are missing or misshapen.
+    Raises IGRError for an unsupported shape, and naming `label` if tensors are missing or have the wrong shape.
     """
     first = config.block_out_channels[0]
     if len(config.block_out_channels) != 4 or any(width % first for width in config.block_out_channels):
-        raise IGRError(f"ComfyUI cannot run a VAE of widths {config.block_out_channels}: give an SD1.5 VAE beside it.")
+        raise IGRError(
+            f"ComfyUI cannot run a VAE with widths {config.block_out_channels}: connect an SD1.5 VAE to IGR Load."
+        )
     shape = {
         "double_z": True,
         "z_channels": config.latent_channels,
@@ -122,9 +124,9 @@ def load_vae(config: VAEConfig, tensors: dict[str, Tensor], label: str) -> Any:
 
 
 def load_image_encoder(config: ImageEncoderConfig, tensors: dict[str, Tensor], label: str) -> Any:
-    """The bundle's CLIP vision tower as ComfyUI's ClipVisionModel.
+    """Load the bundle's CLIP vision tower as ComfyUI's ClipVisionModel.
 
-    Raises IGRError naming `label` when tensors are missing or misshapen.
+    Raises IGRError naming `label` if tensors are missing or have the wrong shape.
     """
     shape = {
         "model_type": "clip_vision_model",
@@ -139,72 +141,72 @@ def load_image_encoder(config: ImageEncoderConfig, tensors: dict[str, Tensor], l
         "num_channels": 3,
         "layer_norm_eps": 1e-5,
     }
-    with tempfile.TemporaryDirectory() as folder:  # older hosts read the config from a file only
+    with tempfile.TemporaryDirectory() as folder:  # older versions of ComfyUI only read the config from a file
         path = Path(folder) / "config.json"
         path.write_text(json.dumps(shape), encoding="utf-8")
         encoder = comfy.clip_vision.ClipVisionModel(str(path))
     with _as_damage(label):
         missing, _ = encoder.load_sd(tensors)
     if missing:
-        raise IGRError(f"The {label} lacks {missing[0]}: export the bundle again.")
+        raise IGRError(f"The {label} is missing {missing[0]}: export the bundle again.")
     return encoder
 
 
 def load_image_prompt(module: ImagePrompt, denoiser: Any) -> Any:
-    """The image-prompt layers as a ModelPatcher, in the precision that the denoiser runs in."""
+    """Wrap the image-prompt layers in a ModelPatcher, in the denoiser's precision."""
     module.to(inference_dtype(denoiser.model))
     management = comfy.model_management
     return comfy.model_patcher.ModelPatcher(module.eval(), management.get_torch_device(), torch.device("cpu"))
 
 
 def inference_dtype(model: Any) -> torch.dtype:
-    """The dtype that a model computes in: that of its weights, or another where the device needs it."""
+    """The dtype that a model computes in: that of its weights, unless the device needs another."""
     return model.get_dtype() if model.manual_cast_dtype is None else model.manual_cast_dtype
 
 
 def check_denoiser(model: Any, config: ModelConfig | None = None) -> None:
-    """Raise IGRError when a MODEL is not the denoiser of a bundle, or not of the same kind as `config`."""
+    """Raise IGRError if a MODEL is not the denoiser of a bundle, or does not match `config`."""
     known = getattr(model.model, "model_config", None)
     if not isinstance(known, IGRModelConfig):
-        raise IGRError("This MODEL is no IGR denoiser: connect the model that comes from IGR Load.")
+        raise IGRError("This MODEL is not an IGR denoiser: connect the model from IGR Load.")
     if config is not None and (known.shape, known.noise) != (config.denoiser, config.noise):
-        raise IGRError("MODEL and reference come from different bundles: connect both to the same IGR Load.")
+        raise IGRError("The model and the reference come from different bundles: use the same IGR Load for both.")
 
 
 def check_vae(vae: Any, config: VAEConfig) -> None:
-    """Raise IGRError when a VAE's latents cannot be the bundle's."""
+    """Raise IGRError if a VAE's latents do not match the bundle's."""
     channels, downscale = vae.latent_channels, getattr(vae, "downscale_ratio", config.downscale)
     if channels != config.latent_channels or (isinstance(downscale, int) and downscale != config.downscale):
         raise IGRError(
             f"The VAE has {channels} latent channels, but the bundle needs {config.latent_channels} at 1/"
-            f"{config.downscale} size: load an SD1.5 VAE."
+            f"{config.downscale} size: connect an SD1.5 VAE."
         )
 
 
 def check_image_encoder(encoder: Any, config: ImageEncoderConfig) -> None:
-    """Raise IGRError when a CLIP vision model is not the one that the bundle was trained with."""
+    """Raise IGRError if a CLIP vision model does not match the one that the bundle was trained with."""
     weights = encoder.get_sd()
     given = tuple(weights["visual_projection.weight"].shape) if "visual_projection.weight" in weights else None
     wanted = (config.projection_dim, config.hidden_size)
     if given != wanted:
-        kind = f"{given[1]} wide with embeddings of {given[0]}" if given else "of another family"
+        kind = f"has width {given[1]} and embeddings of {given[0]}" if given else "is of another family"
         raise IGRError(
-            f"The CLIP vision model is {kind}, but the bundle was trained with one {wanted[1]} wide with embeddings of "
-            f"{wanted[0]}: load the one that the bundle names."
+            f"The CLIP vision model {kind}, but the bundle was trained with width {wanted[1]} and embeddings of "
+            f"{wanted[0]}: load the model that the bundle names."
         )
     if encoder.image_size != config.image_size:
         raise IGRError(
-            f"The CLIP vision model reads {encoder.image_size} pixels, but the bundle was trained with "
-            f"{config.image_size}: load the one that the bundle names."
+            f"The CLIP vision model takes {encoder.image_size} pixels, but the bundle was trained with "
+            f"{config.image_size}: load the model that the bundle names."
         )
 
 
 def host_unet_config(unet: UNetConfig) -> dict[str, Any]:
-    """A UNetConfig in ComfyUI's terms."""
+    """A UNetConfig as ComfyUI's UNet config; raises IGRError for unsupported widths."""
     first, layers = unet.block_out_channels[0], unet.layers_per_block
     if any(width % first for width in unet.block_out_channels):
         raise IGRError(
-            f"ComfyUI cannot run a UNet of widths {unet.block_out_channels}: they must be multiples of {first}."
+            f"ComfyUI cannot run a UNet with widths {unet.block_out_channels}: they must be multiples of {first}."
         )
     return {
         "image_size": 32,
@@ -238,7 +240,7 @@ def _to_host_names(tensors: dict[str, Tensor], unet_config: dict[str, Any], labe
 
 @contextmanager
 def _as_damage(label: str) -> Iterator[None]:
-    """Turn ComfyUI's complaints about tensors into one sentence; other errors, such as out of memory, pass through."""
+    """Turn ComfyUI's errors about tensors into an IGRError; other errors, such as out of memory, are not caught."""
     try:
         yield
     except (RuntimeError, KeyError) as error:
@@ -246,13 +248,13 @@ def _as_damage(label: str) -> Iterator[None]:
         if isinstance(error, RuntimeError) and "size mismatch" not in text and "invalid" not in text:
             raise
         reason = text.strip().split("\n")[-1].strip()
-        raise IGRError(f"The {label} does not fit its config ({reason}): export the bundle again.") from error
+        raise IGRError(f"The {label} does not match its config ({reason}): export the bundle again.") from error
 
 
 def _check_names(module: nn.Module, tensors: dict[str, Tensor], label: str) -> None:
     for name, value in module.state_dict().items():
         if name not in tensors:
-            raise IGRError(f"The {label} lacks {name}: export the bundle again.")
+            raise IGRError(f"The {label} is missing {name}: export the bundle again.")
         if tensors[name].shape != value.shape:
             raise IGRError(
                 f"The {label}'s {name} is {tuple(tensors[name].shape)} instead of {tuple(value.shape)}: "

@@ -1,4 +1,4 @@
-"""Routes of the pack on ComfyUI's server."""
+"""HTTP routes on ComfyUI's server."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Answer:
     content_type: str
     """Content type of the body."""
     headers: dict[str, str] | None = None
-    """Further headers."""
+    """Additional headers."""
 
 
 def add_route(path: str, answer: Callable[[str, bytes | None], Answer], limit: int, waiting: int) -> None:
-    """Answer POST requests by a function of content type and body, in a thread of its own, one at a time.
+    """Answer POST requests with a function of content type and body, one at a time in a separate thread.
 
-    The body is None if it is longer than `limit` bytes; the rest of it is not read. With `waiting` requests under way
-    the answer to a further one is 429.
+    The body is None if it is longer than `limit` bytes; the rest is not read. If `waiting` requests are already in
+    progress, further ones are answered with 429.
     """
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="igr")
     under_way = 0
@@ -39,7 +39,9 @@ def add_route(path: str, answer: Callable[[str, bytes | None], Answer], limit: i
         nonlocal under_way
         body = await _read(request, limit)
         if under_way >= waiting:
-            return web.json_response({"error": "Other clicks are being answered: try again in a moment."}, status=429)
+            return web.json_response(
+                {"error": "Other clicks are still being processed: try again in a moment."}, status=429
+            )
         under_way += 1
         try:
             loop = asyncio.get_running_loop()
@@ -54,7 +56,7 @@ def add_route(path: str, answer: Callable[[str, bytes | None], Answer], limit: i
 
 
 def add_file_route(path: str, files: dict[str, Path]) -> None:
-    """Answer GET requests for path/NAME with one of these files."""
+    """Serve these files for GET requests to path/NAME."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         found = files.get(request.match_info["name"])

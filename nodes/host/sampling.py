@@ -1,7 +1,8 @@
-"""ComfyUI's samplers and schedulers, and the paper's DDIM (section 4.1) as one more of them."""
+"""ComfyUI's samplers and schedulers, and the paper's DDIM (section 4.1) as an additional one."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import comfy.sample
@@ -16,16 +17,16 @@ from .networks import ALMOST_NO_SIGNAL
 from .turns import after_click
 
 PAPER_SCHEDULE = "ddim (paper)"
-"""The timesteps of igr_core.restore.schedule, beside ComfyUI's own schedulers."""
+"""Name of the schedule with the timesteps of igr_core.restore.schedule."""
 
 
 def sampler_names() -> list[str]:
-    """ComfyUI's samplers, the paper's first."""
+    """ComfyUI's samplers, the paper's ddim first."""
     return ["ddim", *(name for name in comfy.samplers.SAMPLER_NAMES if name != "ddim")]
 
 
 def schedule_names() -> list[str]:
-    """The paper's timesteps and ComfyUI's schedulers."""
+    """The paper's schedule and ComfyUI's schedulers."""
     return [PAPER_SCHEDULE, *comfy.samplers.SCHEDULER_NAMES]
 
 
@@ -42,10 +43,10 @@ def sample(
     sampler: str,
     schedule: str,
 ) -> Tensor:
-    """Denoise float32 noise (B, 4, h, w) with ComfyUI's samplers: latents (B, 4, h, w) as LATENT holds them.
+    """Denoise float32 noise (B, 4, h, w) with ComfyUI's samplers to latents (B, 4, h, w) as in a LATENT.
 
-    Sampler ddim on the paper's schedule is igr_core.restore.sampling.sample_ddim. Progress, preview and interrupts are
-    ComfyUI's.
+    Sampler ddim with the paper's schedule equals igr_core.restore.sampling.sample_ddim. Progress, previews and
+    interruptions are handled by ComfyUI.
     """
     model_sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
     if schedule == PAPER_SCHEDULE:
@@ -72,24 +73,27 @@ def sample(
 
 
 class _Ddim(comfy.samplers.KSAMPLER):
-    """The paper's DDIM on ComfyUI's sigmas, by igr_core.restore.schedule: exact also where no signal is left."""
+    """The paper's DDIM on ComfyUI's sigmas, with igr_core.restore.schedule: exact even if no signal is left."""
 
     def __init__(self, prediction_type: str) -> None:
         super().__init__(self._run)
         self.prediction_type = prediction_type
 
     def max_denoise(self, model_wrap: Any, sigmas: Tensor) -> bool:
-        """DDIM starts from noise of full strength, at whatever timestep it starts."""
+        """DDIM starts from full-strength noise, at any timestep."""
         return True
 
     def _run(
         self, model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, disable: bool | None
     ) -> Tensor:
-        scales = (1 + sigmas.double() ** 2).sqrt().tolist()  # ComfyUI's latent is this much larger than DDIM's
+        levels = sigmas.tolist()  # as Python floats, because not every device has float64
+        scales = [
+            math.sqrt(1 + level**2) for level in levels
+        ]  # ComfyUI's latents are larger than DDIM's by this factor
         signals = [scale**-2 if scale**-2 > 1.01 * ALMOST_NO_SIGNAL else 0.0 for scale in scales]
         latent = x / scales[0]
         for i in trange(len(sigmas) - 1, disable=disable):
-            sigma, noisy = float(sigmas[i]), latent * scales[i]
+            sigma, noisy = levels[i], latent * scales[i]
             clean = model(noisy, sigmas[i] * noisy.new_ones(noisy.shape[0]), **extra_args)
             callback({"x": noisy, "i": i, "sigma": sigmas[i], "sigma_hat": sigmas[i], "denoised": clean})
             if self.prediction_type == "v_prediction":

@@ -1,4 +1,4 @@
-"""SAM 2 and human parsers of transformers under ComfyUI's memory management."""
+"""SAM 2 and human parsers from transformers under ComfyUI's memory management."""
 
 from __future__ import annotations
 
@@ -20,25 +20,24 @@ from ...igr_core.segmentation.segmenter import Embedding, Segmenter
 from .turns import after_click
 
 _BYTES_PER_PIXEL = 1000
-"""Memory that SAM 2 or a parser takes while it reads a photo, by the pixels that it sees: 1 GB at 1024×1024, a
-generous guess."""
+"""Memory used by SAM 2 or a parser per input pixel: 1 GB at 1024×1024, a generous estimate."""
 _BYTES_PER_LABELLED_PIXEL = 32
-"""Memory of the photo itself and of its labels, by its own pixels."""
+"""Memory used by the photo and its labels, per pixel of the photo."""
 
 
 @dataclass(frozen=True)
 class LoadedSegmenter:
-    """A SAM 2 under ComfyUI's memory management."""
+    """SAM 2 under ComfyUI's memory management."""
 
     key: str
-    """Identifies the file and its state: another key once the file has changed."""
+    """Identifies the file and its state; the key changes when the file does."""
     segmenter: Segmenter
-    """The model with its inputs and outputs."""
+    """The model with its pre- and post-processing."""
     patcher: Any
-    """ModelPatcher of its network."""
+    """ModelPatcher of the network."""
 
     def embed(self, photo: Tensor) -> Embedding:
-        """Run the vision encoder on a photo (1, 3, H, W); the embedding is in main memory, also with --gpu-only."""
+        """Run the vision encoder on a photo (1, 3, H, W); the embedding is in main memory, even with --gpu-only."""
         with self._at_work():
             found = self.segmenter.embed(photo)
         return Embedding(tuple(one.cpu() for one in found.features), found.size)
@@ -60,13 +59,13 @@ class LoadedParser:
     """A human parser under ComfyUI's memory management."""
 
     parser: HumanParser
-    """The model with its inputs and outputs."""
+    """The model with its pre- and post-processing."""
     patcher: Any
-    """ModelPatcher of its network."""
+    """ModelPatcher of the network."""
 
     @property
     def names(self) -> LabelNames:
-        """Meaning of its labels."""
+        """Names of its labels."""
         return self.parser.names
 
     def parse(self, photo: Tensor) -> Tensor:
@@ -78,21 +77,21 @@ class LoadedParser:
 
 
 def load_segmenter(path: Path, key: str) -> LoadedSegmenter:
-    """A folder in transformers' layout, or a single file, as SAM 2; raises IGRError naming what is wrong."""
-    with torch.inference_mode():  # as ComfyUI runs its nodes, so that both threads may move the weights
+    """Load SAM 2 from a folder in transformers' layout or a single file; raises IGRError if that fails."""
+    with torch.inference_mode():  # as in ComfyUI's nodes, so that both threads can move the weights
         segmenter = Segmenter.from_folder(path) if path.is_dir() else Segmenter.from_file(path)
     return LoadedSegmenter(key, segmenter, _managed(segmenter.model))
 
 
 def load_parser(path: Path) -> LoadedParser:
-    """A folder in transformers' layout as a human parser; raises IGRError naming what is wrong."""
+    """Load a human parser from a folder in transformers' layout; raises IGRError if that fails."""
     with torch.inference_mode():
         parser = HumanParser.from_folder(path)
     return LoadedParser(parser, _managed(parser.model))
 
 
 class _Network(nn.Module):
-    """The module that ComfyUI moves: it writes `device` on it, which is read-only in transformers' own class."""
+    """A wrapper for ComfyUI, which sets `device` on the module; in transformers' own class that is read-only."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -100,26 +99,26 @@ class _Network(nn.Module):
 
 
 def _managed(network: nn.Module) -> Any:
-    """A network of transformers as a ModelPatcher."""
+    """A transformers network as a ModelPatcher."""
     device = comfy.model_management.get_torch_device()
     return comfy.model_patcher.ModelPatcher(_Network(network), device, offload_device=torch.device("cpu"))
 
 
 @contextmanager
 def _at_work(patcher: Any, needed: int) -> Iterator[None]:
-    """Keep a whole network of transformers on ComfyUI's device, with `needed` bytes free beside it.
+    """Keep a transformers network entirely on ComfyUI's device, with `needed` bytes of free memory.
 
-    Its layers are not ComfyUI's, which could run with weights elsewhere.
+    Unlike ComfyUI's own layers, transformers' layers cannot run with weights on another device.
     """
     network, device = patcher.model, patcher.load_device
     after_click()
     comfy.model_management.load_models_gpu([patcher], memory_required=needed, force_full_load=True)
-    lent = any(one.device.type != device.type for one in (*network.parameters(), *network.buffers()))
-    if lent:  # --novram leaves it where it was
+    moved = any(one.device.type != device.type for one in (*network.parameters(), *network.buffers()))
+    if moved:  # --novram does not move it
         network.to(device)
     try:
         with torch.inference_mode():
             yield
     finally:
-        if lent:
+        if moved:
             network.to(patcher.offload_device)

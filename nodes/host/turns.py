@@ -1,4 +1,4 @@
-"""Graphs and clicks take turns: ComfyUI's memory management is made for one thread, the one that runs graphs."""
+"""Workflows and clicks take turns, because ComfyUI's memory management only supports the thread that runs workflows."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import comfy.model_management
 from server import PromptServer
 
 TURN = threading.RLock()
-"""Held by a thread while a segmenter works for it, in a graph or for a click.
+"""Held by a thread while it runs a segmenter, in a workflow or for a click.
 
-Clicks are answered in a thread of their own. A click therefore asks is_running() once it holds this, and gives up
-where a graph has begun; what works for the pack's nodes goes through after_click() first, so that it neither meets a
-click under way nor a later one. What is left: other nodes of a graph that begins within the seconds of a click may load
-their models beside the segmenter, and so may ComfyUI when it frees memory by request.
+Clicks are processed in a separate thread. A click therefore checks is_running() once it holds the lock, and gives up if
+a workflow has started. The pack's nodes call after_click() before they use a network, so that they never run at the
+same time as a click. What this does not cover: other packs' nodes, in a workflow that starts during a click, may load
+models while the segmenter runs, and so may ComfyUI when it is asked to free memory.
 """
 
 
 @contextmanager
 def turn() -> Iterator[None]:
-    """Hold TURN in a graph, which can be stopped while it waits for a click."""
+    """Hold TURN in a workflow, which can be interrupted while it waits for a click."""
     while not TURN.acquire(timeout=0.2):
         comfy.model_management.throw_exception_if_processing_interrupted()
     try:
@@ -31,11 +31,11 @@ def turn() -> Iterator[None]:
 
 
 def after_click() -> None:
-    """Wait for a click under way to end; those that follow find that a graph is running."""
+    """Wait until a click in progress has finished; later clicks notice that a workflow is running."""
     with turn():
         pass
 
 
 def is_running() -> bool:
-    """Whether graphs run or wait to run."""
+    """Whether workflows are running or queued."""
     return PromptServer.instance.prompt_queue.get_tasks_remaining() > 0

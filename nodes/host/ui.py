@@ -1,4 +1,4 @@
-"""What the user sees while nodes run: progress, previews and notes under a node, colours of the latent preview."""
+"""Progress bars, previews and notes on nodes, and the colours of the latent preview."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def progress(total: int) -> Callable[[int], None]:
-    """A function that updates the node's progress bar of `total` items, and ends the run if the user stopped it."""
+    """A function that updates the node's progress bar of `total` items, and stops if the user interrupted the run."""
     bar = comfy.utils.ProgressBar(total)
 
     def show(done: int) -> None:
@@ -31,14 +31,14 @@ def progress(total: int) -> Callable[[int], None]:
 
 
 def preview(node: Any, images: list[Tensor], notes: tuple[str, ...] = (), text: str = "") -> dict[str, Any]:
-    """The `ui` of a node that shows IMAGEs of any size and notes, which newer hosts also write on the node.
+    """The `ui` of a node that shows IMAGEs of any size and notes, which newer versions of ComfyUI show on the node.
 
-    Notes are logged as warnings; `text`, if given, is shown in their place.
+    Notes are logged as warnings; if `text` is given, it is shown instead of them.
     """
     shown = [ui.PreviewImage(image, cls=node).as_dict()["images"] for image in images]
     result: dict[str, Any] = {"images": [one for some in shown for one in some], "animated": (False,)}
     if notes:
-        name = node.define_schema().display_name  # once: a schema may list folders
+        name = node.define_schema().display_name  # only once: a schema may list folders
         for note in notes:
             logger.warning("%s: %s", name, note)
     if lines := (text,) if text else tuple(notes):
@@ -49,21 +49,21 @@ def preview(node: Any, images: list[Tensor], notes: tuple[str, ...] = (), text: 
     return result
 
 
-def show_to_editor(node: Any, photo: Tensor, content: str, told: tuple[str, ...]) -> dict[str, Any]:
-    """The `ui` of Garment Segment, for its editor: the photo (1, H, W, 3) to click on, and the scores.
+def show_to_editor(node: Any, photo: Tensor, content: str, scores: tuple[str, ...]) -> dict[str, Any]:
+    """The `ui` of Garment Segment for its editor: the photo (1, H, W, 3) to click on, and the scores.
 
-    The frontend does not know this key and so does not show the photo a second time. `content` identifies the photo,
-    as its file has a new name in each run.
+    The frontend does not know the key `igr_photo`, so it does not show the photo again. `content` identifies the photo,
+    because its file gets a new name in each run.
     """
     (shown,) = ui.PreviewImage(photo, cls=node).as_dict()["images"]
-    return {"igr_photo": [{**shown, "content": content}], "text": told}
+    return {"igr_photo": [{**shown, "content": content}], "text": scores}
 
 
 def fit_preview(denoiser: Any, vae: Any, config: VAEConfig) -> None:
-    """Teach ComfyUI's latent preview the colours of a VAE that is not SD1.5's, from one image of 64 colours."""
+    """Fit ComfyUI's latent preview to a VAE other than SD1.5's, with an image of 64 colours."""
     if config == VAEConfig():
         return
-    f, side = config.downscale, 4  # each colour fills side x side latent cells, of which the middle ones are read
+    f, side = config.downscale, 4  # each colour fills side x side latent cells; the inner ones are used
     levels = torch.linspace(0, 1, 4)
     colours = torch.cartesian_prod(levels, levels, levels)  # (64, 3)
     tiles = colours.view(8, 8, 3).repeat_interleave(side * f, 0).repeat_interleave(side * f, 1)

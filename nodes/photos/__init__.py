@@ -1,1 +1,1 @@
-"""Where photos come from: drawn examples, and folders of photos with masks."""
+"""Sources of photos: drawn examples, and folders of photos with masks."""

@@ -1,4 +1,4 @@
-"""A folder of photos with masks: which pairs are left to do, and loading them. Needs no ComfyUI."""
+"""A folder of photos with masks: find the photos that are left to do, and load them. Independent of ComfyUI."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ from ..images import to_image
 
 TABLE = "category.csv"
 FROM_TABLE = f"from {TABLE}"
-"""The category that takes each photo's own from the table in its folder."""
+"""Option that reads each photo's category from the table in its folder."""
 SAVE_TO = "garments/"
 NAMED_REASONS = 3
-"""Photos left out that an error names."""
+"""Number of skipped photos that an error lists."""
 SAME_NAME = "It has the same name as {name}: rename one of them."
 
 _SAVED = re.compile(rf"(.+)_\d+_({'|'.join(re.escape(suffix) for suffix in PICTURE_SUFFIXES)})", re.IGNORECASE)
-"""PREFIX_00001_.png, as Save Image writes it."""
+"""PREFIX_00001_.png, as written by Save Image."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A folder of photos, the folder of their masks, and where their garments are saved."""
+    """A folder of photos, the folder of their masks, and where the restored garments are saved."""
 
     photos: Path
     """Folder of the photos, below `input_root`."""
     masks: Path
     """Folder of the masks, below `input_root`."""
     input_root: Path
-    """Folder that every file has to lie in, also behind links."""
+    """Folder that every file must be in, after links are resolved."""
     output_root: Path
-    """Folder that garments are saved below."""
+    """Folder below which garments are saved."""
     save_to: str
-    """What the names of the garments begin with, from `output_root`."""
+    """Prefix of the garments' paths, relative to `output_root`."""
 
 
 @dataclass(frozen=True)
 class FolderPhoto:
-    """A photo of the folder that the following nodes can use."""
+    """A photo that was loaded from the folder."""
 
     name: str
-    """File name without ending."""
+    """File name without extension."""
     person: Tensor
     """The photo as an IMAGE, (1, H, W, 3) in 0..1."""
     mask: Tensor
@@ -60,47 +60,47 @@ class FolderPhoto:
     category: str
     """upper, lower or full."""
     warnings: tuple[str, ...]
-    """What the model may stumble over in the mask."""
+    """Warnings about the mask."""
 
 
 @dataclass(frozen=True)
 class LeftToDo:
-    """What a Run finds in the folder."""
+    """What a run finds in the folder."""
 
     pairs: tuple[Pair, ...]
     """Photos to restore."""
     failed: dict[str, str]
-    """The sentence for each photo that cannot be used, by name."""
+    """Error message for each photo that cannot be used, by file name."""
     done: int
-    """How many photos have their garment already."""
+    """Number of photos whose garments are already saved."""
     catalogue: Catalogue
-    """Where all this was found."""
+    """The folders that were searched."""
 
 
 def open_catalogue(input_root: Path, photos: str, masks: str, output_root: Path, save_to: str) -> Catalogue:
     """The folders of these names below `input_root`.
 
-    Raises IGRError for one that is not there, for twice the same, and for a prefix that leads out of `output_root`.
+    Raises IGRError if one does not exist, if both are the same, and if the prefix points outside `output_root`.
     """
     folders = folder_below(input_root, photos, "photos"), folder_below(input_root, masks, "masks")
     if folders[0].samefile(folders[1]):
-        raise IGRError(f'masks is "{masks}", the folder of the photos: choose the folder that holds the masks.')
+        raise IGRError(f'masks is "{masks}", which is the photos folder: choose the folder of the masks.')
     check_prefix(save_to)
     return Catalogue(*folders, input_root, output_root, save_to)
 
 
 def check_prefix(save_to: str) -> None:
-    """Raise IGRError when `save_to` cannot be the beginning of a saved garment's name."""
-    remedy = f"write a prefix such as {SAVE_TO}, or nothing"
+    """Raise IGRError if `save_to` is not a valid prefix for saved garments."""
+    remedy = f"use a prefix such as {SAVE_TO}, or leave it empty"
     if leads_out(save_to) or "\0" in save_to:
-        raise IGRError(f'save_to "{save_to}" leads out of the output folder: {remedy}.')
+        raise IGRError(f'save_to "{save_to}" points outside the output folder: {remedy}.')
     if "%" in save_to:
-        raise IGRError(f'save_to "{save_to}" has a %, which Save Image replaces: {remedy}.')
+        raise IGRError(f'save_to "{save_to}" contains %, which Save Image replaces: {remedy}.')
 
 
 def finished_names(catalogue: Catalogue) -> set[str]:
-    """Names that the output folder has a picture of under the catalogue's prefix."""
-    folder, start = os.path.split(catalogue.save_to)  # as Save Image splits its prefix
+    """Names of the photos that have an image with the catalogue's prefix in the output folder."""
+    folder, start = os.path.split(catalogue.save_to)  # split like Save Image's prefix
     try:
         files = os.listdir(catalogue.output_root / folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -110,7 +110,7 @@ def finished_names(catalogue: Catalogue) -> set[str]:
 
 
 def catalogue_state(catalogue: Catalogue, again: bool) -> str:
-    """A hash of what decides which photos a Run takes: names, sizes and times of the files, and what is done."""
+    """A hash of everything that decides which photos a run loads: file names, sizes and times, and finished photos."""
     photos, masks = catalogue.photos, catalogue.masks
     files = [*list_pictures(photos), *list_pictures(masks), *photos.glob(TABLE)]
     states = [(path, path.stat()) for path in files]
@@ -120,15 +120,15 @@ def catalogue_state(catalogue: Catalogue, again: bool) -> str:
 
 
 def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
-    """The photos that no garment was saved of yet, or all photos `again`.
+    """The photos whose garments are not saved yet, or all photos with `again`.
 
-    Raises IGRError when there are none, when the folder has no pictures, and when it has no readable category.csv
-    where the categories shall come from there.
+    Raises IGRError if there are none, if the folder has no images, and if the categories come from category.csv but it
+    cannot be read.
     """
     found = pair_by_name(catalogue.photos, catalogue.masks, _category_of(catalogue, category), SAME_NAME)
     finished = set() if again else finished_names(catalogue)
     pairs = tuple(pair for pair in found.pairs if pair.photo.stem not in finished)
-    paired = {pair.photo.stem for pair in found.pairs}  # of two photos of one name, the garment is the first one's
+    paired = {pair.photo.stem for pair in found.pairs}  # if two photos share a name, the garment belongs to the first
     failed = {
         name: sentence
         for name, sentence in found.failed.items()
@@ -136,22 +136,22 @@ def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
     }
     if not pairs and not failed:
         raise IGRError(
-            f"All photos of {catalogue.photos} are done, {catalogue.output_root} has a picture "
-            f'"{catalogue.save_to}NAME" of each: give another kind of garment another save_to, or switch on again to '
-            "take them again."
+            f"All photos in {catalogue.photos} are done: {catalogue.output_root} has an image "
+            f'"{catalogue.save_to}NAME" of each. Choose another save_to for another kind of garment, or turn on again '
+            "to restore them again."
         )
     return LeftToDo(pairs, failed, len(found.pairs) - len(pairs), catalogue)
 
 
 def load_photos(found: LeftToDo, wanted: int, show: Callable[[int], None]) -> tuple[list[FolderPhoto], dict[str, str]]:
-    """Load photos until there are `wanted`, and the sentence for each one that had to be left out, by name.
+    """Load up to `wanted` photos; also returns the error message for each photo that was skipped, by file name.
 
-    `show` gets how many are loaded. Raises IGRError with the first reasons when not one could be loaded.
+    `show` is called with the number of photos loaded. Raises IGRError with the first reasons if none could be loaded.
     """
     loaded: list[FolderPhoto] = []
     failed = dict(found.failed)
     for pair in found.pairs:
-        if len(loaded) == wanted:  # photos that fail do not count, or a few of them would stop every Run
+        if len(loaded) == wanted:  # failed photos do not count; a few would otherwise block every run
             break
         show(len(loaded))
         try:
@@ -160,14 +160,14 @@ def load_photos(found: LeftToDo, wanted: int, show: Callable[[int], None]) -> tu
             failed[pair.photo.name] = str(error)
     if not loaded:
         reasons = [f"{name}: {sentence}" for name, sentence in sorted(failed.items())]
-        more = f" And {len(reasons) - NAMED_REASONS} more." if len(reasons) > NAMED_REASONS else ""
-        raise IGRError(f"None of the photos left can be used. {' '.join(reasons[:NAMED_REASONS])}{more}")
+        more = f" {len(reasons) - NAMED_REASONS} more failed." if len(reasons) > NAMED_REASONS else ""
+        raise IGRError(f"None of the remaining photos can be used. {' '.join(reasons[:NAMED_REASONS])}{more}")
     show(len(loaded))
     return loaded, failed
 
 
 def load_pair(pair: Pair, input_root: Path) -> FolderPhoto:
-    """Read photo and mask; raises IGRError when one of them is unreadable, or they do not go together."""
+    """Load a photo and its mask; raises IGRError if one cannot be read or they do not match."""
     _check_below(pair.photo, input_root)
     _check_below(pair.mask, input_root)
     photo, mask = load_photo(pair.photo), load_mask(pair.mask)
@@ -182,8 +182,8 @@ def _category_of(catalogue: Catalogue, category: str) -> CategoryOf:
     table = catalogue.photos / TABLE
     if not table.is_file():
         raise IGRError(
-            f'category is "{FROM_TABLE}", but {catalogue.photos} has none: put {TABLE} with the columns name,category '
-            "there, or choose upper, lower or full."
+            f'category is "{FROM_TABLE}", but {catalogue.photos} has no {TABLE}: add one with the columns '
+            "name,category, or choose upper, lower or full."
         )
     _check_below(table, catalogue.input_root)
     return read_categories(table)
@@ -191,4 +191,4 @@ def _category_of(catalogue: Catalogue, category: str) -> CategoryOf:
 
 def _check_below(path: Path, root: Path) -> None:
     if not lies_below(path, root):
-        raise IGRError(f"{path} is a link that leads out of {root}: put the file itself there.")
+        raise IGRError(f"{path} is a link to a file outside {root}: copy the file there.")

@@ -1,4 +1,4 @@
-"""IGR Example Person: drawn photos that travel with the pack, so that a workflow runs right after installation."""
+"""IGR Example Person: drawn photos that ship with the pack, so that workflows run right after installation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..images import to_image
 from ..schema import garment_category_output, schema
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-"""Photos NAME.webp and their masks; tests/nodes/test_examples.py holds the held-out seeds that they are drawn from."""
+"""Photos NAME.webp and their masks, drawn from the held-out seeds in tests/nodes/test_examples.py."""
 GARMENTS = {
     "upper": ("upper.webp", "upper_mask.png", "upper"),
     "lower": ("lower.webp", "lower_mask.png", "lower"),
@@ -19,34 +19,34 @@ GARMENTS = {
     "upper of an outfit": ("outfit.webp", "outfit_upper_mask.png", "upper"),
     "lower of an outfit": ("outfit.webp", "outfit_lower_mask.png", "lower"),
 }
-"""Photo, mask and category of each choice; the two of the outfit are one photo."""
+"""Photo, mask and category of each option; the two outfit options share one photo."""
 
 
 class IGRExamplePerson(io.ComfyNode):
-    """Give a drawn person."""
+    """Load a drawn person."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         return schema(
             node_id="IGRExamplePerson",
             display_name="IGR Example Person",
-            description="A drawn person with the mask of one garment, for trying the demo. The persons are held out: "
-            "the demo was not trained on them.",
+            description="Loads a drawn person with the mask of one garment, to try out the demo bundle, which was not "
+            "trained on these people.",
             search_aliases=["example photo", "test person", "sample person", "demo image"],
             inputs=[
                 io.Combo.Input(
                     "garment",
                     options=list(GARMENTS),
                     default="upper",
-                    tooltip="Which garment is masked: a shirt (upper), shorts (lower) or a dress (full), each in a "
-                    "photo of its own; or the top or the trousers of one photo (outfit).",
+                    tooltip="Which garment is masked: a shirt (upper), shorts (lower) or a dress (full), each in its "
+                    "own photo, or the top or the trousers of one photo (outfit).",
                 )
             ],
             outputs=[
-                io.Image.Output(display_name="person", tooltip="The photo, 576 x 768 pixels."),
-                io.Mask.Output(display_name="mask", tooltip="White where the garment is."),
-                garment_category_output(display_name="category", tooltip="The garment's category: to GarmNet Encode."),
+                io.Image.Output(display_name="person", tooltip="The photo, 576×768 pixels."),
+                io.Mask.Output(display_name="mask", tooltip="Mask of the garment, white on the garment."),
+                garment_category_output(display_name="category", tooltip="Category of the garment. To GarmNet Encode."),
             ],
         )
 

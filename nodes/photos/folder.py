@@ -1,4 +1,4 @@
-"""IGR Photo Folder: photos and masks out of ComfyUI's input folder, paired by name, as lists."""
+"""IGR Photo Folder: lists of photos and masks from ComfyUI's input folder, matched by name."""
 
 from __future__ import annotations
 
@@ -34,88 +34,90 @@ from .catalogue import (
 
 LIMIT = 20
 SHOWN_PHOTOS, SHOWN_SIDE = 4, 512
-"""How many photos are shown under the node, and their longest side in pixels."""
+"""Number of photos shown on the node, and their longest side in pixels."""
 SHOWN_NOTES = 20
-"""Photos left out that are named under the node; the log names all."""
+"""Number of notes shown on the node; the log has all of them."""
 
 logger = logging.getLogger(__name__)
 
 
 class IGRPhotoFolder(io.ComfyNode):
-    """Read a folder of photos with their masks."""
+    """Load a folder of photos with their masks."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         folders = folders_below(input_root())
         photos = "photos" if "photos" in folders else next(iter(folders), None)
         masks = "masks" if "masks" in folders else next((name for name in folders if name != photos), None)
         return schema(
             node_id="IGRPhotoFolder",
             display_name="IGR Photo Folder",
-            description="Reads a folder of photos and a folder of masks out of ComfyUI's input folder and pairs them "
-            "by name: photos/anna.jpg belongs to masks/anna.png. Every node behind it runs once per photo; a photo "
-            "that cannot be used is named on the node and left out.",
+            description="Loads a folder of photos and a folder of masks from ComfyUI's input folder and matches them "
+            "by name: masks/anna.png belongs to photos/anna.jpg. The nodes after it run once per photo; photos that "
+            "cannot be used are skipped and listed on the node.",
             search_aliases=["load image folder", "batch of photos", "garment catalogue", "photo list", "mask folder"],
             inputs=[
                 io.Combo.Input(
                     "photos",
                     options=folders,
                     default=photos,
-                    tooltip="Folder below ComfyUI's input folder that holds photos of dressed persons.",
+                    tooltip="Folder of photos of dressed people, below ComfyUI's input folder.",
                 ),
                 io.Combo.Input(
                     "masks",
                     options=folders,
                     default=masks,
-                    tooltip="Folder below ComfyUI's input folder that holds the masks, white where the garment is: "
-                    "each as large as its photo and of the same name, but for the ending.",
+                    tooltip="Folder of masks, below ComfyUI's input folder. Each mask is white on the garment, the "
+                    "same size as its photo, and has the same name except for the extension.",
                 ),
                 io.Combo.Input(
                     "category",
                     options=[*CATEGORIES, FROM_TABLE],
                     default=CATEGORIES[0],
                     tooltip="Kind of garment under all masks: upper (shirts, jackets), lower (trousers, skirts) or "
-                    f"full (dresses, jumpsuits). {FROM_TABLE}: one for each photo, from the file {TABLE} with the "
-                    "columns name,category in the folder of the photos.",
+                    f"full (dresses, jumpsuits). {FROM_TABLE}: one category per photo, from the file {TABLE} with the "
+                    "columns name,category in the photos folder.",
                 ),
                 io.Int.Input(
                     "limit",
                     default=LIMIT,
                     min=0,
                     max=1_000_000,
-                    tooltip="How many photos one Run takes; 0 takes all. All of a Run are held in memory at once: each "
-                    "photo at its own size (150 MB for 12 megapixels), and with an SD1.5-sized bundle 70 to 140 MB of "
-                    "reference each at 768x1024.",
+                    tooltip="Number of photos per run; 0 for all. All photos of a run are in memory at the same time, "
+                    "each at its own size (150 MB for 12 megapixels), plus 70 to 140 MB of reference features each at "
+                    "768x1024 with an SD1.5-sized bundle.",
                 ),
                 advanced(
                     io.String.Input,
                     "save_to",
                     default=SAVE_TO,
-                    tooltip="What the output prefix begins with. Photos that have a picture there already are left out "
-                    "(garments/anna_00001_.png for anna), so that the next Run goes on. Another kind of garment, or "
-                    "another folder with the same names, needs a save_to of its own.",
+                    tooltip="Start of the output prefix. Photos that already have an image there are skipped "
+                    "(garments/anna_00001_.png for anna), so the next run continues. Use a different save_to for "
+                    "another kind of garment, or for another folder with the same file names.",
                 ),
                 advanced(
                     io.Boolean.Input,
                     "again",
                     default=False,
-                    tooltip="Take photos again that have a picture in the output folder already; with a limit, the "
-                    "same first ones at every Run.",
+                    tooltip="Load photos that already have an image in the output folder too; with a limit, every run "
+                    "loads the same first photos.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="person", is_output_list=True, tooltip="The photos, one by one: to Garment Mask/Crop."
+                    display_name="person",
+                    is_output_list=True,
+                    tooltip="The photos, one at a time. To Garment Mask/Crop.",
                 ),
-                io.Mask.Output(display_name="mask", is_output_list=True, tooltip="Their masks: to Garment Mask/Crop."),
+                io.Mask.Output(display_name="mask", is_output_list=True, tooltip="Their masks. To Garment Mask/Crop."),
                 garment_category_output(
-                    display_name="category", is_output_list=True, tooltip="Their categories: to GarmNet Encode."
+                    display_name="category", is_output_list=True, tooltip="Their categories. To GarmNet Encode."
                 ),
                 io.String.Output(
                     display_name="prefix",
                     is_output_list=True,
-                    tooltip="save_to and the photo's name: to Save Image's filename_prefix.",
+                    tooltip="save_to plus the photo's name. To filename_prefix of Save Image.",
                 ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -126,7 +128,7 @@ class IGRPhotoFolder(io.ComfyNode):
     def validate_inputs(
         cls, photos: str | None = None, masks: str | None = None, save_to: str | None = None
     ) -> bool | str:
-        """Refuse folders that are not there before anything runs; an input that a wire brings is None here."""
+        """Reject missing folders before anything runs; connected inputs are None here."""
         try:
             if photos is not None and masks is not None:
                 _open(photos, masks)
@@ -145,11 +147,11 @@ class IGRPhotoFolder(io.ComfyNode):
         again: bool | None = False,
         **_: Any,
     ) -> str | float:
-        """Run again when a file has come, gone or changed, or a garment has been saved."""
+        """Run again if a file was added, removed or changed, or a garment was saved."""
         try:
             if photos is not None and masks is not None and save_to is not None and again is not None:
                 return catalogue_state(_open(photos, masks, save_to), again)
-        except (IGRError, OSError):  # execute will say what is wrong
+        except (IGRError, OSError):  # execute reports the problem
             pass
         return float("nan")
 
@@ -157,7 +159,7 @@ class IGRPhotoFolder(io.ComfyNode):
     def execute(
         cls, photos: str, masks: str, category: str, limit: int, save_to: str = SAVE_TO, again: bool = False
     ) -> io.NodeOutput:
-        """Load what is left to do."""
+        """Load the photos that are left to do."""
         found = left_to_do(_open(photos, masks, save_to), category, again)
         wanted = min(limit or len(found.pairs), len(found.pairs))
         loaded, failed = load_photos(found, wanted, progress(max(wanted, 1)))
@@ -176,7 +178,7 @@ def _open(photos: str, masks: str, save_to: str = "") -> Catalogue:
 
 
 def _preview(photo: FolderPhoto) -> Tensor:
-    """IMAGE of a photo with what its mask leaves out faded, small enough to be shown quickly."""
+    """A small IMAGE of a photo, faded outside its mask."""
     both = torch.cat([photo.person.movedim(-1, 1), photo.mask[:, None]], 1)  # (1, 4, H, W)
     scale = min(1.0, SHOWN_SIDE / max(both.shape[-2:]))
     size = [max(1, round(side * scale)) for side in both.shape[-2:]]
@@ -185,7 +187,7 @@ def _preview(photo: FolderPhoto) -> Tensor:
 
 
 def _notes(found: LeftToDo, loaded: list[FolderPhoto], failed: dict[str, str]) -> tuple[str, ...]:
-    """What is shown of photos left out, done or doubtful; what is not shown is logged here."""
+    """Notes about skipped, finished and doubtful photos; notes that are not shown are logged."""
     notes = [f"{name}: {sentence}" for name, sentence in sorted(failed.items())]
     notes += [f"{one.name}: {warning}" for one in loaded for warning in one.warnings]
     for note in notes[SHOWN_NOTES:]:
@@ -193,5 +195,5 @@ def _notes(found: LeftToDo, loaded: list[FolderPhoto], failed: dict[str, str]) -
     if len(notes) > SHOWN_NOTES:
         notes = [*notes[:SHOWN_NOTES], f"{len(notes) - SHOWN_NOTES} more notes are in the log."]
     if found.done:
-        notes.append(f"Left out because they are done: {found.done} (output/{found.catalogue.save_to}NAME).")
+        notes.append(f"Skipped because already done: {found.done} (output/{found.catalogue.save_to}NAME).")
     return tuple(notes)

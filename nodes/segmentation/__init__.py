@@ -1,1 +1,1 @@
-"""Garment masks from clicks, boxes and human parsers: their nodes, the route of the click editor, what both keep."""
+"""Garment masks from clicks, boxes and human parsers: the nodes, the click editor's route, and their shared cache."""

@@ -1,8 +1,8 @@
-"""POST /igr/segment: the mask that the marks in Garment Segment's editor give, while no graph runs.
+"""POST /igr/segment: the mask for the marks in Garment Segment's editor, while no graph is running.
 
 The body is JSON: model (a name from IGR Load Segmenter's list), image ({filename, subfolder, type}, as in /view, or
-type example and a garment of IGR Example Person), points (as the node's) and candidates. The answer is a PNG, white
-where the mask is and transparent elsewhere, or JSON with the entry error: one sentence.
+type example and a garment of IGR Example Person), points (as in the node) and candidates. The response is a PNG, white
+on the mask and transparent elsewhere, or JSON with an error message in `error`.
 """
 
 from __future__ import annotations
@@ -30,55 +30,55 @@ from .store import STORE
 
 ROUTE, EXAMPLE_ROUTE = "/igr/segment", "/igr/example"
 EXAMPLE = "example"
-"""The type of image that ships with the pack."""
+"""Image type of the examples that ship with the pack."""
 MAX_BODY = 16_384
-"""Bytes of a request; 50 points take some 1,500."""
+"""Largest request in bytes; 50 points take about 1,500."""
 WAITING = 3
-"""Requests that are under way at once: one of each of a few open editors, which send their newest marks only, and only
-when their last request has ended."""
+"""Requests in progress at once: enough for a few open editors, which send only their newest marks, and only after their
+last request has finished."""
 LONGEST = 1024
-"""Longest side in pixels of the mask that is sent."""
+"""Longest side in pixels of the mask in the response."""
 
 logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """A request that gets another status than 400; the text is its sentence."""
+    """A request that is answered with a status other than 400; the message is shown to the user."""
 
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
         self.status = status
 
 
 def register_routes() -> None:
-    """Have the host answer clicks, and show the example persons."""
+    """Register the routes for clicks and for the example photos."""
     add_route(ROUTE, answer, MAX_BODY, WAITING)
     add_file_route(EXAMPLE_ROUTE, {garment: EXAMPLES / photo for garment, (photo, *_) in GARMENTS.items()})
 
 
 def answer(content_type: str, body: bytes | None) -> Answer:
-    """A mask for a request, or why there is none."""
+    """The mask for a request, or an error."""
     try:
         return _answer(content_type, body)
     except Refused as refused:
         return _error(refused.status, str(refused))
     except IGRError as error:
         return _error(400, str(error))
-    except Exception:  # whatever it was, the editor waits for an answer and the log has the rest
-        if is_running():  # the graph that has begun has taken the segmenter's memory
+    except Exception:  # the editor waits for an answer; the details are in the log
+        if is_running():  # a graph has started and taken the segmenter's memory
             return _error(429, _BUSY)
-        logger.exception("A click could not be answered.")
-        return _error(500, "The segmenter failed: ComfyUI's log says how.")
+        logger.exception("The mask for a click failed.")
+        return _error(500, "The segmenter failed: see ComfyUI's log for details.")
 
 
-_BUSY = "ComfyUI is running a graph: the mask follows when it is done."
+_BUSY = "ComfyUI is running a workflow: the mask will follow when it has finished."
 
 
 def _answer(content_type: str, body: bytes | None) -> Answer:
     if body is None:
-        raise Refused(413, f"The request is longer than {MAX_BODY} bytes: send fewer points.")
+        raise Refused(413, f"The request is larger than {MAX_BODY} bytes: send fewer points.")
     if content_type != "application/json":
-        raise Refused(415, "The request must be JSON: send content type application/json.")
+        raise Refused(415, "The request must be JSON: set the content type to application/json.")
     data = _parse(body)
     clicks, candidates = read_clicks(data.get("points")), data.get("candidates", "best")
     if candidates not in CHOICES:
@@ -87,13 +87,13 @@ def _answer(content_type: str, body: bytes | None) -> Answer:
     model = data.get("model")
     if not isinstance(model, str):
         raise IGRError("model must be a name from IGR Load Segmenter's list.")
-    _refuse_beside_graphs()  # at once, although loading and reading may take seconds
+    _refuse_beside_graphs()  # before loading and reading, which may take seconds
     with STORE.turn:
         _refuse_beside_graphs()
         segmenter = STORE.segmenter(model)
         try:
             embedding = STORE.embedding_of_file(segmenter, path, before_work=_refuse_beside_graphs)
-        except IGRError as error:  # the name as the user knows it, without the server's folders
+        except IGRError as error:  # show the file name only, not the server's folders
             raise IGRError(str(error).replace(str(path), path.name)) from error
         _refuse_beside_graphs()
         masks, scores = segmenter.masks(embedding, clicks.prompt(embedding.size))
@@ -108,13 +108,13 @@ def _answer(content_type: str, body: bytes | None) -> Answer:
 
 
 def _refuse_beside_graphs() -> None:
-    """Raise Refused where a graph runs or waits; host.turns tells what this leaves open."""
+    """Raise Refused if a graph is running or queued; host.turns describes what this does not cover."""
     if is_running():
         raise Refused(429, _BUSY)
 
 
 def to_png(mask: Tensor) -> bytes:
-    """A mask (1, 1, H, W) as a picture, white and transparent, no larger than the editor shows it."""
+    """A mask (1, 1, H, W) as a PNG, white on transparent, no larger than the editor shows it."""
     height, width = mask.shape[-2:]
     scale = min(1.0, LONGEST / max(height, width))
     if scale < 1:
@@ -131,30 +131,30 @@ def _parse(body: bytes) -> dict[str, Any]:
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise IGRError("The request is no JSON: send model, image and points.") from error
+        raise IGRError("The request is not valid JSON: send model, image and points.") from error
     if not isinstance(data, dict):
-        raise IGRError("The request is not understood: send an object with model, image and points.")
+        raise IGRError("The request must be a JSON object: send model, image and points.")
     return data
 
 
 def _picture(image: Any) -> Path:
-    """The file that a request names; whatever lies outside ComfyUI's own folders is not there."""
+    """The image file of a request; files outside ComfyUI's own folders are treated as missing."""
     names = [image.get(name, "") for name in ("type", "subfolder", "filename")] if isinstance(image, dict) else []
     if not names or not all(isinstance(name, str) and len(name) <= 512 for name in names):
-        raise IGRError("image must have a filename, a subfolder and a type in words.")
+        raise IGRError("image must have filename, subfolder and type as strings.")
     kind, subfolder, filename = names
     if kind == EXAMPLE:
         if filename not in GARMENTS:
-            raise Refused(404, "There is no example person of that name.")
+            raise Refused(404, "There is no example person with that name.")
         return EXAMPLES / GARMENTS[filename][0]
     if not filename.lower().endswith(PICTURE_SUFFIXES):
         known = ", ".join(PICTURE_SUFFIXES)
-        raise IGRError(f"The photo must be a picture of a type that is read for clicks ({known}): save it as .png.")
+        raise IGRError(f"This image type is not supported ({known} are): save the photo as .png.")
     path = find_file(kind, subfolder, filename)
     if path is None:
-        raise Refused(404, "The photo is not in ComfyUI's input, output or temp folder: choose it again in LoadImage.")
+        raise Refused(404, "The photo is not in ComfyUI's input, output or temp folder: choose it again in Load Image.")
     return path
 
 
-def _error(status: int, sentence: str) -> Answer:
-    return Answer(status, json.dumps({"error": sentence}).encode(), "application/json")
+def _error(status: int, message: str) -> Answer:
+    return Answer(status, json.dumps({"error": message}).encode(), "application/json")

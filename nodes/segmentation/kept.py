@@ -1,4 +1,4 @@
-"""Keeping what was asked for last, by what tells files and photos apart. Needs no ComfyUI."""
+"""A small cache, and keys that identify files and photos. Independent of ComfyUI."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Key, Value = TypeVar("Key", bound=Hashable), TypeVar("Value")
 
 
 class Kept(OrderedDict[Key, Value]):
-    """The values that were asked for last."""
+    """The most recently used values."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
         self.count = count
 
     def take(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value of a key, made where it is not there."""
+        """The value of a key, created if it is not there."""
         value = self.pop(key) if key in self else make()
         self[key] = value
         while len(self) > self.count:
@@ -31,12 +31,12 @@ class Kept(OrderedDict[Key, Value]):
 
 
 def state(path: Path) -> str:
-    """Tells a file, or the files of a folder, from what they were before a change."""
+    """A key for the current state of a file, or of the files in a folder."""
     parts = sorted(path.iterdir()) if path.is_dir() else [path]
     return " ".join([str(path), *(f"{one.stat().st_size}:{one.stat().st_mtime_ns}" for one in parts)])
 
 
 def digest(photo: Tensor) -> str:
-    """Tells a photo (1, 3, H, W) in 0..1 from others, as a segmenter sees it: at 8 bits."""
+    """A key for a photo (1, 3, H, W) in 0..1, as a segmenter sees it: at 8 bits."""
     pixels = photo.float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().contiguous()
     return f"{tuple(photo.shape)} {hashlib.sha256(pixels.numpy().tobytes()).hexdigest()}"

@@ -1,4 +1,4 @@
-"""IGR Load Parser and Garment by Category: garment masks without a click, by a human parser and, if wanted, SAM 2."""
+"""IGR Load Parser and Garment by Category: garment masks without clicks, from a human parser and optionally SAM 2."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class IGRParserLoad(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         return schema(
             node_id="IGRParserLoad",
             display_name="IGR Load Parser",
-            description="Loads a human parser, which tells shirts, skirts and dresses apart. The demo ships with the "
-            "pack and knows drawn persons only; for photos put a published parser into models/human_parsing.",
+            description="Loads a human parser, which labels shirts, skirts and dresses. The demo parser ships with the "
+            "pack and only works on drawn people; for photos, put a published parser into models/human_parsing.",
             search_aliases=["human parsing", "clothes segmentation", "segformer clothes", "fashn human parser", "atr"],
             inputs=[
                 io.Combo.Input(
@@ -43,20 +43,20 @@ class IGRParserLoad(io.ComfyNode):
                     options=PARSERS.names(),
                     default=DEMO,
                     tooltip="A folder with config.json and .safetensors in models/human_parsing (such as a copy of "
-                    "mattmdjaga/segformer_b2_clothes), or the demo that ships with the pack.",
+                    "mattmdjaga/segformer_b2_clothes), or the demo parser that ships with the pack.",
                 ),
             ],
-            outputs=[ParserSocket.Output(display_name="parser", tooltip="The parser: to Garment by Category.")],
+            outputs=[ParserSocket.Output(display_name="parser", tooltip="The parser. To Garment by Category.")],
         )
 
     @classmethod
     def fingerprint_inputs(cls, model: str, **_: Any) -> str:
-        """Run again when its files have changed."""
+        """Run again if the files have changed."""
         return f"{model}:{state(PARSERS.path(model))}"
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
-        """Load it."""
+        """Load the parser."""
         return io.NodeOutput(load_parser(PARSERS.path(model)))
 
 
@@ -65,39 +65,40 @@ class IGRGarmentByCategory(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         return schema(
             node_id="IGRGarmentByCategory",
             display_name="Garment by Category",
-            description="Gives the mask of a person's upper, lower or full garment without a click: a human parser "
-            "finds it, and SAM 2, where one is connected, draws its edges.",
+            description="Finds the mask of a person's upper, lower or full garment without clicks: a human parser "
+            "finds the garment, and SAM 2, if connected, refines its edges.",
             search_aliases=["clothes mask", "auto mask", "human parsing", "garment parser", "mask by category"],
             inputs=[
                 io.Image.Input(
-                    "person", tooltip="Photo of a dressed person; a batch takes garments of one category only."
+                    "person", tooltip="Photo of a dressed person; all garments of a batch must be of one category."
                 ),
                 ParserSocket.Input("parser", tooltip="From IGR Load Parser."),
                 io.Combo.Input(
                     "category",
                     options=[AUTO, *CATEGORIES],
                     default=AUTO,
-                    tooltip="Kind of garment: upper (shirts, jackets), lower (trousers, skirts), full (dresses, "
-                    "jumpsuits; a top, a belt and a skirt or trousers count as one, a coat over them does not), or "
-                    "auto, which takes the kind that covers most of the photo.",
+                    tooltip="Kind of garment: upper (shirts, jackets), lower (trousers, skirts), full (dresses and "
+                    "jumpsuits, or a top, belt and skirt or trousers together, without a coat), or auto, which picks "
+                    "the kind that covers most of the photo.",
                 ),
                 SegmenterSocket.Input(
                     "segmenter",
                     optional=True,
-                    tooltip="From IGR Load Segmenter: SAM 2 draws the edges of what the parser found. Without it the "
-                    "parser's own mask, coarser at the edges, is the answer.",
+                    tooltip="From IGR Load Segmenter: SAM 2 refines the edges of the parser's mask. Without it, the "
+                    "node outputs the parser's own mask, whose edges are coarser.",
                 ),
             ],
             outputs=[
-                io.Mask.Output(display_name="mask", tooltip="White where the garment is: to Garment Mask/Crop."),
+                io.Mask.Output(display_name="mask", tooltip="Mask of the garment. To Garment Mask/Crop."),
                 garment_category_output(
-                    display_name="category", tooltip="The category chosen or, with auto, found: to GarmNet Encode."
+                    display_name="category",
+                    tooltip="The chosen category or, with auto, the one found. To GarmNet Encode.",
                 ),
-                io.Image.Output(display_name="overlay", tooltip="The photo, faded where the mask is not."),
+                io.Image.Output(display_name="overlay", tooltip="The photo, faded outside the mask."),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             has_intermediate_output=True,
@@ -107,7 +108,7 @@ class IGRGarmentByCategory(io.ComfyNode):
     def execute(
         cls, person: Tensor, parser: LoadedParser, category: str, segmenter: LoadedSegmenter | None = None
     ) -> io.NodeOutput:
-        """Find it, and show it."""
+        """Find the garment, and show it on the node."""
         photos = to_photos(person)
         show = progress(len(photos) * (1 if segmenter is None else 2))
         masks, category = parse(parser, photos, category, show)
@@ -120,9 +121,9 @@ class IGRGarmentByCategory(io.ComfyNode):
 
 
 def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[int], None]) -> tuple[Tensor, str]:
-    """Masks (B, 1, H, W) of the garments on photos (B, 3, H, W), and their category; `show` gets how many are done.
+    """Masks (B, 1, H, W) of the garments in photos (B, 3, H, W), and their category; `show` gets the progress.
 
-    Raises IGRError for a photo without such a garment, and where auto finds several categories in a batch.
+    Raises IGRError for a photo without such a garment, and if auto finds several categories in a batch.
     """
     labels = []
     for number, photo in enumerate(photos.split(1)):
@@ -133,7 +134,7 @@ def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[i
     if len(set(categories)) > 1:
         other = next(number for number, one in enumerate(categories) if one != categories[0])
         raise IGRError(
-            f"auto finds garments of several categories ({categories[0]} in photo 1, {categories[other]} in photo "
+            f"auto found garments of different categories ({categories[0]} in photo 1, {categories[other]} in photo "
             f"{other + 1}): choose a category in Garment by Category, or send the photos one at a time."
         )
     return masks.to(photos.device), categories[0]
@@ -142,7 +143,7 @@ def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[i
 def refine(
     segmenter: LoadedSegmenter, photos: Tensor, masks: Tensor, show: Callable[[int], None]
 ) -> tuple[Tensor, list[float]]:
-    """Clean masks (B, 1, H, W), and which share of each parser's mask SAM 2 found; `show` gets how many are done."""
+    """Refined masks (B, 1, H, W), and the share of each parser mask that SAM 2 found; `show` gets the progress."""
     clean, found = [], []
     for number, (photo, mask) in enumerate(zip(photos.split(1), masks.split(1), strict=True)):
         show(number)
@@ -156,7 +157,7 @@ def refine(
 
 
 def describe_all(masks: Tensor, category: str, found: list[float] | None) -> str:
-    """What was found in each photo, a line each."""
+    """One line for each photo that describes what was found."""
     lines = []
     for number, mask in enumerate(masks, 1):
         which = f"photo {number}: " if len(masks) > 1 else ""

@@ -1,4 +1,4 @@
-"""What SAM 2 is asked for each photo of a batch: marks, boxes and rough masks. Needs no ComfyUI."""
+"""SAM 2 prompts for a batch of photos, from marks, boxes and rough masks. Independent of ComfyUI."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ...igr_core.segmentation.sam2_prompt import Prompt
 
 
 def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box: Any) -> list[Prompt]:
-    """What is asked of each of the photos (B, 3, H, W); rough masks are (1, 1, H, W), `box` is the host's, or None.
+    """One prompt for each of the photos (B, 3, H, W); rough masks are (1, 1, H, W), `box` is ComfyUI's value or None.
 
-    Raises IGRError where marks, masks or boxes do not belong to the photos, and where one has nothing of all this.
+    Raises IGRError if marks, masks or boxes do not match the photos, and if a photo has none of them.
     """
     count, size = len(photos), (photos.shape[-1], photos.shape[-2])
-    if count > 1 and clicks.says_something:
-        raise IGRError(f"The points belong to one photo, but {count} are connected: send them one at a time.")
+    if count > 1 and clicks.has_marks:
+        raise IGRError(f"The points belong to one photo, but {count} photos are connected: send them one at a time.")
     if len(roughs) not in (0, 1, count):
-        raise IGRError(f"There are {len(roughs)} rough masks but {count} photos: give one per photo, or one.")
+        raise IGRError(f"There are {len(roughs)} rough masks but {count} photos: give one per photo, or one for all.")
     boxes = [None] * count if box is None or clicks.box else boxes_of_photos(box, count, size)
     prompts = []
     for number in range(count):
@@ -30,7 +30,7 @@ def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box:
         if box is not None and boxes[number] is None and rough is None and not (clicks.positive or clicks.box):
             which = "the photo" if count == 1 else f"photo {number + 1}"
             raise IGRError(
-                f"No box came to the input box for {which}: lower the threshold of the node that finds boxes, or "
+                f"The input box has no box for {which}: lower the threshold of the node that detects boxes, or "
                 "disconnect it and click on the garment."
             )
         prompts.append(clicks.prompt(size, rough, boxes[number]))
@@ -43,5 +43,5 @@ def rough_masks(mask: Tensor | None) -> list[Tensor]:
         return []
     masks = list(mask.float().reshape(-1, 1, *mask.shape[-2:]).split(1))
     if not all(bool(torch.any(one)) for one in masks):
-        raise IGRError("A rough mask is empty: paint the garment white, or connect no mask.")
+        raise IGRError("A rough mask is empty: paint the garment white, or disconnect the mask.")
     return masks

@@ -1,4 +1,4 @@
-"""IGR Load Segmenter and Garment Segment: a garment mask from clicks, a box or a rough mask (SAM 2)."""
+"""IGR Load Segmenter and Garment Segment: garment masks from clicks, boxes or rough masks with SAM 2."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from .store import STORE
 
 
 class IGRSegmenterLoad(io.ComfyNode):
-    """Load a SAM 2."""
+    """Load SAM 2."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         return schema(
             node_id="IGRSegmenterLoad",
             display_name="IGR Load Segmenter",
-            description="Loads a SAM 2, which finds a garment by clicks. The demo ships with the pack and knows drawn "
-            "persons only; for photos put a published SAM 2 into models/sam2.",
+            description="Loads SAM 2, which segments a garment from clicks. The demo segmenter ships with the pack and "
+            "only works on drawn people; for photos, put a published SAM 2 into models/sam2.",
             search_aliases=["sam2", "segment anything", "load sam", "segmentation model", "mask model"],
             inputs=[
                 io.Combo.Input(
@@ -44,80 +44,80 @@ class IGRSegmenterLoad(io.ComfyNode):
                     options=SEGMENTERS.names(),
                     default=DEMO,
                     tooltip="A folder with config.json and .safetensors in models/sam2 (such as a copy of "
-                    "facebook/sam2.1-hiera-small), a single .safetensors file there, or the demo that ships with the "
-                    "pack.",
+                    "facebook/sam2.1-hiera-small), a single .safetensors file there, or the demo segmenter that ships "
+                    "with the pack.",
                 ),
             ],
             outputs=[
                 SegmenterSocket.Output(
-                    display_name="segmenter", tooltip="The SAM 2: to Garment Segment, Garment by Category."
+                    display_name="segmenter", tooltip="The segmenter. To Garment Segment or Garment by Category."
                 )
             ],
         )
 
     @classmethod
     def fingerprint_inputs(cls, model: str, **_: Any) -> str:
-        """Run again when its files have changed."""
+        """Run again if the files have changed."""
         return f"{model}:{state(SEGMENTERS.path(model))}"
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
-        """Load it."""
+        """Load the segmenter."""
         return io.NodeOutput(STORE.segmenter(model))
 
 
 class IGRGarmentSegment(io.ComfyNode):
-    """Find a garment by what is marked on the photo."""
+    """Segment the garment that is marked on the photo."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """What the node takes and gives."""
+        """Inputs, outputs and texts of the node."""
         return schema(
             node_id="IGRGarmentSegment",
             display_name="Garment Segment",
-            description="Gives the mask of a garment that is clicked on in the photo: left click keeps, right click "
-            "leaves out, dragging draws a box. The mask is shown at once, and the marks travel with the workflow.",
+            description="Finds the mask of a garment that you click on: left click to include, right click to exclude, "
+            "drag to draw a box. The mask is shown at once, and the marks are saved in the workflow.",
             search_aliases=["click mask", "sam2 points", "segment garment", "mask by click", "point editor"],
             inputs=[
                 io.Image.Input(
                     "person",
-                    tooltip="Photo of a dressed person. The node shows it at once where it comes from LoadImage or IGR "
-                    "Example Person, else after the first Run. A batch takes boxes and rough masks, no points.",
+                    tooltip="Photo of a dressed person. Shown at once if it comes from Load Image or IGR Example "
+                    "Person, otherwise after the first run. Batches support boxes and rough masks, but not points.",
                 ),
                 SegmenterSocket.Input("segmenter", tooltip="From IGR Load Segmenter."),
                 io.Combo.Input(
                     "candidates",
                     options=list(CHOICES),
                     default="best",
-                    tooltip="Which of the segmenter's answers is taken: best, the one that it is surest of; largest or "
-                    "smallest, by pixels, where a single click may mean a garment or its pocket; merged, all together.",
+                    tooltip="Which of the segmenter's candidates to use: best has the highest score; largest and "
+                    "smallest go by area, if a click could mean a garment or its pocket; merged combines all.",
                 ),
                 io.String.Input(
                     "points",
                     default="",
-                    tooltip="What is marked, as JSON in pixels of the photo; the editor writes it. At most 50 points: "
+                    tooltip="The marks, as JSON in pixels of the photo, written by the editor. At most 50 points: "
                     '{"positive": [[x, y]], "negative": [[x, y]], "box": [left, top, right, bottom], "size": [width, '
                     "height]}.",
                 ),
                 io.Mask.Input(
                     "rough",
                     optional=True,
-                    tooltip="Rough mask to refine, white where the garment is, as large as the photo; one per photo, "
-                    "or one for all. Counts when the graph runs, not yet while clicking.",
+                    tooltip="Rough mask to refine, white on the garment, the same size as the photo; one per photo, or "
+                    "one for all. Used when the workflow runs, not while clicking.",
                 ),
                 BoxSocket.Input(
                     "box",
                     optional=True,
                     extra_dict={"forceInput": True},
-                    tooltip="Box around the garment in pixels of the photo, from ComfyUI's nodes that give one: a list "
-                    "of boxes per photo, or boxes for all. Of several on a photo the one with the best score counts, "
-                    "without scores the largest; they are clipped to the photo. A box that is drawn in the editor goes "
-                    "before it.",
+                    tooltip="Box around the garment in pixels of the photo, from a node that outputs boxes: a list per "
+                    "photo, or one for all. If a photo has several, the one with the highest score is used, or the "
+                    "largest if there are no scores. Boxes are clipped to the photo. A box drawn in the editor takes "
+                    "precedence.",
                 ),
             ],
             outputs=[
-                io.Mask.Output(display_name="mask", tooltip="White where the garment is: to Garment Mask/Crop."),
-                io.Image.Output(display_name="overlay", tooltip="The photo, faded where the mask is not."),
+                io.Mask.Output(display_name="mask", tooltip="Mask of the garment. To Garment Mask/Crop."),
+                io.Image.Output(display_name="overlay", tooltip="The photo, faded outside the mask."),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             has_intermediate_output=True,
@@ -125,7 +125,7 @@ class IGRGarmentSegment(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, points: str | None = None) -> bool | str:
-        """Refuse points that cannot be read before anything runs."""
+        """Reject invalid points before anything runs."""
         try:
             parse_clicks(points or "")
             return True
@@ -142,11 +142,11 @@ class IGRGarmentSegment(io.ComfyNode):
         rough: Tensor | None = None,
         box: Any = None,
     ) -> io.NodeOutput:
-        """Find it, and show the photo to click on."""
+        """Segment the garment, and show the photo in the editor."""
         photos = to_photos(person)
         prompts = prompts_of_photos(photos, parse_clicks(points), rough_masks(rough), box)
-        masks, told = segment(segmenter, photos, prompts, candidates, progress(len(photos)))
-        shown = show_to_editor(cls, to_image(photos[:1]), digest(photos[:1]), told)
+        masks, scores = segment(segmenter, photos, prompts, candidates, progress(len(photos)))
+        shown = show_to_editor(cls, to_image(photos[:1]), digest(photos[:1]), scores)
         return io.NodeOutput(masks[:, 0], to_image(overlay(photos, masks)), ui=shown)
 
 
@@ -157,17 +157,17 @@ def segment(
     candidates: Choice,
     show: Callable[[int], None],
 ) -> tuple[Tensor, tuple[str, ...]]:
-    """Masks (B, 1, H, W) of photos (B, 3, H, W), and the scores in words; `show` gets how many are done.
+    """Masks (B, 1, H, W) of photos (B, 3, H, W), and descriptions of their scores; `show` gets the progress.
 
-    Raises IGRError where nothing is found.
+    Raises IGRError if nothing is found.
     """
-    masks, told = [], []
+    masks, descriptions = [], []
     for number, (photo, prompt) in enumerate(zip(photos.split(1), prompts, strict=True)):
         show(number)
         with turn():
             found, scores = segmenter.masks(STORE.embedding(segmenter, photo), prompt)
         masks.append(choose(found, scores, candidates))
-        words = describe(found, scores, masks[-1])
-        told.append(words if len(photos) == 1 else f"photo {number + 1}: {words}")
+        description = describe(found, scores, masks[-1])
+        descriptions.append(description if len(photos) == 1 else f"photo {number + 1}: {description}")
     show(len(photos))
-    return torch.cat(masks).to(photos.device), tuple(told)
+    return torch.cat(masks).to(photos.device), tuple(descriptions)

@@ -1,4 +1,4 @@
-"""Segmenters and what they made of photos, kept between clicks: one store for the nodes and the click route."""
+"""Segmenters and photo embeddings kept between clicks, shared by the nodes and the click route."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ from ..host.turns import TURN
 from .kept import Kept, digest, state
 
 KEPT_EMBEDDINGS, KEPT_FILES = 8, 64
-"""The embedding of a photo takes 16 MB of main memory."""
+"""Numbers of embeddings and file states to keep; the embedding of a photo takes 16 MB of main memory."""
 MAX_PIXELS = 50_000_000
-"""Photos with more are not read for a click."""
+"""Larger photos are rejected by the click route."""
 
 
 class Store:
-    """The last segmenter and embeddings by photo; one thread works with it at a time."""
+    """The last segmenter and the embeddings of photos; used by one thread at a time."""
 
     def __init__(self) -> None:
         self.turn = TURN
-        """Held while a segmenter works."""
+        """Held while a segmenter runs."""
         self._last: LoadedSegmenter | None = None
-        self._there: WeakValueDictionary[str, LoadedSegmenter] = WeakValueDictionary()  # the last, and graphs'
+        self._there: WeakValueDictionary[str, LoadedSegmenter] = (
+            WeakValueDictionary()
+        )  # the last one, and those held by graphs
         self._embeddings: Kept[tuple[str, str], Embedding] = Kept(KEPT_EMBEDDINGS)
         self._files: Kept[str, str] = Kept(KEPT_FILES)
 
     def segmenter(self, name: str) -> LoadedSegmenter:
-        """Load a segmenter of the list; raises IGRError when it is not there or cannot be loaded."""
+        """Load a segmenter by its listed name; raises IGRError if it does not exist or cannot be loaded."""
         path = SEGMENTERS.path(name)
         key = state(path)
         with self.turn:
             found = self._there.get(key)
             if found is None:
-                self._last = None  # it makes room before the next one is read
+                self._last = None  # free its memory before the next one is loaded
                 found = self._there[key] = load_segmenter(path, key)
             self._last = found
             for other in [one for one in self._embeddings if one[0] not in self._there]:
@@ -47,14 +49,14 @@ class Store:
             return found
 
     def embedding(self, segmenter: LoadedSegmenter, photo: Tensor) -> Embedding:
-        """What a segmenter makes of a photo (1, 3, H, W) in 0..1, run where it is not kept."""
+        """A segmenter's embedding of a photo (1, 3, H, W) in 0..1, computed if it is not kept."""
         with self.turn:
             return self._embeddings.take((segmenter.key, digest(photo)), lambda: segmenter.embed(photo))
 
     def embedding_of_file(self, segmenter: LoadedSegmenter, path: Path, before_work: Callable[[], None]) -> Embedding:
-        """What a segmenter makes of a photo in a file, which is read only where it has changed.
+        """A segmenter's embedding of a photo in a file, which is only read if it has changed.
 
-        `before_work` is called between reading and embedding, and may refuse. Raises IGRError for what is no photo.
+        `before_work` is called between reading and embedding, and may raise. Raises IGRError for an invalid photo.
         """
         with self.turn:
             known = self._files.get(state(path))
@@ -67,9 +69,9 @@ class Store:
 
 
 STORE = Store()
-"""What the nodes and the click route share."""
+"""Shared by the nodes and the click route."""
 
 
 def _load(path: Path) -> Tensor:
-    """Read a photo as LoadImage does, which ignores transparency."""
+    """Load a photo as Load Image does, ignoring transparency."""
     return load_photo(path, flatten=False, max_pixels=MAX_PIXELS)

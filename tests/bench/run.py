@@ -29,8 +29,8 @@ from igr_core.model.igr import IGR
 from igr_core.model.networks import build_image_encoder, build_vae
 from igr_core.photo.inputs import parse_size
 from tests.bench.worker import Order
-from tests.support import tiny
-from tests.support.server import ROOT, find_host
+from tests.support.host.server import ROOT, find_host
+from tests.support.models import tiny
 
 START, END = "<!-- bench -->", "<!-- /bench -->"
 BUNDLE = "bench.safetensors"

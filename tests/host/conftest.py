@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.frontend import find_chromium, open_frontend
-from tests.support.graphs import TINY, TINY_PARSER, TINY_SAM
-from tests.support.server import Server, find_host, running_server
-from tests.support.tiny import save_runnable
-from tests.support.tiny_parser import save_parser
-from tests.support.tiny_sam2 import save_sam2
+from tests.support.host.frontend import find_chromium, open_frontend
+from tests.support.host.graphs import TINY, TINY_PARSER, TINY_SAM
+from tests.support.host.server import Server, find_host, running_server
+from tests.support.models.tiny import save_runnable
+from tests.support.models.tiny_parser import save_parser
+from tests.support.models.tiny_sam2 import save_sam2
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.graphs import TINY, node, restore, with_inputs
-from tests.support.server import Graph, PromptFailed, PromptRefused, Server
+from tests.support.host.graphs import TINY, node, restore, with_inputs
+from tests.support.host.server import Graph, PromptFailed, PromptRefused, Server
 
 
 def mask_of(value: float, width: int = 576, height: int = 768) -> Graph:

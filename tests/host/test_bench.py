@@ -13,7 +13,7 @@ import pytest
 
 from igr_core.errors import IGRError
 from tests.bench.run import END, PEAKS, START, TIMES, fill_markers
-from tests.support.server import ROOT, find_host
+from tests.support.host.server import ROOT, find_host
 
 PAGE = f"before\n{START}\nold\n{END}\nafter\n"
 

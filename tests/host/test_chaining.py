@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.support.graphs import LATENT, node, restore, with_inputs, with_sampler
-from tests.support.server import Graph, Server
+from tests.support.host.graphs import LATENT, node, restore, with_inputs, with_sampler
+from tests.support.host.server import Graph, Server
 
 PATCHES: dict[str, dict[str, Any]] = {
     "ProbeAttn1": {"weight": 0.9},

@@ -20,9 +20,9 @@ import torch
 from PIL import Image
 
 from tests.host.test_segment import differing, mask_of
-from tests.support.graphs import POINTS, TINY_SAM, by_category, restore, segment
-from tests.support.server import ROOT, Graph, Server
-from tests.support.tiny_sam2 import save_sam2
+from tests.support.host.graphs import POINTS, TINY_SAM, by_category, restore, segment
+from tests.support.host.server import ROOT, Graph, Server
+from tests.support.models.tiny_sam2 import save_sam2
 
 ROUTE = "/api/igr/segment"
 EXAMPLE = {"type": "example", "subfolder": "", "filename": "upper"}

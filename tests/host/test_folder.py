@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.graphs import node, restore, with_inputs
-from tests.support.server import ROOT, Graph, PromptFailed, PromptRefused, Server
+from tests.support.host.graphs import node, restore, with_inputs
+from tests.support.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server
 
 LEVELS = {"anna": 40, "bert": 90, "carl": 140, "dora": 190}
 """Grey level of each one's photo; the mask is as many rows high, keeps off the edges and gives nothing to warn of."""

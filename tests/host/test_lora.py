@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from igr_core.model.bundle import Bundle, save_bundle
-from tests.support.graphs import LATENT, TINY, node, restore, with_inputs
-from tests.support.server import Server
+from tests.support.host.graphs import LATENT, TINY, node, restore, with_inputs
+from tests.support.host.server import Server
 
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 BLOCK = "{}.attentions.0.transformer_blocks.0.attn1.{}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.node_schemas import DISPLAY_NAMES
-from tests.support.server import Server
+from tests.support.host.server import Server
+from tests.support.nodes.node_schemas import DISPLAY_NAMES
 
 
 def test_every_node_is_there_and_explained(server: Server) -> None:

@@ -16,9 +16,9 @@ from igr_core.segmentation.labels import AUTO
 from igr_core.segmentation.refinement import refine_mask
 from igr_core.segmentation.segmenter import Segmenter
 from tests.host.test_segment import differing, mask_of, saved_masks
-from tests.support.graphs import DEMO, TINY_PARSER, TINY_SAM, by_category, node, with_inputs
-from tests.support.server import ROOT, Graph, PromptFailed, PromptRefused, Server, find_host, running_server
-from tests.support.tiny_parser import change_config, save_parser
+from tests.support.host.graphs import DEMO, TINY_PARSER, TINY_SAM, by_category, node, with_inputs
+from tests.support.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server, find_host, running_server
+from tests.support.models.tiny_parser import change_config, save_parser
 
 UPPER, OUTFIT = (load_photo(ROOT / "nodes" / "examples" / f"{name}.webp") for name in ("upper", "outfit"))
 

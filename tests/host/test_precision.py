@@ -12,8 +12,8 @@ import torch
 from igr_core.demo import DEMO_BUNDLE
 from igr_core.model.config import CATEGORIES
 from tests.host.test_restore import headless
-from tests.support.graphs import DEMO, LATENT, restore
-from tests.support.server import Server, find_host, running_server
+from tests.support.host.graphs import DEMO, LATENT, restore
+from tests.support.host.server import Server, find_host, running_server
 
 
 @pytest.fixture(scope="module")

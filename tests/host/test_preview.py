@@ -11,8 +11,8 @@ from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.overlay import draw_view
 from igr_core.photo.view import make_view
 from igr_core.photo.view_report import report_view
-from tests.support.graphs import node
-from tests.support.server import ROOT, UPDATE, Graph, Server
+from tests.support.host.graphs import node
+from tests.support.host.server import ROOT, UPDATE, Graph, Server
 
 EXAMPLES = ROOT / "nodes" / "examples"
 HELP_HEIGHT = 640

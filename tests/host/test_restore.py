@@ -14,9 +14,9 @@ from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.restore.sampling import sample_ddim
 from igr_core.restore.schedule import draw_noise
-from tests.support.graphs import DEMO, LATENT, TINY, node, restore, with_inputs, with_sampler
-from tests.support.server import ROOT, Graph, Server
-from tests.support.tiny import save_runnable, with_latent_channels
+from tests.support.host.graphs import DEMO, LATENT, TINY, node, restore, with_inputs, with_sampler
+from tests.support.host.server import ROOT, Graph, Server
+from tests.support.models.tiny import save_runnable, with_latent_channels
 
 EXAMPLES = ROOT / "nodes" / "examples"
 

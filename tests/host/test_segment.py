@@ -19,9 +19,9 @@ from igr_core.photo.images import load_photo
 from igr_core.segmentation.candidates import CHOICES, Choice, choose
 from igr_core.segmentation.clicks import parse_clicks
 from igr_core.segmentation.segmenter import Segmenter
-from tests.support.graphs import POINTS, TINY_SAM, node, segment, with_inputs
-from tests.support.server import ROOT, Graph, PromptFailed, PromptRefused, Server, find_host, running_server
-from tests.support.tiny_sam2 import save_sam2
+from tests.support.host.graphs import POINTS, TINY_SAM, node, segment, with_inputs
+from tests.support.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server, find_host, running_server
+from tests.support.models.tiny_sam2 import save_sam2
 
 PHOTO = ROOT / "nodes" / "examples" / "upper.webp"
 SIZE = (576, 768)

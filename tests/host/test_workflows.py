@@ -16,10 +16,10 @@ from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import make_view
 from igr_core.restore.layout import Finish, finish_garment
 from igr_core.restore.restorer import GarmentRestorer
-from tests.support import graphs
-from tests.support.graphs import POINTS, TINY_SAM, with_inputs
-from tests.support.server import ROOT, Graph, PromptFailed, Server
-from tests.support.thumbnails import PLUS, write_thumbnail
+from tests.support.host import graphs
+from tests.support.host.graphs import POINTS, TINY_SAM, with_inputs
+from tests.support.host.server import ROOT, Graph, PromptFailed, Server
+from tests.support.host.thumbnails import PLUS, write_thumbnail
 
 API_FORMS = ROOT / "tests" / "host" / "workflows"
 EXAMPLES = ROOT / "nodes" / "examples"

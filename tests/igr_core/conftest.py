@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.model.bundle import save_bundle
-from tests.support.tiny import INFO, save_runnable, stub_parts
+from tests.support.models.tiny import INFO, save_runnable, stub_parts
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from igr_core.foreign import explain_foreign_keys
 from igr_core.model.config import ImagePromptConfig, UNetConfig
 from igr_core.model.image_prompt import ImagePrompt
 from igr_core.model.networks import build_image_encoder, build_unet, build_vae
-from tests.support.tiny import MODEL
+from tests.support.models.tiny import MODEL
 
 LDM_VAE = (
     "encoder.conv_in.weight",

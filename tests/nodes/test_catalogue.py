@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.pack import part
+from tests.support.nodes.pack import part
 
 catalogue = part("nodes.photos.catalogue")
 IGRError = part("igr_core.errors").IGRError

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from tests.support.node_schemas import ROOT
-from tests.support.pack import NAME, part
+from tests.support.nodes.node_schemas import ROOT
+from tests.support.nodes.pack import NAME, part
 
 
 def test_the_root_loads_without_comfyui_and_offers_one_entry() -> None:

@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).parents[2] / "nodes" / "examples"
 SEEDS = {"upper": 10_001_000, "lower": 10_001_005, "full": 10_001_011, "outfit": 10_000_464}
 SIZE = (576, 768)
 COARSE = 0.16
-"""As the demo's pairs are drawn (training/README.md)."""
+"""As the demo's pairs are drawn (docs/training.md)."""
 
 
 def picture(name: str, mode: str) -> np.ndarray:

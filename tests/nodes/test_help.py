@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.support.node_schemas import ROOT, our_schemas
+from tests.support.nodes.node_schemas import ROOT, our_schemas
 
 DOCS = ROOT / "web" / "docs"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.support.pack import part
+from tests.support.nodes.pack import part
 
 images = part("nodes.images")
 IGRError = part("igr_core.errors").IGRError

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.pack import part
+from tests.support.nodes.pack import part
 
 kept = part("nodes.segmentation.kept")
 

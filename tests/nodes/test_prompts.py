@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.support.pack import part
+from tests.support.nodes.pack import part
 
 prompts = part("nodes.segmentation.prompts")
 clicks = part("igr_core.segmentation.clicks")

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.support.node_schemas import (
+from tests.support.nodes.node_schemas import (
     DISPLAY_NAMES,
     listed_classes,
     node_classes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.pack import part
+from tests.support.nodes.pack import part
 
 strengths = part("nodes.strengths")
 config = part("igr_core.model.config")

@@ -13,9 +13,9 @@ from transformers import Dinov2Config, Dinov2Model
 from igr_core.model.bundle import save_bundle
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_image_encoder, build_vae
-from tests.support import stand_in
-from tests.support.prepared import tiny_config, write_vgg
-from tests.support.tiny import INFO, MODEL
+from tests.support.models.tiny import INFO, MODEL
+from tests.support.rendered import stand_in
+from tests.support.training.prepared import tiny_config, write_vgg
 from training.base.checkpoints import load_latest
 from training.base.config_files import load_config
 from training.base.run_folder import RunFolder
@@ -33,10 +33,10 @@ from training.small_models.vae import VAETraining
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 PARTS = {
-    "vae": VAETraining,
-    "image_encoder": ImageEncoderTraining,
-    "segmenter": SegmenterTraining,
-    "parser": ParserTraining,
+    "vae": (VAETraining, build_vae),
+    "image_encoder": (ImageEncoderTraining, build_image_encoder),
+    "segmenter": (SegmenterTraining, build_segmenter),
+    "parser": (ParserTraining, build_parser),
 }
 OTHER_COMMANDS = [f"{folder}{part}.yaml" for folder in ("demo_", "small/") for part in PARTS]
 SHIPPED = sorted(
@@ -94,14 +94,9 @@ def test_its_pairs_can_be_opened(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", OTHER_COMMANDS)
 def test_a_part_of_this_config_can_be_built(name: str) -> None:
     part = name.removeprefix("demo_").removeprefix("small/").removesuffix(".yaml")
-    config = load_config(PARTS[part], CONFIGS / name)
-    build = {
-        "vae": build_vae,
-        "image_encoder": build_image_encoder,
-        "segmenter": build_segmenter,
-        "parser": build_parser,
-    }
-    assert sum(weight.numel() for weight in build[part](getattr(config, part)).parameters()) > 100_000
+    kind, build = PARTS[part]
+    config = load_config(kind, CONFIGS / name)
+    assert sum(weight.numel() for weight in build(getattr(config, part)).parameters()) > 100_000
 
 
 def test_the_small_models_parts_are_those_of_its_config() -> None:

@@ -1,4 +1,4 @@
-"""The README's way from published files to a garment, command by command, on a drawn tree (`make train-smoke`)."""
+"""The guide's way from published files to a garment, command by command, on a drawn tree (`make train-smoke`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from igr_core.model.bundle import Bundle
-from tests.support.published_weights import write_published
+from tests.support.models.published_weights import write_published
 from training.base.provenance import ROOT
 from training.data.fixtures import write_fixture
 
@@ -27,8 +27,8 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
 def commands() -> list[list[str]]:
-    """The commands of the README's block, continued lines joined, comments left out."""
-    text = (ROOT / "training" / "README.md").read_text(encoding="utf-8")
+    """The commands of the guide's block, continued lines joined, comments left out."""
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"<!-- scale -->\n```sh\n(.*?)```\n<!-- /scale -->", text, re.DOTALL)
     lines = block.replace("\\\n", " ").splitlines()
     return [shlex.split(line) for line in lines if line and not line.startswith("#")]

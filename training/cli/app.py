@@ -9,6 +9,7 @@ from .commands import LazyCommands, Verb
 DATA, PREPARE, TRAIN, EXPORT = "Data", "Prepare", "Train", "Export"
 CURATE, EVALUATE, SMALL = "Curate", "Evaluate", "Small models"
 MAKE, LOOK, TOOLS = "Make", "Look through", "Tools"
+RUN, SHOW, METRICS = "Score", "Show", "Metrics"
 
 
 class DataVerbs(LazyCommands):
@@ -36,6 +37,31 @@ def data() -> None:
     """Draw, render, look through and pack data sets."""
 
 
+class EvaluateVerbs(LazyCommands):
+    """The verbs of `python -m training evaluate`."""
+
+    verbs = (
+        Verb("run", "evaluate", "run", "Run an experiment: restore, score beside controls, write the report.", RUN),
+        Verb("score", "evaluate", "score", "Score one folder of garments against the true ones.", RUN),
+        Verb("robustness", "robustness", "app", "Measure what a careless mask costs.", RUN),
+        Verb("cutout", "cutout", "app", "Make other methods' results ready to be scored.", RUN),
+        Verb("report", "evaluate", "report", "Write an experiment's report again.", SHOW),
+        Verb("tables", "evaluate", "tables", "Print experiments as tables, beside the paper's numbers.", SHOW),
+        Verb("curves", "evaluate", "curves", "Draw the losses of training runs.", SHOW),
+        Verb("results", "evaluate", "results", "Keep results, and write their tables into the pages.", SHOW),
+        Verb("validate", "evaluate", "validate", "Check what the texture metric prefers.", METRICS),
+        Verb("weights", "evaluate", "list_weights", "List the files that metrics' networks are read from.", METRICS),
+    )
+
+
+evaluate_app = typer.Typer(cls=EvaluateVerbs, add_completion=False, no_args_is_help=True)
+
+
+@evaluate_app.callback()
+def evaluate() -> None:
+    """Score restored garments, run experiments, and write tables and reports."""
+
+
 class Verbs(LazyCommands):
     """The verbs of `python -m training`."""
 
@@ -50,11 +76,7 @@ class Verbs(LazyCommands):
         Verb("unpack", "train", "unpack", "Take VAE and image encoder out of a bundle.", EXPORT),
         Verb("curate", "curate", "app", "Score pairs, look at them, choose the best.", CURATE),
         Verb("demo", "evaluate", "demo", "Restore synthetic persons that no model was trained on.", EVALUATE),
-        Verb("evaluate", "evaluate", "app", "Score folders, run experiments, write tables and reports.", EVALUATE),
-        Verb("evidence", "evidence", "app", "Score a bundle on held-out drawn pairs, with controls.", EVALUATE),
-        Verb("robustness", "robustness", "app", "Measure what a careless mask costs.", EVALUATE),
-        Verb("cutout", "cutout", "app", "Make other methods' results ready to be scored.", EVALUATE),
-        Verb("results", "evaluate", "results", "Write every reported table into its page again.", EVALUATE),
+        Verb("evaluate", "app", "evaluate_app", "Score garments, run experiments, write tables and reports.", EVALUATE),
         Verb("train-vae", "small_models", "train_vae", "Train the small VAE.", SMALL),
         Verb("measure-vae", "small_models", "measure_vae", "Measure a VAE on held-out pairs.", SMALL),
         Verb("train-image-encoder", "small_models", "train_image_encoder", "Train the small image encoder.", SMALL),

@@ -15,7 +15,7 @@ from igr_core.model.config import from_json
 from ..base.config_files import load_config
 from ..curation.judging import SCORES, judge_all, judged_before
 from ..curation.manifest import Hand, Manifest, decide, read_decisions, read_manifest, write_manifest
-from ..curation.measure import measure, table
+from ..curation.measure import measure, table, write_measurement
 from ..curation.page import write_page
 from ..curation.scores import CurationConfig
 from ..data.opening import LAYOUTS, DataSetConfig, open_data_set
@@ -87,9 +87,13 @@ def measure_scores(
     count: Annotated[int, typer.Option(min=1, help="Pairs to draw.")] = 1000,
     start: Annotated[int, typer.Option(min=0, help="First seed; the thresholds were chosen on 0..1499.")] = 30000,
     workers: Workers = 1,
+    json: Annotated[Path | None, typer.Option(help="File for what was measured.")] = None,
 ) -> None:
     """Print how well the generator's own defects are found: recall and precision, as a Markdown table."""
-    typer.echo(table(measure(start, count, CurationConfig(), workers)))
+    found = measure(start, count, CurationConfig(), workers)
+    if json is not None:
+        write_measurement(json, found)
+    typer.echo(table(found))
 
 
 def _data(root: str, layout: str, split: str, mask: str, limit: int | None) -> DataSetConfig:

@@ -16,23 +16,23 @@ from igr_core.restore.restorer import GarmentRestorer
 from ..base.config_files import load_config
 from ..base.device import choose_device
 from ..base.files import write_text
-from ..data.caches.drawn import HELD_OUT_START
+from ..data.contract.pairs import HELD_OUT_START
 from ..evaluation.experiments.experiment import ExperimentConfig
-from ..evaluation.experiments.results import METRICS, Result, write_results
-from ..evaluation.experiments.running import ExperimentRun, experiment_table
+from ..evaluation.experiments.folder import experiment_table
+from ..evaluation.experiments.running import open_runs, restore_all
 from ..evaluation.experiments.scoring import Scoring, score_folders
-from ..evaluation.markdown import fill_markers
 from ..evaluation.metrics.protocols import PROTOCOLS, protocol_named
-from ..evaluation.metrics.validity import rankings
-from ..evaluation.metrics.validity import table as validity_table
+from ..evaluation.metrics.registry import METRICS, SCORED
 from ..evaluation.metrics.weights import WeightsFolder
 from ..evaluation.pictures.demo import run_demo
 from ..evaluation.pictures.folders import folder_name
+from ..evaluation.reports.curves import loss_curves
 from ..evaluation.reports.report import write_report
-from ..results.reported import PAGE, RESULTS, keep_experiment, reported
-from .commands import Changes, Commands, DeviceOption
-
-app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
+from ..evaluation.reports.validity import rankings, validity_table, write_validity
+from ..evaluation.result import Result, write_results
+from ..evaluation.tables.markdown import fill_markers
+from ..results.reported import PAGE, keep, reported
+from .commands import Changes, DeviceOption
 
 Weights = Annotated[
     Path | None,
@@ -40,12 +40,11 @@ Weights = Annotated[
 ]
 
 
-@app.command()
 def score(
     generated: Annotated[Path, typer.Option(help="Folder of restored garments, NAME.png.")],
     reference: Annotated[Path, typer.Option(help="Folder of the true garments, NAME with any suffix.")],
     protocol: Annotated[str, typer.Option(help=f"{', '.join(PROTOCOLS)}.")] = "igr",
-    metrics: Annotated[str, typer.Option(help="Metrics with commas between; all by default.")] = ",".join(METRICS),
+    metrics: Annotated[str, typer.Option(help="Metrics with commas between; all by default.")] = ",".join(SCORED),
     weights: Weights = None,
     encoder: Annotated[Path | None, typer.Option(help="Bundle whose image encoder encoder_fd looks through.")] = None,
     silhouettes: Annotated[Path | None, typer.Option(help="Folder of masks of the flat garments, NAME.png.")] = None,
@@ -80,7 +79,6 @@ def score(
     _echo(result)
 
 
-@app.command()
 def run(
     config: Annotated[Path, typer.Argument(help="YAML file of an ExperimentConfig (training/configs/evaluation).")],
     out: Annotated[Path, typer.Option(help="Folder of the experiment; a stopped one goes on where it was.")],
@@ -93,26 +91,25 @@ def run(
     Several processes share the restoring: torchrun --nproc-per-node 4 -m -- training evaluate run ...
     """
     settings = load_config(ExperimentConfig, config, changes or ())
-    experiment = ExperimentRun(settings, out, choose_device(device), typer.echo)
+    runs = open_runs(settings, out, choose_device(device), typer.echo)
     folder = WeightsFolder(weights)
-    experiment.restore()
-    if experiment.rank:
+    restore_all(runs)
+    if runs[0].rank:
         return
-    results = experiment.score(folder, typer.echo)
+    results = [one for experiment in runs for one in experiment.score(folder, typer.echo)]
     for sentence in dict.fromkeys(line for one in results for line in (*one.skipped.values(), *one.warnings)):
         typer.echo(sentence)
     typer.echo(f"\n{experiment_table(out)}")
-    typer.echo(str(write_report(out)))
+    for experiment in runs:
+        typer.echo(str(write_report(experiment.out)))
 
 
-@app.command()
 def report(experiment: Annotated[Path, typer.Argument(help="Folder of an experiment.")]) -> None:
     """Write an experiment's report again: pictures, tables, curves and CSVs from what is there."""
     page = write_report(experiment)
     typer.echo(str(page))
 
 
-@app.command()
 def tables(
     experiments: Annotated[
         list[Path], typer.Argument(help="Folders of experiments (python -m training evaluate run).")
@@ -131,20 +128,27 @@ def tables(
     typer.echo("\n".join(text for _, text in texts))
 
 
-@app.command()
 def validate(
     count: Annotated[int, typer.Option(min=2, help="How many drawn garments with a texture.")] = 100,
     start: Annotated[int, typer.Option(min=0, help="First seed.")] = HELD_OUT_START,
-    into: Annotated[list[Path] | None, typer.Option(help="Page whose markers (validity) get the table.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File for the rankings.")] = None,
 ) -> None:
     """Check the texture metric: right but blurred has to beat sharp but wrong, whatever SSIM says."""
-    text = validity_table(rankings(start, count))
-    for page in into or ():
-        fill_markers(page, "validity", text)
-    typer.echo(text)
+    found = rankings(start, count)
+    if json is not None:
+        write_validity(json, found)
+    typer.echo(validity_table(found))
 
 
-@app.command("weights")
+def curves(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of python -m training train.")],
+    out: Annotated[Path, typer.Option(help="PNG file.")],
+) -> None:
+    """Draw loss and held-out losses, conditions substituted, of training runs."""
+    loss_curves(runs, out)
+    typer.echo(str(out))
+
+
 def list_weights(weights: Weights = None) -> None:
     """List the files that the metrics' networks are read from: where they belong and whether they are there."""
     folder = WeightsFolder(weights)
@@ -164,14 +168,16 @@ def _echo(result: Result) -> None:
 
 
 def results(
-    keep: Annotated[
+    keep_from: Annotated[
         Path | None,
-        typer.Option(help="Folder of an experiment whose numbers are to be reported from now on, under its name."),
+        typer.Option(
+            "--keep", help="Folder of an experiment, or file of another measurement, to be reported under its name."
+        ),
     ] = None,
 ) -> None:
-    """Write every reported table into training/README.md again."""
-    if keep is not None:
-        keep_experiment(keep, RESULTS / keep.resolve().name)
+    """Write the tables of all kept results (training/results) into docs/evaluation.md again."""
+    if keep_from is not None:
+        typer.echo(str(keep(keep_from)))
     for name, text in reported().items():
         fill_markers(PAGE, name, text)
     typer.echo(str(PAGE))

@@ -12,7 +12,7 @@ from igr_core.demo import DEMO_BUNDLE
 from ..robustness.examples import draw_examples
 from ..robustness.measuring import Plan, measure
 from ..robustness.plots import draw_robustness
-from ..robustness.results import KEPT, RESULT, read_robustness, robustness_table, write_robustness
+from ..robustness.results import KEPT, RESULT, read_robustness, robustness_table
 from .commands import Commands
 
 app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
@@ -55,10 +55,3 @@ def examples(
     """Show one person with spoiled masks beside what was restored from each."""
     draw_examples(out, read_robustness(folder / RESULT), folder / "garments", seed)
     typer.echo(str(out))
-
-
-@app.command()
-def keep(folder: Annotated[Path, typer.Argument(help="Folder of a run.")]) -> None:
-    """Make a run the reported one; python -m training results then writes its table."""
-    write_robustness(KEPT, read_robustness(folder / RESULT))
-    typer.echo(str(KEPT))

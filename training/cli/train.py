@@ -35,7 +35,7 @@ from ..core.trainer import Trainer, model_summary
 from ..core.validation import Validator
 from ..data.caches.drawn import DrawnPairs
 from ..data.contract.laid_out import LaidOut
-from ..evaluation.evidence.rows import compact_scores
+from ..evaluation.experiments.compact import compact_scores
 from ..prepared.fits import check_drawn, check_settings, model_config
 from ..prepared.prepare import prepare_folder
 from ..prepared.selection import PairsConfig, layout_of, open_pairs
@@ -274,7 +274,7 @@ def export(
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
     precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16.")] = "fp16",
     scores: Annotated[
-        Path | None, typer.Option(help="Scores of the same export (python -m training evidence score), put into it.")
+        Path | None, typer.Option(help="Experiment that scored the same export (evaluate run), put into it.")
     ] = None,
 ) -> None:
     """Write the averaged weights of a run's newest checkpoint as one bundle."""

@@ -71,7 +71,9 @@ def draw_rows(
     # stratified over the step: the same uniform law, less spread from step to step
     strata = (torch.arange(whole) + torch.rand(whole, generator=generator)) / whole
     strata = strata[torch.randperm(whole, generator=generator)][own]
-    timestep = (strata * scheduler.config.num_train_timesteps).long()  # type: ignore[attr-defined]
+    last = scheduler.config.num_train_timesteps - 1  # type: ignore[attr-defined]
+    # the last stratum can round to 1, one past the last timestep
+    timestep = (strata * (last + 1)).long().clamp(max=last)
     if only_timestep is not None:
         timestep = torch.full_like(timestep, only_timestep)
     fate = torch.rand(whole, generator=generator)[own]

@@ -191,21 +191,27 @@ class Trainer:
                 if accelerator.sync_gradients:
                     mean = self._agreed(losses, stop)
                 taken = self.engine.step(loss)
-                norm = norm if taken is None else taken
+                if taken is not None:
+                    norm = self._finite(taken, "gradient's norm")
         return mean, norm
 
     def _agreed(self, loss: Tensor, stop: StopRequest) -> float:
         """The loss over all processes; IGRError in all of them where it is not finite; notes who asked to stop."""
         told = torch.stack([loss, torch.full_like(loss, float(stop.received > 0))])
         mean, asked = self.engine.accelerator.reduce(told, reduction="mean").tolist()
-        if not math.isfinite(mean):
-            raise IGRError(
-                f"The loss of step {self.step + 1} is {mean}: lower the learning rate or use precision `no`; "
-                f"the last good checkpoint in {self.run.checkpoints} is whole."
-            )
+        self._finite(mean, "loss")
         if asked > 0:
             self.stopped_by = stop.received or int(signal.SIGTERM)
         return mean
+
+    def _finite(self, value: float, what: str) -> float:
+        """The same number; IGRError where it is not finite: the weights are then not to be saved."""
+        if not math.isfinite(value):
+            raise IGRError(
+                f"The {what} of step {self.step + 1} is {value}: lower the learning rate or use precision `no`; "
+                f"the last good checkpoint in {self.run.checkpoints} is whole."
+            )
+        return value
 
     def run_steps(self, validator: Validator | None, until: int | None = None) -> None:
         """Train to config.steps, or to step `until` if that comes first, logging, checkpointing and validating.

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from igr_core.errors import IGRError
+from igr_core.files import make_folder
+from igr_core.model.config import from_json, to_json
+
+from ..base.files import write_text
+from ..base.provenance import revision
 from ..data.contract.parsing import Parsing
 from ..data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 from .evidence import EvidenceKind, gather
@@ -59,7 +66,23 @@ class Measured:
         return self.found / (self.found + self.wrong) if self.found + self.wrong else 1.0
 
 
-def measure(start: int, count: int, config: CurationConfig, workers: int = 1) -> list[Measured]:
+@dataclass(frozen=True)
+class Measurement:
+    """How well the scores find defects, and what that was measured on."""
+
+    start: int
+    """First seed of the drawn pairs."""
+    count: int
+    """Number of pairs."""
+    revision: str
+    """Commit that measured it."""
+    thresholds: CurationConfig
+    """What counted as a defect."""
+    measured: tuple[Measured, ...]
+    """By defect and evidence."""
+
+
+def measure(start: int, count: int, config: CurationConfig, workers: int = 1) -> Measurement:
     """Draw pairs of seeds from `start` on, score them with each kind of evidence, and compare with their labels."""
     jobs = [(seed, config) for seed in range(start, start + count)]
     bar = {"total": count, "desc": "drawing and scoring", "unit": "pair"}
@@ -68,16 +91,41 @@ def measure(start: int, count: int, config: CurationConfig, workers: int = 1) ->
             pairs = list(tqdm(pool.map(_defects, jobs, chunksize=8), **bar))
     else:
         pairs = list(tqdm(map(_defects, jobs), **bar))
-    return [_compare(pairs, defect, kind) for kind in EVIDENCE for defect in DEFECT_NAMES]
+    measured = tuple(_compare(pairs, defect, kind) for kind in EVIDENCE for defect in DEFECT_NAMES)
+    return Measurement(start, count, revision(), config, measured)
 
 
-def table(results: Sequence[Measured]) -> str:
-    """The results as a Markdown table."""
-    lines = ["| defect | evidence | pairs with it | recall | precision |", "| --- | --- | --- | --- | --- |"]
-    for one in results:
-        name, words = one.defect.replace("_", " "), WORDS[one.kind]
-        lines.append(f"| {name} | {words} | {one.found + one.missed} | {one.recall:.3f} | {one.precision:.3f} |")
-    return "\n".join(lines)
+def write_measurement(path: Path, found: Measurement) -> None:
+    """Write a measurement as JSON, atomically."""
+    make_folder(path.parent)
+    write_text(path, json.dumps(to_json(found), indent=1) + "\n")
+
+
+def read_measurement(path: Path) -> Measurement:
+    """A measurement; IGRError names a file that holds none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise IGRError(f"{path} holds no measurement: write it with python -m training curate measure.") from error
+    return from_json(Measurement, data, str(path))
+
+
+def table(found: Measurement) -> str:
+    """The measurement as a Markdown table: a line a defect, recall and precision by what there was to look at."""
+    lines = [
+        "| defect | pairs with it | " + " | ".join(f"{WORDS[kind]}: recall, precision" for kind in EVIDENCE) + " |"
+    ]
+    lines.append("| --- | ---: |" + " ---: |" * len(EVIDENCE))
+    for defect in DEFECT_NAMES:
+        by_kind = {one.kind: one for one in found.measured if one.defect == defect}
+        shown = (f"{by_kind[kind].recall:.3f}, {by_kind[kind].precision:.3f}" for kind in EVIDENCE)
+        count = by_kind[EVIDENCE[0]].found + by_kind[EVIDENCE[0]].missed
+        lines.append(f"| {defect.replace('_', ' ')} | {count} | {' | '.join(shown)} |")
+    text = (
+        f"{found.count:,} drawn pairs from seed {found.start} on, {BAD_SHARE:.0%} of them bad; measured at "
+        f"`{found.revision[:12]}`."
+    )
+    return "\n".join(lines) + f"\n\n{text}\n"
 
 
 def _defects(job: tuple[int, CurationConfig]) -> tuple[str | None, dict[str, list[Defect]]]:

@@ -20,7 +20,7 @@ from .layouts.leaks import VITON_HD_LEFT_OUT
 from .layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 from .layouts.tars import write_tars
 from .synthetic import Pair, make_pair
-from .synthetic.canvas import LABELS
+from .synthetic.painting.canvas import LABELS
 
 LIP_NUMBERS = dict(zip(LABELS, (0, 2, 13, 10, 14, 15, 16, 17, 18, 19, 5, 9, 6, 7, 0, 0), strict=True))
 """Number in VITON-HD's maps of each label of the generator; a skirt is 12 instead of 9."""

@@ -10,7 +10,7 @@ from igr_core.segmentation.labels import ATR
 
 from .rendered.source import RenderedConfig, RenderedPairs
 from .synthetic import Pair
-from .synthetic.canvas import LABELS
+from .synthetic.painting.canvas import LABELS
 
 DRAWN_LABELS = {
     "background": "background", "hat": "object", "hair": "hair", "sunglasses": "object", "upper-clothes": "upper",

@@ -1,54 +1,62 @@
-"""Put what was measured into the pages that tell of it: `python -m training results`.
+"""Put what was measured into the page that shows it: `python -m training evaluate results`.
 
-`training/results/` keeps the JSON of Table 2 over training seeds, of experiments (`make eval`) and of spoiled masks, so
-that no number of their tables is typed by hand, and a test can write those tables again.
+`training/results/` keeps the JSON behind every table of measured quality: experiments (`evaluate run`), spoiled masks
+(`evaluate robustness run`), what the texture metric prefers (`evaluate validate`) and how well curation finds defects
+(`curate measure`). No number of these tables is typed by hand, and a test writes them again.
 """
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file, make_folder
+from igr_core.files import make_folder
 
-from ..evaluation.evidence.rows import read_rows
-from ..evaluation.evidence.seeds import seeds_table
-from ..evaluation.experiments.running import PLACES, experiment_table, read_description, result_files
+from ..base.files import write_text
+from ..curation.measure import read_measurement
+from ..curation.measure import table as curation_table
+from ..evaluation.experiments.folder import DESCRIPTION, SETS, experiment_table, keep_experiment
+from ..evaluation.reports.validity import read_validity, validity_table
 from ..robustness.results import RESULT, read_robustness, robustness_table
 
 RESULTS = Path(__file__).parent
-PAGE = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "evaluation.md"
 """The page with the markers."""
-ROWS = {"hqft": "full", "no_garmnet": "without GarmNet", "coarse": "without HQFT", "random": "without curation"}
-"""Rows of Table 2 at the demo's scale: the run's name (configs/evidence/fine_NAME.yaml) to the table's."""
+FILES: dict[str, Callable[[Path], str]] = {
+    RESULT: lambda path: robustness_table(read_robustness(path)),
+    "validity.json": lambda path: validity_table(read_validity(path)),
+    "curation.json": lambda path: curation_table(read_measurement(path)),
+}
+"""Table of each file that is no experiment; its name without suffix is its folder's and its markers' name."""
 
 
 def reported(results: Path = RESULTS) -> dict[str, str]:
     """Tables whose results are kept, by the name of their markers; IGRError where one is damaged or there is none."""
     found = {}
-    seeds = sorted(path for path in (results / "table2").glob("seed-*") if path.is_dir())
-    if seeds:
-        rows = read_rows([seed / f"{name}.json" for name in ROWS for seed in seeds])
-        found["table2"] = seeds_table(rows, ROWS["hqft"])
-    found |= {path.parent.name: experiment_table(path.parent) for path in sorted(results.glob("*/experiment.json"))}
-    if (robustness := results / "robustness" / RESULT).is_file():
-        found["robustness"] = robustness_table(read_robustness(robustness))
+    for place in sorted(path for path in results.glob("*") if path.is_dir()):
+        if (place / DESCRIPTION).is_file() or (place / SETS).is_file():
+            found[place.name] = experiment_table(place)
+        for name, table in FILES.items():
+            if (place / name).is_file():
+                found[place.name] = table(place / name)
     if not found:
-        raise IGRError(f"{results} holds no results: training/configs/evidence/run.sh table and --keep put them there.")
+        raise IGRError(f"{results} holds no results: python -m training evaluate results --keep puts them there.")
     return found
 
 
-def keep_experiment(experiment: Path, kept: Path) -> None:
-    """Copy an experiment's numbers, its pictures left out, in place of an earlier one's; IGRError where it has none."""
-    read_description(experiment)
-    files = [experiment / "experiment.json", experiment / PLACES, *result_files(experiment)]
-    fresh = kept.with_name(f".{kept.name}.part")
-    shutil.rmtree(fresh, ignore_errors=True)
-    for file in files:  # beside the earlier ones, which go when all are there
-        copy = fresh / file.relative_to(experiment)
-        make_folder(copy.parent)
-        with atomic_file(copy) as temporary:
-            shutil.copyfile(file, temporary)
-    shutil.rmtree(kept, ignore_errors=True)
-    fresh.rename(kept)
+def keep(place: Path, results: Path = RESULTS) -> Path:
+    """Report what `place` holds from now on: an experiment's folder under its name, or a file of FILES.
+
+    Gives where it is kept; IGRError where it holds neither, what was kept before then stays.
+    """
+    file = place / RESULT if (place / RESULT).is_file() else place
+    if file.name not in FILES:
+        kept = results / place.resolve().name
+        keep_experiment(place, kept)
+        return kept
+    FILES[file.name](file)  # raises where it is damaged
+    kept = results / file.stem / file.name
+    make_folder(kept.parent)
+    write_text(kept, file.read_text(encoding="utf-8"))
+    return kept

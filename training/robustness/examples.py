@@ -19,7 +19,7 @@ from ..data.caches.drawn import DrawConfig
 from ..data.synthetic import make_pair
 from .measuring import spoiled_mask
 from .plots import LABELS
-from .results import CLEAN, NO_MASK, Robustness
+from .results import CLEAN, NO_MASK, Robustness, condition_of
 from .spoilers import KINDS
 
 SHOWN = (0.9, 0.7, 0.5)
@@ -52,7 +52,7 @@ def draw_examples(path: Path, found: Robustness, garments: Path, seed: int | Non
                 _paste(sheet, corner, "true garment", [pair.garment])
                 continue
             kind, aim = cell
-            condition = found.condition(kind, aim)
+            condition = condition_of(found.result(kind, aim))
             masked = _masked(pair.person, spoiled_mask(mask, kind, aim, seed).mask)
             if kind != NO_MASK:
                 masked = masked.crop(_around(mask))
@@ -90,7 +90,9 @@ def _opened(path: Path) -> Image.Image:
     try:
         return Image.open(path).convert("RGB")
     except OSError as error:
-        raise IGRError(f"{path} is not there: give the folder that python -m training robustness run wrote.") from error
+        raise IGRError(
+            f"{path} is not there: give the folder that python -m training evaluate robustness run wrote."
+        ) from error
 
 
 def _paste(sheet: Image.Image, corner: tuple[int, int], title: str, pictures: list[Image.Image]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,24 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from igr_core.files import make_folder
 from igr_core.model.bundle import Bundle
+from igr_core.model.config import to_json
 from igr_core.photo.images import save_image
 from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 
 from ..base.provenance import bundle_weights_sha256, command_line, revision
-from ..data.caches.drawn import HELD_OUT_START, DrawConfig, fingerprint
-from ..evaluation.experiments.results import library_versions
+from ..data.caches.drawn import DrawConfig, fingerprint
+from ..data.contract.pairs import HELD_OUT_START
 from ..evaluation.metrics.paired import OWN, PairedScorer, silhouette_of
 from ..evaluation.metrics.protocols import protocol_named
 from ..evaluation.metrics.weights import WeightsFolder
 from ..evaluation.pictures.claims import claim
 from ..evaluation.pictures.demo import held_out_pairs
-from .results import CLEAN, NO_MASK, RESULT, Condition, Robustness, read_condition, write_condition, write_robustness
+from ..evaluation.pictures.folders import PictureList, picture_list
+from ..evaluation.result import Paired, Result, library_versions, write_results
+from .results import CLEAN, NO_MASK, RESULT, Condition, Robustness, read_condition, write_robustness
 from .spoilers import KINDS, LEVELS, Spoiled, mask_overlap, spoil
 
 PROTOCOL = "native"
@@ -106,17 +111,23 @@ def measure(bundle: Path, out: Path, plan: Plan) -> Robustness:
     settings = _settings(bundle, restorer, plan)
     claim(out / "settings.json", settings)
     photos = take_photos(plan, size)
+    truth = _saved(out / "truth", photos, photos.garments)
+    silhouettes = _saved(out / "silhouettes", photos, photos.silhouettes)
     scorer = PairedScorer(protocol_named(PROTOCOL), ("ssim", *OWN), WeightsFolder(None))
-    conditions = []
+    results = []
     for kind, aim in tqdm(planned_conditions(), unit="condition"):
-        empty = Condition(kind, aim, (), (), (), {})
-        path = out / "conditions" / f"{empty.name}.json"
+        name = Condition(kind, aim, (), (), ()).name
+        path = out / "conditions" / f"{name}.json"
         done = read_condition(path)
         if done is None:
-            done = _measured(restorer, photos, plan, empty, scorer, out / "garments" / empty.name)
-            write_condition(path, done)
-        conditions.append(done)
-    found = Robustness(settings, photos.seeds, photos.categories, command_line(), library_versions(), tuple(conditions))
+            condition, masks = _spoiled(photos, kind, aim)
+            garments = out / "garments" / name
+            scores = _scores(restorer, photos, plan, masks, scorer, garments)
+            pictures = picture_list([garments / f"{seed}.png" for seed in photos.seeds])
+            done = _result(condition, settings, photos, scores, (pictures, truth, silhouettes))
+            write_results(path, [done])
+        results.append(done)
+    found = Robustness(tuple(results))
     write_robustness(out / RESULT, found)
     return found
 
@@ -136,27 +147,70 @@ def _settings(bundle: Path, restorer: GarmentRestorer, plan: Plan) -> dict[str, 
     }
 
 
-def _measured(
-    restorer: GarmentRestorer, photos: Photos, plan: Plan, condition: Condition, scorer: PairedScorer, folder: Path
-) -> Condition:
-    """The condition with every photo restored and scored; `folder` gets the garments, one SEED.png each."""
-    spoiled = [
-        spoiled_mask(mask, condition.kind, condition.aim, seed)
-        for mask, seed in zip(photos.masks, photos.seeds, strict=True)
-    ]
-    masks = torch.stack([torch.from_numpy(one.mask).float()[None] for one in spoiled])
+def _saved(folder: Path, photos: Photos, pictures: Tensor) -> PictureList:
+    """Write one SEED.png for each photo; gives what lies there."""
+    make_folder(folder)
+    paths = [folder / f"{seed}.png" for seed in photos.seeds]
+    for path, picture in zip(paths, pictures, strict=True):
+        save_image(path, picture.expand(3, -1, -1))
+    return picture_list(paths)
+
+
+def _spoiled(photos: Photos, kind: str, aim: float | None) -> tuple[Condition, Tensor]:
+    """A condition, and its masks (N, 1, h, w)."""
+    spoiled = [spoiled_mask(mask, kind, aim, seed) for mask, seed in zip(photos.masks, photos.seeds, strict=True)]
+    condition = Condition(
+        kind,
+        aim,
+        tuple(round(one.overlap, 4) for one in spoiled),
+        tuple(round(one.strength, 4) for one in spoiled),
+        tuple(one.reached for one in spoiled),
+    )
+    return condition, torch.stack([torch.from_numpy(one.mask).float()[None] for one in spoiled])
+
+
+def _scores(
+    restorer: GarmentRestorer, photos: Photos, plan: Plan, masks: Tensor, scorer: PairedScorer, folder: Path
+) -> dict[str, list[float]]:
+    """Scores of every photo restored from masks (N, 1, h, w); `folder` gets the garments, one SEED.png each."""
     scores: list[dict[str, float]] = []
     folder.mkdir(parents=True, exist_ok=True)
     for rows in (range(first, min(first + BATCH, len(masks))) for first in range(0, len(masks), BATCH)):
         for row, garment in zip(rows, _restored(restorer, photos, masks, rows, plan), strict=True):
             save_image(folder / f"{photos.seeds[row]}.png", garment)
             scores.append(_score(scorer, garment, photos.garments[row], photos.silhouettes[row]))
-    return dataclasses.replace(
-        condition,
-        overlap=tuple(round(one.overlap, 4) for one in spoiled),
-        strength=tuple(round(one.strength, 4) for one in spoiled),
-        reached=tuple(one.reached for one in spoiled),
-        scores={metric: tuple(round(one[metric], 5) for one in scores) for metric in scores[0]},
+    return {metric: [round(one[metric], 5) for one in scores] for metric in scores[0]}
+
+
+def _result(
+    condition: Condition,
+    settings: dict[str, Any],
+    photos: Photos,
+    scores: dict[str, list[float]],
+    lists: tuple[PictureList, PictureList, PictureList],
+) -> Result:
+    """A condition's result; `lists` are the restored garments, the true ones, and their silhouettes."""
+    return Result(
+        name=condition.title,
+        kind="bundle",
+        protocol=dataclasses.asdict(protocol_named(PROTOCOL)),
+        generated=lists[0],
+        reference=lists[1],
+        names=tuple(map(str, photos.seeds)),
+        paired={metric: Paired.of(values) for metric, values in scores.items()},
+        distribution={},
+        skipped={},
+        warnings=(),
+        weights={},
+        libraries=library_versions(),
+        revision=settings["revision"],
+        silhouettes=lists[2],
+        known={
+            "mask": json.loads(json.dumps(to_json(condition))),
+            "categories": list(photos.categories),
+            "settings": settings,
+            "command": command_line(),
+        },
     )
 
 

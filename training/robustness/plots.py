@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from igr_core.files import atomic_file, make_folder
 
-from .results import CLEAN, NO_MASK, Condition, Robustness
+from ..evaluation.result import Result
+from .results import CLEAN, NO_MASK, Robustness, condition_of
 from .spoilers import KINDS
 
 PANELS = {
@@ -42,11 +43,11 @@ def draw_robustness(path: Path, found: Robustness) -> None:
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots(1, len(PANELS), squeeze=False)[0]
     for axis, (metric, title) in zip(axes, PANELS.items(), strict=True):
-        clean = mean(found.condition(CLEAN).scores[metric])
+        clean = found.result(CLEAN).paired[metric].mean
         axis.axhline(clean, color="0.35", linewidth=1, linestyle="--", label="clean mask")
         for number, kind in enumerate(KINDS):
             _line(axis, found, metric, kind, (number - (len(KINDS) - 1) / 2) * _APART)
-        none = clean + found.difference(found.condition(NO_MASK), metric).mean
+        none = clean + found.difference(found.result(NO_MASK), metric).mean
         axis.axhline(none, color="0.35", linewidth=1, linestyle=":", label="no mask: the whole photo")
         axis.set(title=title, xlabel="overlap of the mask with the visible garment (IoU)")
         axis.title.set_fontsize(11)
@@ -63,13 +64,14 @@ def draw_robustness(path: Path, found: Robustness) -> None:
 
 def _line(axis: Axes, found: Robustness, metric: str, kind: str, beside: float) -> None:
     """One way of spoiling: from the clean mask down its degrees; degrees that under two photos reached are left out."""
-    clean = mean(found.condition(CLEAN).scores[metric])
-    degrees = sorted((one for one in found.conditions if one.kind == kind), key=_aim, reverse=True)
-    kept = [one for one in degrees if sum(one.reached) > 1]
+    clean = found.result(CLEAN).paired[metric].mean
+    degrees = sorted((one for one in found.results if condition_of(one).kind == kind), key=_aim, reverse=True)
+    kept = [one for one in degrees if sum(condition_of(one).reached) > 1]
+    overlaps = [mean(condition.of_reached(condition.overlap)) for condition in map(condition_of, kept)]
     changes = [found.difference(one, metric) for one in kept]
     colour, marker = STYLES[kind]
     axis.errorbar(
-        [1.0, *(mean(one.of_reached(one.overlap)) + beside for one in kept)],
+        [1.0, *(overlap + beside for overlap in overlaps)],
         [clean, *(clean + change.mean for change in changes)],
         yerr=[
             [0.0, *(change.mean - change.low for change in changes)],
@@ -85,5 +87,5 @@ def _line(axis: Axes, found: Robustness, metric: str, kind: str, beside: float) 
     )
 
 
-def _aim(condition: Condition) -> float:
-    return condition.aim or 0.0
+def _aim(result: Result) -> float:
+    return condition_of(result).aim or 0.0

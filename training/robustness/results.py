@@ -1,21 +1,21 @@
-"""What was restored from spoiled masks, as JSON on disk, and the differences and the table that are made of it."""
+"""What was restored from spoiled masks: a result for each condition, the differences and the table made of them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 from typing import Any
 
 from igr_core.errors import IGRError
-from igr_core.files import make_folder
-from igr_core.model.config import from_json, to_json
+from igr_core.model.config import from_json
 
-from ..base.files import write_text
-from ..base.statistics import Interval, difference_interval
-from ..evaluation.markdown import markdown
+from ..base.statistics import Interval
+from ..evaluation.metrics.registry import METRICS
+from ..evaluation.result import Result, difference, read_results, write_results
+from ..evaluation.tables.markdown import markdown
+from ..evaluation.tables.table import changed
 
 RESULT = "robustness.json"
 """What a measurement is called in its folder."""
@@ -23,19 +23,13 @@ KEPT = Path(__file__).parents[1] / "results" / "robustness" / RESULT
 """The measurement that pages tell of."""
 CLEAN, NO_MASK = "clean", "no mask"
 """Conditions beside the spoiled ones: the garment's visible pixels, and the whole photo taken for the garment."""
-COLUMNS = {
-    "texture_agreement": ("texture ↑", 3),
-    "outline": ("outline ↑", 3),
-    "ssim": ("SSIM ↑", 3),
-    "invented": ("invented ↓", 3),
-    "missing": ("missing ↓", 3),
-}
-"""Metrics of the table, with title and decimals; `outline` is the IoU of the restored and the true silhouette."""
+COLUMNS = ("texture_agreement", "outline", "ssim", "invented", "missing")
+"""Metrics of the table."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One way and degree of spoiling over all photos."""
+    """One way and degree of spoiling, and what it did to each photo's mask."""
 
     kind: str
     """One of spoilers.KINDS, CLEAN or NO_MASK."""
@@ -47,111 +41,115 @@ class Condition:
     """How far each mask was spoiled, in shares of the garment's longer side (spoilers.Spoiled)."""
     reached: tuple[bool, ...]
     """Whether each mask's overlap is the one aimed at; other photos are left out of means."""
-    scores: dict[str, tuple[float, ...]]
-    """One value for each photo, by metric."""
 
     @property
     def name(self) -> str:
         """What files call it."""
         return self.kind.replace(" ", "_") if self.aim is None else f"{self.kind}_{self.aim:.2f}"
 
-    def of_reached(self, values: Iterable[float]) -> list[float]:
+    @property
+    def title(self) -> str:
+        """What its result is called."""
+        return self.kind if self.aim is None else f"{self.kind}, IoU {self.aim:.2f}"
+
+    def of_reached(self, values: Iterable[Any]) -> list[Any]:
         """Those of one value per photo whose mask reached the aim."""
         return [value for value, reached in zip(values, self.reached, strict=True) if reached]
 
 
+def condition_of(result: Result) -> Condition:
+    """What spoiled the masks of a result; IGRError where it is of something else."""
+    return from_json(Condition, result.known.get("mask"), f"{result.name} (mask)")
+
+
 @dataclass(frozen=True)
 class Robustness:
-    """All conditions of one measurement, and what they depend on."""
+    """All conditions of one measurement."""
 
-    settings: dict[str, Any]
-    """Bundle, photos, restoration and code: what decides about the numbers."""
-    seeds: tuple[int, ...]
-    """What each photo was drawn from."""
-    categories: tuple[str, ...]
-    """Category of each photo."""
-    command: str
-    """Command that measured it."""
-    libraries: dict[str, str]
-    """Versions."""
-    conditions: tuple[Condition, ...]
-    """The clean masks first."""
+    results: tuple[Result, ...]
+    """The clean masks first; `known` holds the condition as `mask`, the photos' categories, and the settings."""
 
-    def condition(self, kind: str, aim: float | None = None) -> Condition:
-        """The condition of this kind and aim; IGRError where it was not measured."""
-        for one in self.conditions:
-            if (one.kind, one.aim) == (kind, aim):
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """What each photo was drawn from."""
+        return tuple(int(name) for name in self.results[0].names)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Bundle, photos, restoration and code: what decides about the numbers."""
+        return self.results[0].known["settings"]
+
+    def result(self, kind: str, aim: float | None = None) -> Result:
+        """The result of this kind and aim; IGRError where it was not measured."""
+        for one in self.results:
+            condition = condition_of(one)
+            if (condition.kind, condition.aim) == (kind, aim):
                 return one
-        raise IGRError(f"{kind} {'' if aim is None else aim} was not measured: run python -m training robustness run.")
+        raise IGRError(
+            f"{kind} {'' if aim is None else aim} was not measured: run python -m training evaluate robustness run."
+        )
 
-    def difference(self, condition: Condition, metric: str) -> Interval:
+    def difference(self, result: Result, metric: str) -> Interval:
         """Mean of a condition less the clean mask over the photos that reached the aim, with its 95 % interval."""
-        clean = self.condition(CLEAN).scores[metric]
-        return difference_interval(condition.of_reached(condition.scores[metric]), condition.of_reached(clean))
+        reached = condition_of(result).of_reached(result.names)
+        return difference(result.only(reached), self.result(CLEAN), metric)
 
 
-def write_condition(path: Path, condition: Condition) -> None:
-    """Write one condition as JSON, atomically."""
-    make_folder(path.parent)
-    write_text(path, json.dumps(to_json(condition)) + "\n")
-
-
-def read_condition(path: Path) -> Condition | None:
-    """A condition that an earlier run finished; None where there is none or where the file is no condition."""
+def read_condition(path: Path) -> Result | None:
+    """The result that an earlier run left of a condition; None where there is none or where the file is damaged."""
     try:
-        return from_json(Condition, json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError, IGRError):
+        return read_results([path])[0]
+    except (IGRError, IndexError):
         return None
 
 
 def write_robustness(path: Path, found: Robustness) -> None:
-    """Write a measurement as JSON, atomically; a line for each condition."""
-    make_folder(path.parent)
-    data = to_json(found)
-    conditions = ",\n".join(json.dumps(one) for one in data.pop("conditions"))
-    head = json.dumps(data, indent=1).removesuffix("\n}")
-    write_text(path, f'{head},\n "conditions": [\n{conditions}\n ]\n}}\n')
+    """Write a measurement as a file of results, atomically."""
+    write_results(path, found.results)
 
 
 def read_robustness(path: Path) -> Robustness:
     """A measurement; IGRError names a file that holds none."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise IGRError(f"{path} holds no measurement: write it with python -m training robustness run.") from error
-    return from_json(Robustness, data, str(path))
+        found = Robustness(tuple(read_results([path])))
+        for one in found.results:
+            condition_of(one)
+        found.result(CLEAN)
+    except IGRError as error:
+        raise IGRError(
+            f"{path} holds no measurement ({error}): write it with python -m training evaluate robustness run."
+        ) from error
+    return found
 
 
 def robustness_table(found: Robustness) -> str:
     """Markdown table: scores of the clean masks, below them what each condition changes, and what was measured."""
-    titles = ["mask", "IoU", "off by", "photos", *(title for title, _ in COLUMNS.values())]
-    lines = [_line(found, condition) for condition in found.conditions]
+    clean = found.result(CLEAN)
+    titles = ["mask", "IoU", "off by", "photos", *(clean.heading(metric) for metric in COLUMNS)]
+    lines = [_line(found, one) for one in found.results]
     return markdown(titles, lines) + "\n" + _caption(found)
 
 
-def _line(found: Robustness, condition: Condition) -> list[str]:
+def _line(found: Robustness, result: Result) -> list[str]:
+    condition = condition_of(result)
     count = sum(condition.reached)
     start = [condition.kind, _overlap(condition), _off_by(condition), str(count)]
     if condition.kind == CLEAN:
-        return start + [f"{mean(condition.scores[metric]):.{digits}f}" for metric, (_, digits) in COLUMNS.items()]
+        return start + [METRICS[metric].written(result.paired[metric].mean) for metric in COLUMNS]
     if count < 2:
         return start + [""] * len(COLUMNS)
-    return start + [_change(found.difference(condition, metric), digits) for metric, (_, digits) in COLUMNS.items()]
+    return start + [changed(found.difference(result, metric), metric) for metric in COLUMNS]
 
 
 def _overlap(condition: Condition) -> str:
-    kept = condition.of_reached(condition.overlap)
-    return f"{mean(kept):.2f}" if kept else f"{condition.aim:.2f}"
+    kept: Sequence[float] = condition.of_reached(condition.overlap)
+    return f"{sum(kept) / len(kept):.2f}" if kept else f"{condition.aim:.2f}"
 
 
 def _off_by(condition: Condition) -> str:
     """Median strength in percent of the garment's longer side."""
     kept = condition.of_reached(condition.strength)
     return f"{median(kept):.1%}" if condition.aim is not None and kept else ""
-
-
-def _change(interval: Interval, digits: int) -> str:
-    return f"{interval.mean:+.{digits}f} [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]"
 
 
 def _caption(found: Robustness) -> str:

@@ -75,7 +75,7 @@ def photos_told(config: PhotoTraining, photos: int) -> str:
     """What the photos of a run are, for the summary of what it trained."""
     rendered = rendered_count(config.kind, photos, config.rendered_share)
     parts = [(photos - rendered, "procedurally drawn"), (rendered, "rendered")]
-    return " and ".join(f"{count:,} {how} photos" for count, how in parts if count)
+    return " and ".join(f"{count:,} {how}" for count, how in parts if count) + " photos"
 
 
 def normalise(photos: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
-// Asks the pack's route for the mask that marks give (nodes/segmentation/click_route.py).
+// Requests the mask for the marks from the pack's route (nodes/segmentation/click_route.py).
 
 const ROUTE = "/igr/segment";
 const TIMEOUT = 180_000; // milliseconds: a large SAM 2 on a CPU may take a minute
 
 /**
- * POST a question {model, image, points, candidates}: {mask, scores}, or {error, status}, where status 0 means that no
- * answer came. `stop` is an AbortController that ends the request.
+ * POST a request {model, image, points, candidates}; returns {mask, scores} or {error, status}, with status 0 if there
+ * was no response. `stop` is an AbortController that cancels the request.
  */
 export async function askForMask(api, question, stop) {
     const timer = setTimeout(() => stop.abort(), TIMEOUT);
@@ -20,10 +20,10 @@ export async function askForMask(api, question, stop) {
             const mask = await createImageBitmap(await answer.blob());
             return { mask, scores: answer.headers.get("X-IGR-Scores") ?? "" };
         }
-        const told = await answer.json().catch(() => null);
-        return { error: told?.error ?? "ComfyUI cannot make the mask.", status: answer.status };
+        const body = await answer.json().catch(() => null);
+        return { error: body?.error ?? "ComfyUI could not create the mask.", status: answer.status };
     } catch {
-        return { error: "ComfyUI does not answer.", status: 0 };
+        return { error: "ComfyUI does not respond.", status: 0 };
     } finally {
         clearTimeout(timer);
     }

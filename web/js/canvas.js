@@ -1,10 +1,10 @@
-// Draws photo, mask and marks on the editor's canvas, and finds the photo's pixel under a pointer.
+// Draws the photo, mask and marks on the editor's canvas, and finds the photo's pixel under the pointer.
 
 import { clamp, round } from "./marks.js";
 
 const KEEP = "#3ddc84", LEAVE_OUT = "#ff5252", BOX = "#ffd740", CURSOR = "#fff", MASK = "rgba(64, 196, 255, 0.5)";
 
-/** Where a photo lies in a canvas: left, top and scale, in pixels of the canvas element's layout. */
+/** Position of the photo in the canvas: left, top and scale, in layout pixels of the canvas element. */
 export function placeOf(canvas, photo) {
     const { clientWidth: width, clientHeight: height } = canvas;
     const { naturalWidth: across, naturalHeight: down } = photo;
@@ -12,9 +12,9 @@ export function placeOf(canvas, photo) {
     return { left: (width - across * scale) / 2, top: (height - down * scale) / 2, scale };
 }
 
-/** The photo's pixel under a pointer; outside of the photo it is null, or the nearest pixel with `nearest`. */
+/** The photo's pixel under the pointer; outside the photo, null or, with `nearest`, the nearest pixel. */
 export function pixelAt(canvas, photo, { clientX, clientY }, nearest = false) {
-    const seen = canvas.getBoundingClientRect(); // scaled by the graph's zoom
+    const seen = canvas.getBoundingClientRect(); // includes the graph's zoom
     const { left, top, scale } = placeOf(canvas, photo);
     const zoom = seen.width / canvas.clientWidth;
     const x = ((clientX - seen.left) / zoom - left) / scale - 0.5;
@@ -24,7 +24,7 @@ export function pixelAt(canvas, photo, { clientX, clientY }, nearest = false) {
     return [round(clamp(x, 0, right)), round(clamp(y, 0, bottom))];
 }
 
-/** Fill the canvas with a photo and what lies over it; `box` is drawn in place of the marks' own. */
+/** Draw the photo with mask and marks; `box` replaces the box of the marks. */
 export function draw(canvas, { photo, mask, marks, box, cursor }) {
     const { clientWidth: width, clientHeight: height } = canvas, ratio = window.devicePixelRatio || 1;
     if (!width || !height) return;
@@ -71,7 +71,7 @@ function drawCursor(pen, [x, y]) {
     pen.strokeRect(x - 7, y - 7, 14, 14);
 }
 
-/** The mask, which is white, in the colour that it has over the photo. */
+/** The white mask, tinted with the overlay colour. */
 function tinted(mask) {
     const sheet = new OffscreenCanvas(mask.width, mask.height);
     const pen = sheet.getContext("2d");

@@ -1,5 +1,5 @@
-// Garment Segment's editor: the photo in the node, points and a box on it, and the mask that they give.
-// The marks are the node's `points` widget and nothing else, so the workflow carries them and runs without this file.
+// The editor of Garment Segment: the photo on the node with points, a box, and the resulting mask.
+// The marks are stored only in the node's `points` widget, so workflows save them and run without this file.
 
 import { askForMask } from "./asking.js";
 import { draw, pixelAt, placeOf } from "./canvas.js";
@@ -7,36 +7,36 @@ import { listen } from "./hands.js";
 import { MAX_POINTS, Marks, Memory, parseMarks } from "./marks.js";
 import { lastRunOf, loadPhoto, originOf, sourceOf, widgetValue } from "./source.js";
 
-const LOOK = 300; // milliseconds between looks at the graph: source, model, points set from elsewhere
-const RETRY = 1000; // milliseconds until a busy ComfyUI is asked again
+const LOOK = 300; // milliseconds between checks of the graph for a new source, model or points
+const RETRY = 1000; // milliseconds until a request is repeated if ComfyUI is busy
 const BUSY = 429;
 const HINT =
-    "Click: keep. Right click, Shift+click, long press: not this. Drag: box. Z undo, C clear, Del takes the nearest.";
-const SWAPPED = "The photo has changed, the marks have not: C clears them.";
-const memory = new Memory(200); // order and photo of marks, for editors that a graph's undo makes anew
+    "Click: include. Right click, Shift+click, long press: exclude. Drag: box. Z: undo. C: clear. Del: remove nearest.";
+const SWAPPED = "The photo has changed, but the marks have not: press C to clear them.";
+const memory = new Memory(200); // order and photo of marks, for editors that are recreated by the graph's undo
 
 export class Editor {
     constructor(node, { app, api }) {
         this.node = node;
         this.app = app;
         this.api = api;
-        this.shown = null; // the photo of the last run, for sources that name no file
-        this.photo = null; // HTMLImageElement, once it is there
+        this.shown = null; // the photo of the last run, for sources without a file name
+        this.photo = null; // HTMLImageElement, once loaded
         this.mask = null;
         this.marks = new Marks();
-        this.error = null; // why the widget's text is no marks
-        this.owner = null; // which photo the marks were set on, or first seen with
+        this.error = null; // why the widget's text is invalid
+        this.owner = null; // the photo the marks were set on, or first seen with
         this.request = 0;
         this.asking = false;
         this.removed = false;
-        this.told = ""; // about the last answer
+        this.message = ""; // about the last response
         this.seen = {};
         this.build();
         this.hands = listen(this);
         this.observer = new ResizeObserver(() => this.draw());
     }
 
-    /** Begin to look at the graph; a node that is only made to be copied never comes into one. */
+    /** Start checking the graph; nodes that are only created to be copied never get here. */
     start() {
         this.removed = false;
         clearInterval(this.timer);
@@ -59,7 +59,7 @@ export class Editor {
         this.canvas = document.createElement("canvas");
         this.canvas.tabIndex = 0;
         this.canvas.setAttribute("role", "application");
-        this.canvas.setAttribute("aria-label", `Photo to mark. ${HINT} Arrows move, Enter keeps, Space leaves out.`);
+        this.canvas.setAttribute("aria-label", `Photo to mark. ${HINT} Arrow keys: move. Enter: include. Space: exclude.`);
         this.canvas.style.cssText =
             "flex:1 1 0;min-height:0;width:100%;background:#1b1b1b;border-radius:4px;cursor:crosshair;touch-action:none;";
         const style = "flex:none;font:11px/14px sans-serif;height:28px;overflow:hidden;user-select:none;";
@@ -74,7 +74,7 @@ export class Editor {
 
     // The graph --------------------------------------------------------------------------------------------------
 
-    /** Follow changes of photo, model, candidates and points, whoever made them. */
+    /** Follow changes of the photo, model, candidates and points, wherever they come from. */
     look() {
         if (!this.node.graph || document.hidden) return;
         this.shown ??= lastRunOf(this.node, this.app.nodeOutputs);
@@ -84,7 +84,7 @@ export class Editor {
             image: JSON.stringify(image),
             photo: content ?? JSON.stringify(image),
             linked: Boolean(person),
-            model: segmenter ? widgetValue(segmenter.node, "model") ?? "" : null, // "" where it is out of sight
+            model: segmenter ? widgetValue(segmenter.node, "model") ?? "" : null, // "" if it is not visible from here
             candidates: widgetValue(this.node, "candidates"),
             points: widgetValue(this.node, "points"),
         };
@@ -92,7 +92,7 @@ export class Editor {
         if (!moved.length) return;
         this.seen = now;
         if (moved.includes("points")) this.read(now.points);
-        // Each run gives the photo a new name: one that is there already stays.
+        // Each run gives the photo a new name; a photo that is already shown stays.
         if (moved.includes("photo") || (moved.includes("image") && !this.photo)) this.load(image);
         else if (["model", "candidates", "points"].some((name) => moved.includes(name)) || !this.mask) this.refresh();
         else this.draw();
@@ -104,14 +104,14 @@ export class Editor {
         this.marks = kept ? new Marks(marks, kept.order) : marks;
         this.error = error;
         this.owner = kept?.owner ?? null;
-        this.told = "";
+        this.message = "";
     }
 
     async load(image) {
-        this.request++; // no answer about the photo before counts any more
+        this.request++; // ignore responses about the previous photo
         this.stopAsking?.();
         this.photo = this.mask = null;
-        this.told = "";
+        this.message = "";
         this.draw();
         if (!image) return;
         const wanted = this.seen.image;
@@ -119,10 +119,10 @@ export class Editor {
         if (wanted !== this.seen.image || this.removed) return;
         this.photo = photo;
         if (photo) this.refresh();
-        else this.say("The photo cannot be shown: choose it again in LoadImage, or run again.");
+        else this.say("The photo cannot be shown: choose it again in Load Image, or run again.");
     }
 
-    /** Take what a run gives the node: the photo to mark, and the scores. */
+    /** Show a run's output: the photo to mark, and the scores. */
     showRun(output) {
         if (output?.igr_photo?.length) this.shown = output.igr_photo[0];
         if (output?.text?.length) this.say([].concat(output.text).join(" "));
@@ -130,17 +130,17 @@ export class Editor {
 
     // Marks ------------------------------------------------------------------------------------------------------
 
-    /** Whether the marks were set on another photo, of whatever size. */
+    /** Whether the marks were set on another photo, of any size. */
     get swapped() {
         return Boolean(!this.marks.isEmpty && this.photo && this.owner !== null && this.owner !== this.seen.photo);
     }
 
-    /** Whether the marks were set on a photo of another size. */
+    /** Whether the marks were set on a photo of a different size. */
     get foreign() {
         return Boolean(this.photo && this.marks.isForeignTo(this.photo.naturalWidth, this.photo.naturalHeight));
     }
 
-    /** Put the marks into the widget, where the workflow keeps them, as one step of the graph's undo. */
+    /** Write the marks to the widget, which the workflow saves, as one undo step of the graph. */
     write() {
         if (this.photo) this.marks.size = [this.photo.naturalWidth, this.photo.naturalHeight];
         const widget = this.node.widgets.find((one) => one.name === "points");
@@ -157,21 +157,21 @@ export class Editor {
             this.app.canvas?.emitAfterChange?.();
         }
         this.error = null;
-        this.told = "";
+        this.message = "";
         this.refresh();
     }
 
     add(kind, value) {
-        if (this.error || this.foreign) return this.draw(); // which says so
+        if (this.error || this.foreign) return this.draw(); // shows the reason
         if (kind !== "box" && this.marks.isFull) {
-            return this.say(`There are ${MAX_POINTS} points already: take some back with Z or Del.`);
+            return this.say(`There are already ${MAX_POINTS} points: remove some with Z or Del.`);
         }
         this.marks.add(kind, value);
         this.write();
     }
 
     undo() {
-        if (this.foreign) return this.draw(); // as what is left would count as set on this photo
+        if (this.foreign) return this.draw(); // the remaining marks would count as set on this photo
         if (this.marks.undo()) this.write();
     }
 
@@ -180,7 +180,7 @@ export class Editor {
         this.write();
     }
 
-    /** Take away the point nearest to a place of the photo; without one, the last mark. */
+    /** Remove the point nearest to a place on the photo, or the last mark if there is no place. */
     removeNearest(place) {
         if (this.foreign) return this.draw();
         if (place && this.marks.removeNearest(place)) this.write();
@@ -189,7 +189,7 @@ export class Editor {
 
     // Mask -------------------------------------------------------------------------------------------------------
 
-    /** Have the mask follow the marks: one question at a time, and after it the newest one. */
+    /** Update the mask for the marks: one request at a time, then one for the newest marks. */
     async refresh() {
         const turn = ++this.request;
         if (this.photo) this.owner ??= this.seen.photo;
@@ -200,7 +200,7 @@ export class Editor {
         if (!this.seen.model) {
             this.mask = null;
             return this.say(this.seen.model === null ? "Connect IGR Load Segmenter to see the mask."
-                : "The editor does not see which segmenter is connected: the mask comes with a Run.");
+                : "The editor cannot see which segmenter is connected: run the workflow to see the mask.");
         }
         if (!this.mask) this.say("Reading the photo…");
         this.draw();
@@ -218,8 +218,8 @@ export class Editor {
         const { model, image, candidates } = this.seen;
         const stop = new AbortController();
         this.stopAsking = () => stop.abort();
-        const question = { model, image: JSON.parse(image), points: this.marks, candidates: candidates ?? "best" };
-        const { mask, scores, error, status } = await askForMask(this.api, question, stop);
+        const request = { model, image: JSON.parse(image), points: this.marks, candidates: candidates ?? "best" };
+        const { mask, scores, error, status } = await askForMask(this.api, request, stop);
         if (turn !== this.request) return;
         if (mask) {
             this.mask = mask;
@@ -240,29 +240,29 @@ export class Editor {
         return pixelAt(this.canvas, this.photo, event, nearest);
     }
 
-    /** Show a sentence under the photo. */
-    say(sentence) {
-        this.told = sentence;
+    /** Show a message below the photo. */
+    say(message) {
+        this.message = message;
         this.draw();
     }
 
     draw() {
-        this.status.textContent = this.sentence();
+        this.status.textContent = this.statusText();
         const { photo, mask, marks } = this;
         const { box, cursor } = this.hands;
         draw(this.canvas, { photo, mask, marks, box: box ?? marks.box, cursor });
     }
 
-    sentence() {
+    statusText() {
         if (this.error) return this.error;
         if (this.foreign) {
             const { naturalWidth: width, naturalHeight: height } = this.photo;
             const was = this.marks.size.join("×");
-            return `These marks belong to a photo of ${was}, this one is ${width}×${height}: C clears them.`;
+            return `These marks belong to a ${was} photo, but this one is ${width}×${height}: press C to clear them.`;
         }
-        const told = [this.swapped && SWAPPED, this.told].filter(Boolean).join(" ");
-        if (told || this.photo) return told;
+        const message = [this.swapped && SWAPPED, this.message].filter(Boolean).join(" ");
+        if (message || this.photo) return message;
         if (this.seen.linked === false) return "Connect a photo to person.";
-        return this.seen.image === "null" ? "Run once to see the photo: its file is not known here." : "";
+        return this.seen.image === "null" ? "Run once to see the photo: its file is not known yet." : "";
     }
 }

@@ -1,4 +1,4 @@
-// Puts the click editor into Garment Segment. ComfyUI loads every file of this folder as an extension: this is the only
+// Adds the click editor to Garment Segment. ComfyUI loads every file in this folder as an extension; this is the only
 // one that does anything when it is loaded.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
@@ -8,7 +8,7 @@ const NODE = "IGRGarmentSegment";
 const EDITOR_HEIGHT = 340;
 const NODE_SIZE = [360, 520];
 
-/** Take a widget out of sight, in the classic and in the newer design; its value stays in the workflow. */
+/** Hide a widget, in the classic and the new node design; its value stays in the workflow. */
 function hide(widget) {
     widget.hidden = true;
     widget.options = { ...widget.options, hidden: true };
@@ -23,12 +23,12 @@ function addEditor(node, editor) {
         getMinHeight: () => EDITOR_HEIGHT,
     });
     widget.serialize = false;
-    // The frontend's side panel writes its own width here, which would then be the width in the node, too.
+    // The frontend's side panel sets its own width here, which would also change the width on the node.
     Object.defineProperty(widget, "width", { get: () => undefined, set: () => {}, configurable: true });
     node.igrEditor = editor;
 }
 
-/** Call `then` after a callback of the node, whoever has set it. */
+/** Call `then` after a callback of the node, keeping the existing one. */
 function after(node, name, then) {
     const before = node[name];
     node[name] = function () {

@@ -1,10 +1,10 @@
-// Pointer and keyboard on the editor's canvas: clicks and keys become points, drags become boxes.
+// Pointer and keyboard input on the editor's canvas: clicks and keys set points, drags set boxes.
 
 import { clamp, round } from "./marks.js";
 
-const DRAG = 5; // screen pixels that make a box of a click
-const STEP = 4; // screen pixels of an arrow key
-const LONG_PRESS = 500; // milliseconds that make "not this" of a touch
+const DRAG = 5; // screen pixels beyond which a click becomes a drag
+const STEP = 4; // screen pixels per arrow key
+const LONG_PRESS = 500; // milliseconds after which a touch excludes
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** Listen to the canvas of an editor. */
@@ -27,28 +27,28 @@ class Hands {
     constructor(editor) {
         this.editor = editor;
         this.pointer = null; // the photo's pixel under the pointer
-        this.cursor = null; // the keyboard's place on the photo
+        this.cursor = null; // the keyboard's position on the photo
         this.drag = null;
     }
 
-    /** The box that is being drawn, or null. */
+    /** The box being drawn, or null. */
     get box() {
-        return this.drag?.far && !this.drag.leavesOut ? [...this.drag.start, ...this.drag.end] : null;
+        return this.drag?.far && !this.drag.excludes ? [...this.drag.start, ...this.drag.end] : null;
     }
 
     press(event) {
         const { editor } = this;
-        if (event.button === 1 || !event.isPrimary) return; // a second finger marks nothing
+        if (event.button === 1 || !event.isPrimary) return; // ignore further fingers
         event.preventDefault();
         event.stopPropagation();
         editor.canvas.focus({ preventScroll: true });
         this.cursor = null;
         const start = editor.photo && editor.pixelAt(event);
-        if (!start) return editor.photo && editor.say("That is outside the photo.");
+        if (!start) return editor.photo && editor.say("This is outside the photo.");
         editor.canvas.setPointerCapture(event.pointerId);
-        const leavesOut = event.button === 2 || event.shiftKey || event.ctrlKey; // Ctrl+click is macOS's right click
+        const excludes = event.button === 2 || event.shiftKey || event.ctrlKey; // Ctrl+click is a right click on macOS
         const { clientX: x, clientY: y, timeStamp: since } = event;
-        this.drag = { start, end: start, x, y, since, leavesOut, far: false };
+        this.drag = { start, end: start, x, y, since, excludes, far: false };
     }
 
     move(event) {
@@ -70,7 +70,7 @@ class Hands {
         const [left, right] = [drag.start[0], drag.end[0]].sort((a, b) => a - b);
         const [top, bottom] = [drag.start[1], drag.end[1]].sort((a, b) => a - b);
         const held = !drag.far && event.pointerType === "touch" && event.timeStamp - drag.since > LONG_PRESS;
-        if (drag.leavesOut || held) editor.add("negative", drag.start);
+        if (drag.excludes || held) editor.add("negative", drag.start);
         else if (!drag.far) editor.add("positive", drag.start);
         else if (right - left >= 1 && bottom - top >= 1) editor.add("box", [left, top, right, bottom]);
         else editor.draw();
@@ -80,7 +80,7 @@ class Hands {
         const { editor } = this;
         const step = ARROWS[event.key], key = event.key.toLowerCase();
         const plain = !event.altKey && !event.metaKey && !event.ctrlKey;
-        if (key === "z" && plain && !event.shiftKey) editor.undo(); // with Ctrl it is the graph's
+        if (key === "z" && plain && !event.shiftKey) editor.undo(); // Ctrl+Z is the graph's undo
         else if (key === "c" && plain) editor.clear();
         else if (key === "delete" || key === "backspace") editor.removeNearest(this.cursor ?? this.pointer);
         else if (step && editor.photo) this.walk(step, event.shiftKey ? 5 : 1);
@@ -88,7 +88,7 @@ class Hands {
             editor.add(key === "enter" ? "positive" : "negative", [...this.cursor]);
         } else return;
         event.preventDefault();
-        event.stopPropagation(); // else the graph would delete the node
+        event.stopPropagation(); // otherwise the graph would delete the node
     }
 
     walk([across, down], times) {

@@ -1,11 +1,11 @@
-// The marks on a photo and the text that a workflow carries them as, by the rules of igr_core's clicks.py.
-// No DOM and no ComfyUI here, so that `node --test` can run it.
+// The marks on a photo and their text in a workflow, with the same rules as igr_core's clicks.py.
+// Uses neither the DOM nor ComfyUI, so that `node --test` can run it.
 
 export const MAX_POINTS = 50;
-const UNREADABLE = "The text in points cannot be read: C clears it.";
+const UNREADABLE = "The text in points is not valid: press C to clear it.";
 const LARGEST = 1e9;
 
-/** A coordinate as the text holds it: to a tenth of a pixel. */
+/** A coordinate as in the text: rounded to a tenth of a pixel. */
 export const round = (value) => Math.round(value * 10) / 10;
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
@@ -13,7 +13,7 @@ const isNumber = (value) => Number.isFinite(value) && Math.abs(value) < LARGEST;
 const areNumbers = (given, count) => Array.isArray(given) && given.length === count && given.every(isNumber);
 const arePoints = (given) => Array.isArray(given) && given.every((point) => areNumbers(point, 2));
 
-/** Points on what is wanted and what is not, a box, the size of the photo, and the order in which they were set. */
+/** Points on and off the garment, a box, the size of the photo, and the order in which they were set. */
 export class Marks {
     constructor({ positive = [], negative = [], box = null, size = null } = {}, order = null) {
         this.positive = positive;
@@ -29,7 +29,7 @@ export class Marks {
         return !this.order.length;
     }
 
-    /** Whether there is something to find: points on what is not wanted say nothing alone. */
+    /** Whether the marks can give a mask: negative points alone cannot. */
     get asksForMask() {
         return this.positive.length > 0 || this.box !== null;
     }
@@ -38,12 +38,12 @@ export class Marks {
         return this.positive.length + this.negative.length >= MAX_POINTS;
     }
 
-    /** Whether the marks were set on a photo of another size. */
+    /** Whether the marks were set on a photo of a different size. */
     isForeignTo(width, height) {
         return !this.isEmpty && this.size !== null && (this.size[0] !== width || this.size[1] !== height);
     }
 
-    /** Add a point (kind positive or negative), or a box [left, top, right, bottom] in place of the one before. */
+    /** Add a point (kind positive or negative), or a box [left, top, right, bottom] that replaces the previous one. */
     add(kind, value) {
         if (kind === "box") {
             this.order = this.order.filter((one) => one !== "box");
@@ -54,7 +54,7 @@ export class Marks {
         this.order.push(kind);
     }
 
-    /** Take back the mark that was set last; false where there is none. */
+    /** Remove the last mark; returns false if there is none. */
     undo() {
         const kind = this.order.pop();
         if (kind === "box") this.box = null;
@@ -62,7 +62,7 @@ export class Marks {
         return kind !== undefined;
     }
 
-    /** Take away the point nearest to a place; false where there is no point. */
+    /** Remove the point nearest to a place; returns false if there is none. */
     removeNearest([x, y]) {
         const distance = ({ kind, index }) => Math.hypot(this[kind][index][0] - x, this[kind][index][1] - y);
         const points = ["positive", "negative"].flatMap((kind) => this[kind].map((_, index) => ({ kind, index })));
@@ -79,13 +79,13 @@ export class Marks {
         return { positive, negative, box, size };
     }
 
-    /** The widget's text: empty without a mark. */
+    /** The widget's text; empty without marks. */
     toText() {
         return this.isEmpty ? "" : JSON.stringify(this);
     }
 }
 
-/** The marks in a widget's text, or none and the error to show; text that cannot be read is not overwritten. */
+/** The marks in a widget's text, and the error to show if the text is invalid; invalid text is not overwritten. */
 export function parseMarks(text) {
     if (!text?.trim()) return { marks: new Marks(), error: null };
     let data;
@@ -106,7 +106,7 @@ function isUnderstood(data) {
         && (box === null || areNumbers(box, 4)) && (size === null || areNumbers(size, 2));
 }
 
-/** What a widget's text leaves out about the marks in it, for the texts that were written last. */
+/** What a widget's text does not say about its marks, kept for the last texts that were written. */
 export class Memory {
     constructor(limit) {
         this.limit = limit;

@@ -1,12 +1,12 @@
-// Finds the photo that feeds the editor's node, and reads it as the segmenter sees it.
+// Finds the photo connected to the editor's node, and loads it as the segmenter sees it.
 
 const MAX_REROUTES = 20;
-const SAMPLE = 512; // longest side, in pixels, at which a photo is searched for transparency
+const SAMPLE = 512; // longest side in pixels at which a photo is checked for transparency
 const OPAQUE = 250; // alpha from which a pixel counts as opaque
 
 /**
- * The node that feeds an input, through Reroute nodes, and the output that it comes from; null without a link. The node
- * is null where it is out of sight, as from inside a subgraph.
+ * The node and output connected to an input, through Reroute nodes; null without a link. The node is null if it cannot
+ * be seen from here, as from inside a subgraph.
  */
 export function originOf(node, name) {
     let input = node.inputs?.findIndex((one) => one.name === name) ?? -1;
@@ -23,7 +23,7 @@ export function originOf(node, name) {
 
 export const widgetValue = (node, name) => node?.widgets?.find((widget) => widget.name === name)?.value;
 
-/** LoadImage's name of a file, `folder/name.png [output]`, as /view takes it; null for what names no file. */
+/** Load Image's file name, `folder/name.png [output]`, as parameters of /view; null if it does not name a file. */
 export function fileOf(name, kind) {
     if (!name || name.startsWith("blake3:")) return null;
     const [, given, type] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(name);
@@ -32,8 +32,8 @@ export function fileOf(name, kind) {
 }
 
 /**
- * The photo as the route names it, and what tells it from others where its name does not. `shown` is the photo of the
- * last run; the image is null where the graph names no file and nothing has run.
+ * The photo as the route's `image`, and its content key if the name alone does not identify it. `shown` is the photo of
+ * the last run; `image` is null if the graph names no file and nothing has run.
  */
 export function sourceOf(origin, shown) {
     const image = origin?.slot === 0 ? namedImage(origin.node) : null;
@@ -51,22 +51,22 @@ function namedImage(node) {
     }
 }
 
-/** What the last run gave the editor of a node, from where the frontend keeps it while the graph is made anew. */
+/** A node's photo from the last run, from the outputs that the frontend keeps when it recreates the graph. */
 export function lastRunOf(node, outputs) {
     const name = node.graph.isRootGraph === false ? `${node.graph.id}:${node.id}` : node.id;
     return outputs?.[name]?.igr_photo?.[0] ?? null;
 }
 
 /**
- * A photo as the segmenter sees it, without transparency, as HTMLImageElement; null where it cannot be shown. `urlOf`
- * turns a path on ComfyUI's server into an address.
+ * A photo as the segmenter sees it, without transparency, as HTMLImageElement; null if it cannot be loaded. `urlOf`
+ * turns a path on ComfyUI's server into a URL.
  */
 export async function loadPhoto(image, urlOf) {
     if (image.type === "example") return loadImage(urlOf(`/igr/example/${encodeURIComponent(image.filename)}`));
     const path = `/view?${new URLSearchParams({ ...image, rand: Math.random() })}`;
     const photo = await loadImage(urlOf(path));
     if (!photo || !isTransparent(photo)) return photo;
-    // ComfyUI encodes this one anew and forgets how EXIF turns it, so it is asked for only where it is needed.
+    // ComfyUI re-encodes this image and drops its EXIF orientation, so it is only requested if needed.
     const opaque = await loadImage(urlOf(`${path}&channel=rgb`));
     const isSame = opaque?.naturalWidth === photo.naturalWidth && opaque.naturalHeight === photo.naturalHeight;
     return isSame ? opaque : photo;

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.editor import marks, wait
-from tests.support.frontend import open_template
+from tests.support.host.editor import marks, wait
+from tests.support.host.frontend import open_template
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -14,7 +14,7 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 from igr_core.segmentation.clicks import parse_clicks
-from tests.support.editor import (
+from tests.support.host.editor import (
     EDITOR,
     SHIRT,
     TROUSERS,
@@ -28,8 +28,8 @@ from tests.support.editor import (
     wait,
     wait_for_status,
 )
-from tests.support.graphs import DEMO, TINY_SAM
-from tests.support.server import ROOT, UPDATE, Server
+from tests.support.host.graphs import DEMO, TINY_SAM
+from tests.support.host.server import ROOT, UPDATE, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

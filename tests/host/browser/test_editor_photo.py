@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from tests.support.editor import EDITOR, SHIRT, click, marks, set_widget, status, value, wait, wait_for_status
-from tests.support.frontend import close_dialogs
-from tests.support.graphs import DEMO
-from tests.support.server import ROOT, Server
+from tests.support.host.editor import EDITOR, SHIRT, click, marks, set_widget, status, value, wait, wait_for_status
+from tests.support.host.frontend import close_dialogs
+from tests.support.host.graphs import DEMO
+from tests.support.host.server import ROOT, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

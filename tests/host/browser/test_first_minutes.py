@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.frontend import (
+from tests.support.host.frontend import (
     add_by_search,
     api_form,
     close_dialogs,
@@ -20,7 +20,7 @@ from tests.support.frontend import (
     shoot_graph,
     shoot_node,
 )
-from tests.support.server import ROOT, UPDATE, Server
+from tests.support.host.server import ROOT, UPDATE, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.server import ROOT, Server
+from tests.support.host.server import ROOT, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -11,11 +11,17 @@ from pathlib import Path
 
 import comfy.utils
 import folder_paths
+import torch
 from aiohttp import web
 from comfy.ldm.modules.attention import optimized_attention
+from comfy.patcher_extension import WrappersMP
+from comfy_api.torch_helpers import set_torch_compile_wrapper
 from safetensors import safe_open
 from safetensors.torch import save_file
 from server import PromptServer
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 BLOCKS = [("input", i) for i in range(12)] + [("middle", 0)] + [("output", i) for i in range(12)]
 
@@ -161,9 +167,124 @@ def header(path):
         return int.from_bytes(file.read(8), "little")
 
 
+class ProbeLittleMemory:
+    """Lets a model believe that memory is short: conditionings are computed one after the other."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",)}}
+
+    def patch(self, model):
+        model = model.clone()
+        model.get_free_memory = lambda device: 0
+        return (model,)
+
+
+class ProbeCompile:
+    """Compiles a model as TorchCompileModel does, guards included, by a backend that takes no time."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",)}}
+
+    def patch(self, model):
+        model = model.clone()
+        guards = {"guard_filter_fn": lambda entries: ["transformer_options" not in entry.name for entry in entries]}
+        set_torch_compile_wrapper(model=model, backend="eager", options=guards)
+        return (model,)
+
+
+class ProbeBare:
+    """Makes a conditioning anew from its tensors alone, as nodes do that know nothing of its options."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("CONDITIONING",), "give", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"conditioning": ("CONDITIONING",)}}
+
+    def give(self, conditioning):
+        return ([[tensor, {}] for tensor, _ in conditioning],)
+
+
+WATCHED = {}
+
+
+class Calls(TorchFunctionMode):
+    """Counts how often values are read from the device, and how often some tensors are moved."""
+
+    READS = (
+        torch.Tensor.item,
+        torch.Tensor.tolist,
+        torch.Tensor.__float__,
+        torch.Tensor.__int__,
+        torch.Tensor.__bool__,
+    )
+
+    def __init__(self, moved):
+        super().__init__()
+        self.moved, self.counts = moved, {"reads": 0, "moves": 0}
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.counts["reads"] += func in self.READS
+        self.counts["moves"] += func is torch.Tensor.to and args[0].data_ptr() in self.moved
+        return func(*args, **(kwargs or {}))
+
+
+class Doubles(TorchDispatchMode):
+    """Names the operations that take or give float64, which some devices do not have."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if any(torch.is_tensor(x) and x.dtype is torch.float64 for x in tree_leaves((args, kwargs, out))):
+            self.found.add(str(func))
+        return out
+
+
+class ProbeWatched:
+    """Watches what a sampling run does with tensors; /probe/watched tells."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "reference": ("IGR_REFERENCE",)}}
+
+    def patch(self, model, reference):
+        moved = {x.data_ptr() for pair in reference.image_keys_values.values() for x in pair}
+
+        def watch(executor, *args, **kwargs):
+            WATCHED.clear()
+            with Calls(moved) as calls, Doubles() as doubles:
+                out = executor(*args, **kwargs)
+            WATCHED.update(calls.counts, tensors=len(moved), float64=sorted(doubles.found))
+            return out
+
+        model = model.clone()
+        model.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "probe", watch)
+        return (model,)
+
+
+@PromptServer.instance.routes.get("/probe/watched")
+async def watched(request):
+    return web.json_response(WATCHED)
+
+
 NODE_CLASS_MAPPINGS = {
     "ProbeAttn1": ProbeAttn1,
     "ProbeAttn2": ProbeAttn2,
+    "ProbeBare": ProbeBare,
     "ProbeBoxes": ProbeBoxes,
+    "ProbeCompile": ProbeCompile,
+    "ProbeLittleMemory": ProbeLittleMemory,
     "ProbeOriginalLayout": ProbeOriginalLayout,
+    "ProbeWatched": ProbeWatched,
 }

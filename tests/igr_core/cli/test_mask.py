@@ -17,7 +17,7 @@ from igr_core.segmentation.candidates import CHOICES, choose
 from igr_core.segmentation.sam2_prompt import Prompt, prompt_from_mask
 from igr_core.segmentation.segmenter import Segmenter
 from tests.support.cli_kit import fails, files, invoke, write_pair
-from tests.support.tiny_sam2 import save_sam2
+from tests.support.models.tiny_sam2 import save_sam2
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from igr_core.segmentation.labels import AUTO, FASHN
 from igr_core.segmentation.refinement import refine_mask
 from igr_core.segmentation.segmenter import Segmenter
 from tests.support.cli_kit import fails, files, invoke, write_pair
-from tests.support.tiny_parser import change_config, save_parser
-from tests.support.tiny_sam2 import save_sam2
+from tests.support.models.tiny_parser import change_config, save_parser
+from tests.support.models.tiny_sam2 import save_sam2
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from igr_core.model.bundle import METADATA_KEY, Bundle, save_bundle
 from igr_core.model.config import NoiseConfig
 from igr_core.model.networks import build_image_encoder
 from tests.support.cli_kit import fails, files, invoke, restore, write_pair
-from tests.support.tiny import INFO, stub_parts
+from tests.support.models.tiny import INFO, stub_parts
 
 ROOT = Path(__file__).parents[3]
 

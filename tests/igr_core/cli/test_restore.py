@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from tests.support.cli_kit import fails, files, restore, write_pair
-from tests.support.tiny import INFO
+from tests.support.models.tiny import INFO
 
 
 def test_one_photo(tmp_path: Path, bundle: Path):

@@ -16,7 +16,7 @@ from torch import nn
 from igr_core.errors import IGRError
 from igr_core.model.bundle import FORMAT_VERSION, METADATA_KEY, Bundle, describe, save_bundle
 from igr_core.model.config import UNetConfig
-from tests.support.tiny import INFO, MODEL, stub_parts
+from tests.support.models.tiny import INFO, MODEL, stub_parts
 
 
 @pytest.fixture
@@ -328,7 +328,7 @@ import resource, sys
 from pathlib import Path
 from igr_core.model.bundle import save_bundle
 from igr_core.errors import IGRError
-from tests.support.tiny import INFO, stub_parts
+from tests.support.models.tiny import INFO, stub_parts
 resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 try:
     save_bundle(Path(sys.argv[1]), INFO, stub_parts())

@@ -7,7 +7,7 @@ import pytest
 
 from igr_core.errors import IGRError
 from igr_core.model.config import ImagePromptConfig, ModelConfig, UNetConfig, VAEConfig, ViewConfig, from_json, to_json
-from tests.support.tiny import MODEL
+from tests.support.models.tiny import MODEL
 
 
 @pytest.mark.parametrize("config", [ModelConfig(), MODEL, dataclasses.replace(MODEL, garmnet=None, image_prompt=None)])

@@ -13,7 +13,7 @@ from torch import Tensor
 from igr_core.model.garmfus import attend, level_shape, sincos_position
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_unet
-from tests.support.tiny import MODEL
+from tests.support.models.tiny import MODEL
 
 CATEGORIES = ["upper", "lower", "full"]
 LATENT_SHAPE = (8, 6)

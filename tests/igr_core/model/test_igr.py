@@ -13,7 +13,7 @@ from igr_core.model.diffusers_adapter import install_fusion, self_attention_orde
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_unet
-from tests.support.tiny import MODEL
+from tests.support.models.tiny import MODEL
 
 CATEGORIES = ["upper", "lower", "full"]
 

@@ -13,7 +13,7 @@ from igr_core.model.config import ImagePromptConfig, UNetConfig
 from igr_core.model.igr import IGR
 from igr_core.model.image_prompt import ImagePrompt, LinearProjection, Resampler
 from igr_core.model.networks import build_unet
-from tests.support.tiny import MODEL
+from tests.support.models.tiny import MODEL
 
 WIDTHS = {
     1: 320, 3: 320, 5: 640, 7: 640, 9: 1280, 11: 1280,

@@ -14,7 +14,7 @@ from igr_core.photo.view import GarmentView, make_view
 from igr_core.restore.restorer import GarmentRestorer, decode_latent, encode_picture
 from igr_core.restore.sampling import sample_ddim
 from igr_core.restore.schedule import alphas_cumprod, ddim_step, ddim_timesteps, draw_noise
-from tests.support.tiny import MODEL, save_runnable
+from tests.support.models.tiny import MODEL, save_runnable
 
 CATEGORIES = ["upper", "lower", "full"]
 

@@ -10,7 +10,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 from igr_core.errors import IGRError
 from igr_core.segmentation.human_parser import HumanParser, ParserInput
 from igr_core.segmentation.labels import ATR, FASHN, KNOWN, LabelNames, garment_mask
-from tests.support.tiny_parser import build_parser, change_config
+from tests.support.models.tiny_parser import build_parser, change_config
 
 
 def saved(folder: Path, names: LabelNames = ATR, **preprocessor: object) -> Path:

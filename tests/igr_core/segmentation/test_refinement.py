@@ -12,8 +12,8 @@ from igr_core.photo.overlay import overlay
 from igr_core.segmentation.refinement import EDGE, POINTS, ROUNDS, Ask, refine_mask
 from igr_core.segmentation.sam2_prompt import Prompt, deepest_point, spread_points
 from igr_core.segmentation.segmenter import Segmenter
-from tests.support.server import ROOT, UPDATE
-from tests.support.tiny_sam2 import build_sam2
+from tests.support.host.server import ROOT, UPDATE
+from tests.support.models.tiny_sam2 import build_sam2
 
 HEIGHT, WIDTH = 400, 300
 WIDTH_OF_AN_EDGE = 2 * round(EDGE * HEIGHT)

@@ -18,7 +18,7 @@ from igr_core.errors import IGRError
 from igr_core.segmentation.sam2_checkpoint import BUILDS, load_checkpoint, read_checkpoint
 from igr_core.segmentation.sam2_prompt import Prompt
 from igr_core.segmentation.segmenter import Segmenter
-from tests.support.published_sam2 import (
+from tests.support.models.published_sam2 import (
     DIGESTS,
     DOLL,
     TRUNKS,

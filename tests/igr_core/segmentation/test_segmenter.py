@@ -16,7 +16,7 @@ from torch import Tensor
 from igr_core.errors import IGRError
 from igr_core.segmentation.sam2_prompt import Prompt
 from igr_core.segmentation.segmenter import Segmenter
-from tests.support.tiny_sam2 import DECODER, PROMPTS, SIDE, VISION, build_sam2, save_sam2
+from tests.support.models.tiny_sam2 import DECODER, PROMPTS, SIDE, VISION, build_sam2, save_sam2
 
 WIDE = (200, 90)
 

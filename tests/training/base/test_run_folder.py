@@ -21,7 +21,7 @@ from training.base.provenance import ROOT
 from training.base.randomness import random_state, restore_random_state, seed_everything, step_generator
 from training.base.run_folder import RunFolder
 from training.base.train_config import OptimizerConfig
-from training.evaluation.markdown import fill_markers
+from training.evaluation.tables.markdown import fill_markers
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from igr_core.photo.view import GarmentView
 from igr_core.restore.restorer import GarmentRestorer, decode_latent
 from igr_core.restore.sampling import Conditions, sample_ddim
 from igr_core.restore.schedule import draw_noise
-from tests.support.prepared import tiny_config, write_part
+from tests.support.training.prepared import tiny_config, write_part
 from training.base.checkpoints import load_latest
 from training.base.files import write_text
 from training.base.parts import load_image_encoder, load_vae

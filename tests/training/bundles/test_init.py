@@ -16,7 +16,7 @@ from igr_core.model.config import ImagePromptConfig, UNetConfig, VAEConfig
 from igr_core.model.igr import IGR
 from igr_core.model.image_prompt import ImagePrompt
 from igr_core.model.networks import build_unet, build_vae
-from tests.support.published_weights import (
+from tests.support.models.published_weights import (
     UNET,
     VAE,
     ldm_unet,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from tests.support import stand_in
+from tests.support.rendered import stand_in
 from training.cli.app import app
 from training.data.caches.drawn import DrawnPairs
 from training.data.files.tar_index import index_tar

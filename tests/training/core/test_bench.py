@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from igr_core.model.config import to_json
-from tests.support.prepared import tiny_config
+from tests.support.training.prepared import tiny_config
 from training.base.train_config import TrainConfig
 from training.cli.app import app
 from training.core.bench import Runner, table, variants

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from igr_core.errors import IGRError
 from igr_core.model.garmfus import Noted
 from igr_core.model.igr import IGR
-from tests.support.prepared import tiny_config
-from tests.support.tiny import MODEL
+from tests.support.models.tiny import MODEL
+from tests.support.training.prepared import tiny_config
 from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.core.correspondence_loss import CorrespondenceLoss, Measured, places_logged

@@ -14,7 +14,7 @@ from transformers import Dinov2Config, Dinov2Model
 from igr_core.errors import IGRError
 from igr_core.model.config import NoiseConfig
 from igr_core.model.networks import build_scheduler
-from tests.support.prepared import tiny_config, write_vgg
+from tests.support.training.prepared import tiny_config, write_vgg
 from training.base.train_config import DropConfig, ExtraLossConfig, TrainConfig
 from training.core.extra_losses import ExtraLosses, load_lpips, predicted_clean
 from training.core.objective import draw_rows

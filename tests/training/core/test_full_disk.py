@@ -13,9 +13,9 @@ import pytest
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
-from tests.support.prepared import tiny_config
-from tests.support.stopping import logged
-from tests.support.tiny import save_runnable
+from tests.support.models.tiny import save_runnable
+from tests.support.training.prepared import tiny_config
+from tests.support.training.stopping import logged
 from training.base.files import write_text
 from training.base.provenance import note_start
 from training.base.run_folder import RunFolder

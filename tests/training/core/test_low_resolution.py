@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from igr_core.errors import IGRError
-from tests.support.prepared import tiny_config, write_prepared
+from tests.support.training.prepared import tiny_config, write_prepared
 from training.base.run_folder import RunFolder
 from training.base.train_config import LowResolutionConfig, TrainConfig
 from training.core.trainer import Trainer

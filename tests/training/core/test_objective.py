@@ -56,6 +56,18 @@ def test_drop_curriculum_falls_to_the_configured_share() -> None:
     assert [round(drop_at(drop, step).image_prompt, 3) for step in (0, 50, 100, 900)] == [0.25, 0.15, 0.05, 0.05]
 
 
+def test_timesteps_stay_below_the_last_where_the_last_stratum_rounds_up() -> None:
+    """In a step of so many rows float32 rounds the last stratum to 1 for seed 49, say."""
+    pairs, rounds_up = 1 << 18, 49
+    latent = torch.zeros(pairs, 1, 1, 1)
+    many = Batch(latent, latent, latent, torch.zeros(pairs, 1), ["upper"] * pairs)
+    generator = seeded(rounds_up)
+    torch.randn((pairs, 1, 1, 1), generator=generator)
+    assert ((torch.arange(pairs) + torch.rand(pairs, generator=generator)) / pairs).max() == 1
+    rows = draw_rows(many, VELOCITY, DropConfig(0.0, 0.0, 0.0), seeded(rounds_up))
+    assert rows.timestep.max() == 999 and rows.noisy.isfinite().all()
+
+
 def test_drop_shares_over_one_are_refused() -> None:
     with pytest.raises(IGRError, match="sum to 1"):
         DropConfig(everything=0.6, image_prompt=0.3, reference=0.2)

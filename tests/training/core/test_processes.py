@@ -19,7 +19,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from igr_core.model.config import to_json
-from tests.support.prepared import tiny_config
+from tests.support.training.prepared import tiny_config
 from training.base.checkpoints import load_latest
 from training.base.provenance import ROOT
 from training.base.run_folder import RunFolder

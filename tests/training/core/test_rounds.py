@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
 from igr_core.model.config import to_json
-from tests.support.prepared import tiny_config, write_prepared
+from tests.support.training.prepared import tiny_config, write_prepared
 from training.base.run_folder import RunFolder
 from training.base.train_config import DataConfig, LowResolutionConfig, TrainConfig
 from training.cli.app import app

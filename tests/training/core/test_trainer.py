@@ -17,7 +17,7 @@ import yaml
 
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json, to_json
-from tests.support.prepared import tiny_config
+from tests.support.training.prepared import tiny_config
 from training.base.checkpoints import load_latest
 from training.base.files import write_text
 from training.base.provenance import ROOT, note_start, noted_commands, noted_revisions
@@ -219,6 +219,18 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(config: Tra
     found = load_latest(RunFolder(tmp_path))
     assert found is not None and found.step == 2
     assert torch.isfinite(found.state["model"]["denoiser.conv_in.weight"]).all()
+
+
+def test_gradient_that_is_not_finite_stops_before_it_is_saved(config: TrainConfig, tmp_path: Path) -> None:
+    """Its loss is finite, and the weights that it leaves would be in this very step's checkpoint."""
+    trainer = Trainer(replace(config, checkpoint_every=1), RunFolder(tmp_path))
+    weight = trainer.bare.denoiser.conv_out.weight
+    weight.register_hook(lambda gradient: gradient * torch.inf if trainer.step == 2 else gradient)
+    with pytest.raises(IGRError, match="gradient's norm of step 3 is"):
+        trainer.run_steps(None)
+    saved = load_latest(RunFolder(tmp_path), resume=False)
+    assert saved is not None and saved.step == 2
+    assert all(value.isfinite().all() for value in saved.state["model"].values())
 
 
 def test_another_model_in_the_same_run_folder_is_refused(config: TrainConfig, uninterrupted: Path) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
-from tests.support.prepared import tiny_config
+from tests.support.training.prepared import tiny_config
 from training.base.train_config import TrainConfig
 from training.core.initial import initial_model
 from training.core.validation import Validator

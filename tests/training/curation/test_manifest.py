@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
-from tests.support.judged import judged
+from tests.support.training.judged import judged
 from training.curation.duplicates import dhash, find_duplicates
 from training.curation.manifest import decide, read_decisions, read_manifest, write_manifest
 from training.curation.proportion import refit

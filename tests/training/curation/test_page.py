@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.support.frontend import CHROMIUM_FLAGS, find_chromium
-from tests.support.judged import judged
+from tests.support.host.frontend import CHROMIUM_FLAGS, find_chromium
+from tests.support.training.judged import judged
 from training.cli.app import app
 from training.curation.judging import write_scores
 from training.curation.manifest import decide, read_manifest, write_manifest

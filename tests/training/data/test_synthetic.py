@@ -16,14 +16,14 @@ from typer.testing import CliRunner
 
 from training.cli.app import app
 from training.data.synthetic import CUTS, DEFECTS, corrupt_mask, make_pair, other_mask
-from training.data.synthetic.flat import flat_picture, flat_view
-from training.data.synthetic.garment import design
-from training.data.synthetic.layers import rasterise
-from training.data.synthetic.lettering import Print, render
-from training.data.synthetic.motifs import LOGOS
-from training.data.synthetic.pose import flat_pose
+from training.data.synthetic.art.lettering import Print, render
+from training.data.synthetic.art.motifs import LOGOS
+from training.data.synthetic.art.textures import PATTERNS
+from training.data.synthetic.garments.garment import design
+from training.data.synthetic.painting.flat import flat_picture, flat_view
+from training.data.synthetic.painting.layers import rasterise
+from training.data.synthetic.painting.pose import flat_pose
 from training.data.synthetic.scene import draw_scene
-from training.data.synthetic.textures import PATTERNS
 
 SIZE = (96, 128)
 ROOT = Path(__file__).parents[3]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from tests.support.prepared import write_prepared
+from tests.support.training.prepared import write_prepared
 from training.prepared.latents import PreparedPairs, batch_indices
 
 

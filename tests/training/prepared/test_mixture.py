@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.prepared import write_prepared
+from tests.support.training.prepared import write_prepared
 from training.prepared.latents import PreparedPairs, batch_indices
 from training.prepared.mixture import BLOCK, Joined, block_shares, mixed_indices
 

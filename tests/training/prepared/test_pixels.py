@@ -11,7 +11,7 @@ import yaml
 
 from igr_core.errors import IGRError
 from igr_core.model.config import to_json
-from tests.support.prepared import tiny_config
+from tests.support.training.prepared import tiny_config
 from tests.training.prepared.test_prepare import command
 from training.base.checkpoints import load_latest
 from training.base.run_folder import RunFolder

@@ -18,8 +18,8 @@ from igr_core.model.config import ImagePromptConfig, to_json
 from igr_core.model.igr import IGR
 from igr_core.photo.view import GarmentView
 from igr_core.restore.restorer import GarmentRestorer
-from tests.support.prepared import tiny_config
-from tests.support.tiny import INFO, MODEL
+from tests.support.models.tiny import INFO, MODEL
+from tests.support.training.prepared import tiny_config
 from training.base.parts import load_image_encoder, load_vae
 from training.base.train_config import TrainConfig
 from training.cli.app import app

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from igr_core.errors import IGRError
-from tests.support.prepared import tiny_config
+from tests.support.training.prepared import tiny_config
 from training.base.checkpoints import load_latest
 from training.base.run_folder import RunFolder
 from training.base.train_config import DataConfig, DropConfig, TrainConfig

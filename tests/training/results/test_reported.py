@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from training.evaluation.markdown import fill_markers
+from training.evaluation.tables.markdown import fill_markers
 from training.results.reported import PAGE, keep_experiment, reported
 
 

@@ -12,7 +12,7 @@ import torch
 import training.robustness.measuring as measuring
 from igr_core.errors import IGRError
 from igr_core.restore.restorer import GarmentRestorer
-from tests.support.tiny import save_runnable
+from tests.support.models.tiny import save_runnable
 from training.data.caches.drawn import HELD_OUT_START
 from training.robustness.measuring import Plan, measure, planned_conditions, spoiled_mask, take_photos
 from training.robustness.results import CLEAN, NO_MASK, RESULT, read_robustness

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from tests.support.robustness_made_up import measurement
+from tests.support.training.robustness_made_up import measurement
 from training.cli.app import app
 from training.robustness.examples import draw_examples
 from training.robustness.plots import draw_robustness

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from tests.support.robustness_made_up import measurement
+from tests.support.training.robustness_made_up import measurement
 from training.robustness.results import (
     read_condition,
     read_robustness,

@@ -12,7 +12,7 @@ from igr_core.errors import IGRError
 from igr_core.model.config import ImageEncoderConfig, from_json
 from igr_core.model.image_encoder import preprocess
 from igr_core.model.networks import build_image_encoder
-from tests.support.stopping import logged, stopped_at_call
+from tests.support.training.stopping import logged, stopped_at_call
 from training.base.config_files import load_config
 from training.base.parts import parameter_count
 from training.data.caches.drawn import HELD_OUT_START, DrawConfig, draw_shards

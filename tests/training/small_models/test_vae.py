@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from igr_core.errors import IGRError
 from igr_core.model.config import VAEConfig, from_json
 from igr_core.model.networks import build_vae
-from tests.support.stopping import logged, stopped_at_call
+from tests.support.training.stopping import logged, stopped_at_call
 from training.base.config_files import load_config
 from training.base.parts import parameter_count
 from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards

@@ -30,9 +30,7 @@ class MuonAdamW(torch.optim.Optimizer):
         self._views = [(weight, nn.Parameter(_as_matrix(weight.detach(), weight))) for weight in matrices["params"]]
         views = [view for _, view in self._views]
         self._parts: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(
-                [{"params": rest["params"]}], lr=rest["lr"], betas=betas, weight_decay=weight_decay, fused=True
-            ),
+            _adamw([{"params": rest["params"], "lr": rest["lr"]}], weight_decay, betas),
             BatchedMuon(views, lr=matrices["lr"], weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
         ]
 
@@ -57,13 +55,25 @@ class MuonAdamW(torch.optim.Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint: the state of both."""
-        return {"parts": [part.state_dict() for part in self._parts]}
+        """For a checkpoint: the state of both, in the same order whatever the weights' memory layout."""
+        rest, matrices = (part.state_dict() for part in self._parts)
+        return {"parts": [rest, self._momenta(matrices, _from_matrix)]}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """From a checkpoint."""
-        for part, saved in zip(self._parts, state_dict["parts"], strict=True):
-            part.load_state_dict(saved)
+        """From a checkpoint, which may have been made with another memory layout."""
+        rest, matrices = state_dict["parts"]
+        self._parts[0].load_state_dict(rest)
+        self._parts[1].load_state_dict(
+            self._momenta(matrices, lambda saved, weight: _as_matrix(saved.reshape(weight.shape), weight))
+        )
+
+    def _momenta(self, state_dict: dict[str, Any], turn: Callable[[Tensor, Tensor], Tensor]) -> dict[str, Any]:
+        """Muon's state with every momentum turned by the weight that it belongs to."""
+        turned = {
+            number: {**state, "momentum_buffer": turn(state["momentum_buffer"], self._views[number][0])}
+            for number, state in state_dict["state"].items()
+        }
+        return {**state_dict, "state": turned}
 
 
 def build_optimizer(
@@ -99,7 +109,22 @@ def build_optimizer(
         return torch.optim.Adafactor(groups, weight_decay=weight_decay)
     if name == "adamw8bit":
         return _adamw_8bit(groups, weight_decay, betas)
-    return torch.optim.AdamW(groups, betas=betas, weight_decay=weight_decay, fused=True)
+    return _adamw(groups, weight_decay, betas)
+
+
+def _adamw(groups: list[dict[str, Any]], weight_decay: float, betas: tuple[float, float]) -> torch.optim.AdamW:
+    """Fused AdamW whose loaded moments take the memory layout of their weights."""
+    optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=weight_decay, fused=True)
+    optimizer.register_load_state_dict_post_hook(_follow_layout)
+    return optimizer
+
+
+def _follow_layout(optimizer: torch.optim.Optimizer) -> None:
+    """Lay moments out as their weights are: the fused kernels read both as flat memory, element by element."""
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if value.shape == weight.shape and value.stride() != weight.stride():
+                state[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def _adamw_8bit(groups: list[dict[str, Any]], weight_decay: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
@@ -126,3 +151,11 @@ def _as_matrix(tensor: Tensor, weight: Tensor) -> Tensor:
     if weight.ndim == 4 and not weight.is_contiguous():
         tensor = tensor.permute(0, 2, 3, 1)
     return tensor.reshape(len(tensor), -1)
+
+
+def _from_matrix(matrix: Tensor, weight: Tensor) -> Tensor:
+    """What _as_matrix made, with its columns in the order of a contiguous weight."""
+    if weight.ndim == 4 and not weight.is_contiguous():
+        outputs, inputs, height, width = weight.shape
+        matrix = matrix.reshape(outputs, height, width, inputs).permute(0, 3, 1, 2).reshape(outputs, -1)
+    return matrix

@@ -3,7 +3,7 @@
 #   run.sh data          curate, and prepare the three sets (once)
 #   run.sh coarse N      the coarse stage of one training seed, with and without GarmNet
 #   run.sh seed N        train and score the four rows with that seed; again: goes on where it was
-#   run.sh table         the table, over all seeds that are scored, into training/README.md
+#   run.sh table         the table, over all seeds that are scored, into docs/evaluation.md
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 python=${PYTHON:-.venv/bin/python}

@@ -66,7 +66,8 @@ def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool
     Raises IGRError for bf16 on a card without it, `compile` without a C++ compiler, and channels_last under ZeRO-2.
     """
     cuda = device.type == "cuda"
-    fast = torch.cuda.is_bf16_supported() if cuda else has_bfloat16_units()
+    # older cards emulate bfloat16, many times slower than float32
+    fast = torch.cuda.is_bf16_supported(including_emulation=False) if cuda else has_bfloat16_units()
     precision = config.precision if config.precision != "auto" else ("bf16" if fast else "no")
     if precision == "bf16" and cuda and not fast:
         raise IGRError("precision bf16: this card has no bfloat16; set precision to auto or no.")

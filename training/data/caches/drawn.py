@@ -40,7 +40,7 @@ CORRESPONDENCE = "correspondence"
 
 Job = TypeVar("Job")
 
-NOT_DRAWING = ("__init__.py", "__main__.py", "sheet.py")
+NOT_DRAWING = ("__init__.py", "sheet.py")
 """Files of the generator's folder that change no pair."""
 
 
@@ -242,7 +242,7 @@ def fingerprint() -> str:
     Layout, comments and docstrings do not count, nor do the command and the contact sheets.
     """
     folder = Path(__file__).parents[1] / "synthetic"
-    return hash_of(folder, (path for path in folder.glob("*.py") if path.name not in NOT_DRAWING))
+    return hash_of(folder, (path for path in folder.rglob("*.py") if path.name not in NOT_DRAWING))
 
 
 class _drawings:

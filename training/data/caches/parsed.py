@@ -21,8 +21,8 @@ from igr_core.segmentation.labels import ATR
 
 from ..rendered.source import RenderedPairs
 from ..synthetic import make_pair
-from ..synthetic.canvas import LABELS
 from ..synthetic.compose import check_options
+from ..synthetic.painting.canvas import LABELS
 from ..synthetic.scene import draw_scene
 from .drawn import DrawConfig, fingerprint
 from .dressed import resized

@@ -80,7 +80,7 @@ SYNTHETIC = LabelTable(
     ),
     {"upper": (10, 13), "lower": (11,), "full": (12,)},
 )  # fmt: skip
-"""The generator's own labels (training.data.synthetic.canvas.LABELS); a coat may be the garment or worn over it."""
+"""The labels of LABELS of data/synthetic/painting/canvas.py; a coat may be the garment or worn over it."""
 
 TABLES = {table.name: table for table in (LIP, ATR, SYNTHETIC)}
 """Every label table by its name."""

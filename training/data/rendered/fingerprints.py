@@ -12,7 +12,9 @@ from igr_core.segmentation import labels
 
 from ..contract import keypoints
 from ..files.code_hash import hash_of
-from ..synthetic import arrays, curves, defects, lettering, masks, motifs, palette, textures
+from ..synthetic import defects
+from ..synthetic.art import arrays, curves, lettering, motifs, palette, textures
+from ..synthetic.photo import masks
 
 PACKAGE = Path(__file__).parent
 """Folder of the generator's code and data."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
+from .garments.cloth.crossings import crossing_faces
 from .garments.garment import Garment
 from .garments.outfits import Outfit
 from .garments.wearing import wear
@@ -18,6 +19,7 @@ from .people.body import Body, draw_shape, make_body, skin
 from .people.joints import joints_of
 from .people.looks import draw_look, person_surfaces
 from .people.poses import HELD_OUT_POSES, POSES, TRAINING_POSES, draw_pose
+from .people.stances import WIDE_STANCES
 from .records.record import Photo
 from .settings import RenderSettings
 from .studio.agnostic import agnostic_mask, atr_labels, kind_mask, seen_joints
@@ -25,6 +27,7 @@ from .studio.cameras import Camera
 from .studio.correspondence import correspond
 from .studio.framing import Framing, draw_camera
 from .studio.guards import OCCLUDED, TRUNCATED, Limits, reasons
+from .studio.layers import Layer
 from .studio.rays.rendering import Shot, photograph
 from .studio.sets import draw_set
 from .surfaces import Kind, Surface
@@ -144,7 +147,7 @@ def take_photo(
                 "light": room.mood,
             },
         )
-        found = reasons(shot, surfaces, camera, limits)
+        found = reasons(shot, surfaces, camera, limits, layers=_layers(surfaces, product))
     return Photographed(photo, (*worn.panels, *room.panels), list(found))
 
 
@@ -155,10 +158,7 @@ def _dressed(
         shape = draw_shape(rng, extreme=defect == "extreme_proportion")
         gender = rng.uniform(0.85, 1.0) if outfit.sex == "female" else rng.uniform(0.0, 0.15)
         body = make_body(replace(shape, gender=float(gender)))
-        names = HELD_OUT_POSES if settings.held_out else TRAINING_POSES
-        if not _has_pockets(outfit):
-            names = tuple(name for name in names if "hand_in_pocket" not in POSES[name].attributes)
-        pose = draw_pose(rng, body, names)
+        pose = draw_pose(rng, body, poses_in(outfit, HELD_OUT_POSES if settings.held_out else TRAINING_POSES))
         transforms = body.transforms(pose.rotations)
     with stage("drape"):
         worn = wear(list(garments), body, transforms, rng, outfit.kinds)
@@ -176,6 +176,15 @@ def _dressed(
         **others,
     }
     return Worn(body, transforms, [*clothes, *person], panels, attributes)
+
+
+def poses_in(outfit: Outfit, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the named poses that can be taken in an outfit."""
+    if not _has_pockets(outfit):
+        names = tuple(name for name in names if "hand_in_pocket" not in POSES[name].attributes)
+    if any(cut.narrow for cut in outfit.cuts):
+        names = tuple(name for name in names if POSES[name].legs not in WIDE_STANCES)
+    return names
 
 
 def _has_pockets(outfit: Outfit) -> bool:
@@ -216,6 +225,16 @@ def _covered(body: Body, transforms: np.ndarray, clothes: Sequence[Surface]) -> 
         beside = np.linalg.norm(gap - ahead[:, None] * outwards[near], axis=1)
         found[near] |= (ahead > -0.02) & (beside < COVERED_BESIDE)
     return found
+
+
+def _layers(surfaces: Sequence[Surface], product: Product) -> list[Layer]:
+    """The clothes, which are the first of the surfaces, as guards see them; only the wanted one may cross itself."""
+    layers = []
+    for number, garment in enumerate(product.garments):
+        cloth = surfaces[number].vertices[: garment.refine.shape[0]]
+        crossing = crossing_faces(cloth, garment.fine_faces) if number == product.wanted else None
+        layers.append(Layer(number, garment.fine_faces, garment.clear, crossing))
+    return layers
 
 
 def _labelled(

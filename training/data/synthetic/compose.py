@@ -7,18 +7,19 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 
-from .arrays import Array, enlarge
-from .background import draw_background
-from .body import paint_arm, paint_hair_back, paint_head, paint_leg, paint_torso
-from .canvas import Canvas, View
+from .art.arrays import Array, enlarge
 from .defects import DEFECTS
-from .flat import flat_picture, flat_view, reduce
-from .joints import find_joints
-from .layers import Layer, rasterise
-from .masks import agnostic_mask
-from .occluders import paint_big_object, paint_hair_over, paint_handbag, paint_strap
-from .parts import SOLE, Garment
-from .places import Places, find_in_photo
+from .garments.parts import SOLE, Garment
+from .painting.canvas import Canvas
+from .painting.flat import flat_picture, flat_view, reduce
+from .painting.layers import Layer, rasterise
+from .painting.places import Places, find_in_photo
+from .painting.view import View
+from .photo.background import draw_background
+from .photo.body import paint_arm, paint_hair_back, paint_head, paint_leg, paint_torso
+from .photo.joints import find_joints
+from .photo.masks import agnostic_mask
+from .photo.occluders import paint_big_object, paint_hair_over, paint_handbag, paint_strap
 from .scene import Scene, draw_scene, wobble_grid
 
 NATIVE = (384, 512)

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .arrays import Array
-from .body import Look, draw_look
-from .flat import bounds
-from .garment import design, open_jacket
-from .parts import Garment
-from .pose import Pose, draw_pose, flat_pose
+from .art.arrays import Array
+from .garments.garment import design, open_jacket
+from .garments.parts import Garment
+from .painting.flat import bounds
+from .painting.pose import Pose, draw_pose, flat_pose
+from .photo.body import Look, draw_look
 
 FRAMINGS = ("full", "knee", "torso")
 FRAMING_SHARES = {"upper": (0.15, 0.4, 0.45), "lower": (0.25, 0.4, 0.35), "full": (0.4, 0.5, 0.1)}

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from igr_core.files import make_folder
 
 from .compose import Pair, make_pair
-from .masks import eroded
+from .photo.masks import eroded
 
 
 def contoured(pair: Pair) -> Image.Image:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
 from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
-from training.data.opening import DataSetConfig
 
+from ...data.opening import DataSetConfig
 from ..metrics.protocols import protocol_named
+from ..metrics.registry import SCORED, check_metrics
 from ..pictures.controls import CONTROLS
-from .results import METRICS, check_metrics
+from ..tables.table import COMPARED
+
+OWN_FOLDERS = ("persons", "truth", "silhouettes", "references", "rows", "features", "report")
+"""What an experiment's folder holds, so that no set has such a name."""
+SEED = "{seed}"
+"""What a training seed takes the place of in a bundle's path."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +30,18 @@ class RowConfig:
     name: str
     """What tables call it."""
     bundle: str = ""
-    """Bundle to restore with; `demo` is the shipped one."""
+    """Bundle to restore with; `demo` is the shipped one. `{seed}` in its path stands for each of `seeds`."""
+    seeds: tuple[int, ...] = ()
+    """Training seeds of the bundles that are this row; a table shows their mean."""
     pictures: str = ""
     """In place of a bundle: folder of garments, one for each pair, called as its photo or as the pair (`/` in a name is
     `_`); others in it are left out."""
     guidance: tuple[float, ...] = (1.5,)
     """Guidance scales (Eq. 2), a row of the table each."""
+    steps: tuple[int, ...] = ()
+    """Steps of the sampler, a row of the table each; the experiment's where none are given."""
+    sampler: tuple[Literal["ddim"], ...] = ("ddim",)
+    """Samplers, a row of the table each; the paper's DDIM is the only one of headless restoration."""
     reference_strength: float = 1.0
     """Strength of the reference self-attention; 0 leaves GarmNet out."""
     image_prompt_strength: float = 1.0
@@ -41,13 +54,15 @@ class RowConfig:
             raise IGRError(f"Row {self.name!r} needs a bundle or a folder of pictures, and not both.")
         if not any(letter.isalnum() for letter in self.name):
             raise IGRError(f"Row {self.name!r} cannot be told by its name: give it letters or digits.")
-        if not self.guidance:
-            raise IGRError(f"Row {self.name!r} has no guidance: give a list such as [1.5].")
-
-    @property
-    def bundle_path(self) -> Path:
-        """Where the bundle lies."""
-        return DEMO_BUNDLE if self.bundle == "demo" else Path(self.bundle)
+        if not self.guidance or not self.sampler:
+            raise IGRError(f"Row {self.name!r} has no guidance or no sampler: give a list such as [1.5].")
+        if bool(self.seeds) != (SEED in self.bundle) or len(set(self.seeds)) < len(self.seeds):
+            raise IGRError(
+                f"Row {self.name!r} has the seeds {list(self.seeds)} and the bundle {self.bundle!r}: a path with "
+                f"{SEED} needs its training seeds, each once, and any other path none."
+            )
+        if any(steps < 1 for steps in self.steps):
+            raise IGRError(f"Row {self.name!r} has the steps {list(self.steps)}: give 1 or more.")
 
 
 @dataclass(frozen=True)
@@ -56,15 +71,17 @@ class ExperimentConfig:
 
     title: str
     """Heading of the report."""
-    data: DataSetConfig
-    """Pairs to restore; a data set without garments (StreetTryOn) is scored unpaired, against `references`."""
     rows: tuple[RowConfig, ...]
     """What is compared, in the order of tables."""
+    data: DataSetConfig | None = None
+    """Pairs to restore; a data set without garments (StreetTryOn) is scored unpaired, against `references`."""
+    sets: dict[str, DataSetConfig] = field(default_factory=dict)
+    """In place of `data`, several held-out sets by name, each with tables and a report of its own."""
     references: DataSetConfig | None = None
     """Data set whose garments the sets are compared with, where `data` has none (the paper: VITON-HD's)."""
     protocol: str = "igr"
     """Name of a protocol."""
-    metrics: tuple[str, ...] = tuple(METRICS)
+    metrics: tuple[str, ...] = SCORED
     """Names of metrics."""
     encoder: str = ""
     """Bundle whose image encoder the encoder_ metrics look through; `demo` is the shipped one."""
@@ -73,19 +90,28 @@ class ExperimentConfig:
     nearest: DataSetConfig | None = None
     """Training pairs that the control `nearest` answers with."""
     steps: int = 25
-    """DDIM steps."""
+    """Steps of the sampler, for rows that name none."""
     seed: int = 0
     """Noise seed of the first pair; pair i has seed + i, whatever the row."""
     batch: int = 8
     """Pairs that are restored together."""
     table: Literal["table1", "table2", "table3", ""] = ""
-    """Table of the paper that these rows are shown beside."""
+    """Table of the paper that these rows are shown beside; `""` for a plain one."""
+    base: str = ""
+    """Row that the others are compared with, pair by pair, in a plain table."""
+    compared: tuple[str, ...] = COMPARED
+    """Metrics whose difference to the base is shown."""
     labels: bool = True
     """Keep what the data set tells of each pair, to look at scores by."""
 
     def __post_init__(self) -> None:
         protocol_named(self.protocol)
-        check_metrics(self.metrics)
+        check_metrics((*self.metrics, *self.compared))
+        if (self.data is None) != bool(self.sets):
+            raise IGRError(f"{self.title!r} needs data, or sets by name, and not both.")
+        for name in self.sets:
+            if slug(name) != name or name in OWN_FOLDERS:
+                raise IGRError(f"The held-out set {name!r} cannot be a folder: give it another name, such as drawn.")
         if not self.rows:
             raise IGRError(f"{self.title!r} has no rows: name a bundle or a folder of pictures.")
         names = [row.name for row in self.rows]
@@ -99,6 +125,11 @@ class ExperimentConfig:
                 raise IGRError(f"Rows {' and '.join(named)} would lie in one folder, rows/{place}: rename one of them.")
             if place in CONTROLS:
                 raise IGRError(f"Row {named[0]} has the name of a control: call it something else.")
+        labels = {line.label for line in lines(self)}
+        if self.base and self.base not in labels:
+            raise IGRError(f"The base {self.base!r} of {self.title!r} is no row: choose {', '.join(sorted(labels))}.")
+        if self.base and self.table:
+            raise IGRError(f"{self.title!r} has a base and the paper's {self.table}: leave one of them out.")
         if "nearest" in self.controls and self.nearest is None:
             raise IGRError("The control `nearest` needs training pairs: name their data set under nearest.")
         if min(self.steps, self.batch) < 1:
@@ -114,23 +145,47 @@ class ExperimentConfig:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: a bundle at one guidance, or a folder from elsewhere."""
+    """One result of an experiment: a bundle under one setting, or a folder from elsewhere."""
 
     row: RowConfig
     """What it is."""
     guidance: float | None
     """Guidance scale; None for a folder."""
+    steps: int | None
+    """Steps of the sampler; None for a folder."""
+    sampler: str | None
+    """Sampler; None for a folder."""
+    seed: int | None
+    """Training seed of the bundle; None where it has no part in its path."""
+
+    @property
+    def label(self) -> str:
+        """What its row is called: its name and whatever it has several of, but for the training seed."""
+        words = [self.row.name]
+        if len(self.row.steps) > 1:
+            words.append(f"{self.steps} steps")
+        if len(self.row.guidance) > 1 and self.guidance is not None:
+            words.append(f"guidance {self.guidance:g}")
+        if len(self.row.sampler) > 1:
+            words.append(str(self.sampler))
+        return ", ".join(words)
 
     @property
     def name(self) -> str:
-        """What tables call it."""
-        several = len(self.row.guidance) > 1 and self.guidance is not None
-        return f"{self.row.name}, guidance {self.guidance:g}" if several else self.row.name
+        """What tells it from all others."""
+        return self.label if self.seed is None else f"{self.label}, seed {self.seed}"
 
     @property
     def slug(self) -> str:
         """Name of its folder."""
         return slug(self.name)
+
+    @property
+    def bundle_path(self) -> Path:
+        """Where its bundle lies."""
+        if self.row.bundle == "demo":
+            return DEMO_BUNDLE
+        return Path(self.row.bundle if self.seed is None else self.row.bundle.replace(SEED, str(self.seed)))
 
 
 def slug(name: str) -> str:
@@ -139,5 +194,21 @@ def slug(name: str) -> str:
 
 
 def lines(config: ExperimentConfig) -> list[Line]:
-    """The table's lines but for the controls."""
-    return [Line(row, guidance) for row in config.rows for guidance in (row.guidance if row.bundle else (None,))]
+    """The experiment's results but for the controls."""
+    found = []
+    for row in config.rows:
+        if not row.bundle:
+            found.append(Line(row, None, None, None, None))
+            continue
+        settings = product(row.steps or (config.steps,), row.guidance, row.sampler, row.seeds or (None,))
+        found += [Line(row, guidance, steps, sampler, seed) for steps, guidance, sampler, seed in settings]
+    return found
+
+
+def of_each_set(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
+    """The experiment on each of its held-out sets, by the set's name; by `""` where it has one."""
+    if not config.sets:
+        return {"": config}
+    return {
+        name: replace(config, title=f"{config.title}: {name}", data=data, sets={}) for name, data in config.sets.items()
+    }

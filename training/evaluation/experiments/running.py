@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,29 +19,26 @@ from igr_core.files import make_folder
 from igr_core.model.bundle import Bundle
 from igr_core.photo.images import save_image
 from igr_core.restore.restorer import GarmentRestorer
-from training.base.files import write_text
-from training.base.provenance import bundle_weights_sha256, weights_sha256
-from training.data.contract.laid_out import fit_garment
-from training.data.opening import open_data_set
 
+from ...base.files import write_text
+from ...base.provenance import bundle_weights_sha256, weights_sha256
+from ...data.contract.laid_out import fit_garment
+from ...data.opening import DataSetConfig, open_data_set
 from ..metrics.protocols import protocol_named
 from ..metrics.weights import WeightsFolder
-from ..pictures.claims import claim, data_title, described_data, described_view
+from ..pictures.claims import check_held_out, claim, data_title, described_data, described_view
 from ..pictures.controls import NEED_TRUTH, TITLES, write_control
 from ..pictures.folders import folder_name, pictures_in
 from ..pictures.subjects import Subjects, save_picture
-from .experiment import ExperimentConfig, Line, lines
+from ..result import Result, write_results
+from .experiment import ExperimentConfig, Line, lines, of_each_set
+from .folder import DESCRIPTION, PLACES, SETS
+from .history import pairs_seen, steps_trained
 from .others import Others, check_apart, find_others, problems, take_in
-from .paper import PAPER, paper_table
-from .results import Result, read_results, write_results
 from .scoring import Scoring, score_folders
 
 LONGEST_WAIT = timedelta(days=7)
 """So long one process waits for the others' pictures."""
-
-
-PLACES = "rows.json"
-"""Which rows were scored, in the order of the table; whatever else lies in rows/ is of an earlier configuration."""
 
 
 class ExperimentRun:
@@ -50,19 +47,24 @@ class ExperimentRun:
     def __init__(
         self, config: ExperimentConfig, out: Path, device: torch.device, tell: Callable[[str], None] = lambda _: None
     ) -> None:
-        """Open everything that it needs.
+        """Open everything that it needs; `config` is of one held-out set (of_each_set).
 
         Raises IGRError before long work starts where a bundle, a folder of pictures or the data cannot be used; what
         is wrong with single pictures is told before, a sentence each.
         """
         self.config, self.out, self.device = config, out, device
         self.rank, self.processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        bundles = {row.bundle_path: Bundle.open(row.bundle_path) for row in config.rows if row.bundle}
+        if config.data is None:
+            raise IGRError(f"{config.title!r} has several held-out sets: run it on each of them.")
+        self.data: DataSetConfig = config.data
+        paths = dict.fromkeys(line.bundle_path for line in lines(config) if line.row.bundle)
+        bundles = {path: Bundle.open(path) for path in paths}
         for row in config.rows:
             if row.pictures:
                 pictures_in(Path(row.pictures))
                 check_apart(Path(row.pictures), out)
-        self.subjects = Subjects(open_data_set(config.data))
+        self.subjects = Subjects(open_data_set(self.data))
+        check_held_out(self.subjects.source)
         self.unpaired = not self.subjects.source.has_garments
         """Whether sets are compared, for want of true garments."""
         if self.unpaired and config.references is None:
@@ -86,9 +88,7 @@ class ExperimentRun:
         """Pictures of each row that is a folder, by its place."""
 
     def restore(self) -> None:
-        """Write the pictures of every bundle's row; of several processes (torchrun) each writes its share."""
-        if self.processes > 1:
-            torch.distributed.init_process_group("gloo", timeout=LONGEST_WAIT)
+        """Write the pictures of every bundle's row; of several processes (restore_all) each writes its share."""
         if self.rank == 0:
             self._claim()
             self.subjects.write(self.out, self.first.info.model, self.config.labels)
@@ -97,8 +97,6 @@ class ExperimentRun:
             if line.row.bundle:
                 self._restore_line(line)
         self._wait()
-        if self.processes > 1:
-            torch.distributed.destroy_process_group()
 
     def score(self, weights: WeightsFolder, tell: Callable[[str], None]) -> list[Result]:
         """Write controls, score every line, and write each result.json; results in the order of the table."""
@@ -110,12 +108,13 @@ class ExperimentRun:
             cache=self.out / "features",
             tell=tell,
             device=self.device,
+            silhouettes=None if self.unpaired else self.subjects.silhouettes(self.out),
         )
         truth = self._references()
         write_text(self.out / PLACES, "[]\n")
         results: list[Result] = []
         for line in lines(self.config):
-            known = {"guidance": line.guidance, "paper": line.row.paper} | self._known(line)
+            known = {"row": line.label, "guidance": line.guidance, "paper": line.row.paper} | self._known(line)
             if line.slug in self.others:
                 take_in(self.others[line.slug], self._pictures(line.slug))
             kind = "bundle" if line.row.bundle else "folder"
@@ -145,12 +144,13 @@ class ExperimentRun:
 
     def _claim(self) -> None:
         """Note what every folder is of, before the first picture is written."""
-        claim(self.out / "experiment.json", self._described())
-        model, data = self.first.info.model, described_data(self.config.data, self.subjects.source)
+        claim(self.out / DESCRIPTION, self._described())
+        model, data = self.first.info.model, described_data(self.data, self.subjects.source)
         seen = {"data": data} | described_view(model)
         claim(self.out / "persons" / "settings.json", seen)
         if self.references is None:
-            claim(self.out / "truth" / "settings.json", {"data": data, "size": model.native_size})
+            for kind in ("truth", "silhouettes"):
+                claim(self.out / kind / "settings.json", {"data": data, "size": model.native_size})
         else:
             assert self.config.references is not None
             other = described_data(self.config.references, self.references.source)
@@ -169,7 +169,7 @@ class ExperimentRun:
         """What else decides about a line's pictures."""
         if not line.row.bundle:
             return {}
-        return {"guidance": line.guidance} | described_view(Bundle.open(line.row.bundle_path).info.model)
+        return {"guidance": line.guidance} | described_view(Bundle.open(line.bundle_path).info.model)
 
     def _controls(self) -> list[str]:
         return [name for name in self.config.controls if not (self.unpaired and name in NEED_TRUTH)]
@@ -181,11 +181,13 @@ class ExperimentRun:
         source, config = self.subjects.source, self.config
         return {
             "title": config.title,
-            "data": data_title(config.data, source),
+            "data": data_title(self.data, source),
             "table": config.table,
+            "base": config.base,
+            "compared": list(config.compared),
             "unpaired": self.unpaired,
             "settings": {
-                "data": described_data(config.data, source),
+                "data": described_data(self.data, source),
                 "seed": config.seed,
                 "size": self.first.info.model.native_size,
             },
@@ -199,21 +201,21 @@ class ExperimentRun:
         return self.out / "rows" / place / "pictures"
 
     def _restore_line(self, line: Line) -> None:
-        folder, row, guidance = self._pictures(line.slug), line.row, line.guidance
-        assert guidance is not None
+        folder, row, guidance, steps = self._pictures(line.slug), line.row, line.guidance, line.steps
+        assert guidance is not None and steps is not None
         make_folder(folder)
         count = len(self.subjects)
         share = range(count * self.rank // self.processes, count * (self.rank + 1) // self.processes)
         missing = [i for i in share if not (folder / f"{self.subjects.names[i]}.png").is_file()]
         if not missing:
             return
-        restorer = GarmentRestorer.from_bundle(row.bundle_path, str(self.device))
+        restorer = GarmentRestorer.from_bundle(line.bundle_path, str(self.device))
         bar = tqdm(total=len(share), initial=len(share) - len(missing), desc=line.name, unit="pair")
         for batch in _batches(missing, self.config.batch):
             garments = restorer.restore(
                 self.subjects.view(batch, restorer.info.model),
                 [self.subjects.categories[i] for i in batch],
-                steps=self.config.steps,
+                steps=steps,
                 guidance=guidance,
                 seed=self.config.seed + batch[0],
                 reference_strength=row.reference_strength,
@@ -227,17 +229,22 @@ class ExperimentRun:
     def _known(self, line: Line) -> dict[str, Any]:
         if not line.row.bundle:
             return {"folder": folder_name(Path(line.row.pictures))}
-        bundle = Bundle.open(line.row.bundle_path)
-        if line.row.bundle_path not in self._hashes:
-            self._hashes[line.row.bundle_path] = bundle_weights_sha256(bundle)
-        return {
+        bundle = Bundle.open(line.bundle_path)
+        if line.bundle_path not in self._hashes:
+            self._hashes[line.bundle_path] = bundle_weights_sha256(bundle)
+        known = {
             "bundle": bundle.info.name,
-            "weights_sha256": self._hashes[line.row.bundle_path],
-            "steps": self.config.steps,
+            "weights_sha256": self._hashes[line.bundle_path],
+            "training_seed": line.seed,
+            "training_steps": steps_trained(bundle.info.training),
+            "pairs_seen": pairs_seen(bundle.info.training),
+            "steps": line.steps,
+            "sampler": line.sampler,
             "seed": self.config.seed,
             "reference_strength": line.row.reference_strength,
             "image_prompt_strength": line.row.image_prompt_strength,
         }
+        return {name: value for name, value in known.items() if value is not None}
 
     def _references(self) -> Path:
         """Folder of the garments to compare with; those of another data set are written there first."""
@@ -259,42 +266,25 @@ class ExperimentRun:
         return result
 
 
-def result_files(folder: Path) -> list[Path]:
-    """Files of an experiment's results in the order of its table; IGRError where there are none."""
-    try:
-        places = json.loads((folder / PLACES).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        places = []
-    if not isinstance(places, list) or not places:
-        raise IGRError(f"{folder} holds no results: python -m training evaluate run writes them.")
-    return [folder / "rows" / str(place) / "result.json" for place in places]
+def open_runs(
+    config: ExperimentConfig, out: Path, device: torch.device, tell: Callable[[str], None] = lambda _: None
+) -> list[ExperimentRun]:
+    """A run for each held-out set of an experiment, in OUT, or in OUT/SET where it has several; raises as they do."""
+    runs = [ExperimentRun(one, out / name, device, tell) for name, one in of_each_set(config).items()]
+    if config.sets and runs[0].rank == 0:
+        make_folder(out)
+        write_text(out / SETS, json.dumps(list(config.sets)) + "\n")
+    return runs
 
 
-def experiment_results(folder: Path) -> list[Result]:
-    """Results of an experiment's folder in the order of its table; IGRError where there are none."""
-    return read_results(result_files(folder))
-
-
-def read_description(folder: Path) -> dict[str, Any]:
-    """An experiment's experiment.json; IGRError where it is missing or damaged."""
-    try:
-        described = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
-        whole = {"title", "data", "table", "unpaired"} <= set(described) and described["table"] in ("", *PAPER)
-    except (OSError, ValueError, TypeError):
-        whole = False
-    if not whole:
-        raise IGRError(
-            f"{folder} is no experiment, as its experiment.json is missing or damaged: python -m training evaluate run "
-            f"writes one."
-        )
-    return described
-
-
-def experiment_table(folder: Path) -> str:
-    """The experiment beside the paper's table, in Markdown; Table 1 where its configuration names none."""
-    results = experiment_results(folder)
-    described = read_description(folder)
-    return paper_table(described["table"] or "table1", described["unpaired"], results, described["data"])
+def restore_all(runs: Sequence[ExperimentRun]) -> None:
+    """Restore with every run, one after the other; the processes of torchrun share the pictures."""
+    if runs[0].processes > 1:
+        torch.distributed.init_process_group("gloo", timeout=LONGEST_WAIT)
+    for run in runs:
+        run.restore()
+    if runs[0].processes > 1:
+        torch.distributed.destroy_process_group()
 
 
 def _batches(rows: list[int], size: int) -> Iterator[list[int]]:

@@ -12,12 +12,12 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
-from training.base.provenance import revision
-from training.base.statistics import mean_interval
 
+from ...base.provenance import revision
 from ..metrics.distribution import DistributionScorer
 from ..metrics.paired import PairedScorer
 from ..metrics.protocols import Protocol
+from ..metrics.registry import ENCODER, SCORED, check_metrics
 from ..metrics.weights import WeightsFile, WeightsFolder
 from ..pictures.folders import (
     PictureList,
@@ -29,7 +29,7 @@ from ..pictures.folders import (
     pictures_in,
     read_picture,
 )
-from .results import ENCODER, METRICS, Paired, Result, check_metrics, library_versions
+from ..result import Paired, Result, library_versions
 
 Files = list[Path]
 MIN_PAIRS = 2
@@ -44,8 +44,8 @@ class Scoring:
 
     protocol: Protocol
     """Sizes and libraries."""
-    metrics: tuple[str, ...] = tuple(METRICS)
-    """Names of METRICS."""
+    metrics: tuple[str, ...] = SCORED
+    """Names of metrics."""
     weights: WeightsFolder = field(default_factory=lambda: WeightsFolder(None))
     """Where the metrics' networks lie."""
     encoder: Path | None = None
@@ -160,11 +160,7 @@ def _score_pairs(
             silhouette = read_picture(masks[name], size)[:1].float() / 255
         for metric, value in scorer.score(read_picture(one, size), truth, silhouette).items():
             values[metric].append(round(value, 6))
-    found = {}
-    for metric, scores in values.items():
-        interval = mean_interval(scores)
-        found[metric] = Paired(interval.mean, interval.low, interval.high, tuple(scores))
-    return found
+    return {metric: Paired.of(scores) for metric, scores in values.items()}
 
 
 def _silhouettes(folder: Path | None, names: list[str]) -> dict[str, Path]:

@@ -1,12 +1,10 @@
-"""Paired metrics of restored garments against the truth, on pictures in 0..1: one number per picture."""
+"""This project's own metrics of restored garments inside the true silhouette, on pictures in 0..1: one number each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
 import torch
-from skimage.metrics import structural_similarity
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,43 +22,8 @@ NOISE_FLOOR = 0.01
 """Gradient, in picture range per pixel, below which texture_agreement takes a difference for noise."""
 OUTLINE = 4
 """Pixels inside the silhouette's edge that texture_agreement leaves out: the outline is no texture."""
-
 HALO = 3
 """Pixels around the silhouette's edge that are no invented part: a restored edge is soft."""
-
-HIGHER_IS_BETTER = {
-    "ssim": True,
-    "masked_l1": False,
-    "garment_psnr": True,
-    "texture_agreement": True,
-    "invented": False,
-    "missing": False,
-}
-"""The metrics by name, in the order of tables."""
-
-
-def score(generated: Tensor, truth: Tensor, silhouette: Tensor) -> dict[str, Tensor]:
-    """All metrics of pictures (B, 3, H, W) against truths, inside silhouettes (B, 1, H, W): name -> (B,)."""
-    return {
-        "ssim": ssim(generated, truth),
-        "masked_l1": masked_l1(generated, truth, silhouette),
-        "garment_psnr": garment_psnr(generated, truth, silhouette),
-        "texture_agreement": texture_agreement(generated, truth, silhouette),
-        "invented": invented(generated, silhouette),
-        "missing": missing(generated, truth, silhouette),
-    }
-
-
-def ssim(generated: Tensor, truth: Tensor) -> Tensor:
-    """Scikit-image's SSIM of whole pictures, 11x11 Gaussian window: (B, 3, H, W) twice -> (B,), at most 1."""
-    pairs = zip(_arrays(generated), _arrays(truth), strict=True)
-    values = [
-        structural_similarity(
-            one, other, channel_axis=0, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-        )
-        for one, other in pairs
-    ]
-    return torch.tensor(np.array(values), dtype=torch.float32)
 
 
 def masked_l1(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
@@ -181,8 +144,3 @@ def _mean_inside(values: Tensor, inside: Tensor) -> Tensor:
     """Mean of (B, C, H, W) over the pixels of (B, 1, H, W): (B,); 0 where there are none."""
     weight = inside.to(values.dtype)
     return (values.mean(1, keepdim=True) * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp(min=1)
-
-
-def _arrays(pictures: Tensor) -> list[np.ndarray]:
-    """Each picture as (3, H, W) in float64."""
-    return [picture.double().cpu().numpy() for picture in pictures]

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from igr_core.errors import IGRError
 from igr_core.photo.flood_fill import border, flood
-from training.evaluation.metrics import garment as own
 
+from . import garment as own
 from .protocols import Protocol
 from .weights import ALEXNET, DISTS, LPIPS_ALEX, LPIPS_VGG, UNREADABLE, VGG16, WeightsFile, WeightsFolder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,25 @@ from typing import Any
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.model.config import ModelConfig
-from training.base.files import write_text
-from training.data.contract.pairs import PairSource
-from training.data.opening import LAYOUTS, DataSetConfig
 
+from ...base.files import write_text
+from ...data.contract.pairs import HELD_OUT_START, PairSource
+from ...data.opening import LAYOUTS, DataSetConfig
 from .folders import folder_name
+
+_GENERATED = re.compile(r"(?:seed|garment)-(\d{9,})")
+"""Names that both generators give to their pairs, with the seed."""
+
+
+def check_held_out(source: PairSource) -> None:
+    """Raise IGRError for a pair of a generator, drawn or rendered, whose seed may have been trained on."""
+    for entry in source.entries:
+        found = _GENERATED.match(entry.name)
+        if found is not None and int(found[1]) < HELD_OUT_START:
+            raise IGRError(
+                f"{source.title} hold {entry.name}, which may have been trained on: held-out pairs start at seed "
+                f"{HELD_OUT_START} (of rendered records set split to test)."
+            )
 
 
 def claim(path: Path, described: dict[str, Any]) -> None:

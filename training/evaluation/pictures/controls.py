@@ -14,10 +14,11 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.photo.images import save_image
+from igr_core.photo.inputs import MASK_THRESHOLD
+from igr_core.photo.masks import mask_box
 from igr_core.restore.restorer import GarmentRestorer, encode_crop
-from training.data.contract.laid_out import fit_garment
-from training.evaluation.pictures.answers import pasted_crop
 
+from ...data.contract.laid_out import fit_garment
 from .subjects import Subjects, save_picture
 
 CONTROLS = ("white", "rotated", "blurred", "pasted", "nearest")
@@ -36,6 +37,8 @@ DEGREES = 5.0
 """Rotation of the truth: a fault that people hardly mind and that pixels do."""
 BLUR = 1 / 96
 """Standard deviation of the blur, as a share of the width: lettering is lost, shape and colour stay."""
+FILL = 0.88
+"""Share of the canvas that a pasted garment takes in its tighter dimension, as flat garments do."""
 BATCH = 16
 
 
@@ -81,6 +84,30 @@ def rotated(picture: Image.Image, degrees: float = DEGREES) -> Image.Image:
 def blurred(picture: Image.Image, share: float = BLUR) -> Image.Image:
     """The picture under a Gaussian blur whose standard deviation is a share of its width."""
     return picture.filter(ImageFilter.GaussianBlur(share * picture.width))
+
+
+def pasted_crop(person: Tensor, mask: Tensor, fill: float = FILL) -> Tensor:
+    """The masked garment as it is worn, cut to its box, resized and centred on white.
+
+    person is (B, 3, H, W) and mask (B, 1, H, W), both in 0..1; the answer is (B, 3, H, W) in 0..1.
+    """
+    return torch.cat([_paste(p, m, fill) for p, m in zip(person.split(1), mask.split(1), strict=True)])
+
+
+def _paste(person: Tensor, mask: Tensor, fill: float) -> Tensor:
+    canvas = torch.ones_like(person)
+    if not bool((mask >= MASK_THRESHOLD).any()):
+        return canvas
+    left, top, right, bottom = mask_box(mask)
+    height, width = person.shape[-2:]
+    cover = mask[..., top:bottom, left:right]
+    garment = person[..., top:bottom, left:right] * cover + (1 - cover)
+    scale = fill * min(width / (right - left), height / (bottom - top))
+    w, h = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    resized = F.interpolate(garment, (h, w), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    x, y = (width - w) // 2, (height - h) // 2
+    canvas[..., y : y + h, x : x + w] = resized
+    return canvas
 
 
 def _pasted(subjects: Subjects, row: int, restorer: GarmentRestorer) -> Tensor:

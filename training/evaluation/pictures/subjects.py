@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
@@ -17,9 +17,10 @@ from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import ModelConfig
 from igr_core.photo.images import save_image
 from igr_core.photo.view import GarmentView, make_view
-from training.base.files import write_text
-from training.data.contract.laid_out import fit_garment
-from training.data.contract.pairs import PairSource
+
+from ...base.files import write_text
+from ...data.contract.laid_out import fit_garment
+from ...data.contract.pairs import PairSource
 
 
 class Subjects:
@@ -59,8 +60,11 @@ class Subjects:
         )
 
     def write(self, folder: Path, model: ModelConfig, labels: bool) -> None:
-        """Write persons/ (as the model sees them), truth/ (where there is one) and labels.json; what is there stays."""
-        for kind in ("persons", "truth") if self.source.has_garments else ("persons",):
+        """Write persons/ (as the model sees them), truth/ and silhouettes/ (where there are some) and labels.json.
+
+        What is there stays.
+        """
+        for kind in ("persons", "truth", "silhouettes") if self.source.has_garments else ("persons",):
             make_folder(folder / kind)
         told = {}
         for row, name in enumerate(tqdm(self.names, desc="persons and garments", unit="pair")):
@@ -69,9 +73,25 @@ class Subjects:
                 save_image(person, self.view([row], model).person)
             if self.source.has_garments and not truth.is_file():
                 save_picture(truth, fit_garment(self.source.garment(row), model.native_size))
+            silhouette = folder / "silhouettes" / f"{name}.png"
+            if self.source.has_garments and not silhouette.is_file():
+                cover = self.source.garment_cover(row)
+                if cover is not None:
+                    save_picture(silhouette, fit_cover(cover, model.native_size))
             if labels:
                 told[name] = {"category": self.categories[row], **self.source.labels(row)}
         write_text(folder / "labels.json", json.dumps(told, indent=1) + "\n")
+
+    def silhouettes(self, folder: Path) -> Path | None:
+        """Where `write` put the silhouettes of the true garments; None where the data set does not tell all of them."""
+        found = folder / "silhouettes"
+        return found if all((found / f"{name}.png").is_file() for name in self.names) else None
+
+
+def fit_cover(cover: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The silhouette of a flat picture, L, where fit_garment puts the picture itself at `size` (width, height)."""
+    grey = cover.convert("L")
+    return grey if grey.size == size else ImageOps.pad(grey, size, Image.Resampling.BOX, color=0)
 
 
 def save_picture(path: Path, picture: Image.Image) -> None:

@@ -6,36 +6,38 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from igr_core.files import atomic_file
 
-from ..experiments.results import METRICS, Result
+from ..metrics.registry import METRICS
+from ..result import Result
 
-GUIDANCE_METRICS = ("ssim", "lpips_alex", "dists", "fid", "clip_fid", "kid", "texture_agreement", "invented")
-"""Metrics that are drawn over guidance, as far as they were computed."""
+SETTINGS = ("guidance", "steps")
+"""Settings that scores are drawn over."""
+DRAWN = ("ssim", "lpips_alex", "dists", "fid", "clip_fid", "kid", "texture_agreement", "invented")
+"""Metrics that are drawn over settings, as far as they were computed."""
 TEXTURE = "texture_agreement"
+_NAMES = ("paper", "place", "row")
 _WIDTH, _HEIGHT, _DPI = 3.6, 2.9, 110
 
 
-def guidance_groups(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Rows that differ in nothing but guidance, by the name of their bundle; groups of one are left out."""
-    own = ("guidance", "paper", "place")
+def setting_groups(results: Sequence[Result], setting: str) -> dict[str, list[Result]]:
+    """Rows that differ in nothing but one setting, by what tells the groups apart; groups of one are left out."""
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         if result.kind == "bundle":
-            known = {name: value for name, value in result.known.items() if name not in own}
+            known = {name: value for name, value in result.known.items() if name not in (*_NAMES, setting)}
             groups[str(sorted(known.items()))].append(result)
-    named = {group[0].name.split(", guidance")[0]: group for group in groups.values() if len(group) > 1}
-    return {name: sorted(group, key=lambda one: one.known["guidance"]) for name, group in named.items()}
+    named = {_without(group[0], setting): group for group in groups.values() if len(group) > 1}
+    return {name: sorted(group, key=lambda one: one.known[setting]) for name, group in named.items()}
 
 
-def draw_guidance(path: Path, results: Sequence[Result]) -> bool:
-    """Metrics over guidance scales with their intervals; False where no bundle was run at several."""
-    groups = guidance_groups(results)
-    shown = [
-        name for name in GUIDANCE_METRICS if any(one.value(name) is not None for g in groups.values() for one in g)
-    ]
+def draw_setting(path: Path, results: Sequence[Result], setting: str) -> bool:
+    """Metrics over guidance or steps with their intervals; False where no bundle was run at several."""
+    groups = setting_groups(results, setting)
+    shown = [name for name in DRAWN if any(one.value(name) is not None for g in groups.values() for one in g)]
     if not shown:
         return False
     columns = min(4, len(shown))
@@ -43,18 +45,9 @@ def draw_guidance(path: Path, results: Sequence[Result]) -> bool:
     figure = Figure(figsize=(_WIDTH * columns, _HEIGHT * lines), layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False).flatten()
     for axis, metric in zip(axes, shown, strict=False):
-        kind = METRICS[metric]
         for name, group in groups.items():
-            points = [
-                (one.known["guidance"], *_with_ends(one, metric)) for one in group if one.value(metric) is not None
-            ]
-            scales, values, low, high = ([point[i] for point in points] for i in range(4))
-            errors = [
-                [v - x for v, x in zip(values, low, strict=True)],
-                [x - v for v, x in zip(values, high, strict=True)],
-            ]
-            axis.errorbar(scales, values, yerr=errors, marker="o", capsize=3, label=name)
-        axis.set(title=f"{kind.title} {kind.arrow}", xlabel="guidance")
+            _draw_group(axis, [one for one in group if one.value(metric) is not None], metric, setting, name)
+        axis.set(title=next(iter(groups.values()))[0].heading(metric), xlabel=setting)
         axis.grid(alpha=0.3)
         if len(groups) > 1:
             axis.legend(fontsize="small")
@@ -62,6 +55,25 @@ def draw_guidance(path: Path, results: Sequence[Result]) -> bool:
         axis.remove()
     _save(figure, path)
     return True
+
+
+def _draw_group(axis: Axes, group: Sequence[Result], metric: str, setting: str, name: str) -> None:
+    points = [(one.known[setting], *_with_ends(one, metric)) for one in group]
+    if not points:
+        return
+    scales, values, low, high = ([point[i] for point in points] for i in range(4))
+    errors = [
+        [v - x for v, x in zip(values, low, strict=True)],
+        [x - v for v, x in zip(values, high, strict=True)],
+    ]
+    axis.errorbar(scales, values, yerr=errors, marker="o", capsize=3, label=name)
+
+
+def _without(result: Result, setting: str) -> str:
+    """A row's name without the part that names the setting."""
+    value = result.known[setting]
+    own = {"guidance": f"guidance {value:g}", "steps": f"{value} steps"}[setting]
+    return ", ".join(part for part in result.name.split(", ") if part != own)
 
 
 def draw_pictures(path: Path, results: Sequence[Result]) -> bool:

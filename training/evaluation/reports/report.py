@@ -17,11 +17,12 @@ from urllib.parse import quote
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.photo.images import PICTURE_SUFFIXES
-from training.base.statistics import mean_interval
 
-from ..experiments.results import METRICS, Result
-from ..experiments.running import experiment_results, read_description
-from .plots import TEXTURE, draw_guidance, draw_pictures
+from ...base.statistics import mean_interval
+from ..experiments.folder import experiment_results, read_description
+from ..metrics.registry import METRICS
+from ..result import Result
+from .plots import SETTINGS, TEXTURE, draw_pictures, draw_setting
 from .sheet import write_sheet
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -94,8 +95,8 @@ def write_report(folder: Path) -> Path:
     picked = [name for names in shown.values() for name in names[:2]]
     galleries = "".join(_gallery(report, title, names, truth) for title, names in shown.items())
     write_sheet(out / "summary.png", folder / "persons", truth, rows[:5], picked, report.picture)
-    plots = {"guidance.png": draw_guidance, "pairs.png": draw_pictures}
-    drawn = [name for name, draw in plots.items() if draw(out / name, report.results)]
+    drawn = [f"{one}.png" for one in SETTINGS if draw_setting(out / f"{one}.png", report.results, one)]
+    drawn += ["pairs.png"] if draw_pictures(out / "pairs.png", report.results) else []
     text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=_safe(described["title"]),
         about=_about(report),
@@ -165,7 +166,7 @@ def _table(results: Sequence[Result]) -> str:
     for name in metrics:
         values = [value for one in models if (value := one.value(name)) is not None]
         best[name] = (max if METRICS[name].higher_is_better else min)(values) if len(values) > 1 else None
-    head = "".join(f"<th>{_safe(METRICS[name].title)} {METRICS[name].arrow}</th>" for name in metrics)
+    head = "".join(f"<th>{_safe(results[0].heading(name))}</th>" for name in metrics)
     body = []
     for one in (*models, *(one for one in results if one.kind == "control")):
         cells = []
@@ -296,4 +297,8 @@ def _safe(text: object) -> str:
     return html.escape(str(text))
 
 
-_ALTS = {"guidance.png": "Metrics over guidance scales", "pairs.png": "Texture of each pair against SSIM and a control"}
+_ALTS = {
+    "guidance.png": "Metrics over guidance scales",
+    "steps.png": "Metrics over steps",
+    "pairs.png": "Texture of each pair against SSIM and a control",
+}

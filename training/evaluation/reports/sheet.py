@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 
-from ..experiments.results import Result
+from ..result import Result
 
 CELL = (150, 200)
 """Width and height of a picture on the sheet."""

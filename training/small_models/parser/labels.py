@@ -7,7 +7,7 @@ from torch import Tensor
 
 from igr_core.segmentation.labels import ATR
 
-from ...data.synthetic.canvas import LABELS
+from ...data.synthetic.painting.canvas import LABELS
 
 MEANS = {
     "background": "background",

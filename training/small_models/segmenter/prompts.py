@@ -11,7 +11,7 @@ from torch import Tensor
 
 from igr_core.segmentation.segmenter import MASK_LOGIT
 
-from ...data.synthetic.canvas import LABELS
+from ...data.synthetic.painting.canvas import LABELS
 
 GARMENTS = ("upper", "lower", "full", "coat")
 """Labels of what a click is usually on."""

@@ -81,6 +81,29 @@ def test_muon_follows_weights_that_moved_and_channels_last_ones() -> None:
         assert torch.allclose(one, three, atol=2e-3)
 
 
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+@pytest.mark.parametrize("layouts", [(False, True), (True, False)])
+def test_states_resume_in_another_memory_layout(name: str, layouts: tuple[bool, bool]) -> None:
+    """A run that goes on where another layout is the fastest keeps its moments: the weights step as they would have."""
+    before, after = layouts
+    model = net(channels_last=before)
+    optimizer = build_optimizer(model.named_parameters(), name, 1e-2)  # type: ignore[arg-type]
+    for seed in range(3):
+        step(model, optimizer, seed)
+    again = net(channels_last=after)
+    again.load_state_dict(model.state_dict())
+    other = build_optimizer(again.named_parameters(), name, 1e-2)  # type: ignore[arg-type]
+    other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    assert again[2].weight.is_contiguous() != after
+    for one, two in zip(model.parameters(), again.parameters(), strict=True):
+        one.grad = torch.zeros_like(one)  # what moves them is then the moments alone
+        two.grad = torch.zeros_like(two)
+    optimizer.step()
+    other.step()
+    for one, two in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.allclose(one, two, atol=1e-6)
+
+
 def test_muon_is_torchs_own_in_another_order() -> None:
     """Many steps from the same gradients; torch's rounding to bfloat16 is what is between them."""
     shapes = [(8, 8), (8, 8), (8, 72), (40, 8)]

@@ -13,8 +13,8 @@ from torch import nn
 from igr_core.errors import IGRError
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
-from tests.support.prepared import tiny_config
-from tests.support.tiny import MODEL
+from tests.support.models.tiny import MODEL
+from tests.support.training.prepared import tiny_config
 from training.base.checkpoints import load_latest
 from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
@@ -57,6 +57,16 @@ def test_auto_follows_what_the_cpu_can_do(config: TrainConfig, monkeypatch: pyte
 )
 def test_bfloat16_units_are_told_by_name(found: dict[str, bool], fast: bool) -> None:
     assert has_bfloat16_units(found) is fast
+
+
+def test_cards_that_only_emulate_bfloat16_compute_in_float32(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    turing = torch.device("cuda")
+    assert choose_acceleration(replace(config, precision="auto"), turing).precision == "no"
+    with pytest.raises(IGRError, match="this card has no bfloat16"):
+        choose_acceleration(replace(config, precision="bf16"), turing)
 
 
 def test_checkpointing_is_off_on_cpus_unless_asked_for(config: TrainConfig) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from igr_core.model.igr import IGR
-from tests.support.prepared import tiny_config
+from tests.support.training.prepared import tiny_config
 from training.base.parts import parameter_count
 from training.base.train_config import LoraConfig, TrainConfig
 from training.core.compute.cards import CARDS, card_named

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from igr_core.model.igr import IGR
-from tests.support.tiny import MODEL
+from tests.support.models.tiny import MODEL
 from training.base.train_config import LoraConfig
 from training.core.compute.lora import add_lora, merge_lora
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.prepared import tiny_config
+from tests.support.training.prepared import tiny_config
 from training.base.run_folder import RunFolder
 from training.core.compute.throughput import Throughput
 from training.core.trainer import Trainer

@@ -9,7 +9,7 @@ import torch
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.photo.view import Placement
-from tests.support import stand_in
+from tests.support.rendered import stand_in
 from training.data.caches import snapshot
 from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
 from training.data.caches.dressed import dress_shards, laid_out_correspondence

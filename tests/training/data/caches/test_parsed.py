@@ -11,7 +11,7 @@ from igr_core.segmentation.labels import ATR
 from training.data.caches import parsed
 from training.data.caches.parsed import COARSE, ParsedPhotos, draw_parsed, drawn_labels
 from training.data.synthetic import make_pair
-from training.data.synthetic.canvas import LABELS
+from training.data.synthetic.painting.canvas import LABELS
 
 SIZE = (48, 64)
 

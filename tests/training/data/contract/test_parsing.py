@@ -16,7 +16,7 @@ from training.data.contract.parsing import (
     read_labels,
     voc_colours,
 )
-from training.data.synthetic.canvas import LABELS
+from training.data.synthetic.painting.canvas import LABELS
 
 
 def picture(table: LabelTable) -> tuple[np.ndarray, Image.Image]:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from igr_core.segmentation.labels import ATR
-from tests.support.renderer import require_renderer
-from tests.support.solids import sphere
+from tests.support.rendered.renderer import require_renderer
+from tests.support.rendered.solids import sphere
 from training.data.rendered.studio.cameras import Camera
 
 require_renderer()

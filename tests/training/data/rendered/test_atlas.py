@@ -14,7 +14,7 @@ from training.data.rendered.dressing.materials import Cloth, Ground
 from training.data.rendered.dressing.picture.atlas import FINEST, MOST_TEXELS, cloth_texture, ground_texture, pyramid
 from training.data.rendered.dressing.picture.colours import linear_rgb
 from training.data.rendered.panels import Line, Panel
-from training.data.synthetic.textures import solid
+from training.data.synthetic.art.textures import solid
 
 FABRIC = Fabric("plain", solid((200, 190, 180)))
 CLOTH = Cloth(

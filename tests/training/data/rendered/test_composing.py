@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
-from tests.support.views_by_hand import FRONT, SKIN, WALL, shirt_panels, shirt_view
+from tests.support.rendered.views_by_hand import FRONT, SKIN, WALL, shirt_panels, shirt_view
 
 pytest.importorskip("numba", reason="composing needs the extra `render`")
 

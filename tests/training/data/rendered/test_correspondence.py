@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
-from tests.support.renderer import require_renderer
-from tests.support.solids import sheet, sphere
+from tests.support.rendered.renderer import require_renderer
+from tests.support.rendered.solids import sheet, sphere
 from training.data.rendered.studio.cameras import Camera
 
 require_renderer()

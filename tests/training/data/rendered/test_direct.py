@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.renderer import require_renderer
-from tests.support.solids import sheet, sphere
+from tests.support.rendered.renderer import require_renderer
+from tests.support.rendered.solids import sheet, sphere
 from training.data.rendered.panels import Panel
 from training.data.rendered.studio.cameras import Camera
 from training.data.rendered.surfaces import Surface
 from training.data.rendered.views import SUBSAMPLES
-from training.data.synthetic.textures import Pattern
+from training.data.synthetic.art.textures import Pattern
 
 require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")

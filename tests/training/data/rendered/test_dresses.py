@@ -6,18 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.views_by_hand import shirt_panels
+from tests.support.rendered.views_by_hand import shirt_panels
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
 
 from training.data.rendered.dressing.cloth.allover import PRINTS
 from training.data.rendered.dressing.cloth.families import FAMILIES, HELD_OUT_PATTERNS, PERIODS, family_of
+from training.data.rendered.dressing.cloth.placing import MOST_OF_CHEST, narrowest
 from training.data.rendered.dressing.cloth.prints import HELD_OUT_WORDS, WORDS
 from training.data.rendered.dressing.cloth.relief import WEAVES
 from training.data.rendered.dressing.dresses import draw_dress
 from training.data.rendered.dressing.grounds import FLOORS, WALLS
 from training.data.rendered.dressing.skin import tone_at
-from training.data.synthetic.textures import PATTERNS
+from training.data.rendered.panels import Line
+from training.data.synthetic.art.textures import PATTERNS
 
 PANELS = shirt_panels()
 
@@ -61,6 +63,26 @@ def test_prints_keep_to_their_room():
             left, _, right, _ = next(p.print_room for p in PANELS if p.name == placed.panel and p.kind == "garment")
             assert left - 1e-6 <= placed.centre[0] - placed.width / 2
             assert placed.centre[0] + placed.width / 2 <= right + 1e-6
+
+
+def test_a_print_is_narrower_than_the_chest_between_the_armholes():
+    front = next(panel for panel in PANELS if panel.print_room is not None and panel.role == "body")
+    sides = [
+        Line(role, np.array([(sign * u, v) for u, v in points], np.float32))
+        for sign in (-1, 1)
+        for role, points in (("armhole", [(0.16, 0.0), (0.13, 0.2), (0.2, 0.3)]), ("seam", [(0.2, 0.3), (0.26, 0.68)]))
+    ]
+    slim = replace(front, lines=(*front.lines, *sides))
+    assert narrowest(slim, 0.16, 0.5) == pytest.approx(0.13, abs=1e-3)
+    assert narrowest(slim, 0.4, 0.68) == pytest.approx(0.2158, abs=2e-3)
+    widths = []
+    for panels in (PANELS, [slim if panel is front else panel for panel in PANELS]):
+        drawn = [draw_dress(np.random.default_rng([s, 5]), panels, {"cut": "tee"}) for s in range(150)]
+        widths.append(
+            max(placed.width for dress in drawn for placed in dress.garment.prints if placed.panel == "front")
+        )
+    assert widths[0] > 0.3
+    assert 0.15 < widths[1] <= 2 * MOST_OF_CHEST * 0.13 + 1e-3
 
 
 def test_skin_tones_are_spread_evenly():

@@ -9,7 +9,7 @@ from training.data.rendered.dressing.cloth import allover
 from training.data.rendered.dressing.cloth.fabrics import Fabric, paint_fabric, worn
 from training.data.rendered.dressing.cloth.noise import noise
 from training.data.rendered.dressing.cloth.relief import SIDE, WEAVES, weave_tile
-from training.data.synthetic.textures import PATTERNS, Pattern, solid
+from training.data.synthetic.art.textures import PATTERNS, Pattern, solid
 
 COLOURS = ((40, 60, 120), (240, 230, 210), (200, 60, 60))
 FLAT = ("solid", "contrast_sleeves")

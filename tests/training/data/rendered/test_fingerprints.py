@@ -13,7 +13,9 @@ from training.data.rendered.fingerprints import (
     render_fingerprint,
     rendering_files,
 )
-from training.data.synthetic import defects, masks, textures
+from training.data.synthetic import defects
+from training.data.synthetic.art import textures
+from training.data.synthetic.photo import masks
 
 
 def test_rendering_is_the_package_without_what_runs_and_dresses_it() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
-from tests.support import stand_in
+from tests.support.rendered import stand_in
 from training.data.rendered.generating import generate as generating
 from training.data.rendered.generating.generate import generate
 from training.data.rendered.records.shards import KILLED, Made, RecordShards
@@ -103,7 +103,7 @@ def test_a_worker_that_dies_costs_no_record(tmp_path: Path, monkeypatch: pytest.
 def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generating, "render_fingerprint", lambda: "tested")
     script = (
-        "import os; from pathlib import Path; from tests.support import stand_in\n"
+        "import os; from pathlib import Path; from tests.support.rendered import stand_in\n"
         "from tests.training.data.rendered.test_generating import TINY\n"
         "from training.data.rendered.generating import generate as generating\n"
         "generating.render_fingerprint = lambda: 'tested'\n"

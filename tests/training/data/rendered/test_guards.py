@@ -5,14 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.renderer import require_renderer
-from tests.support.solids import sheet, sphere
+from tests.support.rendered.renderer import require_renderer
+from tests.support.rendered.solids import sheet, sphere
 from training.data.rendered.studio.cameras import Camera
 
 require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
-from training.data.rendered.studio.guards import OCCLUDED, TRUNCATED, garment_shares, poking_share, reasons  # noqa: E402
+from training.data.rendered.studio.guards import (  # noqa: E402
+    OCCLUDED,
+    TRUNCATED,
+    garment_shares,
+    poking_share,
+    reasons,
+    through_share,
+)
+from training.data.rendered.studio.layers import Layer  # noqa: E402
 from training.data.rendered.studio.rays.rendering import photograph  # noqa: E402
 from training.data.rendered.studio.sets import draw_set  # noqa: E402
 
@@ -37,6 +45,44 @@ def test_a_hand_before_the_garment_is_no_poke_through_but_a_speck_is():
     shot = photograph(hand, None, CAMERA, 0, samples=1)
     assert poking_share(shot, CAMERA) == 0
     assert "poke_through" in _reasons(speck)
+
+
+def _layer(number, surface, crossing=None):
+    return Layer(number, surface.faces, np.ones(len(surface.vertices), bool), crossing)
+
+
+@pytest.mark.parametrize("kind", ["other_1", "skin"])
+def test_a_large_area_that_comes_through_the_layer_over_it_is_reported(kind):
+    under = sphere(kind, (0, 0, 1), 0.395)
+    through = sphere(kind, (0, -0.02, 1), 0.385)
+    for below, found in ((under, []), (through, ["wrong_order"])):
+        scene = [below, BALL]
+        layers = [_layer(0, below), _layer(1, BALL)] if kind != "skin" else [_layer(1, BALL)]
+        shot = photograph(scene, None, CAMERA, 0, samples=4)
+        assert reasons(shot, scene, CAMERA, on_set=False, layers=layers) == found
+    if kind != "skin":  # as if the garment were worn underneath
+        scene, layers = [under, BALL], [_layer(1, BALL), _layer(0, under)]
+        shot = photograph(scene, None, CAMERA, 0, samples=4)
+        assert reasons(shot, scene, CAMERA, on_set=False, layers=layers) == ["wrong_order"]
+
+
+def test_a_hand_on_the_garment_and_cloth_beside_an_open_edge_are_in_order():
+    hand = sphere("skin", (0.1, -0.41, 1.0), 0.06)
+    scene = [hand, BALL]
+    shot = photograph(scene, None, CAMERA, 0, samples=1)
+    assert through_share(shot, scene, CAMERA, [_layer(1, BALL)]) < 0.01
+    under = sphere("other_1", (0, -0.02, 1), 0.385)
+    beside = Layer(1, BALL.faces, np.zeros(len(BALL.vertices), bool))
+    shot = photograph([under, BALL], None, CAMERA, 0, samples=1)
+    assert through_share(shot, [under, BALL], CAMERA, [_layer(0, under), beside]) == 0
+
+
+def test_cloth_that_crosses_itself_where_it_is_seen_is_reported():
+    shot = photograph([BALL], None, CAMERA, 0, samples=4)
+    front = BALL.vertices[BALL.faces][..., 1].max(axis=1) < -0.3
+    behind = BALL.vertices[BALL.faces][..., 1].min(axis=1) > 0.3
+    for crossing, found in ((front, ["crosses_itself"]), (behind, [])):
+        assert reasons(shot, [BALL], CAMERA, on_set=False, layers=[_layer(0, BALL, crossing)]) == found
 
 
 def test_hidden_and_cut_off_garments_are_reported():

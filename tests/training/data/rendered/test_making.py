@@ -10,7 +10,7 @@ import pytest
 
 from igr_core.errors import IGRError
 from igr_core.segmentation.labels import ATR
-from tests.support.renderer import require_renderer
+from tests.support.rendered.renderer import require_renderer
 from training.data.contract.pairs import HELD_OUT_START
 from training.data.rendered import making
 from training.data.rendered.making import category_of, make_record

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.support import stand_in
-from tests.support.renderer import require_renderer
+from tests.support.rendered import stand_in
+from tests.support.rendered.renderer import require_renderer
 from training.data.rendered.settings import RenderSettings
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")

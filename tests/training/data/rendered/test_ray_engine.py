@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from igr_core.errors import IGRError
-from tests.support import stand_in
+from tests.support.rendered import stand_in
 from training.data.rendered.generating.generate import generate
 from training.data.rendered.generating.pools import make
 from training.data.rendered.generating.ray_engine import make_with_ray
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[4]
 def test_a_node_lost_in_the_middle_costs_no_record_and_doubles_none(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="only the extra `ray` renders on many machines")
     (tmp_path / "notes").mkdir()
-    command = [sys.executable, "-m", "tests.support.ray_run", tmp_path / "out", tmp_path / "notes"]
+    command = [sys.executable, "-m", "tests.support.rendered.ray_run", tmp_path / "out", tmp_path / "notes"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
     notes = [path.name.split("-") for path in (tmp_path / "notes").iterdir()]

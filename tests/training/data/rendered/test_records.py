@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
-from tests.support import stand_in
+from tests.support.rendered import stand_in
 from training.data.rendered.records.record import Record, from_members, to_members
 from training.data.rendered.settings import RenderSettings
 

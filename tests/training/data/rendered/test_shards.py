@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from tests.support import stand_in
+from tests.support.rendered import stand_in
 from training.data.files.tar_index import INDEX_ENDING
 from training.data.rendered.generating.generate import generate
 from training.data.rendered.records import shards

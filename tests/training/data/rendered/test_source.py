@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from igr_core.errors import IGRError
-from tests.support import stand_in
+from tests.support.rendered import stand_in
 from training.data.caches.drawn import DrawConfig, DrawnPairs
 from training.data.caches.dressed import dress_shards
 from training.data.checking import check_pairs

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from tests.support.renderer import require_renderer
+from tests.support.rendered.renderer import require_renderer
 from training.data.rendered import streams
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")

@@ -8,10 +8,13 @@ import pytest
 
 pytest.importorskip("numba", reason="needs numba (the extra render)")
 
-from training.data.rendered.garments.cloth.fitting import fit
+from scipy.spatial import cKDTree
+
+from training.data.rendered.garments.cloth.fitting import fit, pleats_of
 from training.data.rendered.garments.cloth.meshes import boundary_loops, largest_part
 from training.data.rendered.garments.garment import Garment
 from training.data.rendered.garments.lots import draw_cut
+from training.data.rendered.garments.patterns.fields import height_of
 from training.data.rendered.garments.tailoring import tailor, template_figure
 
 SOME_KINDS = ["tee", "hoodie", "shirt", "jeans", "pleated_skirt", "a_line_dress", "jumpsuit"]
@@ -74,6 +77,36 @@ def test_a_garment_fits_a_larger_body():
     small, large = fit(made, female, template), fit(made, male, template)
     assert np.ptp(large[:, 0]) > np.ptp(small[:, 0])
     assert np.isfinite(large).all()
+
+
+@pytest.mark.parametrize("length", [0.4, 0.55, 0.66, 1.0])
+def test_a_hem_band_is_the_lowest_part_at_any_length_and_keeps_its_width(length):
+    cut = replace(draw_cut(np.random.default_rng(0), "hoodie", sex="female"), front="closed", length=length)
+    made = tailor(replace(cut, hem_band=0.06, ease=0.05, fit="oversized"))
+    figure = template_figure("female")
+    place = made.refine @ fit(made, figure, figure)
+    number = next(i for i, panel in enumerate(made.panels) if panel.name == "hem_band")
+    band = place[made.fine_faces[made.panel == number]]
+    body = place[made.fine_faces[made.panel < number]]
+    assert 0.045 < np.ptp(band[..., 2]) < 0.075
+    assert band[..., 2].min() == pytest.approx(place[:, 2].min(), abs=1e-3)
+    assert body[..., 2].min() > band[..., 2].min() + 0.04
+    low = band[band[..., 2] < band[..., 2].min() + 0.02]
+    above = body[np.abs(body[..., 2] - band[..., 2].max() - 0.06) < 0.02]
+    assert np.ptp(low[:, 0]) < np.ptp(above[:, 0])
+
+
+def test_pleats_begin_right_below_the_waistband_and_lie_outside_the_body():
+    made = garment("pleated_skirt")
+    figure = template_figure("female")
+    place = fit(made, figure, figure)
+    band = height_of(made.cut.waist, figure) - made.cut.waistband
+    pleated = place[pleats_of(made) != 0]
+    assert pleated[:, 2].max() > band - 0.05
+    hips = pleated[pleated[:, 2] > figure.crotch + 0.02]
+    distance, nearest = cKDTree(figure.points).query(hips)
+    height = ((hips - figure.points[nearest]) * figure.normals[nearest]).sum(axis=1)
+    assert height.min() > -0.002
 
 
 def test_thin_straps_hold_a_top():

@@ -17,14 +17,14 @@ from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.model.config import ImagePromptConfig
 from igr_core.model.igr import IGR
 from igr_core.restore.restorer import GarmentRestorer
-from tests.support.tiny import INFO, MODEL, save_runnable
+from tests.support.models.tiny import INFO, MODEL, save_runnable
 from training.base.config_files import load_config
 from training.base.train_config import TrainConfig
 from training.cli.app import app
 from training.data.caches.drawn import HELD_OUT_START, DrawConfig, draw_shards
 from training.evaluation.evidence.rows import HeldOut, pairs_seen, read_rows, score_bundle, steps_trained
 from training.evaluation.evidence.tables import results_table
-from training.evaluation.markdown import fill_markers
+from training.evaluation.tables.markdown import fill_markers
 
 CONFIGS = Path(__file__).parents[4] / "training" / "configs"
 COUNT = 5

@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.model.config import ViewConfig
 from igr_core.restore.restorer import GarmentRestorer
-from tests.support.tiny import save_runnable
+from tests.support.models.tiny import save_runnable
 from training.cli.app import app
 from training.data.fixtures import write_fixture
-from training.evaluation.experiments.results import Result, read_results
-from training.evaluation.experiments.running import experiment_results
+from training.evaluation.result import Result, read_results
+from training.evaluation.experiments.folder import experiment_results
 
 ROOT = Path(__file__).parents[4]
 CONFIGS = ROOT / "training" / "configs" / "evaluation"

@@ -17,11 +17,12 @@ from typer.testing import CliRunner
 from igr_core.errors import IGRError
 from igr_core.files import sha256
 from igr_core.model.bundle import Bundle, save_bundle
-from tests.support.metric_weights import write_weights
-from tests.support.tiny import save_runnable
+from tests.support.models.metric_weights import write_weights
+from tests.support.models.tiny import save_runnable
 from training.base.statistics import mean_interval
 from training.cli.app import app
-from training.evaluation.experiments.results import METRICS, Result, read_results
+from training.evaluation.metrics.registry import SCORED
+from training.evaluation.result import Result, read_results
 from training.evaluation.experiments.scoring import Scoring, score_folders
 from training.evaluation.metrics.paired import OWN
 from training.evaluation.metrics.protocols import PROTOCOLS

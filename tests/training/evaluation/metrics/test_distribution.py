@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from igr_core.errors import IGRError
-from tests.support.metric_weights import CLIP_FEATURES, write_weights
-from tests.support.tiny import save_runnable
+from tests.support.models.metric_weights import CLIP_FEATURES, write_weights
+from tests.support.models.tiny import save_runnable
 from training.data.synthetic import make_pair
 from training.evaluation.metrics import distribution
 from training.evaluation.metrics.distribution import (

@@ -15,9 +15,9 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.support.metric_weights import write_weights
+from tests.support.models.metric_weights import write_weights
 from training.data.synthetic import make_pair
-from training.evaluation.experiments.results import METRICS
+from training.evaluation.metrics.registry import METRICS
 from training.evaluation.metrics import garment as own
 from training.evaluation.metrics import weights as weights_module
 from training.evaluation.metrics.paired import OWN, PairedScorer, paired_metrics, silhouette_of

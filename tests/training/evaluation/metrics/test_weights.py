@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
 from igr_core.files import sha256
-from tests.support.metric_weights import write_weights
+from tests.support.models.metric_weights import write_weights
 from training.cli.app import app
 from training.evaluation.metrics.weights import (
     ALEXNET,

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from igr_core.restore.restorer import GarmentRestorer
-from tests.support.tiny import save_runnable
+from tests.support.models.tiny import save_runnable
 from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 from training.evaluation.pictures.controls import CONTROLS, TITLES, blurred, nearest, rotated, write_control
 from training.evaluation.pictures.subjects import Subjects

@@ -16,7 +16,7 @@ from igr_core.errors import IGRError
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.segmentation.sam2_prompt import prompt_from_mask
 from igr_core.segmentation.segmenter import Segmenter
-from tests.support.tiny_sam2 import save_sam2
+from tests.support.models.tiny_sam2 import save_sam2
 from training.cli.app import app
 from training.evaluation.pictures.adapters import METHODS
 from training.evaluation.pictures.cutout import Task, cut_out, work_through

@@ -11,7 +11,7 @@ from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
-from tests.support.tiny import MODEL, save_runnable
+from tests.support.models.tiny import MODEL, save_runnable
 from training.cli.app import app
 from training.cli.evaluate import demo as demo_command
 from training.data.caches.drawn import HELD_OUT_START

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.support.shown import write_experiment
-from training.evaluation.experiments.results import Result
+from tests.support.training.shown import write_experiment
+from training.evaluation.result import Result
 from training.evaluation.metrics.distribution import Spread
-from training.evaluation.reports.plots import draw_guidance, draw_pictures, guidance_groups
+from training.evaluation.reports.plots import draw_pictures, draw_setting, setting_groups
 
 
 @pytest.fixture(scope="module")
@@ -26,20 +26,20 @@ def size(path: Path) -> tuple[int, int]:
 
 
 def test_rows_that_differ_in_guidance_alone_form_a_curve(results: list[Result]) -> None:
-    assert {name: [one.known["guidance"] for one in group] for name, group in guidance_groups(results).items()} == {
-        "IGR": [1.0, 2.0]
-    }
-    assert guidance_groups(results[::-1]).keys() == {"IGR"}
+    assert {
+        name: [one.known["guidance"] for one in group] for name, group in setting_groups(results, "guidance").items()
+    } == {"IGR": [1.0, 2.0]}
+    assert setting_groups(results[::-1], "guidance").keys() == {"IGR"}
     other = replace(results[1], known=results[1].known | {"weights_sha256": "another"})
-    assert not guidance_groups([results[0], other])
+    assert not setting_groups([results[0], other], "guidance")
 
 
 def test_curves_have_a_panel_for_each_metric_that_was_computed(results: list[Result], tmp_path: Path) -> None:
-    assert draw_guidance(tmp_path / "two.png", results)
+    assert draw_setting(tmp_path / "two.png", results, "guidance")
     fid = {"kid": Spread(0.003, 0.001, 8, 8)}
-    assert draw_guidance(tmp_path / "three.png", [replace(one, distribution=fid) for one in results])
+    assert draw_setting(tmp_path / "three.png", [replace(one, distribution=fid) for one in results], "guidance")
     assert size(tmp_path / "three.png")[0] == pytest.approx(1.5 * size(tmp_path / "two.png")[0], abs=2)
-    assert not draw_guidance(tmp_path / "none.png", results[1:]) and not (tmp_path / "none.png").exists()
+    assert not draw_setting(tmp_path / "none.png", results[1:], "guidance") and not (tmp_path / "none.png").exists()
 
 
 def test_pairs_are_drawn_beside_the_closest_control_where_there_is_one(results: list[Result], tmp_path: Path) -> None:

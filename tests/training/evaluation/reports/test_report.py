@@ -14,11 +14,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
-from tests.support.shown import METRICS, NAMES, TITLE, write_experiment
+from tests.support.training.shown import METRICS, NAMES, TITLE, write_experiment
 from tests.training.evaluation.experiments.test_running import run, write_inputs
 from training.cli.app import app
-from training.evaluation.experiments.results import METRICS as ALL
-from training.evaluation.experiments.results import Result
+from training.evaluation.metrics.registry import METRICS as ALL
+from training.evaluation.result import Result
 from training.evaluation.reports.plots import TEXTURE
 from training.evaluation.reports.report import SHOWN, write_report
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
-from tests.support.shown import NAMES
-from training.evaluation.experiments.results import Result
+from tests.support.training.shown import NAMES
+from training.evaluation.result import Result
 from training.evaluation.experiments.scoring import Scoring, score_folders
 from training.evaluation.metrics.protocols import PROTOCOLS
 from training.evaluation.reports.sheet import CELL, write_sheet

@@ -6,7 +6,7 @@ import torch
 from igr_core.segmentation.labels import ATR, garment_mask
 from training.data.caches.parsed import wears_skirt
 from training.data.synthetic import make_pair
-from training.data.synthetic.canvas import LABELS
+from training.data.synthetic.painting.canvas import LABELS
 from training.data.synthetic.scene import draw_scene
 from training.small_models.parser.labels import MEANS, TAUGHT, atr_labels, label_shares, mirrored
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from igr_core.errors import IGRError
 from igr_core.segmentation.human_parser import HumanParser, ParserInput
 from igr_core.segmentation.labels import ATR, FASHN
-from tests.support.stopping import logged, stopped_at_call
+from tests.support.training.stopping import logged, stopped_at_call
 from training.cli.app import app
 from training.small_models.held_out import held_out_photos
 from training.small_models.parser import training as train_parser

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.data.synthetic.canvas import LABELS
+from training.data.synthetic.painting.canvas import LABELS
 from training.small_models.segmenter.prompts import (
     ASKED,
     GARMENTS,

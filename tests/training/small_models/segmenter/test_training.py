@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
 from igr_core.segmentation.segmenter import Segmenter
-from tests.support.stopping import logged, stopped_at_call
+from tests.support.training.stopping import logged, stopped_at_call
 from training.cli.app import app
 from training.small_models.held_out import held_out_photos
 from training.small_models.photos import normalise, open_photos

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.data.synthetic.palette import (
+from training.data.synthetic.art.palette import (
     DENIM,
     LIGHT,
     Rgb,
@@ -18,7 +18,7 @@ from training.data.synthetic.palette import (
     pick,
     scaled,
 )
-from training.data.synthetic.textures import Pattern, solid
+from training.data.synthetic.art.textures import Pattern, solid
 
 from ..panels import Panel
 from .cloth import allover
@@ -36,13 +36,11 @@ from .cloth.families import (
     family_of,
     jittered,
 )
-from .cloth.prints import Placed, aspect, draw_art
+from .cloth.placing import place_prints
+from .cloth.prints import Placed
 from .materials import Cloth, Dress
 from .skin import draw_skin
 from .surroundings import draw_bag, draw_grounds, draw_shoe
-
-LEG_PRINTS = 0.15
-"""Share of the printed clothes with legs that have a small print on the thigh; others have none there."""
 
 
 def draw_dress(
@@ -113,7 +111,7 @@ def _cloth(
     printed = name != "tee" or not patterned
     placed: tuple[Placed, ...] = ()
     if printed and (not patterned or rng.random() < 0.08) and rng.random() < family.printed * calm:
-        placed = _prints(rng, own, fabric, held_out, patterned)
+        placed = place_prints(rng, own, fabric, held_out, patterned)
     return _sewn(rng, fabric, colours, family, placed)
 
 
@@ -204,54 +202,3 @@ def _pattern(
         colours = (pick(rng, LIGHT), colours[1], colours[2])
     duty = float(rng.choice([0.18, 0.3, 0.42, 0.5, 0.58])) if "stripes" in kind else float(rng.uniform(0.38, 0.6))
     return Pattern(kind, colours, period, duty, 0, span)
-
-
-def _prints(
-    rng: np.random.Generator, own: Sequence[Panel], fabric: Fabric, held_out: bool, patterned: bool
-) -> tuple[Placed, ...]:
-    """Prints on the panels that have room for one: chest, small at the left, back, thigh."""
-    chosen = [panel for panel in own if panel.print_room is not None]
-    if any(panel.role == "leg" for panel in chosen):
-        chosen = [panel for panel in chosen if panel.role != "leg" or rng.random() < LEG_PRINTS]
-    on_leg = any(panel.role == "leg" for panel in chosen)
-    rooms = {panel.name: panel.print_room for panel in chosen}
-    if not rooms:
-        return ()
-    base = fabric.colour
-    strong: tuple[Rgb, ...] = (
-        (250, 250, 250), (250, 250, 250), (24, 24, 28), (206, 44, 52), (240, 186, 44), (44, 84, 188), (58, 146, 86),
-        (240, 130, 150), (190, 150, 90),
-    )  # fmt: skip
-    ink = contrasting(rng, base, strong, 75)
-    inks = ink, contrasting(rng, ink, (*strong, base), 75)
-    placed = []
-    wear = float(rng.uniform(0.2, 1.0)) if rng.random() < 0.2 else 0.0
-    for name, room in rooms.items():
-        if name == "front":
-            small = rng.random() < 0.22 or on_leg
-            placed.append(
-                _fitted(rng, name, room, draw_art(rng, inks, held_out, "badge" if patterned else ""), small, wear)
-            )
-        elif "back" in name and rng.random() < 0.25:
-            form = "number" if rng.random() < 0.4 else ""
-            placed.append(_fitted(rng, name, room, draw_art(rng, inks, held_out, form), False, wear))
-        elif "left" in name and rng.random() < 0.6:
-            placed.append(_fitted(rng, name, room, draw_art(rng, inks, held_out), rng.random() < 0.5, wear))
-    return tuple(placed)
-
-
-def _fitted(
-    rng: np.random.Generator, name: str, room: tuple[float, float, float, float], art, small: bool, wear: float
-) -> Placed:
-    """A print as large as its room lets it be, or a small one at the wearer's left chest."""
-    left, top, right, low = room
-    wide, tall = right - left, low - top
-    share = aspect(art)
-    if small:
-        width = min(float(rng.uniform(0.05, 0.085)), wide * 0.4, tall * 0.4 / share)
-        centre = (left + wide * 0.74, top + max(0.16 * tall, width * share / 2))
-    else:
-        width = min(float(rng.uniform(0.6, 1.0)) * wide, tall * float(rng.uniform(0.8, 1.0)) / share)
-        height = width * share
-        centre = (left + wide / 2, float(rng.uniform(top + height / 2, top + height / 2 + 0.5 * (tall - height))))
-    return Placed(name, centre, width, art, wear)

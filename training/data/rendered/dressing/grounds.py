@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from training.data.synthetic.palette import Rgb
+from training.data.synthetic.art.palette import Rgb
 
 from .cloth.noise import noise
 from .cloth.relief import SIDE, Tile, streaks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.data.synthetic.palette import Rgb
+from training.data.synthetic.art.palette import Rgb
 
 from .cloth.fabrics import Fabric
 from .cloth.prints import Placed

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.data.synthetic.palette import LIGHT, Rgb, garment_colours, mixed, pick, scaled
+from training.data.synthetic.art.palette import LIGHT, Rgb, garment_colours, mixed, pick, scaled
 
 from ..panels import Panel
 from .cloth.families import LEATHER, NEUTRAL, jittered

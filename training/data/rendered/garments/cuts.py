@@ -21,6 +21,12 @@ KINDS: dict[str, dict[str, float]] = {
 HELD_OUT_ONE_IN = 9
 """One in about this many combinations of features is never used for training."""
 
+NARROW_FLARE = 0.1
+"""Skirts that widen by less, metres for each metre down, hold the legs together."""
+
+NARROW_LENGTH = 1.4
+"""Level of the hem from which on they do."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -99,6 +105,11 @@ class Cut:
     def top(self) -> bool:
         """Whether it hangs from the shoulders."""
         return self.category != "lower"
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it is a skirt that is too narrow at the knees for long steps."""
+        return self.category != "upper" and not self.legs and self.flare < NARROW_FLARE and self.length > NARROW_LENGTH
 
     def features(self) -> str:
         """The coarse features that distinguish held-out cuts from the others."""

@@ -11,6 +11,9 @@ from ..panels import Panel
 from .cloth.draping import Springs
 from .cuts import Cut
 
+CLEAR_EDGES = 2
+"""Edges of fine cloth, about a centimetre each, within which cloth may lie beside an open edge of a layer over it."""
+
 
 @dataclass(frozen=True)
 class Trim:
@@ -84,3 +87,12 @@ class Garment:
     """Collars, pockets and the like."""
     panels: tuple[Panel, ...]
     """What `panel` numbers mean."""
+
+    @property
+    def clear(self) -> np.ndarray:
+        """(V',) bool: fine vertices that are more than CLEAR_EDGES edges away from every open edge."""
+        near = np.zeros(self.refine.shape[0], bool)
+        near[self.rim.ravel()] = True
+        for _ in range(CLEAR_EDGES):
+            near[self.fine_faces[near[self.fine_faces].any(axis=1)]] = True
+        return ~near

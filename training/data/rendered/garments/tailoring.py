@@ -38,6 +38,12 @@ HIP_CUT = 0.12
 RING = 0.016
 """Distance between the rings of a skirt, metres."""
 
+LEAST_BAND = 0.01
+"""Parts of a hem band that are narrower lie on the rings alone, metres."""
+
+PLEATS_BELOW = 0.015
+"""Pleats begin so far below the waistband, metres."""
+
 
 @lru_cache(maxsize=2)
 def template_figure(sex: str) -> Figure:
@@ -113,23 +119,30 @@ def _cut_waist(pattern: Pattern, cut: Cut, figure: Figure) -> None:
 
 
 def _cut_below(pattern: Pattern, cut: Cut, figure: Figure) -> None:
-    """Hem, or the edge at the hips from which skirts go on."""
-    height = height_of(cut.length, figure)
-    if not cut.legs:
-        height = max(height, figure.crotch + HIP_CUT)
+    """Hem, or the edge from which skirts and long tops go on."""
+    low, edge = height_of(cut.length, figure), _hanging_edge(cut, figure)
+    height = low if cut.legs else max(low, edge)
 
     def field(low: float) -> np.ndarray:
-        curved = hem_field(pattern.points, cut, low) if low > figure.crotch + HIP_CUT else pattern.points[:, 2] - low
+        curved = hem_field(pattern.points, cut, low) if low > edge else pattern.points[:, 2] - low
         return np.where(pattern.arms.sum(axis=1) > 0.5, 0.5, curved)
 
     pattern.clip(field(height))
-    if cut.hem_band > 0:
-        pattern.divide("hem_body", field(height + cut.hem_band))
+    band = low + cut.hem_band
+    if cut.hem_band > 0 and band > height + LEAST_BAND:
+        pattern.divide("hem_body", field(band))
+
+
+def _hanging_edge(cut: Cut, figure: Figure) -> float:
+    """Height at which skirts and long tops leave the body: pleats begin at the waistband, all others at the hips."""
+    if cut.pleats:
+        return height_of(cut.waist, figure) - cut.waistband - PLEATS_BELOW
+    return figure.crotch + HIP_CUT
 
 
 def _lengthen(pattern: Pattern, cut: Cut, figure: Figure) -> np.ndarray:
-    """Hang skirts and long tops below the hips, ring by ring; returns the edge they hang from, or nothing."""
-    start = figure.crotch + HIP_CUT
+    """Hang skirts and long tops from their edge, ring by ring; returns that edge, or nothing."""
+    start = _hanging_edge(cut, figure)
     total = start - height_of(cut.length, figure)
     if cut.legs or total < 0.008:
         return np.zeros(0, int)
@@ -140,9 +153,26 @@ def _lengthen(pattern: Pattern, cut: Cut, figure: Figure) -> np.ndarray:
     total = np.full(len(loop), total)
     if cut.hem == "curved":
         total = np.maximum(total - 0.05 * smoothstep(0.06, 0.15, np.abs(points[loop, 0])), 0.01)
-    count = max(1, round(float(total.max()) / RING))
-    pattern.lengthen(loop, [total * k / count for k in range(1, count + 1)], closed=cut.front != "open")
+    first = len(pattern.faces)
+    banded = cut.hem_band > 0 and "hem_body" not in pattern.tags
+    shares = _ring_shares(float(total.max()), cut.hem_band if banded else 0.0)
+    pattern.lengthen(loop, [total * share for share in shares], closed=cut.front != "open")
+    if banded:
+        faces = pattern.faces[first:]
+        body = pattern.fall[faces].max(axis=1) <= float(total.max()) - cut.hem_band + 1e-6
+        pattern.tags["hem_body"] = np.concatenate([np.ones(first, bool), body])
     return loop
+
+
+def _ring_shares(total: float, band: float) -> list[float]:
+    """Shares of a fall at which its rings lie, one of them where a hem band of this width begins."""
+    above = max(total - band, 0.0)
+    count = max(1, round(above / RING)) if above > 0 else 0
+    shares = [above / total * k / count for k in range(1, count + 1)]
+    if band > 0:
+        count = max(2, round(band / RING))
+        shares += [(above + (total - above) * k / count) / total for k in range(1, count + 1)]
+    return shares
 
 
 def _chain_at(pattern: Pattern, height: float) -> np.ndarray:

@@ -185,6 +185,9 @@ LEGS: Mapping[str, LegStance] = {
 }  # fmt: skip
 """Stances of both legs by name; each may be mirrored."""
 
+WIDE_STANCES = ("walk", "stride", "wide")
+"""Stances whose legs are too far apart for a narrow skirt."""
+
 TRUNKS: Mapping[str, TrunkStance] = {
     "straight": TrunkStance(),
     "turned": TrunkStance(yaw=9, face=-7),

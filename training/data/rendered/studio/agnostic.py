@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from igr_core.segmentation.labels import ATR
 
 from ...contract.keypoints import JOINTS_25
-from ...synthetic.masks import dilated
+from ...synthetic.photo.masks import dilated
 from ..surfaces import Kind
 from ..views import View
 from .cameras import Camera

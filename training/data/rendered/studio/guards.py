@@ -13,11 +13,21 @@ from ..normals import vertex_normals
 from ..surfaces import CLOTH, Surface
 from .agnostic import kind_mask
 from .cameras import Camera
+from .layers import Layer, showing_through
 from .rays.merging import NOTHING
 from .rays.rendering import Shot
 
 Reason = Literal[
-    "hidden", "outside_frame", "too_small", "poke_through", "inside_out", "light", "exposure", "beyond_set"
+    "hidden",
+    "outside_frame",
+    "too_small",
+    "poke_through",
+    "wrong_order",
+    "crosses_itself",
+    "inside_out",
+    "light",
+    "exposure",
+    "beyond_set",
 ]
 
 
@@ -33,6 +43,10 @@ class Limits:
     """Of the picture that the garment covers."""
     most_poking: float = 0.002
     """Of the garment's area that specks of what lies below it cover."""
+    most_through: float = 0.01
+    """Of the garment's area that layers or skin cover which should lie under a layer there."""
+    most_crossing: float = 0.02
+    """Of the garment's pixels at which its cloth crosses itself."""
     most_inside: float = 0.25
     """Of the garment's pixels that show its inside."""
     darkest: float = 0.2
@@ -51,9 +65,17 @@ OCCLUDED = Limits(least_visible=0.2)
 
 
 def reasons(
-    shot: Shot, surfaces: Sequence[Surface], camera: Camera, limits: Limits = Limits(), on_set: bool = True
+    shot: Shot,
+    surfaces: Sequence[Surface],
+    camera: Camera,
+    limits: Limits = Limits(),
+    on_set: bool = True,
+    layers: Sequence[Layer] = (),
 ) -> list[Reason]:
-    """Reasons for the rejection of a shot of `surfaces`; none for a good one. `on_set` is False for product shots."""
+    """Reasons for the rejection of a shot of `surfaces`; none for a good one.
+
+    `on_set` is False for product shots. `layers` are the person's clothes in the order in which they were put on.
+    """
     if not all(np.isfinite(buffer).all() for buffer in (shot.view.light, shot.view.gloss, shot.view.paint)):
         return ["light"]
     area = float((kind_mask(shot.view, "garment") > 0).mean())
@@ -65,6 +87,8 @@ def reasons(
         "hidden": visible < limits.least_visible,
         "outside_frame": in_frame < limits.least_in_frame,
         "poke_through": poking_share(shot, camera) > limits.most_poking,
+        "wrong_order": through_share(shot, surfaces, camera, layers) > limits.most_through,
+        "crosses_itself": crossing_share(shot, layers) > limits.most_crossing,
         "inside_out": inside_share(shot) > limits.most_inside,
         "exposure": dark < limits.darkest or blown > 0.05,
         "beyond_set": on_set and float((shot.view.labels == NOTHING).mean()) > limits.most_beyond,
@@ -117,6 +141,22 @@ def poking_share(shot: Shot, camera: Camera, largest: float = 0.045, nearest: fl
         if garment[rows, columns][ring].all() and abs(depth[ring].mean() - depth[island].mean()) < nearest:
             area += int(island.sum())
     return area / max(int(garment.sum()), 1)
+
+
+def through_share(shot: Shot, surfaces: Sequence[Surface], camera: Camera, layers: Sequence[Layer]) -> float:
+    """Area of what comes through a layer that is worn over it, as a share of the garment's area."""
+    through = int(showing_through(shot, surfaces, camera, layers).sum())
+    return through / max(int((kind_mask(shot.view, "garment") > 0).sum()), 1)
+
+
+def crossing_share(shot: Shot, layers: Sequence[Layer]) -> float:
+    """Share of the pixels of those layers that know where their cloth crosses itself at which it does."""
+    crossing, count = 0, 0
+    for layer in layers:
+        if layer.crossing is not None:
+            seen = shot.face[(shot.surface == layer.surface) & (shot.face < len(layer.faces))]
+            crossing, count = crossing + int(layer.crossing[seen].sum()), count + len(seen)
+    return crossing / max(count, 1)
 
 
 def inside_share(shot: Shot) -> float:

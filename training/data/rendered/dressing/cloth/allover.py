@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
-from training.data.synthetic.palette import Rgb, mixed, scaled
-from training.data.synthetic.textures import Pattern
+from training.data.synthetic.art.palette import Rgb, mixed, scaled
+from training.data.synthetic.art.textures import Pattern
 
 from .noise import noise
 from .relief import streaks

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.data.synthetic.palette import Rgb
-from training.data.synthetic.textures import PAINTERS, Pattern, paint
+from training.data.synthetic.art.palette import Rgb
+from training.data.synthetic.art.textures import PAINTERS, Pattern, paint
 
 from ..picture.kernels import blend
 from . import allover

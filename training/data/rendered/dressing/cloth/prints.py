@@ -10,10 +10,10 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from training.data.synthetic.lettering import WORDS as SHORT_WORDS
-from training.data.synthetic.lettering import logo_picture
-from training.data.synthetic.motifs import LOGOS
-from training.data.synthetic.palette import Rgb
+from training.data.synthetic.art.lettering import WORDS as SHORT_WORDS
+from training.data.synthetic.art.lettering import logo_picture
+from training.data.synthetic.art.motifs import LOGOS
+from training.data.synthetic.art.palette import Rgb
 
 from .pictures import PICTURES, draw_picture
 

@@ -10,6 +10,12 @@ from ..figures import Figure, along_arm, smoothstep, suit
 from ..garment import Garment
 from ..patterns.fields import height_of, waist_field
 
+BAND_EASE = 0.012
+"""Metres that hem bands below the hips stand off from them."""
+
+BAND_TAPER = 0.5
+"""Metres by which cloth above such a band is wider for each metre up, so that it does not hang over the band."""
+
 _ROWS, _COLUMNS = 60, 48
 
 
@@ -200,15 +206,17 @@ def _hung(place: np.ndarray, garment: Garment, figure: Figure, template: Figure)
     share = np.minimum(np.arange(1, len(fall) + 1) / 5, 1.0)[:, None]
     turned = angle + share * (even - angle)  # (K, L)
     wide = _around(turned, angle, radius)
-    hips = _around(turned, *_hips(figure, centre)) + min(cut.ease, 0.01)
-    wide = wide + np.maximum(hips - wide, 0) * smoothstep(0.0, 0.09, fall)
-    # A skirt's outline turns from the hips' oval into a circle as it widens.
-    wider = wide + max(cut.flare, 0.0) * fall * (wide / wide.mean()) ** -0.5
-    if cut.flare < 0:
-        wider = wide * np.maximum(1 + cut.flare * np.maximum(fall - 0.12, 0) / wide.mean(), 0.75)
-    if cut.flare > 0.12 and not cut.pleats:
-        waves = np.sin(turned * 5 + 0.6) + 0.7 * np.sin(turned * 8 + 2.0) + 0.4 * np.sin(turned * 13)
-        wider = wider + 0.08 * cut.flare * fall * waves
+    hips = _around(turned, *_hips(figure, centre))
+    if cut.pleats:
+        wide = np.maximum(wide, _hips_above(figure, centre, turned, loop[:, 2] - fall) + min(cut.ease, 0.01))
+        wide = np.maximum.accumulate(wide, axis=0)
+    else:
+        wide = wide + np.maximum(hips + min(cut.ease, 0.01) - wide, 0) * smoothstep(0.0, 0.09, fall)
+    wider = _widened(wide, fall, turned, cut)
+    banded = garment.snug[garment.fall > 0].reshape(fall.shape).any(axis=1)
+    if banded.any():
+        above = np.maximum(fall[np.argmax(banded)] - fall, 0)
+        wider = np.minimum(wider, hips + BAND_EASE + BAND_TAPER * above)
     rings = np.empty((*fall.shape, 3))
     rings[..., 0] = centre[0] + np.sin(turned) * wider
     rings[..., 1] = centre[1] + np.cos(turned) * wider
@@ -216,6 +224,18 @@ def _hung(place: np.ndarray, garment: Garment, figure: Figure, template: Figure)
     result = place.copy()
     result[garment.fall > 0] = rings.reshape(-1, 3)
     return result
+
+
+def _widened(wide: np.ndarray, fall: np.ndarray, turned: np.ndarray, cut: Cut) -> np.ndarray:
+    """Radii (K, L) of the rings of a skirt from those of a straight one, by its flare."""
+    if cut.flare < 0:
+        return wide * np.maximum(1 + cut.flare * np.maximum(fall - 0.12, 0) / wide.mean(), 0.75)
+    # A skirt's outline turns from the hips' oval into a circle as it widens.
+    wider = wide + cut.flare * fall * (wide / wide.mean()) ** -0.5
+    if cut.flare > 0.12 and not cut.pleats:
+        waves = np.sin(turned * 5 + 0.6) + 0.7 * np.sin(turned * 8 + 2.0) + 0.4 * np.sin(turned * 13)
+        wider = wider + 0.08 * cut.flare * fall * waves
+    return wider
 
 
 def _even_angles(loop: np.ndarray, angle: np.ndarray, closed: bool) -> np.ndarray:
@@ -243,6 +263,21 @@ def _hips(figure: Figure, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     table = np.zeros((1, _COLUMNS))
     np.maximum.at(table, (0, column), np.linalg.norm(ring, axis=1))
     return (np.arange(_COLUMNS) + 0.5) / _COLUMNS * 2 * np.pi - np.pi, spanned(table)[0]
+
+
+def _hips_above(figure: Figure, centre: np.ndarray, angle: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """Radii (K, L) of the body's outline, hollows spanned, at angles and heights (K, L) from the hips to the waist."""
+    low, step = figure.crotch, 0.02
+    points = figure.points[suit().arms.sum(axis=1) < 0.2] - [*centre, low]
+    row = (points[:, 2] / step).astype(int)
+    around = np.arctan2(points[:, 0], points[:, 1])
+    column = ((around + np.pi) / (2 * np.pi) * _COLUMNS).astype(int) % _COLUMNS
+    inside = (points[:, 2] >= 0) & (row < _ROWS)
+    table = np.zeros((_ROWS, _COLUMNS))
+    np.maximum.at(table, (row[inside], column[inside]), np.linalg.norm(points[inside, :2], axis=1))
+    table = gaussian_filter(spanned(table), (1.0, 1.0), mode=("nearest", "wrap"))
+    y = np.maximum((height - low) / step - 0.5, 0)
+    return _looked_up(table, y, (angle + np.pi) / (2 * np.pi) * _COLUMNS - 0.5)
 
 
 def tucked(garment: Garment, figure: Figure, waist: float) -> np.ndarray:

@@ -1,0 +1,55 @@
+"""Every `python -m training ...` and `python -m igr_core ...` in the pages is one that the command line takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from igr_core.cli.app import app as igr_core
+from tests.support.pages import PAGES, label, named_commands, shell_commands
+from training.cli.app import app as training
+
+APPS = {"igr_core": igr_core, "training": training}
+
+
+def resolve(words: list[str]) -> tuple[Any, Any, list[str]]:
+    """The command that words mean, the context it is in, and the words left for it; a group if they name no more."""
+    command, context, rest = typer.main.get_command(APPS[words[0]]), None, words[1:]
+    while hasattr(command, "resolve_command") and rest and not rest[0].startswith("-"):
+        context = command.context_class(command, info_name=command.name, parent=context)
+        _, command, rest = command.resolve_command(context, rest)
+    return command, context, rest
+
+
+def options(command: Any) -> set[str]:
+    """Every spelling of a command's options."""
+    return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=label)
+def test_every_command_of_a_block_is_complete(page: Path) -> None:
+    for words in shell_commands(page):
+        command, context, rest = resolve(words)
+        assert not hasattr(command, "resolve_command") or "--help" in rest, f"{label(page)}: {words} names no command."
+        if "--help" not in rest:
+            with command.make_context(command.name, list(rest), parent=context):  # raises where words do not fit
+                pass
+
+
+@pytest.mark.parametrize("page", PAGES, ids=label)
+def test_every_command_in_a_sentence_exists_with_its_options(page: Path) -> None:
+    for words in named_commands(page):
+        command, _, rest = resolve(words)
+        unknown = {word.partition("=")[0] for word in rest if word.startswith("--")} - options(command)
+        assert not unknown, f"{label(page)}: {' '.join(words)}: no option {sorted(unknown)}"
+
+
+def test_a_wrong_command_is_noticed() -> None:
+    with pytest.raises(Exception, match="No such command"):
+        resolve(["training", "paint"])
+    command, context, rest = resolve(["training", "export", "runs/demo", "--out", "a", "--name", "b"])
+    with pytest.raises(Exception, match="data"):
+        command.make_context("export", rest, parent=context)

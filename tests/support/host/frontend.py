@@ -1,0 +1,137 @@
+"""ComfyUI's own frontend in Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.support.host.server import Graph, Server
+from tests.support.nodes.workflow_graph import PACK
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, ViewportSize
+
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PATIENCE = 120_000
+"""Milliseconds that the page may take: shared machines are slow at times."""
+VIEWPORT: ViewportSize = {"width": 2200, "height": 980}
+LARGE_VIEWPORT: ViewportSize = {"width": 3400, "height": 1300}
+SETTINGS = {
+    # At its very first start the frontend opens the template browser by itself, at a moment that nothing tells.
+    "Comfy.TutorialCompleted": True,
+    # Pictures of a whole graph show its text, and nothing in front of it.
+    "LiteGraph.Canvas.MinFontSizeForLOD": 0,
+    "Comfy.Minimap.Visible": False,
+}
+
+
+def find_chromium() -> str | None:
+    """A Chromium or Chrome on the PATH."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+@contextmanager
+def open_frontend(server: Server, chromium: str) -> Iterator[Page]:
+    """The frontend of a running server, loaded and at rest, as it greets a user who has been here before."""
+    from playwright.sync_api import sync_playwright
+
+    server.post("/settings", SETTINGS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        try:
+            page = browser.new_page(viewport=VIEWPORT)
+            page.set_default_timeout(PATIENCE)
+            page.goto(server.url)
+            page.wait_for_function("() => window.app?.extensionManager && window.app.graph?.nodes.length")
+            page.get_by_role("button", name="Templates").first.wait_for()
+            yield page
+        finally:
+            browser.close()
+
+
+def close_dialogs(page: Page) -> None:
+    """Put away whatever an earlier workflow had to say."""
+    dialogs = page.get_by_role("dialog")
+    for _ in range(50):
+        if not dialogs.count():
+            return
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(200)
+    raise AssertionError(f"A dialog does not go away: {dialogs.first.inner_text()}")
+
+
+def open_template(page: Page, name: str) -> None:
+    """Open a shipped workflow as a user does: template browser, the pack, the card."""
+    close_dialogs(page)
+    page.evaluate("() => window.app.graph.clear()")
+    page.get_by_role("button", name="Templates").first.click()
+    dialog = page.get_by_role("dialog").filter(has_text=PACK)
+    dialog.get_by_text(PACK).first.click()
+    dialog.get_by_text(name, exact=True).first.click()
+    dialog.wait_for(state="hidden")
+    page.wait_for_function("() => window.app.graph.nodes.some((node) => node.type.startsWith('IGR'))")
+
+
+def add_by_search(page: Page, name: str) -> None:
+    """Put a node on an empty canvas as a user does: search box, name, Enter, click."""
+    close_dialogs(page)
+    page.evaluate("() => window.app.graph.clear()")
+    page.evaluate("() => window.app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
+    page.get_by_role("dialog").get_by_role("combobox").or_(page.get_by_role("textbox")).first.wait_for()
+    page.keyboard.type(name, delay=20)
+    page.get_by_role("dialog").get_by_text(name, exact=True).first.wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").first.wait_for(state="hidden")
+    page.mouse.click(VIEWPORT["width"] / 2, VIEWPORT["height"] / 2)
+    page.wait_for_function("() => window.app.graph.nodes.length === 1")
+
+
+def api_form(page: Page, workflow: dict[str, Any]) -> Graph:
+    """What the frontend would queue for a workflow of the UI's format; node titles are left out."""
+    script = """async (workflow) => {
+        await window.app.loadGraphData(workflow);
+        return (await window.app.graphToPrompt()).output;
+    }"""
+    graph = page.evaluate(script, workflow)
+    return {name: {"class_type": node["class_type"], "inputs": node["inputs"]} for name, node in graph.items()}
+
+
+def shoot_graph(page: Page, path: Path) -> None:
+    """Take a picture of the whole graph, large enough to be read."""
+    script = """() => {
+        const {canvas, graph} = window.app, place = canvas.canvas.getBoundingClientRect();
+        const boxes = [...graph.nodes, ...graph.groups].map((one) => one.boundingRect ?? one._bounding);
+        const left = Math.min(...boxes.map((box) => box[0])), top = Math.min(...boxes.map((box) => box[1]));
+        const right = Math.max(...boxes.map((box) => box[0] + box[2]));
+        const bottom = Math.max(...boxes.map((box) => box[1] + box[3]));
+        const [x, y] = canvas.ds.convertOffsetToCanvas([left, top]), scale = canvas.ds.scale;
+        return {
+            x: place.x + x - 16, y: place.y + y - 16,
+            width: (right - left) * scale + 32, height: (bottom - top) * scale + 32,
+        };
+    }"""
+    page.set_viewport_size(LARGE_VIEWPORT)
+    page.evaluate("() => { window.app.canvas.deselectAll(); }")
+    page.get_by_role("button", name="Fit View").first.click()
+    page.wait_for_timeout(3000)
+    page.screenshot(path=path, clip=page.evaluate(script), type="jpeg", quality=85)
+    page.set_viewport_size(VIEWPORT)
+
+
+def shoot_node(page: Page, path: Path) -> None:
+    """Take a picture of the one node on the canvas, with a margin."""
+    script = """() => {
+        const canvas = window.app.canvas, [node] = window.app.graph.nodes;
+        const place = canvas.canvas.getBoundingClientRect();
+        const [x, y] = canvas.ds.convertOffsetToCanvas([node.pos[0], node.pos[1] - 52]);
+        canvas.deselectAll();
+        canvas.setDirty(true, true);
+        return {x: place.x + x - 12, y: place.y + y - 12, width: node.size[0] + 24, height: node.size[1] + 76};
+    }"""
+    box = page.evaluate(script)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=path, clip=box)

@@ -1,0 +1,124 @@
+"""The pack's graphs in API form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.host.server import Graph
+
+TINY = "tiny.safetensors"
+TINY_SAM = "tiny-sam2"
+TINY_PARSER = "tiny-parser"
+DEMO = "demo (drawn persons only)"
+POINTS = '{"positive": [[288, 300]], "negative": [[20, 20]], "box": null, "size": [576, 768]}'
+"""Clicks on the upper example person's shirt and beside it."""
+LATENT = ["sample", 0]
+
+
+def node(kind: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": kind, "inputs": inputs}
+
+
+def restore(bundle: str = TINY, garment: str = "upper", *, seed: int = 7, steps: int = 3) -> Graph:
+    """Example person -> garment, by the pack's own nodes; take ["sample", 0] or ["decode", 0]."""
+    return {
+        "load": node("IGRLoad", bundle=bundle),
+        "person": node("IGRExamplePerson", garment=garment),
+        "view": node(
+            "IGRGarmentView",
+            person=["person", 0],
+            mask=["person", 1],
+            adapter=["load", 1],
+            size="the model's own",
+            view="the model's own",
+            margin=0.25,
+        ),
+        "encode": node(
+            "IGRGarmNetEncode", adapter=["load", 1], vae=["load", 2], view=["view", 0], category=["person", 2]
+        ),
+        "apply": node(
+            "IGRApply",
+            model=["load", 0],
+            reference=["encode", 0],
+            reference_strength=1.0,
+            image_prompt_strength=1.0,
+        ),
+        "sample": node(
+            "IGRSample",
+            model=["apply", 0],
+            positive=["apply", 1],
+            negative=["apply", 2],
+            latent=["apply", 3],
+            seed=seed,
+            steps=steps,
+            guidance=1.5,
+        ),
+        "decode": node("VAEDecode", samples=["sample", 0], vae=["load", 2]),
+        "show": node("PreviewImage", images=["decode", 0]),
+    }
+
+
+def segment(model: str = TINY_SAM, **inputs: Any) -> Graph:
+    """Example person -> mask of the clicks, saved by ["saved"]; take ["segment", 0] or ["segment", 1]."""
+    given = {"person": ["person", 0], "candidates": "largest", "points": POINTS, **inputs}
+    return {
+        "person": node("IGRExamplePerson", garment="upper"),
+        "load": node("IGRSegmenterLoad", model=model),
+        "segment": node("IGRGarmentSegment", segmenter=["load", 0], **given),
+        "picture": node("MaskToImage", mask=["segment", 0]),
+        "saved": node("SaveImage", images=["picture", 0], filename_prefix="mask"),
+    }
+
+
+def by_category(
+    model: str = TINY_PARSER,
+    category: str = "upper",
+    *,
+    segmenter: bool = False,
+    restored_as: Any = None,
+) -> Graph:
+    """Example person -> mask of a category, saved by ["saved"]; take ["parse", 0] to ["parse", 2].
+
+    Where `restored_as` is a category or a wire the mask is restored as well: take ["sample", 0].
+    """
+    parse = node("IGRGarmentByCategory", person=["person", 0], parser=["parser", 0], category=category)
+    graph = {
+        "person": node("IGRExamplePerson", garment="upper"),
+        "parser": node("IGRParserLoad", model=model),
+        "parse": parse,
+        "picture": node("MaskToImage", mask=["parse", 0]),
+        "saved": node("SaveImage", images=["picture", 0], filename_prefix="mask"),
+    }
+    if segmenter:
+        graph["segmenter"] = node("IGRSegmenterLoad", model=TINY_SAM)
+        parse["inputs"]["segmenter"] = ["segmenter", 0]
+    if restored_as is not None:
+        tail = {name: one for name, one in restore().items() if name not in graph and name not in ("decode", "show")}
+        graph |= with_inputs(with_inputs(tail, "view", mask=["parse", 0]), "encode", category=restored_as)
+    return graph
+
+
+def with_inputs(graph: Graph, name: str, **inputs: Any) -> Graph:
+    """The graph with some inputs of one node changed."""
+    changed = {**graph[name], "inputs": {**graph[name]["inputs"], **inputs}}
+    return {**graph, name: changed}
+
+
+def with_sampler(graph: Graph, model: list[Any], cfg: float = 1.5, steps: int = 2) -> Graph:
+    """The graph with the core KSampler on `model` in place of IGR Sample."""
+    return {
+        **graph,
+        "sample": node(
+            "KSampler",
+            model=model,
+            positive=["apply", 1],
+            negative=["apply", 2],
+            latent_image=["apply", 3],
+            seed=3,
+            steps=steps,
+            cfg=cfg,
+            sampler_name="euler",
+            scheduler="normal",
+            denoise=1.0,
+        ),
+    }

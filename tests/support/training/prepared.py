@@ -1,0 +1,90 @@
+"""Prepared pairs, parts and a config at the tiny model's size, for tests of the trainer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from igr_core.files import sha256
+from igr_core.model.config import to_json
+from igr_core.model.networks import build_image_encoder, build_vae
+from tests.support.models.tiny import MODEL
+from training.base.train_config import DataConfig, OptimizerConfig, TrainConfig
+
+
+def write_prepared(
+    folder: Path,
+    count: int,
+    seed: int = 0,
+    settings: dict[str, object] | None = None,
+    start: int = 0,
+    **shapes: tuple[int, ...],
+) -> Path:
+    """A shard of random latents that a tiny denoiser can take, of pairs numbered from `start`.
+
+    `shapes` gives a field's shape of one pair instead.
+    """
+    folder.mkdir(parents=True)
+    generator = torch.Generator().manual_seed(seed)
+    fields = {"garment_latent": (4, 8, 6), "person_latent": (4, 8, 6), "mask": (1, 8, 6), "image_features": (16,)}
+    shard = {
+        name: torch.randn(count, *shape, generator=generator).half() for name, shape in {**fields, **shapes}.items()
+    }
+    shard["mask"] = shard["mask"].sigmoid()
+    shard["category"] = torch.arange(count).remainder(3).to(torch.uint8)
+    shard["seed"] = torch.arange(start, start + count)
+    metadata = {"settings": json.dumps(settings or {})}
+    save_file(shard, folder / f"latents-{0:09d}-{count}.safetensors", metadata=metadata)
+    return folder
+
+
+def write_part(path: Path, name: str, module: torch.nn.Module, config: object) -> Path:
+    """A trained part as the part's own training leaves it."""
+    save_file({key: value.contiguous() for key, value in module.state_dict().items()}, path)
+    path.with_suffix(".json").write_text(json.dumps({name: to_json(config), "scores": {"psnr": 1.0}}))
+    return path
+
+
+def tiny_config(folder: Path) -> TrainConfig:
+    """A run of six steps on sixteen pairs, everything it reads written into `folder`."""
+    torch.manual_seed(0)
+    vae = write_part(folder / "vae.safetensors", "vae", build_vae(MODEL.vae), MODEL.vae)
+    tower = build_image_encoder(MODEL.image_encoder)
+    encoder = write_part(folder / "ie.safetensors", "image_encoder", tower, MODEL.image_encoder)
+    settings: dict[str, object] = {"vae": sha256(vae), "image_encoder": sha256(encoder), "layout": "linear"}
+    data = DataConfig(
+        train=(str(write_prepared(folder / "train", 16, settings=settings)),),
+        validation=str(write_prepared(folder / "validation", 4, seed=1, settings=settings)),
+        vae=str(vae),
+        image_encoder=str(encoder),
+        pairs_per_batch=2,
+        draws_per_pair=2,
+    )
+    return TrainConfig(
+        data=data,
+        model=replace(MODEL, reference_position="sincos"),
+        optimizer=OptimizerConfig(learning_rate=1e-3),
+        steps=6,
+        precision="no",
+        log_every=1,
+        checkpoint_every=2,
+        validate_every=0,
+    )
+
+
+def write_vgg(path: Path) -> Path:
+    """Random weights under the names and shapes of torchvision's VGG-16, its classifier left out."""
+    generator = torch.Generator().manual_seed(0)
+    widths = {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128), 10: (128, 256), 12: (256, 256), 14: (256, 256)}
+    widths |= {17: (256, 512)} | dict.fromkeys((19, 21, 24, 26, 28), (512, 512))
+    tensors = {}
+    for number, (before, after) in widths.items():
+        spread = (2 / (9 * before)) ** 0.5  # keeps the activations' size
+        tensors[f"features.{number}.weight"] = torch.randn(after, before, 3, 3, generator=generator) * spread
+        tensors[f"features.{number}.bias"] = torch.zeros(after)
+    torch.save(tensors, path)
+    return path

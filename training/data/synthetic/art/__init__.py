@@ -1,0 +1,1 @@
+"""Colours, shapes, cloth patterns and lettering, which rendered pairs use too."""

@@ -1,0 +1,1 @@
+"""What a garment is: its style, and the parts that it is cut from."""

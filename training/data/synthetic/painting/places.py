@@ -1,0 +1,81 @@
+"""Which place of which piece of cloth a picture shows, and where the photo shows the places of the flat garment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..art.arrays import Array
+from .layers import Layer
+from .pose import Pose
+from .view import View
+
+CLOSE = 1.5
+"""Pixels by which the place that a pixel shows may miss the one looked for."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Kept beside a picture under way; whatever is painted over cloth takes its place away."""
+
+    layers: tuple[Layer, ...]
+    """The pieces of cloth that are followed."""
+    grid: Array
+    """(h, w, 3) float32: number of the piece and its local coordinates, changed in place; NaN where none is seen."""
+
+    @classmethod
+    def of(cls, layers: Sequence[Layer], shape: tuple[int, int]) -> Places:
+        """Nothing painted yet on (h, w) pixels."""
+        return cls(tuple(layers), np.full((*shape, 3), np.nan, np.float32))
+
+    def note(self, box: tuple[int, int, int, int], cover: Array, layer: Layer | None, local: Array | None) -> None:
+        """Paint over a box where `cover` (h, w) is above a half: cloth at `local` (h, w, 2), or anything else."""
+        x0, y0, x1, y1 = box
+        covered = cover > 0.5
+        region = self.grid[y0:y1, x0:x1]
+        number = next((n for n, one in enumerate(self.layers) if one is layer), None)
+        if number is None or local is None:
+            region[covered] = np.nan
+            return
+        region[covered, 0] = number
+        region[covered, 1:] = local[: covered.shape[0], : covered.shape[1]][covered]
+
+
+def find_in_photo(flat: Places, photo: Places, pose: Pose, view: View, wobble: Array, size: tuple[int, int]) -> Array:
+    """Where the photo shows the places of the flat garment: (h, w, 2) x, y in pixels, NaN where it does not.
+
+    Both pictures are `size` (width, height) in the end, and a pixel's centre lies at a half. Each place is carried from
+    its piece to the photo by the bone that moved it, and counts where the photo's own account says that it is seen.
+    """
+    width, height = size
+    inner_height, inner_width = flat.grid.shape[:2]
+    rows = ((np.arange(height) + 0.5) * inner_height / height).astype(int)
+    columns = ((np.arange(width) + 0.5) * inner_width / width).astype(int)
+    wanted = flat.grid[rows[:, None], columns[None, :]]  # (h, w, 3)
+    found = np.full((height, width, 2), np.nan, np.float32)
+    for number, layer in enumerate(flat.layers):
+        own = wanted[..., 0] == number
+        if not own.any():
+            continue
+        local = wanted[own][:, 1:]
+        at = _carried(local, layer, pose, view, wobble)  # (N, 2) in the photo's inner pixels
+        near = np.rint(at).astype(int)
+        inside = (near >= 0).all(1) & (near[:, 0] < view.width) & (near[:, 1] < view.height)
+        seen = photo.grid[near[:, 1].clip(0, view.height - 1), near[:, 0].clip(0, view.width - 1)]
+        close = np.abs(seen[:, 1:] - local).max(1) * view.ppu < CLOSE
+        shown = inside & (seen[:, 0] == number) & close
+        scaled = (at + 0.5) * np.array([width / view.width, height / view.height])
+        found[own] = np.where(shown[:, None], scaled, np.nan)
+    return found
+
+
+def _carried(local: Array, layer: Layer, pose: Pose, view: View, wobble: Array) -> Array:
+    """Where a posed piece's local points lie (N, 2), in pixels; painting moves each pixel by `wobble` to look it up."""
+    still = pose.bones[layer.part.bone].forward(local)
+    at = view.pixels(still)
+    for _ in range(2):  # the wobble is small and smooth: this is exact to a fraction of a pixel
+        near = np.rint(at).astype(int)
+        at = view.pixels(still - wobble[near[:, 1].clip(0, view.height - 1), near[:, 0].clip(0, view.width - 1)])
+    return at

@@ -1,1 +1,0 @@
-"""Rows of scores over held-out drawn pairs, as the README shows them."""

@@ -1,0 +1,94 @@
+"""What an experiment leaves in its folder: its description, a result for each row, and the tables made of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from igr_core.errors import IGRError
+from igr_core.files import atomic_file, make_folder
+
+from ..result import Result, read_results
+from ..tables.paper import PAPER, paper_table
+from ..tables.table import COMPARED, results_table
+
+DESCRIPTION, PLACES, SETS = "experiment.json", "rows.json", "sets.json"
+"""What the experiment is; which rows were scored, in the order of the table; names of its held-out sets, if several.
+Whatever else lies in rows/ is of an earlier configuration."""
+
+
+def sets_of(folder: Path) -> dict[str, Path]:
+    """Folders of an experiment's held-out sets by name; the folder itself, by `""`, where it has one set."""
+    try:
+        names = json.loads((folder / SETS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"": folder}
+    except (OSError, ValueError) as error:
+        raise IGRError(f"{folder / SETS} is damaged: python -m training evaluate run writes it again.") from error
+    return {str(name): folder / str(name) for name in names}
+
+
+def result_files(folder: Path) -> list[Path]:
+    """Files of the results on one held-out set in the order of its table; IGRError where there are none."""
+    try:
+        places = json.loads((folder / PLACES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        places = []
+    if not isinstance(places, list) or not places:
+        raise IGRError(f"{folder} holds no results: python -m training evaluate run writes them.")
+    return [folder / "rows" / str(place) / "result.json" for place in places]
+
+
+def experiment_results(folder: Path) -> list[Result]:
+    """Results on one held-out set in the order of its table; IGRError where there are none."""
+    return read_results(result_files(folder))
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """An experiment's description; IGRError where it is missing or damaged."""
+    try:
+        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        whole = {"title", "data", "table", "unpaired"} <= set(described) and described["table"] in ("", *PAPER)
+    except (OSError, ValueError, TypeError):
+        whole = False
+    if not whole:
+        raise IGRError(
+            f"{folder} is no experiment, as its experiment.json is missing or damaged: python -m training evaluate run "
+            f"writes one."
+        )
+    return described
+
+
+def experiment_table(folder: Path) -> str:
+    """An experiment's tables in Markdown, one for each held-out set: beside the paper's, or plain."""
+    found = sets_of(folder)
+    texts = [(f"On {name}:\n\n" if name else "") + _table(place) for name, place in found.items()]
+    return "\n".join(texts)
+
+
+def _table(folder: Path) -> str:
+    results = experiment_results(folder)
+    described = read_description(folder)
+    if described["table"]:
+        return paper_table(described["table"], described["unpaired"], results, described["data"])
+    table = results_table(results, described.get("base", ""), described.get("compared", COMPARED))
+    return f"{table.rstrip()} Pairs: {described['data']}.\n"
+
+
+def keep_experiment(experiment: Path, kept: Path) -> None:
+    """Copy an experiment's numbers, its pictures left out, in place of an earlier one's; IGRError where it has none."""
+    files = [experiment / SETS] if (experiment / SETS).is_file() else []
+    for folder in sets_of(experiment).values():
+        read_description(folder)
+        files += [folder / DESCRIPTION, folder / PLACES, *result_files(folder)]
+    fresh = kept.with_name(f".{kept.name}.part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    for file in files:  # beside the earlier ones, which go when all are there
+        copy = fresh / file.relative_to(experiment)
+        make_folder(copy.parent)
+        with atomic_file(copy) as temporary:
+            shutil.copyfile(file, temporary)
+    shutil.rmtree(kept, ignore_errors=True)
+    fresh.rename(kept)

@@ -1,0 +1,33 @@
+"""Markdown tables, and their places between the markers of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from igr_core.errors import IGRError
+
+from ...base.files import write_text
+
+
+def fill_markers(path: Path, name: str, text: str) -> None:
+    """Put `text` between `<!-- evidence:NAME -->` and `<!-- /evidence:NAME -->` of a Markdown file.
+
+    Raises IGRError, the file left as it was, unless both markers are there exactly once and in order.
+    """
+    start, end = f"<!-- evidence:{name} -->", f"<!-- /evidence:{name} -->"
+    try:
+        page = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise IGRError(f"Could not read {path} ({error.strerror}): write the page with its markers first.") from error
+    if page.count(start) != 1 or page.count(end) != 1 or page.index(start) > page.index(end):
+        raise IGRError(f"{path} must hold {start} and then {end}, each once: put them where the table belongs.")
+    before, rest = page.split(start)
+    _, after = rest.split(end)
+    write_text(path, f"{before}{start}\n{text.strip()}\n{end}{after}")
+
+
+def markdown(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, the first column to the left and numbers to the right."""
+    rule = ["---", *["---:"] * (len(titles) - 1)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (titles, rule, *lines))
