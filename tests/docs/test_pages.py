@@ -13,7 +13,7 @@ SCREENS = 150
 """Most lines of a README: it is an entry, and the pages of docs/ have the rest."""
 
 
-@pytest.mark.parametrize("page", PAGES, ids=label)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=label)
 def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     for target in links(page):
         path, _, anchor = target.partition("#")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from igr_core.demo import DEMO_BUNDLE
 from igr_core.model.config import CATEGORIES
 from tests.host.test_restore import headless
 from tests.support.host.graphs import DEMO, LATENT, restore
-from tests.support.host.server import Server, find_host, running_server
+from tests.support.host.server import Server, find_host, host_with_gpu, running_server
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +32,7 @@ def test_bf16_gives_the_same_garment_within_its_rounding(bf16_server: Server, ca
 
 
 def test_lowvram_gives_the_same_garment(server: Server, tmp_path: Path) -> None:
-    found = find_host()
-    assert not isinstance(found, str), "the fixture server has found one"
-    has_gpu = "import sys, torch; sys.exit(not torch.cuda.is_available())"
-    if subprocess.run([str(found[1]), "-c", has_gpu], check=False).returncode:
-        pytest.skip("NOT RUN: ComfyUI takes --lowvram only with a GPU, and here is none")
-    with running_server(*found, tmp_path, "--lowvram") as running:
+    with running_server(*host_with_gpu(), tmp_path, "--lowvram") as running:
         given = running.latents(restore(DEMO, "upper", seed=3, steps=10), LATENT)
     exact = headless(DEMO_BUNDLE, "upper", 3, 10)
     assert float((given - exact).abs().mean() / exact.abs().mean()) < 0.1

@@ -43,7 +43,7 @@ class DataConfig:
     weights: tuple[float, ...] | None = None
     """How often each entry of `train` is drawn, relative to the others; None draws every pair alike."""
     workers: int = 4
-    """Threads that read pictures ahead (YAML files in `train` only)."""
+    """Threads that read the photos of a batch (YAML files in `train` only)."""
     round_steps: int | None = None
     """Steps after which the next round of data takes over, where names in `train` hold `{round}`: other clothes on the
     same geometry, prepared while the round before is trained on. Round 0 comes first; rounds that are past may be

@@ -24,7 +24,6 @@ from ..base.run_folder import RunFolder
 from ..base.train_config import LoraConfig, TrainConfig
 from ..core.compute.lora import add_lora, merge_lora
 from ..prepared.fits import check_settings
-from ..prepared.latents import PreparedPairs
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -36,7 +35,7 @@ def averaged_model(checkpoint: Checkpoint) -> IGR:
     """The networks of a checkpoint with their averaged weights, adapters merged."""
     state = checkpoint.state
     model = IGR(from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint"))
-    lora = json.loads(state["train_config"]).get("lora") if "train_config" in state else None
+    lora = json.loads(state["train_config"]).get("lora")
     if lora is not None:
         add_lora(model, from_json(LoraConfig, lora, "checkpoint (lora)"))
     model.load_state_dict(state["model"])
@@ -72,7 +71,7 @@ def export_run(
     checkpoint = load_latest(RunFolder(run), resume=False)
     if checkpoint is None:
         raise IGRError(f"{run} has no checkpoint yet: train it for a while first.")
-    check_settings(settings, _data_settings(checkpoint, settings), f"The run {run}")
+    check_settings(settings, json.loads(checkpoint.state["data_settings"]), f"The run {run}")
     model = averaged_model(checkpoint)
     vae, vae_config = load_vae(settings.data.vae)
     encoder, encoder_config = load_image_encoder(settings.data.image_encoder)
@@ -98,13 +97,6 @@ def export_run(
 
 def _hash_of(parts: dict[str, dict[str, Tensor]]) -> str:
     return weights_sha256((f"{part}.{name}", value) for part, some in parts.items() for name, value in some.items())
-
-
-def _data_settings(checkpoint: Checkpoint, settings: TrainConfig) -> dict[str, Any]:
-    """What the training data was prepared with; checkpoints of older versions do not say, their data does."""
-    if "data_settings" in checkpoint.state:
-        return json.loads(checkpoint.state["data_settings"])
-    return PreparedPairs(settings.data.train, 1).settings[0]
 
 
 def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:

@@ -31,7 +31,7 @@ from ..evaluation.reports.report import write_report
 from ..evaluation.reports.validity import rankings, validity_table, write_validity
 from ..evaluation.result import Result, write_results
 from ..evaluation.tables.markdown import fill_markers
-from ..results.reported import PAGE, keep, reported
+from ..results.reported import keep, reported, write_tables
 from .commands import Changes, DeviceOption
 
 Weights = Annotated[
@@ -178,9 +178,8 @@ def results(
     """Write the tables of all kept results (training/results) into docs/evaluation.md again."""
     if keep_from is not None:
         typer.echo(str(keep(keep_from)))
-    for name, text in reported().items():
-        fill_markers(PAGE, name, text)
-    typer.echo(str(PAGE))
+    for page in write_tables(reported()):
+        typer.echo(str(page))
 
 
 def demo(

@@ -10,10 +10,10 @@ import typer
 from igr_core.photo.inputs import parse_size
 
 from ..data.contract.pairs import HELD_OUT_START
+from ..data.rendered.base.settings import RenderSettings
 from ..data.rendered.generating.generate import PER_SHARD, format_rejects, generate
 from ..data.rendered.held_out import COUNT, write_held_out
 from ..data.rendered.records.shards import RecordShards
-from ..data.rendered.settings import RenderSettings
 
 AS_RENDERED = RenderSettings()
 

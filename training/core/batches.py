@@ -86,4 +86,4 @@ def _in_one_set(
         for drawn in [photos.draw(indices, config.data.photos, config.seed, step)]
         for part in parts
     )
-    return read_ahead(chosen, data, config.data.workers, pin=device.type == "cuda")
+    return read_ahead(chosen, data, pin=device.type == "cuda")

@@ -92,13 +92,12 @@ class Trainer:
         state, where = checkpoint.state, str(self.run.path)
         if from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint") != self.bare.config:
             raise IGRError(f"{where} was trained with another model config: choose another --run folder.")
-        if "train_config" in state:  # checkpoints of older versions lack it
-            check_same_training(self.config, state["train_config"], checkpoint.step, where)
+        check_same_training(self.config, state["train_config"], checkpoint.step, where)
         self.engine.load(state["model"], self._optimizer_state(checkpoint.step, state))
         self.average.load_state_dict(state["average"])
-        self.computed_otherwise = changed(state.get("acceleration", {}), self.engine.acceleration)
-        self.recent = list(state.get("recent", ()))
-        self.recent_places = list(state.get("recent_places", ()))
+        self.computed_otherwise = changed(state["acceleration"], self.engine.acceleration)
+        self.recent = list(state["recent"])
+        self.recent_places = list(state["recent_places"])
         resume_from(self.run, checkpoint, rewind=self.is_main)
         return checkpoint.step
 

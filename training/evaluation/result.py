@@ -162,7 +162,7 @@ def read_results(paths: Sequence[Path]) -> list[Result]:
     results: list[Result] = []
     for path in paths:
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))["results"]
+            data = list(json.loads(path.read_text(encoding="utf-8"))["results"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IGRError(f"{path} holds no results: write it with python -m training evaluate.") from error
         results += [from_json(Result, one, f"{path}, result {number}") for number, one in enumerate(data)]

@@ -45,7 +45,7 @@ def open_training_set(config: TrainConfig, number: int = 0) -> Joined:
 
 
 def read_ahead(
-    chosen: Iterable[tuple[int, list[tuple[int, ...]]]], data: Joined, threads: int, pin: bool = False
+    chosen: Iterable[tuple[int, list[tuple[int, ...]]]], data: Joined, pin: bool = False
 ) -> Iterator[tuple[int, Batch]]:
     """(what came with it, batch) for each list of pairs with the pairs whose photos they are seen in, in order.
 
@@ -59,7 +59,7 @@ def read_ahead(
             batch = batch.seen_in(joined(photos)[1])
         return batch.pinned() if pin else batch
 
-    if not pin and (threads < 1 or all(isinstance(one, PreparedPairs) for one in data.sets)):
+    if not pin and all(isinstance(one, PreparedPairs) for one in data.sets):
         yield from ((tag, finished(photos, data.read(joined(photos)[0]))) for tag, photos in chosen)
         return
     upcoming = iter(chosen)

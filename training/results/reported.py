@@ -1,4 +1,4 @@
-"""Put what was measured into the page that shows it: `python -m training evaluate results`.
+"""Put what was measured into the pages that show it: `python -m training evaluate results`.
 
 `training/results/` keeps the JSON behind every table of measured quality: experiments (`evaluate run`), spoiled masks
 (`evaluate robustness run`), what the texture metric prefers (`evaluate validate`) and how well curation finds defects
@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from igr_core.errors import IGRError
@@ -18,11 +18,13 @@ from ..curation.measure import read_measurement
 from ..curation.measure import table as curation_table
 from ..evaluation.experiments.folder import DESCRIPTION, SETS, experiment_table, keep_experiment
 from ..evaluation.reports.validity import read_validity, validity_table
+from ..evaluation.tables.markdown import fill_markers, marker
 from ..robustness.results import RESULT, read_robustness, robustness_table
 
 RESULTS = Path(__file__).parent
-PAGE = Path(__file__).parents[2] / "docs" / "evaluation.md"
-"""The page with the markers."""
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", ROOT / "training" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+"""Where the markers may stand."""
 FILES: dict[str, Callable[[Path], str]] = {
     RESULT: lambda path: robustness_table(read_robustness(path)),
     "validity.json": lambda path: validity_table(read_validity(path)),
@@ -43,6 +45,21 @@ def reported(results: Path = RESULTS) -> dict[str, str]:
     if not found:
         raise IGRError(f"{results} holds no results: python -m training evaluate results --keep puts them there.")
     return found
+
+
+def write_tables(tables: Mapping[str, str], pages: Sequence[Path] = PAGES) -> list[Path]:
+    """Write each table between its markers; gives the pages that were written.
+
+    Raises IGRError, before any page is written, for a table whose markers stand on no page.
+    """
+    found = {name: [page for page in pages if marker(name) in page.read_text(encoding="utf-8")] for name in tables}
+    lost = [name for name, places in found.items() if not places]
+    if lost:
+        raise IGRError(f"No page has {marker(lost[0])}: put the markers of the table where it belongs.")
+    for name, places in found.items():
+        for page in places:
+            fill_markers(page, name, tables[name])
+    return list(dict.fromkeys(page for places in found.values() for page in places))
 
 
 def keep(place: Path, results: Path = RESULTS) -> Path:

@@ -97,8 +97,7 @@ def train_part(
     first = 0
     if (found := load_latest(run)) is not None:
         first = found.step
-        if "config" in found.state:  # checkpoints of older versions lack it
-            check_same_run(json.loads(found.state["config"]), to_json(config), FREE, str(run.path))
+        check_same_run(json.loads(found.state["config"]), to_json(config), FREE, str(run.path))
         module.load_state_dict(found.state[key])
         optimizer.load_state_dict(found.state["optimizer"])
         average.load_state_dict(found.state["average"])

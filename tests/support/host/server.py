@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -45,6 +46,16 @@ def find_host() -> tuple[Path, Path] | str:
         if (folder / name / tail).is_file():
             return folder, folder / name / tail
     return f"{folder} has no .venv or venv: set COMFYUI_PYTHON"
+
+
+def host_with_gpu() -> tuple[Path, Path]:
+    """ComfyUI's folder and its Python; skips the test if that Python sees no GPU."""
+    found = find_host()
+    assert not isinstance(found, str), "the fixture server has found one"
+    has_gpu = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    if subprocess.run([str(found[1]), "-c", has_gpu], check=False).returncode:
+        pytest.skip("NOT RUN: ComfyUI's options for GPU memory need a GPU")
+    return found
 
 
 class PromptRefused(Exception):

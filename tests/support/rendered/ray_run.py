@@ -9,8 +9,8 @@ from pathlib import Path
 from ray.cluster_utils import Cluster
 
 from tests.support.rendered import stand_in
+from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
-from training.data.rendered.settings import RenderSettings
 
 TINY = RenderSettings(size=stand_in.SIZE, photos=2)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.data.rendered.surfaces import CLOTH, Kind, Surface
+from training.data.rendered.base.surfaces import CLOTH, Kind, Surface
 
 
 def sphere(kind: Kind, middle: tuple[float, float, float], radius: float, rings: int = 40, panel: int = 0) -> Surface:

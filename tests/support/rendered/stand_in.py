@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data.rendered.panels import Line, Panel
+from training.data.rendered.base.panels import Line, Panel
+from training.data.rendered.base.settings import RenderSettings
+from training.data.rendered.base.views import SUBSAMPLES, Label, View
 from training.data.rendered.records.record import Photo, Record
-from training.data.rendered.settings import RenderSettings
-from training.data.rendered.views import SUBSAMPLES, Label, View
 
 SIZE = (24, 32)
 CATEGORIES = ("upper", "lower", "full")

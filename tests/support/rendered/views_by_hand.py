@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.data.rendered.panels import Line, Panel
-from training.data.rendered.views import SUBSAMPLES, Label, View
+from training.data.rendered.base.panels import Line, Panel
+from training.data.rendered.base.views import SUBSAMPLES, Label, View
 
 POCKET = (0.06, 0.2), (0.18, 0.2), (0.18, 0.34), (0.06, 0.34), (0.06, 0.2)
 

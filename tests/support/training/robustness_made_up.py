@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+from igr_core.model.config import to_json
+from training.evaluation.metrics.protocols import protocol_named
+from training.evaluation.pictures.folders import PictureList
+from training.evaluation.result import Paired, Result
 from training.robustness.results import CLEAN, COLUMNS, NO_MASK, Condition, Robustness
 from training.robustness.spoilers import KINDS, LEVELS
 
 PHOTOS = 4
+SETTINGS = {"bundle": "tiny", "weights_sha256": "a" * 64, "guidance": 1.5, "steps": 5, "revision": "b" * 40}
+"""Of the measurement."""
 
 
-def condition(kind: str, aim: float | None, lost: float, reached: tuple[bool, ...] = (True,) * PHOTOS) -> Condition:
+def condition(kind: str, aim: float | None, lost: float, reached: tuple[bool, ...] = (True,) * PHOTOS) -> Result:
     """Scores of 0.5 and more, less `lost`; that of each photo loses a little more than the one before."""
-    values = tuple(0.5 + 0.1 * number - lost * (1 + 0.1 * number) for number in range(PHOTOS))
+    values = [0.5 + 0.1 * number - lost * (1 + 0.1 * number) for number in range(PHOTOS)]
     overlap = (1.0 if aim is None else aim,) * PHOTOS
-    return Condition(kind, aim, overlap, (1 - overlap[0],) * PHOTOS, reached, dict.fromkeys(COLUMNS, values))
+    one = Condition(kind, aim, overlap, (1 - overlap[0],) * PHOTOS, reached)
+    mask = {name: list(value) if isinstance(value, tuple) else value for name, value in to_json(one).items()}
+    listed = PictureList("garments", "", PHOTOS, {"png": PHOTOS}, {"48x64": PHOTOS})
+    return Result(
+        name=one.title,
+        kind="bundle",
+        protocol=asdict(protocol_named("native")),
+        generated=listed,
+        reference=listed,
+        names=tuple(str(10_000_000 + number) for number in range(PHOTOS)),
+        paired=dict.fromkeys(COLUMNS, Paired.of(values)),
+        distribution={},
+        skipped={},
+        warnings=(),
+        weights={},
+        libraries={"torch": "2"},
+        revision=SETTINGS["revision"],
+        silhouettes=listed,
+        known={"mask": mask, "categories": ["upper"] * PHOTOS, "settings": SETTINGS, "command": "python -m x"},
+    )
 
 
 def measurement() -> Robustness:
@@ -23,7 +50,4 @@ def measurement() -> Robustness:
             reached = {("dilation", 0.5): 1, ("dilation", 0.7): 2}.get((kind, level), PHOTOS)
             flags = tuple(photo < reached for photo in range(PHOTOS))
             conditions.append(condition(kind, level, (1 - level) * (1 + number) / 4, flags))
-    conditions.append(condition(NO_MASK, None, 0.4))
-    settings = {"bundle": "tiny", "weights_sha256": "a" * 64, "guidance": 1.5, "steps": 5, "revision": "b" * 40}
-    seeds = tuple(range(10_000_000, 10_000_000 + PHOTOS))
-    return Robustness(settings, seeds, ("upper",) * PHOTOS, "python -m x", {"torch": "2"}, tuple(conditions))
+    return Robustness((*conditions, condition(NO_MASK, None, 0.4)))

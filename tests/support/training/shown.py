@@ -9,10 +9,10 @@ from typing import Any
 from PIL import Image, ImageFilter
 
 from training.data.synthetic import make_pair
-from training.evaluation.result import Result, write_results
 from training.evaluation.experiments.scoring import Scoring, score_folders
 from training.evaluation.metrics.protocols import PROTOCOLS
 from training.evaluation.metrics.weights import WeightsFolder
+from training.evaluation.result import Result, write_results
 
 NAMES = ("a.b", "a", "it's", 'a "quoted" one', "br[0]ck*t?", "50%25", "no#5", "x<i>&amp;")
 """From best to worst in the rows "IGR, guidance 1" and "IGR, guidance 2"."""

@@ -19,6 +19,7 @@ from igr_core.photo.view import GarmentView
 from igr_core.restore.restorer import GarmentRestorer, decode_latent
 from igr_core.restore.sampling import Conditions, sample_ddim
 from igr_core.restore.schedule import draw_noise
+from tests.support.training.made_results import result
 from tests.support.training.prepared import tiny_config, write_part
 from training.base.checkpoints import load_latest
 from training.base.files import write_text
@@ -33,7 +34,8 @@ from training.core.compute.lora import merge_lora
 from training.core.trainer import Trainer
 from training.core.validation import Validator
 from training.data.caches.drawn import HELD_OUT_START, DrawConfig, DrawnPairs, draw_shards
-from training.evaluation.evidence.rows import HeldOut, compact_scores, score_bundle, write_rows
+from training.evaluation.experiments.compact import compact_scores
+from training.evaluation.result import write_results
 from training.prepared.prepare import prepare_folder
 
 
@@ -157,17 +159,17 @@ def test_provenance_is_complete(config: TrainConfig, bundle: Path) -> None:
 
 
 def test_scores_are_put_in_and_change_no_weight(trained: Path, bundle: Path, place: Path) -> None:
-    held_out = HeldOut(place / "drawn", 3)
-    row = score_bundle(bundle, held_out, place / "part", name="tiny", guidance=1.5, steps=2)
-    write_rows(place / "rows.json", [row])
-    stamped = Bundle.open(export(trained, place / "stamped.safetensors", scores=place / "rows.json"))
+    weights = bundle_weights_sha256(Bundle.open(bundle))
+    row = result("tiny", 0.5, weights_sha256=weights)
+    write_results(place / "scores.json", [result("other", 0.1), row])
+    stamped = Bundle.open(export(trained, place / "stamped.safetensors", scores=place / "scores.json"))
     said = stamped.info.scores["guidance 1.5"]
-    assert (said["guidance"], said["steps"], said["n"]) == (1.5, 2, 3)
-    assert said["metrics"]["ssim"]["mean"] == pytest.approx(row.metrics["ssim"].mean, abs=1e-5)
-    assert len(said["metrics"]["ssim"]["interval_95"]) == 2
-    assert bundle_weights_sha256(stamped) == bundle_weights_sha256(Bundle.open(bundle)) == row.weights_sha256
+    assert (said["guidance"], said["steps"], said["n"]) == (1.5, 25, len(row.names))
+    assert said["metrics"]["ssim"]["mean"] == pytest.approx(row.paired["ssim"].mean, abs=1e-5)
+    assert len(said["metrics"]["ssim"]["interval_95"]) == 2 and said["pairs"] == [row.names[0], row.names[-1]]
+    assert bundle_weights_sha256(stamped) == weights
     with pytest.raises(IGRError, match="no scores of these weights"):
-        export(trained, place / "other.safetensors", "fp16", place / "rows.json")
+        export(trained, place / "other.safetensors", "fp16", place / "scores.json")
     assert not (place / "other.safetensors").exists()
 
 

@@ -15,9 +15,9 @@ from training.data.caches.drawn import DrawnPairs
 from training.data.files.tar_index import index_tar
 from training.data.layouts.tars import TarPairs
 from training.data.rendered import held_out
+from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
 from training.data.rendered.records.shards import RecordShards
-from training.data.rendered.settings import RenderSettings
 from training.data.rendered.studio.storing import decode_correspondence
 
 SIZE = (72, 96)

@@ -290,16 +290,6 @@ def test_refused_config_is_not_written_over_the_runs_own(config: TrainConfig, tm
     assert (tmp_path / "run" / "config.json").read_bytes() == before
 
 
-def test_checkpoints_of_before_the_config_was_stored_go_on(config: TrainConfig, tmp_path: Path) -> None:
-    run(replace(config, steps=2), tmp_path)
-    (path,) = (tmp_path / "checkpoints").iterdir()
-    saved = torch.load(path, weights_only=True)
-    for name in ("train_config", "data_settings", "recent"):
-        del saved["state"][name]
-    torch.save(saved, path)
-    assert Trainer(config, RunFolder(tmp_path)).step == 2
-
-
 def test_live_weights_come_back_when_validation_fails(config: TrainConfig, tmp_path: Path) -> None:
     class Broken(Validator):
         def grid(self, model, step):  # noqa: ANN001, ANN202

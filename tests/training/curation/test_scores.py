@@ -1,12 +1,14 @@
 """The four scores, on silhouettes drawn by hand and on the generator's own defects."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
 from training.curation.evidence import Evidence, flat_cover, gather
-from training.curation.measure import measure, table
+from training.curation.measure import measure, read_measurement, table, write_measurement
 from training.curation.scores import DEFECT_NAMES, CurationConfig, Scores, score
 from training.data.contract.parsing import SYNTHETIC, Parsing
 from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
@@ -145,13 +147,21 @@ def test_proportion_alone_never_ranks_a_pair_below_a_defective_one():
     assert small.badness(CONFIG) < cut.badness(CONFIG)
 
 
-def test_the_generators_defects_are_found():
-    results = measure(40_000, 100, CONFIG)
-    for one in results:
+def test_the_generators_defects_are_found(tmp_path: Path) -> None:
+    measured = measure(40_000, 100, CONFIG)
+    for one in measured.measured:
         if one.kind == "keypoints":
             assert one.found + one.missed >= 4
             assert one.recall >= 0.85 and one.precision >= 0.8, one
-    by_mask = [one for one in results if one.kind == "mask"]
+    by_mask = [one for one in measured.measured if one.kind == "mask"]
     assert sum(one.found for one in by_mask) >= 0.6 * sum(one.found + one.missed for one in by_mask)
-    lines = table(results).splitlines()
-    assert len(lines) == 2 + 3 * len(DEFECT_NAMES) and "| truncated | mask only |" in "\n".join(lines)
+    lines = table(measured).splitlines()
+    assert "mask only" in lines[0] and [line.split(" | ")[0][2:] for line in lines[2 : 2 + len(DEFECT_NAMES)]] == [
+        name.replace("_", " ") for name in DEFECT_NAMES
+    ]
+    cut = next(one for one in measured.measured if (one.defect, one.kind) == ("truncated", "keypoints"))
+    assert f"| {cut.recall:.3f}, {cut.precision:.3f} |" in next(line for line in lines if "truncated" in line)
+    write_measurement(tmp_path / "curation.json", measured)
+    assert read_measurement(tmp_path / "curation.json") == measured
+    with pytest.raises(IGRError, match="holds no measurement"):
+        read_measurement(tmp_path / "none.json")

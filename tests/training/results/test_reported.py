@@ -1,24 +1,33 @@
-"""What the README reports is what the kept JSON says, to the last digit."""
+"""What the pages report is what the kept JSON says, to the last digit."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from igr_core.errors import IGRError
-from training.evaluation.tables.markdown import fill_markers
-from training.results.reported import PAGE, keep_experiment, reported
+from tests.support.training.made_results import result
+from training.evaluation.experiments.folder import keep_experiment
+from training.evaluation.result import write_results
+from training.results.reported import PAGES, RESULTS, keep, reported, write_tables
 
 
-def test_the_readme_holds_the_tables_of_the_kept_results(tmp_path: Path) -> None:
-    page = tmp_path / "README.md"
-    page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
-    tables = reported()
-    assert set(tables) == {"table2", "table2_demo", "eval", "robustness"}
-    for name, text in tables.items():
-        fill_markers(page, name, text)
-    assert page.read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
+def test_the_pages_hold_the_tables_of_the_kept_results(tmp_path: Path) -> None:
+    copies = []
+    for number, page in enumerate(PAGES):
+        copies.append(tmp_path / f"{number}.md")
+        shutil.copy(page, copies[-1])
+    write_tables(reported(), copies)
+    for page, copy in zip(PAGES, copies, strict=True):
+        assert copy.read_text(encoding="utf-8") == page.read_text(encoding="utf-8"), page.name
+
+
+def test_no_page_shows_a_table_that_is_not_kept() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert set(re.findall(r"<!-- evidence:(\S+) -->", text)) == set(reported())
 
 
 def test_an_experiment_is_kept_without_its_pictures(tmp_path: Path) -> None:
@@ -40,6 +49,38 @@ def test_an_experiment_is_kept_without_its_pictures(tmp_path: Path) -> None:
     assert (tmp_path / "kept" / "rows" / "one" / "result.json").is_file()
 
 
-def test_missing_results_are_named(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match="holds no results: training/configs/evidence/run.sh"):
+def test_every_set_of_an_experiment_is_kept_and_told(tmp_path: Path) -> None:
+    experiment, kept = tmp_path / "both", tmp_path / "kept"
+    for number, name in enumerate(("drawn", "rendered")):
+        write_results(experiment / name / "rows" / "a" / "result.json", [result("a", 0.1 * number)])
+        (experiment / name / "rows.json").write_text('["a"]')
+        described = f'{{"title": "", "data": "{name} pairs", "table": "", "unpaired": false}}'
+        (experiment / name / "experiment.json").write_text(described)
+    (experiment / "sets.json").write_text('["drawn", "rendered"]')
+    assert keep(experiment, kept) == kept / "both"
+    text = reported(kept)["both"]
+    told = ("On drawn:", "drawn pairs.", "On rendered:", "| a | 0.1200 ")
+    assert sorted(told, key=text.index) == list(told)
+
+
+@pytest.mark.parametrize("name", ["robustness", "validity", "curation"])
+def test_a_measurement_is_kept_whole_or_not_at_all(name: str, tmp_path: Path) -> None:
+    file = RESULTS / name / f"{name}.json"
+    assert keep(file, tmp_path) == tmp_path / name / f"{name}.json"
+    assert (tmp_path / name / f"{name}.json").read_bytes() == file.read_bytes()
+    assert reported(tmp_path)[name] == reported()[name]
+    broken = tmp_path / f"{name}.json"
+    broken.write_text("{")
+    with pytest.raises(IGRError, match=f"{name}.json"):
+        keep(broken, tmp_path)
+    assert reported(tmp_path)[name] == reported()[name]
+
+
+def test_missing_results_and_markers_are_named(tmp_path: Path) -> None:
+    with pytest.raises(IGRError, match="holds no results"):
         reported(tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("<!-- evidence:a -->\n<!-- /evidence:a -->\n")
+    with pytest.raises(IGRError, match="No page has <!-- evidence:b -->"):
+        write_tables({"a": "new", "b": "table"}, [page])
+    assert "new" not in page.read_text()

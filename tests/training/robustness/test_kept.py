@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from training.robustness.plots import draw_robustness
-from training.robustness.results import CLEAN, KEPT, NO_MASK, read_robustness
+from training.robustness.results import CLEAN, KEPT, NO_MASK, condition_of, read_robustness
 from training.robustness.spoilers import KINDS, LEVELS, TOLERANCE
 
 
 def test_the_kept_measurement_is_whole() -> None:
     found = read_robustness(KEPT)
     planned = [(CLEAN, None), *((kind, level) for kind in KINDS for level in LEVELS), (NO_MASK, None)]
-    assert [(one.kind, one.aim) for one in found.conditions] == planned
-    for one in found.conditions:
-        assert all(len(values) == len(found.seeds) for values in (one.overlap, one.reached, *one.scores.values()))
+    conditions = [condition_of(one) for one in found.results]
+    assert [(one.kind, one.aim) for one in conditions] == planned
+    for result, one in zip(found.results, conditions, strict=True):
+        scores = [score.values for score in result.paired.values()]
+        assert result.names == found.results[0].names
+        assert all(len(values) == len(found.seeds) for values in (one.overlap, one.reached, *scores))
         if one.aim is not None:
             near = [abs(overlap - one.aim) <= TOLERANCE + 1e-4 for overlap in one.overlap]
             assert near == list(one.reached)

@@ -15,7 +15,7 @@ from igr_core.restore.restorer import GarmentRestorer
 from tests.support.models.tiny import save_runnable
 from training.data.caches.drawn import HELD_OUT_START
 from training.robustness.measuring import Plan, measure, planned_conditions, spoiled_mask, take_photos
-from training.robustness.results import CLEAN, NO_MASK, RESULT, read_robustness
+from training.robustness.results import CLEAN, NO_MASK, RESULT, condition_of, read_robustness
 from training.robustness.spoilers import KINDS, LEVELS
 
 FEW = [(CLEAN, None), ("erosion", 0.8), ("shift", 0.5), (NO_MASK, None)]
@@ -53,17 +53,18 @@ def test_a_stopped_run_goes_on_without_restoring_again(
     found = measure(bundle, tmp_path, PLAN)
     assert noises == [0, 2, 0, 2, -1, 0, 2, 0, 2], "the same noise in every condition, and none of the two done again"
     assert read_robustness(tmp_path / RESULT) == found
-    assert [(one.kind, one.aim) for one in found.conditions] == FEW
-    assert sorted(found.categories) == ["full", "lower", "upper"] and min(found.seeds) >= HELD_OUT_START
-    for one in found.conditions:
-        assert all(len(values) == 3 for values in one.scores.values())
-        assert len(list((tmp_path / "garments" / one.name).glob("*.png"))) == 3
+    assert [(one.kind, one.aim) for one in map(condition_of, found.results)] == FEW
+    assert sorted(found.results[0].known["categories"]) == ["full", "lower", "upper"]
+    assert min(found.seeds) >= HELD_OUT_START
+    for one in found.results:
+        assert all(len(score.values) == 3 for score in one.paired.values()) and one.generated.count == 3
+        assert len(list((tmp_path / "garments" / condition_of(one).name).glob("*.png"))) == 3
     again = measure(bundle, tmp_path, PLAN)
-    assert len(noises) == 9 and again.conditions == found.conditions
+    assert len(noises) == 9 and again.results == found.results
     with pytest.raises(IGRError, match="tells of other settings"):
         measure(bundle, tmp_path, Plan(photos=3, steps=2, guidance=1.0))
-    text = (tmp_path / RESULT).read_text(encoding="utf-8")
-    assert str(bundle.parent) not in json.dumps(json.loads(text)["settings"]), "no path of this machine"
+    told = [one.known | {"command": ""} for one in read_robustness(tmp_path / RESULT).results]
+    assert str(bundle.parent) not in json.dumps(told), "no path of this machine"
 
 
 def test_scores_know_the_true_garment() -> None:

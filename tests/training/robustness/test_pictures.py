@@ -13,7 +13,7 @@ from tests.support.training.robustness_made_up import measurement
 from training.cli.app import app
 from training.robustness.examples import draw_examples
 from training.robustness.plots import draw_robustness
-from training.robustness.results import RESULT, write_robustness
+from training.robustness.results import RESULT, condition_of, write_robustness
 
 runner = CliRunner()
 
@@ -24,14 +24,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     found = measurement()
     write_robustness(folder / RESULT, found)
-    for one in found.conditions:
+    for one in map(condition_of, found.results):
         (folder / "garments" / one.name).mkdir(parents=True)
         Image.new("RGB", (48, 64), "red").save(folder / "garments" / one.name / f"{found.seeds[0]}.png")
     return folder
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    done = runner.invoke(app, ["robustness", *(str(one) for one in arguments)])
+    done = runner.invoke(app, ["evaluate", "robustness", *(str(one) for one in arguments)])
     return done.exit_code, done.output
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
+from tests.support.training.made_results import result
 from tests.support.training.robustness_made_up import measurement
+from training.evaluation.result import write_results
 from training.robustness.results import (
     read_condition,
     read_robustness,
     robustness_table,
-    write_condition,
     write_robustness,
 )
 
@@ -21,22 +22,25 @@ def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
     found = measurement()
     write_robustness(tmp_path / "a" / "robustness.json", found)
     assert read_robustness(tmp_path / "a" / "robustness.json") == found
-    write_condition(tmp_path / "one.json", found.conditions[3])
-    assert read_condition(tmp_path / "one.json") == found.conditions[3]
-    (tmp_path / "half.json").write_text('{"kind": "holes"')
+    write_results(tmp_path / "one.json", [found.results[3]])
+    assert read_condition(tmp_path / "one.json") == found.results[3]
+    (tmp_path / "half.json").write_text('{"results": [{"name": "holes"')
     assert read_condition(tmp_path / "half.json") is None and read_condition(tmp_path / "none.json") is None
     with pytest.raises(IGRError, match=r"half\.json holds no measurement"):
         read_robustness(tmp_path / "half.json")
+    write_results(tmp_path / "other.json", [result("a bundle", 0.5)])
+    with pytest.raises(IGRError, match=r"other\.json holds no measurement"):
+        read_robustness(tmp_path / "other.json")
 
 
 def test_differences_are_of_the_photos_that_reached_the_aim() -> None:
     found = measurement()
-    everything = found.difference(found.condition("shift", 0.5), "ssim")
+    everything = found.difference(found.result("shift", 0.5), "ssim")
     assert everything.mean == pytest.approx(-0.5 * 1.15) and everything.low <= everything.mean <= everything.high
-    two = found.difference(found.condition("dilation", 0.7), "ssim")
+    two = found.difference(found.result("dilation", 0.7), "ssim")
     assert two.mean == pytest.approx(-0.3 * 2 / 4 * 1.05), "the first two photos alone"
     with pytest.raises(IGRError, match=r"holes 0\.6 was not measured"):
-        found.condition("holes", 0.6)
+        found.result("holes", 0.6)
 
 
 def test_the_table_holds_means_changes_and_counts() -> None:

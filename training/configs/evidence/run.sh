@@ -26,12 +26,6 @@ train() { # the config, the run's folder, further entries; a whole run of the sa
         --data "3,000 drawn pairs, 40 % of them bad"
 }
 
-score() { # the run's folder, the row's name
-    [ "$1/scores.json" -nt "$1/bundle.safetensors" ] && return
-    "$python" -m training evidence score --bundle "$1/bundle.safetensors" --heldout "$runs/heldout" \
-        --count 64 --steps 10 --name "$2" --out "$1/scores.json"
-}
-
 case ${1:-} in
 data)
     [ -d "$runs/vae" ] || "$python" -m training unpack --out "$runs"
@@ -55,20 +49,10 @@ seed)
     done
     train fine_no_garmnet "$at/fine_no_garmnet" --set "seed=$2" \
         --set "init_bundle=$at/coarse_no_garmnet/bundle.safetensors"
-    score "$at/fine_hqft" "full"
-    score "$at/fine_no_garmnet" "without GarmNet"
-    score "$at/fine_coarse" "without HQFT"
-    score "$at/fine_random" "without curation"
     ;;
 table)
-    for at in "$runs"/seed-*; do
-        [ "$(ls "$at"/fine_*/scores.json 2> /dev/null | wc -l)" = 4 ] || continue # not scored yet
-        for row in hqft no_garmnet coarse random; do
-            mkdir -p "training/results/table2/${at##*/}"
-            cp "$at/fine_$row/scores.json" "training/results/table2/${at##*/}/$row.json"
-        done
-    done
-    "$python" -m training results
+    "$python" -m training evaluate run training/configs/evaluation/table2_seeds.yaml --out out/table2_seeds
+    "$python" -m training evaluate results --keep out/table2_seeds
     ;;
 *)
     sed -n 's/^# \{0,1\}//p' "$0"

@@ -14,13 +14,13 @@ from scipy import ndimage
 from igr_core.errors import IGRError
 
 from ..contract.pairs import HELD_OUT_START
+from .base.views import View
 from .dressing.materials import Dress
 from .dressing.picture.colours import to_srgb
 from .dressing.picture.composing import compose
 from .pairs import dress_of
 from .records.record import Record
 from .records.shards import RecordShards
-from .views import View
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 WITHIN = 2

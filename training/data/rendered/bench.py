@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from igr_core.errors import IGRError
 
+from .base.settings import RenderSettings
+from .base.timing import Seconds, measured, stage
 from .generating.pools import render_record
 from .records.record import Record, from_members, to_members
-from .settings import RenderSettings
-from .timing import Seconds, measured, stage
 
 STAGES = ("body", "tailor", "drape", "render", "encode", "decode", "dress", "textures", "shading", "lens")
 """In the order that they come in; what else was measured is listed behind."""

@@ -14,10 +14,10 @@ from igr_core.files import sha256
 
 from ..contract.pairs import HELD_OUT_START
 from ..files.storage import Folder
+from .base.settings import RenderSettings
 from .generating.generate import generate
 from .records.record import record_name
 from .records.shards import tar_bytes
-from .settings import RenderSettings
 from .source import RenderedPairs
 from .studio.storing import encode_correspondence
 

@@ -13,17 +13,17 @@ from igr_core.errors import IGRError
 from ..contract.pairs import HELD_OUT_START
 from ..synthetic.compose import Pair
 from ..synthetic.defects import DEFECTS
-from . import streams
+from .base import streams
+from .base.panels import Panel
+from .base.settings import RenderSettings
+from .base.surfaces import CLOTH
+from .base.timing import stage
+from .base.views import SUBSAMPLES, View
 from .dressing.dresses import draw_dress, draw_garment
 from .dressing.materials import Cloth, Dress
 from .dressing.picture.composing import compose
 from .dressing.picture.lens import balanced, develop, draw_lens
-from .panels import Panel
 from .records.record import Record, Words
-from .settings import RenderSettings
-from .surfaces import CLOTH
-from .timing import stage
-from .views import SUBSAMPLES, View
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | No
 
     Several pairs of a garment, and the same geometry in other clothes, come from making.make_record and dress_record.
     """
+    from .capture.making import make_record
     from .generating.generate import format_rejects
-    from .making import make_record
 
     held_out = seed >= HELD_OUT_START
     settings = RenderSettings(size=size, photos=1, held_out=held_out)

@@ -97,10 +97,10 @@ class ExperimentConfig:
     """Pairs that are restored together."""
     table: Literal["table1", "table2", "table3", ""] = ""
     """Table of the paper that these rows are shown beside; `""` for a plain one."""
-    base: str = ""
+    baseline: str = ""
     """Row that the others are compared with, pair by pair, in a plain table."""
     compared: tuple[str, ...] = COMPARED
-    """Metrics whose difference to the base is shown."""
+    """Metrics whose difference to the baseline is shown."""
     labels: bool = True
     """Keep what the data set tells of each pair, to look at scores by."""
 
@@ -126,10 +126,11 @@ class ExperimentConfig:
             if place in CONTROLS:
                 raise IGRError(f"Row {named[0]} has the name of a control: call it something else.")
         labels = {line.label for line in lines(self)}
-        if self.base and self.base not in labels:
-            raise IGRError(f"The base {self.base!r} of {self.title!r} is no row: choose {', '.join(sorted(labels))}.")
-        if self.base and self.table:
-            raise IGRError(f"{self.title!r} has a base and the paper's {self.table}: leave one of them out.")
+        if self.baseline and self.baseline not in labels:
+            rows = ", ".join(sorted(labels))
+            raise IGRError(f"The baseline {self.baseline!r} of {self.title!r} is no row: choose {rows}.")
+        if self.baseline and self.table:
+            raise IGRError(f"{self.title!r} has a baseline and the paper's {self.table}: leave one of them out.")
         if "nearest" in self.controls and self.nearest is None:
             raise IGRError("The control `nearest` needs training pairs: name their data set under nearest.")
         if min(self.steps, self.batch) < 1:

@@ -73,7 +73,7 @@ def _table(folder: Path) -> str:
     described = read_description(folder)
     if described["table"]:
         return paper_table(described["table"], described["unpaired"], results, described["data"])
-    table = results_table(results, described.get("base", ""), described.get("compared", COMPARED))
+    table = results_table(results, described.get("baseline", ""), described.get("compared", COMPARED))
     return f"{table.rstrip()} Pairs: {described['data']}.\n"
 
 

@@ -183,7 +183,7 @@ class ExperimentRun:
             "title": config.title,
             "data": data_title(self.data, source),
             "table": config.table,
-            "base": config.base,
+            "baseline": config.baseline,
             "compared": list(config.compared),
             "unpaired": self.unpaired,
             "settings": {

@@ -1,4 +1,4 @@
-"""Other methods' results made ready to be scored: `python -m training cutout segment | adapt`."""
+"""Other methods' results made ready to be scored: `python -m training evaluate cutout segment | adapt`."""
 
 from __future__ import annotations
 

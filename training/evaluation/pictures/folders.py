@@ -128,7 +128,7 @@ def _fault(path: Path, like: Path | tuple[int, int] | None) -> str | None:
     if abs(ratio - 1) > RATIO_SLACK:
         return (
             f"is {size[0]}x{size[1]} and its reference {wanted[0]}x{wanted[1]}: another shape, "
-            f"undo its padding first (python -m training cutout adapt)"
+            f"undo its padding first (python -m training evaluate cutout adapt)"
         )
     return None
 

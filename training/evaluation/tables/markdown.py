@@ -10,12 +10,17 @@ from igr_core.errors import IGRError
 from ...base.files import write_text
 
 
+def marker(name: str, slash: str = "") -> str:
+    """The comment before a table's place in a page, or with slash `/` the one behind it."""
+    return f"<!-- {slash}evidence:{name} -->"
+
+
 def fill_markers(path: Path, name: str, text: str) -> None:
     """Put `text` between `<!-- evidence:NAME -->` and `<!-- /evidence:NAME -->` of a Markdown file.
 
     Raises IGRError, the file left as it was, unless both markers are there exactly once and in order.
     """
-    start, end = f"<!-- evidence:{name} -->", f"<!-- /evidence:{name} -->"
+    start, end = marker(name), marker(name, "/")
     try:
         page = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..result import Result, check_comparable
 from .markdown import markdown
+from .table import no_mask
 
 VITON, STREET = "VITON-HD, paired", "StreetTryOn, unpaired"
 COLUMNS = {
@@ -77,7 +78,8 @@ def paper_table(table: str, unpaired: bool, results: Sequence[Result], data: str
         f"{CAPTIONS[table]}\n\n"
         + markdown(titles, lines)
         + f"\n“paper”: as published, on {where}; its protocol, LPIPS's network included, is not. "
-        f"{note} The two compare only where data, protocol and weights of the metrics are the same.\n"
+        f"{note} The two compare only where data, protocol and weights of the metrics are the same."
+        + (f" {no_mask(results)}\n" if own and no_mask(results) else "\n")
     )
 
 

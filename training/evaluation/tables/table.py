@@ -1,4 +1,4 @@
-"""The one table of results: a line for each row, with its interval, and what it changes against a base row."""
+"""The one table of results: a line for each row, with its interval, and what it changes against a baseline row."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ from ..result import Paired, Result, check_comparable
 from .markdown import markdown
 
 COMPARED = ("texture_agreement", "invented")
-"""Metrics whose difference to the base row is shown."""
+"""Metrics whose difference to the baseline row is shown."""
+MOST_WEIGHTS = 4
+"""More hashes of bundles than these are left to the JSON."""
 SAME = ("guidance", "steps", "sampler", "seed", "reference_strength", "image_prompt_strength")
 """Settings in which the training seeds of one row must agree."""
 
 
-def results_table(results: Sequence[Result], base: str = "", compared: Sequence[str] = COMPARED) -> str:
+def results_table(results: Sequence[Result], baseline: str = "", compared: Sequence[str] = COMPARED) -> str:
     """Markdown table of results in the order given; those of one row, trained with several seeds, share a line.
 
-    A pair's score is then its mean over the seeds, and intervals are over the pairs. With `base`, also what each row
-    changes in the metrics of `compared`, pair by pair; where there are several seeds, behind it the change of each, as
-    seeds that disagree in sign show nothing. Raises IGRError for an unknown `base`, for rows of unequal counts of
+    A pair's score is then its mean over the seeds, and intervals are over the pairs. With `baseline`, also what each
+    row changes in the metrics of `compared`, pair by pair; where there are several seeds, behind it the change of each,
+    as seeds that disagree in sign show nothing. Raises IGRError for an unknown `baseline`, for rows of unequal counts of
     seeds, and for results that cannot be compared.
     """
     check_comparable(results)
     groups = _rows(results)
-    if base and base not in groups:
-        raise IGRError(f"No row is called {base!r}; there are {', '.join(groups)}.")
+    if baseline and baseline not in groups:
+        raise IGRError(f"No row is called {baseline!r}; there are {', '.join(groups)}.")
     metrics = [name for name in METRICS if any(one.value(name) is not None for one in results)]
-    shown = [name for name in compared if base and name in metrics]
+    shown = [name for name in compared if baseline and name in metrics]
     titles = [
         "",
         *(results[0].heading(name) for name in metrics),
-        *(f"{_name(results[0], one)}: less {base}" for one in shown),
+        *(f"{_name(results[0], one)}: less {baseline}" for one in shown),
     ]
     lines = []
     for row, group in groups.items():
         cells = [row, *(_cell(group, metric) for metric in metrics)]
-        cells += ["" if row == base else _change(group, groups[base], metric) for metric in shown]
+        cells += ["" if row == baseline else _change(group, groups[baseline], metric) for metric in shown]
         lines.append(cells)
     return markdown(titles, lines) + "\n" + caption(results, bool(shown))
 
@@ -51,11 +53,7 @@ def caption(results: Sequence[Result], differences: bool = False) -> str:
     first = results[0]
     groups = _rows(results)
     several = max(map(len, groups.values()))
-    over = (
-        f"{several} training seeds and {first.generated.count:,} pairs"
-        if several > 1
-        else f"{first.generated.count:,} pairs"
-    )
+    over = f"{several} training seeds and " if several > 1 else ""
     spread = "their 95 % bootstrap intervals over the pairs" if first.paired else "KID's spread over subsets"
     parts = [f"Means over {over}{first.generated.count:,} pairs, with {spread}"]
     if first.paired:
@@ -67,15 +65,22 @@ def caption(results: Sequence[Result], differences: bool = False) -> str:
             parts.append(text.format(values.pop()))
     parts.append(f"protocol {first.protocol['name']}")
     weights = dict.fromkeys(one.known["weights_sha256"][:12] for one in bundles if "weights_sha256" in one.known)
-    if weights:
+    if 0 < len(weights) <= MOST_WEIGHTS:
         parts.append("weights (sha256) " + ", ".join(f"`{digest}`" for digest in weights))
     parts.append("scored at " + ", ".join(f"`{one[:12]}`" for one in sorted({one.revision for one in results})))
     sentences = ["; ".join(parts) + "."]
     if differences and several > 1:
         sentences.append("Behind each difference, that of each training seed alone.")
-    if first.paired and first.silhouettes is None:
-        sentences.append("“no mask”: what is not white background counted as garment.")
+    sentences += [no_mask(results)] if no_mask(results) else []
+    sentences += dict.fromkeys(warning for one in results for warning in one.warnings)
     return " ".join(sentences) + "\n"
+
+
+def no_mask(results: Sequence[Result]) -> str:
+    """A sentence about columns that say “no mask”; empty where there are none."""
+    if results[0].paired and results[0].silhouettes is None:
+        return "“no mask”: what is not white background counted as garment."
+    return ""
 
 
 def _rows(results: Sequence[Result]) -> dict[str, list[Result]]:

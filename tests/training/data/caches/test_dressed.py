@@ -14,8 +14,8 @@ from training.data.caches import snapshot
 from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
 from training.data.caches.dressed import dress_shards, laid_out_correspondence
 from training.data.contract.laid_out import FIRST_OF_FILES, name_number
+from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
-from training.data.rendered.settings import RenderSettings
 
 TINY = DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16)
 

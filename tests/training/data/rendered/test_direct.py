@@ -7,10 +7,10 @@ import pytest
 
 from tests.support.rendered.renderer import require_renderer
 from tests.support.rendered.solids import sheet, sphere
-from training.data.rendered.panels import Panel
+from training.data.rendered.base.panels import Panel
+from training.data.rendered.base.surfaces import Surface
+from training.data.rendered.base.views import SUBSAMPLES
 from training.data.rendered.studio.cameras import Camera
-from training.data.rendered.surfaces import Surface
-from training.data.rendered.views import SUBSAMPLES
 from training.data.synthetic.art.textures import Pattern
 
 require_renderer()

@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.rendered import stand_in
 from tests.support.rendered.renderer import require_renderer
-from training.data.rendered.settings import RenderSettings
+from training.data.rendered.base.settings import RenderSettings
 
 pytest.importorskip("numba", reason="dressing needs the extra `render`")
 
@@ -47,7 +47,7 @@ def test_held_out_seeds_are_rendered_and_dressed_as_held_out(seed: int, monkeypa
     def dressed(*args, **options):
         found.append(options["held_out"])
 
-    monkeypatch.setattr("training.data.rendered.making.make_record", made)
+    monkeypatch.setattr("training.data.rendered.capture.making.make_record", made)
     monkeypatch.setattr("training.data.rendered.pairs.dress_record", dressed)
     make_pair(seed, stand_in.SIZE)
     assert found == [seed >= HELD_OUT_START] * 2

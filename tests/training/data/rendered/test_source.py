@@ -13,8 +13,8 @@ from training.data.caches.dressed import dress_shards
 from training.data.checking import check_pairs
 from training.data.layouts.tars import TarPairs, write_tars
 from training.data.opening import DataSetConfig, detect_layout, open_data_set, splits_in
+from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
-from training.data.rendered.settings import RenderSettings
 from training.data.rendered.source import RenderedConfig, RenderedPairs
 
 SIZE = (48, 64)

@@ -11,9 +11,9 @@ require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
 from training.data.rendered.agreement import difference  # noqa: E402
-from training.data.rendered.making import make_record  # noqa: E402
+from training.data.rendered.base.settings import RenderSettings  # noqa: E402
+from training.data.rendered.capture.making import make_record  # noqa: E402
 from training.data.rendered.records.record import Record  # noqa: E402
-from training.data.rendered.settings import RenderSettings  # noqa: E402
 
 SEEDS = (3, 0)
 DRESSES = range(3)

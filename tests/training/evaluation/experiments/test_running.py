@@ -21,8 +21,8 @@ from igr_core.restore.restorer import GarmentRestorer
 from tests.support.models.tiny import save_runnable
 from training.cli.app import app
 from training.data.fixtures import write_fixture
-from training.evaluation.result import Result, read_results
 from training.evaluation.experiments.folder import experiment_results
+from training.evaluation.result import Result, read_results
 
 ROOT = Path(__file__).parents[4]
 CONFIGS = ROOT / "training" / "configs" / "evaluation"
@@ -160,7 +160,7 @@ def test_table_1_on_viton_hd_finds_pictures_by_their_photos(
     (place / "squares" / "99999_00.png").unlink()
     shutil.rmtree(place / "results" / "viton_hd" / "tryoffdiff")
     words = ["squares", "--method", "tryoffdiff", "--reference", str(garments)]
-    done = runner.invoke(app, ["cutout", "adapt", *words, "--out", "results/viton_hd/tryoffdiff"])
+    done = runner.invoke(app, ["evaluate", "cutout", "adapt", *words, "--out", "results/viton_hd/tryoffdiff"])
     assert done.exit_code == 0, done.output
 
     out, root = tmp_path / "out", place / "data" / "VITON-HD"

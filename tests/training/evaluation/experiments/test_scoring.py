@@ -21,13 +21,13 @@ from tests.support.models.metric_weights import write_weights
 from tests.support.models.tiny import save_runnable
 from training.base.statistics import mean_interval
 from training.cli.app import app
-from training.evaluation.metrics.registry import SCORED
-from training.evaluation.result import Result, read_results
 from training.evaluation.experiments.scoring import Scoring, score_folders
 from training.evaluation.metrics.paired import OWN
 from training.evaluation.metrics.protocols import PROTOCOLS
+from training.evaluation.metrics.registry import METRICS
 from training.evaluation.metrics.weights import ALEXNET, CLIP_B32, FILES, WeightsFolder
 from training.evaluation.pictures.folders import picture_list, pictures_in
+from training.evaluation.result import Result, read_results
 
 SIZE = (48, 64)
 BOX = (12, 16, 36, 48)

@@ -17,11 +17,11 @@ from torch.nn import functional as F
 
 from tests.support.models.metric_weights import write_weights
 from training.data.synthetic import make_pair
-from training.evaluation.metrics.registry import METRICS
 from training.evaluation.metrics import garment as own
 from training.evaluation.metrics import weights as weights_module
 from training.evaluation.metrics.paired import OWN, PairedScorer, paired_metrics, silhouette_of
 from training.evaluation.metrics.protocols import PROTOCOLS
+from training.evaluation.metrics.registry import METRICS
 from training.evaluation.metrics.weights import ALEXNET, DISTS, LPIPS_ALEX, LPIPS_VGG, VGG16, WeightsFolder
 
 NATIVE = PROTOCOLS["native"]

@@ -12,7 +12,16 @@ from PIL import Image
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.models.tiny import save_runnable
 from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
-from training.evaluation.pictures.controls import CONTROLS, TITLES, blurred, nearest, rotated, write_control
+from training.evaluation.pictures.controls import (
+    CONTROLS,
+    FILL,
+    TITLES,
+    blurred,
+    nearest,
+    pasted_crop,
+    rotated,
+    write_control,
+)
 from training.evaluation.pictures.subjects import Subjects
 
 
@@ -73,3 +82,26 @@ def test_labels_and_pictures_are_written_once(place: tuple[Path, Subjects, Garme
     subjects.write(base, restorer.info.model, labels=True)
     assert before == {path: path.stat().st_mtime_ns for path in base.rglob("*.png")}
     assert (base / "labels.json").read_text().count('"pattern"') == 4
+
+
+@pytest.mark.parametrize("box", [(10, 20, 30, 50), (2, 30, 46, 40), (0, 0, 48, 64)])
+def test_pasted_crop_is_centred_and_fills_the_tighter_dimension(box: tuple[int, int, int, int]) -> None:
+    left, top, right, bottom = box
+    mask = torch.zeros(1, 1, 64, 48)
+    mask[..., top:bottom, left:right] = 1
+    pasted = pasted_crop(torch.full((1, 3, 64, 48), 0.2), mask)
+    rows, columns = ((pasted < 0.9)[0].any(0).any(dim).nonzero().flatten() for dim in (1, 0))
+    height, width = len(rows), len(columns)
+    assert max(height / 64, width / 48) == pytest.approx(FILL, abs=0.03)
+    assert width / height == pytest.approx((right - left) / (bottom - top), rel=0.1)
+    assert abs(int(rows[0]) + int(rows[-1]) - 63) <= 1 and abs(int(columns[0]) + int(columns[-1]) - 47) <= 1
+    assert float(pasted[..., 32, 24].max()) == pytest.approx(0.2, abs=0.01)
+
+
+def test_pasted_crop_hides_what_the_mask_excludes_and_survives_an_empty_mask() -> None:
+    person = torch.zeros(1, 3, 64, 48)
+    mask = torch.zeros(1, 1, 64, 48)
+    assert bool((pasted_crop(person, mask) == 1).all())
+    mask[..., 10:20, 10:20] = 1
+    mask[..., 13:17, 13:17] = 0
+    assert float(pasted_crop(person, mask)[..., 32, 24].min()) > 0.9

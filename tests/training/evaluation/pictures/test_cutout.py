@@ -52,7 +52,7 @@ def mask(box: tuple[int, int, int, int]) -> Image.Image:
 
 
 def invoke(*words: object) -> Result:
-    return CliRunner().invoke(app, ["cutout", *(str(word) for word in words)])
+    return CliRunner().invoke(app, ["evaluate", "cutout", *(str(word) for word in words)])
 
 
 def segment(place: Path, sam2: Path, *more: object, masks: str = "masks", out: str = "out") -> Result:
@@ -219,7 +219,7 @@ def test_wrong_folders_and_files_are_told_before_anything_starts(place: Path, sa
         (invoke("segment", place / "gone", "--masks", place / "masks", "--sam2", sam2, "--out", place / "out"),
          f"{place / 'gone'} is no folder: name one that holds pictures."),
         (invoke("segment", place / "empty", "--masks", place / "masks", "--sam2", sam2, "--out", place / "out"),
-         f"{place / 'empty'} has no pictures (.png, .jpg, .jpeg, .webp, .bmp, .tif, .tiff): choose another folder."),
+         f"{place / 'empty'} has no images (.png, .jpg, .jpeg, .webp, .bmp, .tif, .tiff): choose another folder."),
     ]  # fmt: skip
     for result, sentence in cases:
         told = last_error(result)

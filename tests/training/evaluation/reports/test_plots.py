@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.support.training.shown import write_experiment
-from training.evaluation.result import Result
 from training.evaluation.metrics.distribution import Spread
 from training.evaluation.reports.plots import draw_pictures, draw_setting, setting_groups
+from training.evaluation.result import Result
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from tests.support.training.shown import METRICS, NAMES, TITLE, write_experiment
 from tests.training.evaluation.experiments.test_running import run, write_inputs
 from training.cli.app import app
 from training.evaluation.metrics.registry import METRICS as ALL
-from training.evaluation.result import Result
 from training.evaluation.reports.plots import TEXTURE
 from training.evaluation.reports.report import SHOWN, write_report
+from training.evaluation.result import Result
 
 
 class Page(HTMLParser):

@@ -9,10 +9,10 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 from tests.support.training.shown import NAMES
-from training.evaluation.result import Result
 from training.evaluation.experiments.scoring import Scoring, score_folders
 from training.evaluation.metrics.protocols import PROTOCOLS
 from training.evaluation.reports.sheet import CELL, write_sheet
+from training.evaluation.result import Result
 
 COLOURS = {"persons": "red", "truth": "lime", "row": "blue"}
 

@@ -1,4 +1,4 @@
-"""Tables over training seeds: means over seeds and pairs, leads by pair, and what is refused."""
+"""The table: means over training seeds and pairs, differences to a base row, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,57 +7,67 @@ from dataclasses import replace
 import pytest
 
 from igr_core.errors import IGRError
-from training.base.statistics import mean_interval
-from training.evaluation.evidence.rows import Row, Score
-from training.evaluation.evidence.seeds import seeds_table
-from training.evaluation.metrics.garment import HIGHER_IS_BETTER
-
-PAIRS = 5
-
-
-def row(name: str, offset: float) -> Row:
-    """A row whose pair i scores offset + i / 100 in every metric."""
-    values = [offset + index / 100 for index in range(PAIRS)]
-    interval = mean_interval(values)
-    score = Score(interval.mean, interval.low, interval.high, tuple(values))
-    return Row(
-        name=name,
-        kind="bundle",
-        pairs_sha256="same",
-        seeds=tuple(range(PAIRS)),
-        n=PAIRS,
-        metrics=dict.fromkeys(HIGHER_IS_BETTER, score),
-        revision="0" * 40,
-        guidance=1.5,
-        steps=25,
-        noise_seed=0,
-    )
+from tests.support.training.made_results import PAIRS, result
+from training.evaluation.metrics.distribution import Spread
+from training.evaluation.metrics.registry import METRICS
+from training.evaluation.result import Result
+from training.evaluation.tables.table import results_table
 
 
-def test_table_averages_over_seeds_and_leads_by_seed():
-    rows = [row("full", 0.4), row("full", 0.6), row("other", 0.3), row("other", 0.65)]
-    table = seeds_table(rows, "full")
+def seeded(row: str, *offsets: float) -> list[Result]:
+    """A row of several training seeds."""
+    return [result(f"{row}, seed {seed}", offset, row=row, training_seed=seed) for seed, offset in enumerate(offsets)]
+
+
+def test_table_averages_over_seeds_and_compares_by_seed() -> None:
+    table = results_table([*seeded("full", 0.4, 0.6), *seeded("other", 0.3, 0.65)], baseline="full")
     lines = table.splitlines()
-    assert lines[2].startswith("| full | 0.520 [")  # (0.4 + 0.6) / 2 + mean of 0..4 hundredths
-    assert lines[3].startswith("| other | 0.495 [")
+    assert lines[2].startswith("| full | 0.5200 [")  # (0.4 + 0.6) / 2 + mean of 0..4 hundredths
+    assert lines[3].startswith("| other | 0.4950 [")
     # Every pair has the same difference, so that the interval is a point; the seeds disagree in sign.
-    assert "+0.025 [+0.025, +0.025] (+0.100, -0.050)" in lines[3]
-    assert "2 training seeds and 5 held-out pairs" in table
+    assert "-0.025 [-0.025, -0.025] (-0.100, +0.050)" in lines[3]
+    assert f"2 training seeds and {PAIRS} pairs" in table and "that of each training seed alone" in table
 
 
-def test_order_of_files_does_not_mix_seeds_of_unequal_rows():
-    rows = [row("full", 0.4), row("other", 0.3), row("full", 0.6), row("other", 0.65)]
-    assert "(+0.100, -0.050)" in seeds_table(rows, "full")
+def test_order_of_results_does_not_mix_seeds_of_unequal_rows() -> None:
+    full, other = seeded("full", 0.4, 0.6), seeded("other", 0.3, 0.65)
+    assert "(-0.100, +0.050)" in results_table([full[0], other[0], full[1], other[1]], baseline="full")
+
+
+def test_a_difference_is_paired() -> None:
+    found = results_table([result("a", 0.5), result("worse", 0.4)], baseline="a")
+    assert "-0.100 [-0.100, -0.100]" in found and "texture: less a" in found
+
+
+def test_columns_name_protocol_and_missing_silhouettes() -> None:
+    head = results_table([result("a", 0.5)]).splitlines()[0]
+    assert "SSIM, native ↑" in head and "texture ↑" in head and "less" not in head
+    unmasked = results_table([replace(result("a", 0.5), silhouettes=None)])
+    assert "texture, no mask ↑" in unmasked and "what is not white background counted as garment" in unmasked
+
+
+def test_a_distribution_metric_is_told_seed_by_seed() -> None:
+    spreads = [{"encoder_fd": Spread(value, None, 5, 5)} for value in (0.1, 0.2)]
+    found = [replace(one, distribution=two) for one, two in zip(seeded("full", 0.4, 0.6), spreads, strict=True)]
+    assert "| 0.150 (0.100, 0.200) |" in results_table(found)
 
 
 @pytest.mark.parametrize(
-    ("rows", "sentence"),
+    ("results", "sentence"),
     [
-        ([row("full", 0.4), row("full", 0.5), row("other", 0.3)], "same number of training seeds"),
-        ([row("other", 0.3)], "No row is called 'full'"),
-        ([row("full", 0.4), replace(row("other", 0.3), guidance=2.0)], "unequal pairs, guidance or steps"),
+        ([*seeded("full", 0.4, 0.5), *seeded("other", 0.3)], "same number of training seeds"),
+        (seeded("other", 0.3), "No row is called 'full'"),
+        ([*seeded("full", 0.4), *[replace(one, known=one.known | {"guidance": 2.0}) for one in seeded("full", 0.3)]],
+         "on other pairs or with other settings"),
+        ([result("full", 0.4), replace(result("other", 0.4), silhouettes=None)], "different silhouettes"),
+        ([result("full", 0.4), replace(result("other", 0.4), protocol={"name": "igr"})], "different protocols"),
     ],
-)
-def test_what_cannot_be_compared_is_refused(rows: list[Row], sentence: str):
+)  # fmt: skip
+def test_what_cannot_be_compared_is_refused(results: list[Result], sentence: str) -> None:
     with pytest.raises(IGRError, match=sentence):
-        seeds_table(rows, "full")
+        results_table(results, "full")
+
+
+def test_every_metric_has_a_title_of_its_own() -> None:
+    titles = [one.name("native", True) for one in METRICS.values()]
+    assert len(set(titles)) == len(titles)

@@ -20,7 +20,7 @@ from training.data.synthetic.art.palette import (
 )
 from training.data.synthetic.art.textures import Pattern, solid
 
-from ..panels import Panel
+from ..base.panels import Panel
 from .cloth import allover
 from .cloth.fabrics import Fabric
 from .cloth.families import (

@@ -9,7 +9,7 @@ import numpy as np
 
 from training.data.synthetic.art.palette import LIGHT, Rgb, garment_colours, mixed, pick, scaled
 
-from ..panels import Panel
+from ..base.panels import Panel
 from .cloth.families import LEATHER, NEUTRAL, jittered
 from .materials import Coat, Ground
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import sparse
 
-from ..normals import vertex_normals
+from ..base.normals import vertex_normals
 from ..people.body import Body, body_model
 from .cloth.meshes import smoothing, subdivide_quads, triangles_of
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ..panels import Panel
+from ..base.panels import Panel
 from .cloth.draping import Springs
 from .cuts import Cut
 

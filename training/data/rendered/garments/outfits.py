@@ -9,7 +9,7 @@ import numpy as np
 
 from igr_core.errors import IGRError
 
-from ..surfaces import Kind
+from ..base.surfaces import Kind
 from .cuts import Cut, held_out_cut
 from .lots import draw_cut, draw_kind
 

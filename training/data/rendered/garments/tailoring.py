@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import sparse
 
-from ..normals import vertex_normals
+from ..base.normals import vertex_normals
 from ..people.body import TEMPLATE_SHAPES, make_body
 from .cloth.draping import make_springs
 from .cloth.fitting import ease_of, fit

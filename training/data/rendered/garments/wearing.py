@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..normals import vertex_normals
+from ..base.normals import vertex_normals
+from ..base.surfaces import CLOTH, Kind, Surface
 from ..people.body import Body, skin
 from ..people.poses import product_pose
-from ..surfaces import CLOTH, Kind, Surface
 from .cloth.contacts import LAYER_GAP, Draped, Posed, colliders_of, contacts_of, pose_figure, pushed_off
 from .cloth.draping import Settle, drape, unwrinkled
 from .cloth.fitting import fit, pleats_of, tucked, tucked_in

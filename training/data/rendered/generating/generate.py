@@ -12,11 +12,11 @@ from igr_core.errors import IGRError
 
 from ...contract.pairs import HELD_OUT_START
 from ...files.storage import Folder
-from ..fingerprints import render_fingerprint, renderer_versions
+from ..base.settings import RenderSettings
 from ..records.record import record_name
 from ..records.shards import Made, Stamp
 from ..records.spool import pending_shards
-from ..settings import RenderSettings
+from .fingerprints import render_fingerprint, renderer_versions
 from .pools import Maker, make_here, make_in_processes, render_record
 
 PER_SHARD = 32

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 
 from igr_core.errors import IGRError
 
+from ..base.settings import RenderSettings
+from ..base.timing import stage
 from ..records.record import Record, to_members
 from ..records.shards import KILLED, Made
-from ..settings import RenderSettings
-from ..timing import stage
 
 Maker = Callable[[int, RenderSettings], "tuple[Record | None, Counter[str]]"]
 """Makes the record of a seed, None where every try was rejected, and counts the rejected tries by reason."""
@@ -33,7 +33,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 def render_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
     """The record of a seed by the real generator; IGRError names a package that is missing."""
     try:
-        from ..making import make_record
+        from ..capture.making import make_record
     except ImportError as error:
         raise IGRError(
             f"Rendering needs {error.name}: install the extra `render` (pip install '.[render]')."

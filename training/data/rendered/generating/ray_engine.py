@@ -10,8 +10,8 @@ from typing import Any
 
 from igr_core.errors import IGRError
 
+from ..base.settings import RenderSettings
 from ..records.shards import KILLED, Made
-from ..settings import RenderSettings
 from .pools import AHEAD, MAX_DEATHS, ONE_THREAD, Maker, make
 
 PATIENCE = 10.0

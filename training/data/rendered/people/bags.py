@@ -10,8 +10,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from ..normals import vertex_normals
-from ..surfaces import Surface
+from ..base.normals import vertex_normals
+from ..base.surfaces import Surface
 from .body import Body, skin
 from .kinematics import turn, unit
 from .shapes import grid_faces, joined, outward, rounded_box, tube

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from ..normals import vertex_normals
-from ..surfaces import Surface
+from ..base.normals import vertex_normals
+from ..base.surfaces import Surface
 from .body import TEMPLATE_SHAPES, Body, make_body, skin, triangles
 from .shapes import compact, grid_faces, joined, outward, smooth, split, tube
 

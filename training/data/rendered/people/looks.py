@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..normals import vertex_normals
-from ..surfaces import Surface
+from ..base.normals import vertex_normals
+from ..base.surfaces import Surface
 from .bags import Bag, bag_surfaces, draw_bag
 from .body import TEMPLATE_SHAPES, Body, body_model, make_body, skin, triangles
 from .hair import Hair, draw_hair, hair_surfaces

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..normals import vertex_normals
+from ..base.normals import vertex_normals
 from .body import Body, skin
 from .kinematics import angle_about, frame, swing, turn, two_bones, unit
 from .stances import ArmStance, LegStance, TrunkStance

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..normals import vertex_normals
-from ..surfaces import Surface
+from ..base.normals import vertex_normals
+from ..base.surfaces import Surface
 from .body import Body, skin, triangles
 from .shapes import compact, smooth, subdivided
 

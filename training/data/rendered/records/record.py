@@ -16,10 +16,10 @@ from igr_core.model.config import CATEGORIES
 
 from ...contract.keypoints import JOINTS_25
 from ...files.pictures import decode, read_json
-from ..panels import Line, LineRole, Panel, Role
+from ..base.panels import Line, LineRole, Panel, Role
+from ..base.surfaces import KINDS
+from ..base.views import View
 from ..studio.storing import decode_correspondence, decode_view, encode_correspondence, encode_view
-from ..surfaces import KINDS
-from ..views import View
 
 T = TypeVar("T")
 Words = Mapping[str, "str | float | bool"]

@@ -14,7 +14,7 @@ from igr_core.model.config import from_json
 
 from ...files.storage import Folder
 from ...files.tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
-from ..settings import RenderSettings
+from ..base.settings import RenderSettings
 from .record import Members, Record, check_metadata, from_members, record_name
 
 SHARD_KEY = "shard"

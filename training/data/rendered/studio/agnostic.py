@@ -11,8 +11,8 @@ from igr_core.segmentation.labels import ATR
 
 from ...contract.keypoints import JOINTS_25
 from ...synthetic.photo.masks import dilated
-from ..surfaces import Kind
-from ..views import View
+from ..base.surfaces import Kind
+from ..base.views import View
 from .cameras import Camera
 from .rays.rendering import Shot
 

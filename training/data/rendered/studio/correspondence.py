@@ -8,8 +8,8 @@ import numpy as np
 
 from igr_core.errors import IGRError
 
-from ..surfaces import Surface
-from ..views import View
+from ..base.surfaces import Surface
+from ..base.views import View
 from .cameras import Camera
 from .rays.rendering import Shot
 

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from scipy import ndimage
 
-from ..normals import vertex_normals
-from ..surfaces import CLOTH, Surface
+from ..base.normals import vertex_normals
+from ..base.surfaces import CLOTH, Surface
 from .agnostic import kind_mask
 from .cameras import Camera
 from .layers import Layer, showing_through

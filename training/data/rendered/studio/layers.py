@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..normals import vertex_normals
-from ..surfaces import Surface
+from ..base.normals import vertex_normals
+from ..base.surfaces import Surface
 from .agnostic import kind_mask, seen_points
 from .cameras import Camera
 from .rays.rendering import Shot

@@ -14,8 +14,8 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 
-from ..surfaces import CLOTH
-from ..views import SUBSAMPLES, Label, View
+from ..base.surfaces import CLOTH
+from ..base.views import SUBSAMPLES, Label, View
 from .fields import Reader, pack_field, unpack_field
 
 MAGIC = b"IGRV1\n"

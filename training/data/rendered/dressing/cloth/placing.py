@@ -8,7 +8,7 @@ import numpy as np
 
 from training.data.synthetic.art.palette import Rgb, contrasting
 
-from ...panels import Panel
+from ...base.panels import Panel
 from .fabrics import Fabric
 from .prints import Art, Placed, aspect, draw_art
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...panels import Line, Panel
+from ...base.panels import Line, Panel
 from ..materials import Cloth
 from ..picture.kernels import stitch, stroke
 

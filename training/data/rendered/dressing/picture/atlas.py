@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ...panels import Panel
+from ...base.panels import Panel
 from ..cloth.fabrics import Fabric, paint_fabric, worn
 from ..cloth.noise import noise
 from ..cloth.prints import Placed, render_print

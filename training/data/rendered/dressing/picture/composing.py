@@ -9,10 +9,10 @@ import numpy as np
 
 from igr_core.errors import IGRError
 
-from ...panels import Panel
-from ...surfaces import CLOTH as CLOTH_KINDS
-from ...timing import stage
-from ...views import SUBSAMPLES, Label, View
+from ...base.panels import Panel
+from ...base.surfaces import CLOTH as CLOTH_KINDS
+from ...base.timing import stage
+from ...base.views import SUBSAMPLES, Label, View
 from ..cloth.relief import Tile, weave_tile
 from ..grounds import ground_tile
 from ..materials import Coat, Dress

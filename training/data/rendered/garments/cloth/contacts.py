@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from ...normals import vertex_normals
+from ...base.normals import vertex_normals
 from ...people.body import skin
 from ..figures import Figure, suit
 from ..garment import Garment

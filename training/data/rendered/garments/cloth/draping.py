@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from ...normals import vertex_normals
+from ...base.normals import vertex_normals
 from .meshes import boundary_edges, edges_of, opposites_of
 
 ASK_AGAIN = 0.004

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ...surfaces import Kind, Surface
+from ...base.surfaces import Kind, Surface
 from ..garment import Garment
 from .contacts import Draped, Posed
 

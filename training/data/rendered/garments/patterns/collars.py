@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ...normals import vertex_normals
+from ...base.normals import vertex_normals
 from ..cloth.meshes import boundary_loops, strip_faces
 from ..cuts import Cut
 from ..figures import Figure, smoothstep

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ...panels import Line, LineRole, Panel, Role
+from ...base.panels import Line, LineRole, Panel, Role
 from ..cloth.meshes import boundary_loops
 from ..cuts import Cut
 from ..figures import SIDES, Figure, along_arm

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...panels import Line, Panel
+from ...base.panels import Line, Panel
 from ..cloth.meshes import boundary_loops, compact, split, strip_faces
 from ..cuts import Cut
 from ..figures import Figure

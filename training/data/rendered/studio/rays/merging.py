@@ -9,9 +9,9 @@ import numpy as np
 
 from igr_core.errors import IGRError
 
-from ...normals import vertex_normals
-from ...surfaces import CLOTH, Surface
-from ...views import Label
+from ...base.normals import vertex_normals
+from ...base.surfaces import CLOTH, Surface
+from ...base.views import Label
 
 NOTHING = 255
 """Label where no surface is seen."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from ...surfaces import Surface
-from ...views import SUBSAMPLES, View
+from ...base.surfaces import Surface
+from ...base.views import SUBSAMPLES, View
 from ..cameras import Camera
 from ..sets import Set, product_set
 from .merging import Merged, merge

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ...views import SUBSAMPLES
+from ...base.views import SUBSAMPLES
 from ..cameras import Camera
 from .merging import NOTHING, Merged
 from .tracing import OFFSET, Hits, Tracer

@@ -1,0 +1,179 @@
+"""Experiments over several held-out sets, training seeds, steps and a base row; what may have been trained on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from igr_core.errors import IGRError
+from tests.support.models.tiny import save_runnable
+from training.base.config_files import load_config
+from training.cli.app import app
+from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
+from training.data.layouts.tars import write_tars
+from training.evaluation.experiments.compact import compact_scores
+from training.evaluation.experiments.experiment import ExperimentConfig, lines, of_each_set
+from training.evaluation.experiments.folder import experiment_results, experiment_table
+from training.evaluation.pictures.claims import check_held_out
+
+SIZE = (96, 128)
+
+
+def drawn(count: int, start: int = 10_000_000) -> dict:
+    return {"layout": "synthetic", "synthetic": {"start": start, "count": count, "size": list(SIZE)}}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bundles of two training seeds of two recipes, and a second held-out set as shards."""
+    place = tmp_path_factory.mktemp("sets")
+    for recipe in ("full", "short"):
+        for seed in (0, 1):
+            (place / recipe / str(seed)).mkdir(parents=True)
+            save_runnable(place / recipe / str(seed) / "bundle.safetensors")
+    write_tars(SyntheticPairs(SyntheticConfig(10_000_100, 3, SIZE)), place / "shards")
+    return place
+
+
+def config(place: Path) -> dict:
+    """Two recipes of two seeds on two sets, the second compared with the first; few metrics."""
+    return {
+        "title": "Recipes",
+        "sets": {"drawn": drawn(2), "stored": {"root": str(place / "shards")}},
+        "protocol": "native",
+        "metrics": ["ssim", "texture_agreement", "invented"],
+        "controls": ["white"],
+        "steps": 1,
+        "baseline": "full",
+        "rows": [
+            {"name": name, "bundle": f"{place / name}/{{seed}}/bundle.safetensors", "seeds": [0, 1]}
+            for name in ("full", "short")
+        ],
+    }
+
+
+def run(settings: dict, out: Path, *words: str) -> tuple[int, str]:
+    file = out.with_suffix(".yaml")
+    file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    done = CliRunner().invoke(app, ["evaluate", "run", str(file), "--out", str(out), "--device", "cpu", *words])
+    return done.exit_code, done.output
+
+
+def test_recipes_of_two_seeds_are_compared_on_two_sets(place: Path, tmp_path: Path) -> None:
+    out = tmp_path / "recipes"
+    code, output = run(config(place), out)
+    assert code == 0, output
+    for name, count in (("drawn", 2), ("stored", 3)):
+        found = experiment_results(out / name)
+        assert [one.name for one in found] == [
+            *(f"{recipe}, seed {seed}" for recipe in ("full", "short") for seed in (0, 1)),
+            "plain white",
+        ]
+        assert [one.known.get("training_seed") for one in found] == [0, 1, 0, 1, None]
+        assert all(len(one.names) == count and one.silhouettes is not None for one in found)
+        assert (out / name / "report" / "index.html").is_file()
+    text = experiment_table(out)
+    assert text in output and text.index("On drawn:") < text.index("On stored:")
+    lines_of = [line for line in text.splitlines() if line.startswith("| short |")]
+    assert len(lines_of) == 2 and all("+0.000 [+0.000, +0.000] (+0.000, +0.000)" in line for line in lines_of)
+    # The scores of one bundle, for its own metadata: one entry for each set.
+    weights = experiment_results(out / "drawn")[0].known["weights_sha256"]
+    assert set(compact_scores(out, weights)) >= {"drawn, full, seed 0", "stored, short, seed 1"}
+    again, _ = run(config(place), out)
+    assert again == 0, "what is there stays"
+
+
+def test_steps_and_guidance_are_rows_and_curves(place: Path, tmp_path: Path) -> None:
+    out, bundle = tmp_path / "grid", place / "full" / "0" / "bundle.safetensors"
+    row = {"name": "IGR", "bundle": str(bundle), "steps": [1, 2], "guidance": [1.0, 1.5]}
+    settings = {key: value for key, value in config(place).items() if key not in ("sets", "baseline", "controls")}
+    code, output = run(settings | {"data": drawn(2), "rows": [row], "controls": []}, out)
+    assert code == 0, output
+    assert [one.row for one in experiment_results(out)] == [
+        f"IGR, {steps} steps, guidance {guidance}" for steps in (1, 2) for guidance in ("1", "1.5")
+    ]
+    assert {(one.known["steps"], one.known["sampler"]) for one in experiment_results(out)} == {(1, "ddim"), (2, "ddim")}
+    assert {path.name for path in (out / "report").glob("*.png")} >= {"guidance.png", "steps.png", "pairs.png"}
+    page = (out / "report" / "index.html").read_text(encoding="utf-8")
+    assert "guidance.png" in page and "steps.png" in page
+
+
+def test_every_row_has_its_setting_in_its_name() -> None:
+    data = {"title": "t", "data": drawn(2), "controls": []}
+    rows = [{"name": "a", "bundle": "x/{seed}", "seeds": [3, 4], "steps": [5, 9]}, {"name": "b", "bundle": "y"}]
+    found = lines(load(data | {"rows": rows}))
+    assert [one.name for one in found] == [
+        "a, 5 steps, seed 3", "a, 5 steps, seed 4", "a, 9 steps, seed 3", "a, 9 steps, seed 4", "b",
+    ]  # fmt: skip
+    assert [str(one.bundle_path) for one in found] == ["x/3", "x/4", "x/3", "x/4", "y"]
+    assert [one.steps for one in found] == [5, 5, 9, 9, 25]
+    both = load({**data, "rows": rows, "data": None, "sets": {"p": drawn(1), "q": drawn(2)}})
+    assert {name: one.title for name, one in of_each_set(both).items()} == {"p": "t: p", "q": "t: q"}
+
+
+def load(data: dict) -> ExperimentConfig:
+    path = Path(load.folder) / "one.yaml"  # type: ignore[attr-defined]
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return load_config(ExperimentConfig, path)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path) -> None:
+    load.folder = tmp_path  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"data": None}, "needs data, or sets by name"),
+        ({"sets": {"drawn": drawn(2)}}, "needs data, or sets by name"),
+        ({"data": None, "sets": {"rows": drawn(2)}}, "cannot be a folder"),
+        ({"data": None, "sets": {"a/b": drawn(2)}}, "cannot be a folder"),
+        ({"baseline": "who"}, "is no row: choose a"),
+        ({"baseline": "a", "table": "table2"}, "leave one of them out"),
+        ({"compared": ["beauty"]}, "There is no metric 'beauty'"),
+        ({"rows": [{"name": "a", "bundle": "x/{seed}"}]}, "needs its training seeds"),
+        ({"rows": [{"name": "a", "bundle": "x", "seeds": [0]}]}, "and any other path none"),
+        ({"rows": [{"name": "a", "bundle": "x/{seed}", "seeds": [0, 0]}]}, "each once"),
+        ({"rows": [{"name": "a", "bundle": "x", "steps": [0]}]}, "give 1 or more"),
+        ({"rows": [{"name": "a", "bundle": "x", "sampler": ["dpm"]}]}, "must be one of 'ddim'"),
+    ],
+)
+def test_mistakes_of_the_file_are_told(change: dict, sentence: str) -> None:
+    data = {"title": "t", "data": drawn(2), "controls": [], "rows": [{"name": "a", "bundle": "x"}]}
+    with pytest.raises(IGRError, match=sentence):
+        load(data | change)
+
+
+def test_pairs_that_may_have_been_trained_on_are_refused(place: Path, tmp_path: Path) -> None:
+    settings = {key: value for key, value in config(place).items() if key not in ("sets", "baseline")}
+    code, output = run(settings | {"data": drawn(2, 9_999_999)}, tmp_path / "out")
+    assert code == 1 and "seed-009999999, which may have been trained on" in output.replace("\n", " ")
+    assert not (tmp_path / "out").exists()
+    write_tars(SyntheticPairs(SyntheticConfig(5, 1, SIZE)), tmp_path / "trained")
+    code, output = run(settings | {"data": {"root": str(tmp_path / "trained")}}, tmp_path / "out")
+    assert code == 1 and "may have been trained on" in output.replace("\n", " ")
+
+
+def test_a_name_of_a_rendered_record_tells_its_seed() -> None:
+    source = SyntheticPairs(SyntheticConfig(10_000_000, 1, SIZE))
+    check_held_out(source)
+    for name, fits in (("garment-010000000/photo-1", True), ("garment-000000007/photo-0", False), ("00006_00", True)):
+        source.entries = (type(source.entries[0])(name, "upper"),)
+        if fits:
+            check_held_out(source)
+        else:
+            with pytest.raises(IGRError, match="set split to test"):
+                check_held_out(source)
+
+
+def test_a_damaged_list_of_sets_is_named(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "sets.json").write_text("{")
+    with pytest.raises(IGRError, match=r"sets\.json is damaged"):
+        experiment_table(tmp_path)
+    shutil.rmtree(tmp_path)

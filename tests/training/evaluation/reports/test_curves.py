@@ -1,0 +1,27 @@
+"""Loss curves are drawn from the logs of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from training.cli.app import app
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["evaluate", "curves", *(str(one) for one in arguments)])
+    return done.exit_code, done.output.replace("\n", " ")
+
+
+def test_curves_are_drawn(tmp_path: Path) -> None:
+    lines = ["step,metric,value"]
+    lines += [f"{step},{name},{1 / step}" for step in (10, 20, 30) for name in ("loss", "validation/full")]
+    (tmp_path / "metrics.csv").write_text("\n".join(lines) + "\n")
+    assert run(tmp_path, tmp_path, "--out", tmp_path / "curves.png")[0] == 0
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_without_a_log_is_named(tmp_path: Path) -> None:
+    code, output = run(tmp_path / "nowhere", "--out", tmp_path / "c.png")
+    assert code == 1 and "has no metrics.csv" in output and not (tmp_path / "c.png").exists()

@@ -1,0 +1,54 @@
+"""Results on disk and beside each other: JSON comes back as it was, differences are pair by pair."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from igr_core.errors import IGRError
+from tests.support.training.made_results import PAIRS, result
+from training.evaluation.metrics.distribution import Spread
+from training.evaluation.result import difference, read_results, write_results
+
+
+def test_json_comes_back_as_it_was_and_is_short(tmp_path: Path) -> None:
+    odd = ("a [ b ]", 'say "x",  twice', "c\\n", "{d}", "")
+    found = [result("a, [1]", 0.5), replace(result("b", 0.4), names=odd, distribution={"kid": Spread(0.1, None, 5, 5)})]
+    write_results(tmp_path / "deep" / "a.json", found)
+    assert read_results([tmp_path / "deep" / "a.json"]) == found
+    text = (tmp_path / "deep" / "a.json").read_text(encoding="utf-8")
+    assert "[0.5, 0.51, 0.52, 0.53, 0.54]" in text, "a list of numbers takes one line"
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "{", '{"results": 3}', '{"results": [{}]}'])
+def test_files_without_results_are_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "broken.json").write_text(text)
+    with pytest.raises(IGRError, match=r"broken\.json"):
+        read_results([tmp_path / "broken.json"])
+
+
+def test_differences_are_of_the_pairs_that_a_result_has() -> None:
+    base, other = result("base", 0.5), result("other", 0.4)
+    whole = difference(other, base, "ssim")
+    assert (whole.low, whole.mean, whole.high) == pytest.approx((-0.1, -0.1, -0.1))
+    rising = replace(other.paired["ssim"], values=(0.5, 0.51, 0.52, 0.53, 0.94))
+    some = replace(other, paired={**other.paired, "ssim": rising}).only(base.names[:4])
+    assert len(some.names) == 4 and some.paired["ssim"].mean == pytest.approx(0.515)
+    assert difference(some, base, "ssim").mean == pytest.approx(0)
+    with pytest.raises(IGRError, match=f"'other' has no score of {base.names[4]}"):
+        difference(base, other.only(base.names[:4]), "ssim")
+
+
+def test_only_pairs_of_the_same_truth_are_compared() -> None:
+    base = result("base", 0.5)
+    other = replace(base, name="other", reference=replace(base.reference, sha256="else"))
+    with pytest.raises(IGRError, match="different true garments"):
+        difference(other, base, "ssim")
+
+
+def test_one_pair_has_no_interval() -> None:
+    with pytest.raises(IGRError, match="at least 2 pairs"):
+        result("a", 0.5).only([f"seed-{10_000_000:09d}"])
+    assert len(result("a", 0.5).only(result("a", 0.5).names).names) == PAIRS

@@ -1,0 +1,1 @@
+"""Stage one: people who wear a garment, before cameras."""
