@@ -28,10 +28,10 @@ RUN_ERRORS = {
     "truncated": (restore("cut.safetensors"), "IGRLoad.*cut.safetensors.*truncated"),
     "foreign": (restore("lora.safetensors"), "IGRLoad.*lora.safetensors is not an IGR bundle"),
     "not a number": (restore("nan.safetensors"), "IGRLoad.*nan.safetensors has NaN or infinite values in garmnet"),
-    "part of a vae": (restore("part.safetensors"), "IGRLoad.*vae of .*part.safetensors lacks decoder.conv_out.weight"),
-    "another vae": (restore("other.safetensors"), "IGRLoad.*vae of .*other.safetensors does not fit its config"),
-    "part of an encoder": (restore("tower.safetensors"), "image_encoder of .*tower.safetensors lacks .*post_layernorm"),
-    "another encoder": (restore("wide.safetensors"), "image_encoder of .*wide.safetensors does not fit its config"),
+    "part of a vae": (restore("part.safetensors"), "IGRLoad.*vae of .*part.safetensors is missing decoder.conv_out.weight"),
+    "another vae": (restore("other.safetensors"), "IGRLoad.*vae of .*other.safetensors does not match its config"),
+    "part of an encoder": (restore("tower.safetensors"), "image_encoder of .*tower.safetensors is missing .*post_layernorm"),
+    "another encoder": (restore("wide.safetensors"), "image_encoder of .*wide.safetensors does not match its config"),
     "swapped": (with_inputs(restore(), "apply", start_percent=0.8, end_percent=0.2), "IGRApply.*swap them"),
     "levels": (with_inputs(restore(), "apply", level_strengths="1, 1, 1"), "IGRApply.*2 levels"),
 }
@@ -39,7 +39,7 @@ REFUSED = {
     "steps": (with_inputs(restore(), "sample", steps=501), "steps"),
     "category": (with_inputs(restore(), "encode", category="shoes"), "category"),
     "bundle": (restore("nothing.safetensors"), "nothing.safetensors"),
-    "factors": (with_inputs(restore(), "apply", level_strengths="one"), "write numbers from 0"),
+    "factors": (with_inputs(restore(), "apply", level_strengths="one"), "write non-negative numbers"),
     "size": (with_inputs(restore(), "view", custom_size="big"), "write width x height"),
 }
 

@@ -90,11 +90,11 @@ def test_bad_photos_are_left_out_with_a_note(server: Server, case: str) -> None:
     notes = outputs["folder"]["text"]
     words = {
         "anna.webp: ": "same name as anna.png",
-        "bert.png: ": "not a picture",
+        "bert.png: ": "not a supported image",
         "carl.png: ": "resize the mask to 302×400",
         "dora.png: ": "mask is empty",
         "emil.png: ": "no mask: put emil.png into",
-        "frida.png: ": "leads out of",
+        "frida.png: ": "is a link to a file outside",
     }
     assert len(notes) == len(words)
     for note, (start, reason) in zip(notes, words.items(), strict=True):
@@ -115,7 +115,9 @@ def test_a_mask_at_the_edge_is_taken_and_told_of(server: Server, case: str) -> N
 def test_no_usable_photo_ends_the_run_with_the_reasons(server: Server, case: str) -> None:
     for name in LEVELS:
         put(server, case, name, mask=(30, 30))
-    with pytest.raises(PromptFailed, match="IGRPhotoFolder.*None of the photos.*anna.png: .*resize.*And 1 more"):
+    with pytest.raises(
+        PromptFailed, match="IGRPhotoFolder.*None of the remaining photos.*anna.png: .*resize.*And 1 more"
+    ):
         server.run(reading(case, limit=1))
 
 
@@ -144,7 +146,7 @@ def test_the_next_run_goes_on_where_the_last_one_stopped(server: Server, case: s
     assert names(server.run(reading(case))["outputs"], case) == ["anna", "dora"]
     with pytest.raises(
         PromptFailed,
-        match="All photos of .* are done, .*: give another kind of garment another save_to, or switch on again",
+        match="All photos in .* are done: .*Choose another save_to for another kind of garment, or turn on again",
     ):
         server.run(reading(case))
     assert names(server.run(reading(case, again=True))["outputs"], case) == list(LEVELS)
@@ -165,15 +167,15 @@ def test_changed_files_are_seen_and_unchanged_ones_not_read_again(server: Server
 
 
 WRONG = {
-    "climbing": ({"photos": "../../output"}, "photos .*no folder inside"),
-    "climbing in between": ({"masks": "{case}/../../user"}, "masks .*no folder inside"),
-    "absolute": ({"photos": "/etc"}, "photos .*no folder inside"),
-    "link": ({"photos": "{case}/out"}, "photos .*no folder inside.*choose one from the list"),
+    "climbing": ({"photos": "../../output"}, "photos .*not a folder inside"),
+    "climbing in between": ({"masks": "{case}/../../user"}, "masks .*not a folder inside"),
+    "absolute": ({"photos": "/etc"}, "photos .*not a folder inside"),
+    "link": ({"photos": "{case}/out"}, "photos .*not a folder inside.*choose one from the list"),
     "not there": ({"masks": "{case}/mask"}, "masks .*is not in .*put the folder there"),
-    "same": ({"masks": "{case}/photos"}, "the folder of the photos: choose the folder that holds the masks"),
-    "prefix climbs": ({"save_to": "../input/"}, "save_to .*leads out of the output folder"),
-    "prefix is absolute": ({"save_to": "/garments/"}, "save_to .*leads out of the output folder"),
-    "prefix changes": ({"save_to": "%year%/"}, "save_to .*has a %"),
+    "same": ({"masks": "{case}/photos"}, "which is the photos folder: choose the folder of the masks"),
+    "prefix climbs": ({"save_to": "../input/"}, "save_to .*points outside the output folder"),
+    "prefix is absolute": ({"save_to": "/garments/"}, "save_to .*points outside the output folder"),
+    "prefix changes": ({"save_to": "%year%/"}, "save_to .*contains %"),
     "category": ({"category": "shoes"}, "category"),
     "limit": ({"limit": -1}, "limit"),
 }

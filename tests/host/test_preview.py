@@ -48,14 +48,14 @@ def test_it_shows_what_igr_core_draws_and_says(server: Server) -> None:
     view = make_view(photo, mask, (768, 1024), ViewConfig("focused", 0.25))
     expected = (draw_view(view)[0].movedim(0, -1).numpy() * 255).astype(int)
     assert picture.shape == expected.shape and np.abs(picture - expected).max() <= 2
-    assert text == report_view(view).text and text.endswith("Nothing to warn of.")
+    assert text == report_view(view).text and text.endswith("No warnings.")
 
 
 def test_warnings_are_shown_and_logged(server: Server) -> None:
     graph = preview("full", "whole")
     graph["view"]["inputs"]["grow"] = 200  # up to the photo's edges
     _, text = shown(server, graph)
-    assert "covers" in text and "edge, so the garment may be cut off there" in text
+    assert "covers" in text and "edge of the photo, so the garment may be cut off" in text
     assert "Garment Preview: The mask touches" in server.log.read_text(errors="replace")
 
 

@@ -40,7 +40,7 @@ def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
     touch(tmp_path / "other", "secret.png")
     (root / "out").symlink_to(tmp_path)
     (root / "ring").symlink_to(root / "ring")
-    with pytest.raises(IGRError, match="^photos .* is no folder inside .*choose one from the list"):
+    with pytest.raises(IGRError, match="^photos .* is not a folder inside .*choose one from the list"):
         folder_below(root, name, "photos")
 
 

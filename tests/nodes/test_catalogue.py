@@ -113,13 +113,13 @@ def test_photos_left_out_are_named_with_the_reason(root: Path) -> None:
     put(root, "carl")
     photos, failed, _ = loaded(catalogue.left_to_do(opened(root), "upper", again=False))
     assert [one.name for one in photos] == ["carl"]
-    assert "no mask" in failed["anna.png"] and "not a picture" in failed["bert.png"]
+    assert "no mask" in failed["anna.png"] and "not a supported image" in failed["bert.png"]
 
 
 def test_where_nothing_can_be_used_the_first_reasons_are_told(root: Path) -> None:
     for name in ("anna", "bert", "carl", "dora"):
         put(root, name, mask=(20, 20))
-    with pytest.raises(IGRError, match="None of the photos left can be used. anna.png: .* And 1 more."):
+    with pytest.raises(IGRError, match="None of the remaining photos can be used. anna.png: .* And 1 more."):
         loaded(catalogue.left_to_do(opened(root), "upper", again=False), wanted=1)
 
 
@@ -137,25 +137,25 @@ def test_links_that_lead_out_of_the_input_folder_are_not_read(root: Path) -> Non
         (root / "input" / place / "anna.png").rename(outside)
         (root / "input" / place / "anna.png").symlink_to(outside)
     photos, failed, _ = loaded(catalogue.left_to_do(opened(root), "upper", again=False))
-    assert [one.name for one in photos] == ["bert"] and "leads out of" in failed["anna.png"]
+    assert [one.name for one in photos] == ["bert"] and "is a link to a file outside" in failed["anna.png"]
     table = root / "table.csv"
     table.write_text("name,category\nbert,full\n", encoding="utf-8")
     (root / "input" / "photos" / catalogue.TABLE).symlink_to(table)
-    with pytest.raises(IGRError, match="leads out of"):
+    with pytest.raises(IGRError, match="is a link to a file outside"):
         catalogue.left_to_do(opened(root), catalogue.FROM_TABLE, again=False)
 
 
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"photos": "../output"}, "photos .*no folder inside"),
-        ({"photos": "/etc"}, "photos .*no folder inside"),
+        ({"photos": "../output"}, "photos .*not a folder inside"),
+        ({"photos": "/etc"}, "photos .*not a folder inside"),
         ({"masks": "mask"}, "masks .*is not in .*put the folder there"),
-        ({"masks": "photos"}, "the folder of the photos: choose the folder that holds the masks"),
-        ({"save_to": "../input/"}, "save_to .*leads out of the output folder"),
-        ({"save_to": "/garments/"}, "save_to .*leads out of the output folder"),
-        ({"save_to": "a\0b"}, "leads out of the output folder"),
-        ({"save_to": "%year%/"}, "save_to .*has a %"),
+        ({"masks": "photos"}, "which is the photos folder: choose the folder of the masks"),
+        ({"save_to": "../input/"}, "save_to .*points outside the output folder"),
+        ({"save_to": "/garments/"}, "save_to .*points outside the output folder"),
+        ({"save_to": "a\0b"}, "points outside the output folder"),
+        ({"save_to": "%year%/"}, "save_to .*contains %"),
     ],
 )
 def test_folders_and_prefixes_that_cannot_be_are_refused(root: Path, given: dict[str, str], sentence: str) -> None:

@@ -30,7 +30,7 @@ def test_transparency_is_flattened_on_white() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 8, 6, 2), (8, 6, 3), (1, 3, 8, 5)])
 def test_other_shapes_are_refused_with_the_shape(shape: tuple[int, ...]) -> None:
-    with pytest.raises(IGRError, match="connect an IMAGE of 1, 3 or 4 channels"):
+    with pytest.raises(IGRError, match="connect an IMAGE with 1, 3 or 4 channels"):
         images.to_photos(torch.zeros(shape))
 
 

@@ -30,18 +30,18 @@ test("the marks are sent as the workflow carries them", async () => {
 });
 
 test("the server's sentence and status are given on", async () => {
-    const { given } = await ask(refusal(429, { error: "ComfyUI is running a graph." }));
-    assert.deepEqual(given, { error: "ComfyUI is running a graph.", status: 429 });
+    const { given } = await ask(refusal(429, { error: "ComfyUI is running a workflow." }));
+    assert.deepEqual(given, { error: "ComfyUI is running a workflow.", status: 429 });
 });
 
 test("an answer that is not JSON is told without its text", async () => {
     const { given } = await ask({ ok: false, status: 500, json: async () => { throw new SyntaxError("<html>"); } });
-    assert.deepEqual(given, { error: "ComfyUI cannot make the mask.", status: 500 });
+    assert.deepEqual(given, { error: "ComfyUI could not create the mask.", status: 500 });
 });
 
 test("a server that is gone has status 0", async () => {
     const { given } = await ask(new TypeError("Failed to fetch"));
-    assert.deepEqual(given, { error: "ComfyUI does not answer.", status: 0 });
+    assert.deepEqual(given, { error: "ComfyUI does not respond.", status: 0 });
 });
 
 test("a request can be stopped by whoever asks", async () => {

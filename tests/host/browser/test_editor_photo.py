@@ -21,7 +21,7 @@ def test_a_photo_swapped_after_clicking_is_told(editor: Page) -> None:
     click(editor, SHIRT)
     wait(editor, ".mask")
     set_widget(editor, "IGRExamplePerson", "garment", "lower")
-    wait_for_status(editor, "The photo has changed, the marks have not")
+    wait_for_status(editor, "The photo has changed, but the marks have not")
     assert len(marks(editor)["positive"]) == 1
     other = {"positive": [[10, 10]], "size": [90, 120]}
     set_widget(editor, "IGRGarmentSegment", "points", json.dumps(other))
@@ -135,6 +135,6 @@ def test_inside_a_subgraph_a_run_shows_the_photo(page: Page, server: Server) -> 
     page.wait_for_function("() => window.inner().status.textContent.includes('Run once to see the photo')")
     page.get_by_test_id("queue-button").click()
     page.wait_for_function("() => window.inner().photo?.naturalWidth === 288")
-    assert "does not see which segmenter" in page.evaluate("() => window.inner().status.textContent")
+    assert "cannot see which segmenter" in page.evaluate("() => window.inner().status.textContent")
     page.evaluate("() => { const {node} = window.inner(); node.disconnectInput(node.findInputSlot('person')); }")
     page.wait_for_function("() => window.inner().status.textContent.includes('Connect a photo to person')")

@@ -154,8 +154,8 @@ def test_absolute_paths_are_not_there(server: Server) -> None:
 
 
 BAD_PHOTOS = {
-    "text.png": "text.png is not a picture",
-    "settings.json": "must be a picture of a type that is read for clicks (.png, .jpg,",
+    "text.png": "text.png is not a supported image",
+    "settings.json": "image type is not supported (.png, .jpg,",
     "huge.png": "huge.png has more than 50 megapixels",
 }
 

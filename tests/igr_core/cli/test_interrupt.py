@@ -42,10 +42,10 @@ def test_ctrl_c_between_photos_keeps_what_is_done(tmp_path: Path, bundle: Path):
         check=False,
     )
     assert result.returncode == 130, result.stderr
-    assert "run the same command to go on" in result.stderr and "Traceback" not in result.stderr
+    assert "run the same command to continue" in result.stderr and "Traceback" not in result.stderr
     assert files(tmp_path / "out") == ["anna.png", "bert.png"]
     result = restore(tmp_path / "photos", tmp_path / "masks", tmp_path / "out", bundle)
-    assert result.exit_code == 0 and "1 restored, 2 already there" in result.stdout
+    assert result.exit_code == 0 and "1 restored, 2 already done" in result.stdout
 
 
 INTERRUPT_SAMPLING = """

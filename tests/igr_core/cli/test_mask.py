@@ -90,11 +90,11 @@ def test_the_demo_is_asked_where_no_segmenter_is_named(
     out = tmp_path / "mask.png"
     words = ("mask", pair[0], "--out", out, "--point", "30,40", "--device", "cpu")
     monkeypatch.setattr(mask_command, "DEMO_SEGMENTER", tmp_path / "none")
-    fails(invoke(*words), 2, "none is not there: name a SAM 2 with --segmenter")
+    fails(invoke(*words), 2, "none does not exist: name a SAM 2 with --segmenter")
     monkeypatch.setattr(mask_command, "DEMO_SEGMENTER", folder)
     result = invoke(*words)
     assert result.exit_code == 0 and files(tmp_path) == ["mask.png", "masks", "photos"]
-    assert "drawn persons only: for photos, --segmenter" in result.stderr
+    assert "drawn people; for photos, use --segmenter" in result.stderr
     assert "drawn persons" not in invoke(*words, "--segmenter", folder).stderr
 
 
@@ -108,26 +108,26 @@ def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, folder: 
         assert "\n" not in result.stderr.strip()
         return result.stderr
 
-    assert "Say where the garment is: --point X,Y on it" in wrong()
-    assert "Say where the garment is" in wrong("--not", "3,4")
+    assert "Nothing marks the garment: give --point X,Y" in wrong()
+    assert "Nothing marks the garment" in wrong("--not", "3,4")
     for given in ("3", "3,4,5", "a,b", "3,nan", ""):
-        assert f"--point {given!r} is not understood: write X,Y" in wrong("--point", given)
-    assert "--not '3;4' is not understood" in wrong("--point", "3,4", "--not", "3;4")
-    assert "--box '1,2,3' is not understood: write LEFT,TOP,RIGHT,BOTTOM" in wrong("--box", "1,2,3")
+        assert f"--point {given!r} is not valid: write X,Y" in wrong("--point", given)
+    assert "--not '3;4' is not valid" in wrong("--point", "3,4", "--not", "3;4")
+    assert "--box '1,2,3' is not valid: write LEFT,TOP,RIGHT,BOTTOM" in wrong("--box", "1,2,3")
     assert "There are 51 points: give at most 50" in wrong(*("--point", "3,4") * 50, "--not", "3,4")
     assert "The point (60, 4) is outside the photo of 60×90" in wrong("--point", "60,4")
     assert "The point (-1, 4) is outside" in wrong("--point", "3,4", "--not", "-1,4")
     assert "The box (10, 20, 10, 80) is empty or outside" in wrong("--box", "10,20,10,80")
     marked = ("--point", "3,4")
-    assert "none.png is not there" in wrong(*marked, on=tmp_path / "none.png")
-    assert "is a folder: name one picture" in wrong(*marked, on=person.parent)
-    assert "none.png is not there" in wrong("--rough", tmp_path / "none.png")
+    assert "none.png does not exist" in wrong(*marked, on=tmp_path / "none.png")
+    assert "is a folder: name an image file" in wrong(*marked, on=person.parent)
+    assert "none.png does not exist" in wrong("--rough", tmp_path / "none.png")
     assert "itself: name a mask" in wrong("--rough", person)
-    assert "is a folder: name the picture to write" in wrong(*marked, to=tmp_path)
-    assert "end the name in .png" in wrong(*marked, to=tmp_path / "mask.txt")
-    assert "--out" in (said := wrong(*marked, to=person)) and "overwrite its own input" in said
-    assert "--overlay" in (said := wrong("--rough", rough, "--overlay", rough)) and "overwrite its own input" in said
-    assert "give them two names" in wrong(*marked, "--overlay", out)
+    assert "is a folder: name the file to write" in wrong(*marked, to=tmp_path)
+    assert "use the extension .png" in wrong(*marked, to=tmp_path / "mask.txt")
+    assert "--out" in (said := wrong(*marked, to=person)) and "overwrite an input" in said
+    assert "--overlay" in (said := wrong("--rough", rough, "--overlay", rough)) and "overwrite an input" in said
+    assert "choose different names" in wrong(*marked, "--overlay", out)
     assert mask(person, out, folder, *marked, "--candidate", "worst").exit_code == 2
     if not torch.cuda.is_available():
         fails(
@@ -139,17 +139,17 @@ def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, folder: 
 def test_photos_masks_and_models_that_cannot_be_used(tmp_path: Path, folder: Path, pair: tuple[Path, Path]) -> None:
     person, rough = pair
     out = tmp_path / "mask.png"
-    fails(mask(person, out, tmp_path / "none.safetensors", "--point", "3,4"), 1, "none.safetensors is not there")
+    fails(mask(person, out, tmp_path / "none.safetensors", "--point", "3,4"), 1, "none.safetensors does not exist")
     fails(mask(person, out, person.parent, "--point", "3,4"), 1, "photos holds no SAM 2")
     fails(mask(person, out, person, "--point", "3,4"), 1, "anna.png cannot be read as SAM 2", "not a safetensors file")
     blind = save_sam2(tmp_path / "blind", sees_nothing=True)
-    fails(mask(person, out, blind, "--point", "3,4"), 1, "Nothing is found there")
+    fails(mask(person, out, blind, "--point", "3,4"), 1, "Nothing was found there")
     Image.new("L", (60, 90)).save(rough)
     fails(mask(person, out, folder, "--rough", rough), 1, "anna.png with rough mask", "empty: paint the garment")
     Image.fromarray(np.full((45, 30), 255, np.uint8)).save(rough)
     fails(mask(person, out, folder, "--rough", rough), 1, "resize the mask to 60×90")
     person.write_bytes(b"no picture")
-    fails(mask(person, out, folder, "--point", "3,4"), 1, "anna.png is not a picture")
+    fails(mask(person, out, folder, "--point", "3,4"), 1, "anna.png is not a supported image")
     assert not out.exists()
 
 

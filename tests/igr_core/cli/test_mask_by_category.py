@@ -70,11 +70,11 @@ def test_the_demo_is_asked_where_a_category_is_named_and_no_parser(
 ) -> None:
     out = tmp_path / "mask.png"
     monkeypatch.setattr(mask_by_category, "DEMO_PARSER", tmp_path / "none")
-    fails(mask(person, out, "--category", "upper"), 2, "none is not there: name a human parser with --parser")
+    fails(mask(person, out, "--category", "upper"), 2, "none does not exist: name a human parser with --parser")
     monkeypatch.setattr(mask_by_category, "DEMO_PARSER", parser)
     result = mask(person, out, "--category", "upper")
     assert result.exit_code == 0 and out.is_file()
-    assert "drawn persons only: for photos, --parser" in result.stderr
+    assert "drawn people; for photos, use --parser" in result.stderr
 
 
 def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, parser: Path, person: Path) -> None:
@@ -88,18 +88,18 @@ def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, parser: 
     by_category = ("--parser", parser / "never")
     for marks in (("--point", "3,4"), ("--not", "3,4"), ("--box", "1,2,30,40"), ("--rough", person)):
         said = wrong(*by_category, *marks)
-        assert f"{marks[0]} and --parser or --category do not go together" in said and "\n" not in said.strip()
-    assert "--candidate and --parser" in wrong(*by_category, "--candidate", "merged")
-    assert "--point, --box and --parser" in wrong("--category", "upper", "--point", "3,4", "--box", "1,2,30,40")
+        assert f"{marks[0]} cannot be combined with --parser or --category" in said and "\n" not in said.strip()
+    assert "--candidate cannot be combined" in wrong(*by_category, "--candidate", "merged")
+    assert "--point, --box cannot be combined" in wrong("--category", "upper", "--point", "3,4", "--box", "1,2,30,40")
     assert "--category" in wrong("--parser", parser, "--category", "shoes")
-    assert "overwrite its own input" in invoke("mask", person, "--out", person, *by_category).stderr
+    assert "overwrite an input" in invoke("mask", person, "--out", person, *by_category).stderr
     assert files(tmp_path) == before
 
 
 def test_parsers_and_photos_that_cannot_be_used(tmp_path: Path, parser: Path, sam: Path, person: Path) -> None:
     out = tmp_path / "mask.png"
-    fails(mask(person, out, "--parser", tmp_path / "gone"), 1, "gone is not there: name the folder of a human parser")
-    fails(mask(person, out, "--parser", sam), 1, "is of no known human parser")
+    fails(mask(person, out, "--parser", tmp_path / "gone"), 1, "gone does not exist: name the folder of a human parser")
+    fails(mask(person, out, "--parser", sam), 1, "is not a known human parser")
     foreign = save_parser(tmp_path / "foreign")
     change_config(foreign, id2label={"0": "wall", "1": "sky"})
     fails(mask(person, out, "--parser", foreign), 1, "labels in its config.json are wall, sky")

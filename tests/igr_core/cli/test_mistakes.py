@@ -27,16 +27,16 @@ def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, stub: Pa
     table = tmp_path / "none.csv"
     fails(restore(photo, mask, out, stub, category="dress"), 2, "'dress': choose upper, lower or full", ".csv")
     fails(restore(photo, mask, out, stub, category=table), 2, "none.csv cannot be read")
-    fails(restore(tmp_path / "none.png", mask, out, stub), 2, "none.png is not there")
-    fails(restore(photo, tmp_path / "none.png", out, stub), 2, "none.png is not there")
+    fails(restore(tmp_path / "none.png", mask, out, stub), 2, "none.png does not exist")
+    fails(restore(photo, tmp_path / "none.png", out, stub), 2, "none.png does not exist")
     fails(restore(photo, masks, out, stub), 2, "--mask must be a file too")
     fails(restore(photos, mask, out, stub), 2, "--mask must be a folder too")
-    fails(restore(photo, photo, out, stub), 2, "name the mask")
-    fails(restore(photo, mask, photo, stub), 2, "overwrite its own input")
+    fails(restore(photo, photo, out, stub), 2, "name a mask")
+    fails(restore(photo, mask, photo, stub), 2, "overwrite an input")
     fails(restore(photos, masks, photos, stub), 2, "mix with its own input")
     fails(restore(photos, masks, photo, stub), 2, "--out must be a folder")
-    fails(restore(photo, mask, tmp_path, stub), 2, "name the picture to write")
-    fails(restore(photo, mask, tmp_path / "out.txt", stub), 2, "end the name in .png")
+    fails(restore(photo, mask, tmp_path, stub), 2, "name the file to write")
+    fails(restore(photo, mask, tmp_path / "out.txt", stub), 2, "use the extension .png")
     fails(restore(photo, mask, tmp_path / "out.jpg", stub, "--transparent"), 2, "cannot hold transparency")
     fails(restore(photo, mask, out, stub, "--size", "50x60"), 2, "multiples of 16", "the nearest is 64x64")
     fails(restore(photo, mask, out, stub, "--size", "big"), 2, "such as 768x1024")
@@ -50,7 +50,7 @@ def test_more_steps_than_the_model_takes(tmp_path: Path):
     short = dataclasses.replace(INFO.model, noise=NoiseConfig(train_steps=100))
     save_bundle(tmp_path / "short.safetensors", dataclasses.replace(INFO, model=short), stub_parts())
     result = restore(photo, mask, tmp_path / "out.png", tmp_path / "short.safetensors", "--steps", 60)
-    fails(result, 2, "--steps: steps is 60; this model takes 1 to 50")
+    fails(result, 2, "--steps: steps is 60: choose 1 to 50")
 
 
 def test_missing_words_and_devices_and_folders_that_cannot_be(tmp_path: Path, stub: Path):
@@ -61,13 +61,13 @@ def test_missing_words_and_devices_and_folders_that_cannot_be(tmp_path: Path, st
     (tmp_path / "file").write_text("no folder")
     fails(restore(photo, mask, tmp_path / "file" / "out.png", stub), 1, "file cannot be made", "choose another folder")
     if not torch.cuda.is_available():
-        fails(restore(photo, mask, out, stub, "--device", "cuda"), 2, "no CUDA GPU is found", "use --device cpu")
+        fails(restore(photo, mask, out, stub, "--device", "cuda"), 2, "no CUDA GPU was found", "use --device cpu")
     assert not out.exists()
 
 
 @pytest.mark.parametrize(
     ("content", "word"),
-    [(b"anna,upper\n", "must begin with the line name,category"), (b"\xff\xfe\x00", "cannot be read")],
+    [(b"anna,upper\n", "must be name,category"), (b"\xff\xfe\x00", "cannot be read")],
 )
 def test_category_files_that_are_none(tmp_path: Path, stub: Path, content: bytes, word: str):
     photo, mask = write_pair(tmp_path, "anna.png")
@@ -79,20 +79,20 @@ def test_category_files_that_are_none(tmp_path: Path, stub: Path, content: bytes
 def test_empty_folder(tmp_path: Path, stub: Path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "masks").mkdir()
-    fails(restore(tmp_path / "photos", tmp_path / "masks", tmp_path / "out", stub), 2, "has no pictures")
+    fails(restore(tmp_path / "photos", tmp_path / "masks", tmp_path / "out", stub), 2, "has no images")
 
 
 def test_bad_bundles(tmp_path: Path, stub: Path, bundle: Path):
     photo, mask = write_pair(tmp_path, "anna.png")
     out = tmp_path / "out.png"
-    fails(restore(photo, mask, out, tmp_path / "none.safetensors"), 1, "none.safetensors is not there")
-    fails(restore(photo, mask, out, stub), 1, f"Error: {stub} carries no vae")
+    fails(restore(photo, mask, out, tmp_path / "none.safetensors"), 1, "none.safetensors does not exist")
+    fails(restore(photo, mask, out, stub), 1, f"Error: {stub} has no vae")
     (tmp_path / "half.safetensors").write_bytes(bundle.read_bytes()[:-100])
     fails(restore(photo, mask, out, tmp_path / "half.safetensors"), 1, "half.safetensors", "truncated")
     assert not out.exists()
     write_pair(tmp_path, "bert.png")
     result = restore(photo.parent, mask.parent, tmp_path / "all", stub)
-    fails(result, 1, f"Error: {stub} carries no vae")
+    fails(result, 1, f"Error: {stub} has no vae")
     assert "Failed" not in result.stderr and files(tmp_path / "all") == []
 
 
@@ -108,8 +108,8 @@ def test_foreign_newer_and_misfitting_bundles(tmp_path: Path, bundle: Path):
     save_bundle(wrong, INFO, parts | {"image_encoder": build_image_encoder(deeper).state_dict()})
     for path, words in (
         (foreign, ("is not an IGR bundle", "a plain diffusion UNet")),
-        (newer, ("bundle format 99", "update the software")),
-        (wrong, ("The image_encoder of", "does not fit its config: unexpected", "and 13 more; use an intact bundle")),
+        (newer, ("bundle format 99", "update IGR")),
+        (wrong, ("The image_encoder of", "does not match its config: unexpected", "and 13 more; use an intact bundle")),
     ):
         result = restore(photo, mask, tmp_path / "out" / "anna.png", path)
         fails(result, 1, f"{path}", *words)

@@ -45,7 +45,7 @@ def test_folder_one_bad_photo_does_not_stop_the_rest(tmp_path: Path, bundle: Pat
     (tmp_path / "photos" / "readme.txt").write_text("not a photo")
     out = tmp_path / "out"
     result = restore(tmp_path / "photos", tmp_path / "masks", out, bundle)
-    fails(result, 1, "Failed: bert.png", "not a picture", "Failed: carl.png: It has no mask: put carl.png into")
+    fails(result, 1, "Failed: bert.png", "not a supported image", "Failed: carl.png: It has no mask: put carl.png into")
     fails(result, 1, "Failed: emil.png", "resize the mask to 60×90")
     assert "2 restored, 3 failed" in result.stdout
     assert files(out) == ["anna.png", "dora.png"]
@@ -58,7 +58,7 @@ def test_folder_goes_on_where_it_stopped(tmp_path: Path, bundle: Path):
     out.mkdir()
     (out / "anna.png").write_bytes(b"already here")
     result = restore(tmp_path / "photos", tmp_path / "masks", out, bundle)
-    assert result.exit_code == 0 and "1 restored, 1 already there, 0 failed" in result.stdout
+    assert result.exit_code == 0 and "1 restored, 1 already done, 0 failed" in result.stdout
     assert (out / "anna.png").read_bytes() == b"already here"
     alone = tmp_path / "alone.png"
     restore(tmp_path / "photos" / "bert.png", tmp_path / "masks" / "bert.png", alone, bundle)
@@ -73,7 +73,7 @@ def test_a_finished_folder_loads_no_model(tmp_path: Path, stub: Path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "anna.png").write_bytes(b"already here")
     result = restore(tmp_path / "photos", tmp_path / "masks", tmp_path / "out", stub)
-    assert result.exit_code == 0 and "0 restored, 1 already there" in result.stdout
+    assert result.exit_code == 0 and "0 restored, 1 already done" in result.stdout
 
 
 def test_categories_from_a_file(tmp_path: Path, bundle: Path):
@@ -102,7 +102,7 @@ def test_notes_on_masks(tmp_path: Path, bundle: Path):
     photo, mask = write_pair(tmp_path, "anna.png")
     Image.new("L", (60, 90), 255).save(mask)
     result = restore(photo, mask, tmp_path / "a.png", bundle)
-    assert result.exit_code == 0 and "Note on anna.png: The mask covers everything" in result.stderr
+    assert result.exit_code == 0 and "Note on anna.png: The mask covers the whole photo" in result.stderr
 
 
 def test_photos_of_every_kind(tmp_path: Path, bundle: Path):

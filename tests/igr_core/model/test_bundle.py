@@ -98,7 +98,7 @@ def test_parts_shapes_and_tensors(saved: Path):
     assert bundle.shapes("garmnet")["conv_in.weight"] == (32, 5, 3, 3)
     assert torch.equal(bundle.tensors("garmnet")["conv_in.bias"], stub_parts()["garmnet"]["conv_in.bias"])
     assert set(bundle.prompts()) == {"upper", "lower", "full", "empty"}
-    with pytest.raises(IGRError, match="carries no vae"):
+    with pytest.raises(IGRError, match="has no vae"):
         bundle.tensors("vae")
 
 
@@ -142,11 +142,11 @@ def test_check_fit_compares_names_and_shapes_and_reads_no_weight(saved: Path):
     bundle = Bundle.open(saved)
     saved.unlink()
     bundle.check_fit(conv_in(5), "garmnet")
-    with pytest.raises(IGRError, match="The garmnet of .*tiny.safetensors does not fit its config: conv_in.weight is"):
+    with pytest.raises(IGRError, match="The garmnet of .*tiny.safetensors does not match its config: conv_in.weight is"):
         bundle.check_fit(conv_in(4), "garmnet")
-    with pytest.raises(IGRError, match="carries no vae"):
+    with pytest.raises(IGRError, match="has no vae"):
         bundle.check_fit(conv_in(4), "vae")
-    with pytest.raises(IGRError, match="changed or vanished"):
+    with pytest.raises(IGRError, match="changed or disappeared"):
         bundle.load_into(conv_in(5), "garmnet")
 
 
@@ -181,14 +181,17 @@ def test_tensor_names_that_only_the_nodes_read_are_told(saved: Path):
         return {name.replace("denoiser.conv_in", "denoiser.input_blocks.0.0"): one for name, one in tensors.items()}
 
     bundle = Bundle.open(rewrite(saved, change_tensors=rename))
-    with pytest.raises(IGRError, match="denoiser of .* has Stable Diffusion's own tensor names.*give it diffusers'"):
+    with pytest.raises(
+        IGRError,
+        match="denoiser of .* uses Stable Diffusion's original tensor names.*export the bundle with diffusers'",
+    ):
         bundle.check_fit(conv_in(4), "denoiser")
 
 
 def test_fill_checks_every_part_before_it_loads_one(saved: Path):
     bundle, garmnet = Bundle.open(saved), conv_in(5)
     before = garmnet.conv_in.weight.clone()
-    with pytest.raises(IGRError, match="The denoiser of .* does not fit"):
+    with pytest.raises(IGRError, match="The denoiser of .* does not match"):
         bundle.fill({"garmnet": garmnet, "denoiser": conv_in(5)})
     assert torch.equal(garmnet.conv_in.weight, before)
     denoiser = conv_in(4)
@@ -198,8 +201,8 @@ def test_fill_checks_every_part_before_it_loads_one(saved: Path):
 
 
 def test_missing_file_and_folder(tmp_path: Path):
-    opening_fails(tmp_path / "none.safetensors", "is not there")
-    opening_fails(tmp_path, "is not there")
+    opening_fails(tmp_path / "none.safetensors", "does not exist")
+    opening_fails(tmp_path, "does not exist")
 
 
 @pytest.mark.parametrize("keep", [0, 4, 9, 1000, -1])
@@ -244,7 +247,7 @@ def test_foreign_files(tmp_path: Path, key: str, kind: str):
 
 def test_newer_format(saved: Path):
     rewrite(saved, lambda data: data | {"format_version": FORMAT_VERSION + 1})
-    opening_fails(saved, f"format {FORMAT_VERSION + 1}", "update the software")
+    opening_fails(saved, f"format {FORMAT_VERSION + 1}", "update IGR")
 
 
 @pytest.mark.parametrize(
@@ -253,10 +256,10 @@ def test_newer_format(saved: Path):
         (lambda data: [1], "no format version"),
         (lambda data: data | {"format_version": True}, "no format version"),
         (lambda data: data | {"surprise": 1}, "unknown entries surprise"),
-        (lambda data: {key: value for key, value in data.items() if key != "licence"}, "lacks licence"),
+        (lambda data: {key: value for key, value in data.items() if key != "licence"}, "is missing licence"),
         (lambda data: data | {"model": data["model"] | {"prompt_tokens": "many"}}, "prompt_tokens"),
         (lambda data: data | {"model": data["model"] | {"prompt_tokens": 5}}, "prompts.empty is 3×32 instead of 5×32"),
-        (lambda data: data | {"model": data["model"] | {"garmnet": None}}, "carries garmnet"),
+        (lambda data: data | {"model": data["model"] | {"garmnet": None}}, "contains garmnet"),
     ],
 )
 def test_header_that_does_not_make_sense(saved: Path, change, word: str):
@@ -266,7 +269,7 @@ def test_header_that_does_not_make_sense(saved: Path, change, word: str):
 def test_header_that_is_no_json(saved: Path):
     _, tensors = header(saved)
     save_file({key: value.clone() for key, value in tensors.items()}, saved, metadata={METADATA_KEY: "{"})
-    opening_fails(saved, "JSON does not parse")
+    opening_fails(saved, "invalid JSON")
 
 
 @pytest.mark.parametrize("part", ["denoiser.", "garmnet.", "image_prompt.", "prompts.empty"])

@@ -119,7 +119,7 @@ def test_sincos_position_is_scale_free_and_tells_places_apart() -> None:
 def test_level_shape_follows_the_unet_down() -> None:
     assert [level_shape(n, (32, 24)) for n in (768, 192, 48)] == [(32, 24), (16, 12), (8, 6)]
     assert level_shape(6 * 5, (12, 9)) == (6, 5)
-    with pytest.raises(ValueError, match="no level"):
+    with pytest.raises(ValueError, match="do not match any level"):
         level_shape(100, (32, 24))
 
 

@@ -147,12 +147,12 @@ def test_files_that_are_no_usable_picture(tmp_path: Path, load):
         for word in words:
             assert word in str(caught.value)
 
-    fails(tmp_path / "none.png", "is not there")
-    fails(tmp_path, "is not there")
+    fails(tmp_path / "none.png", "does not exist")
+    fails(tmp_path, "does not exist")
     (tmp_path / "text.png").write_text("hello")
-    fails(tmp_path / "text.png", "not a picture", "PNG")
+    fails(tmp_path / "text.png", "not a supported image", "PNG")
     (tmp_path / "empty.png").write_bytes(b"")
-    fails(tmp_path / "empty.png", "not a picture")
+    fails(tmp_path / "empty.png", "not a supported image")
     fails(write(tmp_path / "dot.png", Image.new("RGB", (1, 1))), "1×1", "16×16")
     fails(write(tmp_path / "line.png", Image.new("L", (500, 15))), "500×15")
     for suffix, fmt in ((".png", "PNG"), (".jpg", "JPEG")):
@@ -190,8 +190,8 @@ def test_save_and_load(tmp_path: Path, name: str, mode):
 @pytest.mark.parametrize(
     ("name", "image", "mode", "word"),
     [
-        ("a.xyz", torch.rand(3, 20, 20), "RGB", "end the name in .png"),
-        ("a", torch.rand(3, 20, 20), "RGB", "end the name in .png"),
+        ("a.xyz", torch.rand(3, 20, 20), "RGB", "use the extension .png"),
+        ("a", torch.rand(3, 20, 20), "RGB", "use the extension .png"),
         ("a.jpg", torch.rand(4, 20, 20), "RGBA", "cannot hold transparency"),
         ("a.png", torch.rand(3, 20, 20), "RGBA", "(4, H, W)"),
         ("a.png", torch.rand(2, 3, 20, 20), "RGB", "(3, H, W)"),

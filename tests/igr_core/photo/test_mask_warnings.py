@@ -41,14 +41,14 @@ def test_gaps_in_a_row_do_not_make_a_garment_narrow():
 @pytest.mark.parametrize(
     ("mask", "words"),
     [
-        (painted((0, 0, 300, 400)), ["covers everything", "paint the garment alone"]),
-        (painted((140, 180, 160, 210)), ["covers 0.5% of the picture", "crop the photo"]),
-        (painted((150, 200, 151, 201)), ["covers less than 0.1% of the picture"]),
-        (painted((10, 10, 290, 390)), ["covers 88.7% of the picture", "invert it"]),
-        (painted((0, 250, 150, 400)), ["touches the bottom and left edge", "take a photo that shows all"]),
+        (painted((0, 0, 300, 400)), ["covers the whole photo", "paint only the garment"]),
+        (painted((140, 180, 160, 210)), ["covers 0.5% of the photo", "crop the photo"]),
+        (painted((150, 200, 151, 201)), ["covers less than 0.1% of the photo"]),
+        (painted((10, 10, 290, 390)), ["covers 88.7% of the photo", "invert it"]),
+        (painted((0, 250, 150, 400)), ["touches the bottom and left edge", "use a photo that shows the whole"]),
         (painted((100, 0, 200, 150)), ["touches the top edge"]),
-        (painted(GARMENT, (220, 100, 260, 250)), ["is in 2 pieces", "erase those"]),
-        (painted(GARMENT, (280, 380, 283, 383)), ["specks far from the garment", "keep the largest piece"]),
+        (painted(GARMENT, (220, 100, 260, 250)), ["has 2 separate pieces", "erase those"]),
+        (painted(GARMENT, (280, 380, 283, 383)), ["specks far from the garment", "keep only the largest piece"]),
         (painted((140, 50, 165, 350)), ["narrow for its height", "a photo from the front"]),
     ],
 )

@@ -22,7 +22,7 @@ def test_shrinking_a_mask_away_is_refused():
     mask = torch.zeros(2, 1, 32, 32)
     mask[0, :, 8:12, 8:12] = 1  # the second one shows nothing from the start
     assert float(mend_mask(mask, grow=-1).sum()) == 4
-    with pytest.raises(IGRError, match="grow = -2 leaves nothing of mask 1: shrink it less"):
+    with pytest.raises(IGRError, match="grow = -2 leaves nothing of mask 1: choose a value closer to 0"):
         mend_mask(mask, grow=-2)
     with pytest.raises(IGRError, match="grow = -2 leaves nothing of the mask"):
         mend_mask(mask[:1], grow=-2)

@@ -126,5 +126,5 @@ def test_pictures_of_a_batch_have_one_frame():
 
 def test_a_stored_view_is_refused():
     view = dataclasses.replace(seen(WHOLE), photo=None, photo_mask=None)
-    with pytest.raises(IGRError, match="make it anew with Garment Mask/Crop"):
+    with pytest.raises(IGRError, match="create it again with Garment Mask/Crop"):
         draw_view(view)

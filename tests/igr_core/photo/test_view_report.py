@@ -24,18 +24,17 @@ def seen(view: ViewConfig, *boxes: tuple[int, int, int, int], width: int = 300, 
 def test_the_measures_of_a_whole_view():
     report = report_view(seen(WHOLE, (100, 100, 200, 250)))
     assert report.text.splitlines() == [
-        "The photo is 300×400 pixels; the garment covers 12.5% of it, and its crop holds 100×150 pixels from "
-        "(100, 100) on.",
-        "The model sees all of it at 96×128 pixels (0.32 times the photo's own): 12.5% garment, 0.0% padding.",
-        "Nothing to warn of.",
+        "The photo is 300×400 pixels; the garment covers 12.5% of it, and its crop is 100×150 pixels at (100, 100).",
+        "The model sees all of it, at 96×128 pixels (scale 0.32): 12.5% garment, 0.0% padding.",
+        "No warnings.",
     ]
 
 
 def test_padding_and_the_part_that_a_focused_view_shows_are_told():
     padded = report_view(seen(WHOLE, (100, 100, 200, 250), height=300))
-    assert padded.lines[1].endswith("(0.32 times the photo's own): 12.5% garment, 25.0% padding.")
+    assert padded.lines[1].endswith("(scale 0.32): 12.5% garment, 25.0% padding.")
     line = report_view(seen(FOCUSED, (120, 150, 180, 230))).lines[1]
-    assert line.startswith("The model sees 100×134 pixels from (100, 123) on at 96×128 pixels (0.96 times")
+    assert line.startswith("The model sees 100×134 pixels at (100, 123), at 96×128 pixels (scale 0.96")
 
 
 def test_each_photo_of_a_batch_is_told_of():
@@ -59,5 +58,5 @@ def test_the_category_reaches_the_warnings():
 
 def test_a_stored_view_is_refused():
     view = dataclasses.replace(seen(WHOLE, (100, 100, 200, 250)), photo=None, photo_mask=None)
-    with pytest.raises(IGRError, match="make it anew with Garment Mask/Crop"):
+    with pytest.raises(IGRError, match="create it again with Garment Mask/Crop"):
         report_view(view)

@@ -14,7 +14,7 @@ from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.restore.jobs import BundleProblem, Job, Report, Settings, run_jobs
 
-MEMORY = "There was not enough memory: choose a smaller --size."
+MEMORY = "Out of memory: choose a smaller --size."
 SETTINGS = Settings((48, 64), ViewConfig())
 
 
@@ -62,7 +62,7 @@ def cpu_out_of_memory() -> RuntimeError:
         (torch.cuda.OutOfMemoryError("CUDA out of memory."), MEMORY),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."), MEMORY),
         (cpu_out_of_memory(), MEMORY),
-        (RuntimeError("shapes do not match"), "It failed unexpectedly (shapes do not match): please report this."),
+        (RuntimeError("shapes do not match"), "Unexpected error (shapes do not match): please report this."),
         (IGRError("The photo is odd: take another."), "The photo is odd: take another."),
     ],
 )
@@ -73,8 +73,8 @@ def test_a_photo_that_fails_is_told_and_the_next_goes_on(jobs: list[Job], error:
 
 
 def test_a_model_that_cannot_be_used_stops_the_run(jobs: list[Job]) -> None:
-    with pytest.raises(BundleProblem, match="carries no vae"):
-        run(jobs, BundleProblem("It carries no vae."))
+    with pytest.raises(BundleProblem, match="has no vae"):
+        run(jobs, BundleProblem("It has no vae."))
 
 
 def test_a_garment_with_nan_is_not_written(jobs: list[Job]) -> None:

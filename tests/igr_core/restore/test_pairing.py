@@ -57,7 +57,7 @@ def test_the_second_of_two_names_is_taken_when_the_first_has_no_category(tmp_pat
 
 def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
     photos, masks = touch(tmp_path / "photos", "notes.txt"), touch(tmp_path / "masks", "anna.png")
-    with pytest.raises(IGRError, match="photos has no pictures .*: choose another folder"):
+    with pytest.raises(IGRError, match="photos has no images .*: choose another folder"):
         pair_by_name(photos, masks, one_category("upper"))
 
 
@@ -71,7 +71,7 @@ def test_categories_by_full_name_by_stem_and_with_spaces(tmp_path: Path) -> None
 def test_category_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match="Unknown category 'shoes'"):
         one_category("shoes")
-    with pytest.raises(IGRError, match="must begin with the line name,category"):
+    with pytest.raises(IGRError, match="must be name,category"):
         read_categories(table(tmp_path, "anna,upper\n"))
     with pytest.raises(IGRError, match="none.csv cannot be read as a CSV file"):
         read_categories(tmp_path / "none.csv")

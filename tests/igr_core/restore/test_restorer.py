@@ -128,9 +128,9 @@ def test_latents_are_scaled_both_ways(restorer: GarmentRestorer) -> None:
     ("wrong", "sentence"),
     [
         ({"category": "hat"}, "Unknown category 'hat'"),
-        ({"category": ["upper"]}, "1 categories for 3 persons"),
+        ({"category": ["upper"]}, "There are 1 categories for 3 garments"),
         ({"steps": 0}, "steps is 0"),
-        ({"steps": 501}, "this model takes 1 to 500"),
+        ({"steps": 501}, "choose 1 to 500"),
     ],
 )
 def test_wrong_requests_get_a_sentence(
@@ -142,7 +142,7 @@ def test_wrong_requests_get_a_sentence(
 
 def test_view_of_an_impossible_size_is_refused(restorer: GarmentRestorer, view: GarmentView) -> None:
     odd = dataclasses.replace(view, person=torch.rand(3, 3, 60, 44))
-    with pytest.raises(IGRError, match="works at multiples of 16"):
+    with pytest.raises(IGRError, match="needs multiples of 16"):
         restorer.restore(odd, CATEGORIES)
 
 
@@ -152,7 +152,7 @@ def test_bundle_without_a_part_names_it(bundle: Path, tmp_path: Path, part: str)
     names = [row["part"] for row in whole.summary() if row["part"] != part]
     info = dataclasses.replace(whole.info, **{f"expected_{part}": "the SD1.5 one"})
     save_bundle(tmp_path / "less.safetensors", info, {name: whole.tensors(name) for name in names})
-    with pytest.raises(IGRError, match=rf"less.safetensors carries no {part} \(it expects the SD1.5 one\)"):
+    with pytest.raises(IGRError, match=rf"less.safetensors has no {part} \(it expects the SD1.5 one\)"):
         GarmentRestorer.from_bundle(tmp_path / "less.safetensors")
 
 

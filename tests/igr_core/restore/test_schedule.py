@@ -60,7 +60,7 @@ def test_timesteps_of_any_count_fall_and_start_at_the_noisy_end(config: NoiseCon
 @both
 @pytest.mark.parametrize("steps", [0, -1, 501, 5000])
 def test_step_counts_out_of_range_are_refused(config: NoiseConfig, steps: int) -> None:
-    with pytest.raises(IGRError, match=f"steps is {steps}; this model takes 1 to 500"):
+    with pytest.raises(IGRError, match=f"steps is {steps}: choose 1 to 500"):
         ddim_timesteps(config, steps)
 
 

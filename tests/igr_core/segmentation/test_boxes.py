@@ -37,12 +37,12 @@ TAKEN: dict[str, tuple[Any, list[Box | None]]] = {
     "outside beside inside": ([[box(70, 0, 9, 9, score=1), SMALL]], [SMALLS, SMALLS]),
 }
 REFUSED: dict[str, tuple[Any, str]] = {
-    "no box": ("left", "box is none: connect a BOUNDING_BOX"),
-    "half a box": ({"x": 1, "y": 2}, "box is none"),
-    "words": (box(1, 2, 3, 4) | {"x": "left"}, "box is none"),
-    "boxes and lists": ([SMALL, [LARGE]], "box is none"),
+    "no box": ("left", "input box is not a box: connect a BOUNDING_BOX"),
+    "half a box": ({"x": 1, "y": 2}, "box is not a box"),
+    "words": (box(1, 2, 3, 4) | {"x": "left"}, "box is not a box"),
+    "boxes and lists": ([SMALL, [LARGE]], "box is not a box"),
     "not a number": (box(1, float("nan"), 3, 4), "NaN or infinite"),
-    "outside": (box(70, 0, 9, 9), r"box \(70, 0, 78, 8\) at the input box is empty or outside the photo of 60×80"),
+    "outside": (box(70, 0, 9, 9), r"box \(70, 0, 78, 8\) is empty or outside the 60×80 photo"),
     "empty": (box(7, 7, 0, 0), "empty or outside"),
     "three lists": ([[SMALL], [], [LARGE]], "boxes for 3 photos but 2 photos: give one list per photo, or one"),
 }

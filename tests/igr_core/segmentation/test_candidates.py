@@ -34,5 +34,5 @@ def test_all_of_them_as_one(candidates: Tensor) -> None:
 
 @pytest.mark.parametrize("which", CHOICES)
 def test_nothing_found_is_told(which: Choice) -> None:
-    with pytest.raises(IGRError, match="Nothing is found there: set a point"):
+    with pytest.raises(IGRError, match="Nothing was found there: click in the middle"):
         choose(torch.zeros(3, 1, 6, 8), SCORES[:3], which)

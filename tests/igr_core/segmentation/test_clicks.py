@@ -13,12 +13,12 @@ from igr_core.segmentation.sam2_prompt import prompt_from_mask
 
 SIZE = (60, 80)
 BAD = {
-    "no JSON": ("{", "no JSON"),
-    "deep": ("[" * 100_000, "no JSON"),
-    "a list": ("[1]", "not understood"),
+    "no JSON": ("{", "not valid JSON"),
+    "deep": ("[" * 100_000, "not valid JSON"),
+    "a list": ("[1]", "not valid"),
     "a stranger": ('{"points": []}', "unknown entry 'points'"),
-    "no list": ('{"positive": 3}', "positive of the points is no list"),
-    "three numbers": ('{"negative": [[1, 2, 3]]}', "negative of the points is not understood"),
+    "no list": ('{"positive": 3}', "positive of the points is not a list"),
+    "three numbers": ('{"negative": [[1, 2, 3]]}', "negative of the points is not valid"),
     "words": ('{"positive": [["1", "2"]]}', "positive"),
     "truth": ('{"positive": [[true, 2]]}', "positive"),
     "not a number": ('{"positive": [[NaN, 2]]}', "positive"),

@@ -96,9 +96,9 @@ def test_broken_folders_get_one_sentence(tmp_path: Path):
             HumanParser.from_folder(folder)
         assert "\n" not in str(caught.value)
 
-    refused(tmp_path / "nowhere", "nowhere is not there")
+    refused(tmp_path / "nowhere", "nowhere does not exist")
     (tmp_path / "empty").mkdir()
-    refused(tmp_path / "empty", "config.json is not there: copy the whole folder")
+    refused(tmp_path / "empty", "config.json does not exist: copy the whole folder")
     pickled = saved(tmp_path / "pickled")
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
     refused(pickled, "no .safetensors weights")
@@ -106,9 +106,9 @@ def test_broken_folders_get_one_sentence(tmp_path: Path):
     (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:1000])
     refused(cut, "cut cannot be loaded as a human parser")
     odd = saved(tmp_path / "odd", size={"shortest_edge": 64})
-    refused(odd, "preprocessor_config.json is not understood")
+    refused(odd, "preprocessor_config.json is not valid")
     small = saved(tmp_path / "small", size=8)
-    refused(small, "size below 32")
+    refused(small, "size of at least 32")
     garbled = saved(tmp_path / "garbled")
     (garbled / "config.json").write_text("{")
     refused(garbled, "config.json cannot be read as JSON")
@@ -128,7 +128,7 @@ def test_another_kind_of_model_and_missing_weights_are_refused(tmp_path: Path):
     weights = load_file(folder / "model.safetensors")
     del weights["decode_head.classifier.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(IGRError, match="parser lacks 1 weights, such as decode_head.classifier.weight"):
+    with pytest.raises(IGRError, match="parser is missing 1 weights, such as decode_head.classifier.weight"):
         HumanParser.from_folder(folder)
 
 

@@ -151,11 +151,11 @@ def test_files_that_are_not_whole(tmp_path: Path) -> None:
 
     bias = "sam_mask_decoder.conv_s0.bias"
     point = "sam_prompt_encoder.point_embeddings.2.weight"
-    refused(changed(**{bias: None}), "lacks 1 tensor of SAM 2 doll, mask_decoder.conv_s0.bias", "download it again")
+    refused(changed(**{bias: None}), "is missing 1 tensor of SAM 2 doll, such as mask_decoder.conv_s0.bias", "download it again")
     refused(changed(**{point: None}), "has 3 tensors that SAM 2 doll has not", "point_embeddings.0.weight")
     refused(changed(extra=torch.ones(1)), "has 1 tensor that SAM 2 doll has not, extra among them")
     refused(changed(**{bias: torch.ones(31)}), "its sam_mask_decoder.conv_s0.bias is 31 instead of 32")
-    refused(changed(**{point: torch.ones(1, 255)}), "is no SAM 2 doll", "instead of 4×256")
+    refused(changed(**{point: torch.ones(1, 255)}), "is not SAM 2 doll", "instead of 4×256")
     refused(changed(**{"image_encoder.trunk.pos_embed": torch.ones(())}), "pos_embed is a scalar instead of 1×8×7×7")
     for value in (float("nan"), float("inf")):
         refused(changed(**{bias: torch.full((32,), value)}), f"NaN or infinite values in {bias}", "download it again")
@@ -175,7 +175,7 @@ def test_pickles_are_refused_with_a_way_to_convert_them(tmp_path: Path) -> None:
     for name, new_format in (("doll.pt", True), ("old doll.pth", False), ("renamed.safetensors", True)):
         path = tmp_path / name
         torch.save({"model": meta_state(build_doll())}, path, _use_new_zipfile_serialization=new_format)
-        said = refused(path, "is a pickle", "Kijai/sam2-safetensors", "convert it once, in its folder")
+        said = refused(path, "is a pickle", "Kijai/sam2-safetensors", "convert it by running this in its folder")
         command = re.search(r"python (-c .+)$", said)
         assert command is not None
         if name == "doll.pt":
@@ -200,7 +200,7 @@ def write_names(path: Path, *names: str) -> Path:
 
 
 def test_files_that_are_none(tmp_path: Path, original: Path) -> None:
-    refused(tmp_path / "none.safetensors", "is not there: check the name")
+    refused(tmp_path / "none.safetensors", "does not exist: check the path")
     refused(tmp_path, "is a folder: name the .safetensors file in it")
     for name, content, word in (
         ("half", original.read_bytes()[:-100], "truncated or damaged"),

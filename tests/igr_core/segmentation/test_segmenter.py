@@ -110,8 +110,8 @@ def test_folders_that_are_none_are_told_in_one_sentence(tmp_path: Path, folder: 
 
     bad = tmp_path / "bad"
     none = (
-        f"{bad} holds no SAM 2: name a folder with its config.json and *.safetensors "
-        "(facebook/sam2.1-hiera-large, say, once downloaded)."
+        f"{bad} is not a SAM 2 folder: it needs a config.json and *.safetensors, as in a download of "
+        "facebook/sam2.1-hiera-large."
     )
     assert told(bad) == none
     bad.mkdir()
@@ -121,12 +121,12 @@ def test_folders_that_are_none_are_told_in_one_sentence(tmp_path: Path, folder: 
     assert told(bad) == f"{bad} holds a model of type 'clip', not SAM 2: name another folder."
     for nonsense in ("{}", "[]", "no json"):
         (bad / "config.json").write_text(nonsense)
-        assert told(bad) == f"{bad / 'config.json'} names no model_type: copy the folder of SAM 2 again."
+        assert told(bad) == f"{bad / 'config.json'} has no model_type: copy the SAM 2 folder again."
     shutil.copy(folder / "config.json", bad)
     tensors = load_file(folder / "model.safetensors")
     first = min(name for name in tensors if "iou_prediction_head" in name)
     save_file({name: one for name, one in tensors.items() if name != first}, bad / "model.safetensors")
-    assert told(bad) == f"{bad} lacks 1 tensors of SAM 2, {first} among them: copy it again."
+    assert told(bad) == f"{bad} is missing 1 tensors of SAM 2, such as {first}: copy it again."
     save_file(tensors | {first: torch.zeros(3)}, bad / "model.safetensors")
     assert told(bad).startswith(f"{bad} cannot be loaded as SAM 2 (") and told(bad).endswith("): copy it again.")
     (bad / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:5000])
@@ -243,10 +243,10 @@ def test_an_embedding_serves_many_prompts_unchanged(segmenter: Segmenter) -> Non
 @pytest.mark.parametrize(
     ("prompt", "sentence"),
     [
-        (Prompt(), "The prompt says nothing of what is wanted: give a positive point, a box or a mask."),
+        (Prompt(), "The prompt is empty: give a positive point, a box or a mask."),
         (
             Prompt(negative=((3, 3),)),
-            "The prompt says nothing of what is wanted: give a positive point, a box or a mask.",
+            "The prompt is empty: give a positive point, a box or a mask.",
         ),
         (Prompt(((200, 5),)), "The point (200, 5) is outside the photo of 200×90: set it inside."),
         (Prompt(((2, 5),), ((-1, 5),)), "The point (-1, 5) is outside the photo of 200×90: set it inside."),

@@ -46,7 +46,7 @@ def test_check_lists_what_is_wrong_and_ends_with_1(copy: Tree) -> None:
         (["--split", "val"], "Unknown split 'val'"),
         (["--mask", "mine"], "Unknown mask 'mine'"),
         (["--layout", "voc"], "Unknown layout 'voc'"),
-        (["--sheet", "sheet.pdf"], "has no picture type"),
+        (["--sheet", "sheet.pdf"], "does not name a supported image type"),
         (["--layout", "dresscode"], "train_pairs.txt is not there"),
     ],
 )

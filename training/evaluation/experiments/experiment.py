@@ -114,6 +114,8 @@ class ExperimentConfig:
                 raise IGRError(f"The held-out set {name!r} cannot be a folder: give it another name, such as drawn.")
         if not self.rows:
             raise IGRError(f"{self.title!r} has no rows: name a bundle or a folder of pictures.")
+        if len({row.seeds for row in self.rows if row.seeds}) > 1:
+            raise IGRError(f"Rows of {self.title!r} have unequal training seeds: give all the same, or none.")
         names = [row.name for row in self.rows]
         if len(set(names)) < len(names):
             raise IGRError(f"Two rows of {self.title!r} have one name: {', '.join(names)}.")

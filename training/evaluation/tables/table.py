@@ -87,7 +87,7 @@ def _rows(results: Sequence[Result]) -> dict[str, list[Result]]:
     groups: dict[str, list[Result]] = {}
     for one in results:
         groups.setdefault(one.row, []).append(one)
-    trained = {row: group for row, group in groups.items() if group[0].kind == "bundle"}
+    trained = {row: group for row, group in groups.items() if "training_seed" in group[0].known}
     if len({len(group) for group in trained.values()}) > 1:
         counts = ", ".join(f"{row}: {len(group)}" for row, group in trained.items())
         raise IGRError(f"Every row needs the same number of training seeds, and there are {counts}: score the rest.")
@@ -119,7 +119,7 @@ def _change(group: Sequence[Result], base: Sequence[Result], metric: str) -> str
     if any(metric not in one.paired or one.names != base[0].names for one in (*group, *base)):
         return ""
     interval = difference_interval(_over_seeds(group, metric), _over_seeds(base, metric))
-    if len(group) < 2:
+    if len(group) < 2 or len(group) != len(base):
         return changed(interval, metric)
     each = (one.paired[metric].mean - other.paired[metric].mean for one, other in zip(group, base, strict=True))
     return f"{changed(interval, metric)} ({', '.join(map(METRICS[metric].change, each))})"

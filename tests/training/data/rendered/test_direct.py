@@ -7,11 +7,12 @@ import pytest
 
 from tests.support.rendered.renderer import require_renderer
 from tests.support.rendered.solids import sheet, sphere
+from training.data.rendered.base.normals import vertex_normals
 from training.data.rendered.base.panels import Panel
 from training.data.rendered.base.surfaces import Surface
-from training.data.rendered.base.views import SUBSAMPLES
+from training.data.rendered.base.views import SUBSAMPLES, View
 from training.data.rendered.studio.cameras import Camera
-from training.data.synthetic.art.textures import Pattern
+from training.data.synthetic.art.textures import Pattern, solid
 
 require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
@@ -22,6 +23,11 @@ from training.data.rendered.dressing.materials import Cloth, Dress  # noqa: E402
 from training.data.rendered.dressing.picture.atlas import Texture, cloth_texture  # noqa: E402
 from training.data.rendered.dressing.picture.colours import to_srgb  # noqa: E402
 from training.data.rendered.dressing.picture.composing import compose  # noqa: E402
+from training.data.rendered.garments.lots import draw_cut  # noqa: E402
+from training.data.rendered.garments.tailoring import tailor  # noqa: E402
+from training.data.rendered.garments.wearing import wear  # noqa: E402
+from training.data.rendered.people.body import TEMPLATE_SHAPES, make_body  # noqa: E402
+from training.data.rendered.people.poses import named_pose  # noqa: E402
 from training.data.rendered.studio.rays.rendering import photograph  # noqa: E402
 from training.data.rendered.studio.rays.tracing import load_mitsuba  # noqa: E402
 from training.data.rendered.studio.sets import product_set  # noqa: E402
@@ -49,15 +55,15 @@ def _cloth(cloth: Cloth, pattern: Pattern) -> Cloth:
     return replace(cloth, fabric=Fabric("plain", pattern, 0.0, 0.02), prints=())
 
 
-def rendered(surfaces: list[Surface], textures: list[Texture]) -> np.ndarray:
+def rendered(surfaces: list[Surface], textures: list[Texture], camera: Camera = CAMERA) -> np.ndarray:
     """Linear light (h, w, 3) of painted surfaces, by mitsuba's own path integrator."""
     mi = load_mitsuba()
     environment = mi.Bitmap(np.ascontiguousarray(product_set().environment, np.float32))
     upright = mi.ScalarTransform4f().rotate([1, 0, 0], 90)
-    width, height = CAMERA.size
+    width, height = camera.size
     film = {"type": "hdrfilm", "width": width, "height": height, "rfilter": {"type": "box"}, "pixel_format": "rgb"}
-    look = mi.ScalarTransform4f().look_at(CAMERA.position, CAMERA.target, [0, 0, 1])
-    sensor = {"type": "perspective", "fov": CAMERA.fov, "fov_axis": "y", "to_world": look, "film": film}
+    look = mi.ScalarTransform4f().look_at(camera.position, camera.target, [0, 0, 1])
+    sensor = {"type": "perspective", "fov": camera.fov, "fov_axis": "y", "to_world": look, "film": film}
     scene = {
         "type": "scene",
         "light": {"type": "envmap", "bitmap": environment, "to_world": upright},
@@ -77,16 +83,18 @@ def _painted(surface: Surface, texture: Texture):
     bitmap = {"type": "bitmap", "bitmap": mi.Bitmap(pixels), "raw": True}
     properties = mi.Properties()
     properties["bsdf"] = mi.load_dict({"type": "twosided", "inner": {"type": "diffuse", "reflectance": bitmap}})
+    corners = surface.faces.ravel()  # Each face has corners of its own, as cloth is cut open along seams.
     shape = mi.Mesh(
-        surface.kind, len(surface.vertices), len(surface.faces), has_vertex_texcoords=True, props=properties
-    )
-    uv = np.zeros((len(surface.vertices), 2))
-    uv[surface.faces] = surface.uv
-    places = (uv - (texture.left, texture.top)) * texture.scale / (width, height)
+        surface.kind, len(corners), len(surface.faces), has_vertex_normals=True, has_vertex_texcoords=True,
+        props=properties,
+    )  # fmt: skip
+    assert surface.uv is not None
+    places = (surface.uv.reshape(-1, 2) - (texture.left, texture.top)) * texture.scale / (width, height)
     parameters = mi.traverse(shape)
-    parameters["vertex_positions"] = surface.vertices.astype(np.float32).ravel()
+    parameters["vertex_positions"] = surface.vertices[corners].astype(np.float32).ravel()
+    parameters["vertex_normals"] = vertex_normals(surface.vertices, surface.faces)[corners].astype(np.float32).ravel()
     parameters["vertex_texcoords"] = places.astype(np.float32).ravel()
-    parameters["faces"] = surface.faces.astype(np.uint32).ravel()
+    parameters["faces"] = np.arange(len(corners), dtype=np.uint32)
     parameters.update()
     return shape
 
@@ -108,6 +116,53 @@ def test_a_dressed_view_is_what_a_path_tracer_renders_of_the_painted_scene():
     # light that is the same everywhere is not good enough
     flat = compose(replace(view, light=np.full_like(view.light, view.light.mean())), PANELS, clothes)
     assert _apart(flat[seen], direct[seen]) > 2 * TOLERANCE
+
+
+def test_a_garment_that_was_tailored_and_is_worn_looks_as_if_it_were_rendered_with_its_textures():
+    cut = draw_cut(np.random.default_rng(0), "tee", sex="female")
+    garment = tailor(replace(cut, neckline="round", sleeve="short", sleeve_length=0.35, fit="regular", ease=0.013))
+    body = make_body(TEMPLATE_SHAPES["female"])
+    pose = body.transforms(named_pose("hand_on_hip", body).rotations)
+    (surface,) = wear([garment], body, pose, np.random.default_rng(0))[0]
+    middle = (surface.vertices.min(axis=0) + surface.vertices.max(axis=0)) / 2
+    camera = Camera((0.5, -3.2, float(middle[2])), (0.0, 0.0, float(middle[2])), 14.0, (96, 128))
+    view = photograph([surface], None, camera, 0, samples=32).view
+    view = replace(view, gloss=np.zeros_like(view.gloss))
+    clothes = dress()
+    clothes = replace(clothes, garment=_all_of_one(clothes.garment))
+    composed = compose(view, garment.panels, clothes)
+    numbers = [number for number in np.unique(surface.panel)]
+    parts = [_panel_of(surface, number) for number in numbers]
+    textures = [
+        cloth_texture(panel, clothes.garment, panel.box, view.pixels_per_metre)
+        for panel in (garment.panels[number] for number in numbers)
+    ]
+    direct = rendered(parts, textures, camera)
+    seen = _whole(view)
+    assert seen.mean() > 0.25
+    assert _apart(composed[seen], direct[seen]) < TOLERANCE
+    plain = replace(clothes, garment=_all_of_one(_cloth(clothes.garment, solid((206, 60, 52)))))
+    assert _apart(compose(view, garment.panels, plain)[seen], direct[seen]) > 3 * TOLERANCE
+
+
+def _all_of_one(cloth: Cloth) -> Cloth:
+    """Sleeves, trims and ribs of the fabric of the body, without stitches."""
+    return replace(cloth, sleeve=cloth.fabric, trim=cloth.fabric, rib=cloth.fabric, stitching=0.0)
+
+
+def _panel_of(surface: Surface, number: int) -> Surface:
+    """The part of a surface that lies on one panel."""
+    assert surface.uv is not None and surface.panel is not None
+    chosen = surface.panel == number
+    return replace(surface, faces=surface.faces[chosen], uv=surface.uv[chosen], panel=surface.panel[chosen])
+
+
+def _whole(view: View) -> np.ndarray:
+    """(h, w) bool: pixels that show one panel's outside and nothing else."""
+    height, width = view.light.shape[:2]
+    blocks = view.labels.reshape(height, SUBSAMPLES, width, SUBSAMPLES)
+    outside = [number for number, label in enumerate(view.table) if not label.inside]
+    return (blocks.min((1, 3)) == blocks.max((1, 3))) & np.isin(view.centres, outside)
 
 
 def _apart(first: np.ndarray, second: np.ndarray) -> float:

@@ -140,6 +140,10 @@ def folder(tmp_path: Path) -> None:
         ({"rows": [{"name": "a", "bundle": "x/{seed}"}]}, "needs its training seeds"),
         ({"rows": [{"name": "a", "bundle": "x", "seeds": [0]}]}, "and any other path none"),
         ({"rows": [{"name": "a", "bundle": "x/{seed}", "seeds": [0, 0]}]}, "each once"),
+        (
+            {"rows": [{"name": n, "bundle": "x/{seed}", "seeds": seeds} for n, seeds in (("a", [0]), ("b", [0, 1]))]},
+            "unequal training seeds",
+        ),
         ({"rows": [{"name": "a", "bundle": "x", "steps": [0]}]}, "give 1 or more"),
         ({"rows": [{"name": "a", "bundle": "x", "sampler": ["dpm"]}]}, "must be one of 'ddim'"),
     ],

@@ -39,6 +39,11 @@ def test_a_difference_is_paired() -> None:
     assert "-0.100 [-0.100, -0.100]" in found and "texture: less a" in found
 
 
+def test_a_row_without_training_seeds_is_compared_with_the_mean_of_those() -> None:
+    table = results_table([*seeded("full", 0.4, 0.6), result("shipped", 0.55)], baseline="full")
+    assert "| shipped | 0.5700 [" in table and "| +0.050 [+0.050, +0.050] | +0.050" in table
+
+
 def test_columns_name_protocol_and_missing_silhouettes() -> None:
     head = results_table([result("a", 0.5)]).splitlines()[0]
     assert "SSIM, native ↑" in head and "texture ↑" in head and "less" not in head
