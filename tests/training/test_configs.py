@@ -21,8 +21,8 @@ from training.base.config_files import load_config
 from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.core.trainer import Trainer
+from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
-from training.data.rendered.settings import RenderSettings
 from training.prepared.selection import PairsConfig, layout_of, open_pairs
 from training.small_models.image_encoder import ImageEncoderTraining
 from training.small_models.parser.model import build_parser

@@ -8,8 +8,8 @@ import pytest
 from igr_core.errors import IGRError
 from tests.support.rendered import stand_in
 from training.data.contract.pairs import HELD_OUT_START
+from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
-from training.data.rendered.settings import RenderSettings
 from training.small_models.held_out import held_out_photos
 from training.small_models.photos import PhotoTraining, open_photos, photos_told
 
