@@ -5,5 +5,5 @@ class IGRError(ValueError):
     """A problem the user can fix. The message names the file or input and says what to do."""
 
 
-class UsageMistake(IGRError):
+class UsageError(IGRError):
     """The command line is invalid, and nothing has been started."""

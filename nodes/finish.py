@@ -102,12 +102,12 @@ class IGRGarmentFinish(io.ComfyNode):
         around = parse_colour(colour) if background == COLOUR else (1.0, 1.0, 1.0)
         photos = to_photos(image)
         if aspect == PHOTO_ASPECT:
-            pictures, alpha = undo_fitting(photos, view, around)
+            images, alpha = undo_fitting(photos, view, around)
         else:
-            pictures, alpha = finish_garment(photos, Finish(aspect, margin, around, trim))
+            images, alpha = finish_garment(photos, Finish(aspect, margin, around, trim))
         if background == TRANSPARENT:
-            pictures = torch.cat([_without_white(pictures, alpha), alpha], 1)
-        return io.NodeOutput(to_image(pictures), alpha[:, 0])
+            images = torch.cat([_without_white(images, alpha), alpha], 1)
+        return io.NodeOutput(to_image(images), alpha[:, 0])
 
 
 def undo_fitting(image: Tensor, view: GarmentView | None, around: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
@@ -129,6 +129,6 @@ def undo_fitting(image: Tensor, view: GarmentView | None, around: tuple[float, f
     return colour * alpha + colour.new_tensor(around).view(1, 3, 1, 1) * (1 - alpha), alpha
 
 
-def _without_white(pictures: Tensor, alpha: Tensor) -> Tensor:
+def _without_white(images: Tensor, alpha: Tensor) -> Tensor:
     """The garment's own colours, with the white at its edges removed."""
-    return torch.where(alpha > 0, (pictures - (1 - alpha)) / alpha.clamp_min(1e-3), pictures).clamp(0, 1)
+    return torch.where(alpha > 0, (images - (1 - alpha)) / alpha.clamp_min(1e-3), images).clamp(0, 1)

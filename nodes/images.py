@@ -35,9 +35,9 @@ def to_masks(mask: Tensor | None, photos: Tensor) -> tuple[Tensor, tuple[str, ..
     return everything, (f"{reason}, so the whole photo is treated as the garment: connect or paint a mask.",)
 
 
-def to_image(pictures: Tensor) -> Tensor:
+def to_image(images: Tensor) -> Tensor:
     """(B, C, H, W) -> IMAGE."""
-    return pictures.movedim(1, -1).contiguous()
+    return images.movedim(1, -1).contiguous()
 
 
 def _is_missing(masks: Tensor, photos: Tensor) -> bool:

@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 
 from ..demo import DEMO_SEGMENTER
-from ..errors import IGRError, UsageMistake
+from ..errors import IGRError, UsageError
 from .mask_by_category import Wanted, category_finder, check_no_marks
-from .shared import Device, Find, choose_device, load_segmenter, memory_told, one_sentence, tell_of_demo
+from .shared import Device, Find, choose_device, explain_out_of_memory, load_segmenter, note_demo_model, one_sentence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -123,7 +123,7 @@ def _marks_finder(
     rough: Path | None,
     candidate: Candidate,
 ) -> Find:
-    """A finder of masks from marks; raises UsageMistake for marks that are invalid on any photo."""
+    """A finder of masks from marks; raises UsageError for marks that are invalid on any photo."""
     marks = _parse_marks(point, leave_out, box, rough)
     weights = _segmenter_path(segmenter)
 
@@ -137,13 +137,13 @@ def _marks_finder(
 def _parse_marks(
     point: Sequence[str], leave_out: Sequence[str], box: str | None, rough: Path | None
 ) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]], tuple[float, ...] | None]:
-    """Positive points, negative points and the box as numbers; raises UsageMistake."""
+    """Positive points, negative points and the box as numbers; raises UsageError."""
     from ..segmentation.clicks import MAX_POINTS
 
     if not point and box is None and rough is None:
-        raise UsageMistake("Nothing marks the garment: give --point X,Y, --box LEFT,TOP,RIGHT,BOTTOM or --rough MASK.")
+        raise UsageError("Nothing marks the garment: give --point X,Y, --box LEFT,TOP,RIGHT,BOTTOM or --rough MASK.")
     if len(point) + len(leave_out) > MAX_POINTS:
-        raise UsageMistake(f"There are {len(point) + len(leave_out)} points: give at most {MAX_POINTS}.")
+        raise UsageError(f"There are {len(point) + len(leave_out)} points: give at most {MAX_POINTS}.")
     positive = [_numbers("--point", text, "X,Y", "320,410") for text in point]
     negative = [_numbers("--not", text, "X,Y", "320,410") for text in leave_out]
     corners = None if box is None else _numbers("--box", box, "LEFT,TOP,RIGHT,BOTTOM", "80,120,300,520")
@@ -156,7 +156,7 @@ def _numbers(option: str, text: str, form: str, example: str) -> tuple[float, ..
     except ValueError:
         numbers = ()
     if len(numbers) != form.count(",") + 1 or not all(map(math.isfinite, numbers)):
-        raise UsageMistake(f"{option} {text!r} is not valid: write {form} in pixels, such as {example}.")
+        raise UsageError(f"{option} {text!r} is not valid: write {form} in pixels, such as {example}.")
     return numbers
 
 
@@ -164,40 +164,40 @@ def _segmenter_path(given: Path | None) -> Path:
     if given is not None:
         return given
     if not DEMO_SEGMENTER.is_dir():
-        raise UsageMistake(
+        raise UsageError(
             f"{DEMO_SEGMENTER} does not exist: name a SAM 2 with --segmenter, a folder in transformers' layout or a "
             ".safetensors file."
         )
-    tell_of_demo("SAM 2", "--segmenter")
+    note_demo_model("SAM 2", "--segmenter")
     return DEMO_SEGMENTER
 
 
 def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | None) -> None:
-    """Raise UsageMistake if an input does not exist, or an output cannot be written or would overwrite an input."""
-    from ..photo.images import check_picture_name
+    """Raise UsageError if an input does not exist, or an output cannot be written or would overwrite an input."""
+    from ..photo.images import check_image_name
 
     inputs = [("photo", person), *([("rough mask", rough)] if rough is not None else [])]
     for label, path in inputs:
         if not path.exists():
-            raise UsageMistake(f"The {label} {path} does not exist: check the path.")
+            raise UsageError(f"The {label} {path} does not exist: check the path.")
         if path.is_dir():
-            raise UsageMistake(f"The {label} {path} is a folder: name an image file.")
+            raise UsageError(f"The {label} {path} is a folder: name an image file.")
     if rough is not None and rough.samefile(person):
-        raise UsageMistake(f"--rough is {person} itself: name a mask, white on the garment.")
+        raise UsageError(f"--rough is {person} itself: name a mask, white on the garment.")
     if overlay is not None and overlay.resolve() == out.resolve():
-        raise UsageMistake(f"--overlay and --out are both {out}: choose different names.")
+        raise UsageError(f"--overlay and --out are both {out}: choose different names.")
     outputs: list[tuple[str, Path, Literal["L", "RGB"]]] = [("--out", out, "L")]
     if overlay is not None:
         outputs.append(("--overlay", overlay, "RGB"))
     for option, path, mode in outputs:
         if path.is_dir():
-            raise UsageMistake(f"{option} {path} is a folder: name the file to write, such as {path / 'mask.png'}.")
+            raise UsageError(f"{option} {path} is a folder: name the file to write, such as {path / 'mask.png'}.")
         if path.exists() and any(path.samefile(one) for _, one in inputs):
-            raise UsageMistake(f"{option} {path} would overwrite an input: choose another name.")
+            raise UsageError(f"{option} {path} would overwrite an input: choose another name.")
         try:
-            check_picture_name(path, mode)
+            check_image_name(path, mode)
         except IGRError as error:
-            raise UsageMistake(str(error)) from error
+            raise UsageError(str(error)) from error
 
 
 def _prompt(
@@ -208,7 +208,7 @@ def _prompt(
     corners: tuple[float, ...] | None,
     rough: Path | None,
 ) -> Prompt:
-    """The prompt for a photo; raises IGRError for a rough mask that does not fit, UsageMistake for other bad marks."""
+    """The prompt for a photo; raises IGRError for a rough mask that does not fit, UsageError for other bad marks."""
     from ..photo.images import load_mask
     from ..photo.inputs import validate_inputs
     from ..segmentation.clicks import Clicks
@@ -223,7 +223,7 @@ def _prompt(
     try:
         return clicks.prompt((photo.shape[-1], photo.shape[-2]), mask)
     except IGRError as error:
-        raise UsageMistake(f"{person}: {error}") from error
+        raise UsageError(f"{person}: {error}") from error
 
 
 def _segment(weights: Path, device: str, photo: Tensor, prompt: Prompt, choice: Choice) -> tuple[Tensor, str]:
@@ -231,7 +231,7 @@ def _segment(weights: Path, device: str, photo: Tensor, prompt: Prompt, choice: 
     from ..segmentation.candidates import choose
 
     status = Console(stderr=True).status(f"running {weights.name}")
-    with status, memory_told("use a smaller SAM 2, or --device cpu"):
+    with status, explain_out_of_memory("use a smaller SAM 2, or --device cpu"):
         segmenter = load_segmenter(weights, device)
         found = choose(*segmenter.masks(segmenter.embed(photo), prompt), choice).cpu()
     return found, f"{float(found.mean()):.1%} of the photo"

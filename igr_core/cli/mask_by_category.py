@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ..demo import DEMO_PARSER
-from ..errors import UsageMistake
-from .shared import Find, load_segmenter, memory_told, tell_of_demo
+from ..errors import UsageError
+from .shared import Find, explain_out_of_memory, load_segmenter, note_demo_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,22 +29,22 @@ class Wanted(Enum):
 def check_no_marks(
     point: list[str] | None, leave_out: list[str] | None, box: str | None, rough: Path | None, chosen: bool
 ) -> None:
-    """Raise UsageMistake for marks given with a category; `chosen` says whether --candidate is given."""
+    """Raise UsageError for marks given with a category; `chosen` says whether --candidate is given."""
     given = {"--point": point, "--not": leave_out, "--box": box, "--rough": rough, "--candidate": chosen}
     if names := [name for name, value in given.items() if value]:
-        raise UsageMistake(
+        raise UsageError(
             f"{', '.join(names)} cannot be combined with --parser or --category: mark the garment or name its category."
         )
 
 
 def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None) -> Find:
-    """A finder of masks by category; raises UsageMistake if no parser is named and the demo parser does not exist."""
+    """A finder of masks by category; raises UsageError if no parser is named and the demo parser does not exist."""
     if parser is None and not DEMO_PARSER.is_dir():
-        raise UsageMistake(
+        raise UsageError(
             f"{DEMO_PARSER} does not exist: name a human parser with --parser, a folder in transformers' layout."
         )
     if parser is None:
-        tell_of_demo("parser", "--parser")
+        note_demo_model("parser", "--parser")
     folder = parser or DEMO_PARSER
     return lambda device, photo: partial(_mask, folder, wanted, segmenter, device, photo)
 
@@ -55,7 +55,7 @@ def _mask(folder: Path, wanted: Wanted, segmenter: Path | None, device: str, pho
     from ..segmentation.refinement import describe, refine_mask
 
     status = Console(stderr=True).status(f"running {folder.name}")
-    with status, memory_told("use a smaller parser or SAM 2, or --device cpu"):
+    with status, explain_out_of_memory("use a smaller parser or SAM 2, or --device cpu"):
         mask, (category,) = HumanParser.from_folder(folder, device).garments(photo, wanted.value)
         share = None
         if segmenter is not None:

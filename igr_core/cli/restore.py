@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..demo import DEMO_BUNDLE
-from ..errors import IGRError, UsageMistake
+from ..errors import IGRError, UsageError
 from .shared import Device, choose_device, one_sentence
 
 if TYPE_CHECKING:
@@ -97,11 +97,11 @@ def _settings(
     try:
         ddim_timesteps(model.noise, steps)
     except IGRError as error:
-        raise UsageMistake(f"--steps: {error}") from error
+        raise UsageError(f"--steps: {error}") from error
     try:
         canvas = parse_size(size, model.size_step) if size is not None else model.native_size
     except IGRError as error:
-        raise UsageMistake(f"--size: {error}") from error
+        raise UsageError(f"--size: {error}") from error
     layout = dataclasses.replace(model.view, mode=view.value) if view is not None else model.view
     return Settings(canvas, layout, model.image_encoder.image_size, steps, guidance, seed, transparent)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ..errors import IGRError, UsageMistake
+from ..errors import IGRError, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,26 +37,26 @@ def one_sentence() -> Iterator[None]:
         yield
     except IGRError as error:
         typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2 if isinstance(error, UsageMistake) else 1) from None
+        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
 
 
 def choose_device(device: Device) -> str:
-    """Name of the torch device; raises UsageMistake if CUDA is requested but not available."""
+    """Name of the torch device; raises UsageError if CUDA is requested but not available."""
     import torch
 
     available = torch.cuda.is_available()
     if device is Device.cuda and not available:
-        raise UsageMistake("--device cuda: no CUDA GPU was found; use --device cpu.")
+        raise UsageError("--device cuda: no CUDA GPU was found; use --device cpu.")
     return "cuda" if available and device is not Device.cpu else "cpu"
 
 
-def tell_of_demo(what: str, option: str) -> None:
+def note_demo_model(what: str, option: str) -> None:
     """Note on stderr that a demo model is used, which was not trained on photos."""
     typer.echo(f"Note: the demo {what} only works on drawn people; for photos, use {option}.", err=True)
 
 
 @contextmanager
-def memory_told(remedy: str) -> Iterator[None]:
+def explain_out_of_memory(remedy: str) -> Iterator[None]:
     """Turn an out-of-memory error into an IGRError that names the remedy."""
     from ..restore.jobs import is_out_of_memory
 

@@ -18,11 +18,11 @@ MIN_SIDE = 16
 """Images whose shorter side has fewer pixels than this are rejected."""
 MAX_PIXELS = 128_000_000
 """Images with more pixels than this are rejected before they are decoded."""
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """File extensions that count as images in a folder."""
 
 _FORMATS: dict[str, str] = dict(
-    zip(PICTURE_SUFFIXES, ("PNG", "JPEG", "JPEG", "WEBP", "BMP", "TIFF", "TIFF"), strict=True)
+    zip(IMAGE_SUFFIXES, ("PNG", "JPEG", "JPEG", "WEBP", "BMP", "TIFF", "TIFF"), strict=True)
 )
 _WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
 _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
@@ -72,7 +72,7 @@ def save_image(path: str | Path, image: Tensor, mode: Literal["L", "RGB", "RGBA"
     Raises IGRError for a wrong shape, NaN, a file type that cannot hold the image, or a failed write.
     """
     path = Path(path)
-    check_picture_name(path, mode)
+    check_image_name(path, mode)
     if image.ndim == 4 and image.shape[0] == 1:
         image = image[0]
     if image.ndim != 3 or image.shape[0] != len(mode):
@@ -80,12 +80,12 @@ def save_image(path: str | Path, image: Tensor, mode: Literal["L", "RGB", "RGBA"
     if not bool(torch.isfinite(image).all()):
         raise IGRError(f"{path} was not written: the image has NaN or infinite values.")
     pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0)  # (H, W, C)
-    picture = Image.fromarray(pixels.squeeze(2).contiguous().numpy())  # Pillow expects (H, W) for grey images
+    encoded = Image.fromarray(pixels.squeeze(2).contiguous().numpy())  # Pillow expects (H, W) for grey images
     with atomic_file(path) as temporary:
-        picture.save(temporary, format=_FORMATS[path.suffix.lower()], quality=95)
+        encoded.save(temporary, format=_FORMATS[path.suffix.lower()], quality=95)
 
 
-def check_picture_name(path: Path, mode: Literal["L", "RGB", "RGBA"]) -> None:
+def check_image_name(path: Path, mode: Literal["L", "RGB", "RGBA"]) -> None:
     """Raise IGRError if a file of this name cannot hold an image of this mode."""
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 
 import torch
@@ -145,4 +146,4 @@ def _slenderness(rows: Tensor) -> float:
     middle = rows[first : max(int(0.8 * height), first + 1)].to(torch.uint8)
     extents = width - middle.argmax(1) - middle.flip(1).argmax(1)  # width for an empty row
     extents = extents * (middle.amax(1) > 0)
-    return float(extents.double().quantile(0.5)) / height
+    return statistics.median(extents.tolist()) / height

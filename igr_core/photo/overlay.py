@@ -76,19 +76,19 @@ def draw_overlay(photo: Tensor, mask: Tensor, placement: Placement, frame: Box) 
     crop = _in_frame(mask_box(mask), frame, scale, size)
 
     cover = _placed(_resized(mask.float(), whole), whole, size)  # (1, 1, H, W)
-    picture = _placed(_resized(photo.float(), whole), whole, size)  # (1, 3, H, W)
+    image = _placed(_resized(photo.float(), whole), whole, size)  # (1, 3, H, W)
     in_photo, in_view = _filled(whole, cover), _filled(seen, cover)
-    picture = picture * (OUTSIDE_MASK + (1 - OUTSIDE_MASK) * cover)
-    picture = torch.where(in_view, picture, picture / OUTSIDE_MASK * OUTSIDE_VIEW)
-    picture = torch.where(in_photo, picture, DARK)
-    picture = torch.where(in_view & ~in_photo, _hatched(cover), picture)
+    image = image * (OUTSIDE_MASK + (1 - OUTSIDE_MASK) * cover)
+    image = torch.where(in_view, image, image / OUTSIDE_MASK * OUTSIDE_VIEW)
+    image = torch.where(in_photo, image, DARK)
+    image = torch.where(in_view & ~in_photo, _hatched(cover), image)
 
     inside = (cover >= MASK_THRESHOLD).float()
     contour = grow_mask(inside, LINE) - inside
     dashes = _diagonal(cover) // DASH % 2 == 0
-    picture = _with_line(picture, _outline(seen, cover), VIEW, dashes)
-    picture = _with_line(picture, contour > 0, CONTOUR)
-    return _with_line(picture, _outline(crop, cover), CROP)
+    image = _with_line(image, _outline(seen, cover), VIEW, dashes)
+    image = _with_line(image, contour > 0, CONTOUR)
+    return _with_line(image, _outline(crop, cover), CROP)
 
 
 def _in_frame(box: Box | Rect, frame: Box, scale: float, size: tuple[int, int]) -> Rect:
@@ -130,11 +130,11 @@ def _outline(rect: Rect, like: Tensor) -> Tensor:
     return _filled(outer, like) & ~_filled(inner, like)
 
 
-def _with_line(picture: Tensor, line: Tensor, colour: tuple[float, float, float], on: Tensor | None = None) -> Tensor:
+def _with_line(image: Tensor, line: Tensor, colour: tuple[float, float, float], on: Tensor | None = None) -> Tensor:
     """Draw a line where `line` is true, with a one-pixel dark border; the line itself is dark where `on` is false."""
     border = grow_mask(line.float(), 1) > 0
-    picture = torch.where(border, DARK, picture)
-    return torch.where(line if on is None else line & on, picture.new_tensor(colour).view(1, 3, 1, 1), picture)
+    image = torch.where(border, DARK, image)
+    return torch.where(line if on is None else line & on, image.new_tensor(colour).view(1, 3, 1, 1), image)
 
 
 def _hatched(like: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class Placement:
     @property
     def box(self) -> Box:
         """The box in photo pixels that fills the whole canvas; it extends beyond the photo where there is padding."""
-        corners = torch.tensor([[0, 0], list(self.canvas_size)], dtype=torch.float64)
+        corners = torch.tensor([[0, 0], list(self.canvas_size)], dtype=torch.float64, device="cpu")
         (left, top), (right, bottom) = self.to_source(corners).tolist()
         return (left, top, right, bottom)
 
@@ -206,7 +206,7 @@ def _resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
 
 
 def _map_points(points: Tensor, origin: Rect, target: Rect) -> Tensor:
-    points = points.double()
+    points = points.to(torch.float64 if points.device.type == "cpu" else torch.float32)  # few devices have float64
     old, new = points.new_tensor(origin), points.new_tensor(target)
     scale = (new[2:] - new[:2]) / (old[2:] - old[:2])
     return (points - old[:2]) * scale + new[:2]

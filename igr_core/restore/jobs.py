@@ -11,9 +11,9 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from ..errors import IGRError, UsageMistake
+from ..errors import IGRError, UsageError
 from ..model.config import ViewConfig
-from ..photo.images import check_picture_name, load_mask, load_photo, save_image
+from ..photo.images import check_image_name, load_mask, load_photo, save_image
 from ..photo.view import GarmentView, make_view
 from .background_removal import to_rgba
 from .pairing import CategoryOf, one_category, pair_by_name, read_categories
@@ -111,28 +111,28 @@ class Plan:
 def plan_jobs(person: Path, mask: Path, category: str, out: Path, mode: Literal["RGB", "RGBA"]) -> Plan:
     """Match photos, masks, categories and outputs; `category` is a category or a CSV file with name,category.
 
-    Raises UsageMistake if the paths do not match or a file or folder does not exist.
+    Raises UsageError if the paths do not match or a file or folder does not exist.
     """
     for label, path in (("photo or folder", person), ("mask or mask folder", mask)):
         if not path.exists():
-            raise UsageMistake(f"The {label} {path} does not exist: check the path.")
+            raise UsageError(f"The {label} {path} does not exist: check the path.")
     if person.is_dir() != mask.is_dir():
         kind = "folder" if person.is_dir() else "file"
-        raise UsageMistake(f"{person} is a {kind}, so --mask must be a {kind} too, but {mask} is not.")
+        raise UsageError(f"{person} is a {kind}, so --mask must be a {kind} too, but {mask} is not.")
     if person.samefile(mask):
-        raise UsageMistake(f"--mask is {person} itself: name a mask, white on the garment.")
+        raise UsageError(f"--mask is {person} itself: name a mask, white on the garment.")
     category_of = _categories(category)
     if person.is_dir():
         return _plan_folder(person, mask, category_of, out)
     if out.is_dir():
-        raise UsageMistake(f"{out} is a folder: name the file to write, such as {out / person.stem}.png.")
+        raise UsageError(f"{out} is a folder: name the file to write, such as {out / person.stem}.png.")
     if out.exists() and (out.samefile(person) or out.samefile(mask)):
-        raise UsageMistake(f"--out {out} would overwrite an input: choose another name.")
+        raise UsageError(f"--out {out} would overwrite an input: choose another name.")
     try:
-        check_picture_name(out, mode)
+        check_image_name(out, mode)
         return Plan((Job(person, mask, category_of(person), out),), {})
     except IGRError as error:
-        raise UsageMistake(str(error)) from error
+        raise UsageError(str(error)) from error
 
 
 def run_jobs(
@@ -206,13 +206,13 @@ def _load_view(job: Job, settings: Settings) -> GarmentView:
 
 def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path) -> Plan:
     if out.is_file():
-        raise UsageMistake(f"{persons} is a folder, so --out must be a folder too, but {out} is a file.")
+        raise UsageError(f"{persons} is a folder, so --out must be a folder too, but {out} is a file.")
     if out.exists() and (out.samefile(persons) or out.samefile(masks)):
-        raise UsageMistake(f"--out {out} is an input folder: choose another folder.")
+        raise UsageError(f"--out {out} is an input folder: choose another folder.")
     try:
         found = pair_by_name(persons, masks, category_of)
     except IGRError as error:
-        raise UsageMistake(str(error)) from error
+        raise UsageError(str(error)) from error
     jobs = (Job(pair.photo, pair.mask, pair.category, out / f"{pair.photo.stem}.png") for pair in found.pairs)
     return Plan(tuple(jobs), found.failed)
 
@@ -223,8 +223,8 @@ def _categories(given: str) -> CategoryOf:
         try:
             return read_categories(Path(given))
         except IGRError as error:
-            raise UsageMistake(str(error)) from error
+            raise UsageError(str(error)) from error
     try:
         return one_category(given)
     except IGRError as error:
-        raise UsageMistake(f"{error} A .csv file with the columns name,category also works.") from error
+        raise UsageError(f"{error} A .csv file with the columns name,category also works.") from error

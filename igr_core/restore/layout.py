@@ -60,34 +60,34 @@ def parse_colour(text: str) -> tuple[float, float, float]:
     return (red, green, blue)
 
 
-def _lay_out(picture: Tensor, size: tuple[int, int], finish: Finish) -> Tensor:
+def _lay_out(image: Tensor, size: tuple[int, int], finish: Finish) -> Tensor:
     """Place one RGBA image (1, 4, H, W) on a transparent canvas of `size` (width, height)."""
     if finish.trim:
-        picture = _trimmed(picture)
+        image = _trimmed(image)
     width, height = size
     free = 1 - 2 * min(max(finish.margin, 0.0), 0.4)
-    scale = min(width * free / picture.shape[-1], height * free / picture.shape[-2])
-    inner = (max(1, math.floor(picture.shape[-2] * scale)), max(1, math.floor(picture.shape[-1] * scale)))
-    premultiplied = torch.cat([picture[:, :3] * picture[:, 3:], picture[:, 3:]], 1)
+    scale = min(width * free / image.shape[-1], height * free / image.shape[-2])
+    inner = (max(1, math.floor(image.shape[-2] * scale)), max(1, math.floor(image.shape[-1] * scale)))
+    premultiplied = torch.cat([image[:, :3] * image[:, 3:], image[:, 3:]], 1)
     resized = _resize(premultiplied, inner)
     alpha = resized[:, 3:]
     resized = torch.cat([(resized[:, :3] / alpha.clamp_min(1e-3)).clamp(0, 1), alpha], 1)
     y, x = (height - inner[0]) // 2, (width - inner[1]) // 2
-    canvas = picture.new_zeros(1, 4, height, width)
+    canvas = image.new_zeros(1, 4, height, width)
     canvas[..., y : y + inner[0], x : x + inner[1]] = resized
     return canvas
 
 
-def _trimmed(picture: Tensor) -> Tensor:
+def _trimmed(image: Tensor) -> Tensor:
     """Crop an image (1, 4, H, W) to its visible part; an invisible image is returned unchanged."""
-    visible = picture[0, 3] >= VISIBLE
+    visible = image[0, 3] >= VISIBLE
     if not bool(visible.any()):
-        return picture
+        return image
     rows, columns = visible.any(1).nonzero(), visible.any(0).nonzero()
-    return picture[..., int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1]
+    return image[..., int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1]
 
 
-def _resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    if picture.shape[-2:] == size:
-        return picture
-    return F.interpolate(picture, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+def _resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    if image.shape[-2:] == size:
+        return image
+    return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)

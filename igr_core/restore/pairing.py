@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import IGRError
-from ..photo.images import PICTURE_SUFFIXES
+from ..photo.images import IMAGE_SUFFIXES
 from ..photo.inputs import check_category
 
 CategoryOf = Callable[[Path], str]
@@ -48,15 +48,15 @@ def pair_by_name(
     `clash` is the message for a photo with the same name as an earlier one, `name`. Raises IGRError for a folder
     without images.
     """
-    pictures = list_pictures(photos)
-    if not pictures:
-        raise IGRError(f"{photos} has no images ({', '.join(PICTURE_SUFFIXES)}): choose another folder.")
+    images = list_images(photos)
+    if not images:
+        raise IGRError(f"{photos} has no images ({', '.join(IMAGE_SUFFIXES)}): choose another folder.")
     masks_by_stem: dict[str, list[Path]] = {}
-    for path in list_pictures(masks):
+    for path in list_images(masks):
         masks_by_stem.setdefault(path.stem, []).append(path)
     pairs: dict[str, Pair] = {}
     failed: dict[str, str] = {}
-    for photo in pictures:
+    for photo in images:
         try:
             found = masks_by_stem.get(photo.stem, [])
             if not found:
@@ -71,9 +71,9 @@ def pair_by_name(
     return Pairing(tuple(pairs.values()), failed)
 
 
-def list_pictures(folder: Path) -> list[Path]:
+def list_images(folder: Path) -> list[Path]:
     """The images directly in a folder, sorted by name, without hidden files."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
 
 
 def one_category(word: str) -> CategoryOf:

@@ -23,9 +23,9 @@ from .sampling import Conditions, Progress, categories_of_photos, sample_ddim
 from .schedule import ddim_timesteps, draw_noise
 
 
-def encode_picture(vae: AutoencoderKL, picture: Tensor) -> Tensor:
+def encode_image(vae: AutoencoderKL, image: Tensor) -> Tensor:
     """Images (B, 3, H, W) in 0..1 -> scaled latents (B, 4, H / f, W / f), the mode of the distribution."""
-    return vae.encode(picture * 2 - 1).latent_dist.mode() * vae.config.scaling_factor  # type: ignore[union-attr]
+    return vae.encode(image * 2 - 1).latent_dist.mode() * vae.config.scaling_factor  # type: ignore[union-attr]
 
 
 def decode_latent(vae: AutoencoderKL, latent: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class GarmentRestorer:
         person, mask, crop = (x.to(self.device, self.dtype) for x in (view.person, view.mask, view.crop))
         features = image_features = None
         if self.model.garmnet is not None:
-            latent = encode_picture(self.vae, person)
+            latent = encode_image(self.vae, person)
             of_photos = categories if photos is None else categories_of_photos(categories, photos)
             features = self.model.encode_reference(latent, latent_mask(mask, self.info.model.vae.downscale), of_photos)
         if self.image_encoder is not None and self.info.model.image_prompt is not None:

@@ -12,8 +12,12 @@ from ..model.config import NoiseConfig
 
 
 def alphas_cumprod(config: NoiseConfig) -> Tensor:
-    """Signal share of every timestep, (train_steps,) in float64, decreasing; the last is 0 with zero terminal SNR."""
-    roots = torch.linspace(config.beta_start**0.5, config.beta_end**0.5, config.train_steps, dtype=torch.float64)
+    """Signal share of every timestep, (train_steps,), decreasing; the last is 0 with zero terminal SNR.
+
+    In float64 on the CPU: not every device has it.
+    """
+    start, end = config.beta_start**0.5, config.beta_end**0.5
+    roots = torch.linspace(start, end, config.train_steps, dtype=torch.float64, device="cpu")
     alphas = torch.cumprod(1 - roots**2, dim=0)
     if config.zero_terminal_snr:  # Lin et al. 2023, Algorithm 1: shift the last root to 0, keep the first
         signal = alphas.sqrt()

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ...igr_core.errors import IGRError
 from ...igr_core.folders import folder_below, leads_out, lies_below
-from ...igr_core.photo.images import PICTURE_SUFFIXES, load_mask, load_photo
+from ...igr_core.photo.images import IMAGE_SUFFIXES, load_mask, load_photo
 from ...igr_core.photo.inputs import validate_inputs
 from ...igr_core.photo.mask_warnings import mask_warnings
-from ...igr_core.restore.pairing import CategoryOf, Pair, list_pictures, one_category, pair_by_name, read_categories
+from ...igr_core.restore.pairing import CategoryOf, Pair, list_images, one_category, pair_by_name, read_categories
 from ..images import to_image
 
 TABLE = "category.csv"
@@ -27,7 +27,7 @@ NAMED_REASONS = 3
 """Number of skipped photos that an error lists."""
 SAME_NAME = "It has the same name as {name}: rename one of them."
 
-_SAVED = re.compile(rf"(.+)_\d+_({'|'.join(re.escape(suffix) for suffix in PICTURE_SUFFIXES)})", re.IGNORECASE)
+_SAVED = re.compile(rf"(.+)_\d+_({'|'.join(re.escape(suffix) for suffix in IMAGE_SUFFIXES)})", re.IGNORECASE)
 """PREFIX_00001_.png, as written by Save Image."""
 
 
@@ -112,7 +112,7 @@ def finished_names(catalogue: Catalogue) -> set[str]:
 def catalogue_state(catalogue: Catalogue, again: bool) -> str:
     """A hash of everything that decides which photos a run loads: file names, sizes and times, and finished photos."""
     photos, masks = catalogue.photos, catalogue.masks
-    files = [*list_pictures(photos), *list_pictures(masks), *photos.glob(TABLE)]
+    files = [*list_images(photos), *list_images(masks), *photos.glob(TABLE)]
     states = [(path, path.stat()) for path in files]
     facts = [f"{path}:{state.st_size}:{state.st_mtime_ns}" for path, state in states]
     facts += [] if again else sorted(finished_names(catalogue) & {path.stem for path in files})

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
-from ...igr_core.photo.images import PICTURE_SUFFIXES
+from ...igr_core.photo.images import IMAGE_SUFFIXES
 from ...igr_core.segmentation.candidates import CHOICES, choose
 from ...igr_core.segmentation.clicks import describe, read_clicks
 from ..host.folders import find_file
@@ -121,9 +121,9 @@ def to_png(mask: Tensor) -> bytes:
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
         mask = F.interpolate(mask, size, mode="area")
     alpha = mask[0, 0].mul(255).round().to(torch.uint8).cpu()
-    picture = torch.stack([torch.full_like(alpha, 255), alpha], -1)  # (h, w, 2)
+    pixels = torch.stack([torch.full_like(alpha, 255), alpha], -1)  # (h, w, 2)
     out = BytesIO()
-    Image.fromarray(picture.numpy(), mode="LA").save(out, "PNG", compress_level=1)
+    Image.fromarray(pixels.numpy(), mode="LA").save(out, "PNG", compress_level=1)
     return out.getvalue()
 
 
@@ -147,8 +147,8 @@ def _picture(image: Any) -> Path:
         if filename not in GARMENTS:
             raise Refused(404, "There is no example person with that name.")
         return EXAMPLES / GARMENTS[filename][0]
-    if not filename.lower().endswith(PICTURE_SUFFIXES):
-        known = ", ".join(PICTURE_SUFFIXES)
+    if not filename.lower().endswith(IMAGE_SUFFIXES):
+        known = ", ".join(IMAGE_SUFFIXES)
         raise IGRError(f"This image type is not supported ({known} are): save the photo as .png.")
     path = find_file(kind, subfolder, filename)
     if path is None:

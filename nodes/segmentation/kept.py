@@ -22,7 +22,7 @@ class Kept(OrderedDict[Key, Value]):
         self.count = count
 
     def take(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value of a key, created if it is not there."""
+        """The value of a key, created if missing."""
         value = self.pop(key) if key in self else make()
         self[key] = value
         while len(self) > self.count:

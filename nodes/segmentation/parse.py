@@ -115,9 +115,9 @@ class IGRGarmentByCategory(io.ComfyNode):
         found = None
         if segmenter is not None:
             masks, found = refine(segmenter, photos, masks, lambda done: show(len(photos) + done))
-        picture = to_image(overlay(photos, masks))
-        shown = preview(cls, [picture], text=describe_all(masks, category, found))
-        return io.NodeOutput(masks[:, 0], category, picture, ui=shown)
+        image = to_image(overlay(photos, masks))
+        shown = preview(cls, [image], text=describe_all(masks, category, found))
+        return io.NodeOutput(masks[:, 0], category, image, ui=shown)
 
 
 def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[int], None]) -> tuple[Tensor, str]:

@@ -62,10 +62,10 @@ def named_commands(page: Path) -> list[list[str]]:
 
 
 def make_targets(page: Path) -> set[str]:
-    """Targets of the Makefile that a page names."""
-    return set(
-        re.findall(r"(?:^|`)make (?:[A-Z]+=\S+ )*([a-z][a-z-]*)", page.read_text(encoding="utf-8"), re.MULTILINE)
-    )
+    """Targets of the Makefile that code on a page names."""
+    blocks = [text for _, text in _FENCE.findall(page.read_text(encoding="utf-8"))]
+    target = re.compile(r"^make (?:[A-Z]+=\S+ )*([a-z][a-z-]*)", re.MULTILINE)
+    return {found for code in [*blocks, *_SPAN.findall(_without_blocks(page))] for found in target.findall(code)}
 
 
 def block(page: Path, name: str) -> str:

@@ -10,7 +10,7 @@ from igr_core.errors import IGRError
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a --device option; `auto` is CUDA where there is one. IGRError for one that is not there."""
+    """The device of a --device option; `auto` is CUDA if available. Raises IGRError if it is not available."""
     if name == "auto":
         own = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"  # of several processes, each has its card
         return torch.device(own if torch.cuda.is_available() else "cpu")

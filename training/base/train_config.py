@@ -186,7 +186,7 @@ class TrainConfig:
     low_resolution: LowResolutionConfig | None = None
     """First steps on smaller pictures; None takes all steps at one size (paper)."""
     noise: NoiseConfig | None = None
-    """Diffusion process to train, where it is not init_bundle's: another prediction type has to be learnt anew."""
+    """Diffusion process to train, if not init_bundle's; a new prediction type must be learnt from scratch."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """Optimiser and schedule."""
     drop: DropConfig = field(default_factory=DropConfig)

@@ -107,4 +107,4 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise IGRError(f"{path} could not be read ({error}): run the training again, it writes it anew.") from error
+        raise IGRError(f"{path} could not be read ({error}): run the training again to rewrite it.") from error

@@ -57,7 +57,7 @@ def weight_file(path: Path) -> Path:
     for name in WEIGHT_FILES:
         if (path / name).is_file():
             return path / name
-    raise IGRError(f"{path} is no file, nor a folder with {WEIGHT_FILES[0]} or {WEIGHT_FILES[2]}: check the path.")
+    raise IGRError(f"{path} is not a file, or a folder with {WEIGHT_FILES[0]} or {WEIGHT_FILES[2]}: check the path.")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(file.read_text())
     except ValueError as error:
-        raise IGRError(f"{file} is no JSON ({error}): download it again.") from error
+        raise IGRError(f"{file} is not valid JSON ({error}): download it again.") from error
 
 
 def read_unet(path: Path) -> tuple[Tensors, UNetConfig]:
@@ -84,7 +84,7 @@ def read_unet(path: Path) -> tuple[Tensors, UNetConfig]:
         tensors = convert_ldm_unet_checkpoint(tensors, {"layers_per_block": config.layers_per_block})
         return tensors, config
     if "conv_in.weight" not in tensors:
-        raise IGRError(f"{path} holds no UNet: give SD1.5 as one file or as a diffusers folder, or a UNet of its kind.")
+        raise IGRError(f"{path} contains no UNet: give SD1.5 or a similar UNet, as one file or a diffusers folder.")
     widths = _diffusers_widths(tensors)
     heads = read_json(place).get("attention_head_dim", 8)
     config = unet_shape(widths, tensors_of=tensors, path=path)
@@ -189,7 +189,7 @@ def read_text_encoder(path: Path) -> Tensors:
 
 
 def read_ip_adapter(path: Path, heads_width: int = 64) -> tuple[Tensors, ImagePromptConfig]:
-    """An IP-Adapter's tensors and its layout; IGRError for files that are none, or of an unknown layout."""
+    """An IP-Adapter's tensors and layout; raises IGRError for other files and unknown layouts."""
     tensors = read_weights(path)
     if not any(key.startswith("ip_adapter.") for key in tensors) or not any("image_proj." in key for key in tensors):
         raise IGRError(f"{path} is no IP-Adapter: give ip-adapter_sd15 or ip-adapter-plus_sd15.")

@@ -25,7 +25,7 @@ class DataVerbs(LazyCommands):
         Verb("sheet", "drawing", "sheet", "Write contact sheets of drawn or rendered pairs.", LOOK),
         Verb("agreement", "rendering", "agreement", "Compare rendered photos with their product shots.", TOOLS),
         Verb("bench-render", "rendering", "bench_render", "Time rendering and dressing by stage.", TOOLS),
-        Verb("export-body", "rendering", "export_body", "Write the body of rendered persons anew.", TOOLS),
+        Verb("export-body", "rendering", "export_body", "Rewrite the body of the rendered people.", TOOLS),
     )
 
 

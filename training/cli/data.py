@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from igr_core.errors import IGRError
-from igr_core.photo.images import check_picture_name
-from igr_core.photo.inputs import parse_size
 
-from ..data.checking import check_pairs, summary, write_sheet
-from ..data.contract.joined import JoinedPairs
-from ..data.contract.pairs import PairSource
-from ..data.layouts.synthetic_pairs import SyntheticConfig
-from ..data.layouts.tars import write_tars
-from ..data.opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
+from ..data.layouts.names import LAYOUTS
+
+if TYPE_CHECKING:
+    from ..data.contract.pairs import PairSource
+    from ..data.opening import DataSetConfig
+
 
 Root = Annotated[str, typer.Argument(help="Folder of the data set; of shards also a path or URL, with braces.")]
 Split = Annotated[str | None, typer.Option(help="train or test; left out, every split that is there.")]
@@ -56,8 +54,13 @@ def check(
 
     Ends with status 1 when there is any.
     """
+    from igr_core.photo.images import check_image_name
+
+    from ..data.checking import check_pairs, summary, write_sheet
+    from ..data.opening import build_source
+
     if sheet is not None:
-        check_picture_name(sheet, "RGB")
+        check_image_name(sheet, "RGB")
     configs = _chosen(kind, size, root, split, layout, mask, mask_folder, keep_leaks, limit)
     wrong = 0
     for name, parts in configs.items():
@@ -92,6 +95,9 @@ def pack(
     pairs_per_tar: Annotated[int, typer.Option(min=1, help="Pairs in one shard.")] = 500,
 ) -> None:
     """Write a data set as WebDataset shards; whole shards are kept, so that a stopped run goes on."""
+    from ..data.layouts.tars import write_tars
+    from ..data.opening import open_data_set
+
     configs = _chosen(kind, size, root, split, layout, mask, mask_folder, keep_leaks, limit)
     for name, parts in configs.items():
         source = _joined([open_data_set(part) for part in parts])
@@ -103,6 +109,11 @@ def _chosen(
     kind: str | None, size: str, root: str, split: str | None, layout: str, mask: str, *options: Any
 ) -> dict[str, list[DataSetConfig]]:
     """By split, the configs of the sets that a command reads as one."""
+    from igr_core.photo.inputs import parse_size
+
+    from ..data.layouts.synthetic_pairs import SyntheticConfig
+    from ..data.opening import DataSetConfig
+
     if kind is None or kind == "rendered":
         found = _configs(root, split, layout if kind is None else kind, mask, *options)
         return {config.split: [config] for config in found}
@@ -120,6 +131,8 @@ def _chosen(
 
 
 def _joined(sources: list[PairSource]) -> PairSource:
+    from ..data.contract.joined import JoinedPairs
+
     return sources[0] if len(sources) == 1 else JoinedPairs(sources)
 
 
@@ -133,6 +146,8 @@ def _configs(
     limit: int | None,
 ) -> list[DataSetConfig]:
     """One config for each split that is asked for."""
+    from ..data.opening import DataSetConfig, detect_layout, splits_in
+
     if layout != "auto" and layout not in LAYOUTS:
         raise IGRError(f"Unknown layout {layout!r}: choose auto, {', '.join(LAYOUTS)}.")
     if mask not in ("auto", "agnostic", "garment", "file"):

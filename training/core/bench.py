@@ -29,7 +29,7 @@ class Variant:
     """One way to compute a step."""
 
     name: str
-    """What is told of it."""
+    """Description of the result."""
     acceleration: Acceleration
     """Precision, attention, layout, compilation."""
     draws: int

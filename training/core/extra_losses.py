@@ -105,7 +105,7 @@ def load_lpips(weights: str | None) -> nn.Module:
     path = Path(weights) if weights else Path(torch.hub.get_dir()) / "checkpoints" / "vgg16-397923af.pth"
     if not path.is_file():
         raise IGRError(
-            f"extra_losses.lpips needs torchvision's VGG-16 weights and {path} is not there: download "
+            f"extra_losses.lpips needs torchvision's VGG-16 weights, but {path} does not exist: download "
             "vgg16-397923af.pth and name it as extra_losses.lpips_weights."
         )
     with warnings.catch_warnings():  # the package asks torchvision in a way that it deprecates

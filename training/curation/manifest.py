@@ -163,7 +163,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a folder; IGRError names the file that is not there or is no manifest, and the line."""
+    """The manifest of a folder; raises IGRError naming the file, if missing or not a manifest, and the line."""
     path = folder / "manifest.csv"
     try:
         with path.open(newline="", encoding="utf-8") as handle:
@@ -195,7 +195,7 @@ def _row(values: dict[str, str]) -> Row:
         or len(box) not in (0, 4)
     )
     if wrong:
-        raise ValueError("evidence, decision, hand or garment_box is none that is known")
+        raise ValueError("evidence, decision, hand or garment_box has an unknown value")
     reasons = tuple(values["reasons"].split(" + ")) if values["reasons"] else ()
     scores = Scores(*numbers, evidence)  # type: ignore[arg-type]
     return Row(

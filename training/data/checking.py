@@ -15,7 +15,7 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import CATEGORIES
-from igr_core.photo.images import check_picture_name
+from igr_core.photo.images import check_image_name
 
 from .contract.pairs import PairSource
 
@@ -92,9 +92,9 @@ def summary(source: PairSource, reports: Sequence[PairReport]) -> str:
 def write_sheet(path: Path, source: PairSource, reports: Sequence[PairReport], per_category: int = PER_CATEGORY) -> int:
     """Write a contact sheet, person | mask | garment, of some whole pairs of each category, spread over the set.
 
-    Gives how many pairs are on it; IGRError for a name that is no picture's.
+    Returns the number of pairs on it; raises IGRError if the name is not that of an image file.
     """
-    check_picture_name(path, "RGB")
+    check_image_name(path, "RGB")
     whole = [row for row, report in enumerate(reports) if not report.problems]
     chosen = []
     for category in CATEGORIES:

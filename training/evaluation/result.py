@@ -107,7 +107,7 @@ class Result:
         return METRICS[metric].heading(self.protocol["name"], self.silhouettes is not None)
 
     def only(self, names: Iterable[str]) -> Result:
-        """The paired scores of some pairs alone, their intervals computed anew; IGRError for fewer than two."""
+        """The paired scores of some of the pairs, with new intervals; raises IGRError for fewer than two."""
         chosen = set(names)
         places = [place for place, name in enumerate(self.names) if name in chosen]
         paired = {metric: Paired.of([found.values[place] for place in places]) for metric, found in self.paired.items()}

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
 
 from igr_core.photo.view import latent_mask
-from igr_core.restore.restorer import encode_crop, encode_picture
+from igr_core.restore.restorer import encode_crop, encode_image
 
 from ..data.contract.laid_out import PICTURES
 
@@ -32,8 +32,8 @@ def encode_pictures(
     unit = {name: pictures[name].to(device).float() / 255 for name in PICTURES}
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         encoded = {
-            "garment_latent": encode_picture(vae, unit["garment"]),
-            "person_latent": encode_picture(vae, unit["person"]),
+            "garment_latent": encode_image(vae, unit["garment"]),
+            "person_latent": encode_image(vae, unit["person"]),
             "mask": latent_mask(unit["mask"], downscale),
             "image_features": encode_crop(encoder, unit["crop"], layout),
         }

@@ -75,7 +75,7 @@ class ImageEncoderTraining(PartTraining):
     label_weight: float = 0.2
     """Weight of each label's cross-entropy, told from the crop."""
     labels: tuple[str, ...] = ("category", "cut", "pattern", "neckline", "sleeve")
-    """Category and attributes that are told from the crop."""
+    """Category and attributes that are predicted from the crop."""
     thumbnail: tuple[int, int] = (12, 16)
     """Width and height of the thumbnail."""
     minimum_visible: float = 0.004

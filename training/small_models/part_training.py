@@ -28,7 +28,7 @@ from ..base.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class PartTraining:
-    """What the training of either part is told."""
+    """Settings shared by the training of both parts."""
 
     run: str
     """Run folder: checkpoints, logs, pictures, and at the end the part: a .safetensors and a .json file."""

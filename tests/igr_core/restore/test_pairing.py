@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from igr_core.restore.pairing import Pair, list_pictures, one_category, pair_by_name, read_categories
+from igr_core.restore.pairing import Pair, list_images, one_category, pair_by_name, read_categories
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -80,4 +80,4 @@ def test_category_files_that_are_none(tmp_path: Path) -> None:
 def test_pictures_of_a_folder_are_its_own_sorted_and_never_hidden(tmp_path: Path) -> None:
     folder = touch(tmp_path / "a", "b.PNG", "a.webp", ".c.png", "notes.txt")
     touch(folder / "inner", "d.png")
-    assert list_pictures(folder) == [folder / "a.webp", folder / "b.PNG"]
+    assert list_images(folder) == [folder / "a.webp", folder / "b.PNG"]

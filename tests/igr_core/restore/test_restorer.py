@@ -11,7 +11,7 @@ import torch
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.photo.view import GarmentView, make_view
-from igr_core.restore.restorer import GarmentRestorer, decode_latent, encode_picture
+from igr_core.restore.restorer import GarmentRestorer, decode_latent, encode_image
 from igr_core.restore.sampling import sample_ddim
 from igr_core.restore.schedule import alphas_cumprod, ddim_step, ddim_timesteps, draw_noise
 from tests.support.models.tiny import MODEL, save_runnable
@@ -117,7 +117,7 @@ def test_progress_counts_every_step(restorer: GarmentRestorer, view: GarmentView
 def test_latents_are_scaled_both_ways(restorer: GarmentRestorer) -> None:
     picture = torch.rand(1, 3, 64, 48)
     with torch.no_grad():
-        latent = encode_picture(restorer.vae, picture)
+        latent = encode_image(restorer.vae, picture)
         raw = restorer.vae.encode(picture * 2 - 1).latent_dist.mean
         assert torch.allclose(latent, raw * MODEL.vae.scaling_factor)
         straight = (restorer.vae.decode(raw).sample / 2 + 0.5).clamp(0, 1)

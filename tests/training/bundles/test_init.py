@@ -234,10 +234,10 @@ def wrong_files(weights: Path, folder: Path) -> dict[str, tuple[dict[str, Path |
     return {
         "inpainting": ({"sd": folder / "inpainting.safetensors"}, "9 input channels"),
         "sd2": ({"sd": folder / "sd2.safetensors"}, "is SD2"),
-        "lora": ({"sd": folder / "lora.safetensors"}, "holds no UNet"),
+        "lora": ({"sd": folder / "lora.safetensors"}, "contains no UNet"),
         "part": ({"sd": folder / "part.safetensors"}, "lacks mid_block.attentions.0.proj_in"),
         "cut": ({"sd": folder / "cut.safetensors"}, "cannot be read"),
-        "nothing": ({"sd": folder / "nothing"}, "is no file"),
+        "nothing": ({"sd": folder / "nothing"}, "is not a file"),
         "no tokenizer": ({"tokenizer": ""}, "--tokenizer"),
         "adapter": ({"ip-adapter": folder / "lora.safetensors"}, "is no IP-Adapter"),
         "encoder": ({"image-encoder": folder / "lora.safetensors"}, "no CLIP vision model"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from igr_core.errors import IGRError, UsageMistake
+from igr_core.errors import IGRError, UsageError
 from training.cli.app import DataVerbs, Verbs, app
 from training.cli.commands import LazyCommands, Verb
 
@@ -48,7 +48,7 @@ def test_the_command_starts_as_a_module() -> None:
     assert done.returncode == 0 and "python -m training" in done.stdout
 
 
-@pytest.mark.parametrize(("error", "code"), [(IGRError, 1), (UsageMistake, 2)])
+@pytest.mark.parametrize(("error", "code"), [(IGRError, 1), (UsageError, 2)])
 def test_a_mistake_ends_in_one_sentence(error: type[IGRError], code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise error("that is wrong: do this")

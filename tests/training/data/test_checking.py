@@ -73,7 +73,7 @@ def test_the_sheet_shows_whole_pairs_of_every_category(copy: Tree, tmp_path: Pat
 
 def test_a_sheet_needs_pairs_and_a_picture_name(tree: Tree, tmp_path: Path) -> None:
     source = VitonHD(tree("viton_hd"), "train")
-    with pytest.raises(IGRError, match="no picture type"):
+    with pytest.raises(IGRError, match="supported image type"):
         write_sheet(tmp_path / "sheet.pdf", source, [])
     with pytest.raises(IGRError, match="no pair that can be read"):
         write_sheet(tmp_path / "sheet.png", source, [])

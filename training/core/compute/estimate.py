@@ -1,4 +1,4 @@
-"""What a training run asks of a card, on paper: `python -m training estimate CONFIG`. Nothing is allocated or run."""
+"""Estimate the memory and work of a training run without running it: `python -m training estimate CONFIG`."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from igr_core.errors import IGRError
-from igr_core.photo.images import MAX_PIXELS, MIN_SIDE, PICTURE_SUFFIXES, over_white
+from igr_core.photo.images import IMAGE_SUFFIXES, MAX_PIXELS, MIN_SIDE, over_white
 
 from ..contract.parsing import LabelTable, Parsing, read_labels
 
@@ -32,7 +32,7 @@ class Listing:
         self._stems = {}
         for name in names:
             stem, ending = os.path.splitext(name.casefold())
-            if ending in PICTURE_SUFFIXES:
+            if ending in IMAGE_SUFFIXES:
                 self._stems.setdefault(stem, name)
 
     def pictures(self) -> list[str]:
@@ -43,7 +43,7 @@ class Listing:
         """The first of these files that is there, in any case; a picture may have another picture's ending."""
         for name in names:
             found = self._names.get(name.casefold())
-            if found is None and os.path.splitext(name.casefold())[1] in PICTURE_SUFFIXES:
+            if found is None and os.path.splitext(name.casefold())[1] in IMAGE_SUFFIXES:
                 found = self._stems.get(os.path.splitext(name.casefold())[0])
             if found is not None:
                 return self.folder / found
@@ -59,7 +59,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise IGRError(f"{path} is not there: copy it again, or leave its pair out.") from error
+        raise IGRError(f"{path} does not exist: copy it again, or leave its pair out.") from error
     except OSError as error:
         raise IGRError(f"{path} cannot be read ({error.strerror}): check the file and its disk.") from error
 
@@ -132,7 +132,7 @@ def check_same_size(image: Image.Image, name: str, size: tuple[int, int]) -> Non
 
 
 def read_json(data: bytes, name: str) -> Any:
-    """A JSON file's content; IGRError when it is none."""
+    """Contents of a JSON file; raises IGRError if it is not valid JSON."""
     try:
         return json.loads(data)
     except ValueError as error:
@@ -140,7 +140,7 @@ def read_json(data: bytes, name: str) -> Any:
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
-    """Numbered lines of a text file that say something, whatever their line ends; IGRError where there are none."""
+    """Numbered non-empty lines of a text file, with any line ending; raises IGRError if there are none."""
     text = _text(path)
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
@@ -151,7 +151,7 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
 def read_pair_list(path: Path) -> list[tuple[str, ...]]:
     """Lines of a pair file: person and garment file, and in some a category number; IGRError names a wrong line."""
     if not path.is_file():
-        raise IGRError(f"{path} is not there: it lists the pairs, a line PERSON GARMENT each; copy it to that place.")
+        raise IGRError(f"{path} does not exist: copy it there; it lists the pairs, one line PERSON GARMENT each.")
     pairs = []
     for number, line in read_lines(path):
         words = tuple(line.split())
@@ -164,9 +164,9 @@ def read_pair_list(path: Path) -> list[tuple[str, ...]]:
 
 
 def read_table(path: Path) -> list[tuple[int, list[str]]]:
-    """Numbered rows of a CSV file that say something, cells stripped; IGRError where there are none."""
+    """Numbered non-empty rows of a CSV file, with stripped cells; raises IGRError if there are none."""
     if not path.is_file():
-        raise IGRError(f"{path} is not there: write it, with a line NAME,CATEGORY for each photo.")
+        raise IGRError(f"{path} does not exist: write it, with a line NAME,CATEGORY for each photo.")
     reader = csv.reader(io.StringIO(_text(path), newline=""))
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]

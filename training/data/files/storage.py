@@ -43,7 +43,7 @@ class Folder:
         return Folder(self.at(name))
 
     def names(self) -> list[str]:
-        """Names of what lies in it, sorted; none where it is not there yet."""
+        """Sorted names of its contents; empty if it does not exist yet."""
         try:
             if self._remote is None:
                 return sorted(path.name for path in Path(self.url).iterdir())

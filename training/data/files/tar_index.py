@@ -35,7 +35,7 @@ class TarIndex:
     """Content of each sample's `json`, without its joints, which would fill the memory."""
 
     def read(self, key: str, ending: str) -> bytes:
-        """One member's bytes; IGRError when the tar is not there or shorter than it was."""
+        """Bytes of a member; raises IGRError if the tar does not exist or is shorter than before."""
         offset, size = self.samples[key][ending]
         name = f"{self.url}:{key}.{ending}"
         place = remote(self.url)
@@ -135,7 +135,7 @@ def _note(index: TarIndex, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Non
     key, ending = f"{folder}/{stem}" if folder else stem, ending.casefold()
     sample = index.samples.setdefault(key, {})
     if ending in sample:
-        raise IGRError(f"{index.url} holds {key}.{ending} twice: write the shards anew.")
+        raise IGRError(f"{index.url} holds {key}.{ending} twice: write the shards again.")
     sample[ending] = (member.offset_data, member.size)
     if ending == "json":
         file = tar.extractfile(member)

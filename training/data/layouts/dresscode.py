@@ -40,7 +40,7 @@ class DressCode(FilePairs):
         mask_folder: str | None = None,
         categories: Sequence[str] = CATEGORIES,
     ) -> None:
-        """Raises IGRError when a pair file is not there, and for the mask kind agnostic."""
+        """Raises IGRError if a pair file does not exist, and for the mask kind agnostic."""
         root = Path(root)
         title = f"DressCode {split} in {root}"
         if split not in PAIR_FILES:
@@ -67,9 +67,9 @@ def _found(
     part = root / folder
     pictures, maps, joints = (Listing(part / name) for name in ("images", "label_maps", "keypoints"))
     if not pictures.exists:
-        raise IGRError(f"{pictures.folder} is not there: unpack DressCode again, or leave its category out.")
+        raise IGRError(f"{pictures.folder} does not exist: unpack DressCode again, or leave its category out.")
     if kind == "garment" and not maps.exists:
-        raise IGRError(f"{maps.folder} is not there: unpack DressCode again, or give a folder of masks.")
+        raise IGRError(f"{maps.folder} does not exist: unpack DressCode again, or give a folder of masks.")
     masks = Listing(find_mask_folder(root, folder, mask_folder)) if mask_folder else None
     found = []
     for person, garment in pairs:
@@ -92,7 +92,7 @@ def _listed(root: Path, folder: str, split: str) -> list[tuple[str, str]]:
     tried = [place / name for place in (root / folder, root) for name in PAIR_FILES[split]]
     path = next((path for path in tried if path.is_file()), None)
     if path is None:
-        raise IGRError(f"{tried[0]} is not there, nor any of {', '.join(map(str, tried[1:]))}: copy the pair files.")
+        raise IGRError(f"{tried[0]} does not exist, nor any of {', '.join(map(str, tried[1:]))}: copy the pair files.")
     number = str(list(FOLDERS.values()).index(folder))
     pairs = []
     for words in read_pair_list(path):

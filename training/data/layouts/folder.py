@@ -6,7 +6,7 @@ from pathlib import Path
 
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
-from igr_core.photo.images import PICTURE_SUFFIXES
+from igr_core.photo.images import IMAGE_SUFFIXES
 
 from ..contract.pairs import PairEntry
 from ..files.pictures import Listing, read_table
@@ -25,7 +25,7 @@ class PlainFolder(FilePairs):
     def __init__(
         self, root: Path | str, split: str = "train", mask: str = "auto", mask_folder: str | None = None
     ) -> None:
-        """Raises IGRError when a folder or category.csv is not there, and for an unknown category."""
+        """Raises IGRError if a folder or category.csv does not exist, and for an unknown category."""
         base = Path(root)
         part = base / split if (base / split / "person").is_dir() else base
         title = f"the folder {part}"
@@ -36,7 +36,7 @@ class PlainFolder(FilePairs):
         for listing in (persons, masks):
             if not listing.exists:
                 raise IGRError(
-                    f"{listing.folder} is not there: a folder of pairs is person/ garment/ mask/ category.csv."
+                    f"{listing.folder} does not exist: a folder of pairs has person/, garment/, mask/ and category.csv."
                 )
         categories = _categories(part / "category.csv")
         entries, files = [], []
@@ -69,7 +69,7 @@ def _categories(path: Path) -> dict[str, tuple[str, str]]:
                 f"{path}, line {number}: write NAME,CATEGORY with upper, lower or full, not {','.join(row)!r}."
             )
         name = Path(row[0]).name
-        stem = Path(name).stem if Path(name).suffix.casefold() in PICTURE_SUFFIXES else name
+        stem = Path(name).stem if Path(name).suffix.casefold() in IMAGE_SUFFIXES else name
         if stem in found:
             raise IGRError(f"{path}, line {number} lists {row[0]} a second time: remove one of the lines.")
         found[stem] = (name, row[1])

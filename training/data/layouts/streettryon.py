@@ -52,7 +52,7 @@ class StreetTryOn(FilePairs):
         photos, maps = Listing(root / folder / "image"), Listing(root / folder / "segm_atr_labels")
         for listing in (photos, maps):
             if not listing.exists:
-                raise IGRError(f"{listing.folder} is not there: follow StreetTryOn's own steps to make it.")
+                raise IGRError(f"{listing.folder} does not exist: follow StreetTryOn's own steps to create it.")
         masks = Listing(find_mask_folder(root, folder, mask_folder)) if mask_folder else None
         names = _listed(root, folder, photos)
         paths = [maps.path(f"{Path(name).stem}.png") for name in names]
@@ -79,7 +79,7 @@ def _listed(root: Path, folder: str, photos: Listing) -> list[str]:
 
 
 def _worn(paths: Sequence[Path], categories: Sequence[str]) -> list[list[str]]:
-    """Categories worn in each photo by its map; a map that cannot be read counts as the first, and is told of later."""
+    """Categories worn in each photo by its map; an unreadable map counts as the first, and is reported later."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda path: _worn_in(path, categories), paths))
 

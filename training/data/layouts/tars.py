@@ -16,7 +16,7 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import CATEGORIES
-from igr_core.photo.images import PICTURE_SUFFIXES
+from igr_core.photo.images import IMAGE_SUFFIXES
 
 from ..contract.keypoints import JOINTS_25, Joint, Keypoints
 from ..contract.pairs import PairEntry, PairSource
@@ -41,7 +41,7 @@ class TarPairs(PairSource):
     def __init__(self, shards: str, categories: Sequence[str] = CATEGORIES) -> None:
         """`shards`: a folder, a tar, or a path or URL with braces, `https://host/shard-{000000..000009}.tar`.
 
-        Raises IGRError for a shard that is not there or no tar, and a sample without person, mask or category.
+        Raises IGRError for a shard that does not exist or is not a tar, and a sample without person, mask or category.
         """
         urls = shard_urls(shards)
         self._places: list[tuple[TarIndex, str]] = []
@@ -102,7 +102,7 @@ class TarPairs(PairSource):
         tar, key = self._places[index]
         ending = _member(tar, key, part)
         if ending is None:
-            raise IGRError(f"{tar.url} has no {part} of {key}: write the shards anew.")
+            raise IGRError(f"{tar.url} has no {part} of {key}: write the shards again.")
         return tar.read(key, ending), f"{tar.url}:{key}.{ending}"
 
     def _label(self, index: int) -> dict[str, Any]:
@@ -139,14 +139,14 @@ def _entry(index: TarIndex, key: str) -> PairEntry:
         raise IGRError(f'{index.url}: {key}.json must be there and say {{"category": "upper"}}, lower or full.')
     for part in ("person", "mask"):
         if _member(index, key, part) is None:
-            raise IGRError(f"{index.url} has no {part} of {key}: write the shards anew.")
+            raise IGRError(f"{index.url} has no {part} of {key}: write the shards again.")
     return PairEntry(str(label.get("name", key)), label["category"])
 
 
 def _member(index: TarIndex, key: str, part: str) -> str | None:
     """The ending under which a part of a sample lies: `person.jpg`, `person.png`, ..."""
     members = index.samples[key]
-    return next((f"{part}{suffix}" for suffix in PICTURE_SUFFIXES if f"{part}{suffix}" in members), None)
+    return next((f"{part}{suffix}" for suffix in IMAGE_SUFFIXES if f"{part}{suffix}" in members), None)
 
 
 def _add_sample(tar: tarfile.TarFile, source: PairSource, row: int) -> None:

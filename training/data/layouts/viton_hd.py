@@ -38,7 +38,7 @@ class VitonHD(FilePairs):
     ) -> None:
         """`mask` auto is the published agnostic mask; `keep_leaks` keeps known duplicates and train / test leaks.
 
-        Raises IGRError when the pair file or the folder of masks is not there.
+        Raises IGRError if the pair file or the folder of masks does not exist.
         """
         root = Path(root)
         title = f"VITON-HD {split} in {root}"
@@ -100,10 +100,10 @@ def _first(part: Path, *names: str) -> Listing:
 def _check_folders(part: Path, masks: Listing | None, parsing: Listing | None) -> None:
     for name in ("image", "cloth"):
         if not (part / name).is_dir():
-            raise IGRError(f"{part / name} is not there: unpack VITON-HD so that it holds image/ and cloth/.")
+            raise IGRError(f"{part / name} does not exist: unpack VITON-HD so that it holds image/ and cloth/.")
     if masks is not None and not masks.exists:
         raise IGRError(
-            f"{masks.folder} is not there: choose mask garment (from image-parse-v3), or give a folder of masks."
+            f"{masks.folder} does not exist: choose mask garment (from image-parse-v3), or give a folder of masks."
         )
     if parsing is not None and not parsing.exists:
-        raise IGRError(f"{parsing.folder} is not there: choose mask agnostic, or give a folder of masks.")
+        raise IGRError(f"{parsing.folder} does not exist: choose mask agnostic, or give a folder of masks.")

@@ -87,7 +87,7 @@ def take_in(others: Others, folder: Path) -> None:
 
 
 def check_apart(folder: Path, out: Path) -> None:
-    """Raise IGRError where a row's pictures are the experiment's own, which are written anew."""
+    """Raise IGRError if a row's images are the experiment's own, which are rewritten."""
     if (out / "rows").resolve() in (folder.resolve(), *folder.resolve().parents):
         raise IGRError(f"{folder} lies in the experiment's own folder {out / 'rows'}: copy it to another place.")
 

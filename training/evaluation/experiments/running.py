@@ -50,7 +50,7 @@ class ExperimentRun:
         """Open everything that it needs; `config` is of one held-out set (of_each_set).
 
         Raises IGRError before long work starts where a bundle, a folder of pictures or the data cannot be used; what
-        is wrong with single pictures is told before, a sentence each.
+        is wrong with single images is reported before, one sentence each.
         """
         self.config, self.out, self.device = config, out, device
         self.rank, self.processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

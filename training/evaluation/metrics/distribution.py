@@ -71,7 +71,7 @@ class Network:
         if not isinstance(self.weights, Path):
             return folder.path(self.weights)
         if not self.weights.is_file():
-            raise IGRError(f"{self.weights} is not there: name a bundle.")
+            raise IGRError(f"{self.weights} does not exist: name a bundle.")
         return self.weights
 
     def sha256(self, folder: WeightsFolder) -> str:
@@ -130,8 +130,8 @@ class DistributionScorer:
         encoder: Path | None = None,
         device: torch.device = torch.device("cpu"),
     ) -> None:
-        """`wanted`: names of distribution_metrics; what cannot run is told in `skipped`. `encoder` is the bundle whose
-        image encoder encoder_fd looks through; networks run on `device`."""
+        """`wanted`: names of distribution_metrics; those that cannot run are in `skipped`. `encoder` is the bundle with
+        the image encoder of encoder_fd; networks run on `device`."""
         wanted = set(wanted)
         self.protocol = protocol
         """How pictures are compared."""

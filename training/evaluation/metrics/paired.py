@@ -82,7 +82,7 @@ class PairedScorer:
         weights: WeightsFolder,
         device: torch.device = torch.device("cpu"),
     ) -> None:
-        """`wanted`: names of paired_metrics and OWN; what cannot run is told in `skipped`. Networks run on `device`."""
+        """`wanted`: names of paired_metrics and OWN; those that cannot run are in `skipped`. Runs on `device`."""
         wanted = set(wanted)
         self.protocol = protocol
         """How pictures are compared."""

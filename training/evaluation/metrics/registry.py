@@ -81,7 +81,7 @@ SCORED = tuple(name for name in METRICS if name != "outline")
 
 
 def check_metrics(names: Iterable[str]) -> None:
-    """Raise IGRError for a name that is none of SCORED."""
+    """Raise IGRError for a name that is not in SCORED."""
     unknown = [name for name in names if name not in SCORED]
     if unknown:
         raise IGRError(f"There is no metric {unknown[0]!r}: choose {', '.join(SCORED)}.")

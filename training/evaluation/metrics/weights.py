@@ -144,9 +144,9 @@ class WeightsFolder:
     """A torch hub folder: files lie in its `checkpoints/`."""
 
     def __init__(self, folder: Path | None) -> None:
-        """`folder` None is the libraries' own caches. Raises IGRError for a folder that is not there."""
+        """With `folder` None, the libraries' own caches. Raises IGRError for a folder that does not exist."""
         if folder is not None and not folder.is_dir():
-            raise IGRError(f"{folder} is no folder: name the one whose checkpoints/ holds the metrics' weights.")
+            raise IGRError(f"{folder} is not a folder: name the folder whose checkpoints/ has the metrics' weights.")
         self.folder = folder if folder is not None else Path(torch.hub.get_dir())
         """Where files belong."""
         self._own = folder is None

@@ -16,7 +16,7 @@ from igr_core.files import make_folder
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.inputs import validate_inputs
 from igr_core.restore.jobs import Report, is_out_of_memory
-from igr_core.restore.pairing import list_pictures, pair_by_name
+from igr_core.restore.pairing import list_images, pair_by_name
 from igr_core.segmentation.sam2_prompt import PromptKind, prompt_from_mask
 from igr_core.segmentation.segmenter import Segmenter
 
@@ -41,13 +41,13 @@ class Task:
 def plan_segment(pictures: Path, masks: Path, out: Path, tell: Callable[[str], None]) -> list[Task]:
     """Pair pictures with masks by name, or all with one mask file.
 
-    Raises IGRError for folders that do not fit and an unusable mask file; pictures without a mask are told of, each by
+    Raises IGRError for folders that do not fit and an unusable mask file; images without a mask are reported, each by
     a sentence, before it is raised.
     """
     if not pictures.is_dir():
-        raise IGRError(f"{pictures} is no folder: name one that holds pictures.")
+        raise IGRError(f"{pictures} is not a folder: name a folder of images.")
     if not masks.exists():
-        raise IGRError(f"--masks {masks} is not there: name a folder of masks, or one mask for all pictures.")
+        raise IGRError(f"--masks {masks} does not exist: name a folder of masks, or one mask for all images.")
     _check_out(out, pictures, masks)
     if masks.is_file():
         try:
@@ -56,7 +56,7 @@ def plan_segment(pictures: Path, masks: Path, out: Path, tell: Callable[[str], N
             raise IGRError(f"--masks {masks}: {error}") from error
         return [Task(path, masks, out / f"{name}.png") for name, path in pictures_in(pictures).items()]
     found = pair_by_name(pictures, masks, lambda _: "")  # categories play no part here
-    _refuse(found.failed, len(list_pictures(pictures)), pictures, "mend that, or give --masks one file for all", tell)
+    _refuse(found.failed, len(list_images(pictures)), pictures, "mend that, or give --masks one file for all", tell)
     return [Task(pair.photo, pair.mask, out / f"{pair.photo.stem}.png") for pair in found.pairs]
 
 

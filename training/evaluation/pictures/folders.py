@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
-from igr_core.photo.images import MAX_PIXELS, PICTURE_SUFFIXES, over_white
+from igr_core.photo.images import IMAGE_SUFFIXES, MAX_PIXELS, over_white
 
 MIN_SIDE = 32
 """Pictures with a shorter side than this are refused: the smallest that every network takes."""
@@ -45,19 +45,19 @@ class PictureList:
 def pictures_in(folder: Path) -> dict[str, Path]:
     """Pictures of a folder by stem, in order of names.
 
-    Raises IGRError for a folder that is not there or holds none, and for two files of one stem.
+    Raises IGRError for a folder that does not exist or has no images, and for two files with the same stem.
     """
     if not folder.is_dir():
-        raise IGRError(f"{folder} is no folder: name one that holds pictures.")
+        raise IGRError(f"{folder} is not a folder: name a folder of images.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in PICTURE_SUFFIXES or path.name.startswith("."):
+        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
             continue
         if path.stem in found:
             raise IGRError(f"{path} and {found[path.stem].name} have one name: remove one of them.")
         found[path.stem] = path
     if not found:
-        raise IGRError(f"{folder} holds no pictures ({', '.join(PICTURE_SUFFIXES)}).")
+        raise IGRError(f"{folder} holds no pictures ({', '.join(IMAGE_SUFFIXES)}).")
     return found
 
 
@@ -134,7 +134,7 @@ def _fault(path: Path, like: Path | tuple[int, int] | None) -> str | None:
 
 
 def _size_of(path: Path) -> tuple[int, int] | None:
-    """Width and height; None for a file that cannot be read, which is told of by itself."""
+    """Width and height; None for a file that cannot be read, which is reported separately."""
     try:
         with _opened(path) as picture:
             return picture.size

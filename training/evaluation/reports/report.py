@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
-from igr_core.photo.images import PICTURE_SUFFIXES
+from igr_core.photo.images import IMAGE_SUFFIXES
 
 from ...base.statistics import mean_interval
 from ..experiments.folder import experiment_results, read_description
@@ -41,7 +41,7 @@ class Report:
     described: dict[str, Any]
     """Its experiment.json."""
     labels: dict[str, dict[str, str]]
-    """What is told of each pair."""
+    """Attributes of each pair."""
     results: list[Result]
     """Rows in the order of the table."""
 
@@ -61,7 +61,7 @@ class Report:
     def picture(self, result: Result, name: str) -> Path | None:
         """A row's picture of a pair; None for what another method left out of a set, IGRError where one is lost."""
         folder = self.folder / "rows" / result.known["place"] / "pictures"
-        for suffix in PICTURE_SUFFIXES:
+        for suffix in IMAGE_SUFFIXES:
             for path in (folder / f"{name}{suffix}", folder / f"{name}{suffix.upper()}"):
                 if path.is_file():
                     return path
@@ -153,7 +153,7 @@ def _gallery(report: Report, title: str, names: Sequence[str], truth: Path | Non
 def _figure(report: Report, place: str, alt: str, note: str) -> str:
     path = report.folder / place
     if not path.is_file():
-        raise IGRError(f"{path} is not there: run the experiment again.")
+        raise IGRError(f"{path} does not exist: run the experiment again.")
     source = quote(f"../{Path(place).as_posix()}")
     caption = f"<figcaption>{note}</figcaption>" if note else ""
     return f'<td><figure><img loading=lazy src="{source}" alt="{_safe(alt)}">{caption}</figure></td>'
@@ -201,7 +201,7 @@ def _label_tables(report: Report) -> str:
             f"<table class=numbers><thead><tr><th>{_safe(key)}</th><th>pairs</th>{head}</tr></thead>"
             f"<tbody>{''.join(lines)}</tbody></table>"
         )
-    return f"<h2>By what is told of the pairs, “{_safe(first.name)}”</h2><div class=side>{''.join(tables)}</div>"
+    return f"<h2>By attributes of the pairs, “{_safe(first.name)}”</h2><div class=side>{''.join(tables)}</div>"
 
 
 def _part(result: Result, metric: str, places: Sequence[int]) -> str:

@@ -29,7 +29,7 @@ def write_sheet(
     """Write a PNG: a line for each name; person, truth (where there is one), and `picture(row, name)` of each row.
 
     Where that is None the cell stays empty.
-    Raises IGRError for a picture that is not there or cannot be read.
+    Raises IGRError for an image that does not exist or cannot be read.
     """
     heads = ["person", *(["truth"] if truth is not None else []), *(row.name for row in rows)]
     width = _GAP + len(heads) * (CELL[0] + _GAP)
@@ -56,7 +56,7 @@ def _cell(path: Path) -> Image.Image:
         with Image.open(path) as opened:
             return ImageOps.pad(opened.convert("RGB"), CELL, Image.Resampling.LANCZOS, color="white")
     except (OSError, SyntaxError, ValueError) as error:
-        raise IGRError(f"{path} is not there or cannot be read: run the experiment again.") from error
+        raise IGRError(f"{path} does not exist or cannot be read: run the experiment again.") from error
 
 
 def _wrapped(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

@@ -24,7 +24,7 @@ OTHER_SHARE = 0.15
 FEWEST = 4
 """A region with fewer cells to itself is not asked for."""
 PADDING = -10
-"""Label of a point that is not there."""
+"""Label of a padding point."""
 _FULL = 0.99
 
 

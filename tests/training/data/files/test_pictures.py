@@ -61,7 +61,7 @@ def test_exif_turns_the_photo_upright() -> None:
         data = saved(noise(), kind, exif=exif)
         assert photo_of(data, "x").size == size_of(data, "x") == (48, 32)
         assert size_of(saved(noise(), kind), "x") == (32, 48)
-    with pytest.raises(IGRError, match="^x is not a picture"):
+    with pytest.raises(IGRError, match="^x is not a supported image"):
         size_of(b"none", "x")
 
 
@@ -130,7 +130,7 @@ def test_pair_lists_with_windows_lines_blank_lines_tabs_and_three_columns(tmp_pa
 
 
 def test_lists_that_are_missing_empty_or_no_text_are_named(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match=r"none\.txt is not there"):
+    with pytest.raises(IGRError, match=r"none\.txt does not exist"):
         read_lines(tmp_path / "none.txt")
     with pytest.raises(IGRError, match="cannot be read"):
         read_bytes(tmp_path)

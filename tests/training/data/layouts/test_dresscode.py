@@ -61,7 +61,7 @@ def test_one_category_needs_no_other_folder(copy: Tree) -> None:
     shutil.rmtree(root / "upper_body")
     source = DressCode(root, "train", categories=("full", "lower"))
     assert {entry.category for entry in source.entries} == {"lower", "full"}
-    with pytest.raises(IGRError, match=r"upper_body/images is not there"):
+    with pytest.raises(IGRError, match=r"upper_body/images does not exist"):
         DressCode(root, "train")
 
 
@@ -89,7 +89,7 @@ def test_what_cannot_be_is_said_in_one_sentence(copy: Tree) -> None:
         DressCode(root, "train").keypoints(4)
     for folder in (root, *(root / name for name in FOLDERS.values())):
         (folder / "train_pairs.txt").unlink()
-    with pytest.raises(IGRError, match=r"upper_body/train_pairs\.txt is not there, nor any of .*train_pairs_paired"):
+    with pytest.raises(IGRError, match=r"upper_body/train_pairs\.txt does not exist, nor any of .*train_pairs_paired"):
         DressCode(root, "train")
     (root / "train_pairs.txt").write_text("000000_0.jpg 000000_1.jpg\n")
     with pytest.raises(IGRError, match="no third column"):

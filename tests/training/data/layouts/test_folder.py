@@ -96,8 +96,8 @@ def test_what_is_not_there_is_said(copy: Tree) -> None:
     with pytest.raises(IGRError, match="mask files only"):
         PlainFolder(root, mask="agnostic")
     (root / "category.csv").unlink()
-    with pytest.raises(IGRError, match=r"category\.csv is not there"):
+    with pytest.raises(IGRError, match=r"category\.csv does not exist"):
         PlainFolder(root)
     shutil.rmtree(root / "mask")
-    with pytest.raises(IGRError, match=r"/mask is not there: a folder of pairs is"):
+    with pytest.raises(IGRError, match=r"/mask does not exist: a folder of pairs is"):
         PlainFolder(root)

@@ -73,5 +73,5 @@ def test_what_is_not_there_is_said(copy: Tree) -> None:
     with pytest.raises(IGRError, match="no published agnostic masks"):
         StreetTryOn(root, mask="agnostic")
     (root / "train" / "segm_atr_labels").rename(root / "train" / "segm")
-    with pytest.raises(IGRError, match=r"train/segm_atr_labels is not there"):
+    with pytest.raises(IGRError, match=r"train/segm_atr_labels does not exist"):
         StreetTryOn(root, "train")

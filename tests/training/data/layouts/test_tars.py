@@ -119,5 +119,5 @@ def test_what_is_wrong_within_a_sample_is_named_when_it_is_read(tmp_path: Path) 
         source.keypoints(0)
     with pytest.raises(IGRError, match=r"a\.parsing\.png has no label table: name one of LIP"):
         source.parsing(0)
-    with pytest.raises(IGRError, match=r"a\.garment\.jpg is not a picture"):
+    with pytest.raises(IGRError, match=r"a\.garment\.jpg is not a supported image"):
         source.garment(0)

@@ -88,7 +88,7 @@ def test_the_older_release_with_colour_maps_and_its_names(copy: Tree) -> None:
     older = VitonHD(root, "train", mask="garment")
     assert [older.mask(index).tobytes() for index in range(6)] == masks
     assert older.keypoints(0) is not None and older.garment_cover(0) is None
-    with pytest.raises(IGRError, match=r"agnostic-mask is not there: choose mask garment"):
+    with pytest.raises(IGRError, match=r"agnostic-mask does not exist: choose mask garment"):
         VitonHD(root, "train")
 
 
@@ -150,7 +150,7 @@ def test_damage_is_named_by_file(copy: Tree) -> None:
     with pytest.raises(IGRError, match=r"image/00000_00\.jpg is truncated"):
         source.person(0)
     assert source.missing(1) == [str(part / "cloth" / "00001_00.jpg")]
-    with pytest.raises(IGRError, match=r"cloth/00001_00\.jpg is not there"):
+    with pytest.raises(IGRError, match=r"cloth/00001_00\.jpg does not exist"):
         source.garment(1)
     with pytest.raises(IGRError, match=r"00002_00_mask\.png is 48x64, but its photo is 96x128"):
         source.mask(2)
@@ -164,10 +164,10 @@ def test_damage_is_named_by_file(copy: Tree) -> None:
 def test_what_is_not_there_is_said_before_anything_is_read(copy: Tree) -> None:
     root = copy("viton_hd")
     (root / "test_pairs.txt").unlink()
-    with pytest.raises(IGRError, match=r"test_pairs\.txt is not there"):
+    with pytest.raises(IGRError, match=r"test_pairs\.txt does not exist"):
         VitonHD(root, "test")
     shutil.rmtree(root / "train" / "cloth")
-    with pytest.raises(IGRError, match=r"train/cloth is not there"):
+    with pytest.raises(IGRError, match=r"train/cloth does not exist"):
         VitonHD(root, "train")
     with pytest.raises(IGRError, match="no split 'val'"):
         VitonHD(root, "val")

@@ -41,7 +41,7 @@ def test_names_and_hashes_are_those_of_the_address_that_the_installed_library_ha
 def test_a_missing_file_is_named_with_where_to_ask(tmp_path: Path) -> None:
     with pytest.raises(MissingWeights, match=r"^alexnet-owt-7be5be79\.pth is missing .* training evaluate weights "):
         WeightsFolder(tmp_path).path(ALEXNET)
-    with pytest.raises(IGRError, match="nowhere is no folder"):
+    with pytest.raises(IGRError, match="nowhere is not a folder"):
         WeightsFolder(tmp_path / "nowhere")
 
 
@@ -107,4 +107,4 @@ def test_the_command_lists_every_file_its_state_hash_and_address(tmp_path: Path)
         assert lines[at : at + 3] == [f"{file.name}: {state}", f"    sha256 {file.sha256}", f"    {address}"]
     assert lines[-1] == str(tmp_path / "checkpoints")
     done = CliRunner().invoke(app, ["evaluate", "weights", "--weights", str(tmp_path / "nowhere")])
-    assert done.exit_code == 1 and "nowhere is no folder" in done.output
+    assert done.exit_code == 1 and "nowhere is not a folder" in done.output

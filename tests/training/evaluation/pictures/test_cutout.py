@@ -203,21 +203,21 @@ def test_wrong_folders_and_files_are_told_before_anything_starts(place: Path, sa
     (place / "text.png").write_text("no picture")
     nowhere = place / "no_sam2"
     cases = [
-        (segment(place, nowhere, masks="none"), f"--masks {place / 'none'} is not there: name a folder of masks, or "
-        "one mask for all pictures."),
+        (segment(place, nowhere, masks="none"), f"--masks {place / 'none'} does not exist: name a folder of masks, or "
+        "one mask for all images."),
         (segment(place, nowhere, masks="black.png"), f"--masks {place / 'black.png'}: The mask is empty: paint the "
         "garment white on black."),
         (segment(place, nowhere, masks="text.png"), f"--masks {place / 'text.png'}: {place / 'text.png'} is not a "
-        "picture that can be read: give a PNG, JPEG, WebP or TIFF file."),
+        "supported image: use a PNG, JPEG, WebP or TIFF file."),
         (segment(place, nowhere, out="pictures"), f"--out {pictures} would mix with its own input: choose another "
         "folder."),
         (segment(place, nowhere, out="masks"), f"--out {place / 'masks'} would mix with its own input: choose another "
         "folder."),
-        (segment(place, nowhere), f"{nowhere} holds no SAM 2: name a folder with its config.json and *.safetensors "
-        "(facebook/sam2.1-hiera-large, say, once downloaded)."),
+        (segment(place, nowhere), f"{nowhere} is not a SAM 2 folder: it needs a config.json and *.safetensors, as in "
+        "a download of facebook/sam2.1-hiera-large."),
         (segment(place, sam2, "--device", "nonsense"), None),
         (invoke("segment", place / "gone", "--masks", place / "masks", "--sam2", sam2, "--out", place / "out"),
-         f"{place / 'gone'} is no folder: name one that holds pictures."),
+         f"{place / 'gone'} is not a folder: name a folder of images."),
         (invoke("segment", place / "empty", "--masks", place / "masks", "--sam2", sam2, "--out", place / "out"),
          f"{place / 'empty'} has no images (.png, .jpg, .jpeg, .webp, .bmp, .tif, .tiff): choose another folder."),
     ]  # fmt: skip
@@ -250,8 +250,7 @@ def test_a_picture_that_fails_is_named_at_the_end_and_the_rest_goes_on(place: Pa
         "60×90: resize the mask to 60×90."
     )
     assert emil == (
-        f"Failed: emil.jpg: {masks / 'emil.png'} is not a picture that can be read: give a PNG, JPEG, WebP or TIFF "
-        "file."
+        f"Failed: emil.jpg: {masks / 'emil.png'} is not a supported image: use a PNG, JPEG, WebP or TIFF file."
     )
     assert sorted(written(place / "out")) == ["cleo.png"]
 
@@ -366,5 +365,5 @@ def test_adapting_resumes_and_tells_wrong_words(others: Path) -> None:
     )
     words = ("--method", "tryoffdiff", "--out", others / "out", "--reference", others / "none")
     assert last_error(invoke("adapt", others / "tryoffdiff", *words)) == (
-        f"Error: {others / 'none'} is no folder: name one that holds pictures."
+        f"Error: {others / 'none'} is not a folder: name a folder of images."
     )

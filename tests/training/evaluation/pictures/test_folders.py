@@ -51,7 +51,7 @@ def test_pictures_come_by_stem_in_order_and_other_files_are_no_pictures(tmp_path
 
 
 def test_a_folder_that_is_not_there_or_empty_or_has_two_of_one_stem(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match="nowhere is no folder"):
+    with pytest.raises(IGRError, match="nowhere is not a folder"):
         pictures_in(tmp_path / "nowhere")
     with pytest.raises(IGRError, match="holds no pictures"):
         pictures_in(tmp_path)

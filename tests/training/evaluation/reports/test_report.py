@@ -181,8 +181,8 @@ def test_provenance_tells_code_libraries_and_bundle(made: tuple[Path, list[Resul
     [
         ("experiment.json", "is no experiment"),
         ("labels.json", "is no experiment"),
-        ("persons/a.png", "a.png is not there: run the experiment again."),
-        ("truth/br[0]ck*t?.png", "br[0]ck*t?.png is not there"),
+        ("persons/a.png", "a.png does not exist: run the experiment again."),
+        ("truth/br[0]ck*t?.png", "br[0]ck*t?.png does not exist"),
         ("rows/g2/pictures/a.png", "lacks the picture of a: run the experiment again."),
         ("rows/others/pictures/no#5.JPG", "lacks the picture of no#5"),
     ],

@@ -138,7 +138,7 @@ def check_metadata(metadata: Any, name: str) -> None:
         except (KeyError, TypeError, ValueError):
             fine = False
         if not fine:
-            raise IGRError(f"{name} has no valid entry {entry!r}: copy the shard again, or render it anew.")
+            raise IGRError(f"{name} has no valid entry {entry!r}: copy the shard again, or render it again.")
 
 
 def _are_words(value: Any) -> bool:
@@ -159,7 +159,7 @@ def _photo(
     flow = _member(members, f"{prefix}.flow", name)
     correspondence = _read(lambda: decode_correspondence(flow), name, f"{prefix}.flow")
     if correspondence.shape != (*product_shape, 2):
-        raise IGRError(f"{name}.{prefix}.flow is not as large as the product shot: render the shard anew.")
+        raise IGRError(f"{name}.{prefix}.flow is not as large as the product shot: render the shard again.")
     pictures = [_picture(members, f"{prefix}.{what}.png", name, shape) for what in ("parsing", "mask", "agnostic")]
     joints = {}
     for joint, values in metadata["keypoints"][number].items():
@@ -174,20 +174,20 @@ def _view(members: Mapping[str, bytes], ending: str, name: str, panels: int) -> 
     data = _member(members, ending, name)
     view = _read(lambda: decode_view(data), name, ending)
     if any(label.panel >= panels for label in view.table):
-        raise IGRError(f"{name}.{ending} names a panel that the garment does not have: render the shard anew.")
+        raise IGRError(f"{name}.{ending} names a panel that the garment does not have: render the shard again.")
     return view
 
 
 def _picture(members: Mapping[str, bytes], ending: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
     picture = np.array(decode(_member(members, ending, name), f"{name}.{ending}"))
     if picture.shape != shape or picture.dtype != np.uint8:
-        raise IGRError(f"{name}.{ending} is not a grey picture as large as its photo: render the shard anew.")
+        raise IGRError(f"{name}.{ending} is not a grey picture as large as its photo: render the shard again.")
     return picture
 
 
 def _member(members: Mapping[str, bytes], ending: str, name: str) -> bytes:
     if ending not in members:
-        raise IGRError(f"{name} has no {ending}: copy the shard again, or render it anew.")
+        raise IGRError(f"{name} has no {ending}: copy the shard again, or render it again.")
     return members[ending]
 
 
@@ -221,7 +221,7 @@ def _rounded(values: Any) -> Any:
 
 def _panel(metadata: Any, name: str) -> Panel:
     if not isinstance(metadata, dict) or set(metadata) != {field.name for field in fields(Panel)}:
-        raise IGRError(f"{name} does not have the entries of a panel: copy the shard again, or render it anew.")
+        raise IGRError(f"{name} does not have the entries of a panel: copy the shard again, or render it again.")
     for entry, allowed in (("kind", KINDS), ("role", get_args(Role))):
         if metadata[entry] not in allowed:
             raise IGRError(f"{name}.{entry} is {metadata[entry]!r}: it must be one of {', '.join(allowed)}.")
@@ -242,7 +242,7 @@ def _panel(metadata: Any, name: str) -> Panel:
     except (KeyError, IndexError, TypeError, ValueError) as error:
         if isinstance(error, IGRError):
             raise
-        raise IGRError(f"{name} is not a panel ({error}): copy the shard again, or render it anew.") from error
+        raise IGRError(f"{name} is not a panel ({error}): copy the shard again, or render it again.") from error
 
 
 def _line(metadata: Any, name: str) -> Line:

@@ -55,7 +55,7 @@ class Canvas:
     ) -> None:
         """Blend colour (h, w, 3) or (3,) over a box with coverage (h, w); keeps account of garment and labels.
 
-        Of cloth, its layer and each pixel's local coordinates (h, w, 2) are told, for the account of places.
+        For cloth, the layer and each pixel's local coordinates (h, w, 2) are given too, for the correspondence.
         """
         x0, y0, x1, y1 = box
         region, seen = self.rgb[y0:y1, x0:x1], self.visible[y0:y1, x0:x1]

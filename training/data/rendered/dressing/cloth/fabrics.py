@@ -21,7 +21,7 @@ WORN = np.array([196, 208, 220], np.float32)
 
 @dataclass(frozen=True)
 class Fabric:
-    """One cloth as it lies on the roll."""
+    """One fabric, laid flat."""
 
     weave: str
     """One of relief.WEAVES."""

@@ -209,7 +209,7 @@ def split(faces: np.ndarray, field: np.ndarray, marks: np.ndarray, bit: int, sna
 
 
 def compact(faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Number the used vertices anew; returns faces and the old numbers of the kept vertices."""
+    """Renumber the used vertices; returns faces and the old numbers of the kept vertices."""
     used, faces_new = np.unique(faces, return_inverse=True)
     return faces_new.reshape(faces.shape).astype(np.int32), used
 
