@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo eval test lint bench bench-render bench-train format train-demo train-smoke
+.PHONY: setup demo eval test lint bench samplers bench-render bench-train format train-demo train-smoke
 
 setup: $(STAMP)
 
@@ -31,6 +31,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m tests.bench.run $(BENCH)
+
+samplers: $(STAMP)
+	@$(BIN)/python -m tests.bench.samplers
 
 bench-render: $(STAMP)
 	@$(BIN)/python -m training data bench-render $(BENCH)

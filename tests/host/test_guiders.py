@@ -7,7 +7,7 @@ import torch
 
 from tests.support.host.graphs import LATENT, node
 from tests.support.host.guiders import CASES, NEGATIVE, POSITIVE, Case, cfg, guided, on_plain_model
-from tests.support.host.server import Graph, Server
+from tests.support.host.server import Graph, PromptFailed, Server
 
 
 def skip_without_nodes(server: Server, graph: Graph) -> None:
@@ -44,6 +44,13 @@ def test_a_zeroed_positive_is_no_condition(server: Server) -> None:
         for source in (POSITIVE, NEGATIVE)
     )
     assert torch.equal(given, expected)
+
+
+def test_conditionings_that_nobody_calls_positive_are_refused(server: Server) -> None:
+    bare = {"bare": node("ProbeBare", conditioning=POSITIVE)}
+    guider = node("ProbeGuider", model=["apply", 0], first=["bare", 0], second=NEGATIVE, cfg=2.0)
+    with pytest.raises(PromptFailed, match="IGRError: No conditioning comes from IGR Apply"):
+        server.latents(guided(Case(guider, more=bare)), LATENT)
 
 
 def test_the_negative_prompt_as_positive_sees_no_reference(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""`python -m training VERB`: every verb, and the file that it is in."""
+"""`python -m training VERB`: every verb and the module that implements it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class DataVerbs(LazyCommands):
     """The verbs of `python -m training data`."""
 
     verbs = (
-        Verb("draw", "drawing", "draw", "Draw person / garment pairs once into OUT.", MAKE),
+        Verb("draw", "drawing", "draw", "Draw pairs of person and garment and store them in OUT.", MAKE),
         Verb("render", "rendering", "render", "Render garments, each worn by several people, into records.", MAKE),
         Verb("held-out", "rendering", "held_out", "Write the fixed held-out set of rendered pairs.", MAKE),
-        Verb("fixture", "drawing", "fixture", "Draw a small data set in exactly a published layout.", MAKE),
+        Verb("fixture", "drawing", "fixture", "Draw a small data set in a published layout.", MAKE),
         Verb("pack", "data", "pack", "Write a data set as WebDataset shards.", MAKE),
-        Verb("check", "data", "check", "Find out the layout, read every pair, and list what is wrong.", LOOK),
+        Verb("check", "data", "check", "Detect the layout, read every pair, and list problems.", LOOK),
         Verb("sheet", "drawing", "sheet", "Write contact sheets of drawn or rendered pairs.", LOOK),
         Verb("agreement", "rendering", "agreement", "Compare rendered photos with their product shots.", TOOLS),
         Verb("bench-render", "rendering", "bench_render", "Time rendering and dressing by stage.", TOOLS),
@@ -34,23 +34,23 @@ data_app = typer.Typer(cls=DataVerbs, add_completion=False, no_args_is_help=True
 
 @data_app.callback()
 def data() -> None:
-    """Draw, render, look through and pack data sets."""
+    """Draw, render, check and pack data sets."""
 
 
 class EvaluateVerbs(LazyCommands):
     """The verbs of `python -m training evaluate`."""
 
     verbs = (
-        Verb("run", "evaluate", "run", "Run an experiment: restore, score beside controls, write the report.", RUN),
-        Verb("score", "evaluate", "score", "Score one folder of garments against the true ones.", RUN),
-        Verb("robustness", "robustness", "app", "Measure what a careless mask costs.", RUN),
-        Verb("cutout", "cutout", "app", "Make other methods' results ready to be scored.", RUN),
-        Verb("report", "evaluate", "report", "Write an experiment's report again.", SHOW),
-        Verb("tables", "evaluate", "tables", "Print experiments as tables, beside the paper's numbers.", SHOW),
-        Verb("curves", "evaluate", "curves", "Draw the losses of training runs.", SHOW),
-        Verb("results", "evaluate", "results", "Keep results, and write their tables into the pages.", SHOW),
+        Verb("run", "evaluate", "run", "Run an experiment: restore, score with controls, write the report.", RUN),
+        Verb("score", "evaluate", "score", "Score a folder of garments against the true ones.", RUN),
+        Verb("robustness", "robustness", "app", "Measure the effect of inaccurate masks.", RUN),
+        Verb("cutout", "cutout", "app", "Prepare other methods' results for scoring.", RUN),
+        Verb("report", "evaluate", "report", "Rewrite an experiment's report.", SHOW),
+        Verb("tables", "evaluate", "tables", "Print experiments as tables next to the paper's numbers.", SHOW),
+        Verb("curves", "evaluate", "curves", "Plot the losses of training runs.", SHOW),
+        Verb("results", "evaluate", "results", "Keep results and write their tables to the docs.", SHOW),
         Verb("validate", "evaluate", "validate", "Check what the texture metric prefers.", METRICS),
-        Verb("weights", "evaluate", "list_weights", "List the files that metrics' networks are read from.", METRICS),
+        Verb("weights", "evaluate", "list_weights", "List the weight files of the metrics' networks.", METRICS),
     )
 
 
@@ -66,16 +66,16 @@ class Verbs(LazyCommands):
     """The verbs of `python -m training`."""
 
     verbs = (
-        Verb("data", "app", "data_app", "Draw, render, look through and pack data sets.", DATA),
-        Verb("init", "train", "init", "Write the bundle that training starts from, of published weights.", PREPARE),
+        Verb("data", "app", "data_app", "Draw, render, check and pack data sets.", DATA),
+        Verb("init", "train", "init", "Create the initial bundle from published weights.", PREPARE),
         Verb("prepare", "train", "prepare", "Encode pairs once with the frozen VAE and image encoder.", PREPARE),
-        Verb("train", "train", "train", "Train GarmNet, denoiser and image prompt; run it again to go on.", TRAIN),
+        Verb("train", "train", "train", "Train GarmNet, denoiser and image prompt; run again to resume.", TRAIN),
         Verb("estimate", "train", "estimate_cost", "Estimate memory and work of a training step.", TRAIN),
-        Verb("bench", "train", "bench", "Measure the ways to compute a training step.", TRAIN),
-        Verb("export", "train", "export", "Write a run's averaged weights as one bundle.", EXPORT),
-        Verb("unpack", "train", "unpack", "Take VAE and image encoder out of a bundle.", EXPORT),
-        Verb("curate", "curate", "app", "Score pairs, look at them, choose the best.", CURATE),
-        Verb("demo", "evaluate", "demo", "Restore synthetic persons that no model was trained on.", EVALUATE),
+        Verb("bench", "train", "bench", "Compare ways to compute a training step.", TRAIN),
+        Verb("export", "train", "export", "Write a run's averaged weights as a bundle.", EXPORT),
+        Verb("unpack", "train", "unpack", "Extract the VAE and image encoder of a bundle.", EXPORT),
+        Verb("curate", "curate", "app", "Score pairs, review them, and select the best.", CURATE),
+        Verb("demo", "evaluate", "demo", "Restore held-out synthetic people.", EVALUATE),
         Verb("evaluate", "app", "evaluate_app", "Score garments, run experiments, write tables and reports.", EVALUATE),
         Verb("train-vae", "small_models", "train_vae", "Train the small VAE.", SMALL),
         Verb("measure-vae", "small_models", "measure_vae", "Measure a VAE on held-out pairs.", SMALL),
@@ -104,4 +104,4 @@ app = typer.Typer(cls=Verbs, add_completion=False, no_args_is_help=True)
 
 @app.callback()
 def training() -> None:
-    """Make data, train IGR at any scale, export bundles, and measure them."""
+    """Create data, train IGR at any scale, export bundles, and evaluate them."""

@@ -1,53 +1,69 @@
-"""What all commands share: options, mistakes in one sentence, verbs that are imported only when asked for."""
+"""Shared by all commands: options, error messages in one sentence, and verbs that are imported on use."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from igr_core.cli.shared import one_sentence
 
-RunOption = Annotated[str | None, typer.Option(help="Run folder, instead of the config's.")]
-DataOption = Annotated[str | None, typer.Option(help="Folder of what is trained on, instead of the config's.")]
-HeldOutOption = Annotated[str | None, typer.Option(help="Folder of what is measured on, instead of the config's.")]
-StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")]
-KindOption = Annotated[str | None, typer.Option(help="drawn, rendered (from --records), or mixed.")]
+from ..data.layouts.names import LayoutOnDisk
+
+RunOption = Annotated[str | None, typer.Option(help="Run folder; overrides the config.")]
+DataOption = Annotated[str | None, typer.Option(help="Folder of the training data; overrides the config.")]
+HeldOutOption = Annotated[str | None, typer.Option(help="Folder of the held-out data; overrides the config.")]
+StepsOption = Annotated[int | None, typer.Option(min=1, help="Number of steps; overrides the config.")]
+KindOption = Annotated[
+    Literal["drawn", "rendered", "mixed"] | None,
+    typer.Option(help="Kind of pairs or photos; rendered ones need --records."),
+]
 RecordsOption = Annotated[
     str | None, typer.Option(help="Folder or URL of rendered records (python -m training data render).")
 ]
 HeldOutRecordsOption = Annotated[
     str | None,
-    typer.Option("--held-out-records", help="Measure on rendered photos: records of python -m training data held-out."),
+    typer.Option("--held-out-records", help="Held-out records to measure on (python -m training data held-out)."),
 ]
 RenderedShareOption = Annotated[
-    float | None, typer.Option(min=0, max=1, help="Share of --kind mixed that is rendered; half if left out.")
+    float | None, typer.Option(min=0, max=1, help="Rendered share for --kind mixed; half by default.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu, cuda, cuda:1 …")]
+DeviceOption = Annotated[str, typer.Option(help="auto (CUDA if available), cpu, cuda, cuda:1 …")]
+PrecisionOption = Annotated[Literal["fp32", "fp16", "bf16"], typer.Option(help="Number format of the weights.")]
+ViewOption = Annotated[
+    Literal["whole", "focused"],
+    typer.Option(help="The whole photo (as in the paper), or the garment and its surroundings."),
+]
+LayoutOption = Annotated[Literal["auto", LayoutOnDisk], typer.Option(help="Layout of the data set.")]
+MaskOption = Annotated[
+    Literal["auto", "agnostic", "garment", "file"],
+    typer.Option(help="Mask of each pair; garment derives it from the parsing map."),
+]
+Split = Literal["train", "test"]
 Changes = Annotated[
-    list[str] | None, typer.Option("--set", help="Entry over the file's, such as seed=1; may be repeated.")
+    list[str] | None, typer.Option("--set", help="Override an entry of the file, such as seed=1; may be repeated.")
 ]
 
 
 class Commands(TyperGroup):
-    """A group of commands in which a mistake that the user can mend ends in one sentence."""
+    """A group of commands that reports the user's mistakes in one sentence."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
+        """Run the requested command."""
         with one_sentence():
             return super().invoke(ctx)
 
 
 @dataclass(frozen=True)
 class Verb:
-    """One verb of the command line, and where it lies."""
+    """One verb of the command line, and where it is implemented."""
 
     name: str
-    """As it is typed."""
+    """Name of the verb, as typed."""
     module: str
     """Module of this package."""
     what: str
@@ -55,10 +71,10 @@ class Verb:
     summary: str
     """First sentence of its help."""
     panel: str
-    """Heading that it is listed under."""
+    """Heading that the verb is listed under."""
 
     def load(self) -> Any:
-        """The command, its module imported."""
+        """Import the module and return the command."""
         found: typer.Typer | Callable[..., None] = getattr(import_module(f".{self.module}", __package__), self.what)
         app = found if isinstance(found, typer.Typer) else typer.Typer(add_completion=False)
         if app is not found:
@@ -67,7 +83,7 @@ class Verb:
 
 
 class LazyCommands(Commands):
-    """A group that lists its verbs without importing what they need, which takes seconds."""
+    """A group that lists its verbs without importing their modules, which takes seconds."""
 
     verbs: ClassVar[tuple[Verb, ...]] = ()
 
@@ -77,11 +93,11 @@ class LazyCommands(Commands):
             self.commands[verb.name] = TyperCommand(verb.name, help=verb.summary, rich_help_panel=verb.panel)
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """In the order of the work, not of the alphabet."""
+        """List the verbs in the order of the work instead of alphabetically."""
         return [verb.name for verb in self.verbs]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is asked for, imported now."""
+        """Import and return the requested command."""
         name, command, rest = super().resolve_command(ctx, args)
         verb = next((verb for verb in self.verbs if verb.name == name), None)
         return name, command if verb is None else verb.load(), rest

@@ -1,99 +1,89 @@
-"""Make other methods' results ready to be scored."""
+"""Prepare other methods' results for scoring."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from igr_core.restore.jobs import Report
-from igr_core.segmentation.segmenter import Segmenter
-
-from ..base.device import choose_device
-from ..evaluation.pictures.adapters import adapted
-from ..evaluation.pictures.cutout import Task, plan_adapt, plan_segment, work_through, write_cutout
-from ..evaluation.pictures.cutout_settings import named
-from ..evaluation.pictures.subjects import save_picture
 from .commands import Commands, DeviceOption
+
+if TYPE_CHECKING:
+    from igr_core.restore.jobs import Report
 
 app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
 
 
-class Ask(Enum):
-    """What SAM 2 is asked with."""
-
-    box = "box"
-    points = "points"
-    both = "both"
+Out = Annotated[Path, typer.Option(help="Folder for NAME.png; resumes an interrupted run with the same settings.")]
 
 
-class Method(Enum):
-    """Methods whose canvas can be undone."""
-
-    tryoffdiff = "tryoffdiff"
-    tryoffanyone = "tryoffanyone"
-
-
-Out = Annotated[Path, typer.Option(help="Folder for NAME.png; a stopped run goes on where its settings are the same.")]
-
-
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write again what is already in the output folder.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite files that exist in the output folder.")]
 
 
 @app.command()
 def segment(
-    pictures: Annotated[Path, typer.Argument(help="Folder of dressed persons, NAME with any suffix.")],
+    pictures: Annotated[Path, typer.Argument(help="Folder of photos of dressed people, NAME with any extension.")],
     masks: Annotated[
         Path,
         typer.Option(
-            help="Folder of rough masks of the garment, NAME with any suffix; or one file for all pictures, where the "
-            "garment lies at the same place in all of them."
+            help="Folder of rough garment masks, NAME with any extension; or one file for all photos, if the garment "
+            "is at the same place in all of them."
         ),
     ],
-    sam2: Annotated[Path, typer.Option(help="SAM 2 in transformers' layout: config.json, *.safetensors.")],
+    sam2: Annotated[Path, typer.Option(help="SAM 2 folder in transformers' layout: config.json, *.safetensors.")],
     out: Out,
     prompt: Annotated[
-        Ask, typer.Option(help="Ask for the mask's box, the point deepest inside it, or both.")
-    ] = Ask.box,
+        Literal["box", "points", "both"],
+        typer.Option(help="Prompt SAM 2 with the mask's box, its deepest point, or both."),
+    ] = "box",
     device: DeviceOption = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Cut the garment out of dressed persons onto white, on the same canvas: results of CFLD, OOTDiffusion, IDM-VTON.
+    """Cut the garment out of photos of dressed people onto white, for results of CFLD, OOTDiffusion and IDM-VTON.
 
-    The paper dressed a frontal fitting model (OOTDiffusion, IDM-VTON) or turned the person to a straight pose (CFLD):
-    with one model or pose throughout, one mask of where the garment lies serves for all pictures.
+    The paper dressed a frontal fitting model (OOTDiffusion, IDM-VTON) or turned the person to a frontal pose (CFLD). If
+    the model or pose is the same throughout, one garment mask works for all photos.
     """
+    from igr_core.segmentation.segmenter import Segmenter
+
+    from ..base.device import choose_device
+    from ..evaluation.pictures.cutout import Task, plan_segment, work_through, write_cutout
+    from ..evaluation.pictures.cutout_settings import named
+
     tasks = plan_segment(pictures, masks, out, typer.echo)
     place = choose_device(device)
 
     def prepare() -> Callable[[Task], None]:
         segmenter = Segmenter.from_folder(sam2, place)
-        return lambda task: write_cutout(task, segmenter, prompt.value)
+        return lambda task: write_cutout(task, segmenter, prompt)
 
     model = [sam2 / "config.json", *sorted(sam2.glob("*.safetensors"))]
-    settings = {"command": "segment", "prompt": prompt.value, "sam2": named(sam2, model)}
+    settings = {"command": "segment", "prompt": prompt, "sam2": named(sam2, model)}
     report = work_through(tasks, prepare, overwrite, "cutting out", settings)
     _tell(report, "cut out")
 
 
 @app.command()
 def adapt(
-    results: Annotated[Path, typer.Argument(help="Folder of a method's pictures, NAME with any suffix.")],
-    method: Annotated[Method, typer.Option(help="Whose they are.")],
-    reference: Annotated[Path, typer.Option(help="Folder of the true garments, NAME with any suffix.")],
+    results: Annotated[Path, typer.Argument(help="Folder of a method's results, NAME with any extension.")],
+    method: Annotated[Literal["tryoffdiff", "tryoffanyone"], typer.Option(help="Method that produced them.")],
+    reference: Annotated[Path, typer.Option(help="Folder of the true garments, NAME with any extension.")],
     out: Out,
     overwrite: Overwrite = False,
 ) -> None:
-    """Undo TryOffDiff's padding or TryOffAnyone's stretching, so that pictures lie on their references' canvas."""
+    """Undo TryOffDiff's padding or TryOffAnyone's stretching, so that images match their references' canvas."""
+    from ..evaluation.pictures.adapters import adapted
+    from ..evaluation.pictures.cutout import Task, plan_adapt, work_through
+    from ..evaluation.pictures.subjects import save_picture
+
     tasks = plan_adapt(results, reference, out, typer.echo)
 
     def write(task: Task) -> None:
-        save_picture(task.out, adapted(task.picture, method.value, task.beside))
+        save_picture(task.out, adapted(task.picture, method, task.beside))
 
-    settings = {"command": "adapt", "method": method.value}
+    settings = {"command": "adapt", "method": method}
     report = work_through(tasks, lambda: write, overwrite, "adapting", settings)
     _tell(report, "adapted")
 

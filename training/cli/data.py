@@ -1,58 +1,58 @@
-"""Look through a data set of any layout, and pack it."""
+"""Check and pack data sets of any layout."""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from igr_core.errors import IGRError
 
-from ..data.layouts.names import LAYOUTS
+from .commands import LayoutOption, MaskOption, Split
 
 if TYPE_CHECKING:
     from ..data.contract.pairs import PairSource
     from ..data.opening import DataSetConfig
 
 
-Root = Annotated[str, typer.Argument(help="Folder of the data set; of shards also a path or URL, with braces.")]
-Split = Annotated[str | None, typer.Option(help="train or test; left out, every split that is there.")]
-Layout = Annotated[str, typer.Option(help=f"auto, or one of {', '.join(LAYOUTS)}.")]
-Mask = Annotated[str, typer.Option(help="auto, agnostic, garment (from the parsing map) or file.")]
-MaskFolder = Annotated[str | None, typer.Option(help="Folder of masks, from ROOT or its parts.")]
-KeepLeaks = Annotated[bool, typer.Option("--keep-leaks", help="Keep known duplicates and train / test leaks.")]
+Root = Annotated[str, typer.Argument(help="Folder of the data set; for shards also a path or URL, with braces.")]
+SplitOption = Annotated[Split | None, typer.Option(help="Split to use; all splits by default.")]
+MaskFolder = Annotated[str | None, typer.Option(help="Folder of masks, relative to ROOT or its parts.")]
+KeepLeaks = Annotated[bool, typer.Option("--keep-leaks", help="Keep known duplicates and train/test leaks.")]
 Kind = Annotated[
-    str | None,
+    Literal["rendered", "drawn", "mixed"] | None,
     typer.Option(
-        help="rendered: ROOT holds records. drawn: ROOT is the seeds of pairs to draw, 0..999. mixed: ROOT is "
-        "SEEDS+RECORDS."
+        help="rendered: ROOT has rendered records. drawn: ROOT is a range of seeds to draw, such as 0..999. mixed: "
+        "ROOT is SEEDS+RECORDS."
     ),
 ]
-Size = Annotated[str, typer.Option(help="WxH of pairs that are drawn now, 3:4.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most so many pairs of a split, spread evenly.")]
+Size = Annotated[str, typer.Option(help="WxH of newly drawn pairs, 3:4.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Maximum number of pairs per split, spread evenly.")]
 
 
 def check(
     root: Root,
-    split: Split = None,
-    layout: Layout = "auto",
-    mask: Mask = "auto",
+    split: SplitOption = None,
+    layout: LayoutOption = "auto",
+    mask: MaskOption = "auto",
     mask_folder: MaskFolder = None,
     keep_leaks: KeepLeaks = False,
     sheet: Annotated[
-        Path | None, typer.Option(help="Picture to write: person, mask and garment of some pairs of each category.")
+        Path | None, typer.Option(help="Image to write: person, mask and garment of some pairs per category.")
     ] = None,
     limit: Limit = None,
     kind: Kind = None,
     size: Size = "384x512",
-    workers: Annotated[int, typer.Option(min=1, help="Pairs that are read at a time.")] = min(8, os.cpu_count() or 1),
+    workers: Annotated[int, typer.Option(min=1, help="Number of pairs to read at the same time.")] = min(
+        8, os.cpu_count() or 1
+    ),
 ) -> None:
-    """Find out the layout, read every pair, and list each missing, unreadable or mismatched file.
+    """Detect the layout, read every pair, and list each missing, unreadable or mismatched file.
 
-    Ends with status 1 when there is any.
+    The exit status is 1 if there are any.
     """
     from igr_core.photo.images import check_image_name
 
@@ -76,25 +76,25 @@ def check(
             path = sheet if len(configs) == 1 else sheet.with_stem(f"{sheet.stem}_{name}")
             typer.echo(f"  {path}: {write_sheet(path, source, reports)} pairs")
     if wrong:
-        typer.echo(f"{wrong:,} things are wrong.")
+        typer.echo(f"{wrong:,} problems found.")
         raise typer.Exit(1)
     typer.echo("Everything can be read.")
 
 
 def pack(
     root: Root,
-    out: Annotated[Path, typer.Argument(help="Folder of the shards; each split gets one of its own in it.")],
-    split: Split = None,
-    layout: Layout = "auto",
-    mask: Mask = "auto",
+    out: Annotated[Path, typer.Argument(help="Folder for the shards, with a subfolder for each split.")],
+    split: SplitOption = None,
+    layout: LayoutOption = "auto",
+    mask: MaskOption = "auto",
     mask_folder: MaskFolder = None,
     keep_leaks: KeepLeaks = False,
     limit: Limit = None,
     kind: Kind = None,
     size: Size = "384x512",
-    pairs_per_tar: Annotated[int, typer.Option(min=1, help="Pairs in one shard.")] = 500,
+    pairs_per_tar: Annotated[int, typer.Option(min=1, help="Pairs per shard.")] = 500,
 ) -> None:
-    """Write a data set as WebDataset shards; whole shards are kept, so that a stopped run goes on."""
+    """Write a data set as WebDataset shards; complete shards are kept, so an interrupted run can resume."""
     from ..data.layouts.tars import write_tars
     from ..data.opening import open_data_set
 
@@ -117,12 +117,10 @@ def _chosen(
     if kind is None or kind == "rendered":
         found = _configs(root, split, layout if kind is None else kind, mask, *options)
         return {config.split: [config] for config in found}
-    if kind not in ("drawn", "mixed"):
-        raise IGRError(f"Unknown kind {kind!r}: choose drawn, rendered or mixed.")
     seeds, _, records = root.partition("+")
     match = re.fullmatch(r"(\d+)\.\.(\d+)", seeds)
     if match is None or int(match[2]) < int(match[1]) or bool(records) is (kind == "drawn"):
-        raise IGRError(f"{root} is not understood: give seeds such as 0..999, of mixed pairs 0..999+RECORDS.")
+        raise IGRError(f"{root} is not valid: give seeds such as 0..999, or 0..999+RECORDS for mixed pairs.")
     drawn = SyntheticConfig(int(match[1]), int(match[2]) - int(match[1]) + 1, parse_size(size, 1))
     both = [DataSetConfig(layout="synthetic", split=split or "train", mask=mask, synthetic=drawn)]
     if records:
@@ -148,12 +146,6 @@ def _configs(
     """One config for each split that is asked for."""
     from ..data.opening import DataSetConfig, detect_layout, splits_in
 
-    if layout != "auto" and layout not in LAYOUTS:
-        raise IGRError(f"Unknown layout {layout!r}: choose auto, {', '.join(LAYOUTS)}.")
-    if mask not in ("auto", "agnostic", "garment", "file"):
-        raise IGRError(f"Unknown mask {mask!r}: choose auto, agnostic, garment or file.")
-    if split not in (None, "train", "test"):
-        raise IGRError(f"Unknown split {split!r}: choose train or test.")
     found = detect_layout(root) if layout == "auto" else layout
     splits = splits_in(root, found) if split is None else (split,)
     return [

@@ -4,62 +4,54 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
-from igr_core.files import make_folder
-from igr_core.restore.restorer import GarmentRestorer
 
 from ..base.config_files import load_config
-from ..base.device import choose_device
-from ..base.files import write_text
-from ..data.contract.pairs import HELD_OUT_START
-from ..evaluation.experiments.experiment import ExperimentConfig
-from ..evaluation.experiments.folder import experiment_table
-from ..evaluation.experiments.running import open_runs, restore_all
-from ..evaluation.experiments.scoring import Scoring, score_folders
+from ..data.contract.seeds import HELD_OUT_START
 from ..evaluation.metrics.protocols import PROTOCOLS, protocol_named
 from ..evaluation.metrics.registry import METRICS, SCORED
-from ..evaluation.metrics.weights import WeightsFolder
-from ..evaluation.pictures.demo import run_demo
-from ..evaluation.pictures.folders import folder_name
-from ..evaluation.reports.curves import loss_curves
-from ..evaluation.reports.report import write_report
-from ..evaluation.reports.validity import rankings, validity_table, write_validity
-from ..evaluation.result import Result, write_results
-from ..evaluation.tables.markdown import fill_markers
-from ..results.reported import keep, reported, write_tables
 from .commands import Changes, DeviceOption
+
+if TYPE_CHECKING:
+    from ..evaluation.result import Result
 
 Weights = Annotated[
     Path | None,
-    typer.Option(help="Folder whose checkpoints/ holds the metrics' networks; torch's hub folder by default."),
+    typer.Option(help="Folder whose checkpoints/ has the metrics' weights; torch's hub folder by default."),
 ]
 
 
 def score(
     generated: Annotated[Path, typer.Option(help="Folder of restored garments, NAME.png.")],
-    reference: Annotated[Path, typer.Option(help="Folder of the true garments, NAME with any suffix.")],
+    reference: Annotated[Path, typer.Option(help="Folder of the true garments, NAME with any extension.")],
     protocol: Annotated[str, typer.Option(help=f"{', '.join(PROTOCOLS)}.")] = "igr",
-    metrics: Annotated[str, typer.Option(help="Metrics with commas between; all by default.")] = ",".join(SCORED),
+    metrics: Annotated[str, typer.Option(help="Comma-separated metrics; all by default.")] = ",".join(SCORED),
     weights: Weights = None,
-    encoder: Annotated[Path | None, typer.Option(help="Bundle whose image encoder encoder_fd looks through.")] = None,
+    encoder: Annotated[Path | None, typer.Option(help="Bundle with the image encoder of encoder_fd.")] = None,
     silhouettes: Annotated[Path | None, typer.Option(help="Folder of masks of the flat garments, NAME.png.")] = None,
     unpaired: Annotated[
-        bool, typer.Option(help="Compare the two sets alone (the paper's StreetTryOn columns).")
+        bool, typer.Option(help="Only compare the two distributions (the paper's StreetTryOn columns).")
     ] = False,
-    skip_bad: Annotated[bool, typer.Option(help="Score what fits, although some files do not.")] = False,
+    skip_bad: Annotated[bool, typer.Option(help="Score the matching files even if others do not match.")] = False,
     device: Annotated[
-        str, typer.Option(help="Where the metrics' networks run: cpu, auto (CUDA where there is one), cuda:1 ...")
+        str, typer.Option(help="Device of the metrics' networks: cpu, auto (CUDA if available), cuda:1 ...")
     ] = "cpu",
-    cache: Annotated[Path | None, typer.Option(help="Folder that keeps features between calls.")] = None,
-    name: Annotated[str | None, typer.Option(help="What tables call the row; the folder's name by default.")] = None,
-    json: Annotated[Path | None, typer.Option(help="File for the result, with everything that it depends on.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder to cache features in.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the row in tables; the folder's name by default.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file for the result and everything it depends on.")] = None,
 ) -> None:
-    """Score a folder of garments against the true ones; files that do not fit are listed by name."""
+    """Score a folder of garments against the true ones; files that do not match are listed."""
+    from ..base.device import choose_device
+    from ..evaluation.experiments.scoring import Scoring, score_folders
+    from ..evaluation.metrics.weights import WeightsFolder
+    from ..evaluation.pictures.folders import folder_name
+    from ..evaluation.result import write_results
+
     scoring = Scoring(
         protocol_named(protocol),
         tuple(metric.strip() for metric in metrics.split(",")),
@@ -72,7 +64,7 @@ def score(
         typer.echo,
     )
     if json is not None and json.suffix != ".json":
-        raise IGRError(f"{json} is to hold JSON: end its name in .json.")
+        raise IGRError(f"{json} is not a JSON file name: use the extension .json.")
     result = score_folders(scoring, generated, reference, name=name or folder_name(generated), unpaired=unpaired)
     if json is not None:
         write_results(json, [result])
@@ -80,16 +72,23 @@ def score(
 
 
 def run(
-    config: Annotated[Path, typer.Argument(help="YAML file of an ExperimentConfig (training/configs/evaluation).")],
-    out: Annotated[Path, typer.Option(help="Folder of the experiment; a stopped one goes on where it was.")],
+    config: Annotated[Path, typer.Argument(help="YAML file with an ExperimentConfig (training/configs/evaluation).")],
+    out: Annotated[Path, typer.Option(help="Folder of the experiment; resumes an interrupted one.")],
     weights: Weights = None,
     device: DeviceOption = "auto",
     changes: Changes = None,
 ) -> None:
-    """Restore with every bundle and guidance of an experiment, score them beside controls, and write the report.
+    """Restore with every bundle and guidance of an experiment, score the results with controls, and write the report.
 
-    Several processes share the restoring: torchrun --nproc-per-node 4 -m -- training evaluate run ...
+    To use several processes: torchrun --nproc-per-node 4 -m -- training evaluate run ...
     """
+    from ..base.device import choose_device
+    from ..evaluation.experiments.experiment import ExperimentConfig
+    from ..evaluation.experiments.folder import experiment_table
+    from ..evaluation.experiments.running import open_runs, restore_all
+    from ..evaluation.metrics.weights import WeightsFolder
+    from ..evaluation.reports.report import write_report
+
     settings = load_config(ExperimentConfig, config, changes or ())
     runs = open_runs(settings, out, choose_device(device), typer.echo)
     folder = WeightsFolder(weights)
@@ -105,7 +104,9 @@ def run(
 
 
 def report(experiment: Annotated[Path, typer.Argument(help="Folder of an experiment.")]) -> None:
-    """Write an experiment's report again: pictures, tables, curves and CSVs from what is there."""
+    """Rewrite an experiment's report from its files: images, tables, curves and CSV files."""
+    from ..evaluation.reports.report import write_report
+
     page = write_report(experiment)
     typer.echo(str(page))
 
@@ -114,10 +115,16 @@ def tables(
     experiments: Annotated[
         list[Path], typer.Argument(help="Folders of experiments (python -m training evaluate run).")
     ],
-    out: Annotated[Path | None, typer.Option(help="Markdown file for them.")] = None,
-    into: Annotated[list[Path] | None, typer.Option(help="Page whose markers get them; may be repeated.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Markdown file for the tables.")] = None,
+    into: Annotated[list[Path] | None, typer.Option(help="Page with markers to fill; may be repeated.")] = None,
 ) -> None:
-    """Print Tables 1 to 3 with the paper's numbers beside what was measured, each marked as what it is."""
+    """Print Tables 1 to 3 with the paper's and the measured numbers, each marked as such."""
+    from igr_core.files import make_folder
+
+    from ..base.files import write_text
+    from ..evaluation.experiments.folder import experiment_table
+    from ..evaluation.tables.markdown import fill_markers
+
     texts = [(folder.name, experiment_table(folder)) for folder in experiments]
     if out is not None:
         make_folder(out.parent)
@@ -129,11 +136,13 @@ def tables(
 
 
 def validate(
-    count: Annotated[int, typer.Option(min=2, help="How many drawn garments with a texture.")] = 100,
+    count: Annotated[int, typer.Option(min=2, help="Number of drawn garments with a texture.")] = 100,
     start: Annotated[int, typer.Option(min=0, help="First seed.")] = HELD_OUT_START,
-    json: Annotated[Path | None, typer.Option(help="File for the rankings.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file for the rankings.")] = None,
 ) -> None:
-    """Check the texture metric: right but blurred has to beat sharp but wrong, whatever SSIM says."""
+    """Check that the texture metric prefers a blurred but correct garment to a sharp but wrong one, unlike SSIM."""
+    from ..evaluation.reports.validity import rankings, validity_table, write_validity
+
     found = rankings(start, count)
     if json is not None:
         write_validity(json, found)
@@ -144,20 +153,24 @@ def curves(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of python -m training train.")],
     out: Annotated[Path, typer.Option(help="PNG file.")],
 ) -> None:
-    """Draw loss and held-out losses, conditions substituted, of training runs."""
+    """Plot the training loss and the held-out losses, also with substituted conditions, of training runs."""
+    from ..evaluation.reports.curves import loss_curves
+
     loss_curves(runs, out)
     typer.echo(str(out))
 
 
 def list_weights(weights: Weights = None) -> None:
-    """List the files that the metrics' networks are read from: where they belong and whether they are there."""
+    """List the weight files of the metrics' networks, where to put them, and whether they exist."""
+    from ..evaluation.metrics.weights import WeightsFolder
+
     folder = WeightsFolder(weights)
     typer.echo("\n".join(folder.listing()))
     typer.echo(str(folder.folder / "checkpoints"))
 
 
 def _echo(result: Result) -> None:
-    typer.echo(f"{result.name}: {result.generated.count} pictures, protocol {result.protocol['name']}")
+    typer.echo(f"{result.name}: {result.generated.count} images, protocol {result.protocol['name']}")
     for metric, kind in METRICS.items():
         if cell := result.cell(metric):
             typer.echo(f"  {kind.title:28} {cell}")
@@ -170,12 +183,12 @@ def _echo(result: Result) -> None:
 def results(
     keep_from: Annotated[
         Path | None,
-        typer.Option(
-            "--keep", help="Folder of an experiment, or file of another measurement, to be reported under its name."
-        ),
+        typer.Option("--keep", help="Folder of an experiment, or file of another measurement, to keep under its name."),
     ] = None,
 ) -> None:
-    """Write the tables of all kept results (training/results) into docs/evaluation.md again."""
+    """Rewrite the tables of all kept results (training/results) in docs/evaluation.md."""
+    from ..results.reported import keep, reported, write_tables
+
     if keep_from is not None:
         typer.echo(str(keep(keep_from)))
     for page in write_tables(reported()):
@@ -183,18 +196,23 @@ def results(
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out/demo"),
-    count_per_category: Annotated[int, typer.Option(min=1, max=100, help="Persons of each category.")] = 2,
+    out: Annotated[Path, typer.Option(help="Folder for the images.")] = Path("out/demo"),
+    count_per_category: Annotated[int, typer.Option(min=1, max=100, help="Number of people per category.")] = 2,
     bundle: Annotated[Path, typer.Option(help="The model.", show_default="the demo")] = DEMO_BUNDLE,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")] = 25,
-    guidance: Annotated[float, typer.Option(min=1.0, max=20.0, help="How firmly the photo is followed.")] = 1.5,
+    guidance: Annotated[float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo.")] = 1.5,
 ) -> None:
-    """Restore synthetic persons that no model was trained on, and show them beside the true garments."""
+    """Restore held-out synthetic people, and show the results next to the true garments."""
+    from igr_core.files import make_folder
+    from igr_core.restore.restorer import GarmentRestorer
+
+    from ..evaluation.pictures.demo import run_demo
+
     start = time.monotonic()
     restorer = GarmentRestorer.from_bundle(bundle)
     make_folder(out)
     sheet, examples = run_demo(restorer, out, count_per_category, steps, guidance)
     for example in examples:
         typer.echo(str(out / f"{example.pair.category}-{example.seed}-restored.png"))
-    typer.echo(f"The person, mask and truth of each lie beside it. All on one sheet: {sheet}")
+    typer.echo(f"The person, mask and true garment of each are in the same folder. Contact sheet: {sheet}")
     typer.echo(f"{len(examples)} garments restored in {time.monotonic() - start:.1f} s.")

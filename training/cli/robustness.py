@@ -1,4 +1,4 @@
-"""How careful must a mask be? Measure it, and draw what was measured."""
+"""Measure and plot how inaccurate masks affect the result."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ import typer
 
 from igr_core.demo import DEMO_BUNDLE
 
-from ..robustness.examples import draw_examples
-from ..robustness.measuring import Plan, measure
-from ..robustness.plots import draw_robustness
-from ..robustness.results import KEPT, RESULT, read_robustness, robustness_table
+from ..robustness.plan import KEPT, RESULT, Plan
 from .commands import Commands
 
 app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
@@ -21,16 +18,19 @@ PLAN = Plan()
 
 @app.command()
 def run(
-    out: Annotated[Path, typer.Option(help="Folder for results and restored garments; run again to go on.")],
+    out: Annotated[Path, typer.Option(help="Folder for results and restored garments; run again to resume.")],
     bundle: Annotated[Path, typer.Argument(help="Bundle to restore with.", show_default="the demo")] = DEMO_BUNDLE,
-    count: Annotated[int, typer.Option(min=3, help="Held-out photos; rounded up to as many of each category.")] = (
-        PLAN.photos
-    ),
+    count: Annotated[
+        int, typer.Option(min=3, help="Number of held-out photos, rounded up to equal numbers per category.")
+    ] = (PLAN.photos),
     steps: Annotated[int, typer.Option(min=1, help="DDIM steps.")] = PLAN.steps,
     guidance: Annotated[float, typer.Option(min=1, help="Guidance scale (Eq. 2).")] = PLAN.guidance,
     seed: Annotated[int, typer.Option(min=0, help="Noise seed of the first photo.")] = PLAN.noise_seed,
 ) -> None:
-    """Restore held-out photos from masks spoiled in four ways and five degrees each, and score the garments."""
+    """Restore held-out photos from masks degraded in four ways and five degrees each, and score the garments."""
+    from ..robustness.measuring import measure
+    from ..robustness.results import robustness_table
+
     plan = Plan(count, PLAN.start, steps, guidance, seed)
     typer.echo(robustness_table(measure(bundle, out, plan)))
     typer.echo(str(out / RESULT))
@@ -41,7 +41,10 @@ def plot(
     out: Annotated[Path, typer.Argument(help="PNG file.")],
     result: Annotated[Path, typer.Option(help="JSON file of a run.", show_default="the reported one")] = KEPT,
 ) -> None:
-    """Draw scores over the overlap of the mask."""
+    """Plot scores against the overlap of the mask."""
+    from ..robustness.plots import draw_robustness
+    from ..robustness.results import read_robustness
+
     draw_robustness(out, read_robustness(result))
     typer.echo(str(out))
 
@@ -50,8 +53,11 @@ def plot(
 def examples(
     folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
     out: Annotated[Path, typer.Argument(help="JPEG file.")],
-    seed: Annotated[int | None, typer.Option(help="Photo that is shown.", show_default="the first")] = None,
+    seed: Annotated[int | None, typer.Option(help="Photo to show.", show_default="the first")] = None,
 ) -> None:
-    """Show one person with spoiled masks beside what was restored from each."""
+    """Show one person with degraded masks and the garment restored from each."""
+    from ..robustness.examples import draw_examples
+    from ..robustness.results import read_robustness
+
     draw_examples(out, read_robustness(folder / RESULT), folder / "garments", seed)
     typer.echo(str(out))

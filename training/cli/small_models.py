@@ -5,26 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
-from torch import nn
-
-from igr_core.files import sha256
-from igr_core.segmentation.human_parser import HumanParser
-from igr_core.segmentation.segmenter import Segmenter
 
 from ..base.config_files import load_config
-from ..base.device import choose_device
-from ..base.parts import load_vae
-from ..base.statistics import mean_interval
-from ..data.caches.drawn import DrawnPairs
-from ..small_models import image_encoder, vae
-from ..small_models.held_out import told_overlaps
-from ..small_models.parser import training as parser
-from ..small_models.parser.scores import parser_scores
-from ..small_models.part_training import changed
-from ..small_models.segmenter import training as segmenter
-from ..small_models.segmenter.scores import all_scores
 from .commands import (
     DataOption,
     DeviceOption,
@@ -39,28 +22,42 @@ from .commands import (
 
 
 def train_vae(
-    config: Annotated[Path, typer.Argument(help="YAML file with the entries of VAETraining.")],
+    config: Annotated[Path, typer.Argument(help="YAML file with a VAETraining.")],
     run: RunOption = None,
     data: DataOption = None,
     held_out: HeldOutOption = None,
     steps: StepsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Train the small autoencoder of CONFIG; a run that was stopped goes on from its last checkpoint."""
+    """Train the small autoencoder of CONFIG; an interrupted run resumes from its last checkpoint."""
+    from ..small_models import vae
+    from ..small_models.part_training import changed
+
     settings = load_config(vae.VAETraining, config)
     settings = changed(settings, run=run, data=data, held_out=held_out, steps=steps)
     scores = vae.train(settings, device)
     garment, picture = scores["psnr_garment"], scores["psnr_garment_picture"]
-    typer.echo(f"Held out: {garment:.2f} dB on garment pixels, {picture:.2f} dB on the whole picture.")
+    typer.echo(f"Held out: {garment:.2f} dB on garment pixels, {picture:.2f} dB on the whole image.")
 
 
 def measure_vae(
-    path: Annotated[Path, typer.Argument(help="vae.safetensors, its .json beside it.")],
+    path: Annotated[Path, typer.Argument(help="vae.safetensors, with its .json beside it.")],
     held_out: Annotated[Path, typer.Option(help="Folder of held-out pairs (python -m training data draw).")],
     count: Annotated[int, typer.Option(min=2, help="Pairs of each kind.")] = 100,
     device: DeviceOption = "auto",
 ) -> None:
     """Print the PSNR of decoded garments on held-out pairs, drawn and rendered, flat and worn."""
+    import torch
+    from torch import nn
+
+    from igr_core.files import sha256
+
+    from ..base.device import choose_device
+    from ..base.parts import load_vae
+    from ..base.statistics import mean_interval
+    from ..data.caches.drawn import DrawnPairs
+    from ..small_models import vae
+
     autoencoder, shape = load_vae(path)
     nn.Module.to(autoencoder, choose_device(device), memory_format=torch.channels_last)  # thrice as fast on CPUs
     config = vae.VAETraining(vae=shape, bfloat16=False)
@@ -71,14 +68,17 @@ def measure_vae(
 
 
 def train_image_encoder(
-    config: Annotated[Path, typer.Argument(help="YAML file with the entries of ImageEncoderTraining.")],
+    config: Annotated[Path, typer.Argument(help="YAML file with an ImageEncoderTraining.")],
     run: RunOption = None,
     data: DataOption = None,
     held_out: HeldOutOption = None,
     steps: StepsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Train the small image encoder of CONFIG; a run that was stopped goes on from its last checkpoint."""
+    """Train the small image encoder of CONFIG; an interrupted run resumes from its last checkpoint."""
+    from ..small_models import image_encoder
+    from ..small_models.part_training import changed
+
     settings = changed(
         load_config(image_encoder.ImageEncoderTraining, config), run=run, data=data, held_out=held_out, steps=steps
     )
@@ -87,7 +87,7 @@ def train_image_encoder(
 
 
 def train_parser(
-    config: Annotated[Path, typer.Argument(help="YAML file with the entries of ParserTraining.")],
+    config: Annotated[Path, typer.Argument(help="YAML file with a ParserTraining.")],
     run: RunOption = None,
     data: DataOption = None,
     held_out: HeldOutOption = None,
@@ -98,7 +98,10 @@ def train_parser(
     held_out_records: HeldOutRecordsOption = None,
     rendered_share: RenderedShareOption = None,
 ) -> None:
-    """Train the small human parser of CONFIG; a run that was stopped goes on from its last checkpoint."""
+    """Train the small human parser of CONFIG; an interrupted run resumes from its last checkpoint."""
+    from ..small_models.parser import training as parser
+    from ..small_models.part_training import changed
+
     settings = changed(
         load_config(parser.ParserTraining, config), run=run, data=data, held_out=held_out, steps=steps, kind=kind,
         records=records, held_out_records=held_out_records, rendered_share=rendered_share,
@@ -111,7 +114,13 @@ def measure_parser(
     count: Annotated[int, typer.Option(min=2, help="Held-out photos.")] = 100,
     records: HeldOutRecordsOption = None,
 ) -> None:
-    """Tell how well the parser in FOLDER finds the garment of held-out photos, its category told and not."""
+    """Measure how well the parser in FOLDER finds the garments of held-out photos, with and without their category."""
+    from igr_core.files import sha256
+    from igr_core.segmentation.human_parser import HumanParser
+
+    from ..small_models.held_out import told_overlaps
+    from ..small_models.parser.scores import parser_scores
+
     rows, labels = parser_scores(HumanParser.from_folder(folder), count, records=records)
     typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
     typer.echo(told_overlaps("garment", [row.overlap for row in rows]))
@@ -133,7 +142,7 @@ def _told(labels: dict[str, float]) -> str:
 
 
 def train_segmenter(
-    config: Annotated[Path, typer.Argument(help="YAML file with the entries of SegmenterTraining.")],
+    config: Annotated[Path, typer.Argument(help="YAML file with a SegmenterTraining.")],
     run: RunOption = None,
     data: DataOption = None,
     held_out: HeldOutOption = None,
@@ -144,7 +153,10 @@ def train_segmenter(
     held_out_records: HeldOutRecordsOption = None,
     rendered_share: RenderedShareOption = None,
 ) -> None:
-    """Train the small SAM 2 of CONFIG; a run that was stopped goes on from its last checkpoint."""
+    """Train the small SAM 2 of CONFIG; an interrupted run resumes from its last checkpoint."""
+    from ..small_models.part_training import changed
+    from ..small_models.segmenter import training as segmenter
+
     settings = changed(
         load_config(segmenter.SegmenterTraining, config), run=run, data=data, held_out=held_out, steps=steps, kind=kind,
         records=records, held_out_records=held_out_records, rendered_share=rendered_share,
@@ -157,7 +169,13 @@ def measure_segmenter(
     count: Annotated[int, typer.Option(min=2, help="Held-out photos.")] = 100,
     records: HeldOutRecordsOption = None,
 ) -> None:
-    """Tell how well the model in FOLDER finds the garment of held-out photos (intersection over union)."""
+    """Measure how well the model in FOLDER finds the garments of held-out photos (intersection over union)."""
+    from igr_core.files import sha256
+    from igr_core.segmentation.segmenter import Segmenter
+
+    from ..small_models.held_out import told_overlaps
+    from ..small_models.segmenter.scores import all_scores
+
     scores = all_scores(Segmenter.from_folder(folder), count, records=records)
     typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
     for name, values in scores.items():

@@ -10,11 +10,13 @@ from typing import Literal
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 
-from .contract.pairs import HELD_OUT_START, PairSource, PairSubset
+from .contract.pairs import PairSource, PairSubset
+from .contract.seeds import HELD_OUT_START
 from .files.storage import Folder
 from .layouts.dresscode import FOLDERS as DRESSCODE_FOLDERS
 from .layouts.dresscode import DressCode
 from .layouts.folder import PlainFolder
+from .layouts.names import LAYOUTS, Layout
 from .layouts.streettryon import StreetTryOn
 from .layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 from .layouts.tars import TarPairs
@@ -22,16 +24,6 @@ from .layouts.viton_hd import VitonHD
 from .rendered.records.shards import RecordShards, is_shard_name
 from .rendered.source import RenderedConfig, RenderedPairs
 
-Layout = Literal["viton_hd", "dresscode", "streettryon", "folder", "tars", "rendered", "synthetic"]
-LAYOUTS = {
-    "viton_hd": "VITON-HD (train/ or test/ with image/ and cloth/)",
-    "dresscode": "DressCode (upper_body/, lower_body/ or dresses/ with images/)",
-    "streettryon": "StreetTryOn (train/ or validation/ with image/ and segm_atr_labels/)",
-    "folder": "a plain folder (person/, garment/, mask/, category.csv)",
-    "tars": "WebDataset shards (*.tar)",
-    "rendered": "rendered records (records-*.tar)",
-}
-"""Layouts on disk, and what each is known by."""
 MAX_NAMED = 3
 """So many missing files are named in one sentence."""
 

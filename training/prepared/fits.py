@@ -13,8 +13,9 @@ from igr_core.model.config import ImageEncoderConfig, ModelConfig, VAEConfig, fr
 
 from ..base.parts import read_summary
 from ..base.train_config import ROUND, TrainConfig
-from ..data.caches.drawn import HELD_OUT_START, DrawConfig
+from ..data.caches.draw_config import DrawConfig
 from ..data.contract.laid_out import FIRST_OF_FILES
+from ..data.contract.seeds import HELD_OUT_START
 from .latents import PreparedPairs
 from .mixture import PairData
 

@@ -19,7 +19,8 @@ from ..curation.measure import table as curation_table
 from ..evaluation.experiments.folder import DESCRIPTION, SETS, experiment_table, keep_experiment
 from ..evaluation.reports.validity import read_validity, validity_table
 from ..evaluation.tables.markdown import fill_markers, marker
-from ..robustness.results import RESULT, read_robustness, robustness_table
+from ..robustness.plan import RESULT
+from ..robustness.results import read_robustness, robustness_table
 
 RESULTS = Path(__file__).parent
 ROOT = Path(__file__).parents[2]

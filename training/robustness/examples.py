@@ -15,7 +15,7 @@ from igr_core.photo.masks import mask_box
 from igr_core.photo.overlay import overlay
 from igr_core.photo.view import place
 
-from ..data.caches.drawn import DrawConfig
+from ..data.caches.draw_config import DrawConfig
 from ..data.synthetic import make_pair
 from .measuring import spoiled_mask
 from .plots import LABELS
@@ -91,7 +91,7 @@ def _opened(path: Path) -> Image.Image:
         return Image.open(path).convert("RGB")
     except OSError as error:
         raise IGRError(
-            f"{path} is not there: give the folder that python -m training evaluate robustness run wrote."
+            f"{path} does not exist: give the folder that python -m training evaluate robustness run wrote."
         ) from error
 
 

@@ -22,8 +22,8 @@ from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 
 from ..base.provenance import bundle_weights_sha256, command_line, revision
-from ..data.caches.drawn import DrawConfig, fingerprint
-from ..data.contract.pairs import HELD_OUT_START
+from ..data.caches.draw_config import DrawConfig
+from ..data.caches.drawn import fingerprint
 from ..evaluation.metrics.paired import OWN, PairedScorer, silhouette_of
 from ..evaluation.metrics.protocols import protocol_named
 from ..evaluation.metrics.weights import WeightsFolder
@@ -31,29 +31,14 @@ from ..evaluation.pictures.claims import claim
 from ..evaluation.pictures.demo import held_out_pairs
 from ..evaluation.pictures.folders import PictureList, picture_list
 from ..evaluation.result import Paired, Result, library_versions, write_results
-from .results import CLEAN, NO_MASK, RESULT, Condition, Robustness, read_condition, write_robustness
+from .plan import RESULT, Plan
+from .results import CLEAN, NO_MASK, Condition, Robustness, read_condition, write_robustness
 from .spoilers import KINDS, LEVELS, Spoiled, mask_overlap, spoil
 
 PROTOCOL = "native"
 """Pictures are compared at the model's own size, as `make eval` does."""
 BATCH = 15
 """Photos that are restored together."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is measured."""
-
-    photos: int = 30
-    """Photos, a third of each category."""
-    start: int = HELD_OUT_START + 3_000
-    """Seed from which on photos are taken; nothing was trained or chosen on those from here on."""
-    steps: int = 10
-    """DDIM steps."""
-    guidance: float = 1.5
-    """Guidance scale (Eq. 2)."""
-    noise_seed: int = 0
-    """Noise seed of the first photo, the next one's is higher by one; the same in every condition."""
 
 
 @dataclass(frozen=True)

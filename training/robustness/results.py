@@ -17,10 +17,6 @@ from ..evaluation.result import Result, difference, read_results, write_results
 from ..evaluation.tables.markdown import markdown
 from ..evaluation.tables.table import changed
 
-RESULT = "robustness.json"
-"""What a measurement is called in its folder."""
-KEPT = Path(__file__).parents[1] / "results" / "robustness" / RESULT
-"""The measurement that pages tell of."""
 CLEAN, NO_MASK = "clean", "no mask"
 """Conditions beside the spoiled ones: the garment's visible pixels, and the whole photo taken for the garment."""
 COLUMNS = ("texture_agreement", "outline", "ssim", "invented", "missing")

@@ -13,9 +13,10 @@ from torch import Tensor
 from igr_core.errors import IGRError
 
 from ..base.statistics import mean_interval
-from ..data.caches.drawn import HELD_OUT_START, DrawConfig
+from ..data.caches.draw_config import DrawConfig
 from ..data.caches.dressed import resized
 from ..data.caches.parsed import parsed_photo, wears_skirt
+from ..data.contract.seeds import HELD_OUT_START
 from ..data.rendered.source import RenderedPairs
 from ..data.synthetic import make_pair
 

@@ -11,9 +11,9 @@ from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from igr_core.errors import IGRError
 
-from ..data.caches.drawn import HELD_OUT_START
 from ..data.caches.dressed import rendered_count
 from ..data.caches.parsed import ParsedPhotos, draw_parsed, dress_parsed
+from ..data.contract.seeds import HELD_OUT_START
 from ..prepared.fits import check_seeds
 from .part_training import PartTraining
 

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import comfy.samplers
 import comfy.utils
 import folder_paths
 import torch
@@ -211,6 +212,32 @@ class ProbeBare:
         return ([[tensor, {}] for tensor, _ in conditioning],)
 
 
+class OwnGuider(comfy.samplers.CFGGuider):
+    """A guider with names and an order of its own."""
+
+    def predict_noise(self, x, timestep, model_options=None, seed=None):
+        conds = [self.conds["second"], self.conds["first"]]
+        second, first = comfy.samplers.calc_cond_batch(self.inner_model, conds, x, timestep, model_options or {})
+        return second + self.cfg * (first - second)
+
+
+class ProbeGuider:
+    """A guider as another pack may have it."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("GUIDER",), "give", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        wire = ("CONDITIONING",)
+        return {"required": {"model": ("MODEL",), "first": wire, "second": wire, "cfg": ("FLOAT", {"default": 2.0})}}
+
+    def give(self, model, first, second, cfg):
+        guider = OwnGuider(model)
+        guider.inner_set_conds({"first": first, "second": second})
+        guider.set_cfg(cfg)
+        return (guider,)
+
+
 WATCHED = {}
 
 
@@ -284,6 +311,7 @@ NODE_CLASS_MAPPINGS = {
     "ProbeBare": ProbeBare,
     "ProbeBoxes": ProbeBoxes,
     "ProbeCompile": ProbeCompile,
+    "ProbeGuider": ProbeGuider,
     "ProbeLittleMemory": ProbeLittleMemory,
     "ProbeOriginalLayout": ProbeOriginalLayout,
     "ProbeWatched": ProbeWatched,

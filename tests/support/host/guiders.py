@@ -113,6 +113,7 @@ CASES = {
             "bare_negative": node("ProbeBare", conditioning=NEGATIVE),
         },
     ),
+    "another pack's guider": Case(node("ProbeGuider", model=PATCHED, first=POSITIVE, second=NEGATIVE, cfg=G)),
     "one conditioning at a time": Case(
         cfg(model=["little", 0]), more={"little": node("ProbeLittleMemory", model=PATCHED)}
     ),

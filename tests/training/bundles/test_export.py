@@ -33,7 +33,9 @@ from training.cli.train import train as train_command
 from training.core.compute.lora import merge_lora
 from training.core.trainer import Trainer
 from training.core.validation import Validator
-from training.data.caches.drawn import HELD_OUT_START, DrawConfig, DrawnPairs, draw_shards
+from training.data.caches.draw_config import DrawConfig
+from training.data.caches.drawn import DrawnPairs, draw_shards
+from training.data.contract.seeds import HELD_OUT_START
 from training.evaluation.experiments.compact import compact_scores
 from training.evaluation.result import write_results
 from training.prepared.prepare import prepare_folder

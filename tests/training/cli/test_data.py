@@ -36,24 +36,30 @@ def test_check_lists_what_is_wrong_and_ends_with_1(copy: Tree) -> None:
     wrong = [line for line in done.stdout.splitlines() if line.startswith("  wrong: ")]
     assert len(wrong) == 3 and "3 things are wrong." in done.stdout
     assert f"{root}/person/stranger.jpg has no line in" in wrong[0]
-    assert f"{root}/person/look-002.jpg is not a picture" in wrong[1]
-    assert f"{root}/mask/look-003.png is not there" in wrong[2]
+    assert f"{root}/person/look-002.jpg is not a supported image" in wrong[1]
+    assert f"{root}/mask/look-003.png does not exist" in wrong[2]
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--split", "val"], "Unknown split 'val'"),
-        (["--mask", "mine"], "Unknown mask 'mine'"),
-        (["--layout", "voc"], "Unknown layout 'voc'"),
         (["--sheet", "sheet.pdf"], "does not name a supported image type"),
-        (["--layout", "dresscode"], "train_pairs.txt is not there"),
+        (["--layout", "dresscode"], "train_pairs.txt does not exist"),
     ],
 )
 def test_mistakes_are_one_sentence(tree: Tree, arguments: list[str], said: str) -> None:
     done = run("check", tree("folder"), *arguments)
     assert done.exit_code == 1 and done.stderr.startswith("Error: ") and said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--split", "val"], ["--mask", "mine"], ["--layout", "voc"], ["--kind", "painted"]]
+)
+def test_choices_are_checked_and_listed(tree: Tree, arguments: list[str]) -> None:
+    done = run("check", tree("folder"), *arguments)
+    listed = {"--split": "train", "--mask": "agnostic", "--layout": "viton_hd", "--kind": "drawn"}[arguments[0]]
+    assert done.exit_code == 2 and arguments[1] in done.stderr and listed in done.stderr
 
 
 def test_fixture_then_pack_then_check(tmp_path: Path) -> None:

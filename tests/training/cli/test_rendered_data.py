@@ -37,7 +37,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_render_makes_records_and_counts_rejects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.cli.rendering.generate", quick)
+    monkeypatch.setattr("training.data.rendered.generating.generate.generate", quick)
     options = ["--garments", 12, "--size", "72x96", "--photos", 2, "--workers", 1, "--per-shard", 5, "--samples", 4]
     done = run("render", tmp_path, *options)
     assert done.exit_code == 0, done.output
@@ -103,11 +103,9 @@ def test_draw_dresses_records_and_mixes_them_with_drawn_pairs(records: Path, tmp
     ("arguments", "said"),
     [
         (["sheet", "--out", "x", "--kind", "rendered"], "needs --records DIR: python -m training data render"),
-        (["sheet", "--out", "x", "--kind", "painted"], "Unknown --kind painted"),
         (["sheet", "--out", "x", "--kind", "rendered", "--records", "none"], "none holds no rendered records"),
         (["render", "x", "--garments", 2, "--photos", 0.5], "0.5 photos of each garment cannot be rendered"),
         (["render", "x", "--garments", 2, "--size", "100x100"], "give a 3:4 size"),
-        (["check", "x", "--kind", "painted"], "Unknown kind 'painted'"),
     ],
 )
 def test_mistakes_are_one_sentence(arguments: list[object], said: str) -> None:

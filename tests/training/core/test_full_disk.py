@@ -25,7 +25,8 @@ from training.bundles.unpack import unpack_part
 from training.core.trainer import Trainer
 from training.curation.judging import judge_all
 from training.curation.scores import CurationConfig
-from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
+from training.data.caches.draw_config import DrawConfig
+from training.data.caches.drawn import DrawnPairs, draw_shards
 from training.data.fixtures import write_fixture
 from training.data.layouts.tars import write_tars
 from training.data.opening import DataSetConfig, open_data_set

@@ -10,8 +10,9 @@ from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 from tests.training.conftest import SIZE
 from training.data.fixtures import FIXTURES
+from training.data.layouts.names import LAYOUTS
 from training.data.layouts.synthetic_pairs import SyntheticConfig
-from training.data.opening import LAYOUTS, DataSetConfig, build_source, detect_layout, open_data_set, splits_in
+from training.data.opening import DataSetConfig, build_source, detect_layout, open_data_set, splits_in
 
 Tree = Callable[[str], Path]
 

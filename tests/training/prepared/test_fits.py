@@ -19,7 +19,8 @@ from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.core.trainer import Trainer
 from training.core.validation import Validator
-from training.data.caches.drawn import HELD_OUT_START, DrawConfig
+from training.data.caches.draw_config import DrawConfig
+from training.data.caches.drawn import HELD_OUT_START
 from training.prepared.fits import check_drawn, check_fits
 from training.prepared.latents import PreparedPairs
 from training.small_models.image_encoder import ImageEncoderTraining

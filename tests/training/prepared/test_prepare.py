@@ -23,7 +23,8 @@ from tests.support.training.prepared import tiny_config
 from training.base.parts import load_image_encoder, load_vae
 from training.base.train_config import TrainConfig
 from training.cli.app import app
-from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
+from training.data.caches.draw_config import DrawConfig
+from training.data.caches.drawn import DrawnPairs, draw_shards
 from training.prepared.latents import PreparedPairs
 from training.prepared.prepare import prepare_folder, prepare_pairs
 

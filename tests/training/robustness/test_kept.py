@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from training.robustness.plan import KEPT
 from training.robustness.plots import draw_robustness
-from training.robustness.results import CLEAN, KEPT, NO_MASK, condition_of, read_robustness
+from training.robustness.results import CLEAN, NO_MASK, condition_of, read_robustness
 from training.robustness.spoilers import KINDS, LEVELS, TOLERANCE
 
 

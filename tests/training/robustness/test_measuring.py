@@ -14,8 +14,9 @@ from igr_core.errors import IGRError
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.models.tiny import save_runnable
 from training.data.caches.drawn import HELD_OUT_START
-from training.robustness.measuring import Plan, measure, planned_conditions, spoiled_mask, take_photos
-from training.robustness.results import CLEAN, NO_MASK, RESULT, condition_of, read_robustness
+from training.robustness.measuring import measure, planned_conditions, spoiled_mask, take_photos
+from training.robustness.plan import RESULT, Plan
+from training.robustness.results import CLEAN, NO_MASK, condition_of, read_robustness
 from training.robustness.spoilers import KINDS, LEVELS
 
 FEW = [(CLEAN, None), ("erosion", 0.8), ("shift", 0.5), (NO_MASK, None)]

@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from tests.support.training.robustness_made_up import measurement
 from training.cli.app import app
 from training.robustness.examples import draw_examples
+from training.robustness.plan import RESULT
 from training.robustness.plots import draw_robustness
-from training.robustness.results import RESULT, condition_of, write_robustness
+from training.robustness.results import condition_of, write_robustness
 
 runner = CliRunner()
 
@@ -55,7 +56,7 @@ def test_mistakes_are_one_sentence(folder: Path, tmp_path: Path) -> None:
     for arguments, words in (
         (["plot", tmp_path / "a.png", "--result", tmp_path / "none.json"], "none.json holds no measurement"),
         (["examples", folder, tmp_path / "a.jpg", "--seed", 7], "Seed 7 was not measured"),
-        (["examples", folder, tmp_path / "a.jpg", "--seed", 10_000_001], "10000001.png is not there"),
+        (["examples", folder, tmp_path / "a.jpg", "--seed", 10_000_001], "10000001.png does not exist"),
     ):
         code, output = run(*arguments)
         assert code == 1 and words in output.replace("\n", " ")

@@ -15,7 +15,8 @@ from igr_core.model.networks import build_image_encoder
 from tests.support.training.stopping import logged, stopped_at_call
 from training.base.config_files import load_config
 from training.base.parts import parameter_count
-from training.data.caches.drawn import HELD_OUT_START, DrawConfig, draw_shards
+from training.data.caches.draw_config import DrawConfig
+from training.data.caches.drawn import HELD_OUT_START, draw_shards
 from training.small_models import image_encoder as train_image_encoder
 from training.small_models.image_encoder import (
     Corpus,

@@ -7,7 +7,7 @@ import pytest
 
 from igr_core.errors import IGRError
 from tests.support.rendered import stand_in
-from training.data.contract.pairs import HELD_OUT_START
+from training.data.contract.seeds import HELD_OUT_START
 from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
 from training.small_models.held_out import held_out_photos

@@ -14,7 +14,8 @@ from igr_core.model.networks import build_vae
 from tests.support.training.stopping import logged, stopped_at_call
 from training.base.config_files import load_config
 from training.base.parts import parameter_count
-from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
+from training.data.caches.draw_config import DrawConfig
+from training.data.caches.drawn import DrawnPairs, draw_shards
 from training.small_models import vae as train_vae
 from training.small_models.vae import VAETraining, measure, reconstruct, sample_batch, standardise_latent, train
 

@@ -22,15 +22,16 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.files import make_folder, write_tensors
-from igr_core.model.config import ViewConfig, from_json
+from igr_core.model.config import from_json
 from igr_core.photo.view import GarmentView, make_view
 
 from ..contract.correspondence import to_cells
 from ..contract.laid_out import PICTURES
-from ..contract.pairs import HELD_OUT_START as HELD_OUT_START
+from ..contract.seeds import HELD_OUT_START
 from ..files.code_hash import hash_of
 from ..synthetic import Pair, corrupt_mask, make_pair
 from ..synthetic.compose import check_options
+from .draw_config import DrawConfig
 
 FIELDS = ("person", "mask", "garment", "silhouette", "crop")
 """Pictures of one pair, each uint8 (C, h, w)."""
@@ -42,31 +43,6 @@ Job = TypeVar("Job")
 
 NOT_DRAWING = ("__init__.py", "sheet.py")
 """Files of the generator's folder that change no pair."""
-
-
-@dataclass(frozen=True)
-class DrawConfig:
-    """How pairs are drawn; every shard of a folder is drawn alike."""
-
-    size: tuple[int, int] = (192, 256)
-    """Width and height in pixels of person, mask, garment and silhouette."""
-    photo_size: tuple[int, int] = (288, 384)
-    """Width and height in pixels of the drawn photo that the view is cut from."""
-    view: ViewConfig = dataclasses.field(default_factory=lambda: ViewConfig(mode="focused", margin=0.15))
-    """How the photo is laid out for the model."""
-    crop_size: int = 224
-    """Side in pixels of the crop p_g."""
-    coarse: float = 0.16
-    """Smallest repeat of a pattern, as a share of the garment's length; 0 for the generator's whole range.
-
-    The demo's own narrowing, because fine patterns are lost at its size; draw with 0 for a larger model.
-    """
-    corrupt_share: float = 0.5
-    """Share of the pairs whose mask is spoiled as people and segmenters do."""
-    corrupt_strength: float = 0.5
-    """Strongest spoiling (0..1); each spoiled mask draws its own strength up to this."""
-    correspondence: bool = False
-    """Keep with each drawn pair where its garment lies in the photo, as rendered pairs always do."""
 
 
 @dataclass(frozen=True)

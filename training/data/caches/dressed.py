@@ -7,23 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
 
-from igr_core.photo.view import Placement
-
+from ..contract.correspondence import to_cells
 from ..contract.laid_out import name_number
 from ..rendered.records.record import record_name
-from .drawn import CORRESPONDENCE, DrawConfig, Drawn, Origin, fill_shards, lay_out
+from .draw_config import DrawConfig
+from .drawn import CORRESPONDENCE, Drawn, Origin, fill_shards, lay_out
 from .snapshot import Snapshot, take_snapshot
 
 NAME = "pairs-rendered-"
 """What names of shards of dressed pairs begin with."""
-
-LARGEST_SPREAD = 1.5
-"""Product pixels apart by which places that are averaged may differ from a photo that is flat; beyond it is an edge."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,7 @@ def dress_shards(
 ) -> int:
     """Dress the first `count` pairs of a folder or URL of records into shards; whole shards that exist are kept.
 
-    Every photo is dressed once, then every photo anew, until there are enough; those with a defect on purpose only with
+    Every photo is dressed once, then again, until there are enough; those with a defect on purpose only with
     `keep_defects`. Records that were rendered after the folder was begun are left out. Returns how many pairs were
     dressed now. Raises IGRError for shards that were made with other settings or of other records.
     """
@@ -74,35 +68,12 @@ def dress(job: DressJob) -> Drawn:
         agnostic_mask=resized(pair.agnostic_mask, job.config.photo_size, Image.Resampling.BOX),
     )
     drawn, view = lay_out(sized, place.seed, name_number(name), job.config)
-    flow = laid_out_correspondence(pair.correspondence, photo_size, view.placements[0], job.config.size)
-    pictures: dict[str, Any] = {**drawn.pictures, CORRESPONDENCE: flow.half().numpy()}
+    width, height = job.config.size
+    places = pair.correspondence * np.divide(job.config.photo_size, photo_size, dtype=np.float32)
+    told = to_cells(places, pair.garment.size, view.placements[0], (height, width)) * 2 - 1
+    pictures: dict[str, Any] = {**drawn.pictures, CORRESPONDENCE: told.astype(np.float16)}
     garment = f"{record_name(place.seed)}/dress-{place.dress_seed}"
     return Drawn(place.seed, pictures, {**drawn.label, "name": name, "garment": garment})
-
-
-def laid_out_correspondence(
-    found: np.ndarray, photo_size: tuple[int, int], placement: Placement, size: tuple[int, int]
-) -> Tensor:
-    """A correspondence (H, W, 2) in pixels of a photo of `photo_size`, as a model's pictures of `size` have it.
-
-    (2, h, w) float32 by pixel of the laid-out garment: where it lies in the laid-out person, -1..1 across and down
-    as grid_sample reads it (align_corners=False); NaN where it is hidden, outside of the view, or at an edge in depth.
-    """
-    width, height = size
-    flow = torch.from_numpy(found).permute(2, 0, 1)[None]  # (1, 2, H, W)
-    valid = flow.isfinite().all(1, keepdim=True).float()
-    flow = flow.nan_to_num(0.0)
-    step = max(found.shape[1] / width, 1.0)
-    weight = F.interpolate(valid, (height, width), mode="area")
-    mean = F.interpolate(flow, (height, width), mode="area") / weight.clamp(min=1e-6)
-    square = F.interpolate(flow**2, (height, width), mode="area") / weight.clamp(min=1e-6)
-    spread = (square - mean**2).clamp(min=0).sum(1, keepdim=True).sqrt()
-    kept = (weight >= 0.5) & (spread <= LARGEST_SPREAD * step)
-    scale = torch.tensor(placement.source_size) / torch.tensor(photo_size)
-    points = placement.to_canvas(mean[0].permute(1, 2, 0) * scale)  # (h, w, 2)
-    normalised = points / torch.tensor(placement.canvas_size) * 2 - 1
-    kept = kept[0, 0] & (normalised.abs() <= 1).all(-1)
-    return torch.where(kept[..., None], normalised, torch.nan).permute(2, 0, 1).float()
 
 
 def resized(picture: Image.Image, size: tuple[int, int], resample: Image.Resampling) -> Image.Image:

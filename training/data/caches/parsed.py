@@ -24,7 +24,8 @@ from ..synthetic import make_pair
 from ..synthetic.compose import check_options
 from ..synthetic.painting.canvas import LABELS
 from ..synthetic.scene import draw_scene
-from .drawn import DrawConfig, fingerprint
+from .draw_config import DrawConfig
+from .drawn import fingerprint
 from .dressed import resized
 from .snapshot import take_snapshot
 

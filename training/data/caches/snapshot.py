@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 
-from ..contract.pairs import HELD_OUT_START
+from ..contract.seeds import HELD_OUT_START
 from ..rendered.generating.fingerprints import dress_fingerprint
 from ..rendered.records.shards import RecordShards
 from ..rendered.source import RenderedConfig, RenderedPairs

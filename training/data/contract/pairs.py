@@ -15,9 +15,6 @@ from igr_core.errors import IGRError
 from .keypoints import Keypoints
 from .parsing import Parsing
 
-HELD_OUT_START = 10_000_000
-"""Seeds of drawn and of rendered pairs from here on are never trained on."""
-
 MaskKind = Literal["agnostic", "garment", "file"]
 """`agnostic`: the try-on mask of the data set, larger than the garment (paper); `garment`: from the parsing, what is
 seen of the garment alone; `file`: a folder of masks."""
@@ -104,7 +101,7 @@ class PairSource(ABC):
         return self.entries[index].name.rsplit("/", 1)[-1]
 
     def labels(self, index: int) -> dict[str, str]:
-        """What else is told of a pair, to look at scores by: its pattern, say; empty where nothing is told."""
+        """More attributes of a pair, such as its pattern, to group scores by; empty if there are none."""
         return {}
 
     def missing(self, index: int) -> list[str]:

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from igr_core.errors import IGRError
 
-from ..contract.pairs import HELD_OUT_START
+from ..contract.seeds import HELD_OUT_START
 from .base.views import View
 from .dressing.materials import Dress
 from .dressing.picture.colours import to_srgb
@@ -92,7 +92,7 @@ def _differences(shards: RecordShards, count: int) -> list[Difference]:
                 if len(found) == count:
                     return found
         if not found:
-            raise IGRError("No photo shows anything of its garment: render the records anew.")
+            raise IGRError("No photo shows anything of its garment: render the records again.")
         dress_seed += 1
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from igr_core.errors import IGRError
 from igr_core.files import sha256
 
-from ..contract.pairs import HELD_OUT_START
+from ..contract.seeds import HELD_OUT_START
 from ..files.storage import Folder
 from .base.settings import RenderSettings
 from .generating.generate import generate
@@ -23,8 +23,6 @@ from .studio.storing import encode_correspondence
 
 FILE = "held-out.tar"
 """Name of the set; a data set of the layout tars, with `flow` and `agnostic.png` beside its other members."""
-COUNT = 300
-"""Pairs of the set."""
 SIZE = (192, 256)
 """Width and height of its pictures in pixels."""
 FLOW_SCALE = 8

@@ -10,7 +10,7 @@ from PIL import Image
 
 from igr_core.errors import IGRError
 
-from ..contract.pairs import HELD_OUT_START
+from ..contract.seeds import HELD_OUT_START
 from ..synthetic.compose import Pair
 from ..synthetic.defects import DEFECTS
 from .base import streams

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 
-from ..contract.pairs import HELD_OUT_START
+from ..contract.seeds import HELD_OUT_START
 from .pairs import RenderedPair, dress_record
 from .source import RenderedConfig, RenderedPairs
 

@@ -1,4 +1,4 @@
-"""Rendered records behind the interface of data sets: dressed when they are asked for, anew for each dress seed."""
+"""Rendered records behind the interface of data sets: dressed on demand, differently for each dress seed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 
 from ..contract.keypoints import Joint, Keypoints
-from ..contract.pairs import HELD_OUT_START, PairEntry, PairSource
+from ..contract.pairs import PairEntry, PairSource
 from ..contract.parsing import ATR, Parsing
+from ..contract.seeds import HELD_OUT_START
 from .records.record import Record, record_name
 from .records.shards import RecordShards
 

@@ -14,8 +14,10 @@ from igr_core.files import make_folder
 from igr_core.model.config import ModelConfig
 
 from ...base.files import write_text
-from ...data.contract.pairs import HELD_OUT_START, PairSource
-from ...data.opening import LAYOUTS, DataSetConfig
+from ...data.contract.pairs import PairSource
+from ...data.contract.seeds import HELD_OUT_START
+from ...data.layouts.names import LAYOUTS
+from ...data.opening import DataSetConfig
 from .folders import folder_name
 
 _GENERATED = re.compile(r"(?:seed|garment)-(\d{9,})")

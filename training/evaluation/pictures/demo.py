@@ -18,7 +18,8 @@ from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.restore.sampling import Progress as StepProgress
 
-from ...data.caches.drawn import HELD_OUT_START, DrawConfig
+from ...data.caches.draw_config import DrawConfig
+from ...data.contract.seeds import HELD_OUT_START
 from ...data.synthetic import Pair, make_pair
 
 FIRST_SEED = HELD_OUT_START + 1000

@@ -14,7 +14,8 @@ from igr_core.photo.inputs import parse_size
 from training.cli.app import app
 from training.cli.drawing import draw as draw_command
 from training.data.caches import drawn
-from training.data.caches.drawn import FIELDS, DrawConfig, DrawnPairs, draw, draw_shards
+from training.data.caches.draw_config import DrawConfig
+from training.data.caches.drawn import FIELDS, DrawnPairs, draw, draw_shards
 from training.data.files.code_hash import code_text
 
 TINY = DrawConfig(size=(24, 32), photo_size=(48, 64), crop_size=16)

@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
-from igr_core.photo.view import Placement
 from tests.support.rendered import stand_in
 from training.data.caches import snapshot
-from training.data.caches.drawn import DrawConfig, DrawnPairs, draw_shards
-from training.data.caches.dressed import dress_shards, laid_out_correspondence
+from training.data.caches.draw_config import DrawConfig
+from training.data.caches.drawn import DrawnPairs, draw_shards
+from training.data.caches.dressed import dress_shards
 from training.data.contract.laid_out import FIRST_OF_FILES, name_number
 from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
@@ -105,16 +104,3 @@ def test_the_correspondence_leads_to_the_laid_out_person(records: str, tmp_path:
     # the stand-in's garment lies in its photo where it lies in the product shot
     assert torch.allclose(flow[0, rows, columns], (columns + 0.5) / 24 * 2 - 1, atol=0.02)
     assert torch.allclose(flow[1, rows, columns], (rows + 0.5) / 32 * 2 - 1, atol=0.02)
-
-
-def test_edges_and_what_is_out_of_view_have_no_correspondence() -> None:
-    rows, columns = np.mgrid[:32, :24].astype(np.float32)
-    flow = np.stack([columns + 0.5, rows + 0.5], -1)
-    flow[:, 13:, 0] += 6  # a jump that one averaged pixel spans
-    flow[:4] = np.nan
-    placement = Placement((0, 8, 24, 24), (0, 0, 12, 8), (24, 32), (12, 8))
-    found = laid_out_correspondence(flow, (24, 32), placement, (12, 16))
-    known = found.isfinite().all(0)
-    assert not known[:, 6].any() and known[4:12, :6].all()
-    assert not known[:4].any() and not known[12:].any()  # above and below the view
-    assert torch.allclose(found[0, 5, :6], (torch.arange(6) + 0.5) / 6 - 1)

@@ -11,7 +11,8 @@ from torch.nn.functional import grid_sample
 
 from igr_core.model.config import ViewConfig
 from igr_core.photo.view import Placement, place
-from training.data.caches.drawn import FIELDS, DrawConfig, DrawnPairs, draw, draw_shards
+from training.data.caches.draw_config import DrawConfig
+from training.data.caches.drawn import FIELDS, DrawnPairs, draw, draw_shards
 from training.data.contract.correspondence import boxed, mirrored, pixels_to_cells, to_cells
 from training.data.synthetic import Pair, make_pair
 

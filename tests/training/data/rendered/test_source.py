@@ -8,7 +8,8 @@ import pytest
 
 from igr_core.errors import IGRError
 from tests.support.rendered import stand_in
-from training.data.caches.drawn import DrawConfig, DrawnPairs
+from training.data.caches.draw_config import DrawConfig
+from training.data.caches.drawn import DrawnPairs
 from training.data.caches.dressed import dress_shards
 from training.data.checking import check_pairs
 from training.data.layouts.tars import TarPairs, write_tars

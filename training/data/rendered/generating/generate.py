@@ -10,19 +10,20 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 
-from ...contract.pairs import HELD_OUT_START
+from ...contract.seeds import HELD_OUT_START
 from ...files.storage import Folder
 from ..base.settings import RenderSettings
 from ..records.record import record_name
-from ..records.shards import Made, Stamp
+from ..records.shards import FAILED, Made, Stamp
 from ..records.spool import pending_shards
+from .defaults import PER_SHARD
 from .fingerprints import render_fingerprint, renderer_versions
 from .pools import Maker, make_here, make_in_processes, render_record
 
-PER_SHARD = 32
-"""Records in a shard."""
 MAX_FAILURES = 3
 """Consecutive seeds that may end in an error or a dead worker before a run stops."""
+MAX_RUNS = 3
+"""Runs that may fail at a seed, while they succeed at others, before it is given up."""
 
 
 def generate(
@@ -41,7 +42,7 @@ def generate(
     bytes, however many processes (`workers`) or machines (`ray`: auto, or the address of a cluster) take part. Raises
     IGRError for shards of other settings, another version of the generator or another size, for seeds that
     `settings.held_out` does not go with, and when the generator fails: a seed that ends in an error is left to a later
-    run, several in a row end this one.
+    run and given up after MAX_RUNS of them, and several in a row end this run.
     """
     _check_seeds(seeds, settings)
     stamp = Stamp(settings, render_fingerprint(), renderer_versions())
@@ -55,7 +56,13 @@ def generate(
         return rejects
     made = _engine(list(owners), settings, maker, workers, ray)
     with tqdm(total=len(seeds), initial=len(seeds) - len(owners), unit="garment", desc=f"rendering into {out}") as bar:
-        for one in _checked(made, bar, failed):
+        for one in _checked(made, bar):
+            if one.failure:
+                if owners[one.seed].failed(one) < MAX_RUNS:
+                    failed.append(one.seed)
+                    continue
+                bar.write(f"{record_name(one.seed)} is given up: {MAX_RUNS} runs have failed at it.")
+                one = Made(one.seed, None, {FAILED: 1})
             owners[one.seed].add(one)
             rejects.update(one.rejects)
             bar.set_postfix_str(format_rejects(rejects), refresh=False)
@@ -83,32 +90,26 @@ def _engine(
     return make_here(seeds, settings, maker) if workers == 1 else make_in_processes(seeds, settings, maker, workers)
 
 
-def _checked(made: Iterator[Made], bar: tqdm, failed: list[int]) -> Iterator[Made]:
-    """What was made, without the seeds that ended in an error, which are added to `failed`.
+def _checked(made: Iterator[Made], bar: tqdm) -> Iterator[Made]:
+    """What was made; seeds that failed or killed their workers only once another one succeeds, or at the end.
 
-    Seeds that killed their workers are passed on only when another seed succeeds after them, or at the end.
+    Raises IGRError after MAX_FAILURES of them in a row, of which none is passed on: the fault is not theirs.
     """
-    in_a_row = 0
-    killed: list[Made] = []
+    lost: list[Made] = []
     for one in made:
         if not (one.failure or one.killed):
-            in_a_row = 0
-            yield from killed
-            killed = []
+            yield from lost
+            lost = []
             yield one
             continue
-        in_a_row += 1
         bar.write(f"{record_name(one.seed)} could not be rendered:\n{one.failure or 'its worker died each time'}")
-        if one.failure:
-            failed.append(one.seed)
-        else:
-            killed.append(one)
-        if in_a_row == MAX_FAILURES:
+        lost.append(one)
+        if len(lost) == MAX_FAILURES:
             raise IGRError(
                 f"{MAX_FAILURES} garments in a row could not be rendered, {record_name(one.seed)} the last: see the "
                 "errors above, and lower --workers if memory is short; what is done is kept."
             )
-    yield from killed
+    yield from lost
 
 
 def _check_seeds(seeds: range, settings: RenderSettings) -> None:

@@ -21,6 +21,8 @@ SHARD_KEY = "shard"
 """Of the member that says how a shard was rendered: `shard.json`."""
 KILLED = "killed its worker"
 """Reason by which a seed is given up whose workers die again and again."""
+FAILED = "ended in an error"
+"""Reason by which a seed is given up that the generator fails at in run after run."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ class Made:
     members: Members | None
     """Files of its record; None where every try was rejected."""
     rejects: dict[str, int]
-    """Tries that were rejected, counted by reason; KILLED where there was none, as the worker died each time."""
+    """Tries that were rejected, counted by reason; KILLED or FAILED where there was none and it is given up."""
     failure: str = ""
-    """Traceback of the generator's error, if it ended in one: then nothing is kept, and a later run tries again."""
+    """Traceback of the generator's error, if it ended in one: then no record is kept, and a later run tries again."""
 
     @property
     def killed(self) -> bool:

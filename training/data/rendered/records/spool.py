@@ -59,17 +59,29 @@ class Pending:
         self.missing = [seed for seed in seeds if seed not in self.done]
         """Seeds that are still to be made."""
 
+    def failed(self, made: Made) -> int:
+        """Note that the generator failed at a seed; returns in how many runs it has."""
+        self._begin()
+        name = f"{record_name(made.seed)}.errors.json"
+        known = read_json(self._parts.read(name), self._parts.at(name)) if name in self._parts.names() else []
+        self._parts.write(name, json.dumps([*known, made.failure]).encode())
+        return len(known) + 1
+
     def add(self, made: Made) -> None:
         """Keep what came of a seed, and write the shard when it was the last one."""
-        if not self._has_parts:
-            self._parts.write(STAMP_FILE, json.dumps(asdict(self._stamp)).encode())
-            self._has_parts = True
+        self._begin()
         samples = [(SHARD_KEY, {"json": json.dumps({"rejects": made.rejects}).encode()})]
         if made.members is not None:
             samples.append((record_name(made.seed), made.members))
         self._parts.write(f"{record_name(made.seed)}.tar", tar_bytes(samples))
         self.missing.remove(made.seed)
         self.close()
+
+    def _begin(self) -> None:
+        """Write the stamp of the parts, if they have none."""
+        if not self._has_parts:
+            self._parts.write(STAMP_FILE, json.dumps(asdict(self._stamp)).encode())
+            self._has_parts = True
 
     def close(self) -> None:
         """Write the shard if all of its records are there and it is not, and remove its parts."""

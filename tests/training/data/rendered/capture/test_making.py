@@ -10,9 +10,11 @@ import pytest
 
 from igr_core.errors import IGRError
 from igr_core.segmentation.labels import ATR
+from tests.support.rendered import reference
+from tests.support.rendered.reference import SEED, SMALL
 from tests.support.rendered.renderer import require_renderer
 from training.data.contract.pairs import HELD_OUT_START
-from training.data.rendered.base.settings import RenderSettings
+from training.data.rendered.base.surfaces import CLOTH
 from training.data.rendered.capture import making
 from training.data.rendered.capture.making import category_of, make_record
 from training.data.rendered.pairs import dress_record, make_pair
@@ -21,9 +23,6 @@ from training.data.rendered.records.record import Record, to_members
 from training.data.rendered.studio.agnostic import kind_mask
 
 require_renderer()
-
-SMALL = RenderSettings(size=(96, 128), photos=2, samples=4)
-SEED = 3
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +36,41 @@ def test_the_same_seed_gives_the_same_bytes(record: Record) -> None:
     again, _ = make_record(SEED, SMALL)
     assert again is not None
     assert to_members(again) == to_members(record)
+
+
+MOST_OTHER_LABELS = 0.02
+"""Share of the numbers of the reference whose kind or panel may be another one on another type of machine."""
+UV_APART = (1.0, 5.0)
+"""Millimetres of cloth by which places may differ there: the median, and 95 %."""
+LIGHT_APART = (2.0, 12.0)
+"""Levels of 255 by which the root of the light may differ there: the median, and 95 %; 1 and 5 were measured."""
+
+
+def test_views_agree_with_those_of_another_type_of_machine_to_a_small_tolerance(record: Record) -> None:
+    now = reference.reduced(record)
+    with np.load(reference.FILE) as known:
+        for name in ("product", "photo"):
+            kind, panel, uv, light = (known[f"{name}_{part}"] for part in ("kind", "panel", "uv", "light"))
+            same_kind = kind == now[f"{name}_kind"]
+            same = same_kind & (panel == now[f"{name}_panel"])
+            assert 1 - same.mean() <= MOST_OTHER_LABELS
+            cloth = same & (kind < len(CLOTH))
+            assert cloth.sum() > 50
+            apart = np.abs(uv.astype(int) - now[f"{name}_uv"]).max(-1)[cloth] * reference.UV_STEP * 1000
+            assert (np.percentile(apart, (50, 95)) <= UV_APART).all()
+            assert (
+                np.percentile(np.abs(light.astype(int) - now[f"{name}_light"])[same], (50, 95)) <= LIGHT_APART
+            ).all()
+
+
+def test_the_tolerance_between_machines_is_too_small_for_another_garment_or_light(record: Record) -> None:
+    now = reference.reduced(record)
+    with np.load(reference.FILE) as known:
+        moved = np.abs(known["product_uv"].astype(int) - np.roll(now["product_uv"], 1, axis=0)).max(-1)
+        cloth = known["product_kind"] == 0
+        assert np.median(moved[cloth]) * reference.UV_STEP * 1000 > UV_APART[0]
+        dimmed = np.round(now["photo_light"] * 0.95)
+        assert np.median(np.abs(known["photo_light"].astype(int) - dimmed)) > LIGHT_APART[0]
 
 
 def test_a_record_has_as_many_photos_as_asked_for_and_the_category_of_its_seed(record: Record) -> None:

@@ -104,7 +104,7 @@ def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path, monk
     monkeypatch.setattr(generating, "render_fingerprint", lambda: "tested")
     script = (
         "import os; from pathlib import Path; from tests.support.rendered import stand_in\n"
-        "from tests.training.data.rendered.test_generating import TINY\n"
+        "from tests.training.data.rendered.generating.test_generating import TINY\n"
         "from training.data.rendered.generating import generate as generating\n"
         "generating.render_fingerprint = lambda: 'tested'\n"
         "def maker(seed, settings):\n"
@@ -126,12 +126,38 @@ def test_a_seed_that_ends_in_an_error_is_not_given_up_and_a_later_run_tries_it_a
     with pytest.raises(IGRError, match="1 of the garments could not be rendered, garment-000000002 the first"):
         render(tmp_path / "out", 0, 6, maker=stand_in.failing_record)
     assert "garment-000000002 could not be rendered" in capfd.readouterr().out
-    assert not list((tmp_path / "out").rglob("garment-000000002*"))
+    assert not list((tmp_path / "out").rglob("garment-000000002.tar"))
     made = []
     render(tmp_path / "out", 0, 6, maker=lambda seed, s: made.append(seed) or stand_in.make_record(seed, s))
     assert made == [2]
     render(tmp_path / "whole", 0, 6)
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+def test_a_seed_that_fails_in_three_runs_is_given_up_named_and_counted_and_its_shard_is_written(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        with pytest.raises(IGRError, match="garment-000000002 the first"):
+            render(tmp_path / "out", 0, 6, maker=stand_in.failing_record)
+    assert not (tmp_path / "out" / "records-000000000.tar").exists()
+    rejects = generate(tmp_path / "out", range(6), TINY, 1, per_shard=4, maker=stand_in.failing_record)
+    assert rejects["ended in an error"] == 1
+    assert "garment-000000002 is given up: 3 runs have failed at it." in capfd.readouterr().out
+    found = RecordShards(str(tmp_path / "out"))
+    assert found.seeds == (0, 1, 3, 4, 5) and found.given_up == {2: {"ended in an error": 1}}
+    assert all(name.startswith("records-") and "parts" not in name for name in tree(tmp_path / "out"))
+
+
+def test_errors_of_every_seed_are_the_machine_s_and_no_seed_is_given_up(tmp_path: Path) -> None:
+    def failing(seed: int, settings: RenderSettings):
+        raise MemoryError("no memory")
+
+    for _ in range(4):
+        with pytest.raises(IGRError, match="3 garments in a row"):
+            render(tmp_path, 0, 4, maker=failing)
+    render(tmp_path, 0, 4)
+    assert RecordShards(str(tmp_path)).seeds == tuple(range(4))
 
 
 def test_three_errors_in_a_row_end_the_run_and_keep_what_is_done(tmp_path: Path) -> None:
@@ -152,7 +178,7 @@ def test_a_seed_that_kills_its_worker_each_time_is_given_up_and_the_rest_goes_on
 def test_workers_that_all_die_end_the_run_and_no_seed_is_given_up(tmp_path: Path) -> None:
     killed = (Made(seed, None, {KILLED: 1}) for seed in range(9))
     with tqdm(disable=True) as bar, pytest.raises(IGRError, match="3 garments in a row"):
-        assert list(generating._checked(killed, bar, [])) == []
+        assert list(generating._checked(killed, bar)) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,15 @@
+"""The layouts by name; apart from their code, so that commands list them without loading it."""
+
+from typing import Literal
+
+LayoutOnDisk = Literal["viton_hd", "dresscode", "streettryon", "folder", "tars", "rendered"]
+Layout = Literal[LayoutOnDisk, "synthetic"]
+LAYOUTS = {
+    "viton_hd": "VITON-HD (train/ or test/ with image/ and cloth/)",
+    "dresscode": "DressCode (upper_body/, lower_body/ or dresses/ with images/)",
+    "streettryon": "StreetTryOn (train/ or validation/ with image/ and segm_atr_labels/)",
+    "folder": "a plain folder (person/, garment/, mask/, category.csv)",
+    "tars": "WebDataset shards (*.tar)",
+    "rendered": "rendered records (records-*.tar)",
+}
+"""Layouts on disk, and what each is known by."""
