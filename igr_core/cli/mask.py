@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,7 +15,15 @@ from rich.console import Console
 from ..demo import DEMO_SEGMENTER
 from ..errors import IGRError, UsageError
 from .mask_by_category import Wanted, category_finder, check_no_marks
-from .shared import Device, Find, choose_device, explain_out_of_memory, load_segmenter, note_demo_model, one_sentence
+from .shared import (
+    DeviceOption,
+    Find,
+    choose_device,
+    explain_out_of_memory,
+    load_segmenter,
+    note_demo_model,
+    one_sentence,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,13 +34,8 @@ if TYPE_CHECKING:
 # torch and transformers are imported inside the functions so that --help is fast.
 
 
-class Candidate(Enum):
-    """Which of SAM 2's candidate masks to write, as in candidates.Choice."""
-
-    best = "best"
-    largest = "largest"
-    smallest = "smallest"
-    merged = "merged"
+Candidate = Literal["best", "largest", "smallest", "merged"]
+"""Which of SAM 2's candidate masks to write: candidates.Choice, which is in a module that imports torch."""
 
 
 SegmenterPath = Annotated[
@@ -82,9 +84,9 @@ def find_mask(
     leave_out: LeaveOut = None,
     box: Around = None,
     rough: Rough = None,
-    candidate: Which = Candidate.best,
+    candidate: Which = "best",
     overlay: Shown = None,
-    device: Annotated[Device, typer.Option(help="Device to run on; auto uses a GPU if there is one.")] = Device.auto,
+    device: DeviceOption = "auto",
 ) -> None:
     """Find a garment's mask for `restore --mask`, from points, a box or a rough mask, or by category.
 
@@ -98,8 +100,8 @@ def find_mask(
         if parser is None and category is None:
             find = _marks_finder(person, segmenter, point or [], leave_out or [], box, rough, candidate)
         else:
-            check_no_marks(point, leave_out, box, rough, candidate is not Candidate.best)
-            find = category_finder(parser, category or Wanted.auto, segmenter)
+            check_no_marks(point, leave_out, box, rough, candidate != "best")
+            find = category_finder(parser, category or "auto", segmenter)
         _check_paths(person, rough, out, overlay)
         place = choose_device(device)
         photo = load_photo(person)
@@ -129,7 +131,7 @@ def _marks_finder(
 
     def find(device: str, photo: Tensor) -> Callable[[], tuple[Tensor, str]]:
         prompt = _prompt(person, photo, *marks, rough)
-        return partial(_segment, weights, device, photo, prompt, candidate.value)
+        return partial(_segment, weights, device, photo, prompt, candidate)
 
     return find
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
@@ -17,13 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Wanted(Enum):
-    """Which garment to find, as in labels.garment_mask."""
-
-    auto = "auto"
-    upper = "upper"
-    lower = "lower"
-    full = "full"
+Wanted = Literal["auto", "upper", "lower", "full"]
+"""Which garment to find, as in labels.garment_mask."""
 
 
 def check_no_marks(
@@ -56,7 +50,7 @@ def _mask(folder: Path, wanted: Wanted, segmenter: Path | None, device: str, pho
 
     status = Console(stderr=True).status(f"running {folder.name}")
     with status, explain_out_of_memory("use a smaller parser or SAM 2, or --device cpu"):
-        mask, (category,) = HumanParser.from_folder(folder, device).garments(photo, wanted.value)
+        mask, (category,) = HumanParser.from_folder(folder, device).garments(photo, wanted)
         share = None
         if segmenter is not None:
             sam = load_segmenter(segmenter, device)

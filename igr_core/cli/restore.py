@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -15,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..demo import DEMO_BUNDLE
 from ..errors import IGRError, UsageError
-from .shared import Device, choose_device, one_sentence
+from .shared import DeviceOption, choose_device, one_sentence
 
 if TYPE_CHECKING:
     from ..model.bundle import BundleInfo
@@ -24,11 +23,8 @@ if TYPE_CHECKING:
 # torch and diffusers are imported inside the functions so that --help is fast.
 
 
-class View(Enum):
-    """Views of the photo, as in ViewConfig."""
-
-    whole = "whole"
-    focused = "focused"
+View = Literal["whole", "focused"]
+"""Views of the photo, as in ViewConfig."""
 
 
 def restore(
@@ -59,7 +55,7 @@ def restore(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="For folders: restore images that already exist in the output folder.")
     ] = False,
-    device: Annotated[Device, typer.Option(help="Device to run on; auto uses a GPU if there is one.")] = Device.auto,
+    device: DeviceOption = "auto",
 ) -> None:
     """Restore the garment of a photo, or of every photo in a folder.
 
@@ -102,7 +98,7 @@ def _settings(
         canvas = parse_size(size, model.size_step) if size is not None else model.native_size
     except IGRError as error:
         raise UsageError(f"--size: {error}") from error
-    layout = dataclasses.replace(model.view, mode=view.value) if view is not None else model.view
+    layout = dataclasses.replace(model.view, mode=view) if view is not None else model.view
     return Settings(canvas, layout, model.image_encoder.image_size, steps, guidance, seed, transparent)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,14 +19,8 @@ if TYPE_CHECKING:
 Find = Callable[[str, "Tensor"], Callable[[], "tuple[Tensor, str]"]]
 """Finds a mask in two stages: given a device and a photo (1, 3, H, W), checks the request and returns the function that
 does the work, which returns the mask (1, 1, H, W) on the CPU and its description."""
-
-
-class Device(Enum):
-    """Device that the model runs on."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
+Device = Literal["auto", "cpu", "cuda"]
+DeviceOption = Annotated[Device, typer.Option(help="Device to run on; auto uses a GPU if there is one.")]
 
 
 @contextmanager
@@ -45,9 +38,9 @@ def choose_device(device: Device) -> str:
     import torch
 
     available = torch.cuda.is_available()
-    if device is Device.cuda and not available:
+    if device == "cuda" and not available:
         raise UsageError("--device cuda: no CUDA GPU was found; use --device cpu.")
-    return "cuda" if available and device is not Device.cpu else "cpu"
+    return "cuda" if available and device != "cpu" else "cpu"
 
 
 def note_demo_model(what: str, option: str) -> None:

@@ -123,7 +123,7 @@ def test_from_published_files_to_a_garment(desk: Path) -> None:
         if verb_of(words) == "train" and "training/configs/coarse.yaml" in words:
             said = killed_worker(words, desk)
             assert "2 processes, DeepSpeed ZeRO-2 on cpu" in said
-            assert "Another process of the run has died" in said and "the same command goes on from there" in said
+            assert "Another process of the run has died" in said and "run the same command again to resume" in said
             again = run(words, desk)
             start = int(re.findall(r"starting at step (\d+)", again)[0])
             assert 5 <= start <= 20

@@ -89,7 +89,7 @@ def adapt(
 
 
 def _tell(report: Report, word: str) -> None:
-    typer.echo(f"{len(report.done)} {word}, {len(report.skipped)} already there, {len(report.failed)} failed.")
+    typer.echo(f"{len(report.done)} {word}, {len(report.skipped)} already done, {len(report.failed)} failed.")
     for name, sentence in report.failed.items():
         typer.echo(f"Failed: {name}: {sentence}", err=True)
     if report.failed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -106,25 +106,22 @@ class Result:
         """Head of a metric's column: its name under this protocol, and its better side."""
         return METRICS[metric].heading(self.protocol["name"], self.silhouettes is not None)
 
-    def only(self, names: Iterable[str]) -> Result:
-        """The paired scores of some of the pairs, with new intervals; raises IGRError for fewer than two."""
-        chosen = set(names)
-        places = [place for place, name in enumerate(self.names) if name in chosen]
-        paired = {metric: Paired.of([found.values[place] for place in places]) for metric, found in self.paired.items()}
-        return replace(self, names=tuple(self.names[place] for place in places), paired=paired, distribution={})
 
+def difference(result: Result, base: Result, metric: str, names: Iterable[str] | None = None) -> Interval:
+    """Mean of a result less the base over some pairs of the result (all by default), pair by pair, with its interval.
 
-def difference(result: Result, base: Result, metric: str) -> Interval:
-    """Mean of a result less the base over the result's pairs, pair by pair, with its 95 % interval.
-
-    Raises IGRError where the base lacks a pair, and where the two cannot be compared.
+    Raises IGRError where one of them lacks a pair, for fewer than two, and where the two cannot be compared.
     """
     check_comparable([result, base])
-    others = dict(zip(base.names, base.paired[metric].values, strict=True))
-    missing = [name for name in result.names if name not in others]
-    if missing:
-        raise IGRError(f"{base.name!r} has no score of {missing[0]}, which {result.name!r} has: score the same pairs.")
-    return difference_interval(result.paired[metric].values, [others[name] for name in result.names])
+    wanted = result.names if names is None else tuple(names)
+    columns = []
+    for one in (result, base):
+        values = dict(zip(one.names, one.paired[metric].values, strict=True))
+        missing = [name for name in wanted if name not in values]
+        if missing:
+            raise IGRError(f"{one.name!r} has no score of {missing[0]}: score the same pairs.")
+        columns.append([values[name] for name in wanted])
+    return difference_interval(*columns)
 
 
 def check_comparable(results: Sequence[Result]) -> None:

@@ -88,7 +88,7 @@ class Robustness:
     def difference(self, result: Result, metric: str) -> Interval:
         """Mean of a condition less the clean mask over the photos that reached the aim, with its 95 % interval."""
         reached = condition_of(result).of_reached(result.names)
-        return difference(result.only(reached), self.result(CLEAN), metric)
+        return difference(result, self.result(CLEAN), metric, reached)
 
 
 def read_condition(path: Path) -> Result | None:

@@ -151,7 +151,7 @@ RUN_ERRORS = {
 }
 REFUSED = {
     "51 points": (segment(points=json.dumps({"positive": [[1, 1]] * 51})), "51 points, more than 50"),
-    "no JSON": (segment(points="click"), "points are no JSON: write"),
+    "no JSON": (segment(points="click"), "points are not valid JSON: write"),
 }
 
 

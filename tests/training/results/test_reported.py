@@ -15,19 +15,24 @@ from training.evaluation.result import write_results
 from training.results.reported import PAGES, RESULTS, keep, reported, write_tables
 
 
-def test_the_pages_hold_the_tables_of_the_kept_results(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def tables() -> dict[str, str]:
+    return reported()
+
+
+def test_the_pages_hold_the_tables_of_the_kept_results(tables: dict[str, str], tmp_path: Path) -> None:
     copies = []
     for number, page in enumerate(PAGES):
         copies.append(tmp_path / f"{number}.md")
         shutil.copy(page, copies[-1])
-    write_tables(reported(), copies)
+    write_tables(tables, copies)
     for page, copy in zip(PAGES, copies, strict=True):
         assert copy.read_text(encoding="utf-8") == page.read_text(encoding="utf-8"), page.name
 
 
-def test_no_page_shows_a_table_that_is_not_kept() -> None:
+def test_no_page_shows_a_table_that_is_not_kept(tables: dict[str, str]) -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    assert set(re.findall(r"<!-- evidence:(\S+) -->", text)) == set(reported())
+    assert set(re.findall(r"<!-- evidence:(\S+) -->", text)) == set(tables)
 
 
 def test_an_experiment_is_kept_without_its_pictures(tmp_path: Path) -> None:
@@ -64,16 +69,16 @@ def test_every_set_of_an_experiment_is_kept_and_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["robustness", "validity", "curation"])
-def test_a_measurement_is_kept_whole_or_not_at_all(name: str, tmp_path: Path) -> None:
+def test_a_measurement_is_kept_whole_or_not_at_all(name: str, tables: dict[str, str], tmp_path: Path) -> None:
     file = RESULTS / name / f"{name}.json"
     assert keep(file, tmp_path) == tmp_path / name / f"{name}.json"
     assert (tmp_path / name / f"{name}.json").read_bytes() == file.read_bytes()
-    assert reported(tmp_path)[name] == reported()[name]
+    assert reported(tmp_path)[name] == tables[name]
     broken = tmp_path / f"{name}.json"
     broken.write_text("{")
     with pytest.raises(IGRError, match=f"{name}.json"):
         keep(broken, tmp_path)
-    assert reported(tmp_path)[name] == reported()[name]
+    assert (tmp_path / name / f"{name}.json").read_bytes() == file.read_bytes()
 
 
 def test_missing_results_and_markers_are_named(tmp_path: Path) -> None:

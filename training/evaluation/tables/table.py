@@ -26,7 +26,7 @@ def results_table(results: Sequence[Result], baseline: str = "", compared: Seque
 
     A pair's score is then its mean over the seeds, and intervals are over the pairs. With `baseline`, also what each
     row changes in the metrics of `compared`, pair by pair; where there are several seeds, behind it the change of each,
-    as seeds that disagree in sign show nothing. Raises IGRError for an unknown `baseline`, for rows of unequal counts of
+    as seeds that disagree in sign show nothing. Raises IGRError for an unknown `baseline`, for unequal counts of
     seeds, and for results that cannot be compared.
     """
     check_comparable(results)

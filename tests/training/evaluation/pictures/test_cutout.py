@@ -76,7 +76,7 @@ def last_error(result: Result) -> str:
 def test_a_folder_is_cut_out_by_the_best_scored_mask(place: Path, sam2: Path, prompt: str) -> None:
     result = segment(place, sam2, "--prompt", prompt)
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[-1] == "3 cut out, 0 already there, 0 failed."
+    assert result.stdout.splitlines()[-1] == "3 cut out, 0 already done, 0 failed."
     assert sorted(written(place / "out")) == [f"{name}.png" for name in NAMES]
     segmenter = Segmenter.from_folder(sam2)
     for name in NAMES:
@@ -104,10 +104,10 @@ def test_a_stopped_run_goes_on_and_overwrite_begins_again(place: Path, sam2: Pat
     (place / "out" / "ben.png").unlink()
     (place / "out" / "cleo.png").write_bytes(b"kept as it is")
     result = segment(place, sam2)
-    assert result.stdout.splitlines()[-1] == "1 cut out, 2 already there, 0 failed."
+    assert result.stdout.splitlines()[-1] == "1 cut out, 2 already done, 0 failed."
     assert written(place / "out") == complete | {"cleo.png": b"kept as it is"}
     result = segment(place, sam2, "--overwrite")
-    assert result.stdout.splitlines()[-1] == "3 cut out, 0 already there, 0 failed."
+    assert result.stdout.splitlines()[-1] == "3 cut out, 0 already done, 0 failed."
     assert written(place / "out") == complete
 
 
@@ -148,7 +148,7 @@ def test_pictures_of_other_settings_are_refused_until_they_are_overwritten(
     assert written(place / "out") == before
     assert segment(place, sam2, *words, "--overwrite", masks=masks).exit_code == 0
     result = segment(place, sam2, *words, masks=masks)
-    assert result.stdout.splitlines()[-1] == "0 cut out, 3 already there, 0 failed."
+    assert result.stdout.splitlines()[-1] == "0 cut out, 3 already done, 0 failed."
 
 
 def test_more_pictures_come_in_beside_those_that_are_there_and_the_record_names_no_place(
@@ -157,7 +157,7 @@ def test_more_pictures_come_in_beside_those_that_are_there_and_the_record_names_
     assert segment(place, sam2).exit_code == 0
     shutil.copy(place / "pictures" / "cleo.jpg", place / "pictures" / "dora.jpg")
     shutil.copy(place / "masks" / "cleo.png", place / "masks" / "dora.png")
-    assert segment(place, sam2).stdout.splitlines()[-1] == "1 cut out, 3 already there, 0 failed."
+    assert segment(place, sam2).stdout.splitlines()[-1] == "1 cut out, 3 already done, 0 failed."
     record = json.loads((place / "out" / NAME).read_text())
     assert list(record["inputs"]) == ["anna.png", "ben.png", "cleo.png", "dora.png"]
     assert record["inputs"]["cleo.png"] == record["inputs"]["dora.png"] != record["inputs"]["ben.png"]
@@ -238,7 +238,7 @@ def test_a_picture_that_fails_is_named_at_the_end_and_the_rest_goes_on(place: Pa
     (masks / "emil.png").write_text("no picture")
     result = segment(place, sam2)
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[-1] == "1 cut out, 0 already there, 4 failed."
+    assert result.stdout.splitlines()[-1] == "1 cut out, 0 already done, 4 failed."
     anna, ben, dora, emil = result.stderr.splitlines()[-4:]
     assert anna.startswith(f"Failed: anna.jpg: {pictures / 'anna.jpg'} is truncated or damaged (")
     assert ben == (
@@ -319,7 +319,7 @@ def adapt(others: Path, method: str, *more: object) -> Result:
 def test_adapted_results_lie_on_their_references_and_can_be_scored(others: Path, method: str) -> None:
     result = adapt(others, method)
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[-1] == "3 adapted, 0 already there, 0 failed."
+    assert result.stdout.splitlines()[-1] == "3 adapted, 0 already done, 0 failed."
     for name in NAMES:
         found = load_photo(others / "out" / f"{name}.png")
         truth = load_photo(others / "garments" / f"{name}.jpg")
@@ -354,7 +354,7 @@ def test_results_that_do_not_fit_are_named(others: Path) -> None:
 def test_adapting_resumes_and_tells_wrong_words(others: Path) -> None:
     assert adapt(others, "tryoffanyone").exit_code == 0
     (others / "out" / "ben.png").write_bytes(b"kept")
-    assert adapt(others, "tryoffanyone").stdout.splitlines()[-1] == "0 adapted, 3 already there, 0 failed."
+    assert adapt(others, "tryoffanyone").stdout.splitlines()[-1] == "0 adapted, 3 already done, 0 failed."
     assert (others / "out" / "ben.png").read_bytes() == b"kept"
     assert adapt(others, "tryoffanyone", "--overwrite").stdout.splitlines()[-1].startswith("3 adapted")
     assert (others / "out" / "ben.png").read_bytes() != b"kept"
