@@ -71,6 +71,12 @@ def _share(run: RunFolder, step: int, rank: int) -> Path:
     return run.checkpoints / f"step-{step:09d}.rank-{rank:05d}.pt"
 
 
+def newest_step(run: RunFolder) -> int:
+    """Steps done by the newest checkpoint of a run, by its name; 0 when there is none yet."""
+    newest = _newest_first(run)[:1]
+    return int(newest[0].stem.removeprefix("step-")) if newest else 0
+
+
 def load_latest(run: RunFolder, resume: bool = True) -> Checkpoint | None:
     """The newest readable checkpoint of a run; None if there is none yet.
 

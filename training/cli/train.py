@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,9 @@ def train(
     config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig (training/configs).")],
     run: Annotated[Path, typer.Option(help="Run folder; resumes an interrupted run.")],
     changes: Changes = None,
+    until: Annotated[
+        int | None, typer.Option(min=1, help="Stop after this step; the same command without it goes on from there.")
+    ] = None,
 ) -> None:
     """Train GarmNet, denoiser and image prompt together; the VAE and image encoder stay frozen."""
     from igr_core.model.bundle import Bundle
@@ -61,7 +65,7 @@ def train(
                 "bit for bit"
             )
     try:
-        trainer.run_steps(validator)
+        trainer.run_steps(validator, until)
     except RuntimeError as error:
         if not peer_lost(error):
             raise
@@ -71,7 +75,7 @@ def train(
         ) from error
     finally:
         folder.close()
-    if trainer.step < settings.steps:
+    if trainer.stopped_by:
         typer.echo(f"interrupted; saved step {trainer.step}, run the same command again to resume", err=True)
         raise typer.Exit(128 + trainer.stopped_by)
 
@@ -105,6 +109,7 @@ def prepare(
     ] = False,
     device: DeviceOption = "auto",
     workers: Annotated[int, typer.Option(min=1, help="Number of threads that read images.")] = 4,
+    changes: Changes = None,
 ) -> None:
     """Encode pairs with the frozen VAE and image encoder once, so that training does not run them.
 
@@ -120,8 +125,9 @@ def prepare(
     if settings is not None:
         named = {"vae": sha256(vae), "image_encoder": sha256(image_encoder), "layout": layout}
         check_settings(settings, named, "What the options ask for")
-    chosen = _named_pairs(data, split, mask, manifest, subset, flips) if data is not None else None
+    chosen = _named_pairs(data, split, mask, manifest, subset, flips, changes or ()) if data is not None else None
     pairs = _open(settings, drawn, chosen, limit, workers)
+    typer.echo(f"{out}: {pairs_told(pairs)}")
     count = prepare_folder(pairs, out, vae, image_encoder, layout, shard, bf16, device)
     typer.echo(f"{out}: {len(pairs)} pairs, {count} of them new.")
 
@@ -144,12 +150,16 @@ def _choices(
     return vae, image_encoder, layout
 
 
-def _named_pairs(data: str, split: str, mask: str, manifest: Path | None, subset: str, flips: bool) -> PairsConfig:
-    """The pairs that the options name: a YAML file of a PairsConfig, or a data set."""
+def _named_pairs(
+    data: str, split: str, mask: str, manifest: Path | None, subset: str, flips: bool, changes: Sequence[str]
+) -> PairsConfig:
+    """The pairs that the options name: a YAML file of a PairsConfig with `changes` to it, or a data set."""
     from ..prepared.selection import PairsConfig
 
     if Path(data).suffix in (".yaml", ".yml"):
-        return load_config(PairsConfig, data)
+        return load_config(PairsConfig, data, changes)
+    if changes:
+        raise IGRError(f"--set {changes[0]} changes an entry of a YAML file, and --data {data} is none: name one.")
     named = {
         "data": {"root": data, "split": split, "mask": mask},
         "manifest": None if manifest is None else str(manifest),
@@ -179,6 +189,13 @@ def _open(
     if pairs is None or settings is None:
         raise IGRError("No pairs are given: give --data ROOT with the training's CONFIG, or --drawn FOLDER.")
     return open_pairs(pairs, layout_of(model_config(settings), pairs), limit, workers)
+
+
+def pairs_told(pairs: LaidOut) -> str:
+    """One line on what is there to prepare: of records that still grow, what there is by now."""
+    garments = len({name for name in pairs.garments if name is not None})
+    shown = f", photos of {garments} garments in their clothes" if garments else ""
+    return f"{len(pairs)} pairs{shown}."
 
 
 def init(

@@ -12,7 +12,7 @@ from igr_core.model.bundle import Bundle
 from igr_core.model.config import ImageEncoderConfig, ModelConfig, VAEConfig, from_json
 
 from ..base.parts import read_summary
-from ..base.train_config import TrainConfig
+from ..base.train_config import ROUND, TrainConfig
 from ..data.caches.draw_config import DrawConfig
 from ..data.contract.laid_out import FIRST_OF_FILES
 from ..data.contract.seeds import HELD_OUT_START
@@ -37,7 +37,14 @@ def low_resolution_config(config: TrainConfig) -> TrainConfig | None:
     low = config.low_resolution
     if low is None:
         return None
-    data = dataclasses.replace(config.data, train=low.train, weights=low.weights, pairs_per_batch=low.pairs_per_batch)
+    in_rounds = any(ROUND in name for name in low.train)
+    data = dataclasses.replace(
+        config.data,
+        train=low.train,
+        weights=low.weights,
+        pairs_per_batch=low.pairs_per_batch,
+        round_steps=config.data.round_steps if in_rounds else None,
+    )
     changed = dataclasses.replace(config, data=data, steps=low.steps, low_resolution=None)
     if config.init_bundle is not None:
         return dataclasses.replace(changed, size=low.size)

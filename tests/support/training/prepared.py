@@ -17,9 +17,17 @@ from training.base.train_config import DataConfig, OptimizerConfig, TrainConfig
 
 
 def write_prepared(
-    folder: Path, count: int, seed: int = 0, settings: dict[str, object] | None = None, **shapes: tuple[int, ...]
+    folder: Path,
+    count: int,
+    seed: int = 0,
+    settings: dict[str, object] | None = None,
+    start: int = 0,
+    **shapes: tuple[int, ...],
 ) -> Path:
-    """A shard of random latents that a tiny denoiser can take; `shapes` gives a field's shape of one pair instead."""
+    """A shard of random latents that a tiny denoiser can take, of pairs numbered from `start`.
+
+    `shapes` gives a field's shape of one pair instead.
+    """
     folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(seed)
     fields = {"garment_latent": (4, 8, 6), "person_latent": (4, 8, 6), "mask": (1, 8, 6), "image_features": (16,)}
@@ -28,7 +36,7 @@ def write_prepared(
     }
     shard["mask"] = shard["mask"].sigmoid()
     shard["category"] = torch.arange(count).remainder(3).to(torch.uint8)
-    shard["seed"] = torch.arange(count)
+    shard["seed"] = torch.arange(start, start + count)
     metadata = {"settings": json.dumps(settings or {})}
     save_file(shard, folder / f"latents-{0:09d}-{count}.safetensors", metadata=metadata)
     return folder
