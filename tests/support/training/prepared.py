@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from igr_core.files import sha256
 from igr_core.model.config import to_json
@@ -42,6 +43,22 @@ def write_prepared(
     return folder
 
 
+def tell_places(folder: Path) -> None:
+    """Add correspondences to a shard: photos that mirror the garment, each showing less of it than the one before."""
+    (shard,) = folder.iterdir()
+    tensors = {name: value.clone() for name, value in load_file(shard).items()}
+    with safe_open(shard, "pt") as file:
+        metadata = file.metadata()
+    count, _, height, width = tensors["garment_latent"].shape
+    down, across = ((torch.arange(side) + 0.5) / side for side in (height, width))
+    y, x = torch.meshgrid(down, across.flip(0), indexing="ij")
+    places = torch.stack([x, y]).repeat(count, 1, 1, 1)
+    for pair, told in enumerate(places):
+        told.flatten(1)[:, : pair * height * width // count] = torch.nan
+    tensors["correspondence"] = places.half()
+    save_file(tensors, shard, metadata=metadata)
+
+
 def write_part(path: Path, name: str, module: torch.nn.Module, config: object) -> Path:
     """A trained part as the part's own training leaves it."""
     save_file({key: value.contiguous() for key, value in module.state_dict().items()}, path)
@@ -51,6 +68,7 @@ def write_part(path: Path, name: str, module: torch.nn.Module, config: object) -
 
 def tiny_config(folder: Path) -> TrainConfig:
     """A run of six steps on sixteen pairs, everything it reads written into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     vae = write_part(folder / "vae.safetensors", "vae", build_vae(MODEL.vae), MODEL.vae)
     tower = build_image_encoder(MODEL.image_encoder)
