@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import torch
 
@@ -23,12 +24,20 @@ class Batches:
         self._config = config
         self._low = low_resolution_config(config)
         self._opened: dict[tuple[bool, int], Joined] = {}
+        self._records: dict[bool, dict[str, Any]] = {}
+        self.current: dict[str, Any] | None = None
+        """Record of the data that the last batch is from; None before the first."""
         self._device = torch.device("cpu")
         step = min(step, config.steps - 1)
         if self._low is not None:  # a mistake in either is found before the first step
             self._data(self._low, self._low.data.round_at(min(step, self._low.steps - 1)))
         self.first = self._data(config, config.data.round_at(max(step, self._low_steps)))
         """What the first step at the model's own size trains on."""
+
+    @property
+    def records(self) -> dict[str, dict[str, Any]]:
+        """What is open at each resolution: its stage, round, pairs, entries with their contents, and mixture."""
+        return {record["stage"]: record for record in self._records.values()}
 
     def to(self, device: torch.device) -> None:
         """Encode on this device, where pairs are encoded on the way."""
@@ -56,6 +65,7 @@ class Batches:
             number = config.data.round_at(step)
             stops = [stop for stop in (end, config.data.round_end(number)) if stop is not None]
             batches = _in_one_set(config, self._data(config, number), step, processes, rank, self._device)
+            self.current = self._records[config is self._low]
             if not stops:
                 yield from batches
                 return
@@ -70,7 +80,20 @@ class Batches:
                 del self._opened[other]
             self._opened[key] = open_training_set(config, number)
             self._opened[key].to(self._device)
+            self._records[key[0]] = _record(config, self._opened[key], number, "low" if key[0] else "full")
         return self._opened[key]
+
+
+def _record(config: TrainConfig, data: Joined, number: int, stage: str) -> dict[str, Any]:
+    named = zip(config.data.of_round(number), data.sets, strict=True)
+    return {
+        "stage": stage,
+        "round": number,
+        "pairs": len(data),
+        "entries": [{"name": name, "pairs": len(one), "content": one.content()} for name, one in named],
+        "weights": None if config.data.weights is None else list(config.data.weights),
+        "photos": list(config.data.photos),
+    }
 
 
 def _in_one_set(
