@@ -21,7 +21,10 @@ from .mixture import PairData
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
-    """Config of the networks to train: init_bundle's with the config's size and noise, or else the config's own."""
+    """Config of the networks to train: init_bundle's with the config's size and noise, or else the config's own.
+
+    A part of the bundle that is null in the config's model is left out (ablations).
+    """
     if config.init_bundle is None:
         if config.size is not None or config.noise is not None:
             raise IGRError(
@@ -29,7 +32,13 @@ def model_config(config: TrainConfig) -> ModelConfig:
             )
         return config.model
     model = Bundle.open(config.init_bundle).info.model
-    return dataclasses.replace(model, native_size=config.size or model.native_size, noise=config.noise or model.noise)
+    return dataclasses.replace(
+        model,
+        native_size=config.size or model.native_size,
+        noise=config.noise or model.noise,
+        garmnet=None if config.model.garmnet is None else model.garmnet,
+        image_prompt=None if config.model.image_prompt is None else model.image_prompt,
+    )
 
 
 def low_resolution_config(config: TrainConfig) -> TrainConfig | None:
