@@ -44,6 +44,7 @@ def save_checkpoint(run: RunFolder, step: int, state: Mapping[str, Any], keep: i
     """
     path = run.checkpoints / f"step-{step:09d}.pt"
     _write(path, {"step": step, "random": random_state(), "state": dict(state)})
+    run.damaged.discard(path)  # what was there has been written over
     for aside in _newest_first(run):
         if aside in run.damaged or _step(aside) > step:
             for file in (aside, *_shares(run, aside)):

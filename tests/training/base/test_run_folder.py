@@ -214,7 +214,7 @@ def test_one_training_at_a_time_has_a_run_folder(tmp_path: Path) -> None:
                 pass
     finally:
         first.kill()
-        first.wait()
+        first.communicate()
     with RunFolder(tmp_path).locked():
         pass
 
