@@ -253,7 +253,8 @@ def _convert_union(kind: Any, data: Any, where: str) -> Any:
         if len(options) == len(typing.get_args(kind)):
             raise IGRError(f"{where} has no value: give one.")
         return None
-    return _convert(options[0], data, where)
+    mappings = [option for option in options if typing.get_origin(option) is dict]
+    return _convert((mappings if isinstance(data, dict) and mappings else options)[0], data, where)
 
 
 def _convert_tuple(kind: Any, data: Any, where: str) -> tuple[Any, ...]:

@@ -41,6 +41,7 @@ class IGRModelConfig(comfy.supported_models.SD15):
         self.unet_config["num_heads"] = -1 if by_width else unet.attention_heads
         self.unet_config["num_head_channels"] = unet.attention_head_width if by_width else -1
         self.latent_format = comfy.latent_formats.SD15(config.vae.scaling_factor)
+        self.latent_format.latent_channels = config.vae.latent_channels
 
     def model_type(self, state_dict: dict[str, Tensor], prefix: str = "") -> Any:
         """What the denoiser predicts."""
@@ -115,6 +116,7 @@ def load_vae(config: VAEConfig, tensors: dict[str, Tensor], label: str) -> Any:
     with _as_damage(label):
         vae = comfy.sd.VAE(sd=dict(tensors), config=host_config)
         vae.throw_exception_if_invalid()
+        vae.latent_channels = config.latent_channels  # the host finds it out only where it is given no config
         by_diffusers = any(name.startswith("decoder.up_blocks.") for name in tensors)
         known = comfy.diffusers_convert.convert_vae_state_dict(dict(tensors)) if by_diffusers else tensors
     _check_names(vae.first_stage_model, known, label)

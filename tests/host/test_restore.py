@@ -16,6 +16,7 @@ from igr_core.restore.sampling import sample_ddim
 from igr_core.restore.schedule import draw_noise
 from tests.support.host.graphs import DEMO, LATENT, TINY, node, restore, with_inputs, with_sampler
 from tests.support.host.server import ROOT, Graph, Server
+from tests.support.models.tiny import save_runnable, with_latent_channels
 
 EXAMPLES = ROOT / "nodes" / "examples"
 
@@ -49,6 +50,13 @@ def test_epsilon_models_give_the_headless_latents_too(server: Server) -> None:
     ours = server.latents(restore(TINY, "full", seed=2, steps=6), LATENT)
     theirs = headless(path, "full", 2, 6)
     assert (ours - theirs).abs().max() < 1e-3 * max(1.0, float(theirs.abs().max()))
+
+
+def test_latents_of_16_channels_are_the_headless_ones_too(server: Server) -> None:
+    path = save_runnable(server.base / "models" / "igr" / "tiny16.safetensors", with_latent_channels(16))
+    ours = server.latents(restore(path.name, "full", seed=2, steps=6), LATENT)
+    theirs = headless(path, "full", 2, 6)
+    assert ours.shape[1] == 16 and (ours - theirs).abs().max() < 1e-3 * max(1.0, float(theirs.abs().max()))
 
 
 def test_weights_in_stable_diffusions_own_layout_load_too(server: Server) -> None:

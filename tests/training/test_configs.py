@@ -12,22 +12,38 @@ from transformers import Dinov2Config, Dinov2Model
 
 from igr_core.model.bundle import save_bundle
 from igr_core.model.igr import IGR
+from igr_core.model.networks import build_image_encoder, build_vae
 from tests.support.models.tiny import INFO, MODEL
+from tests.support.rendered import stand_in
 from tests.support.training.prepared import tiny_config, write_vgg
 from training.base.checkpoints import load_latest
 from training.base.config_files import load_config
 from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.core.trainer import Trainer
+from training.data.rendered.base.settings import RenderSettings
+from training.data.rendered.generating.generate import generate
 from training.prepared.selection import PairsConfig, layout_of, open_pairs
+from training.small_models.image_encoder import ImageEncoderTraining
+from training.small_models.parser.model import build_parser
+from training.small_models.parser.training import ParserTraining
+from training.small_models.segmenter.model import build_segmenter
+from training.small_models.segmenter.training import SegmenterTraining
+from training.small_models.vae import VAETraining
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
-OTHER_COMMANDS = ("demo_vae.yaml", "demo_image_encoder.yaml", "demo_segmenter.yaml", "demo_parser.yaml")
+PARTS = {
+    "vae": (VAETraining, build_vae),
+    "image_encoder": (ImageEncoderTraining, build_image_encoder),
+    "segmenter": (SegmenterTraining, build_segmenter),
+    "parser": (ParserTraining, build_parser),
+}
+OTHER_COMMANDS = [f"{folder}{part}.yaml" for folder in ("demo_", "small/") for part in PARTS]
 SHIPPED = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob("*.yaml")
     if path.parent.name not in ("launch", "evaluation")
-    and path.name not in OTHER_COMMANDS
+    and path.relative_to(CONFIGS).as_posix() not in OTHER_COMMANDS
     and not path.name.startswith("pairs")
 )
 
@@ -47,7 +63,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainConfig, Path]:
 
 def shrunk(shipped: TrainConfig, config: TrainConfig, folder: Path) -> TrainConfig:
     """The shipped settings on tiny networks and data."""
-    data = replace(config.data, pairs_per_batch=1, draws_per_pair=shipped.data.draws_per_pair)
+    draws, photos = shipped.data.draws_per_pair, shipped.data.photos
+    data = replace(config.data, pairs_per_batch=1, draws_per_pair=draws, photos=photos)
     return replace(
         shipped,
         data=data,
@@ -55,6 +72,7 @@ def shrunk(shipped: TrainConfig, config: TrainConfig, folder: Path) -> TrainConf
         init_bundle=None if shipped.init_bundle is None else str(folder / "init.safetensors"),
         size=None if shipped.size is None else MODEL.native_size,
         extra_losses=replace(shipped.extra_losses, dino_model=str(folder / "d")),
+        correspondence_weight=0.0,  # the tiny UNet has no blocks of these names
         steps=1,
     )
 
@@ -65,9 +83,27 @@ PAIRS = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("p
 @pytest.mark.parametrize("name", PAIRS)
 def test_its_pairs_can_be_opened(name: str, tmp_path: Path) -> None:
     changes = ["data.synthetic.count=4", "data.synthetic.size=[96, 128]", "data.limit=2", "manifest=null"]
+    if load_config(PairsConfig, CONFIGS / name).data.layout == "rendered":
+        generate(tmp_path, range(2), RenderSettings((48, 64)), 1, maker=stand_in.make_record)
+        changes.append(f"data.root={tmp_path}")
     config = load_config(PairsConfig, CONFIGS / name, changes)
     pairs = open_pairs(config, layout_of(MODEL, config), None, 1)
     assert pairs.pictures(range(1))["garment"].shape[-2:] == (64, 48)
+
+
+@pytest.mark.parametrize("name", OTHER_COMMANDS)
+def test_a_part_of_this_config_can_be_built(name: str) -> None:
+    part = name.removeprefix("demo_").removeprefix("small/").removesuffix(".yaml")
+    kind, build = PARTS[part]
+    config = load_config(kind, CONFIGS / name)
+    assert sum(weight.numel() for weight in build(getattr(config, part)).parameters()) > 100_000
+
+
+def test_the_small_models_parts_are_those_of_its_config() -> None:
+    model = load_config(TrainConfig, CONFIGS / "small" / "igr_small.yaml").model
+    assert load_config(VAETraining, CONFIGS / "small" / "vae.yaml").vae == model.vae
+    encoder = load_config(ImageEncoderTraining, CONFIGS / "small" / "image_encoder.yaml").image_encoder
+    assert encoder == model.image_encoder
 
 
 def test_the_launch_file_is_accelerates() -> None:

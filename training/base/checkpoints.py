@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
+import struct
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +19,9 @@ from igr_core.files import atomic_file
 
 from .randomness import random_state, restore_random_state
 from .run_folder import RunFolder, logger
+
+DAMAGED = ".damaged"
+"""What the names of checkpoints that were set aside end in."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +39,19 @@ class Checkpoint:
 def save_checkpoint(run: RunFolder, step: int, state: Mapping[str, Any], keep: int = 2) -> Path:
     """Write a checkpoint atomically, with the random state, then delete all but the newest `keep`.
 
-    Older checkpoints are only deleted after the new one is complete, so a full disk or a kill loses nothing.
+    Older checkpoints are only deleted after the new one is complete, so a full disk or a kill loses nothing. Damaged
+    files, and those of steps that this run has not reached, do not count: they are renamed to end in `.damaged`.
     """
     path = run.checkpoints / f"step-{step:09d}.pt"
     _write(path, {"step": step, "random": random_state(), "state": dict(state)})
+    run.damaged.discard(path)  # what was there has been written over
+    for aside in _newest_first(run):
+        if aside in run.damaged or _step(aside) > step:
+            for file in (aside, *_shares(run, aside)):
+                file.rename(file.with_name(f"{file.name}{DAMAGED}"))
     for old in _newest_first(run)[max(keep, 1) :]:
         old.unlink(missing_ok=True)
-        for share in run.checkpoints.glob(f"{old.stem}.rank-*.pt"):
+        for share in _shares(run, old):
             share.unlink(missing_ok=True)
     return path
 
@@ -49,14 +62,52 @@ def save_share(run: RunFolder, step: int, rank: int, state: Mapping[str, Any]) -
 
 
 def load_share(run: RunFolder, step: int, rank: int) -> dict[str, Any]:
-    """The part that save_share wrote; raises IGRError if it is missing or damaged."""
+    """The part that save_share wrote; raises IGRError if it is missing, damaged or cannot be read."""
     path = _share(run, step, rank)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        return _read(path)
+    except DamagedError as error:
         raise IGRError(
             f"{path} is missing or damaged: delete the checkpoint of step {step} to resume from the previous one."
         ) from error
+
+
+class DamagedError(Exception):
+    """A file of a checkpoint that is missing, cut short, or whose bytes are not those that were written."""
+
+
+_DAMAGES = (
+    FileNotFoundError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    KeyError,
+    ValueError,
+    RuntimeError,
+    pickle.UnpicklingError,
+)
+_UNREADABLE = (
+    "{path} could not be read ({reason}): make it readable, or free some memory, and run the same command again."
+)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What torch.save wrote, its checksums verified; DamagedError, or IGRError where the system cannot read it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if (wrong := archive.testzip()) is not None:  # torch.load does not look at them
+                raise DamagedError(f"the checksum of {wrong} is wrong")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except _DAMAGES as error:
+        if "memory" in str(error):  # how torch reports that there is none
+            raise IGRError(_UNREADABLE.format(path=path, reason="out of memory")) from error
+        raise DamagedError(str(error).partition("\n")[0]) from error
+    except (OSError, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EINVAL:  # an offset that flipped bytes made negative
+            raise DamagedError(str(error)) from error
+        reason = getattr(error, "strerror", None) or "out of memory"
+        raise IGRError(_UNREADABLE.format(path=path, reason=reason)) from error
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
@@ -72,20 +123,31 @@ def _share(run: RunFolder, step: int, rank: int) -> Path:
 
 
 def load_latest(run: RunFolder, resume: bool = True) -> Checkpoint | None:
-    """The newest readable checkpoint of a run; None if there is none yet.
+    """The newest complete checkpoint of a run; None if there is none yet.
 
-    With `resume`, the random state is restored and later log lines are removed; otherwise nothing is changed.
+    With `resume`, the random state is restored and later log lines are removed; otherwise nothing is changed. Raises
+    IGRError if there are checkpoints and all are damaged, or if one cannot be read.
     """
-    for path in _newest_first(run):
+    paths = _newest_first(run)
+    for path in paths:
         try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
+            saved = _read(path)
             checkpoint = Checkpoint(saved["step"], saved["state"], saved["random"])
-        except (RuntimeError, KeyError, EOFError, OSError, pickle.UnpicklingError) as error:
+        except (DamagedError, KeyError, TypeError) as error:
             logger.warning("%s is damaged (%s); trying the previous checkpoint.", path, error)
+            run.damaged.add(path)
             continue
         if resume:
             resume_from(run, checkpoint)
         return checkpoint
+    if paths:
+        named = ", ".join(path.name for path in reversed(paths))
+        raise IGRError(
+            f"All checkpoints in {run.checkpoints} are damaged ({named}): restore a copy, choose another --run folder, "
+            "or delete them to start again at step 0."
+        )
+    if resume:
+        run.rewind(0)
     return None
 
 
@@ -97,5 +159,14 @@ def resume_from(run: RunFolder, checkpoint: Checkpoint, rewind: bool = True) -> 
 
 
 def _newest_first(run: RunFolder) -> list[Path]:
-    whole = (path for path in run.checkpoints.glob("step-*.pt") if ".rank-" not in path.name)
-    return sorted(whole, reverse=True)
+    """Checkpoints by step; other files in the folder are left alone."""
+    named = (path for path in run.checkpoints.glob("step-*.pt") if path.stem.removeprefix("step-").isdigit())
+    return sorted(named, key=_step, reverse=True)
+
+
+def _step(path: Path) -> int:
+    return int(path.stem.removeprefix("step-"))
+
+
+def _shares(run: RunFolder, path: Path) -> list[Path]:
+    return sorted(run.checkpoints.glob(f"{path.stem}.rank-*.pt"))

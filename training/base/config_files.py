@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,44 @@ from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 
 T = TypeVar("T")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose numbers are those of YAML 1.2 and Python: 2e-5, 1E5, 5., .5, 1_000, 010 is ten, 1:30 is text."""
+
+
+_INT = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")
+_FLOAT = re.compile(
+    r"[-+]?(?:[0-9]+(?:_[0-9]+)*\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":int", ":float"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern in (("int", _INT), ("float", _FLOAT)):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern.pattern})$"), list("-+.0123456789")
+    )
+
+
+def _whole(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    return int(loader.construct_scalar(node))
+
+
+def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | float:
+    """A float, or an int where one is written with a positive exponent, such as 1e5."""
+    text = str(loader.construct_scalar(node)).lower()
+    value = float(text.replace(".inf", "inf").replace(".nan", "nan"))
+    return int(value) if "e" in text and value.is_integer() else value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
+
+
+def read_yaml(text: str) -> Any:
+    """Parse YAML with numbers in every usual spelling; raises yaml.YAMLError as yaml.safe_load does."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
 
 
 def load_config(kind: type[T], path: Path | str, changes: Iterable[str] = ()) -> T:
@@ -33,8 +72,8 @@ def _change(text: str) -> dict[str, Any]:
     if not equals or not all(names.split(".")):
         raise IGRError(f"--set {text!r} is not valid: write ENTRY=VALUE, such as optimizer.learning_rate=0.0001.")
     try:
-        entry: Any = yaml.safe_load(value)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        entry: Any = read_yaml(value)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
         raise IGRError(f"--set {text!r} has a value that is not valid YAML: {str(error).splitlines()[0]}.") from error
     for name in reversed(names.split(".")):
         entry = {name: entry}
@@ -46,10 +85,10 @@ def _merged_yaml(path: Path, derived: tuple[Path, ...]) -> Any:
     if path.resolve() in derived:
         raise IGRError(f"{path} is its own base through other files: remove one `base` entry.")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise IGRError(f"Could not read the config {path} ({error.strerror}).") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
         raise IGRError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(data, dict) or "base" not in data:
         return {} if data is None else data

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,11 @@ from igr_core.files import atomic_file, sha256
 from igr_core.model.bundle import Bundle
 
 from .parts import read_summary
+from .run_folder import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = "parent.json"
+DATA = "data.json"
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate")
 
 
@@ -40,6 +41,18 @@ def note_start(run: Path, step: int, command: str) -> None:
         earlier = (run / name).read_text() if (run / name).is_file() else ""
         with atomic_file(run / name) as temporary:
             temporary.write_text(f"{earlier}{step} {what}\n")
+
+
+def note_data(run: Path, step: int, record: Mapping[str, Any]) -> None:
+    """Record what a run trains on from this step on; records of later steps are removed."""
+    kept = [one for one in noted_data(run) if one["from_step"] < step]
+    with atomic_file(run / DATA) as temporary:
+        temporary.write_text(json.dumps([*kept, {"from_step": step, **record}], indent=2) + "\n")
+
+
+def noted_data(run: Path) -> list[dict[str, Any]]:
+    """The data of a run from each step on: stage, round, pairs, entries and mixture."""
+    return json.loads((run / DATA).read_text()) if (run / DATA).is_file() else []
 
 
 def note_parent(run: Path, bundle: Bundle) -> None:
@@ -79,9 +92,8 @@ def versions() -> dict[str, str]:
 
 
 def curve(metrics: Path, name: str, points: int = 40) -> list[tuple[int, float]]:
-    """A logged metric over the run, averaged into at most `points` (step, value) pairs."""
-    with metrics.open(newline="") as handle:
-        rows = [(int(row["step"]), float(row["value"])) for row in csv.DictReader(handle) if row["metric"] == name]
+    """A logged metric over the run, averaged into at most `points` (step, value) pairs; damaged lines are skipped."""
+    rows = [(step, value) for step, metric, value in read_metrics(metrics)[0] if metric == name]
     size = max(1, -(-len(rows) // points))
     groups = [rows[i : i + size] for i in range(0, len(rows), size)]
     return [(group[-1][0], round(_mean([value for _, value in group]), 5)) for group in groups]
@@ -89,9 +101,8 @@ def curve(metrics: Path, name: str, points: int = 40) -> list[tuple[int, float]]
 
 def last_values(metrics: Path, prefix: str) -> dict[str, float]:
     """The latest value of every logged metric whose name starts with `prefix`."""
-    with metrics.open(newline="") as handle:
-        rows = [row for row in csv.DictReader(handle) if row["metric"].startswith(prefix)]
-    return {row["metric"]: round(float(row["value"]), 5) for row in rows}
+    rows = read_metrics(metrics)[0]
+    return {metric: round(value, 5) for _, metric, value in rows if metric.startswith(prefix)}
 
 
 def weights_sha256(tensors: Iterable[tuple[str, Tensor]]) -> str:
@@ -126,6 +137,7 @@ def describe_run(run: Path, settings: dict[str, Any], step: int) -> dict[str, An
     return parent | {
         "commands": noted_commands(run),
         "config": settings,
+        "data_sets": noted_data(run),
         "steps": step,
         "seed": settings.get("seed"),
         "revisions": noted_revisions(run),

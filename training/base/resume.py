@@ -15,12 +15,22 @@ def check_same_run(before: Any, now: Any, free: Collection[str], where: str) -> 
     `before` is the config that the run in `where` was trained with, `now` the config to resume with.
     """
     old, new = dict(flat(before)), dict(flat(now))
-    for name in sorted((old.keys() | new.keys()) - set(free)):
-        if old.get(name) != new.get(name):
+    for name in sorted(old.keys() | new.keys()):
+        if not _is_free(name, free) and old.get(name) != new.get(name):
             raise IGRError(
                 f"{where} was trained with {name} = {old.get(name)!r}, but the config has {new.get(name)!r}: "
                 "change it back, or choose another --run folder."
             )
+
+
+def is_lowered(before: float | None, now: float | None) -> bool:
+    """Whether a learning rate was lowered: the remedy for a loss that is not finite, which a run may take."""
+    return before is not None and now is not None and 0 < now < before
+
+
+def _is_free(name: str, free: Collection[str]) -> bool:
+    """Whether an entry or a mapping that it is in may differ."""
+    return any(name == one or name.startswith(f"{one}.") for one in free)
 
 
 def flat(data: Any, name: str = "") -> Iterator[tuple[str, Any]]:

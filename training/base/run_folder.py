@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from torch.utils.tensorboard import SummaryWriter
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 
 logger = logging.getLogger(__name__)
+
+HEADER = ("step", "metric", "value")
+_ROW = re.compile(r"(\d{1,12}),([\w/.]+),(-?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|inf|nan))")
 
 
 class RunFolder:
@@ -22,6 +29,8 @@ class RunFolder:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self.metrics = self.path / "metrics.csv"
+        self.damaged: set[Path] = set()
+        """Checkpoints that were found damaged."""
         self._writer: SummaryWriter | None = None
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -45,7 +54,7 @@ class RunFolder:
         with self.metrics.open("a", newline="") as handle:
             rows = csv.writer(handle, lineterminator="\n")
             if fresh:
-                rows.writerow(("step", "metric", "value"))
+                rows.writerow(HEADER)
             rows.writerows((step, name, repr(float(value))) for name, value in values.items())
         if self._writer is None:
             self._writer = SummaryWriter(str(self.path / "tensorboard"), purge_step=step)
@@ -53,16 +62,55 @@ class RunFolder:
             self._writer.add_scalar(name, value, step)
 
     def rewind(self, step: int) -> None:
-        """Remove the metrics that were logged after `step`, which will be computed again."""
+        """Remove the metrics that were logged after `step`, which will be computed again, and damaged lines."""
         if not self.metrics.exists():
             return
-        lines = self.metrics.read_text().splitlines(keepends=True)
-        kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",", 1)[0]) <= step]
+        rows, damaged = read_metrics(self.metrics)
+        if damaged:
+            logger.warning("%s: %d damaged lines were removed.", self.metrics, damaged)
         with atomic_file(self.metrics) as temporary:
-            temporary.write_text("".join([*lines[:1], *kept]))
+            kept = [f"{one},{name},{value!r}\n" for one, name, value in rows if one <= step]
+            temporary.write_text("".join([f"{','.join(HEADER)}\n", *kept]))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Lock the folder against other training processes; raises IGRError if one is running in it.
+
+        Only the first process of a distributed run takes the lock.
+        """
+        if int(os.environ.get("RANK", 0)) > 0:
+            yield
+            return
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise IGRError(
+                f"{self.path} is in use by another training: wait for it, or choose another --run folder."
+            ) from error
+        except OSError as error:
+            raise IGRError(f"Could not write to the run folder {self.path} ({error.strerror}).") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def close(self) -> None:
         """Flush the logs."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+def read_metrics(path: Path) -> tuple[list[tuple[int, str, float]], int]:
+    """(step, metric, value) rows of a metrics.csv, and how many lines are damaged; of duplicates the last counts."""
+    lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
+    found: dict[tuple[int, str], float] = {}
+    damaged = 0
+    for line in lines:
+        match = _ROW.fullmatch(line)
+        if match is not None:
+            found[int(match[1]), match[2]] = float(match[3])
+        elif line and line != ",".join(HEADER):
+            damaged += 1
+    return [(step, name, value) for (step, name), value in found.items()], damaged

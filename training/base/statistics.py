@@ -62,3 +62,9 @@ def difference_interval(values: Sequence[float], others: Sequence[float], seed: 
             f"Rows of {len(values)} and {len(others)} pairs cannot be compared pair by pair: score the same pairs."
         )
     return mean_interval((np.asarray(values) - np.asarray(others)).tolist(), seed)
+
+
+def spread(total: int, count: int) -> list[int]:
+    """At most `count` rows, evenly over all: the drawn pairs of a folder lie before its rendered ones."""
+    count = min(total, count)
+    return [place * total // count for place in range(count)]

@@ -17,6 +17,9 @@ CORRESPONDENCE_HEADS = (
 )
 """One head in five blocks of the demo's UNet: at 1, 1, 1/2, 1/2 and 1/2 of the latent's resolution."""
 
+ROUND = "{round}"
+"""What stands for the number of a round in the names of data."""
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -24,9 +27,9 @@ class DataConfig:
 
     train: tuple[str, ...]
     """Folders of prepared latents (python -m training prepare) to train on, and YAML files of PairsConfig, whose
-    images are read and encoded during training."""
-    validation: str
-    """Folder of prepared held-out latents."""
+    images are read and encoded during training. `{round}` in a name stands for the round (round_steps)."""
+    validation: str | dict[str, str]
+    """Folder of prepared held-out latents, or several by name, which are measured side by side."""
     vae: str
     """Trained VAE (.safetensors with a .json of the same name), for validation images and export."""
     image_encoder: str
@@ -41,15 +44,47 @@ class DataConfig:
     """Sampling weight of each entry of `train`; None samples all pairs equally."""
     workers: int = 4
     """Number of threads that read the photos of a batch (only for YAML files in `train`)."""
+    round_steps: int | None = None
+    """Steps after which the next round of data takes over, where names in `train` hold `{round}`: other clothes on the
+    same geometry, prepared while the round before is trained on. Round 0 comes first; rounds that are past may be
+    deleted. With low_resolution, rounds are counted from the run's first step as well."""
     photos: tuple[float, ...] = (1.0,)
     """Probabilities that a pair uses one photo of its garment (as in the paper), two, three and so on, where the data
     has them: the reference tokens are concatenated, and the image prompt comes from the pair's own photo."""
 
     def __post_init__(self) -> None:
+        if any(ROUND in name for name in self.train) != (self.round_steps is not None):
+            raise IGRError(
+                f"data.round_steps and {ROUND} in a name of data.train belong together: give both or neither."
+            )
+        if self.round_steps is not None and self.round_steps < 1:
+            raise IGRError(f"data.round_steps is {self.round_steps}: give 1 or more.")
+        if not self.held_out or not all(name.isidentifier() or not name for name in self.held_out):
+            raise IGRError(
+                f"data.validation has the names {', '.join(map(repr, self.held_out)) or '(none)'}: name each folder "
+                "in letters, digits and underscores."
+            )
         if not self.photos or min(self.photos) < 0 or abs(sum(self.photos) - 1) > 1e-6:
             raise IGRError(f"data.photos must be probabilities that sum to 1; they sum to {sum(self.photos):g}.")
         if self.weights is not None and (len(self.weights) != len(self.train) or min(self.weights) <= 0):
             raise IGRError(f"data.weights must have {len(self.train)} entries above 0, one for each of data.train.")
+
+    @property
+    def held_out(self) -> dict[str, str]:
+        """Folders of `validation` by name; the name is empty where there is only one."""
+        return self.validation if isinstance(self.validation, dict) else {"": self.validation}
+
+    def round_at(self, step: int) -> int:
+        """The round of data that a step (from 0 on) trains on."""
+        return 0 if self.round_steps is None else step // self.round_steps
+
+    def round_end(self, number: int) -> int | None:
+        """The first step after a round; None where there are no rounds."""
+        return None if self.round_steps is None else (number + 1) * self.round_steps
+
+    def of_round(self, number: int) -> tuple[str, ...]:
+        """The names of `train` in a round."""
+        return tuple(name.replace(ROUND, f"{number:03d}") for name in self.train)
 
 
 @dataclass(frozen=True)
@@ -123,7 +158,7 @@ class ExtraLossConfig:
     below: float = 0.5
     """Share of the timesteps, from the clean end, that have these losses; noisier ones only predict a blur."""
     rows: int = 2
-    """Number of rows per batch to decode, least noisy first, because decoding is expensive."""
+    """Number of rows per step to decode, least noisy first, because decoding is expensive."""
 
     def __post_init__(self) -> None:
         if self.dino > 0 and self.dino_model is None:
@@ -153,7 +188,7 @@ class TrainConfig:
     data: DataConfig
     """Pairs and batches."""
     model: ModelConfig = field(default_factory=ModelConfig)
-    """The networks; ignored if init_bundle is given."""
+    """The networks; if init_bundle is given, only a null part counts, which is then left out (ablations)."""
     init_bundle: str | None = None
     """Bundle to start from; None for random weights."""
     size: tuple[int, int] | None = None

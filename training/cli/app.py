@@ -78,6 +78,7 @@ class Verbs(LazyCommands):
         Verb("demo", "evaluate", "demo", "Restore held-out synthetic people.", EVALUATE),
         Verb("evaluate", "app", "evaluate_app", "Score garments, run experiments, write tables and reports.", EVALUATE),
         Verb("train-vae", "small_models", "train_vae", "Train the small VAE.", SMALL),
+        Verb("measure-vae", "small_models", "measure_vae", "Measure a VAE on held-out pairs.", SMALL),
         Verb("train-image-encoder", "small_models", "train_image_encoder", "Train the small image encoder.", SMALL),
         Verb("train-parser", "small_models", "train_parser", "Train the small human parser.", SMALL),
         Verb(

@@ -18,6 +18,20 @@ RunOption = Annotated[str | None, typer.Option(help="Run folder; overrides the c
 DataOption = Annotated[str | None, typer.Option(help="Folder of the training data; overrides the config.")]
 HeldOutOption = Annotated[str | None, typer.Option(help="Folder of the held-out data; overrides the config.")]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Number of steps; overrides the config.")]
+KindOption = Annotated[
+    Literal["drawn", "rendered", "mixed"] | None,
+    typer.Option(help="Kind of pairs or photos; rendered ones need --records."),
+]
+RecordsOption = Annotated[
+    str | None, typer.Option(help="Folder or URL of rendered records (python -m training data render).")
+]
+HeldOutRecordsOption = Annotated[
+    str | None,
+    typer.Option("--held-out-records", help="Held-out records to measure on (python -m training data held-out)."),
+]
+RenderedShareOption = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Rendered share for --kind mixed; half by default.")
+]
 DeviceOption = Annotated[str, typer.Option(help="auto (CUDA if available), cpu, cuda, cuda:1 …")]
 PrecisionOption = Annotated[Literal["fp32", "fp16", "bf16"], typer.Option(help="Number format of the weights.")]
 ViewOption = Annotated[

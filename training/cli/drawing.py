@@ -14,12 +14,9 @@ from ..data.caches.draw_config import DrawConfig
 from ..data.contract.seeds import HELD_OUT_START
 from ..data.layouts.names import LAYOUTS
 from ..data.synthetic.defects import DEFECTS
-from .commands import ViewOption
+from .commands import KindOption, RecordsOption, RenderedShareOption, ViewOption
 
 AS_DEMO = DrawConfig()
-KindOption = Annotated[
-    Literal["drawn", "rendered", "mixed"], typer.Option(help="Kind of pairs; rendered ones need --records.")
-]
 
 
 def _text(size: tuple[int, int]) -> str:
@@ -29,13 +26,9 @@ def _text(size: tuple[int, int]) -> str:
 def draw(
     out: Annotated[Path, typer.Option(help="Folder for the shards; an existing one is extended.")],
     count: Annotated[int, typer.Option(min=1, help="Total number of pairs in the folder.")],
-    kind: KindOption = "drawn",
-    records: Annotated[
-        str | None, typer.Option(help="Folder or URL of rendered records (python -m training data render).")
-    ] = None,
-    rendered_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of rendered pairs for --kind mixed.")
-    ] = 0.5,
+    kind: KindOption = None,
+    records: RecordsOption = None,
+    rendered_share: RenderedShareOption = None,
     start: Annotated[
         int, typer.Option(min=0, help=f"First seed of drawn pairs; held-out seeds start at {HELD_OUT_START}.")
     ] = 0,
@@ -71,12 +64,13 @@ def draw(
     from igr_core.photo.inputs import parse_size
 
     from ..data.caches.drawn import draw_shards
-    from ..data.caches.dressed import dress_shards
+    from ..data.caches.dressed import dress_shards, rendered_count
 
+    kind = kind or "drawn"
     _check_records(kind, records)
     sizes = parse_size(size, 1), parse_size(photo_size, 1)
     config = DrawConfig(*sizes, ViewConfig(view, margin), crop, coarse, correspondence=correspondence)
-    rendered = {"drawn": 0, "rendered": count, "mixed": round(count * rendered_share)}[kind]
+    rendered = rendered_count(kind, count, 0.5 if rendered_share is None else rendered_share)
     now = 0
     if rendered < count:
         now += draw_shards(out, count - rendered, start, config, workers, shard_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import typer
 
 from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
-from igr_core.model.config import ViewConfig, from_json, to_json
+from igr_core.model.config import ViewConfig, from_json
 
 from ..base.config_files import load_config
 from ..base.train_config import TrainConfig
@@ -32,48 +32,22 @@ def train(
     config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig (training/configs).")],
     run: Annotated[Path, typer.Option(help="Run folder; resumes an interrupted run.")],
     changes: Changes = None,
+    until: Annotated[
+        int | None, typer.Option(min=1, help="Stop after this step; the same command without it goes on from there.")
+    ] = None,
+    allow_new_data: Annotated[
+        bool,
+        typer.Option("--allow-new-data", help="Go on with other pairs, or another mixture, than the run began with."),
+    ] = False,
 ) -> None:
     """Train GarmNet, denoiser and image prompt together; the VAE and image encoder stay frozen."""
-    from igr_core.model.bundle import Bundle
-
-    from ..base.files import write_text
-    from ..base.provenance import command_line, note_parent, note_start
-    from ..base.run_folder import RunFolder
-    from ..core.compute.engine import peer_lost
-    from ..core.trainer import Trainer, model_summary
-    from ..core.validation import Validator
+    from ..core.run import train_run
 
     settings = load_config(TrainConfig, config, changes or ())
-    folder = RunFolder(run)
-    validator = Validator(settings, folder.path) if settings.validate_every else None
-    trainer = Trainer(settings, folder)
-    if trainer.is_main:
-        note_start(folder.path, trainer.step, command_line())
-        if settings.init_bundle is not None and trainer.step == 0:
-            note_parent(folder.path, Bundle.open(settings.init_bundle))
-        write_text(folder.path / "config.json", json.dumps(to_json(settings), indent=2) + "\n")
-        typer.echo(f"{model_summary(trainer.bare.config, trainer.bare)}; starting at step {trainer.step}")
-        typer.echo(trainer.engine.describe())
-        if trainer.computed_otherwise:
-            changes_made = ", ".join(trainer.computed_otherwise)
-            typer.echo(
-                f"steps up to {trainer.step} were computed differently ({changes_made}): the run is not reproducible "
-                "bit for bit"
-            )
-    try:
-        trainer.run_steps(validator)
-    except RuntimeError as error:
-        if not peer_lost(error):
-            raise
-        raise IGRError(
-            f"Another process of the run has died (see its message above): run the same command again to resume from "
-            f"the last checkpoint in {folder.checkpoints}."
-        ) from error
-    finally:
-        folder.close()
-    if trainer.step < settings.steps:
-        typer.echo(f"interrupted; saved step {trainer.step}, run the same command again to resume", err=True)
-        raise typer.Exit(128 + trainer.stopped_by)
+    step, stopped_by = train_run(settings, run, until, allow_new_data, typer.echo)
+    if stopped_by:
+        typer.echo(f"interrupted; saved step {step}, run the same command again to resume", err=True)
+        raise typer.Exit(128 + stopped_by)
 
 
 def prepare(
@@ -105,6 +79,7 @@ def prepare(
     ] = False,
     device: DeviceOption = "auto",
     workers: Annotated[int, typer.Option(min=1, help="Number of threads that read images.")] = 4,
+    changes: Changes = None,
 ) -> None:
     """Encode pairs with the frozen VAE and image encoder once, so that training does not run them.
 
@@ -120,8 +95,9 @@ def prepare(
     if settings is not None:
         named = {"vae": sha256(vae), "image_encoder": sha256(image_encoder), "layout": layout}
         check_settings(settings, named, "What the options ask for")
-    chosen = _named_pairs(data, split, mask, manifest, subset, flips) if data is not None else None
+    chosen = _named_pairs(data, split, mask, manifest, subset, flips, changes or ()) if data is not None else None
     pairs = _open(settings, drawn, chosen, limit, workers)
+    typer.echo(f"{out}: {pairs_told(pairs)}")
     count = prepare_folder(pairs, out, vae, image_encoder, layout, shard, bf16, device)
     typer.echo(f"{out}: {len(pairs)} pairs, {count} of them new.")
 
@@ -144,12 +120,16 @@ def _choices(
     return vae, image_encoder, layout
 
 
-def _named_pairs(data: str, split: str, mask: str, manifest: Path | None, subset: str, flips: bool) -> PairsConfig:
-    """The pairs that the options name: a YAML file of a PairsConfig, or a data set."""
+def _named_pairs(
+    data: str, split: str, mask: str, manifest: Path | None, subset: str, flips: bool, changes: Sequence[str]
+) -> PairsConfig:
+    """The pairs that the options name: a YAML file of a PairsConfig with `changes` to it, or a data set."""
     from ..prepared.selection import PairsConfig
 
     if Path(data).suffix in (".yaml", ".yml"):
-        return load_config(PairsConfig, data)
+        return load_config(PairsConfig, data, changes)
+    if changes:
+        raise IGRError(f"--set {changes[0]} changes an entry of a YAML file, and --data {data} is none: name one.")
     named = {
         "data": {"root": data, "split": split, "mask": mask},
         "manifest": None if manifest is None else str(manifest),
@@ -179,6 +159,13 @@ def _open(
     if pairs is None or settings is None:
         raise IGRError("No pairs are given: give --data ROOT with the training's CONFIG, or --drawn FOLDER.")
     return open_pairs(pairs, layout_of(model_config(settings), pairs), limit, workers)
+
+
+def pairs_told(pairs: LaidOut) -> str:
+    """One line on what is there to prepare: of records that still grow, what there is by now."""
+    garments = len({name for name in pairs.garments if name is not None})
+    shown = f", photos of {garments} garments in their clothes" if garments else ""
+    return f"{len(pairs)} pairs{shown}."
 
 
 def init(
@@ -235,7 +222,8 @@ def estimate_cost(
     typer.echo(
         f"estimated, for each of {processes}: {found.trained / 1e6:.0f} M trained weights; "
         f"weights {found.weights:.1f} GB, gradients {found.gradients:.1f}, optimiser {found.optimizer:.1f}, "
-        f"average {found.average:.1f}, activations {found.activations:.1f} for {rows} rows: {found.total:.1f} GB; "
+        f"average {found.average:.1f}, copies in bfloat16 {found.copies:.1f}, activations {found.activations:.1f} for "
+        f"{rows} rows: {found.total:.1f} GB; "
         f"{found.teraflops:.0f} TFLOP a micro-batch, {found.teraflops * settings.accumulation:.0f} a step"
     )
     if settings.gradient_checkpointing in ("selective", "auto"):

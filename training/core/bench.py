@@ -14,12 +14,11 @@ from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 
 from ..base.optimisation.optimizers import MuonAdamW, build_optimizer
-from ..base.randomness import step_generator
 from ..base.train_config import TrainConfig
 from ..prepared.latents import Batch
 from .compute.acceleration import Acceleration, accelerate, choose_acceleration, has_bfloat16_units
 from .initial import initial_model
-from .objective import draw_rows, predict, row_loss
+from .losses import StepLosses
 
 DEMO = Path(__file__).parents[1] / "configs" / "demo.yaml"
 
@@ -70,10 +69,11 @@ def variants(config: TrainConfig, device: torch.device, everything: bool) -> lis
 
 
 class Runner:
-    """A model that is ready to run steps in one way."""
+    """A model that is ready to run the config's steps in one way."""
 
     def __init__(self, config: TrainConfig, variant: Variant, device: torch.device) -> None:
-        self.config, self.variant, self.device = config, variant, device
+        data = replace(config.data, draws_per_pair=variant.draws)
+        self.config, self.variant, self.device = replace(config, data=data, accumulation=1), variant, device
         model = initial_model(config)
         accelerate(model, variant.acceleration)
         self.model = model.to(device).train()
@@ -81,8 +81,8 @@ class Runner:
         self.optimizer = build_optimizer(self.model.named_parameters(), options.name, options.learning_rate)
         if isinstance(self.optimizer, MuonAdamW) and not variant.own_muon:
             self.optimizer.use_torchs_muon()
-        self.scheduler = build_scheduler(model.config.noise)
-        self.batch = random_batch(model, config.data.pairs_per_batch)
+        self.losses = StepLosses(self.config, model, build_scheduler(model.config.noise), device)
+        self.batch = random_batch(model, self.config)
         self.seconds: list[float] = []
 
     @property
@@ -91,15 +91,15 @@ class Runner:
         return self.config.data.pairs_per_batch * self.variant.draws
 
     def step(self) -> None:
-        """One step: rows, forward and backward pass, optimiser."""
-        drawn = draw_rows(self.batch, self.scheduler, self.config.drop, step_generator(0, 0), self.variant.draws)
-        rows, batch = drawn.to(self.device), self.batch.to(self.device)
-        half = self.variant.acceleration.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            predicted = predict(self.model, rows, batch)
-        row_loss(predicted, rows).mean().backward()
+        """One step: rows, forward and backward pass with every term of the loss, optimiser."""
+        rows = self.losses.draw(0, self.batch, 0)
+        visible = self.losses.visible([(rows, self.batch)])
+        self.losses(self.model, self._autocast, rows, self.batch, visible)[0].backward()
         self.optimizer.step()
         self.optimizer.zero_grad()
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.variant.acceleration.precision == "bf16")
 
     def timed(self) -> None:
         """Run a step and record its duration, in CPU time on CPUs, so that other processes do not count."""
@@ -111,17 +111,26 @@ class Runner:
         self.seconds.append((clock() - start) / (1 if self.device.type == "cuda" else torch.get_num_threads()))
 
 
-def random_batch(model: IGR, pairs: int) -> Batch:
-    """Noise in the shape of prepared pairs."""
-    config, generator = model.config, torch.Generator().manual_seed(0)
-    width, height = (side // config.vae.downscale for side in config.native_size)
-    latent = torch.randn(2, pairs, config.vae.latent_channels, height, width, generator=generator)
-    features = torch.zeros(pairs, 1)
-    if config.image_prompt is not None:
-        tokens = () if config.image_prompt.layout == "linear" else (config.image_encoder.token_count,)
-        features = torch.randn(pairs, *tokens, config.image_prompt.embedding_dim, generator=generator)
-    mask = torch.rand(pairs, 1, height, width, generator=generator)
-    return Batch(latent[0], latent[1], mask, features, ["upper"] * pairs)
+def random_batch(model: IGR, config: TrainConfig) -> Batch:
+    """Noise in the shape of prepared pairs, in as many photos as `data.photos` gives on average, rounded.
+
+    With a correspondence loss every cell is visible somewhere in each photo.
+    """
+    shapes, pairs, generator = model.config, config.data.pairs_per_batch, torch.Generator().manual_seed(0)
+    width, height = (side // shapes.vae.downscale for side in shapes.native_size)
+    wanted = sum(share * (number + 1) for number, share in enumerate(config.data.photos)) * pairs
+    count = max(pairs, round(wanted))
+    photos = [(pair, *range(pairs + pair, count, pairs)) for pair in range(pairs)]
+    latent = torch.randn(2, count, shapes.vae.latent_channels, height, width, generator=generator)
+    features = torch.zeros(count, 1)
+    if shapes.image_prompt is not None:
+        tokens = () if shapes.image_prompt.layout == "linear" else (shapes.image_encoder.token_count,)
+        features = torch.randn(count, *tokens, shapes.image_prompt.embedding_dim, generator=generator)
+    mask = torch.rand(count, 1, height, width, generator=generator)
+    places = None
+    if config.correspondence_weight > 0:
+        places = torch.rand(count, 1, 2, height, width, generator=generator)
+    return Batch(latent[0], latent[1], mask, features, ["upper"] * count, places).seen_in(photos)
 
 
 def table(runners: list[Runner]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from igr_core.errors import IGRError
 from igr_core.model.diffusers_adapter import block_name, self_attention_order
@@ -24,7 +25,7 @@ class Measured:
     """Measurements of the selected heads on some rows."""
 
     loss: Tensor
-    """Mean cross-entropy over visible cells and heads, in nats; 0 if there is no visible cell."""
+    """Cross-entropy in nats: the sum over these rows' visible cells, divided by those of all rows; mean over heads."""
     hits: Tensor
     """Number of visible cells whose attention peak is near the true position, over the heads of the finest level."""
     cells: Tensor
@@ -36,6 +37,10 @@ class CorrespondenceLoss:
 
     def __init__(self, heads: Sequence[str], model: IGR) -> None:
         """`heads` are written BLOCK:HEAD, counted from 0; raises IGRError for one that the model does not have."""
+        if not heads:
+            raise IGRError("correspondence_heads is empty: list heads, or set correspondence_weight to 0.")
+        if model.garmnet is None:
+            raise IGRError("correspondence_weight needs GarmNet, and model.garmnet is null: set the weight to 0.")
         known = {
             block_name(name): module.heads  # type: ignore[union-attr]
             for name, module in model.denoiser.named_modules()
@@ -48,33 +53,69 @@ class CorrespondenceLoss:
                 told = ", ".join(f"{name}:0 to {known[name] - 1}" for name in self_attention_order(model.denoiser))
                 raise IGRError(f"correspondence_heads has {head!r}, but this model has {told}: choose one of these.")
             self.heads.setdefault(block, []).append(int(number))
+        levels = len(model.config.denoiser.block_out_channels)
+        self._halvings = {block: _halvings(block, levels) for block in self.heads}
 
     @property
     def blocks(self) -> tuple[str, ...]:
         """The blocks to watch."""
         return tuple(self.heads)
 
-    def __call__(self, notes: dict[str, list[Noted]], batch: Batch, draws: int) -> Measured:
-        """Measure the heads; row r of the denoiser belongs to pair r // draws of the batch."""
+    def visible(self, references: Sequence[int | tuple[int, ...]], batch: Batch, draws: int) -> Tensor:
+        """Number of visible cells over all rows with a reference, for each block: (blocks,).
+
+        `references` are the rows' own (Rows.reference_rows); row r belongs to pair r // draws of the batch.
+        """
+        counts = torch.zeros(len(self.heads))
+        if batch.correspondence is None:
+            return counts
+        seen = torch.zeros(len(batch.correspondence))
+        for row, reference in enumerate(references):
+            seen[row // draws] += float(isinstance(reference, tuple) or reference >= 0)
+        known = batch.correspondence.cpu()
+        for place, block in enumerate(self.heads):
+            shape = known.shape[-2], known.shape[-1]
+            for _ in range(self._halvings[block]):
+                shape = (shape[0] + 1) // 2, (shape[1] + 1) // 2
+            at_level = _sampled(known, *shape).isfinite().all(2).any(1)  # (P, height, columns)
+            counts[place] = (at_level.flatten(1).sum(1) * seen).sum()
+        return counts
+
+    def __call__(
+        self, notes: dict[str, list[Noted]], batch: Batch, draws: int, visible: Tensor | None = None
+    ) -> Measured:
+        """Measure the heads; row r of the denoiser belongs to pair r // draws of the batch.
+
+        `visible` are the cells of all rows that these are a part of, as `visible` counts them; None where they are all.
+        """
         zero = batch.garment_latent.new_zeros(())
         if batch.correspondence is None:
             return Measured(zero, zero, zero)
         losses, finest, hits, cells = [], 0, zero, zero
-        for block, numbers in self.heads.items():
+        for place, (block, numbers) in enumerate(self.heads.items()):
             for number in numbers:
                 parts = [_measure(noted, number, batch.correspondence, draws) for noted in notes[block]]
-                count = sum((part.cells for part in parts), zero)
+                own = sum((part.cells for part in parts), zero)
+                count = own if visible is None else visible[place]
                 losses.append(sum((part.loss for part in parts), zero) / count.clamp(min=1))
                 tokens = notes[block][0].query.shape[1] if notes[block] else 0
                 if tokens > finest:
                     finest, hits, cells = tokens, zero, zero
                 if tokens == finest:
-                    hits, cells = hits + sum((part.hits for part in parts), zero), cells + count
+                    hits, cells = hits + sum((part.hits for part in parts), zero), cells + own
         return Measured(torch.stack(losses).mean(), hits, cells)
 
 
+def _halvings(block: str, levels: int) -> int:
+    """How often the latent is halved where a block of a UNet of so many levels computes."""
+    kind, *number = block.split(".")
+    if kind == "mid_block":
+        return levels - 1
+    return int(number[0]) if kind == "down_blocks" else levels - 1 - int(number[0])
+
+
 def places_logged(measured: Sequence[Sequence[float]], name: str) -> dict[str, float]:
-    """Metrics for (loss, hits, cells) of some batches: mean loss and share of hits; empty without cells."""
+    """Metrics for (loss, hits, cells) of some steps: mean loss and share of hits; empty without cells."""
     seen = [one for one in measured if one[2] > 0]
     if not seen:
         return {}
@@ -110,10 +151,12 @@ def _measure(noted: Noted, head: int, correspondence: Tensor, draws: int) -> Mea
 
 
 def _sampled(places: Tensor, height: int, columns: int) -> Tensor:
-    """The map (..., H, W) at the cells in the middle of a coarser level's: (..., height, columns)."""
-    rows = ((torch.arange(height) + 0.5) * places.shape[-2] / height).long()
-    across = ((torch.arange(columns) + 0.5) * places.shape[-1] / columns).long()
-    return places[..., rows.to(places.device)[:, None], across.to(places.device)[None, :]]
+    """The map (..., H, W) at a coarser level: (..., height, columns), the mean over a cell's visible fine cells."""
+    shape = places.shape[:-2]
+    flat = places.reshape(-1, *places.shape[-2:])
+    share = F.adaptive_avg_pool2d(flat.isfinite().float(), (height, columns))
+    mean = F.adaptive_avg_pool2d(flat.nan_to_num(), (height, columns)) / share  # 0 / 0 is NaN: not visible
+    return mean.view(*shape, height, columns)
 
 
 def _heights(places: Tensor) -> Tensor:

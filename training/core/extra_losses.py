@@ -22,7 +22,7 @@ _DINO_SIDE = 224
 
 
 class ExtraLosses:
-    """Extra losses of a batch; their networks are frozen."""
+    """Extra losses of a step; their networks are frozen."""
 
     def __init__(
         self,
@@ -49,8 +49,8 @@ class ExtraLosses:
         return cls(extra, scheduler, vae, lpips, dino)
 
     def __call__(self, predicted: Tensor, rows: Rows, batch: Batch) -> Tensor:
-        """The weighted sum over the selected rows; 0 if no row of the batch is clean enough."""
-        chosen = self.chosen(rows.timestep)
+        """The rows' part of the weighted mean over the step's selected rows; 0 if none of them is selected."""
+        chosen, count = self.chosen(rows)
         if not len(chosen):
             return predicted.new_zeros((), dtype=torch.float32)
         draws = len(rows.prompts) // len(batch.categories)
@@ -61,18 +61,20 @@ class ExtraLosses:
         picture = self._decode(found)
         loss = predicted.new_zeros((), dtype=torch.float32)
         if self.lpips is not None:
-            loss = loss + self.config.lpips * self.lpips(picture, truth).mean()
+            loss = loss + self.config.lpips * self.lpips(picture, truth).sum() / count
         if self.dino is not None:
-            loss = loss + self.config.dino * (
-                1 - F.cosine_similarity(self._tokens(picture), self._tokens(truth), -1).mean()
-            )
+            alike = F.cosine_similarity(self._tokens(picture), self._tokens(truth), -1)  # (B, N)
+            loss = loss + self.config.dino * (1 - alike).mean(1).sum() / count
         return loss
 
-    def chosen(self, timestep: Tensor) -> Tensor:
-        """Indices of the rows to decode: the least noisy ones below the limit."""
+    def chosen(self, rows: Rows) -> tuple[Tensor, int]:
+        """Indices of the rows to decode, and how many the whole step decodes: its least noisy rows below the limit."""
+        every = rows.timestep if rows.step_timestep is None else rows.step_timestep
         limit = self.config.below * self.scheduler.config.num_train_timesteps  # type: ignore[attr-defined]
-        order = timestep.argsort()
-        return order[timestep[order] < limit][: self.config.rows]
+        order = every.argsort(stable=True)
+        best = order[every[order] < limit][: self.config.rows]
+        own = best - rows.first
+        return own[(own >= 0) & (own < len(rows.timestep))], len(best)
 
     def _decode(self, latent: Tensor) -> Tensor:
         """Scaled latents (B, 4, h, w) to images (B, 3, H, W) in -1..1, with gradients."""

@@ -17,6 +17,9 @@ def initial_model(config: TrainConfig) -> IGR:
     if config.init_bundle is not None:
         model = IGR.from_bundle(Bundle.open(config.init_bundle)).float()
         model.config = model_config(config)
+        for part in ("garmnet", "image_prompt"):
+            if getattr(model.config, part) is None:
+                setattr(model, part, None)
         return model
     seed_everything(config.seed)
     model = IGR(config.model)

@@ -34,6 +34,10 @@ class Rows:
     """B indices of the row's photo, or tuples of several; -1 if the reference was dropped."""
     image_rows: list[int]
     """B indices of the row's image prompt; -1 if it was dropped."""
+    step_timestep: Tensor | None = None
+    """Timesteps of all rows of the step, where these are a part of it."""
+    first: int = 0
+    """Number of the first of these rows among the step's."""
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Rows:
         """The same rows on a device; asynchronous if they are in pinned memory."""
@@ -70,12 +74,13 @@ def draw_rows(
     noise = torch.randn((whole, *clean.shape[1:]), generator=generator)[own]
     # stratified over the step: the same uniform distribution with less variance between steps
     strata = (torch.arange(whole) + torch.rand(whole, generator=generator)) / whole
-    strata = strata[torch.randperm(whole, generator=generator)][own]
+    strata = strata[torch.randperm(whole, generator=generator)]
     last = scheduler.config.num_train_timesteps - 1  # type: ignore[attr-defined]
     # the last stratum can round to 1, one past the last timestep
-    timestep = (strata * (last + 1)).long().clamp(max=last)
+    every = (strata * (last + 1)).long().clamp(max=last)
     if only_timestep is not None:
-        timestep = torch.full_like(timestep, only_timestep)
+        every = torch.full_like(every, only_timestep)
+    timestep = every[own]
     fate = torch.rand(whole, generator=generator)[own]
     nothing = fate < drop.everything
     no_image = nothing | ((fate >= drop.everything) & (fate < drop.everything + drop.image_prompt))
@@ -89,6 +94,8 @@ def draw_rows(
         ["empty" if lost else batch.categories[pair] for pair, lost in zip(pairs, nothing, strict=True)],
         [-1 if lost else _photos(batch, pair) for pair, lost in zip(pairs, no_reference, strict=True)],
         [-1 if lost else pair for pair, lost in zip(pairs, no_image, strict=True)],
+        every,
+        own.start,
     )
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import signal
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
@@ -16,46 +16,53 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.model.config import ModelConfig, from_json, to_json
-from igr_core.model.garmfus import Noted
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 
-from ..base.checkpoints import load_latest, load_share, resume_from, save_checkpoint, save_share
+from ..base.checkpoints import Checkpoint, load_latest, load_share, resume_from, save_checkpoint, save_share
+from ..base.finite import finite
 from ..base.optimisation.average import Average
 from ..base.optimisation.optimizers import build_optimizer, set_rate
 from ..base.optimisation.schedule import rate_share
 from ..base.parts import parameter_count
-from ..base.randomness import step_generator
+from ..base.provenance import note_data
 from ..base.run_folder import RunFolder
 from ..base.stopping import StopRequest
 from ..base.train_config import TrainConfig
 from ..prepared.fits import low_resolution_config
 from ..prepared.latents import Batch
-from ..prepared.mixture import Joined, mixed_indices
-from ..prepared.references import Photos
-from ..prepared.training_set import open_training_set, read_ahead
+from .batches import Batches
 from .compute.acceleration import changed, uncompiled
 from .compute.engine import Engine
 from .compute.lora import add_lora
 from .compute.throughput import Throughput
-from .correspondence_loss import CorrespondenceLoss, places_logged
-from .extra_losses import ExtraLosses
 from .initial import initial_model
-from .objective import draw_rows, drop_at, predict, predict_watched, row_loss
-from .resume import check_same_training
+from .losses import TERMS, StepLosses
+from .resume import (
+    check_same_files,
+    check_same_step,
+    check_same_training,
+    data_changes,
+    file_contents,
+    same_data,
+    step_pairs,
+)
 from .validation import Validator
 
 
 class Trainer:
     """Networks, optimiser and run folder of a training."""
 
-    def __init__(self, config: TrainConfig, run: RunFolder) -> None:
-        """Build everything, or load the run's newest checkpoint; raises IGRError if data or run do not match."""
+    def __init__(self, config: TrainConfig, run: RunFolder, allow_new_data: bool = False) -> None:
+        """Build everything, or load the run's newest checkpoint; raises IGRError if data or run do not match.
+
+        With `allow_new_data` a run may go on with other pairs, or another mixture of them, than it began with.
+        """
         self.config = config
+        self.allow_new_data = allow_new_data
         self.run = run
-        self.data = open_training_set(config)
-        self.low = low_resolution_config(config)
-        self.low_data = open_training_set(self.low) if self.low is not None else None
+        checkpoint = load_latest(run, resume=False)
+        self.batches = Batches(config, 0 if checkpoint is None else checkpoint.step)
         model = initial_model(config)
         if config.lora is not None:
             add_lora(model, config.lora)
@@ -71,41 +78,67 @@ class Trainer:
         )
         self.engine = Engine(config, model, optimizer)
         self.bare = self.engine.bare
-        for data in (self.data, self.low_data):
-            if data is not None:
-                data.to(self.engine.device)
-        self.extra_losses = ExtraLosses.of(config, self.scheduler, self.engine.device)
-        self.average = Average(self.bare, config.ema_decay)
+        self.batches.to(self.engine.device)
         processes = self.engine.accelerator.num_processes
-        self.throughput = Throughput(config, self.bare.config, processes, self.engine.device)
-        self.correspondence = None
-        if config.correspondence_weight > 0:
-            self.correspondence = CorrespondenceLoss(config.correspondence_heads, model)
-        self.recent: list[float] = []
-        self.recent_places: list[list[float]] = []
+        self.losses = StepLosses(config, model, self.scheduler, self.engine.device, processes)
+        self.average = Average(self.bare, config.ema_decay)
+        self.clocks = self._clocks(processes)
+        self.recent: list[list[float]] = []
+        """TERMS of the steps since the last line of the log."""
         self.stopped_by = 0
         self.computed_otherwise: list[str] = []
         """How the previous steps were computed differently, for example on another machine."""
-        self.step = self._resume()
+        self.new_data: list[str] = []
+        """How the data differs from that of the previous steps."""
+        self.trained_on: dict[str, Any] | None = None
+        """Record of the data of the last step; None before the first."""
+        self.files = file_contents(config)
+        self.step = self._resume(checkpoint)
+
+    def _clocks(self, processes: int) -> tuple[Throughput | None, Throughput]:
+        """The clocks of the steps at low resolution, where there are any, and of those at the model's own size."""
+        device, low = self.engine.device, low_resolution_config(self.config)
+        full = Throughput(self.config, self.bare.config, processes, device)
+        if low is None or self.config.low_resolution is None:
+            return None, full
+        small = replace(self.bare.config, native_size=self.config.low_resolution.size)
+        return Throughput(low, small, processes, device), full
+
+    @property
+    def throughput(self) -> Throughput:
+        """The clock of the current step's resolution."""
+        small, full = self.clocks
+        low = self.config.low_resolution
+        return small if small is not None and low is not None and self.step < low.steps else full
 
     @property
     def is_main(self) -> bool:
         """Whether this process logs, validates and writes checkpoints."""
         return self.engine.accelerator.is_main_process
 
-    def _resume(self) -> int:
-        checkpoint = load_latest(self.run, resume=False)
+    def _resume(self, checkpoint: Checkpoint | None) -> int:
         if checkpoint is None:
+            if self.is_main:
+                self.run.rewind(0)
             return 0
         state, where = checkpoint.state, str(self.run.path)
         if from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint") != self.bare.config:
             raise IGRError(f"{where} was trained with a different model config: choose another --run folder.")
         check_same_training(self.config, state["train_config"], checkpoint.step, where)
+        kept = json.loads(state["data"])
+        check_same_step(self.config, self.engine.accelerator.num_processes, kept["step_pairs"], where)
+        check_same_files(self.files, kept["files"], where)
+        self.new_data = data_changes(self.config, self.batches.records, state["train_config"], kept["records"])
+        if self.new_data and not self.allow_new_data:
+            raise IGRError(
+                f"{where} was trained on other data: {'; '.join(self.new_data)}. Put it back, go on with the new data "
+                "(--allow-new-data), or choose another --run folder."
+            )
+        self.trained_on = kept["trained_on"]
         self.engine.load(state["model"], self._optimizer_state(checkpoint.step, state))
         self.average.load_state_dict(state["average"])
         self.computed_otherwise = changed(state["acceleration"], self.engine.acceleration)
         self.recent = list(state["recent"])
-        self.recent_places = list(state["recent_places"])
         resume_from(self.run, checkpoint, rewind=self.is_main)
         return checkpoint.step
 
@@ -134,9 +167,16 @@ class Trainer:
                 "model": self.bare.state_dict(),
                 "average": self.average.state_dict(),
                 "train_config": json.dumps(to_json(self.config)),
-                "data_settings": json.dumps(self.data.settings[0]),
+                "data_settings": json.dumps(self.batches.first.settings[0]),
+                "data": json.dumps(
+                    {
+                        "records": self.batches.records,
+                        "trained_on": self.trained_on,
+                        "files": self.files,
+                        "step_pairs": step_pairs(self.config, accelerator.num_processes),
+                    }
+                ),
                 "recent": self.recent,
-                "recent_places": self.recent_places,
                 "acceleration": asdict(self.engine.acceleration),
             }
             whole = {"shares": accelerator.num_processes} if self.engine.sharded else {"optimizer": optimizer}
@@ -145,140 +185,95 @@ class Trainer:
             accelerator.wait_for_everyone()
 
     def _batches(self) -> Iterator[tuple[int, Batch]]:
-        """(which part of its step, batch) for this process, from the current step on: first those of low resolution.
-
-        A step's pairs, photos and draws do not depend on how many processes and micro-batches it is cut into.
-        """
-        start, low_steps = self.step, 0
-        if self.low is not None and self.low_data is not None:
-            low_steps = self.low.steps
-            left = max(0, low_steps - start) * self.config.accumulation
-            yield from islice(self._batches_of(self.low, self.low_data, start), left)
-        yield from self._batches_of(self.config, self.data, max(start, low_steps))
-
-    def _batches_of(self, config: TrainConfig, data: Joined, start: int) -> Iterator[tuple[int, Batch]]:
-        processes, rank = self.engine.accelerator.num_processes, self.engine.accelerator.process_index
-        size = config.data.pairs_per_batch
-        steps = mixed_indices(
-            data.sizes, config.data.weights, size * processes * config.accumulation, config.seed, start
-        )
-        parts = [micro * processes + rank for micro in range(config.accumulation)]
-        photos = Photos(data.garments())
-        chosen = (
-            (part, drawn[part * size : (part + 1) * size])
-            for step, indices in enumerate(steps, start)
-            for drawn in [photos.draw(indices, config.data.photos, config.seed, step)]
-            for part in parts
-        )
-        return read_ahead(chosen, data, pin=self.engine.device.type == "cuda")
+        """(which part of its step, batch) for this process, from the current step on."""
+        accelerator = self.engine.accelerator
+        return self.batches.after(self.step, accelerator.num_processes, accelerator.process_index)
 
     def learning_rate_share(self) -> float:
         """Share of the peak learning rate at the current step."""
         return rate_share(self.config.optimizer, self.step, self.config.steps)
 
-    def _loss(self, part: int, batch: Batch) -> Tensor:
-        """The loss of one part of a step."""
-        config, accelerator = self.config, self.engine.accelerator
-        rows = draw_rows(
-            batch,
-            self.scheduler,
-            drop_at(config.drop, self.step),
-            step_generator(config.seed * 1_000, self.step),
-            config.data.draws_per_pair,
-            config.min_snr_gamma,
-            part=(part, accelerator.num_processes * config.accumulation),
-        )
-        rows = rows.to(self.engine.device, non_blocking=True)
-        batch = batch.to(self.engine.device, non_blocking=True)
-        notes: dict[str, list[Noted]] = {}
-        with self.engine.autocast():
-            if self.correspondence is not None:
-                predicted, notes = predict_watched(self.engine.model, rows, batch, self.correspondence.blocks)
-            else:
-                predicted = predict(self.engine.model, rows, batch)
-        loss = row_loss(predicted, rows).mean()
-        if self.extra_losses is not None:
-            loss = loss + self.extra_losses(predicted, rows, batch)
-        if self.correspondence is not None:
-            found = self.correspondence(notes, batch, config.data.draws_per_pair)
-            loss = loss + config.correspondence_weight * found.loss
-            self.recent_places.append([float(x) for x in (found.loss.detach(), found.hits, found.cells)])
-        return loss
-
-    def _optimizer_step(self, batches: Iterator[tuple[int, Batch]], stop: StopRequest) -> tuple[float, float]:
-        """One step of the weights over its micro-batches: the mean loss of all processes, and the gradient's norm.
+    def _optimizer_step(self, batches: Iterator[tuple[int, Batch]], stop: StopRequest) -> tuple[list[float], float]:
+        """One step of the weights over its micro-batches: the TERMS of its loss, and the gradient's norm.
 
         What every process must agree on, a loss that is not finite and a wish to stop, goes through one reduction.
         """
-        accelerator = self.engine.accelerator
-        losses, mean, norm = torch.zeros((), device=self.engine.device), math.nan, math.nan
+        accelerator, losses = self.engine.accelerator, self.losses
         set_rate(self.engine.optimizer, self.learning_rate_share())
-        for _ in range(self.config.accumulation):
-            part, batch = next(batches)
+        parts = islice(batches, self.config.accumulation)
+        drawn = [(losses.draw(part, batch, self.step), batch) for part, batch in parts]
+        visible = losses.visible(drawn)
+        if visible is not None:
+            visible = accelerator.reduce(visible, reduction="sum")
+        terms, told, norm = torch.zeros(len(TERMS), device=self.engine.device), [math.nan], math.nan
+        for rows, batch in drawn:
             with accelerator.accumulate(self.engine.model):
-                loss = self._loss(part, batch)
-                losses += loss.detach() / self.config.accumulation
+                loss, numbers = losses(self.engine.model, self.engine.autocast, rows, batch, visible)
+                terms += numbers
                 if accelerator.sync_gradients:
-                    mean = self._agreed(losses, stop)
-                taken = self.engine.step(loss)
+                    told = self._agreed(terms, stop)
+                taken = self.engine.step(loss * losses.parts)  # its mean over the parts is the sum of the shares
                 if taken is not None:
                     norm = self._finite(taken, "gradient's norm")
-        return mean, norm
+        return told, norm
 
-    def _agreed(self, loss: Tensor, stop: StopRequest) -> float:
-        """The loss over all processes, with any request to stop; raises IGRError in all of them if it is not finite."""
-        told = torch.stack([loss, torch.full_like(loss, float(stop.received > 0))])
-        mean, asked = self.engine.accelerator.reduce(told, reduction="mean").tolist()
-        self._finite(mean, "loss")
+    def _agreed(self, terms: Tensor, stop: StopRequest) -> list[float]:
+        """TERMS over all processes, with any request to stop; raises IGRError in all of them unless all are finite."""
+        told = torch.cat([terms, terms.new_full((1,), float(stop.received > 0))])
+        *values, asked = self.engine.accelerator.reduce(told, reduction="sum").tolist()
+        for value in values:
+            self._finite(value, "loss")
         if asked > 0:
             self.stopped_by = stop.received or int(signal.SIGTERM)
-        return mean
+        return values
 
     def _finite(self, value: float, what: str) -> float:
-        """Return a finite value; raises IGRError otherwise, so that such weights are never saved."""
-        if not math.isfinite(value):
-            raise IGRError(
-                f"The {what} of step {self.step + 1} is {value}: lower the learning rate or use precision `no`; "
-                f"the last checkpoint in {self.run.checkpoints} is intact."
-            )
-        return value
+        return finite(value, what, self.step + 1, self.run, "lower the learning rate or use precision `no`")
 
-    def run_steps(self, validator: Validator | None) -> None:
-        """Train up to config.steps, with logging, checkpoints and validation.
+    def run_steps(self, validator: Validator | None, until: int | None = None) -> None:
+        """Train to config.steps, or to step `until` if that comes first, logging, checkpointing and validating.
 
         Ctrl-C and SIGTERM end it after a whole step, which is saved; `stopped_by` then names the signal.
         Raises IGRError on a loss that is not finite; the last checkpoint stays as it was.
         """
         self.engine.model.train()
         self.stopped_by = 0
+        last = self.config.steps if until is None else min(until, self.config.steps)
         batches = self._batches()
         with (
             StopRequest() as stop,
             tqdm(total=self.config.steps, initial=self.step, unit="step", disable=not self.is_main) as bar,
         ):
-            while self.step < self.config.steps and not self.stopped_by:
-                with self.throughput.step():
-                    loss, norm = self._optimizer_step(batches, stop)
+            while self.step < last and not self.stopped_by:
+                clock = self.throughput
+                with clock.step():
+                    terms, norm = self._optimizer_step(batches, stop)
                 self.average.update()
                 self.step += 1
                 bar.update()
-                bar.set_postfix(loss=f"{loss:.4f}")
-                self.recent.append(loss)
-                self._after_step(norm, validator)
+                bar.set_postfix(loss=f"{terms[0]:.4f}")
+                self.recent.append(terms)
+                self._after_step(norm, clock, validator, last)
 
-    def _after_step(self, norm: float, validator: Validator | None) -> None:
+    def _note_data(self) -> None:
+        """Log and note where the data of a step is not that of the step before."""
+        record = self.batches.current
+        if record is not None and not same_data(record, self.trained_on) and self.is_main:
+            note_data(self.run.path, self.step - 1, record)
+            self.run.log(self.step, {"data/pairs": record["pairs"], "data/round": record["round"]})
+        self.trained_on = record
+
+    def _after_step(self, norm: float, clock: Throughput, validator: Validator | None, until: int) -> None:
         config = self.config
+        self._note_data()
         if self.step % config.log_every == 0:
             rate = self.learning_rate_share() * config.optimizer.learning_rate
-            loss = sum(self.recent) / len(self.recent)
             if self.is_main:
-                values = {"loss": loss, "gradient_norm": norm, "learning_rate": rate}
-                values |= places_logged(self.recent_places, "correspondence")
-                self.run.log(self.step, values | self.throughput.logged())
+                values = self.losses.logged(self.recent) | {"gradient_norm": norm, "learning_rate": rate}
+                self.run.log(self.step, values | clock.logged())
             self.recent.clear()
-            self.recent_places.clear()
         last = self.step == config.steps
-        if last or self.stopped_by or self.step % config.checkpoint_every == 0:
+        if self.step == until or self.stopped_by or self.step % config.checkpoint_every == 0:
             self.save()
         if self.is_main and validator is not None and (last or self.step % config.validate_every == 0):
             self._validate(validator)
@@ -289,7 +284,7 @@ class Trainer:
         try:
             self.bare.eval()
             with uncompiled():
-                values = validator.losses(self.bare, self.scheduler, self.engine.autocast, self.correspondence)
+                values = validator.losses(self.bare, self.scheduler, self.engine.autocast, self.losses.correspondence)
                 self.run.log(self.step, values)
                 validator.grid(self.bare, self.step)
         finally:

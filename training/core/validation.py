@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import DDIMScheduler
+from PIL import Image, ImageDraw
 from torch import Tensor
+from torch.nn import functional
 
 from igr_core.model.igr import IGR
 from igr_core.photo.images import save_image
@@ -18,6 +21,7 @@ from igr_core.restore.schedule import draw_noise
 
 from ..base.parts import load_vae
 from ..base.randomness import step_generator
+from ..base.statistics import spread
 from ..base.train_config import DropConfig, TrainConfig
 from ..prepared.fits import check_fits
 from ..prepared.latents import Batch, PreparedPairs
@@ -30,17 +34,17 @@ Autocast = Callable[[], AbstractContextManager[None]]
 
 
 class Validator:
-    """Held-out pairs with fixed noise, so that steps and runs are comparable; runs on the model's device in batches."""
+    """Held-out pairs, spread over the set, with fixed noise, so that steps and runs are comparable; runs in batches."""
 
     def __init__(self, config: TrainConfig, folder: Path) -> None:
         """Open the held-out pairs; raises IGRError if they do not match the config."""
         self.config = config
         self.folder = folder
-        self.pairs = PreparedPairs([config.data.validation])
-        check_fits(config, self.pairs, "validation")
+        self.sets = {name: PreparedPairs([folder]) for name, folder in config.data.held_out.items()}
+        for pairs in self.sets.values():
+            check_fits(config, pairs, "validation")
         self.vae, _ = load_vae(config.data.vae)
 
-    @torch.no_grad()
     def losses(
         self,
         model: IGR,
@@ -50,17 +54,37 @@ class Validator:
     ) -> dict[str, float]:
         """Loss over all timesteps and at the last one, with each condition substituted.
 
-        With `correspondence`, also what its heads look at, where the pairs tell what is right.
+        With `correspondence`, also what its heads look at, where the pairs tell what is right. Where the sets have
+        names, so have their numbers: `validation/NAME/full`.
         """
+        values: dict[str, float] = {}
+        for name, pairs in self.sets.items():
+            found = self._losses_of(pairs, model, scheduler, autocast, correspondence)
+            inserted = f"/{name}/" if name else "/"
+            values |= {key.replace("/", inserted, 1): value for key, value in found.items()}
+        return values
+
+    @torch.no_grad()
+    def _losses_of(
+        self,
+        pairs: PreparedPairs,
+        model: IGR,
+        scheduler: DDIMScheduler,
+        autocast: Autocast,
+        correspondence: CorrespondenceLoss | None,
+    ) -> dict[str, float]:
         device = _device(model)
-        batch = self.pairs.batch(range(min(self.config.validation_pairs, len(self.pairs))))
+        batch = pairs.batch(spread(len(pairs), self.config.validation_pairs))
         values: dict[str, float] = {}
         last = scheduler.config.num_train_timesteps - 1  # type: ignore[attr-defined]
         for name, timestep in (("validation", None), ("first_step", last)):
             rows = draw_rows(batch, scheduler, NO_DROP, step_generator(1906, 0), only_timestep=timestep)
             for case, whole in substituted(rows, batch).items():
                 watching = correspondence if case == "full" else None
-                pieces, places = [], []
+                visible = None
+                if watching is not None:
+                    visible = watching.visible(whole[0].reference_rows, whole[1], 1).to(device)
+                pieces, places = [], torch.zeros(3, device=device)
                 for some in in_chunks(*whole, self.config.data.pairs_per_batch):
                     one_rows, one_batch = (item.to(device) for item in some)
                     with autocast():
@@ -68,29 +92,34 @@ class Validator:
                             predicted = predict(model, one_rows, one_batch)
                         else:
                             predicted, notes = predict_watched(model, one_rows, one_batch, watching.blocks)
-                            found = watching(notes, one_batch, 1)
-                            places.append([float(x) for x in (found.loss, found.hits, found.cells)])
+                            found = watching(notes, one_batch, 1, visible)
+                            places += torch.stack([found.loss, found.hits, found.cells])
                     pieces.append(row_loss(predicted, one_rows).cpu())
                 values[f"{name}/{case}"] = float(torch.cat(pieces).mean())
-                values |= places_logged(places, f"{name}/correspondence")
+                values |= places_logged([places.tolist()], f"{name}/correspondence")
         return values
 
     def grid(self, model: IGR, step: int) -> Path:
-        """Restore some held-out pairs: person, guided restoration and the truth through the VAE, one row each."""
-        pieces = []
+        """Restore some held-out pairs: photo, guided restoration and truth through the VAE; the sets side by side."""
         self.vae.to(_device(model))  # type: ignore[arg-type]
         try:
-            for batch in self._grid_batches():
-                batch = batch.to(_device(model))
-                latent = self.restored_latent(model, batch, first=sum(len(piece) for piece in pieces))
-                with torch.no_grad():
-                    columns = (batch.person_latent, latent, batch.garment_latent)
-                    pieces.append(torch.cat([decode_latent(self.vae, x).cpu() for x in columns], dim=3))
+            rows = {name: self._rows(model, pairs) for name, pairs in self.sets.items()}
         finally:
             self.vae.to("cpu")  # type: ignore[arg-type]
         path = self.folder / f"grid-{step:07d}.png"
-        save_image(path, picture_grid(torch.cat(pieces)))
+        save_image(path, titled_grid(rows))
         return path
+
+    def _rows(self, model: IGR, pairs: PreparedPairs) -> Tensor:
+        """Grid rows (B, 3, H, 3 * W) of one set, in 0..1."""
+        rows, size, pieces = spread(len(pairs), self.config.grid_pairs), self.config.data.pairs_per_batch, []
+        for start in range(0, len(rows), size):
+            batch = pairs.batch(rows[start : start + size]).to(_device(model))
+            latent = self.restored_latent(model, batch, first=start)
+            with torch.no_grad():
+                columns = (batch.person_latent, latent, batch.garment_latent)
+                pieces.append(torch.cat([decode_latent(self.vae, x).cpu() for x in columns], dim=3))
+        return torch.cat(pieces)
 
     def restored_latent(self, model: IGR, batch: Batch, first: int = 0) -> Tensor:
         """Guided latents (P, 4, h, w) of prepared pairs on the model's device; pair i starts from noise `first` + i.
@@ -110,16 +139,39 @@ class Validator:
             guidance=self.config.guidance,
         )
 
-    def _grid_batches(self) -> list[Batch]:
-        count, size = min(self.config.grid_pairs, len(self.pairs)), self.config.data.pairs_per_batch
-        return [self.pairs.batch(range(start, min(start + size, count))) for start in range(0, count, size)]
-
 
 def picture_grid(rows: Tensor) -> Tensor:
     """Grid rows (B, 3, H, W) stacked into one image (3, B * H, W); two per line if B is even."""
     if rows.shape[0] % 2 == 0:
         rows = torch.cat(rows.chunk(2), dim=3)
     return torch.cat(list(rows), dim=1)
+
+
+COLUMNS = ("photo", "restored", "truth")
+_MARGIN = 14
+"""Pixels of the line that names sets and columns."""
+
+
+def titled_grid(sets: Mapping[str, Tensor]) -> Tensor:
+    """Grid rows (B, 3, H, 3 * W) of each set as one picture, the sets side by side and their columns named."""
+    images, titles = [], []
+    for name, rows in sets.items():
+        images.append(picture_grid(rows))
+        width = rows.shape[3] // len(COLUMNS)
+        words = [COLUMNS[number % len(COLUMNS)] for number in range(images[-1].shape[2] // width)]
+        titles.append(_title([f"{name} {words[0]}".strip(), *words[1:]], width))
+    height = max(image.shape[1] for image in images)
+    images = [functional.pad(image, (0, 0, 0, height - image.shape[1]), value=1.0) for image in images]
+    return torch.cat([torch.cat(titles, dim=2), torch.cat(images, dim=2)], dim=1)
+
+
+def _title(words: Sequence[str], width: int) -> Tensor:
+    """One line of names (3, 14, len(words) * width), black on white, each above its column."""
+    line = Image.new("RGB", (len(words) * width, _MARGIN), "white")
+    draw = ImageDraw.Draw(line)
+    for number, word in enumerate(words):
+        draw.text((number * width + 2, 1), word, fill="black")
+    return torch.from_numpy(np.array(line)).permute(2, 0, 1).float() / 255
 
 
 def _device(model: IGR) -> torch.device:

@@ -12,7 +12,7 @@ from igr_core.model.bundle import Bundle
 from igr_core.model.config import ImageEncoderConfig, ModelConfig, VAEConfig, from_json
 
 from ..base.parts import read_summary
-from ..base.train_config import TrainConfig
+from ..base.train_config import ROUND, TrainConfig
 from ..data.caches.draw_config import DrawConfig
 from ..data.contract.laid_out import FIRST_OF_FILES
 from ..data.contract.seeds import HELD_OUT_START
@@ -21,7 +21,10 @@ from .mixture import PairData
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
-    """Config of the networks to train: init_bundle's with the config's size and noise, or else the config's own."""
+    """Config of the networks to train: init_bundle's with the config's size and noise, or else the config's own.
+
+    A part of the bundle that is null in the config's model is left out (ablations).
+    """
     if config.init_bundle is None:
         if config.size is not None or config.noise is not None:
             raise IGRError(
@@ -29,7 +32,13 @@ def model_config(config: TrainConfig) -> ModelConfig:
             )
         return config.model
     model = Bundle.open(config.init_bundle).info.model
-    return dataclasses.replace(model, native_size=config.size or model.native_size, noise=config.noise or model.noise)
+    return dataclasses.replace(
+        model,
+        native_size=config.size or model.native_size,
+        noise=config.noise or model.noise,
+        garmnet=None if config.model.garmnet is None else model.garmnet,
+        image_prompt=None if config.model.image_prompt is None else model.image_prompt,
+    )
 
 
 def low_resolution_config(config: TrainConfig) -> TrainConfig | None:
@@ -37,7 +46,14 @@ def low_resolution_config(config: TrainConfig) -> TrainConfig | None:
     low = config.low_resolution
     if low is None:
         return None
-    data = dataclasses.replace(config.data, train=low.train, weights=low.weights, pairs_per_batch=low.pairs_per_batch)
+    in_rounds = any(ROUND in name for name in low.train)
+    data = dataclasses.replace(
+        config.data,
+        train=low.train,
+        weights=low.weights,
+        pairs_per_batch=low.pairs_per_batch,
+        round_steps=config.data.round_steps if in_rounds else None,
+    )
     changed = dataclasses.replace(config, data=data, steps=low.steps, low_resolution=None)
     if config.init_bundle is not None:
         return dataclasses.replace(changed, size=low.size)

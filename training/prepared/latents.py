@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,20 +11,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from igr_core.errors import IGRError
-from igr_core.model.config import CATEGORIES
 from igr_core.restore.sampling import categories_of_photos
 
+from .shards import Shard
+
 D = TypeVar("D")
-
-FIELDS = ("garment_latent", "person_latent", "mask", "image_features", "category", "seed")
-"""Tensors of a shard: (N, 4, h, w) twice, (N, 1, h, w) at latent size, (N, ...), (N,), (N,)."""
-
-OPTIONAL_FIELDS = ("correspondence",)
-"""Optional tensors of a shard: (N, 2, h, w)."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,7 @@ class Batch:
 
 
 class PreparedPairs:
-    """Folders of prepared shards with one index; tensors are memory-mapped until used."""
+    """Folders of prepared shards behind one index; tensors stay on disk until asked for."""
 
     settings: list[dict[str, Any]]
     """Settings of each shard: VAE, image encoder, layout."""
@@ -87,30 +82,27 @@ class PreparedPairs:
     """Shapes of a pair's tensors by field, for each shard."""
 
     def __init__(self, folders: Sequence[Path | str], limit: int | None = None) -> None:
-        """Open all shards; raises IGRError for a folder without shards, an unreadable shard and duplicate pairs."""
-        self._shards: list[dict[str, Tensor]] = []
-        self._garments: list[list[str | None]] = []
-        self.settings = []
+        """Open all shards; IGRError names a folder that holds none, a shard that cannot be read or pairs held twice."""
+        self._shards: list[Shard] = []
         for folder in folders:
             paths = sorted(Path(folder).glob("latents-*.safetensors"))
             if not paths:
                 raise IGRError(f"{folder} has no prepared pairs: run python -m training prepare --out {folder} first.")
             holder: dict[int, str] = {}
-            for path in paths:
-                tensors, settings = read_shard(path)
-                twice = sorted(set(seeds := tensors["seed"].tolist()) & holder.keys())
+            for shard in map(Shard, paths):
+                name = shard.path.name
+                twice = sorted(set(shard.seeds) & holder.keys())
                 if twice:
                     raise IGRError(
-                        f"{folder} has pair {twice[0]} twice, in {holder[twice[0]]} and {path.name}: delete one."
+                        f"{folder} holds pair {twice[0]} twice, in {holder[twice[0]]} and {name}: delete one."
                     )
-                holder |= dict.fromkeys(seeds, path.name)
-                self._shards.append(tensors)
-                self._garments.append(read_garments(path) or [None] * len(seeds))
-                self.settings.append(settings)
-        self.shapes = [{name: tuple(x.shape[1:]) for name, x in shard.items()} for shard in self._shards]
+                holder |= dict.fromkeys(shard.seeds, name)
+                self._shards.append(shard)
+        self.settings = [shard.settings for shard in self._shards]
+        self.shapes = [shard.shapes for shard in self._shards]
         if len({json.dumps(settings, sort_keys=True) for settings in self.settings}) > 1:
-            raise IGRError(f"{', '.join(map(str, folders))} have different settings: prepare them alike.")
-        self._places = [(s, row) for s, shard in enumerate(self._shards) for row in range(len(shard["seed"]))][:limit]
+            raise IGRError(f"{', '.join(map(str, folders))} were prepared with different settings: prepare them alike.")
+        self._places = [(shard, row) for shard in self._shards for row in range(len(shard))][:limit]
 
     def __len__(self) -> int:
         return len(self._places)
@@ -127,37 +119,46 @@ class PreparedPairs:
         """Does nothing: prepared pairs need no device."""
 
     def batch(self, indices: Iterable[int]) -> Batch:
-        """Stack some pairs."""
+        """Stack some pairs; IGRError names a shard and a pair whose latents, mask or features are not finite."""
         places = [self._places[index] for index in indices]
         told = None
-        if any("correspondence" in self._shards[shard] for shard, _ in places):
-            told = torch.stack([self._correspondence(shard, row) for shard, row in places])[:, None]
+        if any("correspondence" in shard.fields for shard, _ in places):
+            told = torch.cat([_correspondence(shard, row) for shard, row in places])[:, None]
 
         def take(name: str) -> Tensor:
-            return torch.stack([self._shards[shard][name][row] for shard, row in places])
+            return torch.cat([shard.finite_rows(name, [row]) for shard, row in places])
 
         return Batch(
-            take("garment_latent").float(),
-            take("person_latent").float(),
-            take("mask").float(),
-            take("image_features").float(),
-            [CATEGORIES[int(number)] for number in take("category")],
+            take("garment_latent"),
+            take("person_latent"),
+            take("mask"),
+            take("image_features"),
+            [shard.categories[row] for shard, row in places],
             told,
         )
 
-    def _correspondence(self, shard: int, row: int) -> Tensor:
-        tensors = self._shards[shard]
-        if "correspondence" in tensors:
-            return tensors["correspondence"][row].float()
-        return torch.full((2, *tensors["garment_latent"].shape[2:]), torch.nan)
-
     def garments(self) -> list[str | None]:
-        """Name of each pair's garment; None if no other pair shows it."""
-        return [self._garments[shard][row] for shard, row in self._places]
+        """What each pair's garment is called; None for one that no other pair shows."""
+        return [shard.garments[row] for shard, row in self._places]
+
+    def content(self) -> str:
+        """Hash of the pairs' tensors, of how they were prepared, and of which show one garment."""
+        digest, left = hashlib.blake2b(digest_size=16), len(self)
+        for shard in self._shards:
+            shard.update(digest, min(left, len(shard)))
+            left -= min(left, len(shard))
+        return digest.hexdigest()
 
     def seeds(self) -> list[int]:
-        """The seed or index of each pair."""
-        return [int(self._shards[shard]["seed"][row]) for shard, row in self._places]
+        """The seed, or running number, of each pair."""
+        return [shard.seeds[row] for shard, row in self._places]
+
+
+def _correspondence(shard: Shard, row: int) -> Tensor:
+    """One pair's map (1, 2, h, w); NaN where the shard does not tell."""
+    if "correspondence" in shard.fields:
+        return shard.rows("correspondence", [row]).float()
+    return torch.full((1, 2, *shard.shapes["garment_latent"][1:]), torch.nan)
 
 
 def moved(item: D, device: torch.device | str, non_blocking: bool = False) -> D:
@@ -166,22 +167,6 @@ def moved(item: D, device: torch.device | str, non_blocking: bool = False) -> D:
         name: x.to(device, non_blocking=non_blocking) if isinstance(x, Tensor) else x for name, x in vars(item).items()
     }
     return type(item)(**values)
-
-
-def read_shard(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Memory-mapped tensors and settings of a shard; raises IGRError for a damaged file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            more = [name for name in OPTIONAL_FIELDS if name in file.keys()]  # noqa: SIM118 - not a mapping
-            return {name: file.get_tensor(name) for name in (*FIELDS, *more)}, json.loads(file.metadata()["settings"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise IGRError(f"{path} is not a complete shard ({error}): delete it and prepare again.") from error
-
-
-def read_garments(path: Path) -> list[str | None]:
-    """Names of the garments in a shard opened by read_shard; empty if unknown."""
-    with safe_open(path, framework="pt") as file:
-        return json.loads(file.metadata().get("garments", "[]"))
 
 
 def batch_indices(total: int, size: int, seed: int, start_step: int) -> Iterator[list[int]]:

@@ -49,6 +49,10 @@ class PairData(Protocol):
         """Name of each pair's garment; None if no other pair shows it."""
         ...
 
+    def content(self) -> str:
+        """A hash by which the same pairs are known again, wherever they are."""
+        ...
+
 
 @dataclass(frozen=True)
 class Read:

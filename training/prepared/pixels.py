@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -71,6 +73,11 @@ class PixelPairs:
             categories=categories,
             correspondence=None if told is None else told.float()[:, None],
         )
+
+    def content(self) -> str:
+        """Hash of settings, names and garments; the images' own bytes are not read."""
+        told = [self.settings, list(self._pairs.names[: len(self)]), self.garments()]
+        return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def seeds(self) -> list[int]:
         """The number of each pair."""

@@ -25,7 +25,7 @@ from ..base.parts import load_image_encoder, load_vae
 from ..data.contract.correspondence import pixels_to_cells
 from ..data.contract.laid_out import LaidOut, name_number
 from .encoding import Layout, encode_pictures
-from .latents import read_shard
+from .shards import Shard
 
 
 def prepare_pairs(
@@ -137,9 +137,9 @@ def _existing(out: Path, indices: range, pairs: LaidOut, settings: dict[str, Any
     *outgrown, path = sorted(touching, key=lambda one: starts[one][1])
     for one in outgrown:  # left if the process was killed before removing it
         one.unlink()
-    tensors, found = read_shard(path)
-    different = [name for name, value in settings.items() if found.get(name) != value]
-    seeds = tensors["seed"].tolist()
+    shard = Shard(path)
+    different = [name for name, value in settings.items() if shard.settings.get(name) != value]
+    seeds = shard.seeds
     wanted = [name_number(pairs.names[i]) for i in range(indices.start, min(indices.start + len(seeds), len(pairs)))]
     if seeds[: len(wanted)] != wanted:
         different.append("pairs")

@@ -23,10 +23,13 @@ AHEAD = 2
 """Number of batches to read ahead."""
 
 
-def open_training_set(config: TrainConfig) -> Joined:
-    """Open every entry of data.train; raises IGRError naming one that cannot be read or does not match the config."""
+def open_training_set(config: TrainConfig, number: int = 0) -> Joined:
+    """Open every entry of data.train, as it is called in round `number`.
+
+    IGRError names the one that cannot be read or does not fit the config.
+    """
     sets: list[PairData] = []
-    for entry in config.data.train:
+    for entry in config.data.of_round(number):
         if Path(entry).suffix in (".yaml", ".yml"):
             sets.append(PixelPairs(load_config(PairsConfig, entry), config, entry))
         else:
@@ -46,7 +49,7 @@ def read_ahead(
 ) -> Iterator[tuple[int, Batch]]:
     """(what came with it, batch) for each list of pairs with the pairs whose photos they are seen in, in order.
 
-    Pictures are read while the step before runs. Prepared pairs, which are mapped from disk, are read at once, or for a
+    Pictures are read while the step before runs. Prepared pairs, which are read in a moment, are read at once, or for a
     card (`pin`) ahead as well, and into memory that it fetches them from by itself.
     """
 

@@ -1,4 +1,4 @@
-"""Drawn photos that nothing trains on, each with the garment asked for, and how well masks agree with it."""
+"""Photos that nothing trains on, each with the garment asked for, and how well masks agree with it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from igr_core.errors import IGRError
+
 from ..base.statistics import mean_interval
 from ..data.caches.draw_config import DrawConfig
-from ..data.caches.parsed import wears_skirt
+from ..data.caches.dressed import resized
+from ..data.caches.parsed import parsed_photo, wears_skirt
 from ..data.contract.seeds import HELD_OUT_START
+from ..data.rendered.source import RenderedPairs
 from ..data.synthetic import make_pair
 
 AS_DRAWN = DrawConfig()
@@ -44,13 +48,33 @@ class HeldOutPhoto:
 
 
 def held_out_photos(
-    count: int, size: tuple[int, int] = AS_DRAWN.photo_size, start: int = HELD_OUT_START
+    count: int,
+    size: tuple[int, int] = AS_DRAWN.photo_size,
+    start: int = HELD_OUT_START,
+    records: str | None = None,
 ) -> Iterator[HeldOutPhoto]:
-    """Draw `count` photos of `size` = (width, height) from seeds that nothing trains on, as `data draw` does."""
+    """Draw `count` photos of `size` = (width, height) from seeds that nothing trains on, as `data draw` does.
+
+    With `records`, a folder or URL, dress the first `count` photos of its held-out records instead; IGRError where it
+    has fewer.
+    """
+    if records is not None:
+        yield from _rendered(count, size, records)
+        return
     for seed in range(start, start + count):
         pair = make_pair(seed, size, coarse=AS_DRAWN.coarse)
         mask, parsing = np.asarray(pair.garment_mask) > 127, np.array(pair.parsing)
         yield HeldOutPhoto(seed, pair.person, mask, pair.category, parsing, wears_skirt(seed, AS_DRAWN.coarse))
+
+
+def _rendered(count: int, size: tuple[int, int], records: str) -> Iterator[HeldOutPhoto]:
+    pairs = RenderedPairs(records, split="test")
+    if len(pairs) < count:
+        raise IGRError(f"{records} has {len(pairs)} held-out photos, not {count}: give a smaller --count.")
+    for index in range(count):
+        pair, parsed = pairs.pair(index), parsed_photo(pairs, index, size)
+        mask = np.asarray(resized(pair.garment_mask, size, Image.Resampling.NEAREST)) > 127
+        yield HeldOutPhoto(parsed.seed, parsed.person, mask, pair.category, np.array(parsed.parsing), parsed.skirt)
 
 
 def overlap(mask: np.ndarray, other: np.ndarray) -> float:

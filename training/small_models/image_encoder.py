@@ -24,6 +24,7 @@ from ..base.device import choose_device
 from ..base.parts import parameter_count
 from ..base.randomness import seed_everything, step_generator
 from ..base.run_folder import RunFolder
+from ..base.statistics import spread
 from ..data.caches.drawn import DrawnPairs
 from ..prepared.fits import check_seeds
 from .part_training import PartTraining, log_scores, save_part, train_part
@@ -223,7 +224,7 @@ def patch_pixels(pixels: Tensor, config: ImageEncoderTraining) -> Tensor:
 @torch.no_grad()
 def measure(task: EncoderTask, held_out: Corpus, config: ImageEncoderTraining) -> dict[str, float]:
     """Held-out retrieval of the flat garment by its crop, errors of thumbnail, cells and patches, label accuracies."""
-    picks, device = torch.arange(min(config.validation_pairs, len(held_out))), task.logit_scale.device
+    picks, device = torch.tensor(spread(len(held_out), config.validation_pairs)), task.logit_scale.device
     with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
         crop, tokens = (torch.cat(parts) for parts in zip(*_in_parts(task, held_out.crops, picks), strict=True))
         flat = torch.cat([embedding for embedding, _ in _in_parts(task, held_out.flat, picks)])
@@ -231,7 +232,7 @@ def measure(task: EncoderTask, held_out: Corpus, config: ImageEncoderTraining) -
     patches = patch_pixels(held_out.crops(picks).to(device), config)
     cells = held_out.cells[picks].to(device)
     scores = {
-        "retrieval_at_1": _share(task.similarity(crop, flat).argmax(1).cpu() == picks),
+        "retrieval_at_1": _share(task.similarity(crop, flat).argmax(1).cpu() == torch.arange(len(picks))),
         "thumbnail_l1": float(F.l1_loss(task.from_embedding(crop), thumbnail)),
         "patch_l1": float(F.l1_loss(task.from_patch(tokens[:, 1:]), patches)),
         "thumbnail_l1_of_mean": float(F.l1_loss(thumbnail.mean(0).expand_as(thumbnail), thumbnail)),

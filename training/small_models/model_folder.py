@@ -38,11 +38,11 @@ def save_model_folder(
 
 
 def training_summary(
-    run: Path, config: PartTraining, photos: int, model: PreTrainedModel, scores: dict[str, float]
+    run: Path, config: PartTraining, photos: str, model: PreTrainedModel, scores: dict[str, float]
 ) -> dict[str, Any]:
-    """What is known of a model that the run in a folder trained on so many drawn photos."""
+    """What is known of a model that the run in a folder trained; `photos` says on what."""
     return {
-        "data": f"{photos} procedurally drawn photos",
+        "data": photos,
         "parameters": parameter_count(model.parameters()),
         "scores": scores,
         "training": to_json(config),

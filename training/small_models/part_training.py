@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,12 +18,13 @@ from igr_core.files import write_tensors
 from igr_core.model.config import to_json
 
 from ..base.checkpoints import load_latest, save_checkpoint
+from ..base.finite import finite
 from ..base.optimisation.average import Average
-from ..base.optimisation.optimizers import OptimizerName, build_optimizer, set_rate
+from ..base.optimisation.optimizers import OptimizerName, build_optimizer, peaks_kept, set_rate
 from ..base.optimisation.schedule import cosine_rate
 from ..base.parts import write_summary
 from ..base.provenance import command_line, note_start, noted_commands, noted_revisions, versions
-from ..base.resume import check_same_run
+from ..base.resume import check_same_run, is_lowered
 from ..base.run_folder import RunFolder
 
 
@@ -66,8 +68,10 @@ class PartTraining:
     """Checkpoints kept."""
 
 
-FREE = frozenset({"run", "held_out", "log_every", "save_every", "validate_every", "validation_pairs", "keep"})
-"""Entries that may change when a run goes on: none of them changes what a step computes."""
+FREE = frozenset(
+    {"run", "held_out", "log_every", "save_every", "validate_every", "validation_pairs", "keep", "bfloat16"}
+)
+"""Entries that may change when a run goes on: none of them changes what a step computes, but for its rounding."""
 
 C = TypeVar("C", bound=PartTraining)
 
@@ -88,8 +92,21 @@ def train_part(
     """Train `module`, or go on with it; leaves it with the average of its weights.
 
     `loss` gives the terms of a step, `total` among them; `measure` scores the module as it is after
-    a step; `key` names the module in checkpoints.
+    a step; `key` names the module in checkpoints. Raises IGRError at a loss or gradient that is not finite; the last
+    checkpoint stays as it was.
     """
+    with run.locked():
+        _train(config, run, key, module, loss, measure)
+
+
+def _train(
+    config: PartTraining,
+    run: RunFolder,
+    key: str,
+    module: nn.Module,
+    loss: Callable[[int], dict[str, Tensor]],
+    measure: Callable[[int], dict[str, float]],
+) -> None:
     optimizer = build_optimizer(
         module.named_parameters(), config.optimizer, config.learning_rate, weight_decay=config.weight_decay
     )
@@ -97,15 +114,19 @@ def train_part(
     first = 0
     if (found := load_latest(run)) is not None:
         first = found.step
-        check_same_run(json.loads(found.state["config"]), to_json(config), FREE, str(run.path))
+        before = json.loads(found.state["config"])
+        lowered = {"learning_rate"} if is_lowered(before.get("learning_rate"), config.learning_rate) else set()
+        check_same_run(before, to_json(config), FREE | lowered, str(run.path))
         module.load_state_dict(found.state[key])
-        optimizer.load_state_dict(found.state["optimizer"])
+        with peaks_kept(optimizer):
+            optimizer.load_state_dict(found.state["optimizer"])
         average.load_state_dict(found.state["average"])
     note_start(run.path, first, command_line())
     start = time.monotonic()
     for step in tqdm(range(first, config.steps), initial=first, total=config.steps, unit="step", mininterval=5):
         terms = loss(step)
-        _update(optimizer, average, terms["total"], cosine_rate(step, config.steps, config.warmup))
+        check = partial(finite, step=step + 1, run=run, remedy="lower learning_rate or set bfloat16 to false")
+        _update(optimizer, average, terms["total"], cosine_rate(step, config.steps, config.warmup), check)
         done = step + 1
         if done % config.log_every == 0 or done == config.steps:
             values = {f"train/{name}": float(term.detach()) for name, term in terms.items()}
@@ -145,10 +166,14 @@ def save_part(path: Path, module: nn.Module, summary: dict[str, Any]) -> None:
     write_summary(path, summary | come_from)
 
 
-def _update(optimizer: torch.optim.Optimizer, average: Average, loss: Tensor, share: float) -> None:
+def _update(
+    optimizer: torch.optim.Optimizer, average: Average, loss: Tensor, share: float, check: Callable[[float, str], float]
+) -> None:
     loss.backward()
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    nn.utils.clip_grad_norm_(weights, 1.0)
+    norm = nn.utils.clip_grad_norm_(weights, 1.0)
+    check(float(loss.detach()), "loss")
+    check(float(norm), "gradient's norm")
     set_rate(optimizer, share)
     optimizer.step()
     optimizer.zero_grad()

@@ -1,10 +1,81 @@
-"""What the trainings on drawn photos do to them: other light, and pixels as the libraries' processors give them."""
+"""What the trainings on photos share: which photos, other light, and pixels as the libraries' processors give them."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+
+from igr_core.errors import IGRError
+
+from ..data.caches.dressed import rendered_count
+from ..data.caches.parsed import ParsedPhotos, draw_parsed, dress_parsed
+from ..data.contract.seeds import HELD_OUT_START
+from ..prepared.fits import check_seeds
+from .part_training import PartTraining
+
+PhotoKind = Literal["drawn", "rendered", "mixed"]
+
+
+@dataclass(frozen=True)
+class PhotoTraining(PartTraining):
+    """What trainings on photos are told beside what all parts are."""
+
+    data: str = "runs/photos"
+    """Folder of the photos to train on; what is missing of them is made first."""
+    held_out: str = "runs/photos_heldout"
+    """Folder of the photos to measure on; what is missing of them is made first."""
+    photos: int = 1500
+    """Photos to train on."""
+    kind: PhotoKind = "drawn"
+    """Photos that are drawn, dressed from `records`, or both."""
+    records: str | None = None
+    """Folder or URL of rendered records (python -m training data render); those that are there when the run begins."""
+    held_out_records: str | None = None
+    """The same of held-out records (python -m training data held-out), to measure on."""
+    rendered_share: float = 0.5
+    """Share of the photos of kind `mixed` that are rendered."""
+    bfloat16: bool = False
+    """Compute under bfloat16 autocast."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("drawn", "rendered", "mixed"):
+            raise IGRError(f"kind is {self.kind!r}: choose drawn, rendered or mixed.")
+        if self.kind != "drawn" and not (self.records and self.held_out_records):
+            raise IGRError(
+                f"kind {self.kind} needs records and held_out_records: folders that python -m training data render and "
+                "data held-out made."
+            )
+
+
+def open_photos(config: PhotoTraining, size: tuple[int, int], held_out: bool = False) -> ParsedPhotos:
+    """The photos of `size` = (width, height) that a run trains on, or those that it measures on; made where missing.
+
+    Raises IGRError for records that are held out among those to train on, and the other way about.
+    """
+    count, folder = (config.validation_pairs, config.held_out) if held_out else (config.photos, config.data)
+    start, records = (HELD_OUT_START, config.held_out_records) if held_out else (0, config.records)
+    rendered = rendered_count(config.kind, count, config.rendered_share)
+    drawn = range(start, start + count - rendered)
+    draw_parsed(folder, drawn, size)
+    if rendered and records is not None:
+        dress_parsed(folder, records, rendered, size)
+    photos = ParsedPhotos(folder, drawn, rendered)
+    if not held_out:
+        check_seeds(photos.seeds, f"name other records than {records}")
+    elif min(photos.seeds) < HELD_OUT_START:
+        raise IGRError(f"{records} holds records that are trained on: measure on those that data held-out makes.")
+    return photos
+
+
+def photos_told(config: PhotoTraining, photos: int) -> str:
+    """What the photos of a run are, for the summary of what it trained."""
+    rendered = rendered_count(config.kind, photos, config.rendered_share)
+    parts = [(photos - rendered, "procedurally drawn"), (rendered, "rendered")]
+    return " and ".join(f"{count:,} {how}" for count, how in parts if count) + " photos"
 
 
 def normalise(photos: Tensor) -> Tensor:

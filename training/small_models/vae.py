@@ -20,6 +20,7 @@ from ..base.device import choose_device
 from ..base.parts import load_vae, parameter_count
 from ..base.randomness import seed_everything, step_generator
 from ..base.run_folder import RunFolder
+from ..base.statistics import spread
 from ..data.caches.drawn import DrawnPairs
 from ..prepared.fits import check_seeds
 from .part_training import PartTraining, log_scores, save_part, train_part
@@ -41,6 +42,9 @@ class VAETraining(PartTraining):
     """Decay of the average of the weights, which is what is measured and kept."""
     vae: VAEConfig = field(default_factory=lambda: VAEConfig(block_out_channels=(32, 64, 128, 128), layers_per_block=1))
     """Shape of the autoencoder; its scaling_factor is measured on flat garments at the end."""
+    init: str | None = None
+    """A finished vae.safetensors to start from: every weight of the same name and shape is taken over, so that other
+    latent channels cost only the layers beside the latent; None for random weights."""
     decoder_of: str | None = None
     """A finished vae.safetensors whose decoder alone is trained on: latents and models made with it stay good."""
     crop: int = 128
@@ -146,8 +150,8 @@ def standardise_latent(vae: AutoencoderKL, pictures: Tensor, config: VAETraining
 
 
 def measure(vae: AutoencoderKL, pairs: DrawnPairs, config: VAETraining, picture: Path | None) -> dict[str, float]:
-    """PSNR in dB on held-out pairs (mean over pictures) and the latent's spread; `picture`: a grid to look at."""
-    rows = range(min(config.validation_pairs, len(pairs)))
+    """PSNR in dB on held-out pairs (mean over images) and the latent's spread; `picture`: a grid to look at."""
+    rows = spread(len(pairs), config.validation_pairs)
     garments, persons = pairs.take("garment", rows), pairs.take("person", rows)
     silhouettes = pairs.take("silhouette", rows) > 127  # (B, 1, h, w)
     masks = pairs.take("mask", rows) > 127
@@ -156,11 +160,11 @@ def measure(vae: AutoencoderKL, pairs: DrawnPairs, config: VAETraining, picture:
     if picture is not None:
         _save_grid(picture, garments, flat, persons, worn)
     return {
-        "psnr_garment": _psnr(garments, flat, silhouettes),
-        "psnr_garment_box": _psnr(garments, flat, _boxes(silhouettes)),
-        "psnr_garment_picture": _psnr(garments, flat, torch.ones_like(silhouettes)),
-        "psnr_person_mask": _psnr(persons, worn, masks),
-        "psnr_person_picture": _psnr(persons, worn, torch.ones_like(masks)),
+        "psnr_garment": float(psnr(garments, flat, silhouettes).mean()),
+        "psnr_garment_box": float(psnr(garments, flat, _boxes(silhouettes)).mean()),
+        "psnr_garment_picture": float(psnr(garments, flat, torch.ones_like(silhouettes)).mean()),
+        "psnr_person_mask": float(psnr(persons, worn, masks).mean()),
+        "psnr_person_picture": float(psnr(persons, worn, torch.ones_like(masks)).mean()),
         "latent_mean": float(flat_latents.mean()),
         "latent_std_garment": float(flat_latents.std()),
         "latent_std_person": float(worn_latents.std()),
@@ -169,15 +173,32 @@ def measure(vae: AutoencoderKL, pairs: DrawnPairs, config: VAETraining, picture:
 
 
 def initial_vae(config: VAETraining) -> AutoencoderKL:
-    """Random weights, or those of a finished run with everything up to the latent frozen."""
+    """Random weights over which those of `init` go, or a finished run's with everything up to the latent frozen.
+
+    Raises IGRError for an `init` none of whose weights fits, and for a decoder_of of another shape.
+    """
     if config.decoder_of is None:
-        return build_vae(config.vae)
+        vae = build_vae(config.vae)
+        if config.init is not None:
+            take_over(vae, config.init)
+        return vae
     vae, shape = load_vae(config.decoder_of)
     if replace(shape, scaling_factor=config.vae.scaling_factor) != config.vae:
         raise IGRError(f"{config.decoder_of} has another shape than this config's vae.")
     vae.decoder.requires_grad_(True)
     vae.post_quant_conv.requires_grad_(True)
     return vae
+
+
+def take_over(vae: AutoencoderKL, path: str) -> None:
+    """Take the weights of a finished VAE that have the same names and shapes; IGRError where none has."""
+    found, _ = load_vae(path)
+    own, given = vae.state_dict(), found.state_dict()
+    fitting = {name: weight for name, weight in given.items() if name in own and own[name].shape == weight.shape}
+    if not fitting:
+        raise IGRError(f"init: no weight of {path} fits a VAE of this shape; leave it out, or name another.")
+    vae.load_state_dict(fitting, strict=False)
+    tqdm.write(f"{len(fitting)} of {len(own)} tensors come from {path}.")
 
 
 def train(config: VAETraining, device: str = "cpu") -> dict[str, float]:
@@ -198,7 +219,7 @@ def train(config: VAETraining, device: str = "cpu") -> dict[str, float]:
 
     train_part(config, run, "vae", vae, loss, scores_of)
     if config.decoder_of is None:
-        rows = range(min(config.validation_pairs, len(pairs)))
+        rows = spread(len(pairs), config.validation_pairs)
         standardise_latent(vae, pairs.take("garment", rows), config)
     scores = scores_of(config.steps)
     log_scores(run, config.steps, scores)
@@ -214,6 +235,20 @@ def save_vae(vae: AutoencoderKL, config: VAETraining, scores: dict[str, float], 
         _, shape = load_vae(config.decoder_of)
     summary = {"vae": to_json(shape), "scores": scores, "training": to_json(config), "pairs": pairs}
     save_part(Path(config.run) / "vae.safetensors", vae, summary)
+
+
+def by_kind(vae: AutoencoderKL, pairs: DrawnPairs, count: int, config: VAETraining) -> dict[str, list[float]]:
+    """PSNR in dB on garment pixels of `count` pairs of each kind, flat and worn: `rendered, flat` and so on."""
+    found: dict[str, list[float]] = {}
+    for kind in ("drawn", "rendered"):
+        rows = [row for row, name in enumerate(pairs.names) if name.startswith("seed-") == (kind == "drawn")]
+        rows = [rows[place] for place in spread(len(rows), count)]
+        for what, image, focus in (("flat", "garment", "silhouette"), ("worn", "person", "mask")):
+            if rows:
+                truth = pairs.take(image, rows)
+                decoded, _ = reconstruct(vae, truth, config)
+                found[f"{kind}, {what}"] = psnr(truth, decoded, pairs.take(focus, rows) > 127).tolist()
+    return found
 
 
 def _crop(picture: Tensor, focus: Tensor, side: int, generator: torch.Generator) -> Tensor:
@@ -237,11 +272,11 @@ def _between(marks: Tensor, dim: int) -> Tensor:
     return (marks.cummax(dim).values & marks.flip(dim).cummax(dim).values.flip(dim)).bool()
 
 
-def _psnr(truth: Tensor, decoded: Tensor, where: Tensor) -> float:
-    """Mean over pictures of the PSNR inside a mask (B, 1, h, w)."""
+def psnr(truth: Tensor, decoded: Tensor, where: Tensor) -> Tensor:
+    """PSNR in dB of each decoded image in 0..1 against the uint8 truth, inside a mask (B, 1, h, w): (B,)."""
     error = (truth.float() / 255 - decoded).square().mean(1, keepdim=True)
     mse = (error * where).sum((1, 2, 3)) / where.sum((1, 2, 3)).clamp(min=1)
-    return float((-10 * mse.clamp(min=1e-8).log10()).mean())
+    return -10 * mse.clamp(min=1e-8).log10()
 
 
 def _save_grid(path: Path, garments: Tensor, flat: Tensor, persons: Tensor, worn: Tensor, columns: int = 10) -> None:

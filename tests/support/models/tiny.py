@@ -59,21 +59,32 @@ def stub_parts(model: ModelConfig = MODEL) -> Parts:
     return parts
 
 
-def save_runnable(path: Path) -> Path:
+def with_latent_channels(channels: int) -> ModelConfig:
+    """The tiny model on latents of so many channels."""
+    assert MODEL.garmnet is not None
+    return dataclasses.replace(
+        MODEL,
+        denoiser=dataclasses.replace(MODEL.denoiser, in_channels=channels, out_channels=channels),
+        garmnet=dataclasses.replace(MODEL.garmnet, in_channels=channels + 1, out_channels=channels),
+        vae=dataclasses.replace(MODEL.vae, latent_channels=channels),
+    )
+
+
+def save_runnable(path: Path, config: ModelConfig = MODEL) -> Path:
     """Write a whole bundle with random weights, VAE and image encoder inside."""
     from igr_core.model.igr import IGR
     from igr_core.model.networks import build_image_encoder, build_vae
 
     torch.manual_seed(0)
-    model = IGR(MODEL)
+    model = IGR(config)
     assert model.garmnet is not None and model.image_prompt is not None
     parts = {
         "denoiser": model.denoiser.state_dict(),
         "garmnet": model.garmnet.state_dict(),
         "image_prompt": model.image_prompt.state_dict(),
         "prompts": {name: torch.randn(3, 32) for name in PROMPT_NAMES},
-        "vae": build_vae(MODEL.vae).state_dict(),
-        "image_encoder": build_image_encoder(MODEL.image_encoder).state_dict(),
+        "vae": build_vae(config.vae).state_dict(),
+        "image_encoder": build_image_encoder(config.image_encoder).state_dict(),
     }
-    save_bundle(path, INFO, parts)
+    save_bundle(path, dataclasses.replace(INFO, model=config), parts)
     return path

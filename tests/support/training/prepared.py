@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from igr_core.files import sha256
 from igr_core.model.config import to_json
@@ -17,9 +18,17 @@ from training.base.train_config import DataConfig, OptimizerConfig, TrainConfig
 
 
 def write_prepared(
-    folder: Path, count: int, seed: int = 0, settings: dict[str, object] | None = None, **shapes: tuple[int, ...]
+    folder: Path,
+    count: int,
+    seed: int = 0,
+    settings: dict[str, object] | None = None,
+    start: int = 0,
+    **shapes: tuple[int, ...],
 ) -> Path:
-    """A shard of random latents that a tiny denoiser can take; `shapes` gives a field's shape of one pair instead."""
+    """A shard of random latents that a tiny denoiser can take, of pairs numbered from `start`.
+
+    `shapes` gives a field's shape of one pair instead.
+    """
     folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(seed)
     fields = {"garment_latent": (4, 8, 6), "person_latent": (4, 8, 6), "mask": (1, 8, 6), "image_features": (16,)}
@@ -28,10 +37,26 @@ def write_prepared(
     }
     shard["mask"] = shard["mask"].sigmoid()
     shard["category"] = torch.arange(count).remainder(3).to(torch.uint8)
-    shard["seed"] = torch.arange(count)
+    shard["seed"] = torch.arange(start, start + count)
     metadata = {"settings": json.dumps(settings or {})}
     save_file(shard, folder / f"latents-{0:09d}-{count}.safetensors", metadata=metadata)
     return folder
+
+
+def tell_places(folder: Path) -> None:
+    """Add correspondences to a shard: photos that mirror the garment, each showing less of it than the one before."""
+    (shard,) = folder.iterdir()
+    tensors = {name: value.clone() for name, value in load_file(shard).items()}
+    with safe_open(shard, "pt") as file:
+        metadata = file.metadata()
+    count, _, height, width = tensors["garment_latent"].shape
+    down, across = ((torch.arange(side) + 0.5) / side for side in (height, width))
+    y, x = torch.meshgrid(down, across.flip(0), indexing="ij")
+    places = torch.stack([x, y]).repeat(count, 1, 1, 1)
+    for pair, told in enumerate(places):
+        told.flatten(1)[:, : pair * height * width // count] = torch.nan
+    tensors["correspondence"] = places.half()
+    save_file(tensors, shard, metadata=metadata)
 
 
 def write_part(path: Path, name: str, module: torch.nn.Module, config: object) -> Path:
@@ -43,6 +68,7 @@ def write_part(path: Path, name: str, module: torch.nn.Module, config: object) -
 
 def tiny_config(folder: Path) -> TrainConfig:
     """A run of six steps on sixteen pairs, everything it reads written into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     vae = write_part(folder / "vae.safetensors", "vae", build_vae(MODEL.vae), MODEL.vae)
     tower = build_image_encoder(MODEL.image_encoder)

@@ -17,7 +17,7 @@ from training.base.checkpoints import load_latest, save_checkpoint
 from training.base.config_files import load_config
 from training.base.files import write_text
 from training.base.optimisation.average import Average
-from training.base.provenance import ROOT
+from training.base.provenance import ROOT, curve, last_values
 from training.base.randomness import random_state, restore_random_state, seed_everything, step_generator
 from training.base.run_folder import RunFolder
 from training.base.train_config import OptimizerConfig
@@ -112,6 +112,113 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None
     assert found.step == 1
 
 
+def _flip(path: Path, part: str) -> None:
+    """Turn one byte of a checkpoint: in its numbers, in its pickle, or in the list of its parts."""
+    content = bytearray(path.read_bytes())
+    place = {"numbers": content.find(torch.full((100,), 7.0).numpy().tobytes()) + 40, "pickle": content.find(b"torch")}
+    content[place.get(part, len(content) - 30)] ^= 0x10
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("part", ["numbers", "pickle", "directory"])
+def test_flipped_bytes_are_noticed(tmp_path: Path, part: str) -> None:
+    run = RunFolder(tmp_path)
+    save_checkpoint(run, 1, {"x": torch.ones(100)})
+    _flip(save_checkpoint(run, 2, {"x": torch.full((100,), 7.0)}), part)
+    found = load_latest(RunFolder(tmp_path))
+    assert found is not None and found.step == 1
+
+
+def test_damaged_checkpoints_are_set_aside_and_push_no_good_one_out(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for step in (1, 2, 3):
+        save_checkpoint(run, step, {"x": torch.ones(100)}, keep=3)
+    for name in ("step-000000003.pt", "step-000000100.pt", "step-000000101.pt"):
+        (run.checkpoints / name).write_bytes(b"damaged")
+    again = RunFolder(tmp_path)
+    found = load_latest(again)
+    assert found is not None and found.step == 2
+    save_checkpoint(again, 3, {"x": torch.ones(100)}, keep=2)
+    save_checkpoint(again, 4, {"x": torch.ones(100)}, keep=2)
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == [
+        "step-000000003.pt",
+        "step-000000004.pt",
+        "step-000000100.pt.damaged",
+        "step-000000101.pt.damaged",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"damaged", b""])
+def test_a_run_none_of_whose_checkpoints_is_whole_stops_and_names_them(tmp_path: Path, content: bytes) -> None:
+    run = RunFolder(tmp_path)
+    for step in (100, 101):
+        (run.checkpoints / f"step-{step:09d}.pt").write_bytes(content)
+    named = r"step-000000100.pt, step-000000101.pt"
+    with pytest.raises(IGRError, match=rf"All checkpoints .* are damaged \({named}\): restore a copy"):
+        load_latest(run)
+    assert len(list(run.checkpoints.iterdir())) == 2
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), MemoryError()])
+def test_a_checkpoint_that_cannot_be_read_now_is_not_taken_for_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Falling back to an older one would train steps again that are there."""
+    run = RunFolder(tmp_path)
+    for step in (1, 2):
+        save_checkpoint(run, step, {})
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(IGRError, match=r"step-000000002.pt could not be read \((Permission denied|out of memory)\)"):
+        load_latest(run)
+
+
+def test_damaged_and_doubled_lines_of_the_log_are_left_out(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.metrics.write_bytes(
+        b"step,metric,value\n1,loss,0.5\n\xff\xfe\x00\n2,lo\n2,loss,0.3\n2,loss,0.25\nx,loss,1\n3,loss,1\n"
+    )
+    assert curve(run.metrics, "loss") == [(1, 0.5), (2, 0.25), (3, 1.0)]
+    assert last_values(run.metrics, "loss") == {"loss": 1.0}
+    run.rewind(2)
+    assert run.metrics.read_text() == "step,metric,value\n1,loss,0.5\n2,loss,0.25\n"
+    run.metrics.write_bytes(b"")
+    run.rewind(2)
+    assert run.metrics.read_text() == "step,metric,value\n"
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_logs_no_step_twice(tmp_path: Path) -> None:
+    RunFolder(tmp_path).log(1, {"loss": 0.5})
+    run = RunFolder(tmp_path)
+    assert load_latest(run) is None
+    run.log(1, {"loss": 0.5})
+    run.close()
+    assert run.metrics.read_text() == "step,metric,value\n1,loss,0.5\n"
+
+
+def test_one_training_at_a_time_has_a_run_folder(tmp_path: Path) -> None:
+    """Also where the first one was killed; further processes of one run do not ask."""
+    script = "import sys, time; from training.base.run_folder import RunFolder\n"
+    script += "with RunFolder(sys.argv[1]).locked(): print('in', flush=True); time.sleep(600)"
+    first = subprocess.Popen([sys.executable, "-c", script, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert first.stdout is not None and first.stdout.readline() == "in\n"
+        with pytest.raises(IGRError, match=f"{tmp_path} is in use by another training"), RunFolder(tmp_path).locked():
+            pass
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("RANK", "1")
+            with RunFolder(tmp_path).locked():
+                pass
+    finally:
+        first.kill()
+        first.communicate()
+    with RunFolder(tmp_path).locked():
+        pass
+
+
 def _full_disk_as_system(data: object, path: Path) -> None:
     Path(path).write_bytes(b"half")
     raise OSError(28, "No space left on device")
@@ -194,11 +301,44 @@ def test_step_generator_depends_on_seed_and_step_only() -> None:
     assert not torch.equal(one, torch.rand(3, generator=step_generator(2, 2)))
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        *(("2e-5", 2e-5), ("2E-5", 2e-5), ("2.e-5", 2e-5), ("+2e-05", 2e-5), (".5", 0.5), ("5.", 5.0), ("1e+2", 100.0)),
+        *(("0.00002", 2e-5), ("1_000", 1000.0), ("1_000.5", 1000.5), ("010", 10.0), ("-3", -3.0), ("1e5", 100000.0)),
+        (".inf", float("inf")),
+    ],
+)
+def test_numbers_are_read_in_every_usual_spelling(tmp_path: Path, written: str, value: float) -> None:
+    """In files and on the command line; whole numbers too where an int is wanted."""
+    path = tmp_path / "c.yaml"
+    path.write_text(f"learning_rate: {written}\n")
+    assert load_config(OptimizerConfig, path).learning_rate == value
+    path.write_text("")
+    assert load_config(OptimizerConfig, path, [f"learning_rate={written}"]).learning_rate == value
+    assert load_config(OptimizerConfig, path, [f"betas=[{written}, 1]"]).betas == (value, 1.0)
+    if value.is_integer() and "." not in written:
+        path.write_text(f"steps: {written}\n")
+        assert load_config(Settings, path).steps == value
+
+
+@pytest.mark.parametrize("written", ["1:30", "1e-", "e5", "1.2.3", "2e-5x", "0x", "'2e-5'", "--5", "1.5e0"])
+def test_what_is_no_whole_number_is_refused_where_one_is_wanted(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(f"steps: {written}\n")
+    with pytest.raises(IGRError, match=r"steps is .*must be of type int"):
+        load_config(Settings, path)
+
+
 def test_entries_over_a_config_file(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("name: muon\nlearning_rate: 0.1\n")
     changed = load_config(OptimizerConfig, path, ["learning_rate=0.5", "betas=[0.5, 0.9]"])
     assert (changed.name, changed.learning_rate, changed.betas) == ("muon", 0.5, (0.5, 0.9))
-    for wrong, words in (("learning_rate", "ENTRY=VALUE"), ("rate=1", "unknown entries rate"), ("name=[", "not valid YAML")):
+    for wrong, words in (
+        ("learning_rate", "ENTRY=VALUE"),
+        ("rate=1", "unknown entries rate"),
+        ("name=[", "not valid YAML"),
+    ):
         with pytest.raises(IGRError, match=words):
             load_config(OptimizerConfig, path, [wrong])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from igr_core.errors import IGRError
 from igr_core.model.garmfus import Noted
 from igr_core.model.igr import IGR
 from tests.support.models.tiny import MODEL
-from tests.support.training.prepared import tiny_config
+from tests.support.training.prepared import tell_places, tiny_config
+from tests.support.training.steps import first_loss
 from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
-from training.core.correspondence_loss import CorrespondenceLoss, Measured, places_logged
+from training.core.correspondence_loss import CorrespondenceLoss, Measured, _sampled, places_logged
 from training.core.trainer import Trainer
 from training.core.validation import Validator
 from training.prepared.latents import Batch, PreparedPairs
@@ -113,7 +115,7 @@ def test_gradients_are_finite_where_nothing_is_visible(loss: CorrespondenceLoss)
 
 @pytest.mark.parametrize("head", ["nowhere:0", f"{BLOCK}:2", BLOCK, f"{BLOCK}:-1"])
 def test_a_head_that_is_not_there_is_named(head: str) -> None:
-    with pytest.raises(IGRError, match=rf"names '{head}'; this model has {BLOCK}:0 to 1"):
+    with pytest.raises(IGRError, match=rf"has '{head}', but this model has {BLOCK}:0 to 1"):
         CorrespondenceLoss((head,), IGR(MODEL))
 
 
@@ -183,9 +185,86 @@ def test_gradient_checkpointing_changes_nothing_about_it(config: TrainConfig, tm
     for setting in (False, True):
         trainer = Trainer(replace(config, gradient_checkpointing=setting), RunFolder(tmp_path / str(setting)))
         trainer.engine.model.train()
-        trainer._loss(*next(trainer._batches())).backward()
+        first_loss(trainer).backward()
         gradients.append({name: p.grad for name, p in trainer.bare.named_parameters() if p.grad is not None})
     assert all(torch.allclose(gradients[0][name], gradients[1][name], atol=1e-5) for name in gradients[0])
+
+
+@pytest.mark.parametrize("pairs", [2, 1])
+def test_a_step_is_the_same_however_it_is_divided(config: TrainConfig, tmp_path: Path, pairs: int) -> None:
+    """Pairs that show many cells and pairs that show few count by their cells in one batch as in several."""
+    folder = Path(shutil.copytree(config.data.train[0], tmp_path / "data"))
+    tell_places(folder)
+    data = replace(config.data, train=(str(folder),), pairs_per_batch=4)
+    whole = replace(config, data=data, steps=2, correspondence_weight=5.0)
+    divided = replace(whole, data=replace(data, pairs_per_batch=pairs), accumulation=4 // pairs)
+    one, other = (trained(each, tmp_path / str(number)) for number, each in enumerate((whole, divided)))
+    assert logged_of(tmp_path / "0") == pytest.approx(logged_of(tmp_path / "1"), rel=1e-4, abs=1e-5)
+    off = torch.cat([(value - other[name]).abs().flatten() for name, value in one.items()])
+    assert float(off.mean()) < 1e-6
+
+
+def trained(config: TrainConfig, folder: Path) -> dict[str, torch.Tensor]:
+    trainer = Trainer(config, RunFolder(folder))
+    trainer.run_steps(None)
+    trainer.run.close()
+    return trainer.bare.state_dict()
+
+
+def logged_of(folder: Path) -> dict[str, float]:
+    lines = [line.split(",") for line in (folder / "metrics.csv").read_text().splitlines()[1:]]
+    return {f"{step} {name}": float(value) for step, name, value in lines if not name.startswith("speed/")}
+
+
+def test_equation_1_is_logged_apart_from_what_is_added(config: TrainConfig, tmp_path: Path) -> None:
+    trained(replace(config, steps=1), tmp_path / "with")
+    trained(replace(config, steps=1, correspondence_weight=0.0), tmp_path / "without")
+    both, plain = logged_of(tmp_path / "with"), logged_of(tmp_path / "without")
+    assert both["1 loss"] == pytest.approx(plain["1 loss"]) and "1 total_loss" not in plain
+    assert both["1 total_loss"] == pytest.approx(both["1 loss"] + 0.5 * both["1 correspondence/loss"])
+
+
+def test_cells_of_all_rows_are_counted_before_they_are_computed(config: TrainConfig) -> None:
+    """For heads of both levels, rows without a reference left out."""
+    model = IGR(MODEL)
+    loss = CorrespondenceLoss(HEADS, model)
+    told = straight()[None, None].repeat(2, 1, 1, 1, 1)
+    told[1, ..., 2:] = torch.nan
+    told[1, ..., :4, :] = torch.nan
+    pairs = replace(batch(told), person_latent=torch.zeros(2, 4, *SHAPE))
+    references = [0, -1, 1, (1, 0)]
+    assert loss.visible(references, pairs, 2).tolist() == [CELLS + 2 * 8, 12 + 2 * 2]
+    coarse = CorrespondenceLoss((f"{BLOCK.replace('0', '1', 1)}:0",), model)
+    assert coarse.visible(references, pairs, 2).tolist() == [12 + 2 * 2]
+    one = CorrespondenceLoss((f"{BLOCK}:1",), model)
+    noted = looking_at(torch.arange(CELLS).roll(1), row=2)
+    counted = one({BLOCK: [noted]}, pairs, 2, one.visible([-1, -1, 1, -1], pairs, 2))
+    assert torch.equal(counted.loss, one({BLOCK: [noted]}, pairs, 2).loss) and float(counted.cells) == 8
+
+
+def test_a_coarse_cell_lies_in_the_middle_of_its_visible_fine_cells() -> None:
+    found = _sampled(straight(), 4, 3)
+    assert torch.allclose(found[0, 0], (torch.arange(3) + 0.5) / 3) and torch.allclose(
+        found[1, :, 0], (torch.arange(4) + 0.5) / 4
+    )
+    told = straight()
+    told[:, 0, 1] = told[:, 1, 0] = told[:, 1, 1] = told[:, 2:4, 2:4] = torch.nan
+    found = _sampled(told, 4, 3)
+    assert torch.allclose(found[:, 0, 0], straight()[:, 0, 0]) and found[:, 1, 1].isnan().all()
+    assert torch.equal(_sampled(told, 8, 6).nan_to_num(), told.nan_to_num())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"correspondence_heads": ()}, "correspondence_heads is empty"), ({"garmnet": None}, "needs GarmNet")],
+)
+def test_a_loss_of_nothing_is_refused(
+    config: TrainConfig, tmp_path: Path, changes: dict[str, None], words: str
+) -> None:
+    if "garmnet" in changes:
+        changes = {"model": replace(config.model, garmnet=None)}  # type: ignore[dict-item]
+    with pytest.raises(IGRError, match=words):
+        Trainer(replace(config, **changes), RunFolder(tmp_path))  # type: ignore[arg-type]
 
 
 def test_data_that_tells_nothing_is_refused(tmp_path: Path) -> None:

@@ -61,8 +61,28 @@ def test_noisy_rows_are_spared(config: TrainConfig) -> None:
     extra = replace(config.extra_losses, below=0.5)
     losses = ExtraLosses.of(replace(config, extra_losses=extra), build_scheduler(config.model.noise), CPU)
     assert losses is not None
-    assert losses.chosen(torch.tensor([900, 400, 20, 600, 100, 300])).tolist() == [2, 4, 5]
-    assert len(losses.chosen(torch.tensor([900, 600]))) == 0
+    batch = PreparedPairs([config.data.validation]).batch(range(2))
+    rows = draw_rows(batch, losses.scheduler, DropConfig(), torch.Generator(), draws=3)
+    noisy = replace(rows, timestep=torch.tensor([900, 400, 20, 600, 100, 300]), step_timestep=None)
+    assert losses.chosen(noisy)[0].tolist() == [2, 4, 5] and losses.chosen(noisy)[1] == 3
+    assert len(losses.chosen(replace(noisy, timestep=torch.tensor([900, 600])))[0]) == 0
+
+
+def test_the_least_noisy_rows_are_those_of_the_whole_step(config: TrainConfig) -> None:
+    """Two parts of a step decode the rows that one would, and add up to its loss."""
+    losses = ExtraLosses.of(config, build_scheduler(config.model.noise), CPU)
+    assert losses is not None
+    pairs = PreparedPairs([config.data.validation])
+
+    def drawn(start: int, count: int, part: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        batch = pairs.batch(range(start, start + count))
+        rows = draw_rows(batch, losses.scheduler, DropConfig(), torch.Generator().manual_seed(3), 2, part=part)
+        return rows.timestep[losses.chosen(rows)[0]], losses(rows.target * 0.9, rows, batch)
+
+    (steps, loss), *parts = drawn(0, 4, (0, 1)), drawn(0, 2, (0, 2)), drawn(2, 2, (1, 2))
+    assert len(steps) == config.extra_losses.rows
+    assert torch.cat([one[0] for one in parts]).sort().values.tolist() == steps.tolist()
+    assert float(sum(one[1] for one in parts)) == pytest.approx(float(loss), rel=1e-4) and float(loss) > 0
 
 
 def test_off_by_default_and_missing_weights_are_named(config: TrainConfig, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import yaml
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json, to_json
 from tests.support.training.prepared import tiny_config
+from tests.support.training.steps import first_loss
 from training.base.checkpoints import load_latest
 from training.base.files import write_text
 from training.base.provenance import ROOT, note_start, noted_commands, noted_revisions
@@ -201,7 +202,7 @@ def test_gradient_checkpointing_changes_no_gradient(config: TrainConfig, tmp_pat
     for setting in (False, True):
         trainer = Trainer(replace(config, gradient_checkpointing=setting), RunFolder(tmp_path / str(setting)))
         trainer.engine.model.train()
-        trainer._loss(*next(trainer._batches())).backward()
+        first_loss(trainer).backward()
         gradients.append({n: p.grad for n, p in trainer.bare.named_parameters() if p.grad is not None})
     assert gradients[0].keys() == gradients[1].keys()
     assert all(torch.allclose(gradients[0][n], gradients[1][n], atol=1e-5) for n in gradients[0])
@@ -245,7 +246,7 @@ def test_settings_that_would_make_another_run_are_refused(config: TrainConfig, u
     refused = {
         "seed": replace(config, seed=1),
         "optimizer.learning_rate": replace(config, optimizer=replace(config.optimizer, learning_rate=1.0)),
-        "data.pairs_per_batch": replace(config, data=replace(config.data, pairs_per_batch=3)),
+        "data.draws_per_pair": replace(config, data=replace(config.data, draws_per_pair=3)),
         "drop.reference": replace(config, drop=replace(config.drop, reference=0.2)),
     }
     for name, other in refused.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from igr_core.errors import IGRError
+from igr_core.model.config import from_json, to_json
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
-from tests.support.training.prepared import tiny_config
+from tests.support.training.prepared import tiny_config, write_prepared
 from training.base.train_config import TrainConfig
 from training.core.initial import initial_model
 from training.core.validation import Validator
+from training.prepared.latents import PreparedPairs
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -59,7 +63,7 @@ def test_everything_goes_to_the_model_in_batches(config: TrainConfig, tmp_path: 
     assert {device.type for device in devices} == {DEVICE}
     assert next(validator.vae.parameters()).device.type == "cpu"
     with Image.open(path) as picture:
-        assert picture.size == (3 * 48, 3 * 64)
+        assert picture.size == (3 * 48, 14 + 3 * 64)
 
 
 def test_the_size_of_the_batches_changes_nothing(config: TrainConfig, tmp_path: Path) -> None:
@@ -68,9 +72,42 @@ def test_the_size_of_the_batches_changes_nothing(config: TrainConfig, tmp_path: 
     for size in (1, 3, 4):
         validator = Validator(replace(config, data=replace(config.data, pairs_per_batch=size)), tmp_path)
         found.append(validator.losses(model, build_scheduler(model.config.noise)))
-        batch = validator.pairs.batch(range(2))
+        (pairs,) = validator.sets.values()
+        batch = pairs.batch(range(2))
         found[-1]["first"] = float(validator.restored_latent(model, batch)[0, 0, 0, 0])
-        alone = validator.restored_latent(model, validator.pairs.batch(range(1, 2)), first=1)
+        alone = validator.restored_latent(model, pairs.batch(range(1, 2)), first=1)
         assert torch.allclose(validator.restored_latent(model, batch)[1:], alone, atol=1e-4)
     for other in found[1:]:
         assert other == pytest.approx(found[0], abs=1e-4)
+
+
+def test_several_held_out_sets_are_watched_side_by_side(config: TrainConfig, tmp_path: Path) -> None:
+    """Each has the numbers that it has alone, under its name, and its columns in one picture."""
+    model = initial_model(config).eval()
+    other = write_prepared(tmp_path / "other", 3, seed=9, settings=PreparedPairs([config.data.train[0]]).settings[0])
+    folders = {"rendered": str(config.data.validation), "drawn": str(other)}
+    data = replace(config.data, validation=folders)
+    assert load_again(replace(config, data=data)).data.validation == folders
+    validator = Validator(replace(config, data=data, grid_pairs=4), tmp_path)
+    found = validator.losses(model, build_scheduler(model.config.noise))
+    for name, folder in folders.items():
+        alone = Validator(replace(config, data=replace(config.data, validation=folder)), tmp_path)
+        for key, value in alone.losses(model, build_scheduler(model.config.noise)).items():
+            kind, case = key.split("/")
+            assert found[f"{kind}/{name}/{case}"] == pytest.approx(value)
+    assert len(found) == 16
+    with Image.open(validator.grid(model, 7)) as picture:
+        assert picture.size == (6 * 48 + 3 * 48, 14 + 3 * 64)  # four rows two by two, and three below each other
+        strip = picture.crop((0, 0, picture.width, 14)).convert("L")
+        for column in range(9):
+            assert strip.crop((column * 48, 0, column * 48 + 48, 14)).getextrema()[0] < 64, column
+
+
+def load_again(config: TrainConfig) -> TrainConfig:
+    return from_json(TrainConfig, json.loads(json.dumps(to_json(config))))
+
+
+@pytest.mark.parametrize("names", [{}, {"a/b": "folder"}, {"a": "folder", " ": "folder"}])
+def test_names_of_held_out_sets_are_checked(config: TrainConfig, names: dict[str, str]) -> None:
+    with pytest.raises(IGRError, match="data.validation has the names"):
+        replace(config.data, validation=names)

@@ -75,7 +75,7 @@ def test_a_batch_holds_its_pairs_first_and_every_photo(config: TrainConfig) -> N
 def test_rows_refer_to_the_photos_of_their_pair(config: TrainConfig, tmp_path: Path) -> None:
     trainer = Trainer(config, RunFolder(tmp_path / "run"))
     wanted, places = joined([(4, 3), (9,)])
-    batch = trainer.data.finish(trainer.data.read(wanted)).seen_in(places)
+    batch = trainer.batches.first.finish(trainer.batches.first.read(wanted)).seen_in(places)
     rows = draw_rows(batch, trainer.scheduler, DropConfig(0, 0, 0), torch.Generator().manual_seed(0), draws=2)
     assert rows.reference_rows == [(0, 2), (0, 2), 1, 1] and rows.image_rows == [0, 0, 1, 1]
     dropped = draw_rows(batch, trainer.scheduler, DropConfig(1, 0, 0), torch.Generator().manual_seed(0))
@@ -84,7 +84,7 @@ def test_rows_refer_to_the_photos_of_their_pair(config: TrainConfig, tmp_path: P
 
 def test_one_photo_each_is_the_same_bit_for_bit(config: TrainConfig, tmp_path: Path) -> None:
     trainer = Trainer(config, RunFolder(tmp_path / "run"))
-    batch = trainer.data.finish(trainer.data.read([4, 9]))
+    batch = trainer.batches.first.finish(trainer.batches.first.read([4, 9]))
     rows = draw_rows(batch, trainer.scheduler, DropConfig(), torch.Generator().manual_seed(0))
     other = batch.seen_in([(0,), (1,)])
     assert other.photos is None

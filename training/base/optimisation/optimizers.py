@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -138,6 +139,15 @@ def _adamw_8bit(groups: list[dict[str, Any]], weight_decay: float, betas: tuple[
     if not torch.cuda.is_available():
         raise IGRError("optimizer adamw8bit needs a CUDA card: choose adafactor.")
     return AdamW8bit(groups, betas=betas, weight_decay=weight_decay)
+
+
+@contextmanager
+def peaks_kept(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """While a state is loaded: the peak learning rates stay those that the optimiser was built with."""
+    peaks = [group["peak_lr"] for group in optimizer.param_groups]
+    yield
+    for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+        group["peak_lr"] = peak
 
 
 def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:

@@ -10,7 +10,7 @@ class Card:
     """One kind of GPU."""
 
     name: str
-    """Part of its name in CUDA."""
+    """Name in tables; each of its words is part of the name in CUDA."""
     peak: float
     """Dense bfloat16 TFLOP/s with float32 accumulation, from the data sheet."""
     memory: float
@@ -24,6 +24,7 @@ class Card:
 CARDS = (
     Card("RTX 4090", 165.0, 25.7, 0.40, 0.45),
     Card("L40S", 362.0, 48.0, 0.25, 1.00),
+    Card("A100 40GB", 312.0, 42.3, 0.32, 1.30),
     Card("A100", 312.0, 85.0, 0.33, 1.80),
     Card("H100", 989.0, 85.0, 0.25, 2.80),
     Card("H200", 989.0, 150.0, 0.27, 3.50),
@@ -33,4 +34,4 @@ CARDS = (
 
 def card_named(name: str) -> Card | None:
     """The GPU with this CUDA name; None if it is not listed."""
-    return next((card for card in CARDS if card.name.lower() in name.lower()), None)
+    return next((card for card in CARDS if all(word in name.lower() for word in card.name.lower().split())), None)

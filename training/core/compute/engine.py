@@ -14,8 +14,10 @@ from torch import Tensor
 from igr_core.errors import IGRError
 from igr_core.model.igr import IGR
 
+from ...base.optimisation.optimizers import peaks_kept
 from ...base.train_config import TrainConfig
 from .acceleration import accelerate, choose_acceleration
+from .launcher import take_over
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +29,10 @@ class Engine:
     """Networks and optimiser, prepared for the launcher's processes."""
 
     def __init__(self, config: TrainConfig, model: IGR, optimizer: torch.optim.Optimizer) -> None:
-        """Move the model to its device; raises IGRError if `sharding: zero2` is not available."""
+        """Move the model to its device; raises IGRError if ZeRO-2 or the launcher's engine is not available."""
         self.config = config
         self.bare = model
+        take_over(config)
         zero2 = wants_zero2(config)
         self.accelerator = _zero2_accelerator(config) if zero2 else _accelerator(config)
         self.acceleration = choose_acceleration(config, self.accelerator.device, zero2)
@@ -60,6 +63,8 @@ class Engine:
     def step(self, loss: Tensor) -> float | None:
         """Leave the loss's gradients and, where they complete a step, take it; the gradient's norm, or None before.
 
+        A norm that is not finite is told and the step not taken (DeepSpeed takes it).
+
         Call it inside `accelerator.accumulate`.
         """
         self.accelerator.backward(loss)  # DeepSpeed clips and steps in here
@@ -69,6 +74,8 @@ class Engine:
             norm = self.model.get_global_grad_norm()
         else:
             norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
+            if norm is not None and not torch.isfinite(norm):
+                return float(norm)  # nothing is stepped
         self.optimizer.step()
         self.optimizer.zero_grad()
         return float(norm) if norm is not None else None
@@ -80,14 +87,15 @@ class Engine:
         return self.optimizer.optimizer.optimizer.state_dict()
 
     def load(self, model: dict[str, Tensor], optimizer: dict[str, Any]) -> None:
-        """Restore weights and optimiser from a checkpoint."""
+        """Restore weights and optimiser from a checkpoint; the peak learning rates stay the config's."""
         self.bare.load_state_dict(model)
-        if not self.sharded:
-            self.optimizer.load_state_dict(optimizer)
-            return
-        sharded = self.optimizer.optimizer
-        sharded.optimizer.load_state_dict(optimizer)
-        sharded.refresh_fp32_params()
+        with peaks_kept(self.optimizer):
+            if not self.sharded:
+                self.optimizer.load_state_dict(optimizer)
+                return
+            sharded = self.optimizer.optimizer
+            sharded.optimizer.load_state_dict(optimizer)
+            sharded.refresh_fp32_params()
 
 
 def wants_zero2(config: TrainConfig) -> bool:
@@ -106,8 +114,8 @@ def peer_lost(error: BaseException) -> bool:
 
 
 def _accelerator(config: TrainConfig) -> Accelerator:
-    os.environ["ACCELERATE_USE_DEEPSPEED"] = "false"  # a launcher's setting must not override the config
     return Accelerator(
+        mixed_precision="no",  # autocast is the engine's own
         gradient_accumulation_steps=config.accumulation,
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
@@ -129,7 +137,7 @@ def _zero2_accelerator(config: TrainConfig) -> Accelerator:
         raise IGRError("sharding: zero2 needs DeepSpeed: pip install deepspeed, or set sharding: none.") from error
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     plugin = DeepSpeedPlugin(hf_ds_config=deepspeed_config(config))
-    return Accelerator(deepspeed_plugin=plugin, kwargs_handlers=handlers)
+    return Accelerator(mixed_precision="no", deepspeed_plugin=plugin, kwargs_handlers=handlers)
 
 
 def deepspeed_config(config: TrainConfig) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from igr_core.model.config import ModelConfig
@@ -39,6 +42,8 @@ class Estimate:
     """State of the optimiser; with ZeRO-2 this process's part."""
     average: float
     """Exponential moving average."""
+    copies: float
+    """Copies of the weights in bfloat16 that autocast keeps during a micro-batch."""
     activations: float
     """Activations that a micro-batch keeps for the backward pass."""
     teraflops: float
@@ -49,7 +54,7 @@ class Estimate:
     @property
     def total(self) -> float:
         """Sum of the gigabytes; the frozen networks of pixel training, buffers and fragmentation come on top."""
-        return self.weights + self.gradients + self.optimizer + self.average + self.activations
+        return self.weights + self.gradients + self.optimizer + self.average + self.copies + self.activations
 
 
 def estimate(config: TrainConfig, model: ModelConfig, processes: int) -> Estimate:
@@ -60,22 +65,26 @@ def estimate(config: TrainConfig, model: ModelConfig, processes: int) -> Estimat
             add_lora(nets, config.lora)
     trained = parameter_count(p for p in nets.parameters() if p.requires_grad)
     share = processes if config.sharding == "zero2" else 1
-    activations, flops = _count_step(nets, config)
+    activations, copies, flops = _count_step(nets, config)
     return Estimate(
         weights=parameter_count(nets.parameters()) * 4 / 1e9,
         gradients=trained * 4 / share / 1e9,
         optimizer=trained * STATE_BYTES[config.optimizer.name] / share / 1e9,
         average=trained * 4 / 1e9 if config.ema_decay > 0 else 0.0,
+        copies=copies / 1e9,
         activations=activations / 1e9,
         teraflops=flops / 1e12,
         trained=trained,
     )
 
 
-def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, float]:
-    """Bytes kept by the forward pass of a micro-batch, and its operations, the backward pass counted as twice that."""
+def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, int, float]:
+    """Bytes kept by the forward pass of a micro-batch, of them in copies of weights, and the step's operations.
+
+    The backward pass is counted as twice the forward pass.
+    """
     nets.use_attention(_attend)
-    nets.train().to(torch.float32 if config.precision == "no" else torch.bfloat16)
+    nets.train()
     for net in (nets.denoiser, nets.garmnet):
         if net is not None and config.gradient_checkpointing is True:
             net.enable_gradient_checkpointing()
@@ -90,13 +99,54 @@ def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, float]:
             size += storage.nbytes()
         return tensor
 
+    rounding = Autocast(kept)
     with (
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
         FlopCounterMode(display=False) as counter,
+        nullcontext() if config.precision == "no" else rounding,
     ):
         _forward(nets, config)
     passes = 4 if config.gradient_checkpointing is True else 3  # checkpointing runs the forward pass once more
-    return size, counter.get_total_flops() * passes
+    return size, rounding.bytes, counter.get_total_flops() * passes
+
+
+class Autocast(TorchFunctionMode):
+    """CUDA's autocast to bfloat16, for meta tensors, which torch's own leaves alone.
+
+    Products take bfloat16, norms give float32, and each weight is cast once.
+    """
+
+    def __init__(self, kept: dict[int, Any]) -> None:
+        """`kept`: storages that are counted already, by address; the copies of weights are added to them."""
+        super().__init__()
+        self.bytes = 0
+        """Bytes of the copies of weights."""
+        self._kept = kept
+        self._copies: dict[int, Tensor] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Cast what the function is called with."""
+        kwargs = kwargs or {}
+        dtype = torch.bfloat16 if func in _IN_BFLOAT16 else torch.float32 if func in _IN_FLOAT32 else None
+        if dtype is not None:
+            args = tuple(self._cast(one, dtype) for one in args)
+            kwargs = {name: self._cast(one, dtype) for name, one in kwargs.items()}
+        return func(*args, **kwargs)
+
+    def _cast(self, value: Any, dtype: torch.dtype) -> Any:
+        if not isinstance(value, Tensor) or not value.is_floating_point() or value.dtype == dtype:
+            return value
+        if not isinstance(value, nn.Parameter):
+            return value.to(dtype)
+        if id(value) not in self._copies:
+            copy = self._copies[id(value)] = value.to(dtype)
+            self._kept[copy.untyped_storage()._cdata] = copy
+            self.bytes += copy.untyped_storage().nbytes()
+        return self._copies[id(value)]
+
+
+_IN_BFLOAT16 = frozenset({F.linear, F.conv2d, torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, torch.baddbmm})
+_IN_FLOAT32 = frozenset({F.group_norm, F.layer_norm})
 
 
 def _forward(nets: IGR, config: TrainConfig) -> Tensor:

@@ -1,12 +1,15 @@
-"""A cache of drawn photos with their parsing, for segmenters and parsers to learn: memory-mapped shards that grow."""
+"""A cache of photos with their parsing, for segmenters and parsers to learn: memory-mapped shards that grow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -14,17 +17,31 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
+from igr_core.segmentation.labels import ATR
 
+from ..rendered.source import RenderedPairs
 from ..synthetic import make_pair
 from ..synthetic.compose import check_options
+from ..synthetic.painting.canvas import LABELS
 from ..synthetic.scene import draw_scene
 from .draw_config import DrawConfig
 from .drawn import fingerprint
+from .dressed import resized
+from .snapshot import take_snapshot
 
 SHARD = 250
 """Photos per file."""
 COARSE = DrawConfig().coarse
 """Smallest repeat of a pattern in every second photo, as a share of the garment's length; the others have all."""
+
+
+RENDERED = "photos-rendered-"
+"""What names of shards of dressed photos begin with."""
+WORN_OVER = ("jacket", "cardigan")
+"""Beginnings of the names of cuts that are worn over a top."""
+_OF_ATR = {"upper-clothes": "upper", "pants": "lower", "skirt": "lower", "dress": "full"}
+"""Names in LABELS of ATR's clothes; the others have the same."""
+_KNOWN = {*_OF_ATR, *(name.replace("_", "-") for name in LABELS)}
 
 
 def wears_skirt(seed: int, coarse: float | None = None) -> bool:
@@ -49,70 +66,162 @@ def draw_parsed(folder: Path | str, seeds: range, size: tuple[int, int]) -> int:
     for at in range(0, len(seeds), SHARD):
         some = seeds[at : at + SHARD]
         path = Path(folder) / f"photos-{some[0]:09d}.safetensors"
-        if not path.exists() or len(_open_shard(path, size)["seed"]) < len(some):
+        if not path.exists() or len(_open_shard(path, size, fingerprint())["seed"]) < len(some):
             todo.append((path, some))
     total = sum(len(some) for _, some in todo)
     with tqdm(total=total, unit="photo", desc=f"drawing into {folder}", mininterval=5, disable=not total) as progress:
         for path, some in todo:
-            _draw_shard(path, some, size, progress)
+            made = [_advanced(_drawn(seed, size), progress) for seed in some]
+            _write_shard(path, made, {"generator": fingerprint()})
     return total
 
 
 class ParsedPhotos:
-    """Reads a folder of shards; the pictures stay on disk (memory-mapped) until they are asked for."""
+    """Reads a folder of shards; the images stay on disk (memory-mapped) until they are asked for."""
 
-    def __init__(self, folder: Path | str, seeds: range | None = None) -> None:
-        """Open every shard of `folder`, in the order of seeds; `seeds` leaves out the photos of all others."""
+    def __init__(self, folder: Path | str, seeds: range | None = None, rendered: int | None = None) -> None:
+        """Open every shard of `folder`, drawn photos first, in the order of seeds.
+
+        `seeds` leaves out the drawn photos of all others, and `rendered` all but the first so many rendered ones.
+        """
         shards = sorted(Path(folder).glob("photos-*.safetensors"))
         if not shards:
             raise IGRError(
                 f"{folder} holds no parsed photos: the trainings of segmenter and parser draw them into `data`."
             )
         self._tensors = [_open_shard(path) for path in shards]
-        found = [(int(seed), s, row) for s, one in enumerate(self._tensors) for row, seed in enumerate(one["seed"])]
-        found = [place for place in found if seeds is None or place[0] in seeds]
+        drawn, dressed = [], []
+        for shard, (path, tensors) in enumerate(zip(shards, self._tensors, strict=True)):
+            for row, seed in enumerate(tensors["seed"].tolist()):
+                if path.name.startswith(RENDERED):
+                    dressed.append((seed, shard, row))
+                elif seeds is None or seed in seeds:
+                    drawn.append((seed, shard, row))
+        found = [*drawn, *dressed[:rendered]]
         self.seeds: list[int] = [seed for seed, _, _ in found]
-        """Seed of each photo."""
-        self._places = [(s, row) for _, s, row in found]
+        """Seed of each photo, or of the record that it was dressed from."""
+        self._places = [(shard, row) for _, shard, row in found]
 
     def __len__(self) -> int:
         return len(self._places)
 
     def take(self, picks: Iterable[int]) -> tuple[Tensor, Tensor]:
-        """Some photos, uint8 (B, 3, h, w), and their labels (numbers of synthetic.canvas.LABELS), uint8 (B, h, w)."""
+        """Some photos, uint8 (B, 3, h, w), and their labels (numbers of LABELS), uint8 (B, h, w)."""
         places = [self._places[pick] for pick in picks]
         persons = torch.stack([self._tensors[shard]["person"][row] for shard, row in places])
         return persons, torch.stack([self._tensors[shard]["parsing"][row] for shard, row in places])
+
+    def skirts(self) -> Tensor:
+        """Whether what each photo shows as `lower` is a skirt, bool (N,)."""
+        return torch.tensor([bool(self._tensors[shard]["skirt"][row]) for shard, row in self._places])
+
+
+def dress_parsed(folder: Path | str, records: str, count: int, size: tuple[int, int]) -> int:
+    """Dress the first `count` photos of a folder or URL of records at `size`, each with a label for every pixel.
+
+    Every photo is dressed once, then every photo anew, until there are enough; whole shards that exist are kept, and
+    records that were rendered after the folder was begun are left out. Returns how many were dressed now. Raises
+    IGRError for a folder that was dressed at another size, from other records or by other code.
+    """
+    make_folder(Path(folder))
+    snapshot = take_snapshot(Path(folder), f"{RENDERED}*.safetensors", records)
+    generator, told = snapshot.origin()
+    todo = []
+    for first in range(0, count, SHARD):
+        some, path = range(first, min(first + SHARD, count)), Path(folder) / f"{RENDERED}{first:09d}.safetensors"
+        if not path.exists() or len(_open_shard(path, size, generator, told)["seed"]) < len(some):
+            todo.append((path, some))
+    total = sum(len(some) for _, some in todo)
+    with tqdm(total=total, unit="photo", desc=f"dressing into {folder}", mininterval=5, disable=not total) as progress:
+        for path, some in todo:
+            made = [_advanced(parsed_photo(*snapshot.pair(number), size), progress) for number in some]
+            _write_shard(path, made, {"generator": generator, "records": told})
+    return total
+
+
+def parsed_photo(pairs: RenderedPairs, index: int, size: tuple[int, int]) -> Parsed:
+    """A rendered photo at `size` = (width, height), labelled as drawn ones are."""
+    pair = pairs.pair(index)
+    labels, skirt = drawn_labels(
+        np.array(pair.parsing), np.array(pair.garment_mask) > 127, pair.category, pair.attributes
+    )
+    parsing = resized(Image.fromarray(labels), size, Image.Resampling.NEAREST)
+    return Parsed(pairs.places[index].seed, resized(pair.person, size, Image.Resampling.LANCZOS), parsing, skirt)
+
+
+def drawn_labels(
+    parsing: np.ndarray, garment: np.ndarray, category: str, attributes: Mapping[str, Any]
+) -> tuple[np.ndarray, bool]:
+    """Labels (h, w) uint8 in the numbers of LABELS of a rendered photo, whose `parsing` is ATR's, and if a skirt shows.
+
+    ATR has one name for a jacket and the top beneath it: where the garment, whose pixels `garment` (h, w) tells, is
+    worn over a top, or a jacket over the garment, the one on top is a coat.
+    """
+    words = [LABELS.index(_OF_ATR.get(name, name.replace("-", "_"))) if name in _KNOWN else 0 for name in ATR.labels]
+    labels = np.array(words, np.uint8)[parsing]
+    if attributes.get("under_jacket") == "yes":
+        labels[labels == LABELS.index("upper")] = LABELS.index("coat")
+    over = category == "upper" and str(attributes["cut"]).startswith(WORN_OVER)
+    labels[garment] = LABELS.index("coat" if over else category)
+    return labels, bool((parsing == ATR.labels.index("skirt")).any())
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """One photo with its labels."""
+
+    seed: int
+    """What it was drawn from, or the record that it was dressed from."""
+    person: Image.Image
+    """RGB."""
+    parsing: Image.Image
+    """Numbers of LABELS, L."""
+    skirt: bool
+    """Whether what it shows as `lower` is a skirt."""
 
 
 def _coarse(seed: int) -> float:
     return COARSE if seed % 2 else 0.0
 
 
-def _draw_shard(path: Path, seeds: range, size: tuple[int, int], progress: tqdm) -> None:
-    persons, parsings = [], []
-    for seed in seeds:
-        pair = make_pair(seed, size, coarse=_coarse(seed))
-        persons.append(torch.from_numpy(np.array(pair.person)).permute(2, 0, 1))
-        parsings.append(torch.from_numpy(np.array(pair.parsing)))
-        progress.update()
-    tensors = {"person": torch.stack(persons), "parsing": torch.stack(parsings), "seed": torch.tensor(list(seeds))}
+def _drawn(seed: int, size: tuple[int, int]) -> Parsed:
+    pair = make_pair(seed, size, coarse=_coarse(seed))
+    return Parsed(seed, pair.person, pair.parsing, wears_skirt(seed))
+
+
+def _advanced(made: Parsed, progress: tqdm) -> Parsed:
+    progress.update()
+    return made
+
+
+def _write_shard(path: Path, made: Sequence[Parsed], metadata: dict[str, str]) -> None:
+    tensors = {
+        "person": torch.stack([torch.from_numpy(np.array(one.person)).permute(2, 0, 1) for one in made]),
+        "parsing": torch.stack([torch.from_numpy(np.array(one.parsing)) for one in made]),
+        "skirt": torch.tensor([one.skirt for one in made]),
+        "seed": torch.tensor([one.seed for one in made]),
+    }
     with atomic_file(path) as temporary:
-        save_file(tensors, temporary, metadata={"generator": fingerprint()})
+        save_file(tensors, temporary, metadata=metadata)
 
 
-def _open_shard(path: Path, size: tuple[int, int] | None = None) -> dict[str, Tensor]:
-    """Memory-mapped tensors of a shard; with a size, raise if this version would draw it otherwise."""
+def _open_shard(
+    path: Path, size: tuple[int, int] | None = None, generator: str = "", records: str = ""
+) -> dict[str, Tensor]:
+    """Memory-mapped tensors of a shard; with a size, raise if this version would make it otherwise."""
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in ("person", "parsing", "seed")}
-            generator = (file.metadata() or {}).get("generator")
+            tensors = {name: file.get_tensor(name) for name in ("person", "parsing", "skirt", "seed")}
+            metadata = file.metadata() or {}
     except SafetensorError as error:
         raise IGRError(f"{path} is not a shard of parsed photos ({error}): delete it and draw again.") from error
     height, width = tensors["parsing"].shape[1:]
-    if size is not None and (size != (width, height) or generator != fingerprint()):
+    found = metadata.get("generator")
+    if size is not None and (size != (width, height) or found != generator):
         raise IGRError(
-            f"{path} was drawn at {width}x{height} by generator {generator}, and {size[0]}x{size[1]} by "
-            f"{fingerprint()} is asked for: draw into another folder, or delete this one."
+            f"{path} was drawn at {width}x{height} by generator {found}, and this run needs {size[0]}x{size[1]} by "
+            f"{generator}: draw into another folder, or delete this one."
         )
+    if size is not None and metadata.get("records", "") != records:
+        raise IGRError(f"{path} was dressed from other records or by other code: draw into another folder.")
     return tensors

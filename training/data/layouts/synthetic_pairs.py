@@ -37,6 +37,9 @@ class SyntheticConfig:
     bad_share: float = 0.0
     """Share of the pairs (0..1) that have one of the paper's defects, drawn by the pair's seed."""
 
+    correspondence: bool = False
+    """Tell where each pixel of the flat garment lies in the photo, as rendered pairs always do."""
+
     def __post_init__(self) -> None:
         check_options(self.size)
         if self.start < 0 or self.count < 0:
@@ -61,6 +64,7 @@ class SyntheticPairs(PairSource):
         self.seeds = tuple(seed for seed, category in seeds if category in categories)
         """Seed of each pair."""
         self._agnostic = mask == "agnostic"
+        self.tells_correspondence = config.correspondence
         last = config.start + config.count - 1
         super().__init__(
             f"drawn pairs {config.start} to {last}",
@@ -96,12 +100,18 @@ class SyntheticPairs(PairSource):
     def garment_cover(self, index: int) -> Image.Image:
         return self._pair(index).garment_silhouette.copy()
 
+    def correspondence(self, index: int) -> np.ndarray | None:
+        """(h, w, 2) float32 on the pixels of `garment`; None unless the config asks for it."""
+        return self._pair(index).correspondence
+
     def labels(self, index: int) -> dict[str, str]:
         told = self._pair(index).attributes
         return {name: str(told[name]).replace("_", " ") for name in LABELS}
 
     def _pair(self, index: int) -> Pair:
-        return _drawn(self.seeds[index], self.config.size, self.config.coarse, self.defect(index))
+        return _drawn(
+            self.seeds[index], self.config.size, self.config.coarse, self.defect(index), self.config.correspondence
+        )
 
 
 def category_of(seed: int) -> str:
@@ -110,6 +120,6 @@ def category_of(seed: int) -> str:
 
 
 @lru_cache(maxsize=8)
-def _drawn(seed: int, size: tuple[int, int], coarse: float, defect: str | None) -> Pair:
-    """The last few pairs, whose pictures are asked for one by one."""
-    return make_pair(seed, size, defect=defect, coarse=coarse)
+def _drawn(seed: int, size: tuple[int, int], coarse: float, defect: str | None, correspondence: bool) -> Pair:
+    """The last few pairs, whose images are asked for one by one."""
+    return make_pair(seed, size, defect=defect, coarse=coarse, correspondence=correspondence)

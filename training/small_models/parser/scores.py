@@ -34,15 +34,19 @@ class ParserScore:
 
 
 def parser_scores(
-    parser: HumanParser, count: int, size: tuple[int, int] = AS_DRAWN.photo_size
+    parser: HumanParser, count: int, size: tuple[int, int] = AS_DRAWN.photo_size, records: str | None = None
 ) -> tuple[list[ParserScore], dict[str, float]]:
     """A score for each of `count` held-out photos of `size` = (width, height), and the overlap of each label.
+
+    The photos are drawn, or dressed from `records`.
 
     Raises IGRError for a parser of other labels than ATR's.
     """
     if parser.names is not ATR:
         raise IGRError(f"The parser's labels are those of {parser.names.name}: name one that train-parser made.")
-    photos = tqdm(held_out_photos(count, size), total=count, unit="photo", desc="measuring", mininterval=5)
+    photos = tqdm(
+        held_out_photos(count, size, records=records), total=count, unit="photo", desc="measuring", mininterval=5
+    )
     confused = torch.zeros(len(ATR.labels), len(ATR.labels), dtype=torch.long)
     scores = []
     for one in photos:

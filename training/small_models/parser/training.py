@@ -17,32 +17,23 @@ from ...base.device import choose_device
 from ...base.parts import parameter_count
 from ...base.randomness import seed_everything, step_generator
 from ...base.run_folder import RunFolder
-from ...data.caches.parsed import ParsedPhotos, draw_parsed, wears_skirt
-from ...data.contract.seeds import HELD_OUT_START
+from ...data.caches.parsed import ParsedPhotos
 from ..model_folder import training_summary
-from ..part_training import PartTraining, log_scores, train_part
-from ..photos import normalise, recoloured
+from ..part_training import log_scores, train_part
+from ..photos import PhotoTraining, normalise, open_photos, photos_told, recoloured
 from .labels import atr_labels, label_shares, mirrored
 from .model import CELL, ParserShape, build_parser, save_parser
 from .scores import confusion, label_overlaps
 
 
 @dataclass(frozen=True)
-class ParserTraining(PartTraining):
+class ParserTraining(PhotoTraining):
     """One run of the parser's training."""
 
     run: str = "runs/parser"
     """Run folder: checkpoints, logs, and at the end the model in its folder `parser`."""
-    data: str = "runs/photos"
-    """Folder of the photos to train on; what is missing of them is drawn first."""
-    held_out: str = "runs/photos_heldout"
-    """Folder of the photos to measure on; what is missing of them is drawn first."""
-    photos: int = 1500
-    """Photos to train on."""
     batch: int = 8
     """Photos per step."""
-    bfloat16: bool = False
-    """Compute under bfloat16 autocast."""
     parser: ParserShape = field(default_factory=ParserShape)
     """Shape of the model; photos are drawn at its input_size, so that it has to be 3:4."""
     dice_weight: float = 0.5
@@ -50,14 +41,12 @@ class ParserTraining(PartTraining):
 
 
 class Corpus:
-    """Drawn photos and ATR's labels of their pixels, in memory."""
+    """Photos and ATR's labels of their pixels, in memory."""
 
-    def __init__(self, folder: str, seeds: range, size: tuple[int, int]) -> None:
-        """Draw what `folder` lacks of the photos of `seeds` at `size` = (width, height), and read them."""
-        draw_parsed(folder, seeds, size)
-        photos = ParsedPhotos(folder, seeds)
+    def __init__(self, photos: ParsedPhotos) -> None:
+        """Read them all."""
         self.pixels, parsing = photos.take(range(len(photos)))
-        self.labels = atr_labels(parsing, torch.tensor([wears_skirt(seed) for seed in photos.seeds]))
+        self.labels = atr_labels(parsing, photos.skirts())
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -119,8 +108,8 @@ def train(config: ParserTraining, device: str = "cpu") -> Path:
     seed_everything(config.seed)
     model = build_parser(config.parser).train().to(place)  # before any drawing: it refuses sizes that cannot be
     size = config.parser.input_size
-    photos = Corpus(config.data, range(config.photos), size)
-    held_out = Corpus(config.held_out, range(HELD_OUT_START, HELD_OUT_START + config.validation_pairs), size)
+    photos = Corpus(open_photos(config, size))
+    held_out = Corpus(open_photos(config, size, held_out=True))
     tqdm.write(f"{config.run}: {parameter_count(model.parameters()) / 1e6:.2f} M parameters, {len(photos)} photos.")
 
     def loss(step: int) -> dict[str, Tensor]:
@@ -131,6 +120,8 @@ def train(config: ParserTraining, device: str = "cpu") -> Path:
     found = measure(model, held_out, config.batch)
     log_scores(run, config.steps, found)
     folder = run.path / "parser"
-    save_parser(folder, model, config.parser, training_summary(run.path, config, len(photos), model, found))
+    save_parser(
+        folder, model, config.parser, training_summary(run.path, config, photos_told(config, len(photos)), model, found)
+    )
     run.close()
     return folder

@@ -55,9 +55,12 @@ def all_scores(
     count: int,
     size: tuple[int, int] = AS_DRAWN.photo_size,
     prompts: Sequence[str] = PROMPTS,
+    records: str | None = None,
 ) -> dict[str, list[float]]:
-    """Each row of scores_of over `count` held-out photos."""
-    photos = tqdm(held_out_photos(count, size), total=count, unit="photo", desc="measuring", mininterval=5)
+    """Each row of scores_of over `count` held-out photos, drawn or dressed from `records`."""
+    photos = tqdm(
+        held_out_photos(count, size, records=records), total=count, unit="photo", desc="measuring", mininterval=5
+    )
     rows = [scores_of(segmenter, one, prompts) for one in photos]
     return {name: [row[name] for row in rows] for name in rows[0]}
 

@@ -16,11 +16,10 @@ from ...base.device import choose_device
 from ...base.parts import parameter_count
 from ...base.randomness import seed_everything, step_generator
 from ...base.run_folder import RunFolder
-from ...data.caches.parsed import ParsedPhotos, draw_parsed
-from ...data.contract.seeds import HELD_OUT_START
+from ...data.caches.parsed import ParsedPhotos
 from ..model_folder import training_summary
-from ..part_training import PartTraining, log_scores, train_part
-from ..photos import normalise, recoloured
+from ..part_training import log_scores, train_part
+from ..photos import PhotoTraining, normalise, open_photos, photos_told, recoloured
 from .model import STRIDE, Learner, SegmenterShape, embed, save_segmenter
 from .prompts import ASKED, boxes, clicks, label_shares, pick_regions, rough_masks
 from .scores import overlaps
@@ -30,23 +29,17 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
-class SegmenterTraining(PartTraining):
+class SegmenterTraining(PhotoTraining):
     """One run of the segmenter's training."""
 
     run: str = "runs/segmenter"
     """Run folder: checkpoints, logs, and at the end the model in its folder `segmenter`."""
-    data: str = "runs/photos"
-    """Folder of the photos to train on; what is missing of them is drawn first."""
-    held_out: str = "runs/photos_heldout"
-    """Folder of the photos to measure on; what is missing of them is drawn first."""
     photos: int = 3500
     """Photos to train on."""
     photo_size: tuple[int, int] = (192, 256)
-    """Width and height of the drawn photos, 3:4; the model sees them stretched to a square."""
+    """Width and height of the photos, 3:4; the model sees them stretched to a square."""
     batch: int = 8
     """Photos per step."""
-    bfloat16: bool = False
-    """Compute under bfloat16 autocast."""
     single_clicks: int = 5
     """Regions per photo and step that are asked for by one click."""
     other_prompts: int = 2
@@ -62,12 +55,10 @@ class SegmenterTraining(PartTraining):
 
 
 class Corpus:
-    """Drawn photos as the model sees them, in memory: stretched pixels, and what each of their cells shows."""
+    """Photos as the model sees them, in memory: stretched pixels, and what each of their cells shows."""
 
-    def __init__(self, folder: str, seeds: range, config: SegmenterTraining) -> None:
-        """Draw what `folder` lacks of the photos of `seeds`, and read them."""
-        draw_parsed(folder, seeds, config.photo_size)
-        photos, side = ParsedPhotos(folder, seeds), config.segmenter.image_size
+    def __init__(self, photos: ParsedPhotos, side: int) -> None:
+        """Read them all, for a model whose input is `side` pixels wide and high."""
         pixels, shares = [], []
         for picks in torch.arange(len(photos)).split(64):
             pictures, parsing = photos.take(picks.tolist())
@@ -179,8 +170,9 @@ def measure(model: Sam2Model, corpus: Corpus, config: SegmenterTraining) -> dict
 def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     """Train, or go on with, one run; returns the folder of the model."""
     run, place = RunFolder(config.run), choose_device(device)
-    photos = Corpus(config.data, range(config.photos), config)
-    held_out = Corpus(config.held_out, range(HELD_OUT_START, HELD_OUT_START + config.validation_pairs), config)
+    side = config.segmenter.image_size
+    photos = Corpus(open_photos(config, config.photo_size), side)
+    held_out = Corpus(open_photos(config, config.photo_size, held_out=True), side)
     seed_everything(config.seed)
     learner = Learner(config.segmenter, len(ASKED) + 1).train().to(place)
     model = learner.segmenter
@@ -195,6 +187,6 @@ def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     scores = measure(model, held_out, config)
     log_scores(run, config.steps, scores)
     folder = run.path / "segmenter"
-    save_segmenter(folder, model, training_summary(run.path, config, len(photos), model, scores))
+    save_segmenter(folder, model, training_summary(run.path, config, photos_told(config, len(photos)), model, scores))
     run.close()
     return folder

@@ -15,6 +15,7 @@ from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
 from tests.support.models.tiny import MODEL
 from tests.support.training.prepared import tiny_config
+from tests.support.training.steps import first_loss
 from training.base.checkpoints import load_latest
 from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
@@ -125,7 +126,7 @@ CHOICES = {
 def gradients(config: TrainConfig, folder: Path) -> dict[str, torch.Tensor]:
     trainer = Trainer(config, RunFolder(folder))
     trainer.engine.model.train()
-    trainer._loss(*next(trainer._batches())).backward()
+    first_loss(trainer).backward()
     return {name: p.grad for name, p in trainer.bare.named_parameters() if p.grad is not None}
 
 

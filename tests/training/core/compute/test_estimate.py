@@ -12,7 +12,7 @@ from tests.support.training.prepared import tiny_config
 from training.base.parts import parameter_count
 from training.base.train_config import LoraConfig, TrainConfig
 from training.core.compute.cards import CARDS, card_named
-from training.core.compute.estimate import COMPILED, estimate, hours_table
+from training.core.compute.estimate import COMPILED, Autocast, estimate, hours_table
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_more_rows_cost_more_and_checkpointing_trades(config: TrainConfig) -> No
 def test_hours_follow_work_and_steps(config: TrainConfig) -> None:
     found = replace(estimate(config, config.model, 1), teraflops=312 * 0.33, activations=60.0)
     lines = hours_table(found, replace(config, steps=7200), 4).splitlines()
-    (a100,) = (line for line in lines if "A100" in line)
+    (a100,) = (line for line in lines if "A100 |" in line)
     assert f"| fits | 2 | {2 / COMPILED:.0f} | 14 |" in a100
     (small,) = (line for line in lines if "4090" in line)
     assert small.endswith(" of 26 GB | – | – | – |")
@@ -85,6 +85,34 @@ def test_hours_follow_work_and_steps(config: TrainConfig) -> None:
 
 
 def test_cards_are_known_by_cudas_names() -> None:
-    for name, known in (("NVIDIA A100-SXM4-80GB", "A100"), ("NVIDIA GeForce RTX 4090", "RTX 4090"), ("Tesla T4", None)):
+    for name, known in (
+        ("NVIDIA A100-SXM4-80GB", "A100"),
+        ("NVIDIA A100-PCIE-40GB", "A100 40GB"),
+        ("NVIDIA GeForce RTX 4090", "RTX 4090"),
+        ("Tesla T4", None),
+    ):
         card = card_named(name)
         assert (card.name if card is not None else None) == known
+
+
+def test_autocast_keeps_copies_of_weights_and_norms_in_float32(config: TrainConfig) -> None:
+    """Under bfloat16 the products' weights lie there twice, and what norms give is as wide as in float32."""
+    full, half = (estimate(replace(config, precision=one), config.model, 1) for one in ("no", "bf16"))
+    model = IGR(config.model)
+    products = [m for m in model.modules() if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)]
+    copied = sum(p.numel() for module in products for p in module.parameters())
+    assert half.copies == pytest.approx(2 * copied / 1e9, rel=0.02) and full.copies == 0
+    assert 0.5 * full.activations < half.activations
+    assert half.total == pytest.approx(
+        half.weights + half.gradients + half.optimizer + half.average + half.copies + half.activations
+    )
+
+
+def test_products_are_in_bfloat16_and_norms_in_float32() -> None:
+    kept: dict[int, object] = {}
+    layer, norm = torch.nn.Linear(4, 4, device="meta"), torch.nn.LayerNorm(4, device="meta")
+    with Autocast(kept) as rounding:
+        found = [layer(torch.empty(2, 4, device="meta")) for _ in range(2)][0]
+        assert found.dtype == torch.bfloat16 and norm(found).dtype == torch.float32
+        assert (found @ found.T).dtype == torch.bfloat16
+    assert rounding.bytes == 2 * (16 + 4)

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.training.prepared import tiny_config
+from tests.support.training.prepared import tiny_config, write_prepared
 from training.base.run_folder import RunFolder
+from training.base.train_config import LowResolutionConfig
+from training.core.compute.estimate import estimate
 from training.core.compute.throughput import Throughput
 from training.core.trainer import Trainer
+from training.prepared.latents import PreparedPairs
 
 
 def test_rows_a_second_are_those_of_the_steps(tmp_path: Path) -> None:
@@ -34,3 +37,28 @@ def test_a_run_logs_it(tmp_path: Path) -> None:
     trainer.run_steps(None)
     trainer.run.close()
     assert "speed/rows_per_second" in (tmp_path / "run" / "metrics.csv").read_text()
+
+
+def test_steps_at_low_resolution_have_a_clock_of_their_own(tmp_path: Path) -> None:
+    """Its rows are those of the smaller images' batches."""
+    config = tiny_config(tmp_path)
+    settings = PreparedPairs([str(config.data.validation)]).settings[0]
+    shapes = {"garment_latent": (4, 6, 4), "person_latent": (4, 6, 4), "mask": (1, 6, 4)}
+    small = write_prepared(tmp_path / "small", 16, settings=settings, **shapes)
+    low = LowResolutionConfig((str(small),), (32, 48), steps=2, pairs_per_batch=5)
+    config = replace(config, model=replace(config.model, native_size=(48, 64)), low_resolution=low, steps=4)
+    trainer = Trainer(config, RunFolder(tmp_path / "run"))
+    rows = []
+    for clock in trainer.clocks:
+        assert clock is not None
+        clock._seconds, clock._steps = 1.0, 1
+        rows.append(clock.logged()["speed/rows_per_second"])
+    assert rows == [5 * 2, 2 * 2]
+    assert trainer.throughput is trainer.clocks[0]
+    trainer.step = 2
+    assert trainer.throughput is trainer.clocks[1]
+    work = [
+        estimate(replace(config, data=replace(config.data, pairs_per_batch=5)), model, 1).teraflops
+        for model in (replace(config.model, native_size=(32, 48)), config.model)
+    ]
+    assert work[0] < 0.6 * work[1]

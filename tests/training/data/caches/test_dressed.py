@@ -8,7 +8,7 @@ import torch
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from tests.support.rendered import stand_in
-from training.data.caches import dressed
+from training.data.caches import snapshot
 from training.data.caches.draw_config import DrawConfig
 from training.data.caches.drawn import DrawnPairs, draw_shards
 from training.data.caches.dressed import dress_shards
@@ -66,16 +66,31 @@ def test_drawn_and_rendered_pairs_share_a_folder(records: str, tmp_path: Path) -
 
 def test_other_records_are_refused(records: str, tmp_path: Path) -> None:
     dress_shards(tmp_path / "out", records, 3, TINY, workers=1)
-    generate(tmp_path / "more", range(4), RenderSettings((48, 64)), 1, maker=stand_in.make_record)
+    generate(tmp_path / "other", range(1, 3), RenderSettings((48, 64)), 1, maker=stand_in.make_record)
+    with pytest.raises(IGRError, match="was dressed from other records: .*other has no seed 0. Draw into another"):
+        dress_shards(tmp_path / "out", str(tmp_path / "other"), 3, TINY, workers=1)
+    generate(tmp_path / "size", range(2), RenderSettings((24, 32)), 1, maker=stand_in.make_record)
     with pytest.raises(IGRError, match="was dressed from other records or by other code: draw into another folder"):
-        dress_shards(tmp_path / "out", str(tmp_path / "more"), 3, TINY, workers=1)
+        dress_shards(tmp_path / "out", str(tmp_path / "size"), 3, TINY, workers=1)
+
+
+def test_a_folder_keeps_the_records_that_it_was_begun_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = str(tmp_path / "records")
+    generate(records, range(2), RenderSettings((48, 64)), 1, maker=stand_in.make_record, per_shard=1)
+    dress_shards(tmp_path / "out", records, 2, TINY, workers=1, shard_size=2)
+    generate(records, range(4), RenderSettings((48, 64)), 1, maker=stand_in.make_record, per_shard=1)
+    assert dress_shards(tmp_path / "out", records, 4, TINY, workers=2, shard_size=2) == 2
+    assert "out: 2 garments with 3 photos in" in (told := capsys.readouterr().err) and "2 newer ones" in told
+    assert DrawnPairs(tmp_path / "out").names[3] == "garment-000000000/photo-0/dress-1"
+    dress_shards(tmp_path / "new", records, 4, TINY, workers=1)
+    assert "garment-000000002/photo-0" in DrawnPairs(tmp_path / "new").names
 
 
 def test_shards_that_other_code_dressed_do_not_grow(
     records: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dress_shards(tmp_path, records, 1, TINY, workers=1, shard_size=1)
-    monkeypatch.setattr(dressed, "dress_fingerprint", lambda: "edited")
+    monkeypatch.setattr(snapshot, "dress_fingerprint", lambda: "edited")
     with pytest.raises(IGRError, match="was dressed from other records or by other code: draw into another folder"):
         dress_shards(tmp_path, records, 2, TINY, workers=1, shard_size=1)
 

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from igr_core.errors import IGRError
+from igr_core.segmentation.labels import ATR
 from training.data.caches import parsed
-from training.data.caches.parsed import COARSE, ParsedPhotos, draw_parsed
+from training.data.caches.parsed import COARSE, ParsedPhotos, draw_parsed, drawn_labels
 from training.data.synthetic import make_pair
+from training.data.synthetic.painting.canvas import LABELS
 
 SIZE = (48, 64)
 
@@ -42,7 +44,7 @@ def test_other_settings_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(IGRError, match="was drawn at 48x64 .*draw into another folder"):
         draw_parsed(tmp_path, range(2), (24, 32))
     monkeypatch.setattr(parsed, "fingerprint", lambda: "other")
-    with pytest.raises(IGRError, match="by other is asked for: draw into another folder"):
+    with pytest.raises(IGRError, match="this run needs 48x64 by other: draw into another folder"):
         draw_parsed(tmp_path, range(2), SIZE)
 
 
@@ -52,3 +54,20 @@ def test_what_is_no_shard_is_named(tmp_path: Path) -> None:
     (tmp_path / "photos-000000000.safetensors").write_bytes(b"nothing")
     with pytest.raises(IGRError, match="photos-000000000.safetensors is not a shard of parsed photos"):
         ParsedPhotos(tmp_path)
+
+
+def test_a_jacket_is_told_from_the_top_beneath_it() -> None:
+    names = ["background", "upper-clothes", "upper-clothes", "skirt", "left-shoe", "hat"]
+    parsing = np.array([[ATR.labels.index(name) for name in names]], np.uint8)
+    garment = np.array([[False, True, False, False, False, False]])
+
+    def told(category: str, **attributes: str) -> list[str]:
+        labels, skirt = drawn_labels(parsing, garment, category, {"cut": "tee", **attributes})
+        assert skirt
+        return [LABELS[number] for number in labels[0]]
+
+    rest = ["lower", "left_shoe", "background"]
+    assert told("upper") == ["background", "upper", "upper", *rest]
+    assert told("upper", cut="jacket") == ["background", "coat", "upper", *rest]
+    assert told("upper", under_jacket="yes") == ["background", "upper", "coat", *rest]
+    assert told("full", under_jacket="yes") == ["background", "full", "coat", *rest]

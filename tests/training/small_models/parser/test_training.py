@@ -23,7 +23,7 @@ from training.small_models.parser.labels import TAUGHT, mirrored
 from training.small_models.parser.model import ParserShape, build_parser
 from training.small_models.parser.scores import confusion, label_overlaps, parser_scores, score_of, true_labels
 from training.small_models.parser.training import Corpus, ParserTraining, dice_loss, measure, parser_loss, train
-from training.small_models.photos import normalise
+from training.small_models.photos import normalise, open_photos
 
 SHAPE = ParserShape(
     input_size=(96, 128), widths=(8, 8, 16, 16), blocks=(1, 1, 1, 1), heads=(1, 1, 2, 2), decoder_width=16
@@ -68,7 +68,7 @@ def test_killed_run_goes_on_as_if_it_had_not_been(tiny: ParserTraining, trained:
 
 def test_training_lowers_the_loss(tiny: ParserTraining) -> None:
     torch.manual_seed(0)
-    corpus = Corpus(tiny.data, range(tiny.photos), SHAPE.input_size)
+    corpus = Corpus(open_photos(tiny, SHAPE.input_size))
     model = build_parser(SHAPE).train()
     optimizer = torch.optim.Adam(model.parameters(), 5e-3)
     seen: dict[str, list[float]] = {"labels": [], "dice": []}
@@ -85,7 +85,7 @@ def test_training_lowers_the_loss(tiny: ParserTraining) -> None:
 
 
 def test_photo_and_labels_are_mirrored_together(tiny: ParserTraining, monkeypatch: pytest.MonkeyPatch) -> None:
-    corpus = Corpus(tiny.data, range(tiny.photos), SHAPE.input_size)
+    corpus = Corpus(open_photos(tiny, SHAPE.input_size))
     photos, labels = corpus.take(torch.arange(4))
     seen: list[Tensor] = []
     model = build_parser(SHAPE).train()
@@ -139,7 +139,7 @@ def test_folder_is_a_human_parser_that_sees_what_training_saw(trained: Path) -> 
 
 
 def test_measuring_leaves_the_model_as_it_was(tiny: ParserTraining) -> None:
-    corpus = Corpus(tiny.data, range(tiny.photos), SHAPE.input_size)
+    corpus = Corpus(open_photos(tiny, SHAPE.input_size))
     model = build_parser(SHAPE).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     one, other = (measure(model, corpus, batch) for batch in (1, 4))

@@ -16,7 +16,7 @@ from igr_core.segmentation.segmenter import Segmenter
 from tests.support.training.stopping import logged, stopped_at_call
 from training.cli.app import app
 from training.small_models.held_out import held_out_photos
-from training.small_models.photos import normalise
+from training.small_models.photos import normalise, open_photos
 from training.small_models.segmenter import training as train_segmenter
 from training.small_models.segmenter.model import Learner, SegmenterShape, build_segmenter, embed
 from training.small_models.segmenter.prompts import ASKED
@@ -82,7 +82,7 @@ def test_killed_run_goes_on_as_if_it_had_not_been(tiny: SegmenterTraining, train
 
 def test_training_lowers_the_loss_of_every_kind_of_prompt(tiny: SegmenterTraining) -> None:
     torch.manual_seed(0)
-    corpus = Corpus(tiny.data, range(tiny.photos), tiny)
+    corpus = Corpus(open_photos(tiny, tiny.photo_size), SHAPE.image_size)
     model = Learner(SHAPE, len(ASKED) + 1).train()
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     seen: dict[str, list[float]] = {}
@@ -98,7 +98,7 @@ def test_training_lowers_the_loss_of_every_kind_of_prompt(tiny: SegmenterTrainin
 
 def test_every_weight_learns_from_some_step(tiny: SegmenterTraining) -> None:
     torch.manual_seed(0)
-    corpus = Corpus(tiny.data, range(tiny.photos), tiny)
+    corpus = Corpus(open_photos(tiny, tiny.photo_size), SHAPE.image_size)
     model = Learner(SHAPE, len(ASKED) + 1).train()
     for step in range(24):  # all kinds, one mask and three, with a click and without
         segmenter_loss(model, *corpus.take(torch.arange(4)), tiny, step)["total"].backward()
@@ -145,7 +145,7 @@ def test_the_loss_of_the_right_mask_is_lowest() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_step_asks_the_same(tiny: SegmenterTraining, kind: train_segmenter.Kind) -> None:
-    corpus = Corpus(tiny.data, range(tiny.photos), tiny)
+    corpus = Corpus(open_photos(tiny, tiny.photo_size), SHAPE.image_size)
     _, shares = corpus.take(torch.arange(4))
     one, same, other = (ask(kind, shares, tiny, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert one.given.keys() == same.given.keys() and one.given

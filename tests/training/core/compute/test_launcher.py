@@ -1,0 +1,109 @@
+"""A launcher starts processes; how a step is computed is the config's affair, whatever the environment says."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import accelerate
+import pytest
+import yaml
+
+from igr_core.errors import IGRError
+from tests.support.training.prepared import tiny_config
+from tests.support.training.stopping import logged
+from tests.training.core.test_processes import ENVIRONMENT, write_config
+from training.base.provenance import ROOT
+from training.base.train_config import TrainConfig
+from training.core.compute.launcher import take_over
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    return replace(tiny_config(tmp_path_factory.mktemp("data")), steps=2)
+
+
+def test_what_would_overrule_the_config_is_taken_away_and_told(
+    config: TrainConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    environment = {
+        "ACCELERATE_MIXED_PRECISION": "fp16",
+        "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4",
+        "ACCELERATE_DYNAMO_BACKEND": "INDUCTOR",
+        "ACCELERATE_DYNAMO_MODE": "max-autotune",
+        "ACCELERATE_DEEPSPEED_CONFIG_FILE": "zero3.json",
+        "ACCELERATE_USE_CPU": "true",
+        "FSDP_OFFLOAD_PARAMS": "true",
+        "OMP_NUM_THREADS": "1",
+        "LOCAL_RANK": "0",
+    }
+    with caplog.at_level(logging.WARNING):
+        take_over(config, environment)
+    assert environment == {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "LOCAL_RANK": "0"}
+    told = caplog.text
+    assert "ACCELERATE_MIXED_PRECISION=fp16; the config's precision: no counts" in told
+    assert "ACCELERATE_GRADIENT_ACCUMULATION_STEPS=4; the config's accumulation: 1 counts" in told
+    assert "DEEPSPEED_CONFIG_FILE=zero3.json; the config's sharding: none counts" in told and told.count("counts") == 4
+
+
+def test_what_a_launcher_sets_by_itself_is_no_news(config: TrainConfig, caplog: pytest.LogCaptureFixture) -> None:
+    usual = {
+        "ACCELERATE_MIXED_PRECISION": "no",
+        "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "1",
+        "ACCELERATE_DYNAMO_BACKEND": "no",
+    }
+    with caplog.at_level(logging.WARNING):
+        take_over(replace(config, precision="bf16", accumulation=2), usual)
+    assert not caplog.text and not usual
+
+
+@pytest.mark.parametrize("name", ["ACCELERATE_USE_FSDP", "ACCELERATE_USE_MEGATRON_LM"])
+def test_an_engine_that_the_trainer_lacks_is_refused_with_both_values(config: TrainConfig, name: str) -> None:
+    with pytest.raises(IGRError, match=rf"\({name}=true\) and the config says sharding: none"):
+        take_over(config, {name: "true"})
+
+
+def test_every_variable_that_accelerate_reads_is_known(config: TrainConfig) -> None:
+    """A new release's variables are taken away by their prefix; those that stay are named one by one."""
+    root, variable = Path(accelerate.__file__).parent, re.compile(r'"((?:ACCELERATE|FSDP|MEGATRON_LM)_[A-Z0-9_]+)"')
+    files = ("accelerator.py", "state.py", "utils/launch.py", "utils/dataclasses.py")
+    names = {name for file in files for name in variable.findall((root / file).read_text(encoding="utf-8"))}
+    assert len(names) > 25
+    environment = dict.fromkeys(names, "0")
+    take_over(config, environment)
+    assert set(environment) <= {
+        "ACCELERATE_USE_CPU",
+        "ACCELERATE_TORCH_DEVICE",
+        "ACCELERATE_CPU_AFFINITY",
+        "ACCELERATE_DEBUG_MODE",
+        "ACCELERATE_BYPASS_DEVICE_MAP",
+    }
+
+
+@pytest.mark.parametrize(
+    "told", [{"mixed_precision": "fp16"}, {"mixed_precision": "bf16", "gradient_accumulation_steps": 7}]
+)
+def test_accelerate_launch_trains_as_the_config_says(
+    config: TrainConfig, tmp_path: Path, told: dict[str, object]
+) -> None:
+    """The real launcher with another precision or accumulation gives the losses of a plain start."""
+    launch = tmp_path / "launch.yaml"
+    settings = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "NO", "num_processes": 1, "use_cpu": True}
+    launch.write_text(yaml.safe_dump(settings | told))
+    rows = []
+    for name, start in (
+        ("plain", ["-m"]),
+        ("launched", ["-m", "accelerate.commands.launch", "--config_file", str(launch), "-m"]),
+    ):
+        path = write_config(config, tmp_path / name)
+        command = [sys.executable, *start, "training", "train", str(path), "--run", str(tmp_path / name / "run")]
+        environment = ENVIRONMENT | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        rows.append(logged(tmp_path / name / "run"))
+    assert rows[0] == rows[1]

@@ -1,0 +1,101 @@
+"""Prepared shards as files: what is wrong with one is named, and none of it ends the process."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from igr_core.errors import IGRError
+from tests.support.training.prepared import write_prepared
+from training.prepared.latents import PreparedPairs
+from training.prepared.shards import Shard
+
+
+def rewritten(folder: Path, **changes: torch.Tensor) -> Path:
+    """A shard of four pairs with other tensors."""
+    (path,) = write_prepared(folder, 4).iterdir()
+    tensors = {name: value.clone() for name, value in load_file(path).items()}
+    save_file(tensors | changes, path, {"settings": "{}", "names": json.dumps(["a", "b", "c", "d"])})
+    return path
+
+
+def test_rows_are_those_that_were_written(tmp_path: Path) -> None:
+    path = rewritten(tmp_path / "a")
+    whole, shard = load_file(path), Shard(path)
+    for name in shard.fields:
+        assert torch.equal(shard.rows(name, range(4)), whole[name]) and shard.shapes[name] == whole[name].shape[1:]
+        assert torch.equal(shard.rows(name, [2, 0]), whole[name][[2, 0]])
+
+
+@pytest.mark.parametrize("name", ["garment_latent", "person_latent", "mask", "image_features"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_number_that_is_not_finite_is_blamed_on_its_pair(tmp_path: Path, name: str, value: float) -> None:
+    tensor = torch.zeros(4, *Shard(rewritten(tmp_path / "shape")).shapes[name], dtype=torch.float16)
+    tensor[2].flatten()[-1] = value
+    path = rewritten(tmp_path / "a", **{name: tensor})
+    pairs = PreparedPairs([path.parent])
+    pairs.batch([0, 1, 3])
+    with pytest.raises(IGRError, match=f"{path} has a {name} that is not finite in pair c: delete the shard"):
+        pairs.batch([1, 2])
+
+
+@pytest.mark.parametrize("keep", [0.9, 0.5, 0.0])
+def test_a_shard_that_is_cut_short_under_a_run_is_an_error(tmp_path: Path, keep: float) -> None:
+    path = rewritten(tmp_path / "a")
+    pairs = PreparedPairs([path.parent])
+    pairs.batch([3])
+    os.truncate(path, int(path.stat().st_size * keep))
+    with pytest.raises(IGRError, match=f"{path} was changed while it was in use"):
+        pairs.batch([3])
+    path.unlink()
+    with pytest.raises(IGRError, match=f"{path} could not be read"):
+        pairs.batch([3])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"category": torch.tensor([0, 1, 2, 3], dtype=torch.uint8)}, "category 3 is none of 0 to 2"),
+        ({"seed": torch.arange(3)}, "for 3 pairs"),
+        ({"category": torch.zeros(4, 1, dtype=torch.uint8)}, "category has shape"),
+        ({"mask": torch.zeros(4, 1, 8, 5).half()}, "mask has shape"),
+        ({"mask": torch.zeros(4, 2, 8, 6).half()}, "not 1 channels"),
+        ({"person_latent": torch.zeros(4, 4, 8).half()}, "person_latent has shape"),
+        ({"correspondence": torch.zeros(4, 2, 6, 8).half()}, "correspondence has shape"),
+        ({"correspondence": torch.zeros(3, 2, 8, 6).half()}, "correspondence has shape"),
+        ({"garment_latent": torch.zeros(4, 4, 8, 6, dtype=torch.int32)}, "garment_latent has type I32"),
+    ],
+)
+def test_tensors_that_do_not_belong_together_are_named_when_a_shard_is_opened(
+    tmp_path: Path, changes: dict[str, torch.Tensor], words: str
+) -> None:
+    path = rewritten(tmp_path / "a", **changes)
+    with pytest.raises(IGRError, match=f"{path} is no whole shard .*{words}"):
+        PreparedPairs([path.parent])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"[1]",
+        b"{}",
+        b"{" * 5000,
+        json.dumps({"seed": {"dtype": "I64", "shape": [10**12], "data_offsets": [0, 8 * 10**12]}}).encode(),
+        json.dumps({"seed": {"dtype": "I64", "shape": [-1], "data_offsets": [0, 8]}}).encode(),
+        json.dumps({"__metadata__": {"settings": "{"}}).encode(),
+    ],
+)
+def test_a_header_that_no_shard_has_is_refused(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "latents-000000000-4.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(IGRError, match=f"{path} is no whole shard"):
+        Shard(path)
+    path.write_bytes((2**63).to_bytes(8, "little") + header)
+    with pytest.raises(IGRError, match="header is longer than the file"):
+        Shard(path)

@@ -1,0 +1,60 @@
+"""The loop of the small parts: what is not finite stops it before a checkpoint holds it, and may be mended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from igr_core.errors import IGRError
+from training.base.checkpoints import load_latest
+from training.base.run_folder import RunFolder
+from training.small_models.part_training import PartTraining, train_part
+
+
+def train(config: PartTraining, spoil: str, at: int) -> nn.Linear:
+    """Fit a line; at step `at` the loss or its gradient is not finite."""
+    torch.manual_seed(0)
+    layer, inputs = nn.Linear(2, 1), torch.ones(4, 2)
+
+    def loss(step: int) -> dict[str, torch.Tensor]:
+        total = layer(inputs).square().mean()
+        if step == at and spoil == "loss":
+            total = total * torch.nan
+        if step == at and spoil == "gradient":
+            total = total + (layer.weight.sum() * 0).abs().sqrt()  # adds 0; its gradient is NaN
+        return {"total": total}
+
+    run = RunFolder(config.run)
+    try:
+        train_part(config, run, "layer", layer, loss, lambda _: {})
+    finally:
+        run.close()
+    return layer
+
+
+@pytest.mark.parametrize(("spoil", "words"), [("loss", "loss of step 4 is nan"), ("gradient", "norm of step 4 is nan")])
+def test_what_is_not_finite_stops_before_it_is_saved(tmp_path: Path, spoil: str, words: str) -> None:
+    config = PartTraining(str(tmp_path), steps=6, warmup=0, optimizer="adamw", save_every=1)
+    with pytest.raises(IGRError, match=f"{words}: lower learning_rate.*is intact"):
+        train(config, spoil, 3)
+    found = load_latest(RunFolder(tmp_path), resume=False)
+    assert found is not None and found.step == 3
+    assert all(value.isfinite().all() for value in found.state["layer"].values())
+    assert found.state["average"]["weights"]["weight"].isfinite().all()
+
+
+def test_the_remedies_can_be_taken(tmp_path: Path) -> None:
+    """A lower rate and float32 go on from the checkpoint; a higher rate would be another run."""
+    config = PartTraining(str(tmp_path), steps=6, warmup=0, optimizer="adamw", save_every=1)
+    with pytest.raises(IGRError, match="step 4"):
+        train(config, "loss", 3)
+    with pytest.raises(IGRError, match="learning_rate = 0.001"):
+        train(replace(config, learning_rate=0.01), "loss", 99)
+    layer = train(replace(config, learning_rate=0.0001, bfloat16=False), "loss", 99)
+    found = load_latest(RunFolder(tmp_path), resume=False)
+    assert found is not None and found.step == 6 and layer.weight.isfinite().all()
+    assert found.state["optimizer"]["param_groups"][0]["peak_lr"] == 0.0001

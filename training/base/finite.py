@@ -1,0 +1,21 @@
+"""Numbers of a training that must be finite: checked before the step that would make the weights useless."""
+
+from __future__ import annotations
+
+import math
+
+from igr_core.errors import IGRError
+
+from .run_folder import RunFolder
+
+
+def finite(value: float, what: str, step: int, run: RunFolder, remedy: str) -> float:
+    """Return a finite value; raises IGRError otherwise, so that such weights are never saved.
+
+    `what` names the loss or gradient's norm of step `step`; `remedy` says what to change.
+    """
+    if not math.isfinite(value):
+        raise IGRError(
+            f"The {what} of step {step} is {value}: {remedy}; the last checkpoint in {run.checkpoints} is intact."
+        )
+    return value

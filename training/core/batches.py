@@ -1,0 +1,112 @@
+"""The batches of a run, step after step: low resolution first, then one round of data after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import torch
+
+from ..base.train_config import TrainConfig
+from ..prepared.fits import low_resolution_config
+from ..prepared.latents import Batch
+from ..prepared.mixture import Joined, mixed_indices
+from ..prepared.references import Photos
+from ..prepared.training_set import open_training_set, read_ahead
+
+
+class Batches:
+    """The training data of a run, opened when the first step that needs it comes."""
+
+    def __init__(self, config: TrainConfig, step: int) -> None:
+        """Open what step `step` trains on; IGRError when it cannot be read or does not fit."""
+        self._config = config
+        self._low = low_resolution_config(config)
+        self._opened: dict[tuple[bool, int], Joined] = {}
+        self._records: dict[bool, dict[str, Any]] = {}
+        self.current: dict[str, Any] | None = None
+        """Record of the data that the last batch is from; None before the first."""
+        self._device = torch.device("cpu")
+        step = min(step, config.steps - 1)
+        if self._low is not None:  # a mistake in either is found before the first step
+            self._data(self._low, self._low.data.round_at(min(step, self._low.steps - 1)))
+        self.first = self._data(config, config.data.round_at(max(step, self._low_steps)))
+        """What the first step at the model's own size trains on."""
+
+    @property
+    def records(self) -> dict[str, dict[str, Any]]:
+        """What is open at each resolution: its stage, round, pairs, entries with their contents, and mixture."""
+        return {record["stage"]: record for record in self._records.values()}
+
+    def to(self, device: torch.device) -> None:
+        """Encode on this device, where pairs are encoded on the way."""
+        self._device = device
+        for data in self._opened.values():
+            data.to(device)
+
+    def after(self, step: int, processes: int, rank: int) -> Iterator[tuple[int, Batch]]:
+        """(which part of its step, batch) for one of several processes, after `step` steps.
+
+        A step's pairs, photos and draws do not depend on how many processes and micro-batches it is cut into.
+        """
+        if self._low is not None:
+            yield from self._in_rounds(self._low, step, self._low.steps, processes, rank)
+        yield from self._in_rounds(self._config, max(step, self._low_steps), None, processes, rank)
+
+    @property
+    def _low_steps(self) -> int:
+        return 0 if self._low is None else self._low.steps
+
+    def _in_rounds(
+        self, config: TrainConfig, step: int, end: int | None, processes: int, rank: int
+    ) -> Iterator[tuple[int, Batch]]:
+        while end is None or step < end:
+            number = config.data.round_at(step)
+            stops = [stop for stop in (end, config.data.round_end(number)) if stop is not None]
+            batches = _in_one_set(config, self._data(config, number), step, processes, rank, self._device)
+            self.current = self._records[config is self._low]
+            if not stops:
+                yield from batches
+                return
+            yield from islice(batches, (min(stops) - step) * config.accumulation)
+            step = min(stops)
+
+    def _data(self, config: TrainConfig, number: int) -> Joined:
+        """The data of a round; that of earlier ones is let go."""
+        key = (config is self._low, number)
+        if key not in self._opened:
+            for other in [one for one in self._opened if one[0] == key[0]]:
+                del self._opened[other]
+            self._opened[key] = open_training_set(config, number)
+            self._opened[key].to(self._device)
+            self._records[key[0]] = _record(config, self._opened[key], number, "low" if key[0] else "full")
+        return self._opened[key]
+
+
+def _record(config: TrainConfig, data: Joined, number: int, stage: str) -> dict[str, Any]:
+    named = zip(config.data.of_round(number), data.sets, strict=True)
+    return {
+        "stage": stage,
+        "round": number,
+        "pairs": len(data),
+        "entries": [{"name": name, "pairs": len(one), "content": one.content()} for name, one in named],
+        "weights": None if config.data.weights is None else list(config.data.weights),
+        "photos": list(config.data.photos),
+    }
+
+
+def _in_one_set(
+    config: TrainConfig, data: Joined, start: int, processes: int, rank: int, device: torch.device
+) -> Iterator[tuple[int, Batch]]:
+    size = config.data.pairs_per_batch
+    steps = mixed_indices(data.sizes, config.data.weights, size * processes * config.accumulation, config.seed, start)
+    parts = [micro * processes + rank for micro in range(config.accumulation)]
+    photos = Photos(data.garments())
+    chosen = (
+        (part, drawn[part * size : (part + 1) * size])
+        for step, indices in enumerate(steps, start)
+        for drawn in [photos.draw(indices, config.data.photos, config.seed, step)]
+        for part in parts
+    )
+    return read_ahead(chosen, data, pin=device.type == "cuda")

@@ -1,0 +1,100 @@
+"""The loss of a training step: Eq. 1 and what the config adds to it, the same however the step is divided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor, nn
+
+from igr_core.model.garmfus import Noted
+from igr_core.model.igr import IGR
+
+from ..base.randomness import step_generator
+from ..base.train_config import TrainConfig
+from ..prepared.latents import Batch
+from .correspondence_loss import CorrespondenceLoss, places_logged
+from .extra_losses import ExtraLosses
+from .objective import Rows, draw_rows, drop_at, predict, predict_watched, row_loss
+
+TERMS = ("loss", "extra_losses", "correspondence", "hits", "cells")
+"""Numbers of a step: Eq. 1, the extra losses by their weights, the correspondence loss, and what its heads hit of how
+many cells."""
+
+
+class StepLosses:
+    """The terms of a step's loss, computed part by part; over all parts each sums to that of the whole step."""
+
+    def __init__(
+        self, config: TrainConfig, model: IGR, scheduler: DDIMScheduler, device: torch.device, processes: int = 1
+    ) -> None:
+        """Load what the terms need; IGRError names weights or attention heads that are not there."""
+        self.config, self.scheduler, self.device = config, scheduler, device
+        self.parts = processes * config.accumulation
+        """Parts that a step is divided into."""
+        self.extra = ExtraLosses.of(config, scheduler, device)
+        self.correspondence = None
+        if config.correspondence_weight > 0:
+            self.correspondence = CorrespondenceLoss(config.correspondence_heads, model)
+
+    def draw(self, part: int, batch: Batch, step: int) -> Rows:
+        """The rows of one part of a step, on the CPU."""
+        config = self.config
+        return draw_rows(
+            batch,
+            self.scheduler,
+            drop_at(config.drop, step),
+            step_generator(config.seed * 1_000, step),
+            config.data.draws_per_pair,
+            config.min_snr_gamma,
+            part=(part, self.parts),
+        )
+
+    def visible(self, drawn: Sequence[tuple[Rows, Batch]]) -> Tensor | None:
+        """Cells that the correspondence loss counts in some parts, (blocks,); None where there is no such loss."""
+        if self.correspondence is None:
+            return None
+        draws = self.config.data.draws_per_pair
+        counts = [self.correspondence.visible(rows.reference_rows, batch, draws) for rows, batch in drawn]
+        return torch.stack(counts).sum(0).to(self.device)
+
+    def __call__(
+        self,
+        model: nn.Module,
+        autocast: Callable[[], AbstractContextManager[None]],
+        rows: Rows,
+        batch: Batch,
+        visible: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """A part's share of the step's loss, and of its TERMS (5,) without gradients; `visible` is the whole step's."""
+        rows = rows.to(self.device, non_blocking=True)
+        batch = batch.to(self.device, non_blocking=True)
+        notes: dict[str, list[Noted]] = {}
+        with autocast():
+            if self.correspondence is not None:
+                predicted, notes = predict_watched(model, rows, batch, self.correspondence.blocks)
+            else:
+                predicted = predict(model, rows, batch)
+        loss = row_loss(predicted, rows).mean() / self.parts
+        zero = torch.zeros_like(loss)
+        extra = zero if self.extra is None else self.extra(predicted, rows, batch)
+        places, hits, cells = zero, zero, zero
+        if self.correspondence is not None:
+            found = self.correspondence(notes, batch, self.config.data.draws_per_pair, visible)
+            places, hits, cells = found.loss, found.hits, found.cells
+        told = torch.stack([one.detach().float() for one in (loss, extra, places, hits, cells)])
+        return loss + extra + self.config.correspondence_weight * places, told
+
+    def logged(self, steps: Sequence[Sequence[float]]) -> dict[str, float]:
+        """What is logged of the TERMS of some steps: `loss` is Eq. 1 alone."""
+        columns = dict(zip(TERMS, zip(*steps, strict=True), strict=True))
+        means = {name: sum(column) / len(column) for name, column in columns.items()}
+        values = {"loss": means["loss"]}
+        weight = self.config.correspondence_weight
+        if self.extra is not None:
+            values["extra_losses"] = means["extra_losses"]
+        if self.extra is not None or self.correspondence is not None:
+            values["total_loss"] = means["loss"] + means["extra_losses"] + weight * means["correspondence"]
+        return values | places_logged([step[2:] for step in steps], "correspondence")

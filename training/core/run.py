@@ -1,0 +1,66 @@
+"""A training from start to end: the run folder held, what starts noted and told, the steps taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from igr_core.errors import IGRError
+from igr_core.model.bundle import Bundle
+from igr_core.model.config import to_json
+
+from ..base.files import write_text
+from ..base.provenance import command_line, note_parent, note_start
+from ..base.run_folder import RunFolder
+from ..base.train_config import TrainConfig
+from .compute.engine import peer_lost
+from .trainer import Trainer, model_summary
+from .validation import Validator
+
+
+def train_run(
+    config: TrainConfig, path: Path, until: int | None, allow_new_data: bool, tell: Callable[[str], None]
+) -> tuple[int, int]:
+    """Train in a run folder, or go on there: (steps done, number of the signal that stopped it, or 0).
+
+    `tell` is given lines for the user. Raises IGRError as Trainer does, where another training has the folder, and
+    where another process of the run has died.
+    """
+    folder = RunFolder(path)
+    with folder.locked():
+        validator = Validator(config, folder.path) if config.validate_every else None
+        trainer = Trainer(config, folder, allow_new_data)
+        if trainer.is_main:
+            _tell_start(trainer, tell)
+        try:
+            trainer.run_steps(validator, until)
+        except RuntimeError as error:
+            if not peer_lost(error):
+                raise
+            raise IGRError(
+                f"Another process of the run has died (see its message above): run the same command again to resume "
+                f"from the last checkpoint in {folder.checkpoints}."
+            ) from error
+        finally:
+            folder.close()
+    return trainer.step, trainer.stopped_by
+
+
+def _tell_start(trainer: Trainer, tell: Callable[[str], None]) -> None:
+    """Note what starts, in the run folder and to the user."""
+    config, folder = trainer.config, trainer.run
+    note_start(folder.path, trainer.step, command_line())
+    if config.init_bundle is not None and trainer.step == 0:
+        note_parent(folder.path, Bundle.open(config.init_bundle))
+    write_text(folder.path / "config.json", json.dumps(to_json(config), indent=2) + "\n")
+    tell(f"{model_summary(trainer.bare.config, trainer.bare)}; starting at step {trainer.step}")
+    tell(trainer.engine.describe())
+    if trainer.computed_otherwise:
+        changes_made = ", ".join(trainer.computed_otherwise)
+        tell(
+            f"steps up to {trainer.step} were computed differently ({changes_made}): the run is not reproducible "
+            "bit for bit"
+        )
+    if trainer.new_data:
+        tell(f"from step {trainer.step} on the run has new data: {'; '.join(trainer.new_data)}")

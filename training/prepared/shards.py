@@ -1,0 +1,176 @@
+"""One file of prepared pairs, read row by row: a file that is cut short or changed under a run is an error, no crash.
+
+A memory map would be as fast, but a page of it that the file no longer has ends the process with SIGBUS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from igr_core.errors import IGRError
+from igr_core.model.config import CATEGORIES
+
+FIELDS = ("garment_latent", "person_latent", "mask", "image_features", "category", "seed")
+"""Tensors of a shard: (N, 4, h, w) twice, (N, 1, h, w) at latent size, (N, ...), (N,), (N,)."""
+
+OPTIONAL_FIELDS = ("correspondence",)
+"""Tensors that a shard may hold beside them: (N, 2, h, w)."""
+
+_LONGEST_HEADER = 100_000_000
+_TYPES = {"F16": np.float16, "F32": np.float32, "U8": np.uint8, "I64": np.int64}
+_RANKS = {"garment_latent": 4, "person_latent": 4, "mask": 4, "category": 1, "seed": 1, "correspondence": 4}
+_WIDTHS = {"mask": 1, "correspondence": 2}
+
+
+class Shard:
+    """The tensors of some pairs on disk, checked when it is opened."""
+
+    def __init__(self, path: Path) -> None:
+        """Read header, categories and numbers; IGRError names a file that is no whole shard, and what is wrong."""
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                self._stamp = _stamp(file)
+                size = int.from_bytes(file.read(8), "little")
+                if size > min(_LONGEST_HEADER, self._stamp[0]):
+                    raise ValueError("its header is longer than the file")
+                header = json.loads(file.read(size))
+            self._start = 8 + size
+            metadata = header.pop("__metadata__", {})
+            self.settings: dict[str, Any] = json.loads(metadata["settings"])
+            """What prepare says of the pairs: VAE, image encoder, layout."""
+            self.names: list[str] = json.loads(metadata.get("names", "[]"))
+            """Names of the pairs, where the shard tells them."""
+            self._garments: list[str | None] = json.loads(metadata.get("garments", "[]"))
+            self._entries = {
+                name: _Entry.of(name, header[name])
+                for name in (*FIELDS, *OPTIONAL_FIELDS)
+                if name in FIELDS or name in header
+            }
+            self._check()
+            self.categories = self._checked_categories()
+            """The category of each pair."""
+            self.seeds: list[int] = self.rows("seed", range(len(self))).tolist()
+            """The number of each pair."""
+        except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise IGRError(
+                f"{path} is no whole shard of prepared pairs ({error}): delete it and prepare again."
+            ) from error
+
+    def __len__(self) -> int:
+        return self._entries["seed"].shape[0]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the tensors."""
+        return tuple(self._entries)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of one pair's tensors."""
+        return {name: entry.shape[1:] for name, entry in self._entries.items()}
+
+    @property
+    def garments(self) -> list[str | None]:
+        """What each pair's garment is called; None for one that no other pair shows."""
+        return self._garments or [None] * len(self)
+
+    def rows(self, name: str, numbers: Iterable[int]) -> Tensor:
+        """Some pairs' tensors (P, ...) as they were written; IGRError where the file was changed in the meantime."""
+        entry, wanted, pieces = self._entries[name], list(numbers), []
+        size = entry.row_bytes
+        in_a_row = wanted == list(range(wanted[0], wanted[0] + len(wanted)))
+        try:
+            with self.path.open("rb") as file:
+                for number in wanted[:1] if in_a_row else wanted:
+                    file.seek(self._start + entry.offset + number * size)
+                    pieces.append(file.read(size * (len(wanted) if in_a_row else 1)))
+                changed = _stamp(file) != self._stamp or sum(map(len, pieces)) != len(wanted) * size
+        except OSError as error:
+            raise IGRError(f"{self.path} could not be read ({error.strerror}): is its disk there?") from error
+        if changed:
+            raise IGRError(f"{self.path} was changed while it was in use: prepare it again, and start anew.")
+        flat = np.frombuffer(bytearray(b"".join(pieces)), dtype=entry.dtype)
+        return torch.from_numpy(flat).view(len(wanted), *entry.shape[1:])
+
+    def finite_rows(self, name: str, numbers: Iterable[int]) -> Tensor:
+        """The same in float32; IGRError names the shard and the pair that has a number which is not finite."""
+        wanted = list(numbers)
+        found = self.rows(name, wanted).float()
+        whole = found.flatten(1).isfinite().all(1)
+        if not bool(whole.all()):
+            number = wanted[int(whole.int().argmin())]
+            raise IGRError(
+                f"{self.path} has a {name} that is not finite in pair {self.name(number)}: delete the shard and "
+                "prepare it again; if it comes back, leave the pair out."
+            )
+        return found
+
+    def name(self, number: int) -> str:
+        """What a pair is called, else its number."""
+        return self.names[number] if number < len(self.names) else str(self.seeds[number])
+
+    def update(self, digest: hashlib.blake2b, count: int) -> None:
+        """Hash the first `count` pairs: their tensors, how they were prepared, and which show one garment."""
+        digest.update(json.dumps([self.settings, self.garments[:count]], sort_keys=True).encode())
+        for name in sorted(self._entries):
+            entry = self._entries[name]
+            digest.update(f"{name} {entry.dtype} {entry.shape[1:]}".encode())
+            for start in range(0, count, 64):
+                rows = self.rows(name, range(start, min(start + 64, count)))
+                digest.update(rows.reshape(-1).view(torch.uint8).numpy())
+
+    def _check(self) -> None:
+        count, end = len(self), self._stamp[0] - self._start
+        latent = self._entries["garment_latent"].shape
+        for name, entry in self._entries.items():
+            if len(entry.shape) != _RANKS.get(name, len(entry.shape)) or entry.shape[0] != count:
+                raise ValueError(f"{name} has shape {entry.shape} for {count} pairs")
+            if name in ("person_latent", "mask", "correspondence") and entry.shape[2:] != latent[2:]:
+                raise ValueError(f"{name} has shape {entry.shape} beside latents of {latent}")
+            if name in _WIDTHS and entry.shape[1] != _WIDTHS[name]:
+                raise ValueError(f"{name} has shape {entry.shape} and not {_WIDTHS[name]} channels")
+            if entry.offset < 0 or entry.offset + count * entry.row_bytes > end:
+                raise ValueError(f"{name} is cut short")
+
+    def _checked_categories(self) -> list[str]:
+        numbers = self.rows("category", range(len(self))).tolist()
+        wrong = [number for number in numbers if not 0 <= number < len(CATEGORIES)]
+        if wrong:
+            raise ValueError(f"category {wrong[0]} is none of 0 to {len(CATEGORIES) - 1}")
+        return [CATEGORIES[int(number)] for number in numbers]
+
+
+def _stamp(file: BinaryIO) -> tuple[int, int]:
+    """Size and time of a file, by which a change is noticed."""
+    told = os.fstat(file.fileno())
+    return told.st_size, told.st_mtime_ns
+
+
+class _Entry:
+    """Where a tensor is in the file."""
+
+    def __init__(self, dtype: type, shape: tuple[int, ...], offset: int) -> None:
+        self.dtype, self.shape, self.offset = np.dtype(dtype), shape, offset
+        self.row_bytes = math.prod(shape[1:]) * self.dtype.itemsize
+
+    @classmethod
+    def of(cls, name: str, told: Any) -> _Entry:
+        """From a header's entry; ValueError for types and shapes that no shard has."""
+        shape, (start, end) = tuple(told["shape"]), told["data_offsets"]
+        if told["dtype"] not in _TYPES or not shape or not all(isinstance(x, int) and x > 0 for x in shape):
+            raise ValueError(f"{name} has type {told['dtype']} and shape {shape}")
+        entry = cls(_TYPES[told["dtype"]], shape, start)
+        if end - start != shape[0] * entry.row_bytes:
+            raise ValueError(f"{name} has {end - start} bytes for shape {shape}")
+        return entry
