@@ -99,7 +99,7 @@ class Shard:
         except OSError as error:
             raise IGRError(f"{self.path} could not be read ({error.strerror}): is its disk there?") from error
         if changed:
-            raise IGRError(f"{self.path} was changed while it was in use: prepare it again, and start anew.")
+            raise IGRError(f"{self.path} was changed while it was in use: prepare it again, and restart.")
         flat = np.frombuffer(bytearray(b"".join(pieces)), dtype=entry.dtype)
         return torch.from_numpy(flat).view(len(wanted), *entry.shape[1:])
 
@@ -147,7 +147,7 @@ class Shard:
         numbers = self.rows("category", range(len(self))).tolist()
         wrong = [number for number in numbers if not 0 <= number < len(CATEGORIES)]
         if wrong:
-            raise ValueError(f"category {wrong[0]} is none of 0 to {len(CATEGORIES) - 1}")
+            raise ValueError(f"category {wrong[0]} is not in 0 to {len(CATEGORIES) - 1}")
         return [CATEGORIES[int(number)] for number in numbers]
 
 

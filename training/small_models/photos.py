@@ -22,7 +22,7 @@ PhotoKind = Literal["drawn", "rendered", "mixed"]
 
 @dataclass(frozen=True)
 class PhotoTraining(PartTraining):
-    """What trainings on photos are told beside what all parts are."""
+    """Settings of training on photos, in addition to those of all parts."""
 
     data: str = "runs/photos"
     """Folder of the photos to train on; what is missing of them is made first."""

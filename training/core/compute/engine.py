@@ -63,7 +63,7 @@ class Engine:
     def step(self, loss: Tensor) -> float | None:
         """Leave the loss's gradients and, where they complete a step, take it; the gradient's norm, or None before.
 
-        A norm that is not finite is told and the step not taken (DeepSpeed takes it).
+        A non-finite norm is returned and the step is skipped (DeepSpeed takes it).
 
         Call it inside `accelerator.accumulate`.
         """

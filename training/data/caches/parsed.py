@@ -119,7 +119,7 @@ class ParsedPhotos:
 def dress_parsed(folder: Path | str, records: str, count: int, size: tuple[int, int]) -> int:
     """Dress the first `count` photos of a folder or URL of records at `size`, each with a label for every pixel.
 
-    Every photo is dressed once, then every photo anew, until there are enough; whole shards that exist are kept, and
+    Every photo is dressed once, then again, until there are enough; whole shards that exist are kept, and
     records that were rendered after the folder was begun are left out. Returns how many were dressed now. Raises
     IGRError for a folder that was dressed at another size, from other records or by other code.
     """

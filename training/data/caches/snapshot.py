@@ -41,7 +41,7 @@ class Snapshot:
         return len(_opened(self, 0)[1])
 
     def pair(self, number: int) -> tuple[RenderedPairs, int]:
-        """The number-th pair, as a data set and an index: every photo in one dress, then every photo anew."""
+        """The number-th pair, as a data set and an index: every photo in one dress, then every photo again."""
         dress_seed, row = divmod(number, self.photos)
         pairs, rows = _opened(self, dress_seed)
         return pairs, rows[row]
