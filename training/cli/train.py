@@ -129,7 +129,7 @@ def _named_pairs(
     if Path(data).suffix in (".yaml", ".yml"):
         return load_config(PairsConfig, data, changes)
     if changes:
-        raise IGRError(f"--set {changes[0]} changes an entry of a YAML file, but --data {data} is not a YAML file: name one.")
+        raise IGRError(f"--set {changes[0]} changes a YAML entry, but --data {data} is not a YAML file: name one.")
     named = {
         "data": {"root": data, "split": split, "mask": mask},
         "manifest": None if manifest is None else str(manifest),
