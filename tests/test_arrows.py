@@ -68,7 +68,7 @@ TOUCHES_HOST = ROOT / "nodes" / "host"
 WITHOUT_HOST = (
     "images.py",
     "photos/catalogue.py",
-    "segmentation/kept.py",
+    "segmentation/cache.py",
     "segmentation/prompts.py",
     "strengths.py",
 )

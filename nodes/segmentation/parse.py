@@ -21,7 +21,7 @@ from ..host.ui import preview, progress
 from ..images import to_image, to_photos
 from ..schema import garment_category_output, schema
 from ..sockets import ParserSocket, SegmenterSocket
-from .kept import state
+from .cache import state
 from .store import STORE
 
 

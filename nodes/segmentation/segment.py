@@ -21,7 +21,7 @@ from ..host.ui import progress, show_to_editor
 from ..images import to_image, to_photos
 from ..schema import schema
 from ..sockets import BoxSocket, SegmenterSocket
-from .kept import digest, state
+from .cache import digest, state
 from .prompts import prompts_of_photos, rough_masks
 from .store import STORE
 

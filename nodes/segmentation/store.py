@@ -13,7 +13,7 @@ from ...igr_core.segmentation.segmenter import Embedding
 from ..host.folders import SEGMENTERS
 from ..host.segmentation import LoadedSegmenter, load_segmenter
 from ..host.turns import TURN
-from .kept import Kept, digest, state
+from .cache import Cache, digest, state
 
 KEPT_EMBEDDINGS, KEPT_FILES = 8, 64
 """Numbers of embeddings and file states to keep; the embedding of a photo takes 16 MB of main memory."""
@@ -31,8 +31,8 @@ class Store:
         self._there: WeakValueDictionary[str, LoadedSegmenter] = (
             WeakValueDictionary()
         )  # the last one, and those held by graphs
-        self._embeddings: Kept[tuple[str, str], Embedding] = Kept(KEPT_EMBEDDINGS)
-        self._files: Kept[str, str] = Kept(KEPT_FILES)
+        self._embeddings: Cache[tuple[str, str], Embedding] = Cache(KEPT_EMBEDDINGS)
+        self._files: Cache[str, str] = Cache(KEPT_FILES)
 
     def segmenter(self, name: str) -> LoadedSegmenter:
         """Load a segmenter by its listed name; raises IGRError if it does not exist or cannot be loaded."""

@@ -14,7 +14,7 @@ from torch import Tensor
 Key, Value = TypeVar("Key", bound=Hashable), TypeVar("Value")
 
 
-class Kept(OrderedDict[Key, Value]):
+class Cache(OrderedDict[Key, Value]):
     """The most recently used values."""
 
     def __init__(self, count: int) -> None:

@@ -10,11 +10,11 @@ import torch
 
 from tests.support.nodes.pack import part
 
-kept = part("nodes.segmentation.kept")
+cache = part("nodes.segmentation.cache")
 
 
 def test_the_values_asked_for_last_are_kept() -> None:
-    values = kept.Kept(2)
+    values = cache.Cache(2)
     made: list[str] = []
 
     def make(key: str) -> str:
@@ -27,7 +27,7 @@ def test_the_values_asked_for_last_are_kept() -> None:
 
 
 def test_a_value_that_cannot_be_made_leaves_the_others() -> None:
-    values = kept.Kept(1)
+    values = cache.Cache(1)
     values.take("a", lambda: 1)
     with pytest.raises(ZeroDivisionError):
         values.take("b", lambda: 1 // 0)
@@ -38,26 +38,26 @@ def test_the_state_of_a_file_changes_with_its_size_and_its_time(tmp_path: Path) 
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"one")
     os.utime(path, ns=(1, 1))
-    states = [kept.state(path)]
+    states = [cache.state(path)]
     path.write_bytes(b"three")
     os.utime(path, ns=(1, 1))
-    states.append(kept.state(path))
+    states.append(cache.state(path))
     os.utime(path, ns=(2, 2))
-    states.append(kept.state(path))
-    assert len(set(states)) == 3 and kept.state(path) == states[-1]
+    states.append(cache.state(path))
+    assert len(set(states)) == 3 and cache.state(path) == states[-1]
 
 
 def test_the_state_of_a_folder_changes_with_its_files(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    before = kept.state(tmp_path)
+    before = cache.state(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"one")
-    assert kept.state(tmp_path) != before
+    assert cache.state(tmp_path) != before
 
 
 def test_photos_are_told_apart_by_size_and_by_their_pixels_at_8_bits() -> None:
     photo = torch.arange(24).reshape(1, 3, 2, 4) / 255
-    assert kept.digest(photo) == kept.digest(photo + 1e-4) == kept.digest(photo.double())
-    assert kept.digest(photo) != kept.digest(photo.reshape(1, 3, 4, 2))
+    assert cache.digest(photo) == cache.digest(photo + 1e-4) == cache.digest(photo.double())
+    assert cache.digest(photo) != cache.digest(photo.reshape(1, 3, 4, 2))
     changed = photo.clone()
     changed[0, 0, 0, 0] += 0.01
-    assert kept.digest(photo) != kept.digest(changed)
+    assert cache.digest(photo) != cache.digest(changed)
