@@ -9,7 +9,7 @@
 - `compiling`: torch.compile beside the reference
 - `sampling`: ComfyUI's samplers and schedulers, and the paper's DDIM
 - `segmentation`: SAM 2 and human parsers under ComfyUI's memory management
-- `turns`: workflows and clicks take turns using the networks
+- `locking`: workflows and clicks take turns using the networks
 - `routes`: HTTP routes on ComfyUI's server
 - `ui`: progress, previews and notes
 

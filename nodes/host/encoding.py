@@ -13,8 +13,8 @@ from ...igr_core.model.config import ModelConfig, VAEConfig
 from ...igr_core.model.image_encoder import preprocess
 from ...igr_core.model.image_prompt import ImagePrompt
 from .blocks import last_block, reference_position, transformer_blocks
+from .locking import after_click
 from .networks import inference_dtype
-from .turns import after_click
 
 
 @dataclass(frozen=True)

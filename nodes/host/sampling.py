@@ -13,8 +13,8 @@ from torch import Tensor
 from tqdm.auto import trange
 
 from ...igr_core.restore.schedule import ddim_step, ddim_timesteps
+from .locking import after_click
 from .networks import ALMOST_NO_SIGNAL
-from .turns import after_click
 
 PAPER_SCHEDULE = "ddim (paper)"
 """Name of the schedule with the timesteps of igr_core.restore.schedule."""

@@ -17,7 +17,7 @@ from ...igr_core.segmentation.human_parser import HumanParser
 from ...igr_core.segmentation.labels import LabelNames
 from ...igr_core.segmentation.sam2_prompt import Prompt
 from ...igr_core.segmentation.segmenter import Embedding, Segmenter
-from .turns import after_click
+from .locking import after_click
 
 _BYTES_PER_PIXEL = 1000
 """Memory used by SAM 2 or a parser per input pixel: 1 GB at 1024×1024, a generous estimate."""

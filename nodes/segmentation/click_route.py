@@ -23,8 +23,8 @@ from ...igr_core.photo.images import IMAGE_SUFFIXES
 from ...igr_core.segmentation.candidates import CHOICES, choose
 from ...igr_core.segmentation.clicks import describe, read_clicks
 from ..host.folders import find_file
+from ..host.locking import is_running
 from ..host.routes import Answer, add_file_route, add_route
-from ..host.turns import is_running
 from ..photos.example import EXAMPLES, GARMENTS
 from .store import STORE
 
@@ -108,7 +108,7 @@ def _answer(content_type: str, body: bytes | None) -> Answer:
 
 
 def _refuse_beside_graphs() -> None:
-    """Raise Refused if a graph is running or queued; host.turns describes what this does not cover."""
+    """Raise Refused if a graph is running or queued; host.locking describes what this does not cover."""
     if is_running():
         raise Refused(429, _BUSY)
 

@@ -15,8 +15,8 @@ from ...igr_core.photo.overlay import overlay
 from ...igr_core.segmentation.labels import AUTO, garment_mask
 from ...igr_core.segmentation.refinement import describe, refine_mask
 from ..host.folders import DEMO, PARSERS
+from ..host.locking import turn
 from ..host.segmentation import LoadedParser, LoadedSegmenter, load_parser
-from ..host.turns import turn
 from ..host.ui import preview, progress
 from ..images import to_image, to_photos
 from ..schema import garment_category_output, schema

@@ -15,8 +15,8 @@ from ...igr_core.segmentation.candidates import CHOICES, Choice, choose
 from ...igr_core.segmentation.clicks import describe, parse_clicks
 from ...igr_core.segmentation.sam2_prompt import Prompt
 from ..host.folders import DEMO, SEGMENTERS
+from ..host.locking import turn
 from ..host.segmentation import LoadedSegmenter
-from ..host.turns import turn
 from ..host.ui import progress, show_to_editor
 from ..images import to_image, to_photos
 from ..schema import schema

@@ -11,8 +11,8 @@ from torch import Tensor
 from ...igr_core.photo.images import load_photo
 from ...igr_core.segmentation.segmenter import Embedding
 from ..host.folders import SEGMENTERS
+from ..host.locking import TURN
 from ..host.segmentation import LoadedSegmenter, load_segmenter
-from ..host.turns import TURN
 from .cache import Cache, digest, state
 
 KEPT_EMBEDDINGS, KEPT_FILES = 8, 64
