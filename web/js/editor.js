@@ -1,9 +1,9 @@
 // The editor of Garment Segment: the photo on the node with points, a box, and the resulting mask.
 // The marks are stored only in the node's `points` widget, so workflows save them and run without this file.
 
-import { askForMask } from "./asking.js";
+import { askForMask } from "./request.js";
 import { draw, pixelAt, placeOf } from "./canvas.js";
-import { listen } from "./hands.js";
+import { listen } from "./input.js";
 import { MAX_POINTS, Marks, Memory, parseMarks } from "./marks.js";
 import { lastRunOf, loadPhoto, originOf, sourceOf, widgetValue } from "./source.js";
 
@@ -27,12 +27,12 @@ export class Editor {
         this.error = null; // why the widget's text is invalid
         this.owner = null; // the photo the marks were set on, or first seen with
         this.request = 0;
-        this.asking = false;
+        this.requesting = false;
         this.removed = false;
         this.message = ""; // about the last response
         this.seen = {};
         this.build();
-        this.hands = listen(this);
+        this.input = listen(this);
         this.observer = new ResizeObserver(() => this.draw());
     }
 
@@ -49,7 +49,7 @@ export class Editor {
         this.observer.disconnect();
         this.removed = true;
         this.request++;
-        this.stopAsking?.();
+        this.stopRequest?.();
     }
 
     build() {
@@ -109,7 +109,7 @@ export class Editor {
 
     async load(image) {
         this.request++; // ignore responses about the previous photo
-        this.stopAsking?.();
+        this.stopRequest?.();
         this.photo = this.mask = null;
         this.message = "";
         this.draw();
@@ -204,12 +204,12 @@ export class Editor {
         }
         if (!this.mask) this.say("Reading the photo…");
         this.draw();
-        if (this.asking) return;
-        this.asking = true;
+        if (this.requesting) return;
+        this.requesting = true;
         try {
             await this.ask(turn);
         } finally {
-            this.asking = false;
+            this.requesting = false;
         }
         if (turn !== this.request && !this.removed) this.refresh();
     }
@@ -217,7 +217,7 @@ export class Editor {
     async ask(turn) {
         const { model, image, candidates } = this.seen;
         const stop = new AbortController();
-        this.stopAsking = () => stop.abort();
+        this.stopRequest = () => stop.abort();
         const request = { model, image: JSON.parse(image), points: this.marks, candidates: candidates ?? "best" };
         const { mask, scores, error, status } = await askForMask(this.api, request, stop);
         if (turn !== this.request) return;
@@ -249,7 +249,7 @@ export class Editor {
     draw() {
         this.status.textContent = this.statusText();
         const { photo, mask, marks } = this;
-        const { box, cursor } = this.hands;
+        const { box, cursor } = this.input;
         draw(this.canvas, { photo, mask, marks, box: box ?? marks.box, cursor });
     }
 

@@ -190,7 +190,7 @@ def test_quick_clicks_are_one_question_at_a_time_and_the_last_counts(editor: Pag
     for step in range(6):
         click(editor, (SHIRT[0] + 5 * step, SHIRT[1]))
     wait(editor, ".mask")
-    editor.wait_for_function(f"() => !{EDITOR}.asking")
+    editor.wait_for_function(f"() => !{EDITOR}.requesting")
     for event, listener in listeners.items():
         editor.remove_listener(event, listener)
     assert most == 1 and len(bodies) < 6

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { askForMask } from "../../web/js/asking.js";
+import { askForMask } from "../../web/js/request.js";
 import { Marks } from "../../web/js/marks.js";
 
 const question = { model: "demo", image: { filename: "a.png" }, points: new Marks({ box: [0, 0, 5, 5] }), candidates: "best" };

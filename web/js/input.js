@@ -9,21 +9,21 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 /** Listen to the canvas of an editor. */
 export function listen(editor) {
-    const hands = new Hands(editor);
+    const input = new Input(editor);
     const on = (name, handler) => editor.canvas.addEventListener(name, handler);
-    on("pointerdown", (event) => hands.press(event));
-    on("pointermove", (event) => hands.move(event));
-    on("pointerup", (event) => hands.release(event));
-    on("pointercancel", () => { hands.drag = null; editor.draw(); });
-    on("keydown", (event) => hands.key(event));
+    on("pointerdown", (event) => input.press(event));
+    on("pointermove", (event) => input.move(event));
+    on("pointerup", (event) => input.release(event));
+    on("pointercancel", () => { input.drag = null; editor.draw(); });
+    on("keydown", (event) => input.key(event));
     on("contextmenu", (event) => { event.preventDefault(); event.stopPropagation(); });
     on("focus", () => editor.draw());
-    on("blur", () => { hands.cursor = null; editor.draw(); });
+    on("blur", () => { input.cursor = null; editor.draw(); });
     on("wheel", (event) => editor.app.canvas?.processMouseWheel?.(event));
-    return hands;
+    return input;
 }
 
-class Hands {
+class Input {
     constructor(editor) {
         this.editor = editor;
         this.pointer = null; // the photo's pixel under the pointer
