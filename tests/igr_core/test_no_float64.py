@@ -79,6 +79,6 @@ def test_masks_by_click_and_by_category(tmp_path: Path) -> None:
 def test_what_is_computed_in_float64_stays_on_the_cpu() -> None:
     with torch.device("meta"):
         assert alphas_cumprod(NoiseConfig()).device.type == "cpu"
-        assert place((12, 10, 45, 60), SIZE[::-1], (48, 64), ViewConfig(mode="focused")).box[0] < 12
-        points = place((12, 10, 45, 60), SIZE[::-1], (48, 64), ViewConfig()).to_canvas(torch.zeros(2, 2))
+        assert place((12, 10, 45, 60), (60, 80), (48, 64), ViewConfig(mode="focused")).box[0] < 12
+        points = place((12, 10, 45, 60), (60, 80), (48, 64), ViewConfig()).to_canvas(torch.zeros(2, 2))
     assert points.device.type == "meta" and points.dtype is torch.float32
