@@ -10,7 +10,7 @@ from torch import Tensor
 from ..igr_core.errors import IGRError
 from ..igr_core.photo.view import GarmentView, unfit
 from ..igr_core.restore.background_removal import to_rgba
-from ..igr_core.restore.layout import ASPECTS, Finish, finish_garment, parse_colour
+from ..igr_core.restore.finish import ASPECTS, Finish, finish_garment, parse_colour
 from .images import to_image, to_photos
 from .schema import advanced, schema
 from .sockets import ViewSocket

@@ -14,7 +14,7 @@ from PIL import Image
 from igr_core.demo import DEMO_BUNDLE
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import make_view
-from igr_core.restore.layout import Finish, finish_garment
+from igr_core.restore.finish import Finish, finish_garment
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.host import graphs
 from tests.support.host.graphs import POINTS, TINY_SAM, with_inputs

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from igr_core.errors import IGRError
-from igr_core.restore.layout import Finish, finish_garment, parse_colour
+from igr_core.restore.finish import Finish, finish_garment, parse_colour
 
 
 def garment(height: int = 128, width: int = 96) -> torch.Tensor:
