@@ -20,7 +20,7 @@ from .commands import Changes, DeviceOption, MaskOption, PrecisionOption, Split,
 
 if TYPE_CHECKING:
     from ..data.contract.laid_out import LaidOut
-    from ..prepared.encoding import Layout
+    from ..prepared.encoding import PromptLayout
     from ..prepared.selection import PairsConfig
 
 DEMO_CONFIG = Path(__file__).parents[1] / "configs" / "demo.yaml"
@@ -103,8 +103,8 @@ def prepare(
 
 
 def _choices(
-    config: TrainConfig | None, vae: Path | None, image_encoder: Path | None, layout: Layout | None
-) -> tuple[Path, Path, Layout]:
+    config: TrainConfig | None, vae: Path | None, image_encoder: Path | None, layout: PromptLayout | None
+) -> tuple[Path, Path, PromptLayout]:
     """VAE, image encoder and layout: what is given, else what the config says."""
     from ..prepared.fits import model_config
 

@@ -15,7 +15,7 @@ from igr_core.restore.restorer import encode_crop, encode_image
 
 from ..data.contract.laid_out import PICTURES
 
-Layout = Literal["linear", "resampler"]
+PromptLayout = Literal["linear", "resampler"]
 
 
 @torch.no_grad()
@@ -24,7 +24,7 @@ def encode_pictures(
     vae: AutoencoderKL,
     downscale: int,
     encoder: CLIPVisionModelWithProjection,
-    layout: Layout,
+    layout: PromptLayout,
     bf16: bool = False,
 ) -> dict[str, Tensor]:
     """The tensors of B pairs in half precision on the CPU, from their PICTURES; runs on the networks' device."""

@@ -15,7 +15,7 @@ from igr_core.files import sha256
 from ..base.parts import load_image_encoder, load_vae
 from ..base.train_config import TrainConfig
 from ..data.contract.laid_out import LaidOutPairs, name_number
-from .encoding import Layout, encode_pictures
+from .encoding import PromptLayout, encode_pictures
 from .fits import model_config
 from .latents import Batch
 from .selection import PairsConfig, layout_of, open_pairs
@@ -31,7 +31,7 @@ class PixelPairs:
         self._pairs: LaidOutPairs = open_pairs(pairs, layout_of(model, pairs), threads=config.data.workers)
         self._vae, _ = load_vae(config.data.vae)
         self._encoder, _ = load_image_encoder(config.data.image_encoder)
-        self._layout: Layout = model.image_prompt.layout if model.image_prompt is not None else "linear"
+        self._layout: PromptLayout = model.image_prompt.layout if model.image_prompt is not None else "linear"
         self._bf16 = False
         self._limit = config.data.limit
         self.settings: list[dict[str, Any]] = [

@@ -24,7 +24,7 @@ from ..base.device import choose_device
 from ..base.parts import load_image_encoder, load_vae
 from ..data.contract.correspondence import pixels_to_cells
 from ..data.contract.laid_out import LaidOut, name_number
-from .encoding import Layout, encode_pictures
+from .encoding import PromptLayout, encode_pictures
 from .shards import Shard
 
 
@@ -34,7 +34,7 @@ def prepare_pairs(
     vae: AutoencoderKL,
     downscale: int,
     encoder: CLIPVisionModelWithProjection,
-    layout: Layout,
+    layout: PromptLayout,
     batch: int = 8,
     bf16: bool = False,
 ) -> dict[str, Tensor]:
@@ -71,7 +71,7 @@ def _hidden(latent: Tensor) -> dict[str, Tensor]:
 
 
 def prepare_folder(
-    pairs: LaidOut, out: Path, vae: Path, image_encoder: Path, layout: Layout, shard: int, bf16: bool, device: str
+    pairs: LaidOut, out: Path, vae: Path, image_encoder: Path, layout: PromptLayout, shard: int, bf16: bool, device: str
 ) -> int:
     """Encode all pairs into shards; complete shards with the same settings are kept. Returns the number of new pairs.
 

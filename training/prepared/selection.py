@@ -12,7 +12,7 @@ from igr_core.errors import IGRError
 from igr_core.model.config import ModelConfig
 
 from ..curation.manifest import read_manifest
-from ..data.contract.laid_out import LaidOutPairs, LayoutConfig, Selected, asymmetry, with_flips
+from ..data.contract.laid_out import LaidOutPairs, Selected, ViewLayout, asymmetry, with_flips
 from ..data.contract.pairs import PairSource
 from ..data.opening import DataSetConfig, open_data_set
 
@@ -35,14 +35,14 @@ class PairsConfig:
     """Strongest degradation (0..1)."""
 
 
-def layout_of(model: ModelConfig, pairs: PairsConfig) -> LayoutConfig:
+def layout_of(model: ModelConfig, pairs: PairsConfig) -> ViewLayout:
     """How a model sees these pairs."""
     crop = model.image_encoder.image_size
     cells = model.vae.downscale
-    return LayoutConfig(model.native_size, model.view, crop, pairs.spoil_share, pairs.spoil_strength, cells)
+    return ViewLayout(model.native_size, model.view, crop, pairs.spoil_share, pairs.spoil_strength, cells)
 
 
-def open_pairs(pairs: PairsConfig, layout: LayoutConfig, limit: int | None = None, threads: int = 1) -> LaidOutPairs:
+def open_pairs(pairs: PairsConfig, layout: ViewLayout, limit: int | None = None, threads: int = 1) -> LaidOutPairs:
     """The selected pairs, laid out; raises IGRError if data set or manifest cannot be read or do not match."""
     source = open_data_set(pairs.data)
     selected = selected_pairs(source, pairs)[:limit]

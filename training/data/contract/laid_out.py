@@ -33,7 +33,7 @@ _MIRROR_STEP = 40
 
 
 @dataclass(frozen=True)
-class LayoutConfig:
+class ViewLayout:
     """How pictures are laid out for a model, and how masks are spoiled on the way."""
 
     size: tuple[int, int]
@@ -91,7 +91,7 @@ class LaidOutPairs:
     def __init__(
         self,
         source: PairSource,
-        config: LayoutConfig,
+        config: ViewLayout,
         selected: Sequence[Selected] | None = None,
         threads: int = 1,
         origin: Mapping[str, Any] | None = None,

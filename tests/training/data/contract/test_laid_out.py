@@ -15,8 +15,8 @@ from training.data.contract.laid_out import (
     ASYMMETRY_LIMIT,
     FIRST_OF_FILES,
     LaidOutPairs,
-    LayoutConfig,
     Selected,
+    ViewLayout,
     asymmetry,
     fit_garment,
     name_number,
@@ -25,7 +25,7 @@ from training.data.contract.laid_out import (
 from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 from training.data.synthetic import make_pair
 
-LAYOUT = LayoutConfig((48, 64), ViewConfig(), 32)
+LAYOUT = ViewLayout((48, 64), ViewConfig(), 32)
 
 
 @pytest.fixture(scope="module")
