@@ -11,7 +11,7 @@ import torch
 from ..base.train_config import TrainConfig
 from ..prepared.fits import low_resolution_config
 from ..prepared.latents import Batch
-from ..prepared.mixture import Joined, mixed_indices
+from ..prepared.mixture import MixedSets, mixed_indices
 from ..prepared.references import Photos
 from ..prepared.training_set import open_training_set, read_ahead
 
@@ -23,7 +23,7 @@ class Batches:
         """Open what step `step` trains on; IGRError when it cannot be read or does not fit."""
         self._config = config
         self._low = low_resolution_config(config)
-        self._opened: dict[tuple[bool, int], Joined] = {}
+        self._opened: dict[tuple[bool, int], MixedSets] = {}
         self._records: dict[bool, dict[str, Any]] = {}
         self.current: dict[str, Any] | None = None
         """Record of the data that the last batch is from; None before the first."""
@@ -72,7 +72,7 @@ class Batches:
             yield from islice(batches, (min(stops) - step) * config.accumulation)
             step = min(stops)
 
-    def _data(self, config: TrainConfig, number: int) -> Joined:
+    def _data(self, config: TrainConfig, number: int) -> MixedSets:
         """The data of a round; that of earlier ones is let go."""
         key = (config is self._low, number)
         if key not in self._opened:
@@ -84,7 +84,7 @@ class Batches:
         return self._opened[key]
 
 
-def _record(config: TrainConfig, data: Joined, number: int, stage: str) -> dict[str, Any]:
+def _record(config: TrainConfig, data: MixedSets, number: int, stage: str) -> dict[str, Any]:
     named = zip(config.data.of_round(number), data.sets, strict=True)
     return {
         "stage": stage,
@@ -97,7 +97,7 @@ def _record(config: TrainConfig, data: Joined, number: int, stage: str) -> dict[
 
 
 def _in_one_set(
-    config: TrainConfig, data: Joined, start: int, processes: int, rank: int, device: torch.device
+    config: TrainConfig, data: MixedSets, start: int, processes: int, rank: int, device: torch.device
 ) -> Iterator[tuple[int, Batch]]:
     size = config.data.pairs_per_batch
     steps = mixed_indices(data.sizes, config.data.weights, size * processes * config.accumulation, config.seed, start)

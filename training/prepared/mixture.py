@@ -56,7 +56,7 @@ class PairData(Protocol):
 
 @dataclass(frozen=True)
 class Read:
-    """Pairs of a Joined that have been read."""
+    """Pairs of a MixedSets that have been read."""
 
     pieces: list[tuple[int, Any]]
     """Index of a set, and what it read."""
@@ -64,7 +64,7 @@ class Read:
     """Position of each requested pair among the pieces."""
 
 
-class Joined:
+class MixedSets:
     """Several sets with one index, in order."""
 
     def __init__(self, sets: Sequence[PairData]) -> None:
@@ -118,7 +118,7 @@ class Joined:
 def mixed_indices(
     sizes: Sequence[int], weights: Sequence[float] | None, batch: int, seed: int, start_step: int
 ) -> Iterator[list[int]]:
-    """Endless batches of a Joined's pair indices from `start_step` on; a pure function of seed and step.
+    """Endless batches of a MixedSets's pair indices from `start_step` on; a pure function of seed and step.
 
     Without weights every pair is drawn once an epoch. With them, each set has its share of every BLOCK pairs, and its
     own pairs are all drawn before one comes again.

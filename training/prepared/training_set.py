@@ -14,7 +14,7 @@ from ..base.config_files import load_config
 from ..base.train_config import TrainConfig
 from .fits import check_fits
 from .latents import Batch, PreparedPairs
-from .mixture import Joined, PairData, Read
+from .mixture import MixedSets, PairData, Read
 from .pixels import PixelPairs
 from .references import joined
 from .selection import PairsConfig
@@ -23,7 +23,7 @@ AHEAD = 2
 """Number of batches to read ahead."""
 
 
-def open_training_set(config: TrainConfig, number: int = 0) -> Joined:
+def open_training_set(config: TrainConfig, number: int = 0) -> MixedSets:
     """Open every entry of data.train, as it is called in round `number`.
 
     IGRError names the one that cannot be read or does not fit the config.
@@ -34,7 +34,7 @@ def open_training_set(config: TrainConfig, number: int = 0) -> Joined:
             sets.append(PixelPairs(load_config(PairsConfig, entry), config, entry))
         else:
             sets.append(PreparedPairs([entry], config.data.limit))
-    whole = Joined(sets)
+    whole = MixedSets(sets)
     check_fits(config, whole, "training")
     if config.correspondence_weight > 0 and not any("correspondence" in shapes for shapes in whole.shapes):
         raise IGRError(
@@ -45,7 +45,7 @@ def open_training_set(config: TrainConfig, number: int = 0) -> Joined:
 
 
 def read_ahead(
-    chosen: Iterable[tuple[int, list[tuple[int, ...]]]], data: Joined, pin: bool = False
+    chosen: Iterable[tuple[int, list[tuple[int, ...]]]], data: MixedSets, pin: bool = False
 ) -> Iterator[tuple[int, Batch]]:
     """(what came with it, batch) for each list of pairs with the pairs whose photos they are seen in, in order.
 

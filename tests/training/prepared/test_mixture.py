@@ -11,12 +11,12 @@ import torch
 
 from tests.support.training.prepared import write_prepared
 from training.prepared.latents import PreparedPairs, batch_indices
-from training.prepared.mixture import BLOCK, Joined, block_shares, mixed_indices
+from training.prepared.mixture import BLOCK, MixedSets, block_shares, mixed_indices
 
 
 def test_joined_sets_are_read_as_one(tmp_path: Path) -> None:
     folders = [write_prepared(tmp_path / "a", 4), write_prepared(tmp_path / "b", 3, seed=1)]
-    joined, whole = Joined([PreparedPairs([folder]) for folder in folders]), PreparedPairs(folders)
+    joined, whole = MixedSets([PreparedPairs([folder]) for folder in folders]), PreparedPairs(folders)
     asked = [6, 0, 3, 4]
     found, wanted = joined.finish(joined.read(asked)), whole.batch(asked)
     assert len(joined) == 7 and joined.sizes == (4, 3) and joined.seeds() == whole.seeds()
