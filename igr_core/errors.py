@@ -7,3 +7,13 @@ class IGRError(ValueError):
 
 class UsageError(IGRError):
     """The command line is invalid, and nothing has been started."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether Python, the GPU or torch's CPU allocator (a plain RuntimeError) ran out of memory."""
+    import torch  # here, because every module imports this one, and some must load fast
+
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    text = str(error)  # Linux: "DefaultCPUAllocator: can't allocate memory"; Windows: "... not enough memory"
+    return isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in text or "not enough memory" in text)

@@ -18,7 +18,6 @@ from .mask_by_category import Wanted, category_finder, check_no_marks
 from .shared import (
     DeviceOption,
     Find,
-    choose_device,
     explain_out_of_memory,
     load_segmenter,
     note_demo_model,
@@ -26,6 +25,7 @@ from .shared import (
 )
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from ..segmentation.candidates import Choice
@@ -92,6 +92,7 @@ def find_mask(
 
     By category, a human parser finds the garment; if --segmenter is given, SAM 2 then refines its edges.
     """
+    from ..device import choose_device
     from ..files import make_folder
     from ..photo.images import load_photo, save_image
     from ..photo.overlay import overlay as shown
@@ -129,7 +130,7 @@ def _marks_finder(
     marks = _parse_marks(point, leave_out, box, rough)
     weights = _segmenter_path(segmenter)
 
-    def find(device: str, photo: Tensor) -> Callable[[], tuple[Tensor, str]]:
+    def find(device: torch.device, photo: Tensor) -> Callable[[], tuple[Tensor, str]]:
         prompt = _prompt(person, photo, *marks, rough)
         return partial(_segment, weights, device, photo, prompt, candidate)
 
@@ -228,7 +229,7 @@ def _prompt(
         raise UsageError(f"{person}: {error}") from error
 
 
-def _segment(weights: Path, device: str, photo: Tensor, prompt: Prompt, choice: Choice) -> tuple[Tensor, str]:
+def _segment(weights: Path, device: torch.device, photo: Tensor, prompt: Prompt, choice: Choice) -> tuple[Tensor, str]:
     """The mask (1, 1, H, W) on the CPU and its description; raises IGRError."""
     from ..segmentation.candidates import choose
 

@@ -13,6 +13,7 @@ from ..errors import UsageError
 from .shared import Find, explain_out_of_memory, load_segmenter, note_demo_model
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -43,7 +44,9 @@ def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None)
     return lambda device, photo: partial(_mask, folder, wanted, segmenter, device, photo)
 
 
-def _mask(folder: Path, wanted: Wanted, segmenter: Path | None, device: str, photo: Tensor) -> tuple[Tensor, str]:
+def _mask(
+    folder: Path, wanted: Wanted, segmenter: Path | None, device: torch.device, photo: Tensor
+) -> tuple[Tensor, str]:
     """The mask (1, 1, H, W) of a photo (1, 3, H, W), on the CPU, and its description; raises IGRError."""
     from ..segmentation.human_parser import HumanParser
     from ..segmentation.refinement import describe, refine_mask

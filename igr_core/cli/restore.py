@@ -14,9 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..demo import DEMO_BUNDLE
 from ..errors import IGRError, UsageError
-from .shared import DeviceOption, choose_device, one_sentence
+from .shared import DeviceOption, one_sentence
 
 if TYPE_CHECKING:
+    import torch
+
     from ..model.bundle import BundleInfo
     from ..restore.jobs import Job, Report, Restorer, Settings
 
@@ -62,6 +64,7 @@ def restore(
     Masks in a folder are matched by name: masks/anna.png belongs to photos/anna.jpg. A folder run can be stopped and
     resumed; photos that fail are listed at the end and do not stop the others.
     """
+    from ..device import choose_device
     from ..files import make_folder
     from ..model.bundle import Bundle
     from ..restore.jobs import Report, plan_jobs, without_existing
@@ -102,14 +105,14 @@ def _settings(
     return Settings(canvas, layout, model.image_encoder.image_size, steps, guidance, seed, transparent)
 
 
-def _load(bundle: Path, device: str) -> Restorer:
+def _load(bundle: Path, device: torch.device) -> Restorer:
     import torch
 
     from ..restore.jobs import BundleProblem
     from ..restore.restorer import GarmentRestorer
 
     try:  # half precision halves time and memory on a GPU; CPUs have no fast half-precision convolutions
-        return GarmentRestorer.from_bundle(bundle, device, torch.float16 if device == "cuda" else torch.float32)
+        return GarmentRestorer.from_bundle(bundle, device, torch.float16 if device.type == "cuda" else torch.float32)
     except IGRError as error:
         raise BundleProblem(str(error)) from error
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-import torch
 from torch import Tensor
 
-from ..errors import IGRError, UsageError
+from ..errors import IGRError, UsageError, is_out_of_memory
 from ..model.config import ViewConfig
 from ..photo.images import check_image_name, load_mask, load_photo, save_image
 from ..photo.view import GarmentView, make_view
@@ -186,14 +185,6 @@ def without_existing(jobs: Iterable[Job], report: Report) -> list[Job]:
         else:
             left.append(job)
     return left
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether Python, the GPU or torch's CPU allocator (a plain RuntimeError) ran out of memory."""
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    text = str(error)  # Linux: "DefaultCPUAllocator: can't allocate memory"; Windows: "... not enough memory"
-    return isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in text or "not enough memory" in text)
 
 
 def _load_view(job: Job, settings: Settings) -> GarmentView:

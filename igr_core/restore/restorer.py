@@ -57,7 +57,9 @@ class GarmentRestorer:
         self.image_encoder = image_encoder.eval() if image_encoder is not None else None
 
     @classmethod
-    def from_bundle(cls, path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> GarmentRestorer:
+    def from_bundle(
+        cls, path: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    ) -> GarmentRestorer:
         """Load a bundle that includes its own VAE and image encoder.
 
         Raises IGRError naming the file if it is not a bundle or lacks a required part.

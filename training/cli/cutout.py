@@ -46,9 +46,9 @@ def segment(
     The paper dressed a frontal fitting model (OOTDiffusion, IDM-VTON) or turned the person to a frontal pose (CFLD). If
     the model or pose is the same throughout, one garment mask works for all photos.
     """
+    from igr_core.device import choose_device
     from igr_core.segmentation.segmenter import Segmenter
 
-    from ..base.device import choose_device
     from ..evaluation.pictures.cutout import Task, plan_segment, work_through, write_cutout
     from ..evaluation.pictures.cutout_settings import named
 

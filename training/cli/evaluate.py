@@ -46,7 +46,8 @@ def score(
     json: Annotated[Path | None, typer.Option(help="JSON file for the result and everything it depends on.")] = None,
 ) -> None:
     """Score a folder of garments against the true ones; files that do not match are listed."""
-    from ..base.device import choose_device
+    from igr_core.device import choose_device
+
     from ..evaluation.experiments.scoring import Scoring, score_folders
     from ..evaluation.metrics.weights import WeightsFolder
     from ..evaluation.pictures.folders import folder_name
@@ -82,7 +83,8 @@ def run(
 
     To use several processes: torchrun --nproc-per-node 4 -m -- training evaluate run ...
     """
-    from ..base.device import choose_device
+    from igr_core.device import choose_device
+
     from ..evaluation.experiments.experiment import ExperimentConfig
     from ..evaluation.experiments.folder import experiment_table
     from ..evaluation.experiments.running import open_runs, restore_all

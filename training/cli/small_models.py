@@ -50,9 +50,9 @@ def measure_vae(
     import torch
     from torch import nn
 
+    from igr_core.device import choose_device
     from igr_core.files import sha256
 
-    from ..base.device import choose_device
     from ..base.parts import load_vae
     from ..base.statistics import mean_interval
     from ..data.caches.drawn import DrawnPairs

@@ -244,7 +244,8 @@ def bench(
     """Time training steps on random pairs, with OMP_NUM_THREADS threads; nothing is written."""
     import torch
 
-    from ..base.device import choose_device
+    from igr_core.device import choose_device
+
     from ..core.bench import Runner, table, variants
     from ..prepared.fits import model_config
 

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
+from igr_core.device import choose_device
 from igr_core.errors import IGRError
 from igr_core.files import make_folder, sha256, write_tensors
 from igr_core.model.config import CATEGORIES
 
-from ..base.device import choose_device
 from ..base.parts import load_image_encoder, load_vae
 from ..data.contract.correspondence import pixels_to_cells
 from ..data.contract.laid_out import LaidOut, name_number

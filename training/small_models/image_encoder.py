@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import CLIPVisionModelWithProjection
 
+from igr_core.device import choose_device
 from igr_core.errors import IGRError
 from igr_core.model.config import ImageEncoderConfig, to_json
 from igr_core.model.image_encoder import preprocess
@@ -20,7 +21,6 @@ from igr_core.model.networks import build_image_encoder
 from igr_core.photo.masks import mask_box
 from igr_core.photo.view import crop_garment
 
-from ..base.device import choose_device
 from ..base.parts import parameter_count
 from ..base.randomness import seed_everything, step_generator
 from ..base.run_folder import RunFolder

@@ -11,12 +11,12 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from igr_core.device import choose_device
 from igr_core.errors import IGRError
 from igr_core.model.config import VAEConfig, to_json
 from igr_core.model.networks import build_vae
 from igr_core.photo.images import save_image
 
-from ..base.device import choose_device
 from ..base.parts import load_vae, parameter_count
 from ..base.randomness import seed_everything, step_generator
 from ..base.run_folder import RunFolder

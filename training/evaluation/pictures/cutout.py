@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from igr_core.errors import IGRError
+from igr_core.errors import IGRError, is_out_of_memory
 from igr_core.files import make_folder
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.inputs import validate_inputs
-from igr_core.restore.jobs import Report, is_out_of_memory
+from igr_core.restore.jobs import Report
 from igr_core.restore.pairing import list_images, pair_by_name
 from igr_core.segmentation.sam2_prompt import PromptKind, prompt_from_mask
 from igr_core.segmentation.segmenter import Segmenter

@@ -11,9 +11,9 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import SegformerForSemanticSegmentation
 
+from igr_core.device import choose_device
 from igr_core.segmentation.labels import ATR
 
-from ...base.device import choose_device
 from ...base.parts import parameter_count
 from ...base.randomness import seed_everything, step_generator
 from ...base.run_folder import RunFolder

@@ -12,7 +12,8 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import Sam2Model
 
-from ...base.device import choose_device
+from igr_core.device import choose_device
+
 from ...base.parts import parameter_count
 from ...base.randomness import seed_everything, step_generator
 from ...base.run_folder import RunFolder
