@@ -1,4 +1,4 @@
-"""Looking through a data set: every pair read once, what cannot be read told by name, counts, and a contact sheet."""
+"""Checking a data set: reads every pair once, lists unreadable files, and writes counts and a contact sheet."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from igr_core.photo.images import check_image_name
 from .contract.pairs import PairSource
 
 CELL = (180, 240)
-"""Width and height in pixels of a picture on the contact sheet."""
+"""Width and height in pixels of an image on the contact sheet."""
 PER_CATEGORY = 6
-"""Pairs of each category on the contact sheet."""
+"""Number of pairs of each category on the contact sheet."""
 MAX_SIZES = 4
-"""So many sizes of photos are named, the most frequent first."""
+"""Maximum number of photo sizes to list, the most frequent first."""
 _GAP, _CAPTION, _COLUMNS = 4, 16, 2
 _BACKGROUND, _PAPER, _INK, _MASK = (40, 40, 40), (90, 90, 90), (240, 240, 240), (255, 0, 255)
 
 
 @dataclass(frozen=True)
 class PairReport:
-    """What was found of one pair."""
+    """Findings for one pair."""
 
     photo_size: tuple[int, int] | None
     """Width and height of the photo; None when it cannot be read."""
     garment_size: tuple[int, int] | None
-    """The same of the flat garment; None where there is none."""
+    """Width and height of the flat garment; None if there is none."""
     has_parsing: bool
-    """Whether there is a parsing map."""
+    """Whether it has a parsing map."""
     has_keypoints: bool
-    """Whether joints are known."""
+    """Whether it has joints."""
     problems: tuple[str, ...]
     """A sentence for each file that is missing, unreadable or does not match."""
 
 
 def check_pair(source: PairSource, index: int) -> PairReport:
-    """Read all that one pair has."""
+    """Read all files of one pair."""
     problems: dict[str, None] = {}
 
     def tried(read: Callable[[int], object]) -> object:
@@ -74,13 +74,13 @@ def check_pairs(source: PairSource, workers: int) -> list[PairReport]:
 
 
 def summary(source: PairSource, reports: Sequence[PairReport]) -> str:
-    """A few lines on what a data set holds."""
+    """Summarise the contents of a data set in a few lines."""
     categories = Counter(entry.category for entry in source.entries)
     counts = ", ".join(f"{name} {categories[name]:,}" for name in CATEGORIES if categories[name])
     left_out = len(source.left_out)
     lines = [
         f"{source.title} ({source.layout}): {len(source):,} pairs; {counts}",
-        f"  left out as known duplicates and train / test leaks: {left_out:,}" if left_out else "",
+        f"  skipped known duplicates and train / test leaks: {left_out:,}" if left_out else "",
         f"  photos {_sizes(one.photo_size for one in reports)}",
         f"  garments {_sizes(one.garment_size for one in reports)}" if source.has_garments else "  no flat garments",
         f"  parsing maps of {sum(one.has_parsing for one in reports):,}, "
@@ -90,9 +90,9 @@ def summary(source: PairSource, reports: Sequence[PairReport]) -> str:
 
 
 def write_sheet(path: Path, source: PairSource, reports: Sequence[PairReport], per_category: int = PER_CATEGORY) -> int:
-    """Write a contact sheet, person | mask | garment, of some whole pairs of each category, spread over the set.
+    """Write a contact sheet, person | mask | garment, of some complete pairs of each category, spread over the set.
 
-    Returns the number of pairs on it; raises IGRError if the name is not that of an image file.
+    Returns the number of pairs on it; raises IGRError if `path` does not name an image file.
     """
     check_image_name(path, "RGB")
     whole = [row for row, report in enumerate(reports) if not report.problems]
@@ -102,7 +102,7 @@ def write_sheet(path: Path, source: PairSource, reports: Sequence[PairReport], p
         count = min(per_category, len(rows))
         chosen += [rows[(2 * place + 1) * len(rows) // (2 * count)] for place in range(count)]
     if not chosen:
-        raise IGRError(f"{source.title} has no pair that can be read: there is nothing to draw on {path}.")
+        raise IGRError(f"{source.title} has no readable pair, so {path} was not written: fix the files listed above.")
     strips = [_strip(source, row) for row in chosen]
     columns = min(_COLUMNS, len(strips))
     width, height = strips[0].width + 2 * _GAP, strips[0].height + 2 * _GAP
@@ -130,7 +130,7 @@ def _strip(source: PairSource, row: int) -> Image.Image:
 
 
 def _marked(person: Image.Image, mask: Image.Image) -> Image.Image:
-    """The photo with the mask tinted and outlined, at the sheet's size so that the outline is seen."""
+    """The photo with the mask tinted and outlined, at the sheet's size so that the outline stays visible."""
     shrunk, inside = (ImageOps.contain(picture, CELL) for picture in (person, mask))
     inside = inside.point(lambda value: 255 if value > 127 else 0)
     tint = Image.new("RGB", shrunk.size, _MASK)
@@ -144,4 +144,4 @@ def _sizes(sizes: Iterable[tuple[int, int] | None]) -> str:
     found = Counter(size for size in sizes if size is not None)
     named = [f"{width}x{height} ({count:,})" for (width, height), count in found.most_common(MAX_SIZES)]
     more = f" and {len(found) - MAX_SIZES} more sizes" if len(found) > MAX_SIZES else ""
-    return f"{', '.join(named) or 'none that can be read'}{more}"
+    return f"{', '.join(named) or 'none readable'}{more}"

@@ -47,7 +47,7 @@ def test_the_summary_says_what_was_left_out_and_sizes(copy: Tree, tree: Tree) ->
     (root / "test_pairs.txt").write_text(text)
     source = VitonHD(root, "test")
     said = summary(source, check_pairs(source, 1))
-    assert "left out as known duplicates and train / test leaks: 1" in said
+    assert "skipped known duplicates and train / test leaks: 1" in said
     assert "photos 96x128 (4), 48x64 (1)" in said
     street = StreetTryOn(tree("streettryon"))
     said = summary(street, check_pairs(street, 1))

@@ -1,1 +1,1 @@
-"""Drawn and dressed pairs as shards on disk, memory-mapped."""
+"""Caches of drawn and dressed pairs: memory-mapped shards on disk."""

@@ -1,4 +1,4 @@
-"""How pairs are drawn into a cache; apart from the drawing, so that commands show the defaults without loading it."""
+"""Settings of a cache of drawn pairs, in a module of their own so that commands show the defaults quickly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from igr_core.model.config import ViewConfig
 
 @dataclass(frozen=True)
 class DrawConfig:
-    """How pairs are drawn; every shard of a folder is drawn alike."""
+    """How pairs are drawn; the same for all shards of a folder."""
 
     size: tuple[int, int] = (192, 256)
     """Width and height in pixels of person, mask, garment and silhouette."""
@@ -20,13 +20,13 @@ class DrawConfig:
     crop_size: int = 224
     """Side in pixels of the crop p_g."""
     coarse: float = 0.16
-    """Smallest repeat of a pattern, as a share of the garment's length; 0 for the generator's whole range.
+    """Smallest repeat of a pattern, as a fraction of the garment's length; 0 for the generator's full range.
 
-    The demo's own narrowing, because fine patterns are lost at its size; draw with 0 for a larger model.
+    Set for the demo, whose size loses fine patterns; use 0 for a larger model.
     """
     corrupt_share: float = 0.5
-    """Share of the pairs whose mask is spoiled as people and segmenters do."""
+    """Fraction of the pairs whose mask is corrupted with typical errors of people and segmenters."""
     corrupt_strength: float = 0.5
-    """Strongest spoiling (0..1); each spoiled mask draws its own strength up to this."""
+    """Maximum strength (0..1) of the corruption; each corrupted mask draws its strength up to this."""
     correspondence: bool = False
-    """Keep with each drawn pair where its garment lies in the photo, as rendered pairs always do."""
+    """Store each drawn pair's correspondence, as rendered pairs always do."""

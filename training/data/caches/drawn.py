@@ -34,15 +34,15 @@ from ..synthetic.compose import check_options
 from .draw_config import DrawConfig
 
 FIELDS = ("person", "mask", "garment", "silhouette", "crop")
-"""Pictures of one pair, each uint8 (C, h, w)."""
+"""Images of a pair, each uint8 (C, h, w)."""
 
 CORRESPONDENCE = "correspondence"
-"""Of rendered pairs, and of drawn ones that were asked for it: float16 (2, h, w), see DrawnPairs.correspondence."""
+"""Rendered pairs, and drawn ones on request, also have this: float16 (2, h, w), see DrawnPairs.correspondence."""
 
 Job = TypeVar("Job")
 
 NOT_DRAWING = ("__init__.py", "sheet.py")
-"""Files of the generator's folder that change no pair."""
+"""Files in the generator's folder that do not affect the pairs."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +50,21 @@ class Drawn:
     """One drawn pair as arrays."""
 
     seed: int
-    """What it was drawn from."""
+    """Seed that it was drawn from."""
     pictures: dict[str, np.ndarray]
-    """uint8 (C, h, w) by the names of FIELDS."""
+    """uint8 (C, h, w) for each name in FIELDS."""
     label: dict[str, Any]
-    """Category, attributes, how strongly the mask was spoiled, and the share of the photo that shows the garment."""
+    """Category, attributes, strength of the mask's corruption, and the fraction of the photo that shows the garment."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What pairs of a shard were made by."""
+    """What the pairs of a shard were made from."""
 
     generator: str
-    """Fingerprint of the code."""
+    """Fingerprint of the generator's code."""
     records: str = ""
-    """Of rendered pairs, what they were dressed from, as JSON; empty for drawn ones."""
+    """JSON that describes the records of rendered pairs; empty for drawn pairs."""
 
 
 def draw(seed: int, config: DrawConfig) -> Drawn:
@@ -79,7 +79,7 @@ def draw(seed: int, config: DrawConfig) -> Drawn:
 
 
 def lay_out(pair: Pair, seed: int, number: int, config: DrawConfig) -> tuple[Drawn, GarmentView]:
-    """A pair as the model sees it, and the view itself; `number` is what its mask is spoiled by."""
+    """A pair as the model sees it, and its view; `number` seeds the corruption of the mask."""
     rng = np.random.default_rng([number, 1906])
     spoiled = rng.random() < config.corrupt_share
     strength = float(rng.uniform(0, config.corrupt_strength)) if spoiled else 0.0
@@ -102,9 +102,9 @@ def lay_out(pair: Pair, seed: int, number: int, config: DrawConfig) -> tuple[Dra
 
 
 def draw_shards(folder: Path, count: int, start: int, config: DrawConfig, workers: int, shard_size: int = 250) -> int:
-    """Draw the pairs of seeds start .. start + count - 1 into shards; whole shards that exist are kept.
+    """Draw the pairs of seeds start .. start + count - 1 into shards; complete shards are kept.
 
-    Returns how many pairs were drawn now. Every shard is written atomically, so a killed run goes on where it was.
+    Returns the number of pairs drawn. Every shard is written atomically, so an interrupted run can be resumed.
     Raises IGRError for a folder drawn with other settings or by another version of the generator, and for settings
     that cannot be drawn.
     """
@@ -124,9 +124,9 @@ def fill_shards(
     origin: Origin,
     workers: int,
 ) -> int:
-    """Make the pairs of each shard's jobs and write it; whole shards that exist are kept. Returns the pairs made now.
+    """Make and write the pairs of each shard's jobs; complete shards are kept. Returns the number of pairs made.
 
-    Raises IGRError for shards that were made with other settings or from something else.
+    Raises IGRError for shards that were made with other settings or from another origin.
     """
     make_folder(folder)
     todo = [
@@ -143,17 +143,19 @@ def fill_shards(
 
 
 class DrawnPairs:
-    """Reads a folder of shards; the pictures stay on disk (memory-mapped) until they are asked for."""
+    """Reads a folder of shards; images stay on disk (memory-mapped) until they are requested."""
 
     def __init__(self, folder: Path | str, limit: int | None = None) -> None:
-        """Open every shard of `folder`, in the order of seeds; `limit` keeps the first so many pairs."""
+        """Open every shard of `folder`, ordered by seed; `limit` keeps the first pairs only."""
         shards = sorted(Path(folder).glob("pairs-*.safetensors"))
         if not shards:
-            raise IGRError(f"{folder} holds no drawn pairs: run python -m training data draw --out {folder} first.")
+            raise IGRError(f"{folder} contains no drawn pairs: run python -m training data draw --out {folder} first.")
         opened = [_open_shard(path) for path in shards]
         configs = {json.dumps(config, sort_keys=True) for _, _, config, _ in opened}
         if len(configs) > 1:
-            raise IGRError(f"{folder} holds shards that were drawn with different settings; draw into an empty folder.")
+            raise IGRError(
+                f"{folder} contains shards that were drawn with different settings; draw into an empty folder."
+            )
         self.config: DrawConfig = from_json(DrawConfig, opened[0][2], f"{shards[0]} (config)")
         """How they were drawn."""
         self._tensors = [tensors for tensors, _, _, _ in opened]
@@ -163,17 +165,17 @@ class DrawnPairs:
         self.categories: list[str] = [label["category"] for label in labels]
         """Category of each pair."""
         self.attributes: list[dict[str, Any]] = [label["attributes"] for label in labels]
-        """Attributes of each pair, as the generator names them."""
+        """The generator's attributes of each pair."""
         self.visible: list[float] = [label["visible"] for label in labels]
-        """Share of the photo that shows the garment; near 0 the pair teaches nothing."""
+        """Fraction of the photo that shows the garment; a pair near 0 is useless for training."""
         self.seeds: list[int] = [int(self._tensors[s]["seed"][row]) for s, row in self._places]
         """Seed of each pair, or of the record that it was dressed from."""
         self.garments: list[str | None] = [label.get("garment") for label in labels]
-        """What each pair's garment is called, in its clothes; None for one that no other pair shows."""
+        """Name of each pair's garment in its fabric; None if no other pair shows it."""
         self.names = [label.get("name", f"seed-{seed:09d}") for seed, label in zip(self.seeds, labels, strict=True)]
         """Name of each pair."""
         self.described: dict[str, Any] = {"drawn": json.loads(json.dumps(dataclasses.asdict(self.config)))}
-        """What prepared shards say of where they come from."""
+        """Origin, as prepared shards record it."""
         records = sorted({origin.records for _, _, _, origin in opened if origin.records})
         if records:
             held_out = max(self.seeds) >= HELD_OUT_START
@@ -186,21 +188,21 @@ class DrawnPairs:
         return len(self._places)
 
     def take(self, field: str, indices: Iterable[int]) -> Tensor:
-        """Pictures of one field (a name of FIELDS), uint8 (B, C, h, w)."""
+        """Images of one field (a name in FIELDS), uint8 (B, C, h, w)."""
         places = [self._places[index] for index in indices]
         return torch.stack([self._tensors[shard][field][row] for shard, row in places])
 
     def correspondence(self, index: int) -> Tensor | None:
-        """(2, h, w) float16 by garment pixel: where it lies in `person`, -1..1 across and down as grid_sample reads it.
+        """(2, h, w) float16: position of each garment pixel in `person`, x and y in -1..1 as in grid_sample.
 
-        NaN where it is hidden; None where it was not kept.
+        NaN where it is hidden; None if it was not stored.
         """
         shard, row = self._places[index]
         found = self._tensors[shard].get(CORRESPONDENCE)
         return None if found is None else found[row]
 
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
-        """All that is encoded of some pairs, each uint8 (B, C, h, w), and the correspondence if one of them has it."""
+        """All encoded images of some pairs, each uint8 (B, C, h, w), and the correspondence if any of them has it."""
         chosen = list(indices)
         pictures = {name: self.take(name, chosen) for name in PICTURES}
         told = [self.correspondence(index) for index in chosen]
@@ -213,16 +215,16 @@ class DrawnPairs:
 
 @functools.cache
 def fingerprint() -> str:
-    """Short hash of what the generator's code says, to tell whether two shards were drawn by the same code.
+    """Short hash of the generator's code, to check whether two shards were drawn by the same code.
 
-    Layout, comments and docstrings do not count, nor do the command and the contact sheets.
+    Formatting, comments and docstrings are ignored, and so are the command and the contact sheets.
     """
     folder = Path(__file__).parents[1] / "synthetic"
     return hash_of(folder, (path for path in folder.rglob("*.py") if path.name not in NOT_DRAWING))
 
 
 class _drawings:
-    """Context manager: an iterator over what is made of jobs, in order, by worker processes (or by this one)."""
+    """Context manager that yields the results of jobs in order, made by worker processes (or by this one)."""
 
     def __init__(self, jobs: Iterable[Job], make: Callable[[Job], Drawn], workers: int) -> None:
         self._jobs, self._make = jobs, make
@@ -264,7 +266,7 @@ def _write_shard(path: Path, drawings: list[Drawn], config: DrawConfig, origin: 
 def _open_shard(
     path: Path, expected: DrawConfig | None = None, wanted: Origin | None = None
 ) -> tuple[dict[str, Tensor], list[dict], dict, Origin]:
-    """Memory-mapped tensors, labels, settings and origin of a shard; raise if it was made otherwise than expected."""
+    """Memory-mapped tensors, labels, settings and origin of a shard; raise if they differ from what is expected."""
     try:
         with safe_open(path, framework="pt") as file:
             more = {CORRESPONDENCE} & set(file.keys())
@@ -284,7 +286,7 @@ def _open_shard(
 
 
 def _first_valid_view(person: Tensor, masks: Iterable[Image.Image], config: DrawConfig) -> GarmentView:
-    """The view under the first mask that has garment left in it (spoiling may wipe out a tiny one)."""
+    """The view for the first mask that is not empty (corruption may erase a tiny one)."""
     problem = IGRError("no mask was given")
     for mask in masks:
         try:

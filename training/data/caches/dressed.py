@@ -1,4 +1,4 @@
-"""Rendered records dressed into the shards of drawn pairs, as often as there are pairs asked for."""
+"""Dressing rendered records into shards like those of drawn pairs, once or several times each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .drawn import CORRESPONDENCE, Drawn, Origin, fill_shards, lay_out
 from .snapshot import Snapshot, take_snapshot
 
 NAME = "pairs-rendered-"
-"""What names of shards of dressed pairs begin with."""
+"""Prefix of the names of shards of dressed pairs."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class DressJob:
     snapshot: Snapshot
     """The records."""
     pair: int
-    """Number of the pair: one dressing of all photos after the other."""
+    """Number of the pair; all photos are dressed once before any is dressed again."""
     config: DrawConfig
-    """How it is laid out."""
+    """Layout of the pair."""
 
 
 def dress_shards(
@@ -41,11 +41,11 @@ def dress_shards(
     shard_size: int = 250,
     keep_defects: bool = False,
 ) -> int:
-    """Dress the first `count` pairs of a folder or URL of records into shards; whole shards that exist are kept.
+    """Dress the first `count` pairs of a folder or URL of records into shards; complete shards are kept.
 
-    Every photo is dressed once, then again, until there are enough; those with a defect on purpose only with
-    `keep_defects`. Records that were rendered after the folder was begun are left out. Returns how many pairs were
-    dressed now. Raises IGRError for shards that were made with other settings or of other records.
+    Every photo is dressed once, then again, until there are enough; photos with a deliberate defect only with
+    `keep_defects`. Records rendered after the folder was started are ignored. Returns the number of pairs that were
+    dressed. Raises IGRError for shards that were made with other settings or from other records.
     """
     snapshot = take_snapshot(folder, f"{NAME}*.safetensors", records, keep_defects)
     parts = []
@@ -56,7 +56,7 @@ def dress_shards(
 
 
 def dress(job: DressJob) -> Drawn:
-    """Dress one pair as the model sees it, with the correspondence between its garment and its person."""
+    """Dress one pair as the model sees it, with the correspondence between garment and person."""
     pairs, index = job.snapshot.pair(job.pair)
     name, place = pairs.entries[index].name, pairs.places[index]
     pair = pairs.pair(index)
@@ -77,10 +77,10 @@ def dress(job: DressJob) -> Drawn:
 
 
 def resized(picture: Image.Image, size: tuple[int, int], resample: Image.Resampling) -> Image.Image:
-    """The image at `size` = (width, height); itself where it is that large."""
+    """The image resized to `size` = (width, height); returned unchanged if it already has that size."""
     return picture if picture.size == size else picture.resize(size, resample)
 
 
 def rendered_count(kind: str, count: int, share: float) -> int:
-    """How many of `count` photos or pairs of a kind are rendered."""
+    """How many of `count` photos or pairs are rendered."""
     return {"drawn": 0, "rendered": count}.get(kind, round(count * share))

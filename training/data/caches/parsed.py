@@ -1,4 +1,4 @@
-"""A cache of photos with their parsing, for segmenters and parsers to learn: memory-mapped shards that grow."""
+"""A growing cache of photos and their parsing maps, to train segmenters and parsers: memory-mapped shards."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from .snapshot import take_snapshot
 SHARD = 250
 """Photos per file."""
 COARSE = DrawConfig().coarse
-"""Smallest repeat of a pattern in every second photo, as a share of the garment's length; the others have all."""
+"""Smallest repeat of a pattern in every second photo, as a fraction of the garment's length; others: no limit."""
 
 
 RENDERED = "photos-rendered-"
-"""What names of shards of dressed photos begin with."""
+"""Prefix of the names of shards of dressed photos."""
 WORN_OVER = ("jacket", "cardigan")
-"""Beginnings of the names of cuts that are worn over a top."""
+"""Prefixes of the names of cuts that are worn over a top."""
 _OF_ATR = {"upper-clothes": "upper", "pants": "lower", "skirt": "lower", "dress": "full"}
-"""Names in LABELS of ATR's clothes; the others have the same."""
+"""Names in LABELS of ATR's clothes where they differ."""
 _KNOWN = {*_OF_ATR, *(name.replace("_", "-") for name in LABELS)}
 
 
 def wears_skirt(seed: int, coarse: float | None = None) -> bool:
-    """Whether the lower garment in make_pair's photo is a skirt; False where there is none.
+    """Whether the lower garment in make_pair's photo is a skirt; False without a lower garment.
 
-    Without `coarse`, in the photo that draw_parsed draws of the seed.
+    By default, in the photo that draw_parsed draws for the seed.
     """
     scene = draw_scene(seed, coarse=_coarse(seed) if coarse is None else coarse)
     lower = scene.garment if scene.garment.category == "lower" else scene.other
@@ -55,9 +55,9 @@ def wears_skirt(seed: int, coarse: float | None = None) -> bool:
 
 
 def draw_parsed(folder: Path | str, seeds: range, size: tuple[int, int]) -> int:
-    """Draw the photos of `seeds`, each with a label for every pixel, into `folder`; whole shards that exist are kept.
+    """Draw the photos of `seeds`, each with a label for every pixel, into `folder`; complete shards are kept.
 
-    Returns how many were drawn now. Raises IGRError for a size that cannot be drawn, and for a folder drawn at another
+    Returns the number of photos drawn. Raises IGRError for an unsupported size, and for a folder drawn at another
     size or by another version of the generator.
     """
     check_options(size)
@@ -77,17 +77,17 @@ def draw_parsed(folder: Path | str, seeds: range, size: tuple[int, int]) -> int:
 
 
 class ParsedPhotos:
-    """Reads a folder of shards; the images stay on disk (memory-mapped) until they are asked for."""
+    """Reads a folder of shards; images stay on disk (memory-mapped) until they are requested."""
 
     def __init__(self, folder: Path | str, seeds: range | None = None, rendered: int | None = None) -> None:
-        """Open every shard of `folder`, drawn photos first, in the order of seeds.
+        """Open every shard of `folder`, drawn photos first, ordered by seed.
 
-        `seeds` leaves out the drawn photos of all others, and `rendered` all but the first so many rendered ones.
+        `seeds` selects the drawn photos, and `rendered` limits the number of rendered ones.
         """
         shards = sorted(Path(folder).glob("photos-*.safetensors"))
         if not shards:
             raise IGRError(
-                f"{folder} holds no parsed photos: the trainings of segmenter and parser draw them into `data`."
+                f"{folder} contains no parsed photos: training a segmenter or parser draws them into `data`."
             )
         self._tensors = [_open_shard(path) for path in shards]
         drawn, dressed = [], []
@@ -106,21 +106,21 @@ class ParsedPhotos:
         return len(self._places)
 
     def take(self, picks: Iterable[int]) -> tuple[Tensor, Tensor]:
-        """Some photos, uint8 (B, 3, h, w), and their labels (numbers of LABELS), uint8 (B, h, w)."""
+        """Some photos, uint8 (B, 3, h, w), and their labels (indices into LABELS), uint8 (B, h, w)."""
         places = [self._places[pick] for pick in picks]
         persons = torch.stack([self._tensors[shard]["person"][row] for shard, row in places])
         return persons, torch.stack([self._tensors[shard]["parsing"][row] for shard, row in places])
 
     def skirts(self) -> Tensor:
-        """Whether what each photo shows as `lower` is a skirt, bool (N,)."""
+        """Whether the `lower` garment of each photo is a skirt, bool (N,)."""
         return torch.tensor([bool(self._tensors[shard]["skirt"][row]) for shard, row in self._places])
 
 
 def dress_parsed(folder: Path | str, records: str, count: int, size: tuple[int, int]) -> int:
     """Dress the first `count` photos of a folder or URL of records at `size`, each with a label for every pixel.
 
-    Every photo is dressed once, then again, until there are enough; whole shards that exist are kept, and
-    records that were rendered after the folder was begun are left out. Returns how many were dressed now. Raises
+    Every photo is dressed once, then again, until there are enough; complete shards are kept, and
+    records rendered after the folder was started are ignored. Returns the number of photos dressed. Raises
     IGRError for a folder that was dressed at another size, from other records or by other code.
     """
     make_folder(Path(folder))
@@ -140,7 +140,7 @@ def dress_parsed(folder: Path | str, records: str, count: int, size: tuple[int, 
 
 
 def parsed_photo(pairs: RenderedPairs, index: int, size: tuple[int, int]) -> Parsed:
-    """A rendered photo at `size` = (width, height), labelled as drawn ones are."""
+    """A rendered photo at `size` = (width, height), with the labels of drawn photos."""
     pair = pairs.pair(index)
     labels, skirt = drawn_labels(
         np.array(pair.parsing), np.array(pair.garment_mask) > 127, pair.category, pair.attributes
@@ -152,10 +152,10 @@ def parsed_photo(pairs: RenderedPairs, index: int, size: tuple[int, int]) -> Par
 def drawn_labels(
     parsing: np.ndarray, garment: np.ndarray, category: str, attributes: Mapping[str, Any]
 ) -> tuple[np.ndarray, bool]:
-    """Labels (h, w) uint8 in the numbers of LABELS of a rendered photo, whose `parsing` is ATR's, and if a skirt shows.
+    """Convert a rendered photo's ATR `parsing` to indices into LABELS, (h, w) uint8, and whether it shows a skirt.
 
-    ATR has one name for a jacket and the top beneath it: where the garment, whose pixels `garment` (h, w) tells, is
-    worn over a top, or a jacket over the garment, the one on top is a coat.
+    ATR has one label for a jacket and the top beneath it. If the garment, whose pixels are `garment` (h, w), is
+    worn over a top, or a jacket over the garment, the outer one becomes a coat.
     """
     words = [LABELS.index(_OF_ATR.get(name, name.replace("-", "_"))) if name in _KNOWN else 0 for name in ATR.labels]
     labels = np.array(words, np.uint8)[parsing]
@@ -171,13 +171,13 @@ class Parsed:
     """One photo with its labels."""
 
     seed: int
-    """What it was drawn from, or the record that it was dressed from."""
+    """Seed that it was drawn from, or of the record that it was dressed from."""
     person: Image.Image
-    """RGB."""
+    """The photo, RGB."""
     parsing: Image.Image
-    """Numbers of LABELS, L."""
+    """Indices into LABELS, L."""
     skirt: bool
-    """Whether what it shows as `lower` is a skirt."""
+    """Whether its `lower` garment is a skirt."""
 
 
 def _coarse(seed: int) -> float:
@@ -208,7 +208,7 @@ def _write_shard(path: Path, made: Sequence[Parsed], metadata: dict[str, str]) -
 def _open_shard(
     path: Path, size: tuple[int, int] | None = None, generator: str = "", records: str = ""
 ) -> dict[str, Tensor]:
-    """Memory-mapped tensors of a shard; with a size, raise if this version would make it otherwise."""
+    """Memory-mapped tensors of a shard; with a size, raise if this version would draw it differently."""
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in ("person", "parsing", "skirt", "seed")}

@@ -1,4 +1,4 @@
-"""The records that a folder is dressed from: those that were there when it was begun, while more are rendered."""
+"""The records that a folder is dressed from: those that existed when it was started, while more are rendered."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ from ..rendered.records.shards import RecordShards
 from ..rendered.source import RenderedConfig, RenderedPairs
 
 SEEDS = "seeds"
-"""Entry of a shard's origin: stretches of the seeds that the folder is dressed from."""
+"""Entry of a shard's origin: ranges of the seeds that the folder is dressed from."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Some records of a folder that may grow; workers that open it later see the same."""
+    """Some records of a folder that may grow; workers that open it later see the same records."""
 
     records: str
-    """Folder or URL."""
+    """Folder or URL of the records."""
     stretches: tuple[tuple[int, int], ...]
-    """Seeds: the first of each stretch, and the one after its last."""
+    """Ranges of seeds: the first seed of each, and the one after its last."""
     keep_defects: bool = False
-    """Whether photos with a defect on purpose count."""
+    """Whether to include photos with a deliberate defect."""
 
     @property
     def photos(self) -> int:
-        """Photos of these records."""
+        """Number of photos in these records."""
         return len(_opened(self, 0)[1])
 
     def pair(self, number: int) -> tuple[RenderedPairs, int]:
-        """The number-th pair, as a data set and an index: every photo in one dress, then every photo again."""
+        """Data set and index of a pair; all photos are dressed once before any is dressed again."""
         dress_seed, row = divmod(number, self.photos)
         pairs, rows = _opened(self, dress_seed)
         return pairs, rows[row]
 
     def origin(self) -> tuple[str, str]:
-        """Fingerprint of the generator, and as JSON all that the pairs depend on beside it."""
+        """Fingerprint of the generator, and everything else that the pairs depend on, as JSON."""
         stamp = _shards(self).stamp
         told = {**asdict(stamp), "photos": self.photos, SEEDS: self.stretches, "dressing": dress_fingerprint()}
         return stamp.generator, json.dumps(told, sort_keys=True)
 
 
 def take_snapshot(folder: Path, pattern: str, records: str, keep_defects: bool = False) -> Snapshot:
-    """The records to dress into `folder`: all that are there, or those that its shards (`pattern`) were begun with.
+    """The records to dress into `folder`: those that its shards (`pattern`) were started with, or else all.
 
-    Says how many they are. Raises IGRError where the folder was begun with records that are gone, and for held-out
-    records beside others.
+    Logs their number. Raises IGRError if records that the folder was started with are gone, and for held-out
+    records mixed with others.
     """
     seeds = RecordShards(records).seeds
     begun = _begun(folder, pattern)
@@ -69,16 +69,16 @@ def take_snapshot(folder: Path, pattern: str, records: str, keep_defects: bool =
         )
     held_out = [seed >= HELD_OUT_START for seed in chosen]
     if any(held_out) and not all(held_out):
-        raise IGRError(f"{records} holds held-out records beside others: keep them in two folders.")
+        raise IGRError(f"{records} contains both held-out and other records: keep them in two folders.")
     snapshot = Snapshot(records, stretches_of(sorted(chosen)), keep_defects)
-    newer = f"; {len(seeds) - len(chosen)} newer ones are left to other folders" if len(seeds) > len(chosen) else ""
+    newer = f"; {len(seeds) - len(chosen)} newer ones are ignored" if len(seeds) > len(chosen) else ""
     told = f"{folder}: {len(chosen)} garments with {snapshot.photos} photos in {records}{newer}."
     tqdm.write(told, file=sys.stderr)
     return snapshot
 
 
 def stretches_of(seeds: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Seeds in ascending order as stretches: the first of each, and the one after its last."""
+    """Ascending seeds as ranges: the first seed of each, and the one after its last."""
     found: list[tuple[int, int]] = []
     for seed in seeds:
         if found and found[-1][1] == seed:
@@ -89,7 +89,7 @@ def stretches_of(seeds: Sequence[int]) -> tuple[tuple[int, int], ...]:
 
 
 def _begun(folder: Path, pattern: str) -> list[list[int]] | None:
-    """The stretches that the first shard of a folder tells; None without a shard that does."""
+    """The ranges recorded in the first shard of a folder; None if no shard records them."""
     for path in sorted(folder.glob(pattern)):
         with safe_open(path, framework="pt") as file:
             told: dict[str, Any] = json.loads((file.metadata() or {}).get("records", "{}"))
@@ -104,7 +104,7 @@ def _shards(snapshot: Snapshot) -> RecordShards:
 
 @lru_cache(maxsize=4)
 def _opened(snapshot: Snapshot, dress_seed: int) -> tuple[RenderedPairs, list[int]]:
-    """The pairs of one dressing of a folder, and which of them are in the snapshot."""
+    """The pairs of one dressing of a folder, and which of them belong to the snapshot."""
     pairs = RenderedPairs(snapshot.records, RenderedConfig(dress_seed, keep_defects=snapshot.keep_defects))
     chosen = {seed for first, stop in snapshot.stretches for seed in range(first, stop)}
     return pairs, [row for row, place in enumerate(pairs.places) if place.seed in chosen]

@@ -49,7 +49,7 @@ def test_other_settings_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_is_no_shard_is_named(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match=f"{tmp_path} holds no parsed photos"):
+    with pytest.raises(IGRError, match=f"{tmp_path} contains no parsed photos"):
         ParsedPhotos(tmp_path)
     (tmp_path / "photos-000000000.safetensors").write_bytes(b"nothing")
     with pytest.raises(IGRError, match="photos-000000000.safetensors is not a shard of parsed photos"):
