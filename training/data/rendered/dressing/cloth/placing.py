@@ -14,8 +14,9 @@ from .prints import Art, Placed, aspect, draw_art
 
 LEG_PRINTS = 0.15
 """Share of the printed clothes with legs that have a small print on the thigh; others have none there."""
-MOST_OF_CHEST = 0.78
-"""Widest print on a body, as a share of the panel where it is narrowest from the neck down to the print's low edge."""
+MOST_OF_CHEST = 0.62
+"""Widest print on a body, as a share of the panel where it is narrowest from the neck down to the print's low edge. A
+panel goes half around the body, and the middle 2/pi of a half circle faces the camera."""
 SIDES = ("armhole", "seam")
 """Lines that end a body's panel at its sides."""
 
