@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -64,13 +64,6 @@ def judge_all(
             handle.write(json.dumps(asdict(found)) + "\n")
             handle.flush()
     return [known[entry.name] for entry in source.entries if entry.name in known], problems
-
-
-def write_scores(folder: Path, heading: Mapping[str, Any], pairs: Iterable[Judged]) -> None:
-    """Write what was found of every pair, in place of an earlier run's; IGRError where the folder refuses it."""
-    lines = [dict(heading), *map(asdict, pairs)]
-    with atomic_file(folder / SCORES) as temporary:
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
 def judged_before(path: Path) -> list[Judged]:

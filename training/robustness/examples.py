@@ -26,7 +26,7 @@ SHOWN = (0.9, 0.7, 0.5)
 """Degrees that are shown."""
 CELL = (132, 176)
 GAP, TITLE = 6, 22
-INK, PALE, PAPER, LINE = (32, 32, 32), (96, 96, 96), (255, 255, 255), (216, 216, 216)
+INK, PAPER, LINE = (32, 32, 32), (255, 255, 255), (216, 216, 216)
 AROUND = 0.16
 """Surroundings of the garment that are shown, as a share of its longer side."""
 _PHOTOS = DrawConfig()

@@ -6,11 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from training.evaluation.metrics.protocols import protocol_named
-from training.evaluation.metrics.registry import DISTRIBUTION, SCORED
+from training.evaluation.metrics.registry import SCORED
 from training.evaluation.pictures.folders import PictureList
 from training.evaluation.result import Paired, Result
 
 PAIRS = 5
+OF_SETS = ("fid", "clip_fid", "kid", "encoder_fd")
+"""Metrics that compare two sets, not pairs."""
 
 
 def result(name: str, offset: float, **known: Any) -> Result:
@@ -24,7 +26,7 @@ def result(name: str, offset: float, **known: Any) -> Result:
         generated=listed,
         reference=listed,
         names=tuple(f"seed-{10_000_000 + index:09d}" for index in range(PAIRS)),
-        paired={metric: scores for metric in SCORED if metric not in DISTRIBUTION},
+        paired={metric: scores for metric in SCORED if metric not in OF_SETS},
         distribution={},
         skipped={},
         warnings=(),

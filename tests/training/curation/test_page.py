@@ -1,6 +1,7 @@
 """The curation page in a real browser: look, decide, save, apply."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 from tests.support.host.frontend import CHROMIUM_FLAGS, find_chromium
 from tests.support.training.judged import judged
 from training.cli.app import app
-from training.curation.judging import write_scores
+from training.curation.judging import SCORES
 from training.curation.manifest import decide, read_manifest, write_manifest
 from training.curation.page import CARDS, write_page
 from training.curation.scores import CurationConfig
@@ -37,7 +38,8 @@ def folder(tmp_path: Path) -> Path:
     pairs = [judged(f"p{i:03d}", truncated=i / COUNT / 20, place=i) for i in range(COUNT - 2)]
     pairs += [judged("</script><b>x", truncated=0.5, place=COUNT), judged("worst", truncated=0.9, place=COUNT + 1)]
     config = CurationConfig()
-    write_scores(tmp_path, {"title": "drawn & numbered"}, pairs)
+    lines = [{"title": "drawn & numbered"}, *map(asdict, pairs)]
+    (tmp_path / SCORES).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     manifest = decide(pairs, {}, config, "drawn & numbered", 0.2)
     write_manifest(tmp_path, manifest)
     write_page(tmp_path, manifest)

@@ -94,12 +94,6 @@ def dress_product(record: Record, dress_seed: int = 0, held_out: bool = False) -
     return Image.fromarray(shot)
 
 
-def dress_all(record: Record, dress_seed: int = 0, held_out: bool = False) -> list[RenderedPair]:
-    """Dress all photos of a record as dress_record does, and the product shot that they share but once."""
-    product = dress_product(record, dress_seed, held_out)
-    return [dress_record(record, photo, dress_seed, held_out, product) for photo in range(len(record.photos))]
-
-
 def dress_of(record: Record, photo: int, dress_seed: int = 0, held_out: bool = False) -> Dress:
     """The dress of a photo: its garment's cloth is that of every photo of the record, everything else its own."""
     cloth = _garment_of(record, dress_seed, held_out)

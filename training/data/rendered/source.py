@@ -131,15 +131,6 @@ class RenderedPairs(PairSource):
         """(H, W, 2) float32 on the pixels of `garment`: x, y of the same point in the photo; NaN where it is hidden."""
         return self.pair(index).correspondence.copy()
 
-    def siblings(self, index: int) -> list[int]:
-        """Indices of the other photos of the same garment in the same clothes."""
-        own = self.places[index]
-        return [
-            other
-            for other, place in enumerate(self.places)
-            if other != index and (place.seed, place.dress_seed) == (own.seed, own.dress_seed)
-        ]
-
     def photo_name(self, index: int) -> str:
         """Names of photos repeat from garment to garment, so that the garment's is part of it."""
         return self.entries[index].name.replace("/", "_")

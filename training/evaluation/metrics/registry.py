@@ -72,8 +72,6 @@ METRICS = {
 }
 """All metrics by name, in the order of tables: the paper's, the same over a bundle's encoder, this project's.
 `outline`, the IoU of the restored and the true silhouette, is computed for spoiled masks alone."""
-DISTRIBUTION = ("fid", "clip_fid", "kid", "encoder_fd")
-"""Those that compare two sets."""
 ENCODER = ("encoder_fd",)
 """Those that need a bundle to look through."""
 SCORED = tuple(name for name in METRICS if name != "outline")

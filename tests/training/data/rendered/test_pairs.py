@@ -11,15 +11,15 @@ pytest.importorskip("numba", reason="dressing needs the extra `render`")
 
 from training.data.contract.seeds import HELD_OUT_START
 from training.data.rendered import agreement  # noqa: E402
-from training.data.rendered.pairs import dress_all, dress_record, make_pair  # noqa: E402
+from training.data.rendered.pairs import dress_product, dress_record, make_pair  # noqa: E402
 
 RECORD = stand_in.make_record(5, RenderSettings(stand_in.SIZE))[0]
 
 
-def test_all_photos_at_once_are_those_dressed_one_by_one():
+def test_photos_given_their_product_shot_are_those_dressed_alone():
     assert RECORD is not None and len(RECORD.photos) == 3
-    pairs = dress_all(RECORD, dress_seed=2)
-    assert len(pairs) == 3 and len({id(pair.garment) for pair in pairs}) == 1
+    product = dress_product(RECORD, dress_seed=2)
+    pairs = [dress_record(RECORD, number, dress_seed=2, product=product) for number in range(3)]
     for number, pair in enumerate(pairs):
         alone = dress_record(RECORD, number, dress_seed=2)
         for name in ("person", "garment", "garment_mask", "garment_silhouette"):
