@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from igr_core.device import choose_device
 
+from igr_core.device import choose_device
 from igr_core.errors import UsageError
 
 

@@ -143,7 +143,7 @@ def named_text(tensors: dict[str, Tensor]) -> Iterable[tuple[str, Tensor]]:
 
 
 def write_published(folder: Path) -> Path:
-    """The files that docs/training.md names, tiny, with random weights: SD1.5 as one file, IP-Adapters, CLIP, tokenizer."""
+    """Tiny stand-ins for the files in docs/training.md: SD1.5 as one file, IP-Adapters, CLIP, tokenizer."""
     folder.mkdir(parents=True)
     torch.manual_seed(0)
     sd = ldm_unet(random_weights(build_unet(UNET), 1)) | ldm_vae(random_weights(build_vae(VAE), 2))
