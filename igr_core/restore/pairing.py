@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import IGRError
-from ..photo.images import IMAGE_SUFFIXES
+from ..photo.image_files import IMAGE_SUFFIXES
 from ..photo.inputs import check_category
 
 CategoryOf = Callable[[Path], str]

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ...igr_core.errors import IGRError
 from ...igr_core.folders import folder_below, leads_out, lies_below
-from ...igr_core.photo.images import IMAGE_SUFFIXES, load_mask, load_photo
+from ...igr_core.photo.image_files import IMAGE_SUFFIXES
+from ...igr_core.photo.images import load_mask, load_photo
 from ...igr_core.photo.inputs import validate_inputs
 from ...igr_core.photo.mask_warnings import mask_warnings
 from ...igr_core.restore.pairing import CategoryOf, Pair, list_images, one_category, pair_by_name, read_categories

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
-from ...igr_core.photo.images import IMAGE_SUFFIXES
+from ...igr_core.photo.image_files import IMAGE_SUFFIXES
 from ...igr_core.segmentation.candidates import CHOICES, choose
 from ...igr_core.segmentation.clicks import describe, read_clicks
 from ..host.folders import find_file

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
-from igr_core.photo.images import IMAGE_SUFFIXES
+from igr_core.photo.image_files import IMAGE_SUFFIXES
 
 from ..contract.pairs import PairEntry
 from ..files.pictures import Listing, read_table
