@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from ..demo import DEMO_SEGMENTER
 from ..errors import IGRError, UsageError
+from ..text import one_line
 from .mask_by_category import Wanted, category_finder, check_no_marks
 from .shared import (
     DeviceOption,
     Find,
+    echo,
     explain_out_of_memory,
     load_segmenter,
     note_demo_model,
@@ -114,7 +117,7 @@ def find_mask(
         save_image(out, found, "L")
         if overlay is not None:
             save_image(overlay, shown(photo, found))
-        typer.echo(f"Wrote {out} in {time.monotonic() - start:.1f} s: {words}.")
+        echo(f"Wrote {out} in {time.monotonic() - start:.1f} s: {words}.")
 
 
 def _marks_finder(
@@ -233,7 +236,7 @@ def _segment(weights: Path, device: torch.device, photo: Tensor, prompt: Prompt,
     """The mask (1, 1, H, W) on the CPU and its description; raises IGRError."""
     from ..segmentation.candidates import choose
 
-    status = Console(stderr=True).status(f"running {weights.name}")
+    status = Console(stderr=True).status(Text(f"running {one_line(weights.name)}"))
     with status, explain_out_of_memory("use a smaller SAM 2, or --device cpu"):
         segmenter = load_segmenter(weights, device)
         found = choose(*segmenter.masks(segmenter.embed(photo), prompt), choice).cpu()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import os
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -25,7 +26,7 @@ def write_page(folder: Path, manifest: Manifest) -> None:
     rows = [_card(row) for row in reversed(manifest.rows)]
     title = str(manifest.described.get("title", "pairs"))
     # what the browser keeps belongs to these pairs, not to another curation opened from the same disk
-    key = hashlib.sha256("\n".join([title, *sorted(row["name"] for row in rows)]).encode()).hexdigest()[:16]
+    key = hashlib.sha256(os.fsencode("\n".join([title, *sorted(row["name"] for row in rows)]))).hexdigest()[:16]
     data = {"title": title, "key": key, "cards": CARDS, "defects": DEFECT_NAMES, "rows": rows}
     filled = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=html.escape(title),
