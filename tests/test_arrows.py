@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HOST = {"aiohttp", "comfy", "comfy_api", "comfy_execution", "comfy_extras", "folder_paths", "latent_preview", "server"}
 CLI = {"click", "rich", "typer"}
-IGR_CORE_NEEDS = {"PIL", "einops", "igr_core", "numpy", "safetensors", "torch"}
+IGR_CORE_NEEDS = {"PIL", "einops", "igr_core", "numpy", "safetensors", "scipy", "torch"}
 HEADLESS = {
     "accelerate": {"model/igr.py", "restore/restorer.py"},
     "diffusers": {"model/diffusers_adapter.py", "model/igr.py", "model/networks.py", "restore/restorer.py"},

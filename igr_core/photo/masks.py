@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import IGRError
-from .flood_fill import COARSE_SIDE, border, flood, pool_any
+from .flood_fill import COARSE_SIDE, border, flood, number_pieces, pool_any
 from .inputs import MASK_THRESHOLD
 
 Rect = tuple[int, int, int, int]
@@ -135,14 +136,9 @@ def _shows(mask: Tensor) -> Tensor:
 
 
 def _labels(inside: Tensor) -> Tensor:
-    """One number per piece (B, 1, H, W), 0 outside: its largest pixel index, spread until nothing changes."""
-    numbers = torch.arange(1, inside[0].numel() + 1, device=inside.device, dtype=torch.float32).view_as(inside[0])
-    labels = numbers * inside
-    while True:
-        before = labels
-        labels = F.max_pool2d(labels, 3, stride=1, padding=1) * inside
-        if torch.equal(before, labels):
-            return labels.long()
+    """One number per piece (B, 1, H, W), 0 outside; corners connect."""
+    pieces = [number_pieces(one, corners=True) for one in inside[:, 0].cpu().numpy()]
+    return torch.from_numpy(np.stack(pieces))[:, None].to(inside.device).long()
 
 
 def _largest_label(labels: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 CELLS = 12
 """Cells of a hash, each way; it has 2 * CELLS * CELLS bits."""
@@ -28,27 +30,19 @@ def dhash(image: Image.Image) -> str:
 
 def find_duplicates(people: Sequence[str], garments: Sequence[str]) -> list[list[int]]:
     """Groups (two or more places, ascending) of pairs alike in both hashes, directly or through another pair."""
-    parents = list(range(len(people)))
-
-    def root(place: int) -> int:
-        while parents[place] != place:
-            parents[place] = parents[parents[place]]
-            place = parents[place]
-        return place
-
     signs = [_signs(people), _signs(garments)]
+    edges = [np.zeros((0, 2), np.intp)]
     for start in range(0, len(people), _BLOCK):
         rows = slice(start, start + _BLOCK)
         alike = np.ones((min(_BLOCK, len(people) - start), len(people) - start), bool)
         for sign in signs:  # the product of two rows of +-1 is bits - 2 * distance
             alike &= sign[rows] @ sign[start:].T >= sign.shape[1] - 2 * LARGEST_DISTANCE
-        for first, second in np.argwhere(alike):
-            if first < second:
-                parents[root(start + int(second))] = root(start + int(first))
-    groups: dict[int, list[int]] = {}
-    for place in range(len(people)):
-        groups.setdefault(root(place), []).append(place)
-    return [group for group in groups.values() if len(group) > 1]
+        edges.append(np.argwhere(np.triu(alike, 1)) + start)
+    first, second = np.concatenate(edges).T
+    graph = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(people), len(people)))
+    _, group = connected_components(graph, directed=False)
+    groups = [np.flatnonzero(group == number).tolist() for number in np.flatnonzero(np.bincount(group) > 1)]
+    return sorted(groups)
 
 
 def _signs(hashes: Sequence[str]) -> np.ndarray:
