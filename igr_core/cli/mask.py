@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -184,7 +185,7 @@ def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | No
 
     inputs = [("photo", person), *([("rough mask", rough)] if rough is not None else [])]
     for label, path in inputs:
-        if not path.exists():
+        if not os.path.exists(path):  # Path.exists raises an error for a name that is too long
             raise UsageError(f"The {label} {path} does not exist: check the path.")
         if path.is_dir():
             raise UsageError(f"The {label} {path} is a folder: name an image file.")
@@ -196,9 +197,9 @@ def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | No
     if overlay is not None:
         outputs.append(("--overlay", overlay, "RGB"))
     for option, path, mode in outputs:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise UsageError(f"{option} {path} is a folder: name the file to write, such as {path / 'mask.png'}.")
-        if path.exists() and any(path.samefile(one) for _, one in inputs):
+        if os.path.exists(path) and any(path.samefile(one) for _, one in inputs):
             raise UsageError(f"{option} {path} would overwrite an input: choose another name.")
         try:
             check_image_name(path, mode)

@@ -75,6 +75,8 @@ def restore(
         settings = _settings(info, size, view, steps, guidance, seed, transparent)
         place = choose_device(device)
         plan = plan_jobs(person, mask, category, out, settings.mode)
+        if plan.ignored:
+            echo(f"Note: skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
         report = Report(failed=dict(plan.failed))
         in_folder = person.is_dir()
         jobs = list(plan.jobs) if overwrite or not in_folder else without_existing(plan.jobs, report)

@@ -195,6 +195,8 @@ def _notes(found: LeftToDo, loaded: list[FolderPhoto], failed: dict[str, str]) -
         logger.warning("%s", plain(note))
     if len(notes) > SHOWN_NOTES:
         notes = [*notes[:SHOWN_NOTES], f"{len(notes) - SHOWN_NOTES} more notes are in the log."]
+    if found.ignored:
+        notes.append(f"Skipped because they are not images: {', '.join(found.ignored[:SHOWN_NOTES])}.")
     if found.done:
         notes.append(f"Skipped because already done: {found.done} (output/{found.catalogue.save_to}NAME).")
     return tuple(notes)
