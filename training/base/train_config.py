@@ -8,6 +8,13 @@ from typing import Literal
 from igr_core.errors import IGRError
 from igr_core.model.config import ModelConfig, NoiseConfig
 
+from .config_files import check_ranges
+
+_MANY, _SMALL = float("inf"), 1e-12
+"""No upper limit, and what stands for `above 0`."""
+_LARGE = 1e6
+"""Upper limit of weights and other factors, so that infinity is refused."""
+
 CORRESPONDENCE_HEADS = (
     "down_blocks.0.attentions.0:0",
     "up_blocks.2.attentions.1:0",
@@ -57,16 +64,16 @@ class DataConfig:
             raise IGRError(
                 f"data.round_steps and {ROUND} in a name of data.train belong together: give both or neither."
             )
-        if self.round_steps is not None and self.round_steps < 1:
-            raise IGRError(f"data.round_steps is {self.round_steps}: give 1 or more.")
+        whole = dict.fromkeys(("pairs_per_batch", "draws_per_pair", "limit", "workers", "round_steps"), (1, _MANY))
+        check_ranges(self, "data.", {**whole, "weights": (_SMALL, _LARGE), "photos": (0, 1)})
         if not self.held_out or not all(name.isidentifier() or not name for name in self.held_out):
             raise IGRError(
                 f"data.validation has the names {', '.join(map(repr, self.held_out)) or '(none)'}: name each folder "
                 "in letters, digits and underscores."
             )
-        if not self.photos or min(self.photos) < 0 or abs(sum(self.photos) - 1) > 1e-6:
+        if not self.photos or abs(sum(self.photos) - 1) > 1e-6:
             raise IGRError(f"data.photos must be probabilities that sum to 1; they sum to {sum(self.photos):g}.")
-        if self.weights is not None and (len(self.weights) != len(self.train) or min(self.weights) <= 0):
+        if self.weights is not None and len(self.weights) != len(self.train):
             raise IGRError(f"data.weights must have {len(self.train)} entries above 0, one for each of data.train.")
 
     @property
@@ -103,9 +110,11 @@ class DropConfig:
     """Steps over which image_prompt_start decreases."""
 
     def __post_init__(self) -> None:
+        shares = dict.fromkeys(("everything", "image_prompt", "reference", "image_prompt_start"), (0, 1))
+        check_ranges(self, "drop.", {**shares, "start_steps": (0, _MANY)})
         total = self.everything + max(self.image_prompt, self.image_prompt_start or 0.0) + self.reference
-        if min(self.everything, self.image_prompt, self.reference) < 0 or total > 1:
-            raise IGRError(f"drop: the shares must be at least 0 and sum to 1 at most; they sum to {total:.2f}.")
+        if total > 1:
+            raise IGRError(f"drop: the shares must sum to 1 at most; they sum to {total:.2f}.")
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,18 @@ class OptimizerConfig:
     decay_steps: int = 0
     """Steps of the final decay (schedule `decay` only)."""
 
+    def __post_init__(self) -> None:
+        ranges = {
+            "learning_rate": (_SMALL, 100),
+            "muon_learning_rate": (_SMALL, 100),
+            "weight_decay": (0, 100),
+            "betas": (0, 1 - _SMALL),
+            "clip": (_SMALL, _LARGE),
+            "warmup_steps": (0, _MANY),
+            "decay_steps": (0, _MANY),
+        }
+        check_ranges(self, "optimizer.", ranges)
+
 
 @dataclass(frozen=True)
 class LoraConfig:
@@ -141,6 +162,9 @@ class LoraConfig:
     """Rank of the adapters."""
     alpha: float = 64.0
     """Their strength is alpha / rank."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "lora.", {"rank": (1, 4096), "alpha": (_SMALL, _LARGE)})
 
 
 @dataclass(frozen=True)
@@ -161,6 +185,8 @@ class ExtraLossConfig:
     """Number of rows per step to decode, least noisy first, because decoding is expensive."""
 
     def __post_init__(self) -> None:
+        weights = dict.fromkeys(("lpips", "dino"), (0, _LARGE))
+        check_ranges(self, "extra_losses.", {**weights, "below": (0, 1), "rows": (1, _MANY)})
         if self.dino > 0 and self.dino_model is None:
             raise IGRError("extra_losses.dino needs dino_model: the folder of a DINOv2 model.")
 
@@ -179,6 +205,10 @@ class LowResolutionConfig:
     """Pairs per step and process in these steps."""
     weights: tuple[float, ...] | None = None
     """As data.weights."""
+
+    def __post_init__(self) -> None:
+        whole = dict.fromkeys(("size", "steps", "pairs_per_batch"), (1, _MANY))
+        check_ranges(self, "low_resolution.", {**whole, "weights": (_SMALL, _LARGE)})
 
 
 @dataclass(frozen=True)
@@ -252,3 +282,17 @@ class TrainConfig:
     """DDIM steps of these images."""
     guidance: float = 1.5
     """Guidance of these images."""
+
+    def __post_init__(self) -> None:
+        counts = ("steps", "accumulation", "log_every", "checkpoint_every", "keep_checkpoints", "grid_pairs", "size")
+        ranges = {
+            **dict.fromkeys((*counts, "validation_pairs"), (1, _MANY)),
+            "validate_every": (0, _MANY),
+            "grid_steps": (1, 1000),
+            "seed": (0, 2**63 - 1),
+            "min_snr_gamma": (_SMALL, _LARGE),
+            "ema_decay": (0, 1 - _SMALL),
+            "correspondence_weight": (0, _LARGE),
+            "guidance": (0, 1000),
+        }
+        check_ranges(self, "", ranges)

@@ -18,8 +18,8 @@ from igr_core.files import write_tensors
 from igr_core.model.config import to_json
 
 from ..base.checkpoints import load_latest, save_checkpoint
-from ..base.finite import finite
 from ..base.optimisation.average import Average
+from ..base.optimisation.finite import finite
 from ..base.optimisation.optimizers import OptimizerName, build_optimizer, peaks_kept, set_rate
 from ..base.optimisation.schedule import cosine_rate
 from ..base.parts import write_summary

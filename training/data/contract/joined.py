@@ -34,6 +34,10 @@ class JoinedPairs(PairSource):
         source, row = self._places[index]
         return source.mask(row)
 
+    def exact_mask(self, index: int) -> Image.Image:
+        source, row = self._places[index]
+        return source.exact_mask(row)
+
     def garment(self, index: int) -> Image.Image:
         source, row = self._places[index]
         return source.garment(row)

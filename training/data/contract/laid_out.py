@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ from igr_core.model.config import ViewConfig
 from igr_core.photo.view import Placement, make_view
 
 from ..synthetic import corrupt_mask
+from .augment import AugmentConfig, Augmented, augmented
 from .correspondence import boxed, mirrored, to_cells
 from .pairs import PairSource
 
@@ -46,6 +47,10 @@ class ViewLayout:
     """Fraction of the pairs whose mask is corrupted with typical errors of people and segmenters."""
     spoil_strength: float = 0.5
     """Maximum strength (0..1) of the corruption; each corrupted mask draws its strength up to this."""
+    exact_share: float = 0.0
+    """Fraction of the pairs with an exact mask, from the parsing maps, in a set with agnostic masks."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Augmentation of the photos."""
     cells: int = 8
     """Side in pixels of a latent cell, for data with a correspondence."""
 
@@ -116,6 +121,9 @@ class LaidOutPairs:
             None if one.flipped else entry.garment for one, entry in zip(self.selected, entries, strict=True)
         ]
         laid_out = json.loads(json.dumps(asdict(config)))
+        for name, value in (("exact_share", 0.0), ("augment", asdict(AugmentConfig()))):
+            if laid_out[name] == value:  # shards of before these entries are still the same
+                del laid_out[name]
         if not source.tells_correspondence:
             del laid_out["cells"]
         self.described = {"data": {"title": source.title, **(origin or {}), **laid_out}}
@@ -136,8 +144,10 @@ class LaidOutPairs:
 
     def _lay_out(self, index: int) -> dict[str, Tensor]:
         chosen, name = self.selected[index], self.names[index]
-        person, mask = self.source.person(chosen.index), self.source.mask(chosen.index)
-        mask = self._spoiled(mask, name)
+        photo = augmented(
+            self.source.person(chosen.index), self._mask(chosen.index, name), name_number(name), self.config.augment
+        )
+        person, mask = photo.person, photo.mask
         garment = fit_garment(self.source.garment(chosen.index), self.config.size, chosen.garment_box)
         if chosen.flipped:
             person, mask, garment = (ImageOps.mirror(picture) for picture in (person, mask, garment))
@@ -154,21 +164,31 @@ class LaidOutPairs:
             "crop": _to_bytes(view.crop),
         }
         if self.source.tells_correspondence:
-            pictures["correspondence"] = self._correspondence(chosen, view.placements[0])
+            pictures["correspondence"] = self._correspondence(chosen, photo, view.placements[0])
         return pictures
 
-    def _correspondence(self, chosen: Selected, placement: Placement) -> Tensor:
+    def _correspondence(self, chosen: Selected, photo: Augmented, placement: Placement) -> Tensor:
         width, height = self.config.size
         cells = (height // self.config.cells, width // self.config.cells)
         places = self.source.correspondence(chosen.index)
         if places is None:  # unknown for this pair only
             return torch.full((2, *cells), torch.nan, dtype=torch.float16)
+        places = photo.places(places)
         if chosen.garment_box is not None:
             places = boxed(places, chosen.garment_box)
         if chosen.flipped:
             places = mirrored(places, placement.source_size[0])
         size = places.shape[1], places.shape[0]
         return torch.from_numpy(to_cells(places, size, placement, cells)).half()
+
+    def _mask(self, index: int, name: str) -> Image.Image:
+        """A pair's mask: the source's, or an exact one; in a mixture of both only exact ones are spoiled."""
+        share = self.config.exact_share
+        if share == 0:
+            return self._spoiled(self.source.mask(index), name)
+        if np.random.default_rng([name_number(name), 1908]).random() >= share:
+            return self.source.mask(index)
+        return self._spoiled(self.source.exact_mask(index), name)
 
     def _spoiled(self, mask: Image.Image, name: str) -> Image.Image:
         """The mask, corrupted in the same way at every reading; unchanged if corruption would empty it."""

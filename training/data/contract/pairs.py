@@ -67,6 +67,10 @@ class PairSource(ABC):
     def mask(self, index: int) -> Image.Image:
         """The mask for the model, L, 255 inside, at the photo's size."""
 
+    def exact_mask(self, index: int) -> Image.Image:
+        """The mask of the visible garment alone, L; raises IGRError if the data set has none."""
+        raise IGRError(f"{self.title} has no parsing maps to take exact masks from: set exact_share to 0.")
+
     def garment(self, index: int) -> Image.Image:
         """The flat garment on white, RGB; raises IGRError if the data set has none (has_garments is False)."""
         raise IGRError(f"{self.title} has no flat garments: it can be used to restore garments, but not for training.")
@@ -128,6 +132,9 @@ class PairSubset(PairSource):
 
     def mask(self, index: int) -> Image.Image:
         return self.source.mask(self.rows[index])
+
+    def exact_mask(self, index: int) -> Image.Image:
+        return self.source.exact_mask(self.rows[index])
 
     def garment(self, index: int) -> Image.Image:
         return self.source.garment(self.rows[index])

@@ -91,6 +91,9 @@ class FilePairs(PairSource):
             raise IGRError(f"{self.title} has no {self.mask_kind} masks: choose another kind, or give a mask folder.")
         return mask_of(read_bytes(files.mask), str(files.mask), _size(files.person))
 
+    def exact_mask(self, index: int) -> Image.Image:
+        return self._garment_mask(index)
+
     def parsing(self, index: int) -> Parsing | None:
         files = self.files[index]
         if files.parsing is None or not files.parsing.exists():
