@@ -1,4 +1,4 @@
-"""Benchmark of rendering and dressing by stage: `make bench-render`."""
+"""CPU seconds of rendering and dressing by stage: `make bench-render`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ DRESSINGS = 4
 
 
 def bench(garments: int, start: int, settings: RenderSettings) -> Iterator[str]:
-    """Lines of a report: seconds by stage per garment and per photo, bytes per photo, and peak memory."""
-    begin = time.perf_counter()
+    """Lines of a report: CPU seconds by stage per garment and per photo, bytes per photo, and peak memory."""
+    begin = time.process_time()
     _whole(start + garments, settings)
-    yield f"Warm-up, once per process: {time.perf_counter() - begin:.1f} s"
+    yield f"Warm-up, once per process: {time.process_time() - begin:.1f} CPU s"
     photos = weight = rejected = 0
-    begin = time.perf_counter()
+    begin = time.process_time()
     with measured() as seconds:
         for seed in range(start, start + garments):
             record, size_of, tries = _whole(seed, settings)
@@ -36,11 +36,11 @@ def bench(garments: int, start: int, settings: RenderSettings) -> Iterator[str]:
             weight += size_of
             rejected += tries
     dressing = sum(seconds.get(name, 0.0) for name in DRESSING)
-    whole = time.perf_counter() - begin - dressing
+    whole = time.process_time() - begin - dressing
     yield _table(seconds, garments, photos)
     yield (
-        f"{whole / photos:.2f} s per new photo, including its share of the product shot, "
-        f"{1000 * dressing / (photos * DRESSINGS):.0f} ms to dress a photo again (with its product shot)\n"
+        f"{whole / photos:.2f} CPU s per new photo, including its share of the product shot, "
+        f"{1000 * dressing / (photos * DRESSINGS):.0f} CPU ms to dress a photo again (with its product shot)\n"
         f"{weight / 1000 / photos:.0f} KB per photo, including its share of the product shot; "
         f"{rejected} attempts rejected of {photos + garments + rejected}\n"
         f"Peak memory {_peak_bytes() / 1e9:.2f} GB"
@@ -66,11 +66,11 @@ def _whole(seed: int, settings: RenderSettings) -> tuple[Record, int, int]:
 
 def _table(seconds: Seconds, garments: int, photos: int) -> str:
     names = [name for name in STAGES if name in seconds] + sorted(set(seconds) - set(STAGES))
-    lines = [f"{'stage':<12}{'s / garment':>12}{'s / photo':>12}"]
+    lines = [f"{'stage':<12}{'CPU s / garment':>16}{'CPU s / photo':>16}"]
     for name in names:
         # every photo is dressed several times, and stored once
         count = photos * (DRESSINGS if name in DRESSING else 1)
-        lines.append(f"{name:<12}{seconds[name] / garments:>12.3f}{seconds[name] / count:>12.3f}")
+        lines.append(f"{name:<12}{seconds[name] / garments:>16.3f}{seconds[name] / count:>16.3f}")
     return "\n".join(lines)
 
 

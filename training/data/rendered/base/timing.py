@@ -1,4 +1,4 @@
-"""Seconds by stage: `with stage("drape"):` does nothing unless measuring is on."""
+"""CPU seconds by stage: `with stage("drape"):` does nothing unless measuring is on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 Seconds = dict[str, float]
-"""Wall-clock seconds by stage name."""
+"""CPU seconds of this process, of all its threads, by stage name: what else the machine does hardly changes them."""
 _measured: ContextVar[Seconds | None] = ContextVar("measured", default=None)
 
 
@@ -19,13 +19,13 @@ def stage(name: str) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    begin, within = time.perf_counter(), sum(seconds.values())
+    begin, within = time.process_time(), sum(seconds.values())
     try:
         yield
     finally:
         # the time of a nested stage does not count for the outer one
         inner = sum(seconds.values()) - within
-        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - begin - inner
+        seconds[name] = seconds.get(name, 0.0) + time.process_time() - begin - inner
 
 
 @contextmanager
