@@ -1,7 +1,8 @@
 """`python -m training`."""
 
 from igr_core.text import show_what_cannot_be_encoded
-from training.cli.app import app
+
+from .cli.app import app
 
 if __name__ == "__main__":  # worker processes import this module too
     show_what_cannot_be_encoded()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.data.synthetic.art.palette import (
+from ...synthetic.art.palette import (
     DENIM,
     LIGHT,
     Rgb,
@@ -18,8 +18,7 @@ from training.data.synthetic.art.palette import (
     pick,
     scaled,
 )
-from training.data.synthetic.art.textures import Pattern, solid
-
+from ...synthetic.art.textures import Pattern, solid
 from ..base.panels import Panel
 from .cloth import allover
 from .cloth.fabrics import Fabric

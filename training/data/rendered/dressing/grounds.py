@@ -6,8 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from training.data.synthetic.art.palette import Rgb
-
+from ...synthetic.art.palette import Rgb
 from .cloth.noise import noise
 from .cloth.relief import SIDE, Tile, streaks
 from .picture.colours import to_linear

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.data.synthetic.art.palette import Rgb
-
+from ...synthetic.art.palette import Rgb
 from .cloth.fabrics import Fabric
 from .cloth.prints import Placed
 

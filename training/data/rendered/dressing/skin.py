@@ -6,8 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from training.data.synthetic.art.palette import Rgb, mixed, scaled
-
+from ...synthetic.art.palette import Rgb, mixed, scaled
 from .cloth.relief import SIDE, Tile, streaks
 from .materials import Skin
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.data.synthetic.art.palette import LIGHT, Rgb, garment_colours, mixed, pick, scaled
-
+from ...synthetic.art.palette import LIGHT, Rgb, garment_colours, mixed, pick, scaled
 from ..base.panels import Panel
 from .cloth.families import LEATHER, NEUTRAL, jittered
 from .materials import Coat, Ground

@@ -8,9 +8,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
-from training.data.synthetic.art.palette import Rgb, mixed, scaled
-from training.data.synthetic.art.textures import Pattern
-
+from ....synthetic.art.palette import Rgb, mixed, scaled
+from ....synthetic.art.textures import Pattern
 from .noise import noise
 from .relief import streaks
 

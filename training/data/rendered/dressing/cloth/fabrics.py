@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.data.synthetic.art.palette import Rgb
-from training.data.synthetic.art.textures import PAINTERS, Pattern, paint
-
+from ....synthetic.art.palette import Rgb
+from ....synthetic.art.textures import PAINTERS, Pattern, paint
 from ..picture.kernels import blend
 from . import allover
 from .noise import noise

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.data.synthetic.art.palette import Rgb
+from ....synthetic.art.palette import Rgb
 
 NEUTRAL: tuple[Rgb, ...] = (
     (26, 26, 29), (26, 26, 29), (247, 246, 243), (247, 246, 243), (34, 40, 62), (168, 168, 170), (92, 93, 98),

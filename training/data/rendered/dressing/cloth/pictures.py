@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from training.data.synthetic.art.palette import DARK, LIGHT, VIVID, Rgb, mixed, pick, scaled
+from ....synthetic.art.palette import DARK, LIGHT, VIVID, Rgb, mixed, pick, scaled
 
 SIDE = 320
 """Side in pixels."""

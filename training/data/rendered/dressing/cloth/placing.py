@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.data.synthetic.art.palette import Rgb, contrasting
-
+from ....synthetic.art.palette import Rgb, contrasting
 from ...base.panels import Panel
 from .fabrics import Fabric
 from .prints import Art, Placed, aspect, draw_art

@@ -10,11 +10,10 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from training.data.synthetic.art.lettering import WORDS as SHORT_WORDS
-from training.data.synthetic.art.lettering import logo_picture
-from training.data.synthetic.art.motifs import LOGOS
-from training.data.synthetic.art.palette import Rgb
-
+from ....synthetic.art.lettering import WORDS as SHORT_WORDS
+from ....synthetic.art.lettering import logo_picture
+from ....synthetic.art.motifs import LOGOS
+from ....synthetic.art.palette import Rgb
 from .pictures import PICTURES, draw_picture
 
 WORDS = SHORT_WORDS + tuple(
