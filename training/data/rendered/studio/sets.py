@@ -73,7 +73,7 @@ class _Piece:
     profile: np.ndarray
     """(N, 2): distance behind the person and height, metres, from the top or the back towards the camera."""
     left: float
-    """Left end in metres."""
+    """Left and right end, metres."""
     right: float
     pivot: tuple[float, float] = (0.0, 0.0)
     """x, y of the centre of rotation."""

@@ -10,7 +10,7 @@ from ..cameras import Camera
 from ..lights import Lamp
 
 ROUGHNESS = 0.35
-"""Exponent of the coat's highlight; dressing scales the result by fabric and skin."""
+"""Roughness of the coat; dressing scales the result by fabric and skin."""
 FACING = 0.04
 """Reflectance at normal incidence (Fresnel)."""
 
