@@ -123,6 +123,11 @@ class Trainer:
                 self.run.rewind(0)
             return 0
         state, where = checkpoint.state, str(self.run.path)
+        if not {"train_config", "data", "acceleration"} <= state.keys():
+            raise IGRError(
+                f"{where} was trained with an earlier version: continue it with that one, or start a new run from its "
+                "exported bundle (init_bundle)."
+            )
         if from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint") != self.bare.config:
             raise IGRError(f"{where} was trained with a different model config: choose another --run folder.")
         check_same_training(self.config, state["train_config"], checkpoint.step, where)
