@@ -76,8 +76,6 @@ WITHOUT_HOST = (
 )
 """The modules of nodes/ that tests/nodes imports, without a ComfyUI."""
 ROOMS_WITHOUT_CYCLES = ("igr_core", "nodes", "tests", "training")
-GENERATORS = ("training/data/rendered",)
-"""Rendered pairs: sorted apart from this."""
 
 
 def modules(room: str) -> list[Path]:
@@ -187,8 +185,7 @@ def test_every_folder_of_training_has_its_arrows() -> None:
 
 def test_no_folders_of_training_import_from_each_other() -> None:
     arrows = {(path.parent, one.parent) for path in modules("training") for one in neighbours(path)}
-    both = {(label(one), label(other)) for one, other in arrows if one != other and (other, one) in arrows}
-    assert not {pair for pair in both if not all(name.startswith(GENERATORS) for name in pair)}
+    assert not {(label(one), label(other)) for one, other in arrows if one != other and (other, one) in arrows}
 
 
 @pytest.mark.parametrize("path", modules("nodes"), ids=label)

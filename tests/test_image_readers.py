@@ -38,7 +38,7 @@ from training.evaluation.pictures.folders import faults, read_picture, read_silh
 
 ROOT = Path(__file__).parents[1]
 READER = "igr_core/photo/image_files.py"
-OWN_BYTES = {"training/data/rendered/studio/storing.py", "training/data/rendered/dressing/picture/lens.py"}
+OWN_BYTES = {"training/data/rendered/studio/storing.py", "training/data/rendered/dressing/image/lens.py"}
 """They decode what the generator itself encoded; their code is part of the fingerprint of records that exist."""
 
 

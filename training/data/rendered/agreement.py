@@ -15,9 +15,9 @@ from igr_core.errors import IGRError
 
 from ..contract.seeds import HELD_OUT_START
 from .base.views import View
+from .dressing.image.composing import compose
 from .dressing.materials import Dress
-from .dressing.picture.colours import to_srgb
-from .dressing.picture.composing import compose
+from .dressing.pixels.colours import to_srgb
 from .pairs import dress_of
 from .records.record import Record
 from .records.shards import RecordShards

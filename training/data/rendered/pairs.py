@@ -20,9 +20,9 @@ from .base.surfaces import CLOTH
 from .base.timing import stage
 from .base.views import SUBSAMPLES, View
 from .dressing.dresses import draw_dress, draw_garment
+from .dressing.image.composing import compose
+from .dressing.image.lens import balanced, develop, draw_lens
 from .dressing.materials import Cloth, Dress
-from .dressing.picture.composing import compose
-from .dressing.picture.lens import balanced, develop, draw_lens
 from .records.record import Record, Words
 
 

@@ -15,7 +15,7 @@ from ..base.panels import Panel
 from ..base.settings import RenderSettings
 from ..base.surfaces import Surface
 from ..base.timing import stage
-from ..garments.garment import Garment
+from ..garments.base.garment import Garment
 from ..garments.outfits import Outfit, draw_outfit
 from ..garments.tailoring import tailor
 from ..garments.wearing import product_shot

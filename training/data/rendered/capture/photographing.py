@@ -13,8 +13,8 @@ from ..base.panels import Panel
 from ..base.settings import RenderSettings
 from ..base.surfaces import Kind, Surface
 from ..base.timing import stage
+from ..garments.base.garment import Garment
 from ..garments.cloth.crossings import crossing_faces
-from ..garments.garment import Garment
 from ..garments.outfits import Outfit
 from ..garments.wearing import wear
 from ..people.bags import occluder_surfaces
@@ -25,13 +25,13 @@ from ..people.poses import HELD_OUT_POSES, POSES, TRAINING_POSES, draw_pose
 from ..people.stances import WIDE_STANCES
 from ..records.record import Photo
 from ..studio.agnostic import agnostic_mask, atr_labels, kind_mask, seen_joints
-from ..studio.cameras import Camera
 from ..studio.correspondence import correspond
 from ..studio.framing import Framing, draw_camera
 from ..studio.guards import OCCLUDED, TRUNCATED, Limits, reasons
 from ..studio.layers import Layer
 from ..studio.rays.rendering import Shot, photograph
-from ..studio.sets import draw_set
+from ..studio.scene.cameras import Camera
+from ..studio.scene.sets import draw_set
 
 FRAMINGS: Mapping[str, Mapping[Framing, float]] = {
     "upper": {"cropped_head": 0.4, "waist_up": 0.35, "three_quarter": 0.15, "full_body": 0.1},

@@ -9,7 +9,7 @@ import numpy as np
 from ...synthetic.art.palette import Rgb
 from .cloth.noise import noise
 from .cloth.relief import SIDE, Tile, streaks
-from .picture.colours import to_linear
+from .pixels.colours import to_linear
 
 WALLS = ("plain", "paper", "gradient", "plaster", "brick", "concrete", "planks", "tiles", "street")
 FLOORS = ("paper", "gradient", "planks", "concrete", "asphalt", "carpet", "tiles")

@@ -8,7 +8,7 @@ import numpy as np
 
 from igr_core.errors import IGRError
 
-from .cuts import KINDS, Cut, held_out_cut
+from .base.cuts import KINDS, Cut, held_out_cut
 from .styles import (
     CLOSER_FOR_WOMEN,
     FIT_EASE,

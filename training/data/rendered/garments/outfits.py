@@ -10,7 +10,7 @@ import numpy as np
 from igr_core.errors import IGRError
 
 from ..base.surfaces import Kind
-from .cuts import Cut, held_out_cut
+from .base.cuts import Cut, held_out_cut
 from .lots import draw_cut, draw_kind
 
 TUCKABLE = ("tee", "long_sleeve", "shirt", "blouse", "tank", "sweater", "polo")

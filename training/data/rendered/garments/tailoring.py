@@ -10,12 +10,12 @@ from scipy import sparse
 
 from ..base.normals import vertex_normals
 from ..people.body import TEMPLATE_SHAPES, make_body
+from .base.cuts import Cut
+from .base.figures import SIDES, Figure, dress_form, make_figure, smoothstep, suit
+from .base.garment import Garment
+from .base.meshes import boundary_edges, flat_averaging, smoothing, upsample, upsample_corners
 from .cloth.draping import make_springs
 from .cloth.fitting import ease_of, fit
-from .cloth.meshes import boundary_edges, flat_averaging, smoothing, upsample, upsample_corners
-from .cuts import Cut
-from .figures import SIDES, Figure, dress_form, make_figure, smoothstep, suit
-from .garment import Garment
 from .patterns.fields import (
     STRAP,
     armhole_field,

@@ -9,12 +9,12 @@ from ..base.normals import vertex_normals
 from ..base.surfaces import CLOTH, Kind, Surface
 from ..people.body import Body, skin
 from ..people.poses import product_pose
+from .base.figures import Figure, make_figure
+from .base.garment import Garment
 from .cloth.contacts import LAYER_GAP, Draped, Posed, colliders_of, contacts_of, pose_figure, pushed_off
 from .cloth.draping import Settle, drape, unwrinkled
 from .cloth.fitting import fit, pleats_of, tucked, tucked_in
 from .cloth.surfacing import sewn_surface
-from .figures import Figure, make_figure
-from .garment import Garment
 from .patterns.fields import height_of
 from .tailoring import product_figure, template_figure
 

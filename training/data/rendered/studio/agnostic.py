@@ -13,8 +13,8 @@ from ...contract.keypoints import JOINTS_25
 from ...synthetic.photo.masks import dilated
 from ..base.surfaces import Kind
 from ..base.views import View
-from .cameras import Camera
 from .rays.rendering import Shot
+from .scene.cameras import Camera
 
 Joint = tuple[float, float, float]
 """x, y in pixels, and confidence in 0..1."""

@@ -10,8 +10,8 @@ from igr_core.errors import IGRError
 
 from ..base.surfaces import Surface
 from ..base.views import View
-from .cameras import Camera
 from .rays.rendering import Shot
+from .scene.cameras import Camera
 
 PLAY = 1.0
 """Tolerance in pixels between a point and the centre of the pixel that shows it."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from .cameras import Camera, moved
+from .scene.cameras import Camera, moved
 
 Framing = Literal["full_body", "three_quarter", "waist_up", "cropped_head", "lower_body"]
 FRAMINGS: tuple[Framing, ...] = ("full_body", "three_quarter", "waist_up", "cropped_head", "lower_body")

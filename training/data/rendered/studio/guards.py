@@ -12,10 +12,10 @@ from scipy import ndimage
 from ..base.normals import vertex_normals
 from ..base.surfaces import CLOTH, Surface
 from .agnostic import kind_mask
-from .cameras import Camera
 from .layers import Layer, showing_through
 from .rays.merging import NOTHING
 from .rays.rendering import Shot
+from .scene.cameras import Camera
 
 Reason = Literal[
     "hidden",

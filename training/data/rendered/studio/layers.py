@@ -11,8 +11,8 @@ from scipy.spatial import cKDTree
 from ..base.normals import vertex_normals
 from ..base.surfaces import Surface
 from .agnostic import kind_mask, seen_points
-from .cameras import Camera
 from .rays.rendering import Shot
+from .scene.cameras import Camera
 
 DEEPEST = 0.03
 """Maximum distance in metres of cloth in front of its outer layer to count as coming through."""

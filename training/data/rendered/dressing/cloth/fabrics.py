@@ -8,7 +8,7 @@ import numpy as np
 
 from ....synthetic.art.palette import Rgb
 from ....synthetic.art.textures import PAINTERS, Pattern, paint
-from ..picture.kernels import blend
+from ..pixels.kernels import blend
 from . import allover
 from .noise import noise
 

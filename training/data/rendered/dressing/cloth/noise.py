@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..picture.kernels import smooth_noise
+from ..pixels.kernels import smooth_noise
 
 SIDE = 64
 """Period of the noise in cells."""

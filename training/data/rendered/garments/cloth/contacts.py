@@ -10,8 +10,8 @@ from scipy.spatial import cKDTree
 
 from ...base.normals import vertex_normals
 from ...people.body import skin
-from ..figures import Figure, suit
-from ..garment import Garment
+from ..base.figures import Figure, suit
+from ..base.garment import Garment
 from .draping import Collider
 from .fitting import spanned
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from .meshes import edges_of
+from ..base.meshes import edges_of
 
 CELL = 0.015
 """Size of the boxes of the spatial grid, metres; about an edge of fine cloth."""

@@ -15,7 +15,8 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from ...base.normals import vertex_normals
-from .meshes import boundary_edges, edges_of, opposites_of
+from ..base.garment import Springs
+from ..base.meshes import boundary_edges, edges_of, opposites_of
 
 ASK_AGAIN = 0.004
 """Distance in metres that a vertex moves before its nearest contact point is searched again."""
@@ -38,16 +39,6 @@ class Collider:
     def tree(self) -> cKDTree:
         """Search tree of the points."""
         return cKDTree(self.points, balanced_tree=False, compact_nodes=False)
-
-
-@dataclass(frozen=True)
-class Springs:
-    """Pairs of connected vertices of a mesh."""
-
-    along: np.ndarray
-    """(E, 2) int32: the edges."""
-    across: np.ndarray
-    """(B, 2) int32: vertices that face each other across an edge, against bending."""
 
 
 @dataclass(frozen=True)

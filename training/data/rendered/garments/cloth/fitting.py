@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from ..cuts import Cut
-from ..figures import Figure, along_arm, smoothstep, suit
-from ..garment import Garment
+from ..base.cuts import Cut
+from ..base.figures import Figure, along_arm, smoothstep, suit
+from ..base.garment import Garment
 from ..patterns.fields import height_of, waist_field
 
 BAND_EASE = 0.012

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...base.surfaces import Kind, Surface
-from ..garment import Garment
+from ..base.garment import Garment
 from .contacts import Draped, Posed
 
 

@@ -6,10 +6,10 @@ import numpy as np
 from scipy import sparse
 
 from ...base.normals import vertex_normals
-from ..cloth.meshes import boundary_loops, strip_faces
-from ..cuts import Cut
-from ..figures import Figure, smoothstep
-from ..garment import Trim
+from ..base.cuts import Cut
+from ..base.figures import Figure, smoothstep
+from ..base.garment import Trim
+from ..base.meshes import boundary_loops, strip_faces
 from .fields import neck_field
 from .laying import outside_up
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..cuts import Cut
-from ..figures import Figure, along_arm, smoothstep
+from ..base.cuts import Cut
+from ..base.figures import Figure, along_arm, smoothstep
 
 STRAP = 0.014
 """Width of thin straps, metres."""

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...base.panels import Line, LineRole, Panel, Role
-from ..cloth.meshes import boundary_loops
-from ..cuts import Cut
-from ..figures import SIDES, Figure, along_arm
+from ..base.cuts import Cut
+from ..base.figures import SIDES, Figure, along_arm
+from ..base.meshes import boundary_loops
 from .flattening import lay_flat
 from .pattern import Pattern
 

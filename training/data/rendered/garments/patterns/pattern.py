@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ..cloth.meshes import boundary_loops, compact, largest_part, split, strip_faces
-from ..figures import Figure, suit
+from ..base.figures import Figure, suit
+from ..base.meshes import boundary_loops, compact, largest_part, split, strip_faces
 
 
 class Pattern:

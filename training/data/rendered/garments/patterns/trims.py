@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from ...base.panels import Line, Panel
-from ..cloth.meshes import boundary_loops, compact, split, strip_faces
-from ..cuts import Cut
-from ..figures import Figure
-from ..garment import Trim
+from ..base.cuts import Cut
+from ..base.figures import Figure
+from ..base.garment import Trim
+from ..base.meshes import boundary_loops, compact, split, strip_faces
 from .collars import make_collar
 
 Field = Callable[[np.ndarray], np.ndarray]

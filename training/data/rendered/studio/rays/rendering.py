@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from ...base.surfaces import Surface
 from ...base.views import SUBSAMPLES, View
-from ..cameras import Camera
-from ..sets import Set, product_set
+from ..scene.cameras import Camera
+from ..scene.sets import Set, product_set
 from .merging import Merged, merge
 from .seeing import Places, Sight, look
 from .shine import gloss

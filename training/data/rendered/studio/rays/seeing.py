@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...base.views import SUBSAMPLES
-from ..cameras import Camera
+from ..scene.cameras import Camera
 from .merging import NOTHING, Merged
 from .tracing import OFFSET, Hits, Tracer
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..cameras import Camera
-from ..lights import Lamp
+from ..scene.cameras import Camera
+from ..scene.lights import Lamp
 
 ROUGHNESS = 0.35
 """Roughness of the coat; dressing scales the result by fabric and skin."""

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from training.data.rendered.studio.lights import (
+from training.data.rendered.studio.scene.lights import (
     ENVIRONMENT_SIZE,
     MOODS,
     SoftBox,
@@ -11,7 +10,7 @@ from training.data.rendered.studio.lights import (
     environment_directions,
     light_of,
 )
-from training.data.rendered.studio.sets import draw_set, product_set
+from training.data.rendered.studio.scene.sets import draw_set, product_set
 
 ALL = sorted({mood for moods in MOODS.values() for mood in moods})
 

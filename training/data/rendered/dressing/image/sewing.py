@@ -6,7 +6,7 @@ import numpy as np
 
 from ...base.panels import Line, Panel
 from ..materials import Cloth
-from ..picture.kernels import stitch, stroke
+from ..pixels.kernels import stitch, stroke
 
 HEM = 0.021
 """Distance in metres from an edge to the stitches of its hem."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.panels import Panel
-from ..base.surfaces import Kind, Surface
+from ...base.panels import Panel
+from ...base.surfaces import Kind, Surface
 from .lights import MOODS, Lamp, SoftBox, draw_light, light_of
 
 

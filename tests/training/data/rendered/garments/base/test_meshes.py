@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-
-from training.data.rendered.base.normals import vertex_normals
-from training.data.rendered.garments.cloth.meshes import (
+from training.data.rendered.garments.base.meshes import (
     boundary_edges,
     boundary_loops,
     edges_of,
@@ -18,6 +16,8 @@ from training.data.rendered.garments.cloth.meshes import (
     upsample,
     upsample_corners,
 )
+
+from training.data.rendered.base.normals import vertex_normals
 
 
 @pytest.fixture

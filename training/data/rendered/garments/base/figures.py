@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 from scipy import sparse
 
-from ..base.normals import vertex_normals
-from ..people.body import Body, body_model
-from .cloth.meshes import smoothing, subdivide_quads, triangles_of
+from ...base.normals import vertex_normals
+from ...people.body import Body, body_model
+from .meshes import smoothing, subdivide_quads, triangles_of
 
 ARM_BONES = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
 LEG_BONES = ("upperleg", "lowerleg", "foot", "toe")

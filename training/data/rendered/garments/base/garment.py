@@ -7,12 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ..base.panels import Panel
-from .cloth.draping import Springs
+from ...base.panels import Panel
 from .cuts import Cut
 
 CLEAR_EDGES = 2
 """Number of fine edges (about 1 cm each) near an open edge of an outer layer where cloth may come through."""
+
+
+@dataclass(frozen=True)
+class Springs:
+    """Pairs of connected vertices of a mesh."""
+
+    along: np.ndarray
+    """(E, 2) int32: the edges."""
+    across: np.ndarray
+    """(B, 2) int32: vertices that face each other across an edge, against bending."""
 
 
 @dataclass(frozen=True)

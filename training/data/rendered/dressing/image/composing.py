@@ -16,10 +16,10 @@ from ...base.views import SUBSAMPLES, Label, View
 from ..cloth.relief import Tile, weave_tile
 from ..grounds import ground_tile
 from ..materials import Coat, Dress
+from ..pixels.colours import linear_rgb, luminance
 from ..skin import skin_tile
 from . import shading
 from .atlas import Texture, cloth_texture, fabric_of, ground_of, ground_texture, seen_tile
-from .colours import linear_rgb, luminance
 
 CONTRAST = {"satin": 0.35, "leather": 0.3, "fleece": -0.12, "knit": -0.08, "chunky": -0.08, "boucle": -0.1}
 """Contrast of a weave's shading relative to a matt surface: > 0 is stronger."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from .colours import STEPS, srgb_curve
+from ..pixels.colours import STEPS, srgb_curve
 from .exposing import expose, mix_with_blurred
 
 SHADOWED = 0.25

@@ -12,11 +12,11 @@ from ..cloth.fabrics import Fabric, paint_fabric, worn
 from ..cloth.noise import noise
 from ..cloth.prints import Placed, render_print
 from ..cloth.relief import Tile
-from ..cloth.sewing import sew
 from ..grounds import paint_ground
 from ..materials import Cloth, Dress, Ground
-from .colours import linear_curve
-from .kernels import halve, linearise
+from ..pixels.colours import linear_curve
+from ..pixels.kernels import halve, linearise
+from .sewing import sew
 
 FINEST = 700.0
 """Maximum texels per metre of cloth."""

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("numba", reason="the lens needs the extra `render`")
 
-from training.data.rendered.dressing.picture.lens import Lens, balanced, develop, draw_lens
+from training.data.rendered.dressing.image.lens import Lens, balanced, develop, draw_lens
 
 GREY = np.full((64, 48, 3), 0.2, np.float32)
 
