@@ -1,0 +1,1 @@
+"""Arithmetic on pixels: colour spaces, noise and strokes."""

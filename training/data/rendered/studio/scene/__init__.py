@@ -1,0 +1,1 @@
+"""Sets, lights and cameras."""
