@@ -82,10 +82,10 @@ def test_a_measurement_is_kept_whole_or_not_at_all(name: str, tables: dict[str, 
 
 
 def test_missing_results_and_markers_are_named(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match="holds no results"):
+    with pytest.raises(IGRError, match="contains no results"):
         reported(tmp_path)
     page = tmp_path / "page.md"
     page.write_text("<!-- evidence:a -->\n<!-- /evidence:a -->\n")
-    with pytest.raises(IGRError, match="No page has <!-- evidence:b -->"):
+    with pytest.raises(IGRError, match="No page contains <!-- evidence:b -->"):
         write_tables({"a": "new", "b": "table"}, [page])
     assert "new" not in page.read_text()

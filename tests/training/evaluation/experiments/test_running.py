@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -39,10 +41,13 @@ def write_inputs(place: Path) -> Path:
     write_fixture("viton_hd", place / "data" / "VITON-HD", 4, 0, (96, 128))
     write_fixture("streettryon", place / "data" / "street_tryon", 4, 50, (96, 128))
     bundle = save_runnable(place / "tiny.safetensors")
-    seeds = [f"hqft/seed-0/fine_{name}" for name in ("no_garmnet", "coarse", "random", "hqft")]
-    for run in ("hqft", "coarse", "no_garmnet", *seeds):
-        (place / "runs" / run).mkdir(parents=True)
-        shutil.copy(bundle, place / "runs" / run / "bundle.safetensors")
+    for config in CONFIGS.glob("*.yaml"):
+        for row in yaml.safe_load(config.read_text(encoding="utf-8"))["rows"]:
+            if row.get("bundle", "demo") != "demo":
+                for seed in row.get("seeds", [None]):
+                    path = place / row["bundle"].replace("{seed}", str(seed))
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(bundle, path)
     return place
 
 
@@ -216,10 +221,11 @@ def test_every_shipped_config_runs(path: Path, place: Path, tmp_path: Path, monk
     )
     assert code == 0, output
     found = experiment_results(tmp_path)
-    measured = [row["name"] for row in rows for _ in (row.get("guidance", [0]))]
-    assert [one.name.split(", guidance")[0] for one in found[: len(measured)]] == measured
+    measured = [row["name"] for row in rows for _ in product(row.get("guidance", [0]), row.get("seeds", [0]))]
+    assert [re.split(", guidance|, seed", one.name)[0] for one in found[: len(measured)]] == measured
     assert all("encoder_fd" in one.distribution for one in found)
-    assert [one.kind for one in found].count("control") == (3 if "street" in path.name else 5)
+    controls = len(settings["controls"]) if "controls" in settings else 3 if "street" in path.name else 5
+    assert [one.kind for one in found].count("control") == controls
     assert (tmp_path / "report" / "index.html").is_file()
 
 
