@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from training.data.rendered.studio.scene.cameras import Camera
 
 from tests.support.rendered.renderer import require_renderer
 from tests.support.rendered.solids import sheet, sphere
@@ -12,19 +11,18 @@ from training.data.rendered.base.normals import vertex_normals
 from training.data.rendered.base.panels import Panel
 from training.data.rendered.base.surfaces import Surface
 from training.data.rendered.base.views import SUBSAMPLES, View
+from training.data.rendered.studio.scene.cameras import Camera
 from training.data.synthetic.art.textures import Pattern, solid
 
 require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
-from training.data.rendered.dressing.image.atlas import Texture, cloth_texture  # noqa: E402
-from training.data.rendered.dressing.image.composing import compose  # noqa: E402
-from training.data.rendered.dressing.pixels.colours import to_srgb  # noqa: E402
-from training.data.rendered.studio.scene.sets import product_set  # noqa: E402
-
 from training.data.rendered.dressing.cloth.fabrics import Fabric  # noqa: E402
 from training.data.rendered.dressing.dresses import draw_dress  # noqa: E402
+from training.data.rendered.dressing.image.atlas import Texture, cloth_texture  # noqa: E402
+from training.data.rendered.dressing.image.composing import compose  # noqa: E402
 from training.data.rendered.dressing.materials import Cloth, Dress  # noqa: E402
+from training.data.rendered.dressing.pixels.colours import to_srgb  # noqa: E402
 from training.data.rendered.garments.lots import draw_cut  # noqa: E402
 from training.data.rendered.garments.tailoring import tailor  # noqa: E402
 from training.data.rendered.garments.wearing import wear  # noqa: E402
@@ -32,6 +30,7 @@ from training.data.rendered.people.body import TEMPLATE_SHAPES, make_body  # noq
 from training.data.rendered.people.poses import named_pose  # noqa: E402
 from training.data.rendered.studio.rays.rendering import photograph  # noqa: E402
 from training.data.rendered.studio.rays.tracing import load_mitsuba  # noqa: E402
+from training.data.rendered.studio.scene.sets import product_set  # noqa: E402
 
 TOLERANCE = 5.0
 """Grey levels of 255: colours that bleed from cloth to cloth, which light on white surfaces knows nothing of, the

@@ -4,9 +4,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from training.data.rendered.garments.base.cuts import held_out_cut
 
 from igr_core.errors import IGRError
+from training.data.rendered.garments.base.cuts import held_out_cut
 from training.data.rendered.garments.lots import draw_cut
 from training.data.rendered.garments.outfits import complete, draw_outfit
 

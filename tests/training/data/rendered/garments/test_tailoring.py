@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("numba", reason="needs numba (the extra render)")
 
 from scipy.spatial import cKDTree
+
 from training.data.rendered.garments.base.garment import Garment
 from training.data.rendered.garments.base.meshes import boundary_loops, largest_part
-
 from training.data.rendered.garments.cloth.fitting import fit, pleats_of
 from training.data.rendered.garments.lots import draw_cut
 from training.data.rendered.garments.patterns.fields import height_of

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from training.data.rendered.studio.scene.cameras import Camera
 
 from igr_core.segmentation.labels import ATR
 from tests.support.rendered.renderer import require_renderer
 from tests.support.rendered.solids import sphere
+from training.data.rendered.studio.scene.cameras import Camera
 
 require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from training.data.rendered.studio.scene.cameras import Camera
 
 from igr_core.errors import IGRError
 from tests.support.rendered.renderer import require_renderer
 from tests.support.rendered.solids import sheet, sphere
+from training.data.rendered.studio.scene.cameras import Camera
 
 require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")

@@ -4,15 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from training.data.rendered.studio.scene.cameras import Camera
 
 from tests.support.rendered.renderer import require_renderer
 from tests.support.rendered.solids import sheet, sphere
+from training.data.rendered.studio.scene.cameras import Camera
 
 require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
-
-from training.data.rendered.studio.scene.sets import draw_set  # noqa: E402
 
 from training.data.rendered.studio.guards import (  # noqa: E402
     OCCLUDED,
@@ -24,6 +22,7 @@ from training.data.rendered.studio.guards import (  # noqa: E402
 )
 from training.data.rendered.studio.layers import Layer  # noqa: E402
 from training.data.rendered.studio.rays.rendering import photograph  # noqa: E402
+from training.data.rendered.studio.scene.sets import draw_set  # noqa: E402
 
 CAMERA = Camera((0.0, -3.0, 1.0), (0.0, 0.0, 1.0), 26.0, (96, 128))
 BALL = sphere("garment", (0, 0, 1), 0.4)

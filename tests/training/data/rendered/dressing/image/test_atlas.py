@@ -7,14 +7,13 @@ import pytest
 
 pytest.importorskip("numba", reason="textures need the extra `render`")
 
-from training.data.rendered.dressing.image.atlas import FINEST, MOST_TEXELS, cloth_texture, ground_texture, pyramid
-from training.data.rendered.dressing.pixels.colours import linear_rgb
-
 from training.data.rendered.base.panels import Line, Panel
 from training.data.rendered.dressing.cloth.fabrics import Fabric
 from training.data.rendered.dressing.cloth.prints import Art, Placed
 from training.data.rendered.dressing.grounds import FLOORS, WALLS, ground_tile
+from training.data.rendered.dressing.image.atlas import FINEST, MOST_TEXELS, cloth_texture, ground_texture, pyramid
 from training.data.rendered.dressing.materials import Cloth, Ground
+from training.data.rendered.dressing.pixels.colours import linear_rgb
 from training.data.synthetic.art.textures import solid
 
 FABRIC = Fabric("plain", solid((200, 190, 180)))

@@ -10,9 +10,8 @@ from tests.support.rendered.views_by_hand import FRONT, SKIN, WALL, shirt_panels
 
 pytest.importorskip("numba", reason="composing needs the extra `render`")
 
-from training.data.rendered.dressing.image.composing import compose
-
 from training.data.rendered.dressing.dresses import draw_dress
+from training.data.rendered.dressing.image.composing import compose
 
 SIZE = (96, 128)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from training.data.rendered.garments.base.cuts import KINDS, held_out_cut
 
 from igr_core.errors import IGRError
+from training.data.rendered.garments.base.cuts import KINDS, held_out_cut
 from training.data.rendered.garments.lots import draw_cut, draw_kind
 
 ALL_KINDS = [(category, kind) for category, kinds in KINDS.items() for kind in kinds]

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+
+from training.data.rendered.base.normals import vertex_normals
 from training.data.rendered.garments.base.meshes import (
     boundary_edges,
     boundary_loops,
@@ -16,8 +18,6 @@ from training.data.rendered.garments.base.meshes import (
     upsample,
     upsample_corners,
 )
-
-from training.data.rendered.base.normals import vertex_normals
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import pytest
 pytest.importorskip("numba", reason="needs numba (the extra render)")
 
 from training.data.rendered.garments.base.meshes import triangles_of
-
 from training.data.rendered.garments.cloth.draping import Collider, Settle, drape, make_springs
 
 SETTLE = Settle(steps=120, passes=8, gravity=4.0, damping=0.97)

@@ -4,19 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from training.data.rendered.studio.scene.cameras import Camera
 
 from igr_core.errors import IGRError
 from tests.support.rendered.renderer import require_renderer
 from tests.support.rendered.solids import sheet, sphere
 from training.data.rendered.base.views import SUBSAMPLES
+from training.data.rendered.studio.scene.cameras import Camera
 
 require_renderer()
 pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
 
-from training.data.rendered.studio.scene.sets import draw_set  # noqa: E402
-
 from training.data.rendered.studio.rays.rendering import WHITE_CARD, photograph  # noqa: E402
+from training.data.rendered.studio.scene.sets import draw_set  # noqa: E402
 
 CAMERA = Camera((0.0, -3.0, 1.0), (0.0, 0.0, 1.0), 30.0, (48, 64))
 

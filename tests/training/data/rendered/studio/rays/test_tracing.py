@@ -4,13 +4,13 @@ import sys
 
 import numpy as np
 import pytest
-from training.data.rendered.studio.scene.lights import ENVIRONMENT_SIZE
 
 from igr_core.errors import IGRError
 from tests.support.rendered.renderer import require_renderer
 from tests.support.rendered.solids import sheet, sphere
 from training.data.rendered.studio.rays import tracing
 from training.data.rendered.studio.rays.merging import merge
+from training.data.rendered.studio.scene.lights import ENVIRONMENT_SIZE
 
 
 @pytest.mark.parametrize(

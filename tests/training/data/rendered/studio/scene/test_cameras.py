@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from training.data.rendered.studio.scene.cameras import Camera, moved
 
 CAMERA = Camera((0.6, -3.0, 1.4), (0.1, 0.0, 1.0), 34.0, (96, 128), roll=1.5)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from training.data.rendered.studio.scene.lights import (
     ENVIRONMENT_SIZE,
     MOODS,
