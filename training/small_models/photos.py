@@ -46,7 +46,7 @@ class PhotoTraining(PartTraining):
             raise IGRError(f"kind is {self.kind!r}: choose drawn, rendered or mixed.")
         if self.kind != "drawn" and not (self.records and self.held_out_records):
             raise IGRError(
-                f"kind {self.kind} needs records and held_out_records: folders made by python -m training data render and "
+                f"kind {self.kind} needs records and held_out_records: folders from python -m training data render and "
                 "data held-out."
             )
 
