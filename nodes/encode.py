@@ -47,11 +47,11 @@ class IGRGarmNetEncode(io.ComfyNode):
 def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str) -> Reference:
     """Run GarmNet and the image encoder on a view of B photos.
 
-    Raises IGRError for an unknown category, a VAE of the wrong kind, or a size that the bundle does not support.
+    Raises IGRError for an unknown category, the VAE of another bundle, or a size that the bundle does not support.
     """
     config = adapter.config
     check_category(category)
-    check_vae(vae, config.vae)
+    check_vae(vae, config.vae, adapter.vae_weights)
     width, height = view.person.shape[-1], view.person.shape[-2]
     if width % config.size_step or height % config.size_step:
         raise IGRError(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from ..igr_core.errors import IGRError
+from ..igr_core.photo.masks import full_strength
 
 NO_ALPHA_SIDE = 64
 """LoadImage outputs an empty square mask of this side if an image has no transparency."""
 
 
 def to_photos(image: Tensor) -> Tensor:
-    """IMAGE with 1, 3 or 4 channels -> (B, 3, H, W), transparency composited over white."""
+    """IMAGE with 1, 3 or 4 channels -> (B, 3, H, W), transparency composited over white.
+
+    Raises IGRError for another shape, and for NaN or infinite values.
+    """
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4):
         raise IGRError(f"The photo has shape {tuple(image.shape)}: connect an IMAGE with 1, 3 or 4 channels.")
     photos = image.movedim(-1, 1).float()
+    check_finite(photos, "image")
     if photos.shape[1] == 4:
         alpha = photos[:, 3:]
         photos = photos[:, :3] * alpha + (1 - alpha)
@@ -23,16 +30,28 @@ def to_photos(image: Tensor) -> Tensor:
 
 
 def to_masks(mask: Tensor | None, photos: Tensor) -> tuple[Tensor, tuple[str, ...]]:
-    """MASK or None -> (B, 1, H, W), and warnings; without a mask, the whole photo counts as the garment."""
+    """MASK or None -> (B, 1, H, W) at full strength, and warnings; without a mask, the whole photo is the garment.
+
+    Raises IGRError as full_strength does.
+    """
     if mask is not None:
         masks = mask.float().reshape(-1, 1, *mask.shape[-2:])
         if not _is_missing(masks, photos):
-            return masks, ()
+            return full_strength(masks), ()
         reason = "The image has no mask (it has no transparency)"
     else:
         reason = "No mask is connected"
     everything = photos.new_ones(1, 1, *photos.shape[-2:])
     return everything, (f"{reason}, so the whole photo is treated as the garment: connect or paint a mask.",)
+
+
+def check_finite(values: Tensor, what: str) -> None:
+    """Raise IGRError if an image, a mask or latents have NaN or infinite values."""
+    if not all(math.isfinite(float(end)) for end in values.aminmax()):  # aminmax propagates NaN
+        raise IGRError(
+            f"The {what} has NaN or infinite values: start ComfyUI with --force-fp32, or check the model and the nodes "
+            "before this one."
+        )
 
 
 def to_image(images: Tensor) -> Tensor:

@@ -107,7 +107,7 @@ def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[A
     fit_preview(denoiser, vae, config.vae)
     prompts = {name: value.float() for name, value in bundle.prompts().items()}
     encoder = clip_vision if image_prompt is not None else None
-    return denoiser, Adapter(bundle.info, garmnet, image_prompt, encoder, prompts), vae
+    return denoiser, Adapter(bundle.info, garmnet, image_prompt, encoder, prompts, networks.encoder_weights(vae)), vae
 
 
 def _require(bundle: Bundle, config: ModelConfig, vae: Any, clip_vision: Any) -> None:

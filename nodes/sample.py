@@ -11,6 +11,7 @@ from torch import Tensor
 from ..igr_core.restore.schedule import draw_noise
 from .host import sampling
 from .host.networks import check_denoiser
+from .images import check_finite
 from .schema import advanced, schema
 
 MAX_SEED = 2**63 - 1
@@ -108,6 +109,7 @@ class IGRSample(io.ComfyNode):
             sampler=sampler,
             schedule=schedule,
         )
+        check_finite(samples, "restored latent")
         rest = {name: value for name, value in latent.items() if not name.startswith("downscale_ratio")}
         return io.NodeOutput({**rest, "samples": samples})
 

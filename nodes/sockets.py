@@ -34,6 +34,8 @@ class Adapter:
     """ComfyUI's ClipVisionModel; None if there is no image prompt."""
     prompts: dict[str, Tensor]
     """Text embeddings (T, C) of upper, lower, full and empty."""
+    vae_weights: Tensor | None
+    """Weights that the VAE is recognised by, as networks.encoder_weights returns them."""
 
     @property
     def config(self) -> ModelConfig:

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..demo import DEMO_BUNDLE
+from ..text import plain
 from .shared import one_sentence
 
 
@@ -25,7 +27,7 @@ def inspect(
     with one_sentence():
         facts = describe(Bundle.open(bundle))
     if as_json:
-        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(facts, indent=2))
         return
     console = Console()
     for table in _tables(facts):
@@ -34,12 +36,12 @@ def inspect(
 
 def _tables(facts: dict[str, Any]) -> list[Table]:
     """Tables of the parts, the file, and the config, training and scores as names and values."""
-    parts = Table(title=f"{facts['name']} ({facts['megabytes']} MB)", title_justify="left")
+    parts = _table(f"{facts['name']} ({facts['megabytes']} MB)")
     for heading in ("part", "tensors", "parameters", "MB", "dtype"):
         parts.add_column(heading, justify="left" if heading in ("part", "dtype") else "right")
     for part in facts["parts"]:
         cells = (f"{part['tensors']:,}", f"{part['parameters']:,}", f"{part['megabytes']:.2f}")
-        parts.add_row(part["part"], *cells, ", ".join(part["dtypes"]))
+        parts.add_row(*map(_literal, (part["part"], *cells, ", ".join(part["dtypes"]))))
     general = {name: facts[name] for name in ("file", "format_version", "licence")}
     for part in ("vae", "image_encoder"):
         inside = any(one["part"] == part for one in facts["parts"])
@@ -49,12 +51,21 @@ def _tables(facts: dict[str, Any]) -> list[Table]:
 
 
 def _name_value_table(title: str, values: dict[str, Any]) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = _table(title, show_header=False)
     table.add_column("name", no_wrap=True)
     table.add_column("value", overflow="fold")
     for name, value in _flat(values):
-        table.add_row(name, value)
+        table.add_row(_literal(name), _literal(value))
     return table
+
+
+def _table(title: str, show_header: bool = True) -> Table:
+    return Table(title=Text(plain(title), style="table.title"), title_justify="left", show_header=show_header)
+
+
+def _literal(text: str) -> Text:
+    """A bundle's own text, without rich's markup and without escape sequences."""
+    return Text(plain(text))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

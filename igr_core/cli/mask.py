@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,13 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from ..demo import DEMO_SEGMENTER
 from ..errors import IGRError, UsageError
+from ..text import one_line
 from .mask_by_category import Wanted, category_finder, check_no_marks
 from .shared import (
     DeviceOption,
     Find,
+    echo,
     explain_out_of_memory,
     load_segmenter,
     note_demo_model,
@@ -114,7 +118,7 @@ def find_mask(
         save_image(out, found, "L")
         if overlay is not None:
             save_image(overlay, shown(photo, found))
-        typer.echo(f"Wrote {out} in {time.monotonic() - start:.1f} s: {words}.")
+        echo(f"Wrote {out} in {time.monotonic() - start:.1f} s: {words}.")
 
 
 def _marks_finder(
@@ -181,7 +185,7 @@ def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | No
 
     inputs = [("photo", person), *([("rough mask", rough)] if rough is not None else [])]
     for label, path in inputs:
-        if not path.exists():
+        if not os.path.exists(path):  # Path.exists raises an error for a name that is too long
             raise UsageError(f"The {label} {path} does not exist: check the path.")
         if path.is_dir():
             raise UsageError(f"The {label} {path} is a folder: name an image file.")
@@ -193,9 +197,9 @@ def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | No
     if overlay is not None:
         outputs.append(("--overlay", overlay, "RGB"))
     for option, path, mode in outputs:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise UsageError(f"{option} {path} is a folder: name the file to write, such as {path / 'mask.png'}.")
-        if path.exists() and any(path.samefile(one) for _, one in inputs):
+        if os.path.exists(path) and any(path.samefile(one) for _, one in inputs):
             raise UsageError(f"{option} {path} would overwrite an input: choose another name.")
         try:
             check_image_name(path, mode)
@@ -233,7 +237,7 @@ def _segment(weights: Path, device: torch.device, photo: Tensor, prompt: Prompt,
     """The mask (1, 1, H, W) on the CPU and its description; raises IGRError."""
     from ..segmentation.candidates import choose
 
-    status = Console(stderr=True).status(f"running {weights.name}")
+    status = Console(stderr=True).status(Text(f"running {one_line(weights.name)}"))
     with status, explain_out_of_memory("use a smaller SAM 2, or --device cpu"):
         segmenter = load_segmenter(weights, device)
         found = choose(*segmenter.masks(segmenter.embed(photo), prompt), choice).cpu()

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
+from rich.text import Text
 
 from ..demo import DEMO_PARSER
 from ..errors import UsageError
+from ..text import one_line
 from .shared import Find, explain_out_of_memory, load_segmenter, note_demo_model
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def _mask(
     from ..segmentation.human_parser import HumanParser
     from ..segmentation.refinement import describe, refine_mask
 
-    status = Console(stderr=True).status(f"running {folder.name}")
+    status = Console(stderr=True).status(Text(f"running {one_line(folder.name)}"))
     with status, explain_out_of_memory("use a smaller parser or SAM 2, or --device cpu"):
         mask, (category,) = HumanParser.from_folder(folder, device).garments(photo, wanted)
         share = None

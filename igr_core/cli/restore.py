@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..demo import DEMO_BUNDLE
 from ..errors import IGRError, UsageError
-from .shared import DeviceOption, one_sentence
+from ..text import one_line
+from .shared import DeviceOption, echo, one_sentence
 
 if TYPE_CHECKING:
     import torch
@@ -74,6 +75,8 @@ def restore(
         settings = _settings(info, size, view, steps, guidance, seed, transparent)
         place = choose_device(device)
         plan = plan_jobs(person, mask, category, out, settings.mode)
+        if plan.ignored:
+            echo(f"Note: skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
         report = Report(failed=dict(plan.failed))
         in_folder = person.is_dir()
         jobs = list(plan.jobs) if overwrite or not in_folder else without_existing(plan.jobs, report)
@@ -121,7 +124,7 @@ def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> 
     """Run the jobs with progress bars for photos and steps on stderr; exit with 130 when interrupted."""
     from ..restore.jobs import run_jobs
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         photos = progress.add_task("photos", total=len(jobs), visible=len(jobs) > 1)
         steps = progress.add_task("steps", total=settings.steps)
@@ -130,7 +133,7 @@ def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> 
         def on_photo(job: Job) -> None:
             nonlocal started
             progress.update(photos, completed=started)
-            progress.reset(steps, description=job.person.name, total=settings.steps)
+            progress.reset(steps, description=one_line(job.person.name), total=settings.steps)
             started += 1
 
         def on_step(done: int, total: int) -> None:
@@ -140,21 +143,21 @@ def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> 
             run_jobs(jobs, report, settings, restorer, on_step, on_photo)
         except KeyboardInterrupt:
             progress.stop()
-            typer.echo(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to continue.", err=True)
+            echo(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to continue.", err=True)
             raise typer.Exit(130) from None
 
 
 def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
     for name, notes in report.notes.items():
         for note in notes:
-            typer.echo(f"Note on {name}: {note}", err=True)
+            echo(f"Note on {name}: {note}", err=True)
     if not in_folder:
         for path in report.done:
-            typer.echo(f"Wrote {path} in {seconds:.1f} s.")
+            echo(f"Wrote {path} in {seconds:.1f} s.")
         for sentence in report.failed.values():
-            typer.echo(f"Error: {sentence}", err=True)
+            echo(f"Error: {sentence}", err=True)
         return
     skipped = f", {len(report.skipped)} already done" if report.skipped else ""
-    typer.echo(f"{len(report.done)} restored{skipped}, {len(report.failed)} failed, in {seconds:.1f} s.")
+    echo(f"{len(report.done)} restored{skipped}, {len(report.failed)} failed, in {seconds:.1f} s.")
     for name, sentence in report.failed.items():
-        typer.echo(f"Failed: {name}: {sentence}", err=True)
+        echo(f"Failed: {name}: {sentence}", err=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import IGRError, UsageError, is_out_of_memory
+from ..text import plain
 
 if TYPE_CHECKING:
     import torch
@@ -26,13 +27,18 @@ DeviceOption = Annotated[
 ]
 
 
+def echo(text: str, err: bool = False) -> None:
+    """Print text that may contain names from files, on stdout or stderr."""
+    typer.echo(plain(text), err=err)
+
+
 @contextmanager
 def one_sentence() -> Iterator[None]:
     """Print an IGRError as one sentence on stderr and exit: with 2 for an invalid command, otherwise with 1."""
     try:
         yield
     except IGRError as error:
-        typer.echo(f"Error: {error}", err=True)
+        echo(f"Error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
 
 

@@ -1,14 +1,15 @@
-"""Flood fill by dilation, on any device and for batches."""
+"""Flood fill and connected pieces, for batches of masks."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 COARSE_SIDE = 256
-"""The fill first runs on a grid with about this many cells along the image's longer side."""
-_CHECK_EVERY = 8
+"""The largest piece is found on a grid with about this many cells along the image's longer side."""
 
 
 def border(like: Tensor) -> Tensor:
@@ -20,27 +21,21 @@ def border(like: Tensor) -> Tensor:
 
 def flood(seeds: Tensor, region: Tensor) -> Tensor:
     """Pixels of `region` (B, 1, H, W) connected to `seeds` within it; corners do not connect."""
-    cell = max(1, max(region.shape[-2:]) // COARSE_SIDE)
-    filled = seeds & region
-    if cell > 1:
-        coarse = spread(pool_any(filled, cell), ~pool_any(~region, cell))  # only cells entirely inside the region
-        fine = coarse.repeat_interleave(cell, -2).repeat_interleave(cell, -1)
-        filled |= fine[..., : region.shape[-2], : region.shape[-1]] & region
-    return spread(filled, region)
+    filled = []
+    for seed, inside in zip(seeds[:, 0].cpu().numpy(), region[:, 0].cpu().numpy(), strict=True):
+        pieces = number_pieces(inside)
+        reached = np.zeros(pieces.max() + 1, bool)
+        reached[pieces[seed]] = True
+        reached[0] = False  # outside of the region
+        filled.append(reached[pieces])
+    return torch.from_numpy(np.stack(filled))[:, None].to(region.device)
 
 
-def spread(filled: Tensor, region: Tensor) -> Tensor:
-    """Grow `filled` inside `region` by max-pool dilation until nothing changes."""
-    inside = region.float()
-    current = filled.float() * inside
-    while True:
-        before = current
-        for _ in range(_CHECK_EVERY):
-            across = F.max_pool2d(current, (1, 3), stride=1, padding=(0, 1))
-            down = F.max_pool2d(current, (3, 1), stride=1, padding=(1, 0))
-            current = torch.maximum(across, down) * inside
-        if torch.equal(before, current):
-            return current.bool()
+def number_pieces(inside: np.ndarray, corners: bool = False) -> np.ndarray:
+    """One number from 1 per connected piece of a mask (H, W), 0 outside; with `corners`, those connect too."""
+    pieces = np.empty(inside.shape, np.int32)
+    ndimage.label(inside, np.ones((3, 3)) if corners else None, output=pieces)
+    return pieces
 
 
 def pool_any(mask: Tensor, cell: int) -> Tensor:

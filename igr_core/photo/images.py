@@ -1,62 +1,62 @@
-"""Load and save images, in every mode that cameras, editors and mask tools write."""
+"""Load photos and masks from files, in every mode that cameras, editors and mask tools write, and save images."""
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from ..errors import IGRError
 from ..files import atomic_file
+from .colours import to_srgb
+from .image_files import MAX_PIXELS, decode_image
+from .mask_files import DEEP_MODES, deep_values, mask_of_image
 
-MIN_SIDE = 16
-"""Images whose shorter side has fewer pixels than this are rejected."""
-MAX_PIXELS = 128_000_000
-"""Images with more pixels than this are rejected before they are decoded."""
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-"""File extensions that count as images in a folder."""
-
-_FORMATS: dict[str, str] = dict(
-    zip(IMAGE_SUFFIXES, ("PNG", "JPEG", "JPEG", "WEBP", "BMP", "TIFF", "TIFF"), strict=True)
-)
+_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+"""Pillow's format for each extension that images are saved with."""
 _WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
-_DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
-def load_photo(path: str | Path, *, flatten: bool = True, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """Load a photo as (1, 3, H, W) float32 in 0..1, turned upright by its EXIF tag, flattened over white.
+def load_photo(path: str | Path, *, like_load_image: bool = False, max_pixels: int = MAX_PIXELS) -> Tensor:
+    """Load a photo as (1, 3, H, W) float32 in 0..1: upright, in sRGB, and composited over white.
 
-    Without `flatten`, transparency is ignored and the colours under it are kept. Raises IGRError naming the file if it
-    is missing, not an image, truncated, too small or larger than `max_pixels`.
+    With `like_load_image`, colour profile and transparency are ignored, as by ComfyUI's Load Image. Raises IGRError
+    naming the file if it is missing, not an image, damaged, too small or larger than `max_pixels`.
     """
-    image = _open(Path(path), max_pixels)
-    if image.mode in _DEEP_MODES:
-        return _deep_to_unit(image, Path(path)).expand(1, 3, -1, -1).contiguous()
-    return _to_unit(over_white(image) if flatten else image.convert("RGB"))
+    path = Path(path)
+    image = decode_image(path, str(path), max_pixels)
+    if image.mode in DEEP_MODES:
+        grey = torch.from_numpy(deep_values(image, str(path)))
+        return grey.expand(1, 3, -1, -1).contiguous()
+    return _to_unit(image.convert("RGB") if like_load_image else over_white(to_srgb(image)))
 
 
 def load_mask(path: str | Path) -> Tensor:
-    """Load a mask as (1, 1, H, W) float32 in 0..1, from its luminance or its alpha channel.
+    """Load a mask as (1, 1, H, W) float32 in 0..1, 1 on the garment; docs/data.md lists what files may hold.
 
-    Alpha is used if it varies and the colours are either flat or a colourful cut-out. If a grey image and its
-    alpha both vary, transparent pixels count as 0. Raises IGRError as load_photo does.
+    Raises IGRError as load_photo does, and for files that are not masks: label maps, photos, photos with a hole.
     """
-    image = _open(Path(path))
-    if image.mode in _DEEP_MODES:
-        return _deep_to_unit(image, Path(path))
-    if not image.has_transparency_data:
-        return _to_unit(image.convert("L"))
-    rgba = _to_unit(image.convert("RGBA"))
-    colour, alpha = rgba[:, :3], rgba[:, 3:]
-    luminance = _to_unit(image.convert("RGBA").convert("L"))
-    if _varies(alpha) and (not _varies(luminance) or bool((colour.amax(1) - colour.amin(1)).max() > 0.1)):
-        return alpha
-    return luminance * alpha
+    path = Path(path)
+    return mask_of_image(decode_image(path, str(path)), str(path))
+
+
+def photo_of_image(image: Image.Image, name: str) -> Image.Image:
+    """A decoded image as load_photo reads it, in 8-bit RGB; raises IGRError with `name` for values out of range."""
+    if image.mode in DEEP_MODES:
+        return Image.fromarray((deep_values(image, name) * 255).round().astype(np.uint8)).convert("RGB")
+    return over_white(to_srgb(image))
 
 
 def over_white(image: Image.Image) -> Image.Image:
@@ -94,53 +94,6 @@ def check_image_name(path: Path, mode: Literal["L", "RGB", "RGBA"]) -> None:
         raise IGRError(f"{path} cannot hold transparency: use the extension .png or .webp.")
 
 
-def _open(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Decode a file completely and turn it upright; raises IGRError if that fails."""
-    if not path.is_file():
-        raise IGRError(f"{path} does not exist: check the path.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
-    except UnidentifiedImageError as error:
-        raise IGRError(f"{path} is not a supported image: use a PNG, JPEG, WebP or TIFF file.") from error
-    except Image.DecompressionBombError as error:
-        raise IGRError(_too_large(path, max_pixels)) from error
-    except OSError as error:
-        raise IGRError(f"{path} cannot be read ({error.strerror or error}): check the file.") from error
-    with image:
-        width, height = image.size
-        if width * height > max_pixels:
-            raise IGRError(_too_large(path, max_pixels))
-        if min(width, height) < MIN_SIDE:
-            raise IGRError(f"{path} is {width}×{height} pixels: use an image of at least {MIN_SIDE}×{MIN_SIDE}.")
-        try:
-            image.load()
-            return ImageOps.exif_transpose(image)
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise IGRError(f"{path} is truncated or damaged ({error}): copy or save it again.") from error
-
-
-def _too_large(path: Path, max_pixels: int) -> str:
-    return f"{path} has more than {max_pixels // 1_000_000} megapixels: scale it down first."
-
-
 def _to_unit(image: Image.Image) -> Tensor:
-    array = torch.from_numpy(np.array(image))
-    if array.ndim == 2:
-        array = array[..., None]
-    return array.permute(2, 0, 1)[None].float().div(255)  # (1, C, H, W)
-
-
-def _deep_to_unit(image: Image.Image, path: Path) -> Tensor:
-    """Grey images of 16 or more bits, or floats, as (1, 1, H, W) in 0..1."""
-    values = torch.from_numpy(np.array(image).astype(np.float32))[None, None]
-    if image.mode != "F":
-        values = values / 65535
-    if not bool(torch.isfinite(values).all()) or values.min() < 0 or values.max() > 1:
-        raise IGRError(f"{path} has pixel values out of range: save it as an 8-bit PNG.")
-    return values
-
-
-def _varies(channel: Tensor) -> bool:
-    return bool(channel.max() - channel.min() > 0.02)
+    pixels = torch.from_numpy(np.array(image))  # (H, W, 3)
+    return pixels.permute(2, 0, 1)[None].contiguous().float().div_(255)  # (1, 3, H, W)

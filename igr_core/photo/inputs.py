@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..errors import IGRError
 from ..model.config import CATEGORIES
-from .images import MIN_SIDE
+from .image_files import MIN_SIDE
 
 MASK_THRESHOLD = 0.5
 """Mask pixels of at least this value belong to the garment."""
@@ -21,7 +21,7 @@ def validate_inputs(person: Tensor, mask: Tensor) -> None:
     """Check photos (B, 3, h, w) and masks (B, 1, h, w) or (1, 1, h, w) in 0..1.
 
     Raises IGRError with the remedy for wrong shapes, NaN, values outside 0..1, a mask of a different size, an empty
-    mask or a tiny photo.
+    mask, a tiny photo, or a photo that is black wherever its mask is white.
     """
     _check_tensor("photo", person, 3)
     _check_tensor("mask", mask, 1)
@@ -41,6 +41,19 @@ def validate_inputs(person: Tensor, mask: Tensor) -> None:
         if not bool(one.any()):
             label = f"mask {index + 1}" if mask.shape[0] > 1 else "mask"
             raise IGRError(f"The {label} is empty: paint the garment white on black.")
+    _check_not_blacked_out(person, mask)
+
+
+def _check_not_blacked_out(person: Tensor, mask: Tensor) -> None:
+    """Raise IGRError if all pixels of a garment are exactly 0, which no camera takes."""
+    seen = (person > 0).any(1) & (mask[:, 0] >= MASK_THRESHOLD)  # (B, h, w)
+    for index, one in enumerate(seen.flatten(1).any(1).tolist()):
+        if not one:
+            label = f"photo {index + 1}" if person.shape[0] > 1 else "photo"
+            raise IGRError(
+                f"The {label} is black everywhere under its mask. ComfyUI's MaskEditor does this in "
+                "the frontends 1.47.3 to 1.47.12: take the photo from a second Load Image, or update the frontend."
+            )
 
 
 def check_category(category: str) -> str:

@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import IGRError
-from .flood_fill import COARSE_SIDE, border, flood, pool_any
+from .flood_fill import COARSE_SIDE, border, flood, number_pieces, pool_any
 from .inputs import MASK_THRESHOLD
 
 Rect = tuple[int, int, int, int]
 """Left, top, right and bottom, as pixel edges."""
 PIECES_SIDE = 96
 """Pieces are separated on a grid of about this many cells along the longer side: fast, and ignores tiny gaps."""
+
+_FULL, _FAINT = 0.95, 40 / 255
+"""A mask that reaches the first value is at full strength; one below the second holds labels, or nothing."""
+_FLAT = 0.95
+"""Share of a faint mask's pixels that are no brighter than the brush it was painted with; a JPEG has some that are."""
+
+
+def full_strength(mask: Tensor) -> Tensor:
+    """Masks (B, 1, H, W) in 0..1 that are drawn in grey or with a half-opaque brush, brightened until the garment is 1.
+
+    Masks that have white pixels are not changed. Raises IGRError for an almost black mask, unless it has only black and
+    one other value, as a label map with the labels 0 and 1 does.
+    """
+    return torch.cat([_full_strength(one, number, len(mask)) for number, one in enumerate(mask.split(1), 1)])
+
+
+def _full_strength(mask: Tensor, number: int, count: int) -> Tensor:
+    peak = float(mask.max()) if mask.numel() else 0.0
+    if not 0 < peak < _FULL:  # NaN, too
+        return mask
+    if peak >= _FAINT:
+        values = mask[mask >= peak / 2]
+        level = values.kthvalue(max(1, round(_FLAT * values.numel()))).values
+        return (mask / level).clamp(max=1)
+    drawn = mask > 0
+    if bool(drawn.all()):
+        return mask
+    if float(mask[drawn].min()) < peak * 0.99:
+        which = f"mask {number}" if count > 1 else "mask"
+        raise IGRError(
+            f"The {which} is almost black (at most {peak * 255:.0f} of 255): make the garment white; of a label map, "
+            "only its label."
+        )
+    return drawn.to(mask.dtype)
 
 
 def mend_mask(
@@ -101,14 +136,9 @@ def _shows(mask: Tensor) -> Tensor:
 
 
 def _labels(inside: Tensor) -> Tensor:
-    """One number per piece (B, 1, H, W), 0 outside: its largest pixel index, spread until nothing changes."""
-    numbers = torch.arange(1, inside[0].numel() + 1, device=inside.device, dtype=torch.float32).view_as(inside[0])
-    labels = numbers * inside
-    while True:
-        before = labels
-        labels = F.max_pool2d(labels, 3, stride=1, padding=1) * inside
-        if torch.equal(before, labels):
-            return labels.long()
+    """One number per piece (B, 1, H, W), 0 outside; corners connect."""
+    pieces = [number_pieces(one, corners=True) for one in inside[:, 0].cpu().numpy()]
+    return torch.from_numpy(np.stack(pieces))[:, None].to(inside.device).long()
 
 
 def _largest_label(labels: Tensor) -> Tensor:

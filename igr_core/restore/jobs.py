@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +106,8 @@ class Plan:
     """Photos to restore, sorted by name."""
     failed: dict[str, str]
     """Error message for each photo without a mask or a valid category, by file name."""
+    ignored: tuple[str, ...] = ()
+    """Names of the files in the folder of photos that are not images."""
 
 
 def plan_jobs(person: Path, mask: Path, category: str, out: Path, mode: Literal["RGB", "RGBA"]) -> Plan:
@@ -113,7 +116,7 @@ def plan_jobs(person: Path, mask: Path, category: str, out: Path, mode: Literal[
     Raises UsageError if the paths do not match or a file or folder does not exist.
     """
     for label, path in (("photo or folder", person), ("mask or mask folder", mask)):
-        if not path.exists():
+        if not os.path.exists(path):  # Path.exists raises an error for a name that is too long
             raise UsageError(f"The {label} {path} does not exist: check the path.")
     if person.is_dir() != mask.is_dir():
         kind = "folder" if person.is_dir() else "file"
@@ -123,9 +126,9 @@ def plan_jobs(person: Path, mask: Path, category: str, out: Path, mode: Literal[
     category_of = _categories(category)
     if person.is_dir():
         return _plan_folder(person, mask, category_of, out)
-    if out.is_dir():
+    if os.path.isdir(out):
         raise UsageError(f"{out} is a folder: name the file to write, such as {out / person.stem}.png.")
-    if out.exists() and (out.samefile(person) or out.samefile(mask)):
+    if os.path.exists(out) and (out.samefile(person) or out.samefile(mask)):
         raise UsageError(f"--out {out} would overwrite an input: choose another name.")
     try:
         check_image_name(out, mode)
@@ -196,16 +199,16 @@ def _load_view(job: Job, settings: Settings) -> GarmentView:
 
 
 def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path) -> Plan:
-    if out.is_file():
+    if os.path.isfile(out):
         raise UsageError(f"{persons} is a folder, so --out must be a folder too, but {out} is a file.")
-    if out.exists() and (out.samefile(persons) or out.samefile(masks)):
+    if os.path.exists(out) and (out.samefile(persons) or out.samefile(masks)):
         raise UsageError(f"--out {out} is an input folder: choose another folder.")
     try:
         found = pair_by_name(persons, masks, category_of)
     except IGRError as error:
         raise UsageError(str(error)) from error
     jobs = (Job(pair.photo, pair.mask, pair.category, out / f"{pair.photo.stem}.png") for pair in found.pairs)
-    return Plan(tuple(jobs), found.failed)
+    return Plan(tuple(jobs), found.failed, found.ignored)
 
 
 def _categories(given: str) -> CategoryOf:

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import IGRError
-from ..photo.images import IMAGE_SUFFIXES
+from ..photo.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES, is_image_name, name_key
 from ..photo.inputs import check_category
+
+NOT_NAMED = ("thumbs.db", "desktop.ini")
+"""Files that systems put into folders of images, in lower case."""
+_TABLES = (".csv", ".json", ".txt")
 
 CategoryOf = Callable[[Path], str]
 """Returns the category of a photo; raises IGRError if it has none or an unknown one."""
@@ -35,6 +39,8 @@ class Pairing:
     """Photos with mask and category, sorted by name; names are unique without their extensions."""
     failed: dict[str, str]
     """Error message for each other photo, by file name."""
+    ignored: tuple[str, ...] = ()
+    """Names of the files in the folder of photos that are not images."""
 
 
 def pair_by_name(
@@ -45,20 +51,19 @@ def pair_by_name(
 ) -> Pairing:
     """Find the mask and category of every photo in a folder: masks/anna.png belongs to photos/anna.jpg.
 
-    `clash` is the message for a photo with the same name as an earlier one, `name`. Raises IGRError for a folder
-    without images.
+    Where no mask has a photo's exact name, one that differs in case or in the Unicode form of its accents is taken, if
+    it belongs to no other photo. `clash` is the message for a photo with the same name as an earlier one, `name`.
+    Raises IGRError for a folder without images.
     """
     images = list_images(photos)
-    if not images:
+    failed, ignored = _other_files(photos)
+    if not images and not failed:
         raise IGRError(f"{photos} has no images ({', '.join(IMAGE_SUFFIXES)}): choose another folder.")
-    masks_by_stem: dict[str, list[Path]] = {}
-    for path in list_images(masks):
-        masks_by_stem.setdefault(path.stem, []).append(path)
+    masks_of = _mask_finder(images, list_images(masks))
     pairs: dict[str, Pair] = {}
-    failed: dict[str, str] = {}
     for photo in images:
         try:
-            found = masks_by_stem.get(photo.stem, [])
+            found = masks_of(photo)
             if not found:
                 raise IGRError(f"It has no mask: put {photo.stem}.png into {masks}.")
             if len(found) > 1:
@@ -68,12 +73,37 @@ def pair_by_name(
             pairs[photo.stem] = Pair(photo, found[0], category_of(photo))
         except IGRError as error:
             failed[photo.name] = str(error)
-    return Pairing(tuple(pairs.values()), failed)
+    return Pairing(tuple(pairs.values()), failed, ignored)
 
 
 def list_images(folder: Path) -> list[Path]:
     """The images directly in a folder, sorted by name, without hidden files."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if is_image_name(path.name))
+
+
+def _mask_finder(photos: list[Path], masks: list[Path]) -> Callable[[Path], list[Path]]:
+    """A function that returns the masks of a photo: usually one."""
+    exact: dict[str, list[Path]] = {}
+    similar: dict[str, list[Path]] = {}
+    taken = {photo.stem for photo in photos}
+    for path in masks:
+        exact.setdefault(path.stem, []).append(path)
+        if path.stem not in taken:
+            similar.setdefault(name_key(path.stem), []).append(path)
+    return lambda photo: exact.get(photo.stem) or similar.get(name_key(photo.stem), [])
+
+
+def _other_files(folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Error messages for images of other types, by file name, and the names of the files that are not images."""
+    unread: dict[str, str] = {}
+    ignored: list[str] = []
+    for path in sorted(folder.iterdir()):
+        suffix = path.suffix.lower()
+        if suffix in UNREAD_SUFFIXES:
+            unread[path.name] = f"Images of the type {suffix} are not read: save it as a PNG or JPEG."
+        elif not (path.is_dir() or path.name[0] == "." or is_image_name(path.name) or suffix in _TABLES):
+            ignored.append(path.name)
+    return unread, tuple(name for name in ignored if name.lower() not in NOT_NAMED)
 
 
 def one_category(word: str) -> CategoryOf:
@@ -88,9 +118,12 @@ def read_categories(path: Path) -> CategoryOf:
     Raises IGRError if the file cannot be read or lacks these columns.
     """
     by_name = _read_table(path)
+    similar = {name_key(name): category for name, category in by_name.items()}
 
     def category_of(photo: Path) -> str:
         category = by_name.get(photo.name, by_name.get(photo.stem))
+        if category is None:
+            category = similar.get(name_key(photo.name), similar.get(name_key(photo.stem)))
         if category is None:
             raise IGRError(f"It has no category: add the line {photo.name},upper (or lower, full) to {path}.")
         try:

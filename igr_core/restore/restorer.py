@@ -58,7 +58,7 @@ class GarmentRestorer:
 
     @classmethod
     def from_bundle(
-        cls, path: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+        cls, path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
     ) -> GarmentRestorer:
         """Load a bundle that includes its own VAE and image encoder.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch.nn.functional as F
+import numpy as np
+from scipy import ndimage
 from torch import Tensor
 
 from ..errors import IGRError
@@ -104,22 +105,11 @@ def spread_points(mask: Tensor, most: int) -> tuple[Point, ...]:
 
 def _deepest(mask: Tensor) -> tuple[Point, int]:
     """Centre and reach of the largest square that fits inside a mask (1, 1, H, W)."""
-    inside = (mask[0, 0] >= MASK_THRESHOLD).long()  # float32 cannot count the pixels of a large photo
-    sums = F.pad(inside.cumsum(0).cumsum(1), (1, 0, 1, 0))  # (H + 1, W + 1), sum of everything above and to the left
-    low, high = 0, (min(inside.shape) - 1) // 2  # reach 0, a single pixel, always fits; find the largest that does
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if bool(_fits(sums, middle).any()) else (low, middle - 1)
-    found = _fits(sums, low).nonzero()  # (N, 2) rows and columns
-    row, column = found[(found - found.float().mean(0)).square().sum(1).argmin()].tolist()
-    return (float(column + low), float(row + low)), low
-
-
-def _fits(sums: Tensor, reach: int) -> Tensor:
-    """Where a square that reaches `reach` pixels from its centre fits inside, by its top left corner."""
-    side = 2 * reach + 1
-    count = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    return count == side * side
+    inside = np.pad((mask[0, 0] >= MASK_THRESHOLD).cpu().numpy(), 1)  # beyond the image is outside
+    depth = np.asarray(ndimage.distance_transform_cdt(inside, "chessboard"))[1:-1, 1:-1]  # 1 at a single pixel
+    found = np.argwhere(depth == depth.max())  # (N, 2) rows and columns
+    row, column = found[np.square(found - found.mean(0)).sum(1).argmin()]
+    return (float(column), float(row)), int(depth.max()) - 1
 
 
 def _box_with_margin(mask: Tensor) -> Box:

@@ -26,6 +26,8 @@ from ...igr_core.model.config import ImageEncoderConfig, ModelConfig, NoiseConfi
 from ...igr_core.model.image_prompt import ImagePrompt
 from ...igr_core.restore.schedule import alphas_cumprod
 
+_SAME_ENCODER = 0.02
+"""Weights of one encoder differ by less than this share of their norm, in whatever precision they are stored."""
 ALMOST_NO_SIGNAL = 4.8973451890853435e-08
 """ComfyUI's replacement for a signal share of 0, which has no finite sigma."""
 
@@ -173,14 +175,28 @@ def check_denoiser(model: Any, config: ModelConfig | None = None) -> None:
         raise IGRError("The model and the reference come from different bundles: use the same IGR Load for both.")
 
 
-def check_vae(vae: Any, config: VAEConfig) -> None:
-    """Raise IGRError if a VAE's latents do not match the bundle's."""
+def check_vae(vae: Any, config: VAEConfig, weights: Tensor | None = None) -> None:
+    """Raise IGRError if a VAE's latents do not match the bundle's, or its encoder is not the one with `weights`."""
     channels, downscale = vae.latent_channels, getattr(vae, "downscale_ratio", config.downscale)
     if channels != config.latent_channels or (isinstance(downscale, int) and downscale != config.downscale):
         raise IGRError(
             f"The VAE has {channels} latent channels, but the bundle needs {config.latent_channels} at 1/"
             f"{config.downscale} size: connect an SD1.5 VAE."
         )
+    own = encoder_weights(vae)
+    if weights is None or own is None:
+        return
+    if own.shape != weights.shape or float((own - weights).norm()) > _SAME_ENCODER * float(weights.norm()):
+        raise IGRError("The VAE and the adapter come from different bundles: use the same IGR Load for both.")
+
+
+def encoder_weights(vae: Any) -> Tensor | None:
+    """First convolution of a VAE's encoder in float32, by which VAEs are told apart; None if it has another layout."""
+    try:
+        weight = vae.first_stage_model.encoder.conv_in.weight
+    except AttributeError:
+        return None
+    return weight.detach().float().cpu().clone()
 
 
 def check_image_encoder(encoder: Any, config: ImageEncoderConfig) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from aiohttp import web
 from server import PromptServer
 
+from ...igr_core.text import one_line
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -48,9 +50,8 @@ def add_route(path: str, answer: Callable[[str, bytes | None], Answer], limit: i
             given = await loop.run_in_executor(thread, answer, request.content_type, body)
         finally:
             under_way -= 1
-        return web.Response(
-            status=given.status, body=given.body, content_type=given.content_type, headers=given.headers
-        )
+        headers = {name: one_line(value) for name, value in (given.headers or {}).items()}
+        return web.Response(status=given.status, body=given.body, content_type=given.content_type, headers=headers)
 
     PromptServer.instance.routes.post(path)(handle)
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ...igr_core.errors import IGRError
 from ...igr_core.folders import folder_below, leads_out, lies_below
-from ...igr_core.photo.images import IMAGE_SUFFIXES, load_mask, load_photo
+from ...igr_core.photo.image_files import IMAGE_SUFFIXES
+from ...igr_core.photo.images import load_mask, load_photo
 from ...igr_core.photo.inputs import validate_inputs
 from ...igr_core.photo.mask_warnings import mask_warnings
 from ...igr_core.restore.pairing import CategoryOf, Pair, list_images, one_category, pair_by_name, read_categories
@@ -75,6 +76,8 @@ class LeftToDo:
     """Number of photos whose garments are already saved."""
     catalogue: Catalogue
     """The folders that were searched."""
+    ignored: tuple[str, ...] = ()
+    """Names of the files in the folder of photos that are not images."""
 
 
 def open_catalogue(input_root: Path, photos: str, masks: str, output_root: Path, save_to: str) -> Catalogue:
@@ -140,7 +143,7 @@ def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
             f'"{catalogue.save_to}NAME" of each. Choose another save_to for another kind of garment, or turn on again '
             "to restore them again."
         )
-    return LeftToDo(pairs, failed, len(found.pairs) - len(pairs), catalogue)
+    return LeftToDo(pairs, failed, len(found.pairs) - len(pairs), catalogue, found.ignored)
 
 
 def load_photos(found: LeftToDo, wanted: int, show: Callable[[int], None]) -> tuple[list[FolderPhoto], dict[str, str]]:

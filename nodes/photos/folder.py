@@ -14,6 +14,7 @@ from ...igr_core.errors import IGRError
 from ...igr_core.folders import folders_below
 from ...igr_core.model.config import CATEGORIES
 from ...igr_core.photo.overlay import overlay
+from ...igr_core.text import plain
 from ..host.folders import input_root, output_root
 from ..host.ui import preview, progress
 from ..images import to_image
@@ -191,9 +192,11 @@ def _notes(found: LeftToDo, loaded: list[FolderPhoto], failed: dict[str, str]) -
     notes = [f"{name}: {sentence}" for name, sentence in sorted(failed.items())]
     notes += [f"{one.name}: {warning}" for one in loaded for warning in one.warnings]
     for note in notes[SHOWN_NOTES:]:
-        logger.warning("%s", note)
+        logger.warning("%s", plain(note))
     if len(notes) > SHOWN_NOTES:
         notes = [*notes[:SHOWN_NOTES], f"{len(notes) - SHOWN_NOTES} more notes are in the log."]
+    if found.ignored:
+        notes.append(f"Skipped because they are not images: {', '.join(found.ignored[:SHOWN_NOTES])}.")
     if found.done:
         notes.append(f"Skipped because already done: {found.done} (output/{found.catalogue.save_to}NAME).")
     return tuple(notes)

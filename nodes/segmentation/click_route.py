@@ -19,13 +19,13 @@ from PIL import Image
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
-from ...igr_core.photo.images import IMAGE_SUFFIXES
+from ...igr_core.photo.image_files import IMAGE_SUFFIXES
 from ...igr_core.segmentation.candidates import CHOICES, choose
 from ...igr_core.segmentation.clicks import describe, read_clicks
 from ..host.folders import find_file
 from ..host.locking import is_running
 from ..host.routes import Answer, add_file_route, add_route
-from ..photos.example import EXAMPLES, GARMENTS
+from ..photos.shipped import EXAMPLES, GARMENTS
 from .store import STORE
 
 ROUTE, EXAMPLE_ROUTE = "/igr/segment", "/igr/example"
@@ -83,7 +83,7 @@ def _answer(content_type: str, body: bytes | None) -> Answer:
     clicks, candidates = read_clicks(data.get("points")), data.get("candidates", "best")
     if candidates not in CHOICES:
         raise IGRError(f"candidates must be one of {', '.join(CHOICES)}.")
-    path = _picture(data.get("image"))
+    path = _image_path(data.get("image"))
     model = data.get("model")
     if not isinstance(model, str):
         raise IGRError("model must be a name from IGR Load Segmenter's list.")
@@ -137,7 +137,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     return data
 
 
-def _picture(image: Any) -> Path:
+def _image_path(image: Any) -> Path:
     """The image file of a request; files outside ComfyUI's own folders are treated as missing."""
     names = [image.get(name, "") for name in ("type", "subfolder", "filename")] if isinstance(image, dict) else []
     if not names or not all(isinstance(name, str) and len(name) <= 512 for name in names):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
+from ...igr_core.photo.masks import full_strength
 from ...igr_core.segmentation.boxes import boxes_of_photos
 from ...igr_core.segmentation.clicks import Clicks
 from ...igr_core.segmentation.sam2_prompt import Prompt
@@ -41,7 +42,7 @@ def rough_masks(mask: Tensor | None) -> list[Tensor]:
     """MASK (H, W) or (B, H, W) -> B masks (1, 1, H, W); raises IGRError for an empty one."""
     if mask is None:
         return []
-    masks = list(mask.float().reshape(-1, 1, *mask.shape[-2:]).split(1))
+    masks = full_strength(mask.float().reshape(-1, 1, *mask.shape[-2:])).split(1)
     if not all(bool(torch.any(one)) for one in masks):
         raise IGRError("A rough mask is empty: paint the garment white, or disconnect the mask.")
-    return masks
+    return list(masks)

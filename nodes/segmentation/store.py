@@ -73,5 +73,5 @@ STORE = Store()
 
 
 def _load(path: Path) -> Tensor:
-    """Load a photo as Load Image does, ignoring transparency."""
-    return load_photo(path, flatten=False, max_pixels=MAX_PIXELS)
+    """Load a photo as Load Image does, ignoring transparency and colour profile."""
+    return load_photo(path, like_load_image=True, max_pixels=MAX_PIXELS)

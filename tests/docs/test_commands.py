@@ -9,8 +9,13 @@ import pytest
 import typer
 
 from igr_core.cli.app import app as igr_core
-from tests.support.pages import PAGES, label, named_commands, shell_commands
+from igr_core.errors import IGRError
+from tests.support.pages import PAGES, label, named_commands, set_entries, shell_commands
+from training.base.config_files import load_config
+from training.base.train_config import TrainConfig
 from training.cli.app import app as training
+from training.evaluation.experiments.experiment import ExperimentConfig
+from training.prepared.selection import PairsConfig
 
 APPS = {"igr_core": igr_core, "training": training}
 
@@ -45,6 +50,29 @@ def test_every_command_in_a_sentence_exists_with_its_options(page: Path) -> None
         command, _, rest = resolve(words)
         unknown = {word.partition("=")[0] for word in rest if word.startswith("--")} - options(command)
         assert not unknown, f"{label(page)}: {' '.join(words)}: no option {sorted(unknown)}"
+
+
+CONFIGS = Path(__file__).parents[2] / "training" / "configs"
+SETTINGS = (
+    (TrainConfig, "demo.yaml"),
+    (PairsConfig, "small/pairs_rendered.yaml"),
+    (PairsConfig, "small/pairs_drawn.yaml"),
+    (ExperimentConfig, "evaluation/demo.yaml"),
+)
+"""What `--set` changes: configs of train, of prepare, of evaluate run."""
+
+
+@pytest.mark.parametrize(("page", "entry"), [(page, one) for page in PAGES for one in set_entries(page)], ids=str)
+def test_every_entry_that_a_page_sets_is_one_of_a_config(page: Path, entry: str) -> None:
+    """Read as the commands read it, numbers in the page's own spelling."""
+    said = []
+    for kind, name in SETTINGS:
+        try:
+            load_config(kind, CONFIGS / name, [entry])
+            return
+        except IGRError as error:
+            said.append(str(error))
+    raise AssertionError(f"{label(page)}: --set {entry}: {said}")
 
 
 def test_a_wrong_command_is_noticed() -> None:

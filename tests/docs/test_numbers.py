@@ -24,7 +24,15 @@ CONFIGS = ROOT / "training" / "configs"
 
 def row(name: str, found: Estimate, config: TrainConfig) -> list[str]:
     """A line of the table of memory: gigabytes of each part, and the work of a step."""
-    parts = (found.weights, found.gradients, found.optimizer, found.average, found.activations, found.total)
+    parts = (
+        found.weights,
+        found.gradients,
+        found.optimizer,
+        found.average,
+        found.copies,
+        found.activations,
+        found.total,
+    )
     return [
         name,
         *(f"{part:.1f} GB" if part else "–" for part in parts),
@@ -39,7 +47,8 @@ def estimates() -> str:
     plain = estimate(coarse, model, 4)
     whole = estimate(replace(coarse, gradient_checkpointing=True), model, 4)
     small = estimate(single, replace(model, native_size=single.size or model.native_size), 1)
-    titles = ["for each card", "weights", "gradients", "optimiser", "average", "activations", "sum", "TFLOP a step"]
+    parts = ["weights", "gradients", "optimiser", "average", "bf16 copies", "activations", "sum"]
+    titles = ["for each card", *parts, "TFLOP a step"]
     lines = [
         row("coarse.yaml, 4 cards, 8 rows each", plain, coarse),
         row("the same, every block checkpointed", whole, coarse),

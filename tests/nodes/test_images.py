@@ -37,6 +37,7 @@ def test_other_shapes_are_refused_with_the_shape(shape: tuple[int, ...]) -> None
 @pytest.mark.parametrize("shape", [(8, 6), (1, 8, 6), (2, 8, 6)])
 def test_masks_are_taken_as_they_are(shape: tuple[int, ...]) -> None:
     mask = torch.rand(shape)
+    mask[..., 0, 0] = 1
     masks, warnings = images.to_masks(mask, torch.rand(2, 3, 8, 6))
     assert torch.equal(masks, mask.reshape(-1, 1, 8, 6)) and warnings == ()
 
@@ -51,3 +52,25 @@ def test_without_a_mask_the_whole_photo_is_the_garment_and_a_warning_says_so() -
 def test_an_empty_mask_of_the_photos_own_size_is_no_missing_one() -> None:
     masks, warnings = images.to_masks(torch.zeros(1, 64, 64), torch.rand(1, 3, 64, 64))
     assert not masks.any() and warnings == ()
+
+
+def test_a_half_opaque_mask_is_brightened_and_a_label_map_with_one_label_too() -> None:
+    drawn = torch.zeros(2, 8, 6)
+    drawn[0, 2:6, 1:4], drawn[1, 3:7, 1:4] = 0.5, 1 / 255
+    masks, _ = images.to_masks(drawn, torch.rand(2, 3, 8, 6))
+    assert torch.equal(masks[:, 0], (drawn > 0).float())
+
+
+def test_a_label_map_with_several_labels_is_refused() -> None:
+    labels = torch.zeros(1, 8, 6)
+    labels[0, :4], labels[0, 4:6] = 3 / 255, 7 / 255
+    with pytest.raises(IGRError, match="almost black.*label"):
+        images.to_masks(labels, torch.rand(1, 3, 8, 6))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_images_that_are_not_finite_are_refused(value: float) -> None:
+    image = torch.rand(1, 8, 6, 3)
+    image[0, 3, 3, 1] = value
+    with pytest.raises(IGRError, match="image has NaN or infinite values"):
+        images.to_photos(image)

@@ -61,6 +61,12 @@ def named_commands(page: Path) -> list[list[str]]:
     return [words for span in spans if (words := _ours(span)) is not None]
 
 
+def set_entries(page: Path) -> list[str]:
+    """ENTRY=VALUE of every `--set` on a page, placeholders in capitals and shell variables left out."""
+    found = re.findall(r"--set[ =]\"?([a-z][\w.]*=[^\s`\"\\]+)", page.read_text(encoding="utf-8"))
+    return [entry for entry in found if "$" not in entry and "..." not in entry]
+
+
 def make_targets(page: Path) -> set[str]:
     """Targets of the Makefile that code on a page names."""
     blocks = [text for _, text in _FENCE.findall(page.read_text(encoding="utf-8"))]

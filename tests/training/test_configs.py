@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,11 +82,13 @@ PAIRS = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("p
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_its_pairs_can_be_opened(name: str, tmp_path: Path) -> None:
+def test_its_pairs_can_be_opened(name: str, tmp_path: Path, tree: Callable[[str], Path]) -> None:
     changes = ["data.synthetic.count=4", "data.synthetic.size=[96, 128]", "data.limit=2", "manifest=null"]
     if load_config(PairsConfig, CONFIGS / name).data.layout == "rendered":
         generate(tmp_path, range(2), RenderSettings((48, 64)), 1, maker=stand_in.make_record)
         changes.append(f"data.root={tmp_path}")
+    if "viton_hd" in name:
+        changes.append(f"data.root={tree('viton_hd')}")
     config = load_config(PairsConfig, CONFIGS / name, changes)
     pairs = open_pairs(config, layout_of(MODEL, config), None, 1)
     assert pairs.pictures(range(1))["garment"].shape[-2:] == (64, 48)

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+from igr_core.errors import IGRError
 from igr_core.files import atomic_file
+
+
+def check_space(folder: Path, size: float, what: str) -> None:
+    """Raise IGRError unless `folder` has room for `size` bytes of `what`."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise IGRError(
+            f"{what} takes about {size / 1e9:.2f} GB in {folder}, where {free / 1e9:.2f} GB are free: free some space, "
+            "or choose another folder."
+        )
 
 
 def write_text(path: Path, text: str) -> None:

@@ -19,7 +19,7 @@ from igr_core.files import atomic_file
 logger = logging.getLogger(__name__)
 
 HEADER = ("step", "metric", "value")
-_ROW = re.compile(r"(\d{1,12}),([\w/.]+),(-?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|inf|nan))")
+_ROW = re.compile(r"(\d{1,12}),([ -+\--~]+),(-?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|inf|nan))")
 
 
 class RunFolder:

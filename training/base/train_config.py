@@ -18,7 +18,7 @@ CORRESPONDENCE_HEADS = (
 )
 """One head in five blocks of the demo's UNet: at 1, 1, 1/2, 1/2 and 1/2 of the latent's resolution."""
 
-Rate = Annotated[float, Range(0, 10, above=True)]
+Rate = Annotated[float, Range(0, 100, above=True)]
 """A learning rate."""
 Decay = Annotated[float, Range(0, 0.9999999)]
 """Decay of a moving average."""
@@ -126,7 +126,7 @@ class OptimizerConfig(Ranged):
     """Peak learning rate."""
     muon_learning_rate: Rate | None = None
     """Peak learning rate of the matrices under muon; None for learning_rate."""
-    weight_decay: Annotated[float, Range(0, 10)] = 0.01
+    weight_decay: Annotated[float, Range(0, 100)] = 0.01
     """Decoupled weight decay."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     """AdamW's moment decays."""
@@ -257,7 +257,7 @@ class TrainConfig(Ranged):
     """Number of held-out pairs for the loss, also with substituted conditions."""
     grid_pairs: Count = 6
     """Number of held-out pairs to restore into an image at each validation."""
-    grid_steps: Annotated[int, Range(1, 500)] = 25
+    grid_steps: Annotated[int, Range(1, 1000)] = 25
     """DDIM steps of these images."""
-    guidance: Annotated[float, Range(1, 20)] = 1.5
+    guidance: Annotated[float, Range(0, 1000)] = 1.5
     """Guidance of these images."""

@@ -1,1 +1,1 @@
-"""From published weights to a bundle, and from a run to one."""
+"""Making bundles from published weights and from training runs."""

@@ -28,11 +28,11 @@ from ..prepared.fits import check_settings
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 ScoresOf = Callable[[str], dict[str, Any]]
-"""Scores of the weights of a hash, for the bundle's header."""
+"""Scores by hash of the weights, for the bundle's header."""
 
 
 def averaged_model(checkpoint: Checkpoint) -> IGR:
-    """The networks of a checkpoint with their averaged weights, adapters merged."""
+    """The networks of a checkpoint with averaged weights and merged adapters."""
     state = checkpoint.state
     model = IGR(from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint"))
     lora = json.loads(state["train_config"]).get("lora")
@@ -46,7 +46,7 @@ def averaged_model(checkpoint: Checkpoint) -> IGR:
 
 
 def bundle_parts(model: IGR, dtype: torch.dtype) -> dict[str, dict[str, Tensor]]:
-    """The trained parts as a bundle names them."""
+    """The trained parts by their names in a bundle."""
     parts = {"denoiser": model.denoiser.state_dict(), "prompts": dict(model.prompts.state_dict())}
     if model.garmnet is not None:
         parts["garmnet"] = model.garmnet.state_dict()
@@ -58,14 +58,14 @@ def bundle_parts(model: IGR, dtype: torch.dtype) -> dict[str, dict[str, Tensor]]
 def export_run(
     run: Path, out: Path, name: str, licence: str, precision: str, data: str, scores: ScoresOf | None = None
 ) -> Path:
-    """Write the bundle of a run's newest checkpoint, its VAE and image encoder inside.
+    """Write the bundle of a run's newest checkpoint, including its VAE and image encoder.
 
-    `scores`, given the hash of the weights, finds what is stamped on it. Raises IGRError when the run has no
-    checkpoint, or when VAE or image encoder are not those that it was trained with.
+    `scores` returns the scores to record for a hash of the weights. Raises IGRError if the run has no
+    checkpoint, or if VAE or image encoder are not those it was trained with.
     """
     settings_file = run / "config.json"
     if not settings_file.is_file():
-        raise IGRError(f"{run} is no run of python -m training train: it has no config.json.")
+        raise IGRError(f"{run} is not a run of python -m training train: it has no config.json.")
     written = _read_json(settings_file)
     settings = from_json(TrainConfig, written, str(settings_file))
     checkpoint = load_latest(RunFolder(run), resume=False)

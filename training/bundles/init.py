@@ -1,4 +1,4 @@
-"""Published weights to the bundle that training starts from: `python -m training init`."""
+"""Making the bundle that training starts from, from published weights: `python -m training init`."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ from .published import (
 )
 
 TOKENS = 77
-"""Tokens of a prompt, as CLIP pads them."""
+"""Length of a prompt, padded as by CLIP."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Sources:
-    """Where the parts come from."""
+    """Sources of the parts."""
 
     sd: Path
-    """Stable Diffusion 1.5: one file in its own names, or a folder in diffusers' layout."""
+    """Stable Diffusion 1.5: a single file, or a folder in diffusers' layout."""
     ip_adapter: Path
     """ip-adapter_sd15 or ip-adapter-plus_sd15."""
     image_encoder: Path
-    """Folder or file of the CLIP vision model that the IP-Adapter reads."""
+    """Folder or file of the IP-Adapter's CLIP vision model."""
     tokenizer: Path | None = None
-    """Folder of SD1.5's tokenizer; None for that inside `sd`."""
+    """Folder of SD1.5's tokenizer; None for the one in `sd`."""
     vae: Path | None = None
-    """Another VAE than that inside `sd`."""
+    """VAE to use in place of the one in `sd`."""
     denoiser: Path | None = None
-    """Another UNet than that inside `sd`."""
+    """UNet to use in place of the one in `sd`."""
     garmnet: Path | None = None
-    """A UNet for GarmNet (OOTDiffusion's unet_garm, say); None for a copy of the denoiser."""
+    """A UNet for GarmNet, such as OOTDiffusion's unet_garm; None for a copy of the denoiser."""
 
 
 def write_init(
     out: Path, sources: Sources, licence: str, size: tuple[int, int], view: ViewConfig, precision: str
 ) -> None:
-    """Write the starting bundle; IGRError names the file that is missing, of another kind, or that does not fit."""
+    """Write the initial bundle; raises IGRError with the name of a missing, wrong or incompatible file."""
     parts, model = read_parts(sources, size, view)
     files = {
         "denoiser": sources.denoiser or sources.sd,
@@ -75,11 +75,11 @@ def write_init(
 
 
 def read_parts(sources: Sources, size: tuple[int, int], view: ViewConfig) -> tuple[dict[str, Tensors], ModelConfig]:
-    """The tensors of each part as the files have them, and the config that they make together; raises IGRError."""
+    """The tensors of each part as in the files, and the resulting config; raises IGRError."""
     denoiser, shape = read_unet(sources.denoiser or sources.sd)
     if shape.in_channels != 4:
         raise IGRError(
-            f"{sources.denoiser or sources.sd} has {shape.in_channels} input channels: give the plain SD1.5."
+            f"{sources.denoiser or sources.sd} has {shape.in_channels} input channels: use the original SD1.5."
         )
     garmnet = widened(denoiser) if sources.garmnet is None else read_garmnet(sources.garmnet, shape)
     adapter, prompt = read_ip_adapter(sources.ip_adapter)
@@ -88,7 +88,7 @@ def read_parts(sources: Sources, size: tuple[int, int], view: ViewConfig) -> tup
     if prompt.embedding_dim != wanted:
         raise IGRError(
             f"{sources.ip_adapter} reads image features of width {prompt.embedding_dim} and {sources.image_encoder} "
-            f"gives {wanted}: take the image encoder that belongs to it (CLIP ViT-H for SD1.5)."
+            f"gives {wanted}: use the image encoder that belongs to it (CLIP ViT-H for SD1.5)."
         )
     vae, vae_shape = read_vae(sources.vae or sources.sd)
     model = ModelConfig(
@@ -118,41 +118,41 @@ def empty_networks(model: ModelConfig) -> dict[str, nn.Module]:
 
 
 def widened(denoiser: Tensors) -> Tensors:
-    """GarmNet's first weights: the denoiser's, with a fifth input channel, the mask's, that is zero."""
+    """GarmNet's initial weights: the denoiser's, with a fifth input channel for the mask that is zero."""
     entry = denoiser["conv_in.weight"]
     return denoiser | {"conv_in.weight": torch.cat([entry, torch.zeros_like(entry[:, :1])], dim=1)}
 
 
 def read_garmnet(path: Path, denoiser: UNetConfig) -> Tensors:
-    """A UNet of the denoiser's structure with 4 input channels, which is widened, or 5; IGRError for any other."""
+    """A UNet with the denoiser's structure and 5 input channels, or 4, to which one is added; else raises IGRError."""
     tensors, shape = read_unet(path)
     if dataclasses.replace(shape, in_channels=4) != denoiser:
-        raise IGRError(f"{path} has another structure than the denoiser: GarmNet must have the same.")
-    if shape.in_channels not in (4, 5):
         raise IGRError(
-            f"{path} has {shape.in_channels} input channels: GarmNet's are 4 (then the mask's is added) or 5."
+            f"{path} differs in structure from the denoiser: use a UNet with the same structure for GarmNet."
         )
+    if shape.in_channels not in (4, 5):
+        raise IGRError(f"{path} has {shape.in_channels} input channels: GarmNet needs 5, or 4 plus the mask's.")
     return widened(tensors) if shape.in_channels == 4 else tensors
 
 
 def fitted(net: nn.Module, tensors: Tensors, path: Path, dtype: torch.dtype) -> Tensors:
-    """The tensors that a network needs, in its shapes; IGRError names the first ones that are missing or differ."""
+    """The tensors that a network needs; raises IGRError with the first tensor that is missing or differs in shape."""
     wanted = {name: tuple(value.shape) for name, value in net.state_dict().items()}
     wrong = [name for name in wanted if name not in tensors or tuple(tensors[name].shape) != wanted[name]]
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        raise IGRError(f"{path} lacks {wrong[0]}{more}, or has it in another shape: it is damaged or of another kind.")
+        raise IGRError(f"{path} lacks {wrong[0]}{more}, or its shape differs: the file is damaged or of another kind.")
     return {name: tensors[name].to(dtype) if tensors[name].is_floating_point() else tensors[name] for name in wanted}
 
 
 @torch.no_grad()
 def prompt_embeddings(sources: Sources, wording: dict[str, str], unet: UNetConfig) -> Tensors:
-    """CLIP's last hidden states (77, width) of the category prompts and of the empty one."""
+    """CLIP's last hidden states (77, width) of the category prompts and of the empty prompt."""
     folder = sources.tokenizer or sources.sd / "tokenizer"
     if not (folder / "vocab.json").is_file() or not (folder / "merges.txt").is_file():
         raise IGRError(
-            f"{folder} has no vocab.json and merges.txt: name SD1.5's tokenizer folder with --tokenizer (a single "
-            "file of weights has none inside)."
+            f"{folder} has no vocab.json and merges.txt: give SD1.5's tokenizer folder with --tokenizer (a single "
+            "file of weights does not contain one)."
         )
     tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     tensors = read_text_encoder(sources.sd)
@@ -186,7 +186,7 @@ def prompt_embeddings(sources: Sources, wording: dict[str, str], unet: UNetConfi
 
 
 def provenance(sources: Sources, files: dict[str, Path]) -> dict[str, Any]:
-    """Which file each part came from, with its hash."""
+    """The file that each part was made from, with its hash."""
     known: dict[Path, str] = {}
     parts: dict[str, Any] = {}
     for part, path in files.items():

@@ -1,4 +1,4 @@
-"""Published weights, read by their own names: Stable Diffusion 1.5 with VAE and text encoder, IP-Adapter, CLIP."""
+"""Reading published weights: Stable Diffusion 1.5 with VAE and text encoder, IP-Adapter, CLIP."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ WEIGHT_FILES = (
     "diffusion_pytorch_model.bin",
     "pytorch_model.bin",
 )
-"""Names that diffusers and transformers give to weights, the first that is there is read."""
+"""File names of weights in diffusers and transformers; the first that exists is read."""
 
 
 def read_weights(path: Path) -> Tensors:
-    """Tensors of a file, or of the weight file in a folder; nested ones joined by dots.
+    """Tensors of a file, or of the weight file in a folder; nested names are joined by dots.
 
-    Pickles (.bin, .ckpt, .pt) are read as bare tensors only. Raises IGRError naming what is missing or damaged.
+    Only tensors are read from pickles (.bin, .ckpt, .pt). Raises IGRError for missing or damaged files.
     """
     file = weight_file(path)
     try:
@@ -51,7 +51,7 @@ def read_weights(path: Path) -> Tensors:
 
 
 def weight_file(path: Path) -> Path:
-    """The file itself, or the one in a folder; IGRError where there is none."""
+    """The file itself, or the weight file in a folder; raises IGRError if there is none."""
     if path.is_file():
         return path
     for name in WEIGHT_FILES:
@@ -61,7 +61,7 @@ def weight_file(path: Path) -> Path:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The config.json of a folder; empty where there is none."""
+    """The config.json of a folder; empty if it does not exist."""
     file = path / "config.json" if path.is_dir() else path.with_name("config.json")
     if not file.is_file():
         return {}
@@ -72,9 +72,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_unet(path: Path) -> tuple[Tensors, UNetConfig]:
-    """A UNet of SD1.5's family in diffusers' names and its shape, from an LDM checkpoint or a diffusers folder.
+    """A UNet of the SD1.5 family with diffusers' names, and its shape, from an LDM checkpoint or a diffusers folder.
 
-    Raises IGRError for anything else: SD2, SDXL, an inpainting UNet where 4 or 5 channels are wanted is left to the
+    Raises IGRError for other families such as SD2 and SDXL; the number of input channels is checked by the
     caller.
     """
     place = path / "unet" if path.is_dir() and not has_weights(path) else path
@@ -94,16 +94,16 @@ def read_unet(path: Path) -> tuple[Tensors, UNetConfig]:
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether a folder itself holds a weight file."""
+    """Whether a folder directly contains a weight file."""
     return any((folder / name).is_file() for name in WEIGHT_FILES)
 
 
 def unet_shape(levels: tuple[tuple[int, bool], ...], tensors_of: Tensors, path: Path, prefix: str = "") -> UNetConfig:
-    """The UNetConfig of tensors; IGRError for a family that is not SD1.5's."""
+    """The UNetConfig of tensors; raises IGRError for families other than SD1.5."""
     ldm = prefix == UNET_PREFIX
     cross = next((v for k, v in tensors_of.items() if k.endswith("attn2.to_k.weight") and k.startswith(prefix)), None)
     if cross is None:
-        raise IGRError(f"{path} has a UNet without cross-attention: it is not of SD1.5's family.")
+        raise IGRError(f"{path} has a UNet without cross-attention: use a UNet of the SD1.5 family.")
     if cross.shape[1] in (1024, 2048):
         kind = "SD2" if cross.shape[1] == 1024 else "SDXL"
         raise IGRError(
@@ -120,7 +120,7 @@ def unet_shape(levels: tuple[tuple[int, bool], ...], tensors_of: Tensors, path: 
 
 
 def _ldm_widths(tensors: Tensors, path: Path) -> tuple[tuple[int, bool], ...]:
-    """(width, attends) of each level: three input blocks a level in SD1.5's family."""
+    """(width, attends) of each level, with three input blocks per level in the SD1.5 family."""
     levels = []
     for first in range(1, 1000, 3):
         name = f"{UNET_PREFIX}input_blocks.{first}.0.out_layers.3.weight"
@@ -129,7 +129,7 @@ def _ldm_widths(tensors: Tensors, path: Path) -> tuple[tuple[int, bool], ...]:
         attends = f"{UNET_PREFIX}input_blocks.{first}.1.proj_in.weight" in tensors
         levels.append((tensors[name].shape[0], attends))
     if not levels:
-        raise IGRError(f"{path} has a UNet of an unknown layout: give SD1.5.")
+        raise IGRError(f"{path} has a UNet with an unknown layout: use SD1.5.")
     return tuple(levels)
 
 
@@ -143,7 +143,7 @@ def _diffusers_widths(tensors: Tensors) -> tuple[tuple[int, bool], ...]:
 
 
 def read_vae(path: Path) -> tuple[Tensors, VAEConfig]:
-    """An autoencoder in diffusers' names and its shape, from an LDM checkpoint, a VAE file, or a diffusers folder."""
+    """An autoencoder with diffusers' names, and its shape, from an LDM checkpoint, a VAE file or a diffusers folder."""
     place = path / "vae" if path.is_dir() and not has_weights(path) else path
     tensors = read_weights(place)
     scaling = read_json(place).get("scaling_factor", VAEConfig().scaling_factor) if path.is_dir() else 0.18215
@@ -161,7 +161,7 @@ def read_vae(path: Path) -> tuple[Tensors, VAEConfig]:
             widths.append(tensors[name].shape[0])
         blocks = sum(f"encoder.down_blocks.0.resnets.{n}.conv1.weight" in tensors for n in range(8))
     if not widths:
-        raise IGRError(f"{path} holds no VAE of SD1.5's kind: name one with --vae.")
+        raise IGRError(f"{path} contains no VAE like SD1.5's: give one with --vae.")
     attention = {
         key: value.squeeze() if ".attentions." in key and value.ndim == 4 else value for key, value in tensors.items()
     }
@@ -177,14 +177,14 @@ def _new_attention_name(key: str) -> str:
 
 
 def read_text_encoder(path: Path) -> Tensors:
-    """CLIP's text model in transformers' names, from an LDM checkpoint or a diffusers folder."""
+    """CLIP's text model with transformers' names, from an LDM checkpoint or a diffusers folder."""
     place = path / "text_encoder" if path.is_dir() else path
     tensors = read_weights(place)
     if any(key.startswith("cond_stage_model.") for key in tensors):
         tensors = convert_ldm_clip_checkpoint(tensors)
     tensors = {key: value for key, value in tensors.items() if not key.endswith("position_ids")}
     if not any(key.startswith("text_model.") for key in tensors):
-        raise IGRError(f"{path} holds no text encoder: give SD1.5 with its text encoder inside.")
+        raise IGRError(f"{path} contains no text encoder: use an SD1.5 that includes its text encoder.")
     return tensors
 
 
@@ -192,13 +192,15 @@ def read_ip_adapter(path: Path, heads_width: int = 64) -> tuple[Tensors, ImagePr
     """An IP-Adapter's tensors and layout; raises IGRError for other files and unknown layouts."""
     tensors = read_weights(path)
     if not any(key.startswith("ip_adapter.") for key in tensors) or not any("image_proj." in key for key in tensors):
-        raise IGRError(f"{path} is no IP-Adapter: give ip-adapter_sd15 or ip-adapter-plus_sd15.")
+        raise IGRError(f"{path} is not an IP-Adapter: use ip-adapter_sd15 or ip-adapter-plus_sd15.")
     if "image_proj.proj.weight" in tensors:
         width = tensors["image_proj.norm.weight"].shape[0]
         out, embedding = tensors["image_proj.proj.weight"].shape
         return tensors, ImagePromptConfig("linear", out // width, embedding)
     if "image_proj.latents" not in tensors:
-        raise IGRError(f"{path} is an IP-Adapter of another layout: give ip-adapter_sd15 or ip-adapter-plus_sd15.")
+        raise IGRError(
+            f"{path} is an IP-Adapter with an unsupported layout: use ip-adapter_sd15 or ip-adapter-plus_sd15."
+        )
     depth = len({key.split(".")[2] for key in tensors if key.startswith("image_proj.layers.")})
     inner, width = tensors["image_proj.layers.0.0.to_q.weight"].shape
     return tensors, ImagePromptConfig(
@@ -213,7 +215,7 @@ def read_ip_adapter(path: Path, heads_width: int = 64) -> tuple[Tensors, ImagePr
 
 
 def read_image_encoder(path: Path) -> tuple[Tensors, ImageEncoderConfig]:
-    """A CLIP vision tower in transformers' names and its shape; a whole CLIP gives its vision half."""
+    """A CLIP vision tower with transformers' names, and its shape; also from a complete CLIP model."""
     tensors = {
         key: value
         for key, value in read_weights(path).items()
@@ -221,7 +223,7 @@ def read_image_encoder(path: Path) -> tuple[Tensors, ImageEncoderConfig]:
     }
     patches = tensors.get("vision_model.embeddings.patch_embedding.weight")
     if patches is None or "visual_projection.weight" not in tensors:
-        raise IGRError(f"{path} holds no CLIP vision model with projection: give IP-Adapter's image_encoder folder.")
+        raise IGRError(f"{path} contains no CLIP vision model with projection: give IP-Adapter's image_encoder folder.")
     said = read_json(path)
     said = said.get("vision_config", said)
     layers = len({key.split(".")[3] for key in tensors if key.startswith("vision_model.encoder.layers.")})

@@ -1,4 +1,4 @@
-"""Take VAE and image encoder out of a bundle, to train other networks on: `python -m training unpack BUNDLE`."""
+"""Extract VAE and image encoder from a bundle to train other networks with them: `python -m training unpack BUNDLE`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ PARTS = ("vae", "image_encoder")
 
 
 def unpack_part(bundle: Bundle, part: str, out: Path) -> Path:
-    """Write one part as OUT/PART/PART.safetensors with its .json, as the training of that part would have left it.
+    """Write one part as OUT/PART/PART.safetensors with its .json, as written by the training of that part.
 
-    The .json keeps what the bundle knows of the part's training. Raises IGRError when the bundle does not carry it, or
-    when the file is there already: it may be the only copy of a long training.
+    The .json keeps the bundle's record of the part's training. Raises IGRError if the bundle does not contain it, or
+    if the file exists, because it may be the only copy of a long training.
     """
     tensors = bundle.tensors(part)
     path = out / part / f"{part}.safetensors"
     if path.exists():
-        raise IGRError(f"{path} is there already: choose another --out, or move it away.")
+        raise IGRError(f"{path} already exists: choose another --out, or move it away.")
     make_folder(path.parent)
     write_tensors(path, tensors)
     known: dict[str, Any] = dict(bundle.info.training.get(part, {}))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from igr_core.cli.shared import echo
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 
@@ -59,9 +60,9 @@ def score_pairs(
         manifest = decide(judged, hands, config, source.title, share)
         _write(out, manifest)
     for problem in problems:
-        typer.echo(f"  cannot be read: {problem}")
+        echo(f"  cannot be read: {problem}")
     if problems:
-        typer.echo(f"{len(problems):,} of {len(source):,} pairs cannot be read and are not in the manifest.")
+        echo(f"{len(problems):,} of {len(source):,} pairs cannot be read and are not in the manifest.")
         raise typer.Exit(1)
 
 
@@ -106,7 +107,7 @@ def measure_scores(
     found = measure(start, count, CurationConfig(), workers)
     if json is not None:
         write_measurement(json, found)
-    typer.echo(table(found))
+    echo(table(found))
 
 
 def _data(root: str, layout: str, split: str, mask: str, limit: int | None) -> DataSetConfig:
@@ -137,7 +138,7 @@ def _write(out: Path, manifest: Manifest) -> None:
     write_manifest(out, manifest)
     write_page(out, manifest)
     dropped = sum(row.decision == "dropped" for row in manifest.rows)
-    typer.echo(
+    echo(
         f"{out}: {len(manifest.rows):,} pairs, {dropped:,} dropped, {len(manifest.hqft_names()):,} selected for HQFT; "
         f"review them in {out / 'index.html'}."
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from igr_core.cli.shared import echo
+
 from .commands import Commands, DeviceOption
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def segment(
     from ..evaluation.pictures.cutout import Task, plan_segment, work_through, write_cutout
     from ..evaluation.pictures.cutout_settings import named
 
-    tasks = plan_segment(pictures, masks, out, typer.echo)
+    tasks = plan_segment(pictures, masks, out, echo)
     place = choose_device(device)
 
     def prepare() -> Callable[[Task], None]:
@@ -78,7 +80,7 @@ def adapt(
     from ..evaluation.pictures.cutout import Task, plan_adapt, work_through
     from ..evaluation.pictures.subjects import save_picture
 
-    tasks = plan_adapt(results, reference, out, typer.echo)
+    tasks = plan_adapt(results, reference, out, echo)
 
     def write(task: Task) -> None:
         save_picture(task.out, adapted(task.picture, method, task.beside))
@@ -89,8 +91,8 @@ def adapt(
 
 
 def _tell(report: Report, word: str) -> None:
-    typer.echo(f"{len(report.done)} {word}, {len(report.skipped)} already done, {len(report.failed)} failed.")
+    echo(f"{len(report.done)} {word}, {len(report.skipped)} already done, {len(report.failed)} failed.")
     for name, sentence in report.failed.items():
-        typer.echo(f"Failed: {name}: {sentence}", err=True)
+        echo(f"Failed: {name}: {sentence}", err=True)
     if report.failed:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from igr_core.cli.shared import echo
 from igr_core.errors import IGRError
 
 from .commands import LayoutOption, MaskOption, Split
@@ -66,19 +67,19 @@ def check(
     for name, parts in configs.items():
         source = _joined([build_source(part) for part in parts])
         reports = check_pairs(source, workers)
-        typer.echo(summary(source, reports))
+        echo(summary(source, reports))
         listed = [problem for report in reports for problem in report.problems]
         problems = list(dict.fromkeys([*source.unlisted, *listed]))
         wrong += len(problems)
         for problem in problems:
-            typer.echo(f"  wrong: {problem}")
+            echo(f"  wrong: {problem}")
         if sheet is not None:
             path = sheet if len(configs) == 1 else sheet.with_stem(f"{sheet.stem}_{name}")
-            typer.echo(f"  {path}: {write_sheet(path, source, reports)} pairs")
+            echo(f"  {path}: {write_sheet(path, source, reports)} pairs")
     if wrong:
-        typer.echo(f"{wrong:,} problems found.")
+        echo(f"{wrong:,} problems found.")
         raise typer.Exit(1)
-    typer.echo("Everything can be read.")
+    echo("Everything can be read.")
 
 
 def pack(
@@ -102,7 +103,7 @@ def pack(
     for name, parts in configs.items():
         source = _joined([open_data_set(part) for part in parts])
         paths = write_tars(source, out / name, pairs_per_tar)
-        typer.echo(f"{out / name}: {len(source):,} pairs in {len(paths):,} shards.")
+        echo(f"{out / name}: {len(source):,} pairs in {len(paths):,} shards.")
 
 
 def _chosen(

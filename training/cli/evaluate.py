@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from igr_core.cli.shared import echo
 from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
 
@@ -62,7 +63,7 @@ def score(
         silhouettes,
         skip_bad,
         choose_device(device),
-        typer.echo,
+        echo,
     )
     if json is not None and json.suffix != ".json":
         raise IGRError(f"{json} is not a JSON file name: use the extension .json.")
@@ -92,17 +93,17 @@ def run(
     from ..evaluation.reports.report import write_report
 
     settings = load_config(ExperimentConfig, config, changes or ())
-    runs = open_runs(settings, out, choose_device(device), typer.echo)
+    runs = open_runs(settings, out, choose_device(device), echo)
     folder = WeightsFolder(weights)
     restore_all(runs)
     if runs[0].rank:
         return
-    results = [one for experiment in runs for one in experiment.score(folder, typer.echo)]
+    results = [one for experiment in runs for one in experiment.score(folder, echo)]
     for sentence in dict.fromkeys(line for one in results for line in (*one.skipped.values(), *one.warnings)):
-        typer.echo(sentence)
-    typer.echo(f"\n{experiment_table(out)}")
+        echo(sentence)
+    echo(f"\n{experiment_table(out)}")
     for experiment in runs:
-        typer.echo(str(write_report(experiment.out)))
+        echo(str(write_report(experiment.out)))
 
 
 def report(experiment: Annotated[Path, typer.Argument(help="Folder of an experiment.")]) -> None:
@@ -110,7 +111,7 @@ def report(experiment: Annotated[Path, typer.Argument(help="Folder of an experim
     from ..evaluation.reports.report import write_report
 
     page = write_report(experiment)
-    typer.echo(str(page))
+    echo(str(page))
 
 
 def tables(
@@ -134,7 +135,7 @@ def tables(
     for page in into or ():
         for name, text in texts:
             fill_markers(page, name, text)
-    typer.echo("\n".join(text for _, text in texts))
+    echo("\n".join(text for _, text in texts))
 
 
 def validate(
@@ -148,7 +149,7 @@ def validate(
     found = rankings(start, count)
     if json is not None:
         write_validity(json, found)
-    typer.echo(validity_table(found))
+    echo(validity_table(found))
 
 
 def curves(
@@ -159,7 +160,7 @@ def curves(
     from ..evaluation.reports.curves import loss_curves
 
     loss_curves(runs, out)
-    typer.echo(str(out))
+    echo(str(out))
 
 
 def list_weights(weights: Weights = None) -> None:
@@ -167,19 +168,19 @@ def list_weights(weights: Weights = None) -> None:
     from ..evaluation.metrics.weights import WeightsFolder
 
     folder = WeightsFolder(weights)
-    typer.echo("\n".join(folder.listing()))
-    typer.echo(str(folder.folder / "checkpoints"))
+    echo("\n".join(folder.listing()))
+    echo(str(folder.folder / "checkpoints"))
 
 
 def _echo(result: Result) -> None:
-    typer.echo(f"{result.name}: {result.generated.count} images, protocol {result.protocol['name']}")
+    echo(f"{result.name}: {result.generated.count} images, protocol {result.protocol['name']}")
     for metric, kind in METRICS.items():
         if cell := result.cell(metric):
-            typer.echo(f"  {kind.title:28} {cell}")
+            echo(f"  {kind.title:28} {cell}")
         elif metric in result.skipped:
-            typer.echo(f"  {kind.title:28} not computed: {result.skipped[metric]}")
+            echo(f"  {kind.title:28} not computed: {result.skipped[metric]}")
     for warning in result.warnings:
-        typer.echo(f"  {warning}")
+        echo(f"  {warning}")
 
 
 def results(
@@ -192,9 +193,9 @@ def results(
     from ..results.reported import keep, reported, write_tables
 
     if keep_from is not None:
-        typer.echo(str(keep(keep_from)))
+        echo(str(keep(keep_from)))
     for page in write_tables(reported()):
-        typer.echo(str(page))
+        echo(str(page))
 
 
 def demo(
@@ -215,6 +216,6 @@ def demo(
     make_folder(out)
     sheet, examples = run_demo(restorer, out, count_per_category, steps, guidance)
     for example in examples:
-        typer.echo(str(out / f"{example.pair.category}-{example.seed}-restored.png"))
-    typer.echo(f"The person, mask and true garment of each are in the same folder. Contact sheet: {sheet}")
-    typer.echo(f"{len(examples)} garments restored in {time.monotonic() - start:.1f} s.")
+        echo(str(out / f"{example.pair.category}-{example.seed}-restored.png"))
+    echo(f"The person, mask and true garment of each are in the same folder. Contact sheet: {sheet}")
+    echo(f"{len(examples)} garments restored in {time.monotonic() - start:.1f} s.")

@@ -92,7 +92,7 @@ def bench_render(
     start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
     size: Annotated[str, typer.Option(help="WxH of the images, 3:4.")] = "384x512",
 ) -> None:
-    """Print the seconds per stage for each garment and photo, the bytes per photo, and the peak memory."""
+    """Print the CPU seconds per stage for each garment and photo, the bytes per photo, and the peak memory."""
     from igr_core.photo.inputs import parse_size
 
     from ..data.rendered.bench import bench

@@ -90,6 +90,7 @@ def _record(config: TrainConfig, data: MixedSets, number: int, stage: str) -> di
         "stage": stage,
         "round": number,
         "pairs": len(data),
+        "categories": sorted(set().union(*(one.kinds() for one in data.sets))),
         "entries": [{"name": name, "pairs": len(one), "content": one.content()} for name, one in named],
         "weights": None if config.data.weights is None else list(config.data.weights),
         "photos": list(config.data.photos),

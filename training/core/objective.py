@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from igr_core.model.garmfus import Noted
-from training.base.train_config import DropConfig
-from training.prepared.latents import Batch, moved
+
+from ..base.train_config import DropConfig
+from ..prepared.latents import Batch, moved
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
 
-from ..base.files import write_text
+from ..base.files import check_space, write_text
 from ..base.provenance import command_line, note_parent, note_start
 from ..base.run_folder import RunFolder
 from ..base.train_config import TrainConfig
@@ -24,14 +24,16 @@ def train_run(
 ) -> tuple[int, int]:
     """Train in a run folder, or go on there: (steps done, number of the signal that stopped it, or 0).
 
-    `tell` is given lines for the user. Raises IGRError as Trainer does, where another training has the folder, and
-    where another process of the run has died.
+    `tell` is given lines for the user. Raises IGRError as Trainer does, where another training has the folder, where
+    its disk has no room for a checkpoint, and where another process of the run has died.
     """
     folder = RunFolder(path)
     with folder.locked():
         validator = Validator(config, folder.path) if config.validate_every else None
         trainer = Trainer(config, folder, allow_new_data)
         if trainer.is_main:
+            if trainer.step < config.steps:  # a full disk is found now, not after hours of steps
+                check_space(folder.checkpoints, trainer.checkpoint_bytes, "A checkpoint")
             _tell_start(trainer, tell)
         try:
             trainer.run_steps(validator, until)

@@ -20,8 +20,8 @@ from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 
 from ..base.checkpoints import Checkpoint, load_latest, load_share, resume_from, save_checkpoint, save_share
-from ..base.finite import finite
 from ..base.optimisation.average import Average
+from ..base.optimisation.finite import finite
 from ..base.optimisation.optimizers import build_optimizer, set_rate
 from ..base.optimisation.schedule import rate_share
 from ..base.parts import parameter_count
@@ -34,6 +34,7 @@ from ..prepared.latents import Batch
 from .batches import Batches
 from .compute.acceleration import changed, uncompiled
 from .compute.engine import Engine
+from .compute.estimate import STATE_BYTES
 from .compute.lora import add_lora
 from .compute.throughput import Throughput
 from .initial import initial_model
@@ -122,6 +123,11 @@ class Trainer:
                 self.run.rewind(0)
             return 0
         state, where = checkpoint.state, str(self.run.path)
+        if not {"train_config", "data", "acceleration"} <= state.keys():
+            raise IGRError(
+                f"{where} was trained with an earlier version: continue it with that one, or start a new run from its "
+                "exported bundle (init_bundle)."
+            )
         if from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint") != self.bare.config:
             raise IGRError(f"{where} was trained with a different model config: choose another --run folder.")
         check_same_training(self.config, state["train_config"], checkpoint.step, where)
@@ -154,6 +160,13 @@ class Trainer:
                 "from its exported bundle (init_bundle)."
             )
         return load_share(self.run, step, accelerator.process_index) if found else state["optimizer"]
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """About how large a checkpoint is: weights, their average, and two moments of each trained weight."""
+        trained = parameter_count(p for p in self.bare.parameters() if p.requires_grad)
+        copies = parameter_count(self.bare.parameters()) + parameter_count(self.average.weights.values())
+        return round(4 * copies + STATE_BYTES[self.config.optimizer.name] * trained)
 
     def save(self) -> None:
         """Write a checkpoint of the current step; called by every process."""

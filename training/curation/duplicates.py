@@ -1,4 +1,4 @@
-"""Finding pairs that show the same person in the same garment, by perceptual hashes of both pictures."""
+"""Finding pairs that show the same person in the same garment, by perceptual hashes of both images."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 CELLS = 12
-"""Cells of a hash, each way; it has 2 * CELLS * CELLS bits."""
+"""Side of a hash in cells; it has 2 * CELLS * CELLS bits."""
 LARGEST_DISTANCE = 20
-"""Most bits of a hash's 288 that may differ: no two of 500 drawn pairs are nearer than 27 in both pictures, and copies
+"""Maximum number of the 288 bits that may differ: no two of 500 drawn pairs differ by less than 27 in both, and copies
 at 60 % of the size and JPEG quality 60 differ by at most 13 in nine of ten."""
 _STEP = 3
 _BLOCK = 2048
 
 
 def dhash(image: Image.Image) -> str:
-    """Difference hash in hexadecimal: which cells are brighter than their right and lower neighbours.
+    """Difference hash in hexadecimal: cells that are brighter than their right and lower neighbours.
 
-    A copy at another size or JPEG quality changes a few bits; plain areas, where only noise decides, are all zeros.
+    Another size or JPEG quality changes only a few bits; bits of plain areas, where only noise differs, are zero.
     """
     grey = np.asarray(image.convert("L").resize((CELLS + 1, CELLS + 1), Image.Resampling.BOX), np.int16)
     bits = [grey[:-1, 1:] - grey[:-1, :-1] > _STEP, grey[1:, :-1] - grey[:-1, :-1] > _STEP]
@@ -27,28 +29,20 @@ def dhash(image: Image.Image) -> str:
 
 
 def find_duplicates(people: Sequence[str], garments: Sequence[str]) -> list[list[int]]:
-    """Groups (two or more places, ascending) of pairs alike in both hashes, directly or through another pair."""
-    parents = list(range(len(people)))
-
-    def root(place: int) -> int:
-        while parents[place] != place:
-            parents[place] = parents[parents[place]]
-            place = parents[place]
-        return place
-
+    """Groups (two or more indices, ascending) of pairs with similar hashes, directly or through another pair."""
     signs = [_signs(people), _signs(garments)]
+    edges = [np.zeros((0, 2), np.intp)]
     for start in range(0, len(people), _BLOCK):
         rows = slice(start, start + _BLOCK)
         alike = np.ones((min(_BLOCK, len(people) - start), len(people) - start), bool)
         for sign in signs:  # the product of two rows of +-1 is bits - 2 * distance
             alike &= sign[rows] @ sign[start:].T >= sign.shape[1] - 2 * LARGEST_DISTANCE
-        for first, second in np.argwhere(alike):
-            if first < second:
-                parents[root(start + int(second))] = root(start + int(first))
-    groups: dict[int, list[int]] = {}
-    for place in range(len(people)):
-        groups.setdefault(root(place), []).append(place)
-    return [group for group in groups.values() if len(group) > 1]
+        edges.append(np.argwhere(np.triu(alike, 1)) + start)
+    first, second = np.concatenate(edges).T
+    graph = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(people), len(people)))
+    _, group = connected_components(graph, directed=False)
+    groups = [np.flatnonzero(group == number).tolist() for number in np.flatnonzero(np.bincount(group) > 1)]
+    return sorted(groups)
 
 
 def _signs(hashes: Sequence[str]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The evidence that a pair is judged by: silhouettes of worn and flat garment, and parsing and joints where given."""
+"""The evidence that a pair is judged by: silhouettes of worn and flat garment, and parsing and joints if available."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from ..data.contract.pairs import PairSource
 from ..data.contract.parsing import Parsing
 
 EvidenceKind = Literal["keypoints", "parsing", "mask"]
-"""What is looked at: parsing and keypoints, parsing alone, or the mask alone; the flat garment always."""
+"""Evidence to use: parsing and keypoints, parsing only, or mask only; the flat garment is always used."""
 LEAST_CONFIDENCE = 0.1
-"""Joints that their detector is less sure of are left out."""
+"""Minimum confidence of joints to use."""
 SIDE = 256
-"""Height in pixels that every picture is looked at; larger ones tell no more."""
+"""Height in pixels at which images are analysed; more does not help."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a pair is judged by."""
+    """Evidence of a pair."""
 
     category: str
     """upper, lower or full."""
     garment: np.ndarray
     """(H, W) bool: the garment in the photo."""
     flat: np.ndarray
-    """(h, w) bool: the flat garment in its picture."""
+    """(h, w) bool: the garment in its flat image."""
     parsing: Parsing | None = None
-    """Labels (H, W) of the photo; None where the data set has none."""
+    """Labels (H, W) of the photo; None if the data set has none."""
     joints: dict[str, tuple[float, float]] | None = None
-    """x, y in pixels of (H, W) by OpenPose's names; None where the data set has none."""
+    """x, y in pixels of (H, W) by OpenPose's names; None if the data set has none."""
 
     @property
     def kind(self) -> EvidenceKind:
-        """What there is to look at."""
+        """The available evidence."""
         if self.parsing is None:
             return "mask"
         return "parsing" if self.joints is None else "keypoints"
 
 
 def gather(source: PairSource, index: int, most: EvidenceKind = "keypoints") -> Evidence:
-    """The evidence of a pair, at most of kind `most`; IGRError names a picture that is unreadable or empty."""
+    """The evidence of a pair, at most of kind `most`; raises IGRError with the name of an unreadable or empty image."""
     entry = source.entries[index]
     parsing = source.parsing(index) if most != "mask" else None
     points = source.keypoints(index) if most == "keypoints" and parsing is not None else None
@@ -60,21 +60,21 @@ def gather(source: PairSource, index: int, most: EvidenceKind = "keypoints") -> 
         scale = SIDE / mask.shape[0]
         garment = _smaller(mask, scale) > 127
     flat = flat_cover(source, index)
-    for picture, what in ((garment, "garment in its photo"), (flat, "garment in its flat picture")):
+    for picture, what in ((garment, "garment in its photo"), (flat, "garment in its flat image")):
         if not picture.any():
-            raise IGRError(f"{source.title}, {entry.name}, shows no {what}: drop the pair or mend its files.")
+            raise IGRError(f"{source.title}, {entry.name}, shows no {what}: drop the pair or fix its files.")
     return Evidence(entry.category, garment, flat, parsing, _scaled(points, scale))
 
 
 def flat_cover(source: PairSource, index: int) -> np.ndarray:
-    """(h, w) bool, SIDE high: which pixels of the flat picture are garment, by its cover or else by not being white."""
+    """(h, w) bool, SIDE high: mask of the garment in its flat image, from its cover or from non-white pixels."""
     cover = source.garment_cover(index)
     if cover is None:
         found = np.asarray(source.garment(index).convert("RGB")).min(2) < 245
     else:
         found = np.asarray(cover.convert("L")) > 127
     found = _smaller((found * 255).astype(np.uint8), SIDE / found.shape[0]) > 127
-    # a white shirt on white is only its seams and shadows: what they enclose is garment too
+    # of a white shirt on white only seams and shadows are found: the enclosed area is garment too
     return ndimage.binary_fill_holes(ndimage.binary_closing(np.pad(found, 4), iterations=3))[4:-4, 4:-4] | found
 
 

@@ -1,4 +1,4 @@
-"""Looking at every pair of a data set, in several processes, so that a stopped run goes on where it was."""
+"""Judging every pair of a data set in several processes; interrupted runs can be resumed."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from .proportion import refit
 from .scores import CurationConfig, Scores, score
 
 SCORES = "scores.jsonl"
-"""File beside the manifest that keeps what was found of each pair."""
+"""File beside the manifest with the findings for each pair."""
 THUMB = (144, 192)
 """Width and height in pixels of the photo and of the flat garment on a card."""
 _opened: dict[str, tuple[PairSource, CurationConfig, Path]] = {}
 
 
 def judge(source: PairSource, index: int, config: CurationConfig) -> tuple[Judged, Image.Image]:
-    """Scores, refitted box and hashes of a pair, and its thumbnail; IGRError names a file that cannot be read."""
+    """Scores, refitted box, hashes and thumbnail of a pair; raises IGRError for an unreadable file."""
     entry = source.entries[index]
     person, garment = source.person(index).convert("RGB"), source.garment(index).convert("RGB")
     found = score(gather(source, index), config)
@@ -45,9 +45,9 @@ def judge(source: PairSource, index: int, config: CurationConfig) -> tuple[Judge
 def judge_all(
     data: DataSetConfig, source: PairSource, config: CurationConfig, out: Path, workers: int
 ) -> tuple[list[Judged], list[str]]:
-    """Every pair looked at, and a sentence for each that cannot be read; pairs of an earlier run are not read again.
+    """All judged pairs, and a sentence for each unreadable pair; pairs of an earlier run are not read again.
 
-    Raises IGRError where `out` holds the scores of another data set or of other settings.
+    Raises IGRError if `out` contains scores of another data set or with other settings.
     """
     make_folder(out / "thumbs")
     heading = {"title": source.title, "settings": asdict(config)}
@@ -67,7 +67,7 @@ def judge_all(
 
 
 def judged_before(path: Path) -> list[Judged]:
-    """What a run kept of every pair; IGRError where the file cannot be read."""
+    """The findings of a run; raises IGRError if the file cannot be read."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         return [_from_line(line) for line in lines[1:]]
@@ -76,7 +76,7 @@ def judged_before(path: Path) -> list[Judged]:
 
 
 def thumb_name(name: str) -> str:
-    """File name of a pair's thumbnail, whatever characters its name has."""
+    """File name of a pair's thumbnail, safe for any characters in the pair's name."""
     return f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.jpg"
 
 
@@ -118,7 +118,7 @@ def _thumbnail(person: Image.Image, garment: Image.Image) -> Image.Image:
 
 @contextmanager
 def _appending(path: Path, heading: dict[str, Any]) -> Iterator[TextIO]:
-    """The file to add lines to, with its heading; IGRError where the system refuses it."""
+    """The file to append lines to, with its header; raises IGRError if it cannot be written."""
     try:
         with path.open("a", encoding="utf-8") as handle:
             if handle.tell() == 0:
@@ -129,7 +129,7 @@ def _appending(path: Path, heading: dict[str, Any]) -> Iterator[TextIO]:
 
 
 def _read_known(path: Path, heading: dict[str, Any]) -> dict[str, Judged]:
-    """What an earlier run found; a last line that a kill cut short is taken away."""
+    """Findings of an earlier run; an incomplete last line is removed."""
     if not path.exists():
         return {}
     text = path.read_text(encoding="utf-8")
@@ -140,7 +140,7 @@ def _read_known(path: Path, heading: dict[str, Any]) -> dict[str, Judged]:
     if not text:
         return {}
     if json.loads(text.splitlines()[0]) != heading:
-        raise IGRError(f"{path} is of another data set or of other settings: score into a new folder.")
+        raise IGRError(f"{path} belongs to another data set or has other settings: score into a new folder.")
     return {found.name: found for found in judged_before(path)}
 
 

@@ -1,4 +1,4 @@
-"""The manifest of a curation: manifest.csv says of every pair what was found and decided, manifest.json by what."""
+"""The manifest of a curation: findings and decisions for each pair in manifest.csv, settings in manifest.json."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .proportion import Box
 from .scores import CurationConfig, Scores
 
 Hand = Literal["", "keep", "drop"]
-"""What a person decided; "" for nothing."""
+"""Manual decision; "" for none."""
 COLUMNS = (
     "name", "category", "occluded", "truncated", "side_view", "proportion", "seen", "evidence", "rank", "decision",
     "reasons", "duplicate_of", "garment_box", "hand",
@@ -27,20 +27,20 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Judged:
-    """A pair that was looked at."""
+    """A judged pair."""
 
     name: str
-    """Its name in the data set."""
+    """Name of the pair in the data set."""
     category: str
     """upper, lower or full."""
     scores: Scores
     """How far it shows each defect."""
     box: Box
-    """Part of the flat picture that shows the garment at a usual size."""
+    """Box of the flat image that shows the garment at a usual size."""
     person_hash: str
-    """Of the photo, by duplicates.dhash."""
+    """Hash of the photo, by duplicates.dhash."""
     garment_hash: str
-    """Of the flat picture."""
+    """Hash of the flat image."""
 
 
 @dataclass(frozen=True)
@@ -52,27 +52,27 @@ class Row:
     category: str
     """upper, lower or full."""
     scores: Scores
-    """How far it shows each defect, and what they were read from."""
+    """Scores of the defects, and the evidence for them."""
     rank: int
-    """1 for the best pair of all."""
+    """Rank; 1 for the best pair."""
     decision: Literal["hqft", "kept", "dropped"]
-    """hqft pairs are kept, too."""
+    """Decision; hqft pairs are also kept."""
     reasons: tuple[str, ...]
-    """The defects that were found, `duplicate`, `by hand`."""
+    """Detected defects, `duplicate`, `by hand`."""
     duplicate_of: str
-    """The better pair that shows the same; "" for none."""
+    """Name of the better pair with the same content; "" for none."""
     garment_box: Box | None
-    """Part of the flat picture to use, where it is of extreme proportion."""
+    """Box of the flat image to use if its proportion is extreme."""
     hand: Hand = ""
-    """What a person decided."""
+    """Manual decision."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All pairs, the best first, and what they were judged by."""
+    """All pairs, the best first, and the settings of the curation."""
 
     rows: tuple[Row, ...]
-    """In the order of their ranks."""
+    """Pairs in order of rank."""
     described: dict[str, Any] = field(default_factory=dict)
     """Title of the data set, share, settings."""
 
@@ -85,7 +85,7 @@ class Manifest:
         return [row.name for row in self.rows if row.decision == "hqft"]
 
     def garment_box(self, name: str) -> Box | None:
-        """Part of a pair's flat picture to use (pixels, may reach out of it); None for all of it."""
+        """Box of a pair's flat image to use (in pixels, may extend beyond it); None for the whole image."""
         return self._boxes.get(name)
 
     @cached_property
@@ -98,7 +98,7 @@ def decide(
 ) -> Manifest:
     """Rank the pairs, drop the bad ones, and choose the best `share` of each category.
 
-    A defect other than proportion, or a better duplicate, drops a pair; a person's word goes before both.
+    A defect other than proportion, or a better duplicate, drops a pair; manual decisions override both.
     """
     order = sorted(pairs, key=lambda pair: (pair.scores.badness(config), pair.name))
     better = _better_duplicates(order, hands)
@@ -118,7 +118,7 @@ def decide(
 
 
 def _quotas(categories: Sequence[str], share: float) -> dict[str, int]:
-    """How many pairs of each category are chosen: `share` of it, rounded so that all together are `share` of all."""
+    """Number of pairs to choose per category: a fraction `share`, rounded so that the total is `share` of all pairs."""
     exact = {category: share * categories.count(category) for category in sorted(set(categories))}
     found = {category: int(value) for category, value in exact.items()}
     left = round(share * len(categories)) - sum(found.values())
@@ -128,7 +128,7 @@ def _quotas(categories: Sequence[str], share: float) -> dict[str, int]:
 
 
 def _better_duplicates(order: Sequence[Judged], hands: Mapping[str, Hand]) -> dict[str, str]:
-    """The best of its group for each other pair of it; `order` has the best first, one kept by hand goes before."""
+    """The best pair of the group, for each of the others; `order` has the best first, manually kept pairs go before."""
     found = {}
     for group in find_duplicates([one.person_hash for one in order], [one.garment_hash for one in order]):
         names = [order[place].name for place in group if hands.get(order[place].name) != "drop"]
@@ -149,7 +149,7 @@ def _judge(pair: Judged, rank: int, duplicate_of: str, hand: Hand, config: Curat
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write manifest.csv and manifest.json; IGRError where the folder refuses it."""
+    """Write manifest.csv and manifest.json; raises IGRError on failure."""
     with atomic_file(folder / "manifest.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -163,7 +163,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a folder; raises IGRError naming the file, if missing or not a manifest, and the line."""
+    """The manifest of a folder; raises IGRError with the file and line if it is missing or invalid."""
     path = folder / "manifest.csv"
     try:
         with path.open(newline="", encoding="utf-8") as handle:
@@ -171,10 +171,12 @@ def read_manifest(folder: Path) -> Manifest:
         described = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
         raise IGRError(
-            f"{folder} holds no curation that can be read ({error}): make it with python -m training curate score."
+            f"{folder} contains no readable curation ({error}): create one with python -m training curate score."
         ) from error
     if not lines or tuple(lines[0]) != COLUMNS or not isinstance(described, dict):
-        raise IGRError(f"{path} is no manifest of this version: make it again with python -m training curate score.")
+        raise IGRError(
+            f"{path} is not a manifest of this version: create it again with python -m training curate score."
+        )
     rows = []
     for number, values in enumerate(lines[1:], 2):
         try:
@@ -212,15 +214,15 @@ def _row(values: dict[str, str]) -> Row:
 
 
 def read_decisions(path: Path) -> dict[str, Hand]:
-    """What a person decided, by pair: {"decisions": {"NAME": "keep" or "drop"}}; IGRError names the file and entry."""
+    """Manual decisions by pair: {"decisions": {"NAME": "keep" or "drop"}}; raises IGRError for an invalid entry."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise IGRError(f"{path} cannot be read as decisions ({error}): save them again on the page.") from error
+        raise IGRError(f"{path} contains no valid decisions ({error}): save them again on the page.") from error
     found = data.get("decisions") if isinstance(data, dict) else None
     if not isinstance(found, dict):
-        raise IGRError(f"{path} holds no decisions: save them with the button of the page.")
+        raise IGRError(f"{path} contains no decisions: save them with the button on the page.")
     wrong = [name for name, hand in found.items() if hand not in ("keep", "drop")]
     if wrong:
-        raise IGRError(f"{path} decides {found[wrong[0]]!r} of {wrong[0]}: only keep and drop are known.")
+        raise IGRError(f"{path} has the decision {found[wrong[0]]!r} for {wrong[0]}: use keep or drop.")
     return found

@@ -1,4 +1,4 @@
-"""How well the scores find the generator's own defects: precision and recall per defect and evidence."""
+"""Measuring how well the scores detect the generator's defects: precision and recall by defect and evidence."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from .scores import DEFECT_NAMES, CurationConfig, Defect, score
 EVIDENCE: tuple[EvidenceKind, ...] = ("keypoints", "parsing", "mask")
 WORDS = {"keypoints": "parsing + keypoints", "parsing": "parsing only", "mask": "mask only"}
 SIZE = (192, 256)
-"""Width and height in pixels of the pairs that are drawn."""
+"""Width and height in pixels of the drawn pairs."""
 BAD_SHARE = 0.4
-"""Share of them that have a defect."""
+"""Fraction of the pairs with a defect."""
 _GENERATOR = {"proportion": "extreme_proportion"}
-"""Names that the generator gives to the defects, where they are others."""
+"""The generator's names of the defects, where they differ."""
 
 
 class _AsParsed(SyntheticPairs):
-    """Drawn pairs whose unknown objects are labelled background, as a parser that does not know them would."""
+    """Drawn pairs with unknown objects labelled as background, as by a parser that does not know them."""
 
     def parsing(self, index: int) -> Parsing:
         found = super().parsing(index)
@@ -42,7 +42,7 @@ class _AsParsed(SyntheticPairs):
 
 @dataclass(frozen=True)
 class Measured:
-    """How well one defect is found with one kind of evidence."""
+    """Detection of a defect with one kind of evidence."""
 
     defect: Defect
     """Which defect."""
@@ -68,18 +68,18 @@ class Measured:
 
 @dataclass(frozen=True)
 class Measurement:
-    """How well the scores find defects, and what that was measured on."""
+    """Detection of defects, and the data it was measured on."""
 
     start: int
     """First seed of the drawn pairs."""
     count: int
     """Number of pairs."""
     revision: str
-    """Commit that measured it."""
+    """Commit of the measurement."""
     thresholds: CurationConfig
-    """What counted as a defect."""
+    """Thresholds of the defects."""
     measured: tuple[Measured, ...]
-    """By defect and evidence."""
+    """Results by defect and evidence."""
 
 
 def measure(start: int, count: int, config: CurationConfig, workers: int = 1) -> Measurement:
@@ -102,16 +102,16 @@ def write_measurement(path: Path, found: Measurement) -> None:
 
 
 def read_measurement(path: Path) -> Measurement:
-    """A measurement; IGRError names a file that holds none."""
+    """Read a measurement; raises IGRError for other files."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise IGRError(f"{path} holds no measurement: write it with python -m training curate measure.") from error
+        raise IGRError(f"{path} contains no measurement: create it with python -m training curate measure.") from error
     return from_json(Measurement, data, str(path))
 
 
 def table(found: Measurement) -> str:
-    """The measurement as a Markdown table: a line a defect, recall and precision by what there was to look at."""
+    """The measurement as a Markdown table: recall and precision for each defect by evidence."""
     lines = [
         "| defect | pairs with it | " + " | ".join(f"{WORDS[kind]}: recall, precision" for kind in EVIDENCE) + " |"
     ]
@@ -129,7 +129,7 @@ def table(found: Measurement) -> str:
 
 
 def _defects(job: tuple[int, CurationConfig]) -> tuple[str | None, dict[str, list[Defect]]]:
-    """The label of a pair and the defects found with each kind of evidence."""
+    """The label of a pair, and the defects detected with each kind of evidence."""
     seed, config = job
     source = _AsParsed(SyntheticConfig(seed, 1, SIZE, 0.0, BAD_SHARE))
     return source.defect(0), {kind: score(gather(source, 0, kind), config).defects(config) for kind in EVIDENCE}

@@ -1,4 +1,4 @@
-"""What a garment's silhouette, a parsing map and joints say of the four defects: one function for each score."""
+"""Measures of the four defects from a garment's silhouette, a parsing map and joints: one function per score."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from .evidence import Evidence
 
 Point = tuple[float, float]
 AS_FLAT = 0.9
-"""Coverage of a garment worn by a person who faces the camera, over that of the flat one."""
+"""Coverage of a garment on a person who faces the camera, relative to the flat garment."""
 FACING_BY_FACE = {"upper": 2.19, "lower": 1.88, "full": 2.11}
-"""Median width of such a garment over the face's."""
+"""Median width of such a garment relative to the face."""
 FACING_SPAN = {"upper": 0.716, "lower": 0.589, "full": 0.356}
-"""Median extent of such a garment's rows over its height."""
+"""Median extent of such a garment's rows relative to its height."""
 SLENDER_FLAT = {"upper": 0.63, "lower": 0.57, "full": 0.4}
-"""Width over height of a flat garment, below which one is narrow."""
+"""Width / height below which a flat garment is narrow."""
 
 
 @dataclass(frozen=True)
 class Facing:
-    """Proportions of a person who faces the camera, from joint to joint."""
+    """Proportions of a person who faces the camera, between joints."""
 
     shoulders: float
-    """Shoulder to shoulder, over neck to mid hip."""
+    """Shoulder to shoulder / neck to mid hip."""
     hips: float
-    """Hip to hip, over neck to mid hip."""
+    """Hip to hip / neck to mid hip."""
     thigh: float
-    """Hip to hip, over hip to knee."""
+    """Hip to hip / hip to knee."""
 
 
 def truncated(evidence: Evidence) -> float:
-    """Share of the garment's outline that runs along the photo's border: 0 for a garment that is seen whole."""
+    """Fraction of the garment's outline along the photo's border: 0 for a completely visible garment."""
     garment = evidence.garment
     outline = garment & ~ndimage.binary_erosion(garment)
     strips = ((garment[:2], 0), (garment[-2:], 0), (garment[:, :2], 1), (garment[:, -2:], 1))
@@ -43,7 +43,7 @@ def truncated(evidence: Evidence) -> float:
 
 
 def occluded(evidence: Evidence) -> float:
-    """Share of where the garment must be that is neither garment nor person nor what people carry."""
+    """Fraction of the garment's expected area that is neither garment nor person nor something people carry."""
     if evidence.parsing is None:
         return _missing_from_mask(evidence)
     unknown = evidence.parsing.of("background", "other")
@@ -54,9 +54,9 @@ def occluded(evidence: Evidence) -> float:
 
 
 def side_view(evidence: Evidence, whole: bool, facing: Facing) -> float:
-    """How much narrower (0..1) the person is than one who faces the camera: 0.5 at half the width.
+    """How much narrower (0..1) the person is than when facing the camera: 0.5 at half the width.
 
-    `whole`: whether all of the garment is in sight; if not, only joints are trusted.
+    `whole`: whether the whole garment is visible; if not, only joints are used.
     """
     if evidence.joints is not None:
         width = _width(evidence.joints, facing)
@@ -72,13 +72,13 @@ def side_view(evidence: Evidence, whole: bool, facing: Facing) -> float:
 
 
 def proportion(evidence: Evidence, fill: float, whole: bool) -> float:
-    """How much smaller than `fill` of a 3:4 canvas, or narrower than worn, the flat garment is.
+    """How much smaller the flat garment is than `fill` of a 3:4 canvas, or narrower than when worn.
 
-    `whole`: whether all of the worn garment is in sight to compare with.
+    `whole`: whether the whole worn garment is visible for comparison.
     """
     left, top, right, bottom = box_of(evidence.flat)
     height, width = evidence.flat.shape
-    canvas = max(width, height * 0.75)  # the picture is padded to 3:4
+    canvas = max(width, height * 0.75)  # the image is padded to 3:4
     small = 1 - max((right - left) / canvas, (bottom - top) / (canvas / 0.75)) / fill
     if not whole:
         return small
@@ -108,7 +108,7 @@ def slenderness(mask: np.ndarray) -> float:
 
 
 def opened(mask: np.ndarray, radius: float) -> np.ndarray:
-    """What remains of a mask (H, W) where a disk of `radius` pixels fits in."""
+    """Morphological opening of a mask (H, W) by a disk of `radius` pixels."""
     inner = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > radius
     if not inner.any():
         return inner
@@ -122,7 +122,7 @@ def between(mask: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _missing_from_mask(evidence: Evidence) -> float:
-    """The lesser of two: share of the silhouette that is gap, and of the flat garment's area that is not seen."""
+    """The smaller of the gap's fraction of the silhouette and the invisible fraction of the flat garment's area."""
     garment = evidence.garment
     gap = (between(garment, 0) | between(garment, 1)) & ~garment
     wide = opened(gap, 0.02 * garment.shape[0]).sum()
@@ -130,7 +130,7 @@ def _missing_from_mask(evidence: Evidence) -> float:
 
 
 def _gap_in_person(garment: np.ndarray, unknown: np.ndarray) -> float:
-    """Share of garment and gap that is gap: unknown pixels on the body's axis with the person above and below."""
+    """Gap / (garment + gap): unknown pixels on the body's axis with the person above and below."""
     person = ~unknown
     gap = opened(unknown & between(person, 0), 0.025 * unknown.shape[0])
     rows, columns = np.nonzero(person)
@@ -175,7 +175,7 @@ def _between(first: Point, second: Point, share: float) -> Point:
 
 
 def _width(joints: dict[str, Point], facing: Facing) -> float | None:
-    """Width by the joints over that of a person who faces the camera: mean of what can be told; None for nothing."""
+    """Width by the joints relative to facing the camera: mean of the available proportions, or None."""
 
     def distance(first: str, second: str) -> float | None:
         if first not in joints or second not in joints:
@@ -196,7 +196,7 @@ def _width(joints: dict[str, Point], facing: Facing) -> float | None:
 
 
 def _width_by_face(evidence: Evidence) -> float:
-    """Median width of the garment over the face's, 1 for a person who faces the camera; infinite where none is seen."""
+    """Median width of the garment relative to the face, 1 when facing the camera; infinite without a face."""
     assert evidence.parsing is not None
     width = int(evidence.parsing.of("face").sum(1).max())
     _, top, _, bottom = box_of(evidence.garment)
@@ -205,5 +205,5 @@ def _width_by_face(evidence: Evidence) -> float:
 
 
 def _span(mask: np.ndarray) -> float:
-    """As slenderness, but of the rows' extents, so that gaps in them count."""
+    """Like slenderness, but with the rows' extents, so that gaps count."""
     return slenderness(between(mask, 1))

@@ -1,10 +1,11 @@
-"""The page to look through a curation: index.html beside the manifest, with the thumbnails that scoring wrote."""
+"""The page to review a curation: index.html beside the manifest, with the thumbnails from scoring."""
 
 from __future__ import annotations
 
 import hashlib
 import html
 import json
+import os
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -17,15 +18,15 @@ from .scores import DEFECT_NAMES
 
 TEMPLATE = Path(__file__).with_name("page.html")
 CARDS = 200
-"""Cards on one page of the list."""
+"""Cards per page of the list."""
 
 
 def write_page(folder: Path, manifest: Manifest) -> None:
-    """Write index.html, the worst pairs first; IGRError where the folder refuses it."""
+    """Write index.html, the worst pairs first; raises IGRError on failure."""
     rows = [_card(row) for row in reversed(manifest.rows)]
     title = str(manifest.described.get("title", "pairs"))
-    # what the browser keeps belongs to these pairs, not to another curation opened from the same disk
-    key = hashlib.sha256("\n".join([title, *sorted(row["name"] for row in rows)]).encode()).hexdigest()[:16]
+    # the browser's stored decisions belong to these pairs only, not to other curations on the same disk
+    key = hashlib.sha256(os.fsencode("\n".join([title, *sorted(row["name"] for row in rows)]))).hexdigest()[:16]
     data = {"title": title, "key": key, "cards": CARDS, "defects": DEFECT_NAMES, "rows": rows}
     filled = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=html.escape(title),

@@ -1,4 +1,4 @@
-"""Refitting a flat garment of extreme proportion: the part of its picture, padded, that shows it at a usual size."""
+"""Refitting a flat garment of extreme proportion: the padded box of its image that shows it at a usual size."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Box = tuple[int, int, int, int]
 
 
 def refit(cover: np.ndarray, size: tuple[int, int], fill: float) -> Box:
-    """The box (left, top, right, bottom) of a picture of `size` (width, height) in which its garment fills `fill`.
+    """The box (left, top, right, bottom) of an image of `size` (width, height) in which the garment fills `fill`.
 
-    `cover` (h, w) bool shows the garment at any scale. The box is 3:4 and centred on the garment; it may reach out of
-    the picture. A garment is never stretched: one that was squeezed stays so.
+    `cover` (h, w) bool shows the garment at any scale. The box is 3:4 and centred on the garment; it may extend beyond
+    the image. A garment is never stretched, so a squeezed one stays squeezed.
     """
     across, down = size[0] / cover.shape[1], size[1] / cover.shape[0]
     left, top, right, bottom = box_of(cover)

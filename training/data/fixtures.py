@@ -1,4 +1,4 @@
-"""Small data sets in exactly the published layouts, drawn by the generator: to try every step without a download."""
+"""Small drawn data sets in the published layouts, to try every step without a download."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from .synthetic import Pair, make_pair
 from .synthetic.painting.canvas import LABELS
 
 LIP_NUMBERS = dict(zip(LABELS, (0, 2, 13, 10, 14, 15, 16, 17, 18, 19, 5, 9, 6, 7, 0, 0), strict=True))
-"""Number in VITON-HD's maps of each label of the generator; a skirt is 12 instead of 9."""
+"""VITON-HD's number for each label of the generator; a skirt is 12 instead of 9."""
 ATR_NUMBERS = dict(zip(LABELS, (0, 2, 11, 11, 14, 15, 12, 13, 9, 10, 4, 6, 7, 4, 16, 0), strict=True))
-"""The same in DressCode's and StreetTryOn's maps; a skirt is 5 instead of 6."""
+"""Number in DressCode and StreetTryOn for each label; a skirt is 5 instead of 6."""
 LIMBS = (
     ("neck", "nose"), ("neck", "right_shoulder"), ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
     ("neck", "left_shoulder"), ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("neck", "mid_hip"),
     ("mid_hip", "right_hip"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"), ("mid_hip", "left_hip"),
     ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
 )  # fmt: skip
-"""What the drawings of the joints connect."""
+"""Joints that are connected in drawings."""
 
 
 class PairMaker(Protocol):
-    """What draws the pairs: synthetic.make_pair, or something that is asked for pairs as it is."""
+    """A callable that draws pairs, with the interface of synthetic.make_pair."""
 
     def __call__(self, seed: int, size: tuple[int, int], *, category: str | None = None) -> Pair: ...
 
@@ -51,22 +51,24 @@ def write_fixture(
 ) -> None:
     """Draw a small data set: `count` pairs of each split (and category, in DressCode) from `seed` on, by `make`.
 
-    Raises IGRError for an unknown layout, a folder that is not empty, and a size that is not 3:4.
+    Raises IGRError for an unknown layout, a non-empty folder, and a size that is not 3:4.
     """
     if layout not in _WRITERS:
         raise IGRError(f"Unknown layout {layout!r}: choose {', '.join(_WRITERS)}.")
-    SyntheticConfig(seed, count, size)  # raises for what cannot be drawn
+    SyntheticConfig(seed, count, size)  # raises for invalid values
     make_folder(out)
     if any(out.iterdir()):
-        raise IGRError(f"{out} is not empty: name a folder of its own for the data set.")
+        raise IGRError(f"{out} is not empty: choose an empty folder for the data set.")
     try:
         _WRITERS[layout](out, count, seed, size, make)
     except OSError as error:
-        raise IGRError(f"{out} could not be written whole ({error.strerror}): delete it, free some space.") from error
+        raise IGRError(
+            f"{out} is incomplete ({error.strerror}): delete it, free some disk space and write it again."
+        ) from error
 
 
 def label_map(pair: Pair, numbers: dict[str, int], skirt: int, table: LabelTable) -> Image.Image:
-    """The pair's parsing map as a P-mode picture with the label numbers and colours of a published data set."""
+    """The pair's parsing map as a P-mode image with the label numbers and colours of a published data set."""
     lookup = [numbers[label] for label in LABELS]
     if "skirt" in str(pair.attributes["cut"]):
         lookup[LABELS.index("lower")] = skirt
@@ -141,7 +143,7 @@ def _streettryon(out: Path, count: int, seed: int, size: tuple[int, int], make: 
         names = [f"{number:06d}.jpg" for number in range(1 + place * count, 1 + (place + 1) * count)]
         for row, name in enumerate(names):
             pair = make(seed + place * count + row, size, category=("upper", "full")[row % 2])
-            # street photos are of all sizes
+            # street photos vary in size
             box = (0, 0, size[0], size[1] - row % 3 * size[1] // 16)
             part, stem = out / split, Path(name).stem
             _save(part / "image" / name, pair.person.crop(box))
@@ -167,7 +169,9 @@ def _folder(out: Path, count: int, seed: int, size: tuple[int, int], make: PairM
 
 def _tars(out: Path, count: int, seed: int, size: tuple[int, int], make: PairMaker) -> None:
     if make is not make_pair:
-        raise IGRError("Shards of rendered pairs are packed: python -m training data pack RECORDS OUT --kind rendered.")
+        raise IGRError(
+            "Shards of rendered pairs are made by: python -m training data pack RECORDS OUT --kind rendered."
+        )
     write_tars(SyntheticPairs(SyntheticConfig(seed, count, size)), out, pairs_per_tar=max(1, -(-count // 2)))
 
 
@@ -183,7 +187,7 @@ FIXTURES = tuple(_WRITERS)
 
 
 def _sticks(pair: Pair) -> Image.Image:
-    """The joints connected by lines, on black."""
+    """The joints, connected by lines, on black."""
     picture = Image.new("RGB", pair.person.size)
     draw = ImageDraw.Draw(picture)
     width = max(1, pair.person.height // 64)

@@ -1,4 +1,4 @@
-"""Opening a data set: which layout lies in a folder, and its pairs behind the one interface."""
+"""Opening a data set: detects its layout and returns its pairs through the common interface."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .rendered.records.shards import RecordShards, is_shard_name
 from .rendered.source import RenderedConfig, RenderedPairs
 
 MAX_NAMED = 3
-"""So many missing files are named in one sentence."""
+"""Maximum number of missing files to name in a message."""
 
 
 @dataclass(frozen=True)
@@ -33,49 +33,49 @@ class DataSetConfig:
     """Which data set to open, and how."""
 
     root: str = ""
-    """Its folder; of shards a folder, a path or a URL, which may have braces: `s3://bucket/shard-{000000..000009}.tar`."""
+    """Folder of the data set; for shards also a path or URL, with optional braces: `s3://b/shard-{000000..000009}.tar`."""
     layout: Literal["auto", "viton_hd", "dresscode", "streettryon", "folder", "tars", "rendered", "synthetic"] = "auto"
-    """How the folder is laid out; auto finds it out."""
+    """Layout of the folder; auto detects it."""
     split: Literal["train", "test"] = "train"
-    """Which part. test is always the paired one: the garment that the person wears. Folders and shards without train/
-    and test/ are one set, whichever is asked for; of rendered records, test is the held-out seeds."""
+    """Split; test is always paired: the garment is the one that the person wears. Folders and shards without train/
+    and test/ are a single set, for any split; of rendered records, test is the held-out seeds."""
     mask: Literal["auto", "agnostic", "garment", "file"] = "auto"
-    """Where masks come from; auto is agnostic for VITON-HD (paper), garment for DressCode and StreetTryOn."""
+    """Source of the masks; auto is agnostic for VITON-HD (paper), and garment for DressCode and StreetTryOn."""
     mask_folder: str | None = None
-    """Folder of masks for `file`, from the root or its parts: `NAME.png` or `NAME_mask.png` for photo NAME."""
+    """Folder of masks for `file`, relative to the root or its parts: `NAME.png` or `NAME_mask.png` for photo NAME."""
     categories: tuple[str, ...] = ()
-    """upper, lower, full: which of them to keep; () for all that the data set is asked for by default."""
+    """Categories to keep: upper, lower, full; () for the data set's default."""
     keep_leaks: bool = False
     """Keep the known duplicates and train / test leaks of VITON-HD."""
     limit: int | None = None
-    """At most so many pairs, spread evenly over the set."""
+    """Maximum number of pairs, spread evenly over the data set."""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
-    """Which pairs are drawn, for the layout synthetic."""
+    """Which pairs to draw, for the layout synthetic."""
     rendered: RenderedConfig = field(default_factory=RenderedConfig)
-    """How records are dressed, for the layout rendered."""
+    """How to dress records, for the layout rendered."""
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.categories if name not in CATEGORIES]
         if unknown:
             raise IGRError(f"Unknown category {unknown[0]!r} of {self.root}: choose upper, lower or full.")
         if self.limit is not None and self.limit < 1:
-            raise IGRError(f"limit is {self.limit} for {self.root}: give 1 or more, or leave it out.")
+            raise IGRError(f"limit is {self.limit} for {self.root}: use 1 or more, or omit it.")
         if self.layout != "synthetic" and not self.root:
-            raise IGRError("A data set needs its root: the folder that it lies in.")
+            raise IGRError("The data set has no root: set root to its folder.")
 
 
 def open_data_set(config: DataSetConfig) -> PairSource:
-    """The data set, with every file that it needs found to be there (not yet read).
+    """Open a data set and check that all of its files exist, without reading them.
 
-    Raises IGRError naming what is missing, and for a data set without a pair.
+    Raises IGRError for missing files, and for a data set without pairs.
     """
     source = build_source(config)
     missing = [path for row in range(len(source)) for path in source.missing(row)]
     if missing:
         more = f" and {len(missing) - MAX_NAMED} more files" if len(missing) > MAX_NAMED else ""
         raise IGRError(
-            f"{source.title} is not whole, as {', '.join(missing[:MAX_NAMED])}{more} cannot be found: "
-            f"`python -m training data check {config.root}` lists all that is wrong."
+            f"{source.title} is incomplete, {', '.join(missing[:MAX_NAMED])}{more} cannot be found: "
+            f"`python -m training data check {config.root}` lists all problems."
         )
     if source.unlisted:
         raise IGRError(source.unlisted[0])
@@ -83,12 +83,12 @@ def open_data_set(config: DataSetConfig) -> PairSource:
 
 
 def build_source(config: DataSetConfig) -> PairSource:
-    """As open_data_set, but files may be missing; reading them raises."""
+    """Like open_data_set, but files may be missing; reading them raises IGRError."""
     layout = detect_layout(config.root) if config.layout == "auto" else config.layout
     source = _source(config, layout)
     rows = [row for row, entry in enumerate(source.entries) if entry.category in (config.categories or CATEGORIES)]
     if not rows:
-        raise IGRError(f"{source.title} has no pairs of {' or '.join(config.categories or CATEGORIES)}.")
+        raise IGRError(f"{source.title} has no {' or '.join(config.categories or CATEGORIES)} pairs: choose others.")
     if config.limit is not None and config.limit < len(rows):
         rows = [rows[place * len(rows) // config.limit] for place in range(config.limit)]
     if len(rows) < len(source):
@@ -97,7 +97,7 @@ def build_source(config: DataSetConfig) -> PairSource:
 
 
 def splits_in(root: str, layout: Layout) -> tuple[Literal["train", "test"], ...]:
-    """Splits that a data set has on disk; a folder or shards that are one set count as train."""
+    """Splits of a data set on disk; a folder or shards without splits count as train."""
     if layout == "rendered":
         held_out = [seed >= HELD_OUT_START for seed in RecordShards(root).seeds]
         return tuple(split for split, found in (("train", not all(held_out)), ("test", any(held_out))) if found)
@@ -119,7 +119,7 @@ def splits_in(root: str, layout: Layout) -> tuple[Literal["train", "test"], ...]
 
 
 def detect_layout(root: str) -> Layout:
-    """Which layout lies at a path; IGRError says what was looked for, or which folder is meant."""
+    """Layout of the data set at a path; raises IGRError with the layouts tried, or the folder probably meant."""
     if "://" in root or root.endswith(".tar"):
         name = root.rsplit("/", 1)[-1]
         if is_shard_name(name) or ("://" in root and not name.endswith(".tar") and _holds_records(root)):
@@ -127,15 +127,15 @@ def detect_layout(root: str) -> Layout:
         return "tars"
     path = Path(root)
     if not path.is_dir():
-        raise IGRError(f"{root} is not a folder that is there: check the path.")
+        raise IGRError(f"{root} is not an existing folder: check the path.")
     found = _layout_at(path)
     if found is not None:
         return found
     places = [(place, _layout_at(place)) for place in (path.parent, path.parent.parent, *_folders_in(path))]
     meant = [f"{place} ({LAYOUTS[other].split(' (')[0]})" for place, other in places if other is not None]
     if meant:
-        raise IGRError(f"{root} is not the folder of a data set itself: give {' or '.join(meant)}.")
-    raise IGRError(f"{root} is no data set that is known: it was looked through for {'; '.join(LAYOUTS.values())}.")
+        raise IGRError(f"{root} is not itself a data set: give {' or '.join(meant)}.")
+    raise IGRError(f"{root} is not a known data set: none of these layouts was found: {'; '.join(LAYOUTS.values())}.")
 
 
 def _layout_at(path: Path) -> Layout | None:
@@ -174,12 +174,12 @@ def _source(config: DataSetConfig, layout: Layout) -> PairSource:
     if layout == "folder":
         return PlainFolder(config.root, config.split, *masks)
     if config.mask_folder is not None:
-        raise IGRError(f"{config.root or 'The synthetic data set'} brings its own masks: leave mask_folder out.")
+        raise IGRError(f"{config.root or 'The synthetic data set'} has its own masks: omit mask_folder.")
     if layout == "synthetic":
         return SyntheticPairs(config.synthetic, config.mask)
     if layout == "rendered":
         return RenderedPairs(config.root, config.rendered, config.mask, config.split)
     if config.mask not in ("auto", "file"):
-        raise IGRError(f"The shards {config.root} bring their own masks: choose mask auto or file, not {config.mask}.")
+        raise IGRError(f"The shards {config.root} have their own masks: choose mask auto or file, not {config.mask}.")
     of_split = Path(config.root) / config.split
     return TarPairs(str(of_split) if "://" not in config.root and any(of_split.glob("*.tar")) else config.root)

@@ -1,4 +1,4 @@
-"""Rendered pairs for small data sets in published layouts, asked for as the drawn generator is."""
+"""Rendered pairs for small data sets in published layouts, through the drawn generator's interface."""
 
 from __future__ import annotations
 
@@ -18,24 +18,27 @@ DRAWN_LABELS = {
     "right-shoe": "right_shoe", "face": "face", "left-leg": "left_leg", "right-leg": "right_leg",
     "left-arm": "left_arm", "right-arm": "right_arm", "bag": "bag", "scarf": "object",
 }  # fmt: skip
-"""Label of the drawn generator for each of ATR-18."""
+"""Label of the drawn generator for each label of ATR-18."""
 _LOOKUP = np.array([LABELS.index(DRAWN_LABELS[label]) for label in ATR.labels], np.uint8)
 
 
 class RenderedMaker:
-    """Makes pairs as synthetic.make_pair does, from records: number n is the n-th photo, in new clothes once around."""
+    """Makes pairs from records through synthetic.make_pair's interface: number n is the n-th photo.
+
+    After the last photo it starts again, with new fabrics.
+    """
 
     def __init__(self, records: str) -> None:
-        """`records`: folder or URL of shards; IGRError as RenderedPairs."""
+        """`records`: folder or URL of shards. Raises IGRError as RenderedPairs does."""
         self._records = records
         self._pairs: dict[int, RenderedPairs] = {}
 
     def __call__(self, seed: int, size: tuple[int, int], *, category: str | None = None) -> Pair:
-        """The pair of a number at `size`, with the drawn generator's labels; IGRError without one of the category."""
+        """The pair of a number at `size`, with the drawn generator's labels; IGRError without such a category."""
         entries = self._source(0).entries
         rows = [row for row, entry in enumerate(entries) if category in (None, entry.category)]
         if not rows:
-            raise IGRError(f"{self._records} holds no garment of the category {category}: render more.")
+            raise IGRError(f"{self._records} contains no {category} garment: render more records.")
         source = self._source(seed // len(rows))
         pair = source.pair(rows[seed % len(rows)])
         scale = size[0] / pair.person.width

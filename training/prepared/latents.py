@@ -141,6 +141,10 @@ class PreparedPairs:
         """What each pair's garment is called; None for one that no other pair shows."""
         return [shard.garments[row] for shard, row in self._places]
 
+    def kinds(self) -> set[str]:
+        """Categories of the pairs."""
+        return {shard.categories[row] for shard, row in self._places}
+
     def content(self) -> str:
         """Hash of the pairs' tensors, of how they were prepared, and of which show one garment."""
         digest, left = hashlib.blake2b(digest_size=16), len(self)

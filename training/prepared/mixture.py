@@ -49,6 +49,10 @@ class PairData(Protocol):
         """Name of each pair's garment; None if no other pair shows it."""
         ...
 
+    def kinds(self) -> set[str]:
+        """Categories of the pairs."""
+        ...
+
     def content(self) -> str:
         """A hash by which the same pairs are known again, wherever they are."""
         ...

@@ -74,6 +74,10 @@ class PixelPairs:
             correspondence=None if told is None else told.float()[:, None],
         )
 
+    def kinds(self) -> set[str]:
+        """Categories of the pairs."""
+        return set(self._pairs.categories[: len(self)])
+
     def content(self) -> str:
         """Hash of settings, names and garments; the images' own bytes are not read."""
         told = [self.settings, list(self._pairs.names[: len(self)]), self.garments()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from igr_core.errors import IGRError
 from igr_core.model.config import ModelConfig
 
 from ..curation.manifest import read_manifest
+from ..data.contract.augment import AugmentConfig
 from ..data.contract.laid_out import LaidOutPairs, Selected, ViewLayout, asymmetry, with_flips
 from ..data.contract.pairs import PairSource
 from ..data.opening import DataSetConfig, open_data_set
@@ -31,6 +32,11 @@ class PairsConfig:
     """Add a mirrored copy of every pair whose garment is its own mirror image; no lettering is ever mirrored."""
     spoil_share: float = 0.0
     """Share of pairs whose mask is degraded as by people and segmenters; for exact masks, not agnostic ones."""
+    exact_share: float = 0.0
+    """Share of the pairs whose mask is exact, from the parsing maps, where `data.mask` gives agnostic ones (VITON-HD);
+    0 is the paper's recipe. Then only exact masks are spoiled."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Zoom, stretch, letterbox bars and colours of the photos; off in the paper's recipe."""
     spoil_strength: float = 0.5
     """Strongest degradation (0..1)."""
 
@@ -39,7 +45,16 @@ def layout_of(model: ModelConfig, pairs: PairsConfig) -> ViewLayout:
     """How a model sees these pairs."""
     crop = model.image_encoder.image_size
     cells = model.vae.downscale
-    return ViewLayout(model.native_size, model.view, crop, pairs.spoil_share, pairs.spoil_strength, cells)
+    return ViewLayout(
+        model.native_size,
+        model.view,
+        crop,
+        pairs.spoil_share,
+        pairs.spoil_strength,
+        pairs.exact_share,
+        pairs.augment,
+        cells,
+    )
 
 
 def open_pairs(pairs: PairsConfig, layout: ViewLayout, limit: int | None = None, threads: int = 1) -> LaidOutPairs:
@@ -56,6 +71,8 @@ def open_pairs(pairs: PairsConfig, layout: ViewLayout, limit: int | None = None,
         "manifest": None if pairs.manifest is None else pairs.subset,
         "flips": pairs.flips,
     }
+    if pairs.exact_share > 0 and selected:
+        source.exact_mask(selected[0].index)  # a set that has none is refused before anything is computed
     return LaidOutPairs(source, layout, selected, threads, origin)
 
 

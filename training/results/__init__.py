@@ -1,1 +1,1 @@
-"""Kept results, and the tables that are made of them."""
+"""Stored results, and the tables made from them."""

@@ -1,8 +1,8 @@
-"""Put what was measured into the pages that show it: `python -m training evaluate results`.
+"""Write measured results into the docs: `python -m training evaluate results`.
 
-`training/results/` keeps the JSON behind every table of measured quality: experiments (`evaluate run`), spoiled masks
-(`evaluate robustness run`), what the texture metric prefers (`evaluate validate`) and how well curation finds defects
-(`curate measure`). No number of these tables is typed by hand, and a test writes them again.
+`training/results/` stores the JSON behind every table of measured quality: experiments (`evaluate run`), spoiled masks
+(`evaluate robustness run`), preferences of the texture metric (`evaluate validate`) and how well curation finds defects
+(`curate measure`). No number in these tables is typed by hand, and a test writes them again.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from ..robustness.results import read_robustness, robustness_table
 RESULTS = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "training" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-"""Where the markers may stand."""
+"""Pages that may contain markers."""
 FILES: dict[str, Callable[[Path], str]] = {
     RESULT: lambda path: robustness_table(read_robustness(path)),
     "validity.json": lambda path: validity_table(read_validity(path)),
     "curation.json": lambda path: curation_table(read_measurement(path)),
 }
-"""Table of each file that is no experiment; its name without suffix is its folder's and its markers' name."""
+"""Table of each file that is not an experiment; its stem is the name of its folder and of its markers."""
 
 
 def reported(results: Path = RESULTS) -> dict[str, str]:
-    """Tables whose results are kept, by the name of their markers; IGRError where one is damaged or there is none."""
+    """Tables of the stored results by the name of their markers; raises IGRError if one is damaged or none exists."""
     found = {}
     for place in sorted(path for path in results.glob("*") if path.is_dir()):
         if (place / DESCRIPTION).is_file() or (place / SETS).is_file():
@@ -44,19 +44,19 @@ def reported(results: Path = RESULTS) -> dict[str, str]:
             if (place / name).is_file():
                 found[place.name] = table(place / name)
     if not found:
-        raise IGRError(f"{results} holds no results: python -m training evaluate results --keep puts them there.")
+        raise IGRError(f"{results} contains no results: store some with python -m training evaluate results --keep.")
     return found
 
 
 def write_tables(tables: Mapping[str, str], pages: Sequence[Path] = PAGES) -> list[Path]:
-    """Write each table between its markers; gives the pages that were written.
+    """Write each table between its markers; returns the pages that were written.
 
-    Raises IGRError, before any page is written, for a table whose markers stand on no page.
+    Raises IGRError, before any page is written, for a table whose markers are on no page.
     """
     found = {name: [page for page in pages if marker(name) in page.read_text(encoding="utf-8")] for name in tables}
     lost = [name for name, places in found.items() if not places]
     if lost:
-        raise IGRError(f"No page has {marker(lost[0])}: put the markers of the table where it belongs.")
+        raise IGRError(f"No page contains {marker(lost[0])}: add the markers of the table to its page.")
     for name, places in found.items():
         for page in places:
             fill_markers(page, name, tables[name])
@@ -64,16 +64,16 @@ def write_tables(tables: Mapping[str, str], pages: Sequence[Path] = PAGES) -> li
 
 
 def keep(place: Path, results: Path = RESULTS) -> Path:
-    """Report what `place` holds from now on: an experiment's folder under its name, or a file of FILES.
+    """Store the results in `place` to be reported: an experiment's folder under its name, or a file of FILES.
 
-    Gives where it is kept; IGRError where it holds neither, what was kept before then stays.
+    Returns their new location; raises IGRError for anything else, and keeps the results stored before.
     """
     file = place / RESULT if (place / RESULT).is_file() else place
     if file.name not in FILES:
         kept = results / place.resolve().name
         keep_experiment(place, kept)
         return kept
-    FILES[file.name](file)  # raises where it is damaged
+    FILES[file.name](file)  # raises if it is damaged
     kept = results / file.stem / file.name
     make_folder(kept.parent)
     write_text(kept, file.read_text(encoding="utf-8"))

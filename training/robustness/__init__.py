@@ -1,1 +1,1 @@
-"""How much a careless mask costs: masks spoiled to known degrees, and what a bundle restores from each."""
+"""Robustness to careless masks: masks corrupted to known degrees, and what a bundle restores from each."""

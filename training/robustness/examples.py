@@ -11,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import ViewConfig
+from igr_core.photo.image_files import decode_image
+from igr_core.photo.images import photo_of_image
 from igr_core.photo.masks import mask_box
 from igr_core.photo.overlay import overlay
 from igr_core.photo.view import place
@@ -88,11 +90,9 @@ def _around(mask: np.ndarray) -> tuple[int, int, int, int]:
 
 def _opened(path: Path) -> Image.Image:
     try:
-        return Image.open(path).convert("RGB")
-    except OSError as error:
-        raise IGRError(
-            f"{path} does not exist: give the folder that python -m training evaluate robustness run wrote."
-        ) from error
+        return photo_of_image(decode_image(path, str(path)), str(path))
+    except IGRError as error:
+        raise IGRError(f"{error} Give the folder that python -m training evaluate robustness run wrote.") from error
 
 
 def _paste(sheet: Image.Image, corner: tuple[int, int], title: str, pictures: list[Image.Image]) -> None:

@@ -1,4 +1,4 @@
-"""Restore photos from spoiled masks and score the garments; what a stopped run finished is not done again."""
+"""Restoring garments from corrupted masks and scoring them; interrupted runs can be resumed."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from .results import CLEAN, NO_MASK, Condition, Robustness, read_condition, writ
 from .spoilers import KINDS, LEVELS, Spoiled, mask_overlap, spoil
 
 PROTOCOL = "native"
-"""Pictures are compared at the model's own size, as `make eval` does."""
+"""Images are compared at the model's own size, as in `make eval`."""
 BATCH = 15
-"""Photos that are restored together."""
+"""Number of photos restored together."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Photos:
     """Held-out photos with their clean masks and true garments."""
 
     seeds: tuple[int, ...]
-    """What each was drawn from."""
+    """Seed of each photo."""
     categories: tuple[str, ...]
     """upper, lower or full."""
     persons: Tensor
-    """(N, 3, h, w) in 0..1."""
+    """Photos (N, 3, h, w) in 0..1."""
     masks: np.ndarray
     """Visible pixels of the garments, bool (N, h, w)."""
     garments: Tensor
@@ -73,12 +73,12 @@ def take_photos(plan: Plan, size: tuple[int, int]) -> Photos:
 
 
 def planned_conditions() -> list[tuple[str, float | None]]:
-    """Kind and aim of every condition, the clean masks first."""
+    """Kind and target overlap of every condition, the clean masks first."""
     return [(CLEAN, None), *((kind, level) for kind in KINDS for level in LEVELS), (NO_MASK, None)]
 
 
 def spoiled_mask(mask: np.ndarray, kind: str, aim: float | None, seed: int) -> Spoiled:
-    """One photo's mask, bool (h, w), under a condition; IGRError for an empty one."""
+    """A photo's mask, bool (h, w), in a condition; raises IGRError for an empty mask."""
     if aim is not None:
         return spoil(mask, kind, aim, seed)
     used = mask if kind == CLEAN else np.ones_like(mask)
@@ -86,10 +86,10 @@ def spoiled_mask(mask: np.ndarray, kind: str, aim: float | None, seed: int) -> S
 
 
 def measure(bundle: Path, out: Path, plan: Plan) -> Robustness:
-    """Restore every photo under every condition into `out`; gives what was found, also written there as JSON.
+    """Restore every photo in every condition into `out`; returns the measurement, which is also written there as JSON.
 
-    A condition that an earlier run of the same settings finished is taken from its file. Raises IGRError where `out`
-    holds a measurement of other settings.
+    Conditions that an earlier run with the same settings finished are read from their files. Raises IGRError if `out`
+    contains a measurement with other settings.
     """
     restorer = GarmentRestorer.from_bundle(bundle)
     size = restorer.info.model.native_size
@@ -133,7 +133,7 @@ def _settings(bundle: Path, restorer: GarmentRestorer, plan: Plan) -> dict[str, 
 
 
 def _saved(folder: Path, photos: Photos, pictures: Tensor) -> PictureList:
-    """Write one SEED.png for each photo; gives what lies there."""
+    """Write SEED.png for each photo; returns the images."""
     make_folder(folder)
     paths = [folder / f"{seed}.png" for seed in photos.seeds]
     for path, picture in zip(paths, pictures, strict=True):
@@ -142,7 +142,7 @@ def _saved(folder: Path, photos: Photos, pictures: Tensor) -> PictureList:
 
 
 def _spoiled(photos: Photos, kind: str, aim: float | None) -> tuple[Condition, Tensor]:
-    """A condition, and its masks (N, 1, h, w)."""
+    """A condition and its masks (N, 1, h, w)."""
     spoiled = [spoiled_mask(mask, kind, aim, seed) for mask, seed in zip(photos.masks, photos.seeds, strict=True)]
     condition = Condition(
         kind,
@@ -157,7 +157,7 @@ def _spoiled(photos: Photos, kind: str, aim: float | None) -> tuple[Condition, T
 def _scores(
     restorer: GarmentRestorer, photos: Photos, plan: Plan, masks: Tensor, scorer: PairedScorer, folder: Path
 ) -> dict[str, list[float]]:
-    """Scores of every photo restored from masks (N, 1, h, w); `folder` gets the garments, one SEED.png each."""
+    """Scores of every photo restored from masks (N, 1, h, w); writes the garments to `folder` as SEED.png."""
     scores: list[dict[str, float]] = []
     folder.mkdir(parents=True, exist_ok=True)
     for rows in (range(first, min(first + BATCH, len(masks))) for first in range(0, len(masks), BATCH)):
@@ -200,7 +200,7 @@ def _result(
 
 
 def _restored(restorer: GarmentRestorer, photos: Photos, masks: Tensor, rows: range, plan: Plan) -> Tensor:
-    """Garments (B, 3, H, W) in 0..1 of some photos; each starts from its own noise, whatever its mask."""
+    """Garments (B, 3, H, W) in 0..1 of some photos; each starts from its own noise, independent of the mask."""
     model = restorer.info.model
     some = slice(rows.start, rows.stop)
     view = make_view(photos.persons[some], masks[some], model.native_size, model.view, model.image_encoder.image_size)
@@ -214,12 +214,12 @@ def _restored(restorer: GarmentRestorer, photos: Photos, masks: Tensor, rows: ra
 
 
 def _score(scorer: PairedScorer, garment: Tensor, truth: Tensor, silhouette: Tensor) -> dict[str, float]:
-    """Metrics of one garment (3, H, W) against its truth, and the IoU of their silhouettes as `outline`."""
+    """Metrics of a garment (3, H, W) compared with the true one, and the IoU of their silhouettes as `outline`."""
     outline = mask_overlap(silhouette_of(garment[None])[0, 0].numpy() > 0.5, silhouette[0].numpy() > 0.5)
     return scorer.score(garment, truth, silhouette) | {"outline": outline}
 
 
 def _unit(picture: Image.Image) -> Tensor:
-    """A picture as (C, H, W) in 0..1."""
+    """An image as (C, H, W) in 0..1."""
     array = torch.from_numpy(np.array(picture)).float() / 255
     return array[None] if array.ndim == 2 else array.permute(2, 0, 1)

@@ -1,4 +1,4 @@
-"""What is measured, and where its result is kept; apart from the measuring, which loads the networks."""
+"""Settings of a measurement and the place of its result, in a module of their own that loads no networks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,22 +6,22 @@ from pathlib import Path
 from ..data.contract.seeds import HELD_OUT_START
 
 RESULT = "robustness.json"
-"""What a measurement is called in its folder."""
+"""Name of a measurement's file."""
 KEPT = Path(__file__).parents[1] / "results" / "robustness" / RESULT
-"""The measurement that pages tell of."""
+"""The measurement shown in the docs."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured."""
+    """Settings of a measurement."""
 
     photos: int = 30
-    """Photos, a third of each category."""
+    """Number of photos, a third of each category."""
     start: int = HELD_OUT_START + 3_000
-    """Seed from which on photos are taken; nothing was trained or chosen on those from here on."""
+    """First seed of the photos; nothing was trained or chosen on seeds from here on."""
     steps: int = 10
     """DDIM steps."""
     guidance: float = 1.5
     """Guidance scale (Eq. 2)."""
     noise_seed: int = 0
-    """Noise seed of the first photo, the next one's is higher by one; the same in every condition."""
+    """Noise seed of the first photo, increased by one for each further photo; the same in every condition."""

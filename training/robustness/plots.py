@@ -1,4 +1,4 @@
-"""The plot of a measurement: scores over the overlap of the mask, a line for each way of spoiling."""
+"""The plot of a measurement: scores over the overlap of the mask, a line for each kind of corruption."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ PANELS = {
     "texture_agreement": "Texture that agrees with the true garment",
     "outline": "Outline that agrees with the true garment (IoU)",
 }
-"""Metrics that are drawn, with their titles."""
+"""Metrics to plot, with their titles."""
 LABELS = {
     "erosion": "too small all around",
     "dilation": "too large all around",
     "holes": "holes inside",
-    "shift": "beside its place",
+    "shift": "shifted",
 }
-"""What a reader may call each way of spoiling."""
+"""Label of each kind of corruption."""
 STYLES = {
     "erosion": ("#0072B2", "o"),
     "dilation": ("#D55E00", "s"),
     "holes": ("#009E73", "^"),
     "shift": ("#7B3F98", "D"),
 }
-"""Colour and marker of each: told apart by colour-blind readers too."""
+"""Colour and marker of each kind, distinguishable for colour-blind readers too."""
 WIDTH, HEIGHT, DPI = 9.0, 4.3, 130
 _APART = 0.006
-"""Lines lie this much beside each other, so that their intervals can be told apart."""
+"""Horizontal offset between lines, so that their intervals do not overlap."""
 
 
 def draw_robustness(path: Path, found: Robustness) -> None:
-    """Draw a measurement into a PNG: mean scores, with the 95 % interval of each change from the clean mask."""
+    """Plot a measurement to a PNG: mean scores, with the 95 % interval of each change from the clean mask."""
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots(1, len(PANELS), squeeze=False)[0]
     for axis, (metric, title) in zip(axes, PANELS.items(), strict=True):
@@ -63,7 +63,7 @@ def draw_robustness(path: Path, found: Robustness) -> None:
 
 
 def _line(axis: Axes, found: Robustness, metric: str, kind: str, beside: float) -> None:
-    """One way of spoiling: from the clean mask down its degrees; degrees that under two photos reached are left out."""
+    """Plot one kind of corruption, from the clean mask on; degrees that fewer than two photos reached are skipped."""
     clean = found.result(CLEAN).paired[metric].mean
     degrees = sorted((one for one in found.results if condition_of(one).kind == kind), key=_aim, reverse=True)
     kept = [one for one in degrees if sum(condition_of(one).reached) > 1]

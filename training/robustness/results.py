@@ -1,4 +1,4 @@
-"""What was restored from spoiled masks: a result for each condition, the differences and the table made of them."""
+"""Results of restoring from corrupted masks: one per condition, their differences, and a table."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ from ..evaluation.tables.markdown import markdown
 from ..evaluation.tables.table import changed
 
 CLEAN, NO_MASK = "clean", "no mask"
-"""Conditions beside the spoiled ones: the garment's visible pixels, and the whole photo taken for the garment."""
+"""Conditions without corruption: the garment's visible pixels, and the whole photo as the mask."""
 COLUMNS = ("texture_agreement", "outline", "ssim", "invented", "missing")
 """Metrics of the table."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One way and degree of spoiling, and what it did to each photo's mask."""
+    """A kind and degree of corruption, and its effect on each photo's mask."""
 
     kind: str
     """One of spoilers.KINDS, CLEAN or NO_MASK."""
     aim: float | None
-    """Overlap that was aimed at; None for the last two."""
+    """Target overlap; None for CLEAN and NO_MASK."""
     overlap: tuple[float, ...]
     """IoU of each photo's mask with the clean one."""
     strength: tuple[float, ...]
-    """How far each mask was spoiled, in shares of the garment's longer side (spoilers.Spoiled)."""
+    """Strength of each mask's corruption, as a fraction of the garment's longer side (spoilers.Spoiled)."""
     reached: tuple[bool, ...]
-    """Whether each mask's overlap is the one aimed at; other photos are left out of means."""
+    """Whether each mask reached the target overlap; other photos are excluded from means."""
 
     @property
     def name(self) -> str:
-        """What files call it."""
+        """Name in file names."""
         return self.kind.replace(" ", "_") if self.aim is None else f"{self.kind}_{self.aim:.2f}"
 
     @property
     def title(self) -> str:
-        """What its result is called."""
+        """Name of the result."""
         return self.kind if self.aim is None else f"{self.kind}, IoU {self.aim:.2f}"
 
     def of_reached(self, values: Iterable[Any]) -> list[Any]:
-        """Those of one value per photo whose mask reached the aim."""
+        """The values of photos whose mask reached the target, from one value per photo."""
         return [value for value, reached in zip(values, self.reached, strict=True) if reached]
 
 
 def condition_of(result: Result) -> Condition:
-    """What spoiled the masks of a result; IGRError where it is of something else."""
+    """The condition of a result; raises IGRError for other results."""
     return from_json(Condition, result.known.get("mask"), f"{result.name} (mask)")
 
 
@@ -63,20 +63,20 @@ class Robustness:
     """All conditions of one measurement."""
 
     results: tuple[Result, ...]
-    """The clean masks first; `known` holds the condition as `mask`, the photos' categories, and the settings."""
+    """The clean masks first; `known` contains the condition as `mask`, the photos' categories, and the settings."""
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """What each photo was drawn from."""
+        """Seed of each photo."""
         return tuple(int(name) for name in self.results[0].names)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Bundle, photos, restoration and code: what decides about the numbers."""
+        """Bundle, photos, restoration and code, which determine the numbers."""
         return self.results[0].known["settings"]
 
     def result(self, kind: str, aim: float | None = None) -> Result:
-        """The result of this kind and aim; IGRError where it was not measured."""
+        """The result for a kind and target overlap; raises IGRError if it was not measured."""
         for one in self.results:
             condition = condition_of(one)
             if (condition.kind, condition.aim) == (kind, aim):
@@ -86,13 +86,13 @@ class Robustness:
         )
 
     def difference(self, result: Result, metric: str) -> Interval:
-        """Mean of a condition less the clean mask over the photos that reached the aim, with its 95 % interval."""
+        """Mean difference from the clean mask over photos that reached the target, with its 95 % interval."""
         reached = condition_of(result).of_reached(result.names)
         return difference(result, self.result(CLEAN), metric, reached)
 
 
 def read_condition(path: Path) -> Result | None:
-    """The result that an earlier run left of a condition; None where there is none or where the file is damaged."""
+    """The result of a condition from an earlier run; None if it is missing or damaged."""
     try:
         return read_results([path])[0]
     except (IGRError, IndexError):
@@ -100,12 +100,12 @@ def read_condition(path: Path) -> Result | None:
 
 
 def write_robustness(path: Path, found: Robustness) -> None:
-    """Write a measurement as a file of results, atomically."""
+    """Write a measurement to a file atomically."""
     write_results(path, found.results)
 
 
 def read_robustness(path: Path) -> Robustness:
-    """A measurement; IGRError names a file that holds none."""
+    """Read a measurement; raises IGRError for other files."""
     try:
         found = Robustness(tuple(read_results([path])))
         for one in found.results:
@@ -113,13 +113,13 @@ def read_robustness(path: Path) -> Robustness:
         found.result(CLEAN)
     except IGRError as error:
         raise IGRError(
-            f"{path} holds no measurement ({error}): write it with python -m training evaluate robustness run."
+            f"{path} contains no measurement ({error}): create it with python -m training evaluate robustness run."
         ) from error
     return found
 
 
 def robustness_table(found: Robustness) -> str:
-    """Markdown table: scores of the clean masks, below them what each condition changes, and what was measured."""
+    """Markdown table: scores of the clean masks, the change in each condition, and the settings."""
     clean = found.result(CLEAN)
     titles = ["mask", "IoU", "off by", "photos", *(clean.heading(metric) for metric in COLUMNS)]
     lines = [_line(found, one) for one in found.results]

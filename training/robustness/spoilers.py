@@ -1,4 +1,4 @@
-"""Masks spoiled in one way each, so far that their overlap with the clean mask is what was asked for."""
+"""Corrupting masks in one way each, until the overlap with the clean mask has a given value."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, shift
 from igr_core.errors import IGRError
 
 KINDS = ("erosion", "dilation", "holes", "shift")
-"""Ways of spoiling: the edge too far inside, too far outside, discs missing, and everything beside its place."""
+"""Kinds of corruption: the edge too far inside or too far outside, missing discs, and a shift."""
 LEVELS = (0.95, 0.9, 0.8, 0.7, 0.5)
-"""Overlaps that are aimed at."""
+"""Target overlaps."""
 TOLERANCE = 0.02
-"""A mask whose overlap is further from the aim has not reached it."""
+"""Tolerance of the target overlap."""
 DISCS = 8
-"""Holes of a mask before they merge."""
+"""Number of holes in a mask before they merge."""
 RIM = 1.5
-"""Pixels inside the mask's edge that no hole touches, so that every hole is shut in."""
+"""Margin in pixels inside the mask's edge that is free of holes, so that every hole is enclosed."""
 _SMOOTH = 1.0
-"""Pixels over which distances are smoothed: else a pixel's step of a whole edge may jump over an aim."""
+"""Smoothing of distances in pixels: otherwise moving a whole edge by a pixel may skip a target."""
 _HALVINGS = 40
 
 Spoiler = Callable[[float], np.ndarray]
-"""Strength in pixels to a mask, bool (H, W); 0 spoils next to nothing."""
+"""Maps a strength in pixels to a mask, bool (H, W); 0 changes almost nothing."""
 
 
 @dataclass(frozen=True)
 class Spoiled:
-    """A spoiled mask and how spoiled it is."""
+    """A corrupted mask and its degree of corruption."""
 
     mask: np.ndarray
-    """bool (H, W)."""
+    """The mask, bool (H, W)."""
     overlap: float
     """IoU with the clean mask, 0..1."""
     strength: float
-    """Pixels that the edge moved or the mask was shifted by, or the largest hole's radius before it is cut to the mask,
-    over the longer side of the clean mask's box."""
+    """Pixels by which the edge or the mask was moved, or the largest hole's radius before it is clipped to the mask,
+    divided by the longer side of the clean mask's box."""
     reached: bool
-    """Whether the overlap is the one that was asked for."""
+    """Whether the target overlap was reached."""
 
 
 def spoil(mask: np.ndarray, kind: str, overlap: float, seed: int) -> Spoiled:
-    """Spoil a clean mask, bool (H, W), in one of KINDS until its IoU with the clean one is `overlap`, in 0..1.
+    """Corrupt a clean mask, bool (H, W), in one of KINDS until its IoU with the clean one is `overlap`, in 0..1.
 
-    Direction of a shift and places of holes come from `seed`: the same for every overlap, so that a lower one spoils
-    further what a higher one began. Where the overlap cannot be had, the nearest that was met, `reached` False.
+    The direction of a shift and the positions of holes depend only on `seed`, so that a lower overlap continues
+    the corruption of a higher one. If the overlap cannot be reached, returns the nearest one with `reached` False.
     Raises IGRError for an empty mask and an unknown kind.
     """
     if kind not in _SPOILERS:
-        raise IGRError(f"There is no way {kind!r} of spoiling a mask: choose {', '.join(KINDS)}.")
+        raise IGRError(f"Unknown kind of corruption {kind!r}: choose {', '.join(KINDS)}.")
     if not mask.any():
-        raise IGRError("The mask is empty, so that nothing of it can be spoiled: take a photo that shows the garment.")
+        raise IGRError("The mask is empty and cannot be corrupted: use a photo that shows the garment.")
     spoiler = _SPOILERS[kind](mask, np.random.default_rng([seed, KINDS.index(kind), 2026]))
     strength = _strength(spoiler, mask, overlap)
     spoiled = spoiler(strength)
@@ -62,13 +62,13 @@ def spoil(mask: np.ndarray, kind: str, overlap: float, seed: int) -> Spoiled:
 
 
 def mask_overlap(mask: np.ndarray, other: np.ndarray) -> float:
-    """IoU of two masks, bool (H, W); 1 where both are empty."""
+    """IoU of two masks, bool (H, W); 1 if both are empty."""
     union = (mask | other).sum()
     return float((mask & other).sum() / union) if union else 1.0
 
 
 def _strength(spoiler: Spoiler, mask: np.ndarray, overlap: float) -> float:
-    """Strength whose overlap comes nearest to the one asked for, by bisection."""
+    """Strength with the overlap nearest to the target, by bisection."""
     low, high = 0.0, float(np.hypot(*mask.shape))
     tried = {one: mask_overlap(spoiler(one), mask) for one in (low, high)}
     for _ in range(_HALVINGS):
@@ -79,7 +79,7 @@ def _strength(spoiler: Spoiler, mask: np.ndarray, overlap: float) -> float:
 
 
 def _edge_distance(mask: np.ndarray) -> np.ndarray:
-    """Pixels from each pixel (H, W) to the mask's edge, positive inside it; the photo's border is no edge."""
+    """Distance in pixels of each pixel (H, W) from the mask's edge, positive inside; the photo's border is no edge."""
     if mask.all():
         return np.full(mask.shape, float(max(mask.shape)))
     return gaussian_filter(distance_transform_edt(mask) - distance_transform_edt(~mask), _SMOOTH)
@@ -100,10 +100,10 @@ def _holes(mask: np.ndarray, rng: np.random.Generator) -> Spoiler:
     rows, columns = np.nonzero(inner if inner.any() else mask)
     chosen = rng.integers(len(rows), size=DISCS)
     sizes = rng.uniform(0.5, 1, DISCS)
-    sizes /= sizes.max()  # of the largest
+    sizes /= sizes.max()  # relative to the largest
     ys, xs = np.mgrid[: mask.shape[0], : mask.shape[1]]
     away = np.stack([np.hypot(ys - rows[i], xs - columns[i]) for i in chosen])  # (DISCS, H, W)
-    near = (away / sizes[:, None, None]).min(0)  # the strength from which on a pixel is missing
+    near = (away / sizes[:, None, None]).min(0)  # the strength from which a pixel is missing
     return lambda strength: mask & ~(inner & (near < strength))
 
 

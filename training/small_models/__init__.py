@@ -1,1 +1,1 @@
-"""The small models that ship: VAE, image encoder, human parser, SAM 2."""
+"""The small models in this repository: VAE, image encoder, human parser, SAM 2."""

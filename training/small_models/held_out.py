@@ -1,4 +1,4 @@
-"""Photos that nothing trains on, each with the garment asked for, and how well masks agree with it."""
+"""Held-out photos with their garments, and the overlap of masks with them."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from ..data.synthetic import make_pair
 
 AS_DRAWN = DrawConfig()
 GOOD = 0.85
-"""Overlap from which on a mask counts as good."""
+"""Overlap from which a mask counts as good."""
 
 
 @dataclass(frozen=True)
 class HeldOutPhoto:
-    """A photo and the garment that is asked for."""
+    """A photo and its garment."""
 
     seed: int
-    """What it was drawn from."""
+    """Seed that it was drawn from."""
     photo: Image.Image
-    """RGB."""
+    """The photo, RGB."""
     mask: np.ndarray
     """Visible pixels of the garment, bool (H, W)."""
     category: str
     """upper, lower or full."""
     parsing: np.ndarray
-    """What each pixel shows, numbers of synthetic.canvas.LABELS, uint8 (H, W)."""
+    """Label of each pixel, indices into synthetic.canvas.LABELS, uint8 (H, W)."""
     skirt: bool
-    """Whether what it shows as `lower` is a skirt."""
+    """Whether its `lower` garment is a skirt."""
 
     def pixels(self) -> Tensor:
         """The photo as (1, 3, H, W) in 0..1."""
@@ -53,10 +53,10 @@ def held_out_photos(
     start: int = HELD_OUT_START,
     records: str | None = None,
 ) -> Iterator[HeldOutPhoto]:
-    """Draw `count` photos of `size` = (width, height) from seeds that nothing trains on, as `data draw` does.
+    """Draw `count` photos of `size` = (width, height) from held-out seeds, as `data draw` does.
 
-    With `records`, a folder or URL, dress the first `count` photos of its held-out records instead; IGRError where it
-    has fewer.
+    With `records`, a folder or URL, dress the first `count` photos of its held-out records instead; raises IGRError if
+    there are fewer.
     """
     if records is not None:
         yield from _rendered(count, size, records)
@@ -70,7 +70,7 @@ def held_out_photos(
 def _rendered(count: int, size: tuple[int, int], records: str) -> Iterator[HeldOutPhoto]:
     pairs = RenderedPairs(records, split="test")
     if len(pairs) < count:
-        raise IGRError(f"{records} has {len(pairs)} held-out photos, not {count}: give a smaller --count.")
+        raise IGRError(f"{records} has {len(pairs)} held-out photos, not {count}: choose a smaller --count.")
     for index in range(count):
         pair, parsed = pairs.pair(index), parsed_photo(pairs, index, size)
         mask = np.asarray(resized(pair.garment_mask, size, Image.Resampling.NEAREST)) > 127
@@ -78,13 +78,13 @@ def _rendered(count: int, size: tuple[int, int], records: str) -> Iterator[HeldO
 
 
 def overlap(mask: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two boolean masks; 1 where both are empty."""
+    """Intersection over union of two boolean masks; 1 if both are empty."""
     union = np.logical_or(mask, other).sum()
     return float(np.logical_and(mask, other).sum() / union) if union else 1.0
 
 
 def told_overlaps(name: str, values: Sequence[float]) -> str:
-    """One line about overlaps of masks of one kind."""
+    """One line that summarises the overlaps of one kind of mask."""
     interval = mean_interval(values)
     good = sum(value >= GOOD for value in values) / len(values)
     return (

@@ -42,55 +42,55 @@ DEMO_ENCODER = ImageEncoderConfig(
 
 @dataclass(frozen=True)
 class ImageEncoderTraining(PartTraining):
-    """One run of the image encoder's training."""
+    """Settings of the image encoder's training."""
 
     run: str = "runs/image_encoder"
-    """Run folder: checkpoints, logs, and at the end image_encoder.safetensors and image_encoder.json."""
+    """Run folder: checkpoints, logs, and finally image_encoder.safetensors and image_encoder.json."""
     steps: int = 1600
     """Optimizer steps."""
     batch: int = 48
-    """Pairs per step, each the others' negatives."""
+    """Pairs per step; all others are a pair's negatives."""
     save_every: int = 150
     """Steps between checkpoints."""
     validate_every: int = 150
     """Steps between measurements."""
     validation_pairs: int = 256
-    """Held-out pairs that are measured; retrieval is among so many."""
+    """Number of held-out pairs to measure, and to retrieve from."""
     image_encoder: ImageEncoderConfig = field(default_factory=lambda: DEMO_ENCODER)
     """Shape of the CLIP vision tower."""
     contrast_weight: float = 0.5
     """Weight of the symmetric InfoNCE between crop and flat garment."""
     thumbnail_weight: float = 10.0
-    """Weight of the mean absolute error of the flat garment's thumbnail, told from the crop's embedding."""
+    """Weight of the mean absolute error of the flat garment's thumbnail, predicted from the crop's embedding."""
     flat_weight: float = 10.0
-    """Weight of the mean absolute error of the flat garment's cells, told from the crop's penultimate hidden states."""
+    """Weight of the mean absolute error of the flat garment's cells, predicted from the penultimate hidden states."""
     flat_cells: tuple[int, int] = (6, 8)
     """Width and height of the grid of cells."""
     flat_detail: int = 8
-    """Pixels per cell side that flat_weight asks for."""
+    """Pixels per cell side for flat_weight."""
     patch_weight: float = 1.0
-    """Weight of the mean absolute error of each patch's own pixels, told from its penultimate hidden state."""
+    """Weight of the mean absolute error of each patch's own pixels, predicted from its penultimate hidden state."""
     patch_detail: int = 8
-    """Pixels per patch side that patch_weight asks for."""
+    """Pixels per patch side for patch_weight."""
     label_weight: float = 0.2
-    """Weight of each label's cross-entropy, told from the crop."""
+    """Weight of each label's cross-entropy, predicted from the crop."""
     labels: tuple[str, ...] = ("category", "cut", "pattern", "neckline", "sleeve")
-    """Category and attributes that are predicted from the crop."""
+    """Category and attributes to predict from the crop."""
     thumbnail: tuple[int, int] = (12, 16)
     """Width and height of the thumbnail."""
     minimum_visible: float = 0.004
-    """Pairs that show the garment on a smaller share of the photo are left out."""
+    """Smallest fraction of the photo that shows the garment; other pairs are skipped."""
 
 
 class Corpus:
-    """Drawn pairs as the encoder needs them: crops, flat garments cut like crops, thumbnails and labels."""
+    """Drawn pairs for the encoder: crops, flat garments cropped in the same way, thumbnails and labels."""
 
     def __init__(self, folder: str, config: ImageEncoderTraining, words: dict[str, list[str]] | None = None) -> None:
-        """`words`: every label's vocabulary; taken from these pairs when not given."""
+        """`words`: vocabulary of every label; by default taken from these pairs."""
         self.pairs = DrawnPairs(folder)
         self.rows = [row for row, seen in enumerate(self.pairs.visible) if seen >= config.minimum_visible]
         if not self.rows:
-            raise IGRError(f"{folder} has no pair whose garment is seen well enough.")
+            raise IGRError(f"{folder} has no pair with a sufficiently visible garment: draw more pairs.")
         self.size = config.image_encoder.image_size
         told = [{"category": self.pairs.categories[row], **self.pairs.attributes[row]} for row in self.rows]
         self.words = words or {name: sorted({str(one.get(name)) for one in told}) for name in config.labels}
@@ -113,19 +113,19 @@ class Corpus:
         return len(self.rows)
 
     def crops(self, picks: Tensor) -> Tensor:
-        """What the tower sees of the photos, (B, 3, S, S)."""
+        """The tower's input for the photos, (B, 3, S, S)."""
         crops = self.pairs.take("crop", [self.rows[pick] for pick in picks.tolist()]).float() / 255
         if crops.shape[-1] != self.size:
             crops = F.interpolate(crops, (self.size, self.size), mode="bilinear", antialias=True)
         return preprocess(crops)
 
     def flat(self, picks: Tensor) -> Tensor:
-        """What the tower sees of the flat garments, (B, 3, S, S)."""
+        """The tower's input for the flat garments, (B, 3, S, S)."""
         return preprocess(self.flats[picks].float() / 255)
 
 
 class FlatCells(nn.Module):
-    """The flat garment, cell by cell, read from hidden states as a resampler reads them: by learned queries."""
+    """Predicts the flat garment cell by cell from hidden states, with learned queries as in a resampler."""
 
     def __init__(self, config: ImageEncoderTraining) -> None:
         super().__init__()
@@ -145,14 +145,14 @@ class FlatCells(nn.Module):
 
 
 class EncoderTask(nn.Module):
-    """The tower with the heads that are thrown away after training."""
+    """The tower, with heads that are discarded after training."""
 
     def __init__(self, config: ImageEncoderTraining, words: dict[str, list[str]]) -> None:
         super().__init__()
         shape = config.image_encoder
         outputs = 3 * config.thumbnail[0] * config.thumbnail[1]
         self.tower: CLIPVisionModelWithProjection = build_image_encoder(shape)
-        self.tower.set_attn_implementation("eager")  # on 65 tokens, the backward pass of the fused one is slower
+        self.tower.set_attn_implementation("eager")  # with 65 tokens, fused attention has a slower backward pass
         keep_fp32(self.tower.vision_model.embeddings)
         self.logit_scale = nn.Parameter(torch.tensor(2.0))
         self.from_embedding = nn.Linear(shape.projection_dim, outputs)
@@ -161,7 +161,7 @@ class EncoderTask(nn.Module):
         self.classify = nn.ModuleDict({name: nn.Linear(shape.projection_dim, len(w)) for name, w in words.items()})
 
     def features(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Image embedding (B, D) and penultimate hidden states (B, 1 + patches, C): what image prompts are made of."""
+        """Image embedding (B, D) and penultimate hidden states (B, 1 + patches, C), for image prompts."""
         output = self.tower(pixel_values=pixels, output_hidden_states=True)
         return output.image_embeds.float(), output.hidden_states[-2].float()
 
@@ -172,7 +172,7 @@ class EncoderTask(nn.Module):
 
 
 def keep_fp32(module: nn.Module) -> None:
-    """Leave a module out of autocast: in bfloat16 the backward pass of a patch convolution is slow on CPUs."""
+    """Exclude a module from autocast: in bfloat16 the backward pass of a patch convolution is slow on CPUs."""
     forward = module.forward
 
     def outside(*args: Any, **kwargs: Any) -> Any:
@@ -183,7 +183,7 @@ def keep_fp32(module: nn.Module) -> None:
 
 
 def encoder_loss(task: EncoderTask, corpus: Corpus, picks: Tensor, config: ImageEncoderTraining) -> dict[str, Tensor]:
-    """Loss terms of one batch of pairs; `total` is what is minimised."""
+    """Loss terms of a batch of pairs; `total` is minimised."""
     device = task.logit_scale.device
     pixels = torch.cat([corpus.crops(picks), corpus.flat(picks)]).to(device)  # (2 B, 3, S, S)
     with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
@@ -214,7 +214,7 @@ def encoder_loss(task: EncoderTask, corpus: Corpus, picks: Tensor, config: Image
 
 
 def patch_pixels(pixels: Tensor, config: ImageEncoderTraining) -> Tensor:
-    """Each patch of (B, 3, S, S) at patch_detail pixels a side: (B, patches, 3 patch_detail²)."""
+    """Each patch of (B, 3, S, S) with patch_detail pixels per side: (B, patches, 3 patch_detail²)."""
     shape = config.image_encoder
     side = shape.image_size // shape.patch_size * config.patch_detail
     small = F.interpolate(pixels, (side, side), mode="area")
@@ -246,7 +246,7 @@ def measure(task: EncoderTask, held_out: Corpus, config: ImageEncoderTraining) -
 
 
 def train(config: ImageEncoderTraining, device: str = "cpu") -> dict[str, float]:
-    """Train, or go on with, one run; returns the final held-out measurements."""
+    """Train or resume a run; returns the final held-out measurements."""
     run, place = RunFolder(config.run), choose_device(device)
     check_seeds(DrawnPairs(config.data).seeds, f"draw others than those of {config.data}")
     corpus = Corpus(config.data, config)

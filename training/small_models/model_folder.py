@@ -1,4 +1,4 @@
-"""Small models of transformers' classes as folders: their files, and a summary of how they were trained."""
+"""Folders of small models with transformers' classes: their files, and a summary of the training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def save_model_folder(
     name: str,
     summary: dict[str, Any],
 ) -> None:
-    """Write what the library's classes load, weights in half precision, and the summary as the file `name`."""
+    """Write the files that the library's classes load, with weights in half precision, and the summary as `name`."""
     make_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".saving-") as temporary:
         copy.deepcopy(model).half().save_pretrained(temporary)
@@ -40,7 +40,7 @@ def save_model_folder(
 def training_summary(
     run: Path, config: PartTraining, photos: str, model: PreTrainedModel, scores: dict[str, float]
 ) -> dict[str, Any]:
-    """What is known of a model that the run in a folder trained; `photos` says on what."""
+    """Summary of a model trained by the run in a folder; `photos` describes its data."""
     return {
         "data": photos,
         "parameters": parameter_count(model.parameters()),

@@ -1,4 +1,4 @@
-"""The loop that the small frozen parts, VAE and image encoder, are trained by."""
+"""The training loop of the small frozen parts, VAE and image encoder."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from igr_core.files import write_tensors
 from igr_core.model.config import to_json
 
 from ..base.checkpoints import load_latest, save_checkpoint
-from ..base.finite import finite
 from ..base.optimisation.average import Average
+from ..base.optimisation.finite import finite
 from ..base.optimisation.optimizers import OptimizerName, build_optimizer, peaks_kept, set_rate
 from ..base.optimisation.schedule import cosine_rate
 from ..base.parts import write_summary
@@ -33,51 +33,51 @@ class PartTraining:
     """Settings shared by the training of both parts."""
 
     run: str
-    """Run folder: checkpoints, logs, pictures, and at the end the part: a .safetensors and a .json file."""
+    """Run folder: checkpoints, logs, images, and finally the part: a .safetensors and a .json file."""
     data: str = "runs/drawn"
     """Folder of drawn pairs (python -m training data draw) to train on."""
     held_out: str = "runs/drawn_heldout"
     """Folder of drawn pairs to measure on."""
     seed: int = 0
-    """Seeds weights, samples and noise."""
+    """Seed of weights, samples and noise."""
     steps: int = 1000
     """Optimizer steps."""
     batch: int = 8
     """Samples per step."""
     optimizer: OptimizerName = "muon"
-    """`muon` for kernels and matrices with AdamW for the rest, or `adamw` for all."""
+    """`muon` for kernels and matrices with AdamW for the rest, or `adamw` for everything."""
     learning_rate: float = 0.001
-    """Peak rate, reached after the warm-up."""
+    """Peak learning rate, reached after the warm-up."""
     warmup: int = 50
     """Steps of linear warm-up."""
     weight_decay: float = 0.01
     """Decoupled weight decay."""
     ema_decay: float = 0.99
-    """Decay of the average of the weights, which is what is measured and kept."""
+    """Decay of the average of the weights, which is measured and exported."""
     bfloat16: bool = True
-    """Compute under bfloat16 autocast."""
+    """Use bfloat16 autocast."""
     log_every: int = 25
-    """Steps between rows of the loss in the logs."""
+    """Steps between log entries of the loss."""
     save_every: int = 250
     """Steps between checkpoints."""
     validate_every: int = 250
     """Steps between measurements."""
     validation_pairs: int = 64
-    """Held-out pairs that are measured."""
+    """Number of held-out pairs to measure."""
     keep: int = 2
-    """Checkpoints kept."""
+    """Number of checkpoints to keep."""
 
 
 FREE = frozenset(
     {"run", "held_out", "log_every", "save_every", "validate_every", "validation_pairs", "keep", "bfloat16"}
 )
-"""Entries that may change when a run goes on: none of them changes what a step computes, but for its rounding."""
+"""Entries that may change when a run is resumed: they do not affect a step, except for rounding."""
 
 C = TypeVar("C", bound=PartTraining)
 
 
 def changed(config: C, **changes: Any) -> C:
-    """The config with the entries that a command's options give."""
+    """The config with the entries from a command's options."""
     return replace(config, **{name: value for name, value in changes.items() if value is not None})
 
 
@@ -89,11 +89,11 @@ def train_part(
     loss: Callable[[int], dict[str, Tensor]],
     measure: Callable[[int], dict[str, float]],
 ) -> None:
-    """Train `module`, or go on with it; leaves it with the average of its weights.
+    """Train `module` or resume its training; finally sets it to the average of its weights.
 
-    `loss` gives the terms of a step, `total` among them; `measure` scores the module as it is after
-    a step; `key` names the module in checkpoints. Raises IGRError at a loss or gradient that is not finite; the last
-    checkpoint stays as it was.
+    `loss` returns the terms of a step, including `total`; `measure` scores the module after
+    a step; `key` names the module in checkpoints. Raises IGRError for a loss or gradient that is not finite; the last
+    checkpoint is kept.
     """
     with run.locked():
         _train(config, run, key, module, loss, measure)
@@ -149,13 +149,13 @@ def _train(
 
 
 def log_scores(run: RunFolder, done: int, scores: dict[str, float]) -> None:
-    """Log held-out scores, and tell them."""
+    """Log and print held-out scores."""
     run.log(done, {f"held_out/{name}": value for name, value in scores.items()})
     tqdm.write(f"step {done}: " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
 
 
 def save_part(path: Path, module: nn.Module, summary: dict[str, Any]) -> None:
-    """Write a part's weights, and beside them what is known of it: `summary` and where it comes from."""
+    """Write a part's weights, its `summary` and its origin."""
     weights = {name: weight.detach().cpu().contiguous() for name, weight in module.state_dict().items()}
     write_tensors(path, weights)
     come_from = {

@@ -1,4 +1,4 @@
-"""What the trainings on photos share: which photos, other light, and pixels as the libraries' processors give them."""
+"""Common code of trainings on photos: the photos, changes of light, and pixels normalised as by the libraries."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class PhotoTraining(PartTraining):
     """Settings of training on photos, in addition to those of all parts."""
 
     data: str = "runs/photos"
-    """Folder of the photos to train on; what is missing of them is made first."""
+    """Folder of the photos to train on; missing photos are made first."""
     held_out: str = "runs/photos_heldout"
-    """Folder of the photos to measure on; what is missing of them is made first."""
+    """Folder of the photos to measure on; missing photos are made first."""
     photos: int = 1500
-    """Photos to train on."""
+    """Number of photos to train on."""
     kind: PhotoKind = "drawn"
-    """Photos that are drawn, dressed from `records`, or both."""
+    """Photos to use: drawn, dressed from `records`, or both."""
     records: str | None = None
-    """Folder or URL of rendered records (python -m training data render); those that are there when the run begins."""
+    """Folder or URL of rendered records (python -m training data render); only those that exist at the start."""
     held_out_records: str | None = None
-    """The same of held-out records (python -m training data held-out), to measure on."""
+    """Folder or URL of held-out records (python -m training data held-out) to measure on."""
     rendered_share: float = 0.5
-    """Share of the photos of kind `mixed` that are rendered."""
+    """Fraction of rendered photos for kind `mixed`."""
     bfloat16: bool = False
     """Compute under bfloat16 autocast."""
 
@@ -46,15 +46,15 @@ class PhotoTraining(PartTraining):
             raise IGRError(f"kind is {self.kind!r}: choose drawn, rendered or mixed.")
         if self.kind != "drawn" and not (self.records and self.held_out_records):
             raise IGRError(
-                f"kind {self.kind} needs records and held_out_records: folders that python -m training data render and "
-                "data held-out made."
+                f"kind {self.kind} needs records and held_out_records: folders made by python -m training data render and "
+                "data held-out."
             )
 
 
 def open_photos(config: PhotoTraining, size: tuple[int, int], held_out: bool = False) -> ParsedPhotos:
-    """The photos of `size` = (width, height) that a run trains on, or those that it measures on; made where missing.
+    """The photos of `size` = (width, height) that a run trains or measures on; missing photos are made.
 
-    Raises IGRError for records that are held out among those to train on, and the other way about.
+    Raises IGRError for held-out records among the training data, and vice versa.
     """
     count, folder = (config.validation_pairs, config.held_out) if held_out else (config.photos, config.data)
     start, records = (HELD_OUT_START, config.held_out_records) if held_out else (0, config.records)
@@ -67,25 +67,25 @@ def open_photos(config: PhotoTraining, size: tuple[int, int], held_out: bool = F
     if not held_out:
         check_seeds(photos.seeds, f"name other records than {records}")
     elif min(photos.seeds) < HELD_OUT_START:
-        raise IGRError(f"{records} holds records that are trained on: measure on those that data held-out makes.")
+        raise IGRError(f"{records} contains training records: measure on records made by data held-out.")
     return photos
 
 
 def photos_told(config: PhotoTraining, photos: int) -> str:
-    """What the photos of a run are, for the summary of what it trained."""
+    """Describe the photos of a run, for the model's summary."""
     rendered = rendered_count(config.kind, photos, config.rendered_share)
     parts = [(photos - rendered, "procedurally drawn"), (rendered, "rendered")]
     return " and ".join(f"{count:,} {how}" for count, how in parts if count) + " photos"
 
 
 def normalise(photos: Tensor) -> Tensor:
-    """Photos (B, 3, h, w) in 0..1 as the processors of SAM 2 and SegFormer normalise them."""
+    """Normalise photos (B, 3, h, w) in 0..1 as the processors of SAM 2 and SegFormer do."""
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
     return (photos - mean) / std
 
 
 def recoloured(photos: Tensor, generator: torch.Generator) -> Tensor:
-    """Photos (B, 3, h, w) under other light: gain of each channel, contrast and brightness."""
+    """Change the light of photos (B, 3, h, w): gain of each channel, contrast and brightness."""
     gain = 1 + 0.15 * (2 * torch.rand((len(photos), 3, 1, 1), generator=generator) - 1)
     contrast = 0.75 + 0.5 * torch.rand((len(photos), 1, 1, 1), generator=generator)
     shift = 0.2 * torch.rand((len(photos), 1, 1, 1), generator=generator) - 0.1

@@ -28,49 +28,49 @@ from .part_training import PartTraining, log_scores, save_part, train_part
 
 @dataclass(frozen=True)
 class VAETraining(PartTraining):
-    """One run of the autoencoder's training."""
+    """Settings of the autoencoder's training."""
 
     run: str = "runs/vae"
-    """Run folder: checkpoints, logs, pictures, and at the end vae.safetensors and vae.json."""
+    """Run folder: checkpoints, logs, images, and finally vae.safetensors and vae.json."""
     steps: int = 2500
     """Optimizer steps."""
     learning_rate: float = 0.002
-    """Peak rate, reached after the warm-up."""
+    """Peak learning rate, reached after the warm-up."""
     weight_decay: float = 0.001
     """Decoupled weight decay."""
     ema_decay: float = 0.995
-    """Decay of the average of the weights, which is what is measured and kept."""
+    """Decay of the average of the weights, which is measured and exported."""
     vae: VAEConfig = field(default_factory=lambda: VAEConfig(block_out_channels=(32, 64, 128, 128), layers_per_block=1))
     """Shape of the autoencoder; its scaling_factor is measured on flat garments at the end."""
     init: str | None = None
-    """A finished vae.safetensors to start from: every weight of the same name and shape is taken over, so that other
-    latent channels cost only the layers beside the latent; None for random weights."""
+    """A finished vae.safetensors to start from: weights with the same name and shape are copied, so that a change of
+    latent channels affects only the layers next to the latent; None for random weights."""
     decoder_of: str | None = None
-    """A finished vae.safetensors whose decoder alone is trained on: latents and models made with it stay good."""
+    """A finished vae.safetensors to train only the decoder of: its latents, and models for them, stay valid."""
     crop: int = 128
     """Side of the square crops in pixels, a multiple of the downscale factor."""
     whole_share: float = 0.2
-    """Last share of the steps that sees whole pictures, as many pixels per step as before."""
+    """Last fraction of the steps, on whole images, with the same number of pixels per step."""
     garment_share: float = 0.6
-    """Share of flat garments; the rest are person views."""
+    """Fraction of flat garments; the rest are person views."""
     l1_weight: float = 1.0
-    """Weight of the mean absolute error (pictures in -1..1)."""
+    """Weight of the mean absolute error (images in -1..1)."""
     mse_weight: float = 4.0
     """Weight of the mean squared error."""
     edge_weight: float = 1.0
-    """Weight of the absolute error of horizontal and vertical differences: sharp edges and letters."""
+    """Weight of the absolute error of horizontal and vertical differences, for sharp edges and letters."""
     colour_weight: float = 0.0
-    """Weight of the squared error of 8-pixel averages: small nets otherwise drop a colour axis for sharp edges."""
+    """Weight of the squared error of 8-pixel averages; otherwise small networks lose a colour axis to sharp edges."""
     colour_from: int = 0
-    """First step at which that term counts."""
+    """First step with that term."""
     kl_weight: float = 1e-5
     """Weight of the KL divergence per latent value."""
     latent_noise: float = 0.1
-    """Strongest noise on the latent, in its own standard deviations: decoding must not be brittle."""
+    """Maximum noise on the latent, in its standard deviations, for robust decoding."""
 
 
 def sample_batch(pairs: DrawnPairs, config: VAETraining, step: int) -> Tensor:
-    """The pictures of one step, (B, 3, h, w) in -1..1: a function of config.seed and the step alone."""
+    """Images of a step, (B, 3, h, w) in -1..1; depends only on config.seed and the step."""
     generator = step_generator(config.seed, step)
     whole = step >= config.steps * (1 - config.whole_share)
     count = config.batch
@@ -91,7 +91,7 @@ def sample_batch(pairs: DrawnPairs, config: VAETraining, step: int) -> Tensor:
 
 
 def vae_loss(vae: AutoencoderKL, pictures: Tensor, config: VAETraining, step: int = 0) -> dict[str, Tensor]:
-    """Loss terms for pictures (B, 3, h, w) in -1..1; `total` is what is minimised."""
+    """Loss terms for images (B, 3, h, w) in -1..1; `total` is minimised."""
     with torch.autocast(pictures.device.type, torch.bfloat16, enabled=config.bfloat16):
         posterior = vae.encode(pictures).latent_dist
         latent = posterior.sample().float()  # (B, 4, h / 8, w / 8)
@@ -120,7 +120,7 @@ def vae_loss(vae: AutoencoderKL, pictures: Tensor, config: VAETraining, step: in
 
 @torch.no_grad()
 def reconstruct(vae: AutoencoderKL, pictures: Tensor, config: VAETraining) -> tuple[Tensor, Tensor]:
-    """Decoded pictures (B, 3, h, w) in 0..1 of uint8 pictures, and their latents (B, 4, h / 8, w / 8)."""
+    """Decoded images (B, 3, h, w) in 0..1 of uint8 images, and their latents (B, 4, h / 8, w / 8)."""
     decoded, latents = [], []
     device = next(vae.parameters()).device
     for some in pictures.split(8):
@@ -134,9 +134,9 @@ def reconstruct(vae: AutoencoderKL, pictures: Tensor, config: VAETraining) -> tu
 
 @torch.no_grad()
 def standardise_latent(vae: AutoencoderKL, pictures: Tensor, config: VAETraining) -> None:
-    """Fold the mean and spread of each latent channel of uint8 pictures into the 1x1 convolutions on its two sides.
+    """Fold the mean and spread of each latent channel of uint8 images into the 1x1 convolutions on both sides of it.
 
-    Pictures decode as before; their latents then have mean 0 and standard deviation 1 in every channel.
+    Decoded images do not change; latents then have mean 0 and standard deviation 1 in every channel.
     """
     _, latents = reconstruct(vae, pictures, config)
     into, out = vae.quant_conv, vae.post_quant_conv
@@ -150,7 +150,7 @@ def standardise_latent(vae: AutoencoderKL, pictures: Tensor, config: VAETraining
 
 
 def measure(vae: AutoencoderKL, pairs: DrawnPairs, config: VAETraining, picture: Path | None) -> dict[str, float]:
-    """PSNR in dB on held-out pairs (mean over images) and the latent's spread; `picture`: a grid to look at."""
+    """PSNR in dB on held-out pairs (mean over images) and the latent's spread; `picture`: path of an image grid."""
     rows = spread(len(pairs), config.validation_pairs)
     garments, persons = pairs.take("garment", rows), pairs.take("person", rows)
     silhouettes = pairs.take("silhouette", rows) > 127  # (B, 1, h, w)
@@ -173,9 +173,9 @@ def measure(vae: AutoencoderKL, pairs: DrawnPairs, config: VAETraining, picture:
 
 
 def initial_vae(config: VAETraining) -> AutoencoderKL:
-    """Random weights over which those of `init` go, or a finished run's with everything up to the latent frozen.
+    """Random weights, replaced by those of `init` where they fit; or a finished VAE with a frozen encoder.
 
-    Raises IGRError for an `init` none of whose weights fits, and for a decoder_of of another shape.
+    Raises IGRError if no weight of `init` fits, and for a decoder_of with another shape.
     """
     if config.decoder_of is None:
         vae = build_vae(config.vae)
@@ -191,24 +191,24 @@ def initial_vae(config: VAETraining) -> AutoencoderKL:
 
 
 def take_over(vae: AutoencoderKL, path: str) -> None:
-    """Take the weights of a finished VAE that have the same names and shapes; IGRError where none has."""
+    """Copy the weights of a finished VAE with the same names and shapes; raises IGRError if there are none."""
     found, _ = load_vae(path)
     own, given = vae.state_dict(), found.state_dict()
     fitting = {name: weight for name, weight in given.items() if name in own and own[name].shape == weight.shape}
     if not fitting:
-        raise IGRError(f"init: no weight of {path} fits a VAE of this shape; leave it out, or name another.")
+        raise IGRError(f"init: no weight of {path} fits a VAE of this shape: omit it, or give another one.")
     vae.load_state_dict(fitting, strict=False)
-    tqdm.write(f"{len(fitting)} of {len(own)} tensors come from {path}.")
+    tqdm.write(f"{len(fitting)} of {len(own)} tensors were copied from {path}.")
 
 
 def train(config: VAETraining, device: str = "cpu") -> dict[str, float]:
-    """Train, or go on with, one run; returns the final held-out measurements."""
+    """Train or resume a run; returns the final held-out measurements."""
     run, place = RunFolder(config.run), choose_device(device)
     pairs, held_out = DrawnPairs(config.data), DrawnPairs(config.held_out)
     check_seeds(pairs.seeds, f"draw others than those of {config.data}")
     seed_everything(config.seed)
     vae = initial_vae(config)
-    nn.Module.to(vae, place, memory_format=torch.channels_last)  # thrice as fast on CPUs
+    nn.Module.to(vae, place, memory_format=torch.channels_last)  # three times as fast on CPUs
     tqdm.write(f"{config.run}: {parameter_count(vae.parameters()) / 1e6:.2f} M parameters, {len(pairs)} pairs.")
 
     def loss(step: int) -> dict[str, Tensor]:

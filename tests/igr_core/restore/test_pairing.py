@@ -35,6 +35,37 @@ def test_names_decide_and_not_the_order_of_the_files(tmp_path: Path) -> None:
     )
 
 
+def test_names_that_a_person_takes_for_the_same_belong_together(tmp_path: Path) -> None:
+    names = ("Anna.JPG", "Zo\u00eb.jfif", "bert.png", "Bert.png", "carl.avif", "caf\udce9.gif")
+    photos = touch(tmp_path / "photos", *names)
+    masks = touch(tmp_path / "masks", "anna.PNG", "zoe\u0308.png", "bert.png", "CARL.Png", "caf\udce9.png")
+    path = table(photos, "name,category\nANNA.jpg,lower\nzoe\u0308,full\nbert,upper\nBert,upper\ncarl.AVIF,upper\n")
+    found = pair_by_name(photos, masks, one_category("upper"))
+    assert {pair.photo.name: pair.mask.name for pair in found.pairs} == {
+        "Anna.JPG": "anna.PNG",
+        "Zo\u00eb.jfif": "zoe\u0308.png",
+        "bert.png": "bert.png",
+        "carl.avif": "CARL.Png",
+        "caf\udce9.gif": "caf\udce9.png",
+    }
+    assert list(found.failed) == ["Bert.png"]  # bert.png is the mask of another photo
+    category = read_categories(path)
+    assert category(photos / "Anna.JPG") == "lower" and category(photos / "Zo\u00eb.jfif") == "full"
+
+
+def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
+    names = ("anna.png", "bert.CR2", "carl.psd", "d.mp4", "notes.txt", "Thumbs.db", ".hidden")
+    photos = touch(tmp_path / "photos", *names)
+    masks = touch(tmp_path / "masks", "anna.png", "bert.png")
+    touch(photos / "inner", "e.png")
+    found = pair_by_name(photos, masks, one_category("upper"))
+    assert [pair.photo.name for pair in found.pairs] == ["anna.png"] and found.ignored == ("d.mp4",)
+    assert list(found.failed) == ["bert.CR2", "carl.psd"]
+    assert found.failed["carl.psd"] == "Images of the type .psd are not read: save it as a PNG or JPEG."
+    (photos / "anna.png").unlink()
+    assert not pair_by_name(photos, masks, one_category("upper")).pairs
+
+
 def test_a_photo_that_cannot_be_used_gets_its_sentence(tmp_path: Path) -> None:
     photos = touch(tmp_path / "photos", "anna.jpg", "anna.png", "bert.png", "carl.png", "dora.png")
     masks = touch(tmp_path / "masks", "anna.png", "carl.png", "dora.png")

@@ -99,7 +99,7 @@ def test_strays_alone_are_no_garment():
     labels = laid(ATR)
     labels[0, 50, 3:6] = ATR.labels.index("skirt")
     for category in ("lower", "full", "auto"):
-        with pytest.raises(IGRError, match="finds no garment"):
+        with pytest.raises(IGRError, match="found no garment"):
             garment_mask(labels, ATR, category)
 
 
@@ -125,9 +125,9 @@ def test_auto_takes_what_covers_most_and_says_what_it_took():
 
 def test_a_photo_without_the_garment_is_named():
     dressed = laid(ATR, ("upper-clothes", slice(10, 50)))
-    with pytest.raises(IGRError, match="finds no garment of category lower in photo 2: choose another category"):
+    with pytest.raises(IGRError, match="found no garment of category lower in photo 2: choose another category"):
         garment_mask(torch.cat([laid(ATR, ("pants", slice(0, 50))), dressed]), ATR, "lower")
-    with pytest.raises(IGRError, match="finds no garment in the photo"):
+    with pytest.raises(IGRError, match="found no garment in the photo"):
         garment_mask(laid(ATR, ("hat", slice(0, 50))), ATR, "auto")
     with pytest.raises(IGRError, match="'shoes': choose upper, lower or full"):
         garment_mask(dressed, ATR, "shoes")

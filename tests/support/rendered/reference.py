@@ -21,7 +21,7 @@ FILE = Path(__file__).parents[2] / "training" / "data" / "rendered" / "capture" 
 STEP = 4
 """Pixels across and down for each number that is kept."""
 UV_STEP = 0.0005
-"""Metres between stored positions on cloth."""
+"""Step in metres of stored positions on cloth."""
 
 
 def reduced(record: Record) -> dict[str, np.ndarray]:

@@ -187,7 +187,7 @@ def test_a_vae_trained_since_is_refused(config: TrainConfig, trained: Path, tmp_
 
 
 def test_export_without_a_run_is_told(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match="no run of python -m training train"):
+    with pytest.raises(IGRError, match="not a run of python -m training train"):
         export(tmp_path, tmp_path / "b.safetensors")
 
 
@@ -220,6 +220,6 @@ def test_unpacking_never_overwrites_a_part(bundle: Path, tmp_path: Path) -> None
     opened = Bundle.open(bundle)
     path = unpack_part(opened, "vae", tmp_path)
     before = path.read_bytes()
-    with pytest.raises(IGRError, match="is there already"):
+    with pytest.raises(IGRError, match="already exists"):
         unpack_part(opened, "vae", tmp_path)
     assert path.read_bytes() == before

@@ -239,7 +239,7 @@ def wrong_files(weights: Path, folder: Path) -> dict[str, tuple[dict[str, Path |
         "cut": ({"sd": folder / "cut.safetensors"}, "cannot be read"),
         "nothing": ({"sd": folder / "nothing"}, "is not a file"),
         "no tokenizer": ({"tokenizer": ""}, "--tokenizer"),
-        "adapter": ({"ip-adapter": folder / "lora.safetensors"}, "is no IP-Adapter"),
+        "adapter": ({"ip-adapter": folder / "lora.safetensors"}, "is not an IP-Adapter"),
         "encoder": ({"image-encoder": folder / "lora.safetensors"}, "no CLIP vision model"),
         "size": ({"size": "60x64"}, "multiples of 64|multiples of 8"),
     }

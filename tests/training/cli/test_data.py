@@ -35,7 +35,7 @@ def test_check_lists_what_is_wrong_and_ends_with_1(copy: Tree) -> None:
     assert done.exit_code == 1
     wrong = [line for line in done.stdout.splitlines() if line.startswith("  wrong: ")]
     assert len(wrong) == 3 and "3 problems found." in done.stdout
-    assert f"{root}/person/stranger.jpg has no line in" in wrong[0]
+    assert f"{root}/person/stranger.jpg is not listed in" in wrong[0]
     assert f"{root}/person/look-002.jpg is not a supported image" in wrong[1]
     assert f"{root}/mask/look-003.png does not exist" in wrong[2]
 

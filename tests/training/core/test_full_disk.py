@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +23,7 @@ from training.base.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.bundles.export import export_run
 from training.bundles.unpack import unpack_part
+from training.core.run import train_run
 from training.core.trainer import Trainer
 from training.curation.judging import judge_all
 from training.curation.scores import CurationConfig
@@ -122,6 +124,23 @@ def test_training_keeps_its_last_checkpoint_and_goes_on_from_it(config: TrainCon
     again.run_steps(None)
     again.run.close()
     assert logged(again.run.path) == logged(whole.run.path)
+
+
+def test_a_disk_without_room_for_a_checkpoint_is_told_before_the_first_step(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(config, RunFolder(tmp_path / "size"))
+    trainer.run_steps(None)
+    trainer.run.close()
+    size = max(path.stat().st_size for path in trainer.run.checkpoints.iterdir())
+    assert trainer.checkpoint_bytes == pytest.approx(size, rel=0.15)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, trainer.checkpoint_bytes - 1))
+    with pytest.raises(IGRError, match="A checkpoint takes about .* GB are free: free some space"):
+        train_run(config, tmp_path / "run", None, False, lambda _: None)
+    assert not (tmp_path / "run" / "metrics.csv").exists()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, trainer.checkpoint_bytes + 1))
+    assert train_run(config, tmp_path / "run", 1, False, lambda _: None) == (1, 0)
 
 
 def test_export_keeps_the_earlier_bundle(config: TrainConfig, tmp_path: Path) -> None:

@@ -141,3 +141,13 @@ def test_learning_rates_may_be_lowered_and_not_raised(config: TrainConfig, tmp_p
     assert any("precision bf16 -> no" in told for told in trainer.computed_otherwise)
     with pytest.raises(IGRError, match="optimizer.learning_rate = 0.0005, but the config has 0.001"):
         Trainer(replace(config, steps=4), RunFolder(tmp_path / "run"))
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused_in_a_sentence(config: TrainConfig, tmp_path: Path) -> None:
+    trainer = trained(config, tmp_path / "run")
+    (path,) = trainer.run.checkpoints.iterdir()
+    saved = torch.load(path, weights_only=True)
+    del saved["state"]["data"]
+    torch.save(saved, path)
+    with pytest.raises(IGRError, match="trained with an earlier version: continue it with that one"):
+        Trainer(config, RunFolder(tmp_path / "run"))

@@ -77,7 +77,7 @@ def test_a_finished_run_opens_its_last_round(config: TrainConfig, tmp_path: Path
 def test_a_round_that_is_not_prepared_is_named(config: TrainConfig, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "round-001")
     trainer = Trainer(config, RunFolder(tmp_path / "run"))
-    with pytest.raises(IGRError, match="round-001 holds no prepared pairs"):
+    with pytest.raises(IGRError, match="round-001 has no prepared pairs"):
         trainer.run_steps(None)
 
 

@@ -75,7 +75,7 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path):
 
 
 def test_what_is_no_manifest_is_named(tmp_path):
-    with pytest.raises(IGRError, match="holds no curation"):
+    with pytest.raises(IGRError, match="contains no readable curation"):
         read_manifest(tmp_path)
     write_manifest(tmp_path, decide(ten("upper"), {}, CONFIG, "t", 0.2))
     path = tmp_path / "manifest.csv"
@@ -84,7 +84,7 @@ def test_what_is_no_manifest_is_named(tmp_path):
     with pytest.raises(IGRError, match="manifest.csv, line 4"):
         read_manifest(tmp_path)
     path.write_text("name,category\n")
-    with pytest.raises(IGRError, match="no manifest of this version"):
+    with pytest.raises(IGRError, match="not a manifest of this version"):
         read_manifest(tmp_path)
 
 

@@ -163,5 +163,5 @@ def test_the_generators_defects_are_found(tmp_path: Path) -> None:
     assert f"| {cut.recall:.3f}, {cut.precision:.3f} |" in next(line for line in lines if "truncated" in line)
     write_measurement(tmp_path / "curation.json", measured)
     assert read_measurement(tmp_path / "curation.json") == measured
-    with pytest.raises(IGRError, match="holds no measurement"):
+    with pytest.raises(IGRError, match="contains no measurement"):
         read_measurement(tmp_path / "none.json")

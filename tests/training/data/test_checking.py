@@ -71,9 +71,9 @@ def test_the_sheet_shows_whole_pairs_of_every_category(copy: Tree, tmp_path: Pat
     assert write_sheet(path, source, reports, per_category=9) == 5
 
 
-def test_a_sheet_needs_pairs_and_a_picture_name(tree: Tree, tmp_path: Path) -> None:
+def test_sheet_needs_pairs_and_an_image_name(tree: Tree, tmp_path: Path) -> None:
     source = VitonHD(tree("viton_hd"), "train")
     with pytest.raises(IGRError, match="supported image type"):
         write_sheet(tmp_path / "sheet.pdf", source, [])
-    with pytest.raises(IGRError, match="no pair that can be read"):
+    with pytest.raises(IGRError, match="no readable pair"):
         write_sheet(tmp_path / "sheet.png", source, [])

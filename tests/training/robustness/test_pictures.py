@@ -54,7 +54,7 @@ def test_examples_show_the_garments_of_the_run(folder: Path, tmp_path: Path) -> 
 
 def test_mistakes_are_one_sentence(folder: Path, tmp_path: Path) -> None:
     for arguments, words in (
-        (["plot", tmp_path / "a.png", "--result", tmp_path / "none.json"], "none.json holds no measurement"),
+        (["plot", tmp_path / "a.png", "--result", tmp_path / "none.json"], "none.json contains no measurement"),
         (["examples", folder, tmp_path / "a.jpg", "--seed", 7], "Seed 7 was not measured"),
         (["examples", folder, tmp_path / "a.jpg", "--seed", 10_000_001], "10000001.png does not exist"),
     ):

@@ -26,10 +26,10 @@ def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
     assert read_condition(tmp_path / "one.json") == found.results[3]
     (tmp_path / "half.json").write_text('{"results": [{"name": "holes"')
     assert read_condition(tmp_path / "half.json") is None and read_condition(tmp_path / "none.json") is None
-    with pytest.raises(IGRError, match=r"half\.json holds no measurement"):
+    with pytest.raises(IGRError, match=r"half\.json contains no measurement"):
         read_robustness(tmp_path / "half.json")
     write_results(tmp_path / "other.json", [result("a bundle", 0.5)])
-    with pytest.raises(IGRError, match=r"other\.json holds no measurement"):
+    with pytest.raises(IGRError, match=r"other\.json contains no measurement"):
         read_robustness(tmp_path / "other.json")
 
 

@@ -127,7 +127,7 @@ def test_patch_pixels_follow_the_patches(tiny: ImageEncoderTraining) -> None:
 
 
 def test_pairs_that_hardly_show_the_garment_are_left_out(tiny: ImageEncoderTraining) -> None:
-    with pytest.raises(IGRError, match="seen well enough"):
+    with pytest.raises(IGRError, match="sufficiently visible garment"):
         Corpus(tiny.data, replace(tiny, minimum_visible=1.1))
 
 

@@ -50,7 +50,7 @@ def test_held_out_photos_are_of_held_out_seeds(config: PhotoTraining) -> None:
     assert min(open_photos(config, SIZE, held_out=True).seeds) >= HELD_OUT_START
     with pytest.raises(IGRError, match="seeds from 10000000 on are held out: name other records"):
         open_photos(replace(config, records=config.held_out_records, data=f"{config.data}-wrong"), SIZE)
-    with pytest.raises(IGRError, match="holds records that are trained on"):
+    with pytest.raises(IGRError, match="contains training records"):
         open_photos(replace(config, held_out_records=config.records, held_out=f"{config.data}-other"), SIZE, True)
 
 
@@ -65,5 +65,5 @@ def test_measured_photos_are_those_of_the_records(config: PhotoTraining) -> None
     assert [one.photo.size for one in photos] == [SIZE] * 3
     assert all(one.seed >= HELD_OUT_START and one.mask.any() and one.parsing.shape == (64, 48) for one in photos)
     assert all(np.array_equal(one.pixels()[0].permute(1, 2, 0) * 255, np.array(one.photo)) for one in photos)
-    with pytest.raises(IGRError, match="held-out photos, not 99: give a smaller --count"):
+    with pytest.raises(IGRError, match="held-out photos, not 99: choose a smaller --count"):
         list(held_out_photos(99, SIZE, records=config.held_out_records))

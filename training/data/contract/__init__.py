@@ -1,1 +1,1 @@
-"""What every data set gives: pairs, parsing maps, joints, and how a model sees them."""
+"""The interface of all data sets: pairs, parsing maps and joints, and their layout for a model."""

@@ -1,4 +1,4 @@
-"""Correspondence at latent size: where each cell of the flat garment lies in the view of the photo."""
+"""Correspondence at latent size: the position of each cell of the flat garment in the view of the photo."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from igr_core.photo.view import Placement
 def to_cells(
     places: np.ndarray, garment_size: tuple[int, int], placement: Placement, latent_shape: tuple[int, int]
 ) -> np.ndarray:
-    """Carry a map of the flat garment to the cells of its latent and to the view of the photo.
+    """Convert a garment's map to the cells of its latent and to coordinates of the photo's view.
 
-    places (h, w, 2): x and y in pixels of the photo for every pixel of the flat picture, NaN where the photo does not
-    show it; `garment_size` (width, height) is that of the picture, which is fitted to the view's canvas as large as it
-    goes, centred. Gives (2, rows, columns) float32 for `latent_shape` (rows, columns): x and y in 0..1 of the view's
-    width and height for the middle of every cell, NaN where the view does not show it.
+    places (h, w, 2): x and y in photo pixels for every pixel of the garment image, NaN where the photo does not
+    show it; `garment_size` (width, height) is the size of that image, which is scaled to fit the view's canvas and
+    centred. Returns (2, rows, columns) float32 for `latent_shape` (rows, columns): x and y in 0..1 of the view's
+    width and height for the centre of every cell, NaN where the view does not show it.
     """
     rows, columns = latent_shape
     width, height = placement.canvas_size
@@ -36,9 +36,9 @@ def to_cells(
 
 
 def pixels_to_cells(flow: Tensor, latent_shape: tuple[int, int]) -> Tensor:
-    """The map of laid-out pairs (B, 2, h, w), -1..1 as grid_sample reads it, at latent size: (B, 2, rows, columns).
+    """Resample the map of laid-out pairs (B, 2, h, w), in -1..1 as in grid_sample, to (B, 2, rows, columns).
 
-    x and y in 0..1, those of the pixel in the middle of each cell.
+    The result holds x and y in 0..1 of the pixel at the centre of each cell.
     """
     rows, columns = latent_shape
     down = ((torch.arange(rows) + 0.5) * flow.shape[2] / rows).long()
@@ -47,12 +47,12 @@ def pixels_to_cells(flow: Tensor, latent_shape: tuple[int, int]) -> Tensor:
 
 
 def mirrored(places: np.ndarray, photo_width: int) -> np.ndarray:
-    """The map (h, w, 2) of mirrored pictures."""
+    """The map (h, w, 2) of the mirrored images."""
     return places[:, ::-1] * np.float32([-1, 1]) + np.float32([photo_width, 0])
 
 
 def boxed(places: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """The map (h, w, 2) of a part of the flat picture (left, top, right, bottom), which may reach out of it."""
+    """The map (h, w, 2) of a box (left, top, right, bottom) of the garment image, which may extend beyond it."""
     height, width = places.shape[:2]
     left, top, right, bottom = box
     found = np.full((bottom - top, right - left, 2), np.nan, np.float32)

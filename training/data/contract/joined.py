@@ -12,14 +12,14 @@ from .parsing import Parsing
 
 
 class JoinedPairs(PairSource):
-    """The pairs of several data sets, the first one's first; their names must differ."""
+    """The pairs of several data sets in order; their names must be unique."""
 
     layout = "mixed"
 
     def __init__(self, sources: Sequence[PairSource]) -> None:
-        """Raises IGRError for a name that two of the sets have."""
+        """Raises IGRError if two data sets share a name."""
         self.sources = tuple(sources)
-        """The sets."""
+        """The data sets."""
         self._places = [(source, row) for source in sources for row in range(len(source))]
         self.left_out = tuple(name for source in sources for name in source.left_out)
         self.unlisted = tuple(told for source in sources for told in source.unlisted)
@@ -33,6 +33,10 @@ class JoinedPairs(PairSource):
     def mask(self, index: int) -> Image.Image:
         source, row = self._places[index]
         return source.mask(row)
+
+    def exact_mask(self, index: int) -> Image.Image:
+        source, row = self._places[index]
+        return source.exact_mask(row)
 
     def garment(self, index: int) -> Image.Image:
         source, row = self._places[index]

@@ -1,4 +1,4 @@
-"""Body joints: OpenPose's 25 and 18 points by one set of names."""
+"""Body joints: common names for OpenPose's 25 and 18 points."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ JOINTS_18 = tuple(name for name in JOINTS_25[:19] if name != "mid_hip")
 
 @dataclass(frozen=True)
 class Joint:
-    """One found joint."""
+    """One detected joint."""
 
     x: float
     """Pixels from the left of the photo; may lie outside it."""
     y: float
     """Pixels from the top."""
     confidence: float
-    """0..1."""
+    """Confidence, 0..1."""
 
 
 @dataclass(frozen=True)
 class Keypoints:
-    """Joints of one person; those that were not found are absent."""
+    """Joints of one person; undetected joints are missing."""
 
     joints: Mapping[str, Joint]
-    """By the names of JOINTS_25."""
+    """Joints by their names in JOINTS_25."""
 
     def has(self, *names: str) -> bool:
-        """Whether all these joints were found."""
+        """Whether all these joints were detected."""
         return all(name in self.joints for name in names)

@@ -1,4 +1,4 @@
-"""A data set's pairs laid out as a model sees them: view, mask and crop of the person, the garment on its canvas."""
+"""Pairs of a data set laid out for a model: view, mask and crop of the person, and the garment on its canvas."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,54 +20,59 @@ from igr_core.model.config import ViewConfig
 from igr_core.photo.view import Placement, make_view
 
 from ..synthetic import corrupt_mask
+from .augment import AugmentConfig, Augmented, augmented
 from .correspondence import boxed, mirrored, to_cells
 from .pairs import PairSource
 
 ASYMMETRY_LIMIT = 0.05
-"""Largest asymmetry of a garment whose pair may be flipped: of 260 synthetic garments it lets none of the 49 pass that
-bear lettering, and a quarter of the others."""
+"""Largest asymmetry of a garment whose pair may be flipped: of 260 synthetic garments, it passes none of the 49 with
+lettering, and a quarter of the others."""
 FIRST_OF_FILES = 1 << 61
-"""Numbers of pairs that come from files are at least this; those of drawn pairs are their seeds, far below."""
+"""Smallest number of a pair from files; drawn pairs use their seeds, which are far smaller."""
 _MIRROR_SIDE = 256
 _MIRROR_STEP = 40
 
 
 @dataclass(frozen=True)
 class ViewLayout:
-    """How pictures are laid out for a model, and how masks are spoiled on the way."""
+    """How images are laid out for a model, and how masks are corrupted."""
 
     size: tuple[int, int]
-    """Width and height in pixels of person, mask and garment: the model's native size."""
+    """Width and height in pixels of person, mask and garment; the model's native size."""
     view: ViewConfig
     """How the photo is laid out for the model."""
     crop_size: int
     """Side in pixels of the crop p_g."""
     spoil_share: float = 0.0
-    """Share of the pairs whose mask is spoiled as people and segmenters do."""
+    """Fraction of the pairs whose mask is corrupted with typical errors of people and segmenters."""
     spoil_strength: float = 0.5
-    """Strongest spoiling (0..1); each spoiled mask draws its own strength up to this."""
+    """Maximum strength (0..1) of the corruption; each corrupted mask draws its strength up to this."""
+    exact_share: float = 0.0
+    """Fraction of the pairs with an exact mask, from the parsing maps, in a set with agnostic masks."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Augmentation of the photos."""
     cells: int = 8
-    """Pixels along a cell of the latents, for data that tells the correspondence."""
+    """Side in pixels of a latent cell, for data with a correspondence."""
 
 
 class LaidOut(Protocol):
-    """Pairs ready for the frozen networks."""
+    """Pairs that are ready for the frozen networks."""
 
     names: Sequence[str]
     """Name of each pair, unique."""
     categories: Sequence[str]
     """Category of each pair."""
     garments: Sequence[str | None]
-    """What each pair's garment is called; None for one that no other pair shows."""
+    """Name of each pair's garment; None if no other pair shows it."""
     described: dict[str, Any]
-    """What prepared shards say of where they come from."""
+    """Origin, as prepared shards record it."""
 
     def __len__(self) -> int: ...
 
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
         """Person, mask, garment and crop of some pairs, each uint8 (B, C, h, w).
 
-        Where it is known, `correspondence` (B, 2, rows, columns) too, float16, as data.contract.correspondence has it.
+        If known, also `correspondence` (B, 2, rows, columns), float16, as in data.contract.correspondence.
         """
         ...
 
@@ -77,16 +82,16 @@ class Selected:
     """One pair to lay out."""
 
     index: int
-    """Its place in the source."""
+    """Index in the source."""
     flipped: bool = False
-    """Mirror person, mask and garment."""
+    """Whether to mirror person, mask and garment."""
     garment_box: tuple[int, int, int, int] | None = None
-    """Part of the flat picture (left, top, right, bottom) that is put on the canvas, padded with white where it reaches
-    out of the picture; None for the whole."""
+    """Box (left, top, right, bottom) of the garment image to place on the canvas, padded with white where it extends
+    beyond the image; None for the whole image."""
 
 
 class LaidOutPairs:
-    """Pairs of a source, read when they are asked for."""
+    """Pairs of a source, read on demand."""
 
     def __init__(
         self,
@@ -96,12 +101,14 @@ class LaidOutPairs:
         threads: int = 1,
         origin: Mapping[str, Any] | None = None,
     ) -> None:
-        """`selected`: which pairs, and how; None for all. `origin`: what else prepared shards are to say of the source.
+        """`selected`: which pairs, and how; None for all. `origin`: more about the source to record in prepared shards.
 
         Raises IGRError for a data set without flat garments.
         """
         if not source.has_garments:
-            raise IGRError(f"{source.title} has no flat garments: it can be restored from, not trained on.")
+            raise IGRError(
+                f"{source.title} has no flat garments: it can be used to restore garments, but not for training."
+            )
         self.source, self.config = source, config
         self.selected = tuple(selected if selected is not None else map(Selected, range(len(source))))
         entries = [source.entries[one.index] for one in self.selected]
@@ -109,11 +116,14 @@ class LaidOutPairs:
             entry.name + (" flipped" if one.flipped else "") for one, entry in zip(self.selected, entries, strict=True)
         ]
         self.categories = [entry.category for entry in entries]
-        # a mirrored copy is another garment: no photo of the plain one shows it
+        # a mirrored copy is a different garment, which no photo of the original shows
         self.garments = [
             None if one.flipped else entry.garment for one, entry in zip(self.selected, entries, strict=True)
         ]
         laid_out = json.loads(json.dumps(asdict(config)))
+        for name, value in (("exact_share", 0.0), ("augment", asdict(AugmentConfig()))):
+            if laid_out[name] == value:  # shards of before these entries are still the same
+                del laid_out[name]
         if not source.tells_correspondence:
             del laid_out["cells"]
         self.described = {"data": {"title": source.title, **(origin or {}), **laid_out}}
@@ -123,7 +133,7 @@ class LaidOutPairs:
         return len(self.selected)
 
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
-        """Person, mask, garment and crop of some pairs, each uint8 (B, C, h, w); IGRError names a file at fault."""
+        """Person, mask, garment and crop of some pairs, each uint8 (B, C, h, w); raises IGRError for a bad file."""
         wanted = list(indices)
         if self._threads > 1 and len(wanted) > 1:
             with ThreadPoolExecutor(self._threads) as pool:
@@ -134,8 +144,10 @@ class LaidOutPairs:
 
     def _lay_out(self, index: int) -> dict[str, Tensor]:
         chosen, name = self.selected[index], self.names[index]
-        person, mask = self.source.person(chosen.index), self.source.mask(chosen.index)
-        mask = self._spoiled(mask, name)
+        photo = augmented(
+            self.source.person(chosen.index), self._mask(chosen.index, name), name_number(name), self.config.augment
+        )
+        person, mask = photo.person, photo.mask
         garment = fit_garment(self.source.garment(chosen.index), self.config.size, chosen.garment_box)
         if chosen.flipped:
             person, mask, garment = (ImageOps.mirror(picture) for picture in (person, mask, garment))
@@ -152,15 +164,16 @@ class LaidOutPairs:
             "crop": _to_bytes(view.crop),
         }
         if self.source.tells_correspondence:
-            pictures["correspondence"] = self._correspondence(chosen, view.placements[0])
+            pictures["correspondence"] = self._correspondence(chosen, photo, view.placements[0])
         return pictures
 
-    def _correspondence(self, chosen: Selected, placement: Placement) -> Tensor:
+    def _correspondence(self, chosen: Selected, photo: Augmented, placement: Placement) -> Tensor:
         width, height = self.config.size
         cells = (height // self.config.cells, width // self.config.cells)
         places = self.source.correspondence(chosen.index)
-        if places is None:  # of this pair alone it is not known
+        if places is None:  # unknown for this pair only
             return torch.full((2, *cells), torch.nan, dtype=torch.float16)
+        places = photo.places(places)
         if chosen.garment_box is not None:
             places = boxed(places, chosen.garment_box)
         if chosen.flipped:
@@ -168,8 +181,17 @@ class LaidOutPairs:
         size = places.shape[1], places.shape[0]
         return torch.from_numpy(to_cells(places, size, placement, cells)).half()
 
+    def _mask(self, index: int, name: str) -> Image.Image:
+        """A pair's mask: the source's, or an exact one; in a mixture of both only exact ones are spoiled."""
+        share = self.config.exact_share
+        if share == 0:
+            return self._spoiled(self.source.mask(index), name)
+        if np.random.default_rng([name_number(name), 1908]).random() >= share:
+            return self.source.mask(index)
+        return self._spoiled(self.source.exact_mask(index), name)
+
     def _spoiled(self, mask: Image.Image, name: str) -> Image.Image:
-        """The mask, spoiled in the same way whenever the pair is read; as it was where spoiling would empty it."""
+        """The mask, corrupted in the same way at every reading; unchanged if corruption would empty it."""
         if self.config.spoil_share == 0:
             return mask
         seed = name_number(name)
@@ -181,7 +203,7 @@ class LaidOutPairs:
 
 
 def name_number(name: str) -> int:
-    """A number of a pair that depends on nothing but its name; drawn pairs have their seed, others a hash."""
+    """A number that depends only on the pair's name: the seed of a drawn pair, a hash for others."""
     if name.startswith("seed-") and name[5:].isdigit():
         return int(name[5:])
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 3 | FIRST_OF_FILES
@@ -190,7 +212,7 @@ def name_number(name: str) -> int:
 def fit_garment(
     garment: Image.Image, size: tuple[int, int], box: tuple[int, int, int, int] | None = None
 ) -> Image.Image:
-    """The flat picture, or a box of it, as large as fits into `size` (width, height), centred on white."""
+    """The garment image, or a box of it, scaled to fit `size` (width, height) and centred on white."""
     if box is not None:
         white = Image.new("RGB", (box[2] - box[0], box[3] - box[1]), "white")
         white.paste(garment, (-box[0], -box[1]))
@@ -201,9 +223,9 @@ def fit_garment(
 
 
 def asymmetry(garment: Image.Image) -> float:
-    """How much of the worst spot of a flat garment differs plainly from the mirror image: 0..1.
+    """Fraction (0..1) of a flat garment's worst spot that clearly differs from the mirror image.
 
-    A spot is a fifteenth of the garment's longer side, so that one small word is found on a large plain dress.
+    A spot is a fifteenth of the garment's longer side, so that one small word on a large plain dress is detected.
     """
     grey = np.asarray(garment.convert("L"))
     rows, columns = np.nonzero(grey < 250)
@@ -214,16 +236,16 @@ def asymmetry(garment: Image.Image) -> float:
     )
     small = ImageOps.contain(worn, (_MIRROR_SIDE, _MIRROR_SIDE), Image.Resampling.LANCZOS)
     pixels = np.asarray(small).astype(np.int16)
-    # a seam or a fold moves a little from one side to the other: the best of small shifts counts
+    # seams and folds differ slightly between the sides, so the best of several small shifts counts
     shifts = [np.abs(pixels - np.roll(pixels[:, ::-1], shift, axis=1)).max(2) for shift in range(-3, 4)]
     different = (np.min(shifts, axis=0) > _MIRROR_STEP).astype(np.float32)
     return float(uniform_filter(different, _MIRROR_SIDE // 15, mode="constant").max())
 
 
 def with_flips(source: PairSource, selected: Sequence[Selected], garments: Mapping[int, float]) -> list[Selected]:
-    """The pairs and, of those whose garment is its own mirror image, a flipped copy each.
+    """All pairs, and a flipped copy of each pair whose garment is symmetric.
 
-    A print or lettering is never symmetric, so none is mirrored. `garments`: asymmetry by place in the source.
+    Prints and lettering are never symmetric, so they are never mirrored. `garments`: asymmetry by index in the source.
     """
     flipped = [
         Selected(one.index, True, one.garment_box)
@@ -247,4 +269,4 @@ def _to_bytes(image: Tensor) -> Tensor:
 
 
 PICTURES = ("garment", "person", "mask", "crop")
-"""The pictures of a pair that are encoded, each uint8 (B, C, h, w)."""
+"""The images of a pair that are encoded, each uint8 (B, C, h, w)."""

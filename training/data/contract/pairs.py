@@ -1,4 +1,4 @@
-"""One interface for every data set: person, mask and flat garment of each pair, and what else is known of it."""
+"""The common interface of data sets: person, mask and flat garment of each pair, and optional annotations."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from .keypoints import Keypoints
 from .parsing import Parsing
 
 MaskKind = Literal["agnostic", "garment", "file"]
-"""`agnostic`: the try-on mask of the data set, larger than the garment (paper); `garment`: from the parsing, what is
-seen of the garment alone; `file`: a folder of masks."""
+"""`agnostic`: the data set's try-on mask, larger than the garment (paper); `garment`: the visible garment alone, from
+the parsing map; `file`: a folder of masks."""
 
 
 @dataclass(frozen=True)
 class PairEntry:
-    """What is known of a pair without reading a picture."""
+    """What is known about a pair without reading an image."""
 
     name: str
-    """Unique in its data set, and the same wherever the data set lies: `train/00001_00`."""
+    """Unique in its data set and independent of the data set's location: `train/00001_00`."""
     category: str
     """upper, lower or full."""
     garment: str | None = None
-    """What the garment is called, where several pairs may show it in photos of their own; None for one pair's alone."""
+    """Name of the garment if several pairs may show it in different photos; None if only one pair does."""
 
 
 class PairSource(ABC):
-    """A data set of person / garment pairs; pictures are read when they are asked for.
+    """A data set of person / garment pairs; images are read on demand.
 
-    Every method that reads raises IGRError naming the file that is missing, unreadable or does not match.
+    Every method that reads raises IGRError with the name of a missing, unreadable or mismatched file.
     """
 
     layout: str
     """Name of the layout on disk: `viton_hd`, `dresscode`, ..."""
     left_out: tuple[str, ...] = ()
-    """Names of the pairs that were dropped as known duplicates or leaks."""
+    """Names of pairs skipped as known duplicates or leaks."""
     unlisted: tuple[str, ...] = ()
     """A sentence for each file that belongs to no pair."""
     tells_correspondence: bool = False
-    """Whether `correspondence` tells anything."""
+    """Whether `correspondence` is available."""
 
     def __init__(self, title: str, entries: Sequence[PairEntry]) -> None:
-        """`title`: what the data set is called in messages."""
+        """`title`: name of the data set in messages."""
         self.title = title
         self.entries = tuple(entries)
         names = [entry.name for entry in self.entries]
@@ -65,47 +65,51 @@ class PairSource(ABC):
 
     @abstractmethod
     def mask(self, index: int) -> Image.Image:
-        """The mask that the model is given, L, 255 inside, as large as the photo."""
+        """The mask for the model, L, 255 inside, at the photo's size."""
+
+    def exact_mask(self, index: int) -> Image.Image:
+        """The mask of the visible garment alone, L; raises IGRError if the data set has none."""
+        raise IGRError(f"{self.title} has no parsing maps to take exact masks from: set exact_share to 0.")
 
     def garment(self, index: int) -> Image.Image:
-        """The flat garment on white, RGB; IGRError where the data set has none (has_garments is False)."""
-        raise IGRError(f"{self.title} has no flat garments: it can be restored from, not trained on.")
+        """The flat garment on white, RGB; raises IGRError if the data set has none (has_garments is False)."""
+        raise IGRError(f"{self.title} has no flat garments: it can be used to restore garments, but not for training.")
 
     @property
     def has_garments(self) -> bool:
-        """Whether there are flat garments to learn from or to score against."""
+        """Whether there are flat garments for training or scoring."""
         return True
 
     def parsing(self, index: int) -> Parsing | None:
-        """Which pixel of the photo is what, as large as the photo; None where the data set does not say."""
+        """Parsing map at the photo's size; None if the data set has none."""
         return None
 
     def keypoints(self, index: int) -> Keypoints | None:
-        """Joints of the person in pixels of the photo; None where the data set does not say."""
+        """Joints of the person in photo pixels; None if the data set has none."""
         return None
 
     def garment_cover(self, index: int) -> Image.Image | None:
-        """Which pixels of the flat picture are garment, L; None where the data set does not say."""
+        """Mask of the garment in its flat image, L; None if the data set has none."""
         return None
 
     def correspondence(self, index: int) -> np.ndarray | None:
-        """Where each pixel of the flat picture lies in the photo: (h, w, 2) float32 on the flat picture's pixels.
+        """Position in the photo of each pixel of the garment image, (h, w, 2) float32.
 
-        x and y in pixels of the photo from its left and top edge; NaN where it is not visible or where there is no
-        garment. None where the data set does not say.
+        x and y in photo pixels from the left and top edge; NaN where the pixel is not visible or where there is no
+        garment. None if the data set has no correspondence.
         """
         return None
 
     def photo_name(self, index: int) -> str:
-        """What the photo's file is called, without suffix; pairs of one photo share it."""
+        """Name of the photo's file without suffix; pairs from the same photo share it."""
         return self.entries[index].name.rsplit("/", 1)[-1]
 
     def labels(self, index: int) -> dict[str, str]:
-        """More attributes of a pair, such as its pattern, to group scores by; empty if there are none."""
+        """Further attributes of a pair, such as its pattern, to group scores by; may be empty."""
         return {}
 
     def missing(self, index: int) -> list[str]:
-        """The pair's files that are needed and not there, found without reading any."""
+        """Required files of the pair that do not exist; no file is read."""
         return []
 
 
@@ -128,6 +132,9 @@ class PairSubset(PairSource):
 
     def mask(self, index: int) -> Image.Image:
         return self.source.mask(self.rows[index])
+
+    def exact_mask(self, index: int) -> Image.Image:
+        return self.source.exact_mask(self.rows[index])
 
     def garment(self, index: int) -> Image.Image:
         return self.source.garment(self.rows[index])

@@ -1,4 +1,4 @@
-"""Human parsing maps: the label tables of the published data sets, read from index and colour pictures alike."""
+"""Human parsing maps: the label tables of the published data sets, for indexed and colour images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from igr_core.segmentation.labels import CIHP, LabelNames
 Kind = Literal[
     "background", "hair", "face", "arms", "legs", "skin", "upper", "lower", "full", "coat", "shoes", "bag", "other"
 ]
-"""What a label means here; `skin` is that of neck and torso, `other` hats, scarves, belts and the like."""
+"""Meaning of a label; `skin` is the neck and torso, `other` is hats, scarves, belts and the like."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class LabelTable:
     """Meaning of a data set's label numbers."""
 
     name: str
-    """What the table is called: `LIP`, `ATR-18`."""
+    """Name of the table: `LIP`, `ATR-18`."""
     kinds: tuple[Kind, ...]
     """Kind of each label number."""
     garment: Mapping[str, tuple[int, ...]]
-    """Label numbers that are the garment of each category."""
+    """Label numbers of the garment of each category."""
     colours: tuple[tuple[int, int, int], ...] = ()
-    """RGB of each label number in the data set's own colour copies; () where there are none."""
+    """RGB of each label number in the data set's colour images; () if it has none."""
 
 
 _KINDS: Mapping[str, Kind] = {
@@ -39,7 +39,7 @@ _KINDS: Mapping[str, Kind] = {
     "right-shoe": "shoes", "upper-clothes": "upper", "coat": "coat", "pants": "lower", "skirt": "lower",
     "dress": "full",
 }  # fmt: skip
-"""Kind of the published labels; those that are not here are `other`."""
+"""Kind of each published label; all others are `other`."""
 
 
 def _published(
@@ -48,7 +48,7 @@ def _published(
     garment: Mapping[str, tuple[str, ...]],
     colours: tuple[tuple[int, int, int], ...] = (),
 ) -> LabelTable:
-    """The table of a data set whose labels are numbered as in `names`, garments by label name."""
+    """The table of a data set with labels in the order of `names`, and garments by label name."""
     kinds = tuple(_KINDS.get(label, "other") for label in names.labels)
     return LabelTable(name, kinds, {category: names.numbers(own) for category, own in garment.items()}, colours)
 
@@ -67,10 +67,10 @@ LIP = _published(
         (85, 254, 169), (169, 254, 85), (254, 254, 0), (254, 169, 0),
     ),
 )  # fmt: skip
-"""VITON-HD's image-parse-v3; all of its garments are upper ones, dresses too."""
+"""VITON-HD's image-parse-v3; all garments count as upper, including dresses."""
 
 ATR = _published("ATR-18", ATR_NAMES, {"upper": ("upper-clothes",), "lower": ("skirt", "pants"), "full": ("dress",)})
-"""DressCode's label_maps and StreetTryOn's segm_atr_labels. Its colours are those of `voc_colours`."""
+"""DressCode's label_maps and StreetTryOn's segm_atr_labels. Uses `voc_colours`."""
 
 SYNTHETIC = LabelTable(
     "synthetic",
@@ -80,13 +80,13 @@ SYNTHETIC = LabelTable(
     ),
     {"upper": (10, 13), "lower": (11,), "full": (12,)},
 )  # fmt: skip
-"""The labels of LABELS of data/synthetic/painting/canvas.py; a coat may be the garment or worn over it."""
+"""LABELS of data/synthetic/painting/canvas.py; a coat is either the garment or worn over it."""
 
 TABLES = {table.name: table for table in (LIP, ATR, SYNTHETIC)}
-"""Every label table by its name."""
+"""All label tables by name."""
 
 _TOLERANCE = 2
-"""Copies of the LIP colours differ by 1 in a channel (254 or 255, 169 or 170)."""
+"""Tolerance: copies of the LIP colours differ by 1 per channel (254 or 255, 169 or 170)."""
 
 
 @dataclass(frozen=True)
@@ -96,22 +96,22 @@ class Parsing:
     labels: np.ndarray
     """(H, W) uint8 label numbers."""
     table: LabelTable
-    """What they mean."""
+    """Meaning of the label numbers."""
 
     def garment(self, category: str) -> np.ndarray:
         """(H, W) bool: the visible garment of a category."""
         return np.isin(self.labels, self.table.garment[category])
 
     def of(self, *kinds: Kind) -> np.ndarray:
-        """(H, W) bool: everything of these kinds."""
+        """(H, W) bool: all pixels of these kinds."""
         numbers = [number for number, kind in enumerate(self.table.kinds) if kind in kinds]
         return np.isin(self.labels, numbers)
 
 
 def voc_colours(count: int) -> tuple[tuple[int, int, int], ...]:
-    """The first colours of the palette of PASCAL VOC, which parsers write by default: the number's bits, dealt out.
+    """The first colours of the PASCAL VOC palette, which parsers write by default.
 
-    Bits 0, 1, 2 go to red, green, blue as their highest bit, bits 3, 4, 5 as the next one, and so on.
+    Bits 0, 1 and 2 of the number are the highest bits of red, green and blue, bits 3, 4 and 5 the next, and so on.
     """
     colours = []
     for number in range(count):
@@ -123,16 +123,16 @@ def voc_colours(count: int) -> tuple[tuple[int, int, int], ...]:
 
 
 def palette_bytes(table: LabelTable) -> bytes:
-    """The table's colours (those of VOC where it has none) as the palette of a P-mode picture."""
+    """The table's colours (VOC's if it has none) as the palette of a P-mode image."""
     return bytes(value for colour in table.colours or voc_colours(len(table.kinds)) for value in colour)
 
 
 def read_labels(image: Image.Image, table: LabelTable, name: str) -> np.ndarray:
-    """Label numbers (H, W) uint8 of a parsing picture: numbers in a P or grey picture, colours in an RGB one.
+    """Label numbers (H, W) uint8 of a parsing map: numbers in a P or grey image, colours in an RGB image.
 
-    An RGB picture that is grey with numbers of the table holds these in each channel. A P-mode picture whose colours
-    are the known ones at other numbers was re-indexed by an image tool: its colours count. Raises IGRError naming the
-    file for unknown colours and for numbers beyond the table.
+    A grey RGB image holds the label numbers in each channel. If a P-mode image has the table's colours
+    at other numbers, an image tool has re-indexed it, and its colours count. Raises IGRError with the
+    file's name for unknown colours and for numbers beyond the table.
     """
     if image.mode == "P":
         numbers = np.array(image)
@@ -164,7 +164,7 @@ def _was_reindexed(image: Image.Image, numbers: np.ndarray, table: LabelTable) -
 
 
 def _nearest(colours: np.ndarray, palette: np.ndarray) -> np.ndarray | None:
-    """The palette's number of each colour (N, 3), or None when one of them is not in it."""
+    """The palette index of each colour (N, 3), or None if a colour is not in the palette."""
     distance = np.abs(colours[:, None] - palette[None]).max(-1)
     return distance.argmin(1) if (distance.min(1) <= _TOLERANCE).all() else None
 
@@ -179,7 +179,7 @@ def _from_colours(pixels: np.ndarray, table: LabelTable, name: str) -> np.ndarra
             if numbers is not None:
                 return numbers.astype(np.uint8)[places].reshape(packed.shape)
     raise IGRError(
-        f"{name} has {len(found)} colours, not all of them those of {table.name}: give the published parsing map, "
+        f"{name} has {len(found)} colours, some of which are not in {table.name}: use the published parsing map, "
         "as an indexed PNG."
     )
 
@@ -188,7 +188,7 @@ def _checked(numbers: np.ndarray, table: LabelTable, name: str) -> np.ndarray:
     highest = int(numbers.max())
     if highest >= len(table.kinds):
         raise IGRError(
-            f"{name} holds the label {highest}, but {table.name} ends at {len(table.kinds) - 1}: it is another kind "
-            "of parsing map, or a picture of it."
+            f"{name} contains label {highest}, but {table.name} ends at {len(table.kinds) - 1}: it is another kind "
+            "of parsing map, or an image of one."
         )
     return numbers.astype(np.uint8)

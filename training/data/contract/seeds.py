@@ -1,4 +1,4 @@
-"""Which seeds are for training; apart from the pairs, so that commands say it without loading them."""
+"""Seeds reserved for training, in a module of their own so that commands can show them quickly."""
 
 HELD_OUT_START = 10_000_000
-"""Seeds of drawn and of rendered pairs from here on are never trained on."""
+"""Drawn and rendered pairs with seeds from this one on are never used for training."""

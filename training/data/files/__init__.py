@@ -1,1 +1,1 @@
-"""Files of data sets: folders and URLs, tars, pictures, hashes of code."""
+"""Files of data sets: folders and URLs, tars, images, hashes of code."""

@@ -1,4 +1,4 @@
-"""Short hashes of what code says, to tell whether two data sets were made by the same generator."""
+"""Short hashes of code, to check whether two data sets were made by the same generator."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 
 def hash_of(folder: Path, paths: Iterable[Path]) -> str:
-    """Hash of files within a folder: of modules what they do, of others their bytes.
+    """Hash of the files in a folder: modules by their code, other files by their bytes.
 
-    Layout, comments and docstrings, those of fields and constants too, do not count.
+    Formatting, comments and docstrings, including those of fields and constants, are ignored.
     """
     digest = hashlib.sha256()
     for path in sorted(paths):
@@ -25,7 +25,7 @@ def hash_of(folder: Path, paths: Iterable[Path]) -> str:
 
 
 def code_text(source: str) -> str:
-    """A module's syntax tree as text, without docstrings of any kind, and alike on every version of Python."""
+    """A module's syntax tree as text, without docstrings, identical on every version of Python."""
     return _node_text(ast.parse(source))
 
 
@@ -35,11 +35,11 @@ def _node_text(node: Any) -> str:
     if not isinstance(node, ast.AST):
         return repr(node)
     fields = dict(ast.iter_fields(node))
-    # newer Pythons add fields, which are empty for older code
+    # newer versions of Python add fields, which are empty for older code
     said = (f"{name}={_node_text(value)}" for name, value in fields.items() if value not in (None, []))
     return f"{type(node).__name__}({','.join(said)})"
 
 
 def _is_comment(node: Any) -> bool:
-    """Whether it is a statement of a string alone: the docstring of what is above it."""
+    """Whether the statement is only a string: a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -6,15 +6,17 @@ import csv
 import io
 import json
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from igr_core.errors import IGRError
-from igr_core.photo.images import IMAGE_SUFFIXES, MAX_PIXELS, MIN_SIDE, over_white
+from igr_core.photo.image_files import IMAGE_SUFFIXES, decode_image, image_size, name_key
+from igr_core.photo.images import photo_of_image
+from igr_core.photo.inputs import MASK_THRESHOLD
+from igr_core.photo.mask_files import mask_of_image
 
 from ..contract.parsing import LabelTable, Parsing, read_labels
 
@@ -28,10 +30,10 @@ class Listing:
         names = sorted(name for name in os.listdir(folder) if name[0] != ".") if folder.is_dir() else []
         self.exists = folder.is_dir()
         """Whether the folder is there."""
-        self._names = {name.casefold(): name for name in names}
+        self._names = {name_key(name): name for name in names}
         self._stems = {}
         for name in names:
-            stem, ending = os.path.splitext(name.casefold())
+            stem, ending = os.path.splitext(name_key(name))
             if ending in IMAGE_SUFFIXES:
                 self._stems.setdefault(stem, name)
 
@@ -42,9 +44,11 @@ class Listing:
     def find(self, *names: str) -> Path | None:
         """The first of these files that is there, in any case; a picture may have another picture's ending."""
         for name in names:
-            found = self._names.get(name.casefold())
-            if found is None and os.path.splitext(name.casefold())[1] in IMAGE_SUFFIXES:
-                found = self._stems.get(os.path.splitext(name.casefold())[0])
+            key = name_key(name)
+            stem, ending = os.path.splitext(key)
+            found = self._names.get(key)
+            if found is None and ending in IMAGE_SUFFIXES:
+                found = self._stems.get(stem)
             if found is not None:
                 return self.folder / found
         return None
@@ -65,48 +69,28 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode(data: bytes, name: str) -> Image.Image:
-    """A picture fully decoded and turned upright by its EXIF; IGRError names what cannot be read."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS or min(width, height) < MIN_SIDE:
-                raise IGRError(f"{name} is {width}x{height} pixels, which no photo of a data set is: copy it again.")
-            image.load()
-            return ImageOps.exif_transpose(image)
-    except UnidentifiedImageError as error:
-        raise IGRError(f"{name} is not a picture that can be read: copy it again.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        if isinstance(error, IGRError):
-            raise
-        raise IGRError(f"{name} is truncated or damaged ({error}): copy it again.") from error
+    """An image as it is saved, upright; raises IGRError as decode_image does."""
+    return decode_image(data, name)
 
 
 def size_of(data: bytes, name: str) -> tuple[int, int]:
-    """Width and height of a picture once it is upright; of a JPEG by its header alone. IGRError as decode."""
-    with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-            return (image.height, image.width) if turned else image.size
-    return decode(data, name).size
+    """Width and height of an upright image, by its header; raises IGRError as decode_image does."""
+    return image_size(data, name)
 
 
 def photo_of(data: bytes, name: str) -> Image.Image:
-    """A photo or garment as RGB: grey pictures in three channels, transparency on white."""
-    return over_white(_eight_bits(decode(data, name)))
+    """A photo or garment in RGB, as load_photo reads it; raises IGRError as decode_image does."""
+    return photo_of_image(decode(data, name), name)
 
 
 def mask_of(data: bytes, name: str, size: tuple[int, int]) -> Image.Image:
-    """A mask as L of 0 and 255; its alpha counts where only that tells anything.
+    """A mask in L with 0 and 255, as load_mask reads it.
 
-    Raises IGRError when it is not of `size` (width, height) or marks nothing.
+    Raises IGRError as load_mask does, and if the mask is not of `size` (width, height) or empty.
     """
-    image = _eight_bits(decode(data, name))
+    image = decode(data, name)
     check_same_size(image, name, size)
-    grey = image.convert("RGB" if image.mode == "P" else image.mode).convert("L")
-    if image.has_transparency_data:
-        alpha = image.convert("RGBA").getchannel("A")
-        grey = alpha if len(set(grey.getextrema())) == 1 else grey
-    return binary_mask(np.array(grey) > 127, name)
+    return binary_mask((mask_of_image(image, name)[0, 0] >= MASK_THRESHOLD).numpy(), name)
 
 
 def binary_mask(inside: np.ndarray, name: str) -> Image.Image:
@@ -182,10 +166,3 @@ def _text(path: Path) -> str:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise IGRError(f"{path} is not a text file in UTF-8: save it as one.") from error
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey pictures of 16 bits as L; others as they are."""
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.array(image).astype(np.float64) / 257).clip(0, 255).round().astype(np.uint8))

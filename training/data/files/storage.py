@@ -1,4 +1,4 @@
-"""A folder on this machine or at a URL (s3://, gs://, memory://, ... by way of fsspec), and files in it."""
+"""Local folders and folders at a URL (s3://, gs://, memory://, ... through fsspec), and their files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from igr_core.files import atomic_file, make_folder
 
 
 def remote(url: str) -> tuple[Any, str] | None:
-    """fsspec's file system of a URL, and the path in it; None for a path on this machine.
+    """The fsspec file system of a URL, and the path in it; None for a local path.
 
-    Raises IGRError when fsspec, or a package that it needs for this kind of URL, is missing.
+    Raises IGRError if fsspec, or a package that it needs for this kind of URL, is not installed.
     """
     if "://" not in url:
         return None
@@ -22,16 +22,18 @@ def remote(url: str) -> tuple[Any, str] | None:
 
         return url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise IGRError(f"{url} cannot be opened ({error}): install what fsspec needs for it, or copy it.") from error
+        raise IGRError(
+            f"{url} cannot be opened ({error}): install the packages it needs, or copy it to a local folder."
+        ) from error
 
 
 class Folder:
-    """One folder; files appear in it under their names only when they are whole."""
+    """A folder in which files appear under their final names only once they are complete."""
 
     def __init__(self, url: str | Path) -> None:
-        """`url`: a path, or an address that fsspec knows. The folder is made when something is written."""
+        """`url`: a path or an fsspec URL. The folder is created when something is written."""
         self.url = str(url).rstrip("/")
-        """Where it is."""
+        """Path or URL of the folder."""
         self._remote = remote(self.url)
 
     def at(self, name: str) -> str:
@@ -39,11 +41,11 @@ class Folder:
         return f"{self.url}/{name}"
 
     def below(self, name: str) -> Folder:
-        """A folder in it."""
+        """A subfolder."""
         return Folder(self.at(name))
 
     def names(self) -> list[str]:
-        """Sorted names of its contents; empty if it does not exist yet."""
+        """Sorted names of its contents; empty if the folder does not exist."""
         try:
             if self._remote is None:
                 return sorted(path.name for path in Path(self.url).iterdir())
@@ -56,7 +58,7 @@ class Folder:
             raise self._refused("read", error) from error
 
     def read(self, name: str) -> bytes:
-        """A file's content; IGRError when it is missing or cannot be read."""
+        """A file's content; raises IGRError if it is missing or cannot be read."""
         try:
             if self._remote is None:
                 return Path(self.at(name)).read_bytes()
@@ -66,7 +68,7 @@ class Folder:
             raise self._refused("read", error, name) from error
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file, which appears or takes the place of an earlier one at once; IGRError when that is refused."""
+        """Write or replace a file atomically; raises IGRError on failure."""
         if self._remote is None:
             make_folder(Path(self.url))
             with atomic_file(Path(self.at(name))) as temporary:
@@ -75,14 +77,14 @@ class Folder:
         system, path = self._remote
         try:
             system.makedirs(path, exist_ok=True)
-            # where an upload can be seen before it ends, the name must not
+            # a file must not appear under its name before its upload is complete
             system.pipe_file(f"{path}/.{name}.part", data)
             system.mv(f"{path}/.{name}.part", f"{path}/{name}")
         except (OSError, ValueError) as error:
             raise self._refused("written", error, name) from error
 
     def remove(self, name: str) -> None:
-        """Remove a file where it is there."""
+        """Remove a file if it exists."""
         try:
             if self._remote is None:
                 Path(self.at(name)).unlink(missing_ok=True)
@@ -92,7 +94,7 @@ class Folder:
             raise self._refused("removed", error, name) from error
 
     def clear(self) -> None:
-        """Remove the folder and all that lies in it."""
+        """Remove the folder and all its contents."""
         try:
             if self._remote is None and Path(self.url).is_dir():
                 shutil.rmtree(self.url)
@@ -104,4 +106,4 @@ class Folder:
     def _refused(self, done: str, error: Exception, name: str | None = None) -> IGRError:
         reason = getattr(error, "strerror", None) or error
         where = self.url if name is None else self.at(name)
-        return IGRError(f"{where} cannot be {done} ({reason}): check the address, the permissions and the space.")
+        return IGRError(f"{where} cannot be {done} ({reason}): check the address, the permissions and the free space.")

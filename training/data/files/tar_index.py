@@ -1,4 +1,4 @@
-"""Where each member of a tar lies, so that it is read at random from a disk, a web server or a bucket."""
+"""Offsets of a tar's members, for random access on a disk, a web server or a bucket."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .pictures import read_json
 from .storage import remote
 
 INDEX_ENDING = ".index.json"
-"""Of the file beside a tar that spares reading through it."""
+"""Suffix of the index file beside a tar, which avoids scanning the tar."""
 _BLOCK = 1 << 16
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
@@ -25,14 +25,14 @@ _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 @dataclass(frozen=True)
 class TarIndex:
-    """Members of one tar by sample."""
+    """Members of a tar, grouped by sample."""
 
     url: str
     """Path or URL of the tar."""
     samples: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    """By the sample's key, offset and size in bytes of each ending: `person.jpg`, `mask.png`, ..."""
+    """Offset and size in bytes by the sample's key and the member's ending: `person.jpg`, `mask.png`, ..."""
     labels: dict[str, Any] = field(default_factory=dict)
-    """Content of each sample's `json`, without its joints, which would fill the memory."""
+    """Content of each sample's `json`, without its joints, to save memory."""
 
     def read(self, key: str, ending: str) -> bytes:
         """Bytes of a member; raises IGRError if the tar does not exist or is shorter than before."""
@@ -50,30 +50,32 @@ class TarIndex:
             raise IGRError(f"{name} cannot be read ({error}): check the address and the connection.") from error
         if len(data) != size:
             raise IGRError(
-                f"{name} ends after {len(data)} of {size} bytes: the tar changed or is cut off, copy it again."
+                f"{name} ends after {len(data)} of {size} bytes: it was changed or is truncated, copy it again."
             )
         return data
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """`shard-{000..009}.tar` and `{a,b}.tar` to the names they stand for, in order; digits keep their zeros."""
+    """Expand `shard-{000..009}.tar` and `{a,b}.tar` to names, in order; leading zeros are kept."""
     pieces = _BRACES.split(pattern)
     choices = [_choices(piece, pattern) if place % 2 else [piece] for place, piece in enumerate(pieces)]
     return ["".join(words) for words in product(*choices)]
 
 
 def shard_urls(shards: str) -> list[str]:
-    """Paths or URLs of the tars in a folder, of one tar, or of a pattern with braces; IGRError when there are none."""
+    """Paths or URLs of the tars in a folder, of one tar, or of a pattern with braces; raises IGRError if none exist."""
     if "://" not in shards and Path(shards).is_dir():
         found = [str(path) for path in sorted(Path(shards).glob("*.tar"))]
         if not found:
-            raise IGRError(f"{shards} holds no tars: give the folder of the shards, or SHARD-{{000000..000009}}.tar.")
+            raise IGRError(
+                f"{shards} contains no tars: give the folder of the shards, or SHARD-{{000000..000009}}.tar."
+            )
         return found
     return expand_braces(shards)
 
 
 def index_tar(url: str) -> TarIndex:
-    """Index a tar by its headers, or read the index beside it; IGRError when it is no tar, cut off, or not there."""
+    """Index a tar by its headers, or read its index file; raises IGRError if it is missing, truncated or not a tar."""
     size = _size(url)
     beside = _read_index(url, size)
     if beside is not None:
@@ -83,7 +85,7 @@ def index_tar(url: str) -> TarIndex:
 
 
 def read_headers(file: IO[bytes], size: int, url: str) -> TarIndex:
-    """Index an open tar of `size` bytes by its headers; `url` is what it is called."""
+    """Index an open tar of `size` bytes by its headers; `url` is its name for messages."""
     index = TarIndex(url)
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:
@@ -91,27 +93,25 @@ def read_headers(file: IO[bytes], size: int, url: str) -> TarIndex:
                 if member.isfile():
                     _note(index, tar, member)
                     if member.offset_data + member.size > size:
-                        raise IGRError(f"{url} is cut off within {member.name}: copy it again.")
+                        raise IGRError(f"{url} is truncated within {member.name}: copy it again.")
             file.seek(tar.offset)
-            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile ends in silence there
-                raise IGRError(f"{url} is cut off or damaged after {tar.offset} bytes: copy it again.")
+            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile stops there without an error
+                raise IGRError(f"{url} is truncated or damaged after {tar.offset} bytes: copy it again.")
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise IGRError(
-            f"{url} is not a tar that can be read ({error}): copy it again; it must not be packed."
-        ) from error
+        raise IGRError(f"{url} is not a readable tar ({error}): copy it again; it must not be compressed.") from error
     if not index.samples:
-        raise IGRError(f"{url} holds no samples: a sample is KEY.person.jpg, KEY.mask.png, KEY.json and so on.")
+        raise IGRError(f"{url} contains no samples: a sample is KEY.person.jpg, KEY.mask.png, KEY.json and so on.")
     return index
 
 
 def write_index(path: Path) -> None:
-    """Write the index of a local tar beside it."""
+    """Write the index file of a local tar."""
     with atomic_file(path.with_name(path.name + INDEX_ENDING)) as temporary:
         temporary.write_bytes(index_bytes(index_tar(str(path)), path.stat().st_size))
 
 
 def index_bytes(index: TarIndex, size: int) -> bytes:
-    """Content of the file beside a tar of `size` bytes."""
+    """Content of the index file of a tar of `size` bytes."""
     return json.dumps({"size": size, "samples": index.samples, "labels": index.labels}).encode()
 
 
@@ -119,11 +119,11 @@ def _choices(text: str, pattern: str) -> list[str]:
     match = _RANGE.fullmatch(text)
     if match is None:
         if "," not in text:
-            raise IGRError(f"{pattern}: {{{text}}} is not understood, write {{000000..000009}} or {{a,b}}.")
+            raise IGRError(f"{pattern}: {{{text}}} is not a valid pattern: write {{000000..000009}} or {{a,b}}.")
         return text.split(",")
     first, last = match.groups()
     if int(last) < int(first):
-        raise IGRError(f"{pattern}: {{{text}}} counts down, write the smaller number first.")
+        raise IGRError(f"{pattern}: {{{text}}} counts down: write the smaller number first.")
     return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
 
 
@@ -135,7 +135,7 @@ def _note(index: TarIndex, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Non
     key, ending = f"{folder}/{stem}" if folder else stem, ending.casefold()
     sample = index.samples.setdefault(key, {})
     if ending in sample:
-        raise IGRError(f"{index.url} holds {key}.{ending} twice: write the shards again.")
+        raise IGRError(f"{index.url} contains {key}.{ending} twice: write the shards again.")
     sample[ending] = (member.offset_data, member.size)
     if ending == "json":
         file = tar.extractfile(member)
@@ -146,7 +146,7 @@ def _note(index: TarIndex, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Non
 
 
 def _read_index(url: str, size: int) -> TarIndex | None:
-    """The index beside a tar; IGRError when it was made for a tar of another size, None where there is none."""
+    """The index in a tar's index file, or None without one; raises IGRError if it is for a tar of another size."""
     try:
         with _open(url + INDEX_ENDING) as file:
             content = json.loads(file.read())

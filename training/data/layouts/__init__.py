@@ -1,1 +1,1 @@
-"""The published layouts, each behind the one interface."""
+"""The supported layouts of data sets, with a common interface."""

@@ -14,18 +14,18 @@ from ..files.pictures import Listing, read_pair_list
 from .file_pairs import FilePairs, PairFiles, checked_points, find_mask, find_mask_folder, found_mask_kind
 
 FOLDERS = {"upper": "upper_body", "lower": "lower_body", "full": "dresses"}
-"""Folder of each category; their order is that of the category numbers 0, 1, 2 in the root's pair files."""
+"""Folder of each category, in the order of the category numbers 0, 1 and 2 in the root's pair files."""
 PAIR_FILES = {
     "train": ("train_pairs.txt", "train_pairs_paired.txt"),
     "test": ("test_pairs_paired.txt", "test_pairs_unpaired.txt"),
 }
-"""Pair files of each split, the first that is there; of an unpaired one only the photos count."""
+"""Pair files of each split; the first that exists is used, and only the photos of an unpaired one."""
 
 
 class DressCode(FilePairs):
-    """One split of DressCode. The test split is the paired one: photo NNNNNN_0 and garment NNNNNN_1.
+    """One split of DressCode. The test split is paired: photo NNNNNN_0 and garment NNNNNN_1.
 
-    There is no published agnostic mask: masks are the garment in the parsing map, or files of the user.
+    There are no published agnostic masks: masks come from the parsing map or from the user's files.
     """
 
     layout = "dresscode"
@@ -56,7 +56,7 @@ class DressCode(FilePairs):
         super().__init__(title, entries, files, kind)
 
     def _read_points(self, content: object, name: str) -> list[tuple[float, float, float]] | None:
-        """x, y, score and number of each joint; coordinates up to 1 stand for a joint that was not found."""
+        """x, y, score and number of each joint; coordinates up to 1 mean that the joint was not detected."""
         points = checked_points(content.get("keypoints") if isinstance(content, dict) else None, 4, name)
         return [(x, y, score if x > 1 and y > 1 else 0.0) for x, y, score, _ in points]
 
@@ -67,7 +67,7 @@ def _found(
     part = root / folder
     pictures, maps, joints = (Listing(part / name) for name in ("images", "label_maps", "keypoints"))
     if not pictures.exists:
-        raise IGRError(f"{pictures.folder} does not exist: unpack DressCode again, or leave its category out.")
+        raise IGRError(f"{pictures.folder} does not exist: unpack DressCode again, or exclude its category.")
     if kind == "garment" and not maps.exists:
         raise IGRError(f"{maps.folder} does not exist: unpack DressCode again, or give a folder of masks.")
     masks = Listing(find_mask_folder(root, folder, mask_folder)) if mask_folder else None
@@ -88,11 +88,13 @@ def _found(
 
 
 def _listed(root: Path, folder: str, split: str) -> list[tuple[str, str]]:
-    """Photo and garment of a category's pairs: from its own pair file, or from the root's with a third column."""
+    """Photo and garment of a category's pairs, from its own pair file or from the root's, with a third column."""
     tried = [place / name for place in (root / folder, root) for name in PAIR_FILES[split]]
     path = next((path for path in tried if path.is_file()), None)
     if path is None:
-        raise IGRError(f"{tried[0]} does not exist, nor any of {', '.join(map(str, tried[1:]))}: copy the pair files.")
+        raise IGRError(
+            f"{tried[0]} does not exist, nor does any of {', '.join(map(str, tried[1:]))}: copy the pair files."
+        )
     number = str(list(FOLDERS.values()).index(folder))
     pairs = []
     for words in read_pair_list(path):

@@ -1,4 +1,4 @@
-"""What the data sets of plain files share: where each pair's files lie, how masks are found, what is missing."""
+"""Common code of data sets of plain files: paths of each pair, how masks are found, missing files."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ..files.pictures import Listing, binary_mask, mask_of, parsing_of, photo_of
 
 @dataclass(frozen=True)
 class PairFiles:
-    """Paths of one pair's files; None for what the data set does not have."""
+    """Paths of a pair's files; None for files that the data set does not have."""
 
     person: Path
     """The photo."""
     garment: Path | None = None
     """The flat garment."""
     mask: Path | None = None
-    """A mask, of the data set or the user."""
+    """A mask, from the data set or the user."""
     parsing: Path | None = None
     """The parsing map."""
     keypoints: Path | None = None
@@ -36,12 +36,12 @@ class PairFiles:
 
 
 class FilePairs(PairSource):
-    """Pairs whose files were found by their names; they are read when they are asked for."""
+    """Pairs whose files are found by name and read on demand."""
 
     table: LabelTable
     """Label numbers of the parsing maps."""
     joint_space: tuple[int, int] | None = None
-    """Width and height that the joints are given in; None for pixels of the photo."""
+    """Width and height of the joints' coordinates; None for the photo's pixels."""
 
     def __init__(
         self,
@@ -52,13 +52,13 @@ class FilePairs(PairSource):
         left_out: Sequence[str] = (),
         unlisted: Sequence[str] = (),
     ) -> None:
-        """`left_out` names pairs dropped as duplicates or leaks; `unlisted` are sentences on files without a line."""
+        """`left_out` names pairs skipped as duplicates or leaks; `unlisted` are sentences about unlisted files."""
         super().__init__(title, entries)
         self.files = tuple(files)
-        """Where each pair's files lie."""
+        """Paths of each pair."""
         self._has_garments = all(one.garment is not None for one in self.files)
         self.mask_kind = mask_kind
-        """Where masks come from."""
+        """Source of the masks."""
         self.left_out = tuple(left_out)
         self.unlisted = tuple(unlisted)
 
@@ -88,8 +88,11 @@ class FilePairs(PairSource):
         if self.mask_kind == "garment":
             return self._garment_mask(index)
         if files.mask is None:
-            raise IGRError(f"{self.title} has no masks of the kind {self.mask_kind}: choose another, or a mask folder.")
+            raise IGRError(f"{self.title} has no {self.mask_kind} masks: choose another kind, or give a mask folder.")
         return mask_of(read_bytes(files.mask), str(files.mask), _size(files.person))
+
+    def exact_mask(self, index: int) -> Image.Image:
+        return self._garment_mask(index)
 
     def parsing(self, index: int) -> Parsing | None:
         files = self.files[index]
@@ -124,7 +127,7 @@ class FilePairs(PairSource):
         return mask_of(read_bytes(files.cover), str(files.cover), _size(files.garment))
 
     def _read_points(self, content: object, name: str) -> list[tuple[float, float, float]] | None:
-        """x, y and confidence (0 for none) of 25 or 18 points from a JSON file's content; None for no person."""
+        """x, y and confidence (0 if undetected) of 25 or 18 points from a JSON file; None without a person."""
         raise NotImplementedError
 
     def _garment_mask(self, index: int) -> Image.Image:
@@ -137,39 +140,39 @@ class FilePairs(PairSource):
 
 
 def find_mask_folder(root: Path, part: str, folder: str) -> Path:
-    """The user's mask folder for one part of a data set: FOLDER/PART, PART/FOLDER or FOLDER, seen from the root."""
+    """The user's mask folder for a part of a data set: FOLDER/PART, PART/FOLDER or FOLDER, relative to the root."""
     tried = [root / folder / part, root / part / folder, root / folder]
     for path in tried:
         if path.is_dir():
             return path
-    raise IGRError(f"No mask folder {folder} was found: none of {', '.join(map(str, tried))} is there.")
+    raise IGRError(f"Mask folder {folder} was not found: none of {', '.join(map(str, tried))} exists.")
 
 
 def find_mask(masks: Listing, stem: str, ending: str = ".png") -> Path:
-    """The mask of a photo, STEM_mask.png or STEM.png; where there is none, STEM + ending that is missed."""
+    """The mask of a photo, STEM_mask.png or STEM.png; if neither exists, the missing STEM + ending."""
     return masks.find(f"{stem}_mask.png", f"{stem}.png") or masks.folder / f"{stem}{ending}"
 
 
 def found_mask_kind(mask: str, default: MaskKind, mask_folder: str | None, title: str) -> MaskKind:
-    """What `auto` means; IGRError for `file` without a folder, and a folder with another kind."""
+    """Resolve `auto`; raises IGRError for `file` without a folder, and for a folder with another kind."""
     kind = ("file" if mask_folder else default) if mask == "auto" else mask
     if kind not in get_args(MaskKind):
         raise IGRError(f"Unknown mask {mask!r} for {title}: choose auto, agnostic, garment or file.")
     if kind == "file" and not mask_folder:
-        raise IGRError(f"{title} is to take its masks from files: name their folder as mask_folder.")
+        raise IGRError(f"{title} uses mask file, which needs a folder: set mask_folder.")
     if kind != "file" and mask_folder:
-        raise IGRError(f"{title} is given a mask folder, but mask {kind}: choose mask file, or leave the folder out.")
+        raise IGRError(f"{title}: mask_folder does not work with mask {kind}: choose mask file, or omit mask_folder.")
     return cast(MaskKind, kind)
 
 
 def checked_points(points: object, width: int, name: str) -> list[list[float]]:
-    """25 or 18 rows of `width` numbers from a flat or nested list; IGRError naming the file for anything else."""
+    """25 or 18 rows of `width` numbers from a flat or nested list; raises IGRError with the file for anything else."""
     flat = points
     if isinstance(points, list) and points and isinstance(points[0], list):
         flat = [value for row in points for value in (row if isinstance(row, list) else [None])]
     numbers = isinstance(flat, list) and all(isinstance(value, (int, float)) for value in flat)
     if not numbers or len(flat) not in (25 * width, 18 * width):
-        raise IGRError(f"{name} does not hold 25 or 18 joints of {width} numbers: copy it again.")
+        raise IGRError(f"{name} does not contain 25 or 18 joints of {width} numbers: copy it again.")
     return [[float(value) for value in flat[at : at + width]] for at in range(0, len(flat), width)]
 
 

@@ -1,4 +1,4 @@
-"""A plain folder of one's own pairs: `person/ garment/ mask/ category.csv`, one name through all of them."""
+"""A plain folder of your own pairs: `person/ garment/ mask/ category.csv`, with the same name in all of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
-from igr_core.photo.images import IMAGE_SUFFIXES
+from igr_core.photo.image_files import IMAGE_SUFFIXES
 
 from ..contract.pairs import PairEntry
 from ..files.pictures import Listing, read_table
@@ -16,8 +16,8 @@ from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder
 class PlainFolder(FilePairs):
     """`person/NAME.jpg`, `garment/NAME.jpg`, `mask/NAME.png` (or NAME_mask.png), and lines NAME,CATEGORY.
 
-    Without a folder `garment` it can be restored from, not trained on. A folder with `train/` and `test/` in it has
-    these splits; otherwise it is one set, whichever split is asked for.
+    Without a folder `garment`, garments can be restored, but no model trained. A folder with `train/` and `test/`
+    has these splits; otherwise it is a single set, for any split.
     """
 
     layout = "folder"
@@ -51,7 +51,7 @@ class PlainFolder(FilePairs):
             )
         listed = {files_of.person.name for files_of in files}
         unlisted = [
-            f"{persons.folder / name} has no line in {part / 'category.csv'}."
+            f"{persons.folder / name} is not listed in {part / 'category.csv'}."
             for name in persons.pictures()
             if name not in listed
         ]
@@ -59,7 +59,7 @@ class PlainFolder(FilePairs):
 
 
 def _categories(path: Path) -> dict[str, tuple[str, str]]:
-    """Name as listed and category by stem; a first line without a category is taken for a heading."""
+    """Listed name and category by stem; a first line without a category is treated as a header."""
     found: dict[str, tuple[str, str]] = {}
     for place, (number, row) in enumerate(read_table(path)):
         if len(row) < 2 or row[1] not in CATEGORIES:

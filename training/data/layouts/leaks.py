@@ -1,8 +1,8 @@
-"""Known duplicates and train / test leaks of VITON-HD: names that are left out by default.
+"""Known duplicates and train / test leaks of VITON-HD, which are skipped by default.
 
-The list was made by the authors of TryOffDiff (arXiv 2411.18350), who compared perceptual hashes and looked at every
-match: 95 names of train and 6 of test repeat another of the same split, and 36 of test show what train shows too.
-Without them 11,552 and 1,990 pairs are left, their cleaned split. It is published in their repository,
+The list was made by the authors of TryOffDiff (arXiv 2411.18350), who compared perceptual hashes and checked every
+match: 95 names of train and 6 of test duplicate another one of the same split, and 36 of test also appear in train.
+This leaves 11,552 and 1,990 pairs, their cleaned split. The list is published in their repository,
 rizavelioglu/tryoffdiff, references/vitonhd_duplicate_filenames.json.
 """
 
@@ -31,4 +31,4 @@ def _stems(*numbers: str) -> frozenset[str]:
 
 
 VITON_HD_LEFT_OUT = {"train": _stems(_TRAIN_DUPLICATES), "test": _stems(_TEST_DUPLICATES, _TEST_LEAKED)}
-"""Names (without ending) to leave out of each split."""
+"""Names (without ending) to skip in each split."""

@@ -1,4 +1,4 @@
-"""The layouts by name; apart from their code, so that commands list them without loading it."""
+"""Names of the layouts, in a module of their own so that commands can list them quickly."""
 
 from typing import Literal
 
@@ -12,4 +12,4 @@ LAYOUTS = {
     "tars": "WebDataset shards (*.tar)",
     "rendered": "rendered records (records-*.tar)",
 }
-"""Layouts on disk, and what each is known by."""
+"""Layouts on disk, and how each is recognised."""

@@ -19,14 +19,14 @@ from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder, found
 FOLDERS = {"train": "train", "test": "validation"}
 """Folder of each split."""
 MIN_SHARE = 0.01
-"""A garment that covers less of the photo than this is not asked for."""
+"""Smallest fraction of the photo that a garment must cover."""
 
 
 class StreetTryOn(FilePairs):
     """One split of StreetTryOn: an entry for each photo and each garment worn in it, `validation/000001/upper`.
 
-    It has no truth: results are compared as a whole with VITON-HD's garments. What is worn is read from the parsing
-    maps when the set is opened.
+    It has no ground truth: results are compared as a set with VITON-HD's garments. The parsing maps show which
+    garments are worn; they are read when the data set is opened.
     """
 
     layout = "streettryon"
@@ -40,7 +40,7 @@ class StreetTryOn(FilePairs):
         mask_folder: str | None = None,
         categories: Sequence[str] = ("upper", "full"),
     ) -> None:
-        """Raises IGRError when the photos, the parsing maps or the masks are not there."""
+        """Raises IGRError if the photos, the parsing maps or the masks do not exist."""
         root = Path(root)
         title = f"StreetTryOn {split} in {root}"
         if split not in FOLDERS:
@@ -71,7 +71,7 @@ class StreetTryOn(FilePairs):
 
 
 def _listed(root: Path, folder: str, photos: Listing) -> list[str]:
-    """Photos of the published list, or all that are there when only they were copied."""
+    """Photos in the published list, or all photos if the list was not copied."""
     path = root / "annotations" / f"{folder}_image_list.txt"
     if not path.is_file():
         return photos.pictures()
@@ -79,7 +79,7 @@ def _listed(root: Path, folder: str, photos: Listing) -> list[str]:
 
 
 def _worn(paths: Sequence[Path], categories: Sequence[str]) -> list[list[str]]:
-    """Categories worn in each photo by its map; an unreadable map counts as the first, and is reported later."""
+    """Categories worn in each photo, by its map; an unreadable map counts as the first one and is reported later."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda path: _worn_in(path, categories), paths))
 
@@ -94,5 +94,5 @@ def _worn_in(path: Path, categories: Sequence[str]) -> list[str]:
 
 
 def _small(image: Image.Image) -> Image.Image:
-    """Every fourth pixel: enough for shares."""
+    """Every fourth pixel, which is enough to measure areas."""
     return image.resize((max(1, image.width // 4), max(1, image.height // 4)), Image.Resampling.NEAREST)

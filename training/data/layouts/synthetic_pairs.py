@@ -1,4 +1,4 @@
-"""The procedural generator behind the interface of data sets: pairs drawn when they are asked for."""
+"""The procedural generator as a data set: pairs are drawn on demand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..synthetic import DEFECTS, Pair, make_pair
 from ..synthetic.compose import check_options
 
 LABELS = ("cut", "pattern", "print", "occlusion", "framing")
-"""Attributes of a drawn pair that scores are looked at by."""
+"""Attributes of a drawn pair to group scores by."""
 
 
 @dataclass(frozen=True)
@@ -29,38 +29,38 @@ class SyntheticConfig:
     start: int = 0
     """First seed."""
     count: int = 1000
-    """Number of pairs; their seeds follow each other."""
+    """Number of pairs, with consecutive seeds."""
     size: tuple[int, int] = (384, 512)
     """Width and height in pixels of the photo and of the flat garment, 3:4."""
     coarse: float = 0.0
-    """Smallest repeat of a pattern, as a share of the garment's length; 0 for the generator's whole range."""
+    """Smallest repeat of a pattern, as a fraction of the garment's length; 0 for the generator's full range."""
     bad_share: float = 0.0
-    """Share of the pairs (0..1) that have one of the paper's defects, drawn by the pair's seed."""
+    """Fraction of the pairs (0..1) with one of the paper's defects, chosen by the pair's seed."""
 
     correspondence: bool = False
-    """Tell where each pixel of the flat garment lies in the photo, as rendered pairs always do."""
+    """Compute the correspondence, which rendered pairs always have."""
 
     def __post_init__(self) -> None:
         check_options(self.size)
         if self.start < 0 or self.count < 0:
-            raise IGRError(f"Seeds from {self.start}, {self.count} of them, cannot be drawn: give numbers from 0 on.")
+            raise IGRError(f"{self.count} seeds from {self.start} on are not valid: use numbers from 0 on.")
         if not 0 <= self.bad_share <= 1:
             raise IGRError(f"bad_share is {self.bad_share}: give a share from 0 to 1.")
 
 
 class SyntheticPairs(PairSource):
-    """Drawn pairs as a data set; `seed-000000123` is the pair of seed 123, whatever the range."""
+    """Drawn pairs as a data set; `seed-000000123` is always the pair of seed 123."""
 
     layout = "synthetic"
 
     def __init__(self, config: SyntheticConfig, mask: str = "auto", categories: Sequence[str] = CATEGORIES) -> None:
-        """`mask` is garment (also auto) or agnostic; `categories` leaves out the seeds of others."""
+        """`mask` is garment (also auto) or agnostic; seeds of categories other than `categories` are skipped."""
         if mask not in ("auto", "garment", "agnostic"):
             raise IGRError(f"Drawn pairs have no mask {mask!r}: choose garment or agnostic.")
         drawn = range(config.start, config.start + config.count)
         seeds = [(seed, category_of(seed)) for seed in drawn]
         self.config = config
-        """How they are drawn."""
+        """Settings of the drawing."""
         self.seeds = tuple(seed for seed, category in seeds if category in categories)
         """Seed of each pair."""
         self._agnostic = mask == "agnostic"
@@ -72,7 +72,7 @@ class SyntheticPairs(PairSource):
         )
 
     def defect(self, index: int) -> str | None:
-        """The defect (of synthetic.DEFECTS) that a pair was drawn with, its label for curation; None for a good one."""
+        """The defect (in synthetic.DEFECTS) of a pair, which is its label for curation; None for a good pair."""
         rng = np.random.default_rng([self.seeds[index], 1907])
         if rng.random() >= self.config.bad_share:
             return None
@@ -85,7 +85,7 @@ class SyntheticPairs(PairSource):
         pair = self._pair(index)
         mask = pair.agnostic_mask if self._agnostic else pair.garment_mask
         if mask.getextrema() == (0, 0):
-            raise IGRError(f"{self.entries[index].name} shows nothing of its garment: leave the seed out.")
+            raise IGRError(f"{self.entries[index].name} does not show its garment: exclude the seed.")
         return mask.copy()
 
     def garment(self, index: int) -> Image.Image:
@@ -101,7 +101,7 @@ class SyntheticPairs(PairSource):
         return self._pair(index).garment_silhouette.copy()
 
     def correspondence(self, index: int) -> np.ndarray | None:
-        """(h, w, 2) float32 on the pixels of `garment`; None unless the config asks for it."""
+        """(h, w, 2) float32 on the pixels of `garment`; None unless enabled in the config."""
         return self._pair(index).correspondence
 
     def labels(self, index: int) -> dict[str, str]:
@@ -115,11 +115,11 @@ class SyntheticPairs(PairSource):
 
 
 def category_of(seed: int) -> str:
-    """Category of a seed's pair, without drawing it: the first lot of the generator's scene."""
+    """Category of a seed's pair, without drawing it: the first random choice of the generator's scene."""
     return CATEGORIES[int(np.random.default_rng([seed, 20261123]).integers(len(CATEGORIES)))]
 
 
 @lru_cache(maxsize=8)
 def _drawn(seed: int, size: tuple[int, int], coarse: float, defect: str | None, correspondence: bool) -> Pair:
-    """The last few pairs, whose images are asked for one by one."""
+    """Cache of the last few pairs, whose images are requested one by one."""
     return make_pair(seed, size, defect=defect, coarse=coarse, correspondence=correspondence)

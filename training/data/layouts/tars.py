@@ -16,7 +16,7 @@ from tqdm import tqdm
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import CATEGORIES
-from igr_core.photo.images import IMAGE_SUFFIXES
+from igr_core.photo.image_files import IMAGE_SUFFIXES
 
 from ..contract.keypoints import JOINTS_25, Joint, Keypoints
 from ..contract.pairs import PairEntry, PairSource
@@ -25,15 +25,15 @@ from ..files.pictures import mask_of, parsing_of, photo_of, read_json, size_of
 from ..files.tar_index import TarIndex, index_tar, shard_urls, write_index
 
 JPEG_QUALITY = 95
-"""Of the photos and garments that are written; colour is not subsampled."""
+"""JPEG quality of the written photos and garments; colour is not subsampled."""
 
 
 class TarPairs(PairSource):
-    """Shards on this disk or at a URL (s3://, http://, ... by way of fsspec, with the package that it needs for it).
+    """Local shards or shards at a URL (s3://, http://, ... through fsspec and the package it needs).
 
-    `KEY.json` is {"category": "upper"}, and may hold the pair's name in its first data set, its joints, and the label
-    table of `KEY.parsing.png`. Further endings: `KEY.cover.png`. A `SHARD.tar.index.json` beside a shard, as
-    `write_tars` makes it, spares reading through the headers.
+    `KEY.json` is {"category": "upper"}, and may contain the pair's name in its first data set, its joints and the
+    label table of `KEY.parsing.png`. Further endings: `KEY.cover.png`. A `SHARD.tar.index.json` beside a shard, as
+    `write_tars` writes it, avoids scanning the tar.
     """
 
     layout = "tars"
@@ -98,7 +98,7 @@ class TarPairs(PairSource):
         return mask_of(*self._read(index, "cover"), size_of(*self._read(index, "garment")))
 
     def _read(self, index: int, part: str) -> tuple[bytes, str]:
-        """Bytes of one part of a sample, and its name for messages."""
+        """Bytes of a part of a sample, and its name for messages."""
         tar, key = self._places[index]
         ending = _member(tar, key, part)
         if ending is None:
@@ -111,9 +111,9 @@ class TarPairs(PairSource):
 
 
 def write_tars(source: PairSource, folder: Path, pairs_per_tar: int = 500) -> list[Path]:
-    """Write any data set as shards `shard-000000.tar`, ... with an index beside each; gives their paths.
+    """Write any data set as shards `shard-000000.tar`, ..., each with an index file; returns their paths.
 
-    Shards that are there whole are kept, so that a killed run goes on where it was; IGRError for shards of other
+    Complete shards are kept, so that an interrupted run can be resumed; raises IGRError for shards of other
     pairs, and for a pair that cannot be read.
     """
     make_folder(folder)
@@ -136,7 +136,7 @@ def write_tars(source: PairSource, folder: Path, pairs_per_tar: int = 500) -> li
 def _entry(index: TarIndex, key: str) -> PairEntry:
     label = index.labels.get(key)
     if not isinstance(label, dict) or label.get("category") not in CATEGORIES:
-        raise IGRError(f'{index.url}: {key}.json must be there and say {{"category": "upper"}}, lower or full.')
+        raise IGRError(f'{index.url}: {key}.json must exist and contain {{"category": "upper"}}, lower or full.')
     for part in ("person", "mask"):
         if _member(index, key, part) is None:
             raise IGRError(f"{index.url} has no {part} of {key}: write the shards again.")
@@ -144,7 +144,7 @@ def _entry(index: TarIndex, key: str) -> PairEntry:
 
 
 def _member(index: TarIndex, key: str, part: str) -> str | None:
-    """The ending under which a part of a sample lies: `person.jpg`, `person.png`, ..."""
+    """Ending of a part of a sample: `person.jpg`, `person.png`, ..."""
     members = index.samples[key]
     return next((f"{part}{suffix}" for suffix in IMAGE_SUFFIXES if f"{part}{suffix}" in members), None)
 
@@ -173,14 +173,14 @@ def _add_sample(tar: tarfile.TarFile, source: PairSource, row: int) -> None:
 
 
 def _key(name: str) -> str:
-    """A pair's name without dots, at the first of which WebDataset ends a key."""
+    """A pair's name without dots, because WebDataset's keys end at the first dot."""
     return name.replace(".", "_")
 
 
 def _check_kept(path: Path, names: list[str]) -> None:
     labels = index_tar(str(path)).labels
     if [label.get("name") for label in labels.values()] != names:
-        raise IGRError(f"{path} is there already and holds other pairs: pack into an empty folder.")
+        raise IGRError(f"{path} already exists with other pairs: pack into an empty folder.")
 
 
 def _jpeg(image: Image.Image) -> bytes:

@@ -15,14 +15,14 @@ from .leaks import VITON_HD_LEFT_OUT
 SPLITS = ("train", "test")
 """Folders of the two splits."""
 PARSING_FOLDERS = ("image-parse-v3", "image-parse")
-"""Of the newer and the older release."""
+"""Folders of the newer and the older release."""
 
 
 class VitonHD(FilePairs):
     """One split of VITON-HD.
 
     A pair is the same name in `image/` and `cloth/`. The published `test_pairs.txt` is unpaired, for try-on: only its
-    first column is used, so that the test split is the paired one, which garment restoration is scored on.
+    first column is used, so that the test split is paired, as garment restoration is scored.
     """
 
     layout = "viton_hd"
@@ -36,7 +36,7 @@ class VitonHD(FilePairs):
         mask_folder: str | None = None,
         keep_leaks: bool = False,
     ) -> None:
-        """`mask` auto is the published agnostic mask; `keep_leaks` keeps known duplicates and train / test leaks.
+        """With `mask` auto, uses the published agnostic masks; `keep_leaks` keeps known duplicates and leaks.
 
         Raises IGRError if the pair file or the folder of masks does not exist.
         """
@@ -69,10 +69,10 @@ class VitonHD(FilePairs):
         super().__init__(title, entries, files, kind, left_out)
 
     def _read_points(self, content: object, name: str) -> list[tuple[float, float, float]] | None:
-        """The person that OpenPose is surest of."""
+        """The person that OpenPose detected with the highest confidence."""
         people = content.get("people") if isinstance(content, dict) else None
         if not isinstance(people, list) or not all(isinstance(one, dict) for one in people):
-            raise IGRError(f"{name} is not a file of OpenPose (it has no list `people`): copy it again.")
+            raise IGRError(f"{name} is not an OpenPose file (it has no list `people`): copy it again.")
         points = [checked_points(one.get("pose_keypoints_2d"), 3, name) for one in people]
         if not points:
             return None
@@ -81,7 +81,7 @@ class VitonHD(FilePairs):
 
 
 def _listed(root: Path, split: str, keep_leaks: bool) -> tuple[list[str], list[str]]:
-    """Photos named in the pair file, each once, and the names that were left out of them."""
+    """Photos in the pair file, without repetitions, and the names that were skipped."""
     pairs = read_pair_list(root / f"{split}_pairs.txt")
     names = list(dict.fromkeys(pair[0] for pair in pairs))
     if keep_leaks:
@@ -92,7 +92,7 @@ def _listed(root: Path, split: str, keep_leaks: bool) -> tuple[list[str], list[s
 
 
 def _first(part: Path, *names: str) -> Listing:
-    """The listing of the first of these folders that is there, or of the first."""
+    """Listing of the first folder that exists, or else of the first one."""
     listings = [Listing(part / name) for name in names]
     return next((listing for listing in listings if listing.exists), listings[0])
 
@@ -100,7 +100,7 @@ def _first(part: Path, *names: str) -> Listing:
 def _check_folders(part: Path, masks: Listing | None, parsing: Listing | None) -> None:
     for name in ("image", "cloth"):
         if not (part / name).is_dir():
-            raise IGRError(f"{part / name} does not exist: unpack VITON-HD so that it holds image/ and cloth/.")
+            raise IGRError(f"{part / name} does not exist: unpack VITON-HD so that it contains image/ and cloth/.")
     if masks is not None and not masks.exists:
         raise IGRError(
             f"{masks.folder} does not exist: choose mask garment (from image-parse-v3), or give a folder of masks."

@@ -1,6 +1,6 @@
-"""Rendered pairs: dressed 3-D persons under real light, and the same garments as product shots.
+"""Rendered pairs: clothed 3-D people in physically based light, and the same garments as product shots.
 
-people make bodies, poses and looks; garments cut, sew and drape the clothes; studio lights, photographs and stores what
-the camera saw; dressing paints cloth, skin and walls onto what is stored. Geometry is slow and made once, dressing is
-fast and can be done any number of times.
+`people` makes bodies, poses and looks; `garments` cuts, sews and drapes clothes; `studio` lights, photographs and
+stores scenes; `dressing` paints cloth, skin and walls onto stored scenes. Geometry is slow and made once; dressing is
+fast and can be repeated any number of times.
 """

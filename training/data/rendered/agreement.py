@@ -1,6 +1,6 @@
-"""How well photos agree with their product shots where the correspondence says that they show the same cloth.
+"""Agreement between photos and product shots at corresponding pixels.
 
-`python -m training data agreement RECORDS` measures it on records that are there.
+`python -m training data agreement RECORDS` measures it on existing records.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from .records.shards import RecordShards
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 WITHIN = 2
-"""Pixels from the edge of what is visible within which differences are kept apart from those of the inside."""
+"""Width in pixels of the rim of the visible area, whose differences are reported separately."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one photo and its product shot, in sRGB grey levels of 255."""
+    """Differences between a photo and its product shot, in sRGB levels (0..255)."""
 
     name: str
-    """Seed, photo and dress seed."""
+    """Seed, photo number and dress seed."""
     levels: np.ndarray
-    """(N,) float32: mean of the channels' absolute differences, by pixel of the product shot that the photo shows."""
+    """(N,) float32: mean absolute difference of the channels, for each product-shot pixel visible in the photo."""
     inner: np.ndarray
-    """(N,) bool: whether all pixels of the product shot around that one are shown as well."""
+    """(N,) bool: whether all neighbouring pixels of the product shot are visible too."""
 
 
 def difference(record: Record, photo: int, dress_seed: int = 0) -> Difference:
-    """Warp a dressed photo by its correspondence onto the product shot, and compare the two without light.
+    """Warp a dressed photo onto its product shot by the correspondence, and compare both without lighting.
 
-    Both are taken before the lens and divided by their view's light: each is composed with light 1 and no gloss, and
-    given in sRGB grey levels. The photo is read between its pixels linearly. Only pixels that the correspondence calls
+    Both are composed without a lens, with light 1 and no gloss, and
+    converted to sRGB levels. The photo is sampled bilinearly. Only pixels that the correspondence marks as
     visible count.
     """
     dress = dress_of(record, photo, dress_seed, held_out=record.seed >= HELD_OUT_START)
@@ -59,13 +59,13 @@ def difference(record: Record, photo: int, dress_seed: int = 0) -> Difference:
 
 
 def _unlit(view: View, record: Record, dress: Dress) -> np.ndarray:
-    """(h, w, 3) sRGB 0..255 of a dressed view in light 1."""
+    """(h, w, 3) sRGB 0..255 of a dressed view with light 1."""
     bare = replace(view, light=np.ones_like(view.light), gloss=np.zeros_like(view.gloss))
     return to_srgb(compose(bare, record.panels, dress))
 
 
 def agreement(records: str, pairs: int, worst: int) -> Iterator[str]:
-    """Lines of a report on `pairs` pairs of rendered records; names the `worst`, those that differ most."""
+    """Lines of a report on `pairs` pairs of rendered records; lists the `worst` pairs, which differ most."""
     found = _differences(RecordShards(records), pairs)
     levels = np.concatenate([one.levels for one in found])
     yield f"{len(found)} pairs, {len(levels)} pixels; quantiles {QUANTILES}"
@@ -79,7 +79,7 @@ def agreement(records: str, pairs: int, worst: int) -> Iterator[str]:
 
 
 def _differences(shards: RecordShards, count: int) -> list[Difference]:
-    """Of `count` pairs: of all photos, dressed as often as it takes."""
+    """Differences of `count` pairs; photos are dressed several times if necessary."""
     found: list[Difference] = []
     dress_seed = 0
     while True:

@@ -1,4 +1,4 @@
-"""Seconds by stage of rendering and dressing: `make bench-render`."""
+"""CPU seconds of rendering and dressing by stage: `make bench-render`."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .generating.pools import render_record
 from .records.record import Record, from_members, to_members
 
 STAGES = ("body", "tailor", "drape", "render", "encode", "decode", "dress", "textures", "shading", "lens")
-"""In the order that they come in; what else was measured is listed behind."""
+"""Stages in order of execution; other measured stages are listed after them."""
 DRESSING = ("dress", "textures", "shading", "lens")
-"""Stages of dressing a photo and its product shot; the first is what the others leave over."""
+"""Stages of dressing a photo and its product shot; the first is the remaining time."""
 DRESSINGS = 4
-"""Times that each photo is dressed."""
+"""Number of times each photo is dressed."""
 
 
 def bench(garments: int, start: int, settings: RenderSettings) -> Iterator[str]:
-    """Lines of a report: seconds by stage for each garment and each photo, bytes of a photo, the peak of memory."""
-    begin = time.perf_counter()
+    """Lines of a report: CPU seconds by stage per garment and per photo, bytes per photo, and peak memory."""
+    begin = time.process_time()
     _whole(start + garments, settings)
-    yield f"Warming up, which each process does once: {time.perf_counter() - begin:.1f} s"
+    yield f"Warm-up, once per process: {time.process_time() - begin:.1f} CPU s"
     photos = weight = rejected = 0
-    begin = time.perf_counter()
+    begin = time.process_time()
     with measured() as seconds:
         for seed in range(start, start + garments):
             record, size_of, tries = _whole(seed, settings)
@@ -36,22 +36,22 @@ def bench(garments: int, start: int, settings: RenderSettings) -> Iterator[str]:
             weight += size_of
             rejected += tries
     dressing = sum(seconds.get(name, 0.0) for name in DRESSING)
-    whole = time.perf_counter() - begin - dressing
+    whole = time.process_time() - begin - dressing
     yield _table(seconds, garments, photos)
     yield (
-        f"{whole / photos:.2f} s for each new photo with its share of the product shot, "
-        f"{1000 * dressing / (photos * DRESSINGS):.0f} ms to dress one again (with its product shot)\n"
-        f"{weight / 1000 / photos:.0f} KB for each photo with its share of the product shot; "
-        f"{rejected} tries rejected of {photos + garments + rejected}\n"
-        f"Peak of memory {_peak_bytes() / 1e9:.2f} GB"
+        f"{whole / photos:.2f} CPU s per new photo, including its share of the product shot, "
+        f"{1000 * dressing / (photos * DRESSINGS):.0f} CPU ms to dress a photo again (with its product shot)\n"
+        f"{weight / 1000 / photos:.0f} KB per photo, including its share of the product shot; "
+        f"{rejected} attempts rejected of {photos + garments + rejected}\n"
+        f"Peak memory {_peak_bytes() / 1e9:.2f} GB"
     )
 
 
 def _whole(seed: int, settings: RenderSettings) -> tuple[Record, int, int]:
-    """Make, store, read and dress the record of a seed; gives it, its bytes, and how many tries were rejected."""
+    """Make, store, read and dress the record of a seed; returns it, its bytes, and the number of rejected attempts."""
     made, rejects = render_record(seed, settings)
     if made is None:
-        raise IGRError(f"Every try of seed {seed} was rejected: time others with --start.")
+        raise IGRError(f"Every attempt at seed {seed} was rejected: use other seeds with --start.")
     with stage("encode"):
         members = to_members(made, rejects)
     from .pairs import dress_record
@@ -66,15 +66,15 @@ def _whole(seed: int, settings: RenderSettings) -> tuple[Record, int, int]:
 
 def _table(seconds: Seconds, garments: int, photos: int) -> str:
     names = [name for name in STAGES if name in seconds] + sorted(set(seconds) - set(STAGES))
-    lines = [f"{'stage':<12}{'s / garment':>12}{'s / photo':>12}"]
+    lines = [f"{'stage':<12}{'CPU s / garment':>16}{'CPU s / photo':>16}"]
     for name in names:
         # every photo is dressed several times, and stored once
         count = photos * (DRESSINGS if name in DRESSING else 1)
-        lines.append(f"{name:<12}{seconds[name] / garments:>12.3f}{seconds[name] / count:>12.3f}")
+        lines.append(f"{name:<12}{seconds[name] / garments:>16.3f}{seconds[name] / count:>16.3f}")
     return "\n".join(lines)
 
 
 def _peak_bytes() -> int:
-    """Most memory that this process has held so far."""
+    """Peak memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -1,4 +1,4 @@
-"""The fixed held-out set: a small tar of pairs of bodies, poses, cuts and textures that no training seed uses."""
+"""The fixed held-out set: a small tar of pairs with bodies, poses, cuts and textures that no training seed uses."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from .source import RenderedPairs
 from .studio.storing import encode_correspondence
 
 FILE = "held-out.tar"
-"""Name of the set; a data set of the layout tars, with `flow` and `agnostic.png` beside its other members."""
+"""Name of the set; its layout is tars, with the additional members `flow` and `agnostic.png`."""
 SIZE = (192, 256)
-"""Width and height of its pictures in pixels."""
+"""Width and height of its images in pixels."""
 FLOW_SCALE = 8
-"""Pixels of the garment's picture, across and down, for each of the correspondence."""
+"""Side of the block of garment pixels for each pixel of the correspondence."""
 QUALITY = 88
-"""Of its JPEGs."""
+"""JPEG quality."""
 SETTINGS = RenderSettings(photos=1, held_out=True)
-"""How its records are rendered."""
+"""Settings that its records are rendered with."""
 
 
 def write_held_out(out: Path, count: int, workers: int, ray: str | None = None, settings: RenderSettings = SETTINGS,
                    **options) -> tuple[Path, str]:  # fmt: skip
     """Render `count` held-out garments into OUT/records, dress them, and write OUT/held-out.tar.
 
-    Gives its path and its SHA-256. Seeds that are given up are replaced by those that follow. `options` go to generate.
+    Returns its path and SHA-256. Skipped seeds are replaced by the next ones. `options` are passed to `generate`.
     """
     records = str(out / "records")
     wanted = count
@@ -48,7 +48,7 @@ def write_held_out(out: Path, count: int, workers: int, ray: str | None = None, 
             break
         wanted += count - len(source)
         if wanted > 2 * count:
-            raise IGRError(f"Half of the held-out garments cannot be rendered ({records}): see their rejects.")
+            raise IGRError(f"Half of the held-out garments in {records} could not be rendered: see their rejects.")
     samples = [(source.entries[index].name.replace("/", "-"), _members(source, index)) for index in range(count)]
     Folder(out).write(FILE, tar_bytes(samples))
     return out / FILE, sha256(out / FILE)
@@ -78,7 +78,7 @@ def _members(source: RenderedPairs, index: int) -> dict[str, bytes]:
 
 
 def coarse_correspondence(flow: np.ndarray, scale: float) -> np.ndarray:
-    """The places (h, w, 2) of the middles of the set's blocks of FLOW_SCALE pixels, in pixels of its photos."""
+    """Positions (h, w, 2) of the centres of blocks of FLOW_SCALE pixels, in photo pixels."""
     height, width = SIZE[1] // FLOW_SCALE, SIZE[0] // FLOW_SCALE
     rows = ((np.arange(height) + 0.5) * flow.shape[0] / height).astype(int)
     columns = ((np.arange(width) + 0.5) * flow.shape[1] / width).astype(int)

@@ -1,4 +1,4 @@
-"""Stage two: a rendered record, dressed, as pairs with the contract of the drawn generator."""
+"""Second stage: dressing rendered records into pairs with the drawn generator's interface."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .records.record import Record, Words
 
 @dataclass(frozen=True)
 class RenderedPair(Pair):
-    """A pair of which it is known where each point of the garment lies in the photo; `parsing` is ATR-18's."""
+    """A pair with a correspondence; `parsing` uses ATR-18's labels."""
 
     correspondence: np.ndarray
     """(H, W, 2) float32 on the pixels of `garment`: x, y of the same point of cloth in the photo, in pixels from its
@@ -38,9 +38,9 @@ class RenderedPair(Pair):
 def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | None = None) -> RenderedPair:
     """Render and dress the pair of a seed at `size` = (width, height), 3:4; the same arguments give the same bytes.
 
-    Seeds from HELD_OUT_START on give poses, cuts, words and patterns that training never sees.
+    Seeds from HELD_OUT_START on use poses, cuts, words and patterns that training never sees.
 
-    Several pairs of a garment, and the same geometry in other clothes, come from making.make_record and dress_record.
+    For several pairs of a garment, or the same geometry in other fabrics, use making.make_record and dress_record.
     """
     from .capture.making import make_record
     from .generating.generate import format_rejects
@@ -52,7 +52,7 @@ def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | No
     record, rejects = make_record(seed, settings, defect)
     if record is None:
         raise IGRError(
-            f"Seed {seed} cannot be rendered: every try was rejected ({format_rejects(rejects)}); leave it out."
+            f"Seed {seed} cannot be rendered, every attempt was rejected ({format_rejects(rejects)}): use another seed."
         )
     return dress_record(record, 0, held_out=held_out)
 
@@ -60,10 +60,10 @@ def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | No
 def dress_record(
     record: Record, photo: int, dress_seed: int = 0, held_out: bool = False, product: Image.Image | None = None
 ) -> RenderedPair:
-    """Dress one photo of a record, and its product shot in the same cloth; of other seeds in other clothes.
+    """Dress a photo of a record, and its product shot in the same fabric; `dress_seed` selects the fabrics.
 
-    Photos of one record and one `dress_seed` show the same garment on people of their own. `held_out` uses only the
-    words and patterns that training never sees. `product` is what dress_product gave for the same arguments.
+    Photos of one record with the same `dress_seed` show the same garment on different people. `held_out` uses only the
+    words and patterns that training never sees. `product` is the result of dress_product for the same arguments.
     """
     shot = dress_product(record, dress_seed, held_out) if product is None else product
     with stage("dress"):
@@ -85,17 +85,17 @@ def dress_record(
 
 
 def dress_product(record: Record, dress_seed: int = 0, held_out: bool = False) -> Image.Image:
-    """Dress the product shot of a record, which all its photos in the clothes of a `dress_seed` share."""
+    """Dress the product shot of a record, which all its photos with the same `dress_seed` share."""
     with stage("dress"):
         cloth = _garment_of(record, dress_seed, held_out)
-        # nothing else of a dress shows in a product shot
+        # a product shot shows nothing else of a dress
         dress = draw_dress(np.random.default_rng(0), [], {}, garment=cloth)
         shot = _developed(record.product, record.panels, dress, (record.seed, dress_seed, 0), product=True)
     return Image.fromarray(shot)
 
 
 def dress_of(record: Record, photo: int, dress_seed: int = 0, held_out: bool = False) -> Dress:
-    """The dress of a photo: its garment's cloth is that of every photo of the record, everything else its own."""
+    """The dress of a photo: all photos of a record share the garment's fabric, everything else is the photo's own."""
     cloth = _garment_of(record, dress_seed, held_out)
     view = record.photos[photo].view
     seen = {label.panel for label in view.table}
@@ -113,7 +113,7 @@ def _garment_of(record: Record, dress_seed: int, held_out: bool) -> Cloth:
 def draw_cloth(
     seed: int, dress_seed: int, panels: Sequence[Panel], cuts: Mapping[str, str], held_out: bool = False
 ) -> Cloth:
-    """The cloth of a seed's garment; the other arguments are those of draw_garment."""
+    """The fabric of a seed's garment; the other arguments are those of draw_garment."""
     return draw_garment(np.random.default_rng([seed, dress_seed, streams.CLOTH]), panels, cuts, held_out)
 
 
@@ -123,14 +123,14 @@ def silhouette(product: View) -> np.ndarray:
 
 
 def _covered(view: View) -> np.ndarray:
-    """(h, w) uint8: how many of a pixel's subsamples show anything."""
+    """(h, w) uint8: number of subsamples of each pixel that are not empty."""
     seen = (view.labels != 255).view(np.uint8)
     across = sum(seen[:, first::SUBSAMPLES] for first in range(SUBSAMPLES))
     return sum(across[first::SUBSAMPLES] for first in range(SUBSAMPLES))
 
 
 def _developed(view: View, panels: Sequence[Panel], dress: Dress, key: tuple[int, ...], *, product: bool) -> np.ndarray:
-    """(h, w, 3) uint8: what a camera drawn by `key` stores of the dressed view."""
+    """(h, w, 3) uint8: photo of the dressed view by a random camera with the seed `key`."""
     rng = np.random.default_rng([*key, streams.LENS])
     lens = draw_lens(rng, product)
     if not product:
@@ -146,7 +146,7 @@ def _cuts(attributes: Words) -> dict[str, str]:
 
 
 def _cloth_attributes(cloth: Cloth) -> dict[str, str | float | bool]:
-    """Attributes by which scores are looked at, as the drawn pairs have them."""
+    """Attributes to group scores by, as for drawn pairs."""
     art = cloth.prints[0].art if cloth.prints else None
     return {
         "pattern": cloth.fabric.pattern.kind,

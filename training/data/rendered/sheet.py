@@ -1,4 +1,4 @@
-"""Contact sheets of rendered pairs: pairs, one photo in many clothes, and one garment on many people."""
+"""Contact sheets of rendered pairs: pairs, one photo in many fabrics, and one garment on many people."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .source import RenderedConfig, RenderedPairs
 GAP, CAPTION = 3, 14
 PAPER, INK, TABLE = (90, 90, 90), (255, 255, 255), (40, 40, 40)
 MOST_PHOTOS = 3
-"""Photos beside a product shot."""
+"""Number of photos next to a product shot."""
 
 
 def chosen_pairs(
     records: str, count: int, first: int, dress_seed: int, category: str | None = None, defect: str | None = None
 ) -> list[RenderedPair]:
-    """`count` pairs of a folder of records from its pair number `first` on; of a category and with a defect if named.
+    """`count` pairs of a folder of records from pair number `first` on, optionally of a category or with a defect.
 
-    A defect is the photo's; `all` takes any. Raises IGRError where there are none.
+    `defect` is the photo's; `all` means any. Raises IGRError if there are no such pairs.
     """
     source = RenderedPairs(records, RenderedConfig(dress_seed, keep_defects=True))
     rows = []
@@ -37,15 +37,15 @@ def chosen_pairs(
         if fits and (found == "none" if defect is None else found == defect or (defect == "all" and found != "none")):
             rows.append(row)
     if not rows:
-        raise IGRError(f"{records} holds no such pairs from number {first} on: render some, or choose others.")
+        raise IGRError(f"{records} contains no such pairs from number {first} on: render some, or choose others.")
     return [source.pair(row) for row in rows[:count]]
 
 
 def write_dressings(path: Path, records: str, row: int, count: int, width: int, columns: int) -> Path:
-    """Write one photo and its product shot in `count` clothes."""
+    """Write a photo and its product shot in `count` different fabrics."""
     source = RenderedPairs(records, RenderedConfig(keep_defects=True))
     if row >= len(source):
-        raise IGRError(f"{records} holds {len(source)} pairs: choose one below that.")
+        raise IGRError(f"{records} contains {len(source)} pairs: choose a smaller number.")
     place = source.places[row]
     record = source.shards.read(place.seed)
     held_out = place.seed >= HELD_OUT_START
@@ -57,7 +57,7 @@ def write_dressings(path: Path, records: str, row: int, count: int, width: int, 
 
 
 def write_photos(path: Path, records: str, count: int, first: int, dress_seed: int, width: int, columns: int) -> Path:
-    """Write `count` product shots from seed number `first` on, those with most photos first, each beside its photos."""
+    """Write `count` product shots with their photos, from the `first` seed on, those with most photos first."""
     source = RenderedPairs(records, RenderedConfig(dress_seed, keep_defects=True))
     seeds = source.shards.seeds[first:]
     photos = {seed: min(len(source.shards.metadata(seed)["photos"]), MOST_PHOTOS) for seed in seeds}
@@ -84,7 +84,7 @@ def _strip(pictures: Sequence[Image.Image], caption: str, width: int) -> Image.I
 def _write(path: Path, strips: Iterable[Image.Image], columns: int) -> Path:
     placed = list(strips)
     if not placed:
-        raise IGRError(f"There is nothing to draw on {path}: choose records that are there.")
+        raise IGRError(f"No records were found for {path}: choose existing ones.")
     width, height = max(strip.width for strip in placed), placed[0].height
     rows = -(-len(placed) // columns)
     sheet = Image.new("RGB", (columns * (width + 2 * GAP), rows * (height + GAP)), TABLE)

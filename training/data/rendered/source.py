@@ -1,4 +1,4 @@
-"""Rendered records behind the interface of data sets: dressed on demand, differently for each dress seed."""
+"""Rendered records as a data set: dressed on demand, differently for each dress seed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .pairs import RenderedPair
 
 LABELS = ("cut", "pattern", "print", "occlusion", "framing", "pose", "fit")
-"""Attributes of a rendered pair that scores are looked at by."""
+"""Attributes of a rendered pair to group scores by."""
 
 
 @dataclass(frozen=True)
@@ -32,30 +32,30 @@ class RenderedConfig:
     """How records are dressed."""
 
     dress_seed: int = 0
-    """Seed of the clothes' textures; with another one (of each epoch, say) the same geometry wears other clothes."""
+    """Seed of the fabrics; another seed (for example per epoch) dresses the same geometry differently."""
     dressings: int = 1
-    """Pairs that are made of each photo, in clothes of dress_seed, dress_seed + 1, ..."""
+    """Number of pairs to make from each photo, with fabrics of dress_seed, dress_seed + 1, ..."""
     keep_defects: bool = False
-    """Whether photos that were rendered with a defect on purpose, for curation, are kept; models do not learn them."""
+    """Keep photos with a deliberate defect, for curation; models are not trained on them."""
 
     def __post_init__(self) -> None:
         if self.dress_seed < 0 or self.dressings < 1:
             raise IGRError(
-                f"dress_seed {self.dress_seed} with {self.dressings} dressings cannot be: give a seed from 0 on, and "
+                f"dress_seed {self.dress_seed} with {self.dressings} dressings is not valid: use a seed from 0 on and "
                 "1 or more dressings."
             )
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a pair is made of."""
+    """Origin of a pair."""
 
     seed: int
-    """Of the record."""
+    """Seed of the record."""
     photo: int
-    """Number of the photo in it."""
+    """Index of the photo in the record."""
     dress_seed: int
-    """Of the clothes."""
+    """Seed of the fabrics."""
 
 
 class RenderedPairs(PairSource):
@@ -75,18 +75,18 @@ class RenderedPairs(PairSource):
         """`root`: shards of records, a folder, a tar, or a path or URL with braces. `mask` is garment (also auto) or
         agnostic. `split` keeps the seeds below HELD_OUT_START (train) or from there on (test); None keeps both.
 
-        Raises IGRError as RecordShards does, and for a split without a record.
+        Raises IGRError as RecordShards does, and for a split without records.
         """
         if mask not in ("auto", "garment", "agnostic"):
             raise IGRError(f"Rendered pairs have no mask {mask!r}: choose garment or agnostic.")
         self.shards = RecordShards(root)
         """The records."""
         self.config = config or RenderedConfig()
-        """How they are dressed."""
+        """Settings of dressing."""
         self._agnostic = mask == "agnostic"
         kept = [seed for seed in self.shards.seeds if split in (None, "test" if seed >= HELD_OUT_START else "train")]
         if not kept:
-            raise IGRError(f"{root} holds no records of the {split} split: its seeds are those of the other one.")
+            raise IGRError(f"{root} contains no records of the {split} split: choose the other split.")
         places: list[Place] = []
         entries: list[PairEntry] = []
         for seed in kept:
@@ -96,13 +96,13 @@ class RenderedPairs(PairSource):
                 places += own
                 entries += [PairEntry(self._name(place), metadata["category"], _garment(place)) for place in own]
         if not places and not self.config.keep_defects and set(categories) == set(CATEGORIES):
-            raise IGRError(f"Every photo of {root} has a defect on purpose: set keep_defects to read them.")
+            raise IGRError(f"Every photo of {root} has a deliberate defect: set keep_defects to read them.")
         self.places: tuple[Place, ...] = tuple(places)
-        """What each pair is made of."""
+        """Origin of each pair."""
         super().__init__(f"the rendered records {root}", entries)
 
     def pair(self, index: int) -> RenderedPair:
-        """The dressed pair; its pictures are shared with later calls, not to be changed."""
+        """The dressed pair; its images are shared with later calls and must not be changed."""
         return _dressed(self.shards, self.places[index])
 
     def person(self, index: int) -> Image.Image:
@@ -112,7 +112,7 @@ class RenderedPairs(PairSource):
         pair = self.pair(index)
         mask = pair.agnostic_mask if self._agnostic else pair.garment_mask
         if mask.getextrema() == (0, 0):
-            raise IGRError(f"{self.entries[index].name} shows nothing of its garment: leave the seed out.")
+            raise IGRError(f"{self.entries[index].name} does not show its garment: exclude the seed.")
         return mask.copy()
 
     def garment(self, index: int) -> Image.Image:
@@ -132,7 +132,7 @@ class RenderedPairs(PairSource):
         return self.pair(index).correspondence.copy()
 
     def photo_name(self, index: int) -> str:
-        """Names of photos repeat from garment to garment, so that the garment's is part of it."""
+        """Name of the photo, prefixed by its garment's name because garments share the names of photos."""
         return self.entries[index].name.replace("/", "_")
 
     def labels(self, index: int) -> dict[str, str]:
@@ -140,11 +140,11 @@ class RenderedPairs(PairSource):
         return {name: str(attributes[name]).replace("_", " ") for name in LABELS if name in attributes}
 
     def defect(self, index: int) -> str | None:
-        """The defect that a pair was rendered with, its label for curation; None for a good one."""
+        """The defect of a pair, which is its label for curation; None for a good pair."""
         return _defect(self.pair(index).attributes)
 
     def _kept(self, metadata: dict[str, Any]) -> list[int]:
-        """Numbers of the photos of a record that are kept."""
+        """Indices of the photos of a record to keep."""
         photos = metadata["photos"]
         if self.config.keep_defects:
             return list(range(len(photos)))
@@ -164,13 +164,13 @@ class RenderedPairs(PairSource):
 
 @lru_cache(maxsize=8)
 def _record(shards: RecordShards, seed: int) -> Record:
-    """The last few records, whose photos are asked for one after the other."""
+    """Cache of the last few records, whose photos are requested one after another."""
     return shards.read(seed)
 
 
 @lru_cache(maxsize=8)
 def _product(shards: RecordShards, seed: int, dress_seed: int) -> Image.Image:
-    """The last few product shots, which the photos of a record share."""
+    """Cache of the last few product shots, which the photos of a record share."""
     from .pairs import dress_product
 
     return dress_product(_record(shards, seed), dress_seed, held_out=seed >= HELD_OUT_START)
@@ -178,7 +178,7 @@ def _product(shards: RecordShards, seed: int, dress_seed: int) -> Image.Image:
 
 @lru_cache(maxsize=16)
 def _dressed(shards: RecordShards, place: Place) -> RenderedPair:
-    """The last few pairs, whose pictures are asked for one by one."""
+    """Cache of the last few pairs, whose images are requested one by one."""
     try:
         from .pairs import dress_record
     except ImportError as error:
@@ -194,5 +194,5 @@ def _defect(attributes: Mapping[str, Any]) -> str | None:
 
 
 def _garment(place: Place) -> str:
-    """Name of a garment in its clothes: that of all its photos."""
+    """Name of a garment in its fabric, which all its photos share."""
     return f"{record_name(place.seed)}/dress-{place.dress_seed}"

@@ -36,6 +36,7 @@ from .folder import DESCRIPTION, PLACES, SETS
 from .history import pairs_seen, steps_trained
 from .others import Others, check_apart, find_others, problems, take_in
 from .scoring import Scoring, score_folders
+from .unseen import unseen
 
 LONGEST_WAIT = timedelta(days=7)
 """So long one process waits for the others' pictures."""
@@ -65,6 +66,8 @@ class ExperimentRun:
                 check_apart(Path(row.pictures), out)
         self.subjects = Subjects(open_data_set(self.data))
         check_held_out(self.subjects.source)
+        for words in unseen(bundles, self.subjects.categories, self.subjects.source.title):
+            tell(words)
         self.unpaired = not self.subjects.source.has_garments
         """Whether sets are compared, for want of true garments."""
         if self.unpaired and config.references is None:

@@ -23,11 +23,11 @@ from ..pictures.folders import (
     PictureList,
     faults,
     folder_name,
-    load_picture,
     pair_up,
     picture_list,
     pictures_in,
     read_picture,
+    read_silhouette,
 )
 from ..result import Paired, Result, library_versions
 
@@ -157,7 +157,7 @@ def _score_pairs(
         size = (truth.shape[-1], truth.shape[-2])
         silhouette = None
         if name in masks:
-            silhouette = read_picture(masks[name], size)[:1].float() / 255
+            silhouette = read_silhouette(masks[name], size)
         for metric, value in scorer.score(read_picture(one, size), truth, silhouette).items():
             values[metric].append(round(value, 6))
     return {metric: Paired.of(scores) for metric, scores in values.items()}
@@ -172,7 +172,7 @@ def _silhouettes(folder: Path | None, names: list[str]) -> dict[str, Path]:
     if missing:
         raise IGRError(f"{folder} has no mask of {missing[0]} and {len(missing) - 1} others: leave --silhouettes out.")
     for name in names:
-        load_picture(masks[name])
+        read_silhouette(masks[name])
     return masks
 
 

@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
-from igr_core.photo.images import save_image
+from igr_core.photo.image_files import decode_image
+from igr_core.photo.images import photo_of_image, save_image
 from igr_core.photo.inputs import MASK_THRESHOLD
 from igr_core.photo.masks import mask_box
 from igr_core.restore.restorer import GarmentRestorer, encode_crop
@@ -116,8 +117,7 @@ def _pasted(subjects: Subjects, row: int, restorer: GarmentRestorer) -> Tensor:
 
 
 def _open(path: Path) -> Image.Image:
-    with Image.open(path) as picture:
-        return picture.convert("RGB")
+    return photo_of_image(decode_image(path, str(path)), str(path))
 
 
 def _write_nearest(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +16,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
-from igr_core.photo.images import IMAGE_SUFFIXES, MAX_PIXELS, over_white
+from igr_core.photo.image_files import IMAGE_SUFFIXES, decode_image, image_size, is_image_name
+from igr_core.photo.images import photo_of_image
+from igr_core.photo.mask_files import mask_of_image
 
 MIN_SIDE = 32
 """Pictures with a shorter side than this are refused: the smallest that every network takes."""
@@ -51,7 +51,7 @@ def pictures_in(folder: Path) -> dict[str, Path]:
         raise IGRError(f"{folder} is not a folder: name a folder of images.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
+        if not is_image_name(path.name):
             continue
         if path.stem in found:
             raise IGRError(f"{path} and {found[path.stem].name} have one name: remove one of them.")
@@ -65,10 +65,10 @@ def picture_list(paths: Sequence[Path]) -> PictureList:
     """Hash, formats and sizes of pictures, all of one folder."""
     digest, sizes = hashlib.sha256(), Counter[str]()
     for path in paths:
-        digest.update(path.stem.encode() + b"\0")
+        digest.update(os.fsencode(path.stem) + b"\0")
         digest.update(path.read_bytes())
-        with _opened(path) as picture:
-            sizes[f"{picture.width}x{picture.height}"] += 1
+        width, height = image_size(path, str(path))
+        sizes[f"{width}x{height}"] += 1
     formats = Counter(path.suffix.lower().lstrip(".").replace("jpeg", "jpg") for path in paths)
     name = folder_name(paths[0].parent)
     return PictureList(name, digest.hexdigest(), len(paths), dict(sorted(formats.items())), dict(sorted(sizes.items())))
@@ -108,15 +108,10 @@ def folder_name(folder: Path) -> str:
 
 def _fault(path: Path, like: Path | tuple[int, int] | None) -> str | None:
     try:
-        with _opened(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                return f"is {picture.width}x{picture.height}, larger than {MAX_PIXELS:,} pixels: scale it down"
-            picture.load()
-            mode, size = picture.mode, picture.size
-    except Image.DecompressionBombError:
-        return f"is larger than {MAX_PIXELS:,} pixels: scale it down"
-    except (OSError, ValueError, SyntaxError) as error:
-        return f"cannot be read ({type(error).__name__}): write it again"
+        picture = load_picture(path)
+    except IGRError as error:
+        return str(error).removeprefix(f"{path} ")
+    mode, size = picture.mode, picture.size
     if mode in ("1", "L", "LA", "F") or mode.startswith("I"):
         return f"is grey ({mode}): write it in colour"
     if min(size) < MIN_SIDE:
@@ -136,9 +131,8 @@ def _fault(path: Path, like: Path | tuple[int, int] | None) -> str | None:
 def _size_of(path: Path) -> tuple[int, int] | None:
     """Width and height; None for a file that cannot be read, which is reported separately."""
     try:
-        with _opened(path) as picture:
-            return picture.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return image_size(path, str(path))
+    except IGRError:
         return None
 
 
@@ -147,29 +141,24 @@ def read_picture(path: Path, size: tuple[int, int] | None = None) -> Tensor:
 
     Raises IGRError for a file that cannot be read.
     """
-    picture = over_white(load_picture(path))
+    picture = photo_of_image(load_picture(path), str(path))
     if size is not None and picture.size != size:
         picture = picture.resize(size, Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
 
 
-def load_picture(path: Path) -> Image.Image:
-    """A picture as its file has it, read to its end, as a truncated one opens without complaint.
+def read_silhouette(path: Path, size: tuple[int, int] | None = None) -> Tensor:
+    """A mask, (1, H, W) in 0..1, as load_mask reads it; resized (bicubic, antialiased) to size (W, H).
 
-    Raises IGRError for a file that cannot be read.
+    Raises IGRError as load_mask does.
     """
-    try:
-        with _opened(path) as picture:
-            picture.load()
-            return picture
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise IGRError(f"{path} cannot be read ({error}): write it again.") from error
+    mask = mask_of_image(load_picture(path), str(path))[0, 0]
+    picture = Image.fromarray(mask.mul(255).round().byte().numpy())
+    if size is not None and picture.size != size:
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(picture))[None].float() / 255
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """A picture, its header read; of size this module tells itself, so that Pillow need not warn."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path) as picture:
-            yield picture
+def load_picture(path: Path) -> Image.Image:
+    """An image in the mode it is saved in, upright; raises IGRError for a file that cannot be read."""
+    return decode_image(path, str(path), min_side=1)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
-from igr_core.photo.images import IMAGE_SUFFIXES
+from igr_core.photo.image_files import IMAGE_SUFFIXES
 
 from ...base.statistics import mean_interval
 from ..experiments.folder import experiment_results, read_description

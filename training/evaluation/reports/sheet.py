@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
+from igr_core.photo.image_files import decode_image
+from igr_core.photo.images import photo_of_image
 
 from ..result import Result
 
@@ -53,10 +55,10 @@ def write_sheet(
 
 def _cell(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as opened:
-            return ImageOps.pad(opened.convert("RGB"), CELL, Image.Resampling.LANCZOS, color="white")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise IGRError(f"{path} does not exist or cannot be read: run the experiment again.") from error
+        picture = photo_of_image(decode_image(path, str(path)), str(path))
+    except IGRError as error:
+        raise IGRError(f"{error} Or run the experiment again.") from error
+    return ImageOps.pad(picture, CELL, Image.Resampling.LANCZOS, color="white")
 
 
 def _wrapped(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

@@ -1,4 +1,4 @@
-"""What drawn persons teach a human parser: the generator's labels told in ATR's, and turned over with the photo."""
+"""Training labels of a human parser: the generator's labels converted to ATR's, and mirrored with the photo."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MEANS = {
     "background": "background",
     "hair": "hair",
     "face": "face",
-    "skin": "face",  # of neck and midriff: ATR has no label for them, and they join the face
+    "skin": "face",  # of neck and midriff: ATR has no label for them, so they count as face
     "left_arm": "left-arm",
     "right_arm": "right-arm",
     "left_leg": "left-leg",
@@ -25,15 +25,15 @@ MEANS = {
     "full": "dress",
     "coat": "upper-clothes",
     "bag": "bag",
-    "object": "background",  # what stands in front of a person is no part of it
+    "object": "background",  # objects in front of a person are not part of the person
 }
-"""ATR's label for each of LABELS; of `lower`, where it is no skirt."""
+"""ATR's label for each of LABELS; for `lower`, if it is not a skirt."""
 TAUGHT = tuple(label for label in ATR.labels if label in {*MEANS.values(), "skirt"})
-"""The labels of ATR that drawn persons have."""
+"""ATR's labels that drawn people have."""
 
 
 def atr_labels(parsing: Tensor, skirts: Tensor) -> Tensor:
-    """ATR's numbers, uint8 (B, h, w), for numbers of LABELS (B, h, w); `skirts` (B,) bool: whose `lower` is a skirt."""
+    """ATR's labels, uint8 (B, h, w), for indices into LABELS (B, h, w); `skirts` (B,) bool: `lower` is a skirt."""
     numbers = torch.tensor([ATR.labels.index(MEANS[label]) for label in LABELS], dtype=torch.uint8)
     labels = numbers[parsing.long()]
     skirt = (parsing == LABELS.index("lower")) & skirts[:, None, None]
@@ -41,13 +41,13 @@ def atr_labels(parsing: Tensor, skirts: Tensor) -> Tensor:
 
 
 def mirrored(labels: Tensor) -> Tensor:
-    """Label maps (B, h, w) of ATR's numbers of the mirror images: a left arm becomes a right one."""
+    """Mirror label maps (B, h, w) with ATR's labels: a left arm becomes a right arm."""
     other = [ATR.labels.index(_other_side(label)) for label in ATR.labels]
     return torch.tensor(other, dtype=labels.dtype, device=labels.device)[labels.flip(-1).long()]
 
 
 def label_shares(labels: Tensor, stride: int) -> Tensor:
-    """How much of each cell of label maps (B, h, w) of ATR's numbers has which label: (B, labels, h', w').
+    """Fraction of each label in each cell of label maps (B, h, w) with ATR's labels: (B, labels, h', w').
 
     Cells are `stride` pixels wide and high.
     """

@@ -1,4 +1,4 @@
-"""The demo's own human parser: its shape, and its folder on disk."""
+"""The demo's own human parser: its architecture and its folder on disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from igr_core.segmentation.labels import ATR
 from ..model_folder import save_model_folder
 
 SUMMARY = "parser.json"
-"""What is known of a trained parser, beside its weights."""
+"""Name of the summary of a trained parser, beside its weights."""
 CELL = 4
 """Pixels of the photo per cell of the scores."""
 STRIDE = 32
@@ -26,7 +26,7 @@ class ParserShape:
     """Sizes of a small SegFormer of four stages."""
 
     input_size: tuple[int, int] = (192, 256)
-    """Width and height in pixels that photos are stretched to, multiples of 32; labels come at a quarter of it."""
+    """Width and height in pixels that photos are resized to, multiples of 32; labels have a quarter of this size."""
     widths: tuple[int, ...] = (16, 32, 64, 96)
     """Channels of each stage."""
     blocks: tuple[int, ...] = (2, 2, 2, 2)
@@ -34,13 +34,13 @@ class ParserShape:
     heads: tuple[int, ...] = (1, 2, 4, 6)
     """Attention heads of each stage."""
     mlp_ratios: tuple[int, ...] = (4, 4, 4, 4)
-    """Hidden width of each stage's MLPs, in widths."""
+    """Hidden width of each stage's MLPs, relative to its width."""
     decoder_width: int = 64
-    """Channels that the stages are joined in."""
+    """Channels of the joined stages."""
 
 
 def build_parser(shape: ParserShape) -> SegformerForSemanticSegmentation:
-    """A SegFormer of this shape for ATR's labels, with random weights; raises IGRError for a size it cannot halve."""
+    """A SegFormer of this shape for ATR's labels, with random weights; raises IGRError for an unsupported size."""
     if any(side % STRIDE for side in shape.input_size):
         width, height = shape.input_size
         raise IGRError(f"input_size is {width}x{height}: both must be multiples of {STRIDE}.")
@@ -61,6 +61,6 @@ def build_parser(shape: ParserShape) -> SegformerForSemanticSegmentation:
 def save_parser(
     folder: Path, model: SegformerForSemanticSegmentation, shape: ParserShape, summary: dict[str, Any]
 ) -> None:
-    """Write a folder that HumanParser loads: weights in half precision, configs, and the summary."""
+    """Write a folder for HumanParser: weights in half precision, configs, and the summary."""
     width, height = shape.input_size
     save_model_folder(folder, model, SegformerImageProcessor(size={"height": height, "width": width}), SUMMARY, summary)

@@ -1,4 +1,4 @@
-"""How well a human parser finds the garment of held-out photos: told the category, and by itself."""
+"""Scores of a human parser on garments of held-out photos, with and without a given category."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .labels import TAUGHT, atr_labels
 
 @dataclass(frozen=True)
 class ParserScore:
-    """What a parser makes of one photo."""
+    """Scores of a parser on a photo."""
 
     category: str
-    """Category of the garment asked for."""
+    """Category of the garment."""
     overlap: float
-    """Intersection over union of that garment and the mask found, told the category; 0 where none is found."""
+    """Intersection over union of the garment and the mask for its category; 0 if nothing is found."""
     overlap_of_truth: float
-    """The same of the mask that the true labels give: below 1 where ATR's labels cannot tell a garment from another."""
+    """The same for the mask from the true labels: below 1 if ATR's labels cannot distinguish two garments."""
     auto: str
-    """Category that the parser takes by itself; empty where it finds no garment."""
+    """Category that the parser chooses by itself; empty if it finds no garment."""
     auto_of_truth: str
-    """Category that the true labels would give: the larger of a top and trousers, whichever was asked for."""
+    """Category from the true labels: the larger one of a top and trousers, even if it is not the garment."""
 
 
 def parser_scores(
@@ -43,7 +43,7 @@ def parser_scores(
     Raises IGRError for a parser of other labels than ATR's.
     """
     if parser.names is not ATR:
-        raise IGRError(f"The parser's labels are those of {parser.names.name}: name one that train-parser made.")
+        raise IGRError(f"The parser has {parser.names.name} labels: use one made by train-parser.")
     photos = tqdm(
         held_out_photos(count, size, records=records), total=count, unit="photo", desc="measuring", mininterval=5
     )
@@ -57,7 +57,7 @@ def parser_scores(
 
 
 def score_of(found: Tensor, truth: Tensor, names: LabelNames, one: HeldOutPhoto) -> ParserScore:
-    """The score of label maps (1, H, W) found in a photo, whose true ones are `truth`, in numbers of ATR."""
+    """The score of a predicted label map (1, H, W) compared with `truth`, both with ATR's labels."""
     mask, _ = find_garment(found, names, one.category)
     best, _ = find_garment(truth, ATR, one.category)
     return ParserScore(
@@ -70,7 +70,7 @@ def score_of(found: Tensor, truth: Tensor, names: LabelNames, one: HeldOutPhoto)
 
 
 def find_garment(labels: Tensor, names: LabelNames, category: str) -> tuple[np.ndarray, str]:
-    """The garment's mask, bool (H, W), in a label map (1, H, W), and its category; empty ones where there is none."""
+    """The garment's mask, bool (H, W), in a label map (1, H, W), and its category; empty if there is none."""
     try:
         masks, categories = garment_mask(labels, names, category)
     except IGRError:
@@ -84,13 +84,13 @@ def true_labels(one: HeldOutPhoto) -> Tensor:
 
 
 def confusion(found: Tensor, truth: Tensor) -> Tensor:
-    """How many pixels of label maps (B, H, W) that are truly label i were found to be label j: (labels, labels)."""
+    """Confusion matrix (labels, labels) of label maps (B, H, W): pixels of true label i predicted as label j."""
     count = len(ATR.labels)
     return (truth.long() * count + found.long()).flatten().bincount(minlength=count * count).view(count, count)
 
 
 def label_overlaps(confused: Tensor) -> dict[str, float]:
-    """Intersection over union of each label that was taught and is there, from a confusion (labels, labels)."""
+    """Intersection over union of each trained label that occurs, from a confusion matrix (labels, labels)."""
     right, either = confused.diagonal(), confused.sum(0) + confused.sum(1) - confused.diagonal()
     there = [number for number, label in enumerate(ATR.labels) if label in TAUGHT and confused[number].sum()]
     return {ATR.labels[number]: float(right[number] / either[number]) for number in there}

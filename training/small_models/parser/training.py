@@ -28,23 +28,23 @@ from .scores import confusion, label_overlaps
 
 @dataclass(frozen=True)
 class ParserTraining(PhotoTraining):
-    """One run of the parser's training."""
+    """Settings of the parser's training."""
 
     run: str = "runs/parser"
-    """Run folder: checkpoints, logs, and at the end the model in its folder `parser`."""
+    """Run folder: checkpoints, logs, and finally the model in its folder `parser`."""
     batch: int = 8
     """Photos per step."""
     parser: ParserShape = field(default_factory=ParserShape)
-    """Shape of the model; photos are drawn at its input_size, so that it has to be 3:4."""
+    """Shape of the model; photos are drawn at its input_size, which must be 3:4."""
     dice_weight: float = 0.5
-    """Weight of the dice loss of the labels; their cross-entropy has 1."""
+    """Weight of the labels' dice loss; their cross-entropy has 1."""
 
 
 class Corpus:
-    """Photos and ATR's labels of their pixels, in memory."""
+    """Photos and their ATR labels, in memory."""
 
     def __init__(self, photos: ParsedPhotos) -> None:
-        """Read them all."""
+        """Read all photos."""
         self.pixels, parsing = photos.take(range(len(photos)))
         self.labels = atr_labels(parsing, photos.skirts())
 
@@ -59,9 +59,9 @@ class Corpus:
 def parser_loss(
     model: SegformerForSemanticSegmentation, photos: Tensor, labels: Tensor, config: ParserTraining, step: int
 ) -> dict[str, Tensor]:
-    """Loss terms of one step on photos (B, 3, h, w) in 0..1 and their labels (B, h, w), by the cells of the scores.
+    """Loss terms of a step on photos (B, 3, h, w) in 0..1 and their labels (B, h, w), at the resolution of the logits.
 
-    Half of the photos are mirrored, left limbs becoming right ones; all are seen in other light.
+    Half of the photos are mirrored, so that left limbs become right ones; the lighting of all is changed.
     """
     generator = step_generator(config.seed, step)
     flipped = torch.rand(len(photos), generator=generator) < 0.5
@@ -77,9 +77,9 @@ def parser_loss(
 
 
 def dice_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Mean dice loss of the labels that a batch shows, of logits against label_shares (B, labels, h, w).
+    """Mean dice loss of the labels in a batch, for logits and label_shares (B, labels, h, w).
 
-    It weighs a shoe as much as a dress. All of a batch is taken together, so that a shoe has enough cells.
+    A shoe has the same weight as a dress. The whole batch is one region, so that a shoe has enough cells.
     """
     shares = logits.softmax(1)
     both, sizes = (shares * wanted).sum((0, 2, 3)), (shares + wanted).sum((0, 2, 3))
@@ -103,10 +103,10 @@ def measure(model: SegformerForSemanticSegmentation, corpus: Corpus, batch: int)
 
 
 def train(config: ParserTraining, device: str = "cpu") -> Path:
-    """Train, or go on with, one run; returns the folder of the model."""
+    """Train or resume a run; returns the folder of the model."""
     run, place = RunFolder(config.run), choose_device(device)
     seed_everything(config.seed)
-    model = build_parser(config.parser).train().to(place)  # before any drawing: it refuses sizes that cannot be
+    model = build_parser(config.parser).train().to(place)  # before any drawing, because it checks the size
     size = config.parser.input_size
     photos = Corpus(open_photos(config, size))
     held_out = Corpus(open_photos(config, size, held_out=True))

@@ -1,4 +1,4 @@
-"""The demo's own SAM 2: its shape, its features with gradients, and its folder on disk."""
+"""The demo's own SAM 2: its architecture, its features with gradients, and its folder on disk."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from igr_core.errors import IGRError
 from ..model_folder import save_model_folder
 
 STRIDE = 16
-"""Pixels of the photo per cell of the coarsest features that the mask decoder sees."""
+"""Pixels of the photo per cell of the mask decoder's coarsest features."""
 SUMMARY = "segmenter.json"
-"""What is known of a trained segmenter, beside its weights."""
+"""Name of the summary of a trained segmenter, beside its weights."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class SegmenterShape:
     """Sizes of a small SAM 2: four stages of a Hiera backbone, and a decoder of one width."""
 
     image_size: int = 192
-    """Side in pixels of the square that photos are stretched to; masks are predicted at a quarter of it."""
+    """Side in pixels of the square that photos are resized to; masks are predicted at a quarter of it."""
     widths: tuple[int, ...] = (32, 64, 128, 192)
     """Channels of each stage, all different; a stage halves the side."""
     blocks: tuple[int, ...] = (1, 2, 4, 1)
@@ -46,7 +46,7 @@ class SegmenterShape:
     windows: tuple[int, ...] = (8, 4, 6, 6)
     """Side of the attention windows of each stage."""
     global_blocks: tuple[int, ...] = (4, 6)
-    """Blocks, counted over all stages, that attend to the whole picture."""
+    """Blocks, counted over all stages, that attend to the whole image."""
     decoder_width: int = 64
     """Channels of prompts, features and mask decoder, a multiple of 8."""
     decoder_heads: int = 4
@@ -56,12 +56,12 @@ class SegmenterShape:
 
 
 def build_segmenter(shape: SegmenterShape) -> Sam2Model:
-    """A SAM 2 of this shape with random weights; raises IGRError where it cannot halve the side at each stage."""
+    """A SAM 2 of this shape with random weights; raises IGRError if the side cannot be halved at each stage."""
     if shape.image_size % (2 * STRIDE):
         raise IGRError(f"image_size is {shape.image_size}: it must be a multiple of {2 * STRIDE}.")
     firsts = set(accumulate(shape.blocks[:-1]))  # the library cannot pool in a block without windows
     if wrong := firsts & set(shape.global_blocks):
-        raise IGRError(f"global_blocks has {min(wrong)}, the first block of a stage: take one after it.")
+        raise IGRError(f"global_blocks has {min(wrong)}, the first block of a stage: choose a later one.")
     cells, width = shape.image_size // STRIDE, shape.decoder_width
     backbone = Sam2HieraDetConfig(
         hidden_size=shape.widths[0],
@@ -87,36 +87,36 @@ def build_segmenter(shape: SegmenterShape) -> Sam2Model:
         iou_head_hidden_dim=width,
     )
     model = Sam2Model(Sam2Config(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder))
-    # SAM 2 tells places of the picture and places of clicks by one matrix; the library draws it twice.
+    # SAM 2 encodes positions of the image and of clicks with one matrix; the library draws it twice.
     own = model.prompt_encoder.shared_embedding.positional_embedding
     own.copy_(model.shared_image_embedding.positional_embedding)
     return model
 
 
 class Learner(nn.Module):
-    """A segmenter that learns, and a head that names what each cell shows, which goes once it has learnt.
+    """A segmenter in training, with a head that classifies each cell and is discarded after training.
 
-    Asked for a few regions alone, a network of this size takes thousands of steps before its features tell a shirt from
-    trousers; the head's loss reaches every cell of every photo.
+    With a few regions per photo only, a network of this size needs thousands of steps to distinguish a shirt from
+    trousers; the head's loss covers every cell of every photo.
     """
 
     def __init__(self, shape: SegmenterShape, labels: int) -> None:
         super().__init__()
         self.segmenter = build_segmenter(shape)
-        """What is kept."""
+        """The segmenter, which is kept."""
         width = shape.decoder_width
-        channels = width // 8 + width // 4 + width  # of the three maps that embed gives
+        channels = width // 8 + width // 4 + width  # of the three maps from embed
         self.head = nn.Sequential(nn.Conv2d(channels, width, 1), nn.GELU(), nn.Conv2d(width, labels, 1))
-        """What is not."""
+        """The head, which is discarded."""
 
     def name_cells(self, features: list[Tensor]) -> Tensor:
-        """Logits (B, labels, g, g) of what each of the finest cells shows, from the feature maps of `embed`."""
+        """Logits (B, labels, g, g) of the label of each finest cell, from the feature maps of `embed`."""
         side = tuple(features[0].shape[-2:])
         return self.head(torch.cat([F.interpolate(one, side, mode="bilinear") for one in features], 1))
 
 
 def build_processor(size: int) -> Sam2Processor:
-    """What stretches photos and prompts to a square of `size` pixels."""
+    """Processor that resizes photos and prompts to a square of `size` pixels."""
     masks = {"height": size // 4, "width": size // 4}
     return Sam2Processor(Sam2ImageProcessor(size={"height": size, "width": size}, mask_size=masks))
 
@@ -130,5 +130,5 @@ def embed(model: Sam2Model, pixels: Tensor) -> list[Tensor]:
 
 
 def save_segmenter(folder: Path, model: Sam2Model, summary: dict[str, Any]) -> None:
-    """Write a folder that Sam2Model and Sam2Processor load: weights in half precision, configs, and the summary."""
+    """Write a folder for Sam2Model and Sam2Processor: weights in half precision, configs, and the summary."""
     save_model_folder(folder, model, build_processor(model.prompt_encoder.input_image_size), SUMMARY, summary)

@@ -1,6 +1,6 @@
-"""What a segmenter is asked with while it learns: regions of a photo, and clicks, boxes and rough masks of them.
+"""Prompts for training a segmenter: regions of a photo, and clicks, boxes and rough masks of them.
 
-A region is its coverage 0..1 of a grid of cells, as fine as the masks that the model predicts.
+A region is its coverage 0..1 of a grid of cells, at the resolution of the model's masks.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from igr_core.segmentation.segmenter import MASK_LOGIT
 from ...data.synthetic.painting.canvas import LABELS
 
 GARMENTS = ("upper", "lower", "full", "coat")
-"""Labels of what a click is usually on."""
+"""Labels that are clicked often."""
 OTHERS = ("hair", "bag", "left_shoe", "right_shoe")
-"""Labels that are clicked now and then, so that a click on them does not mean the garment beside."""
+"""Labels that are clicked sometimes, so that a click on them does not select the garment next to them."""
 ASKED = (*GARMENTS, *OTHERS, "background")
-"""Labels that can be asked for; the last one only where there is no other."""
+"""Labels of possible regions; the last one is used only if there is no other."""
 OTHER_SHARE = 0.15
-"""How often one of these is asked for, beside a garment."""
+"""Probability of one of these relative to a garment."""
 FEWEST = 4
-"""A region with fewer cells to itself is not asked for."""
+"""Minimum number of full cells of a region."""
 PADDING = -10
 """Label of a padding point."""
 _FULL = 0.99
 
 
 def label_shares(parsing: Tensor, cells: int) -> Tensor:
-    """How much of each cell of photos with labels (B, h, w) has which of ASKED: (B, len(ASKED), cells, cells)."""
+    """Fraction of each label of ASKED in each cell of photos with labels (B, h, w): (B, len(ASKED), cells, cells)."""
     marks = torch.stack([parsing == LABELS.index(name) for name in ASKED], 1)
     return F.adaptive_avg_pool2d(marks.float(), (cells, cells))
 
 
 def pick_regions(shares: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Coverage (B, count, g, g) of regions drawn from label_shares (B, len(ASKED), g, g).
+    """Coverage (B, count, g, g) of random regions from label_shares (B, len(ASKED), g, g).
 
-    Garments mostly; the background of a photo that shows nothing else well enough.
+    Mostly garments; the background if a photo shows nothing else well enough.
     """
     wanted = torch.tensor([1.0] * len(GARMENTS) + [OTHER_SHARE] * len(OTHERS) + [0.0])
     odds = wanted * ((shares >= _FULL).sum((2, 3)) >= FEWEST)  # (B, labels)
@@ -49,7 +49,7 @@ def pick_regions(shares: Tensor, count: int, generator: torch.Generator) -> Tens
 def clicks(coverage: Tensor, side: int, points: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Clicks on regions (B, P, g, g) of photos `side` pixels wide: points (B, P, N, 2), labels (B, P, N).
 
-    The first is inside the region; each other one is inside (1), outside (0) or missing (PADDING), by chance.
+    The first click is inside the region; each other one is randomly inside (1), outside (0) or missing (PADDING).
     """
     inside = (coverage >= _FULL).float()
     deep = 1 - F.max_pool2d(1 - inside, 3, stride=1, padding=1)
@@ -65,7 +65,7 @@ def clicks(coverage: Tensor, side: int, points: int, generator: torch.Generator)
 
 
 def boxes(coverage: Tensor, side: int, generator: torch.Generator, jitter: float = 0.05) -> Tensor:
-    """Boxes (B, P, 4) around regions (B, P, g, g): x0, y0, x1, y1 in pixels, off by up to `jitter` of their sides."""
+    """Boxes (B, P, 4) around regions (B, P, g, g): x0, y0, x1, y1 in pixels, moved by up to `jitter` of their sides."""
     inside = coverage >= coverage.amax((2, 3), keepdim=True).clamp(max=0.5)
     grid = inside.shape[-1]
     edges = []
@@ -81,9 +81,9 @@ def boxes(coverage: Tensor, side: int, generator: torch.Generator, jitter: float
 
 
 def rough_masks(coverage: Tensor, generator: torch.Generator) -> Tensor:
-    """Regions (B, P, g, g) as someone paints them in a hurry: grown or shrunk, jagged, shifted, with holes and specks.
+    """Regions (B, P, g, g) as if painted hastily: grown or shrunk, jagged, shifted, with holes and specks.
 
-    Logits of the same shape, as the prompt encoder takes them.
+    Returns logits of the same shape for the prompt encoder.
     """
     batch, count, grid, _ = coverage.shape
     noise = torch.randn((batch, 2 * count, grid // 4, grid // 4), generator=generator)
@@ -98,9 +98,9 @@ def rough_masks(coverage: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _points(odds: Tensor, instead: Tensor, side: int, count: int, generator: torch.Generator) -> Tensor:
-    """Points (B, P, count, 2), x and y in pixels, anywhere in cells drawn by their odds (B, P, g, g).
+    """Random points (B, P, count, 2), x and y in pixels, in cells chosen by their odds (B, P, g, g).
 
-    Where all odds are 0, in the cells where `instead` is highest.
+    If all odds are 0, uses the cells where `instead` is highest.
     """
     batch, regions, grid, _ = odds.shape
     highest = (instead == instead.amax((2, 3), keepdim=True)).float()
@@ -108,4 +108,4 @@ def _points(odds: Tensor, instead: Tensor, side: int, count: int, generator: tor
     picks = torch.multinomial(odds.flatten(2).flatten(0, 1), count, replacement=True, generator=generator)
     cells = torch.stack([picks % grid, picks // grid], -1).view(batch, regions, count, 2)
     within = torch.rand(cells.shape, generator=generator)
-    return (cells + within) * (side / grid) - 0.5  # (0, 0) is the middle of the first pixel
+    return (cells + within) * (side / grid) - 0.5  # (0, 0) is the centre of the first pixel

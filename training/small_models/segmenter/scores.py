@@ -1,4 +1,4 @@
-"""How well a segmenter finds the garment of held-out photos: by one click, by a box, by a rough mask."""
+"""Scores of a segmenter on garments of held-out photos, by click, box and rough mask."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ...data.synthetic import corrupt_mask
 from ..held_out import AS_DRAWN, HeldOutPhoto, held_out_photos, overlap
 
 PROMPTS = ("click", "random_click", "box", "rough_mask")
-"""Ways of asking that are measured."""
+"""Kinds of prompts to measure."""
 ROUGHNESS = 1.0
-"""How spoiled the rough masks are: corrupt_mask's strength."""
+"""Strength of corrupt_mask for the rough masks."""
 
 
 def scores_of(segmenter: Segmenter, one: HeldOutPhoto, prompts: Sequence[str] = PROMPTS) -> dict[str, float]:
-    """Intersection over union with the garment of the mask that the segmenter is surest of, for each of `prompts`.
+    """Intersection over union of the garment and the mask with the highest score, for each of `prompts`.
 
-    With a rough mask, also for that itself.
+    For a rough mask, also that of the rough mask itself.
     """
     embedding = segmenter.embed(one.pixels())
     found: dict[str, np.ndarray] = {}
@@ -40,7 +40,7 @@ def scores_of(segmenter: Segmenter, one: HeldOutPhoto, prompts: Sequence[str] = 
 
 
 def prompt(name: str, one: HeldOutPhoto) -> Prompt:
-    """What is asked to find the garment by one of PROMPTS."""
+    """Prompt for the garment, one of PROMPTS."""
     if name == "click":
         return Prompt((deepest_point(as_mask(one.mask)),))
     if name == "random_click":
@@ -57,7 +57,7 @@ def all_scores(
     prompts: Sequence[str] = PROMPTS,
     records: str | None = None,
 ) -> dict[str, list[float]]:
-    """Each row of scores_of over `count` held-out photos, drawn or dressed from `records`."""
+    """Rows of scores_of for `count` held-out photos, drawn or dressed from `records`."""
     photos = tqdm(
         held_out_photos(count, size, records=records), total=count, unit="photo", desc="measuring", mininterval=5
     )
@@ -71,12 +71,12 @@ def as_mask(inside: np.ndarray) -> Tensor:
 
 
 def rough_mask(one: HeldOutPhoto) -> np.ndarray:
-    """The garment's mask as someone paints it in a hurry, bool (H, W)."""
+    """The garment's mask as if painted hastily, bool (H, W)."""
     return np.asarray(corrupt_mask(Image.fromarray(one.mask), one.seed, ROUGHNESS)) > 127
 
 
 def random_point(mask: np.ndarray, seed: int) -> Point:
-    """A pixel (x, y) of a mask (H, W) at least a sixth as deep as its deepest one."""
+    """A random pixel (x, y) of a mask (H, W) that is at least a sixth as deep as the deepest one."""
     depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     rows, columns = np.nonzero(depth >= depth.max() / 6)
     at = int(np.random.default_rng([seed, 31]).integers(len(rows)))

@@ -31,35 +31,35 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True)
 class SegmenterTraining(PhotoTraining):
-    """One run of the segmenter's training."""
+    """Settings of the segmenter's training."""
 
     run: str = "runs/segmenter"
-    """Run folder: checkpoints, logs, and at the end the model in its folder `segmenter`."""
+    """Run folder: checkpoints, logs, and finally the model in its folder `segmenter`."""
     photos: int = 3500
-    """Photos to train on."""
+    """Number of photos to train on."""
     photo_size: tuple[int, int] = (192, 256)
-    """Width and height of the photos, 3:4; the model sees them stretched to a square."""
+    """Width and height of the photos, 3:4; they are resized to a square for the model."""
     batch: int = 8
     """Photos per step."""
     single_clicks: int = 5
-    """Regions per photo and step that are asked for by one click."""
+    """Regions per photo and step with one click each."""
     other_prompts: int = 2
-    """Regions per photo and step that are asked for by several clicks or by boxes; by a rough mask, one is."""
+    """Regions per photo and step with several clicks or a box each; with rough masks, it is one."""
     segmenter: SegmenterShape = field(default_factory=SegmenterShape)
     """Shape of the model."""
     focal_weight: float = 20.0
-    """Weight of the focal loss of a mask; its dice loss has 1."""
+    """Weight of a mask's focal loss; its dice loss has 1."""
     score_weight: float = 1.0
     """Weight of the absolute error of the estimated overlaps."""
     label_weight: float = 1.0
-    """Weight of the cross-entropy of what each cell shows."""
+    """Weight of the cross-entropy of each cell's label."""
 
 
 class Corpus:
-    """Photos as the model sees them, in memory: stretched pixels, and what each of their cells shows."""
+    """Photos for the model, in memory: resized pixels, and the labels of their cells."""
 
     def __init__(self, photos: ParsedPhotos, side: int) -> None:
-        """Read them all, for a model whose input is `side` pixels wide and high."""
+        """Read all photos for a model with an input of `side` pixels."""
         pixels, shares = [], []
         for picks in torch.arange(len(photos)).split(64):
             pictures, parsing = photos.take(picks.tolist())
@@ -78,12 +78,12 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Ask:
-    """Prompts of one kind, as many for each photo of a batch."""
+    """Prompts of one kind, the same number for each photo of a batch."""
 
     coverage: Tensor
-    """Regions asked for, (B, P, g, g)."""
+    """Target regions, (B, P, g, g)."""
     given: dict[str, Tensor]
-    """What Sam2Model is given."""
+    """Inputs of Sam2Model."""
 
     def to(self, device: torch.device) -> Ask:
         """The same on a device."""
@@ -91,7 +91,7 @@ class Ask:
 
 
 def ask(kind: Kind, shares: Tensor, config: SegmenterTraining, generator: torch.Generator, click: bool = False) -> Ask:
-    """Ask for regions of photos with label_shares (B, labels, g, g), with `click` by a click inside as well."""
+    """Prompt for regions of photos with label_shares (B, labels, g, g); `click` adds a click inside."""
     side = config.segmenter.image_size
     count = {"click": config.single_clicks, "rough_mask": 1}.get(kind, config.other_prompts)
     regions = pick_regions(shares, count, generator)
@@ -101,7 +101,7 @@ def ask(kind: Kind, shares: Tensor, config: SegmenterTraining, generator: torch.
         given["input_points"], given["input_labels"] = clicks(regions, side, points, generator)
     if kind == "box":
         given["input_boxes"] = boxes(regions, side, generator)
-    if kind == "rough_mask":  # it is added to the features of its photo, so that there can be one
+    if kind == "rough_mask":  # it is added to the features of its photo, so only one is possible
         given["input_masks"] = rough_masks(regions, generator)
     return Ask(regions, given)
 
@@ -109,11 +109,11 @@ def ask(kind: Kind, shares: Tensor, config: SegmenterTraining, generator: torch.
 def segmenter_loss(
     learner: Learner, photos: Tensor, shares: Tensor, config: SegmenterTraining, step: int
 ) -> dict[str, Tensor]:
-    """Loss terms of one step on photos (B, 3, S, S) in 0..1 and their label_shares (B, labels, g, g).
+    """Loss terms of a step on photos (B, 3, S, S) in 0..1 and their label_shares (B, labels, g, g).
 
-    As SAM 2 is trained: focal and dice loss of the mask that fits best, the estimated overlap of each mask against its
-    real one, and that there is an object; one step in three asks for one mask instead of three. Each step asks by
-    single clicks and by one other kind of prompt. Beyond SAM 2, the learner names what each cell shows.
+    As for SAM 2: focal and dice loss of the best mask, the estimated overlap of each mask compared with its
+    real one, and the presence of an object; one step in three predicts one mask instead of three. Each step uses
+    single clicks and one other kind of prompt. In addition to SAM 2's losses, each cell is classified.
     """
     model = learner.segmenter
     generator = step_generator(config.seed, step)
@@ -124,7 +124,7 @@ def segmenter_loss(
     with torch.autocast(model.device.type, torch.bfloat16, enabled=config.bfloat16):
         features = embed(model, pixels.to(model.device))
     terms = {name: torch.zeros((), device=model.device) for name in ("mask", "score", "object")}
-    rest = (1 - shares.sum(1, keepdim=True)).clamp(min=0)  # skin, faces, what a person holds
+    rest = (1 - shares.sum(1, keepdim=True)).clamp(min=0)  # skin, faces, held objects
     wanted = torch.cat([shares, rest], 1).to(model.device)
     terms["labels"] = F.cross_entropy(learner.name_cells(features).float(), wanted)
     other = KINDS[1 + step % 3]
@@ -135,7 +135,7 @@ def segmenter_loss(
         real = overlaps(masks, asked.coverage)
         terms["mask"] += mask_losses(masks, asked.coverage, config.focal_weight).amin(-1).mean()
         terms["score"] += F.l1_loss(told.iou_scores.float(), real)
-        terms["object"] += F.softplus(-told.object_score_logits.float()).mean()  # there always is one
+        terms["object"] += F.softplus(-told.object_score_logits.float()).mean()  # there is always an object
         terms[f"iou_{kind}"] = real.amax(-1).mean()
     terms["total"] = terms["mask"] + config.score_weight * terms["score"] + terms["object"]
     terms["total"] = terms["total"] + config.label_weight * terms["labels"]
@@ -154,7 +154,7 @@ def mask_losses(masks: Tensor, coverage: Tensor, focal_weight: float) -> Tensor:
 
 @torch.no_grad()
 def measure(model: Sam2Model, corpus: Corpus, config: SegmenterTraining) -> dict[str, float]:
-    """Overlap of the best-scored mask with regions of held-out photos, by each kind of prompt, as training asks."""
+    """Overlap of the best-scored mask with regions of held-out photos, for each kind of prompt as in training."""
     found: dict[str, list[float]] = {}
     for picks in torch.arange(len(corpus)).split(config.batch):
         photos, shares = corpus.take(picks)
@@ -169,7 +169,7 @@ def measure(model: Sam2Model, corpus: Corpus, config: SegmenterTraining) -> dict
 
 
 def train(config: SegmenterTraining, device: str = "cpu") -> Path:
-    """Train, or go on with, one run; returns the folder of the model."""
+    """Train or resume a run; returns the folder of the model."""
     run, place = RunFolder(config.run), choose_device(device)
     side = config.segmenter.image_size
     photos = Corpus(open_photos(config, config.photo_size), side)

@@ -118,7 +118,7 @@ def test_options_of_the_command_reach_the_pairs(tmp_path: Path) -> None:
     assert DrawnPairs(tmp_path / "a").config == DrawConfig((96, 128), (96, 128), ViewConfig("whole", 0.5), 32)
     for option, value, words in (
         ("--photo-size", "100x100", "3:4"),
-        ("--size", "wide", "not understood"),
+        ("--size", "wide", "is not valid"),
         ("--view", "near", "neither whole nor focused"),
     ):
         done = CliRunner().invoke(app, [*draw, str(tmp_path / "b"), option, value])

@@ -1,4 +1,4 @@
-"""Rendered records dressed into the shards of drawn pairs."""
+"""Dressing rendered records into shards like those of drawn pairs."""
 
 from pathlib import Path
 

@@ -77,7 +77,7 @@ def test_exif_turns_the_photo_upright() -> None:
     ids=["cut JPEG", "cut PNG", "empty", "text", "tiny"],
 )
 def test_a_damaged_picture_is_named(data: bytes) -> None:
-    with pytest.raises(IGRError, match=r"^a/b\.jpg is "):
+    with pytest.raises(IGRError, match=r"^a/b\.jpg (is|has) "):
         decode(data, "a/b.jpg")
 
 

@@ -35,7 +35,7 @@ def test_braces() -> None:
     assert expand_braces("s-{008..011}.tar") == ["s-008.tar", "s-009.tar", "s-010.tar", "s-011.tar"]
     assert expand_braces("{a,b}/{0..1}.tar") == ["a/0.tar", "a/1.tar", "b/0.tar", "b/1.tar"]
     assert expand_braces("one.tar") == ["one.tar"]
-    with pytest.raises(IGRError, match="is not understood"):
+    with pytest.raises(IGRError, match="is not a valid pattern"):
         expand_braces("s-{8-11}.tar")
     with pytest.raises(IGRError, match="counts down"):
         expand_braces("s-{11..8}.tar")
@@ -72,7 +72,7 @@ def test_the_index_beside_a_tar_is_what_its_headers_say(tmp_path: Path) -> None:
 def test_a_tar_that_is_cut_off_or_none_is_named(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "s.tar"
     path.write_bytes(data)
-    with pytest.raises(IGRError, match=r"s\.tar (is cut off|is not a tar|holds no samples)"):
+    with pytest.raises(IGRError, match=r"s\.tar (is truncated|is not a readable tar|contains no samples)"):
         index_tar(str(path))
 
 
@@ -85,10 +85,10 @@ def test_a_tar_cut_off_after_it_was_opened_is_named(tmp_path: Path) -> None:
         index.read("a/0", "person.jpg")
 
 
-def test_a_name_twice_and_json_that_is_none_are_named(tmp_path: Path) -> None:
+def test_duplicate_names_and_invalid_json_are_rejected(tmp_path: Path) -> None:
     path = tmp_path / "s.tar"
     path.write_bytes(packed({"a.person.jpg": b"1", "./a.person.jpg": b"2"}))
-    with pytest.raises(IGRError, match=r"holds a\.person\.jpg twice"):
+    with pytest.raises(IGRError, match=r"contains a\.person\.jpg twice"):
         index_tar(str(path))
     path.write_bytes(packed({"a.json": b"[1]"}))
     with pytest.raises(IGRError, match=r"s\.tar:a\.json must be a mapping"):
@@ -103,7 +103,7 @@ def test_urls_are_read_through_fsspec() -> None:
     with pytest.raises(IGRError, match=r"memory://bucket/s-1\.tar cannot be opened"):
         index_tar("memory://bucket/s-1.tar")
     with pytest.raises(
-        IGRError, match=r"^nosuch://x/s\.tar cannot be opened \(Protocol .*\): install what fsspec needs"
+        IGRError, match=r"^nosuch://x/s\.tar cannot be opened \(Protocol .*\): install the packages it needs"
     ):
         index_tar("nosuch://x/s.tar")
     with pytest.raises(IGRError, match=r"^/none/s\.tar cannot be opened \(No such file or directory\)"):
@@ -115,5 +115,5 @@ def test_shards_of_a_folder_are_in_order(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert shard_urls(str(tmp_path)) == [str(tmp_path / "s-0.tar"), str(tmp_path / "s-1.tar")]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(IGRError, match="empty holds no tars"):
+    with pytest.raises(IGRError, match="empty contains no tars"):
         shard_urls(str(tmp_path / "empty"))

@@ -85,11 +85,11 @@ def test_what_cannot_be_is_said_in_one_sentence(copy: Tree) -> None:
         DressCode(root, "train", mask="agnostic")
     path = root / "dresses" / "keypoints" / "000008_2.json"
     path.write_text('{"keypoints": [[1, 2, 3]]}')
-    with pytest.raises(IGRError, match=r"000008_2\.json does not hold 25 or 18 joints of 4"):
+    with pytest.raises(IGRError, match=r"000008_2\.json does not contain 25 or 18 joints of 4"):
         DressCode(root, "train").keypoints(4)
     for folder in (root, *(root / name for name in FOLDERS.values())):
         (folder / "train_pairs.txt").unlink()
-    with pytest.raises(IGRError, match=r"upper_body/train_pairs\.txt does not exist, nor any of .*train_pairs_paired"):
+    with pytest.raises(IGRError, match=r"upper_body/train_pairs\.txt does not exist, nor does any of .*train_pairs_paired"):
         DressCode(root, "train")
     (root / "train_pairs.txt").write_text("000000_0.jpg 000000_1.jpg\n")
     with pytest.raises(IGRError, match="no third column"):

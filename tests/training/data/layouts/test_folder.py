@@ -1,4 +1,4 @@
-"""A plain folder of one's own pairs."""
+"""A plain folder of your own pairs."""
 
 import shutil
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def test_splits_lie_in_folders_of_their_own(copy: Tree, tmp_path: Path) -> None:
     assert len(PlainFolder(root, "train")) == 6
     source = PlainFolder(root, "test")
     assert len(source) == 2
-    assert source.unlisted[0] == f"{root}/test/person/look-003.jpg has no line in {root}/test/category.csv."
+    assert source.unlisted[0] == f"{root}/test/person/look-003.jpg is not listed in {root}/test/category.csv."
 
 
 def test_a_photo_turned_by_exif_and_its_mask(copy: Tree) -> None:
@@ -99,5 +99,5 @@ def test_what_is_not_there_is_said(copy: Tree) -> None:
     with pytest.raises(IGRError, match=r"category\.csv does not exist"):
         PlainFolder(root)
     shutil.rmtree(root / "mask")
-    with pytest.raises(IGRError, match=r"/mask does not exist: a folder of pairs is"):
+    with pytest.raises(IGRError, match=r"/mask does not exist: a folder of pairs has"):
         PlainFolder(root)

@@ -61,7 +61,7 @@ def test_whole_shards_are_kept_and_others_refused(tree: Tree, tmp_path: Path) ->
     second.unlink()
     write_tars(source, tmp_path, pairs_per_tar=3)
     assert first.stat().st_mtime_ns == before and second.exists()
-    with pytest.raises(IGRError, match=r"shard-000000\.tar is there already and holds other pairs"):
+    with pytest.raises(IGRError, match=r"shard-000000\.tar already exists with other pairs"):
         write_tars(source, tmp_path, pairs_per_tar=2)
 
 
@@ -98,9 +98,9 @@ def test_samples_of_others_need_no_more_than_person_mask_and_category(tmp_path: 
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        (sample(a_json=b'{"category": "shirt"}'), r'a\.json must be there and say \{"category"'),
+        (sample(a_json=b'{"category": "shirt"}'), r'a\.json must exist and contain \{"category"'),
         ({name: data for name, data in sample().items() if "mask" not in name}, "has no mask of a"),
-        ({name: data for name, data in sample().items() if "json" not in name}, r"a\.json must be there"),
+        ({name: data for name, data in sample().items() if "json" not in name}, r"a\.json must exist"),
     ],
 )
 def test_a_sample_that_is_not_whole_is_named_when_it_is_opened(

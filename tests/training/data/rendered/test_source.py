@@ -85,7 +85,7 @@ def test_held_out_records_are_the_test_split(root: str, held_out: str) -> None:
     assert detect_layout(root) == detect_layout(f"{root}/records-000000004.tar") == "rendered"
     assert splits_in(root, "rendered") == ("train",) and splits_in(held_out, "rendered") == ("test",)
     assert len(open_data_set(DataSetConfig(root=held_out, split="test"))) == 3
-    with pytest.raises(IGRError, match="holds no records of the train split"):
+    with pytest.raises(IGRError, match="contains no records of the train split"):
         open_data_set(DataSetConfig(root=held_out))
 
 
@@ -123,8 +123,8 @@ def test_rendered_pairs_can_be_packed(root: str, tmp_path: Path) -> None:
     ("make", "said"),
     [
         (lambda root: RenderedPairs(root, mask="file"), "no mask 'file': choose garment or agnostic"),
-        (lambda root: RenderedConfig(dressings=0), "with 0 dressings cannot be"),
-        (lambda root: RenderedPairs(f"{root}/none"), "holds no rendered records"),
+        (lambda root: RenderedConfig(dressings=0), "with 0 dressings is not valid"),
+        (lambda root: RenderedPairs(f"{root}/none"), "contains no rendered records"),
     ],
 )
 def test_mistakes_are_one_sentence(root: str, make, said: str) -> None:

@@ -173,7 +173,7 @@ def test_table_1_on_viton_hd_finds_pictures_by_their_photos(
     code, output = run(place, monkeypatch, "table1_viton_hd.yaml", "--out", str(out), *changes)
     assert code == 1 and not out.exists()
     assert f"there is no picture of test_{stems[1]} (nor one called {stems[1]})" in output
-    for sentence in ("is grey (L)", "another shape", "cannot be read"):
+    for sentence in ("is grey (L)", "another shape", "is not a supported image"):
         assert sentence in output
     assert "3 of results/viton_hd/ootd, 1 of results/viton_hd/idm" in output.replace("\n", " ")
 
@@ -328,7 +328,7 @@ def test_processes_share_the_pictures(place: Path, tmp_path: Path, monkeypatch: 
         ("rows=[]", "has no rows"),
         ("rows=[{name: a}]", "needs a bundle or a folder"),
         ("rows=[{name: a, bundle: nothing.safetensors}]", "nothing.safetensors"),
-        ("rows=[{name: a, pictures: nowhere}]", "nowhere is no folder"),
+        ("rows=[{name: a, pictures: nowhere}]", "nowhere is not a folder"),
         ("rows=[{name: ..., bundle: tiny.safetensors}]", "cannot be told by its name"),
         ("rows=[{name: a b, bundle: tiny.safetensors}, {name: a_b, bundle: tiny.safetensors}]", "in one folder"),
         ("rows=[{name: a, bundle: tiny.safetensors, guidance: [2, 2]}]", "in one folder"),

@@ -117,7 +117,7 @@ def test_a_folder_of_silhouettes_decides_what_is_garment(place: Path) -> None:
     assert found.paired["invented"].values == pytest.approx((13 / 16,) * 3)  # 16 lines below it, a rim of 3 less
     (place / "masks" / "g1.png").write_bytes(b"")
     code, output = score(place, "--silhouettes", str(place / "masks"))
-    assert code == 1 and f"{place / 'masks' / 'g1.png'} cannot be read" in output and "scoring" not in output
+    assert code == 1 and f"{place / 'masks' / 'g1.png'} is not a supported image" in output and "scoring" not in output
     (place / "masks" / "g1.png").unlink()
     code, output = score(place, "--silhouettes", str(place / "masks"))
     assert code == 1 and "has no mask of g1 " in output
@@ -213,10 +213,10 @@ def spoil(place: Path) -> list[str]:
         "lacking: there is no generated picture of it",
         "extra.png: there is no reference of it",
         "grey.png: is grey (L)",
-        "corrupt.png: cannot be read (UnidentifiedImageError)",
-        "cut.png: cannot be read (OSError)",
+        "corrupt.png: is not a supported image",
+        "cut.png: is truncated or damaged",
         "padded.png: is 64x64 and its reference 48x64: another shape",
-        "bad_truth.png: cannot be read (UnidentifiedImageError)",
+        "bad_truth.png: is not a supported image",
     ]
 
 

@@ -1,1 +1,1 @@
-"""What all parts of the generator speak of: surfaces, panels, views, settings, and streams of random numbers."""
+"""Types shared by all parts of the generator: surfaces, panels, views, settings and streams of random numbers."""

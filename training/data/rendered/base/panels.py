@@ -1,4 +1,4 @@
-"""Pieces of cloth laid flat, in metres: what garments give to dressing, so that fabrics can be painted on them."""
+"""Flat pieces of cloth, in metres, on which dressing paints fabrics."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ import numpy as np
 from .surfaces import Kind
 
 Role = Literal["body", "sleeve", "leg", "skirt", "trim", "rib", "lining", "wall", "floor"]
-"""body, sleeve, leg and skirt carry the fabric; trim (collar, cuff, waistband, placket, pocket) may be of another
-cloth; rib is knitted edging; lining is the inside."""
+"""body, sleeve, leg and skirt are made of the fabric; trim (collar, cuff, waistband, placket, pocket) may differ; rib
+is knitted edging; lining is the inside."""
 
 LineRole = Literal["hem", "neck", "armhole", "cuff", "seam", "placket", "waist", "fly", "pocket", "yoke", "pleat"]
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line on a panel along which something is sewn."""
+    """A sewn line on a panel."""
 
     role: LineRole
-    """What it is; dressing chooses stitches, folds or nothing."""
+    """Type of the line; dressing chooses stitches, folds or nothing."""
     points: np.ndarray
     """(N, 2) float32, metres on the panel."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One piece of cloth (or of a set's wall or floor) with a plane of its own."""
+    """A piece of cloth (or of a wall or floor) with its own plane."""
 
     name: str
     """front, back, sleeve_left, collar, cuff_left, waistband, placket, pocket_left, hood, lining, wall, floor, ..."""
     kind: Kind
-    """What its surface is made of."""
+    """Kind of surface."""
     role: Role
-    """What is painted on it."""
+    """Role of the panel, which decides what is painted on it."""
     box: tuple[float, float, float, float]
-    """left, top, right, low of the used part, metres; v = 0 at the garment's top, u = 0 in the middle of its front."""
+    """left, top, right, bottom of the used part, metres; v = 0 at the garment's top, u = 0 at its centre front."""
     lines: tuple[Line, ...] = ()
     """Hems and seams."""
     buttons: tuple[tuple[float, float, float], ...] = ()
     """u, v, radius of each button, metres."""
     print_room: tuple[float, float, float, float] | None = None
-    """left, top, right, low of the part where a print or lettering may lie; None for nowhere."""
+    """left, top, right, bottom of the area for prints; None if there is none."""
     span: tuple[float, float] | None = None
-    """top and bottom of the garment on this panel, for gradients and colour blocks; None as box."""
+    """top and bottom of the garment on this panel, for gradients and colour blocks; None to use `box`."""

@@ -1,20 +1,20 @@
-"""Tags of the streams of random numbers: each key of `numpy.random.default_rng` ends with one of its own.
+"""Tags of the streams of random numbers: each key of `numpy.random.default_rng` ends with a unique tag.
 
-numpy pads short keys with zeros, so that [seed], [seed, 0] and [seed, 0, 0] are one stream. Keys that end with
-different tags, none of them 0, are never the same, whatever their lengths.
+numpy pads short keys with zeros, so [seed], [seed, 0] and [seed, 0, 0] are the same stream. Keys that end with
+different nonzero tags always differ, whatever their lengths.
 """
 
 CATEGORY = 101
-"""Of the garment's category, by seed."""
+"""Category of the garment, by seed."""
 PLAN = 102
-"""Of the number of photos and the defect, by seed."""
+"""Number of photos and defect, by seed."""
 OUTFIT = 103
-"""Of the clothes and the product shot, by seed and attempt."""
+"""Clothes and product shot, by seed and attempt."""
 PHOTO = 104
-"""Of a person, a set and a camera, by seed, garment's attempt, photo and its own attempt."""
+"""Person, set and camera, by seed, garment's attempt, photo and photo's attempt."""
 CLOTH = 105
-"""Of the garment's cloth, by seed and dress seed."""
+"""The garment's cloth, by seed and dress seed."""
 CLOTHES = 106
-"""Of everything else that is painted in a photo, by seed, dress seed and photo."""
+"""Everything else that is painted in a photo, by seed, dress seed and photo."""
 LENS = 107
-"""Of the camera's effects, by seed, dress seed and view."""
+"""Camera effects, by seed, dress seed and view."""

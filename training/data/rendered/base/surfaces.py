@@ -1,4 +1,4 @@
-"""Triangle surfaces with what they are made of: what people and garments give to the studio."""
+"""Triangle meshes with materials, which people and garments pass to the studio."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 Kind = Literal["garment", "other_1", "other_2", "skin", "hair", "eye", "shoe", "bag", "wall", "floor"]
 KINDS: tuple[Kind, ...] = ("garment", "other_1", "other_2", "skin", "hair", "eye", "shoe", "bag", "wall", "floor")
-"""What a surface is made of. `garment` is the one that is restored, `other_*` are the rest of the outfit."""
+"""Kind of a surface. `garment` is the garment to restore, `other_*` are the rest of the outfit."""
 
 CLOTH: tuple[Kind, ...] = ("garment", "other_1", "other_2")
 """Kinds that have panels and are dressed with fabrics."""
@@ -17,10 +17,10 @@ CLOTH: tuple[Kind, ...] = ("garment", "other_1", "other_2")
 
 @dataclass(frozen=True)
 class Surface:
-    """One mesh in the world: metres, z up, the person looks along -y, and x grows to the person's left."""
+    """A mesh in world coordinates: metres, z up, the person faces -y, and x points to the person's left."""
 
     kind: Kind
-    """What it is made of."""
+    """Kind of the surface."""
     vertices: np.ndarray
     """(V, 3) float64."""
     faces: np.ndarray
@@ -28,7 +28,7 @@ class Surface:
     uv: np.ndarray | None = None
     """(F, 3, 2) float32 per corner: metres on the plane of the face's panel, u right and v down seen from outside."""
     panel: np.ndarray | None = None
-    """(F,) int16: number of the face's panel in the list that goes with the surfaces."""
+    """(F,) int16: index of the face's panel in the scene's list of panels."""
     paint: np.ndarray | None = None
     """(V, 3) float32 in 0..1, by kind. skin: lips, brows and lashes, nails. hair: brightness of the strand, -, -.
     eye: white, iris, pupil. shoe and bag: main, second (sole, lining), metal."""

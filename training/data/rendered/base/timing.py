@@ -1,4 +1,4 @@
-"""Seconds by stage: `with stage("drape"):` counts nothing unless somebody measures."""
+"""CPU seconds by stage: `with stage("drape"):` does nothing unless measuring is on."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 Seconds = dict[str, float]
-"""Wall-clock seconds by the name of the stage."""
+"""CPU seconds of this process, of all its threads, by stage name: what else the machine does hardly changes them."""
 _measured: ContextVar[Seconds | None] = ContextVar("measured", default=None)
 
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Count what runs within as a stage, one of bench.STAGES or another."""
+    """Count the time spent inside as a stage, one of bench.STAGES or another."""
     seconds = _measured.get()
     if seconds is None:
         yield
         return
-    begin, within = time.perf_counter(), sum(seconds.values())
+    begin, within = time.process_time(), sum(seconds.values())
     try:
         yield
     finally:
-        # a stage within a stage counts for itself alone
+        # the time of a nested stage does not count for the outer one
         inner = sum(seconds.values()) - within
-        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - begin - inner
+        seconds[name] = seconds.get(name, 0.0) + time.process_time() - begin - inner
 
 
 @contextmanager
 def measured() -> Iterator[Seconds]:
-    """Measure the stages that run within, in this thread."""
+    """Measure the stages that run inside, in this thread."""
     seconds: Seconds = {}
     token = _measured.set(seconds)
     try:

@@ -1,4 +1,4 @@
-"""What the camera saw of a scene, before anything is painted: what the studio gives to dressing."""
+"""Buffers of a scene as seen by the camera, before anything is painted; passed from the studio to dressing."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from .surfaces import Kind
 
 SUBSAMPLES = 3
-"""Places across and down each pixel at which labels are known, for smooth edges."""
+"""Subsamples of labels per pixel in each direction, for smooth edges."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """What one number in a view's labels stands for."""
+    """Meaning of a number in a view's labels."""
 
     kind: Kind
-    """What the surface is made of."""
+    """Kind of the surface."""
     panel: int = -1
-    """Number of the panel; -1 for surfaces without panels."""
+    """Index of the panel; -1 for surfaces without panels."""
     inside: bool = False
-    """Whether it is the cloth's inside that is seen."""
+    """Whether the inside of the cloth is visible."""
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,20 @@ class View:
     """Buffers of one photo or product shot, (h, w) pixels."""
 
     labels: np.ndarray
-    """(h * SUBSAMPLES, w * SUBSAMPLES) uint8: numbers of `table` at the subsamples, the middle one at the centre of the
-    pixel; 255 where nothing is (around a product shot)."""
+    """(h * SUBSAMPLES, w * SUBSAMPLES) uint8: indices into `table` at the subsamples, the middle one at the
+    pixel's centre; 255 in empty areas (around a product shot)."""
     table: tuple[Label, ...]
     """Meaning of the numbers in `labels`."""
     uv: np.ndarray
     """(h, w, 2) float32 at pixel centres: metres on the panel; NaN where the label has no panel."""
     light: np.ndarray
-    """(h, w, 3) float32, linear: what a white matt surface would send to the camera; about 1 where well lit."""
+    """(h, w, 3) float32, linear: light that a white matt surface would reflect; about 1 where well lit."""
     gloss: np.ndarray
-    """(h, w) float32, linear: what a smooth clear coat would add, 0 where none."""
+    """(h, w) float32, linear: light that a smooth clear coat would add."""
     paint: np.ndarray
-    """(h, w, 3) float32 in 0..1: Surface.paint of what is seen; 0 where it has none."""
+    """(h, w, 3) float32 in 0..1: Surface.paint of the visible surface; 0 without paint."""
     pixels_per_metre: float
-    """Scale of the picture at the garment's distance."""
+    """Scale of the image at the garment's distance."""
 
     @property
     def centres(self) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Stage one: people who wear a garment, before cameras."""
+"""First stage: people who wear a garment, in front of a camera."""

@@ -1,4 +1,4 @@
-"""Stage one: everything that is rendered of a seed. One garment, its product shot, and photos of people who wear it."""
+"""First stage: everything rendered from a seed: a garment, its product shot, and photos of people who wear it."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from ..studio.rays.rendering import photograph
 from .photographing import Photographed, Product, take_photo
 
 CATEGORY_SHARES = (0.6, 0.22, 0.18)
-"""Shares of CATEGORIES, as in a shop."""
+"""Probabilities of CATEGORIES, as in a shop."""
 MAX_GARMENTS = 6
-"""Garments that are tried for a seed before it is given up."""
+"""Maximum number of garments to try for a seed."""
 MAX_PHOTOS_TRIED = 6
-"""Scenes that are tried for a photo before its garment is given up."""
+"""Maximum number of scenes to try for a photo before its garment is abandoned."""
 PRODUCT_LIMITS = Limits(least_area=0.05, least_visible=0.6)
-"""What product shots must keep to."""
+"""Limits for product shots."""
 TINY = (0.24, 0.4)
-"""Share of the frame that the garment fills in a product shot that shows it too small."""
+"""Fraction of the frame that the garment fills in a product shot with the defect too small."""
 TURNED = (68.0, 84.0)
-"""Degrees by which the garment is turned aside in a product shot that shows it too narrow."""
+"""Degrees by which the garment is turned in a product shot with the defect too narrow."""
 
 
 def category_of(seed: int) -> str:
@@ -45,16 +45,16 @@ def category_of(seed: int) -> str:
 
 
 def outfit_of(seed: int, attempt: int = 0, held_out: bool = False) -> tuple[np.random.Generator, Outfit]:
-    """The outfit of an attempt at a seed, and the generator that goes on to the product shot."""
+    """The outfit of an attempt at a seed, and the random generator to use next, for the product shot."""
     rng = np.random.default_rng([seed, attempt, streams.OUTFIT])
     return rng, draw_outfit(rng, category_of(seed), held_out)
 
 
 def make_record(seed: int, settings: RenderSettings, defect: str | None = None) -> tuple[Record | None, Counter[str]]:
-    """Render the record of a seed, None where every try was rejected; and how many tries were, by reason.
+    """Render the record of a seed (None if every attempt was rejected), and count rejected attempts by reason.
 
-    `defect`, one of DEFECTS, is drawn by the settings' share where it is None. The same arguments give the same bytes
-    on the same type of machine. Raises IGRError where the packages of the extra `render` are missing.
+    `defect` is one of DEFECTS; None draws it with the settings' probability. The same arguments give the same bytes
+    on the same type of machine. Raises IGRError if the packages of the extra `render` are missing.
     """
     rejects: Counter[str] = Counter()
     lots = np.random.default_rng([seed, streams.PLAN])
@@ -110,7 +110,7 @@ def _photos(
     settings: RenderSettings,
     rejects: Counter[str],
 ) -> list[Photographed] | None:
-    """The photos of a garment; None where one was rejected again and again."""
+    """The photos of a garment; None if one of them was rejected in every attempt."""
     photos = []
     for number in range(count):
         for attempt in range(MAX_PHOTOS_TRIED):
@@ -126,7 +126,7 @@ def _photos(
 
 
 def _record(seed: int, outfit: Outfit, product: Product, photos: list[Photographed], defect: str) -> Record:
-    """Join the panels of garment and photos into one list, and number the labels of the views by it."""
+    """Join the panels of garment and photos into one list, and renumber the labels of the views."""
     own = product.garment.panels
     panels: list[Panel] = list(own)
     numbered = []

@@ -1,4 +1,4 @@
-"""One photo: somebody who wears the garment, in a set, before a camera; and what is known about the picture."""
+"""One photo: a person who wears the garment, in a set, in front of a camera; and its annotations."""
 
 from __future__ import annotations
 
@@ -38,31 +38,31 @@ FRAMINGS: Mapping[str, Mapping[Framing, float]] = {
     "lower": {"lower_body": 0.5, "full_body": 0.35, "three_quarter": 0.15},
     "full": {"full_body": 0.5, "three_quarter": 0.3, "cropped_head": 0.2},
 }
-"""Shares of framings by category, as in shops and data sets."""
+"""Probabilities of framings by category, as in shops and data sets."""
 ATR_WORDS = {"upper": "upper-clothes", "full": "dress"}
-"""ATR-18's words for the clothes of a category; skirts and pants are distinguished by their cut."""
+"""ATR-18's labels for the clothes of a category; skirts and pants are distinguished by their cut."""
 UNDER_JACKET = 0.12
-"""Share of a garment that must be visible at least where an open jacket is worn over it."""
+"""Minimum visible fraction of a garment under an open jacket."""
 COVERED_WITHIN = 0.05
-"""Metres of air between skin and the cloth that surely covers it, at most."""
+"""Maximum gap in metres between skin and the cloth that covers it."""
 COVERED_BESIDE = 0.013
-"""Metres by which that cloth may lie beside the skin's normal."""
+"""Maximum distance in metres of that cloth from the skin's normal."""
 SOLE = 0.012
-"""Metres between a bare foot's sole and the floor under a shoe."""
+"""Height in metres of a bare sole above the floor in a shoe."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """A garment and its product shot, and what is worn with it."""
+    """A garment, its product shot, and the clothes worn with it."""
 
     garments: tuple[Garment, ...]
-    """Everything that is worn, in the order of the outfit's cuts."""
+    """All clothes, in the order of the outfit's cuts."""
     wanted: int
-    """Which of them was photographed."""
+    """Index of the photographed garment."""
     surfaces: list[Surface]
-    """Where it hung."""
+    """How it was placed."""
     shot: Shot
-    """The picture."""
+    """The product shot."""
     reasons: list[str]
     """Reasons for rejection; empty for a good one."""
 
@@ -74,17 +74,17 @@ class Product:
 
 @dataclass(frozen=True)
 class Photographed:
-    """A photo whose panels are still numbered by itself: the garment's, then `panels`."""
+    """A photo with its own numbering of panels: the garment's, then `panels`."""
 
     photo: Photo
     """The photo."""
     panels: tuple[Panel, ...]
-    """Those of the other clothes and of the set."""
+    """Panels of the other clothes and of the set."""
     reasons: list[str]
     """Reasons for rejection; empty for a good one."""
 
     def numbered(self, own: int, first: int) -> Photo:
-        """The photo with its panels from number `own` on moved so that they begin at `first`."""
+        """The photo with its panels from index `own` on renumbered to start at `first`."""
         table = tuple(
             replace(label, panel=label.panel - own + first) if label.panel >= own else label
             for label in self.photo.view.table
@@ -94,18 +94,18 @@ class Photographed:
 
 @dataclass(frozen=True)
 class Worn:
-    """Somebody dressed."""
+    """A clothed person."""
 
     body: Body
-    """Who."""
+    """The body."""
     transforms: np.ndarray
-    """(J, 3, 4) of the bones."""
+    """(J, 3, 4) transforms of the bones."""
     surfaces: list[Surface]
-    """Clothes, skin, hair, shoes and what is carried."""
+    """Surfaces of clothes, skin, hair, shoes and carried things."""
     panels: tuple[Panel, ...]
-    """Those of the other clothes, numbered after the garment's."""
+    """Panels of the other clothes, numbered after the garment's."""
     attributes: dict[str, str | float | bool]
-    """Pose, hair, bag, the other cuts."""
+    """Attributes: pose, hair, bag, the other cuts."""
 
 
 def take_photo(
@@ -179,7 +179,7 @@ def _dressed(
 
 
 def poses_in(outfit: Outfit, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the named poses that can be taken in an outfit."""
+    """The named poses that are possible in an outfit."""
     if not _has_pockets(outfit):
         names = tuple(name for name in names if "hand_in_pocket" not in POSES[name].attributes)
     if any(cut.narrow for cut in outfit.cuts):
@@ -188,14 +188,14 @@ def poses_in(outfit: Outfit, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _has_pockets(outfit: Outfit) -> bool:
-    """Whether hands can be in trouser pockets: they go into the body there, which only trousers hide."""
+    """Whether hands can be in trouser pockets: they intersect the body there, which only trousers hide."""
     return any(cut.category == "lower" and "skirt" not in cut.kind for cut in outfit.cuts)
 
 
 def _numbered(
     worn: list[list[Surface]], garments: Sequence[Garment], wanted: int
 ) -> tuple[list[Surface], tuple[Panel, ...]]:
-    """All clothes, with the panels of the wanted garment first and those of the others after them."""
+    """All clothes, with the panels of the garment first."""
     count = len(garments[wanted].panels)
     surfaces: list[Surface] = []
     panels: list[Panel] = []
@@ -211,7 +211,7 @@ def _numbered(
 
 
 def _covered(body: Body, transforms: np.ndarray, clothes: Sequence[Surface]) -> np.ndarray:
-    """(B,) bool: vertices of the body that have cloth right before them."""
+    """(B,) bool: vertices of the body that are covered by cloth."""
     part = body.part("body")
     place = skin(part.vertices, part.weights, transforms)
     outwards = vertex_normals(place, part.triangles)
@@ -228,7 +228,7 @@ def _covered(body: Body, transforms: np.ndarray, clothes: Sequence[Surface]) -> 
 
 
 def _layers(surfaces: Sequence[Surface], product: Product) -> list[Layer]:
-    """The clothes, which are the first of the surfaces, as guards see them; only the wanted one may cross itself."""
+    """The clothes, which are the first surfaces, for the guards; only the garment is checked for self-intersection."""
     layers = []
     for number, garment in enumerate(product.garments):
         cloth = surfaces[number].vertices[: garment.refine.shape[0]]
@@ -268,7 +268,7 @@ def _atr_word(kind: str, category: str) -> str:
 
 
 def _occluded_height(rng: np.random.Generator, cloth: np.ndarray) -> float:
-    """Height of an occluder's middle: before the garment."""
+    """Height of an occluder's centre, in front of the garment."""
     low, high = float(cloth[:, 2].min()), float(cloth[:, 2].max())
     return low + (high - low) * float(rng.uniform(0.35, 0.65))
 

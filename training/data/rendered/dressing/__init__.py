@@ -1,1 +1,1 @@
-"""Painting cloth, skin and walls onto stored geometry, and what a camera does to a photo."""
+"""Painting cloth, skin and walls onto stored geometry, and simulating a camera."""

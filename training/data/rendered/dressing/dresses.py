@@ -1,4 +1,4 @@
-"""Drawing lots for everything that is painted: what shops sell, on people of all colours, before all kinds of walls."""
+"""Random choices for everything that is painted: clothes as in shops, people of all skin tones, all kinds of walls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.data.synthetic.art.palette import (
+from ...synthetic.art.palette import (
     DENIM,
     LIGHT,
     Rgb,
@@ -18,8 +18,7 @@ from training.data.synthetic.art.palette import (
     pick,
     scaled,
 )
-from training.data.synthetic.art.textures import Pattern, solid
-
+from ...synthetic.art.textures import Pattern, solid
 from ..base.panels import Panel
 from .cloth import allover
 from .cloth.fabrics import Fabric
@@ -50,11 +49,11 @@ def draw_dress(
     held_out: bool = False,
     garment: Cloth | None = None,
 ) -> Dress:
-    """Draw everything that is painted on a person in a set, but for the garment's cloth if that is known.
+    """Draw everything that is painted on a person in a set, except the garment's fabric if it is given.
 
     panels: all panels of the scene, to fit prints into. attributes: "cut" names the garment's cut, "other_1" and
-    "other_2" those of the clothes worn with it; what is missing is guessed from the panels. held_out: only words, and
-    patterns, that training never sees.
+    "other_2" those of the clothes worn with it; missing names are guessed from the panels. held_out: use only words and
+    patterns that training never sees.
     """
     garment = garment or draw_garment(rng, panels, attributes, held_out)
     others = [_cloth(rng, kind, panels, attributes, held_out) for kind in ("other_1", "other_2")]
@@ -65,7 +64,7 @@ def draw_dress(
 def draw_garment(
     rng: np.random.Generator, panels: Sequence[Panel], attributes: Mapping[str, str], held_out: bool = False
 ) -> Cloth:
-    """Draw the cloth of the wanted garment alone; the arguments are those of draw_dress."""
+    """Draw the fabric of the garment only; the arguments are those of draw_dress."""
     return _cloth(rng, "garment", panels, attributes, held_out)
 
 
@@ -82,7 +81,7 @@ def _cut_of(kind: str, panels: Sequence[Panel], attributes: Mapping[str, str]) -
 def _cloth(
     rng: np.random.Generator, kind: str, panels: Sequence[Panel], attributes: Mapping[str, str], held_out: bool
 ) -> Cloth:
-    """The cloth of one garment; clothes beside the wanted one are plainer."""
+    """The fabric of a garment; clothes worn with the garment are plainer."""
     name = family_of(_cut_of(kind, panels, attributes))
     family = FAMILIES[name]
     own = [panel for panel in panels if panel.kind == kind]
@@ -118,7 +117,7 @@ def _cloth(
 def _sewn(
     rng: np.random.Generator, fabric: Fabric, colours: tuple[Rgb, Rgb, Rgb], family: Family, prints: tuple[Placed, ...]
 ) -> Cloth:
-    """A cloth's sleeves, trims, ribs and thread."""
+    """Sleeves, trims, ribs and thread of a fabric."""
     base = fabric.colour
     sleeve, trim = fabric, fabric
     contrast = colours[1] if rng.random() < 0.6 else scaled(base, 0.7)
@@ -152,7 +151,7 @@ def _sewn(
 
 
 def _colours(rng: np.random.Generator, family: str, weave: str) -> tuple[Rgb, Rgb, Rgb]:
-    """Base colour and two companions, with a little deviation from the lists."""
+    """Base colour and two matching colours, with small random changes."""
     base, second, third = garment_colours(rng)
     if weave == "denim":
         base = pick(rng, DENIM + ((58, 82, 124), (24, 26, 32), (226, 224, 216)))

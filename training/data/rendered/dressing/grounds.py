@@ -6,8 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from training.data.synthetic.art.palette import Rgb
-
+from ...synthetic.art.palette import Rgb
 from .cloth.noise import noise
 from .cloth.relief import SIDE, Tile, streaks
 from .picture.colours import to_linear
@@ -16,7 +15,7 @@ WALLS = ("plain", "paper", "gradient", "plaster", "brick", "concrete", "planks",
 FLOORS = ("paper", "gradient", "planks", "concrete", "asphalt", "carpet", "tiles")
 
 SIZES = {"brick": 0.6, "planks": 1.2, "tiles": 0.8, "carpet": 0.2, "asphalt": 0.5, "plaster": 1.0, "concrete": 1.4}
-"""Metres after which a material's tile repeats."""
+"""Period of a material's tile in metres."""
 
 
 def _axes() -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +65,7 @@ def _relief(material: str) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=32)
 def ground_tile(material: str, colours: tuple[Rgb, Rgb, Rgb], size: float) -> Tile | None:
-    """The repeating tile of a wall's or floor's material; None for smooth ones."""
+    """The repeating tile of a wall's or floor's material; None for smooth materials."""
     if material not in SIZES:
         return None
     main, joint = to_linear(np.array(colours[0], np.float32)), to_linear(np.array(colours[2], np.float32))

@@ -1,11 +1,10 @@
-"""What a scene is dressed with: cloths, skin, hair, shoes, walls and floors."""
+"""Materials of a scene: fabrics, skin, hair, shoes, walls and floors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.data.synthetic.art.palette import Rgb
-
+from ...synthetic.art.palette import Rgb
 from .cloth.fabrics import Fabric
 from .cloth.prints import Placed
 
@@ -15,19 +14,19 @@ class Cloth:
     """Everything painted on one garment."""
 
     fabric: Fabric
-    """Of body, legs and skirt."""
+    """Fabric of body, legs and skirt."""
     sleeve: Fabric
-    """Of the sleeves."""
+    """Fabric of the sleeves."""
     trim: Fabric
-    """Of collar, cuffs, waistband, placket and pockets."""
+    """Fabric of collar, cuffs, waistband, placket and pockets."""
     rib: Fabric
-    """Of knitted edges."""
+    """Fabric of knitted edges."""
     inside: Rgb
     """Colour of the cloth's back."""
     stitch: Rgb
     """Colour of the thread."""
     stitching: float
-    """How much the thread shows, 0..1."""
+    """Visibility of the thread, 0..1."""
     button: Rgb
     """Colour of the buttons."""
     prints: tuple[Placed, ...] = ()
@@ -61,9 +60,9 @@ class Coat:
     """Colours of a shoe or a bag."""
 
     main: Rgb
-    """Upper, or outside."""
+    """Upper or outside."""
     second: Rgb
-    """Sole, or lining."""
+    """Sole or lining."""
     metal: Rgb
     """Buckles and eyelets."""
     gloss: float
@@ -77,19 +76,19 @@ class Ground:
     material: str
     """One of grounds.WALLS or grounds.FLOORS."""
     colours: tuple[Rgb, Rgb, Rgb]
-    """Main colour, second colour, and of joints."""
+    """Main colour, second colour, and colour of joints."""
     size: float
-    """Of a brick, plank or tile, as a share of its usual size."""
+    """Size of a brick, plank or tile relative to the usual size."""
     gloss: float
     """How much it shines, 0..1."""
     seed: int
-    """Of its stains and patches."""
+    """Seed of stains and patches."""
     blur: float = 0.0
-    """How far it is out of focus: mip levels, 0 for sharp."""
+    """Defocus in mip levels, 0 for sharp."""
     evened: float = 0.0
-    """How far lamps of its own even out its light and shadows, 0..1."""
+    """How far separate lamps even out light and shadows, 0..1."""
     lit: float = 1.0
-    """How much brighter those lamps make it; 1 for not at all."""
+    """Brightening by those lamps; 1 for none."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class Dress:
     shoe: Coat
     """Shoes."""
     bag: Coat
-    """A bag, where one is carried."""
+    """A bag, if one is carried."""
     wall: Ground
     """Walls of the set."""
     floor: Ground

@@ -6,8 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from training.data.synthetic.art.palette import Rgb, mixed, scaled
-
+from ...synthetic.art.palette import Rgb, mixed, scaled
 from .cloth.relief import SIDE, Tile, streaks
 from .materials import Skin
 
@@ -23,7 +22,7 @@ TONES: tuple[Rgb, ...] = (
     (86, 59, 45),
     (63, 43, 35),
 )
-"""Lit skin from the palest to the deepest of ten steps, as far apart as the Monk scale's."""
+"""Lit skin in ten steps from the palest to the deepest, as on the Monk scale."""
 
 HAIR: tuple[Rgb, ...] = (
     (44, 36, 34),
@@ -43,14 +42,14 @@ IRIS: tuple[Rgb, ...] = ((64, 42, 28), (86, 58, 36), (110, 96, 60), (92, 116, 92
 
 
 def tone_at(place: float) -> Rgb:
-    """Skin at a place on the scale, 0 the palest and 1 the deepest."""
+    """Skin colour at a position on the scale, from 0 (palest) to 1 (deepest)."""
     at = float(np.clip(place, 0, 1)) * (len(TONES) - 1)
     low = min(int(at), len(TONES) - 2)
     return mixed(TONES[low], TONES[low + 1], at - low)
 
 
 def draw_skin(rng: np.random.Generator) -> Skin:
-    """Draw a person's colours: tones evenly over the scale, hair and eyes that go with them."""
+    """Draw a person's colours: skin tones evenly over the scale, with matching hair and eyes."""
     place = float(rng.random())
     tone = tone_at(place)
     warm = rng.normal(0, 3.0, 3) * (1, 0.6, 1)
@@ -62,7 +61,7 @@ def draw_skin(rng: np.random.Generator) -> Skin:
         hair = HAIR[int(rng.integers(2))] if black else HAIR[int(rng.choice(len(HAIR), p=HAIR_SHARES))]
     hair = scaled(hair, float(rng.uniform(0.85, 1.12)))
     made_up = rng.random() < 0.3
-    dark = 0.55 + 0.45 * sum(tone) / 640  # lips of deep skin are deep, too
+    dark = 0.55 + 0.45 * sum(tone) / 640  # lips of deep skin are deep too
     lipstick, natural = scaled((176, 40, 56), dark), scaled((170, 78, 78), dark)
     rosy = mixed(tone, lipstick, 0.6) if made_up else mixed(tone, natural, float(rng.uniform(0.3, 0.45)))
     painted = rng.random() < 0.2

@@ -1,4 +1,4 @@
-"""Drawing lots for what is around the clothes: shoes, bags, walls and floors."""
+"""Random choices for shoes, bags, walls and floors."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.data.synthetic.art.palette import LIGHT, Rgb, garment_colours, mixed, pick, scaled
-
+from ...synthetic.art.palette import LIGHT, Rgb, garment_colours, mixed, pick, scaled
 from ..base.panels import Panel
 from .cloth.families import LEATHER, NEUTRAL, jittered
 from .materials import Coat, Ground
@@ -28,7 +27,7 @@ def draw_bag(rng: np.random.Generator) -> Coat:
 
 
 def draw_grounds(rng: np.random.Generator, panels: Sequence[Panel]) -> tuple[Ground, Ground]:
-    """Wall and floor that go with the set: mostly a studio's, of one pale paper; a street of masonry."""
+    """Wall and floor for a set: mostly the pale paper of a studio, or masonry in a street."""
     names = {panel.name for panel in panels if panel.kind in ("wall", "floor")}
     if "backdrop" not in names and rng.random() < STUDIOS:
         return _studio(rng)
@@ -45,7 +44,7 @@ def draw_grounds(rng: np.random.Generator, panels: Sequence[Panel]) -> tuple[Gro
 
 
 def _studio(rng: np.random.Generator) -> tuple[Ground, Ground]:
-    """Wall and floor of one paper, white or light grey for the most part, often with lamps of its own."""
+    """Wall and floor of one paper, mostly white or light grey, often with separate lamps."""
     level = float(rng.choice(STUDIO_GREYS, p=STUDIO_SHARES)) + float(rng.uniform(-4, 4))
     warmth = float(rng.normal(0, 0.006)) if rng.random() < 0.8 else float(rng.uniform(0, 0.05))
     red, green, blue = level * (1 + 0.4 * warmth), level, level * (1 - warmth)
@@ -64,12 +63,12 @@ def pick_one(rng: np.random.Generator, names: Sequence[str]) -> str:
 
 
 STUDIOS = 0.66
-"""Share of the sets indoors that are dressed as a studio of one paper."""
+"""Probability that an indoor set is a studio with one paper."""
 WHITE_PAPER = 230
-"""sRGB level from which a studio's paper is lit until it is white, as shops like it."""
+"""sRGB level from which a studio's paper is lit to pure white, as is common in shops."""
 STUDIO_GREYS = (250, 242, 234, 222, 206, 180, 120, 60)
 STUDIO_SHARES = (0.26, 0.24, 0.2, 0.14, 0.08, 0.04, 0.02, 0.02)
-"""sRGB levels of a studio's paper, and how frequent they are."""
+"""sRGB levels of a studio's paper, and their probabilities."""
 
 MATERIAL_COLOURS: dict[str, tuple[Rgb, ...]] = {
     "brick": ((156, 92, 72), (172, 112, 88), (128, 80, 68), (226, 222, 216), (70, 66, 66), (186, 158, 130)),

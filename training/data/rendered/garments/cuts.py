@@ -1,4 +1,4 @@
-"""Every number of a garment's cut."""
+"""Parameters of a garment's cut."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ KINDS: dict[str, dict[str, float]] = {
     },
     "full": {"sheath_dress": 22, "a_line_dress": 34, "maxi_dress": 18, "shirt_dress": 12, "jumpsuit": 14},
 }  # fmt: skip
-"""Shares of the kinds within each category."""
+"""Probabilities of the kinds in each category."""
 
 HELD_OUT_ONE_IN = 9
-"""One in about this many combinations of features is never used for training."""
+"""About one in this many combinations of features is held-out."""
 
 NARROW_FLARE = 0.1
-"""Skirts that widen by less, metres for each metre down, hold the legs together."""
+"""Skirts with less flare, in metres per metre, hold the legs together."""
 
 NARROW_LENGTH = 1.4
-"""Level of the hem from which on they do."""
+"""Level of the hem from which they do."""
 
 
 @dataclass(frozen=True)
@@ -37,33 +37,33 @@ class Cut:
     category: str
     """upper, lower or full."""
     sex: str = "female"
-    """Template body it is cut on: female or male."""
+    """Template body: female or male."""
     fit: str = "regular"
     """tight, slim, regular, loose or oversized."""
     neckline: str = "none"
     """round, v, boat, scoop, square, high, straps (thin ones), or none for lowers."""
     neck_width: float = 0.08
-    """Half the width of the neck hole, or where the straps run to each side, metres."""
+    """Half width of the neck hole, or distance of the straps from the centre, metres."""
     neck_depth: float = 0.07
-    """How far it falls in front, metres."""
+    """Depth of the neck hole in front, metres."""
     neck_band: float = 0.0
-    """Width of the band around the neck hole, metres; 0 for none."""
+    """Width of the neckband, metres; 0 for none."""
     collar: str = "none"
     """none, shirt, polo, stand, hood or lapel."""
     sleeve: str = "none"
     """none, cap, short, elbow or long."""
     sleeve_length: float = 0.0
-    """Share of the arm."""
+    """Length as a fraction of the arm."""
     sleeve_ease: float = 0.015
     """Distance from the arm at its middle, metres."""
     sleeve_flare: float = 0.0
-    """Further distance at the cuff, metres; negative narrows."""
+    """Additional distance at the cuff, metres; may be negative."""
     puff: float = 0.0
-    """Further distance at the shoulder, metres."""
+    """Additional distance at the shoulder, metres."""
     cuff: float = 0.0
     """Width of a cuff, metres; 0 for a plain hem."""
     drop: float = 0.0
-    """How far the armhole lies beyond the shoulder, metres; negative bares the shoulder where there are no sleeves."""
+    """Distance of the armhole beyond the shoulder, metres; negative bares the shoulder of sleeveless tops."""
     ease: float = 0.015
     """Distance from the torso, metres."""
     straight: float = 0.6
@@ -79,27 +79,27 @@ class Cut:
     front: str = "closed"
     """closed, buttons, half_buttons, zip, or open."""
     gap: float = 0.0
-    """How far an open front stands apart at the hem, metres, to each side."""
+    """Distance of an open front from the centre at the hem, metres."""
     pockets: str = "none"
     """none, kangaroo, chest, patch or side."""
     waistband: float = 0.0
     """Width of the waistband, metres."""
     fly: bool = False
-    """Whether there is a fly."""
+    """Whether it has a fly."""
     legs: bool = False
     """Whether the lower part has legs rather than a skirt."""
     leg_ease: float = 0.012
     """Distance from the leg at the knee, metres."""
     leg_flare: float = 0.0
-    """Further distance at the ankle, metres; negative narrows."""
+    """Additional distance at the ankle, metres; may be negative."""
     flare: float = 0.1
-    """How much a skirt widens: metres outwards for each metre down."""
+    """Flare of a skirt: metres outwards per metre down."""
     pleats: int = 0
     """Number of pleats of a skirt, 0 for none."""
     bend: float = 0.02
     """Stiffness against bending, 0..1."""
     grow: float = 1.02
-    """Cloth in excess, as a factor on lengths; makes creases."""
+    """Excess cloth, as a factor on lengths; causes creases."""
 
     @property
     def top(self) -> bool:
@@ -108,7 +108,7 @@ class Cut:
 
     @property
     def narrow(self) -> bool:
-        """Whether it is a skirt that is too narrow at the knees for long steps."""
+        """Whether it is a skirt too narrow at the knees for long steps."""
         return self.category != "upper" and not self.legs and self.flare < NARROW_FLARE and self.length > NARROW_LENGTH
 
     def features(self) -> str:
@@ -118,5 +118,5 @@ class Cut:
 
 
 def held_out_cut(cut: Cut) -> bool:
-    """Whether a cut's combination of features is kept from training."""
+    """Whether a cut's combination of features is held-out."""
     return zlib.crc32(cut.features().encode()) % HELD_OUT_ONE_IN == 0

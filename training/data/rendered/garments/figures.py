@@ -1,4 +1,4 @@
-"""A body as a tailor sees it: a smooth closed suit around it, and where its neck, waist, arms and legs are."""
+"""A body prepared for tailoring: a smooth closed suit, and positions of neck, waist, arms and legs."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ SIDES = ("left", "right")
 
 @dataclass(frozen=True)
 class Suit:
-    """The subdivided and smoothed tights, the same for all bodies but for its positions."""
+    """The subdivided and smoothed tights; only the positions differ between bodies."""
 
     faces: np.ndarray
     """(F, 3) int32."""
     combine: sparse.csr_matrix
-    """(N, T): its vertices from those of the tights."""
+    """(N, T): its vertices as combinations of the tights' vertices."""
     even: sparse.csr_matrix
     """(N, N): smooths normals."""
     weights: np.ndarray
     """(N, J) float32: skin weights."""
     arms: np.ndarray
-    """(N, 2): share of the left and of the right arm's bones in the weights."""
+    """(N, 2): weight of the left and right arm's bones."""
     legs: np.ndarray
-    """(N, 2): share of the left and of the right leg's bones."""
+    """(N, 2): weight of the left and right leg's bones."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,21 @@ class Figure:
     """One body's suit and its measures, at rest (arms about 45 degrees out), metres."""
 
     body: Body
-    """Whose it is."""
+    """The measured body."""
     points: np.ndarray
-    """(N, 3) the suit."""
+    """(N, 3) positions of the suit."""
     normals: np.ndarray
-    """(N, 3) smoothed, unit."""
+    """(N, 3) smoothed unit normals."""
     neck: np.ndarray
-    """(3,) where the neck begins, at its axis."""
+    """(3,) base of the neck, on its axis."""
     shoulder: np.ndarray
     """(2, 3) shoulder joints, left and right."""
     elbow: np.ndarray
-    """(2, 3)."""
+    """(2, 3) elbows."""
     wrist: np.ndarray
-    """(2, 3)."""
+    """(2, 3) wrists."""
     armpit: np.ndarray
-    """(2, 3)."""
+    """(2, 3) armpits."""
     waist: float
     """Height of the natural waist."""
     crotch: float
@@ -64,17 +64,17 @@ class Figure:
     ankle: float
     """Height of the ankles."""
     side: np.ndarray
-    """(2, K): heights, and the depth (y) of the side seam there, from the ankles to the shoulders."""
+    """(2, K): heights from the ankles to the shoulders, and the depth (y) of the side seam there."""
 
     @property
     def arm_length(self) -> float:
-        """From the shoulder joint to the wrist."""
+        """Length of the arm from the shoulder joint to the wrist."""
         return float(np.linalg.norm(self.elbow[0] - self.shoulder[0]) + np.linalg.norm(self.wrist[0] - self.elbow[0]))
 
 
 @lru_cache(maxsize=1)
 def suit() -> Suit:
-    """The suit's topology and weights; raises IGRError where the body's data are missing."""
+    """The suit's topology and weights; raises IGRError if the body's data is missing."""
     model = body_model()
     chosen = model.ranges["tights"]
     quads, combine = subdivide_quads(model.quads["tights"] - chosen.start, chosen.stop - chosen.start)
@@ -122,7 +122,7 @@ def make_figure(body: Body) -> Figure:
 
 
 def dress_form(figure: Figure) -> Figure:
-    """The figure with hips that are no wider than its chest, on which tops hang straight."""
+    """The figure with hips no wider than its chest, so that tops hang straight."""
     trunk = suit().arms.sum(axis=1) < 0.2
     points = figure.points
     height = points[:, 2]
@@ -157,7 +157,7 @@ def smoothstep(low: float, high: float, value: np.ndarray) -> np.ndarray:
 
 
 def _armpit(points: np.ndarray, arm: np.ndarray) -> np.ndarray:
-    """Lowest point where arm and torso part."""
+    """Lowest point between arm and torso."""
     between = np.flatnonzero((arm > 0.3) & (arm < 0.7))
     low = between[np.argsort(points[between, 2])[:4]]
     return points[low].mean(axis=0)

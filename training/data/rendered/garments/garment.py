@@ -12,41 +12,41 @@ from .cloth.draping import Springs
 from .cuts import Cut
 
 CLEAR_EDGES = 2
-"""Edges of fine cloth, about a centimetre each, within which cloth may lie beside an open edge of a layer over it."""
+"""Number of fine edges (about 1 cm each) near an open edge of an outer layer where cloth may come through."""
 
 
 @dataclass(frozen=True)
 class Trim:
-    """Pieces that are not draped but ride on the cloth: collars, hoods, pockets, plackets."""
+    """Pieces that are not draped but attached to the cloth: collars, hoods, pockets, plackets."""
 
     faces: np.ndarray
-    """(G, 3) int32 of the trim's own vertices, counted from 0."""
+    """(G, 3) int32: faces, with vertices counted from 0."""
     anchor: sparse.csr_matrix
-    """(A, V) where each of its A vertices sits on the fine cloth."""
+    """(A, V): position of each of its A vertices on the fine cloth."""
     lift: np.ndarray
-    """(A,) how far from the cloth along its normal, metres."""
+    """(A,) distance from the cloth along its normal, metres."""
     offset: np.ndarray
-    """(A, 3) how far from there in the axes of the chest at rest, metres."""
+    """(A, 3) further offset in the axes of the chest at rest, metres."""
     uv: np.ndarray
     """(G, 3, 2) metres on its panel."""
     panel: np.ndarray
     """(G,) int16."""
     solid: bool
-    """Whether it must be kept off the cloth (collars, hoods)."""
+    """Whether it must be kept away from the cloth (collars, hoods)."""
 
 
 @dataclass(frozen=True)
 class Garment:
-    """What `tailor` makes; wearing it never changes faces, uv or panels."""
+    """Result of `tailor`; wearing it never changes faces, uv or panels."""
 
     cut: Cut
-    """What it was made from."""
+    """Cut that it was made from."""
     faces: np.ndarray
     """(F, 3) int32: the coarse cloth."""
     basis: sparse.csr_matrix
     """(V, N): coarse vertices from the suit's points."""
     fall: np.ndarray
-    """(V,) how far each hangs below that, metres on the template."""
+    """(V,) how far each vertex hangs below that, metres on the template."""
     ring: np.ndarray
     """(L,) vertices of the edge at the hips from which a skirt hangs, ring by ring of L vertices; empty without."""
     ease: np.ndarray
@@ -62,19 +62,19 @@ class Garment:
     snug: np.ndarray
     """(V,) bool: bands that lie close and are not widened."""
     smooth: sparse.csr_matrix
-    """(V, V) evens out the cut."""
+    """(V, V) smooths the cut."""
     fine_faces: np.ndarray
-    """(4 F, 3) int32: each coarse face in four."""
+    """(4 F, 3) int32: four faces for each coarse face."""
     refine: sparse.csr_matrix
     """(V', V): fine vertices from coarse ones."""
     even: sparse.csr_matrix
-    """(V', V') replaces fine vertices by the mean of their neighbours, which moves none on flat cloth."""
+    """(V', V') replaces fine vertices by a mean of their neighbours; flat cloth does not move."""
     coarse_even: sparse.csr_matrix
-    """(V, V) the same of coarse ones."""
+    """(V, V) the same for coarse vertices."""
     springs: Springs
-    """Of the coarse cloth."""
+    """Springs of the coarse cloth."""
     fine_springs: Springs
-    """Of the fine cloth."""
+    """Springs of the fine cloth."""
     uv: np.ndarray
     """(4 F, 3, 2) float32 metres on the panels, of the fine faces."""
     panel: np.ndarray
@@ -82,15 +82,15 @@ class Garment:
     rim: np.ndarray
     """(R, 2) int32 open edges of the fine cloth, directed as in their faces."""
     rim_face: np.ndarray
-    """(R,) the fine face of each."""
+    """(R,) the fine face of each open edge."""
     trims: tuple[Trim, ...]
     """Collars, pockets and the like."""
     panels: tuple[Panel, ...]
-    """What `panel` numbers mean."""
+    """Panels that the indices in `panel` refer to."""
 
     @property
     def clear(self) -> np.ndarray:
-        """(V',) bool: fine vertices that are more than CLEAR_EDGES edges away from every open edge."""
+        """(V',) bool: fine vertices more than CLEAR_EDGES edges away from every open edge."""
         near = np.zeros(self.refine.shape[0], bool)
         near[self.rim.ravel()] = True
         for _ in range(CLEAR_EDGES):

@@ -1,4 +1,4 @@
-"""Drawing cuts by lot as a shop stocks them."""
+"""Random cuts, distributed as in a shop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .styles import (
 
 
 def draw_kind(rng: np.random.Generator, category: str) -> str:
-    """A kind, as often as shops sell it."""
+    """A random kind, with the probabilities of shops."""
     if category not in KINDS:
         raise IGRError(f"Unknown category {category!r}: choose upper, lower or full.")
     names, shares = list(KINDS[category]), np.array(list(KINDS[category].values()), float)
@@ -33,7 +33,7 @@ def draw_kind(rng: np.random.Generator, category: str) -> str:
 
 
 def draw_cut(rng: np.random.Generator, kind: str, held_out: bool = False, sex: str | None = None) -> Cut:
-    """A cut of a kind; `held_out` chooses among those that training never sees.
+    """A random cut of a kind; `held_out` chooses among held-out cuts.
 
     Raises:
         IGRError: if the kind is unknown, or has no cut of the wanted sort.
@@ -67,7 +67,7 @@ def _between(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def _upper(rng: np.random.Generator, cut: Cut) -> Cut:
-    """What hangs from the shoulders: neck, sleeves, body and hem."""
+    """Parameters of tops: neck, sleeves, body and hem."""
     kind = cut.kind
     close = CLOSER_FOR_WOMEN if cut.sex == "female" and cut.category == "upper" else {}
     fit = _pick(rng, {name: share * close.get(name, 1.0) for name, share in FITS[kind].items()})
@@ -99,7 +99,7 @@ def _upper(rng: np.random.Generator, cut: Cut) -> Cut:
 
 
 def _top_length(rng: np.random.Generator, cut: Cut) -> float:
-    """Most are of regular length, some tops for women are cropped, and some are long."""
+    """Most tops have a regular length; some tops for women are cropped, and some are long."""
     low, high = LENGTHS[cut.kind]
     lot = rng.random()
     if cut.kind in VARIED and cut.sex == "female" and lot < 0.14:
@@ -110,7 +110,7 @@ def _top_length(rng: np.random.Generator, cut: Cut) -> float:
 
 
 def _finished_upper(rng: np.random.Generator, cut: Cut) -> Cut:
-    """What is typical of each kind: bands, cuffs, fronts, pockets."""
+    """Typical details of each kind: bands, cuffs, fronts, pockets."""
     kind = cut.kind
     banded = cut.neckline in ("round", "v") and cut.collar == "none"
     if kind in ("tee", "long_sleeve", "tank", "crop_top") and banded and rng.random() < 0.85:
@@ -190,7 +190,7 @@ def _dress(rng: np.random.Generator, cut: Cut) -> Cut:
 
 
 def _lower(rng: np.random.Generator, cut: Cut) -> Cut:
-    """What hangs from the waist."""
+    """Parameters of garments that hang from the waist."""
     kind = cut.kind
     length = _between(rng, *LENGTHS[kind])
     high = cut.sex == "female" and rng.random() < 0.6

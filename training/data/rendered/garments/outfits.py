@@ -1,4 +1,4 @@
-"""What a person wears: the garment that is wanted, and what completes it."""
+"""Outfits: the garment to restore, and the clothes that complete it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .lots import draw_cut, draw_kind
 TUCKABLE = ("tee", "long_sleeve", "shirt", "blouse", "tank", "sweater", "polo")
 """Tops that may be tucked in."""
 MAX_DRAWS = 100
-"""Draws of another garment until one is held out, or not, as it should be."""
+"""Maximum number of draws of another garment until it is held-out or not, as required."""
 
 
 @dataclass(frozen=True)
@@ -24,31 +24,31 @@ class Outfit:
     """Cuts from the innermost layer to the outermost."""
 
     cuts: tuple[Cut, ...]
-    """In the order in which they are put on."""
+    """Cuts in the order in which they are put on."""
     wanted: int
-    """Which of them is the garment that is restored."""
+    """Index of the garment to restore."""
     tucked: bool
     """Whether the top is tucked into the lower."""
 
     @property
     def cut(self) -> Cut:
-        """The wanted one."""
+        """Cut of the garment to restore."""
         return self.cuts[self.wanted]
 
     @property
     def kinds(self) -> list[Kind]:
-        """What each layer is: garment, other_1 or other_2."""
+        """Kind of each layer: garment, other_1 or other_2."""
         others = iter(("other_1", "other_2"))
         return ["garment" if i == self.wanted else next(others) for i in range(len(self.cuts))]
 
     @property
     def sex(self) -> str:
-        """Whose clothes these are: female or male."""
+        """Gender that the clothes are made for: female or male."""
         return self.cut.sex
 
     @property
     def attributes(self) -> dict[str, str]:
-        """Labels of the wanted garment: cut, neckline, sleeve, length, fit, front, collar, tucked, layered."""
+        """Labels of the garment: cut, neckline, sleeve, length, fit, front, collar, tucked, layered."""
         cut = self.cut
         over = any(other.front == "open" for other in self.cuts if other is not cut)
         return {
@@ -73,9 +73,9 @@ def draw_outfit(rng: np.random.Generator, category: str, held_out: bool = False)
 
 
 def complete(rng: np.random.Generator, cut: Cut, held_out: bool = False) -> Outfit:
-    """An outfit around a wanted garment: draws the other clothes, and whether the top is tucked in.
+    """An outfit around a garment: draws the other clothes, and whether the top is tucked in.
 
-    Without `held_out` none of the other clothes is of a cut that training never sees; with it, most are.
+    Without `held_out`, none of the other clothes has a held-out cut; with it, most do.
     """
     if cut.category == "full":
         return Outfit((cut,), 0, False)
@@ -96,7 +96,7 @@ def complete(rng: np.random.Generator, cut: Cut, held_out: bool = False) -> Outf
 
 
 def _drawn(draw: Callable[[], Cut], held_out: bool) -> Cut:
-    """A cut by `draw` that is still held out, or still not, after it was changed to suit what it is worn with."""
+    """A cut by `draw` that is still held-out, or still not, after it was adapted to the other clothes."""
     for _ in range(MAX_DRAWS):
         cut = draw()
         if held_out_cut(cut) == held_out:
@@ -149,7 +149,7 @@ def _within(cut: Cut) -> Cut:
 
 
 def _shortened(cut: Cut) -> Cut:
-    """A top that leaves most of the lower to be seen."""
+    """A top that leaves most of the lower garment visible."""
     return replace(cut, length=min(cut.length, 0.56), hem="straight")
 
 
@@ -162,7 +162,7 @@ def _open_jacket(rng: np.random.Generator, sex: str, held_out: bool) -> Cut:
 
 
 def _length_name(cut: Cut) -> str:
-    """In words."""
+    """Describe the length in words."""
     if cut.category == "upper":
         return "cropped" if cut.length < 0.28 else "regular" if cut.length < 0.75 else "long"
     if cut.length < 1.55:

@@ -1,11 +1,11 @@
-"""What each kind of garment is stocked in: fits, necks, sleeves and lengths, with their shares and sizes."""
+"""Fits, necks, sleeves and lengths of each kind of garment, with probabilities and sizes."""
 
 from __future__ import annotations
 
 SLEEVE_LENGTHS: dict[str, tuple[float, float]] = {
     "none": (0.0, 0.0), "cap": (0.15, 0.2), "short": (0.26, 0.42), "elbow": (0.46, 0.6), "long": (0.97, 1.05),
 }  # fmt: skip
-"""Shares of the arm from shoulder joint to wrist."""
+"""Lengths as fractions of the arm from shoulder joint to wrist."""
 
 FIT_EASE: dict[str, tuple[float, float, float]] = {
     "tight": (0.003, 0.005, 0.05), "slim": (0.006, 0.007, 0.4), "regular": (0.013, 0.013, 0.8),
@@ -14,7 +14,7 @@ FIT_EASE: dict[str, tuple[float, float, float]] = {
 """Ease of torso and sleeves in metres, and how straight the sides fall."""
 
 CLOSER_FOR_WOMEN = {"tight": 2.0, "slim": 2.5}
-"""Factors on the shares of close fits in tops for women."""
+"""Factors on the probabilities of close fits in tops for women."""
 
 VARIED = ("tee", "long_sleeve", "tank", "sweater", "hoodie", "blouse")
 """Tops that are also sold cropped and long."""
@@ -31,7 +31,7 @@ FITS: dict[str, dict[str, float]] = {
     "maxi_dress": {"slim": 3, "regular": 3}, "shirt_dress": {"regular": 3, "loose": 2},
     "jumpsuit": {"slim": 2, "regular": 3},
 }  # fmt: skip
-"""Shares of the fits of each kind."""
+"""Probabilities of the fits of each kind."""
 
 NECKS: dict[str, dict[str, float]] = {
     "tee": {"round": 7, "v": 2.5, "scoop": 1, "boat": 0.5}, "long_sleeve": {"round": 5, "v": 2, "high": 2, "boat": 1},
@@ -44,7 +44,7 @@ NECKS: dict[str, dict[str, float]] = {
     "a_line_dress": {"round": 3, "v": 3, "square": 1, "scoop": 2, "straps": 1},
     "maxi_dress": {"v": 3, "scoop": 2, "round": 2, "square": 1, "straps": 2},
 }  # fmt: skip
-"""Shares of the necks and collars of each kind."""
+"""Probabilities of the necks and collars of each kind."""
 
 SLEEVES: dict[str, dict[str, float]] = {
     "tee": {"cap": 0.6, "short": 8, "elbow": 1}, "long_sleeve": {"long": 1}, "shirt": {"long": 3, "short": 1},
@@ -55,7 +55,7 @@ SLEEVES: dict[str, dict[str, float]] = {
     "a_line_dress": {"none": 4, "cap": 1, "short": 3, "elbow": 1}, "maxi_dress": {"none": 4, "short": 2, "long": 2},
     "shirt_dress": {"short": 2, "elbow": 1, "long": 2}, "jumpsuit": {"none": 3, "short": 2, "long": 2},
 }  # fmt: skip
-"""Shares of the sleeves of each kind."""
+"""Probabilities of the sleeves of each kind."""
 
 LENGTHS: dict[str, tuple[float, float]] = {
     "tee": (0.36, 0.66), "long_sleeve": (0.36, 0.66), "shirt": (0.42, 0.75), "polo": (0.42, 0.66),
@@ -77,10 +77,10 @@ NECK_SIZES: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "hood": ((0.078, 0.085), (0.07, 0.085)),
     "lapel": ((0.076, 0.08), (0.2, 0.26)),
 }  # fmt: skip
-"""Half the width and the depth of the neck hole, metres, from and to."""
+"""Ranges of the half width and the depth of the neck hole, metres."""
 
 NECKLINE_OF = {"collar": "round", "stand": "round", "hood": "round", "lapel": "v"}
-"""Shape of the neck hole beneath collars."""
+"""Shape of the neck hole under collars."""
 
 LEGS: dict[str, dict[str, tuple[tuple[float, float], tuple[float, float]]]] = {
     "trousers": {
@@ -97,4 +97,4 @@ LEGS: dict[str, dict[str, tuple[tuple[float, float], tuple[float, float]]]] = {
     },
     "leggings": {"tight": ((0.0015, 0.0025), (0.0, 0.0))},
 }  # fmt: skip
-"""Ease of the leg at the knee, and how much more at the ankle, metres, from and to, by kind and fit."""
+"""Ranges of the leg's ease at the knee, and of the additional ease at the ankle, metres, by kind and fit."""

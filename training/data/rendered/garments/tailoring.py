@@ -33,16 +33,16 @@ from .patterns.pattern import Pattern
 from .patterns.trims import make_trims
 
 HIP_CUT = 0.12
-"""Skirts and long tops leave the body so far above the crotch, metres."""
+"""Height above the crotch at which skirts and long tops leave the body, metres."""
 
 RING = 0.016
 """Distance between the rings of a skirt, metres."""
 
 LEAST_BAND = 0.01
-"""Parts of a hem band that are narrower lie on the rings alone, metres."""
+"""Smallest part of a hem band above the rings that is cut separately, metres."""
 
 PLEATS_BELOW = 0.015
-"""Pleats begin so far below the waistband, metres."""
+"""Distance of pleats below the waistband, metres."""
 
 
 @lru_cache(maxsize=2)
@@ -119,7 +119,7 @@ def _cut_waist(pattern: Pattern, cut: Cut, figure: Figure) -> None:
 
 
 def _cut_below(pattern: Pattern, cut: Cut, figure: Figure) -> None:
-    """Hem, or the edge from which skirts and long tops go on."""
+    """Hem, or the edge at which skirts and long tops continue."""
     low, edge = height_of(cut.length, figure), _hanging_edge(cut, figure)
     height = low if cut.legs else max(low, edge)
 
@@ -165,7 +165,7 @@ def _lengthen(pattern: Pattern, cut: Cut, figure: Figure) -> np.ndarray:
 
 
 def _ring_shares(total: float, band: float) -> list[float]:
-    """Shares of a fall at which its rings lie, one of them where a hem band of this width begins."""
+    """Positions of the rings as fractions of the fall, one of them at the start of a hem band of this width."""
     above = max(total - band, 0.0)
     count = max(1, round(above / RING)) if above > 0 else 0
     shares = [above / total * k / count for k in range(1, count + 1)]
@@ -186,7 +186,7 @@ def _chain_at(pattern: Pattern, height: float) -> np.ndarray:
 
 
 def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garment:
-    """Put everything together once the faces are settled."""
+    """Assemble the garment once its faces are final."""
     count = len(pattern.marks)
     points, arms = pattern.points, pattern.arms
     legs = pattern.legs if cut.legs else np.zeros((count, 2))
@@ -245,7 +245,7 @@ def _sewn(pattern: Pattern, cut: Cut, figure: Figure, ring: np.ndarray) -> Garme
 
 
 def _smoothing(pattern: Pattern, cut: Cut, figure: Figure) -> sparse.csr_matrix:
-    """Matrix (V, V) that evens out the cut, except for thin straps, which it would draw in under the skin."""
+    """Matrix (V, V) that smooths the cut, except for thin straps, which it would pull under the skin."""
     pieces = np.unique(np.stack(list(pattern.tags.values()), axis=1), axis=0, return_inverse=True)[1].ravel()
     smooth = smoothing(pattern.faces, len(pattern.marks), 0.5, 2 if cut.pleats else 6, pieces)
     if cut.neckline != "straps":
@@ -268,7 +268,7 @@ def _vertices_of(pattern: Pattern, words: tuple[str, ...], cut: Cut) -> np.ndarr
 
 
 def _snug_ease(points: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
-    """How far bands stand off."""
+    """Distance of bands from the skin."""
     return np.where(points[:, 2] < figure.armpit[0, 2] - 0.1, 0.012, 0.008) if cut.top else np.full(len(points), 0.003)
 
 

@@ -1,4 +1,4 @@
-"""Dressing a posed body: every garment is draped over the body and over the layers below."""
+"""Dressing a posed body: every garment is draped over the body and the layers below."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .tailoring import product_figure, template_figure
 COARSE = Settle(steps=64, passes=5, gravity=3.5, damping=0.98)
 FINE = Settle(steps=18, passes=4, gravity=2.0, damping=0.95, renew=6)
 FLAT_SHARE = 0.25
-"""Share of the product shots that lie flat."""
+"""Probability that a product shot shows the garment lying flat."""
 GHOST_FLAT = 0.35
-"""How flat the others are at most."""
+"""Maximum flatness of the others."""
 
 
 def wear(
@@ -40,10 +40,10 @@ def wear(
         body: whose rest shape they are fitted to.
         transforms: (J, 3, 4) of `body.transforms`.
         rng: draws how folds start.
-        kinds: what each is; by default `garment` for the first, then `other_1`, `other_2`.
+        kinds: kind of each garment; by default `garment` for the first, then `other_1`, `other_2`.
 
     Returns:
-        The surfaces of each garment, in the order of `garments`. Vertices and faces are those of every other wearing.
+        The surfaces of each garment, in the order of `garments`. Vertices and faces are the same in every pose.
     """
     figure = make_figure(body)
     posed = pose_figure(figure, transforms)
@@ -64,7 +64,7 @@ def product_shot(garment: Garment, rng: np.random.Generator, flat: float | None 
     """The garment alone, as on an invisible body of the template's shape.
 
     Args:
-        garment: what is shown.
+        garment: the garment to show.
         rng: draws how folds start, and how flat it lies.
         flat: 0 for a ghost mannequin to 1 for a garment that lies flat on a table; None draws it.
     """
@@ -129,7 +129,7 @@ def _drape(
         place[edge] += 0.5 * (garment.even[edge] @ place - place[edge])
     place = unwrinkled(place, garment.fine_faces, garment.even, 16)
     if cut.neckline == "straps":
-        # Too narrow to be evened out.
+        # Too narrow to be smoothed.
         place = np.where(free[:, None] > 0, place, garment.refine @ coarse)
     if cut.pleats:
         pleats = garment.refine @ pleats_of(garment)
@@ -142,12 +142,12 @@ def _drape(
 
 
 def _grow(garment: Garment) -> np.ndarray:
-    """(V,) excess of cloth; bands have none."""
+    """(V,) excess cloth; bands have none."""
     return np.where(garment.snug | (garment.held > 0.5), 1.0, garment.cut.grow)
 
 
 def _below(inner: Draped, outer: Draped, garment: Garment) -> Draped:
-    """Press a lower layer in where it would show through the one over it."""
+    """Push a lower layer in where it would show through the one above it."""
     rim = np.zeros(len(outer.fine), bool)
     rim[garment.rim.ravel()] = True
     distance, index = cKDTree(outer.fine).query(inner.fine, distance_upper_bound=0.03)

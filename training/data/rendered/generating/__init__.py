@@ -1,1 +1,1 @@
-"""Rendering many records: in several processes or on a Ray cluster, going on where an earlier run was stopped."""
+"""Rendering many records in several processes or on a Ray cluster; interrupted runs can be resumed."""

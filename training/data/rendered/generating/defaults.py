@@ -1,6 +1,6 @@
-"""How much is made by default; apart from the making, so that commands show it without loading the renderer."""
+"""Default amounts, in a module of their own so that commands show them without loading the renderer."""
 
 PER_SHARD = 32
-"""Records in a shard."""
+"""Records per shard."""
 HELD_OUT_PAIRS = 300
-"""Pairs of the fixed held-out set."""
+"""Number of pairs in the fixed held-out set."""

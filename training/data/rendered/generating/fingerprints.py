@@ -1,4 +1,4 @@
-"""Fingerprints of the code that renders and of the code that dresses, and versions of the packages that they use."""
+"""Fingerprints of the code that renders and dresses, and versions of the packages it uses."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ NOT_RENDERING = (
     "agreement.py", "base/timing.py", "bench.py", "dressing", "generating", "held_out.py", "pairs.py",
     "people/export_body.py", "records/shards.py", "records/spool.py", "sheet.py", "source.py",
 )  # fmt: skip
-"""Files and folders of it that change nothing of what is rendered: they only run it, dress it or look at it."""
+"""Its files and folders that do not affect rendering: they only run it, or dress or display its results."""
 RENDERING_BESIDE = (defects, keypoints, labels, masks)
-"""Modules outside the package that change what is rendered."""
+"""Modules outside the package that affect rendering."""
 DRESSING = ("base/panels.py", "base/streams.py", "base/surfaces.py", "base/views.py", "dressing", "pairs.py")
-"""Files and folders of the package that change what is painted on a record."""
+"""Files and folders of the package that affect dressing."""
 DRESSING_BESIDE = (arrays, curves, lettering, motifs, palette, textures)
-"""Modules outside the package that change what is painted."""
+"""Modules outside the package that affect dressing."""
 RENDERERS = ("drjit", "mitsuba", "mitsuba-oidn", "numba", "numpy")
-"""Packages whose versions may change what is rendered."""
+"""Packages whose versions may affect rendering."""
 
 
 @functools.cache
 def render_fingerprint() -> str:
-    """Short hash of the code and the data that records are made with."""
+    """Short hash of the code and data that records are rendered with."""
     return _fingerprint(rendering_files(), RENDERING_BESIDE)
 
 
@@ -47,14 +47,14 @@ def dress_fingerprint() -> str:
 
 
 def rendering_files() -> list[Path]:
-    """Files of the package that change what is rendered."""
+    """Files of the package that affect rendering."""
     other = [PACKAGE / name for name in NOT_RENDERING]
     return [path for path in _code() if not _within(path, other)]
 
 
 @functools.cache
 def renderer_versions() -> str:
-    """Versions of RENDERERS, `drjit 1.3.1, mitsuba 3.8.0, ...`; those that are not installed are left out."""
+    """Versions of RENDERERS, `drjit 1.3.1, mitsuba 3.8.0, ...`; packages that are not installed are skipped."""
     found = []
     for name in RENDERERS:
         try:

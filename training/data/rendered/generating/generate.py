@@ -1,4 +1,4 @@
-"""Rendering records into shards: by several processes or many machines, going on where an earlier run was stopped."""
+"""Rendering records into shards with several processes or machines; interrupted runs can be resumed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .fingerprints import render_fingerprint, renderer_versions
 from .pools import Maker, make_here, make_in_processes, render_record
 
 MAX_FAILURES = 3
-"""Consecutive seeds that may end in an error or a dead worker before a run stops."""
+"""Maximum number of consecutive seeds that may fail before a run stops."""
 MAX_RUNS = 3
-"""Runs that may fail at a seed, while they succeed at others, before it is given up."""
+"""Maximum number of runs that may fail at a seed, but not at others, before it is skipped for good."""
 
 
 def generate(
@@ -36,19 +36,19 @@ def generate(
     per_shard: int = PER_SHARD,
     maker: Maker = render_record,
 ) -> Counter[str]:
-    """Render the records of `seeds` into shards at `out`, a folder or a URL; gives what was rejected now, by reason.
+    """Render the records of `seeds` into shards at `out`, a folder or a URL; returns the rejected attempts by reason.
 
-    What is there already is kept, of a shard that is not whole each record that was done; the shards are the same
-    bytes, however many processes (`workers`) or machines (`ray`: auto, or the address of a cluster) take part. Raises
-    IGRError for shards of other settings, another version of the generator or another size, for seeds that
-    `settings.held_out` does not go with, and when the generator fails: a seed that ends in an error is left to a later
-    run and given up after MAX_RUNS of them, and several in a row end this run.
+    Existing shards are kept, and so are the finished records of an incomplete shard. The shards contain the same
+    bytes for any number of processes (`workers`) or machines (`ray`: auto, or the address of a cluster). Raises
+    IGRError for shards with other settings, another version of the generator or another size, for seeds that do not
+    match `settings.held_out`, and if the generator fails: a failed seed is tried again in a later
+    run and skipped after MAX_RUNS failures; several failures in a row end this run.
     """
     _check_seeds(seeds, settings)
     stamp = Stamp(settings, render_fingerprint(), renderer_versions())
     shards = list(pending_shards(Folder(out), seeds, stamp, per_shard))
     for shard in shards:
-        shard.close()  # a run that was killed may have left only this to do
+        shard.close()  # an interrupted run may have left only this step
     owners = {seed: shard for shard in shards for seed in shard.missing}
     rejects: Counter[str] = Counter()
     failed: list[int] = []
@@ -61,7 +61,7 @@ def generate(
                 if owners[one.seed].failed(one) < MAX_RUNS:
                     failed.append(one.seed)
                     continue
-                bar.write(f"{record_name(one.seed)} is given up: {MAX_RUNS} runs have failed at it.")
+                bar.write(f"{record_name(one.seed)} is skipped: {MAX_RUNS} runs have failed to render it.")
                 one = Made(one.seed, None, {FAILED: 1})
             owners[one.seed].add(one)
             rejects.update(one.rejects)
@@ -69,14 +69,14 @@ def generate(
             bar.update()
     if failed:
         raise IGRError(
-            f"{len(failed)} of the garments could not be rendered, {record_name(failed[0])} the first: see the errors "
-            "above; what is done is kept, run it again to try them once more."
+            f"{len(failed)} garments could not be rendered, the first is {record_name(failed[0])}: see the errors "
+            "above, and run the command again to retry them; finished records are kept."
         )
     return rejects
 
 
 def format_rejects(rejects: Counter[str]) -> str:
-    """The reasons with their counts in words, most frequent first."""
+    """Format reasons and their counts, most frequent first."""
     return ", ".join(f"{reason} {count:,}" for reason, count in rejects.most_common())
 
 
@@ -91,9 +91,9 @@ def _engine(
 
 
 def _checked(made: Iterator[Made], bar: tqdm) -> Iterator[Made]:
-    """What was made; seeds that failed or killed their workers only once another one succeeds, or at the end.
+    """Yield finished seeds; failed ones are held back until another seed succeeds, or until the end.
 
-    Raises IGRError after MAX_FAILURES of them in a row, of which none is passed on: the fault is not theirs.
+    Raises IGRError after MAX_FAILURES failures in a row, none of which is yielded, because the seeds are not at fault.
     """
     lost: list[Made] = []
     for one in made:
@@ -102,20 +102,22 @@ def _checked(made: Iterator[Made], bar: tqdm) -> Iterator[Made]:
             lost = []
             yield one
             continue
-        bar.write(f"{record_name(one.seed)} could not be rendered:\n{one.failure or 'its worker died each time'}")
+        bar.write(
+            f"{record_name(one.seed)} could not be rendered:\n{one.failure or 'its worker process died every time'}"
+        )
         lost.append(one)
         if len(lost) == MAX_FAILURES:
             raise IGRError(
-                f"{MAX_FAILURES} garments in a row could not be rendered, {record_name(one.seed)} the last: see the "
-                "errors above, and lower --workers if memory is short; what is done is kept."
+                f"{MAX_FAILURES} garments in a row could not be rendered, the last is {record_name(one.seed)}: see the "
+                "errors above, and lower --workers if memory is short; finished records are kept."
             )
     yield from lost
 
 
 def _check_seeds(seeds: range, settings: RenderSettings) -> None:
     if len(seeds) == 0 or seeds.start < 0 or seeds.step != 1:
-        raise IGRError(f"There is nothing to render in {seeds}: give a first seed from 0 on and at least one garment.")
+        raise IGRError(f"{seeds} contains nothing to render: choose a first seed from 0 on and at least one garment.")
     if settings.held_out and seeds.start < HELD_OUT_START:
         raise IGRError(f"Held-out garments start at seed {HELD_OUT_START}, not {seeds.start}.")
     if not settings.held_out and seeds.stop > HELD_OUT_START:
-        raise IGRError(f"Seeds from {HELD_OUT_START} on are held out: end before them, or render a held-out set.")
+        raise IGRError(f"Seeds from {HELD_OUT_START} on are held-out: use smaller seeds, or render a held-out set.")

@@ -1,4 +1,4 @@
-"""Making records of seeds in this process or in several, on one machine: in whatever order they are done."""
+"""Making records in one or several processes on one machine; results arrive in any order."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from ..records.record import Record, to_members
 from ..records.shards import KILLED, Made
 
 Maker = Callable[[int, RenderSettings], "tuple[Record | None, Counter[str]]"]
-"""Makes the record of a seed, None where every try was rejected, and counts the rejected tries by reason."""
+"""Makes the record of a seed (None if every attempt was rejected), and counts rejected attempts by reason."""
 AHEAD = 2
-"""Seeds that wait for each worker."""
+"""Number of queued seeds per worker."""
 MAX_DEATHS = 3
-"""Workers that may die of a seed before it is given up."""
+"""Maximum number of workers that may die at a seed before it is skipped."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 """Settings of numerical libraries, read when a worker loads them."""
 
 
 def render_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
-    """The record of a seed by the real generator; IGRError names a package that is missing."""
+    """Make the record of a seed with the real generator; raises IGRError for a missing package."""
     try:
         from ..capture.making import make_record
     except ImportError as error:
@@ -42,7 +42,7 @@ def render_record(seed: int, settings: RenderSettings) -> tuple[Record | None, C
 
 
 def make(seed: int, settings: RenderSettings, maker: Maker) -> Made:
-    """What comes of one seed, as bytes that go from process to process; an error of the generator is part of it."""
+    """Result of a seed as bytes to send between processes; includes the generator's error if it failed."""
     try:
         record, rejects = maker(seed, settings)
         with stage("encode"):
@@ -57,7 +57,7 @@ def make(seed: int, settings: RenderSettings, maker: Maker) -> Made:
 def make_here(seeds: Sequence[int], settings: RenderSettings, maker: Maker) -> Iterator[Made]:
     """Make the records one by one in this process.
 
-    Libraries that it has loaded before, as numpy's linear algebra, keep their threads.
+    Libraries that are already loaded, such as numpy's linear algebra, keep their threads.
     """
     for seed in seeds:
         with _environment(ONE_THREAD):
@@ -68,8 +68,8 @@ def make_here(seeds: Sequence[int], settings: RenderSettings, maker: Maker) -> I
 def make_in_processes(seeds: Sequence[int], settings: RenderSettings, maker: Maker, workers: int) -> Iterator[Made]:
     """Make the records in `workers` processes of one thread each.
 
-    When one dies, the seeds that were being made are made again, one at a time, as any of them may be the reason; one
-    that its worker dies of MAX_DEATHS times is given up.
+    If one dies, the seeds in progress are made again one at a time, because any of them may be the cause; a seed
+    at which workers die MAX_DEATHS times is skipped.
     """
     waiting, suspects, deaths = deque(seeds), deque[int](), Counter[int]()
     while waiting or suspects:
@@ -88,7 +88,7 @@ def make_in_processes(seeds: Sequence[int], settings: RenderSettings, maker: Mak
 def _run_pool(
     waiting: deque[int], settings: RenderSettings, maker: Maker, workers: int, most: int
 ) -> Generator[Made, None, list[int]]:
-    """Make waiting seeds, `most` at a time, until there are none or a worker dies; gives the seeds that it lost."""
+    """Make queued seeds, `most` at a time, until none are left or a worker dies; returns the lost seeds."""
     running: dict[Future[Made], int] = {}
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
     try:
@@ -110,7 +110,7 @@ def _run_pool(
 
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for processes that are started within."""
+    """Set environment variables for processes that are started inside."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -124,7 +124,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to the parent, and end when it does, however it ends."""
+    """Ignore Ctrl-C, which the parent handles, and end when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

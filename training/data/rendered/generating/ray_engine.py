@@ -1,4 +1,4 @@
-"""Making records on many machines by Ray: every seed's record comes back once, whatever dies in between."""
+"""Making records on many machines with Ray: every seed's record arrives exactly once, even if workers die."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..records.shards import KILLED, Made
 from .pools import AHEAD, MAX_DEATHS, ONE_THREAD, Maker, make
 
 PATIENCE = 10.0
-"""Seconds after which the cluster's size is looked at again, as machines come and go."""
+"""Seconds between checks of the cluster's size, which may change."""
 
 
 def make_with_ray(seeds: Sequence[int], settings: RenderSettings, maker: Maker, address: str) -> Iterator[Made]:
     """Make the records on a Ray cluster, one CPU each; seeds of lost machines are made again.
 
-    A seed that its worker dies of MAX_DEATHS times is given up.
+    A seed at which workers die MAX_DEATHS times is skipped.
 
     `address` is auto for the cluster of this machine, or HOST:PORT, or ray://HOST:PORT. The machines need the packages
     of the extra `render` and of `ray`; this package's code is sent to them. Raises IGRError without Ray or a cluster.
@@ -72,12 +72,12 @@ def _connect(ray: Any, address: str, maker: Maker) -> None:
         ray.init(address, runtime_env=environment, log_to_driver=False, logging_level="ERROR")
     except (OSError, ValueError, RuntimeError) as error:
         raise IGRError(
-            f"There is no Ray cluster at {address} ({error}): start one with `ray start --head`, and give its address."
+            f"No Ray cluster was found at {address} ({error}): start one with `ray start --head`, and give its address."
         ) from error
 
 
 def _packages(maker: Maker) -> list[str]:
-    """Folders of the packages whose code the machines need."""
+    """Folders of the packages to send to the machines."""
     names = dict.fromkeys(("igr_core", "training", maker.__module__.partition(".")[0]))
     modules = [sys.modules[name] for name in names]
     return [str(Path(module.__file__).parent) for module in modules if module.__file__]

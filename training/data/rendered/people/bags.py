@@ -1,4 +1,4 @@
-"""Bags in hands and over shoulders, and large things that hide somebody."""
+"""Bags in hands and over shoulders, and large objects that occlude the person."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .shapes import grid_faces, joined, outward, rounded_box, tube
 
 BagKind = Literal["none", "shoulder", "crossbody", "tote", "handbag", "clutch"]
 BAG_KINDS: tuple[BagKind, ...] = ("none", "shoulder", "crossbody", "tote", "handbag", "clutch")
-"""shoulder and tote hang from the shoulder, crossbody from the other one, handbag and clutch are in the hand."""
+"""shoulder and tote hang from the shoulder on the same side, crossbody from the other; handbag and clutch are held."""
 
 OccluderKind = Literal["board", "box", "big_bag", "plant"]
 OCCLUDERS: tuple[OccluderKind, ...] = ("board", "box", "big_bag", "plant")
-"""Large things before a person, for pairs that shall be found bad."""
+"""Large objects in front of a person, for deliberately bad pairs."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Bag:
     roundness: float = 6.0
     """2 is an ellipsoid, 10 has sharp edges."""
     strap: float = 0.012
-    """Metres of half the strap's width."""
+    """Half width of the strap, metres."""
     drop: float = 0.4
-    """Metres from the shoulder, or the hand, to the bag's top."""
+    """Distance from the shoulder or hand to the bag's top, metres."""
 
 
 def draw_bag(rng: np.random.Generator, body: Body) -> Bag:
-    """A bag, or none in three cases of four."""
+    """A random bag, or none with a probability of 3/4."""
     many = body.shape.gender > 0.5
     shares = [0.72, 0.06, 0.05, 0.05, 0.08, 0.04] if many else [0.86, 0.03, 0.05, 0.04, 0.02, 0.0]
     kind = BAG_KINDS[int(rng.choice(len(BAG_KINDS), p=shares))]
@@ -65,7 +65,7 @@ def draw_bag(rng: np.random.Generator, body: Body) -> Bag:
 
 
 def bag_surfaces(body: Body, transforms: np.ndarray, bag: Bag, over: Sequence[Surface] = ()) -> list[Surface]:
-    """Surfaces of kind bag, lying on the body and on the surfaces `over` which it is worn; none for busy hands."""
+    """Surfaces of kind bag, on top of the body and the surfaces `over`; empty if the hands are busy."""
     if bag.kind == "none":
         return []
     if bag.kind in ("handbag", "clutch"):
@@ -79,7 +79,7 @@ def bag_surfaces(body: Body, transforms: np.ndarray, bag: Bag, over: Sequence[Su
 
 
 def occluder_surfaces(rng: np.random.Generator, body: Body, transforms: np.ndarray, height: float) -> list[Surface]:
-    """A large thing before the person at `height` (metres from the floor) that hides much of what is worn there."""
+    """A large object in front of the person at `height` (metres above the floor) that hides much of the clothes."""
     kind = OCCLUDERS[int(rng.integers(len(OCCLUDERS)))]
     part = body.part("body")
     posed = skin(part.vertices, part.weights, transforms)
@@ -102,20 +102,20 @@ def occluder_surfaces(rng: np.random.Generator, body: Body, transforms: np.ndarr
 
 
 def _paint(count: int, which: int) -> np.ndarray:
-    """(N, 3) with a one for main, second or metal."""
+    """(N, 3) one-hot: main, second or metal."""
     paint = np.zeros((count, 3), np.float32)
     paint[:, which] = 1
     return paint
 
 
 def _posed(body: Body, transforms: np.ndarray, bone: str) -> np.ndarray:
-    """(3,) where a bone begins."""
+    """(3,) head of a bone."""
     number = body.index(bone)
     return transforms[number] @ np.append(body.heads[number], 1.0)
 
 
 def _in_hand(body: Body, transforms: np.ndarray, bag: Bag) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """A bag that hangs from a hand, or a clutch under it; from the other hand if this one is busy; or nothing."""
+    """A bag that hangs from a hand, or a clutch under it; uses the other hand if this one is busy; may be empty."""
     for side in (bag.side, "R" if bag.side == "L" else "L"):
         elbow, wrist, knuckle, middle = (
             _posed(body, transforms, f"{bone}.{side}") for bone in ("lowerarm01", "wrist", "finger3-1", "finger3-2")
@@ -161,7 +161,7 @@ def _handle(foot: np.ndarray, half: float, high: float) -> tuple[np.ndarray, np.
 def _on_shoulder(
     body: Body, transforms: np.ndarray, bag: Bag, over: Sequence[Surface]
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """A bag at the hip with a strap over the shoulder of the same or, across the body, of the other side."""
+    """A bag at the hip with a strap over the shoulder on the same side or, across the body, on the other side."""
     sign = 1.0 if bag.side == "L" else -1.0
     other = {"L": "R", "R": "L"}[bag.side] if bag.kind == "crossbody" else bag.side
     part = body.part("tights")
@@ -207,7 +207,7 @@ def _on_shoulder(
 def _strap(
     ends: list[np.ndarray], top: np.ndarray, points: np.ndarray, outwards: np.ndarray, tree: cKDTree
 ) -> np.ndarray:
-    """(N, 3) path of a strap from one end of a bag over the shoulder to the other, tight over what it meets."""
+    """(N, 3) path of a strap from one end of a bag over the shoulder to the other, tight over everything it touches."""
     half = np.linspace(0, 1, 32)[:, None]
     path = np.concatenate([ends[0] * (1 - half) + top * half, top * (1 - half[1:]) + ends[1] * half[1:]])
     for _ in range(120):
@@ -224,7 +224,7 @@ def _strap(
 def _ribbon(
     path: np.ndarray, half: float, points: np.ndarray, outwards: np.ndarray, tree: cKDTree
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A flat band along a path, its flat side on what lies below."""
+    """A flat band along a path, lying on the surface below."""
     ahead = np.gradient(path, axis=0)
     ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
     _, near = tree.query(path, k=8)

@@ -13,19 +13,19 @@ from safetensors import safe_open
 from igr_core.errors import IGRError
 
 ASSET = Path(__file__).with_name("assets") / "body.safetensors"
-"""What export_body.py wrote."""
+"""File written by export_body.py."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What somebody is built like; 0..1 unless stated otherwise."""
+    """Shape of a person; 0..1 unless stated otherwise."""
 
     gender: float = 0.5
     """0 male, 1 female."""
     age: float = 0.68
     """0.6 is about 16 years, 0.67 about 25, 0.9 about 70."""
     muscle: float = 0.5
-    """From slack to strong."""
+    """From flabby to muscular."""
     weight: float = 0.5
     """From thin to heavy."""
     height: float = 0.5
@@ -35,11 +35,11 @@ class Shape:
     cupsize: float = 0.5
     """Size of the breasts."""
     african: float = 0.33
-    """Share of African features; the three shares are normalised to a sum of one."""
+    """Proportion of African features; the three proportions are normalised to sum to one."""
     asian: float = 0.33
-    """Share of Asian features."""
+    """Proportion of Asian features."""
     caucasian: float = 0.34
-    """Share of European features."""
+    """Proportion of European features."""
     shoulders: float = 0.0
     """-1..1, from narrow to wide shoulders."""
     bust: float = 0.0
@@ -49,7 +49,7 @@ class Shape:
     hips: float = 0.0
     """-1..1, hip girth."""
     belly: float = 0.0
-    """0..1, how far the stomach stands out."""
+    """0..1, size of the stomach."""
     buttocks: float = 0.0
     """-1..1, their volume."""
     torso: float = 0.0
@@ -65,16 +65,16 @@ TEMPLATE_SHAPES: Mapping[str, Shape] = {
 
 @dataclass(frozen=True)
 class BodyModel:
-    """What all bodies share."""
+    """Data shared by all bodies."""
 
     bones: tuple[str, ...]
     """Names of the J bones, parents first."""
     parents: tuple[int, ...]
-    """Number of each bone's parent, -1 for the root."""
+    """Index of each bone's parent, -1 for the root."""
     weights: np.ndarray
-    """(V, J) float32: how much each vertex follows each bone, rows sum to 1."""
+    """(V, J) float32: skin weights, rows sum to 1."""
     ranges: Mapping[str, slice]
-    """Vertices of each part: body, eyes, lashes, tights, skirt, hair."""
+    """Range of vertices of each part: body, eyes, lashes, tights, skirt, hair."""
     quads: Mapping[str, np.ndarray]
     """(Q, 4) int32 by part: faces, counter-clockwise from outside, of vertices counted in the whole model."""
     paint: Mapping[str, np.ndarray]
@@ -82,11 +82,11 @@ class BodyModel:
     rest: np.ndarray
     """(V, 3) float32: metres."""
     modes: np.ndarray
-    """(R, V, 3) float32: how vertices move with each shape coefficient."""
+    """(R, V, 3) float32: offsets of the vertices for each shape coefficient."""
     rest_heads: np.ndarray
-    """(J, 3) float32: where bones begin."""
+    """(J, 3) float32: heads of the bones."""
     head_modes: np.ndarray
-    """(R, J, 3) float32."""
+    """(R, J, 3) float32: offsets of the bones' heads for each shape coefficient."""
     targets: np.ndarray
     """(K, P) uint8: which phenotype anchors each of MakeHuman's targets is the product of."""
     projection: np.ndarray
@@ -99,47 +99,47 @@ class BodyModel:
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a body as a mesh of its own."""
+    """A part of a body as a separate mesh."""
 
     vertices: np.ndarray
-    """(N, 3) float64, at rest."""
+    """(N, 3) float64 vertices at rest."""
     quads: np.ndarray
-    """(Q, 4) int32."""
+    """(Q, 4) int32 faces."""
     weights: np.ndarray
-    """(N, J) float32."""
+    """(N, J) float32 skin weights."""
 
     @property
     def triangles(self) -> np.ndarray:
-        """(2 Q, 3) int32."""
+        """(2 Q, 3) int32 triangles."""
         return triangles(self.quads)
 
 
 @dataclass(frozen=True)
 class Body:
-    """Somebody at rest, arms about 45 degrees out, soles at z = 0: metres, z up, looking along -y, x to their left."""
+    """A body at rest, arms about 45 degrees out, soles at z = 0: metres, z up, facing -y, x to the person's left."""
 
     shape: Shape
-    """What the body was made of."""
+    """Shape that the body was made from."""
     model: BodyModel
-    """What it shares with all others."""
+    """Data shared by all bodies."""
     vertices: np.ndarray
     """(V, 3) float64: all parts, helper meshes included."""
     heads: np.ndarray
-    """(J, 3) float64: where each bone begins."""
+    """(J, 3) float64: head of each bone."""
 
     def index(self, bone: str) -> int:
-        """Number of a bone; raises IGRError if there is none of that name."""
+        """Index of a bone; raises IGRError for an unknown name."""
         if bone not in self.bone_numbers:
             raise IGRError(f"The body has no bone {bone!r}: choose one of body.model.bones.")
         return self.bone_numbers[bone]
 
     def head(self, bone: str) -> np.ndarray:
-        """(3,) where a bone begins, at rest."""
+        """(3,) head of a bone at rest."""
         return self.heads[self.index(bone)]
 
     @cached_property
     def bone_numbers(self) -> dict[str, int]:
-        """Numbers of bones by name."""
+        """Indices of the bones by name."""
         return {name: number for number, name in enumerate(self.model.bones)}
 
     @property
@@ -172,7 +172,7 @@ class Body:
         return placed
 
     def transforms_of_arm(self, placed: np.ndarray, rotations: Mapping[str, np.ndarray], side: str) -> np.ndarray:
-        """(J, 3, 4): `placed` with one arm (side L or R) turned, everything else left where it is."""
+        """(J, 3, 4): `placed` with one arm (side L or R) rotated, everything else unchanged."""
         found = placed.copy()
         for number in self._arms[side][0]:
             turn = np.asarray(rotations.get(self.model.bones[number], np.eye(3)))
@@ -181,7 +181,7 @@ class Body:
         return found
 
     def arm_samples(self, side: str) -> np.ndarray:
-        """(N,) numbers of vertices of forearm and hand (side L or R), every eighth."""
+        """(N,) indices of every eighth vertex of forearm and hand (side L or R)."""
         return self._arms[side][1]
 
     @cached_property
@@ -198,7 +198,7 @@ class Body:
 
     @cached_property
     def _feet(self) -> np.ndarray:
-        """Numbers of the lowest vertices of the body at rest."""
+        """Indices of the lowest vertices of the body at rest."""
         return np.flatnonzero(self.vertices[self.model.ranges["body"]][:, 2] < 0.06)
 
 
@@ -208,7 +208,7 @@ def _compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
 
 
 def skin(points: np.ndarray, weights: np.ndarray, transforms: np.ndarray) -> np.ndarray:
-    """(N, 3) float64: points (N, 3) moved by bones (J, 3, 4) as the weights (N, J) say (linear blend skinning)."""
+    """(N, 3) float64: points (N, 3) moved by bones (J, 3, 4) with weights (N, J) (linear blend skinning)."""
     blended = (weights @ transforms.reshape(len(transforms), 12).astype(weights.dtype)).reshape(-1, 3, 4)
     return np.einsum("nij,nj->ni", blended[:, :, :3].astype(np.float64), points) + blended[:, :, 3]
 
@@ -220,7 +220,7 @@ def triangles(quads: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def body_model() -> BodyModel:
-    """The shared data of all bodies; raises IGRError where the file is missing."""
+    """The shared data of all bodies; raises IGRError if the file is missing."""
     if not ASSET.is_file():
         raise IGRError(f"The body data is missing ({ASSET.name}): run python -m training data export-body.")
     with safe_open(str(ASSET), framework="np") as file:
@@ -259,7 +259,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 
 
 def anchor_weights(shape: Shape, model: BodyModel) -> np.ndarray:
-    """(P,) how near the shape is to each anchor of each phenotype, in the order of the columns of `targets`."""
+    """(P,) weight of each phenotype's anchors for the shape, in the order of the columns of `targets`."""
     shares = np.array([shape.african, shape.asian, shape.caucasian])
     found = list(shares / shares.sum() if shares.sum() > 0 else np.full(3, 1 / 3))
     for name, values in model.anchors:
@@ -268,7 +268,7 @@ def anchor_weights(shape: Shape, model: BodyModel) -> np.ndarray:
 
 
 def coefficients(shape: Shape, model: BodyModel) -> np.ndarray:
-    """(R,) of the modes, for a shape."""
+    """(R,) coefficients of the modes for a shape."""
     near = anchor_weights(shape, model)
     targets = np.prod(np.where(model.targets > 0, near, 1.0), axis=1)
     changes = np.array([getattr(shape, name) for name in model.locals])
@@ -290,7 +290,7 @@ def make_body(shape: Shape) -> Body:
 
 
 def draw_shape(rng: np.random.Generator, extreme: bool = False) -> Shape:
-    """Somebody from 16 to 70, more often slim than heavy; `extreme` for far from what clothes are cut for."""
+    """A random shape from 16 to 70 years, more often slim than heavy; `extreme` is far from standard sizes."""
     female = rng.random() < 0.55
     features = rng.dirichlet([0.6, 0.6, 0.6])
     lean = np.clip(rng.normal(size=5) * 0.35, -0.9, 0.9)

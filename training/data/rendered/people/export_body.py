@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from safetensors.numpy import save_file
+
+from igr_core.photo.image_files import decode_image
 
 PARTS = {
     "body": ("body",),
@@ -260,7 +261,8 @@ def _paint(source: Path, kept: np.ndarray) -> dict[str, np.ndarray]:
     for name, files in PAINT.items():
         read = np.zeros(len(corners))
         for file in files:
-            texture = np.asarray(Image.open(source / "data" / "mpfb2" / "textures" / f"{file}.jpg").convert("L"), float)
+            path = source / "data" / "mpfb2" / "textures" / f"{file}.jpg"
+            texture = np.asarray(decode_image(path, str(path)).convert("L"), float)
             height, width = texture.shape
             rows = np.clip(((1 - spots[:, 1]) * height).astype(int), 0, height - 1)
             read = np.maximum(read, texture[rows, np.clip((spots[:, 0] * width).astype(int), 0, width - 1)])

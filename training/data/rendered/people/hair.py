@@ -1,4 +1,4 @@
-"""Hair as meshes: a cap that grows out of the scalp, and sheets of strands that fall over head, back and shoulders."""
+"""Hair meshes: a cap over the scalp, and sheets of strands that fall over head, back and shoulders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .shapes import compact, grid_faces, joined, outward, smooth, split, tube
 
 Style = Literal["bald", "short", "bob", "long", "shoulders", "bun", "ponytail"]
 STYLES: tuple[Style, ...] = ("bald", "short", "bob", "long", "shoulders", "bun", "ponytail")
-"""bob ends at the jaw, long falls behind the shoulders, shoulders falls in front of them, too."""
+"""bob ends at the jaw, long falls behind the shoulders, shoulders falls in front of them too."""
 
 Mesh = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -30,19 +30,19 @@ class Hair:
     style: Style = "short"
     """Kind of cut."""
     thickness: float = 0.016
-    """Metres that the hair stands off the head."""
+    """Thickness of the hair on the head, metres."""
     length: float = 0.3
-    """Metres that loose hair hangs below the ears."""
+    """Length of loose hair below the ears, metres."""
     fringe: float = 0.0
-    """0 for none, else the share of the forehead that is covered."""
+    """Fraction of the forehead covered by a fringe; 0 for none."""
     parting: float = 0.0
-    """Place of the parting, metres to the left."""
+    """Position of the parting, metres to the left."""
     hairline: float = 0.062
-    """Metres of the hairline above the eyes."""
+    """Height of the hairline above the eyes, metres."""
     wave: float = 0.3
     """0 straight, 1 wavy."""
     seed: int = 0
-    """Of the strands."""
+    """Seed of the strands."""
 
 
 def draw_hair(rng: np.random.Generator, body: Body) -> Hair:
@@ -65,7 +65,7 @@ def draw_hair(rng: np.random.Generator, body: Body) -> Hair:
 
 
 def hair_surfaces(body: Body, transforms: np.ndarray, hair: Hair, over: Sequence[Surface] = ()) -> list[Surface]:
-    """Surfaces of kind hair; loose hair lies on the skin and on the surfaces `over` which it falls."""
+    """Surfaces of kind hair; loose hair lies on the skin and on the surfaces `over`."""
     if hair.style == "bald":
         return []
     meshes = [_cap(body, hair)]
@@ -82,13 +82,13 @@ def hair_surfaces(body: Body, transforms: np.ndarray, hair: Hair, over: Sequence
 
 
 def _centre(body: Body) -> np.ndarray:
-    """(3,) middle of the skull at rest."""
+    """(3,) centre of the skull at rest."""
     eye = body.head("eye.L")
     return np.array([0.0, eye[1] + 0.085, eye[2] + 0.025])
 
 
 def _cap(body: Body, hair: Hair) -> Mesh:
-    """The scalp pushed out; it dives under the skin at the hairline, so that the line is smooth. At rest."""
+    """The extruded scalp at rest; it passes under the skin at the hairline, so that the line is smooth."""
     part = body.part("body")
     eye = body.head("eye.L")
     outwards = vertex_normals(part.vertices, part.triangles)
@@ -149,7 +149,7 @@ def _inside(points: np.ndarray, eye: np.ndarray, hair: Hair) -> np.ndarray:
 def _strands(rng: np.random.Generator, across: np.ndarray, along: np.ndarray, fine: float = 1.0) -> np.ndarray:
     """(N,) brightness in 0..1 that runs along the hair: `across` in radians, `along` in metres.
 
-    `fine` weakens what coarse meshes cannot show.
+    `fine` reduces details that coarse meshes cannot show.
     """
     phases = rng.uniform(0, 2 * np.pi, 4)
     bent = across + 0.05 * np.sin(along * 25 + phases[0])
@@ -187,14 +187,14 @@ def _directions(polar: np.ndarray, azimuth: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Obstacles:
-    """What loose hair lies on."""
+    """Surface that loose hair lies on."""
 
     points: np.ndarray
-    """(N, 3)."""
+    """(N, 3) points."""
     outwards: np.ndarray
-    """(N, 3)."""
+    """(N, 3) outward normals."""
     tree: cKDTree
-    """Of the points."""
+    """Search tree of the points."""
 
 
 def _obstacles(body: Body, transforms: np.ndarray, over: Sequence[Surface]) -> _Obstacles:
@@ -228,7 +228,7 @@ def _loose(body: Body, transforms: np.ndarray, hair: Hair, over: Sequence[Surfac
 def _sheet(
     body: Body, transforms: np.ndarray, hair: Hair, span: tuple[float, float, float], obstacles: _Obstacles
 ) -> Mesh:
-    """Strands from the crown down; `span` is the azimuths in degrees, and whether they go behind (1) or ahead (-1)."""
+    """Strands from the crown down; `span` is the azimuths in degrees, and 1 for behind or -1 for in front."""
     rng = np.random.default_rng(hair.seed + int(span[0]))
     columns = int((span[1] - span[0]) * 0.75)
     azimuth, polar = np.meshgrid(
@@ -263,7 +263,7 @@ def _sheet(
 
 
 def _rim(rows: int, columns: int) -> np.ndarray:
-    """(N,) numbers of the vertices around a grid."""
+    """(N,) indices of the vertices around a grid."""
     numbers = np.arange(rows * columns).reshape(rows, columns)
     return np.concatenate([numbers[0], numbers[1:, -1], numbers[-1, -2::-1], numbers[-2:0:-1, 0]])
 
@@ -271,7 +271,7 @@ def _rim(rows: int, columns: int) -> np.ndarray:
 def _hang(
     scalp: np.ndarray, lengths: np.ndarray, side: float, hair: Hair, obstacles: _Obstacles, rng: np.random.Generator
 ) -> np.ndarray:
-    """(S, C, 3) places of strands below the head, falling and sliding on what they meet."""
+    """(S, C, 3) positions of strands below the head, which fall and slide over surfaces."""
     place, direction = scalp[-1].copy(), scalp[-1] - scalp[-2]
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     steps = 26

@@ -1,4 +1,4 @@
-"""Where OpenPose's 25 joints of a posed body are."""
+"""Positions of OpenPose's 25 joints on a posed body."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BONES = {
     "shoulder": "upperarm01", "elbow": "lowerarm01", "wrist": "wrist", "hip": "upperleg01", "knee": "lowerleg01",
     "ankle": "foot",
 }  # fmt: skip
-"""Joints that are where a bone begins."""
+"""Joints at the head of a bone."""
 
 
 def joints_of(body: Body, transforms: np.ndarray) -> dict[str, np.ndarray]:
@@ -32,7 +32,7 @@ def joints_of(body: Body, transforms: np.ndarray) -> dict[str, np.ndarray]:
 
 @lru_cache(maxsize=1)
 def _marks() -> Mapping[str, np.ndarray]:
-    """Numbers of the vertices whose mean is a joint that no bone begins at."""
+    """Indices of the vertices whose mean is a joint without a bone of its own."""
     body = make_body(TEMPLATE_SHAPES["female"])
     model, places = body.model, body.vertices
     skinned = np.arange(len(places)) < model.ranges["body"].stop
@@ -53,6 +53,6 @@ def _marks() -> Mapping[str, np.ndarray]:
 
 
 def _first(order: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """(1,) number of the chosen vertex (V,) that comes first in an order (V,)."""
+    """(1,) index of the selected vertex (V,) that is first in an order (V,)."""
     numbers = np.flatnonzero(chosen)
     return numbers[[int(np.argmin(order[numbers]))]]

@@ -19,7 +19,7 @@ def unit(vector: np.ndarray) -> np.ndarray:
 
 
 def swing(source: np.ndarray, target: np.ndarray, share: float = 1.0) -> np.ndarray:
-    """(3, 3) shortest rotation that takes direction `source` (3,) to `target` (3,), or a share of it."""
+    """(3, 3) shortest rotation from direction `source` (3,) to `target` (3,), or a fraction of it."""
     source, target = unit(source), unit(target)
     axis = np.cross(source, target)
     angle = np.rad2deg(np.arctan2(np.linalg.norm(axis), source @ target))
@@ -35,7 +35,7 @@ def angle_about(rotation: np.ndarray, axis: np.ndarray) -> float:
 
 
 def frame(along: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """(3, 3) orthonormal columns: `along`, what is left of `across` beside it, and their cross product."""
+    """(3, 3) orthonormal columns: `along`, the rest of `across`, and their cross product."""
     first = unit(along)
     second = unit(across - (across @ first) * first)
     return np.column_stack([first, second, np.cross(first, second)])
@@ -46,8 +46,8 @@ def two_bones(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rotations (3, 3) of the first and, within it, the second bone so that the end reaches `target`.
 
-    `rest` are the places (3,) of start, middle joint and end; `start` where the start is now; `poles` (2, 3) are the
-    directions in which the middle joint bends at rest and shall bend now. Targets out of reach are approached.
+    `rest` are the positions (3,) of start, middle joint and end; `start` is the current start; `poles` (2, 3) are the
+    directions in which the middle joint bends at rest and must bend now. Targets out of reach are approached.
     """
     first, second = rest[1] - rest[0], rest[2] - rest[1]
     lengths = np.linalg.norm(first), np.linalg.norm(second)

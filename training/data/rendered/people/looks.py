@@ -1,4 +1,4 @@
-"""What a person wears that is no garment: skin and face, hair, shoes, bag; as surfaces for the studio."""
+"""Everything about a person except the clothes: skin, face, hair, shoes and bag, as surfaces for the studio."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .shapes import compact, smooth, split, subdivided
 from .shoes import Shoe, draw_shoe, shoe_surfaces
 
 PULLED_IN = 0.010
-"""Metres that surely covered skin is moved inwards, so that it does not poke through cloth."""
+"""Distance in metres by which covered skin is moved inwards, so that it does not poke through cloth."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """Everything of a person that is neither shape nor pose nor clothes."""
+    """Everything about a person except shape, pose and clothes."""
 
     hair: Hair = Hair()
     """Hair style."""
     shoe: Shoe = Shoe()
     """Shoes."""
     bag: Bag = Bag()
-    """Bag, or none."""
+    """Bag or None."""
     brows: float = 1.0
-    """How thick the brows are, about 1."""
+    """Thickness of the brows, about 1."""
     make_up: float = 0.4
     """0..1, strength of the lips' and lashes' colour."""
 
@@ -57,8 +57,8 @@ def person_surfaces(
 ) -> list[Surface]:
     """Skin, eyes, hair, shoes and bag of a posed body (bones (J, 3, 4)).
 
-    `covered` (B,) says which of the B vertices of the part body are surely under cloth: they are pulled in. Loose hair
-    and straps lie on the surfaces `over` which they are worn (the clothes). Soles reach below z = 0.
+    `covered` (B,) marks the vertices of the part body that are under cloth: they are pulled inwards. Loose hair
+    and straps lie on the surfaces `over` (the clothes). Soles extend below z = 0.
     """
     return [
         _skin_surface(body, transforms, look, covered),
@@ -70,7 +70,7 @@ def person_surfaces(
 
 
 def pulled_in(vertices: np.ndarray, faces: np.ndarray, covered: np.ndarray, depth: float = PULLED_IN) -> np.ndarray:
-    """(V, 3): vertices with the covered ones (V,) moved inwards by `depth` metres, less beside uncovered ones."""
+    """(V, 3): vertices with the covered ones (V,) moved inwards by `depth` metres, less near uncovered ones."""
     share = covered.astype(float)
     around = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     around = np.concatenate([around, around[:, ::-1]])
@@ -117,7 +117,7 @@ def _skin_surface(body: Body, transforms: np.ndarray, look: Look, covered: np.nd
 
 
 def _brows(body: Body, rest: np.ndarray, look: Look) -> np.ndarray:
-    """(N,) how much of each point of the face at rest is brow."""
+    """(N,) coverage of the face at rest by the brows."""
     found = np.zeros(len(rest))
     for side in "LR":
         eye = body.head(f"eye.{side}")

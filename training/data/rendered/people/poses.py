@@ -1,4 +1,4 @@
-"""Named poses of people in photos of clothes: catalogue stances, hands at the body, walking."""
+"""Named poses of people in fashion photos: catalogue stances, hands on the body, walking."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from .stances import ARMS, LEGS, TRUNKS, ArmStance, LegStance, TrunkStance
 
 @dataclass(frozen=True)
 class PoseKind:
-    """A pose by the names of its stances."""
+    """A pose, defined by the names of its stances."""
 
     left: str
-    """Left arm, of ARMS."""
+    """Left arm, one of ARMS."""
     right: str
     """Right arm."""
     legs: str
-    """Of LEGS."""
+    """One of LEGS."""
     trunk: str = "straight"
-    """Of TRUNKS."""
+    """One of TRUNKS."""
 
     @property
     def attributes(self) -> frozenset[str]:
-        """What the pose has: hands_in_front, hand_on_hip, arms_crossed, hand_in_pocket, walking, ..."""
+        """Tags of the pose: hands_in_front, hand_on_hip, arms_crossed, hand_in_pocket, walking, ..."""
         return ARMS[self.left].attributes | ARMS[self.right].attributes | LEGS[self.legs].attributes
 
 
 @dataclass(frozen=True)
 class Pose:
-    """How somebody stands."""
+    """A pose as rotations of bones."""
 
     name: str
     """Name in POSES, or `product`."""
     rotations: Mapping[str, np.ndarray]
     """(3, 3) by bone, for Body.transforms."""
     attributes: frozenset[str] = frozenset()
-    """What the pose has: hands_in_front, arms_crossed, hand_in_pocket, walking, legs_apart, ..."""
+    """Tags of the pose: hands_in_front, arms_crossed, hand_in_pocket, walking, legs_apart, ..."""
     mirrored: bool = False
-    """Whether left and right are swapped against POSES."""
+    """Whether left and right are swapped compared with POSES."""
 
 
 POSES: Mapping[str, PoseKind] = {
@@ -119,24 +119,24 @@ HELD_OUT_POSES: tuple[str, ...] = (
 """Poses that only held-out pairs use."""
 
 TRAINING_POSES: tuple[str, ...] = tuple(name for name in POSES if name not in HELD_OUT_POSES)
-"""All the others."""
+"""Poses for training."""
 
 _JITTER = {
     "out": 3.0, "ahead": 4.0, "bend": 5.0, "inward": 6.0, "curl": 4.0, "shrug": 1.0, "lean": 1.2, "shift": 0.008,
     "yaw": 3.0, "tilt": 1.5, "bow": 1.5, "face": 7.0, "nod": 3.0, "cock": 2.0, "gap": 0.003, "toes_out": 3.0,
     "fingers": 0.1, "elbow": 0.12, "feet": 0.012,
 }  # fmt: skip
-"""Standard deviation by field of the stances."""
+"""Standard deviation for each field of the stances."""
 
 
 def draw_pose(rng: np.random.Generator, body: Body, names: Sequence[str] = TRAINING_POSES) -> Pose:
-    """One of the named poses, a little different each time and mirrored half the time, for this body.
+    """A random named pose for this body, with small variations and mirrored half of the time.
 
     Raises IGRError for a name that POSES does not have.
     """
     name = str(names[int(rng.integers(len(names)))])
     if name not in POSES:
-        raise IGRError(f"There is no pose {name!r}: choose names of POSES.")
+        raise IGRError(f"Unknown pose {name!r}: choose names in POSES.")
     return named_pose(name, body, rng, mirrored=bool(rng.random() < 0.5))
 
 
@@ -161,7 +161,7 @@ def product_pose(body: Body, category: str) -> Pose:
 
 
 def _jittered(stance: Any, rng: np.random.Generator) -> Any:
-    """A stance with its numbers moved a little."""
+    """A stance with small random changes."""
     changes = {}
     for field in fields(stance):
         if field.name in _JITTER:
@@ -175,7 +175,7 @@ def _jittered(stance: Any, rng: np.random.Generator) -> Any:
 
 
 def _plain(value: np.ndarray) -> Any:
-    """A number, or a tuple of numbers, of numpy's."""
+    """Convert a numpy number or array to a number or a tuple."""
     return float(value) if np.ndim(value) == 0 else tuple(float(part) for part in value)
 
 

@@ -13,16 +13,16 @@ from .kinematics import angle_about, frame, swing, turn, two_bones, unit
 from .stances import ArmStance, LegStance, TrunkStance
 
 SIDES = {"L": 1.0, "R": -1.0}
-"""Suffix of the bones and sign of x on that side."""
+"""Suffix of the bones, and sign of x, by side."""
 
 ARM_CLEARANCE = 0.035
-"""Metres that a hanging arm keeps from the trunk, for sleeves and thick cloth."""
+"""Distance in metres of a hanging arm from the trunk, for sleeves and thick cloth."""
 
 TOUCH_CLEARANCE = 0.012
-"""Metres that a touching arm and hand keep from the skin, for cloth."""
+"""Distance in metres of a touching arm and hand from the skin, for cloth."""
 
 AROUND_THE_TRUNK = np.array([1.0, -0.5, 0.2])
-"""Where the elbow moves while the forearm cuts the trunk, for the left arm."""
+"""Direction in which the left elbow moves while the forearm intersects the trunk."""
 
 _SPOTS = {
     "groin": (0.08, 3.0), "belly_low": (0.13, 4.0), "belly": (0.24, 10.0), "chest": (0.62, 22.0), "strap": (0.77, 32.0),
@@ -33,21 +33,21 @@ _SPOTS = {
 """Height (0 at the hip joints, 1 at the neck) and degrees around the trunk, 0 in front, 90 at the hand's own side."""
 
 _HEAD_SPOTS = {"temple": (0.6, 95.0), "nape": (0.05, 165.0), "chin": (-0.25, 24.0)}
-"""The same on the head: 0 at the height of its bone, 1 at its top."""
+"""The same for the head: height 0 at its bone, 1 at its top."""
 
 
 @dataclass(frozen=True)
 class _Touched:
-    """The trunk and legs, or the head, as something that hands touch."""
+    """The trunk and legs, or the head, as a surface for hands to touch."""
 
     rest: np.ndarray
-    """(N, 3)."""
+    """(N, 3) points at rest."""
     points: np.ndarray
-    """(N, 3) posed."""
+    """(N, 3) posed points."""
     outwards: np.ndarray
     """(N, 3) posed normals."""
     tree: cKDTree
-    """Of `points`."""
+    """Search tree of `points`."""
 
 
 def solve(body: Body, arms: tuple[ArmStance, ArmStance], legs: LegStance, trunk: TrunkStance) -> dict[str, np.ndarray]:
@@ -116,7 +116,7 @@ def _legs(body: Body, legs: LegStance) -> dict[str, np.ndarray]:
 def _hanging(
     body: Body, arm: ArmStance, side: str, placed: np.ndarray, obstacles: list[_Touched]
 ) -> dict[str, np.ndarray]:
-    """An arm given by angles, moved outwards until it is clear of the trunk."""
+    """An arm defined by angles, moved outwards until it is clear of the trunk."""
     found: dict[str, np.ndarray] = {}
     for extra in range(0, 40, 3):
         found = _by_angles(body, arm, side, placed, float(extra))
@@ -126,7 +126,7 @@ def _hanging(
 
 
 def _by_angles(body: Body, arm: ArmStance, side: str, placed: np.ndarray, extra: float) -> dict[str, np.ndarray]:
-    """An arm given by angles, with `extra` degrees to the side."""
+    """An arm defined by angles, with `extra` degrees to the side."""
     turned = _heading(body, placed)
     sign = SIDES[side]
     out, ahead, bend, inward = np.deg2rad([arm.out + extra, arm.ahead, arm.bend, arm.inward])
@@ -144,7 +144,7 @@ def _by_angles(body: Body, arm: ArmStance, side: str, placed: np.ndarray, extra:
 def _touching(
     body: Body, arm: ArmStance, side: str, placed: np.ndarray, obstacles: list[_Touched]
 ) -> dict[str, np.ndarray]:
-    """An arm whose palm lies at a spot of the body, as far from it as the stance says."""
+    """An arm whose palm is on a spot of the body, at the stance's distance."""
     spot, outwards = _spot(body, arm.spot, side, obstacles[-1 if arm.spot in _HEAD_SPOTS else 0])
     turned = _heading(body, placed)
     mirror = np.array([SIDES[side], 1.0, 1.0])
@@ -186,7 +186,7 @@ def _reach(
     hand: tuple[np.ndarray, np.ndarray],
     curl: float,
 ) -> dict[str, np.ndarray]:
-    """Rotations that bring the wrist to `target`, the elbow towards `elbow`, and fingers and palm as `hand` says."""
+    """Rotations that move the wrist to `target`, the elbow towards `elbow`, and orient fingers and palm by `hand`."""
     rest = _arm_joints(body, side)
     straight = rest[2] - rest[0]
     middle = rest[1] - rest[0]
@@ -210,7 +210,7 @@ def _reach(
 def _hand(
     body: Body, side: str, forearm: np.ndarray, axis: np.ndarray, hand: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Rotations of wrist and lower forearm towards a wanted hand, as far as wrists go."""
+    """Rotations of wrist and lower forearm towards a target hand, within the wrist's range."""
     along, palm = _rest_hand(body, side)
     local = forearm.T @ frame(*hand) @ frame(along, palm).T
     bent = swing(axis, local @ axis)
@@ -248,13 +248,13 @@ def _fingers(body: Body, side: str, curl: float) -> dict[str, np.ndarray]:
 
 
 def _heading(body: Body, placed: np.ndarray) -> np.ndarray:
-    """(3, 3) rotation about z by which the chest is turned."""
+    """(3, 3) rotation of the chest about z."""
     left = placed[body.index("spine01")][:, 0]
     return turn((0, 0, 1), float(np.rad2deg(np.arctan2(left[1], left[0]))))
 
 
 def _posed(body: Body, placed: np.ndarray, bone: str) -> np.ndarray:
-    """(3,) where a bone begins in the pose."""
+    """(3,) head of a bone in the pose."""
     number = body.index(bone)
     return placed[number] @ np.append(body.heads[number], 1.0)
 
@@ -272,17 +272,17 @@ def _touched(body: Body, placed: np.ndarray, which: str) -> _Touched:
 
 
 def arm_weights(body: Body, weights: np.ndarray, side: str) -> np.ndarray:
-    """(N,) how much vertices of weights (N, J) follow an arm from the shoulder joint on."""
+    """(N,) weight of an arm, from the shoulder joint on, for vertices with weights (N, J)."""
     return weights[:, arm_bones(body, side)].sum(1)
 
 
 def arm_bones(body: Body, side: str, above: tuple[str, ...] = ("upperarm", "lowerarm", "wrist", "finger")) -> list[int]:
-    """Numbers of the bones of one arm whose names begin so."""
+    """Indices of the bones of an arm with these prefixes."""
     return [n for n, name in enumerate(body.model.bones) if name.startswith(above) and name.endswith(side)]
 
 
 def _spot(body: Body, name: str, side: str, trunk: _Touched) -> tuple[np.ndarray, np.ndarray]:
-    """Place and outward normal (3,) of a spot in the pose."""
+    """Position and outward normal (3,) of a spot in the pose."""
     if name in _HEAD_SPOTS:
         height, degrees = _HEAD_SPOTS[name]
         low, top = body.head("head")[2], trunk.rest[:, 2].max()
@@ -305,7 +305,7 @@ def _spot(body: Body, name: str, side: str, trunk: _Touched) -> tuple[np.ndarray
 def _clearance(
     body: Body, side: str, placed: np.ndarray, arm: dict[str, np.ndarray], obstacles: list[_Touched]
 ) -> float:
-    """Least distance in metres of forearm and hand from trunk and head, negative inside."""
+    """Smallest distance in metres between forearm or hand and trunk or head; negative inside."""
     moved = body.transforms_of_arm(placed, arm, side)
     chosen = body.arm_samples(side)
     points = skin(body.vertices[chosen], body.model.weights[chosen], moved)

@@ -14,7 +14,7 @@ from .shapes import compact, smooth, subdivided
 
 ShoeKind = Literal["sneaker", "flat", "boot", "pump", "barefoot"]
 SHOE_KINDS: tuple[ShoeKind, ...] = ("sneaker", "flat", "boot", "pump", "barefoot")
-"""flat is a closed low shoe, pump is cut out over the instep and has no heel."""
+"""flat is a closed low shoe; pump is open over the instep and has no heel."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Shoe:
     kind: ShoeKind = "sneaker"
     """Cut of the shoe."""
     shaft: float = 0.09
-    """Metres from the ground to the upper edge at the ankle."""
+    """Height of the upper edge at the ankle, metres."""
     sole: float = 0.02
-    """Metres of the sole's thickness."""
+    """Thickness of the sole, metres."""
 
 
 def draw_shoe(rng: np.random.Generator) -> Shoe:
-    """A pair of shoes; nobody is barefoot but rarely."""
+    """A random pair of shoes, rarely bare feet."""
     kind = SHOE_KINDS[int(rng.choice(len(SHOE_KINDS), p=[0.4, 0.2, 0.17, 0.2, 0.03]))]
     shaft = {"sneaker": (0.075, 0.13), "flat": (0.065, 0.085), "boot": (0.15, 0.33), "pump": (0.05, 0.06)}
     sole = {"sneaker": (0.02, 0.035), "flat": (0.008, 0.018), "boot": (0.015, 0.03), "pump": (0.006, 0.01)}
@@ -40,7 +40,7 @@ def draw_shoe(rng: np.random.Generator) -> Shoe:
 
 
 def shoe_surfaces(body: Body, transforms: np.ndarray, shoe: Shoe) -> list[Surface]:
-    """Surfaces of kind shoe: paint is 1, sole, 0; soles reach below z = 0 by the sole's thickness."""
+    """Surfaces of kind shoe: paint is 1, sole, 0; soles extend below z = 0 by their thickness."""
     if shoe.kind == "barefoot":
         return []
     part = body.part("tights")

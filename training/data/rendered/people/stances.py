@@ -1,4 +1,4 @@
-"""What arms, legs and trunks do in photos of clothes, as data that poses are put together from."""
+"""Stances of arms, legs and trunks in fashion photos, which poses are composed from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class ArmStance:
-    """One arm; vectors and angles are those of the left arm and mirrored for the right one."""
+    """One arm; vectors and angles are for the left arm and are mirrored for the right one."""
 
     out: float = 12.0
     """Degrees between the upper arm and straight down, to the side."""
@@ -21,7 +21,7 @@ class ArmStance:
     inward: float = 0.0
     """Degrees by which the bent forearm points to the body's middle instead of straight ahead."""
     spot: str | None = None
-    """Place on the body that the palm touches; out, ahead, bend and inward are unused then."""
+    """Spot on the body that the palm touches; out, ahead, bend and inward are then unused."""
     fingers: Vector = (0.0, 0.0, -1.0)
     """Direction of the fingers of a hand at a spot: x outwards, y backwards, z up."""
     elbow: Vector = (1.0, 0.6, 0.0)
@@ -33,27 +33,27 @@ class ArmStance:
     shrug: float = 0.0
     """Degrees by which the collarbone rises."""
     attributes: frozenset[str] = frozenset()
-    """What a pose with this arm has."""
+    """Tags of a pose with this arm."""
 
 
 @dataclass(frozen=True)
 class LegStance:
-    """Both legs; lengths are shares of the leg's length."""
+    """Both legs; lengths are relative to the leg's length."""
 
     feet: tuple[tuple[float, float], tuple[float, float]] = ((0.02, 0.0), (-0.02, 0.0))
-    """Where the left and the right ankle stand, sideways and backwards from under the hip joint."""
+    """Positions of the left and right ankle, sideways and backwards from below the hip joint."""
     toes_out: tuple[float, float] = (8.0, 8.0)
     """Degrees by which the feet point outwards."""
     lift: tuple[float, float] = (0.0, 0.0)
     """Degrees by which the heels are lifted."""
     sink: float = 0.004
-    """How much lower than with straight legs the hips are."""
+    """Lowering of the hips compared with straight legs."""
     lean: float = 0.0
-    """Degrees by which the pelvis is higher at the left."""
+    """Degrees by which the left side of the pelvis is raised."""
     shift: float = 0.0
-    """Sideways place of the pelvis, towards the left."""
+    """Sideways shift of the pelvis, to the left."""
     attributes: frozenset[str] = frozenset()
-    """What a pose with these legs has."""
+    """Tags of a pose with these legs."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class TrunkStance:
     """Trunk and head; degrees."""
 
     yaw: float = 0.0
-    """Shoulders turned to the left against the hips."""
+    """Shoulders turned to the left relative to the hips."""
     tilt: float = 0.0
     """Trunk bent to the left."""
     bow: float = 0.0
@@ -186,7 +186,7 @@ LEGS: Mapping[str, LegStance] = {
 """Stances of both legs by name; each may be mirrored."""
 
 WIDE_STANCES = ("walk", "stride", "wide")
-"""Stances whose legs are too far apart for a narrow skirt."""
+"""Stances with legs too far apart for a narrow skirt."""
 
 TRUNKS: Mapping[str, TrunkStance] = {
     "straight": TrunkStance(),

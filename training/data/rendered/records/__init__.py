@@ -1,1 +1,1 @@
-"""Records: what is rendered of one seed, its bytes, and the shards that hold many."""
+"""Records: what is rendered from a seed, its bytes, and the shards that store many of them."""

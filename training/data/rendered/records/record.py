@@ -1,4 +1,4 @@
-"""One garment as it was rendered: product shot, photos on several bodies, labels and joints; to bytes and back."""
+"""A rendered garment: product shot, photos on several bodies, labels and joints; with conversion to and from bytes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ..studio.storing import decode_correspondence, decode_view, encode_correspo
 
 T = TypeVar("T")
 Words = Mapping[str, "str | float | bool"]
-"""Metadata of a garment or a photo: its cut, its pose, ..."""
+"""Metadata of a garment or a photo, such as cut or pose."""
 Members = dict[str, bytes]
-"""Files of one record by their endings: `json`, `panels.json`, `product.view`, `photo-0.view`, `photo-0.flow` ..."""
+"""Files of a record by ending: `json`, `panels.json`, `product.view`, `photo-0.view`, `photo-0.flow` ..."""
 DIGITS = 5
 """Decimals of lengths in `panels.json`, metres."""
 
@@ -35,47 +35,47 @@ class Photo:
     """One photo of the garment on a body, (h, w) pixels."""
 
     view: View
-    """What the camera saw, to be dressed."""
+    """Buffers to dress."""
     correspondence: np.ndarray
     """(H, W, 2) float32 on the pixels of the product shot: x, y of the same point of cloth in this photo, in pixels
     from its left and top edge; NaN where it is not visible or where there is no garment."""
     parsing: np.ndarray
-    """(h, w) uint8 numbers of parsing.ATR."""
+    """(h, w) uint8 labels of parsing.ATR."""
     joints: Mapping[str, tuple[float, float, float]]
-    """x, y in pixels and confidence by the names of JOINTS_25; none out of sight."""
+    """x, y in pixels and confidence by the names of JOINTS_25; joints outside the photo are missing."""
     garment_mask: np.ndarray
     """(h, w) uint8, 0 or 255: visible pixels of the garment."""
     agnostic_mask: np.ndarray
-    """(h, w) uint8, 0 or 255: larger, the try-on mask."""
+    """(h, w) uint8, 0 or 255: the larger try-on mask."""
     attributes: Words
-    """Of the photo: pose, framing, yaw, occlusion, defect, ..."""
+    """Metadata of the photo: pose, framing, yaw, occlusion, defect, ..."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """All that is rendered of one seed: a garment that is worn in every photo, and its product shot."""
+    """Everything rendered from a seed: a garment that is worn in every photo, and its product shot."""
 
     seed: int
-    """What it was made from."""
+    """Seed of the record."""
     category: str
     """upper, lower or full."""
     attributes: Words
-    """Of the garment: cut, sleeve, neckline, fit, ..."""
+    """Attributes of the garment: cut, sleeve, neckline, fit, ..."""
     panels: tuple[Panel, ...]
-    """What the labels of product shot and photos number."""
+    """Panels that the labels of product shot and photos refer to."""
     product: View
     """The product shot."""
     photos: tuple[Photo, ...]
-    """At least one."""
+    """At least one photo."""
 
 
 def record_name(seed: int) -> str:
-    """What a seed's record is called: `garment-000000123`."""
+    """Name of a seed's record: `garment-000000123`."""
     return f"garment-{seed:09d}"
 
 
 def to_members(record: Record, rejects: Mapping[str, int] | None = None) -> Members:
-    """The files of a record; the same record gives the same bytes. `rejects`: rejected tries, counted by reason."""
+    """The files of a record; the same record gives the same bytes. `rejects`: rejected attempts, counted by reason."""
     metadata = {
         "seed": int(record.seed),
         "category": record.category,
@@ -99,7 +99,7 @@ def to_members(record: Record, rejects: Mapping[str, int] | None = None) -> Memb
 
 
 def from_members(members: Mapping[str, bytes], name: str) -> Record:
-    """The record in these files; `name` (`SHARD.tar:garment-000000123`) begins the sentence of every IGRError."""
+    """Read a record from its files; every IGRError starts with `name` (`SHARD.tar:garment-000000123`)."""
     metadata = read_metadata(_member(members, "json", name), f"{name}.json")
     panels = read_json(_member(members, "panels.json", name), f"{name}.panels.json")
     if not isinstance(panels, list):
@@ -114,7 +114,7 @@ def from_members(members: Mapping[str, bytes], name: str) -> Record:
 
 
 def read_metadata(data: bytes, name: str) -> dict[str, Any]:
-    """The json of a record, checked; IGRError names the file `name` and the entry that is wrong."""
+    """The checked json of a record; raises IGRError with the file `name` and the invalid entry."""
     metadata = read_json(data, name)
     check_metadata(metadata, name)
     if len(metadata.get("keypoints", ())) != len(metadata["photos"]):
@@ -123,7 +123,7 @@ def read_metadata(data: bytes, name: str) -> dict[str, Any]:
 
 
 def check_metadata(metadata: Any, name: str) -> None:
-    """Raise IGRError unless `metadata` has what every record has: seed, category, attributes and photos."""
+    """Raise IGRError unless `metadata` has the entries of every record: seed, category, attributes and photos."""
     wanted: dict[str, Callable[[Any], bool]] = {
         "seed": lambda value: isinstance(value, int) and value >= 0,
         "category": lambda value: value in CATEGORIES,
@@ -159,7 +159,7 @@ def _photo(
     flow = _member(members, f"{prefix}.flow", name)
     correspondence = _read(lambda: decode_correspondence(flow), name, f"{prefix}.flow")
     if correspondence.shape != (*product_shape, 2):
-        raise IGRError(f"{name}.{prefix}.flow is not as large as the product shot: render the shard again.")
+        raise IGRError(f"{name}.{prefix}.flow differs in size from the product shot: render the shard again.")
     pictures = [_picture(members, f"{prefix}.{what}.png", name, shape) for what in ("parsing", "mask", "agnostic")]
     joints = {}
     for joint, values in metadata["keypoints"][number].items():
@@ -181,7 +181,7 @@ def _view(members: Mapping[str, bytes], ending: str, name: str, panels: int) -> 
 def _picture(members: Mapping[str, bytes], ending: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
     picture = np.array(decode(_member(members, ending, name), f"{name}.{ending}"))
     if picture.shape != shape or picture.dtype != np.uint8:
-        raise IGRError(f"{name}.{ending} is not a grey picture as large as its photo: render the shard again.")
+        raise IGRError(f"{name}.{ending} is not a grey image of the photo's size: render the shard again.")
     return picture
 
 
@@ -192,7 +192,7 @@ def _member(members: Mapping[str, bytes], ending: str, name: str) -> bytes:
 
 
 def _read(read: Callable[[], T], name: str, ending: str) -> T:
-    """What `read` gives, whose every complaint about damaged bytes becomes one sentence."""
+    """The result of `read`; its errors about damaged bytes are raised as IGRError."""
     try:
         return read()
     except IGRError as error:
@@ -221,7 +221,7 @@ def _rounded(values: Any) -> Any:
 
 def _panel(metadata: Any, name: str) -> Panel:
     if not isinstance(metadata, dict) or set(metadata) != {field.name for field in fields(Panel)}:
-        raise IGRError(f"{name} does not have the entries of a panel: copy the shard again, or render it again.")
+        raise IGRError(f"{name} lacks entries of a panel: copy the shard again, or render it again.")
     for entry, allowed in (("kind", KINDS), ("role", get_args(Role))):
         if metadata[entry] not in allowed:
             raise IGRError(f"{name}.{entry} is {metadata[entry]!r}: it must be one of {', '.join(allowed)}.")
@@ -247,7 +247,7 @@ def _panel(metadata: Any, name: str) -> Panel:
 
 def _line(metadata: Any, name: str) -> Line:
     if metadata["role"] not in get_args(LineRole):
-        raise IGRError(f"{name}: {metadata['role']!r} is no line of a panel: copy the shard again.")
+        raise IGRError(f"{name}: {metadata['role']!r} is not a known kind of line: copy the shard again.")
     return Line(metadata["role"], np.asarray(metadata["points"], np.float32).reshape(-1, 2))
 
 
@@ -264,10 +264,10 @@ def _json(content: Any, name: str) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """numpy's numbers as Python's."""
+    """Convert numpy numbers to Python's."""
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"{type(value).__name__} is neither word nor number")
+    raise TypeError(f"{type(value).__name__} is neither a string nor a number")
 
 
 def _png(pixels: np.ndarray) -> bytes:

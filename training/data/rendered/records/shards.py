@@ -1,4 +1,4 @@
-"""Tars of records, `records-000000000.tar` named by the first seed: written whole or not at all, read at random."""
+"""Tars of records, `records-000000000.tar` named by the first seed: written atomically, with random access."""
 
 from __future__ import annotations
 
@@ -18,57 +18,57 @@ from ..base.settings import RenderSettings
 from .record import Members, Record, check_metadata, from_members, record_name
 
 SHARD_KEY = "shard"
-"""Of the member that says how a shard was rendered: `shard.json`."""
+"""Name of the member that describes how a shard was rendered: `shard.json`."""
 KILLED = "killed its worker"
-"""Reason by which a seed is given up whose workers die again and again."""
+"""Reason for skipping a seed whose workers die repeatedly."""
 FAILED = "ended in an error"
-"""Reason by which a seed is given up that the generator fails at in run after run."""
+"""Reason for skipping a seed at which the generator fails in several runs."""
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """How records were rendered; all of a folder were rendered alike."""
+    """How records were rendered; the same for all records of a folder."""
 
     settings: RenderSettings
     """Settings of the run."""
     generator: str
     """Fingerprint of the code."""
     packages: str
-    """Versions of the packages that rendered, `drjit 1.3.1, mitsuba 3.8.0, ...`."""
+    """Versions of the rendering packages, `drjit 1.3.1, mitsuba 3.8.0, ...`."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """What came of one seed."""
+    """Result of a seed."""
 
     seed: int
     """The seed."""
     members: Members | None
-    """Files of its record; None where every try was rejected."""
+    """Files of its record; None if every attempt was rejected."""
     rejects: dict[str, int]
-    """Tries that were rejected, counted by reason; KILLED or FAILED where there was none and it is given up."""
+    """Rejected attempts, counted by reason; KILLED or FAILED for a skipped seed."""
     failure: str = ""
-    """Traceback of the generator's error, if it ended in one: then no record is kept, and a later run tries again."""
+    """Traceback of the generator's error, if any; no record is kept then, and a later run tries again."""
 
     @property
     def killed(self) -> bool:
-        """Whether the seed was given up because its workers died."""
+        """Whether the seed is skipped because its workers died."""
         return KILLED in self.rejects
 
 
 class RecordShards:
-    """Shards of records behind their seeds, on this disk or at a URL."""
+    """Records by seed, in local shards or at a URL."""
 
     def __init__(self, root: str) -> None:
         """`root`: a folder, a tar, or a path or URL with braces.
 
-        Raises IGRError for no shards, tars that hold something else, shards of other settings than the first one's,
-        and a seed that two shards hold.
+        Raises IGRError without shards, for other tars, for shards with different settings,
+        and for a seed in two shards.
         """
         self.root = root
-        """Where they are."""
+        """Location of the shards."""
         self.given_up: dict[int, dict[str, int]] = {}
-        """Seeds without a record, with the reasons for which their tries were rejected."""
+        """Seeds without a record, with the reasons for rejection."""
         self._places: dict[int, TarIndex] = {}
         stamps: dict[str, Stamp] = {}
         for url in record_urls(root):
@@ -77,43 +77,43 @@ class RecordShards:
             self.given_up.update(given_up(index))
             for seed in seeds_of(index):
                 if seed in self._places:
-                    raise IGRError(f"{url} and {self._places[seed].url} both hold seed {seed}: delete one of them.")
+                    raise IGRError(f"{url} and {self._places[seed].url} both contain seed {seed}: delete one of them.")
                 self._places[seed] = index
         first = next(iter(stamps))
         for url, stamp in stamps.items():
             if stamp.settings != stamps[first].settings:
-                raise IGRError(f"{url} was rendered with other settings than {first}: keep them in two folders.")
+                raise IGRError(f"{url} and {first} were rendered with different settings: keep them in two folders.")
         self.stamp = stamps[first]
-        """How they were rendered (the first shard, where the code has changed since)."""
+        """How they were rendered (that of the first shard if the code has changed since)."""
         self.seeds = tuple(sorted(self._places))
         """Seeds of the records, in order."""
 
     def metadata(self, seed: int) -> dict[str, Any]:
-        """What a record's json says, without reading the shard: category, attributes, photos, rejects."""
+        """Metadata in a record's json, from the index: category, attributes, photos, rejects."""
         index = self._places[seed]
         metadata = index.labels.get(record_name(seed))
         check_metadata(metadata, f"{index.url}:{record_name(seed)}.json")
         return metadata
 
     def read(self, seed: int) -> Record:
-        """The record of a seed; IGRError names the shard and the member that cannot be read."""
+        """The record of a seed; raises IGRError with the shard and the unreadable member."""
         index = self._places[seed]
         return from_members(read_members(index, seed), f"{index.url}:{record_name(seed)}")
 
 
 def record_urls(root: str) -> list[str]:
-    """Paths or URLs of the shards in a folder, of one tar, or of a pattern with braces; IGRError without any."""
+    """Paths or URLs of the shards in a folder, of one tar, or of a pattern with braces; raises IGRError without any."""
     if root.endswith(".tar") or "{" in root:
         return shard_urls(root)
     folder = Folder(root)
     found = [folder.at(name) for name in folder.names() if is_shard_name(name)]
     if not found:
-        raise IGRError(f"{root} holds no rendered records: run python -m training data render {root} first.")
+        raise IGRError(f"{root} contains no rendered records: run python -m training data render {root} first.")
     return found
 
 
 def is_shard_name(name: str) -> bool:
-    """Whether a file is called as shards of records are."""
+    """Whether a file is named like a shard of records."""
     return name.startswith("records-") and name.endswith(".tar")
 
 
@@ -123,13 +123,13 @@ def shard_name(first: int) -> str:
 
 
 def stamp_of(index: TarIndex) -> Stamp:
-    """How a shard was rendered; IGRError for a tar that holds something else."""
+    """How a shard was rendered; raises IGRError for other tars."""
     metadata = index.labels.get(SHARD_KEY)
     try:
         settings = from_json(RenderSettings, metadata["settings"], f"{index.url} (settings)")
         return Stamp(settings, str(metadata["generator"]), str(metadata["packages"]))
     except (KeyError, TypeError) as error:
-        raise IGRError(f"{index.url} is no shard of rendered records: give the folder of such shards.") from error
+        raise IGRError(f"{index.url} is not a shard of rendered records: give the folder of such shards.") from error
 
 
 def seeds_of(index: TarIndex) -> list[int]:

@@ -1,4 +1,4 @@
-"""Shards on the way: every record is kept in a file of its own until all of its shard's records are there."""
+"""Unfinished shards: every record is kept in its own file until all records of its shard exist."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from .shards import (
 )
 
 STAMP_FILE = "stamp.json"
-"""In a folder of parts: how they were rendered."""
+"""File in a folder of parts that describes how they were rendered."""
 _PART = re.compile(r"garment-(\d+)\.tar")
 
 
 class Pending:
-    """One shard and the parts of it that are there, in the folder `SHARD.tar.parts`, until it is whole."""
+    """A shard and its parts, which are kept in the folder `SHARD.tar.parts` until the shard is complete."""
 
     def __init__(self, folder: Folder, seeds: range, stamp: Stamp, names: Sequence[str]) -> None:
-        """`folder` is that of the shards and `names` what lies in it.
+        """`folder` is the folder of the shards and `names` its contents.
 
-        Raises IGRError for a shard or parts that were made otherwise than `stamp` says.
+        Raises IGRError for a shard or parts whose settings differ from `stamp`.
         """
         self.seeds = seeds
-        """Seeds that belong into the shard."""
+        """Seeds that belong to the shard."""
         self._folder, self._stamp = folder, stamp
         self._name = shard_name(seeds.start)
         self._parts = folder.below(f"{self._name}.parts")
@@ -55,12 +55,12 @@ class Pending:
         self._in_shard = set() if self._shard is None else _seeds(self._shard)
         self._has_parts = f"{self._name}.parts" in names
         self.done = self._in_shard | (self._seeds_in_parts() if self._has_parts else set())
-        """Seeds whose records are there, whether they belong into it or not."""
+        """Seeds with existing records, whether they belong to the shard or not."""
         self.missing = [seed for seed in seeds if seed not in self.done]
-        """Seeds that are still to be made."""
+        """Seeds that remain to be made."""
 
     def failed(self, made: Made) -> int:
-        """Note that the generator failed at a seed; returns in how many runs it has."""
+        """Record that the generator failed at a seed; returns the number of such runs."""
         self._begin()
         name = f"{record_name(made.seed)}.errors.json"
         known = read_json(self._parts.read(name), self._parts.at(name)) if name in self._parts.names() else []
@@ -68,7 +68,7 @@ class Pending:
         return len(known) + 1
 
     def add(self, made: Made) -> None:
-        """Keep what came of a seed, and write the shard when it was the last one."""
+        """Store the result of a seed, and write the shard after the last one."""
         self._begin()
         samples = [(SHARD_KEY, {"json": json.dumps({"rejects": made.rejects}).encode()})]
         if made.members is not None:
@@ -78,13 +78,13 @@ class Pending:
         self.close()
 
     def _begin(self) -> None:
-        """Write the stamp of the parts, if they have none."""
+        """Write the stamp of the parts, if it does not exist."""
         if not self._has_parts:
             self._parts.write(STAMP_FILE, json.dumps(asdict(self._stamp)).encode())
             self._has_parts = True
 
     def close(self) -> None:
-        """Write the shard if all of its records are there and it is not, and remove its parts."""
+        """Write the shard if all of its records exist, and remove its parts."""
         if self.missing:
             return
         if not self._in_shard >= set(self.seeds):
@@ -101,7 +101,7 @@ class Pending:
         return {int(match[1]) for name in names if (match := _PART.fullmatch(name))}
 
     def _made(self, seed: int) -> Made:
-        """What came of a seed, from the smaller shard of an earlier run or from its part."""
+        """Result of a seed, from the smaller shard of an earlier run or from its part."""
         if self._shard is not None and seed in self._in_shard:
             reasons = given_up(self._shard).get(seed)
             return Made(seed, None if reasons is not None else read_members(self._shard, seed), reasons or {})
@@ -114,7 +114,7 @@ class Pending:
 
 
 def pending_shards(folder: Folder, seeds: range, stamp: Stamp, per_shard: int) -> Iterator[Pending]:
-    """The shards that seeds go into, `per_shard` each, as they are now; IGRError where they overlap with others."""
+    """The current state of the shards of some seeds, `per_shard` each; raises IGRError if they overlap with others."""
     ranges = [range(first, min(first + per_shard, seeds.stop)) for first in range(seeds.start, seeds.stop, per_shard)]
     names = folder.names()
     known = {shard_name(part.start) for part in ranges}
@@ -140,12 +140,12 @@ def _other_size(where: str, per_shard: int) -> IGRError:
 
 
 def _seeds(shard: TarIndex) -> set[int]:
-    """Seeds that a shard knows of, with and without a record."""
+    """Seeds recorded in a shard, with and without a record."""
     return {*seeds_of(shard), *given_up(shard)}
 
 
 def _seeds_at(folder: Folder, name: str, names: Sequence[str]) -> set[int]:
-    """Seeds that are done of a shard, in it or in its parts."""
+    """Finished seeds of a shard, in the shard or in its parts."""
     found = _seeds(index_tar(folder.at(name))) if name in names else set()
     if f"{name}.parts" in names:
         found |= {int(match[1]) for part in folder.below(f"{name}.parts").names() if (match := _PART.fullmatch(part))}

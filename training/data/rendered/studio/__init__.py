@@ -1,1 +1,1 @@
-"""Sets, light, cameras, rendering, and what is stored of a photo."""
+"""Sets, light, cameras, rendering, and storage of photos."""

@@ -1,4 +1,4 @@
-"""Masks, label maps and joints of a photo, as the data sets of the field publish them."""
+"""Masks, label maps and joints of a photo, as in published data sets."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ Joint = tuple[float, float, float]
 """x, y in pixels, and confidence in 0..1."""
 
 HIDDEN_BEHIND = 0.2
-"""Metres by which a joint may lie behind what is seen there, being inside the body."""
+"""Distance in metres of a joint behind the visible surface, because joints are inside the body."""
 HIDDEN_CONFIDENCE = 0.5
-"""Of joints that something stands before."""
+"""Confidence of occluded joints."""
 GROWTH = 0.022
-"""Of the garment in an agnostic mask, as a share of the photo's height."""
+"""Dilation of the garment in an agnostic mask, as a fraction of the photo's height."""
 ARM = (("shoulder", 0.075), ("elbow", 0.065), ("wrist", 0.05))
 LEG = (("hip", 0.095), ("knee", 0.085), ("ankle", 0.06))
-"""Joints of a limb and half its width there in agnostic masks, metres."""
+"""Joints of a limb, and its half width there in agnostic masks, metres."""
 _LIMBS = {
     "arm": (("shoulder", "elbow", 0.05), ("elbow", "wrist", 0.04)),
     "leg": (("hip", "knee", 0.085), ("knee", "ankle", 0.055), ("ankle", "big_toe", 0.04)),
 }
 """Bones of a limb and their usual radius, metres."""
 _HAND = 0.75
-"""Length of a hand as a share of the lower arm's."""
+"""Length of a hand relative to the lower arm."""
 
 
 def seen_joints(joints: Mapping[str, np.ndarray], camera: Camera, shot: Shot) -> dict[str, Joint]:
-    """Joints in the photo, by name, of `joints` (3,) in the world: those in the frame, hidden ones less surely."""
+    """Project `joints` (3,) by name into the photo: those in the frame, with less confidence if hidden."""
     width, height = camera.size
     names = [name for name in JOINTS_25 if name in joints]
     x, y, depth = camera.project(np.stack([joints[name] for name in names]))
@@ -95,7 +95,7 @@ def atr_labels(shot: Shot, joints: Mapping[str, np.ndarray], camera: Camera, clo
 
 
 def seen_points(shot: Shot, camera: Camera) -> np.ndarray:
-    """Places (h, w, 3) in the world that the pixels' centres show; not finite where nothing is."""
+    """World positions (h, w, 3) at the pixels' centres; not finite in empty areas."""
     height, width = shot.depth.shape
     y, x = np.mgrid[:height, :width] + 0.5
     rays = camera.directions(x.ravel(), y.ravel())
@@ -104,7 +104,7 @@ def seen_points(shot: Shot, camera: Camera) -> np.ndarray:
 
 
 def _nearest_part(points: np.ndarray, joints: Mapping[str, np.ndarray], feet_only: bool) -> np.ndarray:
-    """(N,) uint8 number of the ATR label of each of the points (N, 3) on skin, or on shoes."""
+    """(N,) uint8 ATR label of each point (N, 3) on skin or shoes."""
     parts: list[str] = []
     distances = []
     for side in ("left", "right"):

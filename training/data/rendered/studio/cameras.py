@@ -1,4 +1,4 @@
-"""Cameras: where they stand, and where in the picture a point in the world is seen."""
+"""Cameras: position, and projection of points into the image."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera without distortion; x of its pictures grows to the right, y down."""
+    """A pinhole camera without distortion; in its images x points right and y points down."""
 
     position: tuple[float, float, float]
-    """Metres."""
+    """Position in metres."""
     target: tuple[float, float, float]
-    """What is in the middle of the picture."""
+    """Point at the centre of the image."""
     fov: float
-    """Angle of view from top to bottom, degrees."""
+    """Vertical angle of view, degrees."""
     size: tuple[int, int]
     """Width and height in pixels."""
     roll: float = 0.0
-    """Degrees by which the camera is turned clockwise."""
+    """Clockwise roll in degrees."""
 
     @functools.cached_property
     def axes(self) -> np.ndarray:

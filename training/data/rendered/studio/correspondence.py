@@ -1,4 +1,4 @@
-"""Where each pixel of a product shot lies in a photo of the same garment."""
+"""Position of each pixel of a product shot in a photo of the same garment."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .cameras import Camera
 from .rays.rendering import Shot
 
 PLAY = 1.0
-"""Pixels by which a point may lie beside the centre of the pixel that shows it."""
+"""Tolerance in pixels between a point and the centre of the pixel that shows it."""
 THICKNESS = 0.003
-"""Metres by which depths may differ in any case."""
+"""Minimum tolerance of depths, metres."""
 ASTRAY = 4.0
-"""Pixels by which positions on the same panel may differ, folds included: else another layer of it is seen."""
+"""Tolerance in pixels of positions on the same panel, including folds; beyond it, another layer is visible."""
 STEEPEST = 6.0
-"""Most metres of depth per metre sideways that are allowed for slanting cloth."""
+"""Maximum slope of cloth, metres of depth per metre sideways."""
 
 
 def correspond(
@@ -30,10 +30,10 @@ def correspond(
     photo_surfaces: Sequence[Surface],
     camera: Camera,
 ) -> np.ndarray:
-    """For each pixel (h, w) of the product shot, where the same point of the garment lies in the photo by `camera`.
+    """Position in the photo by `camera` of the garment's point at each pixel (h, w) of the product shot.
 
     (h, w, 2) float32: x and y in pixels of the photo, a pixel's centre at a half; NaN where the photo does not show it.
-    The garments (kind `garment`) of both must have the same faces. Raises IGRError where they do not.
+    The garments (kind `garment`) of both must have the same faces; raises IGRError otherwise.
     """
     pairs = _pairs(product_surfaces, photo_surfaces)
     found = np.full((*product.surface.shape, 2), np.nan, np.float32)
@@ -91,7 +91,7 @@ def _shown(
 def _elsewhere(
     product: Shot, photo: Shot, rows: np.ndarray, columns: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
-    """(N,) bool: whether the photo shows quite another place of the same panel at `x`, `y` (N,)."""
+    """(N,) bool: whether the photo shows a distant position of the same panel at `x`, `y` (N,)."""
     height, width = photo.depth.shape
     at = np.clip(y, 0, height - 1).astype(np.intp), np.clip(x, 0, width - 1).astype(np.intp)
     own = np.append([label.panel for label in product.view.table], -1)[_numbers(product.view)[rows, columns]]

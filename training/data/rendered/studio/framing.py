@@ -1,4 +1,4 @@
-"""How photos and product shots are framed: lens, height, turn, distance and what is cut off."""
+"""Framing of photos and product shots: lens, height, turn, distance and truncation."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ Framing = Literal["full_body", "three_quarter", "waist_up", "cropped_head", "low
 FRAMINGS: tuple[Framing, ...] = ("full_body", "three_quarter", "waist_up", "cropped_head", "lower_body")
 
 FILM_HEIGHT = 36.0
-"""Millimetres: height of the film that focal lengths refer to."""
+"""Height in millimetres of the film that focal lengths refer to."""
 LENSES = (35.0, 85.0)
 """Shortest and longest focal length, millimetres."""
 NEAREST = 1.8
-"""Metres that a camera stands away from the person at least."""
+"""Minimum distance of a camera from the person, metres."""
 SPARE: Mapping[Framing, float] = {"cropped_head": 1.0, "lower_body": 0.0}
-"""Share of a frame's spare height that lies below, where it is not a half: what is cut off shall stay so."""
+"""Fraction of a frame's spare height below the person if it is not a half, so that truncation is kept."""
 TURN = 35.0
-"""Degrees to either side of the person at which a camera stands at most."""
+"""Maximum angle of a camera to either side of the person, degrees."""
 SIDE_TURN = (60.0, 85.0)
 """Degrees for photos from the side."""
 TOES = 0.3
-"""Metres by which feet reach towards the camera."""
+"""Distance by which feet extend towards the camera, metres."""
 TRUNCATED = (0.2, 0.5)
-"""Least and largest share of the garment that a truncating photo cuts off."""
+"""Range of the fraction of the garment that a truncated photo cuts off."""
 CLOSE = 0.9
-"""Share of the frame that the garment fills, at least, in truncating photos before they are moved."""
+"""Minimum fraction of the frame that the garment fills in truncated photos before they are shifted."""
 PRODUCT_SHARE = 0.86
-"""Share of a product shot's width or height that the garment fills."""
+"""Fraction of a product shot's width or height that the garment fills."""
 PRODUCT_DISTANCE = 6.0
 """Metres between the camera of a product shot and the garment."""
 
@@ -48,8 +48,8 @@ def draw_camera(
 ) -> Camera:
     """A camera for a photo of a person with `joints` (names of JOINTS_25, (3,) each) who wears `garment` (V, 3).
 
-    The garment is in the frame as a whole, whatever the framing; where it is `truncated`, 20 to 50 % of it are cut off.
-    With `side` the camera stands far to one side.
+    The whole garment is in the frame with any framing; if `truncated`, 20 to 50 % of it is cut off.
+    With `side`, the camera stands far to one side.
     """
     yaw = float(rng.uniform(*SIDE_TURN) * rng.choice([-1, 1]) if side else rng.triangular(-TURN, 0, TURN))
     focal = float(np.exp(rng.uniform(*np.log(LENSES))))
@@ -62,7 +62,7 @@ def draw_camera(
     away = np.array([np.sin(angle), -np.cos(angle), 0.0])
     lower = middle
     if framing in ("full_body", "lower_body"):
-        # toes are nearer to the camera than the body, and so lower in the picture
+        # toes are nearer to the camera than the body, and therefore lower in the image
         lower = (joints["left_ankle"] + joints["right_ankle"]) / 2 + TOES * away
     axis = np.array([[*upper[:2], top], [*lower[:2], low]])
     distance = (top - low) / 2 / half
@@ -92,7 +92,7 @@ def product_camera(garment: np.ndarray, size: tuple[int, int]) -> Camera:
 
 
 def _extent(rng: np.random.Generator, framing: Framing, joints: Mapping[str, np.ndarray]) -> tuple[float, float]:
-    """Heights, metres, of the frame's upper and lower border."""
+    """Heights of the frame's upper and lower border, metres."""
     height = {name: float(joint[2]) for name, joint in joints.items()}
     ankles = min(height["left_ankle"], height["right_ankle"])
     knees = (height["left_knee"] + height["right_knee"]) / 2
@@ -113,10 +113,10 @@ def _extent(rng: np.random.Generator, framing: Framing, joints: Mapping[str, np.
 
 
 def _fitted(camera: Camera, axis: np.ndarray, garment: np.ndarray, margin: float, below: float) -> Camera:
-    """The camera so far away and so aimed that the ends of `axis` (2, 3) lie on the frame's borders.
+    """Aim and distance the camera so that the ends of `axis` (2, 3) lie on the frame's borders.
 
-    It stands farther away where `garment` (V, 3) would not be in the frame, with a `margin` as a share of the frame:
-    then the share `below` of what is gained in height lies below.
+    The camera moves further away if `garment` (V, 3) is not in the frame with a `margin`, a fraction of the frame;
+    the fraction `below` of the gained height is then below.
     """
     width, height = camera.size
     for _ in range(5):
@@ -133,7 +133,7 @@ def _fitted(camera: Camera, axis: np.ndarray, garment: np.ndarray, margin: float
 
 
 def _aside(rng: np.random.Generator, camera: Camera, garment: np.ndarray, margin: float) -> Camera:
-    """The camera moved sideways a little, as far as the garment stays in the frame."""
+    """Shift the camera sideways a little while the garment stays in the frame."""
     width = camera.size[0]
     box = _box(camera, garment)
     shift = rng.normal(0, 0.03) * width
@@ -143,7 +143,7 @@ def _aside(rng: np.random.Generator, camera: Camera, garment: np.ndarray, margin
 
 
 def _truncating(rng: np.random.Generator, camera: Camera, garment: np.ndarray) -> Camera:
-    """The camera closed up on the garment, and moved so that one border of the frame cuts off a share of it."""
+    """Move the camera closer to the garment and shift it so that a border of the frame cuts off a part of it."""
     box = _box(camera, garment)
     filled = max((box[2] - box[0]) / camera.size[0], (box[3] - box[1]) / camera.size[1])
     half = np.tan(np.deg2rad(camera.fov) / 2) * min(1.0, filled / CLOSE)
@@ -168,7 +168,7 @@ def _box(camera: Camera, points: np.ndarray) -> np.ndarray:
 
 
 def _centred(camera: Camera, box: np.ndarray, at: np.ndarray, sideways: float = 1.0) -> Camera:
-    """The camera moved so that `box`, in pixels, of things near `at` (3,) is in the middle of its frame."""
+    """Shift the camera to centre `box`, in pixels, of things near `at` (3,) in its frame."""
     scale = camera.pixels_per_metre(at)
     right = ((box[0] + box[2]) / 2 - camera.size[0] / 2) / scale * sideways
     return moved(camera, right, ((box[1] + box[3]) / 2 - camera.size[1] / 2) / scale)

@@ -33,35 +33,35 @@ Reason = Literal[
 
 @dataclass(frozen=True)
 class Limits:
-    """What is still accepted."""
+    """Limits of acceptable photos."""
 
     least_visible: float = 0.45
-    """Of the garment's side towards the camera, as far as it is in the frame."""
+    """Visible fraction of the garment's side towards the camera, within the frame."""
     least_in_frame: float = 0.97
-    """Of the garment's vertices."""
+    """Fraction of the garment's vertices."""
     least_area: float = 0.02
-    """Of the picture that the garment covers."""
+    """Fraction of the image covered by the garment."""
     most_poking: float = 0.002
-    """Of the garment's area that specks of what lies below it cover."""
+    """Fraction of the garment's area with specks of layers below it."""
     most_through: float = 0.01
-    """Of the garment's area that layers or skin cover which should lie under a layer there."""
+    """Fraction of the garment's area covered by layers or skin that should be below another layer."""
     most_crossing: float = 0.02
-    """Of the garment's pixels at which its cloth crosses itself."""
+    """Fraction of the garment's pixels at which its cloth intersects itself."""
     most_inside: float = 0.25
-    """Of the garment's pixels that show its inside."""
+    """Fraction of the garment's pixels that show its inside."""
     darkest: float = 0.2
     """Median light on the garment."""
     brightest: float = 1.6
-    """Light that less than a twentieth of the garment may pass."""
+    """Light level that less than a twentieth of the garment may exceed."""
 
     most_beyond: float = 5e-4
-    """Of the picture that shows neither the person nor the set; rays may slip through between two faces."""
+    """Fraction of the image that shows neither the person nor the set; rays may pass between two faces."""
 
 
 TRUNCATED = Limits(least_in_frame=0.3)
-"""For photos that cut off the garment on purpose."""
+"""Limits for deliberately truncated photos."""
 OCCLUDED = Limits(least_visible=0.2)
-"""For photos that hide it on purpose."""
+"""Limits for deliberately occluded photos."""
 
 
 def reasons(
@@ -97,9 +97,9 @@ def reasons(
 
 
 def garment_shares(shot: Shot, surfaces: Sequence[Surface], camera: Camera) -> tuple[float, float]:
-    """How much of the garment's side towards the camera is visible, of what is in the frame; how much is in the frame.
+    """Visible fraction of the garment's side towards the camera within the frame, and fraction within the frame.
 
-    Counted by vertices, 0..1. Where the garment hides itself, as a sleeve or a placket does, it counts as visible.
+    Counted by vertices, 0..1. Parts hidden by the garment itself, such as by a sleeve or a placket, count as visible.
     """
     height, width = shot.depth.shape
     shown, facing, inside, count = 0, 0, 0, 0
@@ -119,10 +119,10 @@ def garment_shares(shot: Shot, surfaces: Sequence[Surface], camera: Camera) -> t
 
 
 def poking_share(shot: Shot, camera: Camera, largest: float = 0.045, nearest: float = 0.012) -> float:
-    """Area of specks that poke through the garment, as a share of the garment's area.
+    """Area of specks that poke through the garment, as a fraction of the garment's area.
 
     A speck is skin or other cloth that is surrounded by the garment, less than `largest` metres wide, and less than
-    `nearest` metres before it: hands that truly lie on it are thicker.
+    `nearest` metres in front of it: hands that really lie on it are thicker.
     """
     garment = kind_mask(shot.view, "garment") > 0
     below = np.zeros_like(garment)
@@ -144,13 +144,13 @@ def poking_share(shot: Shot, camera: Camera, largest: float = 0.045, nearest: fl
 
 
 def through_share(shot: Shot, surfaces: Sequence[Surface], camera: Camera, layers: Sequence[Layer]) -> float:
-    """Area of what comes through a layer that is worn over it, as a share of the garment's area."""
+    """Area that comes through an outer layer, as a fraction of the garment's area."""
     through = int(showing_through(shot, surfaces, camera, layers).sum())
     return through / max(int((kind_mask(shot.view, "garment") > 0).sum()), 1)
 
 
 def crossing_share(shot: Shot, layers: Sequence[Layer]) -> float:
-    """Share of the pixels of those layers that know where their cloth crosses itself at which it does."""
+    """Fraction of self-intersecting pixels, of the layers that are checked for it."""
     crossing, count = 0, 0
     for layer in layers:
         if layer.crossing is not None:
@@ -160,7 +160,7 @@ def crossing_share(shot: Shot, layers: Sequence[Layer]) -> float:
 
 
 def inside_share(shot: Shot) -> float:
-    """Share of the garment's pixels, by subsamples, that show its inside."""
+    """Fraction of the garment's pixels, by subsamples, that show its inside."""
     counts = np.bincount(shot.view.labels.ravel(), minlength=256)
     own = [(number, label) for number, label in enumerate(shot.view.table) if label.kind == "garment"]
     total = sum(int(counts[number]) for number, _ in own)
@@ -168,7 +168,7 @@ def inside_share(shot: Shot) -> float:
 
 
 def exposure(shot: Shot, brightest: float) -> tuple[float, float]:
-    """Median light on the garment, and the share of it that is brighter than `brightest`."""
+    """Median light on the garment, and the fraction of it that is brighter than `brightest`."""
     light = shot.view.light[kind_mask(shot.view, "garment") > 0].mean(axis=-1)
     if not len(light):
         return 0.0, 0.0

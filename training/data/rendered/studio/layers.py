@@ -1,4 +1,4 @@
-"""Layers of clothes in a shot: where one that is worn underneath comes through, and where cloth crosses itself."""
+"""Layers of clothes in a shot: where an inner layer comes through, and where cloth intersects itself."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from .cameras import Camera
 from .rays.rendering import Shot
 
 DEEPEST = 0.03
-"""Metres by which cloth may lie before the layer over it and still count as coming through."""
+"""Maximum distance in metres of cloth in front of its outer layer to count as coming through."""
 SKIN_DEEPEST = 0.008
-"""The same of skin; arms and hands that truly lie on cloth are thicker."""
+"""The same for skin; arms and hands that really lie on cloth are thicker."""
 BESIDE = 0.008
-"""Metres between a place that comes through and the cloth's vertex that it lies over, along the cloth."""
+"""Maximum distance in metres, along the cloth, between a point that comes through and the nearest vertex."""
 PARALLEL = 0.6
-"""Least cosine between the two normals: what comes through faces the same way."""
+"""Smallest cosine between the two normals: parts that come through face the same way."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of clothes in a scene, without its trims and turned-in hems."""
+    """A layer of clothes in a scene, without its trims and turned-in hems."""
 
     surface: int
-    """Number of its surface."""
+    """Index of its surface."""
     faces: np.ndarray
     """(F, 3) of the cloth, the first of the surface's faces."""
     clear: np.ndarray
     """(V,) bool: vertices of the cloth, the first of the surface's, that lie away from its open edges."""
     crossing: np.ndarray | None = None
-    """(F,) bool: faces that another part of the same cloth pierces; None where that is not looked for."""
+    """(F,) bool: faces pierced by another part of the same cloth; None if not checked."""
 
 
 def showing_through(shot: Shot, surfaces: Sequence[Surface], camera: Camera, layers: Sequence[Layer]) -> np.ndarray:
-    """(h, w) bool: pixels that show skin or cloth right before a layer that is worn over it.
+    """(h, w) bool: pixels that show skin or cloth just in front of an outer layer.
 
     `layers` are those of a person in the order in which they were put on.
     """

@@ -1,4 +1,4 @@
-"""Environments of light: skies, soft boxes, windows and low suns, painted as small pictures of radiance."""
+"""Light environments: skies, soft boxes, windows and low suns, painted as small radiance images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 ENVIRONMENT_SIZE = (64, 128)
-"""Height and width of every environment, always the same so that kernels are compiled once."""
+"""Height and width of every environment; constant, so that kernels are compiled once."""
 
 MOODS: Mapping[str, tuple[str, ...]] = {
     "sweep": ("key_left", "key_right", "key_left", "key_right", "beauty", "flat", "top", "hard"),
@@ -17,7 +17,7 @@ MOODS: Mapping[str, tuple[str, ...]] = {
     "corner": ("window", "warm", "key_left", "key_right", "flat"),
     "street": ("overcast", "overcast", "low_sun", "low_sun", "high_sun"),
 }
-"""Lights that suit each set, by name of the set; the commoner ones several times."""
+"""Lights for each set by name; common ones are repeated."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class SoftBox:
     """A bright rectangle in the environment."""
 
     aside: float
-    """Degrees to the picture's right of the camera, as the person sees the camera straight ahead."""
+    """Degrees to the image's right of the camera, for a camera straight ahead of the person."""
     up: float
     """Degrees above the horizon."""
     width: float
-    """Half of it, degrees."""
+    """Half width, degrees."""
     height: float
-    """Half of it, degrees."""
+    """Half height, degrees."""
     share: float
     """Light that it alone sends to a white card facing it."""
     colour: tuple[float, float, float] = (1.0, 1.0, 1.0)

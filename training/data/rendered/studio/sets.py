@@ -15,21 +15,21 @@ from .lights import MOODS, Lamp, SoftBox, draw_light, light_of
 
 @dataclass(frozen=True)
 class Set:
-    """What stands around a person, and its light."""
+    """The surroundings of a person, and their light."""
 
     name: str
     """sweep, plain, corner, street, or product."""
     mood: str
-    """Which light: see lights.MOODS."""
+    """Light, one of lights.MOODS."""
     surfaces: tuple[Surface, ...]
     """Walls and floors."""
     panels: tuple[Panel, ...]
-    """What their surfaces' panel numbers mean, from the `first_panel` of draw_set on."""
+    """Panels of their surfaces, numbered from the `first_panel` of draw_set."""
     environment: np.ndarray
     """(64, 128, 3) float32, linear: radiance by direction; rows from the zenith down, columns from behind the person
     over the person's left (see lights.environment_directions)."""
     lamps: tuple[Lamp, ...]
-    """Its bright parts."""
+    """Bright parts of the environment."""
 
 
 def draw_set(rng: np.random.Generator, yaw: float = 0.0, floor: float = 0.0, first_panel: int = 0) -> Set:
@@ -65,20 +65,20 @@ def product_set() -> Set:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A strip of wall or floor: a profile that is drawn out sideways."""
+    """A strip of wall or floor: a profile extruded sideways."""
 
     name: str
-    """Of its panel."""
+    """Name of its panel."""
     kind: Kind
     profile: np.ndarray
     """(N, 2): distance behind the person and height, metres, from the top or the back towards the camera."""
     left: float
-    """Metres."""
+    """Left and right end, metres."""
     right: float
     pivot: tuple[float, float] = (0.0, 0.0)
-    """x, y that it is turned about."""
+    """x, y of the centre of rotation."""
     angle: float = 0.0
-    """Degrees that it is turned by."""
+    """Rotation in degrees."""
 
     def panel(self) -> Panel:
         length = float(np.linalg.norm(np.diff(self.profile, axis=0), axis=1).sum())
@@ -150,7 +150,7 @@ def _corner(rng: np.random.Generator) -> list[_Piece]:
 
 
 def _street(rng: np.random.Generator) -> list[_Piece]:
-    """Ground, a house front at an angle, perhaps a second one with a gap, and what lies far behind."""
+    """Ground, a house front at an angle, possibly a second one with a gap, and a distant background."""
     back, angle = rng.uniform(3.0, 9.0), rng.uniform(-32, 32)
     height = rng.uniform(6.0, 9.0)
     edge = rng.uniform(-0.8, 3.0) * rng.choice([-1, 1])

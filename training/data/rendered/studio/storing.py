@@ -1,4 +1,4 @@
-"""Views and correspondences to bytes and back: labels exactly, lengths to a tenth of a millimetre, light in 8 bits."""
+"""Storage of views and correspondences: exact labels, lengths to a tenth of a millimetre, light in 8 bits."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from ..base.views import SUBSAMPLES, Label, View
 from .fields import Reader, pack_field, unpack_field
 
 MAGIC = b"IGRV1\n"
-"""Begins every stored view."""
+"""Prefix of every stored view."""
 CLOTH_STEP = 2e-4
-"""Metres between stored positions on cloth: they are off by half of it at most."""
+"""Step in metres of stored positions on cloth; the error is half a step at most."""
 WALL_STEP = 0.1
-"""Pixels between stored positions on walls and floors."""
+"""Step in pixels of stored positions on walls and floors."""
 FLOW_STEP = 1 / 32
-"""Pixels between stored positions of a correspondence."""
+"""Step in pixels of a stored correspondence."""
 ZLIB_LEVEL = 6
 GLOSS_QUALITY = 92
-"""Of JPEG."""
+"""JPEG quality."""
 PAINT_QUALITY = 92
-"""Of WebP."""
+"""WebP quality."""
 
 
 def encode_view(view: View) -> bytes:
     """A view as bytes, about 150 to 250 KB at 384 x 512; the same view gives the same bytes.
 
-    Light and gloss are stored as square roots in 8 bits: the light's without further loss.
+    Light and gloss are stored as square roots in 8 bits, light without further loss.
     """
     centre = view.centres
     uv, steps = _encode_uv(view, centre)
@@ -70,7 +70,7 @@ def encode_correspondence(flow: np.ndarray) -> bytes:
     valid = np.isfinite(flow).all(axis=-1)
     whole = np.round(np.where(valid[..., None], flow, 0) / FLOW_STEP).astype(np.int64)
     if whole.min() < 0 or whole.max() > 0xFFFF:
-        raise IGRError("A correspondence leads outside of photos of 2048 pixels: check its positions.")
+        raise IGRError("A correspondence exceeds the limit of 2048 pixels: check its positions.")
     height, width = valid.shape
     head = struct.pack("<HH", height, width)
     return head + zlib.compress(np.packbits(valid).tobytes() + pack_field(whole.astype(np.uint16), valid), ZLIB_LEVEL)
@@ -148,7 +148,7 @@ def _blocks(labels: np.ndarray) -> np.ndarray:
 
 
 def _encode_uv(view: View, centre: np.ndarray) -> tuple[bytes, dict[str, list[float]]]:
-    """Positions on the panels, and by label number the least u and v and the step in which they are stored."""
+    """Positions on the panels, and for each label the smallest u and v and the step of storage."""
     whole = np.zeros((*centre.shape, 2), np.uint16)
     valid = np.isfinite(view.uv).all(axis=-1)
     steps: dict[str, list[float]] = {}
@@ -165,7 +165,7 @@ def _encode_uv(view: View, centre: np.ndarray) -> tuple[bytes, dict[str, list[fl
 
 def _decode_uv(data: bytes, centre: np.ndarray, steps: dict[str, Any]) -> np.ndarray:
     planes = unpack_field(Reader(zlib.decompress(data)), (*centre.shape, 2))
-    # step, least u and v of each label number; NaN where the label has no panel
+    # step, smallest u and v of each label; NaN if the label has no panel
     scale = np.full((3, 256), np.nan, np.float32)
     for number, (low_u, low_v, step) in steps.items():
         scale[:, int(number)] = step, low_u, low_v
@@ -177,13 +177,13 @@ def _decode_uv(data: bytes, centre: np.ndarray, steps: dict[str, Any]) -> np.nda
 
 
 def _picture(values: np.ndarray, kind: str, **options: Any) -> bytes:
-    """Values (h, w) or (h, w, 3) in 0..1 as a picture in 8 bits."""
+    """Encode values (h, w) or (h, w, 3) in 0..1 as an 8-bit image."""
     out = io.BytesIO()
     Image.fromarray(np.round(255 * np.clip(values, 0, 1)).astype(np.uint8)).save(out, kind, **options)
     return out.getvalue()
 
 
 def _values(data: bytes) -> np.ndarray:
-    """The values, float32 in 0..1, of a picture by _picture."""
+    """Decode an image by _picture to values, float32 in 0..1."""
     with Image.open(io.BytesIO(data)) as picture:
         return np.asarray(picture).astype(np.float32) * np.float32(1 / 255)

@@ -138,12 +138,12 @@ def test_a_seed_that_fails_in_three_runs_is_given_up_named_and_counted_and_its_s
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
-        with pytest.raises(IGRError, match="garment-000000002 the first"):
+        with pytest.raises(IGRError, match="the first is garment-000000002"):
             render(tmp_path / "out", 0, 6, maker=stand_in.failing_record)
     assert not (tmp_path / "out" / "records-000000000.tar").exists()
     rejects = generate(tmp_path / "out", range(6), TINY, 1, per_shard=4, maker=stand_in.failing_record)
     assert rejects["ended in an error"] == 1
-    assert "garment-000000002 is given up: 3 runs have failed at it." in capfd.readouterr().out
+    assert "garment-000000002 is skipped: 3 runs have failed to render it." in capfd.readouterr().out
     found = RecordShards(str(tmp_path / "out"))
     assert found.seeds == (0, 1, 3, 4, 5) and found.given_up == {2: {"ended in an error": 1}}
     assert all(name.startswith("records-") and "parts" not in name for name in tree(tmp_path / "out"))

@@ -40,7 +40,7 @@ def test_a_node_lost_in_the_middle_costs_no_record_and_doubles_none(tmp_path: Pa
 
 def test_a_cluster_that_is_not_there_is_reported_at_once(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="only the extra `ray` renders on many machines")
-    with pytest.raises(IGRError, match="There is no Ray cluster at 127.0.0.1:1 .*: start one with `ray start --head`"):
+    with pytest.raises(IGRError, match="No Ray cluster was found at 127.0.0.1:1 .*: start one with `ray start --head`"):
         generate(tmp_path, range(2), TINY, ray="127.0.0.1:1", maker=stand_in.make_record)
 
 

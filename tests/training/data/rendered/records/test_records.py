@@ -58,7 +58,7 @@ def test_a_wrong_entry_is_named(entry: str, value: object) -> None:
         ("photo-0.parsing.png", None, r"has no photo-0\.parsing\.png: copy the shard again"),
         ("json", b"{", r"json is not valid JSON"),
         ("panels.json", b"{}", r"panels\.json must be a list"),
-        ("panels.json", b'[{"name": "front"}]', r"panels\.json\[0\] does not have the entries of a panel"),
+        ("panels.json", b'[{"name": "front"}]', r"panels\.json\[0\] lacks entries of a panel"),
         ("panels.json", b"[]", r"product\.view names a panel that the garment does not have"),
     ],
 )

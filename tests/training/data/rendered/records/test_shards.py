@@ -44,21 +44,21 @@ def test_one_shard_or_a_pattern_is_enough(tmp_path: Path) -> None:
 
 
 def test_folders_that_cannot_be_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match=r"holds no rendered records: run python -m training data render"):
+    with pytest.raises(IGRError, match=r"contains no rendered records: run python -m training data render"):
         RecordShards(str(tmp_path))
     render(tmp_path / "a", range(4))
     render(tmp_path / "b", range(4, 8), replace(TINY, samples=4))
     shutil.copy(tmp_path / "a" / "records-000000000.tar", tmp_path / "b" / "records-000000009.tar")
-    with pytest.raises(IGRError, match=r"records-000000009\.tar was rendered with other settings than .*000004\.tar"):
+    with pytest.raises(IGRError, match=r"records-000000009\.tar and .*000004\.tar were rendered with different settings"):
         RecordShards(str(tmp_path / "b"))
     shutil.copy(tmp_path / "a" / "records-000000000.tar", tmp_path / "a" / "records-000000009.tar")
-    with pytest.raises(IGRError, match=r"both hold seed 0: delete one of them"):
+    with pytest.raises(IGRError, match=r"both contain seed 0: delete one of them"):
         RecordShards(str(tmp_path / "a"))
 
 
 def test_a_tar_of_something_else_and_a_torn_shard_are_refused(tmp_path: Path) -> None:
     (tmp_path / "records-000000000.tar").write_bytes(shards.tar_bytes([("look", {"json": b"{}", "mask.png": b""})]))
-    with pytest.raises(IGRError, match="is no shard of rendered records"):
+    with pytest.raises(IGRError, match="is not a shard of rendered records"):
         RecordShards(str(tmp_path))
     render(tmp_path / "torn", range(4))
     path = tmp_path / "torn" / "records-000000000.tar"

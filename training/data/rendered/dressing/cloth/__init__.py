@@ -1,1 +1,1 @@
-"""What cloth looks like: weaves, patterns, prints, seams, and what shops make of which garment."""
+"""The look of cloth: weaves, patterns, prints, seams, and what is usual for each garment."""

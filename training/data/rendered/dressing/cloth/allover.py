@@ -1,4 +1,4 @@
-"""All-over prints and woven patterns that shops have, as repeating tiles: florals, animal skins, checks, tie-dye."""
+"""All-over prints and woven patterns as repeating tiles: florals, animal skins, checks, tie-dye."""
 
 from __future__ import annotations
 
@@ -8,28 +8,27 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
-from training.data.synthetic.art.palette import Rgb, mixed, scaled
-from training.data.synthetic.art.textures import Pattern
-
+from ....synthetic.art.palette import Rgb, mixed, scaled
+from ....synthetic.art.textures import Pattern
 from .noise import noise
 from .relief import streaks
 
 SIDE = 384
-"""Pixels across and down a tile before it is scaled to the cloth's resolution."""
+"""Side in pixels of a tile before it is scaled to the cloth's resolution."""
 
 Points = np.ndarray
 Colours = tuple[Rgb, Rgb, Rgb]
 
 
 class _Tile:
-    """A picture whose edges meet: what is drawn beyond one edge comes in at the other."""
+    """An image that wraps around: drawing beyond an edge continues at the opposite edge."""
 
     def __init__(self, colour: Rgb) -> None:
         self.image = Image.new("RGB", (SIDE, SIDE), colour)
         self.pen = ImageDraw.Draw(self.image)
 
     def polygon(self, points: Points, colour: Rgb) -> None:
-        """Fill a polygon, points (N, 2) in shares of the tile."""
+        """Fill a polygon, points (N, 2) as fractions of the tile."""
         points = points * SIDE
         low, high = points.min(0), points.max(0)
         for x in (-SIDE, 0, SIDE):
@@ -61,7 +60,7 @@ def _leaf(x: float, y: float, length: float, width: float, turn: float) -> Point
 
 
 def _scattered(rng: np.random.Generator, count: int) -> list[tuple[float, float]]:
-    """Places in the tile, evenly but irregularly spread."""
+    """Positions in the tile, spread evenly but irregularly."""
     places: list[tuple[float, float]] = []
     for _ in range(count):
         tries = rng.random((12, 2))
@@ -90,7 +89,7 @@ def _bloom(tile: _Tile, rng: np.random.Generator, x: float, y: float, radius: fl
 def _florals(
     count: int, radius: float, leaves: int, buds: int
 ) -> Callable[[np.random.Generator, Colours], Image.Image]:
-    """A painter of `count` flowers about `radius` of the tile large, each on leaves, with buds scattered between."""
+    """A painter of `count` flowers with leaves, of about `radius` (fraction of the tile), and buds between them."""
 
     def painter(rng: np.random.Generator, colours: Colours) -> Image.Image:
         tile = _Tile(colours[0])
@@ -301,7 +300,7 @@ TILES: dict[str, Callable[[np.random.Generator, Colours], Image.Image]] = {
     "fair_isle": _fair_isle,
 }
 PRINTS = (*TILES, "tie_dye")
-"""Kinds of pattern painted here; textures.PATTERNS has the others."""
+"""Patterns defined here; textures.PATTERNS has the others."""
 
 SIZES: dict[str, tuple[float, float]] = {
     "large_floral": (0.24, 0.4),
@@ -345,7 +344,7 @@ def paint(pattern: Pattern, u: np.ndarray, v: np.ndarray, pixel: float) -> np.nd
 
 
 def _wrapped(position: np.ndarray, period: float, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pixel before each position, its weight, and the weight of the next one."""
+    """Index of the pixel before each position, its weight, and the weight of the next pixel."""
     at = (position / period * side - 0.5) % side
     first = np.minimum(at.astype(np.int64), side - 1)
     share = (at - first).astype(np.float32)

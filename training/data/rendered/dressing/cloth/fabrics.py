@@ -1,4 +1,4 @@
-"""Fabrics: a weave, a pattern all over, and how evenly it is dyed."""
+"""Fabrics: a weave, an all-over pattern, and the evenness of the dye."""
 
 from __future__ import annotations
 
@@ -6,35 +6,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.data.synthetic.art.palette import Rgb
-from training.data.synthetic.art.textures import PAINTERS, Pattern, paint
-
+from ....synthetic.art.palette import Rgb
+from ....synthetic.art.textures import PAINTERS, Pattern, paint
 from ..picture.kernels import blend
 from . import allover
 from .noise import noise
 
 STEP = 4
-"""Texels between places where slow changes are computed."""
+"""Spacing in texels of the grid on which slow changes are computed."""
 WORN = np.array([196, 208, 220], np.float32)
-"""Colour that denim fades to."""
+"""Colour of faded denim."""
 
 
 @dataclass(frozen=True)
 class Fabric:
-    """One fabric, laid flat."""
+    """A flat fabric."""
 
     weave: str
     """One of relief.WEAVES."""
     pattern: Pattern
-    """Colours and what is printed or woven all over; its kind is one of textures.PATTERNS or of allover.PRINTS."""
+    """Colours and all-over pattern, one of textures.PATTERNS or allover.PRINTS."""
     gloss: float = 0.0
-    """Share of a clear coat's reflections, 0 for cotton to about 1 for patent leather."""
+    """Strength of reflections, from 0 for cotton to about 1 for patent leather."""
     mottle: float = 0.02
-    """Deviation of the brightness by uneven dye and wear over a hand's width."""
+    """Standard deviation of the brightness from uneven dye and wear, over a hand's width."""
     fade: float = 0.0
-    """How far wear has lightened the middle of legs and body, 0..1; denim."""
+    """Fading of the centre of legs and body by wear, 0..1; for denim."""
     origin: tuple[float, float] = (0.0, 0.0)
-    """Where the pattern starts, metres from the panel's own origin."""
+    """Origin of the pattern, metres from the panel's origin."""
 
     @property
     def colour(self) -> Rgb:
@@ -43,9 +42,9 @@ class Fabric:
 
 
 def paint_fabric(fabric: Fabric, u: np.ndarray, v: np.ndarray, pixel: float) -> np.ndarray:
-    """sRGB colours 0..255 of a cloth at u (1, w) and v (h, 1) in metres on its panel; pixel is their step.
+    """sRGB colours 0..255 of a fabric at u (1, w) and v (h, 1) in metres on its panel; `pixel` is their step.
 
-    Returns (h, w, 3) float32 without the weave's fine structure.
+    Returns (h, w, 3) float32, without the weave's fine structure.
     """
     u, v = u - np.float32(fabric.origin[0]), v - np.float32(fabric.origin[1])
     pattern = fabric.pattern
@@ -64,7 +63,7 @@ def paint_fabric(fabric: Fabric, u: np.ndarray, v: np.ndarray, pixel: float) -> 
 
 
 def _nodes(u: np.ndarray, v: np.ndarray, pixel: float) -> tuple[np.ndarray, np.ndarray]:
-    """Every STEP-th place of u (1, w) and v (h, 1), and one beyond."""
+    """Every STEP-th value of u (1, w) and v (h, 1), and one beyond the end."""
     columns, rows = (np.arange(n // STEP + 2, dtype=np.float32) * np.float32(STEP * pixel) for n in (u.size, v.size))
     return u[0, 0] + columns[None], v[0, 0] + rows[:, None]
 
@@ -78,9 +77,9 @@ def worn(
     middles: tuple[float, ...],
     top: float,
 ) -> np.ndarray:
-    """Denim faded along the middles of legs and creased at the hips; colours (h, w, 3) are changed in place.
+    """Fade denim along the legs and crease it at the hips; changes colours (h, w, 3) in place.
 
-    u (1, w), v (h, 1) and their step `pixel` as of paint_fabric; middles: u of the legs' middles; top: v of the
+    u (1, w), v (h, 1) and their step `pixel` are as in paint_fabric; middles: u of the legs' centres; top: v of the
     garment's top.
     """
     seed = fabric.pattern.seed

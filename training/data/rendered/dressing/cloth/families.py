@@ -1,4 +1,4 @@
-"""How kinds of garments are usually made: their weaves, patterns, prints and colours."""
+"""Usual weaves, patterns, prints and colours of each kind of garment."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.data.synthetic.art.palette import Rgb
+from ....synthetic.art.palette import Rgb
 
 NEUTRAL: tuple[Rgb, ...] = (
     (26, 26, 29), (26, 26, 29), (247, 246, 243), (247, 246, 243), (34, 40, 62), (168, 168, 170), (92, 93, 98),
     (214, 200, 176), (226, 218, 204), (112, 112, 84), (128, 98, 70), (62, 48, 42), (188, 168, 136), (126, 34, 48),
     (196, 176, 168), (130, 148, 164),
 )  # fmt: skip
-"""What most clothes are: black, white, navy, greys, beiges, browns."""
+"""The most common colours: black, white, navy, greys, beiges, browns."""
 LEATHER: tuple[Rgb, ...] = ((30, 27, 27), (30, 27, 27), (92, 58, 38), (134, 88, 54), (70, 34, 34), (190, 160, 124))
 TROUSERS: tuple[Rgb, ...] = (
     (28, 28, 31), (40, 44, 58), (186, 168, 138), (96, 96, 76), (84, 84, 90), (112, 84, 62), (228, 222, 210),
@@ -28,23 +28,23 @@ PERIODS: dict[str, tuple[float, float]] = {
 """Shortest and longest repeat in metres of the patterns of textures.PATTERNS."""
 
 HELD_OUT_PATTERNS = ("argyle", "terrazzo", "paisley")
-"""Patterns that only the held-out set uses, and no other; the drawn pairs have none of them."""
+"""Patterns that only the held-out set uses; drawn pairs do not use them either."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """How a kind of garment is usually made."""
+    """Usual look of a kind of garment."""
 
     weaves: dict[str, float]
-    """Shares of weaves."""
+    """Probabilities of weaves."""
     patterned: float
-    """Share of garments that are not plain."""
+    """Probability of a pattern."""
     patterns: tuple[str, ...]
-    """Patterns they have, all as likely."""
+    """Possible patterns, all equally likely."""
     printed: float
-    """Share of the plain ones that have a print."""
+    """Probability of a print on a plain garment."""
     trimmed: float
-    """Share whose trims or ribs are of another colour."""
+    """Probability of trims or ribs in another colour."""
 
 
 _BANDS = ("stripes_h", "stripes_h", "stripes_h", "uneven_stripes", "blocks", "chest_band", "contrast_sleeves")
@@ -98,20 +98,20 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("hoodie", "hoodie"), ("sweatshirt", "hoodie"), ("sweater", "knit"), ("cardigan", "knit"), ("jacket", "jacket"),
     ("coat", "jacket"), ("blazer", "jacket"), ("blouse", "blouse"), ("tee", "tee"), ("shirt", "shirt"),
 )  # fmt: skip
-"""Family of a cut by a part of its name; the first that fits counts."""
+"""Family of a cut by a part of its name; the first match counts."""
 
 GLOSS = {"satin": 0.3, "leather": 0.75, "quilted": 0.15, "jersey": 0.012, "twill": 0.02}
 PALE_STITCH: Rgb = (206, 154, 84)
-"""Thread of jeans."""
+"""Colours of thread on jeans."""
 
 
 def family_of(cut: str) -> str:
-    """Which of FAMILIES a cut of that name belongs to; tee for tops and names unknown."""
+    """The member of FAMILIES for a cut's name; tee for tops and unknown names."""
     return next((family for part, family in KINDS if part in cut), "tee")
 
 
 def jittered(rng: np.random.Generator, colour: Rgb) -> Rgb:
-    """A colour near the given one: not every navy is the same."""
+    """A random colour near the given one."""
     moved = np.array(colour) * rng.uniform(0.92, 1.06) + rng.normal(0, 4.0, 3)
     r, g, b = (int(c) for c in np.clip(moved, 8, 250))
     return r, g, b

@@ -1,4 +1,4 @@
-"""Smooth noise as a function of cloth coordinates: the same blotches at every resolution and in every box."""
+"""Smooth noise as a function of cloth coordinates, identical at every resolution and in every box."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ..picture.kernels import smooth_noise
 
 SIDE = 64
-"""Cells after which the noise repeats."""
+"""Period of the noise in cells."""
 
 
 @lru_cache(maxsize=32)
@@ -18,7 +18,7 @@ def _grid(seed: int) -> np.ndarray:
 
 
 def noise(seed: int, u: np.ndarray, v: np.ndarray, cell: float | tuple[float, float]) -> np.ndarray:
-    """Smooth noise, deviation about 1, at u (1, w) and v (h, 1) in metres.
+    """Smooth noise, standard deviation about 1, at u (1, w) and v (h, 1) in metres.
 
     cell: size of a blotch in metres, or (across, along) for streaks. Returns (h, w) float32.
     """

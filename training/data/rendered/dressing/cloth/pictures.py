@@ -1,4 +1,4 @@
-"""Pictures that are printed on shirts, drawn by rules: landscapes, sunsets, skylines, shapes, photo-like blurs."""
+"""Procedural images for prints: landscapes, sunsets, skylines, shapes, photo-like blurs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from training.data.synthetic.art.palette import DARK, LIGHT, VIVID, Rgb, mixed, pick, scaled
+from ....synthetic.art.palette import DARK, LIGHT, VIVID, Rgb, mixed, pick, scaled
 
 SIDE = 320
-"""Pixels across and down."""
+"""Side in pixels."""
 
 
 def _sky(top: Rgb, low: Rgb) -> Image.Image:
@@ -180,7 +180,7 @@ def _planet(rng: np.random.Generator, ink: Rgb) -> Image.Image:
 
 
 def _wave(rng: np.random.Generator, ink: Rgb) -> Image.Image:
-    """Concentric arcs, or lines that sway: a graphic in one ink."""
+    """A graphic in one ink: concentric arcs or wavy lines."""
     image = Image.new("RGBA", (SIDE, SIDE), (*ink, 0))
     pen = ImageDraw.Draw(image)
     x = np.linspace(0, SIDE, 120)
@@ -205,7 +205,7 @@ PICTURES: dict[str, Callable[[np.random.Generator, Rgb], Image.Image]] = {
     "planet": _planet,
     "wave": _wave,
 }
-"""Painters of SIDE x SIDE pictures from a generator and an ink that stands out on the cloth."""
+"""Painters of SIDE x SIDE images from a random generator and an ink that stands out on the cloth."""
 
 
 def draw_picture(kind: str, seed: int, ink: Rgb, frame: str) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Where prints lie on the cloth: on the chest, small at the left, on the back, on a thigh."""
+"""Placement of prints: on the chest, small on the left chest, on the back, on a thigh."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.data.synthetic.art.palette import Rgb, contrasting
-
+from ....synthetic.art.palette import Rgb, contrasting
 from ...base.panels import Panel
 from .fabrics import Fabric
 from .prints import Art, Placed, aspect, draw_art
 
 LEG_PRINTS = 0.15
-"""Share of the printed clothes with legs that have a small print on the thigh; others have none there."""
+"""Probability of a small print on the thigh of printed clothes with legs."""
 MOST_OF_CHEST = 0.62
 """Widest print on a body, as a share of the panel where it is narrowest from the neck down to the print's low edge. A
 panel goes half around the body, and the middle 2/pi of a half circle faces the camera."""
 SIDES = ("armhole", "seam")
-"""Lines that end a body's panel at its sides."""
+"""Lines at the sides of a body panel."""
 
 
 def place_prints(
     rng: np.random.Generator, own: Sequence[Panel], fabric: Fabric, held_out: bool, patterned: bool
 ) -> tuple[Placed, ...]:
-    """Prints on the panels that have room for one: chest, small at the left, back, thigh."""
+    """Prints on panels with room for them: chest, left chest, back, thigh."""
     chosen = [panel for panel in own if panel.print_room is not None]
     if any(panel.role == "leg" for panel in chosen):
         chosen = [panel for panel in chosen if panel.role != "leg" or rng.random() < LEG_PRINTS]
@@ -54,7 +53,7 @@ def place_prints(
 
 
 def _fitted(rng: np.random.Generator, panel: Panel, art: Art, small: bool, wear: float) -> Placed:
-    """A print as large as its room lets it be, or a small one at the wearer's left chest."""
+    """A print as large as fits, or a small one on the wearer's left chest."""
     assert panel.print_room is not None
     left, top, right, low = panel.print_room
     wide, tall = right - left, low - top
@@ -72,7 +71,7 @@ def _fitted(rng: np.random.Generator, panel: Panel, art: Art, small: bool, wear:
 
 
 def narrowest(panel: Panel, top: float, low: float) -> float:
-    """Least metres from the middle of a panel to its side seams and armholes between two heights; inf without any."""
+    """Smallest distance in metres from a panel's centre to its side seams and armholes between two heights, or inf."""
     least = np.inf
     for line in panel.lines:
         if line.role in SIDES:

@@ -1,4 +1,4 @@
-"""Prints on one place of the cloth: words in lines, logos, badges, numbers and pictures."""
+"""Local prints: lines of words, logos, badges, numbers and images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from training.data.synthetic.art.lettering import WORDS as SHORT_WORDS
-from training.data.synthetic.art.lettering import logo_picture
-from training.data.synthetic.art.motifs import LOGOS
-from training.data.synthetic.art.palette import Rgb
-
+from ....synthetic.art.lettering import WORDS as SHORT_WORDS
+from ....synthetic.art.lettering import logo_picture
+from ....synthetic.art.motifs import LOGOS
+from ....synthetic.art.palette import Rgb
 from .pictures import PICTURES, draw_picture
 
 WORDS = SHORT_WORDS + tuple(
@@ -56,11 +55,11 @@ FONTS = (
     "cmb10.ttf",
     "",
 )
-"""Fonts that travel with matplotlib; "" is Pillow's own."""
+"""Fonts included in matplotlib; "" is Pillow's default font."""
 
 FORMS = ("words", "logo", "badge", "picture", "number", "words_picture")
 MASTER = 320
-"""Pixels of the longer side of a print before it is scaled to the cloth's resolution."""
+"""Longer side of a print in pixels before it is scaled to the cloth's resolution."""
 
 
 @dataclass(frozen=True)
@@ -70,23 +69,23 @@ class Art:
     form: str
     """One of FORMS."""
     lines: tuple[str, ...]
-    """Words, line by line."""
+    """Lines of words."""
     font: int
     """Index in FONTS."""
     stretch: float
-    """Width of the letters as a share of their usual width."""
+    """Width of the letters relative to the font's."""
     arched: float
-    """Rise of the first line's middle, as a share of its width."""
+    """Rise of the first line's centre, as a fraction of its width."""
     outline: bool
-    """Whether letters have an edge in the second ink."""
+    """Whether letters are outlined in the second ink."""
     mark: str
     """One of motifs.LOGOS or pictures.PICTURES."""
     frame: str
-    """How a picture is cut out: none, round, arch, soft."""
+    """Frame of an image: none, round, arch, soft."""
     inks: tuple[Rgb, Rgb]
     """Main ink, second ink."""
     seed: int
-    """Of a picture."""
+    """Seed of an image."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +95,13 @@ class Placed:
     panel: str
     """Name of the panel."""
     centre: tuple[float, float]
-    """u, v of its middle, metres."""
+    """u, v of its centre, metres."""
     width: float
-    """Metres."""
+    """Height in metres."""
     art: Art
     """What is printed."""
     wear: float = 0.0
-    """Share of the ink that cracks and washing took, 0..1."""
+    """Fraction of the ink that is worn off, 0..1."""
 
 
 @lru_cache(maxsize=64)
@@ -113,7 +112,7 @@ def _font(index: int, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def _line(text: str, art: Art, size: int) -> Image.Image:
-    """One line of letters as an RGBA picture cropped to its ink."""
+    """One line of letters as an RGBA image, cropped to its ink."""
     font = _font(art.font, size)
     thin = art.font >= 8
     edge = round(size * 0.05) if art.outline else 0
@@ -130,7 +129,7 @@ def _line(text: str, art: Art, size: int) -> Image.Image:
 
 
 def _arched(image: Image.Image, rise: float) -> Image.Image:
-    """The picture with its middle lifted, as on college shirts."""
+    """The image with its centre lifted, as on college shirts."""
     lift = round(abs(rise) * image.width)
     if lift < 2:
         return image
@@ -185,7 +184,7 @@ def _badge(art: Art) -> Image.Image:
 
 @lru_cache(maxsize=24)
 def master(art: Art) -> Image.Image:
-    """The print as an RGBA picture whose longer side is MASTER pixels."""
+    """The print as an RGBA image whose longer side is MASTER pixels."""
     if art.form in ("words", "number"):
         image = _words(art)
     elif art.form == "badge":
@@ -203,13 +202,13 @@ def master(art: Art) -> Image.Image:
 
 
 def aspect(art: Art) -> float:
-    """Height of the print as a share of its width."""
+    """Height of the print divided by its width."""
     image = master(art)
     return image.height / image.width
 
 
 def render_print(placed: Placed, resolution: float) -> np.ndarray:
-    """The print at `resolution` pixels a metre: sRGB 0..255 and coverage 0..1, (h, w, 4) float32."""
+    """The print at `resolution` pixels per metre: sRGB 0..255 and coverage 0..1, (h, w, 4) float32."""
     image = master(placed.art)
     width = max(3, round(placed.width * resolution))
     height = max(3, round(width * image.height / image.width))
@@ -220,7 +219,7 @@ def render_print(placed: Placed, resolution: float) -> np.ndarray:
 
 
 def draw_words(rng: np.random.Generator, held_out: bool, count: int) -> tuple[str, ...]:
-    """Words for the lines of a print: of the list (which none of the other set uses), or of random letters."""
+    """Words for the lines of a print, from the set's own list or of random letters."""
     if held_out:
         return tuple(HELD_OUT_WORDS[int(i)] for i in rng.integers(len(HELD_OUT_WORDS), size=count))
     if rng.random() < 0.25:
@@ -231,7 +230,7 @@ def draw_words(rng: np.random.Generator, held_out: bool, count: int) -> tuple[st
 
 
 def draw_art(rng: np.random.Generator, inks: tuple[Rgb, Rgb], held_out: bool = False, form: str = "") -> Art:
-    """Draw a print in two inks; form is one of FORMS, or drawn."""
+    """Draw a print in two inks; `form` is one of FORMS, or random if empty."""
     form = form or FORMS[int(rng.choice(6, p=[0.44, 0.14, 0.1, 0.19, 0.03, 0.1]))]
     lines = draw_words(rng, held_out, int(rng.choice([1, 2, 3], p=[0.55, 0.3, 0.15])))
     if form == "number":

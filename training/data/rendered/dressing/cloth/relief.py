@@ -1,4 +1,4 @@
-"""Fine structure of cloth as repeating tiles that brighten and darken it: weaves, knits, naps."""
+"""Fine structure of cloth as repeating tiles of brightness: weaves, knits, naps."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from functools import lru_cache
 import numpy as np
 
 SIDE = 256
-"""Pixels across and down a tile; a power of two, for mip levels."""
+"""Side of a tile in pixels; a power of two, for mip levels."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """A repeating piece of surface; the cloth's colour in linear light is multiplied by it."""
+    """A repeating tile that multiplies the cloth's colour in linear light."""
 
     size: float
-    """Metres after which it repeats, across and down."""
+    """Period in metres, horizontal and vertical."""
     pixels: np.ndarray
     """(SIDE, SIDE, 3) float32, about 1 on average."""
 
 
 def streaks(rng: np.random.Generator, across: float, along: float) -> np.ndarray:
-    """Repeating smooth noise, deviation 1, with blotches of that many pixels; (SIDE, SIDE) float64."""
+    """Repeating smooth noise, standard deviation 1, with blotches of the given size in pixels; (SIDE, SIDE) float64."""
     fy, fx = np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None]
     keep = np.exp(-0.5 * ((fx * across * 2.2) ** 2 + (fy * along * 2.2) ** 2))
     field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((SIDE, SIDE))) * keep, (SIDE, SIDE))
@@ -170,7 +170,7 @@ WEAVES: dict[str, tuple[float, Callable[[np.random.Generator], np.ndarray]]] = {
 """Size of the tile in metres and its painter, by name."""
 
 FLECKS = ("boucle",)
-"""Weaves of yarns of several colours."""
+"""Weaves with yarns of several colours."""
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""What is sewn onto a panel: stitches, seams, folds, buttons."""
+"""Sewn details of a panel: stitches, seams, folds, buttons."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..materials import Cloth
 from ..picture.kernels import stitch, stroke
 
 HEM = 0.021
-"""Metres from an edge to the stitches that hold its hem."""
+"""Distance in metres from an edge to the stitches of its hem."""
 THREAD = 0.0006
-"""Half the width of a thread, metres."""
+"""Half width of a thread, metres."""
 STITCH, GAP = 0.0028, 0.0013
-"""Length of a stitch, and of the gap to the next one, metres."""
+"""Length of a stitch and of the gap between stitches, metres."""
 
 OFFSETS: dict[str, tuple[float, ...]] = {
     "hem": (HEM, HEM + 0.005),
@@ -26,7 +26,7 @@ OFFSETS: dict[str, tuple[float, ...]] = {
     "pocket": (0.002, 0.008),
     "yoke": (0.002, 0.008),
 }
-"""Distances of the rows of stitches from a line, towards the panel's middle, metres."""
+"""Distances of rows of stitches from a line, towards the panel's centre, metres."""
 SEAMS: dict[str, float] = {
     "armhole": 0.34,
     "seam": 0.34,
@@ -38,7 +38,7 @@ SEAMS: dict[str, float] = {
     "cuff": 0.25,
     "neck": 0.3,
 }
-"""How much darker the cloth is in the crease along a line."""
+"""Darkening of the cloth in the crease along a line."""
 
 
 def sew(colours: np.ndarray, panel: Panel, cloth: Cloth, left: int, top: int, scale: float) -> None:
@@ -61,7 +61,7 @@ def sew(colours: np.ndarray, panel: Panel, cloth: Cloth, left: int, top: int, sc
 
 
 def _normals(points: np.ndarray, panel: Panel) -> np.ndarray:
-    """Unit vectors across a line (N, 2), on the side of the panel's middle."""
+    """Unit vectors across a line (N, 2), towards the panel's centre."""
     x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
     last = len(x) - 1
     after, before = np.minimum(np.arange(last + 1) + 1, last), np.maximum(np.arange(last + 1) - 1, 0)

@@ -1,1 +1,1 @@
-"""From a dressed view to a picture: textures, light on them, and what a camera stores."""
+"""From a dressed view to an image: textures, lighting, and the camera."""

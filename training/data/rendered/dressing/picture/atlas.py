@@ -1,4 +1,4 @@
-"""Panels of cloth, walls and floors painted as textures, as fine as a picture needs and only where it shows them."""
+"""Textures of cloth panels, walls and floors, at the resolution an image needs and only where they are visible."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from .colours import linear_curve
 from .kernels import halve, linearise
 
 FINEST = 700.0
-"""Most texels a metre of cloth."""
+"""Maximum texels per metre of cloth."""
 FINENESS = 1.15
-"""Texels of cloth for each pixel of a picture."""
+"""Texels of cloth per pixel of an image."""
 TILE_FINENESS = 3.0
-"""Texels of the finest level of a tile for each pixel, at least: some cloth is nearer than the garment's middle."""
+"""Minimum texels of a tile's finest level per pixel: some cloth is nearer than the garment's centre."""
 MARGIN = 0.012
-"""Metres painted around what is seen, for pixels at the rim."""
+"""Margin in metres painted around the visible part, for pixels at the rim."""
 BEYOND = 0.05
-"""Metres beyond a panel's box that are still painted; cloth whose uv is further off takes the colours of the rim."""
+"""Margin in metres painted beyond a panel's box; cloth with uv further away uses the colours of the rim."""
 LEVELS = 4
 """Mip levels of a panel's texture."""
 MOST_TEXELS = 600_000
-"""Of one texture; beyond, it is painted coarser."""
+"""Maximum texels of a texture; larger ones are painted at a lower resolution."""
 
 SKIRTING = Ground("plain", ((226, 224, 220),) * 3, 1.0, 0.1, 0)
 """Boards along the foot of walls."""
@@ -48,7 +48,7 @@ class Texture:
     top: float
     """v of the upper edge, metres."""
     scale: float
-    """Texels a metre at the finest level."""
+    """Texels per metre at the finest level."""
     texels: np.ndarray
     """(N, 3) float32 linear, all levels one after the other."""
     levels: np.ndarray
@@ -85,7 +85,7 @@ def tile_texture(tile: Tile) -> Texture:
 
 
 def seen_tile(tile: Tile, pixels_per_metre: float) -> Texture:
-    """The texture of a tile without the levels that are too fine for a picture to show."""
+    """The texture of a tile without levels that are too fine for an image."""
     whole = tile_texture(tile)
     drop = max(0, int(np.log2(whole.scale / (TILE_FINENESS * pixels_per_metre))))
     return _coarser(whole, min(drop, len(whole.levels) - 1))
@@ -118,7 +118,7 @@ def _grid(box: Box, scale: float) -> tuple[int, int, np.ndarray, np.ndarray]:
 
 
 def used_box(panel: Panel, seen: Box) -> Box:
-    """The part of a panel that a picture shows, with a margin."""
+    """The visible part of a panel, with a margin."""
     left, top, right, low = seen
     if panel.kind in ("wall", "floor"):
         return left - MARGIN, top - MARGIN, right + MARGIN, low + MARGIN
@@ -160,7 +160,7 @@ def cloth_texture(panel: Panel, cloth: Cloth, seen: Box, pixels_per_metre: float
 
 
 def _middles(panel: Panel) -> tuple[float, ...]:
-    """u of the legs on a panel: of both where it spans from one side to the other."""
+    """u of the legs on a panel: both legs if it spans the whole width."""
     left, _, right, _ = panel.box
     if panel.role == "leg" and left < -0.5 * right:
         return 0.45 * left, 0.45 * right
@@ -168,7 +168,7 @@ def _middles(panel: Panel) -> tuple[float, ...]:
 
 
 def _stamp(colours: np.ndarray, placed: Placed, left: int, top: int, scale: float) -> None:
-    """Lay a print on the colours (h, w, 3) of a texture whose first texel is (left, top)."""
+    """Blend a print onto the colours (h, w, 3) of a texture whose first texel is (left, top)."""
     picture = render_print(placed, scale)
     height, width = picture.shape[:2]
     x = round(placed.centre[0] * scale - width / 2) - left
@@ -189,7 +189,7 @@ def _stamp(colours: np.ndarray, placed: Placed, left: int, top: int, scale: floa
 
 
 def ground_of(panel: Panel, dress: Dress) -> Ground:
-    """What a wall or floor is made of; skirting boards are painted, and what is far away is a blur."""
+    """Material of a wall or floor; skirting boards are painted, and distant things are blurred."""
     if panel.kind == "floor":
         return dress.floor
     if panel.name == "skirting" and dress.wall.colours != dress.floor.colours:

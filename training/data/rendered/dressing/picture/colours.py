@@ -1,4 +1,4 @@
-"""sRGB and linear light: tables for both ways, and mixing of colours."""
+"""Conversion between sRGB and linear light with tables, and mixing of colours."""
 
 from __future__ import annotations
 

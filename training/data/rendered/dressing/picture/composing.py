@@ -1,4 +1,4 @@
-"""The picture of a view: every surface gets its colours, and what is known about light becomes a photo."""
+"""Composing the image of a view: colours of all surfaces, and their lighting."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from .atlas import Texture, cloth_texture, fabric_of, ground_of, ground_texture,
 from .colours import linear_rgb, luminance
 
 CONTRAST = {"satin": 0.35, "leather": 0.3, "fleece": -0.12, "knit": -0.08, "chunky": -0.08, "boucle": -0.1}
-"""How much stronger (> 0) or weaker a weave's shades are than those of a matt surface."""
+"""Contrast of a weave's shading relative to a matt surface: > 0 is stronger."""
 
 
 SHARPER = -0.3
-"""Added to mip levels: what is in focus keeps its details."""
+"""Bias of mip levels, so that areas in focus keep their details."""
 
 
 @dataclass
 class _Palette:
-    """What the kernel looks up, while it is gathered; kinds and table as shading.shade takes them."""
+    """Look-up tables of the kernel, while they are gathered; `kinds` and `table` as in shading.shade."""
 
     kinds: np.ndarray
     table: np.ndarray
@@ -40,11 +40,11 @@ class _Palette:
     scale: float
 
     def tile(self, tile: Tile) -> int:
-        """Number of the texture of a repeating tile."""
+        """Index of the texture of a repeating tile."""
         return self.texture(seen_tile(tile, self.scale))
 
     def texture(self, texture: Texture) -> int:
-        """Number of a texture."""
+        """Index of a texture."""
         for number, known in enumerate(self.textures):
             if known is texture:
                 return number
@@ -52,7 +52,7 @@ class _Palette:
         return len(self.textures) - 1
 
     def paints(self, colours: Sequence[tuple[int, int, int]]) -> int:
-        """Number of the first of some colours."""
+        """Index of the first of some colours."""
         self.colours.extend(linear_rgb(colour) for colour in colours)
         return len(self.colours) - len(colours)
 
@@ -60,7 +60,7 @@ class _Palette:
 def compose(view: View, panels: Sequence[Panel], dress: Dress, background: np.ndarray | None = None) -> np.ndarray:
     """Dress a view: linear light (h, w, 3) float32, about 1 for white in good light.
 
-    panels: all panels that the view's labels number. background: linear (h, w, 3) where nothing is; white if None.
+    panels: all panels that the view's labels number. background: linear (h, w, 3) for empty areas; white if None.
     Raises IGRError if the buffers do not fit together or a label's panel is missing.
     """
     _check(view, panels)
@@ -77,7 +77,7 @@ def compose(view: View, panels: Sequence[Panel], dress: Dress, background: np.nd
 
 
 def _shaded(view: View, centres: np.ndarray, uv: np.ndarray, palette: _Palette, behind: np.ndarray) -> np.ndarray:
-    """The picture (h * w, 3) of a view by its palette, before what lies behind."""
+    """The image (h * w, 3) of a view with its palette, in front of the background."""
     samples = _Samples.of(np.ascontiguousarray(view.labels))
     albedo = _albedo(view, centres, uv, samples, palette)
     light = np.ascontiguousarray(view.light, np.float32).reshape(-1, 3)
@@ -90,18 +90,18 @@ def _shaded(view: View, centres: np.ndarray, uv: np.ndarray, palette: _Palette, 
 
 @dataclass(frozen=True)
 class _Samples:
-    """What each pixel is mixed from, as shading.gather lists it."""
+    """Samples of each pixel, as listed by shading.gather."""
 
     sources: np.ndarray
-    """(N,) int32: pixel that knows the label."""
+    """(N,) int32: source pixel, which has the label."""
     targets: np.ndarray
-    """(N,) int32: pixel that is coloured."""
+    """(N,) int32: target pixel, which is coloured."""
     shares: np.ndarray
-    """(N,) float32: subsamples."""
+    """(N,) float32: fraction of the target's subsamples."""
 
     @classmethod
     def of(cls, labels: np.ndarray) -> _Samples:
-        """Of labels (3h, 3w)."""
+        """Samples of labels (3h, 3w)."""
         most = labels.size
         sources, targets, shares = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.float32)
         count = shading.gather(labels, sources, targets, shares)
@@ -133,7 +133,7 @@ def _check(view: View, panels: Sequence[Panel]) -> None:
 
 
 def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarray) -> _Palette:
-    """Textures and colours of every label that is seen; boxes (N, 4) as of shading.used_boxes."""
+    """Textures and colours of all visible labels; boxes (N, 4) as from shading.used_boxes."""
     kinds = np.full((256, 4), -1, np.int32)
     kinds[:, 0] = shading.NOTHING
     table = np.zeros((256, 10), np.float32)
@@ -154,7 +154,7 @@ def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarra
 
 
 def _atlas(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarray) -> dict[int, Texture]:
-    """The texture of every panel that is seen, inside and outside together."""
+    """The texture of every visible panel, shared by inside and outside."""
     seen: dict[int, np.ndarray] = {}
     for label, box in zip(view.table, boxes, strict=True):
         if label.panel < 0 or box[2] < box[0]:

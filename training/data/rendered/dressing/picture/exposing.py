@@ -1,4 +1,4 @@
-"""What a lens does to every pixel, compiled by numba (extra `render`): tone curve and grain, blur and sharpening."""
+"""Per-pixel effects of a camera, compiled by numba (extra `render`): tone curve, grain, blur and sharpening."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _scrambled(number):
 
 @njit(cache=True, error_model="numpy")
 def expose(light, gains, vignette, curves, saturation, noise, grain, specks, seed, out):
-    """Fill out (h, w, 3) uint8 with what a sensor makes of light (h, w, 3) float32.
+    """Fill out (h, w, 3) uint8 with a sensor's response to light (h, w, 3) float32.
 
     gains (3,): factors on the light. curves (3, N) float32: values 0..255 by the square root of the light, which ends
     at 1. noise: deviation at mid-grey in steps of 255; grain (N,) of all channels and specks (M, 3) of each channel of
@@ -53,9 +53,9 @@ def expose(light, gains, vignette, curves, saturation, noise, grain, specks, see
 
 @njit(cache=True, error_model="numpy")
 def mix_with_blurred(pixels, weights, own, blurred, out):
-    """Fill out (h, 3 w) uint8 with own times pixels (h, 3 w) uint8 plus blurred times the same after a blur.
+    """Fill out (h, 3 w) uint8 with own * pixels (h, 3 w) uint8 + blurred * their blur.
 
-    weights (2 r + 1,) float32: of the blur's pixels, across as down. Edges are continued.
+    weights (2 r + 1,) float32: kernel of the blur in both directions. Edges are extended.
     """
     height, count = pixels.shape
     reach = len(weights) // 2

@@ -1,4 +1,4 @@
-"""Loops over the texels of a texture that numpy is too slow for, compiled by numba (extra `render`)."""
+"""Loops over texels that are too slow in numpy, compiled by numba (extra `render`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a camera makes of the light: exposure, white balance, tone curve, blur, sharpening, noise, JPEG."""
+"""Simulated camera: exposure, white balance, tone curve, blur, sharpening, noise, JPEG."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .colours import STEPS, srgb_curve
 from .exposing import expose, mix_with_blurred
 
 SHADOWED = 0.25
-"""Share of product shots with a faint shadow below the product."""
+"""Probability of a faint shadow below the product in product shots."""
 SHADOW_SHARE = 80
-"""Height of a picture by the distance to which a product's shadow falls."""
+"""Height of an image divided by the length of a product's shadow."""
 BRIGHTEST = 4.0
-"""Light from which the tone curve is flat."""
+"""Light above which the tone curve is flat."""
 
 
 @dataclass(frozen=True)
@@ -31,29 +31,29 @@ class Lens:
     shoulder: float = 0.8
     """Linear light from which highlights are compressed, 0.5..1."""
     toe: float = 0.0
-    """How much darker the shadows are than in linear light, 0..0.5."""
+    """Darkening of shadows compared with linear light, 0..0.5."""
     saturation: float = 1.0
-    """Factor on the distance from grey."""
+    """Saturation: factor on the distance from grey."""
     vignette: float = 0.0
-    """Share of the light that is missing in the corners."""
+    """Vignetting: fraction of the light lost in the corners."""
     blur: float = 0.0
-    """Radius of the defocus, pixels at a height of 512."""
+    """Radius of the defocus, in pixels at a height of 512."""
     motion: tuple[float, float] = (0.0, 0.0)
-    """Camera shake across and down, pixels at a height of 512."""
+    """Camera shake, horizontal and vertical, in pixels at a height of 512."""
     sharpen: float = 0.0
     """Strength of the unsharp mask, 0..1."""
     noise: float = 0.0
-    """Deviation of mid-grey, in sRGB steps of 255."""
+    """Standard deviation of noise at mid-grey, in sRGB levels (0..255)."""
     shrunk: float = 1.0
-    """Size at which the picture was once stored, as a share of its size."""
+    """Size at which the image was once stored, as a fraction of its size."""
     quality: int = 0
     """JPEG quality; 0 for none."""
     shadow: float = 0.0
-    """How much darker the white below a product is at its darkest, 0..1."""
+    """Maximum darkening of the white below a product, 0..1."""
 
 
 def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
-    """Draw a camera: any for photos, a clean one for product shots."""
+    """Draw a camera: any kind for photos, a clean one for product shots."""
     if product:
         return Lens(
             exposure=float(rng.uniform(0.94, 1.06)),
@@ -85,16 +85,16 @@ def draw_lens(rng: np.random.Generator, product: bool = False) -> Lens:
 
 
 def balanced(lens: Lens, light: np.ndarray, share: float) -> Lens:
-    """The lens set to a grey card: `share` (0..1) of the cast of a view's light (h, w, 3) is taken away."""
+    """The lens with its white balance set: removes `share` (0..1) of the colour cast of a view's light (h, w, 3)."""
     cast = np.maximum(light[::8, ::8].mean(axis=(0, 1)), 1e-3)
     red, green, blue = (float(factor) for factor in np.array(lens.balance) * (cast.mean() / cast) ** share)
     return replace(lens, balance=(red, green, blue))
 
 
 def develop(linear: np.ndarray, lens: Lens, seed: int = 0, white: np.ndarray | None = None) -> np.ndarray:
-    """The picture a camera stores of linear light (h, w, 3); (h, w, 3) uint8 sRGB.
+    """The image that a camera stores for linear light (h, w, 3); (h, w, 3) uint8 sRGB.
 
-    seed: of the noise. white: (h, w) bool where the picture is exactly 255 in the end but for the lens's shadow, as
+    seed: of the noise. white: (h, w) bool where the image must be exactly 255, except for the lens's shadow, as
     around product shots.
     """
     light = np.ascontiguousarray(linear, np.float32)
@@ -116,7 +116,7 @@ def develop(linear: np.ndarray, lens: Lens, seed: int = 0, white: np.ndarray | N
 
 
 def _below(covered: np.ndarray) -> np.ndarray:
-    """How much of a soft shadow, 0..1, lies at each pixel (h, w) below what is covered (h, w)."""
+    """Strength of a soft shadow, 0..1, at each pixel (h, w) below the covered pixels (h, w)."""
     reach = max(1, len(covered) // SHADOW_SHARE)
     shifted = np.zeros_like(covered)
     shifted[reach:] = covered[:-reach]
@@ -136,13 +136,13 @@ def _tone_curve(shoulder: float, toe: float) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _grain() -> tuple[np.ndarray, np.ndarray]:
-    """Noise of deviation 1 as exposing.expose takes it: of all channels, and of each."""
+    """Noise of standard deviation 1 for exposing.expose: common to all channels, and per channel."""
     rng = np.random.default_rng(4712)
     return rng.standard_normal(1 << 17, np.float32), rng.standard_normal((1 << 15, 3), np.float32)
 
 
 def _shaken(light: np.ndarray, across: float, down: float) -> np.ndarray:
-    """The mean of a few copies moved along a line."""
+    """Mean of several copies shifted along a line."""
     total = np.zeros_like(light)
     for t in (-0.5, 0.0, 0.5):
         total += _moved(light, t * across, t * down)
@@ -180,7 +180,7 @@ def _stored(pixels: np.ndarray, lens: Lens) -> np.ndarray:
 
 
 def _filtered(pixels: np.ndarray, radius: float, own: float, blurred: float) -> np.ndarray:
-    """own times pixels (h, w, 3) plus blurred times what a Gaussian blur of that deviation makes of them."""
+    """own * pixels (h, w, 3) + blurred * their Gaussian blur."""
     reach = max(1, int(np.ceil(2.5 * radius)))
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / radius) ** 2)
     weights = (weights / weights.sum()).astype(np.float32)

@@ -6,10 +6,10 @@ import numpy as np
 from numba import njit
 
 CLOTH, SKIN, HAIR, EYE, PAINTED, NOTHING = range(6)
-"""How a label is coloured: by a texture; by paint over skin, over hair, over eyes, over shoes and bags; not at all."""
+"""Colouring of a label: texture; paint over skin, hair, eyes, or shoes and bags; none."""
 
 REACH = 2
-"""Pixels around one in which a label's nearest pixel is looked for."""
+"""Radius in pixels of the search for the nearest pixel of a label."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -33,11 +33,11 @@ def used_boxes(labels: np.ndarray, uv: np.ndarray, count: int) -> np.ndarray:
 
 @njit(cache=True, error_model="numpy")
 def gather(labels: np.ndarray, sources: np.ndarray, targets: np.ndarray, shares: np.ndarray) -> int:
-    """List what each pixel is mixed from: one sample for each label among its subsamples; returns their number.
+    """List the samples of each pixel, one for each label among its subsamples; returns their number.
 
     labels (3h, 3w) uint8. sources, targets (N,) int32: the pixel that knows the label (itself, or the nearest in reach
     whose centre has it) and the pixel coloured, counted row by row; shares (N,) float32 of its subsamples. The first
-    h * w samples are the pixels' own. Where a label has no pixel in reach it is left out.
+    h * w samples are the pixels' own. A label without a pixel in reach is skipped.
     """
     height, width = labels.shape[0] // 3, labels.shape[1] // 3
     count = height * width
@@ -80,10 +80,10 @@ def gather(labels: np.ndarray, sources: np.ndarray, targets: np.ndarray, shares:
 
 @njit(cache=True, error_model="numpy")
 def locate(centres, uv, kinds, sources, targets, scale, out):
-    """Where samples lie on their texture: out (N, 3) float32 gets u, v and the width of a pixel there, in metres.
+    """Locate samples on their texture: out (N, 3) float32 receives u, v and the width of a pixel there, in metres.
 
-    centres (h, w) uint8; uv (h, w, 2); kinds as of shade. A sample beside its pixel goes on in the direction of the
-    pixel's neighbours, but no further than a few pixels' width. Skin lies on the picture's own plane, scale pixels a
+    centres (h, w) uint8; uv (h, w, 2); kinds as in shade. A sample outside its pixel is extrapolated from the pixel's
+    neighbours, by a few pixels at most. Skin lies in the image plane, with scale pixels per
     metre.
     """
     height, width = centres.shape
@@ -198,7 +198,7 @@ def paint_over(centres, sources, paint, kinds, table, colours, albedo):
 
 @njit(cache=True, error_model="numpy")
 def shade(out, background, centres, sources, targets, shares, light, gloss, kinds, table, albedo):
-    """Fill out (h * w, 3) with the picture: the samples' albedo (N, 3) under their light, and background's own colour.
+    """Fill out (h * w, 3) with the image: the samples' lit albedo (N, 3), and the background's colour.
 
     centres (h * w,) uint8; background, light (h * w, 3) and gloss (h * w,) float32; kinds (256, 4) int32: kind,
     texture, tile, first colour; table (256, 10) float32: share and colour of the back (4), contrast, gloss (3), what

@@ -1,1 +1,1 @@
-"""Cloth: its meshes, its shape at rest, how it falls and what it meets."""
+"""Cloth: meshes, rest shape, draping and contacts."""

@@ -1,4 +1,4 @@
-"""What cloth meets: a posed body and the layers below."""
+"""Contacts of cloth with a posed body and with the layers below."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ LAYER_GAP = 0.003
 
 @dataclass(frozen=True)
 class Posed:
-    """A body in its pose, as cloth meets it."""
+    """A posed body for contacts with cloth."""
 
     points: np.ndarray
-    """(N, 3) the suit in the world."""
+    """(N, 3) points of the suit in world coordinates."""
     normals: np.ndarray
-    """(N, 3)."""
+    """(N, 3) normals of the suit."""
     hands: np.ndarray
     """(H, 3) points of the hands."""
     hand_normals: np.ndarray
-    """(H, 3)."""
+    """(H, 3) normals of the hands."""
     chest: np.ndarray
-    """(3, 3) how the chest has turned from rest."""
+    """(3, 3) rotation of the chest from rest."""
     transforms: np.ndarray
     """(J, 3, 4) of the bones."""
 
 
 @dataclass(frozen=True)
 class Draped:
-    """Cloth after it has come to rest."""
+    """Cloth after draping."""
 
     fine: np.ndarray
-    """(V', 3)."""
+    """(V', 3) fine vertices."""
     normals: np.ndarray
-    """(V', 3)."""
+    """(V', 3) normals."""
     seen: np.ndarray
-    """(V',) bool: what is not tucked away."""
+    """(V',) bool: vertices that are not tucked in."""
 
 
 def pose_figure(figure: Figure, transforms: np.ndarray) -> Posed:
@@ -66,7 +66,7 @@ def pose_figure(figure: Figure, transforms: np.ndarray) -> Posed:
 
 
 def _regions(arms: np.ndarray, legs: np.ndarray) -> dict[str, np.ndarray]:
-    """Vertices (V,) bool by what they may touch."""
+    """Vertices (V,) bool, by what they may touch."""
     on_arm = arms > 0.5
     trunk = ~on_arm.any(axis=1)
     left = trunk & (legs[:, 0] > legs[:, 1])
@@ -111,7 +111,7 @@ def colliders_of(garment: Garment, posed: Posed, layers: list[Draped]) -> list[t
     if not garment.cut.legs and garment.fall.max() > 0.05:
         add("clear", *_around_legs(posed), 0.0, 0.2)
     for layer in layers:
-        if layer.seen.all() or garment.cut.top:  # Where it is tucked in, it is the layer that gives way.
+        if layer.seen.all() or garment.cut.top:  # Where the layer is tucked in, the layer gives way.
             add("all", layer.fine[layer.seen], layer.normals[layer.seen], LAYER_GAP, 0.06)
     return result
 
@@ -119,13 +119,13 @@ def colliders_of(garment: Garment, posed: Posed, layers: list[Draped]) -> list[t
 def contacts_of(
     arms: np.ndarray, legs: np.ndarray, colliders: list[tuple[str, Collider]]
 ) -> list[tuple[np.ndarray, Collider]]:
-    """Which vertices meet what."""
+    """Which vertices touch what."""
     regions = _regions(arms, legs)
     return [(regions[region], collider) for region, collider in colliders if regions[region].any()]
 
 
 def _facing(points: np.ndarray, normals: np.ndarray, posed: Posed) -> np.ndarray:
-    """Which points of arms and hands face the trunk: only these may press on its cloth, and only inwards."""
+    """Points of arms and hands that face the trunk: only these may press on its cloth, and only inwards."""
     trunk = posed.points[suit().arms.sum(axis=1) < 0.2]
     inwards = trunk[cKDTree(trunk).query(points)[1]] - points
     inwards /= np.maximum(np.linalg.norm(inwards, axis=1, keepdims=True), 1e-9)
@@ -133,7 +133,7 @@ def _facing(points: np.ndarray, normals: np.ndarray, posed: Posed) -> np.ndarray
 
 
 def _around_legs(posed: Posed) -> tuple[np.ndarray, np.ndarray]:
-    """A hull around both legs, which skirts span as they do not fall between them; points and normals (P, 3)."""
+    """A hull around both legs, because skirts do not fall between them; points and normals (P, 3)."""
     legs = posed.points[suit().legs.sum(axis=1) > 0.9]
     top, low = np.percentile(legs[:, 2], 90), np.percentile(legs[:, 2], 12)
     centre = (legs.min(axis=0) + legs.max(axis=0))[:2] / 2
@@ -158,7 +158,7 @@ def _around_legs(posed: Posed) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pushed_off(place: np.ndarray, contacts: list[tuple[np.ndarray, Collider]]) -> np.ndarray:
-    """Push every vertex, held ones too, out of what it touches."""
+    """Push all vertices, including pinned ones, out of what they touch."""
     place = place.copy()
     for mask, collider in contacts:
         rows = np.flatnonzero(mask)

@@ -1,4 +1,4 @@
-"""Where cloth passes through itself: faces that an edge of another part of the same cloth pierces."""
+"""Self-intersections of cloth: faces that are pierced by an edge of another part."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from .meshes import edges_of
 
 CELL = 0.015
-"""Size of the boxes that faces are sorted into, metres; about an edge of fine cloth."""
+"""Size of the boxes of the spatial grid, metres; about an edge of fine cloth."""
 
 
 def crossing_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Which faces (F, 3) of a mesh of vertices (V, 3), in metres, an edge pierces that shares no vertex with them."""
+    """Which faces (F, 3) of a mesh with vertices (V, 3), in metres, are pierced by an edge that shares no vertex."""
     faces = faces.astype(np.int64)
     low = vertices.min(axis=0)
     shape = ((np.ptp(vertices, axis=0)) / CELL).astype(np.int64) + 1

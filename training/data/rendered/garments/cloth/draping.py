@@ -1,4 +1,4 @@
-"""Position-based cloth: springs along edges and across them, a body and lower layers to rest on.
+"""Position-based cloth: springs along and across edges, and contacts with a body and lower layers.
 
 Matthias Müller et al., "Position Based Dynamics" (2007). One thread and a fixed order, so that the same input gives
 the same bytes.
@@ -18,31 +18,31 @@ from ...base.normals import vertex_normals
 from .meshes import boundary_edges, edges_of, opposites_of
 
 ASK_AGAIN = 0.004
-"""Metres that a vertex moves before the nearest point of what it may touch is looked for again."""
+"""Distance in metres that a vertex moves before its nearest contact point is searched again."""
 
 
 @dataclass(frozen=True)
 class Collider:
-    """Points of a surface that cloth rests on."""
+    """Points of a surface that cloth collides with."""
 
     points: np.ndarray
-    """(P, 3)."""
+    """(P, 3) positions."""
     normals: np.ndarray
-    """(P, 3), unit, outwards."""
+    """(P, 3) unit normals, outwards."""
     gap: np.ndarray
-    """(P,) how far from each point cloth lies at least, metres."""
+    """(P,) minimum distance of cloth from each point, metres."""
     depth: float
-    """Deepest penetration that is undone, metres: cloth deeper than that belongs on the other side."""
+    """Deepest penetration to correct, metres: deeper cloth belongs on the other side."""
 
     @cached_property
     def tree(self) -> cKDTree:
-        """For searches among the points."""
+        """Search tree of the points."""
         return cKDTree(self.points, balanced_tree=False, compact_nodes=False)
 
 
 @dataclass(frozen=True)
 class Springs:
-    """Which vertices of a mesh are held together."""
+    """Pairs of connected vertices of a mesh."""
 
     along: np.ndarray
     """(E, 2) int32: the edges."""
@@ -52,22 +52,22 @@ class Springs:
 
 @dataclass(frozen=True)
 class Settle:
-    """How long and how hard cloth is shaken down."""
+    """Settings of the simulation."""
 
     steps: int
-    """Steps of time."""
+    """Number of time steps."""
     passes: int
-    """Passes over the springs in each step."""
+    """Passes over the springs per step."""
     gravity: float
-    """Metres per square second; less than the real one, since few passes cannot carry that."""
+    """Gravity in metres per square second; less than real, because a few passes cannot support that."""
     damping: float
-    """Share of the speed that is left after a step."""
+    """Fraction of the velocity that is kept per step."""
     friction: float = 0.5
-    """Share of the motion along the body that is lost in contact."""
+    """Friction: fraction of the motion along the body that is lost in contact."""
     step: float = 1 / 150
-    """Seconds."""
+    """Duration of a step in seconds."""
     renew: int = 10
-    """Steps between two searches for the nearest points."""
+    """Steps between searches for the nearest points."""
 
 
 def make_springs(faces: np.ndarray) -> Springs:
@@ -79,13 +79,13 @@ def make_springs(faces: np.ndarray) -> Springs:
 
 
 def unwrinkled(place: np.ndarray, faces: np.ndarray, even: sparse.csr_matrix, times: int) -> np.ndarray:
-    """Slide vertices within the cloth's surface until its texture runs evenly; folds stay.
+    """Slide vertices within the surface until the texture is even; folds stay.
 
     Args:
         place: (V, 3) metres.
         faces: (F, 3).
         even: (V, V) of `flat_averaging` at rest.
-        times: how often; each evens out by about one more edge.
+        times: number of passes; each smooths by about one more edge.
     """
     place = place.copy()
     rim = boundary_edges(faces)
@@ -128,11 +128,11 @@ def drape(
         start: (V, 3) metres.
         rest: (V, 3) shape at rest, which gives the springs their lengths.
         springs: of the mesh.
-        bend: share of a bend that one pass takes back, 0..1; large for stiff cloth.
+        bend: fraction of a bend that a pass corrects, 0..1; large for stiff cloth.
         grow: (V,) factor on the lengths; above 1 for cloth in excess.
-        free: (V,) 1 where it moves freely, 0 where it is held.
+        free: (V,) 1 for free vertices, 0 for pinned ones.
         contacts: which vertices (V,) bool collide with what, applied in order.
-        rng: draws a millimetre of disorder, so that folds have a reason to start.
+        rng: draws an offset of a millimetre, so that folds can start.
 
     Returns:
         (V, 3).
@@ -176,7 +176,7 @@ def _nearest(place, rows, collider, known, asked):
 
 @numba.njit(cache=True)
 def _colours(pairs, count):
-    # Springs of one colour share no vertex: worked through colour by colour, none waits for the one before it.
+    # Springs of one colour share no vertex, so all of them can be processed at once.
     taken = np.zeros(count, np.int64)
     result = np.zeros(pairs.shape[0], np.int64)
     for e in range(pairs.shape[0]):
@@ -202,7 +202,7 @@ def _move(place, before, free, fall, damping):
 
 @numba.njit(cache=True)
 def _relax(place, free, edges, lengths, strength, backwards):
-    # Every other pass runs backwards, so that no direction is preferred.
+    # Every other pass runs backwards to avoid a preferred direction.
     count = edges.shape[0]
     for k in range(count):
         e = count - 1 - k if backwards else k

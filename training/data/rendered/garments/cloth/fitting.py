@@ -1,4 +1,4 @@
-"""The shape of a garment on a body at rest: how wide it stands off, how straight it falls."""
+"""Rest shape of a garment on a body: ease and fall."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..garment import Garment
 from ..patterns.fields import height_of, waist_field
 
 BAND_EASE = 0.012
-"""Metres that hem bands below the hips stand off from them."""
+"""Distance in metres of hem bands from the hips."""
 
 BAND_TAPER = 0.5
-"""Metres by which cloth above such a band is wider for each metre up, so that it does not hang over the band."""
+"""Widening in metres per metre of cloth above such a band, so that it does not hang over the band."""
 
 _ROWS, _COLUMNS = 60, 48
 
@@ -60,7 +60,7 @@ def fit(garment: Garment, figure: Figure, template: Figure) -> np.ndarray:
     normals = garment.basis @ figure.normals
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     if not cut.legs:
-        # Below the waist skin turns under; cloth does not.
+        # Below the waist the skin curves inwards; cloth does not.
         level = smoothstep(figure.waist, figure.waist - 0.15, place[:, 2]) * (garment.arms.sum(axis=1) < 0.3)
         normals[:, 2] *= 1 - level
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
@@ -76,10 +76,10 @@ def fit(garment: Garment, figure: Figure, template: Figure) -> np.ndarray:
 
 
 def pleats_of(garment: Garment) -> np.ndarray:
-    """(V,) how far pleats stand in and out of the cloth, metres.
+    """(V,) depth of pleats, inwards and outwards, metres.
 
-    They are pressed in after draping, which would pull them flat, and go by number along the ring, not by angle, so
-    that each has whole vertices.
+    They are applied after draping, which would flatten them, and by index along the ring, not by angle, so
+    that each pleat has whole vertices.
     """
     depth = np.zeros(len(garment.fall))
     if garment.cut.pleats and len(garment.ring):
@@ -92,7 +92,7 @@ def pleats_of(garment: Garment) -> np.ndarray:
 
 
 def _straightened(place: np.ndarray, chosen: np.ndarray, cut: Cut, figure: Figure) -> np.ndarray:
-    """Span hollows, and let cloth fall from the widest part above as far as the cut is straight."""
+    """Span hollows, and let cloth fall from the widest part above if the cut is straight."""
     top = figure.armpit[0, 2] - 0.01 if cut.top else figure.waist
     centre = float(np.interp(figure.waist, *figure.side))
     angle = np.arctan2(place[:, 0], -(place[:, 1] - centre))
@@ -138,7 +138,7 @@ def _looked_up(table: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 LEG_STRAIGHT = {"tight": 0.0, "slim": 0.12, "regular": 0.75, "loose": 1.0}
-"""How much of the thigh's width trousers keep further down."""
+"""Fraction of the thigh's width that trousers keep further down."""
 
 
 def _legs_straightened(place: np.ndarray, garment: Garment, figure: Figure) -> np.ndarray:
@@ -178,7 +178,7 @@ def _smooth_rows(table: np.ndarray, row: np.ndarray) -> np.ndarray:
 
 
 def _legs_apart(place: np.ndarray, garment: Garment, figure: Figure) -> np.ndarray:
-    """Keep wide legs from passing through each other."""
+    """Prevent wide legs from intersecting."""
     result = place.copy()
     down = np.clip((figure.crotch - place[:, 2]) / 0.05, 0, 1)
     for side, out in ((0, 1.0), (1, -1.0)):
@@ -230,7 +230,7 @@ def _widened(wide: np.ndarray, fall: np.ndarray, turned: np.ndarray, cut: Cut) -
     """Radii (K, L) of the rings of a skirt from those of a straight one, by its flare."""
     if cut.flare < 0:
         return wide * np.maximum(1 + cut.flare * np.maximum(fall - 0.12, 0) / wide.mean(), 0.75)
-    # A skirt's outline turns from the hips' oval into a circle as it widens.
+    # A skirt's outline changes from the hips' oval to a circle as it widens.
     wider = wide + cut.flare * fall * (wide / wide.mean()) ** -0.5
     if cut.flare > 0.12 and not cut.pleats:
         waves = np.sin(turned * 5 + 0.6) + 0.7 * np.sin(turned * 8 + 2.0) + 0.4 * np.sin(turned * 13)
@@ -239,7 +239,7 @@ def _widened(wide: np.ndarray, fall: np.ndarray, turned: np.ndarray, cut: Cut) -
 
 
 def _even_angles(loop: np.ndarray, angle: np.ndarray, closed: bool) -> np.ndarray:
-    """Angles (L,) at which points would lie evenly along a loop, turned as little as can be from where they are."""
+    """Angles (L,) that spread points evenly along a loop, with as little rotation as possible."""
     chain = np.concatenate([loop, loop[:1]]) if closed else loop
     turn = np.sign(angle[-1] - angle[0]) * 2 * np.pi
     angles = np.append(angle, angle[0] + turn) if closed else angle
@@ -287,6 +287,6 @@ def tucked(garment: Garment, figure: Figure, waist: float) -> np.ndarray:
 
 
 def tucked_in(rest: np.ndarray, garment: Garment, figure: Figure, share: np.ndarray) -> np.ndarray:
-    """Draw the tucked part of a top close to the body; (V, 3) metres."""
+    """Pull the tucked part of a top close to the body; (V, 3) metres."""
     close = garment.basis @ figure.points + garment.basis @ figure.normals * 0.001
     return rest + (close - rest) * share[:, None]

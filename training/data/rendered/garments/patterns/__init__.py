@@ -1,1 +1,1 @@
-"""Patterns: where edges and seams run, and pieces laid flat."""
+"""Patterns: edges, seams and flat pieces."""

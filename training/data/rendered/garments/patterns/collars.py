@@ -1,4 +1,4 @@
-"""Collars, lapels and hoods: strips that grow from the neck's edge and fold over."""
+"""Collars, lapels and hoods: strips that start at the neck's edge and fold over."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .laying import outside_up
 def make_collar(
     cut: Cut, figure: Figure, rest: np.ndarray, faces: np.ndarray, first_panel: int
 ) -> list[tuple[str, str, Trim]]:
-    """The collar's pieces as (name of the panel, role, trim), panels numbered from `first_panel`; none without one."""
+    """The collar's pieces as (panel name, role, trim), panels numbered from `first_panel`; empty without a collar."""
     if cut.collar == "none":
         return []
     chain = _neck_chain(cut, figure, rest, faces)

@@ -1,4 +1,4 @@
-"""Analytic fields over a figure whose zeros are where a garment's edges and seams run."""
+"""Analytic fields over a figure whose zeros are a garment's edges and seams."""
 
 from __future__ import annotations
 

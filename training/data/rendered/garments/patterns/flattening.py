@@ -1,4 +1,4 @@
-"""Laying pieces of cloth flat with as little stretch as can be (as-rigid-as-possible parametrisation).
+"""Flattening pieces of cloth with as little stretch as possible (as-rigid-as-possible parametrisation).
 
 Ligang Liu et al., "A Local/Global Approach to Mesh Parameterization" (2008).
 """
@@ -11,9 +11,9 @@ from scipy.sparse.linalg import factorized
 
 
 def lay_flat(points: np.ndarray, faces: np.ndarray, guess: np.ndarray, rounds: int = 12) -> np.ndarray:
-    """Flatten one piece, starting from a guess that also says where the piece is cut open.
+    """Flatten a piece, starting from a guess that also defines where it is cut open.
 
-    Corners that share a vertex are one point of the piece where their guesses agree to 2 mm.
+    Corners that share a vertex become one point if their guesses agree within 2 mm.
 
     Args:
         points: (V, 3) metres.
@@ -103,7 +103,7 @@ def _right_side(corner, local, weights, turns, count):
 
 
 def _aligned(flat: np.ndarray, guess: np.ndarray) -> np.ndarray:
-    """Turn and move the flat points so that they lie on the guess as well as they can."""
+    """Rotate and move the flat points to match the guess as well as possible."""
     a, b = flat - flat.mean(axis=0), guess - guess.mean(axis=0)
     angle = np.arctan2((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum(), (a * b).sum())
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])

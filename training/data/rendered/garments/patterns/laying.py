@@ -1,4 +1,4 @@
-"""The panels of a garment laid flat: planes in metres, their seams and hems."""
+"""Flat panels of a garment: planes in metres, with seams and hems."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ KNIT = ("tee", "long_sleeve", "hoodie", "sweater", "cardigan", "tank", "crop_top
 
 @dataclass(frozen=True)
 class Piece:
-    """Faces that make one panel."""
+    """Faces of a panel."""
 
     name: str
     """Name of the panel."""
     role: Role
-    """Its role."""
+    """Role of the panel."""
     chosen: np.ndarray
     """(F,) bool."""
 
@@ -57,7 +57,7 @@ def lay(pattern: Pattern, cut: Cut, figure: Figure, rest: np.ndarray) -> tuple[n
 
 
 def _pieces(pattern: Pattern, cut: Cut) -> list[Piece]:
-    """Which faces make which panel."""
+    """Assign faces to panels."""
     tags = pattern.tags
     none = np.zeros(len(pattern.faces), bool)
     sleeves = [tags.get(f"sleeve_{name}", none) for name in SIDES]
@@ -80,7 +80,7 @@ def _pieces(pattern: Pattern, cut: Cut) -> list[Piece]:
 
 
 def _flat(piece: Piece, pattern: Pattern, cut: Cut, figure: Figure, rest: np.ndarray) -> np.ndarray:
-    """(n, 3, 2) of one piece."""
+    """uv (n, 3, 2) of a piece."""
     faces = pattern.faces[piece.chosen]
     if piece.name in ("front", "back"):
         guess = _unrolled_body(faces, pattern, cut, rest, piece.name == "back")
@@ -105,7 +105,7 @@ def outside_up(uv: np.ndarray) -> np.ndarray:
 
 
 def _unrolled_body(faces: np.ndarray, pattern: Pattern, cut: Cut, rest: np.ndarray, back: bool) -> np.ndarray:
-    """First guess of a front or back: widths unrolled as of an ellipse, heights as they are."""
+    """Initial guess for a front or back: widths unrolled from an ellipse, heights unchanged."""
     used = np.unique(faces)
     u = np.zeros(len(rest))
     legs = cut.legs and not cut.top or cut.kind == "jumpsuit"
@@ -137,7 +137,7 @@ def _leg(used: np.ndarray, rest: np.ndarray, crotch: float, out: int) -> np.ndar
 
 
 def _unrolled_sleeve(faces: np.ndarray, back: np.ndarray, figure: Figure, rest: np.ndarray, side: int) -> np.ndarray:
-    """First guess of a sleeve, cut open along its underside: u around it, v down the arm."""
+    """Initial guess for a sleeve, cut open along its underside: u around it, v down the arm."""
     station, off, direction = along_arm(rest, figure, side)
     out = 1.0 if side == 0 else -1.0
     up = np.array([0.7 * out, 0.0, 0.7])
@@ -188,7 +188,7 @@ def _across(faces: np.ndarray, panel: np.ndarray) -> np.ndarray:
 
 
 def _lines(number, pieces, pattern, panel, across, uv, cut):
-    """Chains along the border of a panel, each with what is sewn there."""
+    """Chains along the border of a panel, each with its kind of line."""
     face, place = np.nonzero((panel == number)[:, None] & (across != number))
     following_place = (place + 1) % 3
     starts, ends = pattern.faces[face, place].tolist(), pattern.faces[face, following_place].tolist()
@@ -215,7 +215,7 @@ def _lines(number, pieces, pattern, panel, across, uv, cut):
 
 
 def _role(name: str, across: str, points: np.ndarray, ends: tuple[int, int], pattern: Pattern, cut: Cut) -> LineRole:
-    """What runs along an edge of a panel."""
+    """Kind of line along an edge of a panel."""
     if across:
         pair = {name, across}
         if "neck_band" in pair:

@@ -1,4 +1,4 @@
-"""A workpiece on the tailor's table: part of the suit that is clipped, divided and lengthened."""
+"""A pattern in progress: part of the suit that is clipped, divided and lengthened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..figures import Figure, suit
 
 
 class Pattern:
-    """Faces cut out of a figure's suit, with a name for each part of them.
+    """Faces cut from a figure's suit, with named parts.
 
     Every vertex is a combination of the suit's points (`basis`), and hangs `fall` metres below there.
     """
@@ -41,7 +41,7 @@ class Pattern:
         return self.basis @ suit().legs
 
     def divide(self, name: str, field: np.ndarray) -> None:
-        """Cut along the zero of a field and call the positive side by a name."""
+        """Cut along the zero of a field and name the positive side."""
         result = split(self.faces, field, self.marks, self._bits)
         self._bits += 1
         self.faces, self.marks = result.faces, result.marks

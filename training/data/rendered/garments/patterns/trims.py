@@ -1,4 +1,4 @@
-"""Plackets, pockets and collars that ride on the cloth, and what is only marked on the panels."""
+"""Plackets, pockets and collars that are attached to the cloth, and details that are only marked on panels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make_trims(
     panel: np.ndarray,
     panels: list[Panel],
 ) -> tuple[tuple[Trim, ...], tuple[Panel, ...]]:
-    """What is sewn onto a garment, on its fine cloth; also adds lines, buttons and print rooms to the panels."""
+    """Trims on a garment's fine cloth; also adds lines, buttons and areas for prints to the panels."""
     panels = [_marked(p, cut, uv[panel == number]) for number, p in enumerate(panels)]
     trims = []
     front = next(i for i, p in enumerate(panels) if p.name == "front")
@@ -54,7 +54,7 @@ def _trim_panel(name: str, trim: Trim, lines: tuple[Line, ...]) -> Panel:
 
 
 def _patches(cut: Cut, front: Panel, uv: np.ndarray) -> list[tuple[str, float, Field]]:
-    """Name, thickness and field (positive inside, of points (N, 2) on the front panel) of what lies on the front."""
+    """Name, thickness and field of trims on the front: positive inside, for points (N, 2) on the front panel."""
     found: list[tuple[str, float, Field]] = []
     neck, low = _neck_point(uv), front.box[3]
     if cut.front in ("buttons", "half_buttons"):
@@ -147,7 +147,7 @@ def _buttons(cut: Cut, placket: Panel) -> tuple[tuple[float, float, float], ...]
 
 
 def _marked(panel: Panel, cut: Cut, uv: np.ndarray) -> Panel:
-    """A panel with its print room and the lines that are only stitched."""
+    """A panel with its area for prints and the lines that are only stitched."""
     left, top, right, low = panel.box
     panel = replace(panel, span=(top, low))
     if panel.name == "front" and cut.top:
@@ -175,7 +175,7 @@ def _half_width(uv: np.ndarray, top: float, low: float) -> float:
 
 
 def _thigh(uv: np.ndarray, panel: Panel, cut: Cut) -> tuple[float, float, float, float] | None:
-    """Room for a print on the left thigh of the front."""
+    """Area for a print on the left thigh of the front."""
     if panel.name != "front":
         return None
     flat = uv.reshape(-1, 2)

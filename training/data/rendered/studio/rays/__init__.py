@@ -1,1 +1,1 @@
-"""From surfaces to buffers: one mesh, its rays, light, gloss and denoising."""
+"""From surfaces to buffers: merged mesh, rays, light, gloss and denoising."""

@@ -1,4 +1,4 @@
-"""All surfaces of a scene as one mesh, with what is looked up by face number where a ray has hit."""
+"""All surfaces of a scene as one mesh, with data by face for ray hits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...base.surfaces import CLOTH, Surface
 from ...base.views import Label
 
 NOTHING = 255
-"""Label where no surface is seen."""
+"""Label of empty areas."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Merged:
     face_normals: np.ndarray
     """(F, 3) float32: unit normals of the faces, to the outside; 0 for faces without area."""
     surface: np.ndarray
-    """(F,) int16: number of the surface that a face comes from."""
+    """(F,) int16: index of the face's surface."""
     first: np.ndarray
-    """(S,) int32: number of each surface's first face."""
+    """(S,) int32: index of each surface's first face."""
     table: tuple[Label, ...]
-    """What the label numbers mean."""
+    """Meaning of the labels."""
     labels: np.ndarray
     """(F, 2) uint8: label of a face seen from outside and from inside."""
     uv: np.ndarray
@@ -46,7 +46,7 @@ class Merged:
 def merge(surfaces: Sequence[Surface]) -> Merged:
     """One mesh of all `surfaces`; raises IGRError for no surfaces, bad shapes or more than 255 different labels."""
     if not surfaces:
-        raise IGRError("There is nothing to photograph: pass at least one surface.")
+        raise IGRError("The scene is empty: pass at least one surface.")
     for number, surface in enumerate(surfaces):
         _check(number, surface)
     vertex_counts = [len(surface.vertices) for surface in surfaces]
@@ -70,7 +70,7 @@ def merge(surfaces: Sequence[Surface]) -> Merged:
 
 
 def _shading_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals (V, 3) float32; upwards where there is none, as rays cannot do without."""
+    """Unit normals (V, 3) float32; upwards if undefined, because rays need one."""
     found = vertex_normals(vertices, faces)
     return np.where(found.any(axis=1, keepdims=True), found, (0.0, 0.0, 1.0)).astype(np.float32)
 
@@ -111,9 +111,9 @@ def _or_constant(values: np.ndarray | None, shape: tuple[int, ...], constant: fl
 def _check(number: int, surface: Surface) -> None:
     what = f"Surface {number} ({surface.kind})"
     if len(surface.faces) == 0:
-        raise IGRError(f"{what} has no faces: leave it out.")
+        raise IGRError(f"{what} has no faces: remove it.")
     if surface.faces.min() < 0 or surface.faces.max() >= len(surface.vertices):
-        raise IGRError(f"{what} has faces with vertices that it does not have: check its faces.")
+        raise IGRError(f"{what} has faces with missing vertices: check its faces.")
     if not np.isfinite(surface.vertices).all():
         raise IGRError(f"{what} has vertices that are not finite: check how it was draped.")
     if surface.uv is not None and surface.uv.shape != (len(surface.faces), 3, 2):

@@ -1,4 +1,4 @@
-"""Photographs of scenes: buffers of what a camera sees, with the face and the place on it of every pixel."""
+"""Rendering scenes to buffers, with the face of every pixel and the position on it."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from .shine import gloss
 from .tracing import Tracer, denoise
 
 WHITE_CARD = 0.9
-"""Light of a white card that faces the camera where the person stands, after exposure."""
+"""Light of a white card that faces the camera at the person's position, after exposure."""
 
 CARD_DISTANCE = 0.9
-"""Metres by which the card is held before the garment's middle, where no arm shades it."""
+"""Distance in metres of the card in front of the garment's centre, where no arm shades it."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A view, and what lies behind its pixels' centres, (h, w) pixels."""
+    """A view, and the geometry at its pixels' centres, (h, w) pixels."""
 
     view: View
-    """What dressing needs."""
+    """Buffers for dressing."""
     surface: np.ndarray
-    """(h, w) int16: number of the surface; -1 where nothing is."""
+    """(h, w) int16: index of the surface; -1 if empty."""
     face: np.ndarray
-    """(h, w) int32: number of the face within its surface; -1 where nothing is."""
+    """(h, w) int32: index of the face in its surface; -1 if empty."""
     bary: np.ndarray
     """(h, w, 2) float32: weights of the face's second and third corner."""
     depth: np.ndarray
-    """(h, w) float32: metres from the camera's plane; inf where nothing is."""
+    """(h, w) float32: metres from the camera's plane; inf if empty."""
     normals: np.ndarray
-    """(h, w, 3) float32: unit normals turned towards the camera; 0 where nothing is."""
+    """(h, w, 3) float32: unit normals towards the camera; 0 if empty."""
 
 
 def photograph(
@@ -50,11 +50,11 @@ def photograph(
     samples: int = 8,
     at: np.ndarray | None = None,
 ) -> Shot:
-    """What `camera` sees of `surfaces` in `room`; in the soft light of product shots, on nothing, for None.
+    """Render `surfaces` in `room`; None for the soft light of product shots without a background.
 
     The shot's surface numbers are those of `surfaces`, then of the room's. `samples` rays find the light of each pixel.
-    `at` (3,) is the place that the scale refers to: the middle of the garment where it is None. Raises IGRError for
-    surfaces that are not well-formed, and where the packages of the extra `render` are missing.
+    `at` (3,) is the point that the scale refers to; None for the centre of the garment. Raises IGRError for
+    invalid surfaces, and if the packages of the extra `render` are missing.
     """
     chosen = product_set() if room is None else room
     mesh = merge([*surfaces, *chosen.surfaces])
@@ -100,9 +100,9 @@ def _card(tracer: Tracer, middle: np.ndarray, camera: Camera, seed: int) -> floa
 
 
 def _light(tracer: Tracer, sight: Sight, first_of_room: int, seed: int, samples: int) -> np.ndarray:
-    """Light (h, w, 3) float32, before exposure, carried on over the pixels where nothing is.
+    """Light (h, w, 3) float32, before exposure, extended over empty pixels.
 
-    Faces from number `first_of_room` on are walls and floors: their smooth light needs but half of the samples.
+    Faces from number `first_of_room` on are walls and floors: their smooth light needs only half of the samples.
     """
     centre, edges = sight.centre, sight.edges
     flat = centre.seen.copy()
@@ -138,7 +138,7 @@ def _carried_on(light: np.ndarray, lit: np.ndarray) -> np.ndarray:
 
 
 def _middle(surfaces: Sequence[Surface]) -> np.ndarray:
-    """Middle (3,) of the box around the garment; of all surfaces where there is none."""
+    """Centre (3,) of the box around the garment, or around all surfaces without a garment."""
     chosen = [surface for surface in surfaces if surface.kind == "garment"] or list(surfaces)
     low = np.min([surface.vertices.min(axis=0) for surface in chosen], axis=0)
     high = np.max([surface.vertices.max(axis=0) for surface in chosen], axis=0)

@@ -13,7 +13,7 @@ from .merging import NOTHING, Merged
 from .tracing import OFFSET, Hits, Tracer
 
 DEPTH_STEP = 0.02
-"""Share of the depth by which neighbours differ at an edge."""
+"""Relative difference in depth between neighbours at an edge."""
 
 
 @dataclass(frozen=True)
@@ -21,18 +21,18 @@ class Places:
     """Where N rays from the camera end."""
 
     hits: Hits
-    """What they hit."""
+    """Hits of the rays."""
     seen: np.ndarray
     """(N,) bool: whether they hit anything."""
     inside: np.ndarray
-    """(N,) bool: whether they hit a face from its inside."""
+    """(N,) bool: whether they hit a face from the inside."""
     normals: np.ndarray
-    """(N, 3) float32: unit normals turned towards the camera; 0 where nothing is."""
+    """(N, 3) float32: unit normals towards the camera; 0 if nothing is hit."""
     points: np.ndarray
-    """(N, 3) float32: the places, a little in front of the surface."""
+    """(N, 3) float32: positions, slightly in front of the surface."""
 
     def labels(self, mesh: Merged) -> np.ndarray:
-        """(N,) uint8: the labels of what is hit."""
+        """(N,) uint8: labels of the hits."""
         return np.where(self.seen, mesh.labels[self.hits.face, self.inside.astype(np.intp)], NOTHING).astype(np.uint8)
 
     def at_vertices(self, values: np.ndarray, mesh: Merged) -> np.ndarray:
@@ -46,14 +46,14 @@ class Places:
 
 @dataclass(frozen=True)
 class Sight:
-    """All that a camera's rays hit first."""
+    """First hits of all rays of a camera."""
 
     shape: tuple[int, int]
     """h, w in pixels."""
     centre: Places
     """At the centres of all h * w pixels, row by row."""
     edges: np.ndarray
-    """(E,) numbers of the pixels at edges, in the order of `centre`."""
+    """(E,) indices of the pixels at edges, in the order of `centre`."""
     fine: Places
     """At the n x n subsamples of each pixel at an edge, row by row, (E * n * n)."""
 
@@ -73,7 +73,7 @@ class Sight:
 
 
 def look(mesh: Merged, tracer: Tracer, camera: Camera) -> Sight:
-    """What the rays of `camera` hit first."""
+    """Trace the rays of `camera` to their first hits."""
     width, height = camera.size
     rows, columns = np.divmod(np.arange(width * height), width)
     centre = _places(mesh, tracer, camera, columns + 0.5, rows + 0.5)
@@ -100,7 +100,7 @@ def _places(mesh: Merged, tracer: Tracer, camera: Camera, x: np.ndarray, y: np.n
 
 
 def _at_edges(mesh: Merged, centre: Places, shape: tuple[int, int]) -> np.ndarray:
-    """(h, w) bool: pixels with a neighbour of another label or surface, or at quite another depth."""
+    """(h, w) bool: pixels with a neighbour of another label or surface, or at a different depth."""
     face, seen = centre.hits.face, centre.seen
     what = np.where(seen, centre.labels(mesh) + 256 * (mesh.surface[face].astype(np.int32) + 1), 0).reshape(shape)
     depth = np.where(seen, centre.hits.distance, 1e3).reshape(shape)

@@ -1,4 +1,4 @@
-"""What a smooth clear coat would add to a picture: reflections of the lamps, from the normals alone."""
+"""Gloss of a smooth clear coat: reflections of the lamps, from the normals alone."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ..cameras import Camera
 from ..lights import Lamp
 
 ROUGHNESS = 0.35
-"""Of the coat; dressing scales the result by fabric and skin."""
+"""Roughness of the coat; dressing scales the result by fabric and skin."""
 FACING = 0.04
-"""Share that is reflected of light that arrives head-on (Fresnel)."""
+"""Reflectance at normal incidence (Fresnel)."""
 
 
 def gloss(normals: np.ndarray, camera: Camera, lamps: Sequence[Lamp], light: np.ndarray) -> np.ndarray:
     """What a clear coat with `normals` (h, w, 3) reflects of the `lamps`, (h, w) float32, linear; 0 where nothing is.
 
-    Lamps that are hidden from a pixel are dimmed there: `light` (h, w, 3) is what truly arrives.
+    Lamps that are hidden from a pixel are dimmed there: `light` (h, w, 3) is the light that really arrives.
     """
     height, width = normals.shape[:2]
     y, x = np.mgrid[:height, :width] + 0.5
@@ -31,7 +31,7 @@ def gloss(normals: np.ndarray, camera: Camera, lamps: Sequence[Lamp], light: np.
         half = towards + lamp.direction
         half /= np.maximum(np.linalg.norm(half, axis=-1, keepdims=True), 1e-9)
         aligned = np.clip((normals * half).sum(axis=-1), 0, 1)
-        # a lamp of some width blurs its reflection: a lower power, less bright in the middle
+        # a wide lamp blurs its reflection: a lower exponent, and less brightness at the centre
         wide = 1 / (1 / power + lamp.spread**2 / 4)
         incident = np.clip(normals @ lamp.direction, 0, 1)
         total += lamp.strength * aligned**wide * (wide + 2) / 8 * incident

@@ -1,4 +1,4 @@
-"""Rays through a merged mesh: what is hit first, and how much light arrives there. Needs the extra `render`."""
+"""Ray tracing of a merged mesh: first hits and their light. Needs the extra `render`."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .merging import Merged
 REFLECTANCE = 0.5
 """Reflectance of every surface while light is traced."""
 OFFSET = 2e-4
-"""Metres by which rays start above the surface that they leave."""
+"""Offset of rays above the surface that they leave, metres."""
 BORDER = 16
-"""Pixels by which pictures are continued on each side while they are denoised."""
+"""Padding in pixels on each side of images during denoising."""
 LEAST_LLVM = 16
 """Dr.Jit aborts the process with LLVM 15."""
 
 
 @dataclass(frozen=True)
 class Hits:
-    """What N rays hit first."""
+    """First hits of N rays."""
 
     face: np.ndarray
     """(N,) int32: face number in the merged mesh; -1 where a ray hits nothing."""
@@ -48,7 +48,7 @@ class Tracer:
         self._scene = _scene(self._mi, mesh, environment)
 
     def hits(self, origin: np.ndarray, directions: np.ndarray) -> Hits:
-        """What rays from `origin` (3,) along unit `directions` (N, 3) hit first."""
+        """Trace rays from `origin` (3,) along unit `directions` (N, 3) to their first hits."""
         import drjit as dr
 
         mi = self._mi
@@ -60,12 +60,12 @@ class Tracer:
         hit = np.array(valid)
         distance = np.where(hit, np.array(found.t), np.inf).astype(np.float32)
         face = np.where(hit, np.array(found.prim_index).astype(np.int64), -1).astype(np.int32)
-        # what misses leaves in memory is arbitrary
+        # memory of rays without a hit is arbitrary
         bary = np.where(hit, np.array(found.prim_uv), 0).T.astype(np.float32)
         return Hits(face, bary, distance)
 
     def light(self, points: np.ndarray, normals: np.ndarray, seed: int, samples: int) -> np.ndarray:
-        """Light (N, 3) float32 that a white matt surface at `points` (N, 3) with unit `normals` (N, 3) sends on.
+        """Light (N, 3) float32 that a white matt surface at `points` (N, 3) with unit `normals` (N, 3) reflects.
 
         It comes from the environment, and by one bounce from the mesh. The result depends on the seed, not on threads.
         """
@@ -73,7 +73,7 @@ class Tracer:
 
         mi = self._mi
         sampler = mi.load_dict({"type": "multijitter", "sample_count": samples})
-        # a grid of strata cannot have every number of them
+        # a stratified grid does not exist for every number of samples
         samples = int(sampler.sample_count())
         count = len(points) * samples
         sampler.set_samples_per_wavefront(samples)
@@ -93,7 +93,7 @@ class Tracer:
         return np.stack(planes, axis=-1)
 
     def _bounce(self, found: Any, direction: Any, choice: Any, sampler: Any) -> Any:
-        """Radiance that the places hit from `direction` send back: the environment's light on them, once reflected."""
+        """Radiance from the points hit along `direction`: the environment's light, reflected once."""
         import drjit as dr
 
         mi = self._mi
@@ -106,7 +106,7 @@ class Tracer:
     def _draw_direction(self, point: Any, normal: Any, choice: Any, sampler: Any) -> tuple[Any, Any]:
         """A direction and its weight, so that weight times radiance averages to the light on a white matt surface.
 
-        Every other sample goes where the environment is bright, the rest by the cosine; both share one density.
+        Every other sample follows the environment's brightness, the rest the cosine; both share one density.
         """
         import drjit as dr
 
@@ -135,7 +135,7 @@ def denoise(light: np.ndarray, normals: np.ndarray) -> np.ndarray:
     load_mitsuba()
     import mitsuba_oidn
 
-    # the filter leaves noise along the borders: it gets some more picture there
+    # the filter leaves noise along the borders, so the image is padded
     around = ((BORDER, BORDER), (BORDER, BORDER), (0, 0))
     padded = np.pad(light, around, mode="reflect")
     cleaned = mitsuba_oidn.denoise(
@@ -144,7 +144,7 @@ def denoise(light: np.ndarray, normals: np.ndarray) -> np.ndarray:
         normal=np.pad(normals.astype(np.float32), around, mode="reflect"),
         hdr=True,
         clean_aux=True,
-        # by default the noise itself decides how the picture is scaled
+        # by default the scale of the image depends on the noise itself
         input_scale=1.0,
         quality=mitsuba_oidn.Quality.Fast,
         device=_denoising_device(),
@@ -186,13 +186,13 @@ def _columns(mi: ModuleType, vectors: np.ndarray) -> list[Any]:
 
 @functools.cache
 def load_mitsuba() -> ModuleType:
-    """Mitsuba with its variant set and one thread of its own; raises IGRError where it or LLVM is not installed."""
+    """Mitsuba with its variant set and a single thread; raises IGRError if it or LLVM is not installed."""
     if not os.environ.get("DRJIT_LIBLLVM_PATH"):
         os.environ["DRJIT_LIBLLVM_PATH"] = find_llvm()
     try:
         import drjit
         import mitsuba
-        import mitsuba_oidn  # noqa: F401  (missing packages are reported here, not after the first picture)
+        import mitsuba_oidn  # noqa: F401  (missing packages are reported here, not after the first image)
     except ImportError as error:
         raise IGRError(
             f"Rendering needs {error.name}: install the extra `render` (pip install '.[render]')."
@@ -204,7 +204,7 @@ def load_mitsuba() -> ModuleType:
 
 
 def find_llvm() -> str:
-    """Path of the newest LLVM library that Dr.Jit runs with; raises IGRError where there is none."""
+    """Path of the newest LLVM library that Dr.Jit supports; raises IGRError if none is found."""
     folders = ("/usr/lib/*-linux-gnu", "/usr/lib/llvm-*/lib", "/usr/lib64", "/usr/lib", "/usr/local/lib")
     if "HOMEBREW_PREFIX" in os.environ:
         folders += (os.path.join(os.environ["HOMEBREW_PREFIX"], "opt", "llvm", "lib"),)

@@ -1,0 +1,53 @@
+"""Colour profiles: photos in Display P3, Adobe RGB or a printer's colours are converted to sRGB."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms, features
+
+_LEAST_CHANGE = 2
+"""Profiles that change no colour by more than this many of 255 levels are sRGB under another name, and ignored."""
+
+
+def to_srgb(image: Image.Image) -> Image.Image:
+    """The image with its embedded ICC profile applied; unchanged if it has none, a damaged one, or sRGB itself.
+
+    Images that are converted are RGB, or RGBA if they have transparency.
+    """
+    profile = image.info.get("icc_profile")
+    if not profile or not features.check("littlecms2"):
+        return image
+    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    colours = image.convert("RGB") if image.mode in ("P", "PA", "RGBA", "RGBX", "RGBa") else image
+    colours = image.convert("L") if image.mode in ("LA", "La", "1") else colours
+    try:
+        with io.BytesIO(profile) as data:
+            given = ImageCms.ImageCmsProfile(data)
+        transform = ImageCms.buildTransform(given, _srgb(), colours.mode, "RGB")
+        if colours.mode == "RGB" and _changes_little(transform):
+            return image
+        converted = ImageCms.applyTransform(colours, transform)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # damaged, or for images of another mode
+        return image
+    if converted is None:
+        return image
+    if alpha is not None:
+        converted.putalpha(alpha)
+    return converted
+
+
+@cache
+def _srgb() -> Any:
+    return ImageCms.createProfile("sRGB")
+
+
+def _changes_little(transform: Any) -> bool:
+    """Whether a transform of RGB leaves a grid of 216 colours as they are."""
+    levels = np.linspace(0, 255, 6).astype(np.uint8)
+    grid = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(6, 36, 3)  # (6, 36, 3)
+    converted = np.asarray(ImageCms.applyTransform(Image.fromarray(grid), transform))
+    return int(np.abs(converted.astype(int) - grid).max()) <= _LEAST_CHANGE

@@ -1,0 +1,47 @@
+"""Text that comes from files and their names, made harmless for where it is shown."""
+
+from __future__ import annotations
+
+import io
+import sys
+import unicodedata
+
+_MARKUP = str.maketrans("<>", "‹›")
+_KEPT = ("\n", "\t")
+_UNDECODED = range(0xDC80, 0xDD00)
+"""Code points by which Python stands for the bytes of file names that are not UTF-8."""
+
+
+def plain(text: str) -> str:
+    """The text with escape sequences, other control characters, bidirectional marks and undecoded bytes spelled out.
+
+    Line breaks and tabs are kept.
+    """
+    return "".join(one if one in _KEPT or one.isprintable() or _is_space(one) else _spelled(one) for one in text)
+
+
+def one_line(text: str) -> str:
+    """The text as `plain` shows it, with line breaks and tabs spelled out too, such as for an HTTP header."""
+    return "".join(_spelled(one) if one in _KEPT else one for one in plain(text))
+
+
+def without_markup(text: str) -> str:
+    """The text as `plain` shows it, with ‹ and › for < and >, for places that may show it as HTML."""
+    return plain(text).translate(_MARKUP)
+
+
+def show_what_cannot_be_encoded() -> None:
+    """Let stdout and stderr spell out characters that their encoding lacks instead of raising an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_space(character: str) -> bool:
+    return unicodedata.category(character) == "Zs"
+
+
+def _spelled(character: str) -> str:
+    if ord(character) in _UNDECODED:
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")

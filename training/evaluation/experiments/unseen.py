@@ -1,0 +1,37 @@
+"""What a bundle was never trained on and an experiment asks of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from igr_core.model.bundle import Bundle
+
+
+def trained_categories(training: Mapping[str, Any]) -> set[str] | None:
+    """Categories of a bundle's training data, its parents' included; None where a part of it does not say."""
+    records = training.get("data_sets")
+    if not records or any("categories" not in record for record in records):
+        return None
+    found = {category for record in records for category in record["categories"]}
+    parent = training.get("parent")
+    if parent is None or not parent.get("training"):
+        return found
+    before = trained_categories(parent["training"])
+    return None if before is None else found | before
+
+
+def unseen(bundles: Mapping[Path, Bundle], categories: Iterable[str], title: str) -> list[str]:
+    """A sentence for each bundle and category that it was never trained on and the data set `title` asks for."""
+    asked, said = Counter(categories), []
+    for path, bundle in bundles.items():
+        known = trained_categories(bundle.info.training)
+        for category in sorted(asked.keys() - known) if known is not None else ():
+            said.append(
+                f"{path} was never trained on {category} garments (only {', '.join(sorted(known or ()))}), and "
+                f"{asked[category]} of the {asked.total()} in {title} are such: expect poor results, or set "
+                "data.categories."
+            )
+    return said
