@@ -83,6 +83,7 @@ def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[A
     bundle = Bundle.open(path)
     config = bundle.info.model
     _require(bundle, config, vae, clip_vision)
+    bundle.check_sizes()
     if vae is not None:
         networks.check_vae(vae, config.vae)
     if clip_vision is not None and config.image_prompt is not None:

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from ..errors import IGRError
 from ..files import write_tensors
 from ..foreign import explain_foreign_keys, explain_unreadable
+from ..json_text import parse_json
 from .config import PROMPT_NAMES, ModelConfig, UNetConfig, from_json, to_json
+from .weights_needed import weights_needed
 
 FORMAT_VERSION = 1
 METADATA_KEY = "igr"
@@ -72,6 +74,7 @@ class Bundle:
         if METADATA_KEY not in metadata:
             raise IGRError(f"{path} is not an IGR bundle: {explain_foreign_keys(shapes)}.")
         format_version, info = _parse_info(path, metadata[METADATA_KEY])
+        _check_dtypes(path, dtypes)
         _check_parts(path, info.model, shapes)
         return cls(path, format_version, info, shapes, dtypes)
 
@@ -100,6 +103,19 @@ class Bundle:
             if not _is_finite(value):
                 raise IGRError(f"{self.path} has NaN or infinite values in {part}.{name}: use an intact bundle.")
         return tensors
+
+    def check_sizes(self) -> None:
+        """Compare the config with the number of weights in each part, before any network is built.
+
+        Raises IGRError naming the file and the part whose config needs more weights than the file has.
+        """
+        for part, needed in weights_needed(self.info.model).items():
+            found = sum(math.prod(shape) for shape in self.shapes(part).values())
+            if self.has(part) and found < needed:
+                raise IGRError(
+                    f"The {part} of {self.path} has {found:,} weights, but its config needs at least {needed:,}: "
+                    "export the bundle again."
+                )
 
     def check_fit(self, module: nn.Module, part: str) -> None:
         """Compare the names and shapes of a part with those of a module, without reading weights.
@@ -201,10 +217,7 @@ def _read_header(path: Path) -> tuple[dict[str, str], Shapes, dict[str, str]]:
 
 def _parse_info(path: Path, text: str) -> tuple[int, BundleInfo]:
     """The format version and the rest of the JSON header."""
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise IGRError(f"{path} has a damaged header (invalid JSON): export it again.") from error
+    data = parse_json(text, f"{path} has a damaged header, which", "download or export it again")
     version = data.pop("format_version", None) if isinstance(data, dict) else None
     if type(version) is not int or version < 1:
         raise IGRError(f"{path} has a damaged header (no format version): download or export it again.")
@@ -253,6 +266,12 @@ def _check_parts(path: Path, model: ModelConfig, shapes: Shapes) -> None:
     if problem:
         raise IGRError(f"{path} does not match its own config: {problem}; export the bundle again.")
     _check_image_prompt_width(path, model)
+
+
+def _check_dtypes(path: Path, dtypes: dict[str, str]) -> None:
+    for key, dtype in dtypes.items():
+        if not dtype.startswith(("F", "BF")) and not key.endswith("position_ids"):  # CLIP's only buffer of integers
+            raise IGRError(f"{path} stores {key} as {dtype}, not as floating-point numbers: export the bundle again.")
 
 
 def _check_image_prompt_width(path: Path, model: ModelConfig) -> None:

@@ -6,9 +6,10 @@ import dataclasses
 import types
 import typing
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from ..errors import IGRError
+from ..ranges import Length, Positive, Range, Ranged, check_ranges, shown
 
 CATEGORIES = ("upper", "lower", "full")
 """The garment categories of the paper (section 3.2): upper, lower and full body."""
@@ -16,37 +17,58 @@ CATEGORIES = ("upper", "lower", "full")
 PROMPT_NAMES = (*CATEGORIES, "empty")
 """Names of the text embeddings in a bundle."""
 
+MAX_SIDE = 2048
+"""Largest width and height in pixels that a model may be trained at: a VAE takes about 2.5 GB there."""
+
+Width = Annotated[int, Range(1, 16384)]
+"""Channels of a layer."""
+Layers = Annotated[int, Range(1, 64)]
+"""Layers that are run one after another."""
+Heads = Annotated[int, Range(1, 256)]
+"""Attention heads."""
+Channels = Annotated[int, Range(1, 64)]
+"""Channels of a latent."""
+Levels = Length(1, 6)
+Side = Annotated[int, Range(1, MAX_SIDE)]
+"""Width or height in pixels."""
+
+_GROUPS = 32
+"""Groups of every GroupNorm in diffusers' UNet and VAE."""
+_MOST_TOKENS = 64 * 64
+_MOST_NOISE = 60.0
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class UNetConfig:
+class UNetConfig(Ranged):
     """Shape of the denoiser or GarmNet; the defaults are the SD1.5 UNet."""
 
-    in_channels: int = 4
+    in_channels: Channels = 4
     """Input channels: 4 for the denoiser, 5 for GarmNet (person latent and mask)."""
-    out_channels: int = 4
+    out_channels: Channels = 4
     """Output channels."""
-    block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280)
+    block_out_channels: Annotated[tuple[Width, ...], Levels] = (320, 640, 1280, 1280)
     """Width of each level, finest first; multiples of 32."""
-    layers_per_block: int = 2
+    layers_per_block: Layers = 2
     """Residual blocks per level going down (one more going up)."""
     attention_levels: tuple[bool, ...] = (True, True, True, False)
     """Which levels have transformer blocks; the middle block always has one."""
-    attention_heads: int = 8
+    attention_heads: Heads = 8
     """Heads of every attention layer (SD1.5 layout)."""
-    attention_head_width: int | None = None
+    attention_head_width: Width | None = None
     """Channels of every head (SD2 layout); replaces attention_heads if given."""
-    cross_attention_dim: int = 768
+    cross_attention_dim: Width = 768
     """Width of the text embeddings and image-prompt tokens."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.attention_levels) != len(self.block_out_channels):
             raise IGRError(
                 "attention_levels and block_out_channels must have the same length: give one entry per level."
             )
         for width in self.block_out_channels:
-            if width % 32 or width % (self.attention_head_width or self.attention_heads):
+            if width % _GROUPS or width % (self.attention_head_width or self.attention_heads):
                 raise IGRError(f"UNet width {width} must be a multiple of 32 and divisible by the attention heads.")
 
     @property
@@ -58,17 +80,23 @@ class UNetConfig:
 
 
 @dataclass(frozen=True)
-class VAEConfig:
+class VAEConfig(Ranged):
     """Shape of the latent autoencoder; the defaults are the SD1.5 VAE."""
 
-    block_out_channels: tuple[int, ...] = (128, 256, 512, 512)
+    block_out_channels: Annotated[tuple[Width, ...], Levels] = (128, 256, 512, 512)
     """Width of each level, finest first; the downscale factor is 2 ** (levels - 1)."""
-    layers_per_block: int = 2
+    layers_per_block: Layers = 2
     """Residual blocks per encoder level (one more in the decoder)."""
-    latent_channels: int = 4
+    latent_channels: Channels = 4
     """Channels of the latent."""
-    scaling_factor: float = 0.18215
+    scaling_factor: Positive = 0.18215
     """Latents are multiplied by this so that their standard deviation is about 1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for width in self.block_out_channels:
+            if width % _GROUPS:
+                raise IGRError(f"VAE width {width} must be a multiple of {_GROUPS}.")
 
     @property
     def downscale(self) -> int:
@@ -77,25 +105,35 @@ class VAEConfig:
 
 
 @dataclass(frozen=True)
-class ImageEncoderConfig:
+class ImageEncoderConfig(Ranged):
     """Shape of the CLIP vision tower; the defaults are the ViT-H/14 that IP-Adapter uses."""
 
-    hidden_size: int = 1280
+    hidden_size: Width = 1280
     """Width of the patch tokens."""
-    intermediate_size: int = 5120
+    intermediate_size: Width = 5120
     """Width inside each MLP."""
-    num_hidden_layers: int = 32
+    num_hidden_layers: Layers = 32
     """Transformer layers."""
-    num_attention_heads: int = 16
+    num_attention_heads: Heads = 16
     """Heads per layer."""
-    image_size: int = 224
+    image_size: Side = 224
     """Side of the square input in pixels."""
-    patch_size: int = 14
+    patch_size: Side = 14
     """Side of one patch in pixels."""
-    projection_dim: int = 1024
+    projection_dim: Width = 1024
     """Width of the projected image embedding."""
-    hidden_act: str = "gelu"
+    hidden_act: Literal["gelu", "quick_gelu", "gelu_pytorch_tanh"] = "gelu"
     """Activation inside the MLPs."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hidden_size % self.num_attention_heads:
+            raise IGRError(f"hidden_size {self.hidden_size} must be divisible by the {self.num_attention_heads} heads.")
+        if not 1 < self.token_count <= 1 + _MOST_TOKENS:
+            raise IGRError(
+                f"image_size {self.image_size} with patch_size {self.patch_size} gives {self.token_count - 1} patches: "
+                f"there must be from 1 to {_MOST_TOKENS}."
+            )
 
     @property
     def token_count(self) -> int:
@@ -104,36 +142,36 @@ class ImageEncoderConfig:
 
 
 @dataclass(frozen=True)
-class ImagePromptConfig:
+class ImagePromptConfig(Ranged):
     """Projection of image-encoder output to image-prompt tokens, in the published IP-Adapter layouts."""
 
     layout: Literal["linear", "resampler"] = "linear"
     """`linear`: ip-adapter_sd15, from the image embedding; `resampler`: plus, from the penultimate hidden states."""
-    tokens: int = 4
+    tokens: Annotated[int, Range(1, 1024)] = 4
     """Image-prompt tokens: 4 in the published linear layout, 16 in the resampler."""
-    embedding_dim: int = 1024
+    embedding_dim: Width = 1024
     """Width of the image encoder's output: projection_dim (linear) or hidden_size (resampler)."""
-    depth: int = 4
+    depth: Layers = 4
     """Resampler layers (resampler only)."""
-    head_dim: int = 64
+    head_dim: Width = 64
     """Width of a resampler head (resampler only)."""
-    heads: int = 12
+    heads: Heads = 12
     """Resampler heads (resampler only)."""
-    feed_forward_multiplier: int = 4
+    feed_forward_multiplier: Annotated[int, Range(1, 16)] = 4
     """Width of the resampler's MLPs as a multiple of its own width (resampler only)."""
 
 
 @dataclass(frozen=True)
-class NoiseConfig:
+class NoiseConfig(Ranged):
     """The diffusion process; the defaults are SD1.5's (Eq. 1 of the paper)."""
 
     prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
     """What the denoiser predicts."""
-    train_steps: int = 1000
+    train_steps: Annotated[int, Range(2, 10_000)] = 1000
     """Timesteps of the forward process."""
-    beta_start: float = 0.00085
+    beta_start: Annotated[float, Range(1e-6, 0.5)] = 0.00085
     """First beta of the scaled-linear schedule."""
-    beta_end: float = 0.012
+    beta_end: Annotated[float, Range(1e-6, 0.5)] = 0.012
     """Last beta of the scaled-linear schedule."""
     zero_terminal_snr: bool = False
     """Rescale the betas so that the last timestep is pure noise."""
@@ -141,22 +179,30 @@ class NoiseConfig:
     """Which timesteps DDIM visits: SD1.5 `leading` (offset 1); zero-terminal-SNR models need `trailing`."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.beta_start > self.beta_end:
+            raise IGRError(f"beta_start {self.beta_start:g} must not be above beta_end {self.beta_end:g}.")
+        if self.train_steps * self.beta_end > _MOST_NOISE:  # the signal's share then rounds to 0
+            raise IGRError(
+                f"beta_end {self.beta_end:g} leaves no signal after {self.train_steps} steps: train_steps x beta_end "
+                f"must be {_MOST_NOISE:g} at most (12 in SD1.5)."
+            )
         if self.zero_terminal_snr and (self.prediction_type, self.timestep_spacing) != ("v_prediction", "trailing"):
             raise IGRError("zero_terminal_snr needs prediction_type v_prediction and timestep_spacing trailing.")
 
 
 @dataclass(frozen=True)
-class ViewConfig:
+class ViewConfig(Ranged):
     """How a photo is laid out for the model."""
 
     mode: Literal["whole", "focused"] = "whole"
     """`whole`: the whole photo (paper); `focused`: the garment's box plus a margin of context."""
-    margin: float = 0.25
+    margin: Annotated[float, Range(0, 10)] = 0.25
     """Context around the garment's box on each side, as a share of the box's longer side (focused only)."""
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Ranged):
     """Everything needed to build the networks of a bundle, without their weights."""
 
     denoiser: UNetConfig = field(default_factory=UNetConfig)
@@ -173,13 +219,13 @@ class ModelConfig:
     """The diffusion process."""
     view: ViewConfig = field(default_factory=ViewConfig)
     """The view it was trained with."""
-    native_size: tuple[int, int] = (768, 1024)
+    native_size: tuple[Side, Side] = (768, 1024)
     """Width and height in pixels that the model was trained at."""
     reference_position: Literal["none", "sincos"] = "none"
     """Position embedding added to self-attention queries and keys in rows with a reference; `none` in the paper."""
-    reference_position_amplitude: float = 2.5
+    reference_position_amplitude: Annotated[float, Range(0, 1000)] = 2.5
     """Amplitude of the sincos position embedding."""
-    prompt_tokens: int = 77
+    prompt_tokens: Annotated[int, Range(1, 1024)] = 77
     """Tokens of each category's text embedding."""
     category_wording: dict[str, str] = field(
         default_factory=lambda: {
@@ -192,6 +238,7 @@ class ModelConfig:
     """The prompt of each text embedding."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.denoiser.in_channels, self.denoiser.out_channels) != (self.vae.latent_channels,) * 2:
             raise IGRError("The denoiser's input and output channels must equal the VAE's latent channels.")
         if self.garmnet is not None:
@@ -205,7 +252,7 @@ class ModelConfig:
         if set(self.category_wording) != set(PROMPT_NAMES):
             raise IGRError(f"category_wording must name exactly {', '.join(PROMPT_NAMES)}.")
         step = self.vae.downscale * 2 ** (len(self.denoiser.block_out_channels) - 1)
-        if any(side <= 0 or side % step for side in self.native_size):
+        if any(side % step for side in self.native_size):
             raise IGRError(f"native_size {self.native_size} must be multiples of {step}.")
 
     @property
@@ -229,17 +276,23 @@ def from_json(kind: type[T], data: Any, where: str = "config") -> T:
 
 def _convert(kind: Any, data: Any, where: str) -> Any:
     origin = typing.get_origin(kind)
+    if origin is Annotated:
+        value = _convert(typing.get_args(kind)[0], data, where)
+        check_ranges(kind, value, where)
+        return value
     if origin in (typing.Union, types.UnionType):
         return _convert_union(kind, data, where)
     if origin is Literal:
-        if data not in typing.get_args(kind):
-            raise IGRError(f"{where} is {data!r}; it must be one of {', '.join(map(repr, typing.get_args(kind)))}.")
+        if not any(type(data) is type(one) and data == one for one in typing.get_args(kind)):
+            raise IGRError(
+                f"{where} is {shown(data)}; it must be one of {', '.join(map(repr, typing.get_args(kind)))}."
+            )
         return data
     if origin is tuple:
         return _convert_tuple(kind, data, where)
     if origin is dict:
         if not isinstance(data, dict):
-            raise IGRError(f"{where} is {data!r}; it must be a mapping.")
+            raise IGRError(f"{where} is {shown(data)}; it must be a mapping.")
         value_kind = typing.get_args(kind)[1]
         return {str(key): _convert(value_kind, value, f"{where}.{key}") for key, value in data.items()}
     if dataclasses.is_dataclass(kind):
@@ -259,7 +312,7 @@ def _convert_union(kind: Any, data: Any, where: str) -> Any:
 
 def _convert_tuple(kind: Any, data: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(data, (list, tuple)):
-        raise IGRError(f"{where} is {data!r}; it must be a list.")
+        raise IGRError(f"{where} is {shown(data)}; it must be a list.")
     kinds = typing.get_args(kind)
     if kinds[-1] is Ellipsis:
         kinds = (kinds[0],) * len(data)
@@ -270,8 +323,8 @@ def _convert_tuple(kind: Any, data: Any, where: str) -> tuple[Any, ...]:
 
 def _convert_dataclass(kind: Any, data: Any, where: str) -> Any:
     if not isinstance(data, dict):
-        raise IGRError(f"{where} is {data!r}; it must be a mapping.")
-    hints = typing.get_type_hints(kind)
+        raise IGRError(f"{where} is {shown(data)}; it must be a mapping.")
+    hints = typing.get_type_hints(kind, include_extras=True)
     names = {f.name: f for f in dataclasses.fields(kind)}
     unknown = sorted(set(data) - set(names))
     if unknown:
@@ -290,7 +343,10 @@ def _convert_scalar(kind: Any, data: Any, where: str) -> Any:
     if kind is Any:
         return data
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
+        try:
+            return float(data)
+        except OverflowError as error:
+            raise IGRError(f"{where} is {shown(data)}; it must be a number that fits a float.") from error
     if not isinstance(data, kind) or (isinstance(data, bool) and kind is not bool):
-        raise IGRError(f"{where} is {data!r}; it must be of type {kind.__name__}.")
+        raise IGRError(f"{where} is {shown(data)}; it must be of type {kind.__name__}.")
     return data

@@ -39,6 +39,7 @@ class IGR(nn.Module):
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> IGR:
         """Build the networks in the file's precision; raises IGRError naming file and part if weights do not match."""
+        bundle.check_sizes()
         with init_empty_weights():  # saves the time and memory of random weights that are replaced at once
             model = cls(bundle.info.model)
         bundle.fill(model.parts())

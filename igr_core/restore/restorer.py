@@ -67,6 +67,7 @@ class GarmentRestorer:
         bundle = Bundle.open(path)
         config = bundle.info.model
         _require_parts(bundle, config)
+        bundle.check_sizes()
         with init_empty_weights():
             model = IGR(config)
             vae = build_vae(config.vae)

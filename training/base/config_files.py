@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -103,16 +103,3 @@ def _merged(base: Any, changes: Any) -> Any:
     if not isinstance(base, dict) or not isinstance(changes, dict):
         return changes
     return {**base, **{key: _merged(base.get(key), value) for key, value in changes.items()}}
-
-
-def check_ranges(config: Any, where: str, ranges: Mapping[str, tuple[float, float]]) -> None:
-    """Raise IGRError naming the first entry of a config dataclass that is outside its (lowest, highest) value.
-
-    None, where an entry may be that, is in every range; NaN is in none. Of tuples every number counts.
-    """
-    for name, (low, high) in ranges.items():
-        value = getattr(config, name)
-        for one in value if isinstance(value, tuple) else (value,):
-            if one is not None and not low <= one <= high:
-                limits = f"{low:g} or more" if high == float("inf") else f"{low:g} to {high:g}"
-                raise IGRError(f"{where}{name} is {value}: give {limits}.")

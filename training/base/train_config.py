@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from igr_core.errors import IGRError
-from igr_core.model.config import ModelConfig, NoiseConfig
-
-from .config_files import check_ranges
-
-_MANY, _SMALL = float("inf"), 1e-12
-"""No upper limit, and what stands for `above 0`."""
-_LARGE = 1e6
-"""Upper limit of weights and other factors, so that infinity is refused."""
+from igr_core.model.config import ModelConfig, NoiseConfig, Side
+from igr_core.ranges import Count, CountOrNone, Length, Positive, Range, Ranged, Seed, Share, Weight
 
 CORRESPONDENCE_HEADS = (
     "down_blocks.0.attentions.0:0",
@@ -24,15 +18,22 @@ CORRESPONDENCE_HEADS = (
 )
 """One head in five blocks of the demo's UNet: at 1, 1, 1/2, 1/2 and 1/2 of the latent's resolution."""
 
+Rate = Annotated[float, Range(0, 100, above=True)]
+"""A learning rate."""
+Decay = Annotated[float, Range(0, 0.9999999)]
+"""Decay of a moving average."""
+Few = Annotated[int, Range(1, 4096)]
+"""Number of things that a step holds in memory together."""
+
 ROUND = "{round}"
 """What stands for the number of a round in the names of data."""
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Ranged):
     """Where the prepared pairs are and how batches are formed."""
 
-    train: tuple[str, ...]
+    train: Annotated[tuple[str, ...], Length(1, 10_000)]
     """Folders of prepared latents (python -m training prepare) to train on, and YAML files of PairsConfig, whose
     images are read and encoded during training. `{round}` in a name stands for the round (round_steps)."""
     validation: str | dict[str, str]
@@ -41,37 +42,36 @@ class DataConfig:
     """Trained VAE (.safetensors with a .json of the same name), for validation images and export."""
     image_encoder: str
     """Trained image encoder, in the same format."""
-    pairs_per_batch: int = 8
+    pairs_per_batch: Few = 8
     """Pairs per step and process; GarmNet runs once for each."""
-    draws_per_pair: int = 1
+    draws_per_pair: Few = 1
     """Noise samples per pair in a step: the denoiser has pairs_per_batch * draws_per_pair rows."""
-    limit: int | None = None
+    limit: Count | None = None
     """Maximum number of training pairs per folder, from the first."""
-    weights: tuple[float, ...] | None = None
+    weights: tuple[Positive, ...] | None = None
     """Sampling weight of each entry of `train`; None samples all pairs equally."""
-    workers: int = 4
+    workers: Annotated[int, Range(1, 256)] = 4
     """Number of threads that read the photos of a batch (only for YAML files in `train`)."""
-    round_steps: int | None = None
+    round_steps: Count | None = None
     """Steps after which the next round of data takes over, where names in `train` hold `{round}`: other clothes on the
     same geometry, prepared while the round before is trained on. Round 0 comes first; rounds that are past may be
     deleted. With low_resolution, rounds are counted from the run's first step as well."""
-    photos: tuple[float, ...] = (1.0,)
+    photos: Annotated[tuple[Share, ...], Length(1, 16)] = (1.0,)
     """Probabilities that a pair uses one photo of its garment (as in the paper), two, three and so on, where the data
     has them: the reference tokens are concatenated, and the image prompt comes from the pair's own photo."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if any(ROUND in name for name in self.train) != (self.round_steps is not None):
             raise IGRError(
                 f"data.round_steps and {ROUND} in a name of data.train belong together: give both or neither."
             )
-        whole = dict.fromkeys(("pairs_per_batch", "draws_per_pair", "limit", "workers", "round_steps"), (1, _MANY))
-        check_ranges(self, "data.", {**whole, "weights": (_SMALL, _LARGE), "photos": (0, 1)})
         if not self.held_out or not all(name.isidentifier() or not name for name in self.held_out):
             raise IGRError(
                 f"data.validation has the names {', '.join(map(repr, self.held_out)) or '(none)'}: name each folder "
                 "in letters, digits and underscores."
             )
-        if not self.photos or abs(sum(self.photos) - 1) > 1e-6:
+        if abs(sum(self.photos) - 1) > 1e-6:
             raise IGRError(f"data.photos must be probabilities that sum to 1; they sum to {sum(self.photos):g}.")
         if self.weights is not None and len(self.weights) != len(self.train):
             raise IGRError(f"data.weights must have {len(self.train)} entries above 0, one for each of data.train.")
@@ -95,124 +95,103 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class DropConfig:
+class DropConfig(Ranged):
     """Condition drop (Eq. 2): shares of the rows that lose conditions in training."""
 
-    everything: float = 0.10
+    everything: Share = 0.10
     """Drop prompt, image prompt and reference together, as in the unconditional row of CFG."""
-    image_prompt: float = 0.05
+    image_prompt: Share = 0.05
     """Drop only the image prompt."""
-    reference: float = 0.05
+    reference: Share = 0.05
     """Drop only the reference."""
-    image_prompt_start: float | None = None
+    image_prompt_start: Share | None = None
     """Share of image-prompt drop at the first step, decreasing linearly to image_prompt; None for constant."""
-    start_steps: int = 0
+    start_steps: CountOrNone = 0
     """Steps over which image_prompt_start decreases."""
 
     def __post_init__(self) -> None:
-        shares = dict.fromkeys(("everything", "image_prompt", "reference", "image_prompt_start"), (0, 1))
-        check_ranges(self, "drop.", {**shares, "start_steps": (0, _MANY)})
+        super().__post_init__()
         total = self.everything + max(self.image_prompt, self.image_prompt_start or 0.0) + self.reference
         if total > 1:
             raise IGRError(f"drop: the shares must sum to 1 at most; they sum to {total:.2f}.")
 
 
 @dataclass(frozen=True)
-class OptimizerConfig:
+class OptimizerConfig(Ranged):
     """Optimiser and schedule; the defaults are the paper's (section 4.1)."""
 
     name: Literal["adamw", "muon", "adamw8bit", "adafactor"] = "adamw"
     """`adamw` (paper); `muon` to train from scratch; `adamw8bit` (bitsandbytes) or `adafactor` for small GPUs."""
-    learning_rate: float = 1e-5
+    learning_rate: Rate = 1e-5
     """Peak learning rate."""
-    muon_learning_rate: float | None = None
+    muon_learning_rate: Rate | None = None
     """Peak learning rate of the matrices under muon; None for learning_rate."""
-    weight_decay: float = 0.01
+    weight_decay: Annotated[float, Range(0, 100)] = 0.01
     """Decoupled weight decay."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     """AdamW's moment decays."""
-    clip: float = 1.0
+    clip: Positive = 1.0
     """Maximum norm of the gradient."""
-    warmup_steps: int = 0
+    warmup_steps: CountOrNone = 0
     """Steps of linear warm-up."""
     schedule: Literal["constant", "cosine", "decay"] = "constant"
     """Learning rate after the warm-up; `decay`: constant, then linear to 0 over the last decay_steps, so that a run
     can be extended from any checkpoint before them."""
-    decay_steps: int = 0
+    decay_steps: CountOrNone = 0
     """Steps of the final decay (schedule `decay` only)."""
 
-    def __post_init__(self) -> None:
-        ranges = {
-            "learning_rate": (_SMALL, 100),
-            "muon_learning_rate": (_SMALL, 100),
-            "weight_decay": (0, 100),
-            "betas": (0, 1 - _SMALL),
-            "clip": (_SMALL, _LARGE),
-            "warmup_steps": (0, _MANY),
-            "decay_steps": (0, _MANY),
-        }
-        check_ranges(self, "optimizer.", ranges)
-
 
 @dataclass(frozen=True)
-class LoraConfig:
+class LoraConfig(Ranged):
     """Train the denoiser with low-rank adapters in its attention; GarmNet and the image prompt are trained fully."""
 
-    rank: int = 64
+    rank: Annotated[int, Range(1, 4096)] = 64
     """Rank of the adapters."""
-    alpha: float = 64.0
+    alpha: Positive = 64.0
     """Their strength is alpha / rank."""
-
-    def __post_init__(self) -> None:
-        check_ranges(self, "lora.", {"rank": (1, 4096), "alpha": (_SMALL, _LARGE)})
 
 
 @dataclass(frozen=True)
-class ExtraLossConfig:
+class ExtraLossConfig(Ranged):
     """Losses in addition to Eq. 1, off by default; both use the image decoded from the predicted x0."""
 
-    lpips: float = 0.0
+    lpips: Weight = 0.0
     """Weight of LPIPS (VGG) between the decoded prediction and the decoded truth."""
     lpips_weights: str | None = None
     """File of torchvision's VGG-16 weights (vgg16-397923af.pth), if it is not in torch's cache."""
-    dino: float = 0.0
+    dino: Weight = 0.0
     """Weight of 1 - cosine between DINOv2's patch tokens of the two."""
     dino_model: str | None = None
     """Folder of a DINOv2 model in transformers' layout (dinov2-base)."""
-    below: float = 0.5
+    below: Share = 0.5
     """Share of the timesteps, from the clean end, that have these losses; noisier ones only predict a blur."""
-    rows: int = 2
+    rows: Few = 2
     """Number of rows per step to decode, least noisy first, because decoding is expensive."""
 
     def __post_init__(self) -> None:
-        weights = dict.fromkeys(("lpips", "dino"), (0, _LARGE))
-        check_ranges(self, "extra_losses.", {**weights, "below": (0, 1), "rows": (1, _MANY)})
+        super().__post_init__()
         if self.dino > 0 and self.dino_model is None:
             raise IGRError("extra_losses.dino needs dino_model: the folder of a DINOv2 model.")
 
 
 @dataclass(frozen=True)
-class LowResolutionConfig:
+class LowResolutionConfig(Ranged):
     """First steps of a run on smaller images, which are cheap and transfer to larger ones."""
 
-    train: tuple[str, ...]
+    train: Annotated[tuple[str, ...], Length(1, 10_000)]
     """As data.train, prepared at `size`."""
-    size: tuple[int, int]
+    size: tuple[Side, Side]
     """Width and height in pixels."""
-    steps: int
+    steps: Count
     """Number of these steps; the rest of the run uses the model's own size."""
-    pairs_per_batch: int = 32
+    pairs_per_batch: Few = 32
     """Pairs per step and process in these steps."""
-    weights: tuple[float, ...] | None = None
+    weights: tuple[Positive, ...] | None = None
     """As data.weights."""
-
-    def __post_init__(self) -> None:
-        whole = dict.fromkeys(("size", "steps", "pairs_per_batch"), (1, _MANY))
-        check_ranges(self, "low_resolution.", {**whole, "weights": (_SMALL, _LARGE)})
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Ranged):
     """One training run of IGR."""
 
     data: DataConfig
@@ -221,7 +200,7 @@ class TrainConfig:
     """The networks; if init_bundle is given, only a null part counts, which is then left out (ablations)."""
     init_bundle: str | None = None
     """Bundle to start from; None for random weights."""
-    size: tuple[int, int] | None = None
+    size: tuple[Side, Side] | None = None
     """Width and height in pixels to train at, if not init_bundle's."""
     low_resolution: LowResolutionConfig | None = None
     """First steps on smaller images; None for one size throughout (paper)."""
@@ -231,13 +210,13 @@ class TrainConfig:
     """Optimiser and schedule."""
     drop: DropConfig = field(default_factory=DropConfig)
     """Condition drop."""
-    min_snr_gamma: float | None = None
+    min_snr_gamma: Positive | None = None
     """Min-SNR loss weights with this gamma; None for uniform weights."""
     key_from_query: bool = False
     """Initialise W_k as W_q in self-attention, so that models trained from scratch learn correspondences sooner."""
-    steps: int = 1000
+    steps: Count = 1000
     """Optimiser steps."""
-    accumulation: int = 1
+    accumulation: Annotated[int, Range(1, 100_000)] = 1
     """Batches per optimiser step."""
     precision: Literal["auto", "no", "bf16"] = "bf16"
     """Mixed precision; `auto`: bf16 if the GPU or CPU supports it; without support it is many times slower."""
@@ -257,42 +236,28 @@ class TrainConfig:
     """Low-rank adapters instead of the full denoiser; None trains it fully (paper)."""
     extra_losses: ExtraLossConfig = field(default_factory=ExtraLossConfig)
     """Losses in addition to Eq. 1."""
-    correspondence_weight: float = 0.0
+    correspondence_weight: Weight = 0.0
     """Weight of the correspondence loss: self-attention heads learn where each cell of the garment is in the photo,
     from the maps of rendered and drawn pairs; 0 is the paper's recipe."""
     correspondence_heads: tuple[str, ...] = CORRESPONDENCE_HEADS
     """The heads with this loss, as BLOCK:HEAD."""
-    ema_decay: float = 0.999
+    ema_decay: Decay = 0.999
     """Decay of the exponential moving average that is validated and exported; 0 for none, which saves memory."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of weights, batches and noise."""
-    log_every: int = 10
+    log_every: Count = 10
     """Steps between loss lines."""
-    checkpoint_every: int = 200
+    checkpoint_every: Count = 200
     """Steps between checkpoints."""
-    keep_checkpoints: int = 2
+    keep_checkpoints: Count = 2
     """Number of checkpoints to keep."""
-    validate_every: int = 500
+    validate_every: CountOrNone = 500
     """Steps between validations; 0 for none."""
-    validation_pairs: int = 32
+    validation_pairs: Count = 32
     """Number of held-out pairs for the loss, also with substituted conditions."""
-    grid_pairs: int = 6
+    grid_pairs: Count = 6
     """Number of held-out pairs to restore into an image at each validation."""
-    grid_steps: int = 25
+    grid_steps: Annotated[int, Range(1, 1000)] = 25
     """DDIM steps of these images."""
-    guidance: float = 1.5
+    guidance: Annotated[float, Range(0, 1000)] = 1.5
     """Guidance of these images."""
-
-    def __post_init__(self) -> None:
-        counts = ("steps", "accumulation", "log_every", "checkpoint_every", "keep_checkpoints", "grid_pairs", "size")
-        ranges = {
-            **dict.fromkeys((*counts, "validation_pairs"), (1, _MANY)),
-            "validate_every": (0, _MANY),
-            "grid_steps": (1, 1000),
-            "seed": (0, 2**63 - 1),
-            "min_snr_gamma": (_SMALL, _LARGE),
-            "ema_decay": (0, 1 - _SMALL),
-            "correspondence_weight": (0, _LARGE),
-            "guidance": (0, 1000),
-        }
-        check_ranges(self, "", ranges)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import psutil
 import torch
 
+from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
 from igr_core.model.igr import IGR
+from igr_core.model.weights_needed import weights_needed
 
 from ..base.randomness import seed_everything
 from ..base.train_config import TrainConfig
@@ -21,6 +24,7 @@ def initial_model(config: TrainConfig) -> IGR:
             if getattr(model.config, part) is None:
                 setattr(model, part, None)
         return model
+    _check_memory(config)
     seed_everything(config.seed)
     model = IGR(config.model)
     for prompt in model.prompts.values():
@@ -28,6 +32,18 @@ def initial_model(config: TrainConfig) -> IGR:
     if config.key_from_query:
         start_keys_as_queries(model)
     return model
+
+
+def _check_memory(config: TrainConfig) -> None:
+    """Raise IGRError if the weights alone, in float32, are larger than this machine's memory."""
+    needed = weights_needed(config.model)
+    size = 4 * sum(needed[part] for part in ("denoiser", "garmnet", "image_prompt") if part in needed)
+    memory = psutil.virtual_memory().total
+    if size > memory:
+        raise IGRError(
+            f"The networks of model need at least {size / 1e9:,.0f} GB, but this machine has {memory / 1e9:,.0f} GB: "
+            "lower block_out_channels or layers_per_block."
+        )
 
 
 @torch.no_grad()

@@ -34,6 +34,11 @@ def header(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
         return json.loads(handle.metadata()[METADATA_KEY]), tensors
 
 
+def nested(depth: int) -> dict:
+    """Mappings within mappings."""
+    return {"in": nested(depth - 1)} if depth else {}
+
+
 def rewrite(path: Path, change_info=lambda data: data, change_tensors=lambda tensors: tensors) -> Path:
     data, tensors = header(path)
     tensors = {key: value.clone() for key, value in tensors.items()}
@@ -260,6 +265,8 @@ def test_newer_format(saved: Path):
         (lambda data: data | {"model": data["model"] | {"prompt_tokens": "many"}}, "prompt_tokens"),
         (lambda data: data | {"model": data["model"] | {"prompt_tokens": 5}}, "prompts.empty is 3×32 instead of 5×32"),
         (lambda data: data | {"model": data["model"] | {"garmnet": None}}, "contains garmnet"),
+        (lambda data: data | {"model": data["model"] | {"native_size": [4096, 4096]}}, "model.native_size[0] is 4096"),
+        (lambda data: data | {"training": nested(100)}, "nested more than 64 levels deep"),
     ],
 )
 def test_header_that_does_not_make_sense(saved: Path, change, word: str):
@@ -269,7 +276,34 @@ def test_header_that_does_not_make_sense(saved: Path, change, word: str):
 def test_header_that_is_no_json(saved: Path):
     _, tensors = header(saved)
     save_file({key: value.clone() for key, value in tensors.items()}, saved, metadata={METADATA_KEY: "{"})
-    opening_fails(saved, "invalid JSON")
+    opening_fails(saved, "damaged header, which is not valid JSON")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("[" * 10**6, "nested too deeply"), ("1" * 5000, "a number of thousands of digits")]
+)
+def test_header_that_no_parser_takes(saved: Path, text: str, words: str):
+    _, tensors = header(saved)
+    save_file({key: value.clone() for key, value in tensors.items()}, saved, metadata={METADATA_KEY: text})
+    opening_fails(saved, words)
+
+
+def test_weights_that_are_integers_are_named(saved: Path):
+    rewrite(saved, change_tensors=lambda tensors: tensors | {"vae.encoder.weight": torch.zeros(2, dtype=torch.long)})
+    opening_fails(saved, "stores vae.encoder.weight as I64, not as floating-point numbers")
+
+
+def test_config_larger_than_its_weights_is_told_before_networks_are_built(saved: Path):
+    wide = {"block_out_channels": [32, 16384]}
+    rewrite(
+        saved,
+        lambda data: (
+            data | {"model": data["model"] | {key: data["model"][key] | wide for key in ("denoiser", "garmnet")}}
+        ),
+    )
+    bundle = Bundle.open(saved)
+    with pytest.raises(IGRError, match=r"denoiser of .* has [\d,]+ weights, but its config needs at least 2[\d,]+:"):
+        bundle.check_sizes()
 
 
 @pytest.mark.parametrize("part", ["denoiser.", "garmnet.", "image_prompt.", "prompts.empty"])

@@ -301,6 +301,16 @@ def test_step_generator_depends_on_seed_and_step_only() -> None:
     assert not torch.equal(one, torch.rand(3, generator=step_generator(2, 2)))
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers without a range."""
+
+    value: float = 0.0
+    """One."""
+    pair: tuple[float, float] = (0.0, 0.0)
+    """Two."""
+
+
 @pytest.mark.parametrize(
     ("written", "value"),
     [
@@ -312,11 +322,11 @@ def test_step_generator_depends_on_seed_and_step_only() -> None:
 def test_numbers_are_read_in_every_usual_spelling(tmp_path: Path, written: str, value: float) -> None:
     """In files and on the command line; whole numbers too where an int is wanted."""
     path = tmp_path / "c.yaml"
-    path.write_text(f"learning_rate: {written}\n")
-    assert load_config(OptimizerConfig, path).learning_rate == value
+    path.write_text(f"value: {written}\n")
+    assert load_config(Numbers, path).value == value
     path.write_text("")
-    assert load_config(OptimizerConfig, path, [f"learning_rate={written}"]).learning_rate == value
-    assert load_config(OptimizerConfig, path, [f"betas=[{written}, 1]"]).betas == (value, 1.0)
+    assert load_config(Numbers, path, [f"value={written}"]).value == value
+    assert load_config(Numbers, path, [f"pair=[{written}, 1]"]).pair == (value, 1.0)
     if value.is_integer() and "." not in written:
         path.write_text(f"steps: {written}\n")
         assert load_config(Settings, path).steps == value

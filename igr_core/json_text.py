@@ -1,0 +1,55 @@
+"""Parse JSON that others wrote: nesting and digits are limited, so that nothing later runs out of stack."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .errors import IGRError
+
+MAX_DEPTH = 64
+"""Deepest nesting of lists and mappings."""
+
+
+def parse_json(text: str | bytes, what: str, remedy: str) -> Any:
+    """Parse JSON; raises IGRError naming `what`, ending in `remedy`, if it is invalid or nested too deeply."""
+    try:
+        data = json.loads(text)
+    except RecursionError as error:
+        raise IGRError(f"{what} is nested too deeply: {remedy}.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise IGRError(f"{what} is not valid JSON ({error}): {remedy}.") from error
+    except ValueError as error:  # Python's own limit
+        raise IGRError(f"{what} has a number of thousands of digits: {remedy}.") from error
+    if not _is_shallow(data):
+        raise IGRError(f"{what} is nested more than {MAX_DEPTH} levels deep: {remedy}.")
+    return data
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a JSON file that holds a mapping; raises IGRError naming the file if it is missing or invalid."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError as error:
+        raise IGRError(f"{path} does not exist: {remedy}.") from error
+    except OSError as error:
+        raise IGRError(f"{path} cannot be read ({error.strerror or error}): {remedy}.") from error
+    data = parse_json(text, str(path), remedy)
+    if not isinstance(data, dict):
+        raise IGRError(f"{path} is not a JSON object: {remedy}.")
+    return data
+
+
+def _is_shallow(data: Any) -> bool:
+    level = [data]
+    for _ in range(MAX_DEPTH):
+        level = [item for one in level for item in _items(one)]
+        if not level:
+            return True
+    return False
+
+
+def _items(data: Any) -> list[Any]:
+    items = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return [item for item in items if isinstance(item, (dict, list))]

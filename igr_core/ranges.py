@@ -1,0 +1,124 @@
+"""Ranges of the numbers in configs: written beside each field, checked whenever a config is made or read."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from reprlib import Repr
+from typing import Annotated, Any
+
+from .errors import IGRError
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 60
+_UNIONS = (typing.Union, types.UnionType)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that a number may have; NaN is in no range."""
+
+    low: float
+    """Smallest value."""
+    high: float
+    """Largest value."""
+    above: bool = False
+    """Whether `low` itself is too small."""
+
+    def check(self, value: Any, where: str) -> None:
+        """Raise IGRError naming `where` if the value is outside the range."""
+        if not self.low <= value <= self.high or (self.above and value == self.low):
+            low = f"above {_plain(self.low)} and at most" if self.above else f"from {_plain(self.low)} to"
+            raise IGRError(f"{where} is {shown(value)}: give a number {low} {_plain(self.high)}.")
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many entries a list may have."""
+
+    low: int
+    """Fewest entries."""
+    high: int
+    """Most entries."""
+
+    def check(self, value: Any, where: str) -> None:
+        """Raise IGRError naming `where` if the list is too short or too long."""
+        if not self.low <= len(value) <= self.high:
+            raise IGRError(f"{where} has {len(value)} entries: give {self.low} to {self.high}.")
+
+
+Seed = Annotated[int, Range(0, 2**63 - 1)]
+"""A random seed: torch takes up to 2^64 - 1, and a batch adds the number of its images."""
+Share = Annotated[float, Range(0, 1)]
+"""A share or a probability."""
+Positive = Annotated[float, Range(0, 1e6, above=True)]
+"""A factor that is not 0."""
+Weight = Annotated[float, Range(0, 1e6)]
+"""A weight; 0 switches off what it weighs."""
+Count = Annotated[int, Range(1, 10**9)]
+"""A number of things or steps, at least one."""
+CountOrNone = Annotated[int, Range(0, 10**9)]
+"""A number of things or steps; 0 for none."""
+
+
+class Ranged:
+    """Base of config dataclasses: making one checks every number that is annotated with a Range or a Length."""
+
+    def __post_init__(self) -> None:
+        """Raise IGRError naming the first field that is out of its range."""
+        for name, kind in _kinds(type(self)).items():
+            check_ranges(kind, getattr(self, name), name)
+
+
+def check_ranges(kind: Any, value: Any, where: str) -> None:
+    """Check a value against the ranges in its type hint; raises IGRError naming the entry."""
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        for limit in parts[1:]:
+            if isinstance(limit, (Range, Length)):
+                limit.check(value, where)
+        check_ranges(parts[0], value, where)
+    elif origin in _UNIONS:
+        for part in parts if value is not None else ():
+            if _holds(part, value):
+                check_ranges(part, value, where)
+    elif origin is tuple:
+        kinds = parts[:1] * len(value) if parts[-1] is Ellipsis else parts
+        for number, (part, item) in enumerate(zip(kinds, value, strict=True)):
+            check_ranges(part, item, f"{where}[{number}]")
+    elif origin is dict:
+        for key, item in value.items():
+            check_ranges(parts[1], item, f"{where}.{key}")
+
+
+def shown(value: Any) -> str:
+    """A value as errors quote it, however long it is."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python does not write integers of more than 4,300 digits
+        return "a number of thousands of digits"
+
+
+def _holds(kind: Any, value: Any) -> bool:
+    plain = typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind
+    plain = typing.get_origin(plain) or plain
+    if plain is float:
+        return isinstance(value, (int, float))
+    if plain in (tuple, dict):
+        return isinstance(value, (tuple, list) if plain is tuple else Mapping)
+    return isinstance(plain, type) and isinstance(value, plain)
+
+
+@cache
+def _kinds(config: type) -> dict[str, Any]:
+    return typing.get_type_hints(config, include_extras=True)
+
+
+def _plain(limit: float) -> str:
+    if limit == 2**63 - 1:
+        return "2^63 - 1"
+    return f"{limit:,}" if isinstance(limit, int) or (math.isfinite(limit) and limit.is_integer()) else f"{limit:g}"
