@@ -19,7 +19,7 @@ from igr_core.files import atomic_file, sha256
 from igr_core.model.bundle import Bundle
 
 from .parts import read_summary
-from .run_folder import read_metrics
+from .run.run_folder import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = "parent.json"

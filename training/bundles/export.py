@@ -17,10 +17,10 @@ from igr_core.model.bundle import BundleInfo, save_bundle
 from igr_core.model.config import ModelConfig, from_json
 from igr_core.model.igr import IGR
 
-from ..base.checkpoints import Checkpoint, load_latest
 from ..base.parts import load_image_encoder, load_vae
 from ..base.provenance import describe_part, describe_run, weights_sha256
-from ..base.run_folder import RunFolder
+from ..base.run.checkpoints import Checkpoint, load_latest
+from ..base.run.run_folder import RunFolder
 from ..base.train_config import LoraConfig, TrainConfig
 from ..core.compute.lora import add_lora, merge_lora
 from ..prepared.fits import check_settings

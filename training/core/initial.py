@@ -10,7 +10,7 @@ from igr_core.model.bundle import Bundle
 from igr_core.model.igr import IGR
 from igr_core.model.weights_needed import weights_needed
 
-from ..base.randomness import seed_everything
+from ..base.run.randomness import seed_everything
 from ..base.train_config import TrainConfig
 from ..prepared.fits import model_config
 

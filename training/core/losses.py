@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from igr_core.model.garmfus import Noted
 from igr_core.model.igr import IGR
 
-from ..base.randomness import step_generator
+from ..base.run.randomness import step_generator
 from ..base.train_config import TrainConfig
 from ..prepared.latents import Batch
 from .correspondence_loss import CorrespondenceLoss, places_logged

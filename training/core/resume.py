@@ -15,7 +15,7 @@ from igr_core.model.config import from_json, to_json
 
 from ..base.optimisation.schedule import rate_share
 from ..base.provenance import bundle_weights_sha256
-from ..base.resume import check_same_run, flat, is_lowered
+from ..base.run.resume import check_same_run, flat, is_lowered
 from ..base.train_config import TrainConfig
 
 FREE = frozenset(

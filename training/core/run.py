@@ -12,7 +12,7 @@ from igr_core.model.config import to_json
 
 from ..base.files import check_space, write_text
 from ..base.provenance import command_line, note_parent, note_start
-from ..base.run_folder import RunFolder
+from ..base.run.run_folder import RunFolder
 from ..base.train_config import TrainConfig
 from .compute.engine import peer_lost
 from .trainer import Trainer, model_summary

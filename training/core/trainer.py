@@ -19,15 +19,15 @@ from igr_core.model.config import ModelConfig, from_json, to_json
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 
-from ..base.checkpoints import Checkpoint, load_latest, load_share, resume_from, save_checkpoint, save_share
 from ..base.optimisation.average import Average
 from ..base.optimisation.finite import finite
 from ..base.optimisation.optimizers import build_optimizer, set_rate
 from ..base.optimisation.schedule import rate_share
 from ..base.parts import parameter_count
 from ..base.provenance import note_data
-from ..base.run_folder import RunFolder
-from ..base.stopping import StopRequest
+from ..base.run.checkpoints import Checkpoint, load_latest, load_share, resume_from, save_checkpoint, save_share
+from ..base.run.run_folder import RunFolder
+from ..base.run.stopping import StopRequest
 from ..base.train_config import TrainConfig
 from ..prepared.fits import low_resolution_config
 from ..prepared.latents import Batch

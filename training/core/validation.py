@@ -20,7 +20,7 @@ from igr_core.restore.sampling import Conditions, sample_ddim
 from igr_core.restore.schedule import draw_noise
 
 from ..base.parts import load_vae
-from ..base.randomness import step_generator
+from ..base.run.randomness import step_generator
 from ..base.statistics import spread
 from ..base.train_config import DropConfig, TrainConfig
 from ..prepared.fits import check_fits

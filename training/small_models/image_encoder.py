@@ -22,8 +22,8 @@ from igr_core.photo.masks import mask_box
 from igr_core.photo.view import crop_garment
 
 from ..base.parts import parameter_count
-from ..base.randomness import seed_everything, step_generator
-from ..base.run_folder import RunFolder
+from ..base.run.randomness import seed_everything, step_generator
+from ..base.run.run_folder import RunFolder
 from ..base.statistics import spread
 from ..data.caches.drawn import DrawnPairs
 from ..prepared.fits import check_seeds

@@ -17,15 +17,15 @@ from tqdm import tqdm
 from igr_core.files import write_tensors
 from igr_core.model.config import to_json
 
-from ..base.checkpoints import load_latest, save_checkpoint
 from ..base.optimisation.average import Average
 from ..base.optimisation.finite import finite
 from ..base.optimisation.optimizers import OptimizerName, build_optimizer, peaks_kept, set_rate
 from ..base.optimisation.schedule import cosine_rate
 from ..base.parts import write_summary
 from ..base.provenance import command_line, note_start, noted_commands, noted_revisions, versions
-from ..base.resume import check_same_run, is_lowered
-from ..base.run_folder import RunFolder
+from ..base.run.checkpoints import load_latest, save_checkpoint
+from ..base.run.resume import check_same_run, is_lowered
+from ..base.run.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

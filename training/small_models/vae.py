@@ -18,8 +18,8 @@ from igr_core.model.networks import build_vae
 from igr_core.photo.images import save_image
 
 from ..base.parts import load_vae, parameter_count
-from ..base.randomness import seed_everything, step_generator
-from ..base.run_folder import RunFolder
+from ..base.run.randomness import seed_everything, step_generator
+from ..base.run.run_folder import RunFolder
 from ..base.statistics import spread
 from ..data.caches.drawn import DrawnPairs
 from ..prepared.fits import check_seeds

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from training.base.run.checkpoints import load_latest
+from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
 from igr_core.files import sha256
@@ -21,11 +23,9 @@ from igr_core.restore.sampling import Conditions, sample_ddim
 from igr_core.restore.schedule import draw_noise
 from tests.support.training.made_results import result
 from tests.support.training.prepared import tiny_config, write_part
-from training.base.checkpoints import load_latest
 from training.base.files import write_text
 from training.base.parts import load_image_encoder, load_vae
 from training.base.provenance import bundle_weights_sha256, describe_part, note_start
-from training.base.run_folder import RunFolder
 from training.base.train_config import LoraConfig, TrainConfig
 from training.bundles.export import averaged_model, export_run
 from training.bundles.unpack import unpack_part

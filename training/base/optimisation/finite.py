@@ -6,7 +6,7 @@ import math
 
 from igr_core.errors import IGRError
 
-from ..run_folder import RunFolder
+from ..run.run_folder import RunFolder
 
 
 def finite(value: float, what: str, step: int, run: RunFolder, remedy: str) -> float:

@@ -15,8 +15,8 @@ from igr_core.device import choose_device
 from igr_core.segmentation.labels import ATR
 
 from ...base.parts import parameter_count
-from ...base.randomness import seed_everything, step_generator
-from ...base.run_folder import RunFolder
+from ...base.run.randomness import seed_everything, step_generator
+from ...base.run.run_folder import RunFolder
 from ...data.caches.parsed import ParsedPhotos
 from ..model_folder import training_summary
 from ..part_training import log_scores, train_part

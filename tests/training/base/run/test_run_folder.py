@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from training.base.run.checkpoints import load_latest, save_checkpoint
+from training.base.run.randomness import random_state, restore_random_state, seed_everything, step_generator
+from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
-from training.base.checkpoints import load_latest, save_checkpoint
 from training.base.config_files import load_config
 from training.base.files import write_text
 from training.base.optimisation.average import Average
 from training.base.provenance import ROOT, curve, last_values
-from training.base.randomness import random_state, restore_random_state, seed_everything, step_generator
-from training.base.run_folder import RunFolder
 from training.base.train_config import OptimizerConfig
 from training.evaluation.tables.markdown import fill_markers
 
@@ -201,7 +201,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_logs_no_step_twice(tm
 
 def test_one_training_at_a_time_has_a_run_folder(tmp_path: Path) -> None:
     """Also where the first one was killed; further processes of one run do not ask."""
-    script = "import sys, time; from training.base.run_folder import RunFolder\n"
+    script = "import sys, time; from training.base.run.run_folder import RunFolder\n"
     script += "with RunFolder(sys.argv[1]).locked(): print('in', flush=True); time.sleep(600)"
     first = subprocess.Popen([sys.executable, "-c", script, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
@@ -247,7 +247,7 @@ def test_log_on_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     script = """
 import resource, sys
 from igr_core.errors import IGRError
-from training.base.run_folder import RunFolder
+from training.base.run.run_folder import RunFolder
 run = RunFolder(sys.argv[1])
 run.log(1, {"loss": 0.5})
 resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))

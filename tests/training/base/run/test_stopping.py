@@ -6,8 +6,7 @@ import signal
 import threading
 
 import pytest
-
-from training.base.stopping import StopRequest
+from training.base.run.stopping import StopRequest
 
 
 @pytest.mark.parametrize("number", StopRequest.signals)
