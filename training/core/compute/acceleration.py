@@ -26,7 +26,7 @@ from igr_core.model.igr import IGR
 from ...base.train_config import TrainConfig
 from .float32_layers import use_float32_layers
 
-ROOMY_CARD = 79e9
+ROOMY_CARD = 120e9
 """Bytes of a card that needs no checkpointing at the paper's scale."""
 
 _BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
