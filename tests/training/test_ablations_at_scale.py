@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from training.base.run.run_folder import RunFolder
 
 from igr_core.files import sha256
 from igr_core.model.bundle import Bundle
@@ -16,6 +15,7 @@ from igr_core.model.config import ViewConfig
 from tests.support.models.published_weights import write_published
 from tests.support.training.prepared import write_prepared
 from training.base.config_files import load_config
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.bundles.init import Sources, write_init
 from training.bundles.unpack import unpack_part

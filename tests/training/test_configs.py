@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate.commands.config.config_args import load_config_from_file
-from training.base.run.checkpoints import load_latest
-from training.base.run.run_folder import RunFolder
 from transformers import Dinov2Config, Dinov2Model
 
 from igr_core.model.bundle import save_bundle
@@ -20,6 +18,8 @@ from tests.support.models.tiny import INFO, MODEL
 from tests.support.rendered import stand_in
 from tests.support.training.prepared import tiny_config, write_vgg
 from training.base.config_files import load_config
+from training.base.run.checkpoints import load_latest
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.core.trainer import Trainer
 from training.data.rendered.base.settings import RenderSettings

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from training.base.run.checkpoints import load_latest
-from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
 from igr_core.files import sha256
@@ -26,6 +24,8 @@ from tests.support.training.prepared import tiny_config, write_part
 from training.base.files import write_text
 from training.base.parts import load_image_encoder, load_vae
 from training.base.provenance import bundle_weights_sha256, describe_part, note_start
+from training.base.run.checkpoints import load_latest
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import LoraConfig, TrainConfig
 from training.bundles.export import averaged_model, export_run
 from training.bundles.unpack import unpack_part

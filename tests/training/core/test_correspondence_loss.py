@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
 from igr_core.model.garmfus import Noted
@@ -18,6 +17,7 @@ from igr_core.model.igr import IGR
 from tests.support.models.tiny import MODEL
 from tests.support.training.prepared import tell_places, tiny_config
 from tests.support.training.steps import first_loss
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.core.correspondence_loss import CorrespondenceLoss, Measured, _sampled, places_logged
 from training.core.trainer import Trainer

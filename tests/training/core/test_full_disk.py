@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
@@ -20,6 +19,7 @@ from tests.support.training.prepared import tiny_config
 from tests.support.training.stopping import logged
 from training.base.files import write_text
 from training.base.provenance import note_start
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.bundles.export import export_run
 from training.bundles.unpack import unpack_part

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
 from tests.support.training.prepared import tiny_config, write_prepared
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import LowResolutionConfig, TrainConfig
 from training.core.trainer import Trainer
 from training.prepared.latents import PreparedPairs

@@ -17,13 +17,13 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
-from training.base.run.checkpoints import load_latest
-from training.base.run.run_folder import RunFolder
 from transformers import Dinov2Config, Dinov2Model
 
 from igr_core.model.config import to_json
 from tests.support.training.prepared import tell_places, tiny_config
 from training.base.provenance import ROOT
+from training.base.run.checkpoints import load_latest
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import ExtraLossConfig, TrainConfig
 from training.core.trainer import Trainer
 

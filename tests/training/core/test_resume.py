@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
 from igr_core.model.bundle import save_bundle
@@ -19,6 +18,7 @@ from tests.support.models.tiny import INFO, MODEL
 from tests.support.training.prepared import tiny_config, write_prepared
 from tests.support.training.stopping import logged
 from training.base.provenance import noted_data
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.core.resume import check_same_step
 from training.core.trainer import Trainer

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from training.base.run.run_folder import RunFolder
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
 from igr_core.model.config import to_json
 from tests.support.training.prepared import tiny_config, write_prepared
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import DataConfig, LowResolutionConfig, TrainConfig
 from training.cli.app import app
 from training.core.trainer import Trainer

@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from training.base.run.checkpoints import load_latest
-from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json, to_json
@@ -23,6 +21,8 @@ from tests.support.training.prepared import tiny_config
 from tests.support.training.steps import first_loss
 from training.base.files import write_text
 from training.base.provenance import ROOT, note_start, noted_commands, noted_revisions
+from training.base.run.checkpoints import load_latest
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.cli.train import train as train_command
 from training.core.initial import initial_model

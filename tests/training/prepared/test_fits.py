@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.model.networks import build_vae
 from tests.support.training.prepared import tiny_config, write_part, write_prepared
 from training.base.config_files import load_config
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.core.trainer import Trainer
 from training.core.validation import Validator

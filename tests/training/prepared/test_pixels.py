@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from training.base.run.checkpoints import load_latest
-from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
 from igr_core.model.config import to_json
 from tests.support.training.prepared import tiny_config
 from tests.training.prepared.test_prepare import command
+from training.base.run.checkpoints import load_latest
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.core.trainer import Trainer
 from training.prepared.latents import PreparedPairs

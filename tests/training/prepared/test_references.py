@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from training.base.run.checkpoints import load_latest
-from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
 from tests.support.training.prepared import tiny_config
+from training.base.run.checkpoints import load_latest
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import DataConfig, DropConfig, TrainConfig
 from training.core.objective import draw_rows, predict
 from training.core.trainer import Trainer

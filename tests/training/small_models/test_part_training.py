@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from training.base.run.checkpoints import load_latest
-from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
+from training.base.run.checkpoints import load_latest
+from training.base.run.run_folder import RunFolder
 from training.small_models.part_training import PartTraining, train_part
 
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from training.base.run.checkpoints import load_latest, save_checkpoint
-from training.base.run.randomness import random_state, restore_random_state, seed_everything, step_generator
-from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
 from training.base.config_files import load_config
 from training.base.files import write_text
 from training.base.optimisation.average import Average
 from training.base.provenance import ROOT, curve, last_values
+from training.base.run.checkpoints import load_latest, save_checkpoint
+from training.base.run.randomness import random_state, restore_random_state, seed_everything, step_generator
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import OptimizerConfig
 from training.evaluation.tables.markdown import fill_markers
 

@@ -6,6 +6,7 @@ import signal
 import threading
 
 import pytest
+
 from training.base.run.stopping import StopRequest
 
 

@@ -9,8 +9,6 @@ import pytest
 import torch
 from diffusers.models.attention import FeedForward
 from torch import nn
-from training.base.run.checkpoints import load_latest
-from training.base.run.run_folder import RunFolder
 
 from igr_core.errors import IGRError
 from igr_core.model.garmfus import attend
@@ -18,6 +16,8 @@ from igr_core.model.igr import IGR
 from tests.support.models.tiny import MODEL
 from tests.support.training.prepared import tiny_config
 from tests.support.training.steps import first_loss
+from training.base.run.checkpoints import load_latest
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import TrainConfig
 from training.core.compute import acceleration
 from training.core.compute.acceleration import (

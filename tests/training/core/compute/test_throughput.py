@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from training.base.run.run_folder import RunFolder
 
 from tests.support.training.prepared import tiny_config, write_prepared
+from training.base.run.run_folder import RunFolder
 from training.base.train_config import LowResolutionConfig
 from training.core.compute.estimate import estimate
 from training.core.compute.throughput import Throughput
