@@ -1,1 +1,1 @@
-"""Foundations of every kind of training: configs, run folders, checkpoints, provenance, devices."""
+"""What every kind of training builds on: configs, runs on disk, optimisers, provenance, statistics."""
