@@ -70,7 +70,7 @@ class HumanParser:
 
     @torch.no_grad()
     def parse(self, photos: Tensor) -> Tensor:
-        """Label maps (B, H, W) int64 of photos (B, 3, H, W) in 0..1; raises IGRError for a wrong shape."""
+        """Label maps (B, H, W) int64 of photos (B, 3, H, W) in 0..1; raises IGRError for a wrong shape and for NaN."""
         if photos.ndim != 4 or photos.shape[1] != 3 or 0 in photos.shape:
             raise IGRError(f"The photo has shape {tuple(photos.shape)}: it must be (batch, 3, height, width).")
         height, width = photos.shape[-2:]
@@ -91,7 +91,12 @@ class HumanParser:
         mean, deviation = (
             pixels.new_tensor(values).view(1, -1, 1, 1) for values in (self.takes.mean, self.takes.deviation)
         )
-        return self.model(pixel_values=(pixels - mean) / deviation).logits
+        logits = self.model(pixel_values=(pixels - mean) / deviation).logits
+        if not bool(torch.isfinite(logits).all()):
+            raise IGRError(
+                "The parser's result has NaN or infinite values: its weights or the photo are damaged; copy them again."
+            )
+        return logits
 
 
 def _labels_at(logits: Tensor, height: int, width: int) -> Tensor:

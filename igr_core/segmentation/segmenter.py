@@ -96,13 +96,18 @@ class Segmenter:
         """Decode a prompt: candidates (M, 1, H, W), 0 or 1, at the photo's size, and their scores (M,).
 
         A pixel is 1 if its logit, resized bilinearly to the photo's size, is above 0. A score is the model's estimate
-        of the intersection over union with the intended object. Raises IGRError as Prompt.check does.
+        of the intersection over union with the intended object. Raises IGRError as Prompt.check does, and for NaN.
         """
         prompt.check(embedding.size)
         width, height = embedding.size
         outputs = self.model(
             image_embeddings=list(embedding.features), **self._prompt_inputs(prompt, embedding.size)
         )  # pred_masks (1, 1, M, h, w), iou_scores (1, 1, M)
+        if not bool(torch.isfinite(outputs.pred_masks).all()):
+            raise IGRError(
+                "The segmenter's result has NaN or infinite values: its weights or the photo are damaged; copy them "
+                "again."
+            )
         masks = self._processor.post_process_masks(outputs.pred_masks, [(height, width)])[0]  # (1, M, H, W) bool
         return masks[0, :, None].float(), outputs.iou_scores[0, 0]
 

@@ -52,6 +52,17 @@ def test_photos_of_a_batch_are_parsed_one_by_one():
     assert not torch.equal(both[0], both[1])
 
 
+@pytest.mark.parametrize("where", ["weights", "photo"])
+def test_values_that_are_not_finite_are_not_taken_for_no_garment(where: str):
+    parser, photo = HumanParser(build_parser(), ATR, ParserInput((64, 48))), PHOTOS[:1].clone()
+    if where == "photo":
+        photo[0, 1, 40, 30] = float("nan")
+    else:
+        next(parser.model.parameters()).data.fill_(float("nan"))
+    with pytest.raises(IGRError, match="parser's result has NaN"):
+        parser.garments(photo, "upper")
+
+
 def test_garments_are_those_of_the_label_map():
     parser = HumanParser(build_parser(ATR, ("upper-clothes", "skirt")), ATR, ParserInput((64, 48)))
     masks, categories = parser.garments(PHOTOS, "full")

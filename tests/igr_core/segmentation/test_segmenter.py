@@ -58,6 +58,13 @@ def test_a_saved_folder_gives_the_model_back(segmenter: Segmenter) -> None:
     assert not segmenter.model.training and segmenter.device == torch.device("cpu")
 
 
+def test_a_photo_with_nan_is_not_taken_for_an_empty_mask(segmenter: Segmenter) -> None:
+    damaged = photo()
+    damaged[0, 1, 5, 5] = float("nan")
+    with pytest.raises(IGRError, match="segmenter's result has NaN"):
+        segmenter.masks(segmenter.embed(damaged), Prompt(positive=((20.0, 20.0),)))
+
+
 def test_half_precision_files_run_in_float32(tmp_path: Path) -> None:
     build_sam2().half().save_pretrained(tmp_path / "half")
     segmenter = Segmenter.from_folder(tmp_path / "half")
