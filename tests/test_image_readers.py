@@ -24,16 +24,19 @@ from tests.support.image_files import (
     BLOCK,
     INSIDE,
     PHOTO,
+    POSTSCRIPT,
     SIZE,
     kinds_of_masks,
     kinds_of_photos,
     saved,
     unusable_files,
     unusable_masks,
-)  # fmt: skip
+)
 from tests.support.nodes.pack import part
 from training.data.layouts.folder import PlainFolder
 from training.data.layouts.tars import TarPairs
+from training.data.rendered.records import shards
+from training.data.rendered.studio import storing
 from training.evaluation.pictures.folders import faults, read_picture, read_silhouette
 
 ROOT = Path(__file__).parents[1]
@@ -182,6 +185,12 @@ def test_files_that_cannot_be_read_are_named_and_nothing_is_run(
                 assert re.search(words, str(error)), (kind, str(error))
             else:
                 assert kind == "profile bomb", kind
+
+
+def test_the_bytes_of_a_rendered_shard_never_start_ghostscript() -> None:
+    assert shards.EpsImagePlugin.gs_binary is False  # otherwise Pillow looks for it when it is needed
+    with pytest.raises(OSError, match="Ghostscript"):
+        storing._values(POSTSCRIPT)
 
 
 def test_faults_of_images_to_score_are_sentences(tmp_path: Path) -> None:

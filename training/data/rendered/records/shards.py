@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from PIL import EpsImagePlugin
+
 from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 
@@ -16,6 +18,8 @@ from ...files.storage import Folder
 from ...files.tar_index import INDEX_ENDING, TarIndex, index_bytes, index_tar, read_headers, shard_urls
 from ..base.settings import RenderSettings
 from .record import Members, Record, check_metadata, from_members, record_name
+
+EpsImagePlugin.gs_binary = False  # storing.py opens any format: bytes of a shard must not start Ghostscript
 
 SHARD_KEY = "shard"
 """Name of the member that describes how a shard was rendered: `shard.json`."""
