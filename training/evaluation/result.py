@@ -161,6 +161,6 @@ def read_results(paths: Sequence[Path]) -> list[Result]:
         try:
             data = list(json.loads(path.read_text(encoding="utf-8"))["results"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise IGRError(f"{path} holds no results: write it with python -m training evaluate.") from error
+            raise IGRError(f"{path} contains no results: create it with python -m training evaluate.") from error
         results += [from_json(Result, one, f"{path}, result {number}") for number, one in enumerate(data)]
     return results

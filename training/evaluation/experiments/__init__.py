@@ -1,1 +1,1 @@
-"""Experiments: which bundles and folders are compared, run, and scored."""
+"""Experiments: comparing, running and scoring bundles and folders."""

@@ -1,4 +1,4 @@
-"""The scores of one bundle in short, as its metadata keeps them."""
+"""Compact scores of a bundle for its metadata."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .folder import result_files, sets_of
 def compact_scores(place: Path, weights: str) -> dict[str, Any]:
     """Results of the weights with this hash, from a file of results or an experiment's folder, by their settings.
 
-    IGRError when there are none: scores belong to the weights that were measured.
+    Raises IGRError if there are none, because scores are only valid for the measured weights.
     """
     places = {"": [place]} if place.is_file() else {name: result_files(one) for name, one in sets_of(place).items()}
     found: dict[str, Any] = {}
@@ -24,13 +24,13 @@ def compact_scores(place: Path, weights: str) -> dict[str, Any]:
         found |= {", ".join(word for word in (name, _named(one, results)) if word): _short(one) for one in results}
     if not found:
         raise IGRError(
-            f"{place} holds no scores of these weights: export without --scores, score that bundle, then export again."
+            f"{place} has no scores of these weights: export without --scores, score that bundle, then export again."
         )
     return found
 
 
 def _named(result: Result, results: Sequence[Result]) -> str:
-    """Guidance, or the row's name where several results share one."""
+    """Guidance, or the row's name if several results share it."""
     named = f"guidance {result.known['guidance']:g}"
     return named if sum(one.known["guidance"] == result.known["guidance"] for one in results) == 1 else result.name
 

@@ -1,4 +1,4 @@
-"""What an experiment leaves in its folder: its description, a result for each row, and the tables made of them."""
+"""The folder of an experiment: its description, a result for each row, and the tables made from them."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from ..tables.paper import PAPER, paper_table
 from ..tables.table import COMPARED, results_table
 
 DESCRIPTION, PLACES, SETS = "experiment.json", "rows.json", "sets.json"
-"""What the experiment is; which rows were scored, in the order of the table; names of its held-out sets, if several.
-Whatever else lies in rows/ is of an earlier configuration."""
+"""Description of the experiment; scored rows in the order of the table; names of its held-out sets, if several.
+Anything else in rows/ belongs to an earlier configuration."""
 
 
 def sets_of(folder: Path) -> dict[str, Path]:
-    """Folders of an experiment's held-out sets by name; the folder itself, by `""`, where it has one set."""
+    """Folders of an experiment's held-out sets by name; the folder itself, named `""`, for a single set."""
     try:
         names = json.loads((folder / SETS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {"": folder}
     except (OSError, ValueError) as error:
-        raise IGRError(f"{folder / SETS} is damaged: python -m training evaluate run writes it again.") from error
+        raise IGRError(f"{folder / SETS} is damaged: run python -m training evaluate run to write it again.") from error
     return {str(name): folder / str(name) for name in names}
 
 
 def result_files(folder: Path) -> list[Path]:
-    """Files of the results on one held-out set in the order of its table; IGRError where there are none."""
+    """Files of the results on one held-out set, in the order of its table; raises IGRError if there are none."""
     try:
         places = json.loads((folder / PLACES).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         places = []
     if not isinstance(places, list) or not places:
-        raise IGRError(f"{folder} holds no results: python -m training evaluate run writes them.")
+        raise IGRError(f"{folder} contains no results: run python -m training evaluate run to create them.")
     return [folder / "rows" / str(place) / "result.json" for place in places]
 
 
 def experiment_results(folder: Path) -> list[Result]:
-    """Results on one held-out set in the order of its table; IGRError where there are none."""
+    """Results on one held-out set, in the order of its table; raises IGRError if there are none."""
     return read_results(result_files(folder))
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """An experiment's description; IGRError where it is missing or damaged."""
+    """An experiment's description; raises IGRError if it is missing or damaged."""
     try:
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         whole = {"title", "data", "table", "unpaired"} <= set(described) and described["table"] in ("", *PAPER)
@@ -78,14 +78,14 @@ def _table(folder: Path) -> str:
 
 
 def keep_experiment(experiment: Path, kept: Path) -> None:
-    """Copy an experiment's numbers, its pictures left out, in place of an earlier one's; IGRError where it has none."""
+    """Replace the stored numbers of an earlier experiment by a new one's, without images; IGRError without any."""
     files = [experiment / SETS] if (experiment / SETS).is_file() else []
     for folder in sets_of(experiment).values():
         read_description(folder)
         files += [folder / DESCRIPTION, folder / PLACES, *result_files(folder)]
     fresh = kept.with_name(f".{kept.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
-    for file in files:  # beside the earlier ones, which go when all are there
+    for file in files:  # next to the earlier ones, which are removed when all are complete
         copy = fresh / file.relative_to(experiment)
         make_folder(copy.parent)
         with atomic_file(copy) as temporary:

@@ -1,4 +1,4 @@
-"""How much a bundle was trained, in all stages, by what its provenance says."""
+"""Amount of training of a bundle over all stages, from its provenance."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 
 def steps_trained(training: dict[str, Any]) -> int | None:
-    """Optimiser steps of a bundle, those of the bundles it started from included; None where one does not say."""
+    """Optimiser steps of a bundle, including the bundles it started from; None if one does not record them."""
     stages = _stages(training)
     return sum(stage["steps"] for stage in stages) if stages else None
 
 
 def pairs_seen(training: dict[str, Any]) -> int | None:
-    """Training pairs that one process read, in all stages, repeats counted; None where a stage does not say."""
+    """Training pairs read in all stages, counting repeats; None if a stage does not record them."""
     stages = _stages(training)
     if not stages or not all(isinstance(stage.get("config"), dict) for stage in stages):
         return None
@@ -20,7 +20,7 @@ def pairs_seen(training: dict[str, Any]) -> int | None:
 
 
 def _stages(training: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The training entries of a bundle and of those it started from; empty where one does not say its steps."""
+    """The training entries of a bundle and of those it started from; empty if one does not record its steps."""
     stages = []
     while training is not None:
         if not isinstance(training.get("steps"), int):

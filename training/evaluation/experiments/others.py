@@ -1,4 +1,4 @@
-"""Pictures that other methods made: found for each pair, checked, and taken into an experiment's folder."""
+"""Other methods' images: found for each pair, checked, and linked into an experiment's folder."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from .scoring import MIN_PAIRS
 
 @dataclass(frozen=True)
 class Others:
-    """A folder's pictures of an experiment's pairs."""
+    """Images of an experiment's pairs in a folder."""
 
     folder: Path
-    """Where they lie."""
+    """The folder."""
     pictures: dict[str, Path]
-    """Picture by the pair's file name in the experiment."""
+    """Image by the pair's file name in the experiment."""
     missing: tuple[str, ...]
-    """Pairs without one."""
+    """Pairs without an image."""
     extra: int
-    """Pictures that belong to no pair."""
+    """Images that belong to no pair."""
 
     def warnings(self) -> Iterator[str]:
-        """What a reader of the scores must know."""
+        """Notes on the scores for the reader."""
         name = folder_name(self.folder)
         if self.extra:
-            yield f"{self.extra:,} pictures of {name} belong to no pair of the experiment and were left out."
+            yield f"{self.extra:,} images of {name} belong to no pair of the experiment and were skipped."
         if self.missing:
-            yield f"{len(self.missing):,} pairs of the experiment have no picture in {name}."
+            yield f"{len(self.missing):,} pairs of the experiment have no image in {name}."
 
 
 def find_others(folder: Path, subjects: Subjects) -> Others:
-    """A folder's picture of each pair, called by the pair's file name or by its photo's.
+    """A folder's image of each pair, named like the pair or like its photo.
 
-    Where a photo has several garments, its name alone says which only of sets, where each picture counts once.
+    For photos with several garments, the photo's name is only enough for sets, where each image counts once.
     """
     files = pictures_in(folder)
     photos = Counter(subjects.photos)
@@ -60,23 +60,23 @@ def find_others(folder: Path, subjects: Subjects) -> Others:
 
 
 def problems(others: Others, subjects: Subjects, size: tuple[int, int]) -> list[str]:
-    """A sentence for each pair without a picture and each picture that cannot be scored.
+    """A sentence for each pair without an image and each image that cannot be scored.
 
-    `size`: of the truths. Where there are none, any shape will do, and MIN_PAIRS pictures.
+    `size`: of the true garments. Without them, any shape and MIN_PAIRS images are enough.
     """
     paired = subjects.source.has_garments
     photos = dict(zip(subjects.names, subjects.photos, strict=True))
     found = []
     if paired or len(others.pictures) < MIN_PAIRS:
         found = [
-            f"{others.folder}: there is no picture of {name} (nor one called {photos[name]})" for name in others.missing
+            f"{others.folder}: there is no image for {name} (nor one named {photos[name]})" for name in others.missing
         ]
     bad = faults(others.pictures, size if paired else None)
     return found + [f"{others.folder}: {sentence}" for sentence in bad.values()]
 
 
 def take_in(others: Others, folder: Path) -> None:
-    """Link the pictures, or copy them where the disk cannot, into `folder` under the pairs' names, and nothing else."""
+    """Link the images (or copy them if links are not supported) into `folder` under the pairs' names."""
     make_folder(folder)
     wanted = {f"{name}{path.suffix.lower()}": path for name, path in others.pictures.items()}
     for old in folder.iterdir():
@@ -89,7 +89,7 @@ def take_in(others: Others, folder: Path) -> None:
 def check_apart(folder: Path, out: Path) -> None:
     """Raise IGRError if a row's images are the experiment's own, which are rewritten."""
     if (out / "rows").resolve() in (folder.resolve(), *folder.resolve().parents):
-        raise IGRError(f"{folder} lies in the experiment's own folder {out / 'rows'}: copy it to another place.")
+        raise IGRError(f"{folder} is inside the experiment's own folder {out / 'rows'}: copy it to another place.")
 
 
 def _link(path: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Running an experiment: pictures of every row, then scores; what is there stays, so that a stopped run goes on."""
+"""Running an experiment: images of every row, then scores; existing ones are kept, so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from .scoring import Scoring, score_folders
 from .unseen import unseen
 
 LONGEST_WAIT = timedelta(days=7)
-"""So long one process waits for the others' pictures."""
+"""Maximum time a process waits for the images of the others."""
 
 
 class ExperimentRun:
@@ -48,10 +48,10 @@ class ExperimentRun:
     def __init__(
         self, config: ExperimentConfig, out: Path, device: torch.device, tell: Callable[[str], None] = lambda _: None
     ) -> None:
-        """Open everything that it needs; `config` is of one held-out set (of_each_set).
+        """Open all inputs; `config` has one held-out set (of_each_set).
 
-        Raises IGRError before long work starts where a bundle, a folder of pictures or the data cannot be used; what
-        is wrong with single images is reported before, one sentence each.
+        Raises IGRError before long work starts if a bundle, a folder of images or the data cannot be used; problems
+        with single images are reported before, one sentence each.
         """
         self.config, self.out, self.device = config, out, device
         self.rank, self.processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -69,29 +69,31 @@ class ExperimentRun:
         for words in unseen(bundles, self.subjects.categories, self.subjects.source.title):
             tell(words)
         self.unpaired = not self.subjects.source.has_garments
-        """Whether sets are compared, for want of true garments."""
+        """Whether sets are compared, because there are no true garments."""
         if self.unpaired and config.references is None:
-            raise IGRError(f"{self.subjects.source.title} has no garments: name a data set of them under references.")
+            raise IGRError(f"{self.subjects.source.title} has no garments: set references to a data set that has them.")
         self.references = None
         if self.unpaired and config.references is not None:
             self.references = Subjects(open_data_set(config.references))
         self.training = Subjects(open_data_set(config.nearest)) if config.nearest is not None else None
         self._path = next(iter(bundles), config.encoder_path)
         if self._path is None:
-            raise IGRError("Rows of pictures alone need a bundle that tells the size: name one under encoder.")
+            raise IGRError("An experiment without bundles needs one for the size: set encoder to a bundle.")
         self.first = GarmentRestorer.from_bundle(self._path, str(device))
-        """The first row's bundle: its size is the pictures', its view the persons'."""
+        """The first row's bundle, whose size and view all rows use."""
         for path, bundle in bundles.items():
             if bundle.info.model.native_size != self.first.info.model.native_size:
-                raise IGRError(f"{path} and the first row's bundle work at other sizes: compare them apart.")
+                raise IGRError(
+                    f"{path} and the first row's bundle have different working sizes: use separate experiments."
+                )
         if "nearest" in config.controls and self.first.image_encoder is None:
-            raise IGRError(f"{self._path} has no image encoder for the control `nearest`: leave it out of controls.")
+            raise IGRError(f"{self._path} has no image encoder for the control `nearest`: remove it from controls.")
         self._hashes: dict[Path, str] = {}
         self.others = self._found(tell)
-        """Pictures of each row that is a folder, by its place."""
+        """Images of each row that is a folder, by its place."""
 
     def restore(self) -> None:
-        """Write the pictures of every bundle's row; of several processes (restore_all) each writes its share."""
+        """Write the images of every bundle's row; with several processes (restore_all), each writes its part."""
         if self.rank == 0:
             self._claim()
             self.subjects.write(self.out, self.first.info.model, self.config.labels)
@@ -130,7 +132,7 @@ class ExperimentRun:
         return results
 
     def _found(self, tell: Callable[[str], None]) -> dict[str, Others]:
-        """Pictures of the rows that are folders; the first process looks into each of them."""
+        """Images of the rows that are folders; the first process checks each of them."""
         found = {
             line.slug: find_others(Path(line.row.pictures), self.subjects)
             for line in lines(self.config)
@@ -142,11 +144,11 @@ class ExperimentRun:
         for sentence in (sentence for sentences in wrong.values() for sentence in sentences):
             tell(sentence)
         if bad := [f"{len(sentences)} of {folder}" for folder, sentences in wrong.items() if sentences]:
-            raise IGRError(f"Pictures do not fit the experiment's pairs, as listed ({', '.join(bad)}): mend them.")
+            raise IGRError(f"Images do not match the experiment's pairs, as listed ({', '.join(bad)}): fix them.")
         return found
 
     def _claim(self) -> None:
-        """Note what every folder is of, before the first picture is written."""
+        """Record the contents of every folder before the first image is written."""
         claim(self.out / DESCRIPTION, self._described())
         model, data = self.first.info.model, described_data(self.data, self.subjects.source)
         seen = {"data": data} | described_view(model)

@@ -64,7 +64,7 @@ class Scoring:
     def __post_init__(self) -> None:
         check_metrics(self.metrics)
         if self.encoder is not None and not Bundle.open(self.encoder).has("image_encoder"):
-            raise IGRError(f"{self.encoder} has no image encoder: name a bundle that carries one.")
+            raise IGRError(f"{self.encoder} has no image encoder: use a bundle that includes one.")
 
 
 def score_folders(
@@ -77,10 +77,10 @@ def score_folders(
     unpaired: bool = False,
     known: dict[str, Any] | None = None,
 ) -> Result:
-    """Score the pictures of one folder against another's.
+    """Score the images of one folder against another's.
 
-    Pairs are found by name (without suffix). `unpaired` compares the sets alone, as the paper does for StreetTryOn.
-    Raises IGRError where files do not fit (each told of before), unless scoring.skip_bad.
+    Pairs are found by name (without suffix). `unpaired` only compares the sets, as the paper does for StreetTryOn.
+    Raises IGRError if files do not match (each is reported before), unless scoring.skip_bad is set.
     """
     names, one, other, left_out = _matched(scoring, generated, reference, unpaired)
     masks = _silhouettes(scoring.silhouettes, names)
@@ -112,8 +112,8 @@ def score_folders(
 def _matched(
     scoring: Scoring, generated: Path, reference: Path, unpaired: bool
 ) -> tuple[list[str], Files, Files, list[str]]:
-    """Names of the pairs (none where unpaired), the files to score, generated and reference, in order of names, and
-    FOLDER/FILE of each that does not fit."""
+    """Names of the pairs (empty if unpaired), the files to score, generated and reference, in order of names, and
+    FOLDER/FILE of each mismatch."""
     ours, theirs = pictures_in(generated), pictures_in(reference)
     names, problems = ([], []) if unpaired else pair_up(ours, theirs)
     bad = [faults(ours, None if unpaired else theirs), faults(theirs)]
@@ -122,8 +122,8 @@ def _matched(
         scoring.tell(problem)
     if problems and not scoring.skip_bad:
         raise IGRError(
-            f"{len(problems)} files of {generated} and {reference} do not fit, as listed: mend them, or score the rest "
-            f"with --skip-bad."
+            f"{len(problems)} files of {generated} and {reference} do not match, as listed: fix them, or score the "
+            f"rest with --skip-bad."
         )
     names = [name for name in names if name not in bad[0] and name not in bad[1]]
     if unpaired:
@@ -131,7 +131,9 @@ def _matched(
     else:
         files = [[paths[name] for name in names] for paths in (ours, theirs)]
     if min(map(len, files)) < MIN_PAIRS:
-        raise IGRError(f"{generated} and {reference} have {min(map(len, files))} pictures to compare: 2 are needed.")
+        raise IGRError(
+            f"{generated} and {reference} have {min(map(len, files))} images to compare: at least 2 are needed."
+        )
     unscored = [
         f"{folder_name(path.parent)}/{path.name}"
         for paths, others, found in zip((ours, theirs), (theirs, ours), bad, strict=True)
@@ -164,37 +166,37 @@ def _score_pairs(
 
 
 def _silhouettes(folder: Path | None, names: list[str]) -> dict[str, Path]:
-    """Masks by name; none where no pairs are scored. IGRError where one is missing or cannot be read."""
+    """Masks by name; empty if no pairs are scored. Raises IGRError if one is missing or unreadable."""
     if folder is None or not names:
         return {}
     masks = pictures_in(folder)
     missing = [name for name in names if name not in masks]
     if missing:
-        raise IGRError(f"{folder} has no mask of {missing[0]} and {len(missing) - 1} others: leave --silhouettes out.")
+        raise IGRError(f"{folder} has no mask of {missing[0]} and {len(missing) - 1} others: omit --silhouettes.")
     for name in names:
         read_silhouette(masks[name])
     return masks
 
 
 def _weights_files(paired: PairedScorer, sets: DistributionScorer) -> list[WeightsFile]:
-    """Published files that the metrics in use were read from."""
+    """Published files of the metrics in use."""
     files = [file for metric in paired.used.values() for file in metric.weights]
     files += [one for one in (metric.network.weights for metric in sets.used.values()) if isinstance(one, WeightsFile)]
     return list(dict.fromkeys(files))
 
 
 def _bundles(scoring: Scoring, sets: DistributionScorer) -> dict[str, str]:
-    """Hash by name of each bundle that was looked through."""
+    """Hash by name of each bundle whose image encoder was used."""
     networks = [metric.network for metric in sets.used.values()]
     return {one.weights.name: one.sha256(scoring.weights) for one in networks if isinstance(one.weights, Path)}
 
 
 def _left_out(files: list[str]) -> list[str]:
-    """A sentence where files were left out."""
+    """A sentence if files were skipped."""
     if not files:
         return []
     more = f" and {len(files) - NAMED} others" if len(files) > NAMED else ""
-    return [f"Files that did not fit and were left out: {len(files)} ({', '.join(files[:NAMED])}{more})."]
+    return [f"Files that did not match and were skipped: {len(files)} ({', '.join(files[:NAMED])}{more})."]
 
 
 def _warnings(
@@ -205,15 +207,15 @@ def _warnings(
         split = f"{expected:,} pairs ({scoring.protocol.split})"
         yield f"The protocol is meant for {split}, and these are {generated.count:,}."
     if lossy := generated.formats.get("jpg", 0):
-        yield f"{lossy} of the generated pictures are JPEG, which costs every metric something: save PNG."
+        yield f"{lossy} of the generated images are JPEG, which lowers every metric: save them as PNG."
     if resized := _resized(scoring.protocol, generated, reference):
-        yield f"{resized} of the generated pictures are not of the size that they are compared at, and were resized."
+        yield f"{resized} of the generated images were resized to the size at which they are compared."
     for file in files:
         if not scoring.weights.published(file):
-            yield f"{file.name} is not the published file: numbers of its metrics compare with no other's."
+            yield f"{file.name} is not the published file: the numbers of its metrics are not comparable with others."
 
 
 def _resized(protocol: Protocol, generated: PictureList, reference: PictureList) -> int:
-    """How many generated pictures have another size than the protocol's; where it has none, than every reference."""
+    """Number of generated images whose size differs from the protocol's or, if it has none, from every reference."""
     wanted = {"x".join(map(str, protocol.size))} if protocol.size is not None else set(reference.sizes)
     return sum(count for size, count in generated.sizes.items() if size not in wanted)

@@ -1,4 +1,4 @@
-"""What a bundle was never trained on and an experiment asks of it."""
+"""Categories of an experiment that a bundle was not trained on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from igr_core.model.bundle import Bundle
 
 
 def trained_categories(training: Mapping[str, Any]) -> set[str] | None:
-    """Categories of a bundle's training data, its parents' included; None where a part of it does not say."""
+    """Categories of a bundle's training data, including its parents'; None if a part does not record them."""
     records = training.get("data_sets")
     if not records or any("categories" not in record for record in records):
         return None
@@ -24,7 +24,7 @@ def trained_categories(training: Mapping[str, Any]) -> set[str] | None:
 
 
 def unseen(bundles: Mapping[Path, Bundle], categories: Iterable[str], title: str) -> list[str]:
-    """A sentence for each bundle and category that it was never trained on and the data set `title` asks for."""
+    """A sentence for each category of the data set `title` that a bundle was not trained on."""
     asked, said = Counter(categories), []
     for path, bundle in bundles.items():
         known = trained_categories(bundle.info.training)

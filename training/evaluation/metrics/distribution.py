@@ -1,4 +1,4 @@
-"""Distribution metrics of two sets of pictures: FID, CLIP-FID and KID, by the libraries that a protocol names."""
+"""Distribution metrics of two sets of images: FID, CLIP-FID and KID, with the libraries of a protocol."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from .protocols import Protocol
 from .weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, UNREADABLE, WeightsFile, WeightsFolder, file_sha256
 
 BATCH = 16
-"""Pictures that go through a network together."""
+"""Batch size of the networks."""
 MIN_PICTURES = 3
-"""Smallest set that distribution metrics are computed of."""
+"""Smallest set for distribution metrics."""
 KID_SUBSETS = 100
-"""Subsets that torch-fidelity's KID is the mean over, as clean-fid's is by itself."""
+"""Number of subsets for torch-fidelity's KID, as in clean-fid."""
 KID_SUBSET_SIZE = 1000
-"""Pictures in such a subset; half of the smaller set where it has fewer than that."""
+"""Images per subset; half of the smaller set if it has fewer."""
 _MODULES = {"torch-fidelity": "torch_fidelity", "clean-fid": "cleanfid"}
 Extract = Callable[[Tensor], Tensor]
-"""Pictures (B, 3, H, W) uint8 to features (B, D)."""
+"""Maps images (B, 3, H, W) uint8 to features (B, D)."""
 
 
 @dataclass(frozen=True)
@@ -44,34 +44,34 @@ class Spread:
     value: float
     """The metric; KID is the mean over subsets."""
     spread: float | None
-    """Standard deviation over KID's subsets by torch-fidelity; None for FID, and for clean-fid, which tells none."""
+    """Standard deviation over KID's subsets in torch-fidelity; None for FID, and for clean-fid, which has none."""
     n: int
-    """Pictures in the generated set; FID is biased upward where there are few."""
+    """Number of generated images; with few images, FID is biased upwards."""
     n_reference: int
-    """Pictures in the reference set."""
+    """Number of reference images."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network that pictures are seen through."""
+    """A feature network."""
 
     name: str
-    """`inception` or `clip`, with the library whose resizing it has."""
+    """`inception` or `clip`, with the library whose resizing it uses."""
     library: str
     """`torch-fidelity` or `clean-fid`."""
     weights: WeightsFile | Path
-    """What it is read from; a path for a bundle."""
+    """File of its weights; a path for a bundle."""
     load: Callable[[Path, torch.device], Extract]
-    """Reads it onto a device."""
+    """Loads it to a device."""
     beside: tuple[str, ...] = ()
-    """Libraries that it needs besides its own."""
+    """Further required libraries."""
 
     def path(self, folder: WeightsFolder) -> Path:
-        """Where its weights lie; IGRError where they do not."""
+        """Path of its weights; raises IGRError if they do not exist."""
         if not isinstance(self.weights, Path):
             return folder.path(self.weights)
         if not self.weights.is_file():
-            raise IGRError(f"{self.weights} does not exist: name a bundle.")
+            raise IGRError(f"{self.weights} does not exist: give a bundle.")
         return self.weights
 
     def sha256(self, folder: WeightsFolder) -> str:
@@ -79,7 +79,7 @@ class Network:
         return file_sha256(self.path(folder))
 
     def check(self, folder: WeightsFolder) -> None:
-        """Raise IGRError where its weights or the libraries of its metrics are not there."""
+        """Raise IGRError if its weights or the libraries of its metrics are missing."""
         for library in (self.library, *self.beside):
             if find_spec(_MODULES[library]) is None:
                 raise IGRError(f"{self.name} of this protocol is {library}'s: pip install {library}.")
@@ -88,16 +88,16 @@ class Network:
 
 @dataclass(frozen=True)
 class DistributionMetric:
-    """One metric, the network and the formula."""
+    """A metric: network and formula."""
 
     name: str
     """`fid`, `clip_fid`, `kid`."""
     network: Network
-    """Whose features it compares."""
+    """Network whose features it compares."""
 
 
 def distribution_metrics(protocol: Protocol) -> list[DistributionMetric]:
-    """The paper's distribution metrics as a protocol computes them, in the order of tables."""
+    """The paper's distribution metrics with a protocol's libraries, in the order of tables."""
     clean = protocol.distribution == "clean-fid"
     inception = CLEAN_INCEPTION if clean else FIDELITY_INCEPTION
     return [
@@ -108,9 +108,9 @@ def distribution_metrics(protocol: Protocol) -> list[DistributionMetric]:
 
 
 def encoder_metrics(bundle: Path | None) -> list[DistributionMetric]:
-    """FID's formula over a bundle's own image encoder: for pictures that have no published network, as drawn ones.
+    """FID's formula with a bundle's own image encoder, for images without a published network, such as drawn ones.
 
-    Its numbers compare rows of one table and nothing else.
+    Its numbers are only comparable within one table.
     """
     if bundle is None:
         return []
@@ -119,7 +119,7 @@ def encoder_metrics(bundle: Path | None) -> list[DistributionMetric]:
 
 
 class DistributionScorer:
-    """The wanted distribution metrics of a protocol, those that can run here; features are kept in a folder."""
+    """The requested distribution metrics of a protocol that can run here; features are cached in a folder."""
 
     def __init__(
         self,
@@ -134,11 +134,11 @@ class DistributionScorer:
         the image encoder of encoder_fd; networks run on `device`."""
         wanted = set(wanted)
         self.protocol = protocol
-        """How pictures are compared."""
+        """How images are compared."""
         self.skipped: dict[str, str] = {}
-        """A sentence for each wanted metric that cannot run here."""
+        """A sentence for each requested metric that cannot run here."""
         self.used: dict[str, DistributionMetric] = {}
-        """Those that run."""
+        """Metrics that run."""
         self._weights, self._cache, self._device = weights, cache, device
         self._loaded: dict[str, Extract] = {}
         for metric in (*distribution_metrics(protocol), *encoder_metrics(encoder)):
@@ -151,14 +151,14 @@ class DistributionScorer:
                 self.skipped[metric.name] = str(error)
 
     def score(self, generated: Sequence[Path], reference: Sequence[Path]) -> dict[str, Spread]:
-        """Metrics of two sets of files; those that turn out not to run move from `used` to `skipped`."""
+        """Metrics of two sets of files; metrics that fail to run are moved from `used` to `skipped`."""
         smaller = min(len(generated), len(reference))
         lists = [picture_list(paths) for paths in (generated, reference)] if self.used else []
         found = {}
         for name, metric in list(self.used.items()):
             try:
                 if smaller < MIN_PICTURES:
-                    raise IGRError(f"{name} compares sets of {MIN_PICTURES} pictures or more, and one has {smaller}.")
+                    raise IGRError(f"{name} needs sets of at least {MIN_PICTURES} images, and one has {smaller}.")
                 one, other = (
                     self._features(metric.network, paths, listed)
                     for paths, listed in zip((generated, reference), lists, strict=True)
@@ -177,7 +177,7 @@ class DistributionScorer:
         return Spread(formula(one, other), None, len(one), len(other))
 
     def _features(self, network: Network, paths: Sequence[Path], listed: PictureList) -> np.ndarray:
-        """Features (N, D) of files, from the cache where they are there."""
+        """Features (N, D) of files, from the cache if available."""
         file = None
         if self._cache is not None:
             key = f"{network.name} {network.sha256(self._weights)} {self.protocol.size} {listed.sha256}"
@@ -196,7 +196,7 @@ class DistributionScorer:
 
 
 def _kept_features(file: Path, count: int) -> np.ndarray | None:
-    """Features of `count` pictures from a file of the cache; None where there is none that is whole."""
+    """Features of `count` images from a file of the cache; None if it is missing or damaged."""
     try:
         with file.open("rb") as handle:
             features = np.load(handle)
@@ -206,7 +206,7 @@ def _kept_features(file: Path, count: int) -> np.ndarray | None:
 
 
 def load_network(network: Network, path: Path, device: torch.device = torch.device("cpu")) -> Extract:
-    """Read a network from its file; IGRError for a file that holds another one or none."""
+    """Read a network from its file; raises IGRError for other files."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # files are published as TorchScript
@@ -215,13 +215,13 @@ def load_network(network: Network, path: Path, device: torch.device = torch.devi
         raise
     except (*UNREADABLE, AssertionError) as error:
         raise IGRError(
-            f"{path.name} is no {network.name} network that {network.library} can read: fetch it again."
+            f"{path.name} is no {network.name} network that {network.library} can read: download it again."
         ) from error
 
 
 @torch.no_grad()
 def extract(network: Extract, paths: Sequence[Path], size: tuple[int, int] | None, title: str) -> np.ndarray:
-    """Features (N, D) of files, read at size (W, H) or as they are."""
+    """Features (N, D) of files, read at size (W, H) or unchanged."""
     found = []
     for start in tqdm(range(0, len(paths), BATCH), desc=f"{title}: {paths[0].parent.name}", unit="batch", leave=False):
         pictures = [read_picture(path, size) for path in paths[start : start + BATCH]]
@@ -244,7 +244,7 @@ def _clean_frechet(one: np.ndarray, other: np.ndarray) -> float:
     from cleanfid.fid import fid_from_feats
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a square root that did not converge; the library then adds its epsilon
+        warnings.simplefilter("ignore")  # about a square root that did not converge; the library then adds its epsilon
         try:
             return float(fid_from_feats(one, other))
         except TypeError as error:  # its call of sqrtm has an argument that SciPy 1.18 no longer takes
@@ -271,7 +271,7 @@ def clean_kernel_distance(one: np.ndarray, other: np.ndarray) -> Spread:
     from cleanfid.fid import kernel_distance as clean
 
     before = np.random.get_state()
-    np.random.seed(0)  # the library draws its subsets from NumPy's own generator: numbers are to repeat
+    np.random.seed(0)  # the library draws its subsets from NumPy's global generator, and numbers must be reproducible
     try:
         value = clean(one, other, num_subsets=KID_SUBSETS, max_subset_size=KID_SUBSET_SIZE)
     finally:
@@ -326,7 +326,7 @@ def _bundle_encoder(path: Path, device: torch.device) -> Extract:
     restorer = GarmentRestorer.from_bundle(path, str(device))
     encoder = restorer.image_encoder
     if encoder is None:
-        raise IGRError(f"{path} has no image encoder: name a bundle that has one.")
+        raise IGRError(f"{path} has no image encoder: use a bundle that has one.")
 
     def features(pictures: Tensor) -> Tensor:
         height, width = pictures.shape[-2:]

@@ -1,4 +1,4 @@
-"""This project's own metrics of restored garments inside the true silhouette, on pictures in 0..1: one number each."""
+"""This project's own metrics of restored garments within the true silhouette, on images in 0..1: one number each."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from torch.nn import functional as F
 NON_WHITE = 16 / 255
 """A pixel with a channel further than this from white belongs to the generated garment."""
 MAX_PSNR = 100.0
-"""What identical pictures score in dB."""
+"""Score of identical images in dB."""
 PATCH = 16
 """Side in pixels of the patches that texture_agreement compares."""
 TOLERANCE = 2
-"""Pixels that such a patch may lie off its place, along each axis."""
+"""Maximum offset of such a patch in pixels, along each axis."""
 GRADIENT_POWER = 0.75
-"""What texture_agreement raises the length of a gradient to: below 1, so that faint edges count beside strong ones."""
+"""Exponent for the length of gradients in texture_agreement: below 1, so that faint edges also count."""
 NOISE_FLOOR = 0.01
-"""Gradient, in picture range per pixel, below which texture_agreement takes a difference for noise."""
+"""Gradient, in value range per pixel, below which texture_agreement treats a difference as noise."""
 OUTLINE = 4
-"""Pixels inside the silhouette's edge that texture_agreement leaves out: the outline is no texture."""
+"""Pixels inside the silhouette's edge that texture_agreement ignores, because the outline is not texture."""
 HALO = 3
-"""Pixels around the silhouette's edge that are no invented part: a restored edge is soft."""
+"""Pixels around the silhouette's edge that do not count as invented, because restored edges are soft."""
 
 
 def masked_l1(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
-    """Mean absolute error where the truth or the generated picture has garment, so invented parts count: (B,), 0..1.
+    """Mean absolute error where either image shows garment, so that invented parts count: (B,), 0..1.
 
-    Pictures are (B, 3, H, W), silhouettes (B, 1, H, W); the generated garment is what is not white.
+    Images are (B, 3, H, W), silhouettes (B, 1, H, W); the generated garment is everything that is not white.
     """
     return _mean_inside((generated - truth).abs(), (silhouette > 0.5) | _drawn(generated))
 
@@ -41,9 +41,9 @@ def garment_psnr(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor
 
 
 def invented(generated: Tensor, silhouette: Tensor) -> Tensor:
-    """Generated garment outside the truth's silhouette, over the silhouette's area: what was made up, (B,), from 0.
+    """Generated garment outside the true silhouette, divided by the silhouette's area, (B,), from 0.
 
-    Pictures are (B, 3, H, W), silhouettes (B, 1, H, W); a rim of HALO pixels does not count.
+    Images are (B, 3, H, W), silhouettes (B, 1, H, W); a rim of HALO pixels does not count.
     """
     near = F.max_pool2d((silhouette > 0.5).float(), 2 * HALO + 1, stride=1, padding=HALO) > 0
     outside = _drawn(generated) & ~near
@@ -51,7 +51,7 @@ def invented(generated: Tensor, silhouette: Tensor) -> Tensor:
 
 
 def missing(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
-    """Share of the truth's garment that was left white, (B,), 0..1; where the truth itself is white, white is right."""
+    """Fraction of the true garment that was left white, (B,), 0..1; where the truth is white, white is correct."""
     inside = (silhouette > 0.5) & _drawn(truth)
     kernel = 2 * HALO + 1
     near = F.max_pool2d(_drawn(generated).float(), kernel, stride=1, padding=HALO) > 0
@@ -67,14 +67,14 @@ def _drawn(picture: Tensor) -> Tensor:
 def texture_agreement(
     generated: Tensor, truth: Tensor, silhouette: Tensor, patch: int = PATCH, tolerance: int = TOLERANCE
 ) -> Tensor:
-    """How much of the texture (stripes, motifs, lettering) is the truth's and in its place: (B,), 0..1.
+    """Agreement of the texture (stripes, motifs, lettering) with the true one in place and strength: (B,), 0..1.
 
     Gradients of luminance and both chroma channels form one vector per pixel, its length compressed so that faint and
-    strong edges both count. In each patch inside the silhouette (its outline left out) the two fields are compared
+    strong edges both count. In each patch inside the silhouette (without its outline) the two fields are compared
     by their Dice overlap, 2 <g, t> / (|g|^2 + |t|^2), at the best offset within `tolerance`; patches weigh by gradient
-    energy of truth and generated picture together, so missing and invented texture both cost. Mean over full and half
-    size. Unlike SSIM it prefers a blurred right texture to a sharp wrong one.
-    Pictures are (B, 3, H, W), silhouettes (B, 1, H, W).
+    energy of both images together, so missing and invented texture both count. Mean over full and half
+    size. Unlike SSIM, it prefers a blurred correct texture to a sharp wrong one.
+    Images are (B, 3, H, W), silhouettes (B, 1, H, W).
     """
     inside = _without_outline((silhouette > 0.5).float(), OUTLINE)
     one, other = _opponent(generated.float()), _opponent(truth.float())
@@ -96,7 +96,7 @@ def _field_overlap(generated: Tensor, truth: Tensor, inside: Tensor, patch: int,
         shifted_energy = _pool(shifted_squares * inside, patch)
         best = torch.maximum(best, (2 * product + floor) / (wanted_energy + shifted_energy + floor).clamp(min=1e-12))
     total = energy.sum(dim=(1, 2, 3))
-    return ((best * energy).sum(dim=(1, 2, 3)) + 1e-12) / (total + 1e-12)  # 1 where neither has any texture
+    return ((best * energy).sum(dim=(1, 2, 3)) + 1e-12) / (total + 1e-12)  # 1 if neither has any texture
 
 
 def _gradients(picture: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ def _opponent(picture: Tensor) -> Tensor:
 
 
 def _without_outline(inside: Tensor, width: int) -> Tensor:
-    """The silhouette (B, 1, H, W) less `width` pixels along its edge; whole where nothing would be left."""
+    """The silhouette (B, 1, H, W) without `width` pixels along its edge; unchanged if nothing would remain."""
     eroded = 1 - F.max_pool2d(1 - inside, 2 * width + 1, stride=1, padding=width)
     return torch.where(eroded.sum(dim=(1, 2, 3), keepdim=True) > 0, eroded, inside)
 
@@ -141,6 +141,6 @@ def _shifts(field: Tensor, tolerance: int) -> Iterable[Tensor]:
 
 
 def _mean_inside(values: Tensor, inside: Tensor) -> Tensor:
-    """Mean of (B, C, H, W) over the pixels of (B, 1, H, W): (B,); 0 where there are none."""
+    """Mean of (B, C, H, W) over the pixels of (B, 1, H, W): (B,); 0 if there are none."""
     weight = inside.to(values.dtype)
     return (values.mean(1, keepdim=True) * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp(min=1)

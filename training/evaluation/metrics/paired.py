@@ -1,4 +1,4 @@
-"""Paired metrics of a generated picture against its truth, by the libraries that a protocol names."""
+"""Paired metrics of a generated image and the true one, with the libraries of a protocol."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from .protocols import Protocol
 from .weights import ALEXNET, DISTS, LPIPS_ALEX, LPIPS_VGG, UNREADABLE, VGG16, WeightsFile, WeightsFolder
 
 OWN = ("texture_agreement", "masked_l1", "garment_psnr", "invented", "missing")
-"""This project's metrics inside the garment's silhouette (garment.py); they need no weights."""
+"""This project's metrics within the garment's silhouette (garment.py), which need no weights."""
 WHITE = 0.94
-"""A pixel all of whose channels are above this, and that is joined to the border by such, is background."""
+"""Pixels with all channels above this, connected to the border, are background."""
 OWN_WIDTH = 384
-"""Larger pictures are brought to this width for OWN metrics, whose patches and rims are in pixels: lettering is still
-read there, and a finer offset is forgiven."""
+"""Larger images are resized to this width for OWN metrics, whose patches and rims are in pixels: lettering is still
+legible, and smaller offsets are tolerated."""
 Compare = Callable[[Tensor, Tensor], Tensor]
-"""Pictures (1, 3, H, W) in 0..1, generated and truth, to their score."""
+"""Maps images (1, 3, H, W) in 0..1, generated and true, to their score."""
 
 
 @dataclass(frozen=True)
 class PairedMetric:
-    """One metric of the paper and what it is computed with."""
+    """A metric of the paper and its implementation."""
 
     name: str
     """`ssim`, `lpips_alex`, ..."""
     library: str
     """`torchmetrics` or `pyiqa`."""
     weights: tuple[WeightsFile, ...] = ()
-    """Files that its network is read from."""
+    """Files of its network."""
     head: WeightsFile | None = None
-    """File that `library` takes its calibrated head from, one of `weights`; None where the library brings it along."""
+    """File of its calibrated head, one of `weights`; None if `library` includes it."""
 
     def build(self, weights: WeightsFolder, device: torch.device = torch.device("cpu")) -> Compare:
-        """Load it onto a device. Raises MissingWeights, and IGRError where its library is not installed."""
+        """Load it to a device. Raises MissingWeights, and IGRError if its library is not installed."""
         if find_spec(self.library) is None:
             raise IGRError(f"{self.name} of this protocol is {self.library}'s: pip install {self.library}.")
         for file in self.weights:
@@ -57,15 +57,15 @@ class PairedMetric:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             files = ", ".join(file.name for file in self.weights) or "its files"
             raise IGRError(
-                f"{self.library} could not load the network of {self.name} ({reason}): fetch {files} again."
+                f"{self.library} could not load the network of {self.name} ({reason}): download {files} again."
             ) from error
 
 
 def paired_metrics(protocol: Protocol) -> list[PairedMetric]:
-    """The paper's paired metrics as a protocol computes them, in the order of tables."""
+    """The paper's paired metrics with a protocol's libraries, in the order of tables."""
     library = protocol.paired
     networks = {"lpips_alex": (ALEXNET, LPIPS_ALEX), "lpips_vgg": (VGG16, LPIPS_VGG), "dists": (VGG16, DISTS)}
-    if library == "torchmetrics":  # the same heads lie in the package
+    if library == "torchmetrics":  # the package includes the same heads
         found = [PairedMetric(name, library, (trunk,)) for name, (trunk, _) in networks.items()]
     else:
         found = [PairedMetric(name, library, files, files[-1]) for name, files in networks.items()]
@@ -73,7 +73,7 @@ def paired_metrics(protocol: Protocol) -> list[PairedMetric]:
 
 
 class PairedScorer:
-    """The wanted metrics of a protocol, those that can run here."""
+    """The requested metrics of a protocol that can run here."""
 
     def __init__(
         self,
@@ -85,9 +85,9 @@ class PairedScorer:
         """`wanted`: names of paired_metrics and OWN; those that cannot run are in `skipped`. Runs on `device`."""
         wanted = set(wanted)
         self.protocol = protocol
-        """How pictures are compared."""
+        """How images are compared."""
         self.skipped: dict[str, str] = {}
-        """A sentence for each wanted metric that cannot run here."""
+        """A sentence for each requested metric that cannot run here."""
         self.used: dict[str, PairedMetric] = {}
         """The paper's metrics that run."""
         self._compare: dict[str, Compare] = {}
@@ -103,14 +103,14 @@ class PairedScorer:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What score gives, in the order of tables."""
+        """Names of the scores, in the order of tables."""
         return (*self._compare, *self._own)
 
     @torch.no_grad()
     def score(self, generated: Tensor, truth: Tensor, silhouette: Tensor | None = None) -> dict[str, float]:
-        """Metrics of one picture (3, H, W) against its truth, both uint8 or in 0..1; silhouette is (1, H, W) in 0..1.
+        """Metrics of an image (3, H, W) and the true one, both uint8 or in 0..1; silhouette is (1, H, W) in 0..1.
 
-        Without a silhouette the truth's garment is what is not white background.
+        Without a silhouette, the true garment is everything except the white background.
         """
         one, other = (_unit(picture)[None] for picture in (generated, truth))
         found = {}
@@ -132,7 +132,7 @@ class PairedScorer:
 
 
 def silhouette_of(garment: Tensor) -> Tensor:
-    """Where a flat picture shows garment, what white does not reach from the border: (B, 3, H, W) -> (B, 1, H, W)."""
+    """Mask of the garment in a flat image, which white does not reach from the border: (B, 3, H, W) -> (B, 1, H, W)."""
     white = (garment > WHITE).all(dim=1, keepdim=True)
     return (~flood(border(white), white)).float()
 

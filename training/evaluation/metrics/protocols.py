@@ -1,7 +1,7 @@
-"""Named protocols: at which size, by which libraries and on which split a number was measured.
+"""Named protocols: size, libraries and split of a measurement.
 
-The same checkpoint is reported with FID from 14.5 to 28.3, as papers differ in just these; so a result carries its
-protocol, and only results of one protocol come into one table.
+The same checkpoint is reported with FID from 14.5 to 28.3, because papers differ in these; so a result includes its
+protocol, and a table only contains results of one protocol.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from igr_core.errors import IGRError
 
 @dataclass(frozen=True)
 class Protocol:
-    """How pictures are compared."""
+    """How images are compared."""
 
     name: str
-    """What it is called on the command line."""
+    """Name on the command line."""
     size: tuple[int, int] | None
-    """Width and height at which pictures are compared; None for the reference's own."""
+    """Width and height at which images are compared; None for the reference's size."""
     dists_size: tuple[int, int] | None
-    """The same for DISTS; None where it is compared at `size`."""
+    """The same for DISTS; None for `size`."""
     paired: Literal["torchmetrics", "pyiqa"]
     """Library of SSIM, LPIPS and DISTS."""
     distribution: Literal["torch-fidelity", "clean-fid"]
-    """Library of FID, CLIP-FID and KID, which also decides how pictures are resized for the network."""
+    """Library of FID, CLIP-FID and KID, which also determines how images are resized for the network."""
     split: str
-    """Which pictures it is meant for, in words."""
+    """Images that it is meant for, in words."""
     count: int | None
-    """How many pairs that split has; a result of another count says so."""
+    """Number of pairs in that split; a result with another number has a note."""
 
 
 PROTOCOLS = {
     one.name: one
     for one in (
-        # The paper names metrics and data sets alone; size and libraries are this project's choice.
+        # The paper only gives metrics and data sets; size and libraries are this project's choice.
         Protocol("igr", (768, 1024), None, "torchmetrics", "torch-fidelity", "VITON-HD test, paired", 2032),
         Protocol("tryoffdiff", (768, 1024), (256, 341), "pyiqa", "clean-fid", "VITON-HD test, cleaned", 1990),
         Protocol("temu", (768, 1024), None, "torchmetrics", "clean-fid", "VITON-HD test, paired", 2032),
         Protocol("native", None, None, "torchmetrics", "torch-fidelity", "any, at the reference's own size", None),
     )
 }
-"""By name; FIELD notes of the papers (arXiv 2411.18350, 2505.21062) are the source of sizes and libraries."""
+"""Protocols by name; sizes and libraries are those of the papers (arXiv 2411.18350, 2505.21062)."""
 
 
 def protocol_named(name: str) -> Protocol:
-    """The protocol of that name; IGRError for an unknown one."""
+    """The protocol with this name; raises IGRError for an unknown one."""
     if name not in PROTOCOLS:
-        raise IGRError(f"There is no protocol {name!r}: choose {', '.join(PROTOCOLS)}.")
+        raise IGRError(f"Unknown protocol {name!r}: choose {', '.join(PROTOCOLS)}.")
     return PROTOCOLS[name]

@@ -1,8 +1,8 @@
-"""Every metric by name: what tables call it, how it is written, and what computes it.
+"""Every metric by name: title, format and implementation.
 
-A name stands for one library and one setting. The paper's metrics are computed by the libraries and at the size of a
-protocol (protocols.py), so that their columns name it; this project's own are computed by garment.py, inside given
-silhouettes, and columns say so where there were none.
+A name means one library and one setting. The paper's metrics are computed with the libraries and at the size of a
+protocol (protocols.py), which their columns name; this project's own are computed by garment.py, within given
+silhouettes, and columns note if there were none.
 """
 
 from __future__ import annotations
@@ -15,42 +15,42 @@ from igr_core.errors import IGRError
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is computed and written."""
+    """Computation and format of a metric."""
 
     title: str
-    """In tables."""
+    """Title in tables."""
     decimals: int
-    """Digits behind the point."""
+    """Number of decimals."""
     higher_is_better: bool
-    """Its better side."""
+    """Whether higher is better."""
     times: float = 1.0
-    """What tables multiply it with: KID is given times 1,000."""
+    """Factor in tables: KID is multiplied by 1,000."""
     of_protocol: bool = False
-    """Whether a protocol decides which library computes it, and at which size."""
+    """Whether a protocol determines library and size."""
     inside: bool = False
-    """Whether it counts pixels inside the true garment's silhouette."""
+    """Whether it is measured within the true garment's silhouette."""
 
     @property
     def arrow(self) -> str:
-        """Its better side as heads of tables show it."""
+        """Arrow in table headers that shows which side is better."""
         return "↑" if self.higher_is_better else "↓"
 
     def name(self, protocol: str, masked: bool) -> str:
-        """Its name in tables of one protocol, with given silhouettes or without."""
+        """Name in tables of a protocol, with or without given silhouettes."""
         if self.of_protocol:
             return f"{self.title}, {protocol}"
         return self.title if masked or not self.inside else f"{self.title}, no mask"
 
     def heading(self, protocol: str, masked: bool) -> str:
-        """Head of its column: name and better side."""
+        """Column header: name and arrow."""
         return f"{self.name(protocol, masked)} {self.arrow}"
 
     def written(self, value: float) -> str:
-        """A value as tables write it."""
+        """Format a value for tables."""
         return f"{value * self.times:.{self.decimals}f}"
 
     def change(self, value: float) -> str:
-        """A difference of two values as tables write it, with its sign."""
+        """Format a difference for tables, with its sign."""
         return f"{value * self.times:+.{self.decimals}f}"
 
 
@@ -71,15 +71,15 @@ METRICS = {
     "outline": Metric("outline", 3, True, inside=True),
 }
 """All metrics by name, in the order of tables: the paper's, the same over a bundle's encoder, this project's.
-`outline`, the IoU of the restored and the true silhouette, is computed for spoiled masks alone."""
+`outline`, the IoU of the restored and the true silhouette, is only computed for corrupted masks."""
 ENCODER = ("encoder_fd",)
-"""Those that need a bundle to look through."""
+"""Metrics that need a bundle's image encoder."""
 SCORED = tuple(name for name in METRICS if name != "outline")
-"""Those that two folders of garments are scored by."""
+"""Metrics for two folders of garments."""
 
 
 def check_metrics(names: Iterable[str]) -> None:
     """Raise IGRError for a name that is not in SCORED."""
     unknown = [name for name in names if name not in SCORED]
     if unknown:
-        raise IGRError(f"There is no metric {unknown[0]!r}: choose {', '.join(SCORED)}.")
+        raise IGRError(f"Unknown metric {unknown[0]!r}: choose {', '.join(SCORED)}.")

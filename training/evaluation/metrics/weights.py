@@ -1,4 +1,4 @@
-"""Files that the metric libraries' networks are read from: which, where they come from, and whether they are there."""
+"""Files of the metric libraries' networks: names, sources, and whether they exist."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class WeightsFile:
     name: str
     """File name, under `checkpoints/` of a torch hub folder."""
     sha256: str
-    """Its SHA-256, or the first digits of it that its publisher puts into the name."""
+    """Its SHA-256, or the first digits that its publisher includes in the name."""
     library: str
-    """Package that knows its address, as pip calls it."""
+    """Package that knows its address, by its name in pip."""
     address: Callable[[], str]
-    """Asks that package where the file is published; ImportError where it is not installed."""
+    """Gets the address from that package; raises ImportError if it is not installed."""
     elsewhere: tuple[Path, ...] = ()
-    """Other places where libraries keep it, looked at where no folder is named."""
+    """Other places where libraries store it, searched if no folder is given."""
 
 
 def _alexnet() -> str:
@@ -79,7 +79,7 @@ def _pyiqa_dists() -> str:
 
 
 def _kept_by_pyiqa(name: str, same: str) -> tuple[Path, ...]:
-    """Pyiqa's own cache, and the same bytes in the package of torchmetrics where that is installed."""
+    """pyiqa's own cache, and the same file in torchmetrics if that is installed."""
     spec = find_spec("torchmetrics")
     packages = spec.submodule_search_locations or () if spec is not None else ()
     inside = (Path(package) / "functional" / "image" / same for package in packages)
@@ -133,44 +133,46 @@ FILES = (ALEXNET, VGG16, INCEPTION, INCEPTION_SCRIPT, CLIP_B32, LPIPS_ALEX, LPIP
 
 
 UNREADABLE = (OSError, RuntimeError, ValueError, LookupError, EOFError, TypeError, AttributeError, UnpicklingError)
-"""What libraries raise over a file that is truncated, or holds something else than they look for."""
+"""Errors that libraries raise for a truncated or wrong file."""
 
 
 class MissingWeights(IGRError):
-    """A metric's network is not on this machine; its sentence says which file goes where."""
+    """A metric's network is missing; the message names the file and its folder."""
 
 
 class WeightsFolder:
-    """A torch hub folder: files lie in its `checkpoints/`."""
+    """A torch hub folder with files in `checkpoints/`."""
 
     def __init__(self, folder: Path | None) -> None:
         """With `folder` None, the libraries' own caches. Raises IGRError for a folder that does not exist."""
         if folder is not None and not folder.is_dir():
-            raise IGRError(f"{folder} is not a folder: name the folder whose checkpoints/ has the metrics' weights.")
+            raise IGRError(
+                f"{folder} is not a folder: give the folder whose checkpoints/ contains the metrics' weights."
+            )
         self.folder = folder if folder is not None else Path(torch.hub.get_dir())
-        """Where files belong."""
+        """Folder of the files."""
         self._own = folder is None
 
     def path(self, file: WeightsFile) -> Path:
-        """Where a file lies; MissingWeights where it does not."""
+        """Path of a file; raises MissingWeights if it does not exist."""
         for path in (self.folder / "checkpoints" / file.name, *(file.elsewhere if self._own else ())):
             if path.is_file():
                 return path
         raise MissingWeights(
-            f"{file.name} is missing from checkpoints/ of the weights folder: python -m training evaluate weights says "
-            f"where it is published."
+            f"{file.name} is missing from checkpoints/ of the weights folder: python -m training "
+            f"evaluate weights shows where it is published."
         )
 
     def sha256(self, file: WeightsFile) -> str:
-        """Hash of a file that is there."""
+        """Hash of an existing file."""
         return file_sha256(self.path(file))
 
     def published(self, file: WeightsFile) -> bool:
-        """Whether a file that is there is the published one."""
+        """Whether an existing file is the published one."""
         return self.sha256(file).startswith(file.sha256)
 
     def listing(self) -> list[str]:
-        """For each file three lines: whether it is there, its hash, and its address as the installed library has it."""
+        """Three lines for each file: whether it exists, its hash, and its address in the installed library."""
         lines = []
         for file in FILES:
             try:
@@ -186,7 +188,7 @@ class WeightsFolder:
 
     @contextmanager
     def as_hub(self) -> Iterator[None]:
-        """Have libraries that load from torch's hub find the files here."""
+        """Let libraries that load from torch's hub find the files here."""
         before = torch.hub.get_dir()
         torch.hub.set_dir(str(self.folder))
         try:
@@ -196,7 +198,7 @@ class WeightsFolder:
 
 
 def file_sha256(path: Path) -> str:
-    """Hash of a file, computed once as long as the file stays as it is."""
+    """Hash of a file, cached until the file changes."""
     return _sha256(path, path.stat().st_mtime_ns)
 
 

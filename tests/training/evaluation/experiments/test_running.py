@@ -177,7 +177,7 @@ def test_table_1_on_viton_hd_finds_pictures_by_their_photos(
     (place / "results" / "viton_hd" / "ootd" / f"{stems[2]}.png").write_bytes(b"none")
     code, output = run(place, monkeypatch, "table1_viton_hd.yaml", "--out", str(out), *changes)
     assert code == 1 and not out.exists()
-    assert f"there is no picture of test_{stems[1]} (nor one called {stems[1]})" in output
+    assert f"there is no image for test_{stems[1]} (nor one named {stems[1]})" in output
     for sentence in ("is grey (L)", "another shape", "is not a supported image"):
         assert sentence in output
     assert "3 of results/viton_hd/ootd, 1 of results/viton_hd/idm" in output.replace("\n", " ")
@@ -197,7 +197,7 @@ def test_table_1_on_viton_hd_finds_pictures_by_their_photos(
     assert "on VITON-HD, test, 4 pairs of the folder VITON-HD, 4 pictures" in output
     folders = f"rows=[{{name: a, pictures: {out / 'rows' / 'IGR' / 'pictures'}}}]"
     code, output = run(place, monkeypatch, "table1_viton_hd.yaml", "--out", str(out), "--set", folders, *changes)
-    assert code == 1 and "lies in the experiment's own folder" in output
+    assert code == 1 and "is inside the experiment's own folder" in output
 
 
 SMALL = (
@@ -339,12 +339,12 @@ def test_processes_share_the_pictures(place: Path, tmp_path: Path, monkeypatch: 
         ("rows=[{name: a}]", "needs a bundle or a folder"),
         ("rows=[{name: a, bundle: nothing.safetensors}]", "nothing.safetensors"),
         ("rows=[{name: a, pictures: nowhere}]", "nowhere is not a folder"),
-        ("rows=[{name: ..., bundle: tiny.safetensors}]", "cannot be told by its name"),
+        ("rows=[{name: ..., bundle: tiny.safetensors}]", "has an unusable name"),
         ("rows=[{name: a b, bundle: tiny.safetensors}, {name: a_b, bundle: tiny.safetensors}]", "in one folder"),
         ("rows=[{name: a, bundle: tiny.safetensors, guidance: [2, 2]}]", "in one folder"),
         ("rows=[{name: White, bundle: tiny.safetensors}]", "has the name of a control"),
-        ("protocol=mine", "There is no protocol 'mine'"),
-        ("metrics=[fidd]", "There is no metric 'fidd'"),
+        ("protocol=mine", "Unknown protocol 'mine'"),
+        ("metrics=[fidd]", "Unknown metric 'fidd'"),
         ("controls=[black]", "black"),
         ("nearest=null", "needs training pairs"),
         ("data.root=elsewhere", "elsewhere"),
@@ -370,7 +370,7 @@ def test_tables_go_into_a_page(place: Path, tmp_path: Path, monkeypatch: pytest.
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "| Ours | paper | 0.7895 |" in text
     done = runner.invoke(app, ["evaluate", "tables", str(tmp_path / "nothing")])
-    assert done.exit_code == 1 and "holds no results" in done.output
+    assert done.exit_code == 1 and "contains no results" in done.output
     for damage in ("{", "[]", "3", '{"title": "", "data": "", "table": "table9", "unpaired": false}', None):
         (out / "experiment.json").unlink() if damage is None else (out / "experiment.json").write_text(damage)
         done = runner.invoke(app, ["evaluate", "tables", str(out)])

@@ -162,7 +162,8 @@ def test_a_result_holds_everything_that_it_depends_on(place: Path) -> None:
     assert (spread.n, spread.n_reference) == (3, 3) and spread.value > 0
     for file in (ALEXNET, CLIP_B32):
         assert (
-            f"{file.name} is not the published file: numbers of its metrics compare with no other's." in found.warnings
+            f"{file.name} is not the published file: the numbers of its metrics are not comparable with others."
+            in found.warnings
         )
     assert str(place) not in (place / "out" / "result.json").read_text()
 
@@ -226,7 +227,7 @@ def test_every_wrong_input_is_named_and_nothing_is_scored(place: Path) -> None:
     assert code == 1 and not (place / "out.json").exists()
     for sentence in sentences:
         assert sum(line.strip().startswith(sentence) for line in re.split(r"[\r\n]+", output)) == 1, sentence
-    assert f"{len(sentences)} files of {place / 'mine'} and {place / 'truth'} do not fit" in output
+    assert f"{len(sentences)} files of {place / 'mine'} and {place / 'truth'} do not match" in output
 
 
 def test_what_fits_is_scored_on_request_and_the_rest_is_still_named(place: Path) -> None:
@@ -235,7 +236,7 @@ def test_what_fits_is_scored_on_request_and_the_rest_is_still_named(place: Path)
     assert code == 0 and all(sentence in output for sentence in sentences)
     found = result(place, "--skip-bad")
     told = (
-        "Files that did not fit and were left out: 7 (mine/corrupt.png, mine/cut.png, mine/extra.png and 4 others).",
+        "Files that did not match and were skipped: 7 (mine/corrupt.png, mine/cut.png, mine/extra.png and 4 others).",
     )
     assert found == replace(before, warnings=told + before.warnings)
     garment(place / "mine" / "corrupt.png", 128)
@@ -246,7 +247,7 @@ def test_what_fits_is_scored_on_request_and_the_rest_is_still_named(place: Path)
     for name in ("g0", "g1", "corrupt"):
         (place / "mine" / f"{name}.png").unlink()
     code, output = score(place, "--skip-bad")
-    assert code == 1 and "have 1 pictures to compare: 2 are needed" in output
+    assert code == 1 and "have 1 images to compare: at least 2 are needed" in output
 
 
 def test_two_pairs_have_no_set_metrics_and_keep_their_own(place: Path) -> None:
@@ -255,7 +256,7 @@ def test_two_pairs_have_no_set_metrics_and_keep_their_own(place: Path) -> None:
     write_weights(place / "weights", [CLIP_B32])
     found = result(place, weights="weights")
     assert len(found.paired["ssim"].values) == 2 and not found.distribution and not found.weights
-    assert found.skipped["clip_fid"] == "clip_fid compares sets of 3 pictures or more, and one has 2."
+    assert found.skipped["clip_fid"] == "clip_fid needs sets of at least 3 images, and one has 2."
 
 
 def test_another_count_than_the_protocols_jpegs_and_resizing_are_told(place: Path) -> None:
@@ -264,10 +265,10 @@ def test_another_count_than_the_protocols_jpegs_and_resizing_are_told(place: Pat
     (place / "mine" / "g0.png").unlink()
     garment(place / "mine" / "g1.png", 128, (24, 32, 72, 96), (96, 128))
     count = "The protocol is meant for 2,032 pairs (VITON-HD test, paired), and these are 3."
-    lossy = "1 of the generated pictures are JPEG, which costs every metric something: save PNG."
+    lossy = "1 of the generated images are JPEG, which lowers every metric: save them as PNG."
 
     def resized(number: int) -> str:
-        return f"{number} of the generated pictures are not of the size that they are compared at, and were resized."
+        return f"{number} of the generated images were resized to the size at which they are compared."
 
     assert result(place).warnings == (lossy, resized(1))
     small = Scoring(replace(PROTOCOLS["igr"], size=(96, 128)), ("masked_l1",), WeightsFolder(place / "no_weights"))
@@ -296,8 +297,8 @@ def test_chosen_metrics_alone_are_computed(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--protocol", "mine"), "There is no protocol 'mine': choose igr, tryoffdiff, temu, native."),
-        (("--metrics", "ssim,fidd"), "There is no metric 'fidd'"),
+        (("--protocol", "mine"), "Unknown protocol 'mine': choose igr, tryoffdiff, temu, native."),
+        (("--metrics", "ssim,fidd"), "Unknown metric 'fidd'"),
         (("--json", "result.txt"), "result.txt is not a JSON file name"),
         (("--weights", "nowhere"), "nowhere is not a folder"),
         (("--device", "nonsense"), "--device nonsense cannot be used"),

@@ -85,7 +85,7 @@ def test_recipes_of_two_seeds_are_compared_on_two_sets(place: Path, tmp_path: Pa
     weights = experiment_results(out / "drawn")[0].known["weights_sha256"]
     assert set(compact_scores(out, weights)) >= {"drawn, full, seed 0", "stored, short, seed 1"}
     again, _ = run(config(place), out)
-    assert again == 0, "what is there stays"
+    assert again == 0, "existing results are kept"
 
 
 def test_steps_and_guidance_are_rows_and_curves(place: Path, tmp_path: Path) -> None:
@@ -130,19 +130,19 @@ def folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"data": None}, "needs data, or sets by name"),
-        ({"sets": {"drawn": drawn(2)}}, "needs data, or sets by name"),
-        ({"data": None, "sets": {"rows": drawn(2)}}, "cannot be a folder"),
-        ({"data": None, "sets": {"a/b": drawn(2)}}, "cannot be a folder"),
-        ({"baseline": "who"}, "is no row: choose a"),
-        ({"baseline": "a", "table": "table2"}, "leave one of them out"),
-        ({"compared": ["beauty"]}, "There is no metric 'beauty'"),
-        ({"rows": [{"name": "a", "bundle": "x/{seed}"}]}, "needs its training seeds"),
-        ({"rows": [{"name": "a", "bundle": "x", "seeds": [0]}]}, "and any other path none"),
+        ({"data": None}, "needs data or sets"),
+        ({"sets": {"drawn": drawn(2)}}, "needs data or sets"),
+        ({"data": None, "sets": {"rows": drawn(2)}}, "cannot be used for a folder"),
+        ({"data": None, "sets": {"a/b": drawn(2)}}, "cannot be used for a folder"),
+        ({"baseline": "who"}, "is not a row: choose a"),
+        ({"baseline": "a", "table": "table2"}, "remove one of them"),
+        ({"compared": ["beauty"]}, "Unknown metric 'beauty'"),
+        ({"rows": [{"name": "a", "bundle": "x/{seed}"}]}, "needs unique training seeds"),
+        ({"rows": [{"name": "a", "bundle": "x", "seeds": [0]}]}, "and any other path needs none"),
         ({"rows": [{"name": "a", "bundle": "x/{seed}", "seeds": [0, 0]}]}, "each once"),
         (
             {"rows": [{"name": n, "bundle": "x/{seed}", "seeds": seeds} for n, seeds in (("a", [0]), ("b", [0, 1]))]},
-            "unequal training seeds",
+            "different training seeds",
         ),
         ({"rows": [{"name": "a", "bundle": "x", "steps": [0]}]}, "give 1 or more"),
         ({"rows": [{"name": "a", "bundle": "x", "sampler": ["dpm"]}]}, "must be one of 'ddim'"),

@@ -323,7 +323,7 @@ def test_pictures_of_several_sizes_are_seen_one_by_one(weights: WeightsFolder, p
 def test_fewer_than_three_pictures_are_no_set(weights: WeightsFolder, place: Path) -> None:
     scorer = DistributionScorer(CLEAN, ("clip_fid", "kid"), weights)
     assert scorer.score(files(place / "truth")[:2], files(place / "truth")) == {} and not scorer.used
-    assert scorer.skipped["kid"] == "kid compares sets of 3 pictures or more, and one has 2."
+    assert scorer.skipped["kid"] == "kid needs sets of at least 3 images, and one has 2."
     again = DistributionScorer(CLEAN, ("clip_fid", "kid"), weights)
     assert set(again.score(files(place / "truth")[:3], files(place / "other")[:3])) == {"clip_fid", "kid"}
 
@@ -360,7 +360,7 @@ def test_a_damaged_file_skips_its_metrics_in_one_sentence_and_leaves_no_cache(
         found = scorer.score(files(place / "other"), files(place / "truth"))
         assert set(found) == set(scorer.used) == {"clip_fid"}
         assert scorer.skipped == {
-            "kid": f"{file.name} is no {network.name} network that {network.library} can read: fetch it again."
+            "kid": f"{file.name} is no {network.name} network that {network.library} can read: download it again."
         }
     assert len(list((tmp_path / "cache").iterdir())) == 4
 
@@ -375,4 +375,4 @@ def test_another_networks_file_skips_its_metrics(weights: WeightsFolder, place: 
 
 def test_a_bundle_that_is_not_there_is_named(weights: WeightsFolder, tmp_path: Path) -> None:
     scorer = DistributionScorer(NATIVE, ALL, weights, tmp_path / "cache", tmp_path / "nowhere.safetensors")
-    assert "nowhere.safetensors is not there" in scorer.skipped["encoder_fd"]
+    assert "nowhere.safetensors does not exist" in scorer.skipped["encoder_fd"]

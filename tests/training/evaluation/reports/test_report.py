@@ -157,7 +157,7 @@ def test_what_was_not_computed_and_what_a_reader_must_know_come_first(page: Page
     head = page.text.split("Best by texture")[0]
     assert "Before you read the numbers" in head
     assert "Not computed: weights-inception-2015-12-05-6726825d.pth is missing" in head and "(FID)" in head
-    assert "8 of the generated pictures are JPEG" in head and "(others & <b>)" in head
+    assert "8 of the generated images are JPEG" in head and "(others & <b>)" in head
 
 
 def test_scores_are_told_label_by_label(made: tuple[Path, list[Result]], page: Page) -> None:
@@ -195,7 +195,7 @@ def test_what_is_missing_is_named(gone: str, sentence: str, copy: Path) -> None:
 
 def test_an_experiment_without_results_is_named(copy: Path) -> None:
     shutil.rmtree(copy / "rows")
-    with pytest.raises(IGRError, match="holds no results"):
+    with pytest.raises(IGRError, match="contains no results"):
         write_report(copy)
 
 
