@@ -150,7 +150,7 @@ def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> 
 def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
     for name, notes in report.notes.items():
         for note in notes:
-            echo(f"Note on {name}: {note}", err=True)
+            echo(one_line(f"Note on {name}: {note}"), err=True)
     if not in_folder:
         for path in report.done:
             echo(f"Wrote {path} in {seconds:.1f} s.")
@@ -160,4 +160,4 @@ def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
     skipped = f", {len(report.skipped)} already done" if report.skipped else ""
     echo(f"{len(report.done)} restored{skipped}, {len(report.failed)} failed, in {seconds:.1f} s.")
     for name, sentence in report.failed.items():
-        echo(f"Failed: {name}: {sentence}", err=True)
+        echo(one_line(f"Failed: {name}: {sentence}"), err=True)

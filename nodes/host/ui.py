@@ -14,7 +14,7 @@ from server import PromptServer
 from torch import Tensor
 
 from ...igr_core.model.config import VAEConfig
-from ...igr_core.text import without_markup
+from ...igr_core.text import one_line, without_markup
 from .encoding import encode_image
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,8 @@ def preview(node: Any, images: list[Tensor], notes: tuple[str, ...] = (), text: 
 
     Notes are logged as warnings; if `text` is given, it is shown instead of them.
     """
-    notes, text = tuple(map(without_markup, notes)), without_markup(text)  # v0.3.64's frontend shows them as HTML
+    text = without_markup(text)  # v0.3.64's frontend shows text as HTML
+    notes = tuple(without_markup(one_line(note)) for note in notes)
     shown = [ui.PreviewImage(image, cls=node).as_dict()["images"] for image in images]
     result: dict[str, Any] = {"images": [one for some in shown for one in some], "animated": (False,)}
     if notes:
