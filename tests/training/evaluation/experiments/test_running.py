@@ -147,8 +147,8 @@ def test_table_1_on_street_photos_is_unpaired(place: Path, tmp_path: Path, monke
     assert "| CFLD | paper | 62.11 | 12.80 | 35.75 |" in output
     # Three photos have their picture; the fourth's place in the report stays empty, the picture of nobody is left out.
     assert [one.generated.count for one in found] == [3] * 4 + [4] * 4
-    assert "1 pairs of the experiment have no picture in cfld." in found[0].warnings
-    assert "1 pictures of cfld belong to no pair of the experiment and were left out." in found[0].warnings
+    assert "1 pairs of the experiment have no image in cfld." in found[0].warnings
+    assert "1 images of cfld belong to no pair of the experiment and were skipped." in found[0].warnings
     assert (tmp_path / "report" / "index.html").read_text(encoding="utf-8").count("<td></td>") == 4
 
 
@@ -189,7 +189,7 @@ def test_table_1_on_viton_hd_finds_pictures_by_their_photos(
     found = experiment_results(out)
     assert [one.kind for one in found] == ["folder"] * 4 + ["bundle"]
     assert {one.names for one in found} == {tuple(f"test_{stem}" for stem in stems)}
-    extra = "1 pictures of idm belong to no pair of the experiment and were left out."
+    extra = "1 images of idm belong to no pair of the experiment and were skipped."
     assert extra in found[2].warnings and extra in output
     # The folder stands for itself: the others' pictures are in it, and no path of this machine.
     assert len(list((out / "rows" / "TryOffDiff" / "pictures").iterdir())) == len(stems)
