@@ -241,7 +241,7 @@ def test_what_fits_is_scored_on_request_and_the_rest_is_still_named(place: Path)
     assert found == replace(before, warnings=told + before.warnings)
     garment(place / "mine" / "corrupt.png", 128)
     assert (
-        "left out: 3 (mine/cut.png, mine/grey.png, truth/bad_truth.png)."
+        "were skipped: 3 (mine/cut.png, mine/grey.png, truth/bad_truth.png)."
         in result(place, "--skip-bad", "--unpaired").warnings[0]
     )
     for name in ("g0", "g1", "corrupt"):
