@@ -191,7 +191,7 @@ def check_vae(vae: Any, config: VAEConfig, weights: Tensor | None = None) -> Non
 
 
 def encoder_weights(vae: Any) -> Tensor | None:
-    """First convolution of a VAE's encoder in float32, by which VAEs are told apart; None if it has another layout."""
+    """First convolution of a VAE's encoder in float32, to distinguish VAEs; None for another layout."""
     try:
         weight = vae.first_stage_model.encoder.conv_in.weight
     except AttributeError:
