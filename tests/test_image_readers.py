@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from training.evaluation.images.folders import faults, read_picture, read_silhouette
 
 from igr_core.cli.mask import _prompt
 from igr_core.errors import IGRError
@@ -37,7 +38,6 @@ from training.data.layouts.folder import PlainFolder
 from training.data.layouts.tars import TarPairs
 from training.data.rendered.records import shards
 from training.data.rendered.studio import storing
-from training.evaluation.pictures.folders import faults, read_picture, read_silhouette
 
 ROOT = Path(__file__).parents[1]
 READER = "igr_core/photo/image_files.py"

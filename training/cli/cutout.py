@@ -51,8 +51,8 @@ def segment(
     from igr_core.device import choose_device
     from igr_core.segmentation.segmenter import Segmenter
 
-    from ..evaluation.pictures.cutout import Task, plan_segment, work_through, write_cutout
-    from ..evaluation.pictures.cutout_settings import named
+    from ..evaluation.images.cutout import Task, plan_segment, work_through, write_cutout
+    from ..evaluation.images.cutout_settings import named
 
     tasks = plan_segment(pictures, masks, out, echo)
     place = choose_device(device)
@@ -76,9 +76,9 @@ def adapt(
     overwrite: Overwrite = False,
 ) -> None:
     """Undo TryOffDiff's padding or TryOffAnyone's stretching, so that images match their references' canvas."""
-    from ..evaluation.pictures.adapters import adapted
-    from ..evaluation.pictures.cutout import Task, plan_adapt, work_through
-    from ..evaluation.pictures.subjects import save_picture
+    from ..evaluation.images.adapters import adapted
+    from ..evaluation.images.cutout import Task, plan_adapt, work_through
+    from ..evaluation.images.subjects import save_picture
 
     tasks = plan_adapt(results, reference, out, echo)
 

@@ -50,8 +50,8 @@ def score(
     from igr_core.device import choose_device
 
     from ..evaluation.experiments.scoring import Scoring, score_folders
+    from ..evaluation.images.folders import folder_name
     from ..evaluation.metrics.weights import WeightsFolder
-    from ..evaluation.pictures.folders import folder_name
     from ..evaluation.result import write_results
 
     scoring = Scoring(
@@ -209,7 +209,7 @@ def demo(
     from igr_core.files import make_folder
     from igr_core.restore.restorer import GarmentRestorer
 
-    from ..evaluation.pictures.demo import run_demo
+    from ..evaluation.images.demo import run_demo
 
     start = time.monotonic()
     restorer = GarmentRestorer.from_bundle(bundle)

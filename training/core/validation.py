@@ -140,7 +140,7 @@ class Validator:
         )
 
 
-def picture_grid(rows: Tensor) -> Tensor:
+def image_grid(rows: Tensor) -> Tensor:
     """Grid rows (B, 3, H, W) stacked into one image (3, B * H, W); two per line if B is even."""
     if rows.shape[0] % 2 == 0:
         rows = torch.cat(rows.chunk(2), dim=3)
@@ -156,7 +156,7 @@ def titled_grid(sets: Mapping[str, Tensor]) -> Tensor:
     """Grid rows (B, 3, H, 3 * W) of each set as one picture, the sets side by side and their columns named."""
     images, titles = [], []
     for name, rows in sets.items():
-        images.append(picture_grid(rows))
+        images.append(image_grid(rows))
         width = rows.shape[3] // len(COLUMNS)
         words = [COLUMNS[number % len(COLUMNS)] for number in range(images[-1].shape[2] // width)]
         titles.append(_title([f"{name} {words[0]}".strip(), *words[1:]], width))

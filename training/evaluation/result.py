@@ -16,9 +16,9 @@ from igr_core.model.config import from_json, to_json
 
 from ..base.files import write_text
 from ..base.statistics import Interval, difference_interval, mean_interval
+from .images.folders import ImageList
 from .metrics.distribution import Spread
 from .metrics.registry import METRICS
-from .pictures.folders import PictureList
 
 LIBRARIES = ("torch", "torchvision", "torchmetrics", "torch-fidelity", "clean-fid", "pyiqa", "pillow", "numpy", "scipy")
 """Whose versions a result records, as far as they are installed."""
@@ -55,9 +55,9 @@ class Result:
     """`bundle`, `control`, or `folder` for pictures that came from elsewhere."""
     protocol: dict[str, Any]
     """The Protocol's fields."""
-    generated: PictureList
+    generated: ImageList
     """What was scored."""
-    reference: PictureList
+    reference: ImageList
     """What it was scored against."""
     names: tuple[str, ...]
     """Name of each pair; none where only distributions were compared."""
@@ -75,7 +75,7 @@ class Result:
     """Versions."""
     revision: str
     """Commit of this code."""
-    silhouettes: PictureList | None = None
+    silhouettes: ImageList | None = None
     """Masks that told garment from background; None where what is not white background counted as garment."""
     known: dict[str, Any] = field(default_factory=dict)
     """What else is known: bundle, guidance, steps, training seed, data set."""

@@ -19,7 +19,7 @@ PromptLayout = Literal["linear", "resampler"]
 
 
 @torch.no_grad()
-def encode_pictures(
+def encode_images(
     pictures: Mapping[str, Tensor],
     vae: AutoencoderKL,
     downscale: int,

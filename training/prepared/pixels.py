@@ -15,7 +15,7 @@ from igr_core.files import sha256
 from ..base.parts import load_image_encoder, load_vae
 from ..base.train_config import TrainConfig
 from ..data.contract.laid_out import LaidOutPairs, name_number
-from .encoding import PromptLayout, encode_pictures
+from .encoding import PromptLayout, encode_images
 from .fits import model_config
 from .latents import Batch
 from .selection import PairsConfig, layout_of, open_pairs
@@ -66,7 +66,7 @@ class PixelPairs:
         """Encode what was read, with rounding to half precision as for prepared pairs."""
         pictures, categories = read
         downscale = self._model.vae.downscale
-        tensors = encode_pictures(pictures, self._vae, downscale, self._encoder, self._layout, self._bf16)
+        tensors = encode_images(pictures, self._vae, downscale, self._encoder, self._layout, self._bf16)
         told = pictures.get("correspondence")
         return Batch(
             **{name: value.float() for name, value in tensors.items()},

@@ -24,7 +24,7 @@ from igr_core.model.config import CATEGORIES
 from ..base.parts import load_image_encoder, load_vae
 from ..data.contract.correspondence import pixels_to_cells
 from ..data.contract.laid_out import LaidOut, name_number
-from .encoding import PromptLayout, encode_pictures
+from .encoding import PromptLayout, encode_images
 from .shards import Shard
 
 
@@ -46,7 +46,7 @@ def prepare_pairs(
     pieces = []
     for start in starts:
         pictures = pairs.pictures(range(start, min(start + batch, indices.stop)))
-        encoded = encode_pictures(pictures, vae, downscale, encoder, layout, bf16)
+        encoded = encode_images(pictures, vae, downscale, encoder, layout, bf16)
         pieces.append(encoded | _correspondence(pictures, encoded["garment_latent"]))
     if any("correspondence" in piece for piece in pieces):  # may be unknown for some pairs
         pieces = [piece if "correspondence" in piece else piece | _hidden(piece["garment_latent"]) for piece in pieces]

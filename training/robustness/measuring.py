@@ -24,12 +24,12 @@ from igr_core.restore.restorer import GarmentRestorer
 from ..base.provenance import bundle_weights_sha256, command_line, revision
 from ..data.caches.draw_config import DrawConfig
 from ..data.caches.drawn import fingerprint
+from ..evaluation.images.claims import claim
+from ..evaluation.images.demo import held_out_pairs
+from ..evaluation.images.folders import ImageList, image_list
 from ..evaluation.metrics.paired import OWN, PairedScorer, silhouette_of
 from ..evaluation.metrics.protocols import protocol_named
 from ..evaluation.metrics.weights import WeightsFolder
-from ..evaluation.pictures.claims import claim
-from ..evaluation.pictures.demo import held_out_pairs
-from ..evaluation.pictures.folders import PictureList, picture_list
 from ..evaluation.result import Paired, Result, library_versions, write_results
 from .plan import RESULT, Plan
 from .results import CLEAN, NO_MASK, Condition, Robustness, read_condition, write_robustness
@@ -108,7 +108,7 @@ def measure(bundle: Path, out: Path, plan: Plan) -> Robustness:
             condition, masks = _spoiled(photos, kind, aim)
             garments = out / "garments" / name
             scores = _scores(restorer, photos, plan, masks, scorer, garments)
-            pictures = picture_list([garments / f"{seed}.png" for seed in photos.seeds])
+            pictures = image_list([garments / f"{seed}.png" for seed in photos.seeds])
             done = _result(condition, settings, photos, scores, (pictures, truth, silhouettes))
             write_results(path, [done])
         results.append(done)
@@ -132,13 +132,13 @@ def _settings(bundle: Path, restorer: GarmentRestorer, plan: Plan) -> dict[str, 
     }
 
 
-def _saved(folder: Path, photos: Photos, pictures: Tensor) -> PictureList:
+def _saved(folder: Path, photos: Photos, pictures: Tensor) -> ImageList:
     """Write SEED.png for each photo; returns the images."""
     make_folder(folder)
     paths = [folder / f"{seed}.png" for seed in photos.seeds]
     for path, picture in zip(paths, pictures, strict=True):
         save_image(path, picture.expand(3, -1, -1))
-    return picture_list(paths)
+    return image_list(paths)
 
 
 def _spoiled(photos: Photos, kind: str, aim: float | None) -> tuple[Condition, Tensor]:
@@ -172,7 +172,7 @@ def _result(
     settings: dict[str, Any],
     photos: Photos,
     scores: dict[str, list[float]],
-    lists: tuple[PictureList, PictureList, PictureList],
+    lists: tuple[ImageList, ImageList, ImageList],
 ) -> Result:
     """A condition's result; `lists` are the restored garments, the true ones, and their silhouettes."""
     return Result(

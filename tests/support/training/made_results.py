@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from training.evaluation.images.folders import ImageList
+
 from training.evaluation.metrics.protocols import protocol_named
 from training.evaluation.metrics.registry import SCORED
-from training.evaluation.pictures.folders import PictureList
 from training.evaluation.result import Paired, Result
 
 PAIRS = 5
@@ -17,7 +18,7 @@ OF_SETS = ("fid", "clip_fid", "kid", "encoder_fd")
 
 def result(name: str, offset: float, **known: Any) -> Result:
     """A bundle's result at guidance 1.5 and 25 steps under protocol native, inside given silhouettes."""
-    listed = PictureList("truth", "same", PAIRS, {"png": PAIRS}, {"48x64": PAIRS})
+    listed = ImageList("truth", "same", PAIRS, {"png": PAIRS}, {"48x64": PAIRS})
     scores = Paired.of([offset + index / 100 for index in range(PAIRS)])
     return Result(
         name=name,

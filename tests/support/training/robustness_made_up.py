@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from training.evaluation.images.folders import ImageList
+
 from igr_core.model.config import to_json
 from training.evaluation.metrics.protocols import protocol_named
-from training.evaluation.pictures.folders import PictureList
 from training.evaluation.result import Paired, Result
 from training.robustness.results import CLEAN, COLUMNS, NO_MASK, Condition, Robustness
 from training.robustness.spoilers import KINDS, LEVELS
@@ -22,7 +23,7 @@ def condition(kind: str, aim: float | None, lost: float, reached: tuple[bool, ..
     overlap = (1.0 if aim is None else aim,) * PHOTOS
     one = Condition(kind, aim, overlap, (1 - overlap[0],) * PHOTOS, reached)
     mask = {name: list(value) if isinstance(value, tuple) else value for name, value in to_json(one).items()}
-    listed = PictureList("garments", "", PHOTOS, {"png": PHOTOS}, {"48x64": PHOTOS})
+    listed = ImageList("garments", "", PHOTOS, {"png": PHOTOS}, {"48x64": PHOTOS})
     return Result(
         name=one.title,
         kind="bundle",

@@ -13,7 +13,7 @@ from typing import IO, Any
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 
-from .pictures import read_json
+from .images import read_json
 from .storage import remote
 
 INDEX_ENDING = ".index.json"

@@ -10,7 +10,7 @@ from igr_core.model.config import CATEGORIES
 
 from ..contract.pairs import MaskKind, PairEntry
 from ..contract.parsing import ATR
-from ..files.pictures import Listing, read_pair_list
+from ..files.images import Listing, read_pair_list
 from .file_pairs import FilePairs, PairFiles, checked_points, find_mask, find_mask_folder, found_mask_kind
 
 FOLDERS = {"upper": "upper_body", "lower": "lower_body", "full": "dresses"}

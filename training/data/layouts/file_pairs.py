@@ -14,7 +14,7 @@ from igr_core.errors import IGRError
 from ..contract.keypoints import JOINTS_18, JOINTS_25, Joint, Keypoints
 from ..contract.pairs import MaskKind, PairEntry, PairSource
 from ..contract.parsing import LabelTable, Parsing
-from ..files.pictures import Listing, binary_mask, mask_of, parsing_of, photo_of, read_bytes, read_json, size_of
+from ..files.images import Listing, binary_mask, mask_of, parsing_of, photo_of, read_bytes, read_json, size_of
 
 
 @dataclass(frozen=True)

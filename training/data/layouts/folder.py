@@ -9,7 +9,7 @@ from igr_core.model.config import CATEGORIES
 from igr_core.photo.image_files import IMAGE_SUFFIXES
 
 from ..contract.pairs import PairEntry
-from ..files.pictures import Listing, read_table
+from ..files.images import Listing, read_table
 from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder
 
 

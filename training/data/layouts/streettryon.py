@@ -13,7 +13,7 @@ from igr_core.errors import IGRError
 
 from ..contract.pairs import PairEntry
 from ..contract.parsing import ATR, read_labels
-from ..files.pictures import Listing, decode, read_bytes, read_lines
+from ..files.images import Listing, decode, read_bytes, read_lines
 from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder, found_mask_kind
 
 FOLDERS = {"train": "train", "test": "validation"}

@@ -21,7 +21,7 @@ from igr_core.photo.image_files import IMAGE_SUFFIXES
 from ..contract.keypoints import JOINTS_25, Joint, Keypoints
 from ..contract.pairs import PairEntry, PairSource
 from ..contract.parsing import TABLES, Parsing
-from ..files.pictures import mask_of, parsing_of, photo_of, read_json, size_of
+from ..files.images import mask_of, parsing_of, photo_of, read_json, size_of
 from ..files.tar_index import TarIndex, index_tar, shard_urls, write_index
 
 JPEG_QUALITY = 95

@@ -8,7 +8,7 @@ from igr_core.errors import IGRError
 
 from ..contract.pairs import PairEntry
 from ..contract.parsing import LIP
-from ..files.pictures import Listing, read_pair_list
+from ..files.images import Listing, read_pair_list
 from .file_pairs import FilePairs, PairFiles, checked_points, find_mask, find_mask_folder, found_mask_kind
 from .leaks import VITON_HD_LEFT_OUT
 

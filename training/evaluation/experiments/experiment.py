@@ -12,9 +12,9 @@ from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
 
 from ...data.opening import DataSetConfig
+from ..images.controls import CONTROLS
 from ..metrics.protocols import protocol_named
 from ..metrics.registry import SCORED, check_metrics
-from ..pictures.controls import CONTROLS
 from ..tables.table import COMPARED
 
 OWN_FOLDERS = ("persons", "truth", "silhouettes", "references", "rows", "features", "report")

@@ -12,8 +12,8 @@ from pathlib import Path
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 
-from ..pictures.folders import faults, folder_name, pictures_in
-from ..pictures.subjects import Subjects
+from ..images.folders import faults, folder_name, images_in
+from ..images.subjects import Subjects
 from .scoring import MIN_PAIRS
 
 
@@ -44,7 +44,7 @@ def find_others(folder: Path, subjects: Subjects) -> Others:
 
     For photos with several garments, the photo's name is only enough for sets, where each image counts once.
     """
-    files = pictures_in(folder)
+    files = images_in(folder)
     photos = Counter(subjects.photos)
     found: dict[str, Path] = {}
     used: set[str] = set()

@@ -24,12 +24,12 @@ from ...base.files import write_text
 from ...base.provenance import bundle_weights_sha256, weights_sha256
 from ...data.contract.laid_out import fit_garment
 from ...data.opening import DataSetConfig, open_data_set
+from ..images.claims import check_held_out, claim, data_title, described_data, described_view
+from ..images.controls import NEED_TRUTH, TITLES, write_control
+from ..images.folders import folder_name, images_in
+from ..images.subjects import Subjects, save_picture
 from ..metrics.protocols import protocol_named
 from ..metrics.weights import WeightsFolder
-from ..pictures.claims import check_held_out, claim, data_title, described_data, described_view
-from ..pictures.controls import NEED_TRUTH, TITLES, write_control
-from ..pictures.folders import folder_name, pictures_in
-from ..pictures.subjects import Subjects, save_picture
 from ..result import Result, write_results
 from .experiment import ExperimentConfig, Line, lines, of_each_set
 from .folder import DESCRIPTION, PLACES, SETS
@@ -62,7 +62,7 @@ class ExperimentRun:
         bundles = {path: Bundle.open(path) for path in paths}
         for row in config.rows:
             if row.pictures:
-                pictures_in(Path(row.pictures))
+                images_in(Path(row.pictures))
                 check_apart(Path(row.pictures), out)
         self.subjects = Subjects(open_data_set(self.data))
         check_held_out(self.subjects.source)

@@ -14,21 +14,21 @@ from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
 
 from ...base.provenance import revision
+from ..images.folders import (
+    ImageList,
+    faults,
+    folder_name,
+    image_list,
+    images_in,
+    pair_up,
+    read_picture,
+    read_silhouette,
+)
 from ..metrics.distribution import DistributionScorer
 from ..metrics.paired import PairedScorer
 from ..metrics.protocols import Protocol
 from ..metrics.registry import ENCODER, SCORED, check_metrics
 from ..metrics.weights import WeightsFile, WeightsFolder
-from ..pictures.folders import (
-    PictureList,
-    faults,
-    folder_name,
-    pair_up,
-    picture_list,
-    pictures_in,
-    read_picture,
-    read_silhouette,
-)
 from ..result import Paired, Result, library_versions
 
 Files = list[Path]
@@ -87,7 +87,7 @@ def score_folders(
     wanted = [metric for metric in scoring.metrics if scoring.encoder is not None or metric not in ENCODER]
     paired = PairedScorer(scoring.protocol, () if unpaired else wanted, scoring.weights, scoring.device)
     sets = DistributionScorer(scoring.protocol, wanted, scoring.weights, scoring.cache, scoring.encoder, scoring.device)
-    lists = picture_list(one), picture_list(other)
+    lists = image_list(one), image_list(other)
     pairs, spreads = _score_pairs(scoring, paired, names, one, other, masks), sets.score(one, other)
     files = _weights_files(paired, sets)
     return Result(
@@ -104,7 +104,7 @@ def score_folders(
         weights={file.name: scoring.weights.sha256(file) for file in files} | _bundles(scoring, sets),
         libraries=library_versions(),
         revision=revision(),
-        silhouettes=picture_list([masks[name] for name in names]) if masks else None,
+        silhouettes=image_list([masks[name] for name in names]) if masks else None,
         known=known or {},
     )
 
@@ -114,7 +114,7 @@ def _matched(
 ) -> tuple[list[str], Files, Files, list[str]]:
     """Names of the pairs (empty if unpaired), the files to score, generated and reference, in order of names, and
     FOLDER/FILE of each mismatch."""
-    ours, theirs = pictures_in(generated), pictures_in(reference)
+    ours, theirs = images_in(generated), images_in(reference)
     names, problems = ([], []) if unpaired else pair_up(ours, theirs)
     bad = [faults(ours, None if unpaired else theirs), faults(theirs)]
     problems += [sentence for found in bad for sentence in found.values()]
@@ -169,7 +169,7 @@ def _silhouettes(folder: Path | None, names: list[str]) -> dict[str, Path]:
     """Masks by name; empty if no pairs are scored. Raises IGRError if one is missing or unreadable."""
     if folder is None or not names:
         return {}
-    masks = pictures_in(folder)
+    masks = images_in(folder)
     missing = [name for name in names if name not in masks]
     if missing:
         raise IGRError(f"{folder} has no mask of {missing[0]} and {len(missing) - 1} others: omit --silhouettes.")
@@ -200,7 +200,7 @@ def _left_out(files: list[str]) -> list[str]:
 
 
 def _warnings(
-    scoring: Scoring, generated: PictureList, reference: PictureList, files: list[WeightsFile], unpaired: bool
+    scoring: Scoring, generated: ImageList, reference: ImageList, files: list[WeightsFile], unpaired: bool
 ) -> Iterator[str]:
     expected = scoring.protocol.count
     if expected is not None and generated.count != expected and not unpaired:
@@ -215,7 +215,7 @@ def _warnings(
             yield f"{file.name} is not the published file: the numbers of its metrics are not comparable with others."
 
 
-def _resized(protocol: Protocol, generated: PictureList, reference: PictureList) -> int:
+def _resized(protocol: Protocol, generated: ImageList, reference: ImageList) -> int:
     """Number of generated images whose size differs from the protocol's or, if it has none, from every reference."""
     wanted = {"x".join(map(str, protocol.size))} if protocol.size is not None else set(reference.sizes)
     return sum(count for size, count in generated.sizes.items() if size not in wanted)

@@ -20,7 +20,7 @@ from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.restore.restorer import GarmentRestorer, encode_crop
 
-from ..pictures.folders import PictureList, picture_list, read_picture
+from ..images.folders import ImageList, image_list, read_picture
 from .protocols import Protocol
 from .weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, UNREADABLE, WeightsFile, WeightsFolder, file_sha256
 
@@ -153,7 +153,7 @@ class DistributionScorer:
     def score(self, generated: Sequence[Path], reference: Sequence[Path]) -> dict[str, Spread]:
         """Metrics of two sets of files; metrics that fail to run are moved from `used` to `skipped`."""
         smaller = min(len(generated), len(reference))
-        lists = [picture_list(paths) for paths in (generated, reference)] if self.used else []
+        lists = [image_list(paths) for paths in (generated, reference)] if self.used else []
         found = {}
         for name, metric in list(self.used.items()):
             try:
@@ -176,7 +176,7 @@ class DistributionScorer:
         formula = _clean_frechet if clean else frechet_distance
         return Spread(formula(one, other), None, len(one), len(other))
 
-    def _features(self, network: Network, paths: Sequence[Path], listed: PictureList) -> np.ndarray:
+    def _features(self, network: Network, paths: Sequence[Path], listed: ImageList) -> np.ndarray:
         """Features (N, D) of files, from the cache if available."""
         file = None
         if self._cache is not None:

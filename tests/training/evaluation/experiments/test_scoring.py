@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from training.evaluation.images.folders import image_list, images_in
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
@@ -26,7 +27,6 @@ from training.evaluation.metrics.paired import OWN
 from training.evaluation.metrics.protocols import PROTOCOLS
 from training.evaluation.metrics.registry import METRICS
 from training.evaluation.metrics.weights import ALEXNET, CLIP_B32, FILES, WeightsFolder
-from training.evaluation.pictures.folders import picture_list, pictures_in
 from training.evaluation.result import Result, read_results
 
 SIZE = (48, 64)
@@ -111,8 +111,8 @@ def test_a_folder_of_silhouettes_decides_what_is_garment(place: Path) -> None:
         (place / "masks").mkdir(exist_ok=True)
         mask.save(place / "masks" / f"g{number}.png")
     found = result(place, "--silhouettes", str(place / "masks"))
-    masks = list(pictures_in(place / "masks").values())
-    assert found.silhouettes == picture_list(masks) and result(place).silhouettes is None
+    masks = list(images_in(place / "masks").values())
+    assert found.silhouettes == image_list(masks) and result(place).silhouettes is None
     assert result(place, "--silhouettes", str(place / "masks"), "--unpaired").silhouettes is None
     assert found.paired["invented"].values == pytest.approx((13 / 16,) * 3)  # 16 lines below it, a rim of 3 less
     (place / "masks" / "g1.png").write_bytes(b"")
@@ -148,7 +148,7 @@ def test_a_result_holds_everything_that_it_depends_on(place: Path) -> None:
     assert found.name == "ours" and found.kind == "folder"
     assert found.protocol["name"] == "native" and found.protocol["paired"] == "torchmetrics"
     for listed, folder in ((found.generated, "mine"), (found.reference, "truth")):
-        assert listed == picture_list(list(pictures_in(place / folder).values()))
+        assert listed == image_list(list(images_in(place / folder).values()))
         assert (listed.folder, listed.count, listed.sizes) == (folder, 3, {"48x64": 3})
     assert found.weights == {
         file.name: sha256(place / "weights" / "checkpoints" / file.name) for file in (ALEXNET, CLIP_B32)
@@ -241,7 +241,7 @@ def test_what_fits_is_scored_on_request_and_the_rest_is_still_named(place: Path)
     assert found == replace(before, warnings=told + before.warnings)
     garment(place / "mine" / "corrupt.png", 128)
     assert (
-        "were skipped: 3 (mine/cut.png, mine/grey.png, truth/bad_truth.png)."
+        "left out: 3 (mine/cut.png, mine/grey.png, truth/bad_truth.png)."
         in result(place, "--skip-bad", "--unpaired").warnings[0]
     )
     for name in ("g0", "g1", "corrupt"):

@@ -139,7 +139,7 @@ def folder(tmp_path: Path) -> None:
         ({"compared": ["beauty"]}, "Unknown metric 'beauty'"),
         ({"rows": [{"name": "a", "bundle": "x/{seed}"}]}, "needs unique training seeds"),
         ({"rows": [{"name": "a", "bundle": "x", "seeds": [0]}]}, "and any other path needs none"),
-        ({"rows": [{"name": "a", "bundle": "x/{seed}", "seeds": [0, 0]}]}, "needs unique training seeds"),
+        ({"rows": [{"name": "a", "bundle": "x/{seed}", "seeds": [0, 0]}]}, "each once"),
         (
             {"rows": [{"name": n, "bundle": "x/{seed}", "seeds": seeds} for n, seeds in (("a", [0]), ("b", [0, 1]))]},
             "different training seeds",

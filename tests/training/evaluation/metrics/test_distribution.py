@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from training.evaluation.images.folders import images_in
 
 from igr_core.errors import IGRError
 from tests.support.models.metric_weights import CLIP_FEATURES, write_weights
@@ -35,7 +36,6 @@ from training.evaluation.metrics.distribution import (
 )
 from training.evaluation.metrics.protocols import PROTOCOLS
 from training.evaluation.metrics.weights import CLIP_B32, INCEPTION, INCEPTION_SCRIPT, WeightsFolder
-from training.evaluation.pictures.folders import pictures_in
 
 NATIVE, CLEAN = PROTOCOLS["native"], replace(PROTOCOLS["native"], distribution="clean-fid")
 ALL = ("fid", "clip_fid", "kid", "encoder_fd")
@@ -67,7 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files(folder: Path) -> list[Path]:
-    return list(pictures_in(folder).values())
+    return list(images_in(folder).values())
 
 
 def features(seed: int, count: int = 40, width: int = 6, shift: float = 0.0) -> np.ndarray:

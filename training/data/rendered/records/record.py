@@ -15,7 +15,7 @@ from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
 
 from ...contract.keypoints import JOINTS_25
-from ...files.pictures import decode, read_json
+from ...files.images import decode, read_json
 from ..base.panels import Line, LineRole, Panel, Role
 from ..base.surfaces import KINDS
 from ..base.views import View

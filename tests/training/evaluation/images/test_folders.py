@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from training.evaluation.images.folders import faults, image_list, images_in, pair_up, read_picture
 
 from igr_core.errors import IGRError
 from igr_core.photo.image_files import MAX_PIXELS
-from training.evaluation.pictures.folders import faults, pair_up, picture_list, pictures_in, read_picture
 
 RED = (200, 10, 20)
 
@@ -48,18 +48,18 @@ def test_pictures_come_by_stem_in_order_and_other_files_are_no_pictures(tmp_path
         save(tmp_path / name)
     for name in (".hidden.png", "notes.txt", "list.csv"):
         (tmp_path / name).write_text("no picture")
-    assert list(pictures_in(tmp_path)) == ["a", "b", "c.d"]
+    assert list(images_in(tmp_path)) == ["a", "b", "c.d"]
 
 
 def test_a_folder_that_is_not_there_or_empty_or_has_two_of_one_stem(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match="nowhere is not a folder"):
-        pictures_in(tmp_path / "nowhere")
+        images_in(tmp_path / "nowhere")
     with pytest.raises(IGRError, match="holds no pictures"):
-        pictures_in(tmp_path)
+        images_in(tmp_path)
     save(tmp_path / "a.png")
     save(tmp_path / "a.jpg")
     with pytest.raises(IGRError, match=r"a\.png and a\.jpg have one name"):
-        pictures_in(tmp_path)
+        images_in(tmp_path)
 
 
 def test_every_missing_and_every_extra_picture_is_named(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_file_of_another_kind_and_a_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("<html>not found</html>")
     (tmp_path / "folder.png").mkdir()
     save(tmp_path / "good.png")
-    found = faults(pictures_in(tmp_path))
+    found = faults(images_in(tmp_path))
     assert set(found) == {"text", "folder"}
     assert found["text"].startswith("text.png: is not a supported image")
     assert found["folder"].startswith("folder.png: is not a file")
@@ -197,18 +197,18 @@ def _remove(folder: Path) -> None:
 def test_the_hash_changes_with_contents_names_and_count(change: Callable[[Path], None], tmp_path: Path) -> None:
     save(tmp_path / "a.png", colour=(1, 2, 3))
     save(tmp_path / "b.png")
-    before = picture_list(list(pictures_in(tmp_path).values()))
-    assert before == picture_list(list(pictures_in(tmp_path).values()))
+    before = image_list(list(images_in(tmp_path).values()))
+    assert before == image_list(list(images_in(tmp_path).values()))
     change(tmp_path)
-    assert before.sha256 != picture_list(list(pictures_in(tmp_path).values())).sha256
+    assert before.sha256 != image_list(list(images_in(tmp_path).values())).sha256
 
 
 def test_a_list_tells_folder_count_formats_and_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "mine"
     for name, size in (("a.png", (48, 64)), ("b.jpg", (48, 64)), ("c.jpeg", (96, 128))):
         save(folder / name, size)
-    found = picture_list(list(pictures_in(folder).values()))
+    found = image_list(list(images_in(folder).values()))
     assert (found.folder, found.count) == ("mine", 3)
     assert found.formats == {"jpg": 2, "png": 1} and found.sizes == {"48x64": 2, "96x128": 1}
     monkeypatch.chdir(folder)
-    assert picture_list(list(pictures_in(Path(".")).values())) == found
+    assert image_list(list(images_in(Path(".")).values())) == found

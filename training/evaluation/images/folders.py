@@ -27,7 +27,7 @@ RATIO_SLACK = 0.02
 
 
 @dataclass(frozen=True)
-class PictureList:
+class ImageList:
     """What a result was computed from."""
 
     folder: str
@@ -42,7 +42,7 @@ class PictureList:
     """How many there are of each width and height, `768x1024`: resizing costs something too."""
 
 
-def pictures_in(folder: Path) -> dict[str, Path]:
+def images_in(folder: Path) -> dict[str, Path]:
     """Pictures of a folder by stem, in order of names.
 
     Raises IGRError for a folder that does not exist or has no images, and for two files with the same stem.
@@ -61,7 +61,7 @@ def pictures_in(folder: Path) -> dict[str, Path]:
     return found
 
 
-def picture_list(paths: Sequence[Path]) -> PictureList:
+def image_list(paths: Sequence[Path]) -> ImageList:
     """Hash, formats and sizes of pictures, all of one folder."""
     digest, sizes = hashlib.sha256(), Counter[str]()
     for path in paths:
@@ -71,7 +71,7 @@ def picture_list(paths: Sequence[Path]) -> PictureList:
         sizes[f"{width}x{height}"] += 1
     formats = Counter(path.suffix.lower().lstrip(".").replace("jpeg", "jpg") for path in paths)
     name = folder_name(paths[0].parent)
-    return PictureList(name, digest.hexdigest(), len(paths), dict(sorted(formats.items())), dict(sorted(sizes.items())))
+    return ImageList(name, digest.hexdigest(), len(paths), dict(sorted(formats.items())), dict(sorted(sizes.items())))
 
 
 def pair_up(generated: dict[str, Path], reference: dict[str, Path]) -> tuple[list[str], list[str]]:

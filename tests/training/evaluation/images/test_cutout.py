@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from training.evaluation.images.adapters import METHODS
+from training.evaluation.images.cutout import Task, cut_out, work_through
+from training.evaluation.images.cutout_settings import NAME
+from training.evaluation.images.folders import faults, images_in
 from typer.testing import CliRunner, Result
 
 from igr_core.errors import IGRError
@@ -18,10 +22,6 @@ from igr_core.segmentation.sam2_prompt import prompt_from_mask
 from igr_core.segmentation.segmenter import Segmenter
 from tests.support.models.tiny_sam2 import save_sam2
 from training.cli.app import app
-from training.evaluation.pictures.adapters import METHODS
-from training.evaluation.pictures.cutout import Task, cut_out, work_through
-from training.evaluation.pictures.cutout_settings import NAME
-from training.evaluation.pictures.folders import faults, pictures_in
 
 SIZE = (60, 90)
 NAMES = ("anna", "ben", "cleo")
@@ -326,7 +326,7 @@ def test_adapted_results_lie_on_their_references_and_can_be_scored(others: Path,
         assert found.shape == truth.shape
         assert (found - truth).abs().mean() < 0.01  # edges are resized twice
         assert (found - truth)[..., 40:88, 32:56].abs().max() < 0.02
-    assert faults(pictures_in(others / "out"), pictures_in(others / "garments")) == {}
+    assert faults(images_in(others / "out"), images_in(others / "garments")) == {}
 
 
 def test_results_that_do_not_fit_are_named(others: Path) -> None:

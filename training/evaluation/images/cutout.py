@@ -21,7 +21,7 @@ from igr_core.segmentation.sam2_prompt import PromptKind, prompt_from_mask
 from igr_core.segmentation.segmenter import Segmenter
 
 from .cutout_settings import of_tasks
-from .folders import pictures_in
+from .folders import images_in
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def plan_segment(pictures: Path, masks: Path, out: Path, tell: Callable[[str], N
             prompt_from_mask(load_mask(masks))
         except IGRError as error:
             raise IGRError(f"--masks {masks}: {error}") from error
-        return [Task(path, masks, out / f"{name}.png") for name, path in pictures_in(pictures).items()]
+        return [Task(path, masks, out / f"{name}.png") for name, path in images_in(pictures).items()]
     found = pair_by_name(pictures, masks, lambda _: "")  # categories play no part here
     _refuse(found.failed, len(list_images(pictures)), pictures, "mend that, or give --masks one file for all", tell)
     return [Task(pair.photo, pair.mask, out / f"{pair.photo.stem}.png") for pair in found.pairs]
@@ -65,7 +65,7 @@ def plan_adapt(results: Path, reference: Path, out: Path, tell: Callable[[str], 
 
     Raises IGRError as plan_segment does.
     """
-    ours, theirs = pictures_in(results), pictures_in(reference)
+    ours, theirs = images_in(results), images_in(reference)
     _check_out(out, results, reference)
     missing = {path.name: f"There is no {name} in {reference}." for name, path in ours.items() if name not in theirs}
     _refuse(missing, len(ours), results, "rename them as their references, or take them out", tell)

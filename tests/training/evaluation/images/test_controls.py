@@ -8,11 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
-from igr_core.restore.restorer import GarmentRestorer
-from tests.support.models.tiny import save_runnable
-from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
-from training.evaluation.pictures.controls import (
+from training.evaluation.images.controls import (
     CONTROLS,
     FILL,
     TITLES,
@@ -22,7 +18,11 @@ from training.evaluation.pictures.controls import (
     rotated,
     write_control,
 )
-from training.evaluation.pictures.subjects import Subjects
+from training.evaluation.images.subjects import Subjects
+
+from igr_core.restore.restorer import GarmentRestorer
+from tests.support.models.tiny import save_runnable
+from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
-from igr_core.errors import IGRError
-from training.data.contract.parsing import ATR
-from training.data.files.pictures import (
+from training.data.files.images import (
     Listing,
     decode,
     mask_of,
@@ -22,6 +19,9 @@ from training.data.files.pictures import (
     read_table,
     size_of,
 )
+
+from igr_core.errors import IGRError
+from training.data.contract.parsing import ATR
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
