@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training.evaluation.images.folders import faults, read_picture, read_silhouette
 
 from igr_core.cli.mask import _prompt
 from igr_core.errors import IGRError
@@ -38,6 +37,7 @@ from training.data.layouts.folder import PlainFolder
 from training.data.layouts.tars import TarPairs
 from training.data.rendered.records import shards
 from training.data.rendered.studio import storing
+from training.evaluation.images.folders import faults, read_picture, read_silhouette
 
 ROOT = Path(__file__).parents[1]
 READER = "igr_core/photo/image_files.py"

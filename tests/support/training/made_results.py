@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Any
 
 from training.evaluation.images.folders import ImageList
-
 from training.evaluation.metrics.protocols import protocol_named
 from training.evaluation.metrics.registry import SCORED
 from training.evaluation.result import Paired, Result

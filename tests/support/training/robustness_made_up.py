@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from training.evaluation.images.folders import ImageList
-
 from igr_core.model.config import to_json
+from training.evaluation.images.folders import ImageList
 from training.evaluation.metrics.protocols import protocol_named
 from training.evaluation.result import Paired, Result
 from training.robustness.results import CLEAN, COLUMNS, NO_MASK, Condition, Robustness

@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from igr_core.errors import IGRError
+from training.data.contract.parsing import ATR
 from training.data.files.images import (
     Listing,
     decode,
@@ -19,9 +22,6 @@ from training.data.files.images import (
     read_table,
     size_of,
 )
-
-from igr_core.errors import IGRError
-from training.data.contract.parsing import ATR
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:

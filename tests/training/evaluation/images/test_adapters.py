@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
-from training.evaluation.images.adapters import adapted, unstretched, without_padding
 
 from igr_core.errors import IGRError
+from training.evaluation.images.adapters import adapted, unstretched, without_padding
 
 
 def garment(size: tuple[int, int]) -> Image.Image:

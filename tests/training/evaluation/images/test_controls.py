@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from igr_core.restore.restorer import GarmentRestorer
+from tests.support.models.tiny import save_runnable
+from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 from training.evaluation.images.controls import (
     CONTROLS,
     FILL,
@@ -19,10 +23,6 @@ from training.evaluation.images.controls import (
     write_control,
 )
 from training.evaluation.images.subjects import Subjects
-
-from igr_core.restore.restorer import GarmentRestorer
-from tests.support.models.tiny import save_runnable
-from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 
 
 @pytest.fixture(scope="module")

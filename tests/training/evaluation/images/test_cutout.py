@@ -10,10 +10,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training.evaluation.images.adapters import METHODS
-from training.evaluation.images.cutout import Task, cut_out, work_through
-from training.evaluation.images.cutout_settings import NAME
-from training.evaluation.images.folders import faults, images_in
 from typer.testing import CliRunner, Result
 
 from igr_core.errors import IGRError
@@ -22,6 +18,10 @@ from igr_core.segmentation.sam2_prompt import prompt_from_mask
 from igr_core.segmentation.segmenter import Segmenter
 from tests.support.models.tiny_sam2 import save_sam2
 from training.cli.app import app
+from training.evaluation.images.adapters import METHODS
+from training.evaluation.images.cutout import Task, cut_out, work_through
+from training.evaluation.images.cutout_settings import NAME
+from training.evaluation.images.folders import faults, images_in
 
 SIZE = (60, 90)
 NAMES = ("anna", "ben", "cleo")

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from training.evaluation.images import demo
 from typer.testing import CliRunner
 
 from igr_core.model.config import CATEGORIES
@@ -17,6 +16,7 @@ from training.cli.app import app
 from training.cli.evaluate import demo as demo_command
 from training.data.caches.drawn import HELD_OUT_START
 from training.data.synthetic import make_pair
+from training.evaluation.images import demo
 
 
 @pytest.fixture(scope="module")

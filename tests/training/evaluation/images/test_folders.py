@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from training.evaluation.images.folders import faults, image_list, images_in, pair_up, read_picture
 
 from igr_core.errors import IGRError
 from igr_core.photo.image_files import MAX_PIXELS
+from training.evaluation.images.folders import faults, image_list, images_in, pair_up, read_picture
 
 RED = (200, 10, 20)
 

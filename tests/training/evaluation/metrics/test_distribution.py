@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training.evaluation.images.folders import images_in
 
 from igr_core.errors import IGRError
 from tests.support.models.metric_weights import CLIP_FEATURES, write_weights
 from tests.support.models.tiny import save_runnable
 from training.data.synthetic import make_pair
+from training.evaluation.images.folders import images_in
 from training.evaluation.metrics import distribution
 from training.evaluation.metrics.distribution import (
     CLEAN_CLIP,
