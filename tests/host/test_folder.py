@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from PIL import Image
 
 from tests.support.host.graphs import node, restore, with_inputs
 from tests.support.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server
+from tests.support.image_files import unusable_files
 
 LEVELS = {"anna": 40, "bert": 90, "carl": 140, "dora": 190}
 """Grey level of each one's photo; the mask is as many rows high, keeps off the edges and gives nothing to warn of."""
@@ -100,6 +102,30 @@ def test_bad_photos_are_left_out_with_a_note(server: Server, case: str) -> None:
     for note, (start, reason) in zip(notes, words.items(), strict=True):
         assert note.startswith(start) and reason in note and "--" not in note
         assert note in server.log.read_text(encoding="utf-8", errors="replace")
+
+
+def test_names_and_files_of_every_kind_do_no_harm(server: Server, case: str) -> None:
+    """A name in Latin-1, one that is a script, bombs and PostScript: the good photos are read, the others named."""
+    photo = put(server, case, "anna")
+    put(server, case, "bert", ".gif")
+    masks = photo.parents[1] / "masks"
+    latin = os.fsdecode(b"caf\xe9.png")
+    shutil.copy(photo, photo.with_name(latin))
+    shutil.copy(masks / "anna.png", masks / latin)
+    for name in ("<svg onload=alert(2)>.png", "line\nbreak.png", os.fsdecode(b"no mask \xe9.png")):
+        shutil.copy(photo, photo.with_name(name))
+    (photo.parent / "film.mp4").touch()
+    for kind, (data, _) in unusable_files().items():
+        (photo.parent / f"z {kind}.png").write_bytes(data)
+        shutil.copy(masks / "anna.png", masks / f"z {kind}.png")
+    outputs = server.run(reading(case))["outputs"]
+    assert len(outputs["save"]["images"]) in (3, 4)  # with the photo of the profile bomb, if it is read
+    text = "\n".join(outputs["folder"]["text"])
+    assert "‹svg onload=alert(2)›.png: It has no mask" in text and "<svg" not in text
+    assert r"line\nbreak.png: It has no mask" in text
+    assert r"no mask \xe9.png: It has no mask" in text and "not images: film.mp4" in text
+    for kind in set(unusable_files()) - {"profile bomb"}:
+        assert f"z {kind}.png: " in text, kind
 
 
 def test_a_mask_at_the_edge_is_taken_and_told_of(server: Server, case: str) -> None:
