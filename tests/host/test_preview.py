@@ -59,7 +59,7 @@ def test_warnings_are_shown_and_logged(server: Server) -> None:
     assert "Garment Preview: The mask touches" in server.log.read_text(errors="replace")
 
 
-def test_picture_and_report_go_on_to_other_nodes(server: Server) -> None:
+def test_image_and_report_go_on_to_other_nodes(server: Server) -> None:
     graph = preview("upper", "whole", category="upper")
     graph["show"] = node("PreviewImage", images=["preview", 0])
     graph["text"] = node("PreviewAny", source=["preview", 1])
@@ -71,7 +71,7 @@ def test_picture_and_report_go_on_to_other_nodes(server: Server) -> None:
 
 
 @pytest.mark.skipif(not UPDATE, reason="makes the help's picture, with IGR_UPDATE=1 only")
-def test_the_helps_picture(server: Server) -> None:
+def test_the_helps_image(server: Server) -> None:
     pictures = [shown(server, preview(*choice))[0][0] for choice in HELP]
     scaled = [_scaled(Image.fromarray(picture)) for picture in pictures]
     sheet = Image.new("RGB", (sum(one.width for one in scaled) + 12 * (len(scaled) - 1), HELP_HEIGHT), "white")

@@ -115,7 +115,7 @@ def test_the_hosts_samplers_and_schedulers_work(server: Server, sampler: str, sc
     assert torch.isfinite(server.latents(graph, LATENT)).all()
 
 
-def test_finished_garments_are_what_was_asked_for(server: Server) -> None:
+def test_finished_garments_are_what_was_requested(server: Server) -> None:
     graph = restore()
     for name, options in {
         "square": {"aspect": "1:1", "background": "colour", "colour": "#ff0000"},

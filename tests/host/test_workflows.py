@@ -80,7 +80,7 @@ def _check_input(graph: Graph, known: dict[str, Any], key: str, value: Any, spec
         assert value in choices, (key, value, choices)
 
 
-def test_the_main_workflow_gives_the_headless_picture(server: Server) -> None:
+def test_the_main_workflow_gives_the_headless_image(server: Server) -> None:
     (given,) = saved(server, api_form("garment_restore"))["garment"]
     restorer = GarmentRestorer.from_bundle(DEMO_BUNDLE)
     config = restorer.info.model

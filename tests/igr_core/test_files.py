@@ -56,7 +56,7 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path: Path, fail
     assert (tmp_path / "a.txt").read_text() == "first" and os.listdir(tmp_path) == ["a.txt"]
 
 
-def test_a_writer_that_writes_nothing_is_told(tmp_path: Path):
+def test_a_writer_that_writes_nothing_is_reported(tmp_path: Path):
     write(tmp_path / "a.txt", "first")
     with pytest.raises(IGRError, match="Could not write"), atomic_file(tmp_path / "a.txt"):
         pass
@@ -108,7 +108,7 @@ def test_stale_parts_of_every_file_and_no_others(tmp_path: Path, ended_process: 
     assert sorted(os.listdir(tmp_path)) == sorted(kept)
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path):
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path):
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
     write(tmp_path / "file", "text")

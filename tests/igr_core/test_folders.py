@@ -44,7 +44,7 @@ def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
         folder_below(root, name, "photos")
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     root = touch(tmp_path / "root", "a.png")
     for name in ("b", "a.png", "a.png/b"):
         with pytest.raises(IGRError, match=f'^masks "{name}" is not in .*put the folder there'):

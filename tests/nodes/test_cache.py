@@ -54,7 +54,7 @@ def test_the_state_of_a_folder_changes_with_its_files(tmp_path: Path) -> None:
     assert cache.state(tmp_path) != before
 
 
-def test_photos_are_told_apart_by_size_and_by_their_pixels_at_8_bits() -> None:
+def test_photos_are_reported_apart_by_size_and_by_their_pixels_at_8_bits() -> None:
     photo = torch.arange(24).reshape(1, 3, 2, 4) / 255
     assert cache.digest(photo) == cache.digest(photo + 1e-4) == cache.digest(photo.double())
     assert cache.digest(photo) != cache.digest(photo.reshape(1, 3, 4, 2))

@@ -116,7 +116,7 @@ def test_photos_left_out_are_named_with_the_reason(root: Path) -> None:
     assert "no mask" in failed["anna.png"] and "not a supported image" in failed["bert.png"]
 
 
-def test_where_nothing_can_be_used_the_first_reasons_are_told(root: Path) -> None:
+def test_where_nothing_can_be_used_the_first_reasons_are_reported(root: Path) -> None:
     for name in ("anna", "bert", "carl", "dora"):
         put(root, name, mask=(20, 20))
     with pytest.raises(IGRError, match="None of the remaining photos can be used. anna.png: .* 1 more failed."):

@@ -251,7 +251,7 @@ def test_the_workflow_carries_the_marks(editor: Page) -> None:
     assert set(inputs) == {"person", "segmenter", "candidates", "points"}
 
 
-def test_text_that_is_no_mark_is_told_and_kept(editor: Page) -> None:
+def test_text_that_is_no_mark_is_reported_and_kept(editor: Page) -> None:
     bad = ("by hand", "5", "[1]", "null", '{"points": []}', '{"positive": ""}', '{"positive": [[5, 1e10]]}')
     for text in (*bad, '{"box": 3}', '{"positive": [[5, 5]], "size": "large"}'):
         with pytest.raises(IGRError):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 
-def test_a_photo_swapped_after_clicking_is_told(editor: Page) -> None:
+def test_a_photo_swapped_after_clicking_is_reported(editor: Page) -> None:
     click(editor, SHIRT)
     wait(editor, ".mask")
     set_widget(editor, "IGRExamplePerson", "garment", "lower")

@@ -17,7 +17,7 @@ def modules(server: Server) -> list[str]:
     return sorted(path for path in server.get("/extensions") if path.startswith(PACK))
 
 
-def test_the_frontend_is_told_every_module(server: Server) -> None:
+def test_the_frontend_lists_every_module(server: Server) -> None:
     files = [path.relative_to(ROOT / "web").as_posix() for path in (ROOT / "web").rglob("*.js")]
     assert modules(server) == sorted(PACK + name for name in files)
 

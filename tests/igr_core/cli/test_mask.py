@@ -99,7 +99,9 @@ def test_the_demo_is_asked_where_no_segmenter_is_named(
     assert "drawn persons" not in invoke(*words, "--segmenter", folder).stderr
 
 
-def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, folder: Path, pair: tuple[Path, Path]) -> None:
+def test_wrong_commands_are_reported_before_anything_starts(
+    tmp_path: Path, folder: Path, pair: tuple[Path, Path]
+) -> None:
     person, rough = pair
     out, before = tmp_path / "mask.png", (files(tmp_path), files(rough.parent), person.read_bytes())
 

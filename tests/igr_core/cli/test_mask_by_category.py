@@ -77,7 +77,7 @@ def test_the_demo_is_asked_where_a_category_is_named_and_no_parser(
     assert "drawn people; for photos, use --parser" in result.stderr
 
 
-def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, parser: Path, person: Path) -> None:
+def test_wrong_commands_are_reported_before_anything_starts(tmp_path: Path, parser: Path, person: Path) -> None:
     before = files(tmp_path)
 
     def wrong(*words: object) -> str:

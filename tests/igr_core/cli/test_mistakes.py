@@ -20,7 +20,7 @@ from tests.support.models.tiny import INFO, stub_parts
 ROOT = Path(__file__).parents[3]
 
 
-def test_wrong_commands_are_told_before_anything_starts(tmp_path: Path, stub: Path):
+def test_wrong_commands_are_reported_before_anything_starts(tmp_path: Path, stub: Path):
     photo, mask = write_pair(tmp_path, "anna.png")
     photos, masks, out = photo.parent, mask.parent, tmp_path / "out.png"
     before = files(tmp_path), files(photos), files(masks)
@@ -118,7 +118,7 @@ def test_foreign_newer_and_misfitting_bundles(tmp_path: Path, bundle: Path):
         assert "\n" not in result.stderr.strip() and files(tmp_path / "out") == []
 
 
-def test_bad_photo_is_told_before_the_model_loads(tmp_path: Path, stub: Path):
+def test_bad_photo_is_reported_before_the_model_loads(tmp_path: Path, stub: Path):
     photo, mask = write_pair(tmp_path, "anna.png")
     Image.new("L", (60, 90)).save(mask)
     out = tmp_path / "out.png"
@@ -136,7 +136,7 @@ app(sys.argv[1:])
 """
 
 
-def test_full_disk_leaves_no_half_picture(tmp_path: Path, bundle: Path):
+def test_full_disk_leaves_no_half_image(tmp_path: Path, bundle: Path):
     photo, mask = write_pair(tmp_path, "anna.png")
     out = tmp_path / "out" / "anna.png"
     words = ["restore", photo, "--mask", mask, "--out", out, "--bundle", bundle, "--category", "upper"]

@@ -51,7 +51,7 @@ def test_folder_one_bad_photo_does_not_stop_the_rest(tmp_path: Path, bundle: Pat
     assert files(out) == ["anna.png", "dora.png"]
 
 
-def test_folder_goes_on_where_it_stopped(tmp_path: Path, bundle: Path):
+def test_folder_resumes_where_it_stopped(tmp_path: Path, bundle: Path):
     for name in ("anna.jpg", "bert.png"):
         write_pair(tmp_path, name)
     out = tmp_path / "out"

@@ -181,7 +181,7 @@ def test_every_precision_is_read_and_looked_at(saved: Path, kind: torch.dtype):
         Bundle.open(rewrite(saved, change_tensors=spoil)).tensors("denoiser")
 
 
-def test_tensor_names_that_only_the_nodes_read_are_told(saved: Path):
+def test_tensor_names_that_only_the_nodes_read_are_reported(saved: Path):
     def rename(tensors: dict) -> dict:
         return {name.replace("denoiser.conv_in", "denoiser.input_blocks.0.0"): one for name, one in tensors.items()}
 
@@ -293,7 +293,7 @@ def test_weights_that_are_integers_are_named(saved: Path):
     opening_fails(saved, "stores vae.encoder.weight as I64, not as floating-point numbers")
 
 
-def test_config_larger_than_its_weights_is_told_before_networks_are_built(saved: Path):
+def test_config_larger_than_its_weights_is_reported_before_networks_are_built(saved: Path):
     wide = {"block_out_channels": [32, 16384]}
     rewrite(
         saved,
@@ -355,7 +355,7 @@ def test_unknown_part_and_odd_provenance_are_not_saved(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-def test_folder_that_is_not_there(tmp_path: Path):
+def test_folder_that_does_not_exist(tmp_path: Path):
     with pytest.raises(IGRError, match="Could not write .*another folder"):
         save_bundle(tmp_path / "none" / "tiny.safetensors", INFO, stub_parts())
 

@@ -110,7 +110,7 @@ def test_projections_equal_what_diffusers_makes_of_the_same_file(
 
 
 @torch.no_grad()
-def test_resampler_reads_every_token_of_its_own_picture() -> None:
+def test_resampler_reads_every_token_of_its_own_image() -> None:
     torch.manual_seed(0)
     config = ImagePromptConfig("resampler", tokens=3, embedding_dim=16, depth=2, head_dim=8, heads=2)
     module = Resampler(config, 32)

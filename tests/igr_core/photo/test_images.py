@@ -82,7 +82,7 @@ def test_sixteen_bits_are_scaled(tmp_path: Path, suffix: str):
     assert torch.equal(mask[0, 0], as_tensor(block()))
 
 
-def test_float_pictures(tmp_path: Path):
+def test_float_images(tmp_path: Path):
     unit = block().astype(np.float32) / 255
     assert torch.equal(load_mask(write(tmp_path / "m.tif", Image.fromarray(unit)))[0, 0], as_tensor(block()))
     with pytest.raises(IGRError, match=r"bright.tif has pixel values out of range.*8-bit PNG"):
@@ -140,7 +140,7 @@ def test_transparent_parts_of_a_grey_mask_count_as_nothing(tmp_path: Path):
 
 
 @pytest.mark.parametrize("load", [load_photo, load_mask])
-def test_files_that_are_no_usable_picture(tmp_path: Path, load):
+def test_files_that_are_no_usable_image(tmp_path: Path, load):
     def fails(path: Path, *words: str):
         with pytest.raises(IGRError) as caught:
             load(path)
@@ -163,7 +163,7 @@ def test_files_that_are_no_usable_picture(tmp_path: Path, load):
         fails(tmp_path / f"half{suffix}", "truncated", "again")
 
 
-def test_huge_pictures_are_refused_before_decoding(tmp_path: Path):
+def test_huge_images_are_refused_before_decoding(tmp_path: Path):
     side = int(MAX_PIXELS**0.5) + 8
     for name, size in (("huge.png", (side, side)), ("bomb.png", (60_000, 8_000))):
         with pytest.raises(IGRError, match=rf"{name} has more than 64 megapixels"):
@@ -207,7 +207,7 @@ def test_bad_saves_leave_nothing(tmp_path: Path, name: str, image, mode, word: s
     assert not list(tmp_path.iterdir())
 
 
-def test_interrupted_save_keeps_the_earlier_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_interrupted_save_keeps_the_earlier_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     save_image(tmp_path / "a.png", torch.zeros(3, 20, 20))
     before = (tmp_path / "a.png").read_bytes()
 

@@ -86,7 +86,7 @@ def test_a_mask_of_nothing_but_specks_still_gets_its_sentences():
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_persons_who_stand_sideways_are_told_from_those_who_do_not(category):
+def test_people_who_stand_sideways_are_distinguished_from_those_who_do_not(category):
     def narrow(defect: str | None, seed: int) -> bool:
         drawn = make_pair(seed, (96, 128), category=category, defect=defect).garment_mask
         mask = torch.from_numpy(np.array(drawn)).float()[None, None] / 255

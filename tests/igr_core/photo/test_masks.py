@@ -51,7 +51,7 @@ def test_only_the_largest_piece_of_each_mask_is_kept():
     assert torch.equal(kept, torch.cat([square(), square().flip(-1), torch.zeros_like(both)]) > 0.5)
 
 
-def test_large_pictures_keep_their_largest_piece_to_the_pixel():
+def test_large_images_keep_their_largest_piece_to_the_pixel():
     mask = torch.zeros(1, 1, 600, 800)
     mask[..., 100:401, 150:333] = 1
     mask[..., 500:520, 700:720] = 1
@@ -73,7 +73,7 @@ def test_pieces_come_with_their_share_and_box_the_largest_first():
     assert share == 1 and box == (0, 0, 300, 700)
 
 
-def test_pieces_of_a_large_picture_are_told_to_a_coarse_cell():
+def test_pieces_of_a_large_image_are_reported_to_a_coarse_cell():
     mask = torch.zeros(1, 1, 960, 480)
     mask[..., 100:400, 101:301] = 1
     mask[..., 600:700, 101:301] = 1

@@ -97,7 +97,7 @@ def test_padding_is_hatched_and_nothing_else():
     assert not stripes[212:812].any()
 
 
-def test_a_garment_at_the_border_is_drawn_without_leaving_the_picture():
+def test_a_garment_at_the_border_is_drawn_without_leaving_the_image():
     picture = draw_view(seen(WHOLE, garment=(0, 0, 768, 1024)))
     assert picture.shape == (1, 3, 1024, 768) and 0 <= float(picture.min()) <= float(picture.max()) <= 1
     assert is_colour(picture, CROP)[:2].any() and is_colour(picture, CROP)[:, -2:].any()
@@ -114,7 +114,7 @@ def test_every_shape_of_photo_is_drawn(size: tuple[int, int], view: ViewConfig):
     assert is_colour(picture, CROP).any()
 
 
-def test_pictures_of_a_batch_have_one_frame():
+def test_images_of_a_batch_have_one_frame():
     masks = torch.zeros(2, 1, 200, 300)
     masks[0, :, 5:30, 5:30] = masks[1, :, 150:195, 250:295] = 1
     both = make_view(torch.rand(2, 3, 200, 300), masks, (96, 128), FOCUSED)

@@ -98,7 +98,7 @@ def test_shapes_range_and_padding(shape, view):
 
 @everywhere
 @both_views
-def test_a_constant_picture_stays_constant(shape, view):
+def test_a_constant_image_stays_constant(shape, view):
     _, mask = photo(*shape)
     grey = torch.full((1, 3, *mask.shape[-2:]), 0.25)
     seen = make_view(grey, mask, SIZE, view, crop_size=32)

@@ -30,14 +30,14 @@ def test_the_measures_of_a_whole_view():
     ]
 
 
-def test_padding_and_the_part_that_a_focused_view_shows_are_told():
+def test_padding_and_the_part_that_a_focused_view_shows_are_reported():
     padded = report_view(seen(WHOLE, (100, 100, 200, 250), height=300))
     assert padded.lines[1].endswith("(scale 0.32): 12.5% garment, 25.0% padding.")
     line = report_view(seen(FOCUSED, (120, 150, 180, 230))).lines[1]
     assert line.startswith("The model sees 100×134 pixels at (100, 123), at 96×128 pixels (scale 0.96")
 
 
-def test_each_photo_of_a_batch_is_told_of():
+def test_each_photo_of_a_batch_is_reported():
     report = report_view(seen(WHOLE, (100, 100, 200, 250), (0, 100, 100, 250)))
     assert [line.split(" is ")[0] for line in report.lines[::2]] == ["Photo 1", "Photo 2"]
     (warning,) = report.warnings

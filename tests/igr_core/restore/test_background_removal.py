@@ -31,7 +31,7 @@ def test_background_that_reaches_in_is_clear():
     assert (alpha[..., 40:50, 35:45] == 1).all()
 
 
-def test_a_thin_outline_keeps_a_white_garment_opaque_in_a_large_picture():
+def test_a_thin_outline_keeps_a_white_garment_opaque_in_a_large_image():
     image = torch.ones(1, 3, 1024, 768)
     image[..., 101:900, 101:600] = 0.3
     image[..., 102:899, 102:599] = 1
@@ -69,7 +69,7 @@ def test_a_garment_that_touches_the_border_is_kept():
     assert (alpha[..., 34:, 14:46] == 1).all() and (alpha[..., :28, :] == 0).all()
 
 
-def test_a_batch_is_its_pictures_one_by_one():
+def test_a_batch_is_its_images_one_by_one():
     batch = torch.cat([garment(0.1), garment(0.8), torch.ones(1, 3, 96, 80)])
     together = to_rgba(batch)
     assert together.shape == (3, 4, 96, 80)

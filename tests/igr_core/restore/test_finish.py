@@ -35,12 +35,12 @@ def test_the_background_has_its_colour_and_the_garment_keeps_its_own():
     assert torch.allclose(image[0, :, 64, 48], torch.tensor(0.2), atol=1e-3) and alpha[0, 0, 64, 48] == 1
 
 
-def test_without_trimming_the_picture_keeps_its_place():
+def test_without_trimming_the_image_keeps_its_place():
     _, alpha = finish_garment(garment(), Finish(aspect="as it is", margin=0.0, trim=False))
     assert visible_box(alpha) == (8, 8, 40, 72)
 
 
-def test_a_picture_without_a_garment_stays_background():
+def test_a_image_without_a_garment_stays_background():
     image, alpha = finish_garment(torch.ones(1, 3, 64, 48), Finish())
     assert (image == 1).all() and (alpha == 0).all()
 

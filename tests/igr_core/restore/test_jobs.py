@@ -66,7 +66,7 @@ def cpu_out_of_memory() -> RuntimeError:
         (IGRError("The photo is odd: take another."), "The photo is odd: take another."),
     ],
 )
-def test_a_photo_that_fails_is_told_and_the_next_goes_on(jobs: list[Job], error: Exception, sentence: str) -> None:
+def test_a_photo_that_fails_is_reported_and_the_next_resumes(jobs: list[Job], error: Exception, sentence: str) -> None:
     report = run(jobs, error)
     assert report.failed == {"photo.png": sentence}
     assert report.done == [jobs[1].out] and jobs[1].out.exists() and not jobs[0].out.exists()

@@ -86,7 +86,7 @@ def test_the_second_of_two_names_is_taken_when_the_first_has_no_category(tmp_pat
     assert [pair.photo.name for pair in found.pairs] == ["anna.png"] and list(found.failed) == ["anna.jpg"]
 
 
-def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_reported(tmp_path: Path) -> None:
     photos, masks = touch(tmp_path / "photos", "notes.txt"), touch(tmp_path / "masks", "anna.png")
     with pytest.raises(IGRError, match="photos has no images .*: choose another folder"):
         pair_by_name(photos, masks, one_category("upper"))
@@ -108,7 +108,7 @@ def test_category_files_that_are_none(tmp_path: Path) -> None:
         read_categories(tmp_path / "none.csv")
 
 
-def test_pictures_of_a_folder_are_its_own_sorted_and_never_hidden(tmp_path: Path) -> None:
+def test_images_of_a_folder_are_its_own_sorted_and_never_hidden(tmp_path: Path) -> None:
     folder = touch(tmp_path / "a", "b.PNG", "a.webp", ".c.png", "notes.txt")
     touch(folder / "inner", "d.png")
     assert list_images(folder) == [folder / "a.webp", folder / "b.PNG"]

@@ -43,7 +43,7 @@ def one(view: GarmentView, i: int) -> GarmentView:
     return GarmentView(view.person[rows], view.mask[rows], view.crop[rows], view.placements[rows], ())
 
 
-def test_restores_pictures_of_the_views_size(restorer: GarmentRestorer, view: GarmentView) -> None:
+def test_restores_images_of_the_views_size(restorer: GarmentRestorer, view: GarmentView) -> None:
     garments = restorer.restore(view, CATEGORIES, steps=2)
     assert garments.shape == (3, 3, 64, 48)
     assert garments.min() >= 0 and garments.max() <= 1 and garments.std() > 0
@@ -56,7 +56,7 @@ def test_batch_equals_single_runs(restorer: GarmentRestorer, view: GarmentView) 
         assert (alone[0] - batch[i]).abs().max() < 1e-4
 
 
-def test_same_seed_same_picture_other_seed_another(restorer: GarmentRestorer, view: GarmentView) -> None:
+def test_same_seed_same_image_other_seed_another(restorer: GarmentRestorer, view: GarmentView) -> None:
     single = one(view, 0)
     first, second = (restorer.restore(single, "upper", steps=2, seed=3) for _ in range(2))
     assert torch.equal(first, second)

@@ -58,7 +58,7 @@ def test_every_photo_gets_its_own_box(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_box_ends_in_a_sentence(case: str) -> None:
+def test_what_is_not_a_box_ends_in_a_sentence(case: str) -> None:
     given, sentence = REFUSED[case]
     with pytest.raises(IGRError, match=sentence):
         boxes_of_photos(given, 2, SIZE)

@@ -33,6 +33,6 @@ def test_all_of_them_as_one(candidates: Tensor) -> None:
 
 
 @pytest.mark.parametrize("which", CHOICES)
-def test_nothing_found_is_told(which: Choice) -> None:
+def test_nothing_found_is_reported(which: Choice) -> None:
     with pytest.raises(IGRError, match="Nothing was found there: click in the middle"):
         choose(torch.zeros(3, 1, 6, 8), SCORES[:3], which)

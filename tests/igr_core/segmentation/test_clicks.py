@@ -30,7 +30,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_not_understood_is_said_in_a_sentence(case: str) -> None:
+def test_what_is_not_understood_is_reported_in_a_sentence(case: str) -> None:
     text, words = BAD[case]
     with pytest.raises(IGRError, match=words):
         parse_clicks(text)
@@ -80,7 +80,7 @@ def test_a_rough_mask_alone_is_asked_for_with_its_box() -> None:
     assert Clicks(positive=((15.0, 25.0),)).prompt(SIZE, rough).box is None
 
 
-def test_the_answer_is_told_with_what_is_taken() -> None:
+def test_the_answer_is_reported_with_what_is_taken() -> None:
     masks = torch.zeros(3, 1, 10, 10)
     masks[0, :, :2, :5], masks[1, :, 5:] = 1, 1
     told = describe(masks, torch.tensor([0.5, 0.25, 0.1]), masks[1][None])

@@ -134,7 +134,7 @@ def test_a_photo_without_the_garment_is_named():
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_drawn_persons_parsed_as_atr_give_their_garments(category: str):
+def test_drawn_people_parsed_as_atr_give_their_garments(category: str):
     kinds = {"upper": "upper-clothes", "coat": "upper-clothes", "lower": "pants", "full": "dress"}
     to_atr = torch.tensor([ATR.labels.index(kinds.get(kind, "background")) for kind in SYNTHETIC.kinds])
     for seed in range(6):

@@ -109,7 +109,7 @@ def test_a_file_with_one_of_the_twins_is_whole(tmp_path: Path, folder: Path, seg
     assert all(torch.equal(found[name], tensor) for name, tensor in segmenter.model.state_dict().items())
 
 
-def test_folders_that_are_none_are_told_in_one_sentence(tmp_path: Path, folder: Path) -> None:
+def test_folders_that_are_invalid_are_reported_in_one_sentence(tmp_path: Path, folder: Path) -> None:
     def told(bad: Path) -> str:
         with pytest.raises(IGRError) as caught:
             Segmenter.from_folder(bad)
@@ -140,7 +140,7 @@ def test_folders_that_are_none_are_told_in_one_sentence(tmp_path: Path, folder: 
     assert told(bad).startswith(f"{bad} cannot be loaded as SAM 2 (") and told(bad).endswith("): copy it again.")
 
 
-def test_transformers_without_sam2_is_told(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_transformers_without_sam2_is_reported(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     import transformers
 
     monkeypatch.setattr(transformers, "__version__", "4.44.0")
@@ -223,7 +223,7 @@ def test_every_part_of_a_prompt_counts(segmenter: Segmenter) -> None:
         assert all((one - other).abs().max() > 1e-5 for other in answers[index + 1 :])
 
 
-def test_a_rough_mask_alone_is_told_to_the_model_as_logits(segmenter: Segmenter) -> None:
+def test_a_rough_mask_alone_is_reported_to_the_model_as_logits(segmenter: Segmenter) -> None:
     rough = box_mask(WIDE, (32, 20, 96, 80))
     embedding = segmenter.embed(photo())
 
@@ -272,7 +272,7 @@ def test_an_embedding_serves_many_prompts_unchanged(segmenter: Segmenter) -> Non
         ),
     ],
 )
-def test_prompts_that_cannot_be_are_told(segmenter: Segmenter, prompt: Prompt, sentence: str) -> None:
+def test_prompts_that_cannot_be_are_reported(segmenter: Segmenter, prompt: Prompt, sentence: str) -> None:
     embedding = segmenter.embed(photo())
     with pytest.raises(IGRError) as caught:
         segmenter.masks(embedding, prompt)

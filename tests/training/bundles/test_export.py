@@ -186,7 +186,7 @@ def test_a_vae_trained_since_is_refused(config: TrainConfig, trained: Path, tmp_
         export(run, tmp_path / "b.safetensors")
 
 
-def test_export_without_a_run_is_told(tmp_path: Path) -> None:
+def test_export_without_a_run_is_reported(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match="not a run of python -m training train"):
         export(tmp_path, tmp_path / "b.safetensors")
 

@@ -114,7 +114,7 @@ def test_gradients_are_finite_where_nothing_is_visible(loss: CorrespondenceLoss)
 
 
 @pytest.mark.parametrize("head", ["nowhere:0", f"{BLOCK}:2", BLOCK, f"{BLOCK}:-1"])
-def test_a_head_that_is_not_there_is_named(head: str) -> None:
+def test_a_head_that_does_not_exist_is_named(head: str) -> None:
     with pytest.raises(IGRError, match=rf"has '{head}', but this model has {BLOCK}:0 to 1"):
         CorrespondenceLoss((head,), IGR(MODEL))
 

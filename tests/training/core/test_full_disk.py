@@ -99,7 +99,7 @@ def test_nothing_half_written_is_left(
     assert everything(tmp_path)
 
 
-def test_curation_goes_on_after_it(place: Path, tmp_path: Path) -> None:
+def test_curation_resumes_after_it(place: Path, tmp_path: Path) -> None:
     data = DataSetConfig(root=str(place / "data"))
     source = open_data_set(data)
     with full_disk(room=200), pytest.raises(IGRError, match="free some space"):
@@ -108,7 +108,7 @@ def test_curation_goes_on_after_it(place: Path, tmp_path: Path) -> None:
     assert [one.name for one in judged] == [entry.name for entry in source.entries] and not problems
 
 
-def test_training_keeps_its_last_checkpoint_and_goes_on_from_it(config: TrainConfig, tmp_path: Path) -> None:
+def test_training_keeps_its_last_checkpoint_and_resumes_from_it(config: TrainConfig, tmp_path: Path) -> None:
     whole = Trainer(config, RunFolder(tmp_path / "whole"))
     whole.run_steps(None)
     whole.run.close()
@@ -126,7 +126,7 @@ def test_training_keeps_its_last_checkpoint_and_goes_on_from_it(config: TrainCon
     assert logged(again.run.path) == logged(whole.run.path)
 
 
-def test_a_disk_without_room_for_a_checkpoint_is_told_before_the_first_step(
+def test_a_disk_without_room_for_a_checkpoint_is_reported_before_the_first_step(
     config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = Trainer(config, RunFolder(tmp_path / "size"))

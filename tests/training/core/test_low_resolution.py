@@ -39,7 +39,7 @@ def sizes(trainer: Trainer, count: int) -> list[tuple[int, ...]]:
     return [tuple(next(batches)[1].garment_latent.shape) for _ in range(count)]
 
 
-def test_small_pictures_come_first(config: TrainConfig, tmp_path: Path) -> None:
+def test_small_images_come_first(config: TrainConfig, tmp_path: Path) -> None:
     trainer = Trainer(config, RunFolder(tmp_path))
     assert sizes(trainer, 4) == [(5, 4, 6, 4), (5, 4, 6, 4), (2, 4, 8, 6), (2, 4, 8, 6)]
     trainer.step = 1

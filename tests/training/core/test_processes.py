@@ -156,7 +156,7 @@ def test_zero2_is_the_same_step_and_resumes(whole: tuple[TrainConfig, Path], tmp
     same(folder, half)
 
 
-def test_a_killed_worker_ends_the_run_which_then_goes_on_exactly(
+def test_a_killed_worker_ends_the_run_which_then_resumes_exactly(
     whole: tuple[TrainConfig, Path], tmp_path: Path
 ) -> None:
     """Losses and weights are those of one process that nobody stopped."""

@@ -53,7 +53,7 @@ def test_each_round_takes_over_at_its_step(config: TrainConfig, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("stop", [1, 2, 4])
-def test_a_run_goes_on_exactly_and_needs_no_past_round(config: TrainConfig, tmp_path: Path, stop: int) -> None:
+def test_a_run_resumes_exactly_and_needs_no_past_round(config: TrainConfig, tmp_path: Path, stop: int) -> None:
     whole = Trainer(config, RunFolder(tmp_path / "whole"))
     whole.run_steps(None)
     Trainer(config, RunFolder(tmp_path / "half")).run_steps(None, until=stop)
@@ -97,7 +97,7 @@ def test_round_and_its_length_belong_together() -> None:
         DataConfig(train=("latents-{round}",), validation="", vae="", image_encoder="")
 
 
-def test_until_stops_a_run_that_the_same_command_goes_on_with(config: TrainConfig, tmp_path: Path) -> None:
+def test_until_stops_a_run_that_the_same_command_resumes_with(config: TrainConfig, tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     Trainer(config, RunFolder(tmp_path / "run")).run_steps(None, until=1)
     path.write_text(json.dumps(to_json(config)))

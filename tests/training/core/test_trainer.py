@@ -132,7 +132,7 @@ def stop_in_the_middle(config: TrainConfig, folder: Path, number: int) -> tuple[
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_stopped_command_goes_on_exactly(
+def test_stopped_command_resumes_exactly(
     long: TrainConfig, uninterrupted_long: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     """kill -9, Ctrl-C or SIGTERM of the real command, then the same command again."""

@@ -45,7 +45,7 @@ def test_score_of_a_config_then_selection(config, tmp_path):
     assert [source.entries[one.index].name for one in chosen] == manifest.hqft_names()
 
 
-def test_a_stopped_run_goes_on(config, tmp_path):
+def test_a_stopped_run_resumes(config, tmp_path):
     out = tmp_path / "out"
     assert run("score", config, "--out", out, "--workers", 1).exit_code == 0
     whole, manifest = (out / "scores.jsonl").read_text(), (out / "manifest.csv").read_text()

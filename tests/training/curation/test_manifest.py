@@ -74,7 +74,7 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.csv", "manifest.json"]
 
 
-def test_what_is_no_manifest_is_named(tmp_path):
+def test_what_is_not_a_manifest_is_named(tmp_path):
     with pytest.raises(IGRError, match="contains no readable curation"):
         read_manifest(tmp_path)
     write_manifest(tmp_path, decide(ten("upper"), {}, CONFIG, "t", 0.2))
@@ -123,14 +123,14 @@ def test_a_tiny_garment_fills_its_usual_share_once_refitted():
     assert rows.mean() == pytest.approx(128, abs=2) and columns.mean() == pytest.approx(96, abs=2)
 
 
-def test_refitting_may_reach_out_of_the_picture():
+def test_refitting_may_reach_out_of_the_image():
     cover = np.zeros((256, 192), bool)
     cover[:200, :60] = True
     left, top, _, _ = refit(cover, (192, 256), 0.87)
     assert left < 0 and top < 0
 
 
-def test_settings_are_told(tmp_path):
+def test_settings_are_reported(tmp_path):
     write_manifest(tmp_path, decide(ten("upper"), {}, CONFIG, "a title", 0.25))
     told = json.loads((tmp_path / "manifest.json").read_text())
     assert told["title"] == "a title" and told["share"] == 0.25 and told["settings"]["fill"] == 0.87

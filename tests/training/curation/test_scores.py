@@ -112,7 +112,7 @@ def test_a_white_garment_on_white_is_found_by_its_seams():
     assert cover[50:200, 50:142].all() and cover.sum() < 1.05 * 150 * 92
 
 
-def test_evidence_is_what_was_asked_for():
+def test_evidence_is_what_was_requested():
     source = SyntheticPairs(SyntheticConfig(3, 1, (192, 256)))
     assert [gather(source, 0, kind).kind for kind in ("keypoints", "parsing", "mask")] == [
         "keypoints",

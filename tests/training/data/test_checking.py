@@ -34,7 +34,7 @@ def test_each_wrong_file_is_named_once(copy: Tree) -> None:
     assert "parsing maps of 5" in text
 
 
-def test_the_summary_says_what_was_left_out_and_sizes(copy: Tree, tree: Tree) -> None:
+def test_the_summary_says_what_was_skipped_and_sizes(copy: Tree, tree: Tree) -> None:
     root = copy("viton_hd")
     for path in (root / "test").rglob("00006_00*"):
         path.rename(path.with_name(path.name.replace("00006", "02015")))

@@ -85,7 +85,7 @@ def test_the_same_seed_gives_the_same_files(tree: Tree, tmp_path: Path) -> None:
         assert (tmp_path / "again" / name).read_bytes() == (tree("folder") / name).read_bytes()
 
 
-def test_names_that_are_left_out_by_default_are_not_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_names_that_are_skipped_by_default_are_not_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(VITON_HD_LEFT_OUT, "train", frozenset({"00000_00"}))
     write_fixture("viton_hd", tmp_path, 1, 0, (24, 32))
     assert (tmp_path / "train_pairs.txt").read_text() == "00001_00.jpg 00001_00.jpg\n"

@@ -44,13 +44,13 @@ def test_splits_on_disk(tree: Tree, tmp_path: Path) -> None:
     ("layout", "below"),
     [("viton_hd", "train"), ("viton_hd", "train/image"), ("dresscode", "dresses"), ("streettryon", "validation/image")],
 )
-def test_a_folder_too_low_is_told_with_the_right_one(tree: Tree, layout: str, below: str) -> None:
+def test_a_folder_too_low_is_reported_with_the_right_one(tree: Tree, layout: str, below: str) -> None:
     root = tree(layout)
     with pytest.raises(IGRError, match=f"is not itself a data set: give {root} "):
         detect_layout(str(root / below))
 
 
-def test_a_folder_too_high_is_told_with_the_right_ones(copy: Tree) -> None:
+def test_a_folder_too_high_is_reported_with_the_right_ones(copy: Tree) -> None:
     root = copy("viton_hd").parent
     shutil.move(copy("folder"), root / "another")
     with pytest.raises(IGRError, match=rf"give {root}/another \(a plain folder\) or {root}/viton_hd \(VITON-HD\)\."):
@@ -59,13 +59,15 @@ def test_a_folder_too_high_is_told_with_the_right_ones(copy: Tree) -> None:
 
 def test_a_folder_of_nothing_known_says_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "c").mkdir(parents=True)
-    with pytest.raises(IGRError, match=r"none of these layouts was found: VITON-HD \(.*DressCode \(.*WebDataset shards"):
+    with pytest.raises(
+        IGRError, match=r"none of these layouts was found: VITON-HD \(.*DressCode \(.*WebDataset shards"
+    ):
         detect_layout(str(tmp_path / "a" / "b" / "c"))
     with pytest.raises(IGRError, match="is not an existing folder"):
         detect_layout(str(tmp_path / "none"))
 
 
-def test_missing_files_are_said_when_it_is_opened(copy: Tree) -> None:
+def test_missing_files_are_reported_when_it_is_opened(copy: Tree) -> None:
     root = copy("viton_hd")
     for number in range(5):
         (root / "train" / "cloth" / f"0000{number}_00.jpg").unlink()
@@ -75,7 +77,7 @@ def test_missing_files_are_said_when_it_is_opened(copy: Tree) -> None:
     assert len(build_source(config)) == 6
 
 
-def test_photos_without_a_line_are_said_when_it_is_opened(copy: Tree) -> None:
+def test_photos_without_a_line_are_reported_when_it_is_opened(copy: Tree) -> None:
     root = copy("folder")
     text = (root / "category.csv").read_text().splitlines()
     (root / "category.csv").write_text("\n".join(text[:-1]))

@@ -79,7 +79,7 @@ def test_every_size_shows_the_same_scene(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_pictures_of_a_clean_pair_agree(seed: int) -> None:
+def test_images_of_a_clean_pair_agree(seed: int) -> None:
     p = make_pair(seed, SIZE)
     mask, agnostic = np.asarray(p.garment_mask) > 0, np.asarray(p.agnostic_mask) > 0
     garment, silhouette = np.asarray(p.garment), np.asarray(p.garment_silhouette) > 0

@@ -34,11 +34,11 @@ def test_empty_folder_and_damaged_shard_are_named(tmp_path: Path) -> None:
         PreparedPairs([folder])
 
 
-def test_a_pair_that_two_shards_hold_is_told(tmp_path: Path) -> None:
+def test_a_pair_that_two_shards_contain_is_reported(tmp_path: Path) -> None:
     folder = write_prepared(tmp_path / "a", 4)
     (shard,) = folder.iterdir()
     (folder / "latents-000000000-9.safetensors").write_bytes(shard.read_bytes())
-    with pytest.raises(IGRError, match=r"has pair 0 twice, in latents-000000000-4\.safetensors"):
+    with pytest.raises(IGRError, match=r"holds pair 0 twice, in latents-000000000-4\.safetensors"):
         PreparedPairs([folder])
 
 
@@ -55,6 +55,6 @@ def test_batches_depend_on_the_step_alone() -> None:
     assert list(islice(batch_indices(13, 4, seed=2, start_step=0), 9)) != whole
 
 
-def test_too_few_pairs_for_a_step_are_told() -> None:
+def test_too_few_pairs_for_a_step_are_reported() -> None:
     with pytest.raises(IGRError, match="3 pairs, but a step needs 4"):
         next(batch_indices(3, 4, seed=0, start_step=0))

@@ -56,7 +56,7 @@ def test_photos_are_drawn_by_their_probabilities_and_by_the_step_alone() -> None
     assert photos.draw([3, 4], (1.0,), 1, 7) == [(3,), (4,)]
 
 
-def test_probabilities_that_are_none_are_refused() -> None:
+def test_probabilities_that_are_invalid_are_refused() -> None:
     with pytest.raises(IGRError, match=r"sum to 1; they sum to 0\.8"):
         DataConfig(train=(), validation="", vae="", image_encoder="", photos=(0.5, 0.3))
 

@@ -35,7 +35,7 @@ def test_no_page_shows_a_table_that_is_not_kept(tables: dict[str, str]) -> None:
     assert set(re.findall(r"<!-- evidence:(\S+) -->", text)) == set(tables)
 
 
-def test_an_experiment_is_kept_without_its_pictures(tmp_path: Path) -> None:
+def test_an_experiment_is_kept_without_its_images(tmp_path: Path) -> None:
     experiment = tmp_path / "experiment"
     (experiment / "rows" / "one" / "pictures").mkdir(parents=True)
     (experiment / "rows" / "one" / "pictures" / "a.png").write_bytes(b"")

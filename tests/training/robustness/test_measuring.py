@@ -34,7 +34,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "BATCH", 2)
 
 
-def test_a_stopped_run_goes_on_without_restoring_again(
+def test_a_stopped_run_resumes_without_restoring_again(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noises: list[int] = []
@@ -92,7 +92,7 @@ def test_the_reference_masks() -> None:
     assert none.mask.all() and none.overlap == pytest.approx(0.25)
 
 
-def test_a_bundle_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_bundle_that_is_invalid_is_reported(tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(b"0" * 64)
     with pytest.raises(IGRError, match=r"x\.safetensors"):
         measure(tmp_path / "x.safetensors", tmp_path / "out", PLAN)

@@ -30,7 +30,7 @@ def plain(side: int = 80) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("level", LEVELS)
-def test_the_overlap_is_the_one_asked_for(masks: list[np.ndarray], kind: str, level: float) -> None:
+def test_the_overlap_is_the_requested_one(masks: list[np.ndarray], kind: str, level: float) -> None:
     for mask in [plain(), *masks]:
         found = spoil(mask, kind, level, seed=3)
         assert found.reached and abs(found.overlap - level) <= TOLERANCE
@@ -65,7 +65,7 @@ def test_a_lower_overlap_spoils_further_what_a_higher_one_began() -> None:
     assert not (rough & ~mild).any()
 
 
-def test_what_cannot_be_reached_is_said() -> None:
+def test_what_cannot_be_reached_is_reported() -> None:
     nearly_all = np.ones((40, 40), bool)
     nearly_all[0] = False
     found = spoil(nearly_all, "dilation", 0.5, seed=0)

@@ -59,7 +59,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> ImageEncoderTraining:
     )
 
 
-def test_killed_run_goes_on_as_if_it_had_not_been(tiny: ImageEncoderTraining, tmp_path: Path) -> None:
+def test_killed_run_resumes_as_if_it_had_not_been(tiny: ImageEncoderTraining, tmp_path: Path) -> None:
     whole, parts = (replace(tiny, run=str(tmp_path / name)) for name in ("whole", "parts"))
     train(whole)
     with stopped_at_call(train_image_encoder, "encoder_loss", 4):
@@ -126,7 +126,7 @@ def test_patch_pixels_follow_the_patches(tiny: ImageEncoderTraining) -> None:
     assert patch_pixels(pixels, tiny).mean(-1).tolist() == [[0, 1, 0, 0]]
 
 
-def test_pairs_that_hardly_show_the_garment_are_left_out(tiny: ImageEncoderTraining) -> None:
+def test_pairs_that_hardly_show_the_garment_are_skipped(tiny: ImageEncoderTraining) -> None:
     with pytest.raises(IGRError, match="sufficiently visible garment"):
         Corpus(tiny.data, replace(tiny, minimum_visible=1.1))
 

@@ -44,7 +44,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> VAETraining:
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_killed_run_goes_on_as_if_it_had_not_been(tiny: VAETraining, tmp_path: Path, optimizer: str) -> None:
+def test_killed_run_resumes_as_if_it_had_not_been(tiny: VAETraining, tmp_path: Path, optimizer: str) -> None:
     whole = replace(tiny, run=str(tmp_path / "whole"), optimizer=optimizer)
     parts = replace(whole, run=str(tmp_path / "parts"))
     train(whole)

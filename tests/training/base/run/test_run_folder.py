@@ -176,7 +176,7 @@ def test_a_checkpoint_that_cannot_be_read_now_is_not_taken_for_damaged(
         load_latest(run)
 
 
-def test_damaged_and_doubled_lines_of_the_log_are_left_out(tmp_path: Path) -> None:
+def test_damaged_and_doubled_lines_of_the_log_are_skipped(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.metrics.write_bytes(
         b"step,metric,value\n1,loss,0.5\n\xff\xfe\x00\n2,lo\n2,loss,0.3\n2,loss,0.25\nx,loss,1\n3,loss,1\n"
@@ -333,7 +333,7 @@ def test_numbers_are_read_in_every_usual_spelling(tmp_path: Path, written: str, 
 
 
 @pytest.mark.parametrize("written", ["1:30", "1e-", "e5", "1.2.3", "2e-5x", "0x", "'2e-5'", "--5", "1.5e0"])
-def test_what_is_no_whole_number_is_refused_where_one_is_wanted(tmp_path: Path, written: str) -> None:
+def test_what_is_not_a_whole_number_is_refused_where_one_is_wanted(tmp_path: Path, written: str) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(f"steps: {written}\n")
     with pytest.raises(IGRError, match=r"steps is .*must be of type int"):

@@ -39,7 +39,7 @@ def test_folder_grows_and_keeps_whole_shards(tmp_path: Path) -> None:
     assert draw_shards(tmp_path, 5, 10, TINY, workers=1, shard_size=2) == 0
 
 
-def test_pictures_and_labels_belong_together(tmp_path: Path) -> None:
+def test_images_and_labels_belong_together(tmp_path: Path) -> None:
     draw_shards(tmp_path, 3, 0, TINY, workers=1, shard_size=2)
     pairs = DrawnPairs(tmp_path)
     expected = draw(2, TINY)

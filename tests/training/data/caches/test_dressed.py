@@ -27,7 +27,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-def test_every_photo_is_dressed_once_and_then_anew(records: str, tmp_path: Path) -> None:
+def test_every_photo_is_dressed_once_and_then_again(records: str, tmp_path: Path) -> None:
     assert dress_shards(tmp_path, records, 5, TINY, workers=1, shard_size=4) == 5
     pairs = DrawnPairs(tmp_path)
     assert pairs.names == [

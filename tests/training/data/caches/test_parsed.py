@@ -48,7 +48,7 @@ def test_other_settings_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         draw_parsed(tmp_path, range(2), SIZE)
 
 
-def test_what_is_no_shard_is_named(tmp_path: Path) -> None:
+def test_what_is_not_a_shard_is_named(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match=f"{tmp_path} contains no parsed photos"):
         ParsedPhotos(tmp_path)
     (tmp_path / "photos-000000000.safetensors").write_bytes(b"nothing")
@@ -56,7 +56,7 @@ def test_what_is_no_shard_is_named(tmp_path: Path) -> None:
         ParsedPhotos(tmp_path)
 
 
-def test_a_jacket_is_told_from_the_top_beneath_it() -> None:
+def test_a_jacket_is_distinguished_from_the_top_beneath_it() -> None:
     names = ["background", "upper-clothes", "upper-clothes", "skirt", "left-shoe", "hat"]
     parsing = np.array([[ATR.labels.index(name) for name in names]], np.uint8)
     garment = np.array([[False, True, False, False, False, False]])

@@ -59,7 +59,7 @@ def test_it_leads_to_visible_garment_of_the_same_colour(pairs: list[Pair]) -> No
         assert np.abs(sampled(photo, places) - flat[found]).mean() < 30
 
 
-def test_a_wrong_map_is_told_by_its_colours(pairs: list[Pair]) -> None:
+def test_a_wrong_map_is_reported_by_its_colours(pairs: list[Pair]) -> None:
     """What the colours above are worth: moved by a twelfth of the photo, patterned cloth fits far worse."""
     pair = pairs[0]  # checked
     assert pair.correspondence is not None
@@ -121,7 +121,7 @@ def test_shards_keep_it_as_the_model_sees_the_pair(tmp_path: Path) -> None:
     assert set(draw(1, plain).pictures) == set(FIELDS)
 
 
-def test_mirrored_and_boxed_maps_follow_their_pictures() -> None:
+def test_mirrored_and_boxed_maps_follow_their_images() -> None:
     places = identity(6, 4)
     places[0, 0] = np.nan
     turned = mirrored(places, 6)

@@ -33,7 +33,7 @@ def source() -> SyntheticPairs:
     return SyntheticPairs(SyntheticConfig(start=0, count=6, size=(96, 128)))
 
 
-def test_pictures_have_the_models_sizes(source: SyntheticPairs) -> None:
+def test_images_have_the_models_sizes(source: SyntheticPairs) -> None:
     pairs = LaidOutPairs(source, LAYOUT, threads=2)
     pictures = pairs.pictures([4, 1])
     assert {name: tuple(x.shape) for name, x in pictures.items()} == {

@@ -53,7 +53,7 @@ def test_lip_labels_in_voc_colours_are_read_too() -> None:
     assert (read_labels(image.convert("RGB"), LIP, "x.png") == numbers).all()
 
 
-def test_a_palette_that_a_tool_sorted_anew_is_read_by_its_colours() -> None:
+def test_a_palette_that_a_tool_sorted_again_is_read_by_its_colours() -> None:
     numbers, image = picture(LIP)
     order = np.random.default_rng(0).permutation(20)
     shuffled = Image.fromarray(np.argsort(order).astype(np.uint8)[numbers])
@@ -79,7 +79,7 @@ def test_the_voc_palette_is_the_published_one() -> None:
 
 
 @pytest.mark.parametrize("broken", ["colour", "number"])
-def test_what_is_no_map_of_the_table_is_named(broken: str) -> None:
+def test_what_is_not_a_map_of_the_table_is_named(broken: str) -> None:
     _, image = picture(LIP)
     if broken == "colour":
         image = image.convert("RGB")

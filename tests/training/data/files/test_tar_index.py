@@ -69,14 +69,14 @@ def test_the_index_beside_a_tar_is_what_its_headers_say(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data", [packed(MEMBERS)[:1500], packed(MEMBERS)[:1024], b"no tar" * 300, b"", packed({"readme": b"x"})]
 )
-def test_a_tar_that_is_cut_off_or_none_is_named(tmp_path: Path, data: bytes) -> None:
+def test_a_tar_that_is_truncated_or_not_a_tar_is_named(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "s.tar"
     path.write_bytes(data)
     with pytest.raises(IGRError, match=r"s\.tar (is truncated|is not a readable tar|contains no samples)"):
         index_tar(str(path))
 
 
-def test_a_tar_cut_off_after_it_was_opened_is_named(tmp_path: Path) -> None:
+def test_a_tar_truncated_after_it_was_opened_is_named(tmp_path: Path) -> None:
     path = tmp_path / "s.tar"
     path.write_bytes(packed(MEMBERS))
     index = index_tar(str(path))

@@ -91,7 +91,7 @@ def test_a_wrong_list_is_named_by_line(copy: Tree, text: str, said: str) -> None
         PlainFolder(root)
 
 
-def test_what_is_not_there_is_said(copy: Tree) -> None:
+def test_what_is_missing_is_reported(copy: Tree) -> None:
     root = copy("folder")
     with pytest.raises(IGRError, match="mask files only"):
         PlainFolder(root, mask="agnostic")

@@ -30,7 +30,7 @@ def test_what_is_worn_decides_the_entries(tree: Tree) -> None:
         source.garment(0)
 
 
-def test_lower_garments_are_asked_for_by_name(tree: Tree) -> None:
+def test_lower_garments_are_selected_by_name(tree: Tree) -> None:
     source = StreetTryOn(tree("streettryon"), categories=("upper", "lower"))
     lower = [index for index, entry in enumerate(source.entries) if entry.category == "lower"]
     assert lower and all(source.entries[index].name.endswith("/lower") for index in lower)
@@ -49,7 +49,7 @@ def test_without_the_list_all_photos_count(copy: Tree) -> None:
     assert [entry.name for entry in StreetTryOn(root).entries] == listed and len(listed) == 4
 
 
-def test_a_map_that_cannot_be_read_is_told_of_when_it_is_asked_for(copy: Tree) -> None:
+def test_a_map_that_cannot_be_read_is_reported_when_it_is_read(copy: Tree) -> None:
     root = copy("streettryon")
     path = root / "validation" / "segm_atr_labels" / "000006.png"
     path.write_bytes(path.read_bytes()[:60])
@@ -61,14 +61,14 @@ def test_a_map_that_cannot_be_read_is_told_of_when_it_is_asked_for(copy: Tree) -
     assert source.missing(2) == [str(path.parent / "000007.png")]
 
 
-def test_someone_without_the_garment_is_left_out(copy: Tree) -> None:
+def test_someone_without_the_garment_is_skipped(copy: Tree) -> None:
     root = copy("streettryon")
     path = root / "validation" / "segm_atr_labels" / "000005.png"
     Image.new("L", (96, 128), 0).save(path)
     assert len(StreetTryOn(root)) == 3
 
 
-def test_what_is_not_there_is_said(copy: Tree) -> None:
+def test_what_is_missing_is_reported(copy: Tree) -> None:
     root = copy("streettryon")
     with pytest.raises(IGRError, match="no published agnostic masks"):
         StreetTryOn(root, mask="agnostic")

@@ -9,7 +9,7 @@ from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPair
 from training.data.synthetic import DEFECTS, make_pair
 
 
-def test_categories_are_told_without_drawing() -> None:
+def test_categories_are_reported_without_drawing() -> None:
     assert [category_of(seed) for seed in range(12)] == [make_pair(seed, (24, 32)).category for seed in range(12)]
 
 

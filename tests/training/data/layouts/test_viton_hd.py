@@ -59,7 +59,7 @@ def test_the_test_split_is_paired_although_its_file_is_not(tree: Tree) -> None:
     assert near(source.garment(0), make_pair(6, SIZE, category="upper").garment)
 
 
-def test_known_duplicates_and_leaks_are_left_out(copy: Tree) -> None:
+def test_known_duplicates_and_leaks_are_skipped(copy: Tree) -> None:
     assert {split: len(names) for split, names in VITON_HD_LEFT_OUT.items()} == {"train": 95, "test": 42}
     root = copy("viton_hd")
     for folder, ending in (("image", ".jpg"), ("cloth", ".jpg"), ("agnostic-mask", "_mask.png")):
@@ -161,7 +161,7 @@ def test_damage_is_named_by_file(copy: Tree) -> None:
     assert source.person(5).mode == "RGB"
 
 
-def test_what_is_not_there_is_said_before_anything_is_read(copy: Tree) -> None:
+def test_what_is_missing_is_reported_before_anything_is_read(copy: Tree) -> None:
     root = copy("viton_hd")
     (root / "test_pairs.txt").unlink()
     with pytest.raises(IGRError, match=r"test_pairs\.txt does not exist"):

@@ -89,7 +89,7 @@ def test_held_out_records_are_the_test_split(root: str, held_out: str) -> None:
         open_data_set(DataSetConfig(root=held_out))
 
 
-def test_photos_with_a_defect_are_left_out_unless_they_are_asked_for(tmp_path: Path) -> None:
+def test_photos_with_a_defect_are_skipped_unless_requested(tmp_path: Path) -> None:
     def spoiled(seed: int, settings: RenderSettings):
         record, rejects = stand_in.make_record(seed, settings)
         photos = tuple(

@@ -152,7 +152,7 @@ def test_table_1_on_street_photos_is_unpaired(place: Path, tmp_path: Path, monke
     assert (tmp_path / "report" / "index.html").read_text(encoding="utf-8").count("<td></td>") == 4
 
 
-def test_table_1_on_viton_hd_finds_pictures_by_their_photos(
+def test_table_1_on_viton_hd_finds_images_by_their_photos(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(place)
@@ -233,7 +233,7 @@ def test_every_shipped_config_runs(path: Path, place: Path, tmp_path: Path, monk
     assert (tmp_path / "report" / "index.html").is_file()
 
 
-def test_a_stopped_run_goes_on_and_gives_the_same(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_resumes_and_gives_the_same(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = ("--set", "rows=[{name: a, bundle: tiny.safetensors}]", "--set", "controls=[white]")
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(whole), *changes)[0] == 0
@@ -274,7 +274,7 @@ def write_changed(path: Path, source: Path, view: ViewConfig, times: float) -> N
     save_bundle(path, replace(bundle.info, model=replace(bundle.info.model, view=view)), parts)
 
 
-def test_no_picture_of_other_settings_stays(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_image_of_other_settings_stays(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = ("--set", "rows=[{name: a, bundle: tiny.safetensors}]", "--set", "metrics=[masked_l1]")
 
     def again(config: str, out: str, *changes: str) -> tuple[int, str]:
@@ -314,7 +314,7 @@ def test_rows_that_are_taken_out_leave_the_table(place: Path, tmp_path: Path, mo
         )
 
 
-def test_processes_share_the_pictures(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_share_the_images(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = ["--set", "rows=[{name: a, bundle: tiny.safetensors}]", "--set", "controls=[white]", "--set", "steps=1"]
     command = ["run", str(CONFIGS / "viton_hd.yaml"), *changes, "--device", "cpu", "--set", "protocol=native", "--out"]
     assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path / "alone"), *changes)[0] == 0
@@ -350,7 +350,7 @@ def test_processes_share_the_pictures(place: Path, tmp_path: Path, monkeypatch: 
         ("data.root=elsewhere", "elsewhere"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_written(
+def test_mistakes_are_reported_before_anything_is_written(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, sentence: str
 ) -> None:
     out = tmp_path / "out"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from training.evaluation.images.claims import check_held_out
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
@@ -20,6 +19,7 @@ from training.data.layouts.tars import write_tars
 from training.evaluation.experiments.compact import compact_scores
 from training.evaluation.experiments.experiment import ExperimentConfig, lines, of_each_set
 from training.evaluation.experiments.folder import experiment_results, experiment_table
+from training.evaluation.images.claims import check_held_out
 
 SIZE = (96, 128)
 
@@ -139,7 +139,7 @@ def folder(tmp_path: Path) -> None:
         ({"compared": ["beauty"]}, "Unknown metric 'beauty'"),
         ({"rows": [{"name": "a", "bundle": "x/{seed}"}]}, "needs unique training seeds"),
         ({"rows": [{"name": "a", "bundle": "x", "seeds": [0]}]}, "and any other path needs none"),
-        ({"rows": [{"name": "a", "bundle": "x/{seed}", "seeds": [0, 0]}]}, "each once"),
+        ({"rows": [{"name": "a", "bundle": "x/{seed}", "seeds": [0, 0]}]}, "needs unique training seeds"),
         (
             {"rows": [{"name": n, "bundle": "x/{seed}", "seeds": seeds} for n, seeds in (("a", [0]), ("b", [0, 1]))]},
             "different training seeds",
@@ -148,7 +148,7 @@ def folder(tmp_path: Path) -> None:
         ({"rows": [{"name": "a", "bundle": "x", "sampler": ["dpm"]}]}, "must be one of 'ddim'"),
     ],
 )
-def test_mistakes_of_the_file_are_told(change: dict, sentence: str) -> None:
+def test_mistakes_of_the_file_are_reported(change: dict, sentence: str) -> None:
     data = {"title": "t", "data": drawn(2), "controls": [], "rows": [{"name": "a", "bundle": "x"}]}
     with pytest.raises(IGRError, match=sentence):
         load(data | change)

@@ -18,7 +18,7 @@ def bundle(path: Path, training: dict[str, object]) -> Bundle:
     return Bundle.open(path)
 
 
-def test_a_category_that_was_never_trained_on_is_told_with_its_count(tmp_path: Path) -> None:
+def test_a_category_that_was_never_trained_on_is_reported_with_its_count(tmp_path: Path) -> None:
     path = tmp_path / "viton.safetensors"
     asked = ["upper", "upper", "full"]
     (said,) = unseen({path: bundle(path, VITON)}, asked, "StreetTryOn test")

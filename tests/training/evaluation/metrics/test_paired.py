@@ -71,7 +71,7 @@ def test_every_metric_runs_and_comes_in_the_order_of_tables(scorer: PairedScorer
     assert set(found) == {*PAPER, *OWN} and not scorer.skipped
 
 
-def test_a_picture_scores_best_against_itself(scorer: PairedScorer, garment: Image.Image) -> None:
+def test_a_image_scores_best_against_itself(scorer: PairedScorer, garment: Image.Image) -> None:
     for name, value in scorer.score(unit(garment), unit(garment)).items():
         assert value == pytest.approx(PERFECT.get(name, 0.0), abs=1e-5), name  # SSIM's own rounding
 
@@ -85,7 +85,7 @@ def test_the_papers_metrics_are_the_same_both_ways_round(scorer: PairedScorer, g
 
 
 @pytest.mark.parametrize("spoil", [blurred, noisy, rotated])
-def test_metrics_fall_as_a_picture_gets_worse(
+def test_metrics_fall_as_a_image_gets_worse(
     spoil: Callable[[Image.Image, float], Image.Image], scorer: PairedScorer, garment: Image.Image
 ) -> None:
     scores = [scorer.score(unit(spoil(garment, strength)), unit(garment)) for strength in (0, 0.25, 0.5, 1)]
@@ -157,7 +157,7 @@ def test_own_metrics_are_those_of_training_inside_the_given_silhouette(garment: 
     assert everywhere["invented"] == 0 != scorer.score(one, other, silhouette)["invented"]
 
 
-def test_large_pictures_are_brought_to_one_width_for_own_metrics(tmp_path: Path) -> None:
+def test_large_images_are_brought_to_one_width_for_own_metrics(tmp_path: Path) -> None:
     one, other = (unit(make_pair(seed, (480, 640)).garment) for seed in (SEED, SEED + 1))
     scorer = PairedScorer(NATIVE, OWN, WeightsFolder(tmp_path))
     shrunk = [

@@ -86,12 +86,12 @@ def copy(made: tuple[Path, list[Result]], tmp_path: Path) -> Path:
     return tmp_path / "all" / made[0].name
 
 
-def test_every_picture_of_the_page_is_there(page: Page) -> None:
+def test_every_image_of_the_page_is_there(page: Page) -> None:
     assert len(page.images) > 3 * SHOWN * 6 and not page.missing()
     assert page.path.name == "index.html" and (page.path.parent / "summary.png").is_file()
 
 
-def test_each_cell_shows_its_own_rows_picture_of_its_own_pair(made: tuple[Path, list[Result]], page: Page) -> None:
+def test_each_cell_shows_its_own_rows_image_of_its_own_pair(made: tuple[Path, list[Result]], page: Page) -> None:
     folder, results = made
     shown = {alt: (page.path.parent / unquote(source)).resolve() for source, alt in page.images}
     for name in NAMES:
@@ -160,7 +160,7 @@ def test_what_was_not_computed_and_what_a_reader_must_know_come_first(page: Page
     assert "8 of the generated images are JPEG" in head and "(others & <b>)" in head
 
 
-def test_scores_are_told_label_by_label(made: tuple[Path, list[Result]], page: Page) -> None:
+def test_scores_are_reported_label_by_label(made: tuple[Path, list[Result]], page: Page) -> None:
     first = made[1][0]
     values = dict(zip(first.names, first.paired[TEXTURE].values, strict=True))
     for odd, label in ((1, "stripes & dots"), (0, "none")):

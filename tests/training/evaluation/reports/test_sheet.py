@@ -28,7 +28,7 @@ def results(tmp_path: Path) -> list[Result]:
 
 
 @pytest.mark.parametrize("with_truth", [True, False])
-def test_persons_truths_and_rows_stand_side_by_side(with_truth: bool, results: list[Result], tmp_path: Path) -> None:
+def test_people_truths_and_rows_stand_side_by_side(with_truth: bool, results: list[Result], tmp_path: Path) -> None:
     truth = tmp_path / "truth" if with_truth else None
     write_sheet(
         tmp_path / "sheet.png",
@@ -51,7 +51,7 @@ def test_persons_truths_and_rows_stand_side_by_side(with_truth: bool, results: l
                 assert sheet.getpixel(middle) == Image.new("RGB", (1, 1), colour).getpixel((0, 0)), (line, column)
 
 
-def test_a_picture_that_is_not_there_or_broken_is_named(results: list[Result], tmp_path: Path) -> None:
+def test_a_image_that_does_not_exist_or_broken_is_named(results: list[Result], tmp_path: Path) -> None:
     for content in (None, b"broken"):
         path = tmp_path / "truth" / f"{NAMES[1]}.png"
         path.unlink()

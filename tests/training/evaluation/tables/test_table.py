@@ -51,7 +51,7 @@ def test_columns_name_protocol_and_missing_silhouettes() -> None:
     assert "texture, no mask ↑" in unmasked and "what is not white background counted as garment" in unmasked
 
 
-def test_a_distribution_metric_is_told_seed_by_seed() -> None:
+def test_a_distribution_metric_is_reported_seed_by_seed() -> None:
     spreads = [{"encoder_fd": Spread(value, None, 5, 5)} for value in (0.1, 0.2)]
     found = [replace(one, distribution=two) for one, two in zip(seeded("full", 0.4, 0.6), spreads, strict=True)]
     assert "| 0.150 (0.100, 0.200) |" in results_table(found)

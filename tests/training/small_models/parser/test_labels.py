@@ -18,7 +18,7 @@ def test_every_drawn_label_has_one_of_atrs() -> None:
     assert set(ATR.labels) - set(TAUGHT) == {"hat", "sunglasses", "belt", "scarf"}  # nobody wears any
 
 
-def test_labels_are_told_in_atrs_numbers() -> None:
+def test_labels_are_reported_in_atrs_numbers() -> None:
     parsing = torch.arange(len(LABELS), dtype=torch.uint8).view(1, 4, 4).repeat(2, 1, 1)
     trousers, skirt = atr_labels(parsing, torch.tensor([False, True])).flatten(1).tolist()
     assert [ATR.labels[number] for number in trousers] == [MEANS[label] for label in LABELS]
@@ -58,7 +58,7 @@ def test_skirts_are_those_that_are_drawn() -> None:
     assert len(set(worn.values())) == 2
 
 
-def test_true_labels_give_the_garment_asked_for() -> None:
+def test_true_labels_give_the_requested_garment() -> None:
     """Where no open coat lies over it, which ATR calls upper-clothes like the top below."""
     for seed in range(8):
         pair = make_pair(seed, (96, 128))

@@ -56,7 +56,7 @@ def trained(tiny: ParserTraining, tmp_path_factory: pytest.TempPathFactory) -> P
     return train(replace(tiny, run=str(tmp_path_factory.mktemp("run"))))
 
 
-def test_killed_run_goes_on_as_if_it_had_not_been(tiny: ParserTraining, trained: Path, tmp_path: Path) -> None:
+def test_killed_run_resumes_as_if_it_had_not_been(tiny: ParserTraining, trained: Path, tmp_path: Path) -> None:
     parts = replace(tiny, run=str(tmp_path))
     with stopped_at_call(train_parser, "parser_loss", 4):
         train(parts)

@@ -70,7 +70,7 @@ def trained(tiny: SegmenterTraining, tmp_path_factory: pytest.TempPathFactory) -
     return train(replace(tiny, run=str(tmp_path_factory.mktemp("run"))))
 
 
-def test_killed_run_goes_on_as_if_it_had_not_been(tiny: SegmenterTraining, trained: Path, tmp_path: Path) -> None:
+def test_killed_run_resumes_as_if_it_had_not_been(tiny: SegmenterTraining, trained: Path, tmp_path: Path) -> None:
     parts = replace(tiny, run=str(tmp_path))
     with stopped_at_call(train_segmenter, "segmenter_loss", 4):
         train(parts)
@@ -128,7 +128,7 @@ def test_training_sees_photos_as_the_processor_gives_them(trained: Path) -> None
         assert torch.equal(own, theirs)
 
 
-def test_places_of_picture_and_click_are_told_by_one_matrix() -> None:
+def test_places_of_image_and_click_are_reported_by_one_matrix() -> None:
     model = build_segmenter(SHAPE)
     own, theirs = model.prompt_encoder.shared_embedding, model.shared_image_embedding
     assert torch.equal(own.positional_embedding, theirs.positional_embedding)

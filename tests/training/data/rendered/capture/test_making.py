@@ -73,7 +73,7 @@ def test_the_tolerance_between_machines_is_too_small_for_another_garment_or_ligh
         assert np.median(np.abs(known["photo_light"].astype(int) - dimmed)) > LIGHT_APART[0]
 
 
-def test_a_record_has_as_many_photos_as_asked_for_and_the_category_of_its_seed(record: Record) -> None:
+def test_a_record_has_the_requested_number_of_photos_and_the_category_of_its_seed(record: Record) -> None:
     assert len(record.photos) == 2
     assert record.category == category_of(SEED)
 

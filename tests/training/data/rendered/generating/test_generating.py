@@ -45,7 +45,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> Non
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
-def test_a_killed_run_goes_on_within_the_shard(tmp_path: Path) -> None:
+def test_a_killed_run_resumes_within_the_shard(tmp_path: Path) -> None:
     render(tmp_path / "whole", 0, 8)
     made: list[int] = []
 
@@ -120,7 +120,7 @@ def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path, monk
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
 
 
-def test_a_seed_that_ends_in_an_error_is_not_given_up_and_a_later_run_tries_it_again(
+def test_a_seed_that_ends_in_an_error_is_not_skipped_and_a_later_run_tries_it_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(IGRError, match="1 of the garments could not be rendered, garment-000000002 the first"):
@@ -134,7 +134,7 @@ def test_a_seed_that_ends_in_an_error_is_not_given_up_and_a_later_run_tries_it_a
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
 
 
-def test_a_seed_that_fails_in_three_runs_is_given_up_named_and_counted_and_its_shard_is_written(
+def test_a_seed_that_fails_in_three_runs_is_skipped_named_and_counted_and_its_shard_is_written(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
@@ -149,7 +149,7 @@ def test_a_seed_that_fails_in_three_runs_is_given_up_named_and_counted_and_its_s
     assert all(name.startswith("records-") and "parts" not in name for name in tree(tmp_path / "out"))
 
 
-def test_errors_of_every_seed_are_the_machine_s_and_no_seed_is_given_up(tmp_path: Path) -> None:
+def test_errors_of_every_seed_are_the_machine_s_and_no_seed_is_skipped(tmp_path: Path) -> None:
     def failing(seed: int, settings: RenderSettings):
         raise MemoryError("no memory")
 
@@ -168,14 +168,14 @@ def test_three_errors_in_a_row_end_the_run_and_keep_what_is_done(tmp_path: Path)
     assert made == [6, 7]
 
 
-def test_a_seed_that_kills_its_worker_each_time_is_given_up_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_a_seed_that_kills_its_worker_each_time_is_skipped_and_the_rest_continues(tmp_path: Path) -> None:
     rejects = generate(tmp_path, range(6), TINY, 2, per_shard=6, maker=stand_in.killing_record)
     assert rejects["killed its worker"] == 1
     found = RecordShards(str(tmp_path))
     assert found.seeds == (0, 1, 2, 4, 5)
 
 
-def test_workers_that_all_die_end_the_run_and_no_seed_is_given_up(tmp_path: Path) -> None:
+def test_workers_that_all_die_end_the_run_and_no_seed_is_skipped(tmp_path: Path) -> None:
     killed = (Made(seed, None, {KILLED: 1}) for seed in range(9))
     with tqdm(disable=True) as bar, pytest.raises(IGRError, match="3 garments in a row"):
         assert list(generating._checked(killed, bar)) == []

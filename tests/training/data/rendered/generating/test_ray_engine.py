@@ -38,7 +38,7 @@ def test_a_node_lost_in_the_middle_costs_no_record_and_doubles_none(tmp_path: Pa
     assert len(list((tmp_path / "out").iterdir())) == 8  # four shards with an index each, and no parts
 
 
-def test_a_cluster_that_is_not_there_is_reported_at_once(tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_exist_is_reported_at_once(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="only the extra `ray` renders on many machines")
     with pytest.raises(IGRError, match="No Ray cluster was found at 127.0.0.1:1 .*: start one with `ray start --head`"):
         generate(tmp_path, range(2), TINY, ray="127.0.0.1:1", maker=stand_in.make_record)
@@ -50,7 +50,7 @@ def test_without_ray_one_sentence_says_what_to_install(tmp_path: Path, monkeypat
         generate(tmp_path, range(2), TINY, ray="auto", maker=stand_in.make_record)
 
 
-def test_a_seed_that_kills_its_worker_is_given_up_and_one_of_a_lost_machine_made_again(
+def test_a_seed_that_kills_its_worker_is_skipped_and_one_of_a_lost_machine_made_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Crashed(Exception):

@@ -77,7 +77,7 @@ def test_the_agnostic_mask_covers_garment_and_limbs_but_not_hands(shot, joints):
     assert agnostic_mask(garment, joints, CAMERA, "upper")[int(hand[1][0]), int(hand[0][0])] == 0
 
 
-def test_joints_out_of_the_frame_are_left_out_and_hidden_ones_unsure(shot, joints):
+def test_joints_out_of_the_frame_are_skipped_and_hidden_ones_unsure(shot, joints):
     found = seen_joints(
         {**joints, "left_ear": np.array([3.0, 0, 1.6]), "right_ear": np.array([0, 1.0, 1.15])}, CAMERA, shot
     )

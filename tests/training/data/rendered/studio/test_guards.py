@@ -85,7 +85,7 @@ def test_cloth_that_crosses_itself_where_it_is_seen_is_reported():
         assert reasons(shot, [BALL], CAMERA, on_set=False, layers=[_layer(0, BALL, crossing)]) == found
 
 
-def test_hidden_and_cut_off_garments_are_reported():
+def test_hidden_and_truncated_garments_are_reported():
     board = [BALL, sheet("other_1", (0.12, -0.5, 1.0), 0.5, 0.9)]
     assert _reasons(board) == ["hidden"] and _reasons(board, limits=OCCLUDED) == []
     aside = replace(CAMERA, position=(0.4, -3.0, 1.0), target=(0.4, 0.0, 1.0))

@@ -47,7 +47,7 @@ def test_every_form_fills_its_master(form):
 
 
 @pytest.mark.parametrize("kind", PICTURES)
-def test_pictures_follow_their_seed(kind):
+def test_images_follow_their_seed(kind):
     first, again, other = (np.asarray(draw_picture(kind, seed, INKS[0], "none")) for seed in (1, 1, 2))
     assert (first == again).all() and first[..., 3].max() == 255
     assert (first != other).any()

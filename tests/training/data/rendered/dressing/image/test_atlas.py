@@ -52,7 +52,7 @@ def test_only_what_is_seen_is_painted_and_lies_on_the_same_lattice():
     assert np.abs(same - inner).max() < 0.01
 
 
-def test_resolution_follows_the_picture_up_to_a_limit():
+def test_resolution_follows_the_image_up_to_a_limit():
     assert cloth_texture(PANEL, CLOTH, WHOLE, 200.0).scale == pytest.approx(230.0)
     assert cloth_texture(PANEL, CLOTH, WHOLE, 2000.0).scale == FINEST
     huge = replace(PANEL, box=(-2.0, 0.0, 2.0, 4.0))

@@ -91,7 +91,7 @@ def test_noise_is_taken_out_and_edges_of_normals_stay():
     assert np.abs(cleaned[:, 33] - 0.8).mean() < 0.12 and np.abs(cleaned[:, 30] - 0.3).mean() < 0.12
 
 
-def test_pictures_are_denoised_by_one_thread_of_the_cpu():
+def test_images_are_denoised_by_one_thread_of_the_cpu():
     oidn = pytest.importorskip("mitsuba_oidn", reason="rendering needs the extra `render`")
     light = np.full((8, 8, 3), 0.5, np.float32)
     tracing.denoise(light, np.tile(np.float32([0, -1, 0]), (8, 8, 1)))
