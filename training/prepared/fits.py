@@ -72,7 +72,7 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) 
         "mask": (1, height, width),
     }
     for shapes in pairs.shapes:
-        _same("latents", {name: shapes[name] for name in wanted}, wanted, f"The {role} data")
+        _same("latent shape", {name: shapes[name] for name in wanted}, wanted, f"The {role} data")
         if model.image_prompt is not None:
             features, linear = shapes["image_features"], model.image_prompt.layout == "linear"
             if len(features) != (1 if linear else 2) or features[-1] != model.image_prompt.embedding_dim:

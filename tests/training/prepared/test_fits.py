@@ -65,8 +65,11 @@ def test_data_of_another_part_is_refused(
     [
         ({"image_features": (24,)}, "image features of shape"),
         ({"image_features": (5, 16)}, "image features of shape"),
-        ({"garment_latent": (4, 16, 12)}, "another latents"),
-        ({"mask": (1, 4, 3)}, "another latents"),
+        (
+            {"garment_latent": (4, 16, 12), "person_latent": (4, 16, 12), "mask": (1, 16, 12)},
+            "different latent shape",
+        ),
+        ({"garment_latent": (8, 8, 6), "person_latent": (8, 8, 6)}, "different latent shape"),
     ],
 )
 def test_data_of_another_width_or_size_is_refused(
@@ -122,5 +125,5 @@ def test_shipped_configs_agree(name: str) -> None:
 
 def test_drawn_pairs_of_another_view_are_refused() -> None:
     config = load_config(TrainConfig, CONFIGS / "demo.yaml")
-    with pytest.raises(IGRError, match="another view"):
+    with pytest.raises(IGRError, match="a different view"):
         check_drawn(config, DrawConfig(view=ViewConfig("whole")))
