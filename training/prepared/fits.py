@@ -124,7 +124,7 @@ def check_parts(config: TrainConfig, model: ModelConfig) -> None:
 def check_drawn(config: TrainConfig, drawn: DrawConfig) -> None:
     """Raise IGRError unless pairs were drawn with the size, view and crop of this config's model."""
     model = model_config(config)
-    _same("picture size", drawn.size, model.native_size, "The drawn data")
+    _same("image size", drawn.size, model.native_size, "The drawn data")
     _same("view", drawn.view, model.view, "The drawn data")
     if model.image_prompt is not None:
         _same("crop size", drawn.crop_size, model.image_encoder.image_size, "The drawn data")

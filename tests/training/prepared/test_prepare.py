@@ -139,11 +139,11 @@ def test_pairs_drawn_for_another_model_are_refused(config: TrainConfig, tmp_path
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(json.loads(json.dumps(to_json(config)))))
     for changes, words in (
-        ({"size": (24, 32)}, "picture size"),
+        ({"size": (24, 32)}, "image size"),
         ({"view": replace(DRAWN.view, mode="focused")}, "view"),
         ({"crop_size": 16}, "crop size"),
     ):
         folder = tmp_path / words
         draw_shards(folder, 1, 0, replace(DRAWN, **changes), workers=1)  # type: ignore[arg-type]
         status, said = command(path, "--drawn", folder, "--out", tmp_path / "out")
-        assert status == 1 and f"another {words}" in said
+        assert status == 1 and f"a different {words}" in said
