@@ -1,11 +1,16 @@
-"""ComfyUI's folders: the models that loaders list, and files in the input, output and temp folders."""
+"""ComfyUI's folders: the models that loaders list, and files in its other folders, and how they are read."""
 
 from __future__ import annotations
 
+import importlib
+import logging
+import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import folder_paths
+from PIL import ExifTags, Image
 
 from ...igr_core.demo import DEMO_BUNDLE, DEMO_PARSER, DEMO_SEGMENTER
 from ...igr_core.errors import IGRError
@@ -13,6 +18,8 @@ from ...igr_core.errors import IGRError
 DEMO = "demo (drawn persons only)"
 """Name of the model that ships with the pack; the first in every list."""
 WEIGHTS = ".safetensors"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -102,3 +109,24 @@ def find_file(kind: str, subfolder: str, filename: str) -> Path | None:
         return path if path.is_relative_to(root) and path.is_file() else None
     except (OSError, ValueError):  # invalid file names
         return None
+
+
+@cache
+def undoes_mirroring() -> bool:
+    """Whether this ComfyUI's Load Image mirrors a photo that its EXIF tag calls mirrored; v0.29.0 turns it instead."""
+    name = f"igr_mirrored_{os.getpid()}.jpg"
+    path = Path(folder_paths.get_temp_directory()) / name
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 2
+    picture = Image.new("L", (64, 32))
+    picture.paste(255, (32, 0, 64, 16))  # the upper left is white once the photo is mirrored, and only then
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path, exif=exif)
+        image, *_ = importlib.import_module("nodes").LoadImage().load_image(f"{name} [temp]")
+        return bool(image[0, :12, :24].mean() > 0.5)
+    except Exception:  # another version of ComfyUI; older ones undo mirroring
+        logger.warning("How Load Image reads mirrored photos could not be found out.", exc_info=True)
+        return True
+    finally:
+        path.unlink(missing_ok=True)

@@ -19,10 +19,10 @@ from PIL import Image
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
-from ...igr_core.photo.image_files import IMAGE_SUFFIXES
+from ...igr_core.photo.image_files import IMAGE_SUFFIXES, is_mirrored
 from ...igr_core.segmentation.candidates import CHOICES, choose
 from ...igr_core.segmentation.clicks import describe, read_clicks
-from ..host.folders import find_file
+from ..host.folders import find_file, undoes_mirroring
 from ..host.locking import is_running
 from ..host.routes import Answer, add_file_route, add_route
 from ..photos.shipped import EXAMPLES, GARMENTS
@@ -92,6 +92,7 @@ def _answer(content_type: str, body: bytes | None) -> Answer:
         _refuse_beside_graphs()
         segmenter = STORE.segmenter(model)
         try:
+            _refuse_mirrored(path)
             embedding = STORE.embedding_of_file(segmenter, path, before_work=_refuse_beside_graphs)
         except IGRError as error:  # show the file name only, not the server's folders
             raise IGRError(str(error).replace(str(path), path.name)) from error
@@ -111,6 +112,15 @@ def _refuse_beside_graphs() -> None:
     """Raise Refused if a graph is running or queued; host.locking describes what this does not cover."""
     if is_running():
         raise Refused(429, _BUSY)
+
+
+def _refuse_mirrored(path: Path) -> None:
+    """Raise IGRError for a photo that the browser mirrors and Load Image does not: clicks would miss the garment."""
+    if is_mirrored(path) and not undoes_mirroring():
+        raise IGRError(
+            f"{path} is stored mirrored (EXIF orientation), and Load Image does not undo that: the photo of the run "
+            "would differ from the one that you click. Save it again in an image editor."
+        )
 
 
 def to_png(mask: Tensor) -> bytes:

@@ -17,11 +17,12 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tests.support.host.graphs import POINTS, TINY_SAM, by_category, restore, segment
 from tests.support.host.masks import differing, mask_of
 from tests.support.host.server import ROOT, Graph, Server
+from tests.support.image_files import unusable_files
 from tests.support.models.tiny_sam2 import save_sam2
 
 ROUTE = "/api/igr/segment"
@@ -119,6 +120,35 @@ def test_a_photo_that_changes_on_disk_is_read_again(server: Server) -> None:
         answers.append(alpha(ask(server, of_file("changing.png"))))
     assert differing(*answers) > 0
     assert differing(answers[1], alpha(ask(server, question(image=EXAMPLE | {"filename": "lower"})))) == 0
+
+
+@pytest.mark.parametrize("orientation", [2, 4, 5, 6, 7])
+def test_a_photo_that_load_image_shows_otherwise_than_the_browser_is_refused(server: Server, orientation: int) -> None:
+    """Where the marks of the editor would lie elsewhere on the photo of the run, the editor says so."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with Image.open(ROOT / "nodes" / "examples" / "upper.webp") as photo:
+        photo.save(server.base / "input" / f"exif{orientation}.jpg", exif=exif, quality=95)
+    got = ask(server, of_file(f"exif{orientation}.jpg") | {"points": {"positive": [[100, 130]]}})
+    upright = {"1": {"class_type": "LoadImage", "inputs": {"image": f"exif{orientation}.jpg"}}}
+    upright["2"] = {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "exif"}}
+    (saved,) = server.run(upright)["outputs"]["2"]["images"]
+    with (
+        Image.open(server.base / "output" / saved["filename"]) as shown,
+        Image.open(server.base / "input" / f"exif{orientation}.jpg") as stored,
+    ):
+        seen = ImageOps.exif_transpose(stored).convert("RGB")
+        same = shown.size == seen.size and np.abs(np.asarray(shown).astype(int) - np.asarray(seen)).mean() < 3
+    assert got.status == (200 if same else 400)
+    assert same or "stored mirrored" in json.loads(got.body)["error"] and str(server.base) not in got.body.decode()
+
+
+@pytest.mark.parametrize("kind", unusable_files())
+def test_files_that_cannot_be_read_are_named_at_once(server: Server, kind: str) -> None:
+    (server.base / "input" / "bad.png").write_bytes(unusable_files()[kind][0])
+    got = ask(server, of_file("bad.png"))
+    if got.status != 200 or kind != "profile bomb":
+        assert got.status == 400 and json.loads(got.body)["error"].startswith("bad.png ")
 
 
 ELSEWHERE = {
