@@ -19,7 +19,20 @@ def without_adapter() -> Graph:
     return {**graph, "view": {**graph["view"], "inputs": inputs}}
 
 
+def with_vae_of(bundle: str) -> Graph:
+    return with_inputs({**restore(), "twin": node("IGRLoad", bundle=bundle)}, "encode", vae=["twin", 2])
+
+
+def black_photo() -> Graph:
+    """What MaskEditor of the frontends 1.47.3 to 1.47.12 saves: nothing but black under the mask."""
+    graph = {**restore(), "black": node("EmptyImage", width=576, height=768, batch_size=1, color=0)}
+    return with_inputs(graph, "view", person=["black", 0])
+
+
 RUN_ERRORS = {
+    "black under the mask": (black_photo(), "IGRGarmentView.*black everywhere under its mask.*second Load Image"),
+    "vae of another bundle": (with_vae_of("twin.safetensors"), "IGRGarmNetEncode.*different bundles: use the same"),
+    "result that is not finite": (restore("wild.safetensors"), "IGRSample.*latent has NaN or infinite values"),
     "empty mask": (mask_of(0.0), "IGRGarmentView.*empty: paint the garment"),
     "other size": (mask_of(1.0, 500), "IGRGarmentView.*resize the mask to 576×768"),
     "no adapter": (without_adapter(), "IGRGarmentView.*connect IGR Load's adapter"),
@@ -28,9 +41,15 @@ RUN_ERRORS = {
     "truncated": (restore("cut.safetensors"), "IGRLoad.*cut.safetensors.*truncated"),
     "foreign": (restore("lora.safetensors"), "IGRLoad.*lora.safetensors is not an IGR bundle"),
     "not a number": (restore("nan.safetensors"), "IGRLoad.*nan.safetensors has NaN or infinite values in garmnet"),
-    "part of a vae": (restore("part.safetensors"), "IGRLoad.*vae of .*part.safetensors is missing decoder.conv_out.weight"),
+    "part of a vae": (
+        restore("part.safetensors"),
+        "IGRLoad.*vae of .*part.safetensors is missing decoder.conv_out.weight",
+    ),
     "another vae": (restore("other.safetensors"), "IGRLoad.*vae of .*other.safetensors does not match its config"),
-    "part of an encoder": (restore("tower.safetensors"), "image_encoder of .*tower.safetensors is missing .*post_layernorm"),
+    "part of an encoder": (
+        restore("tower.safetensors"),
+        "image_encoder of .*tower.safetensors is missing .*post_layernorm",
+    ),
     "another encoder": (restore("wide.safetensors"), "image_encoder of .*wide.safetensors does not match its config"),
     "swapped": (with_inputs(restore(), "apply", start_percent=0.8, end_percent=0.2), "IGRApply.*swap them"),
     "levels": (with_inputs(restore(), "apply", level_strengths="1, 1, 1"), "IGRApply.*2 levels"),
@@ -59,6 +78,8 @@ def broken_bundles(server: Server) -> None:
     for name, change in {
         "nan": {"garmnet.conv_in.weight": torch.full_like(good["garmnet.conv_in.weight"], torch.nan)},
         "part": {"vae.decoder.conv_out.weight": None},
+        "twin": {"vae.encoder.conv_in.weight": torch.randn_like(good["vae.encoder.conv_in.weight"])},
+        "wild": {"denoiser.conv_out.weight": torch.full_like(good["denoiser.conv_out.weight"], 1e38)},
         "tower": {"image_encoder.vision_model.post_layernorm.weight": None},
         "wide": {"image_encoder.vision_model.post_layernorm.weight": torch.zeros(3)},
         "other": {"vae.decoder.conv_out.weight": torch.zeros(3, 1, 3, 3)},
@@ -90,7 +111,7 @@ def test_no_mask_means_the_whole_picture_with_a_warning(server: Server) -> None:
     for mask in ({}, {"mask": ["drawn", 0]}):  # none, and what LoadImage gives for a picture without transparency
         trial = {**with_inputs(graph, "view", **mask), "drawn": node("SolidMask", value=0.0, width=64, height=64)}
         shown = server.run(trial)["outputs"]["view"]
-        assert "whole picture" in shown["text"][0] and len(shown["images"]) == 2
+        assert "whole photo" in shown["text"][0] and len(shown["images"]) == 2
 
 
 def test_a_model_of_another_kind_is_named(server: Server) -> None:
