@@ -118,15 +118,15 @@ def undoes_mirroring() -> bool:
     path = Path(folder_paths.get_temp_directory()) / name
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 2
-    picture = Image.new("L", (64, 32))
-    picture.paste(255, (32, 0, 64, 16))  # the upper left is white once the photo is mirrored, and only then
+    test_image = Image.new("L", (64, 32))
+    test_image.paste(255, (32, 0, 64, 16))  # the upper left is white once the photo is mirrored, and only then
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path, exif=exif)
+        test_image.save(path, exif=exif)
         image, *_ = importlib.import_module("nodes").LoadImage().load_image(f"{name} [temp]")
         return bool(image[0, :12, :24].mean() > 0.5)
     except Exception:  # another version of ComfyUI; older ones undo mirroring
-        logger.warning("How Load Image reads mirrored photos could not be found out.", exc_info=True)
+        logger.warning("Could not determine how Load Image reads mirrored photos.", exc_info=True)
         return True
     finally:
         path.unlink(missing_ok=True)
