@@ -115,7 +115,7 @@ def _open(source: Path | bytes, name: str, max_pixels: int) -> Image.Image:
 def _formats() -> tuple[str, ...]:
     """The formats that this installation reads."""
     try:
-        from pillow_heif import register_heif_opener
+        from pillow_heif import register_heif_opener  # pyright: ignore[reportMissingImports]
     except ImportError:
         pass
     else:

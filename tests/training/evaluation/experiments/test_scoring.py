@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training.evaluation.images.folders import image_list, images_in
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
@@ -23,6 +22,7 @@ from tests.support.models.tiny import save_runnable
 from training.base.statistics import mean_interval
 from training.cli.app import app
 from training.evaluation.experiments.scoring import Scoring, score_folders
+from training.evaluation.images.folders import image_list, images_in
 from training.evaluation.metrics.paired import OWN
 from training.evaluation.metrics.protocols import PROTOCOLS
 from training.evaluation.metrics.registry import METRICS
@@ -241,7 +241,7 @@ def test_what_fits_is_scored_on_request_and_the_rest_is_still_named(place: Path)
     assert found == replace(before, warnings=told + before.warnings)
     garment(place / "mine" / "corrupt.png", 128)
     assert (
-        "left out: 3 (mine/cut.png, mine/grey.png, truth/bad_truth.png)."
+        "were skipped: 3 (mine/cut.png, mine/grey.png, truth/bad_truth.png)."
         in result(place, "--skip-bad", "--unpaired").warnings[0]
     )
     for name in ("g0", "g1", "corrupt"):

@@ -49,7 +49,9 @@ def test_folders_that_cannot_be_are_refused(tmp_path: Path) -> None:
     render(tmp_path / "a", range(4))
     render(tmp_path / "b", range(4, 8), replace(TINY, samples=4))
     shutil.copy(tmp_path / "a" / "records-000000000.tar", tmp_path / "b" / "records-000000009.tar")
-    with pytest.raises(IGRError, match=r"records-000000009\.tar and .*000004\.tar were rendered with different settings"):
+    with pytest.raises(
+        IGRError, match=r"records-000000009\.tar and .*000004\.tar were rendered with different settings"
+    ):
         RecordShards(str(tmp_path / "b"))
     shutil.copy(tmp_path / "a" / "records-000000000.tar", tmp_path / "a" / "records-000000009.tar")
     with pytest.raises(IGRError, match=r"both contain seed 0: delete one of them"):
