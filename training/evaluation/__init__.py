@@ -17,7 +17,7 @@ experiments/compact.py      the scores in a bundle's metadata
 tables/table.py             the table: means, intervals, differences from a baseline, over training seeds
 tables/paper.py             the paper's Tables 1 to 3 beside measured results
 tables/markdown.py          Markdown tables, and the markers on pages
-pictures/                   held-out pairs as images, controls, folders; other methods' images made comparable
+images/                     held-out pairs as images, controls, folders; other methods' images made comparable
 reports/                    the HTML report, plots, contact sheet, loss curves, validation of the texture metric
 
 A new metric: compute it in garment.py or paired.py, name it in registry.py. A new held-out set: a data set of
