@@ -65,5 +65,5 @@ def test_resume_is_exact_in_and_after_them(config: TrainConfig, tmp_path: Path, 
 def test_pairs_of_another_size_are_refused(config: TrainConfig, tmp_path: Path) -> None:
     assert config.low_resolution is not None
     wrong = replace(config, low_resolution=replace(config.low_resolution, train=config.data.train))
-    with pytest.raises(IGRError, match="latents"):
+    with pytest.raises(IGRError, match="different latent shape"):
         Trainer(wrong, RunFolder(tmp_path))
