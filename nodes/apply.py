@@ -57,7 +57,8 @@ class IGRApply(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Noise level, from 0 (pure noise) to 1 (done), at which the reference starts to apply.",
+                    tooltip="Point in the denoising process at which the reference starts to apply, from 0 (pure "
+                    "noise) to 1 (done).",
                 ),
                 advanced(
                     io.Float.Input,
@@ -66,13 +67,14 @@ class IGRApply(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Noise level, from 0 (pure noise) to 1 (done), at which the reference stops applying.",
+                    tooltip="Point in the denoising process at which the reference stops applying, from 0 (pure "
+                    "noise) to 1 (done).",
                 ),
                 advanced(
                     io.String.Input,
                     "level_strengths",
                     default="",
-                    tooltip="Factors of reference_strength for the levels of the UNet, finest first, such as 1, 1, "
+                    tooltip="Multipliers for reference_strength, one per UNet level, finest first, such as 1, 1, "
                     "0.5, 1. The middle block belongs to the coarsest level. Empty means 1 for all.",
                 ),
             ],

@@ -128,7 +128,10 @@ class ImageEncoderConfig(Ranged):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.hidden_size % self.num_attention_heads:
-            raise IGRError(f"hidden_size {self.hidden_size} must be divisible by the {self.num_attention_heads} heads.")
+            raise IGRError(
+                f"hidden_size ({self.hidden_size}) must be divisible by num_attention_heads "
+                f"({self.num_attention_heads})."
+            )
         if not 1 < self.token_count <= 1 + _MOST_TOKENS:
             raise IGRError(
                 f"image_size {self.image_size} with patch_size {self.patch_size} gives {self.token_count - 1} patches: "

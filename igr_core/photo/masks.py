@@ -45,8 +45,8 @@ def _full_strength(mask: Tensor, number: int, count: int) -> Tensor:
     if float(mask[drawn].min()) < peak * 0.99:
         which = f"mask {number}" if count > 1 else "mask"
         raise IGRError(
-            f"The {which} is almost black (at most {peak * 255:.0f} of 255): make the garment white; of a label map, "
-            "only its label."
+            f"The {which} is almost black (its brightest pixel is {peak * 255:.0f} of 255): paint the garment white. "
+            "If this is a label map, make only the garment's label white."
         )
     return drawn.to(mask.dtype)
 

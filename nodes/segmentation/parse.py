@@ -83,7 +83,7 @@ class IGRGarmentByCategory(io.ComfyNode):
                     default=AUTO,
                     tooltip="Kind of garment: upper (shirts, jackets), lower (trousers, skirts), full (dresses and "
                     "jumpsuits, or a top, belt and skirt or trousers together, without a coat), or auto, which picks "
-                    "the kind that covers most of the photo.",
+                    "the kind that covers the largest area of the photo.",
                 ),
                 SegmenterSocket.Input(
                     "segmenter",

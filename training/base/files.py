@@ -14,8 +14,8 @@ def check_space(folder: Path, size: float, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         raise IGRError(
-            f"{what} takes about {size / 1e9:.2f} GB in {folder}, where {free / 1e9:.2f} GB are free: free some space, "
-            "or choose another folder."
+            f"{what} needs about {size / 1e9:.2f} GB in {folder}, but only {free / 1e9:.2f} GB is free: free up some "
+            "space, or choose another folder."
         )
 
 

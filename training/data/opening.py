@@ -180,6 +180,6 @@ def _source(config: DataSetConfig, layout: Layout) -> PairSource:
     if layout == "rendered":
         return RenderedPairs(config.root, config.rendered, config.mask, config.split)
     if config.mask not in ("auto", "file"):
-        raise IGRError(f"The shards {config.root} have their own masks: choose mask auto or file, not {config.mask}.")
+        raise IGRError(f"The shards {config.root} have their own masks: set mask to auto or file, not {config.mask}.")
     of_split = Path(config.root) / config.split
     return TarPairs(str(of_split) if "://" not in config.root and any(of_split.glob("*.tar")) else config.root)

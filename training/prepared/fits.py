@@ -78,7 +78,7 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) 
             if len(features) != (1 if linear else 2) or features[-1] != model.image_prompt.embedding_dim:
                 raise IGRError(
                     f"The {role} data has image features of shape {features}, but the model's "
-                    f"{model.image_prompt.layout} image prompt reads width {model.image_prompt.embedding_dim}: "
+                    f"{model.image_prompt.layout} image prompt expects width {model.image_prompt.embedding_dim}: "
                     "prepare the pairs again with the config's image encoder and layout."
                 )
     if role == "training":

@@ -98,7 +98,7 @@ def files(server: Server) -> Iterator[None]:
 def test_the_answer_is_the_mask_that_the_node_gives(server: Server) -> None:
     got = ask(server, question())
     assert differing(alpha(got).round(), mask_of(server, segment())) < 1e-3
-    assert got.headers["X-IGR-Size"] == "576x768" and "taken" in got.headers["X-IGR-Scores"]
+    assert got.headers["X-IGR-Size"] == "576x768" and "used" in got.headers["X-IGR-Scores"]
 
 
 @pytest.mark.parametrize(("place", "kind"), [("", "input"), ("sub", "input"), ("", "output"), ("", "temp")])

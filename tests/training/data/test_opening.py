@@ -130,5 +130,5 @@ def test_configs_that_cannot_be_are_refused(options: dict, said: str) -> None:
 def test_shards_and_drawn_pairs_bring_their_masks(tree: Tree) -> None:
     with pytest.raises(IGRError, match="omit mask_folder"):
         open_data_set(DataSetConfig(layout="synthetic", mask_folder="masks"))
-    with pytest.raises(IGRError, match="choose mask auto or file, not garment"):
+    with pytest.raises(IGRError, match="set mask to auto or file, not garment"):
         open_data_set(DataSetConfig(root=str(tree("tars")), mask="garment"))

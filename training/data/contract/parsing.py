@@ -188,7 +188,7 @@ def _checked(numbers: np.ndarray, table: LabelTable, name: str) -> np.ndarray:
     highest = int(numbers.max())
     if highest >= len(table.kinds):
         raise IGRError(
-            f"{name} contains label {highest}, but {table.name} ends at {len(table.kinds) - 1}: it is another kind "
-            "of parsing map, or an image of one."
+            f"{name} contains label {highest}, but {table.name} only has labels 0 to {len(table.kinds) - 1}: the file "
+            "uses a different label set, or shows colours rather than label numbers."
         )
     return numbers.astype(np.uint8)

@@ -30,7 +30,7 @@ class PlainFolder(FilePairs):
         part = base / split if (base / split / "person").is_dir() else base
         title = f"the folder {part}"
         if mask not in ("auto", "file"):
-            raise IGRError(f"{title} has mask files only: choose mask auto or file, not {mask}.")
+            raise IGRError(f"{title} only has mask files: set mask to auto or file, not {mask}.")
         persons, garments = Listing(part / "person"), Listing(part / "garment")
         masks = Listing(find_mask_folder(base, split, mask_folder) if mask_folder else part / "mask")
         for listing in (persons, masks):

@@ -48,7 +48,10 @@ def write_held_out(out: Path, count: int, workers: int, ray: str | None = None, 
             break
         wanted += count - len(source)
         if wanted > 2 * count:
-            raise IGRError(f"Half of the held-out garments in {records} could not be rendered: see their rejects.")
+            raise IGRError(
+                f"More than half of the held-out garments in {records} could not be rendered: see the rejection counts "
+                "printed above."
+            )
     samples = [(source.entries[index].name.replace("/", "-"), _members(source, index)) for index in range(count)]
     Folder(out).write(FILE, tar_bytes(samples))
     return out / FILE, sha256(out / FILE)

@@ -30,8 +30,8 @@ def check_held_out(source: PairSource) -> None:
         found = _GENERATED.match(entry.name)
         if found is not None and int(found[1]) < HELD_OUT_START:
             raise IGRError(
-                f"{source.title} hold {entry.name}, which may have been trained on: held-out pairs start at seed "
-                f"{HELD_OUT_START} (of rendered records set split to test)."
+                f"{entry.name} in {source.title} may have been used for training: held-out pairs start at seed "
+                f"{HELD_OUT_START}. For rendered records, set split to test."
             )
 
 

@@ -43,7 +43,10 @@ def parser_scores(
     Raises IGRError for a parser of other labels than ATR's.
     """
     if parser.names is not ATR:
-        raise IGRError(f"The parser has {parser.names.name} labels: use one made by train-parser.")
+        raise IGRError(
+            f"The parser uses {parser.names.name} labels, but ATR labels are required: use a parser such as one "
+            "trained with train-parser."
+        )
     photos = tqdm(
         held_out_photos(count, size, records=records), total=count, unit="photo", desc="measuring", mininterval=5
     )

@@ -93,7 +93,7 @@ def test_a_wrong_list_is_named_by_line(copy: Tree, text: str, said: str) -> None
 
 def test_what_is_missing_is_reported(copy: Tree) -> None:
     root = copy("folder")
-    with pytest.raises(IGRError, match="mask files only"):
+    with pytest.raises(IGRError, match="only has mask files"):
         PlainFolder(root, mask="agnostic")
     (root / "category.csv").unlink()
     with pytest.raises(IGRError, match=r"category\.csv does not exist"):
