@@ -259,7 +259,7 @@ def test_text_that_is_no_mark_is_reported_and_kept(editor: Page) -> None:
         set_widget(editor, "IGRGarmentSegment", "points", "")
         wait(editor, ".seen.points === ''")
         set_widget(editor, "IGRGarmentSegment", "points", text)
-        wait_for_status(editor, "cannot be read")
+        wait_for_status(editor, "is not valid")
         click(editor, SHIRT)
         editor.keyboard.press("z")
         assert value(editor, "node.widgets.find((one) => one.name === 'points').value") == text
