@@ -211,7 +211,7 @@ BAD_BODIES = {
     "not a number": (json.dumps(question(points={"positive": [[float("nan"), 1]]})).encode(), "positive"),
     "a huge number": (question(points={"positive": [[10**300, 1]]}), "positive"),
     "nothing marked": (question(points={}), "Nothing is marked"),
-    "outside": (question(points={"positive": [[576, 1]]}), "outside the photo"),
+    "outside": (question(points={"positive": [[576, 1]]}), "outside the 576×768 photo"),
     "another photo": (of_file("small.png"), "set on a 576×768 photo, but this one is 90×120"),
     "candidates": (question(candidates="all"), "candidates must be one of"),
     "candidates in a list": (question(candidates=["best"]), "candidates must be one of"),
@@ -231,7 +231,7 @@ def test_bodies_that_are_not_understood_get_a_sentence(server: Server, case: str
 
 def test_long_bodies_are_not_read(server: Server) -> None:
     got = ask(server, b" " * 20_000)
-    assert got.status == 413 and "longer than 16384 bytes" in got.error
+    assert got.status == 413 and "larger than 16384 bytes" in got.error
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
     try:
         pieces = (b" " * 1000 for _ in range(100))  # of a length that nothing tells beforehand

@@ -109,7 +109,7 @@ def test_the_photo_and_the_scores_are_for_the_editor(server: Server) -> None:
     (photo,) = shown["igr_photo"]
     with Image.open(server.base / "temp" / photo["filename"]) as picture:
         assert photo["type"] == "temp" and picture.size == SIZE
-    assert shown["text"][0].startswith("scores ") and "taken" in shown["text"][0] and "images" not in shown
+    assert shown["text"][0].startswith("scores ") and "used" in shown["text"][0] and "images" not in shown
 
 
 def test_a_batch_takes_one_rough_mask_per_photo(server: Server) -> None:
@@ -142,7 +142,7 @@ RUN_ERRORS = {
     ),
     "rough of another size": (
         {**segment(rough=["drawn", 0]), "drawn": node("SolidMask", value=1.0, width=90, height=768)},
-        "as large as the photo",
+        "must be the same size as the photo",
     ),
     "empty rough mask": (
         {**segment(rough=["drawn", 0]), "drawn": node("SolidMask", value=0.0, width=576, height=768)},
