@@ -142,7 +142,7 @@ def test_no_usable_photo_ends_the_run_with_the_reasons(server: Server, case: str
     for name in LEVELS:
         put(server, case, name, mask=(30, 30))
     with pytest.raises(
-        PromptFailed, match="IGRPhotoFolder.*None of the remaining photos.*anna.png: .*resize.*And 1 more"
+        PromptFailed, match="IGRPhotoFolder.*None of the remaining photos.*anna.png: .*resize.*1 more failed"
     ):
         server.run(reading(case, limit=1))
 
