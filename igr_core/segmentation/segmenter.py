@@ -81,9 +81,11 @@ class Segmenter:
 
     @torch.no_grad()
     def embed(self, image: Tensor) -> Embedding:
-        """Run the vision encoder on a photo (1, 3, H, W) in 0..1; raises IGRError for a wrong shape."""
+        """Run the vision encoder on a photo (1, 3, H, W) in 0..1; raises IGRError for a wrong shape and for NaN."""
         if image.ndim != 4 or image.shape[:2] != (1, 3):
             raise IGRError(f"The photo has shape {tuple(image.shape)}: it must be (1, 3, height, width).")
+        if not bool(torch.isfinite(image).all()):  # the 8 bits below would hide it
+            raise IGRError("The photo has NaN or infinite values: load it again.")
         pixels = (
             image[0].float().clamp(0, 1).mul(255).round().to(torch.uint8)
         )  # as the library's own image loaders return it
@@ -105,8 +107,7 @@ class Segmenter:
         )  # pred_masks (1, 1, M, h, w), iou_scores (1, 1, M)
         if not bool(torch.isfinite(outputs.pred_masks).all()):
             raise IGRError(
-                "The segmenter's result has NaN or infinite values: its weights or the photo are damaged; copy them "
-                "again."
+                "The segmenter's result has NaN or infinite values: its weights are damaged; copy them again."
             )
         masks = self._processor.post_process_masks(outputs.pred_masks, [(height, width)])[0]  # (1, M, H, W) bool
         return masks[0, :, None].float(), outputs.iou_scores[0, 0]

@@ -26,7 +26,7 @@ describe("text", () => {
     for (const text of cases.refused) {
         test(`is refused: ${text}`, () => {
             const { marks, error } = parseMarks(text);
-            assert.match(error, /cannot be read: C clears it/);
+            assert.match(error, /is not valid: press C to clear it/);
             assert.ok(marks.isEmpty);
         });
     }

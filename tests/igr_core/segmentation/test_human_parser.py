@@ -109,7 +109,7 @@ def test_broken_folders_get_one_sentence(tmp_path: Path):
 
     refused(tmp_path / "nowhere", "nowhere does not exist")
     (tmp_path / "empty").mkdir()
-    refused(tmp_path / "empty", "config.json does not exist: copy the whole folder")
+    refused(tmp_path / "empty", "config.json does not exist: copy the model's whole folder")
     pickled = saved(tmp_path / "pickled")
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
     refused(pickled, "no .safetensors weights")

@@ -160,7 +160,7 @@ def test_files_that_are_not_whole(tmp_path: Path) -> None:
     refused(changed(**{"image_encoder.trunk.pos_embed": torch.ones(())}), "pos_embed is a scalar instead of 1×8×7×7")
     for value in (float("nan"), float("inf")):
         refused(changed(**{bias: torch.full((32,), value)}), f"NaN or infinite values in {bias}", "download it again")
-    refused(changed(**{bias: torch.ones(32, dtype=torch.int8)}), f"holds {bias} as I8", "in fp16 or fp32")
+    refused(changed(**{bias: torch.ones(32, dtype=torch.int8)}), f"stores {bias} as I8", "in fp16 or fp32")
 
 
 def test_sizes_that_were_never_published(tmp_path: Path, original: Path) -> None:
@@ -208,7 +208,7 @@ def test_files_that_are_none(tmp_path: Path, original: Path) -> None:
         ("empty", b"", "it is empty"),
         ("pointer", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         ("page", b"<!doctype html>", "a web page"),
-        ("text", b"not a model at all", "not a safetensors file; take a published one"),
+        ("text", b"not a model at all", "not a safetensors file; use a published file"),
     ):
         (tmp_path / f"{name}.safetensors").write_bytes(content)
         refused(tmp_path / f"{name}.safetensors", "cannot be read as SAM 2", word)

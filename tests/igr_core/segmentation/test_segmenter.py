@@ -61,7 +61,7 @@ def test_a_saved_folder_gives_the_model_back(segmenter: Segmenter) -> None:
 def test_a_photo_with_nan_is_not_taken_for_an_empty_mask(segmenter: Segmenter) -> None:
     damaged = photo()
     damaged[0, 1, 5, 5] = float("nan")
-    with pytest.raises(IGRError, match="segmenter's result has NaN"):
+    with pytest.raises(IGRError, match="The photo has NaN"):
         segmenter.masks(segmenter.embed(damaged), Prompt(positive=((20.0, 20.0),)))
 
 
@@ -268,7 +268,7 @@ def test_an_embedding_serves_many_prompts_unchanged(segmenter: Segmenter) -> Non
         ),
         (
             Prompt(mask=torch.ones(1, 1, 200, 90)),
-            "The rough mask has shape (1, 1, 200, 90): it must be as large as the photo, (1, 1, 90, 200).",
+            "The rough mask has shape (1, 1, 200, 90): it must be the same size as the photo, (1, 1, 90, 200).",
         ),
     ],
 )
