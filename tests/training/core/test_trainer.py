@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -153,10 +154,10 @@ def test_stop_is_asked_between_logged_losses(long: TrainConfig, uninterrupted_lo
     """What was not logged yet is in the checkpoint: step 7 of three-step means."""
 
     class Pair(Trainer):
-        def _after_step(self, norm: float, validator: Validator | None) -> None:
+        def _after_step(self, *of_the_step: Any) -> None:
             if self.step == 6:
                 signal.raise_signal(signal.SIGINT)  # read by step 7
-            super()._after_step(norm, validator)
+            super()._after_step(*of_the_step)
 
     before = signal.getsignal(signal.SIGINT)
     first = Pair(long, RunFolder(tmp_path))

@@ -58,7 +58,7 @@ def test_photos_are_drawn_by_their_probabilities_and_by_the_step_alone() -> None
 
 def test_probabilities_that_are_invalid_are_refused() -> None:
     with pytest.raises(IGRError, match=r"sum to 1; they sum to 0\.8"):
-        DataConfig(train=(), validation="", vae="", image_encoder="", photos=(0.5, 0.3))
+        DataConfig(train=("pairs",), validation="", vae="", image_encoder="", photos=(0.5, 0.3))
 
 
 def test_a_batch_holds_its_pairs_first_and_every_photo(config: TrainConfig) -> None:
