@@ -119,7 +119,7 @@ def test_options_of_the_command_reach_the_pairs(tmp_path: Path) -> None:
     for option, value, words in (
         ("--photo-size", "100x100", "3:4"),
         ("--size", "wide", "is not valid"),
-        ("--view", "near", "neither whole nor focused"),
+        ("--view", "near", "is not one of 'whole'"),
     ):
         done = CliRunner().invoke(app, [*draw, str(tmp_path / "b"), option, value])
         assert done.exit_code and words in " ".join(done.output.split()) and not (tmp_path / "b").exists()

@@ -56,7 +56,7 @@ def test_a_map_that_cannot_be_read_is_reported_when_it_is_read(copy: Tree) -> No
     (path.parent / "000007.png").unlink()
     source = StreetTryOn(root)
     assert [entry.name for entry in source.entries][1] == "validation/000006/upper"
-    with pytest.raises(IGRError, match=r"000006\.png is truncated"):
+    with pytest.raises(IGRError, match=r"000006\.png has a damaged header"):
         source.mask(1)
     assert source.missing(2) == [str(path.parent / "000007.png")]
 

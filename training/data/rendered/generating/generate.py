@@ -69,7 +69,7 @@ def generate(
             bar.update()
     if failed:
         raise IGRError(
-            f"{len(failed)} garments could not be rendered, the first is {record_name(failed[0])}: see the errors "
+            f"{len(failed)} of the garments could not be rendered, the first is {record_name(failed[0])}: see the errors "
             "above, and run the command again to retry them; finished records are kept."
         )
     return rejects
@@ -120,4 +120,4 @@ def _check_seeds(seeds: range, settings: RenderSettings) -> None:
     if settings.held_out and seeds.start < HELD_OUT_START:
         raise IGRError(f"Held-out garments start at seed {HELD_OUT_START}, not {seeds.start}.")
     if not settings.held_out and seeds.stop > HELD_OUT_START:
-        raise IGRError(f"Seeds from {HELD_OUT_START} on are held-out: use smaller seeds, or render a held-out set.")
+        raise IGRError(f"Seeds from {HELD_OUT_START} on are held out: use smaller seeds, or render a held-out set.")

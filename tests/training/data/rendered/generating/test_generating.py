@@ -123,7 +123,7 @@ def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path, monk
 def test_a_seed_that_ends_in_an_error_is_not_skipped_and_a_later_run_tries_it_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(IGRError, match="1 of the garments could not be rendered, garment-000000002 the first"):
+    with pytest.raises(IGRError, match="1 of the garments could not be rendered, the first is garment-000000002"):
         render(tmp_path / "out", 0, 6, maker=stand_in.failing_record)
     assert "garment-000000002 could not be rendered" in capfd.readouterr().out
     assert not list((tmp_path / "out").rglob("garment-000000002.tar"))
@@ -161,7 +161,7 @@ def test_errors_of_every_seed_are_the_machine_s_and_no_seed_is_skipped(tmp_path:
 
 
 def test_three_errors_in_a_row_end_the_run_and_keep_what_is_done(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match="3 garments in a row could not be rendered, garment-000000008 the last"):
+    with pytest.raises(IGRError, match="3 garments in a row could not be rendered, the last is garment-000000008"):
         render(tmp_path, 3, 12, maker=stand_in.failing_record)
     made = []
     render(tmp_path, 3, 8, maker=lambda seed, settings: made.append(seed) or stand_in.make_record(seed, settings))
