@@ -69,8 +69,8 @@ def generate(
             bar.update()
     if failed:
         raise IGRError(
-            f"{len(failed)} of the garments could not be rendered, the first is {record_name(failed[0])}: see the errors "
-            "above, and run the command again to retry them; finished records are kept."
+            f"{len(failed)} of the garments could not be rendered, the first is {record_name(failed[0])}: see the "
+            "errors above, and run the command again to retry them; finished records are kept."
         )
     return rejects
 
