@@ -226,6 +226,7 @@ def test_fifty_points_are_kept_and_one_more_is_refused(editor: Page) -> None:
     fifty = {"positive": [[100 + i, 400] for i in range(50)], "negative": [], "box": None, "size": [576, 768]}
     set_widget(editor, "IGRGarmentSegment", "points", json.dumps(fifty))
     wait(editor, ".marks.positive.length === 50")
+    wait_for_status(editor, "scores")
     click(editor, SHIRT)
     assert "already 50 points" in status(editor) and len(marks(editor)["positive"]) == 50
     editor.keyboard.press("z")
@@ -263,8 +264,8 @@ def test_text_that_is_no_mark_is_reported_and_kept(editor: Page) -> None:
         click(editor, SHIRT)
         editor.keyboard.press("z")
         assert value(editor, "node.widgets.find((one) => one.name === 'points').value") == text
-        assert "cannot be read" in status(editor)
+        assert "is not valid" in status(editor)
     editor.keyboard.press("c")
-    assert "cannot be read" not in status(editor)
+    assert "is not valid" not in status(editor)
     click(editor, SHIRT)
     assert len(marks(editor)["positive"]) == 1
