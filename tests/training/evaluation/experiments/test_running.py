@@ -361,7 +361,14 @@ def test_mistakes_are_reported_before_anything_is_written(
 
 def test_tables_go_into_a_page(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "small"
-    changes = ("--set", "rows=[{name: a, bundle: tiny.safetensors, paper: Ours}]", "--set", "controls=[white]")
+    changes = (
+        "--set",
+        "rows=[{name: a, bundle: tiny.safetensors, paper: Ours}]",
+        "--set",
+        "controls=[white]",
+        "--set",
+        "table=table1",
+    )
     assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(out), *changes)[0] == 0
     page = tmp_path / "README.md"
     page.write_text("before\n<!-- evidence:small -->\n<!-- /evidence:small -->\nafter\n")

@@ -301,7 +301,6 @@ def test_chosen_metrics_alone_are_computed(place: Path) -> None:
         (("--metrics", "ssim,fidd"), "Unknown metric 'fidd'"),
         (("--json", "result.txt"), "result.txt is not a JSON file name"),
         (("--weights", "nowhere"), "nowhere is not a folder"),
-        (("--device", "nonsense"), "--device nonsense cannot be used"),
         (("--encoder", "nowhere.safetensors"), "nowhere.safetensors"),
         (("--generated", "nowhere"), "nowhere is not a folder"),
         (("--reference", "no_weights"), "no_weights is not a folder"),
@@ -311,6 +310,11 @@ def test_mistakes_are_told_in_one_sentence(arguments: tuple[str, str], sentence:
     code, output = score(place, *arguments)
     assert code == 1 and sentence in output
     assert [line for line in output.splitlines() if line.startswith("Error: ")] == output.splitlines()
+
+
+def test_a_device_that_does_not_exist_is_a_wrong_option(place: Path) -> None:
+    code, output = score(place, "--device", "nonsense")
+    assert code == 2 and "nonsense cannot be used" in output
 
 
 def test_a_bundle_without_an_image_encoder_is_refused_before_scoring(place: Path) -> None:

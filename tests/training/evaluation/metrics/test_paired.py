@@ -150,7 +150,15 @@ def test_own_metrics_are_those_of_training_inside_the_given_silhouette(garment: 
     silhouette = torch.from_numpy(np.array(pair.garment_silhouette)).float()[None] / 255
     scorer = PairedScorer(NATIVE, OWN, WeightsFolder(tmp_path))
     one, other = unit(rotated(garment, 1)), unit(garment)
-    wanted = own.score(one[None], other[None], silhouette[None])
+    batch = one[None], other[None], silhouette[None]
+    wanted = {
+        "texture_agreement": own.texture_agreement(*batch),
+        "masked_l1": own.masked_l1(*batch),
+        "garment_psnr": own.garment_psnr(*batch),
+        "invented": own.invented(batch[0], batch[2]),
+        "missing": own.missing(*batch),
+    }
+    assert wanted.keys() == set(OWN)
     for name, value in scorer.score(one, other, silhouette).items():
         assert value == pytest.approx(float(wanted[name])), name
     everywhere = scorer.score(one, other, torch.ones(1, 96, 72))
@@ -243,13 +251,15 @@ def test_a_damaged_file_skips_its_metric_in_one_sentence(content: bytes, tmp_pat
     (tmp_path / "checkpoints" / ALEXNET.name).write_bytes(content)
     found = PairedScorer(NATIVE, PAPER, WeightsFolder(tmp_path)).skipped["lpips_alex"]
     assert found.startswith("torchmetrics could not load the network of lpips_alex (")
-    assert found.endswith(f"fetch {ALEXNET.name} again.") and "\n" not in found
+    assert found.endswith(f"download {ALEXNET.name} again.") and "\n" not in found
 
 
 def test_a_file_of_another_network_skips_its_metric(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     torch.save({"weight": torch.zeros(3)}, tmp_path / "checkpoints" / ALEXNET.name)
-    assert f"fetch {ALEXNET.name} again" in PairedScorer(NATIVE, PAPER, WeightsFolder(tmp_path)).skipped["lpips_alex"]
+    assert (
+        f"download {ALEXNET.name} again" in PairedScorer(NATIVE, PAPER, WeightsFolder(tmp_path)).skipped["lpips_alex"]
+    )
 
 
 def test_a_protocol_of_a_library_that_is_not_installed_says_how_to_get_it(tmp_path: Path, garment: Image.Image) -> None:
