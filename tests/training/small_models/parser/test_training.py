@@ -181,7 +181,7 @@ def test_measure_tells_garments_and_labels(trained: Path) -> None:
 def test_a_parser_of_other_labels_is_not_measured(trained: Path) -> None:
     parser = HumanParser.from_folder(trained)
     parser.names = FASHN
-    with pytest.raises(IGRError, match="has fashn-human-parser labels"):
+    with pytest.raises(IGRError, match="uses fashn-human-parser labels"):
         parser_scores(parser, 2, (24, 32))
     assert np.isfinite([row.overlap for row in parser_scores(HumanParser.from_folder(trained), 2, (96, 128))[0]]).all()
 
