@@ -70,7 +70,7 @@ def test_image_and_report_go_on_to_other_nodes(server: Server) -> None:
     assert "text" not in graph or "The photo is 576×768 pixels" in str(outputs["text"])
 
 
-@pytest.mark.skipif(not UPDATE, reason="makes the help's picture, with IGR_UPDATE=1 only")
+@pytest.mark.skipif(not UPDATE, reason="renders the image of the help page: set IGR_UPDATE=1")
 def test_the_helps_image(server: Server) -> None:
     pictures = [shown(server, preview(*choice))[0][0] for choice in HELP]
     scaled = [_scaled(Image.fromarray(picture)) for picture in pictures]

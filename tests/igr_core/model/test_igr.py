@@ -165,7 +165,7 @@ def test_garmnet_gives_normalised_hidden_states_of_every_self_attention(model: I
 def test_capturing_garmnet_equals_the_plain_unet_up_to_each_self_attention(model: IGR) -> None:
     """Hooks on an untouched copy see the same hidden states enter attn1."""
     if model.config.reference_position != "none":
-        pytest.skip("the position is no part of the plain UNet")
+        pytest.skip("the plain UNet adds no position to its hidden states")
     assert model.garmnet is not None
     copy = build_unet(MODEL.garmnet).eval()
     copy.load_state_dict(model.garmnet.state_dict())
