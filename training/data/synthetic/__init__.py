@@ -1,7 +1,7 @@
-"""Procedural person / flat-garment pairs: `make_pair(seed, size)` is the whole contract.
+"""Procedural pairs of person and flat garment. `make_pair(seed, size)` is the whole interface.
 
-`scene` draws the lots, `garments` cuts the parts, `painting` puts them on a canvas along the bones of a pose, `photo`
-adds the person and the surroundings, `art` has colours and patterns, and `compose` makes the pair.
+`scene` makes the random choices, `garments` cuts the parts, `painting` paints them on a canvas along the bones of a
+pose, `photo` adds the person and the background, `art` provides colours and patterns, and `compose` makes the pair.
 """
 
 from .compose import Pair, make_pair, other_mask

@@ -1,4 +1,4 @@
-"""Painting a scene: person picture, masks and flat garment."""
+"""Painting a scene: the photo of the person, the masks and the flat garment."""
 
 from dataclasses import dataclass
 
@@ -23,29 +23,29 @@ from .photo.occluders import paint_big_object, paint_hair_over, paint_handbag, p
 from .scene import Scene, draw_scene, wobble_grid
 
 NATIVE = (384, 512)
-TUCK = 0.224  # along where a tucked top disappears below the waistband
+TUCK = 0.224  # distance along the spine at which a tucked top disappears into the waistband
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One training sample: a dressed person and the garment asked for, flat on white."""
+    """One training sample: a dressed person and the requested garment, flat on white."""
 
     person: Image.Image  # RGB
     garment_mask: Image.Image  # L 0/255, visible pixels of the garment
-    agnostic_mask: Image.Image  # L 0/255, larger, covers arms or legs too
+    agnostic_mask: Image.Image  # L 0/255, larger; also covers arms or legs
     garment: Image.Image  # RGB on pure white
     garment_silhouette: Image.Image  # L 0/255
     category: str  # "upper", "lower", "full"
     attributes: dict[str, str | float | bool]
-    parsing: Image.Image  # L, a number of LABELS for each pixel of the person
-    joints: dict[str, tuple[float, float, float]]  # x, y in pixels, confidence, by OpenPose's names; none out of sight
+    parsing: Image.Image  # L, an index into LABELS for each pixel of the person
+    joints: dict[str, tuple[float, float, float]]  # x, y in pixels, confidence, by OpenPose's names; visible ones only
     correspondence: Array | None = None
-    """(h, w, 2) float32 on the pixels of `garment`: x, y of the same place in the photo, in pixels from its left and
-    top edge; NaN where it is not visible or where there is no garment. None where it was not asked for."""
+    """(h, w, 2) float32 on the pixels of `garment`: x, y of the same point in the photo, in pixels from its left and
+    top edges; NaN where it is hidden or there is no garment. None unless requested."""
 
 
 def check_options(size: tuple[int, int], category: str | None = None, defect: str | None = None) -> None:
-    """Raise IGRError for what make_pair cannot draw."""
+    """Raise IGRError for options that make_pair does not support."""
     width, height = size
     if width < 24 or width * 4 != height * 3:
         raise IGRError(f"Pairs of {width}x{height} cannot be drawn: give a 3:4 size such as 192x256 or 384x512.")
@@ -66,9 +66,9 @@ def make_pair(
 ) -> Pair:
     """Draw the pair of a seed at `size` = (width, height), 3:4 portrait; the same arguments give the same bytes.
 
-    `coarse` is the smallest repeat of the cloth's pattern, as a share of the garment's length (0 leaves it as drawn):
-    what a small model at a small size can be asked to restore. `correspondence` adds where each pixel of the flat
-    garment lies in the photo, and changes nothing else.
+    `coarse` is the smallest repeat of the cloth's pattern, as a fraction of the garment's length, so that a small
+    model at a small size can restore it (0 leaves the pattern as drawn). `correspondence` adds the position in the
+    photo of each pixel of the flat garment, and changes nothing else.
     """
     width, height = size or NATIVE
     check_options((width, height), category, defect)
@@ -108,7 +108,7 @@ def _correspondence(flat: Places | None, canvas: Canvas, scene: Scene, size: tup
 def other_mask(
     seed: int, size: tuple[int, int] | None = None, *, category: str | None = None, coarse: float = 0.0
 ) -> Image.Image | None:
-    """Mask (L, 0/255) of the other half of the outfit in make_pair's person; None for a dress or jumpsuit."""
+    """Mask (L, 0/255) of the other half of the outfit in make_pair's photo; None for a dress or jumpsuit."""
     width, height = size or NATIVE
     check_options((width, height), category)
     scene = draw_scene(seed, category, None, coarse)
@@ -120,7 +120,7 @@ def other_mask(
 
 
 def _inner(size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width to paint at, for pictures of `size`."""
+    """Height and width to paint at, for images of `size`."""
     width, height = size
     factor = float(np.clip(round(600 / height * 4) / 4, 1.0, 2.0))
     return round(height * factor), round(width * factor)
@@ -154,9 +154,9 @@ def _layers(garment: Garment, ppu: float, seed: int, stream: int) -> list[Layer]
 def paint_person(
     scene: Scene, view: View, layers: list[Layer], other_is_wanted: bool = False, places: Places | None = None
 ) -> Canvas:
-    """Paint background, body, clothes and occluders from back to front; what stays visible of `layers` is noted.
+    """Paint background, body, clothes and occluders from back to front, and record which parts of `layers` are visible.
 
-    With `other_is_wanted` it is the other half of the outfit that is noted. `places` keeps account of the cloth.
+    With `other_is_wanted`, the other half of the outfit is recorded instead. `places` tracks the pieces of cloth.
     """
     height, width = view.height, view.width
     rng = np.random.default_rng([scene.seed, 11])
@@ -175,7 +175,7 @@ def paint_person(
 
 
 def _label(scene: Scene, layer: Layer) -> str:
-    """What LABELS calls a piece of cloth."""
+    """The name in LABELS of a piece of cloth."""
     if scene.over is not None and any(layer.part is part for part in scene.over.parts):
         return "coat"
     own = any(layer.part is part for part in scene.garment.parts)

@@ -1,3 +1,3 @@
-"""What is wrong on purpose in some pairs, for curation."""
+"""Deliberate defects in some pairs, for curation."""
 
 DEFECTS = ("occluded", "truncated", "side_view", "extreme_proportion")

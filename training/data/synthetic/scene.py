@@ -1,4 +1,4 @@
-"""Deciding a scene: garment, other clothing, pose, framing, light, occlusion, defect."""
+"""Random choice of a scene: garment, other clothes, pose, framing, light, occlusion, defect."""
 
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,7 @@ FRAMING_SHARES = {"upper": (0.15, 0.4, 0.45), "lower": (0.25, 0.4, 0.35), "full"
 
 @dataclass(frozen=True)
 class Scene:
-    """All decisions, in unit coordinates; painting adds nothing but pixels."""
+    """All choices for a pair, in unit coordinates; painting only turns them into pixels."""
 
     seed: int
     garment: Garment
@@ -29,7 +29,7 @@ class Scene:
     occlusion: str
     defect: str
     framing: str
-    scale: float  # body heights a picture height
+    scale: float  # body height as a fraction of the image height
     offset: tuple[float, float]
     light: tuple[float, float, float]  # gain of red, green, blue
     contrast: float
@@ -40,7 +40,7 @@ class Scene:
 def _frame(
     rng: np.random.Generator, garment: Garment, pose: Pose, framing: str, defect: str
 ) -> tuple[float, tuple[float, float]]:
-    """Scale and offset that keep the garment inside the picture (or cut it, for truncated pairs)."""
+    """Scale and offset that keep the garment inside the image (or cut it off, for truncated pairs)."""
     low, high = bounds(garment.parts, pose)
     scale = {"full": rng.uniform(0.8, 0.9), "knee": rng.uniform(1.05, 1.25), "torso": rng.uniform(1.4, 1.75)}[framing]
     scale = float(scale) * float(rng.uniform(0.92, 1.06))
@@ -73,7 +73,7 @@ def _occlusion(rng: np.random.Generator, category: str) -> str:
     if rng.random() > 0.36:
         return "none"
     worn = ("arm", "hair", "strap", "handbag")
-    # an open jacket hides the sleeves: rare
+    # rare, because an open jacket hides the sleeves
     kinds = worn * 3 + ("jacket",) if category != "lower" else ("handbag", "strap")
     return kinds[int(rng.integers(len(kinds)))]
 
@@ -89,7 +89,7 @@ def _other(rng: np.random.Generator, category: str) -> Garment | None:
 
 
 def _flat(rng: np.random.Generator, garment: Garment, defect: str | None) -> tuple[Pose, float]:
-    """Layout of the flat picture and how much of the canvas it fills."""
+    """Pose of the flat image, and the fraction of the canvas that it fills."""
     fill = float(rng.uniform(0.85, 0.9))
     wide = 1.0
     if defect == "extreme_proportion":
@@ -101,7 +101,7 @@ def _flat(rng: np.random.Generator, garment: Garment, defect: str | None) -> tup
 
 
 def draw_scene(seed: int, category: str | None = None, defect: str | None = None, coarse: float = 0.0) -> Scene:
-    """Draw every decision of a pair from its seed."""
+    """Make every random choice of a pair from its seed."""
     rng = np.random.default_rng([seed, 20261123])
     drawn = ("upper", "lower", "full")[int(rng.integers(3))]
     category = category or drawn
@@ -145,6 +145,6 @@ def draw_scene(seed: int, category: str | None = None, defect: str | None = None
 
 
 def wobble_grid(seed: int) -> Array:
-    """Low-frequency displacement of the cloth (2, rows, cols) in body units, before enlargement."""
+    """Low-frequency displacement of the cloth (2, rows, cols) in body units, before it is enlarged."""
     rng = np.random.default_rng([seed, 9])
     return (rng.standard_normal((2, 7, 6)) * 0.0035).astype(np.float32)

@@ -15,7 +15,7 @@ from .photo.masks import eroded
 
 
 def contoured(pair: Pair) -> Image.Image:
-    """The person with the mask's contour in magenta."""
+    """The person with the contour of the mask in magenta."""
     picture = pair.person.copy()
     rim = np.asarray(pair.garment_mask) - np.asarray(eroded(pair.garment_mask, 1))
     picture.paste((255, 0, 255), (0, 0), Image.fromarray(rim))
@@ -39,7 +39,7 @@ def row(pair: Pair) -> Image.Image:
 
 
 def resized(pair: Pair, width: int) -> Pair:
-    """The pair with what a sheet shows of it `width` pixels wide."""
+    """The pair with the images shown on a sheet resized to a width of `width` pixels."""
     size = (width, width * 4 // 3)
     return replace(
         pair,
@@ -72,7 +72,7 @@ def write_sheets(
     columns: int = 3,
     coarse: float = 0.0,
 ) -> list[Path]:
-    """Write contact sheets of `count` pairs from `seed` on; gives the paths."""
+    """Write contact sheets of `count` pairs, starting at `seed`; returns their paths."""
     drawn = (make_pair(s, size, category=category, defect=defect, coarse=coarse) for s in range(seed, seed + count))
     return write_pairs(folder, drawn, f"sheet_{defect or 'clean'}", seed, per_sheet, columns)
 
@@ -80,7 +80,7 @@ def write_sheets(
 def write_pairs(
     folder: Path, pairs: Iterable[Pair], stem: str, first: int = 0, per_sheet: int = 24, columns: int = 3
 ) -> list[Path]:
-    """Write contact sheets of pairs, STEM_00000.png numbered from `first` on; gives the paths."""
+    """Write contact sheets STEM_00000.png of pairs, numbered from `first`; returns their paths."""
     make_folder(folder)
     left = iter(pairs)
     paths = []

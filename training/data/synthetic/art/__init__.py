@@ -1,1 +1,1 @@
-"""Colours, shapes, cloth patterns and lettering, which rendered pairs use too."""
+"""Colours, shapes, cloth patterns and lettering, also used by rendered pairs."""

@@ -7,7 +7,7 @@ Array = np.ndarray
 
 
 def smooth_noise(rng: np.random.Generator, rows: int, cols: int) -> Array:
-    """A small grid of normal numbers, to be enlarged with `enlarge`: the same scene at every size."""
+    """A small grid of normal random numbers; enlarge it with `enlarge` for the same scene at every size."""
     return rng.standard_normal((max(rows, 2), max(cols, 2))).astype(np.float32)
 
 
@@ -17,12 +17,12 @@ def enlarge(grid: Array, height: int, width: int) -> Array:
 
 
 def soft(distance: Array, pixel: float) -> Array:
-    """Coverage 0..1 of a shape from a signed distance (positive inside) with an edge one pixel wide."""
+    """Coverage 0..1 of a shape, from its signed distance (positive inside), with an edge one pixel wide."""
     return np.clip(distance / pixel + 0.5, 0.0, 1.0)
 
 
 def blurred(mask: Array, radius: float) -> Array:
-    """Three box blurs, about Gaussian, of a float mask 0..1; zeros lie outside."""
+    """Blur a float mask 0..1 with three box filters, which approximate a Gaussian; padded with zeros."""
     pad = int(radius * 2) + 2
     image = Image.fromarray((np.pad(mask, pad) * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(radius))
     return np.asarray(image, np.float32)[pad:-pad, pad:-pad] / 255
@@ -40,7 +40,7 @@ def polygon_mask(points: Array, height: int, width: int, grow: int = 0) -> Array
 
 
 def sample(planes: Array, x: Array, y: Array, channels: tuple[int, ...]) -> Array:
-    """Bilinear sample of some channels of (C, h, w) at pixel positions (N,), clamped at the border; (channels, N)."""
+    """Sample some channels of (C, h, w) bilinearly at pixel positions (N,), clamped at the border; (channels, N)."""
     height, width = planes.shape[1:]
     x = np.clip(x, 0, width - 1.001).astype(np.float32)
     y = np.clip(y, 0, height - 1.001).astype(np.float32)
@@ -58,7 +58,7 @@ def sample(planes: Array, x: Array, y: Array, channels: tuple[int, ...]) -> Arra
 
 
 def doubled(grid: Array) -> Array:
-    """Linear refinement of (h, w, C) to (2h - 1, 2w - 1, C)."""
+    """Upsample (h, w, C) linearly to (2h - 1, 2w - 1, C)."""
     height, width, channels = grid.shape
     out = np.empty((2 * height - 1, 2 * width - 1, channels), np.float32)
     out[::2, ::2] = grid

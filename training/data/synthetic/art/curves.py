@@ -1,4 +1,4 @@
-"""Bones as curves: local (across, along) coordinates to the body plane and back, and smooth outlines."""
+"""Bones as curves, which map local (across, along) coordinates to the body plane and back; smooth outlines."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from .arrays import Array
 
 @dataclass(frozen=True)
 class Bone:
-    """A curve through a limb; local x is the signed distance from it (right of downwards), local y the arc length."""
+    """A curve through a limb; local x is the signed distance from it (right is positive), local y the arc length."""
 
     s: Array  # (K,) arc length in local units
     xy: Array  # (K, 2) body plane
     phi: Array  # (K,) angle of the tangent from straight down, towards +x
-    wide: float = 1.0  # foreshortening of across
+    wide: float = 1.0  # foreshortening across the bone
 
     def forward(self, local: Array) -> Array:
         """Map local points (N, 2) to the body plane (N, 2)."""
@@ -26,8 +26,8 @@ class Bone:
         return np.stack([x + d * np.cos(phi) + over * np.sin(phi), y - d * np.sin(phi) + over * np.cos(phi)], 1)
 
     def inverse(self, points: Array) -> Array:
-        """Map body-plane points (N, 2) to local coordinates (N, 2), by the nearest place of the curve."""
-        # |p - c|^2 without |p|^2, as one matrix product: by far the cheapest way to the nearest of K places
+        """Map body-plane points (N, 2) to local coordinates (N, 2), using the nearest point of the curve."""
+        # |p - c|^2 without |p|^2 is one matrix product, by far the cheapest way to find the nearest of K points
         k = np.argmin((self.xy**2).sum(1) - points @ (2 * self.xy.T), 1)
         sin, cos = np.sin(self.phi), np.cos(self.phi)
         gap = points - self.xy[k]
@@ -38,7 +38,7 @@ class Bone:
         turn = np.gradient(self.phi, self.s).astype(np.float32)[k] * bounded
         right = gap[:, 0] * cos[k] - gap[:, 1] * sin[k]
         ahead = gap[:, 0] * sin[k] + gap[:, 1] * cos[k] - step
-        across = right - turn * ahead  # the normal turns with the curve; second order is beyond a pixel
+        across = right - turn * ahead  # the normal turns with the curve; second-order terms are below a pixel
         return np.stack([across / self.wide, self.s[k] + step], 1).astype(np.float32)
 
 
@@ -51,7 +51,7 @@ def bone(
     wide: float = 1.0,
     squeeze: float = 1.0,
 ) -> Bone:
-    """Build a bone from (arc length, angle) knots, smoothly blended; `anchor` is the arc length at `start`."""
+    """Build a bone from smoothly blended (arc length, angle) knots; `anchor` is the arc length at `start`."""
     s = np.linspace(s_range[0], s_range[1], count)
     at, angle = np.array([k[0] for k in knots]), np.array([k[1] for k in knots])
     phi = np.interp(s, at, angle)
@@ -66,7 +66,7 @@ def bone(
 
 
 def smooth(points: list[tuple[float, float]], per: int = 6) -> Array:
-    """Centripetal-looking Catmull-Rom polyline through open control points; (N, 2)."""
+    """Catmull-Rom polyline through open control points, close to a centripetal one; (N, 2)."""
     p = np.array(points, np.float32)
     ends = np.concatenate([[2 * p[0] - p[1]], p, [2 * p[-1] - p[-2]]])
     t = np.linspace(0, 1, per, endpoint=False, dtype=np.float32)[:, None]
@@ -77,13 +77,13 @@ def smooth(points: list[tuple[float, float]], per: int = 6) -> Array:
 
 
 def mirrored(half: Array) -> Array:
-    """Close a right half outline (from the centre top around to the centre bottom) with its mirror image."""
+    """Close the right half of an outline (from the top centre to the bottom centre) with its mirror image."""
     left = half[::-1] * np.array([-1, 1], np.float32)
     return np.concatenate([half, left])
 
 
 def ellipse(cx: float, cy: float, rx: float, ry: float, count: int = 28, turn: float = 0.0) -> Array:
-    """Outline of an ellipse, rotated by `turn` radians; (count, 2)."""
+    """Outline of an ellipse rotated by `turn` radians; (count, 2)."""
     t = np.linspace(0, 2 * np.pi, count, endpoint=False)
     x, y = rx * np.cos(t), ry * np.sin(t)
     c, s = np.cos(turn), np.sin(turn)

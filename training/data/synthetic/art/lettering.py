@@ -1,4 +1,4 @@
-"""Prints on the cloth: big lettering, single-shape logos, and both together, as RGBA pictures."""
+"""Prints on the cloth as RGBA images: big lettering, single-shape logos, and both together."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,7 +52,7 @@ FONTS = (
     "",
 )
 ARRANGEMENTS = ("text", "logo", "text_shape", "badge")
-TALLNESS = {"text": 1.0, "logo": 1.0, "text_shape": 2.65, "badge": 1.7}  # of the whole print, in letter heights
+TALLNESS = {"text": 1.0, "logo": 1.0, "text_shape": 2.65, "badge": 1.7}  # height of the whole print, in letter heights
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,16 @@ class Print:
 
     arrangement: str  # one of ARRANGEMENTS
     text: str
-    logo: str  # one of LOGOS, "" without
-    font: int  # index in FONTS
+    logo: str  # one of LOGOS, or "" for none
+    font: int  # index into FONTS
     centre: tuple[float, float]
-    height: float  # of the letters, or of the logo alone; body heights
+    height: float  # height of the letters, or of a logo without letters, in body heights
     colour: Rgb
     second: Rgb
 
 
 def draw_text(rng: np.random.Generator) -> str:
-    """A word of the list, or two to five random letters."""
+    """A word from the list, or two to five random letters."""
     if rng.random() < 0.55:
         return WORDS[int(rng.integers(len(WORDS)))]
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -84,7 +84,7 @@ def draw_print(
     garment_height: float,
     colours: tuple[Rgb, Rgb],
 ) -> Print:
-    """Draw a print that fits into `room` (width, height), letters 9 to 20 % of the garment's height where they fit."""
+    """Draw a print that fits into `room` (width, height); letters are 9 to 20% of the garment's height if they fit."""
     width, tall = room
     arrangement = ARRANGEMENTS[int(rng.choice(4, p=[0.5, 0.22, 0.16, 0.12]))]
     text, font = draw_text(rng), int(rng.integers(len(FONTS)))
@@ -106,7 +106,7 @@ def draw_print(
 
 @lru_cache(maxsize=64)
 def font_of(index: int, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """One of the fonts that travel with matplotlib and Pillow, so that every machine draws the same."""
+    """One of the fonts shipped with matplotlib and Pillow, so that every machine draws the same letters."""
     name = FONTS[index]
     if not name:
         return ImageFont.load_default(size)
@@ -120,18 +120,18 @@ def aspect(text: str, font: int) -> float:
 
 
 def text_mask(text: str, font: int, height: int) -> Image.Image:
-    """Letters as an L picture, cropped to their box, capitals `height` pixels high."""
+    """Letters as an L image cropped to their bounding box, with capitals `height` pixels high."""
     size = max(6, round(height / 0.73))
     face = font_of(font, size)
     left, top, right, low = face.getbbox(text)
-    bold = 0 if FONTS[font] else round(size * 0.035)  # the default face is thin
+    bold = 0 if FONTS[font] else round(size * 0.035)  # the default font is thin
     image = Image.new("L", (int(right - left) + 2 + 2 * bold, int(low - top) + 2 + 2 * bold), 0)
     ImageDraw.Draw(image).text((1 + bold - left, 1 + bold - top), text, fill=255, font=face, stroke_width=bold)
     return image
 
 
 def logo_picture(kind: str, size: int, colour: Rgb, second: Rgb, text: str, font: int) -> Image.Image:
-    """A logo as an RGBA picture of size x size pixels."""
+    """A logo as an RGBA image of size x size pixels."""
     if kind == "number":
         mask = text_mask(text, font, size)
         image = Image.new("RGBA", mask.size, (*colour, 0))
@@ -154,7 +154,7 @@ def logo_picture(kind: str, size: int, colour: Rgb, second: Rgb, text: str, font
 
 
 def render(item: Print, ppu: float) -> Image.Image:
-    """Draw a print at `ppu` pixels a unit as an RGBA picture."""
+    """Draw a print as an RGBA image with `ppu` pixels per unit."""
     height = max(4, round(item.height * ppu))
     if item.arrangement == "logo":
         return logo_picture(item.logo, height, item.colour, item.second, item.text, item.font)

@@ -1,4 +1,4 @@
-"""Little shapes: signed distance fields for tilings, outlines for logos."""
+"""Small shapes: signed distance fields for tilings, outlines for logos."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ LOGOS = ("circle", "ring", "star", "heart", "bolt", "smiley", "triangle", "diamo
 
 def star(x: Array, y: Array, radius: float) -> Array:
     """Signed field of a five-pointed star pointing up (positive inside)."""
-    angle = np.abs((np.arctan2(x, -y) / (2 * np.pi / 5) + 0.5) % 1.0 - 0.5) * 2  # 0 at a tip, 1 between
+    angle = np.abs((np.arctan2(x, -y) / (2 * np.pi / 5) + 0.5) % 1.0 - 0.5) * 2  # 0 at a tip, 1 between tips
     return radius / (1 + 1.3 * angle) - np.hypot(x, y)
 
 
@@ -21,14 +21,14 @@ def heart(x: Array, y: Array, radius: float) -> Array:
 
 
 def flower(x: Array, y: Array, radius: float) -> tuple[Array, Array]:
-    """Signed fields of five petals and of the eye."""
+    """Signed fields of a flower's five petals and of its eye."""
     r = np.hypot(x, y)
     petals = radius * (0.72 + 0.28 * np.cos(5 * np.arctan2(y, x) + 0.6)) - r
     return petals, radius * 0.3 - r
 
 
 def logo_outline(kind: str) -> Array:
-    """Outline of a filled logo in the unit square, centre 0, y down; (N, 2)."""
+    """Outline of a filled logo in a unit square centred at 0, y down; (N, 2)."""
     if kind == "star":
         t = np.arange(10) * np.pi / 5
         r = np.where(np.arange(10) % 2 == 0, 0.5, 0.21)

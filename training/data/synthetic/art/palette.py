@@ -1,4 +1,4 @@
-"""Colours: pleasing garment palettes, skin, hair, and helpers on RGB triples (0..255)."""
+"""Colours of garments, skin and hair, and helpers for RGB triples (0..255)."""
 
 import numpy as np
 
@@ -59,7 +59,7 @@ HAIR: tuple[Rgb, ...] = (
 
 
 def pick(rng: np.random.Generator, colours: tuple[Rgb, ...]) -> Rgb:
-    """Draw one colour of a list."""
+    """Draw one colour from a list."""
     return colours[int(rng.integers(len(colours)))]
 
 
@@ -75,7 +75,7 @@ def scaled(colour: Rgb, factor: float) -> Rgb:
 
 
 def mixed(first: Rgb, second: Rgb, weight: float) -> Rgb:
-    """Blend of two colours; weight 0 is the first, 1 the second."""
+    """Blend two colours; weight 0 is the first, 1 the second."""
     r, g, b = (int(round(a + (b - a) * weight)) for a, b in zip(first, second, strict=True))
     return r, g, b
 
@@ -94,7 +94,7 @@ def garment_colours(rng: np.random.Generator) -> tuple[Rgb, Rgb, Rgb]:
 
 
 def contrasting(rng: np.random.Generator, base: Rgb, colours: tuple[Rgb, ...], least: float) -> Rgb:
-    """Draw a colour whose luminance is at least `least` away from the base (else black or white)."""
+    """Draw a colour whose luminance differs from the base by at least `least`; black or white if there is none."""
     fit = tuple(c for c in colours if abs(luminance(c) - luminance(base)) >= least)
     if not fit:
         return (250, 250, 250) if luminance(base) < 128 else (24, 24, 28)

@@ -32,13 +32,13 @@ PATTERNS = (
 
 @dataclass(frozen=True)
 class Pattern:
-    """What is woven or printed all over the cloth."""
+    """A pattern woven or printed all over the cloth."""
 
     kind: str  # one of PATTERNS
     colours: tuple[Rgb, Rgb, Rgb]
-    period: float  # repeat, body heights
-    duty: float = 0.5  # share of the second colour in stripes, size of motifs
-    seed: int = 0  # of camouflage and motif turns
+    period: float  # length of the repeat, in body heights
+    duty: float = 0.5  # fraction of the second colour in stripes; size of motifs
+    seed: int = 0  # for camouflage and the rotation of motifs
     span: tuple[float, float] = (0.0, 0.4)  # top and bottom of the garment, for gradients and blocks
 
 
@@ -48,7 +48,7 @@ def solid(colour: Rgb) -> Pattern:
 
 
 def draw_pattern(rng: np.random.Generator, colours: tuple[Rgb, Rgb, Rgb], span: tuple[float, float]) -> Pattern:
-    """Draw a pattern, mostly coarse enough to read at 192 x 256; most plain cloth comes with prints and denim."""
+    """Draw a pattern, usually coarse enough to be visible at 192 x 256; plain cloth is mostly left to prints and denim."""
     kind = "solid" if rng.random() < 0.1 else PATTERNS[int(rng.integers(1, len(PATTERNS)))]
     fine = rng.random() < 0.12
     low, high = (0.02, 0.032) if fine else (0.036, 0.085)
@@ -61,7 +61,7 @@ def draw_pattern(rng: np.random.Generator, colours: tuple[Rgb, Rgb, Rgb], span: 
 
 
 def paint(pattern: Pattern, u: Array, v: Array, pixel: float) -> Array:
-    """Colour of the cloth at coordinates u (1, w), v (h, 1); pixel is one pixel's size there; (h, w, 3) float32."""
+    """Colour of the cloth at coordinates u (1, w), v (h, 1), as (h, w, 3) float32; `pixel` is the size of one pixel."""
     shape = np.broadcast_shapes(u.shape, v.shape)
     base = np.array(pattern.colours[0], np.float32)
     out = np.empty((*shape, 3), np.float32)
@@ -154,7 +154,7 @@ def _camouflage(p: Pattern, u: Array, v: Array, pixel: float) -> Layers:
 
 
 def _window(grid: Array, box: list[float], cell: float, height: int, width: int) -> Array:
-    """The part of a noise grid under a box of cloth, so that every size shows the same blotches."""
+    """The part of a noise grid beneath a box of cloth, so that every size shows the same blotches."""
     left, top, right, low = (b / cell + 20.0 for b in box)
     left, top = max(left, 0.0), max(top, 0.0)
     area = (left, top, min(max(right, left + 1), 48.0), min(max(low, top + 1), 48.0))

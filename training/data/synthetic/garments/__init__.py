@@ -1,1 +1,1 @@
-"""What a garment is: its style, and the parts that it is cut from."""
+"""Garments: their style, and the parts that they are made of."""

@@ -1,4 +1,4 @@
-"""Cutting dresses, jumpsuits and overalls from the pieces of tops and bottoms."""
+"""Cutting dresses, jumpsuits and overalls, from the pieces of tops and bottoms."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ WAIST = 0.212
 
 
 def dress_outline(style: Style) -> tuple[Array, float]:
-    """One outline from the shoulders to the hem, and the hem's half width."""
+    """A single outline from the shoulders to the hem, and half the hem's width."""
     waist = 0.079 + 0.01 * style.ease
     skirt, hem = skirt_outline(style, WAIST, waist)
     upper = bodice_outline(style, waist, 0.1, waist, WAIST)
@@ -36,7 +36,7 @@ def dress_outline(style: Style) -> tuple[Array, float]:
 
 
 def belt(style: Style, half: float) -> Part:
-    """A belt or waist seam band."""
+    """A belt, or the band of a waist seam."""
     y = WAIST
     base = style.cloth.colours[0]
     colour = style.trim if style.trim != base else mixed(scaled(base, 0.6), (60, 44, 36), 0.4)
@@ -54,7 +54,7 @@ def belt(style: Style, half: float) -> Part:
 
 
 def cut_dress(style: Style) -> list[Part]:
-    """Dress: bodice and skirt in one panel, sleeves, neck, sometimes a belt or a waist seam."""
+    """A dress: bodice and skirt in one panel, sleeves, neck, and sometimes a belt or waist seam."""
     outline, hem = dress_outline(style)
     waist = 0.084 + 0.01 * style.ease
     marks: list[Mark] = pocket_marks(style) if style.pockets else []
@@ -79,7 +79,7 @@ def cut_dress(style: Style) -> list[Part]:
 
 
 def cut_jumpsuit(style: Style) -> list[Part]:
-    """Jumpsuit: trouser legs under a bodice, with a belt."""
+    """A jumpsuit: trouser legs below a bodice, with a belt."""
     outline = bodice_outline(style, 0.085, 0.1, 0.087, WAIST + 0.008)
     marks: list[Mark] = neck_marks(style)
     if style.detail % 2:
@@ -95,7 +95,7 @@ def cut_jumpsuit(style: Style) -> list[Part]:
 
 
 def cut_overalls(style: Style) -> list[Part]:
-    """Overalls: bib with pocket, straps with buckles, trouser legs."""
+    """Overalls: a bib with a pocket, straps with buckles, and trouser legs."""
     base = style.cloth.colours[0]
     edge = (206, 150, 84) if style.cloth.kind == "solid" else seam_colour(base)
     bib = mirrored(

@@ -1,4 +1,4 @@
-"""From lots to a garment: draw a style, cut its parts, describe it in words."""
+"""Designing a garment: draw its style, cut its parts, describe it in words."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ CUTTERS = {"upper": cut_upper, "lower": cut_lower, "full": cut_full}
 
 
 def describe(style: Style) -> dict[str, str | float | bool]:
-    """JSON-able words about a garment."""
+    """A garment's attributes, as values for JSON."""
     item = style.prints[0] if style.prints else None
     lettering = item is not None and item.arrangement != "logo"
     attributes: dict[str, str | float | bool] = {
@@ -35,7 +35,7 @@ def describe(style: Style) -> dict[str, str | float | bool]:
 
 
 def open_jacket(rng: np.random.Generator) -> Garment:
-    """An open jacket to wear over the garment asked for."""
+    """An open jacket, worn over the requested garment."""
     style = draw_style(rng, "upper", "jacket", plain=True)
     return Garment("upper", "jacket", tuple(cut_open_jacket(style)), describe(style), 0.4, 0.1)
 

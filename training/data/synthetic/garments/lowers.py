@@ -1,4 +1,4 @@
-"""Cutting trousers and skirts; leg parts live in leg coordinates whose zero lies at the leg's axis."""
+"""Cutting trousers and skirts; leg parts use leg coordinates, with 0 at the leg's axis."""
 
 import numpy as np
 
@@ -19,12 +19,12 @@ def leg_half_widths(style: Style) -> tuple[float, float, float]:
         return 0.047, 0.034, 0.025
     if style.cut == "shorts":
         return 0.055 + 0.008 * e, 0.05 + 0.014 * e, 0.054 + 0.016 * e
-    flare = (style.detail % 4) / 3  # slim .. wide
+    flare = (style.detail % 4) / 3  # from slim to wide
     return 0.052, 0.04 + 0.012 * flare * e, 0.032 + 0.032 * flare * e
 
 
 def leg_outline(style: Style, top: float) -> Array:
-    """Outline of the right trouser half, waist to hem, in leg coordinates (0 = axis, left = inside)."""
+    """Outline of the right half of trousers from waist to hem, in leg coordinates (0 is the axis, left is inside)."""
     thigh, knee, hem = leg_half_widths(style)
     y = style.length
     e = 0.006 * style.ease
@@ -63,7 +63,7 @@ def leg_marks(style: Style, top: float) -> list[Mark]:
 
 
 def legs(style: Style, top: float) -> list[Part]:
-    """Both trouser halves; a print goes on one leg only and is never mirrored."""
+    """Both halves of trousers; a print appears on one leg only and is never mirrored."""
     outline = leg_outline(style, top)
     marks = leg_marks(style, top)
     left_marks = tuple(Mark(m.kind, flip(m.points), m.colour, m.width, m.dash) for m in marks)
@@ -111,7 +111,7 @@ def legs(style: Style, top: float) -> list[Part]:
 
 
 def waistband(style: Style, top: float, half: float, height: float) -> Part:
-    """Band around the waist with a button or a drawstring."""
+    """A waistband with a button or drawstring."""
     base = style.cloth.colours[0]
     low = np.array([(half + 0.004, top + height), (0, top + height + 0.004), (-half - 0.004, top + height)], np.float32)
     high = smooth([(-half, top - 0.003), (0, top + 0.003), (half, top - 0.003)])
@@ -126,7 +126,7 @@ def waistband(style: Style, top: float, half: float, height: float) -> Part:
 
 
 def skirt_outline(style: Style, top: float, waist: float) -> tuple[Array, float]:
-    """Outline of a skirt from the waist to its hem, and the hem's half width."""
+    """Outline of a skirt from waist to hem, and half the hem's width."""
     y, e = style.length, style.ease
     if style.cut in ("pencil_skirt", "sheath_dress"):
         hem, hip = 0.086 + 0.012 * e, 0.106

@@ -1,4 +1,4 @@
-"""What a garment is made of: parts in local coordinates of a bone, with marks (seams, buttons, pockets) and prints."""
+"""Parts of a garment in a bone's local coordinates, with marks (seams, buttons, pockets) and prints."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from ..art.lettering import Print
 from ..art.palette import Rgb
 from ..art.textures import Pattern
 
-SHOULDER = (0.085, 0.045)  # arm joint in the body plane, right side; y = 0 is the neck's base, 1 = body height
-HIP_X, LEG_START = 0.05, 0.2  # leg axis, and where its bone begins (the waist)
+SHOULDER = (0.085, 0.045)  # right arm joint in the body plane; y = 0 is the base of the neck, 1 is the body height
+HIP_X, LEG_START = 0.05, 0.2  # x of the leg's axis, and y where its bone begins (the waist)
 UPPER_ARM, FOREARM = 0.15, 0.14
 CROTCH, KNEE, ANKLE, SOLE = 0.385, 0.575, 0.785, 0.815
 
@@ -23,36 +23,36 @@ class Mark:
     points: Array  # (N, 2) local
     colour: Rgb
     width: float = 0.003
-    dash: float = 0.0  # dash length, 0 = drawn through
+    dash: float = 0.0  # dash length; 0 for a solid line
 
 
 @dataclass(frozen=True)
 class Part:
-    """One piece of cloth."""
+    """A piece of cloth."""
 
     name: str
     bone: str  # "spine", "arm_l", "arm_r", "leg_l", "leg_r"
     outline: Array  # (N, 2) local
     pattern: Pattern
-    z: int = 0  # < 0: behind neck and head
+    z: int = 0  # below 0: behind the neck and head
     marks: tuple[Mark, ...] = ()
     prints: tuple[Print, ...] = ()
-    shift: float = 0.0  # added to u, so that a pattern runs on from part to part
-    shade: float = 1.0  # darker inside of the back neck
-    drag: tuple[tuple[float, float, float, float], ...] = ()  # fold lines x0, y0, x1, y1
+    shift: float = 0.0  # added to u, so that a pattern continues from part to part
+    shade: float = 1.0  # the inside of the back is darker
+    drag: tuple[tuple[float, float, float, float], ...] = ()  # fold lines (x0, y0, x1, y1)
 
 
 @dataclass(frozen=True)
 class Garment:
-    """A designed garment: parts from back to front, and the words that describe it."""
+    """A designed garment: its parts from back to front, and its attributes."""
 
     category: str  # "upper", "lower", "full"
     cut: str
     parts: tuple[Part, ...]
     attributes: dict[str, str | float | bool]
-    flat_arm: float  # angle of the sleeves in the flat picture, radians
+    flat_arm: float  # angle of the sleeves in the flat image, in radians
     flat_leg: float
-    closed_top: float = 0.0  # along of the garment's upper end
+    closed_top: float = 0.0  # position of the garment's upper end along the spine
 
 
 def line(points: list[tuple[float, float]] | Array, colour: Rgb, width: float = 0.003, dash: float = 0.0) -> Mark:

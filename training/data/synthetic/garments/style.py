@@ -1,4 +1,4 @@
-"""Drawing lots for a garment: cut, neckline, sleeves, length, cloth, print."""
+"""Random choice of a garment's style: cut, neckline, sleeves, length, cloth, print."""
 
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ CUTS: dict[str, tuple[str, ...]] = {
 }
 CATEGORIES = ("upper", "lower", "full")
 DETAILED = ("tartan", "flowers", "stars", "hearts")
-LONGEST_SPAN = 0.4  # of what coarse is a share: legs are narrow, however long
+LONGEST_SPAN = 0.4  # the longest length that `coarse` is a fraction of: legs are narrow, however long
 NECKLINES = ("crew", "v", "scoop", "boat", "square")
 SLEEVES = {"none": 0.0, "cap": 0.055, "short": 0.11, "elbow": 0.165, "long": 0.285}
 FIXED_NECK = {"shirt": "shirt", "polo": "shirt", "hoodie": "hood", "jacket": "shirt", "shirt_dress": "shirt"}
@@ -65,7 +65,7 @@ LENGTHS: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Style:
-    """Everything drawn for one garment before its parts are cut."""
+    """All random choices for a garment, made before its parts are cut."""
 
     category: str
     cut: str
@@ -76,8 +76,8 @@ class Style:
     sleeve_length: float
     sleeve_style: str  # straight, puff, bell
     hem: str  # straight, curved, slit
-    length: float  # along of the hem
-    ease: float  # cloth beyond the body, 0..1
+    length: float  # position of the hem along the spine
+    ease: float  # looseness of the cloth, 0..1
     cloth: Pattern
     sleeve_cloth: Pattern
     trim: Rgb  # hems, ribs, collar
@@ -85,7 +85,7 @@ class Style:
     prints: tuple[Print, ...]
     print_at: str  # "", "chest", "leg"
     pockets: bool
-    detail: int  # small free choices
+    detail: int  # seed of small details
 
 
 def _choice(rng: np.random.Generator, items: tuple[str, ...]) -> str:
@@ -119,7 +119,7 @@ def _print(
             middle, width = float(rng.uniform(0.43, 0.5)), 0.075
         item = draw_print(rng, (0.0, middle), (width, 0.14), length - 0.2, (colour, second))
         return (item,), "leg"
-    # between the deepest neckline that prints go with and what lies below: waist, pocket, hem
+    # between the deepest neckline that allows a print and the waist, pocket or hem below it
     below = {"hoodie": length - 0.112, "crop_top": length - 0.018, "overalls": 0.195}.get(cut, 0.25)
     above = {"polo": 0.13, "overalls": 0.09, "hoodie": 0.082}.get(cut, 0.068)
     if category == "full":
@@ -140,7 +140,7 @@ def _hem(rng: np.random.Generator, category: str, cut: str) -> str:
 
 
 def _neck(rng: np.random.Generator, neckline: str, printed: bool) -> tuple[float, float]:
-    """Width and depth of the neck opening; shallow above a print."""
+    """Width and depth of the neckline, which is shallow above a print."""
     deep = {"crew": 0.028, "v": 0.085, "scoop": 0.07, "boat": 0.02, "square": 0.06}.get(neckline, 0.035)
     wide = {"crew": 0.04, "v": 0.045, "scoop": 0.058, "boat": 0.07, "square": 0.056}.get(neckline, 0.038)
     deep *= float(rng.uniform(0.9, 1.15))
@@ -150,12 +150,12 @@ def _neck(rng: np.random.Generator, neckline: str, printed: bool) -> tuple[float
 def _dressed_cloth(
     rng: np.random.Generator, category: str, cut: str, span: tuple[float, float], plain: bool
 ) -> tuple[Pattern, tuple[Print, ...], str]:
-    """Cloth, its prints, and where they sit."""
+    """The cloth, its prints, and their position."""
     cloth = _cloth(rng, cut, span)
     base = cloth.colours[0]
     prints, at = _print(rng, category, cut, span[1], span[0], base)
     if prints and cloth.kind not in ("solid", "contrast_sleeves", "gradient"):
-        if prints[0].arrangement != "badge":  # letters straight on a pattern cannot be read
+        if prints[0].arrangement != "badge":  # letters directly on a pattern are illegible
             cloth = Pattern("solid", cloth.colours, cloth.period, cloth.duty, cloth.seed, cloth.span)
     if cut == "jacket" and prints:
         prints, at = (), ""
@@ -165,7 +165,7 @@ def _dressed_cloth(
 
 
 def draw_style(rng: np.random.Generator, category: str, cut: str | None = None, plain: bool = False) -> Style:
-    """Draw the style of one garment; `plain` keeps prints away (for the other clothing in the picture)."""
+    """Draw the style of one garment; `plain` omits prints (for the other clothes in the photo)."""
     cut = cut or _choice(rng, CUTS[category])
     low, high = LENGTHS[cut]
     length = float(rng.uniform(low, high))
@@ -214,7 +214,7 @@ def draw_style(rng: np.random.Generator, category: str, cut: str | None = None, 
 
 
 def coarsened(style: Style, coarse: float) -> Style:
-    """The style with a pattern that repeats no sooner than `coarse` of the garment's length; motifs a little later."""
+    """The style with a pattern whose repeat is at least `coarse` of the garment's length, slightly more for motifs."""
     least = coarse * min(style.length - style.cloth.span[0], LONGEST_SPAN)
     if style.cloth.kind in DETAILED:
         least *= 1.3

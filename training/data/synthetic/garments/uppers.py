@@ -1,4 +1,4 @@
-"""Cutting tops: body panel, sleeves, back neck, collar, hood, placket; also the bodice of dresses."""
+"""Cutting tops (body panel, sleeves, back neck, collar, hood, placket) and the bodices of dresses."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ NECK_TOP = -0.012
 
 
 def neck_half(style: Style) -> Array:
-    """Right half of the front neck edge, from the centre up to the shoulder; (N, 2)."""
+    """Right half of the front neckline, from the centre up to the shoulder; (N, 2)."""
     w, d = style.neck_width, style.neck_depth
     t = np.linspace(0, np.pi / 2, 9)
     if style.neckline in ("v", "shirt"):
@@ -40,7 +40,7 @@ def hem_half(half_width: float, y: float, kind: str) -> Array:
 
 
 def side_half(style: Style, waist: float, hip: float, hem_width: float, hem_y: float) -> Array:
-    """Right side from the armpit to the hem through the waist and hips."""
+    """Right side from the armpit to the hem, along the waist and hips."""
     e = style.ease * 0.012
     points = [(0.094 + e, 0.112)]
     if hem_y > 0.24:
@@ -63,7 +63,7 @@ def bodice_outline(style: Style, waist: float, hip: float, hem_width: float, hem
 
 
 def back_neck(style: Style) -> Part:
-    """The inside of the back, seen through the neck opening."""
+    """The inside of the back, visible through the neck opening."""
     w = style.neck_width + 0.004
     depth = max(style.neck_depth, 0.05) + 0.014
     top = smooth([(-w, shoulder_y(w)), (0, NECK_TOP + 0.006), (w, shoulder_y(w))])
@@ -74,7 +74,7 @@ def back_neck(style: Style) -> Part:
 
 
 def sleeves(style: Style, reach: float = 1.0) -> list[Part]:
-    """Left and right sleeve in arm coordinates."""
+    """Left and right sleeves in arm coordinates."""
     length = style.sleeve_length * reach
     if length <= 0:
         return []
@@ -109,7 +109,7 @@ def sleeves(style: Style, reach: float = 1.0) -> list[Part]:
 
 
 def neck_marks(style: Style) -> list[Mark]:
-    """Rib or facing along the neck edge."""
+    """Ribbing or facing along the neckline."""
     neck = neck_half(style)
     both = np.concatenate([neck[::-1] * [-1, 1], neck]).astype(np.float32)
     base = style.cloth.colours[0]
@@ -123,7 +123,7 @@ def neck_marks(style: Style) -> list[Mark]:
 
 
 def collar(style: Style) -> list[Part]:
-    """Two collar wings and their stand."""
+    """The two wings of a collar and its stand."""
     w, size = style.neck_width + 0.004, 0.03 + 0.012 * (style.detail % 5) / 4
     wing = np.array(
         [
@@ -147,7 +147,7 @@ def collar(style: Style) -> list[Part]:
 
 
 def back_collar(style: Style) -> Part:
-    """The standing part of a collar behind the neck."""
+    """The part of a collar that stands behind the neck."""
     w = style.neck_width + 0.006
     top = smooth([(-w, -0.03), (0, -0.04), (w, -0.03)])
     low = np.array([(w, 0.02), (-w, 0.02)], np.float32)
@@ -155,7 +155,7 @@ def back_collar(style: Style) -> Part:
 
 
 def hood(style: Style) -> list[Part]:
-    """A hood lying behind the neck, its lining, and cords."""
+    """A hood behind the neck, its lining, and its cords."""
     outer = smooth([(0.062, 0.045), (0.078, 0.01), (0.07, -0.04), (0.04, -0.072), (0, -0.08)])[::-1]
     outer = np.concatenate([outer, [[0, 0.06]]]).astype(np.float32)
     inner = mirrored(
@@ -168,7 +168,7 @@ def hood(style: Style) -> list[Part]:
 
 
 def placket(style: Style, top: float, bottom: float) -> list[Mark]:
-    """Button placket down the centre front."""
+    """A button placket down the centre front."""
     base = style.cloth.colours[0]
     edge = seam_colour(base)
     marks = [line([(x, top), (x, bottom)], edge, 0.0026) for x in (-0.011, 0.011)]
@@ -190,7 +190,7 @@ def zip_marks(style: Style, top: float, bottom: float) -> list[Mark]:
 
 
 def pocket_marks(style: Style) -> list[Mark]:
-    """Chest pocket, kangaroo pocket or slanted pockets, by cut."""
+    """A chest pocket, kangaroo pocket or slanted pockets, depending on the cut."""
     edge = seam_colour(style.cloth.colours[0])
     if style.cut == "hoodie":
         y = style.length
@@ -213,7 +213,7 @@ def pocket_marks(style: Style) -> list[Mark]:
 
 
 def hem_marks(style: Style, half_width: float, y: float) -> list[Mark]:
-    """Stitched or ribbed hem, side slits."""
+    """A stitched or ribbed hem, and side slits."""
     base = style.cloth.colours[0]
     low = hem_half(half_width + 0.02, y, style.hem)
     both = np.concatenate([low * [-1, 1], low[::-1]]).astype(np.float32)
@@ -242,7 +242,7 @@ BODY_DRAG = (
 
 
 def cut_open_jacket(style: Style) -> list[Part]:
-    """A jacket worn open over something else: sleeves and two fronts."""
+    """A jacket worn open over another garment: sleeves and two fronts."""
     outline = bodice_outline(style, 0.1, 0.1, 0.118, style.length)
     gap = 0.03 + 0.012 * (style.detail % 3)
     edge = seam_colour(style.cloth.colours[0])

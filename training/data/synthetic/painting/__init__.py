@@ -1,1 +1,1 @@
-"""Painting parts along the bones of a pose, and following which place of the cloth a pixel shows."""
+"""Painting parts along the bones of a pose, and tracking which point of the cloth each pixel shows."""

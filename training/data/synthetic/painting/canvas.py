@@ -1,4 +1,4 @@
-"""The picture under way: colour, coverage of the garment asked for, and how parts and skin get onto it."""
+"""The image being painted: its colours, the coverage of the requested garment, and how parts and skin are added."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ LABELS = (
     "background", "hair", "face", "skin", "left_arm", "right_arm", "left_leg", "right_leg", "left_shoe", "right_shoe",
     "upper", "lower", "full", "coat", "bag", "object",
 )  # fmt: skip
-"""What a pixel of Canvas.labels is; left and right are the person's own."""
+"""Names of the values of Canvas.labels; left and right are the person's."""
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Arrays that painting changes in place: rgb (h, w, 3) 0..255, visible (h, w) 0..1, labels (h, w) of LABELS."""
+    """Arrays that painting changes in place: rgb (h, w, 3) 0..255, visible (h, w) 0..1, indices into LABELS (h, w)."""
 
     rgb: Array
     visible: Array
     labels: np.ndarray
     view: View
     wobble: Array | None = None  # (h, w, 2) displacement in body units
-    label: str = "object"  # what is painted next
-    places: Places | None = None  # which places of the cloth are seen, where that is kept account of
+    label: str = "object"  # label of what is painted next
+    places: Places | None = None  # which points of the cloth are visible; None to not track them
 
     def of(self, label: str) -> Canvas:
-        """The same canvas, for painting something else."""
+        """The same canvas, for painting another label."""
         return replace(self, label=label)
 
     def box(self, points: Array, pad: int) -> tuple[int, int, int, int] | None:
-        """Pixel box (x0, y0, x1, y1) of points, padded and clipped; None when outside."""
+        """Pixel box (x0, y0, x1, y1) of points, padded and clipped; None if it is outside."""
         height, width = self.visible.shape
         x0, y0 = np.floor(points.min(0)).astype(int) - pad
         x1, y1 = np.ceil(points.max(0)).astype(int) + pad + 1
@@ -53,9 +53,9 @@ class Canvas:
         layer: Layer | None = None,
         local: Array | None = None,
     ) -> None:
-        """Blend colour (h, w, 3) or (3,) over a box with coverage (h, w); keeps account of garment and labels.
+        """Blend colour (h, w, 3) or (3,) over a box with coverage (h, w), and update garment and labels.
 
-        For cloth, the layer and each pixel's local coordinates (h, w, 2) are given too, for the correspondence.
+        Cloth also needs its layer and the local coordinates (h, w, 2) of each pixel, for the correspondence.
         """
         x0, y0, x1, y1 = box
         region, seen = self.rgb[y0:y1, x0:x1], self.visible[y0:y1, x0:x1]
@@ -68,14 +68,14 @@ class Canvas:
             self.places.note(box, cover, layer, local)
 
     def shadow(self, box: tuple[int, int, int, int], blur: Array, strength: float) -> None:
-        """Darken what lies below, by a blurred coverage."""
+        """Darken the image below by a blurred coverage."""
         x0, y0, x1, y1 = box
         self.rgb[y0:y1, x0:x1] *= (1 - strength * blur)[..., None]
 
     def polygon(
         self, pixels: Array, colour: Rgb, round_off: float = 0.25, shadow: float = 0.0, garment: bool = False
     ) -> None:
-        """Fill an outline in pixel coordinates, darker towards its edge by `round_off`."""
+        """Fill an outline in pixel coordinates, darkened towards its edge by `round_off`."""
         radius = max(1.5, self.view.ppu * 0.012)
         box = self.box(pixels, int(radius * 2) if shadow else 2)
         if box is None:
@@ -93,7 +93,7 @@ class Canvas:
     def cloth(
         self, layer: Layer, bone: Bone, worn: bool, garment: bool, shadow: float, until: float | None = None
     ) -> None:
-        """Paint a part: each pixel's local coordinates, the part's raster there, shading; cloth ends at `until`."""
+        """Paint a part by sampling its raster at each pixel's local coordinates, and shade it; cloth ends at `until`."""
         outline = self.view.pixels(bone.forward(layer.part.outline))
         radius = max(1.5, self.view.ppu * 0.01)
         box = self.box(outline, int(radius * 2) + 3)
@@ -121,7 +121,7 @@ class Canvas:
         self.put(box, colour, cover, garment, layer, everywhere)
 
     def _local(self, bone: Bone, box: tuple[int, int, int, int]) -> Array:
-        """Local coordinates (h, w, 2) of a box's pixels: found at every second pixel, linear between."""
+        """Local coordinates (h, w, 2) of a box's pixels, computed at every second pixel and interpolated linearly."""
         x0, y0, x1, y1 = box
         rows, cols = np.arange(y0, y1 + 1, 2), np.arange(x0, x1 + 1, 2)
         at = np.stack(np.broadcast_arrays(cols[None, :], rows[:, None]), -1).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""The flat picture: the same parts laid out upright on pure white."""
+"""The flat image: the same parts laid out upright on pure white."""
 
 import numpy as np
 from PIL import Image
@@ -13,13 +13,13 @@ from .view import View
 
 
 def bounds(parts: tuple[Part, ...], pose: Pose) -> tuple[Array, Array]:
-    """Lowest and highest body-plane corner of posed parts."""
+    """Lowest and highest corners of posed parts in the body plane."""
     points = np.concatenate([pose.bones[p.bone].forward(p.outline) for p in parts])
     return points.min(0), points.max(0)
 
 
 def flat_view(garment: Garment, pose: Pose, height: int, width: int, fill: float) -> View:
-    """Centre the garment so that its box fills `fill` of the canvas in the tighter direction."""
+    """Centre the garment so that its bounding box fills `fill` of the canvas in the tighter direction."""
     low, high = bounds(garment.parts, pose)
     size = high - low
     scale = fill * min(1.0 / float(size[1]), width / height / float(size[0]))
@@ -31,7 +31,7 @@ def flat_view(garment: Garment, pose: Pose, height: int, width: int, fill: float
 def flat_picture(
     garment: Garment, layers: list[Layer], pose: Pose, view: View, places: Places | None = None
 ) -> tuple[Array, Array]:
-    """Draw the flat garment: rgb (h, w, 3) on white and its coverage (h, w); `places` keeps account of the cloth."""
+    """Draw the flat garment: rgb (h, w, 3) on white and its coverage (h, w); `places` tracks the pieces of cloth."""
     shape = (view.height, view.width)
     white, none = np.full((*shape, 3), 255, np.float32), np.zeros(shape, np.float32)
     canvas = Canvas(white, none, np.zeros(shape, np.uint8), view, places=places)
@@ -42,6 +42,6 @@ def flat_picture(
 
 
 def reduce(image: Array, size: tuple[int, int]) -> Image.Image:
-    """Float picture (h, w, 3) or mask 0..255 to an 8-bit PIL picture of `size` (width, height)."""
+    """Convert a float image (h, w, 3) or mask 0..255 to an 8-bit PIL image of `size` (width, height)."""
     picture = Image.fromarray(np.clip(np.rint(image), 0, 255).astype(np.uint8))
     return picture if picture.size == size else picture.resize(size, Image.Resampling.HAMMING)

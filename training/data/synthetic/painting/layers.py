@@ -1,4 +1,4 @@
-"""Rasters of garment parts in local coordinates: cloth colour, coverage, and two fold reliefs."""
+"""Rasters of garment parts in local coordinates: colour of the cloth, coverage, and two reliefs of folds."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from ..art.lettering import render
 from ..art.textures import paint
 from ..garments.parts import Mark, Part
 
-FOLD_WORN, FOLD_FLAT = 4, 5  # channels of the raster: r, g, b, coverage, fold of the worn cloth, fold of the flat cloth
+FOLD_WORN, FOLD_FLAT = 4, 5  # channels of the raster: r, g, b, coverage, folds of worn cloth, folds of flat cloth
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A part's raster (6, h, w) float32; local point (x, y) lies at pixel ((x - left) * ppu, (y - top) * ppu)."""
+    """A part's raster (6, h, w) float32; local point (x, y) is at pixel ((x - left) * ppu, (y - top) * ppu)."""
 
     part: Part
     raster: Array
@@ -25,7 +25,7 @@ class Layer:
 
 
 def rasterise(part: Part, ppu: float, rng: np.random.Generator, folds: float) -> Layer:
-    """Draw a part at `ppu` pixels a unit; `folds` scales the strength of creases (about 0.5 .. 1.5)."""
+    """Draw a part at `ppu` pixels per unit; `folds` scales the strength of creases (about 0.5 to 1.5)."""
     low, high = part.outline.min(0), part.outline.max(0)
     margin = 3.0 / ppu
     left, top = float(low[0] - margin), float(low[1] - margin)
@@ -74,12 +74,12 @@ def _draw_mark(draw: ImageDraw.ImageDraw, mark: Mark, at: Array, ppu: float) -> 
 def _folds(
     part: Part, corner: tuple[float, float], shape: tuple[int, int], rng: np.random.Generator, strength: float
 ) -> tuple[Array, Array]:
-    """Shading of creases: an embossed relief of noise stretched along the limb plus drag lines."""
+    """Shading of creases: an embossed relief of noise stretched along the limb, plus drag lines."""
     left, top = corner
     # rounded, so that the grids below do not depend on the raster's density
     tall, wide = (round(float(e), 2) for e in part.outline.max(0)[::-1] - part.outline.min(0)[::-1])
     height, width = shape
-    ppu = 200.0  # a fixed density, so that every picture size gets the same creases
+    ppu = 200.0  # a fixed density, so that every image size has the same creases
     h, w = max(4, int(tall * ppu)), max(4, int(wide * ppu))
     relief = enlarge(smooth_noise(rng, int(tall / 0.09) + 2, int(wide / 0.035) + 2), h, w) * 0.9
     relief += enlarge(smooth_noise(rng, int(tall / 0.035) + 2, int(wide / 0.05) + 2), h, w) * 0.3

@@ -1,4 +1,4 @@
-"""Which place of which piece of cloth a picture shows, and where the photo shows the places of the flat garment."""
+"""Which point of which piece of cloth a pixel shows, and where the photo shows the points of the flat garment."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from .pose import Pose
 from .view import View
 
 CLOSE = 1.5
-"""Pixels by which the place that a pixel shows may miss the one looked for."""
+"""Maximum distance in pixels between a point of the cloth and the point that its pixel shows."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Kept beside a picture under way; whatever is painted over cloth takes its place away."""
+    """Points of the cloth visible in an image being painted; painting over cloth removes its points."""
 
     layers: tuple[Layer, ...]
-    """The pieces of cloth that are followed."""
+    """The pieces of cloth to track."""
     grid: Array
-    """(h, w, 3) float32: number of the piece and its local coordinates, changed in place; NaN where none is seen."""
+    """(h, w, 3) float32: index of the piece and its local coordinates, changed in place; NaN where none is visible."""
 
     @classmethod
     def of(cls, layers: Sequence[Layer], shape: tuple[int, int]) -> Places:
-        """Nothing painted yet on (h, w) pixels."""
+        """A grid of (h, w) pixels before anything is painted."""
         return cls(tuple(layers), np.full((*shape, 3), np.nan, np.float32))
 
     def note(self, box: tuple[int, int, int, int], cover: Array, layer: Layer | None, local: Array | None) -> None:
-        """Paint over a box where `cover` (h, w) is above a half: cloth at `local` (h, w, 2), or anything else."""
+        """Record cloth at `local` (h, w, 2), or anything else, painted in a box where `cover` (h, w) exceeds 0.5."""
         x0, y0, x1, y1 = box
         covered = cover > 0.5
         region = self.grid[y0:y1, x0:x1]
@@ -44,10 +44,10 @@ class Places:
 
 
 def find_in_photo(flat: Places, photo: Places, pose: Pose, view: View, wobble: Array, size: tuple[int, int]) -> Array:
-    """Where the photo shows the places of the flat garment: (h, w, 2) x, y in pixels, NaN where it does not.
+    """Where the photo shows the points of the flat garment: (h, w, 2) x, y in pixels, NaN where hidden.
 
-    Both pictures are `size` (width, height) in the end, and a pixel's centre lies at a half. Each place is carried from
-    its piece to the photo by the bone that moved it, and counts where the photo's own account says that it is seen.
+    Both images are scaled to `size` (width, height); pixel centres are at half-integers. Each point is mapped from its
+    piece to the photo by the bone that moved it, and kept if the photo's own grid shows it there.
     """
     width, height = size
     inner_height, inner_width = flat.grid.shape[:2]
@@ -72,10 +72,10 @@ def find_in_photo(flat: Places, photo: Places, pose: Pose, view: View, wobble: A
 
 
 def _carried(local: Array, layer: Layer, pose: Pose, view: View, wobble: Array) -> Array:
-    """Where a posed piece's local points lie (N, 2), in pixels; painting moves each pixel by `wobble` to look it up."""
+    """Pixel positions (N, 2) of a posed piece's local points; painting offsets each pixel by `wobble` before lookup."""
     still = pose.bones[layer.part.bone].forward(local)
     at = view.pixels(still)
-    for _ in range(2):  # the wobble is small and smooth: this is exact to a fraction of a pixel
+    for _ in range(2):  # the wobble is small and smooth, so this is exact to a fraction of a pixel
         near = np.rint(at).astype(int)
         at = view.pixels(still - wobble[near[:, 1].clip(0, view.height - 1), near[:, 0].clip(0, view.width - 1)])
     return at

@@ -13,17 +13,17 @@ ARM_KINDS = ("hanging", "hip", "bent", "raised", "behind", "pocket", "across")
 
 @dataclass(frozen=True)
 class Pose:
-    """Bones by name plus what the painter needs to know about the arms."""
+    """Bones by name, and what the painter needs to know about the arms."""
 
     bones: dict[str, Bone]
-    arm_kinds: tuple[str, str]  # left, right (of the picture)
+    arm_kinds: tuple[str, str]  # left, right (of the image)
     arm_front: tuple[bool, bool]  # painted over the torso
     lean: float  # radians
     head_tilt: float
-    turn: float  # foreshortening of the torso, 1 = frontal
+    turn: float  # foreshortening of the torso; 1 is frontal
 
     def shoulder(self, side: int) -> Array:
-        """Body-plane place of a shoulder joint; side -1 left, 1 right."""
+        """Position of a shoulder joint in the body plane; side is -1 for left, 1 for right."""
         return self.bones["spine"].forward(np.array([[side * SHOULDER[0], SHOULDER[1]]], np.float32))[0]
 
 
@@ -48,7 +48,7 @@ def _leg(spine: Bone, side: int, thigh: float, shin: float) -> Bone:
 
 
 def flat_pose(arm: float, leg: float, wide: float = 1.0) -> Pose:
-    """The pose of the flat picture: upright, sleeves out by `arm`, trouser legs by `leg` radians."""
+    """Pose of the flat image: upright, with sleeves spread by `arm` and trouser legs by `leg` radians."""
     spine = _spine(0.0, 0.0, wide, 0.0)
     bones = {"spine": spine}
     for name, side in (("l", -1), ("r", 1)):
@@ -72,7 +72,7 @@ def _arm_angles(rng: np.random.Generator, kind: str) -> tuple[float, float]:
 
 
 def draw_pose(rng: np.random.Generator, across: bool = False, turn: float | None = None) -> Pose:
-    """Draw a moderate standing pose; `across` lays one forearm over the belly."""
+    """Draw a moderate standing pose; `across` puts one forearm over the belly."""
     lean = float(np.radians(np.clip(rng.normal(0, 5.0), -12, 12)))
     wide = float(rng.uniform(0.9, 1.02)) if turn is None else turn
     spine = _spine(lean, float(np.radians(rng.uniform(-4, 4))), wide, 0.0)

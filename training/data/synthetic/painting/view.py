@@ -1,4 +1,4 @@
-"""From the body plane to pixels and back."""
+"""Mapping from the body plane to pixels and back."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from ..art.arrays import Array
 
 @dataclass(frozen=True)
 class View:
-    """Body plane to pixels: pixel = (body * scale + offset) * height."""
+    """Maps the body plane to pixels: pixel = (body * scale + offset) * height."""
 
     scale: float
     offset: tuple[float, float]
@@ -17,14 +17,14 @@ class View:
     width: int
 
     def pixels(self, body: Array) -> Array:
-        """Body-plane points (N, 2) to pixel positions."""
+        """Map body-plane points (N, 2) to pixel positions."""
         return ((body * self.scale + np.array(self.offset)) * self.height).astype(np.float32)
 
     def body(self, pixels: Array) -> Array:
-        """Pixel positions (N, 2) to body-plane points."""
+        """Map pixel positions (N, 2) to body-plane points."""
         return ((pixels / self.height - np.array(self.offset)) / self.scale).astype(np.float32)
 
     @property
     def ppu(self) -> float:
-        """Pixels a body height."""
+        """Pixels per body height."""
         return self.scale * self.height

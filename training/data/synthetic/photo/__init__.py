@@ -1,1 +1,1 @@
-"""What a photo shows besides the garment: the person, what hides the garment, the background; and its masks."""
+"""The rest of a photo: the person, objects in front of the garment, the background; and the masks."""

@@ -1,4 +1,4 @@
-"""What is behind the person."""
+"""Backgrounds behind the person."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ KINDS = ("studio",) * 6 + ("gradient",) * 2 + ("room",) * 3 + ("blur", "outdoor"
 
 
 def draw_background(rng: np.random.Generator, height: int, width: int, floor: float) -> tuple[Array, str]:
-    """Draw a background (h, w, 3) float32; floor is the height of the feet as a share of the picture."""
+    """Draw a background (h, w, 3) float32; `floor` is the vertical position of the feet, as a fraction of the image."""
     kind = KINDS[int(rng.integers(len(KINDS)))]
     tone = float(rng.uniform(150, 246))
     tint = rng.uniform(-14, 14, 3).astype(np.float32)

@@ -24,7 +24,7 @@ class Look:
     hairstyle: str  # one of HAIRSTYLES
     shoes: Rgb
     shoe_kind: int
-    build: float  # width of limbs and torso, about 0.92 .. 1.08
+    build: float  # width of limbs and torso, about 0.92 to 1.08
     smile: float
 
 
@@ -44,7 +44,7 @@ def draw_look(rng: np.random.Generator) -> Look:
 
 
 class _At:
-    """Outlines on a bone to pixels."""
+    """Map outlines on a bone to pixels."""
 
     def __init__(self, canvas: Canvas, pose: Pose, bone: str):
         self.canvas, self.bone = canvas, pose.bones[bone]
@@ -54,7 +54,7 @@ class _At:
 
 
 def limb_outline(knots: list[tuple[float, float]], build: float) -> Array:
-    """Closed outline along a bone from (along, half width) knots."""
+    """Closed outline along a bone, from (along, half width) knots."""
     side = smooth([(w * build, s) for s, w in knots], 4)
     return np.concatenate([side, side[::-1] * [-1, 1]]).astype(np.float32)
 
@@ -100,7 +100,7 @@ def paint_leg(canvas: Canvas, pose: Pose, look: Look, side: str) -> None:
 
 
 def paint_torso(canvas: Canvas, pose: Pose, look: Look) -> None:
-    """Neck and torso with simple underwear-coloured hips, mostly hidden by clothes."""
+    """Neck and torso with underwear-coloured hips, mostly hidden by clothes."""
     at, canvas = _At(canvas, pose, "spine"), canvas.of("skin")
     half = smooth(
         [
@@ -176,7 +176,7 @@ def paint_arm(canvas: Canvas, pose: Pose, look: Look, side: str, hand: bool = Tr
 
 @dataclass(frozen=True)
 class HeadPlace:
-    """Head coordinates: origin between chin and neck, y down, tilted by `tilt`."""
+    """Head coordinates: the origin is between chin and neck, y points down, and `tilt` rotates them."""
 
     canvas: Canvas
     base: Array
@@ -190,7 +190,7 @@ class HeadPlace:
 
 
 def head_place(canvas: Canvas, pose: Pose) -> HeadPlace:
-    """Where the head sits, as a map from head coordinates (chin to crown, tilted) to pixels."""
+    """Map from head coordinates (chin to crown, tilted) to pixels."""
     base = pose.bones["spine"].forward(np.array([[0, -0.05]], np.float32))[0]
     return HeadPlace(canvas, base, pose.head_tilt)
 

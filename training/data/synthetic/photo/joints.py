@@ -1,4 +1,4 @@
-"""Where the joints of a painted person are, by OpenPose's names."""
+"""Joints of a painted person, by OpenPose's names."""
 
 import numpy as np
 
@@ -8,18 +8,18 @@ from ..painting.pose import Pose
 from ..painting.view import View
 
 Joints = dict[str, tuple[float, float, float]]
-HIP = 0.36  # along of the hip joint on leg and spine
+HIP = 0.36  # position of the hip joint along the leg and along the spine
 _SEEN, _HIDDEN = 0.9, 0.4
 
 
 def find_joints(pose: Pose, view: View, labels: np.ndarray) -> Joints:
-    """Joints inside a picture whose LABELS are `labels` (h, w): x, y in its pixels, and the confidence.
+    """Joints inside an image with `labels` (h, w), indices into LABELS: x, y in its pixels, and the confidence.
 
-    A joint behind a bag or an object is guessed, as detectors do, with less confidence.
+    A joint behind a bag or an object has a lower confidence, like a joint that a detector guesses.
     """
     height, width = labels.shape
     on_bone = {"neck": ("spine", 0.0, 0.0), "mid_hip": ("spine", 0.0, HIP)}
-    for own, side in (("right", "l"), ("left", "r")):  # the picture's left is the person's right
+    for own, side in (("right", "l"), ("left", "r")):  # the left of the image is the person's right
         arm, leg = f"arm_{side}", f"leg_{side}"
         on_bone |= {f"{own}_shoulder": (arm, 0.0, 0.0), f"{own}_elbow": (arm, 0.0, UPPER_ARM)}
         on_bone |= {f"{own}_wrist": (arm, 0.0, UPPER_ARM + FOREARM), f"{own}_hip": (leg, 0.0, HIP)}

@@ -1,4 +1,4 @@
-"""Agnostic masks and wrong-ish masks."""
+"""Agnostic masks and corrupted masks."""
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -9,7 +9,7 @@ from .body import limb_outline
 
 
 def dilated(mask: Image.Image, pixels: int) -> Image.Image:
-    """Grow an L mask by about `pixels` in every direction, quickly."""
+    """Grow an L mask quickly by about `pixels` in every direction."""
     if pixels < 1:
         return mask
     grown = mask.filter(ImageFilter.BoxBlur(pixels)).point(lambda v: 255 if v > 0 else 0)
@@ -22,7 +22,7 @@ def eroded(mask: Image.Image, pixels: int) -> Image.Image:
 
 
 def agnostic_mask(garment: Image.Image, pose: Pose, view: View, category: str) -> Image.Image:
-    """Garment mask dilated, plus the arms (upper, full) or the legs (lower, full)."""
+    """The dilated garment mask, plus the arms (upper, full) or the legs (lower, full)."""
     width, height = garment.size
     factor = height / view.height
     mask = dilated(garment, max(2, round(0.022 * height)))
@@ -39,7 +39,7 @@ def agnostic_mask(garment: Image.Image, pose: Pose, view: View, category: str) -
 
 
 def corrupt_mask(mask: Image.Image, seed: int, strength: float) -> Image.Image:
-    """Spoil an L mask as people and segmenters do; strength 0 gives the mask back, 1 is rough."""
+    """Corrupt an L mask with typical errors of people and segmenters; strength 0 returns a copy, 1 is severe."""
     if mask.mode != "L":
         mask = mask.convert("L")
     if strength <= 0:
@@ -57,7 +57,7 @@ def corrupt_mask(mask: Image.Image, seed: int, strength: float) -> Image.Image:
 
 
 def _rough(mask: Image.Image, rng: np.random.Generator, strength: float) -> Image.Image:
-    """Replace smooth edges by coarse polygonal ones: threshold of a noisy small copy."""
+    """Replace smooth edges with coarse polygonal ones, by thresholding a small noisy copy."""
     width, height = mask.size
     cells = max(10, round(90 - 70 * min(strength, 1.0)))
     small = mask.resize((cells, max(2, cells * height // width)), Image.Resampling.BOX)

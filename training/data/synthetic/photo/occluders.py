@@ -1,4 +1,4 @@
-"""Things in front of the garment: hair over the shoulders, bags, open jackets, big objects for bad pairs."""
+"""Objects in front of the garment: hair over the shoulders, bags, and large objects for defective pairs."""
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def paint_strap(canvas: Canvas, pose: Pose, rng: np.random.Generator) -> None:
 
 
 def paint_handbag(canvas: Canvas, pose: Pose, rng: np.random.Generator, side: str) -> None:
-    """A handbag hanging from a hand."""
+    """A handbag carried in one hand."""
     bone, canvas = pose.bones[f"arm_{side}"], canvas.of("bag")
     hand = bone.forward(np.array([[0, 0.33]], np.float32))[0]
     colour = pick(rng, DARK + VIVID + LIGHT[1:3])
@@ -88,7 +88,7 @@ def paint_handbag(canvas: Canvas, pose: Pose, rng: np.random.Generator, side: st
 
 
 def paint_big_object(canvas: Canvas, pose: Pose, rng: np.random.Generator, centre_y: float) -> None:
-    """A large box or balloon held before the garment: the paper's bad occlusion."""
+    """A large box or balloon in front of the garment: a severe occlusion, one of the paper's defects."""
     spine, canvas = pose.bones["spine"], canvas.of("object")
     colour = pick(rng, DARK + VIVID + LIGHT)
     w, h, x = float(rng.uniform(0.08, 0.11)), float(rng.uniform(0.09, 0.14)), float(rng.uniform(-0.02, 0.02))
