@@ -49,7 +49,7 @@ def write_fixture(
     size: tuple[int, int] = (192, 256),
     make: PairMaker = make_pair,
 ) -> None:
-    """Draw a small data set: `count` pairs of each split (and category, in DressCode) from `seed` on, by `make`.
+    """Draw a small data set with `make`: `count` pairs of each split (and category, in DressCode), starting at `seed`.
 
     Raises IGRError for an unknown layout, a non-empty folder, and a size that is not 3:4.
     """

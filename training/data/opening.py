@@ -1,4 +1,4 @@
-"""Opening a data set: detects its layout and returns its pairs through the common interface."""
+"""Opening a data set: detect its layout and return its pairs through the common interface."""
 
 from __future__ import annotations
 

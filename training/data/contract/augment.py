@@ -1,4 +1,4 @@
-"""Photos of other shapes, cuts and light: what a data set of one studio never shows (zoom, stretch, bars, colours)."""
+"""Photo augmentation (zoom, stretch, bars, colours), for variety that a data set from one studio lacks."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ from igr_core.errors import IGRError
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How the photos of some pairs are changed, each in its own way; the flat garment never is."""
+    """How the photos of some pairs are augmented, each differently; flat garments are never changed."""
 
     share: float = 0.0
-    """Share of the pairs whose photo is changed; 0 is the paper's recipe."""
+    """Fraction of the pairs whose photo is augmented; 0 as in the paper."""
     zoom: float = 0.4
-    """Largest part of the photo's width and height that is cut away around the garment (0..1)."""
+    """Maximum fraction (0..1) of the photo's width and height that is cropped around the garment."""
     aspect: float = 0.12
-    """Largest stretch of the width, as a share."""
+    """Maximum stretch of the width, as a fraction."""
     bars: float = 0.25
-    """Largest letterbox bars, as a share of the photo's side; half of the changed photos have some."""
+    """Maximum size of letterbox bars, as a fraction of the photo's side; half of the augmented photos have bars."""
     colour: float = 0.15
-    """Largest change of brightness, contrast, saturation and white balance, as a share."""
+    """Maximum change in brightness, contrast, saturation and white balance, as a fraction."""
 
     def __post_init__(self) -> None:
         limits = {"share": 1.0, "zoom": 0.9, "aspect": 0.5, "bars": 1.0, "colour": 0.5}
         for name, most in limits.items():
             value = getattr(self, name)
             if not 0 <= value <= most:
-                raise IGRError(f"augment.{name} is {value}: give 0 to {most:g}.")
+                raise IGRError(f"augment.{name} is {value}: use 0 to {most:g}.")
 
 
 _ROUNDING = 0.01
-"""Pixels that a place at the very edge may be off."""
+"""Tolerance in pixels for points at the very edge."""
 
 
 @dataclass(frozen=True)
 class Augmented:
-    """A photo, its mask, and where its points went."""
+    """An augmented photo, its mask, and the mapping of its points."""
 
     person: Image.Image
     """RGB."""
     mask: Image.Image
-    """L, of the same size."""
+    """L, same size."""
     scale: tuple[float, float] = (1.0, 1.0)
-    """Factors of x and y."""
+    """Scale factors of x and y."""
     shift: tuple[float, float] = (0.0, 0.0)
-    """Pixels added to x and y afterwards."""
+    """Pixels added to x and y after scaling."""
 
     def places(self, places: np.ndarray) -> np.ndarray:
-        """A map of points (h, w, 2) of the photo in the changed one; NaN where it no longer shows them."""
+        """Map points (h, w, 2) of the original photo to the augmented one; NaN where it no longer shows them."""
         moved = places * np.float32(self.scale) + np.float32(self.shift)
         inside = ((moved >= -_ROUNDING) & (moved <= np.float32(self.person.size) + _ROUNDING)).all(-1)
         return np.where(inside[..., None], moved, np.float32(np.nan)).astype(np.float32)
 
 
 def augmented(person: Image.Image, mask: Image.Image, seed: int, config: AugmentConfig) -> Augmented:
-    """The photo and its mask, changed as `seed` draws it; as they were for pairs outside the share or an empty mask.
+    """The photo and its mask, augmented by `seed`; unchanged for pairs outside `share`, and for an empty mask.
 
-    The garment stays whole: nothing of the mask is cut away.
+    The mask is never cropped, so the whole garment stays visible.
     """
     rng = np.random.default_rng([seed, 1907])
     box = mask.getbbox()
@@ -82,7 +82,7 @@ def augmented(person: Image.Image, mask: Image.Image, seed: int, config: Augment
 def _cut(
     box: tuple[int, int, int, int], size: tuple[int, int], most: float, rng: np.random.Generator
 ) -> tuple[int, int, int, int]:
-    """A part of the photo that holds the box, and at least 1 - `most` of each side."""
+    """A part of the photo that contains the box, and at least 1 - `most` of each side."""
     edges = []
     for low, high, side in ((box[0], box[2], size[0]), (box[1], box[3], size[1])):
         room = int(rng.uniform(0, most) * side)
@@ -94,7 +94,7 @@ def _cut(
 
 
 def _bars(size: tuple[int, int], most: float, rng: np.random.Generator) -> tuple[int, int]:
-    """Pixels at the left and right, or above and below; half of the time neither."""
+    """Width of the bars in pixels: left and right, or top and bottom; half of the time, both are 0."""
     kind, width = rng.integers(4), rng.uniform(0, most)
     return (round(size[0] * width) if kind == 0 else 0, round(size[1] * width) if kind == 1 else 0)
 

@@ -11,7 +11,7 @@ JOINTS_25 = (
     "left_eye", "right_ear", "left_ear", "left_big_toe", "left_small_toe", "left_heel", "right_big_toe",
     "right_small_toe", "right_heel",
 )  # fmt: skip
-"""OpenPose BODY_25, in order; left and right are the person's own."""
+"""OpenPose BODY_25, in order; left and right are the person's."""
 
 JOINTS_18 = tuple(name for name in JOINTS_25[:19] if name != "mid_hip")
 """OpenPose COCO (18 points), in order."""
@@ -22,20 +22,20 @@ class Joint:
     """One detected joint."""
 
     x: float
-    """Pixels from the left of the photo; may lie outside it."""
+    """Pixels from the left of the photo; may be outside it."""
     y: float
-    """Pixels from the top."""
+    """Pixels from the top of the photo."""
     confidence: float
     """Confidence, 0..1."""
 
 
 @dataclass(frozen=True)
 class Keypoints:
-    """Joints of one person; undetected joints are missing."""
+    """Joints of one person, without undetected ones."""
 
     joints: Mapping[str, Joint]
     """Joints by their names in JOINTS_25."""
 
     def has(self, *names: str) -> bool:
-        """Whether all these joints were detected."""
+        """Whether all of these joints were detected."""
         return all(name in self.joints for name in names)

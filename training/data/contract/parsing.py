@@ -21,7 +21,7 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class LabelTable:
-    """Meaning of a data set's label numbers."""
+    """The meaning of a data set's label numbers."""
 
     name: str
     """Name of the table: `LIP`, `ATR-18`."""

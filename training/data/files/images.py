@@ -1,4 +1,4 @@
-"""Pictures, parsing maps and lists as data sets hold them, from bytes: every reason not to read one names the file."""
+"""Images, parsing maps and lists of data sets, decoded from bytes; every error names the file."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from ..contract.parsing import LabelTable, Parsing, read_labels
 
 
 class Listing:
-    """Names of the files in one folder, read once; finds them whatever the case and ending they were saved with."""
+    """Names of the files in a folder, read once; finds files regardless of case and image format."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        """Where it looks."""
+        """The folder."""
         names = sorted(name for name in os.listdir(folder) if name[0] != ".") if folder.is_dir() else []
         self.exists = folder.is_dir()
-        """Whether the folder is there."""
+        """Whether the folder exists."""
         self._names = {name_key(name): name for name in names}
         self._stems = {}
         for name in names:
@@ -38,11 +38,11 @@ class Listing:
                 self._stems.setdefault(stem, name)
 
     def pictures(self) -> list[str]:
-        """Names of all pictures, sorted."""
+        """Sorted names of all images."""
         return sorted(self._stems.values())
 
     def find(self, *names: str) -> Path | None:
-        """The first of these files that is there, in any case; a picture may have another picture's ending."""
+        """The first of these files that exists, ignoring case; an image may have the suffix of another image format."""
         for name in names:
             key = name_key(name)
             stem, ending = os.path.splitext(key)
@@ -54,37 +54,37 @@ class Listing:
         return None
 
     def path(self, *names: str) -> Path:
-        """As find; where there is none, the path at which the first is missed."""
+        """Like `find`, but returns the expected path of the first name if none exists."""
         return self.find(*names) or self.folder / names[0]
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's content; IGRError when it is missing or cannot be read."""
+    """A file's content; raises IGRError if it is missing or cannot be read."""
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise IGRError(f"{path} does not exist: copy it again, or leave its pair out.") from error
+        raise IGRError(f"{path} does not exist: copy it again, or exclude its pair.") from error
     except OSError as error:
         raise IGRError(f"{path} cannot be read ({error.strerror}): check the file and its disk.") from error
 
 
 def decode(data: bytes, name: str) -> Image.Image:
-    """An image as it is saved, upright; raises IGRError as decode_image does."""
+    """An image in its own mode, rotated upright; raises IGRError as decode_image does."""
     return decode_image(data, name)
 
 
 def size_of(data: bytes, name: str) -> tuple[int, int]:
-    """Width and height of an upright image, by its header; raises IGRError as decode_image does."""
+    """Width and height of an image rotated upright, from its header; raises IGRError as decode_image does."""
     return image_size(data, name)
 
 
 def photo_of(data: bytes, name: str) -> Image.Image:
-    """A photo or garment in RGB, as load_photo reads it; raises IGRError as decode_image does."""
+    """A photo or garment in RGB, read like load_photo does; raises IGRError as decode_image does."""
     return photo_of_image(decode(data, name), name)
 
 
 def mask_of(data: bytes, name: str, size: tuple[int, int]) -> Image.Image:
-    """A mask in L with 0 and 255, as load_mask reads it.
+    """A mask in L with 0 and 255, read like load_mask does.
 
     Raises IGRError as load_mask does, and if the mask is not of `size` (width, height) or empty.
     """
@@ -94,24 +94,24 @@ def mask_of(data: bytes, name: str, size: tuple[int, int]) -> Image.Image:
 
 
 def binary_mask(inside: np.ndarray, name: str) -> Image.Image:
-    """(H, W) bool as L of 0 and 255; IGRError when nothing is inside."""
+    """Convert (H, W) bool to L with 0 and 255; raises IGRError if the mask is empty."""
     if not inside.any():
-        raise IGRError(f"{name} marks no garment: leave the pair out, or draw the garment white (255) on black.")
+        raise IGRError(f"{name} marks no garment: exclude the pair, or draw the garment in white (255) on black.")
     return Image.fromarray(inside.astype(np.uint8) * 255)
 
 
 def parsing_of(data: bytes, name: str, table: LabelTable, size: tuple[int, int]) -> Parsing:
-    """A parsing map, as large as the photo of `size`; IGRError as `read_labels`, and for another size."""
+    """A parsing map; raises IGRError as `read_labels` does, and if it does not have the photo's `size`."""
     image = decode(data, name)
     check_same_size(image, name, size)
     return Parsing(read_labels(image, table, name), table)
 
 
 def check_same_size(image: Image.Image, name: str, size: tuple[int, int]) -> None:
-    """Raise IGRError when a mask or map is not as large as its picture."""
+    """Raise IGRError if a mask or map does not have the size of its photo."""
     if image.size != size:
         raise IGRError(
-            f"{name} is {image.width}x{image.height}, but its photo is {size[0]}x{size[1]}: give both at one size."
+            f"{name} is {image.width}x{image.height}, but its photo is {size[0]}x{size[1]}: use the same size for both."
         )
 
 
@@ -133,15 +133,15 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
 
 
 def read_pair_list(path: Path) -> list[tuple[str, ...]]:
-    """Lines of a pair file: person and garment file, and in some a category number; IGRError names a wrong line."""
+    """Lines of a pair file: person and garment file, sometimes a category number; raises IGRError for a bad line."""
     if not path.is_file():
-        raise IGRError(f"{path} does not exist: copy it there; it lists the pairs, one line PERSON GARMENT each.")
+        raise IGRError(f"{path} does not exist: copy it there; it lists each pair as a line PERSON GARMENT.")
     pairs = []
     for number, line in read_lines(path):
         words = tuple(line.split())
         if len(words) not in (2, 3):
             raise IGRError(
-                f"{path}, line {number} has {len(words)} entries: a line is PERSON GARMENT, or these and a category."
+                f"{path}, line {number} has {len(words)} entries: write PERSON GARMENT, and optionally a category."
             )
         pairs.append(words)
     return pairs
@@ -165,4 +165,4 @@ def _text(path: Path) -> str:
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise IGRError(f"{path} is not a text file in UTF-8: save it as one.") from error
+        raise IGRError(f"{path} is not a text file in UTF-8: save it in UTF-8.") from error

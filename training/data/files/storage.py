@@ -37,7 +37,7 @@ class Folder:
         self._remote = remote(self.url)
 
     def at(self, name: str) -> str:
-        """Path or URL of a file in it."""
+        """Path or URL of a file in the folder."""
         return f"{self.url}/{name}"
 
     def below(self, name: str) -> Folder:
@@ -45,7 +45,7 @@ class Folder:
         return Folder(self.at(name))
 
     def names(self) -> list[str]:
-        """Sorted names of its contents; empty if the folder does not exist."""
+        """Sorted names of the folder's contents; empty if it does not exist."""
         try:
             if self._remote is None:
                 return sorted(path.name for path in Path(self.url).iterdir())

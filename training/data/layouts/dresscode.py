@@ -40,7 +40,7 @@ class DressCode(FilePairs):
         mask_folder: str | None = None,
         categories: Sequence[str] = CATEGORIES,
     ) -> None:
-        """Raises IGRError if a pair file does not exist, and for the mask kind agnostic."""
+        """Raises IGRError if a pair file does not exist, and for agnostic masks."""
         root = Path(root)
         title = f"DressCode {split} in {root}"
         if split not in PAIR_FILES:
@@ -56,7 +56,7 @@ class DressCode(FilePairs):
         super().__init__(title, entries, files, kind)
 
     def _read_points(self, content: object, name: str) -> list[tuple[float, float, float]] | None:
-        """x, y, score and number of each joint; coordinates up to 1 mean that the joint was not detected."""
+        """x, y, score and index of each joint; coordinates of at most 1 mean that the joint was not detected."""
         points = checked_points(content.get("keypoints") if isinstance(content, dict) else None, 4, name)
         return [(x, y, score if x > 1 and y > 1 else 0.0) for x, y, score, _ in points]
 
@@ -93,7 +93,7 @@ def _listed(root: Path, folder: str, split: str) -> list[tuple[str, str]]:
     path = next((path for path in tried if path.is_file()), None)
     if path is None:
         raise IGRError(
-            f"{tried[0]} does not exist, nor does any of {', '.join(map(str, tried[1:]))}: copy the pair files."
+            f"{tried[0]} does not exist, nor do {', '.join(map(str, tried[1:]))}: copy the pair files."
         )
     number = str(list(FOLDERS.values()).index(folder))
     pairs = []

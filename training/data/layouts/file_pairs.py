@@ -1,4 +1,4 @@
-"""Common code of data sets of plain files: paths of each pair, how masks are found, missing files."""
+"""Common code for data sets of plain files: paths of each pair, lookup of masks, missing files."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class FilePairs(PairSource):
         if self.mask_kind == "garment":
             return self._garment_mask(index)
         if files.mask is None:
-            raise IGRError(f"{self.title} has no {self.mask_kind} masks: choose another kind, or give a mask folder.")
+            raise IGRError(f"{self.title} has no {self.mask_kind} masks: choose other masks, or set mask_folder.")
         return mask_of(read_bytes(files.mask), str(files.mask), _size(files.person))
 
     def exact_mask(self, index: int) -> Image.Image:
@@ -133,7 +133,7 @@ class FilePairs(PairSource):
     def _garment_mask(self, index: int) -> Image.Image:
         path = self.files[index].parsing
         if path is None:
-            raise IGRError(f"{self.title} has no parsing maps to take masks from: choose another kind of mask.")
+            raise IGRError(f"{self.title} has no parsing maps to derive masks from: choose other masks.")
         parsing = parsing_of(read_bytes(path), str(path), self.table, _size(self.files[index].person))
         category = self.entries[index].category
         return binary_mask(parsing.garment(category), f"{path} ({category})")
@@ -145,7 +145,7 @@ def find_mask_folder(root: Path, part: str, folder: str) -> Path:
     for path in tried:
         if path.is_dir():
             return path
-    raise IGRError(f"Mask folder {folder} was not found: none of {', '.join(map(str, tried))} exists.")
+    raise IGRError(f"Mask folder {folder} was not found: tried {', '.join(map(str, tried))}.")
 
 
 def find_mask(masks: Listing, stem: str, ending: str = ".png") -> Path:
@@ -154,7 +154,7 @@ def find_mask(masks: Listing, stem: str, ending: str = ".png") -> Path:
 
 
 def found_mask_kind(mask: str, default: MaskKind, mask_folder: str | None, title: str) -> MaskKind:
-    """Resolve `auto`; raises IGRError for `file` without a folder, and for a folder with another kind."""
+    """Resolve `auto`; raises IGRError for `file` without a folder, and for a folder with any other choice."""
     kind = ("file" if mask_folder else default) if mask == "auto" else mask
     if kind not in get_args(MaskKind):
         raise IGRError(f"Unknown mask {mask!r} for {title}: choose auto, agnostic, garment or file.")

@@ -43,9 +43,9 @@ class SyntheticConfig:
     def __post_init__(self) -> None:
         check_options(self.size)
         if self.start < 0 or self.count < 0:
-            raise IGRError(f"{self.count} seeds from {self.start} on are not valid: use numbers from 0 on.")
+            raise IGRError(f"{self.count} seeds starting at {self.start} are invalid: use numbers from 0.")
         if not 0 <= self.bad_share <= 1:
-            raise IGRError(f"bad_share is {self.bad_share}: give a share from 0 to 1.")
+            raise IGRError(f"bad_share is {self.bad_share}: use a fraction from 0 to 1.")
 
 
 class SyntheticPairs(PairSource):

@@ -90,7 +90,7 @@ def test_what_cannot_be_is_reported_in_one_sentence(copy: Tree) -> None:
     for folder in (root, *(root / name for name in FOLDERS.values())):
         (folder / "train_pairs.txt").unlink()
     with pytest.raises(
-        IGRError, match=r"upper_body/train_pairs\.txt does not exist, nor does any of .*train_pairs_paired"
+        IGRError, match=r"upper_body/train_pairs\.txt does not exist, nor do .*train_pairs_paired"
     ):
         DressCode(root, "train")
     (root / "train_pairs.txt").write_text("000000_0.jpg 000000_1.jpg\n")

@@ -48,7 +48,7 @@ def solid(colour: Rgb) -> Pattern:
 
 
 def draw_pattern(rng: np.random.Generator, colours: tuple[Rgb, Rgb, Rgb], span: tuple[float, float]) -> Pattern:
-    """Draw a pattern, usually coarse enough to be visible at 192 x 256; plain cloth is mostly left to prints and denim."""
+    """Draw a pattern, usually coarse enough for 192 x 256; plain cloth is rare here, as prints and denim provide it."""
     kind = "solid" if rng.random() < 0.1 else PATTERNS[int(rng.integers(1, len(PATTERNS)))]
     fine = rng.random() < 0.12
     low, high = (0.02, 0.032) if fine else (0.036, 0.085)

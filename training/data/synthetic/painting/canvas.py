@@ -93,7 +93,7 @@ class Canvas:
     def cloth(
         self, layer: Layer, bone: Bone, worn: bool, garment: bool, shadow: float, until: float | None = None
     ) -> None:
-        """Paint a part by sampling its raster at each pixel's local coordinates, and shade it; cloth ends at `until`."""
+        """Paint and shade a part by sampling its raster at each pixel's local coordinates; cloth ends at `until`."""
         outline = self.view.pixels(bone.forward(layer.part.outline))
         radius = max(1.5, self.view.ppu * 0.01)
         box = self.box(outline, int(radius * 2) + 3)
