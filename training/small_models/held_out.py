@@ -22,7 +22,7 @@ from ..data.synthetic import make_pair
 
 AS_DRAWN = DrawConfig()
 GOOD = 0.85
-"""Overlap from which a mask counts as good."""
+"""Minimum overlap of a good mask."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class HeldOutPhoto:
     category: str
     """upper, lower or full."""
     parsing: np.ndarray
-    """Label of each pixel, indices into synthetic.canvas.LABELS, uint8 (H, W)."""
+    """Label of each pixel, an index into synthetic.canvas.LABELS, uint8 (H, W)."""
     skirt: bool
     """Whether its `lower` garment is a skirt."""
 
@@ -84,10 +84,10 @@ def overlap(mask: np.ndarray, other: np.ndarray) -> float:
 
 
 def told_overlaps(name: str, values: Sequence[float]) -> str:
-    """One line that summarises the overlaps of one kind of mask."""
+    """One line that summarises the overlaps of one type of mask."""
     interval = mean_interval(values)
     good = sum(value >= GOOD for value in values) / len(values)
     return (
-        f"{name:18} mean IoU {interval.mean:.4f} (95 %: {interval.low:.4f} to {interval.high:.4f}), "
+        f"{name:18} mean IoU {interval.mean:.4f} (95%: {interval.low:.4f} to {interval.high:.4f}), "
         f"at least {GOOD} in {good:.0%}, lowest {min(values):.3f}"
     )

@@ -55,7 +55,7 @@ class ImageEncoderTraining(PartTraining):
     validate_every: int = 150
     """Steps between measurements."""
     validation_pairs: int = 256
-    """Number of held-out pairs to measure, and to retrieve from."""
+    """Number of held-out pairs to measure on, and to retrieve from."""
     image_encoder: ImageEncoderConfig = field(default_factory=lambda: DEMO_ENCODER)
     """Shape of the CLIP vision tower."""
     contrast_weight: float = 0.5
@@ -145,7 +145,7 @@ class FlatCells(nn.Module):
 
 
 class EncoderTask(nn.Module):
-    """The tower, with heads that are discarded after training."""
+    """The tower, plus heads that are discarded after training."""
 
     def __init__(self, config: ImageEncoderTraining, words: dict[str, list[str]]) -> None:
         super().__init__()
@@ -223,7 +223,7 @@ def patch_pixels(pixels: Tensor, config: ImageEncoderTraining) -> Tensor:
 
 @torch.no_grad()
 def measure(task: EncoderTask, held_out: Corpus, config: ImageEncoderTraining) -> dict[str, float]:
-    """Held-out retrieval of the flat garment by its crop, errors of thumbnail, cells and patches, label accuracies."""
+    """Held-out retrieval of flat garments by their crops, errors of thumbnail, cells and patches, label accuracies."""
     picks, device = torch.tensor(spread(len(held_out), config.validation_pairs)), task.logit_scale.device
     with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
         crop, tokens = (torch.cat(parts) for parts in zip(*_in_parts(task, held_out.crops, picks), strict=True))

@@ -63,7 +63,7 @@ class PartTraining:
     validate_every: int = 250
     """Steps between measurements."""
     validation_pairs: int = 64
-    """Number of held-out pairs to measure."""
+    """Number of held-out pairs to measure on."""
     keep: int = 2
     """Number of checkpoints to keep."""
 
@@ -89,7 +89,7 @@ def train_part(
     loss: Callable[[int], dict[str, Tensor]],
     measure: Callable[[int], dict[str, float]],
 ) -> None:
-    """Train `module` or resume its training; finally sets it to the average of its weights.
+    """Train `module`, or resume its training; at the end, sets it to the average of its weights.
 
     `loss` returns the terms of a step, including `total`; `measure` scores the module after
     a step; `key` names the module in checkpoints. Raises IGRError for a loss or gradient that is not finite; the last
@@ -155,7 +155,7 @@ def log_scores(run: RunFolder, done: int, scores: dict[str, float]) -> None:
 
 
 def save_part(path: Path, module: nn.Module, summary: dict[str, Any]) -> None:
-    """Write a part's weights, its `summary` and its origin."""
+    """Write a part's weights, `summary` and origin."""
     weights = {name: weight.detach().cpu().contiguous() for name, weight in module.state_dict().items()}
     write_tensors(path, weights)
     come_from = {

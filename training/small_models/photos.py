@@ -1,4 +1,4 @@
-"""Common code of trainings on photos: the photos, changes of light, and pixels normalised as by the libraries."""
+"""Common code for training on photos: loading, changing the light, and normalising pixels like the libraries do."""
 
 from __future__ import annotations
 

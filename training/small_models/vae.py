@@ -43,14 +43,14 @@ class VAETraining(PartTraining):
     vae: VAEConfig = field(default_factory=lambda: VAEConfig(block_out_channels=(32, 64, 128, 128), layers_per_block=1))
     """Shape of the autoencoder; its scaling_factor is measured on flat garments at the end."""
     init: str | None = None
-    """A finished vae.safetensors to start from: weights with the same name and shape are copied, so that a change of
-    latent channels affects only the layers next to the latent; None for random weights."""
+    """A finished vae.safetensors to start from: weights with the same name and shape are copied, so that changing the
+    number of latent channels affects only the layers next to the latent; None for random weights."""
     decoder_of: str | None = None
-    """A finished vae.safetensors to train only the decoder of: its latents, and models for them, stay valid."""
+    """A finished vae.safetensors whose decoder alone is trained: its latents, and models for them, stay valid."""
     crop: int = 128
     """Side of the square crops in pixels, a multiple of the downscale factor."""
     whole_share: float = 0.2
-    """Last fraction of the steps, on whole images, with the same number of pixels per step."""
+    """Fraction of the steps, at the end, that use whole images, with the same number of pixels per step."""
     garment_share: float = 0.6
     """Fraction of flat garments; the rest are person views."""
     l1_weight: float = 1.0
@@ -60,13 +60,13 @@ class VAETraining(PartTraining):
     edge_weight: float = 1.0
     """Weight of the absolute error of horizontal and vertical differences, for sharp edges and letters."""
     colour_weight: float = 0.0
-    """Weight of the squared error of 8-pixel averages; otherwise small networks lose a colour axis to sharp edges."""
+    """Weight of the squared error of 8-pixel averages, without which small networks lose a colour axis to edges."""
     colour_from: int = 0
-    """First step with that term."""
+    """First step with this term."""
     kl_weight: float = 1e-5
     """Weight of the KL divergence per latent value."""
     latent_noise: float = 0.1
-    """Maximum noise on the latent, in its standard deviations, for robust decoding."""
+    """Maximum noise added to the latent, in its standard deviations, for robust decoding."""
 
 
 def sample_batch(pairs: DrawnPairs, config: VAETraining, step: int) -> Tensor:
@@ -134,7 +134,7 @@ def reconstruct(vae: AutoencoderKL, pictures: Tensor, config: VAETraining) -> tu
 
 @torch.no_grad()
 def standardise_latent(vae: AutoencoderKL, pictures: Tensor, config: VAETraining) -> None:
-    """Fold the mean and spread of each latent channel of uint8 images into the 1x1 convolutions on both sides of it.
+    """Fold each latent channel's mean and spread, over uint8 images, into the 1x1 convolutions on both sides of it.
 
     Decoded images do not change; latents then have mean 0 and standard deviation 1 in every channel.
     """
@@ -175,7 +175,7 @@ def measure(vae: AutoencoderKL, pairs: DrawnPairs, config: VAETraining, picture:
 def initial_vae(config: VAETraining) -> AutoencoderKL:
     """Random weights, replaced by those of `init` where they fit; or a finished VAE with a frozen encoder.
 
-    Raises IGRError if no weight of `init` fits, and for a decoder_of with another shape.
+    Raises IGRError if no weight of `init` fits, and for a decoder_of with a different shape.
     """
     if config.decoder_of is None:
         vae = build_vae(config.vae)
@@ -184,7 +184,7 @@ def initial_vae(config: VAETraining) -> AutoencoderKL:
         return vae
     vae, shape = load_vae(config.decoder_of)
     if replace(shape, scaling_factor=config.vae.scaling_factor) != config.vae:
-        raise IGRError(f"{config.decoder_of} has another shape than this config's vae.")
+        raise IGRError(f"{config.decoder_of} does not have the shape of this config's vae.")
     vae.decoder.requires_grad_(True)
     vae.post_quant_conv.requires_grad_(True)
     return vae
@@ -196,7 +196,7 @@ def take_over(vae: AutoencoderKL, path: str) -> None:
     own, given = vae.state_dict(), found.state_dict()
     fitting = {name: weight for name, weight in given.items() if name in own and own[name].shape == weight.shape}
     if not fitting:
-        raise IGRError(f"init: no weight of {path} fits a VAE of this shape: omit it, or give another one.")
+        raise IGRError(f"init: no weight of {path} fits a VAE of this shape: omit init, or use another file.")
     vae.load_state_dict(fitting, strict=False)
     tqdm.write(f"{len(fitting)} of {len(own)} tensors were copied from {path}.")
 

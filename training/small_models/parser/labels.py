@@ -13,7 +13,7 @@ MEANS = {
     "background": "background",
     "hair": "hair",
     "face": "face",
-    "skin": "face",  # of neck and midriff: ATR has no label for them, so they count as face
+    "skin": "face",  # neck and midriff, for which ATR has no label, so they count as face
     "left_arm": "left-arm",
     "right_arm": "right-arm",
     "left_leg": "left-leg",
@@ -27,7 +27,7 @@ MEANS = {
     "bag": "bag",
     "object": "background",  # objects in front of a person are not part of the person
 }
-"""ATR's label for each of LABELS; for `lower`, if it is not a skirt."""
+"""ATR's label for each of LABELS; for `lower`, the label of trousers."""
 TAUGHT = tuple(label for label in ATR.labels if label in {*MEANS.values(), "skirt"})
 """ATR's labels that drawn people have."""
 

@@ -36,7 +36,7 @@ class ParserShape:
     mlp_ratios: tuple[int, ...] = (4, 4, 4, 4)
     """Hidden width of each stage's MLPs, relative to its width."""
     decoder_width: int = 64
-    """Channels of the joined stages."""
+    """Channels of the decoder, in which the stages are joined."""
 
 
 def build_parser(shape: ParserShape) -> SegformerForSemanticSegmentation:

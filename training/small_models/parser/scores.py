@@ -40,7 +40,7 @@ def parser_scores(
 
     The photos are drawn, or dressed from `records`.
 
-    Raises IGRError for a parser of other labels than ATR's.
+    Raises IGRError for a parser with labels other than ATR's.
     """
     if parser.names is not ATR:
         raise IGRError(

@@ -37,7 +37,7 @@ class ParserTraining(PhotoTraining):
     parser: ParserShape = field(default_factory=ParserShape)
     """Shape of the model; photos are drawn at its input_size, which must be 3:4."""
     dice_weight: float = 0.5
-    """Weight of the labels' dice loss; their cross-entropy has 1."""
+    """Weight of the labels' dice loss; their cross-entropy has weight 1."""
 
 
 class Corpus:
@@ -61,7 +61,7 @@ def parser_loss(
 ) -> dict[str, Tensor]:
     """Loss terms of a step on photos (B, 3, h, w) in 0..1 and their labels (B, h, w), at the resolution of the logits.
 
-    Half of the photos are mirrored, so that left limbs become right ones; the lighting of all is changed.
+    Half of the photos are mirrored, so that left limbs become right ones; the lighting of all photos is changed.
     """
     generator = step_generator(config.seed, step)
     flipped = torch.rand(len(photos), generator=generator) < 0.5
@@ -89,7 +89,7 @@ def dice_loss(logits: Tensor, wanted: Tensor) -> Tensor:
 
 @torch.no_grad()
 def measure(model: SegformerForSemanticSegmentation, corpus: Corpus, batch: int) -> dict[str, float]:
-    """Overlap of each label over held-out photos, and their mean; leaves the model in training mode."""
+    """Overlap of each label on held-out photos, and the mean over labels; leaves the model in training mode."""
     model.eval()
     confused = torch.zeros(len(ATR.labels), len(ATR.labels), dtype=torch.long)
     for picks in torch.arange(len(corpus)).split(batch):
@@ -106,7 +106,7 @@ def train(config: ParserTraining, device: str = "cpu") -> Path:
     """Train or resume a run; returns the folder of the model."""
     run, place = RunFolder(config.run), choose_device(device)
     seed_everything(config.seed)
-    model = build_parser(config.parser).train().to(place)  # before any drawing, because it checks the size
+    model = build_parser(config.parser).train().to(place)  # before drawing anything, because it checks the size
     size = config.parser.input_size
     photos = Corpus(open_photos(config, size))
     held_out = Corpus(open_photos(config, size, held_out=True))

@@ -33,12 +33,12 @@ SUMMARY = "segmenter.json"
 
 @dataclass(frozen=True)
 class SegmenterShape:
-    """Sizes of a small SAM 2: four stages of a Hiera backbone, and a decoder of one width."""
+    """Sizes of a small SAM 2: four stages of a Hiera backbone, and a decoder with a single width."""
 
     image_size: int = 192
     """Side in pixels of the square that photos are resized to; masks are predicted at a quarter of it."""
     widths: tuple[int, ...] = (32, 64, 128, 192)
-    """Channels of each stage, all different; a stage halves the side."""
+    """Channels of each stage, all different; each stage halves the side."""
     blocks: tuple[int, ...] = (1, 2, 4, 1)
     """Blocks of each stage."""
     heads: tuple[int, ...] = (1, 2, 4, 6)
@@ -87,7 +87,7 @@ def build_segmenter(shape: SegmenterShape) -> Sam2Model:
         iou_head_hidden_dim=width,
     )
     model = Sam2Model(Sam2Config(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder))
-    # SAM 2 encodes positions of the image and of clicks with one matrix; the library draws it twice.
+    # SAM 2 encodes positions in the image and of clicks with the same matrix; the library draws it twice.
     own = model.prompt_encoder.shared_embedding.positional_embedding
     own.copy_(model.shared_image_embedding.positional_embedding)
     return model
@@ -96,8 +96,8 @@ def build_segmenter(shape: SegmenterShape) -> Sam2Model:
 class Learner(nn.Module):
     """A segmenter in training, with a head that classifies each cell and is discarded after training.
 
-    With a few regions per photo only, a network of this size needs thousands of steps to distinguish a shirt from
-    trousers; the head's loss covers every cell of every photo.
+    From only a few regions per photo, a network of this size needs thousands of steps to learn to distinguish a shirt
+    from trousers; the head's loss covers every cell of every photo.
     """
 
     def __init__(self, shape: SegmenterShape, labels: int) -> None:
@@ -105,7 +105,7 @@ class Learner(nn.Module):
         self.segmenter = build_segmenter(shape)
         """The segmenter, which is kept."""
         width = shape.decoder_width
-        channels = width // 8 + width // 4 + width  # of the three maps from embed
+        channels = width // 8 + width // 4 + width  # channels of the three maps from embed
         self.head = nn.Sequential(nn.Conv2d(channels, width, 1), nn.GELU(), nn.Conv2d(width, labels, 1))
         """The head, which is discarded."""
 

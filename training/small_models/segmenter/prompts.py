@@ -18,11 +18,11 @@ GARMENTS = ("upper", "lower", "full", "coat")
 OTHERS = ("hair", "bag", "left_shoe", "right_shoe")
 """Labels that are clicked sometimes, so that a click on them does not select the garment next to them."""
 ASKED = (*GARMENTS, *OTHERS, "background")
-"""Labels of possible regions; the last one is used only if there is no other."""
+"""Labels of possible regions; the last one is only used if there is no other."""
 OTHER_SHARE = 0.15
-"""Probability of one of these relative to a garment."""
+"""Probability of one of these labels, relative to a garment's."""
 FEWEST = 4
-"""Minimum number of full cells of a region."""
+"""Minimum number of full cells in a region."""
 PADDING = -10
 """Label of a padding point."""
 _FULL = 0.99
@@ -49,7 +49,7 @@ def pick_regions(shares: Tensor, count: int, generator: torch.Generator) -> Tens
 def clicks(coverage: Tensor, side: int, points: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Clicks on regions (B, P, g, g) of photos `side` pixels wide: points (B, P, N, 2), labels (B, P, N).
 
-    The first click is inside the region; each other one is randomly inside (1), outside (0) or missing (PADDING).
+    The first click is inside the region; all others are randomly inside (1), outside (0) or missing (PADDING).
     """
     inside = (coverage >= _FULL).float()
     deep = 1 - F.max_pool2d(1 - inside, 3, stride=1, padding=1)

@@ -1,4 +1,4 @@
-"""Scores of a segmenter on garments of held-out photos, by click, box and rough mask."""
+"""Scores of a segmenter on garments in held-out photos, for clicks, boxes and rough masks."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ...data.synthetic import corrupt_mask
 from ..held_out import AS_DRAWN, HeldOutPhoto, held_out_photos, overlap
 
 PROMPTS = ("click", "random_click", "box", "rough_mask")
-"""Kinds of prompts to measure."""
+"""Prompts to measure."""
 ROUGHNESS = 1.0
 """Strength of corrupt_mask for the rough masks."""
 
 
 def scores_of(segmenter: Segmenter, one: HeldOutPhoto, prompts: Sequence[str] = PROMPTS) -> dict[str, float]:
-    """Intersection over union of the garment and the mask with the highest score, for each of `prompts`.
+    """Intersection over union of the garment and the highest-scored mask, for each of `prompts`.
 
-    For a rough mask, also that of the rough mask itself.
+    For rough masks, also the overlap of the rough mask itself.
     """
     embedding = segmenter.embed(one.pixels())
     found: dict[str, np.ndarray] = {}
@@ -76,7 +76,7 @@ def rough_mask(one: HeldOutPhoto) -> np.ndarray:
 
 
 def random_point(mask: np.ndarray, seed: int) -> Point:
-    """A random pixel (x, y) of a mask (H, W) that is at least a sixth as deep as the deepest one."""
+    """A random pixel (x, y) of a mask (H, W), at least a sixth as deep inside it as its deepest pixel."""
     depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     rows, columns = np.nonzero(depth >= depth.max() / 6)
     at = int(np.random.default_rng([seed, 31]).integers(len(rows)))

@@ -42,21 +42,21 @@ class SegmenterTraining(PhotoTraining):
     batch: int = 8
     """Photos per step."""
     single_clicks: int = 5
-    """Regions per photo and step with one click each."""
+    """Regions per photo and step that get a single click."""
     other_prompts: int = 2
-    """Regions per photo and step with several clicks or a box each; with rough masks, it is one."""
+    """Regions per photo and step that get several clicks or a box; 1 for rough masks."""
     segmenter: SegmenterShape = field(default_factory=SegmenterShape)
     """Shape of the model."""
     focal_weight: float = 20.0
-    """Weight of a mask's focal loss; its dice loss has 1."""
+    """Weight of the masks' focal loss; their dice loss has weight 1."""
     score_weight: float = 1.0
-    """Weight of the absolute error of the estimated overlaps."""
+    """Weight of the absolute error of the predicted overlaps."""
     label_weight: float = 1.0
     """Weight of the cross-entropy of each cell's label."""
 
 
 class Corpus:
-    """Photos for the model, in memory: resized pixels, and the labels of their cells."""
+    """Photos in memory, ready for the model: resized pixels, and the labels of their cells."""
 
     def __init__(self, photos: ParsedPhotos, side: int) -> None:
         """Read all photos for a model with an input of `side` pixels."""
@@ -78,7 +78,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Ask:
-    """Prompts of one kind, the same number for each photo of a batch."""
+    """Prompts of one type, the same number for each photo of a batch."""
 
     coverage: Tensor
     """Target regions, (B, P, g, g)."""
@@ -101,7 +101,7 @@ def ask(kind: Kind, shares: Tensor, config: SegmenterTraining, generator: torch.
         given["input_points"], given["input_labels"] = clicks(regions, side, points, generator)
     if kind == "box":
         given["input_boxes"] = boxes(regions, side, generator)
-    if kind == "rough_mask":  # it is added to the features of its photo, so only one is possible
+    if kind == "rough_mask":  # a mask is added to the features of its photo, so only one is possible
         given["input_masks"] = rough_masks(regions, generator)
     return Ask(regions, given)
 
@@ -111,9 +111,9 @@ def segmenter_loss(
 ) -> dict[str, Tensor]:
     """Loss terms of a step on photos (B, 3, S, S) in 0..1 and their label_shares (B, labels, g, g).
 
-    As for SAM 2: focal and dice loss of the best mask, the estimated overlap of each mask compared with its
-    real one, and the presence of an object; one step in three predicts one mask instead of three. Each step uses
-    single clicks and one other kind of prompt. In addition to SAM 2's losses, each cell is classified.
+    As in SAM 2: focal and dice loss of the best mask, the error of each mask's predicted overlap, and the presence of
+    an object; one step in three predicts one mask instead of three. Each step uses single clicks and one other type
+    of prompt. In addition to SAM 2's losses, each cell is classified.
     """
     model = learner.segmenter
     generator = step_generator(config.seed, step)
@@ -154,7 +154,7 @@ def mask_losses(masks: Tensor, coverage: Tensor, focal_weight: float) -> Tensor:
 
 @torch.no_grad()
 def measure(model: Sam2Model, corpus: Corpus, config: SegmenterTraining) -> dict[str, float]:
-    """Overlap of the best-scored mask with regions of held-out photos, for each kind of prompt as in training."""
+    """Overlap of the best-scored mask with regions of held-out photos, for each type of prompt used in training."""
     found: dict[str, list[float]] = {}
     for picks in torch.arange(len(corpus)).split(config.batch):
         photos, shares = corpus.take(picks)
