@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import IGRError
+from ..json_text import read_json
+from ..ranges import Range
 from .labels import KNOWN, LabelNames, garment_mask, known_labels
+from .model_folder import FolderLoader, load_folder, read_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+_SIDE, _MEAN, _SPREAD = Range(32, 2048), Range(-10, 10), Range(0.001, 10)
+"""Sides of the input in pixels, and what is subtracted from its channels and divides them."""
 _NAMED_LABELS = 4
 """Number of unknown labels that an error lists."""
 
@@ -55,18 +60,11 @@ class HumanParser:
         folder = Path(folder)
         names = _read_labels(folder)  # before any weight is read
         takes = _read_input(folder)
-        from transformers import AutoModelForSemanticSegmentation
-
-        try:
-            model, loading_info = AutoModelForSemanticSegmentation.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-            )
-        except Exception as error:  # from safetensors, transformers or torch; they have no common type
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise IGRError(f"{folder} cannot be loaded as a human parser ({reason}): copy it again.") from error
-        if missing := sorted(loading_info["missing_keys"]):
-            raise IGRError(f"{folder} is missing {len(missing)} weights, such as {missing[0]}: copy it again.")
-        return cls(model.to(device=device, dtype=torch.float32), names, takes)
+        model, missing = load_folder(_loader(), folder, lambda model: _check_scores(model, takes, len(names.labels)))
+        if missing:
+            raise IGRError(f"{folder} is missing {len(missing)} weights, such as {min(missing)}: copy it again.")
+        torch.nn.Module.to(model, device)
+        return cls(model, names, takes)
 
     @torch.no_grad()
     def parse(self, photos: Tensor) -> Tensor:
@@ -99,6 +97,27 @@ class HumanParser:
         return logits
 
 
+def _loader() -> FolderLoader:
+    from transformers import AutoConfig, AutoModelForSemanticSegmentation
+
+    kind = AutoModelForSemanticSegmentation
+    local = {"trust_remote_code": False}
+    return FolderLoader(
+        "a human parser",
+        partial(AutoConfig.from_pretrained, **local),
+        partial(kind.from_config, **local),
+        partial(kind.from_pretrained, **local),
+        "eager",
+    )
+
+
+def _check_scores(model: Any, takes: ParserInput, labels: int) -> None:
+    """Run a parser on a photo without memory; raises IGRError if it does not give a score for each label."""
+    shape = tuple(model(pixel_values=torch.empty((1, 3, *takes.size), device="meta")).logits.shape)
+    if len(shape) != 4 or shape[:2] != (1, labels) or 0 in shape:
+        raise IGRError(f"its scores have shape {shape} instead of (1, {labels}, height, width)")
+
+
 def _labels_at(logits: Tensor, height: int, width: int) -> Tensor:
     """The best label (1, H, W) of every pixel, from scores (1, labels, h, w) resized bilinearly one label at a time.
 
@@ -117,11 +136,16 @@ def _read_labels(folder: Path) -> LabelNames:
     """The known set of labels in a folder's config.json."""
     if not folder.is_dir():
         raise IGRError(f"{folder} does not exist: name the folder of a human parser.")
-    config = _read_json(folder / "config.json")
+    config = read_config(folder)
     if not any(folder.glob("*.safetensors")):
         raise IGRError(f"{folder} has no .safetensors weights: get the model in that format; no other is supported.")
     named = config.get("id2label")
-    by_number = {int(number): str(name) for number, name in named.items()} if isinstance(named, dict) else {}
+    try:
+        by_number = {int(number): str(name) for number, name in named.items()} if isinstance(named, dict) else {}
+    except ValueError as error:
+        raise IGRError(
+            f"{folder / 'config.json'} has id2label entries that are not numbered: copy it again."
+        ) from error
     labels = [name for _, name in sorted(by_number.items())]
     names = known_labels(labels) if sorted(by_number) == list(range(len(by_number))) else None
     if names is None:
@@ -137,7 +161,7 @@ def _read_labels(folder: Path) -> LabelNames:
 def _read_input(folder: Path) -> ParserInput:
     """The input settings in a folder's preprocessor_config.json; SegFormer's if there is no such file."""
     path = folder / "preprocessor_config.json"
-    config = _read_json(path) if path.is_file() else {}
+    config = read_json(path, "copy it again") if path.is_file() else {}
     defaults = ParserInput()
     size = config.get("size", defaults.size)
     try:
@@ -150,20 +174,15 @@ def _read_input(folder: Path) -> ParserInput:
             tuple(float(value) for value in config.get(key, default))
             for key, default in (("image_mean", defaults.mean), ("image_std", defaults.deviation))
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise IGRError(f"{path} is not valid ({error}): size must have height and width.") from error
-    if min(height, width) < 32 or len(mean) != 3 or len(deviation) != 3 or min(deviation) <= 0:
-        raise IGRError(f"{path} must have a size of at least 32 and three means and deviations: copy it again.")
+    if len(mean) != 3 or len(deviation) != 3:
+        raise IGRError(f"{path} must have three means and three deviations: copy it again.")
+    for limit, values, name in (
+        (_SIDE, (height, width), "size"),
+        (_MEAN, mean, "image_mean"),
+        (_SPREAD, deviation, "image_std"),
+    ):
+        for value in values:
+            limit.check(value, f"{path}: {name}")
     return ParserInput((height, width), mean, deviation)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise IGRError(f"{path} does not exist: copy the model's whole folder.") from error
-    except (OSError, ValueError) as error:
-        raise IGRError(f"{path} cannot be read as JSON ({error}): copy it again.") from error
-    if not isinstance(data, dict):
-        raise IGRError(f"{path} is not a model config: copy it again.")
-    return data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import IGRError
+from ..ranges import Range, shown
+from .model_folder import FolderLoader, load_folder, read_config
 from .sam2_checkpoint import load_checkpoint
 from .sam2_library import sam2_library
 from .sam2_prompt import Prompt
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MASK_LOGIT = 10.0
 """Logit of a rough mask's inside, and its negative outside, as in SAM 2's own training."""
 
+_SIDE = Range(32, 2048)
+"""Width and height in pixels of the square that a model may see."""
 _MODEL_TYPES = ("sam2", "sam2_video")
 """Published folders hold the video model; Sam2Model loads the part of it that works on images."""
 _TWINS = ("shared_image_embedding.positional_embedding", "prompt_encoder.shared_embedding.positional_embedding")
@@ -58,14 +61,14 @@ class Segmenter:
         """
         folder = Path(folder)
         _check_folder(folder)
-        load = sam2_library().model.from_pretrained
-        try:
-            model, loading_info = load(folder, local_files_only=True, use_safetensors=True, output_loading_info=True)
-        except Exception as error:  # from safetensors, transformers or torch; they have no common type
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise IGRError(f"{folder} cannot be loaded as SAM 2 ({reason}): copy it again.") from error
-        _check_complete(folder, model, set(loading_info["missing_keys"]))
-        return cls(model.to(device=device, dtype=torch.float32))
+        kind = sam2_library().model
+        loader = FolderLoader(
+            "SAM 2", kind.config_class.from_pretrained, kind._from_config, kind.from_pretrained, "sdpa"
+        )
+        model: Any
+        model, missing = load_folder(loader, folder, _try_encoder)
+        _check_complete(folder, model, missing)
+        return cls(model.to(device))
 
     @classmethod
     def from_file(cls, path: str | Path, device: str | torch.device = "cpu") -> Segmenter:
@@ -131,18 +134,23 @@ class Segmenter:
 
 
 def _check_folder(folder: Path) -> None:
-    config = folder / "config.json"
-    if not config.is_file() or not any(folder.glob("*.safetensors")):
+    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         raise IGRError(
             f"{folder} is not a SAM 2 folder: it needs a config.json and *.safetensors, as in a download of "
             f"facebook/sam2.1-hiera-large."
         )
-    try:
-        kind = json.loads(config.read_text(encoding="utf-8"))["model_type"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IGRError(f"{config} has no model_type: copy the SAM 2 folder again.") from error
+    kind = read_config(folder).get("model_type")
+    if kind is None:
+        raise IGRError(f"{folder / 'config.json'} has no model_type: copy the SAM 2 folder again.")
     if kind not in _MODEL_TYPES:
-        raise IGRError(f"{folder} holds a model of type {kind!r}, not SAM 2: name another folder.")
+        raise IGRError(f"{folder} holds a model of type {shown(kind)}, not SAM 2: name another folder.")
+
+
+def _try_encoder(model: Any) -> None:
+    """Run the vision encoder on a photo without memory."""
+    side = model.prompt_encoder.input_image_size
+    _SIDE.check(side, "image_size")
+    model.get_image_embeddings(torch.empty((1, 3, side, side), device="meta"))
 
 
 def _check_complete(folder: Path, model: Sam2Model, missing: set[str]) -> None:

@@ -119,10 +119,11 @@ def test_broken_folders_get_one_sentence(tmp_path: Path):
     odd = saved(tmp_path / "odd", size={"shortest_edge": 64})
     refused(odd, "preprocessor_config.json is not valid")
     small = saved(tmp_path / "small", size=8)
-    refused(small, "size of at least 32")
+    refused(small, "preprocessor_config.json: size is 8: give a number from 32 to 2,048")
+    refused(saved(tmp_path / "large", size=8000), "size is 8000")
     garbled = saved(tmp_path / "garbled")
     (garbled / "config.json").write_text("{")
-    refused(garbled, "config.json cannot be read as JSON")
+    refused(garbled, "config.json is not valid JSON")
 
 
 def test_another_kind_of_model_and_missing_weights_are_refused(tmp_path: Path):

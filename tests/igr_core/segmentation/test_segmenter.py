@@ -126,9 +126,13 @@ def test_folders_that_are_invalid_are_reported_in_one_sentence(tmp_path: Path, f
     assert told(bad) == none
     shutil.copy(folder / "model.safetensors", bad)
     assert told(bad) == f"{bad} holds a model of type 'clip', not SAM 2: name another folder."
-    for nonsense in ("{}", "[]", "no json"):
+    for nonsense, words in (
+        ("{}", "has no model_type"),
+        ("[]", "is not a JSON object"),
+        ("no json", "is not valid JSON"),
+    ):
         (bad / "config.json").write_text(nonsense)
-        assert told(bad) == f"{bad / 'config.json'} has no model_type: copy the SAM 2 folder again."
+        assert told(bad).startswith(f"{bad / 'config.json'} {words}")
     shutil.copy(folder / "config.json", bad)
     tensors = load_file(folder / "model.safetensors")
     first = min(name for name in tensors if "iou_prediction_head" in name)

@@ -1,0 +1,173 @@
+"""Load a model from a folder in transformers' layout, after its files are checked without building the model."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ..errors import IGRError
+from ..json_text import read_json
+from ..ranges import Range
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_REPEATED = re.compile(r"^num_|layers$|blocks$|blocks_per_stage$|depths?$|levels$")
+"""Entries that say how often something is repeated: building the model takes that long."""
+_TIMES = Range(0, 256)
+_NUMBER = Range(-1e6, 1e6)
+_REFUSED = {
+    "quantization_config": "its weights are quantised",
+    "transformers_weights": "it names a weight file of its own",
+}
+"""Entries of config.json that would make transformers read other files or import other packages."""
+_SLACK = 1_000_000
+_MAX_TENSOR = 4 * 2**30
+"""Bytes of the largest tensor that a model may make of one photo: SAM 2 large makes 0.3 GB."""
+
+
+@dataclass(frozen=True)
+class FolderLoader:
+    """How transformers builds and loads one kind of model."""
+
+    what: str
+    """Name of the kind in errors."""
+    read_config: Callable[..., Any]
+    """The configuration class's from_pretrained."""
+    build: Callable[..., Any]
+    """Builds the model with random weights from a configuration."""
+    load: Callable[..., Any]
+    """The model class's from_pretrained."""
+    attention: str
+    """Attention implementation, set here so that a folder cannot name one, which transformers would look for online."""
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read config.json, and check its numbers and the names of the weight files.
+
+    Raises IGRError naming the file for invalid JSON, a number out of range, weights that are not in .safetensors files
+    of this folder, quantised weights and adapters.
+    """
+    path = folder / "config.json"
+    config = read_json(path, "copy the model's whole folder again")
+    for key, reason in _REFUSED.items():
+        if key in config:
+            raise IGRError(f"{path} has {key} ({reason}): get the model as plain .safetensors weights.")
+    for name, value in _numbers(config, ""):
+        limit = _TIMES if _REPEATED.search(name.rpartition(".")[2].partition("[")[0]) else _NUMBER
+        limit.check(value, f"{path}: {name}")
+    if (folder / "adapter_config.json").exists():
+        raise IGRError(f"{folder} has an adapter_config.json: get the model with its adapter merged into the weights.")
+    for index in sorted(folder.glob("*.index.json")):
+        _check_index(index)
+    return config
+
+
+def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], object]) -> tuple[PreTrainedModel, set[str]]:
+    """Load a folder that read_config accepts, in float32 on the CPU; returns the model and its missing tensors.
+
+    Before any weight is read, the model is built without memory and `trial` is run with it. Raises IGRError naming the
+    folder if that fails, if the config needs more weights than the folder has or more memory than a photo may take, or
+    if weights cannot be loaded, NaN or infinite.
+    """
+    again = "copy it again"
+    try:
+        config = loader.read_config(folder, local_files_only=True)
+        with torch.device("meta"):
+            empty = loader.build(config, attn_implementation=loader.attention).eval().float()
+    except Exception as error:  # from transformers or torch; they have no common type
+        raise IGRError(f"{folder} cannot be loaded as {loader.what} ({_first_line(error)}): {again}.") from error
+    needed, found = sum(one.numel() for one in empty.parameters()), _weights_in(folder, loader.what)
+    if needed > found + _SLACK:
+        raise IGRError(f"{folder} has {found:,} weights, but its config.json needs {needed:,}: {again}.")
+    largest = _bytes_of_a_photo(folder, loader.what, lambda: trial(empty))
+    if largest > _MAX_TENSOR:
+        raise IGRError(f"{folder} needs {largest / 1e9:,.0f} GB for one photo by its config.json: {again}.")
+    try:
+        model, info = loader.load(
+            folder,
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            attn_implementation=loader.attention,
+        )
+    except Exception as error:  # from safetensors, transformers or torch; they have no common type
+        raise IGRError(f"{folder} cannot be loaded as {loader.what} ({_first_line(error)}): {again}.") from error
+    missing = set(info["missing_keys"])
+    for name, value in model.named_parameters():
+        if name not in missing and not bool(torch.isfinite(value).all()):
+            raise IGRError(f"{folder} has NaN or infinite values in {name}: {again}.")
+    return model.to(dtype=torch.float32), missing
+
+
+def _bytes_of_a_photo(folder: Path, what: str, trial: Callable[[], object]) -> int:
+    """Size of the largest tensor of a trial without memory; 0 if an operation cannot be tried so."""
+    try:
+        with torch.no_grad(), _LargestTensor() as largest:
+            trial()
+    except NotImplementedError:
+        return 0
+    except Exception as error:  # from transformers or torch; they have no common type
+        raise IGRError(f"{folder} cannot be loaded as {what} ({_first_line(error)}): copy it again.") from error
+    return largest.size
+
+
+class _LargestTensor(TorchDispatchMode):
+    """Records the bytes of the largest tensor that operations return."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for one in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(one, Tensor):
+                self.size = max(self.size, one.numel() * one.element_size())
+        return result
+
+
+def _numbers(data: Any, where: str) -> Iterator[tuple[str, int | float]]:
+    """Every number in parsed JSON with its place."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from _numbers(value, f"{where}.{key}" if where else str(key))
+    elif isinstance(data, list):
+        for number, value in enumerate(data):
+            yield from _numbers(value, f"{where}[{number}]")
+    elif isinstance(data, (int, float)) and not isinstance(data, bool):
+        yield where, data
+
+
+def _check_index(path: Path) -> None:
+    """Raise IGRError unless every shard of an index is a .safetensors file beside it."""
+    shards = read_json(path, "copy the model's whole folder again").get("weight_map")
+    for name in shards.values() if isinstance(shards, dict) else [None]:
+        if not isinstance(name, str) or not name.endswith(".safetensors") or "/" in name or "\\" in name:
+            raise IGRError(f"{path} names the weights {name!r}: only .safetensors files in the same folder are read.")
+
+
+def _weights_in(folder: Path, what: str) -> int:
+    total = 0
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="pt") as handle:
+                total += sum(math.prod(handle.get_slice(key).get_shape()) for key in handle.keys())  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            reason = f"{path.name}: {_first_line(error)}"
+            raise IGRError(f"{folder} cannot be loaded as {what} ({reason}): copy it again.") from error
+    return total
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
