@@ -23,6 +23,7 @@ from .records.record import Record
 from .records.shards import RecordShards
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+"""Quantiles of the differences in the report."""
 WITHIN = 2
 """Width in pixels of the rim of the visible area, whose differences are reported separately."""
 
@@ -42,9 +43,8 @@ class Difference:
 def difference(record: Record, photo: int, dress_seed: int = 0) -> Difference:
     """Warp a dressed photo onto its product shot by the correspondence, and compare both without lighting.
 
-    Both are composed without a lens, with light 1 and no gloss, and
-    converted to sRGB levels. The photo is sampled bilinearly. Only pixels that the correspondence marks as
-    visible count.
+    Both are composed without a lens, with light 1 and no gloss, and converted to sRGB levels. The photo is sampled
+    bilinearly. Only pixels that the correspondence marks as visible count.
     """
     dress = dress_of(record, photo, dress_seed, held_out=record.seed >= HELD_OUT_START)
     taken = record.photos[photo]

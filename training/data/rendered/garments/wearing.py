@@ -19,7 +19,9 @@ from .patterns.fields import height_of
 from .tailoring import product_figure, template_figure
 
 COARSE = Settle(steps=64, passes=5, gravity=3.5, damping=0.98)
+"""Draping of the coarse cloth, for the large folds."""
 FINE = Settle(steps=18, passes=4, gravity=2.0, damping=0.95, renew=6)
+"""Draping of the fine cloth that follows, for the small folds."""
 FLAT_SHARE = 0.25
 """Probability that a product shot shows the garment lying flat."""
 GHOST_FLAT = 0.35

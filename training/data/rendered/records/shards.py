@@ -149,7 +149,7 @@ def seeds_of(index: TarIndex) -> list[int]:
 
 
 def given_up(index: TarIndex) -> dict[int, dict[str, int]]:
-    """Seeds of a shard whose every try was rejected, with the reasons."""
+    """Skipped seeds of a shard, with the number of rejected attempts by reason."""
     return {int(seed): dict(reasons) for seed, reasons in index.labels[SHARD_KEY].get("given_up", {}).items()}
 
 
@@ -160,7 +160,7 @@ def read_members(index: TarIndex, seed: int) -> Members:
 
 
 def check_stamp(found: Stamp, wanted: Stamp, where: str) -> None:
-    """Raise IGRError unless what lies at `where` was rendered as this run renders."""
+    """Raise IGRError unless the records at `where` were rendered with the same settings, code and packages."""
     if found.settings != wanted.settings:
         raise IGRError(f"{where} was rendered with other settings: render into another folder or delete this one.")
     if found.generator != wanted.generator:
@@ -189,7 +189,7 @@ def write_shard(folder: Folder, name: str, stamp: Stamp, made: Sequence[Made]) -
 
 
 def tar_bytes(samples: Sequence[tuple[str, Mapping[str, bytes]]]) -> bytes:
-    """A tar of samples, each its key and its files by their endings."""
+    """A tar of samples, each with its key and its files by their endings."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for key, members in samples:

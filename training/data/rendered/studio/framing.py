@@ -12,6 +12,7 @@ from .scene.cameras import Camera, moved
 
 Framing = Literal["full_body", "three_quarter", "waist_up", "cropped_head", "lower_body"]
 FRAMINGS: tuple[Framing, ...] = ("full_body", "three_quarter", "waist_up", "cropped_head", "lower_body")
+"""Parts of the person in the frame."""
 
 FILM_HEIGHT = 36.0
 """Height in millimetres of the film that focal lengths refer to."""

@@ -101,8 +101,9 @@ KINDS: tuple[tuple[str, str], ...] = (
 """Family of a cut by a part of its name; the first match counts."""
 
 GLOSS = {"satin": 0.3, "leather": 0.75, "quilted": 0.15, "jersey": 0.012, "twill": 0.02}
+"""Mean gloss of weaves, 0..1; others have none."""
 PALE_STITCH: Rgb = (206, 154, 84)
-"""Colours of thread on jeans."""
+"""Mean colour of pale thread on jeans."""
 
 
 def family_of(cut: str) -> str:

@@ -58,6 +58,7 @@ FONTS = (
 """Fonts included in matplotlib; "" is Pillow's default font."""
 
 FORMS = ("words", "logo", "badge", "picture", "number", "words_picture")
+"""Forms of prints: words, logo, words on a badge, image, number, and words with an image."""
 MASTER = 320
 """Longer side of a print in pixels before it is scaled to the cloth's resolution."""
 
@@ -97,7 +98,7 @@ class Placed:
     centre: tuple[float, float]
     """u, v of its centre, metres."""
     width: float
-    """Height in metres."""
+    """Width in metres."""
     art: Art
     """What is printed."""
     wear: float = 0.0

@@ -16,7 +16,9 @@ from .draping import Collider
 from .fitting import spanned
 
 SKIN_GAP = 0.004
+"""Minimum distance of cloth from the skin, metres."""
 LAYER_GAP = 0.003
+"""Minimum distance of cloth from the layer below, metres."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from scipy.sparse.linalg import factorized
 def lay_flat(points: np.ndarray, faces: np.ndarray, guess: np.ndarray, rounds: int = 12) -> np.ndarray:
     """Flatten a piece, starting from a guess that also defines where it is cut open.
 
-    Corners that share a vertex become one point if their guesses agree within 2 mm.
+    Corners that share a vertex become one point if their guesses agree within 2 cm.
 
     Args:
         points: (V, 3) metres.

@@ -25,7 +25,7 @@ class Camera:
 
     @functools.cached_property
     def axes(self) -> np.ndarray:
-        """(3, 3): unit vectors to the picture's right, down and forward."""
+        """(3, 3): unit vectors to the image's right, down and forward."""
         forward = np.subtract(self.target, self.position).astype(np.float64)
         forward /= np.linalg.norm(forward)
         right = np.cross(forward, (0.0, 0.0, 1.0))
@@ -41,14 +41,14 @@ class Camera:
         return self.size[1] / 2 / float(np.tan(np.deg2rad(self.fov) / 2))
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """x, y in pixels from the picture's upper left corner and depth in metres, (N,) each, of `points` (N, 3)."""
+        """x, y in pixels from the image's upper left corner and depth in metres, (N,) each, of `points` (N, 3)."""
         seen = (np.asarray(points, np.float64) - self.position) @ self.axes.T
         depth = seen[:, 2]
         scale = self.focal / np.where(np.abs(depth) < 1e-9, 1e-9, depth)
         return seen[:, 0] * scale + self.size[0] / 2, seen[:, 1] * scale + self.size[1] / 2, depth
 
     def pixels_per_metre(self, at: np.ndarray) -> float:
-        """Scale of the picture at the depth of the point `at` (3,)."""
+        """Pixels per metre of the image at the depth of the point `at` (3,)."""
         return self.focal / float((np.asarray(at) - self.position) @ self.axes[2])
 
     def ray_axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -65,7 +65,7 @@ class Camera:
 
 
 def moved(camera: Camera, right: float, down: float) -> Camera:
-    """The camera moved by metres along the picture's right and down, looking the same way."""
+    """The camera moved by metres along the image's right and down, looking the same way."""
     shift = camera.axes[0] * right + camera.axes[1] * down
     return replace(
         camera, position=tuple((camera.position + shift).tolist()), target=tuple((camera.target + shift).tolist())
