@@ -1,4 +1,4 @@
-"""The batches of a run, step after step: low resolution first, then one round of data after the other."""
+"""The batches of a run, step by step: first at low resolution, then one round of data after another."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from ..prepared.training_set import open_training_set, read_ahead
 
 
 class Batches:
-    """The training data of a run, opened when the first step that needs it comes."""
+    """The training data of a run, opened at the first step that needs it."""
 
     def __init__(self, config: TrainConfig, step: int) -> None:
-        """Open what step `step` trains on; IGRError when it cannot be read or does not fit."""
+        """Open the data of step `step`; raises IGRError if it cannot be read or does not match the config."""
         self._config = config
         self._low = low_resolution_config(config)
         self._opened: dict[tuple[bool, int], MixedSets] = {}
         self._records: dict[bool, dict[str, Any]] = {}
         self.current: dict[str, Any] | None = None
-        """Record of the data that the last batch is from; None before the first."""
+        """Record of the data of the last batch; None before the first."""
         self._device = torch.device("cpu")
         step = min(step, config.steps - 1)
-        if self._low is not None:  # a mistake in either is found before the first step
+        if self._low is not None:  # so that a mistake in either is found before the first step
             self._data(self._low, self._low.data.round_at(min(step, self._low.steps - 1)))
         self.first = self._data(config, config.data.round_at(max(step, self._low_steps)))
-        """What the first step at the model's own size trains on."""
+        """Data of the first step at the model's own size."""
 
     @property
     def records(self) -> dict[str, dict[str, Any]]:
-        """What is open at each resolution: its stage, round, pairs, entries with their contents, and mixture."""
+        """Records of the open data by resolution: stage, round, pairs, entries with their contents, and mixture."""
         return {record["stage"]: record for record in self._records.values()}
 
     def to(self, device: torch.device) -> None:
-        """Encode on this device, where pairs are encoded on the way."""
+        """Use this device for pairs that are encoded during training."""
         self._device = device
         for data in self._opened.values():
             data.to(device)
 
     def after(self, step: int, processes: int, rank: int) -> Iterator[tuple[int, Batch]]:
-        """(which part of its step, batch) for one of several processes, after `step` steps.
+        """Yield (index of the part of its step, batch) for one of several processes, after `step` steps.
 
-        A step's pairs, photos and draws do not depend on how many processes and micro-batches it is cut into.
+        A step's pairs, photos and draws do not depend on the number of processes and micro-batches.
         """
         if self._low is not None:
             yield from self._in_rounds(self._low, step, self._low.steps, processes, rank)
@@ -73,7 +73,7 @@ class Batches:
             step = min(stops)
 
     def _data(self, config: TrainConfig, number: int) -> MixedSets:
-        """The data of a round; that of earlier ones is let go."""
+        """The data of a round; data of earlier rounds is released."""
         key = (config is self._low, number)
         if key not in self._opened:
             for other in [one for one in self._opened if one[0] == key[0]]:

@@ -1,4 +1,4 @@
-"""Rows per second of every way to compute a step, measured in turns: `python -m training bench`."""
+"""Rows per second of each way to compute a step, measured in turn: `python -m training bench`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Variant:
     draws: int
     """Noise samples per pair."""
     own_muon: bool = True
-    """Orthogonalise many matrices at a time; False for torch's own Muon."""
+    """Orthogonalise many matrices at once; False for torch's own Muon."""
 
 
 def variants(config: TrainConfig, device: torch.device, everything: bool) -> list[Variant]:
@@ -62,7 +62,7 @@ def variants(config: TrainConfig, device: torch.device, everything: bool) -> lis
             Variant("bfloat16, channels last", replace(half, memory_format="channels_last"), draws),
         ]
     found.append(Variant("chosen by auto", chosen, draws))
-    found += [Variant(f"chosen by auto, {count} draws a pair", chosen, count) for count in (1, 3) if count != draws]
+    found += [Variant(f"chosen by auto, {count} draws per pair", chosen, count) for count in (1, 3) if count != draws]
     if everything:
         found.append(Variant("chosen by auto, compiled", replace(chosen, compile=True), draws))
     return found
@@ -112,7 +112,7 @@ class Runner:
 
 
 def random_batch(model: IGR, config: TrainConfig) -> Batch:
-    """Noise in the shape of prepared pairs, in as many photos as `data.photos` gives on average, rounded.
+    """Noise in the shape of prepared pairs, with the rounded average number of photos of `data.photos`.
 
     With a correspondence loss every cell is visible somewhere in each photo.
     """
@@ -134,7 +134,7 @@ def random_batch(model: IGR, config: TrainConfig) -> Batch:
 
 
 def table(runners: list[Runner]) -> str:
-    """Seconds a step, rows and pairs a second, and rows against the first variant's, by the median of the rounds."""
+    """Seconds per step, rows and pairs per second, and the ratio to the first variant, by the median round."""
     first = runners[0].rows / median(runners[0].seconds)
     lines = ["| step | s | rows/s | pairs/s | rows/s, ratio |", "|---|---:|---:|---:|---:|"]
     for runner in runners:

@@ -17,15 +17,15 @@ from igr_core.model.igr import IGR
 from ..prepared.latents import Batch
 
 NEAR = 0.05
-"""A peak is a hit within this share of the garment's height in the photo."""
+"""Maximum distance of a hit's peak, as a fraction of the garment's height in the photo."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Measurements of the selected heads on some rows."""
+    """Measurements of the selected heads for some rows."""
 
     loss: Tensor
-    """Cross-entropy in nats: the sum over these rows' visible cells, divided by those of all rows; mean over heads."""
+    """Cross-entropy in nats, summed over these rows' visible cells, divided by those of all rows; mean over heads."""
     hits: Tensor
     """Number of visible cells whose attention peak is near the true position, over the heads of the finest level."""
     cells: Tensor
@@ -33,7 +33,7 @@ class Measured:
 
 
 class CorrespondenceLoss:
-    """The reference part of some heads' attention, compared with the true map (Batch.correspondence)."""
+    """Compares the reference part of some heads' attention with the true map (Batch.correspondence)."""
 
     def __init__(self, heads: Sequence[str], model: IGR) -> None:
         """`heads` are written BLOCK:HEAD, counted from 0; raises IGRError for one that the model does not have."""
@@ -50,21 +50,21 @@ class CorrespondenceLoss:
         for head in heads:
             block, _, number = head.partition(":")
             if block not in known or not number.isdigit() or int(number) >= known[block]:
-                told = ", ".join(f"{name}:0 to {known[name] - 1}" for name in self_attention_order(model.denoiser))
-                raise IGRError(f"correspondence_heads has {head!r}, but this model has {told}: choose one of these.")
+                choices = ", ".join(f"{name}:0 to {known[name] - 1}" for name in self_attention_order(model.denoiser))
+                raise IGRError(f"correspondence_heads has {head!r}, but this model has {choices}: choose one of these.")
             self.heads.setdefault(block, []).append(int(number))
         levels = len(model.config.denoiser.block_out_channels)
         self._halvings = {block: _halvings(block, levels) for block in self.heads}
 
     @property
     def blocks(self) -> tuple[str, ...]:
-        """The blocks to watch."""
+        """The blocks to record."""
         return tuple(self.heads)
 
     def visible(self, references: Sequence[int | tuple[int, ...]], batch: Batch, draws: int) -> Tensor:
         """Number of visible cells over all rows with a reference, for each block: (blocks,).
 
-        `references` are the rows' own (Rows.reference_rows); row r belongs to pair r // draws of the batch.
+        `references` are Rows.reference_rows of these rows; row r belongs to pair r // draws of the batch.
         """
         counts = torch.zeros(len(self.heads))
         if batch.correspondence is None:
@@ -86,7 +86,7 @@ class CorrespondenceLoss:
     ) -> Measured:
         """Measure the heads; row r of the denoiser belongs to pair r // draws of the batch.
 
-        `visible` are the cells of all rows that these are a part of, as `visible` counts them; None where they are all.
+        `visible`: cell counts of all rows of the step, from the method `visible`; None if these are all rows.
         """
         zero = batch.garment_latent.new_zeros(())
         if batch.correspondence is None:
@@ -107,7 +107,7 @@ class CorrespondenceLoss:
 
 
 def _halvings(block: str, levels: int) -> int:
-    """How often the latent is halved where a block of a UNet of so many levels computes."""
+    """How many times the latent is halved at a block of a UNet with this many levels."""
     kind, *number = block.split(".")
     if kind == "mid_block":
         return levels - 1
@@ -115,7 +115,7 @@ def _halvings(block: str, levels: int) -> int:
 
 
 def places_logged(measured: Sequence[Sequence[float]], name: str) -> dict[str, float]:
-    """Metrics for (loss, hits, cells) of some steps: mean loss and share of hits; empty without cells."""
+    """Metrics for (loss, hits, cells) of some steps: mean loss and fraction of hits; empty without cells."""
     seen = [one for one in measured if one[2] > 0]
     if not seen:
         return {}
@@ -124,7 +124,7 @@ def places_logged(measured: Sequence[Sequence[float]], name: str) -> dict[str, f
 
 
 def _measure(noted: Noted, head: int, correspondence: Tensor, draws: int) -> Measured:
-    """Sums over the visible cells of some rows' attention in one head."""
+    """Sums over the visible cells for some rows' attention in one head."""
     count, tokens, width = noted.query.shape
     photos = noted.reference_key.shape[1] // tokens
     pairs = torch.tensor([row // draws for row in noted.rows], device=correspondence.device, dtype=torch.long)
@@ -143,7 +143,7 @@ def _measure(noted: Noted, head: int, correspondence: Tensor, draws: int) -> Mea
     query, key = noted.query[..., share].float(), noted.reference_key[..., share].float()
     logits = query @ key.mT / query.shape[-1] ** 0.5  # (G, N, n * N)
     said = logits.log_softmax(-1).gather(2, cell.mT)  # (G, N, n)
-    # a cell that several photos show can be found in any of them
+    # a cell that several photos show may be found in any of them
     said = said.masked_fill(~visible.mT, float("-inf"))[anywhere].logsumexp(-1)
     peak = logits.detach().argmax(-1)  # (G, N)
     hits = _hits(peak, at_level, visible, (height, columns), _heights(places), latent_shape)
@@ -151,7 +151,7 @@ def _measure(noted: Noted, head: int, correspondence: Tensor, draws: int) -> Mea
 
 
 def _sampled(places: Tensor, height: int, columns: int) -> Tensor:
-    """The map (..., H, W) at a coarser level: (..., height, columns), the mean over a cell's visible fine cells."""
+    """The map (..., H, W) at a coarser level (..., height, columns): the mean of each cell's visible fine cells."""
     shape = places.shape[:-2]
     flat = places.reshape(-1, *places.shape[-2:])
     share = F.adaptive_avg_pool2d(flat.isfinite().float(), (height, columns))
@@ -160,7 +160,7 @@ def _sampled(places: Tensor, height: int, columns: int) -> Tensor:
 
 
 def _heights(places: Tensor) -> Tensor:
-    """The garment's height in each photo (G, n), in heights of the view; 0 where it is not visible."""
+    """The garment's height in each photo (G, n), as a fraction of the view's height; 0 if it is not visible."""
     y = places[:, :, 1].flatten(2)
     low = y.nan_to_num(nan=float("inf")).amin(-1)
     high = y.nan_to_num(nan=float("-inf")).amax(-1)
@@ -175,7 +175,7 @@ def _hits(
     heights: Tensor,
     latent_shape: Iterable[int],
 ) -> Tensor:
-    """Which cells (G, N) have their peak near the true position, in the photo of the peak."""
+    """Cells (G, N) whose peak is near the true position in the photo of the peak."""
     height, columns = level
     tall, wide = latent_shape
     photo, token = peak // (height * columns), peak % (height * columns)

@@ -36,7 +36,7 @@ class ExtraLosses:
 
     @classmethod
     def of(cls, config: TrainConfig, scheduler: DDIMScheduler, device: torch.device) -> ExtraLosses | None:
-        """The losses of a run, None for none; raises IGRError if a network's weights do not exist."""
+        """The extra losses of a run, or None; raises IGRError if a network's weights do not exist."""
         extra = config.extra_losses
         if extra.lpips == 0 and extra.dino == 0:
             return None
@@ -49,7 +49,7 @@ class ExtraLosses:
         return cls(extra, scheduler, vae, lpips, dino)
 
     def __call__(self, predicted: Tensor, rows: Rows, batch: Batch) -> Tensor:
-        """The rows' part of the weighted mean over the step's selected rows; 0 if none of them is selected."""
+        """These rows' contribution to the weighted mean over the step's selected rows; 0 if none is selected."""
         chosen, count = self.chosen(rows)
         if not len(chosen):
             return predicted.new_zeros((), dtype=torch.float32)
@@ -68,7 +68,7 @@ class ExtraLosses:
         return loss
 
     def chosen(self, rows: Rows) -> tuple[Tensor, int]:
-        """Indices of the rows to decode, and how many the whole step decodes: its least noisy rows below the limit."""
+        """Indices of the rows to decode (the least noisy below the limit), and their number in the whole step."""
         every = rows.timestep if rows.step_timestep is None else rows.step_timestep
         limit = self.config.below * self.scheduler.config.num_train_timesteps  # type: ignore[attr-defined]
         order = every.argsort(stable=True)
@@ -88,7 +88,7 @@ class ExtraLosses:
 
 
 def predicted_clean(scheduler: DDIMScheduler, predicted: Tensor, noisy: Tensor, timestep: Tensor) -> Tensor:
-    """x0 (B, 4, h, w) from a prediction of noise or velocity."""
+    """x0 (B, 4, h, w) from a noise or velocity prediction."""
     alpha = scheduler.alphas_cumprod.to(noisy.device)[timestep].view(-1, 1, 1, 1)
     if scheduler.config.prediction_type == "v_prediction":  # type: ignore[attr-defined]
         return alpha.sqrt() * noisy - (1 - alpha).sqrt() * predicted
@@ -99,7 +99,7 @@ def load_lpips(weights: str | None) -> nn.Module:
     """LPIPS with VGG-16, frozen; raises IGRError if the package or VGG's weights are missing."""
     try:
         import lpips
-    except (ImportError, RuntimeError) as error:  # torchvision built for another torch raises RuntimeError
+    except (ImportError, RuntimeError) as error:  # a torchvision built for a different torch raises RuntimeError
         raise IGRError(
             f"extra_losses.lpips needs the packages lpips and torchvision ({str(error).splitlines()[0]}): "
             "pip install lpips and the torchvision that matches your torch."
@@ -110,7 +110,7 @@ def load_lpips(weights: str | None) -> nn.Module:
             f"extra_losses.lpips needs torchvision's VGG-16 weights, but {path} does not exist: download "
             "vgg16-397923af.pth and set extra_losses.lpips_weights to it."
         )
-    with warnings.catch_warnings():  # the package asks torchvision in a way that it deprecates
+    with warnings.catch_warnings():  # the package calls torchvision in a deprecated way
         warnings.simplefilter("ignore")
         module = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False)
     tensors = torch.load(path, map_location="cpu", weights_only=True)
@@ -128,14 +128,14 @@ def load_lpips(weights: str | None) -> nn.Module:
 
 
 def load_dino(folder: str) -> nn.Module:
-    """A DINOv2 model, frozen; raises IGRError if the folder has none."""
+    """A frozen DINOv2 model; raises IGRError if the folder does not contain one."""
     from transformers import Dinov2Model
 
     try:
         module = Dinov2Model.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise IGRError(
-            f"extra_losses.dino_model {folder} holds no DINOv2 model in transformers' layout "
+            f"extra_losses.dino_model {folder} does not contain a DINOv2 model in transformers' layout "
             f"({str(error).splitlines()[0]})."
         ) from error
     return module.eval().requires_grad_(False)

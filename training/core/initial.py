@@ -16,7 +16,7 @@ from ..prepared.fits import model_config
 
 
 def initial_model(config: TrainConfig) -> IGR:
-    """The networks before the first step: from config.init_bundle, else random by config.seed."""
+    """The networks before the first step: from config.init_bundle, or else random with config.seed."""
     if config.init_bundle is not None:
         model = IGR.from_bundle(Bundle.open(config.init_bundle)).float()
         model.config = model_config(config)
@@ -48,7 +48,7 @@ def _check_memory(config: TrainConfig) -> None:
 
 @torch.no_grad()
 def start_keys_as_queries(model: IGR) -> None:
-    """W_k = W_q in every self-attention, so that equal positions attend to each other from the start."""
+    """Set W_k = W_q in every self-attention, so that equal positions attend to each other from the start."""
     for net in (model.denoiser, model.garmnet):
         for name, module in net.named_modules() if net is not None else ():
             if name.endswith("attn1"):

@@ -1,4 +1,4 @@
-"""The loss of a training step: Eq. 1 and what the config adds to it, the same however the step is divided."""
+"""The loss of a training step: Eq. 1 and the config's extra terms, independent of how the step is divided."""
 
 from __future__ import annotations
 
@@ -20,27 +20,26 @@ from .extra_losses import ExtraLosses
 from .objective import Rows, draw_rows, drop_at, predict, predict_watched, row_loss
 
 TERMS = ("loss", "extra_losses", "correspondence", "hits", "cells")
-"""Numbers of a step: Eq. 1, the extra losses by their weights, the correspondence loss, and what its heads hit of how
-many cells."""
+"""Values of a step: Eq. 1, the weighted extra losses, the correspondence loss, and the hits and cells of its heads."""
 
 
 class StepLosses:
-    """The terms of a step's loss, computed part by part; over all parts each sums to that of the whole step."""
+    """The terms of a step's loss, computed part by part; the sum over the parts is the whole step's term."""
 
     def __init__(
         self, config: TrainConfig, model: IGR, scheduler: DDIMScheduler, device: torch.device, processes: int = 1
     ) -> None:
-        """Load what the terms need; IGRError names weights or attention heads that are not there."""
+        """Load what the terms need; raises IGRError for weights or attention heads that do not exist."""
         self.config, self.scheduler, self.device = config, scheduler, device
         self.parts = processes * config.accumulation
-        """Parts that a step is divided into."""
+        """Number of parts that a step is divided into."""
         self.extra = ExtraLosses.of(config, scheduler, device)
         self.correspondence = None
         if config.correspondence_weight > 0:
             self.correspondence = CorrespondenceLoss(config.correspondence_heads, model)
 
     def draw(self, part: int, batch: Batch, step: int) -> Rows:
-        """The rows of one part of a step, on the CPU."""
+        """Draw the rows of one part of a step, on the CPU."""
         config = self.config
         return draw_rows(
             batch,
@@ -53,7 +52,7 @@ class StepLosses:
         )
 
     def visible(self, drawn: Sequence[tuple[Rows, Batch]]) -> Tensor | None:
-        """Cells that the correspondence loss counts in some parts, (blocks,); None where there is no such loss."""
+        """Number of cells in some parts that the correspondence loss counts, (blocks,); None without this loss."""
         if self.correspondence is None:
             return None
         draws = self.config.data.draws_per_pair
@@ -68,7 +67,7 @@ class StepLosses:
         batch: Batch,
         visible: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """A part's share of the step's loss, and of its TERMS (5,) without gradients; `visible` is the whole step's."""
+        """A part's contribution to the loss, and to TERMS (5,) without gradients; `visible` is the whole step's."""
         rows = rows.to(self.device, non_blocking=True)
         batch = batch.to(self.device, non_blocking=True)
         notes: dict[str, list[Noted]] = {}
@@ -84,11 +83,11 @@ class StepLosses:
         if self.correspondence is not None:
             found = self.correspondence(notes, batch, self.config.data.draws_per_pair, visible)
             places, hits, cells = found.loss, found.hits, found.cells
-        told = torch.stack([one.detach().float() for one in (loss, extra, places, hits, cells)])
-        return loss + extra + self.config.correspondence_weight * places, told
+        terms = torch.stack([one.detach().float() for one in (loss, extra, places, hits, cells)])
+        return loss + extra + self.config.correspondence_weight * places, terms
 
     def logged(self, steps: Sequence[Sequence[float]]) -> dict[str, float]:
-        """What is logged of the TERMS of some steps: `loss` is Eq. 1 alone."""
+        """Values to log for the TERMS of some steps; `loss` is Eq. 1 alone."""
         columns = dict(zip(TERMS, zip(*steps, strict=True), strict=True))
         means = {name: sum(column) / len(column) for name, column in columns.items()}
         values = {"loss": means["loss"]}

@@ -1,4 +1,4 @@
-"""The training objective (Eq. 1): noise samples, condition drop (Eq. 2), target and loss weights."""
+"""The training objective (Eq. 1): noise samples, dropped conditions (Eq. 2), target and loss weights."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Rows:
     image_rows: list[int]
     """B indices of the row's image prompt; -1 if it was dropped."""
     step_timestep: Tensor | None = None
-    """Timesteps of all rows of the step, where these are a part of it."""
+    """Timesteps of all rows of the step, if these are only a part of it."""
     first: int = 0
-    """Number of the first of these rows among the step's."""
+    """Index of the first of these rows within the step."""
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Rows:
         """The same rows on a device; asynchronous if they are in pinned memory."""
@@ -46,7 +46,7 @@ class Rows:
 
 
 def drop_at(drop: DropConfig, step: int) -> DropConfig:
-    """The drop shares at a step."""
+    """The drop probabilities at a step."""
     if drop.image_prompt_start is None or step >= drop.start_steps:
         return drop
     share = step / drop.start_steps
@@ -64,16 +64,16 @@ def draw_rows(
     only_timestep: int | None = None,
     part: tuple[int, int] = (0, 1),
 ) -> Rows:
-    """Noise P pairs `draws` times each at random timesteps (or all at one), and drop conditions row by row.
+    """Noise P pairs `draws` times each at random timesteps (or all at the same one), and drop conditions row by row.
 
-    `part` (k, n) says that the batch is the k-th of n equal parts of a step: a step draws the same in however many
-    processes and micro-batches it is made.
+    `part` (k, n): the batch is the k-th of n equal parts of a step. The draws of a step do not depend on the number of
+    processes and micro-batches.
     """
     clean = batch.garment_latent.repeat_interleave(draws, dim=0)
     count = clean.shape[0]
     whole, own = count * part[1], slice(count * part[0], count * (part[0] + 1))
     noise = torch.randn((whole, *clean.shape[1:]), generator=generator)[own]
-    # stratified over the step: the same uniform distribution with less variance between steps
+    # stratified over the step: still uniform, with less variance between steps
     strata = (torch.arange(whole) + torch.rand(whole, generator=generator)) / whole
     strata = strata[torch.randperm(whole, generator=generator)]
     last = scheduler.config.num_train_timesteps - 1  # type: ignore[attr-defined]
@@ -116,7 +116,7 @@ def prediction_target(scheduler: DDIMScheduler, clean: Tensor, noise: Tensor, ti
 
 
 def loss_weight(scheduler: DDIMScheduler, timestep: Tensor, gamma: float | None) -> Tensor:
-    """Min-SNR weights (Hang et al. 2023) of the rows, or ones.
+    """Min-SNR weights (Hang et al. 2023) of the rows, or ones without gamma.
 
     For v-prediction the usual min(snr, gamma) / (snr + 1) would be 0 at the zero-SNR step, where a restoration model
     has most to learn; min(snr + 1, gamma) / (snr + 1) keeps that step at 1 and caps the easy, clean steps alike.
@@ -144,7 +144,7 @@ def predict(model: nn.Module, rows: Rows, batch: Batch) -> Tensor:
 def predict_watched(
     model: nn.Module, rows: Rows, batch: Batch, blocks: Sequence[str]
 ) -> tuple[Tensor, dict[str, list[Noted]]]:
-    """The same, plus the queries and keys of these blocks' self-attentions."""
+    """Like `predict`, but also returns the queries and keys of these blocks' self-attentions."""
     return model(*_inputs(rows, batch), blocks)
 
 
@@ -163,9 +163,9 @@ def _inputs(rows: Rows, batch: Batch) -> tuple[Any, ...]:
 
 
 def substituted(rows: Rows, batch: Batch) -> dict[str, tuple[Rows, Batch]]:
-    """The rows with all conditions, and with each substituted: does the model use what it is given?
+    """The rows with all conditions, and with each one substituted, to test whether the model uses its conditions.
 
-    `rows` must have been drawn without drop.
+    `rows` must have been drawn without dropping.
     """
     off = [-1] * len(rows.image_rows)
     shuffled = replace(
@@ -180,7 +180,7 @@ def substituted(rows: Rows, batch: Batch) -> dict[str, tuple[Rows, Batch]]:
 
 
 def in_chunks(rows: Rows, batch: Batch, pairs: int) -> Iterator[tuple[Rows, Batch]]:
-    """Rows drawn once per pair, so many pairs at a time, each seen in its own photo."""
+    """Split rows drawn once per pair into chunks of `pairs` pairs, each seen in its own photo."""
     for start in range(0, len(batch.categories), pairs):
         part = slice(start, start + pairs)
         yield (

@@ -1,4 +1,4 @@
-"""Whether a training that goes on is still the same run: its settings, its data, the files it starts from."""
+"""Checks that a resumed training is still the same run: its settings, its data, the files it starts from."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ FREE = frozenset(
 """Entries that do not change what a step computes: length, end of the schedule, logs, checkpoints, validation."""
 
 ROUNDING = frozenset({"precision", "attention", "memory_format", "compile", "gradient_checkpointing"})
-"""Entries that change how a step is rounded, and nothing else; the run says where they differ."""
+"""Entries that only change how a step is rounded; the run reports where they differ."""
 
 DIVIDED = frozenset({"data.pairs_per_batch", "low_resolution.pairs_per_batch", "accumulation"})
-"""Entries that only divide a step: their product with the processes is compared."""
+"""Entries that only divide a step; their product with the number of processes is compared."""
 
 FILES = frozenset(
     {
@@ -53,19 +53,19 @@ FILES = frozenset(
         "extra_losses.dino_model",
     }
 )
-"""Entries that name files and folders: their contents are compared, wherever they are."""
+"""Entries that name files and folders; their contents are compared, not their paths."""
 
 DATA = frozenset({"data.weights", "data.photos", "data.limit", "data.round_steps", "low_resolution.weights"})
-"""Entries that may change, as the data itself, by a decision of the user (`train --allow-new-data`)."""
+"""Entries that, like the data itself, may only change with `train --allow-new-data`."""
 
 RATES = ("learning_rate", "muon_learning_rate")
-"""Entries of `optimizer` that may be lowered: the remedy for a loss that is not finite."""
+"""Entries of `optimizer` that may be lowered, to fix a loss that is not finite."""
 
 
 def check_same_training(config: TrainConfig, saved: str, step: int, where: str) -> None:
     """Raise IGRError if a run of `step` steps with the JSON config `saved` cannot be resumed with `config`.
 
-    Length and decay may change only while no step that was taken would have had another learning rate.
+    Length and decay may change only if every step taken so far keeps its learning rate.
     """
     before = from_json(TrainConfig, json.loads(saved), f"{where} (config)")
     lowered = replace(config, optimizer=replace(config.optimizer, **_rates_before(before, config)))
@@ -74,9 +74,9 @@ def check_same_training(config: TrainConfig, saved: str, step: int, where: str) 
         if rate_share(before.optimizer, taken, before.steps) != rate_share(config.optimizer, taken, config.steps):
             raise IGRError(
                 f"{where} has {step} steps, but with steps = {config.steps} and decay_steps = "
-                f"{config.optimizer.decay_steps} step {taken} would have had another learning rate: change them back "
-                f"to {before.steps} and {before.optimizer.decay_steps}, delete the checkpoints after step {taken}, "
-                "or start another --run from an exported bundle (init_bundle)."
+                f"{config.optimizer.decay_steps} step {taken} would have had a different learning rate: change them "
+                f"back to {before.steps} and {before.optimizer.decay_steps}, delete the checkpoints after step "
+                f"{taken}, or start a new --run from an exported bundle (init_bundle)."
             )
 
 
@@ -87,7 +87,7 @@ def _rates_before(before: TrainConfig, now: TrainConfig) -> dict[str, float]:
 
 
 def step_pairs(config: TrainConfig, processes: int) -> dict[str, int]:
-    """Pairs of a step over all processes and micro-batches, at each resolution."""
+    """Pairs per step over all processes and micro-batches, at each resolution."""
     batches = {"data": config.data.pairs_per_batch}
     if config.low_resolution is not None:
         batches["low_resolution"] = config.low_resolution.pairs_per_batch
@@ -95,19 +95,19 @@ def step_pairs(config: TrainConfig, processes: int) -> dict[str, int]:
 
 
 def check_same_step(config: TrainConfig, processes: int, saved: Mapping[str, int], where: str) -> None:
-    """Raise IGRError unless a step takes as many pairs as before, however it is divided."""
+    """Raise IGRError if the number of pairs per step has changed, however a step is divided."""
     for name, pairs in step_pairs(config, processes).items():
         if pairs != saved[name]:
             size = pairs // processes // config.accumulation
             raise IGRError(
-                f"{where} was trained with {saved[name]} pairs a step, and {name}.pairs_per_batch {size} times "
+                f"{where} was trained with {saved[name]} pairs per step, but {name}.pairs_per_batch {size} times "
                 f"{processes} {'process' if processes == 1 else 'processes'} times accumulation {config.accumulation} "
                 f"are {pairs}: choose numbers that give {saved[name]}, or another --run folder."
             )
 
 
 def file_contents(config: TrainConfig) -> dict[str, str]:
-    """Hashes of the files that a run's steps depend on beside its pairs, by config entry."""
+    """Hashes of the files other than pairs that a run's steps depend on, by config entry."""
     found = {"data.vae": sha256(config.data.vae), "data.image_encoder": sha256(config.data.image_encoder)}
     if config.init_bundle is not None:
         found["init_bundle"] = bundle_weights_sha256(Bundle.open(config.init_bundle))
@@ -124,19 +124,19 @@ def _files(folder: Path) -> list[Path]:
 
 
 def check_same_files(now: Mapping[str, str], saved: Mapping[str, str], where: str) -> None:
-    """Raise IGRError naming a file whose content is another than before."""
+    """Raise IGRError with the name of a file whose content has changed."""
     for name in sorted(now.keys() | saved.keys()):
         if now.get(name) != saved.get(name):
             raise IGRError(
-                f"{where} was trained with another {name}: its content is not the same. Name the file that the run "
-                "began with, at whatever path, or choose another --run folder."
+                f"{where} was trained with a different {name}: its content has changed. Use the file that the run "
+                "began with, at any path, or choose another --run folder."
             )
 
 
 def data_changes(config: TrainConfig, now: Mapping[str, Any], saved: str, before: Mapping[str, Any]) -> list[str]:
-    """How the data of a run differs from what its checkpoint tells, in words; empty where it is the same.
+    """Descriptions of how a run's data differs from the data recorded in its checkpoint; empty if it is the same.
 
-    `now` and `before` are records of Batches by stage; a round that the checkpoint does not know is not compared.
+    `now` and `before` are records of Batches by stage; rounds that the checkpoint does not record are not compared.
     """
     old, new = dict(flat(json.loads(saved))), dict(flat(to_json(config)))
     found = [f"{name} was {old.get(name)} and is {new.get(name)}" for name in sorted(DATA) if _differs(name, old, new)]
@@ -153,18 +153,18 @@ def _differs(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 def _entry_changes(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> Iterator[str]:
     if len(before) != len(now):
-        yield f"it had {len(before)} entries and has {len(now)}"
+        yield f"it had {len(before)} entries and now has {len(now)}"
         return
     for old, new in zip(before, now, strict=True):
-        named = new["name"] if old["name"] == new["name"] else f"{new['name']}, in place of {old['name']},"
+        named = new["name"] if old["name"] == new["name"] else f"{new['name']} (instead of {old['name']})"
         if old["pairs"] != new["pairs"]:
-            yield f"{named} holds {new['pairs']} pairs where there were {old['pairs']}"
+            yield f"{named} has {new['pairs']} pairs instead of {old['pairs']}"
         elif old["content"] != new["content"]:
-            yield f"{named} holds other pairs"
+            yield f"{named} contains different pairs"
 
 
 def same_data(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
-    """Whether two records tell of the same data, wherever it is."""
+    """Whether two records describe the same data, regardless of its location."""
     return _nameless(one) == _nameless(other)
 
 

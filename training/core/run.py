@@ -1,4 +1,4 @@
-"""A training from start to end: the run folder held, what starts noted and told, the steps taken."""
+"""A training from start to finish: lock the run folder, record and report the start, take the steps."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .validation import Validator
 
 
 def train_run(
-    config: TrainConfig, path: Path, until: int | None, allow_new_data: bool, tell: Callable[[str], None]
+    config: TrainConfig, path: Path, until: int | None, allow_new_data: bool, report: Callable[[str], None]
 ) -> tuple[int, int]:
-    """Train in a run folder, or go on there: (steps done, number of the signal that stopped it, or 0).
+    """Train in a run folder, or resume there; returns (steps done, number of the signal that stopped it, or 0).
 
-    `tell` is given lines for the user. Raises IGRError as Trainer does, where another training has the folder, where
-    its disk has no room for a checkpoint, and where another process of the run has died.
+    `report` receives lines for the user. Raises IGRError as Trainer does, if another training uses the folder, if
+    there is no disk space for a checkpoint, and if another process of the run has died.
     """
     folder = RunFolder(path)
     with folder.locked():
         validator = Validator(config, folder.path) if config.validate_every else None
         trainer = Trainer(config, folder, allow_new_data)
         if trainer.is_main:
-            if trainer.step < config.steps:  # a full disk is found now, not after hours of steps
+            if trainer.step < config.steps:  # find a full disk now rather than after hours of steps
                 check_space(folder.checkpoints, trainer.checkpoint_bytes, "A checkpoint")
-            _tell_start(trainer, tell)
+            _report_start(trainer, report)
         try:
             trainer.run_steps(validator, until)
         except RuntimeError as error:
@@ -49,20 +49,20 @@ def train_run(
     return trainer.step, trainer.stopped_by
 
 
-def _tell_start(trainer: Trainer, tell: Callable[[str], None]) -> None:
-    """Note what starts, in the run folder and to the user."""
+def _report_start(trainer: Trainer, report: Callable[[str], None]) -> None:
+    """Record the start in the run folder, and report it to the user."""
     config, folder = trainer.config, trainer.run
     note_start(folder.path, trainer.step, command_line())
     if config.init_bundle is not None and trainer.step == 0:
         note_parent(folder.path, Bundle.open(config.init_bundle))
     write_text(folder.path / "config.json", json.dumps(to_json(config), indent=2) + "\n")
-    tell(f"{model_summary(trainer.bare.config, trainer.bare)}; starting at step {trainer.step}")
-    tell(trainer.engine.describe())
+    report(f"{model_summary(trainer.bare.config, trainer.bare)}; starting at step {trainer.step}")
+    report(trainer.engine.describe())
     if trainer.computed_otherwise:
         changes_made = ", ".join(trainer.computed_otherwise)
-        tell(
+        report(
             f"steps up to {trainer.step} were computed differently ({changes_made}): the run is not reproducible "
             "bit for bit"
         )
     if trainer.new_data:
-        tell(f"from step {trainer.step} on the run has new data: {'; '.join(trainer.new_data)}")
+        report(f"starting at step {trainer.step}, the run has new data: {'; '.join(trainer.new_data)}")

@@ -1,4 +1,4 @@
-"""Train IGR: `python -m training train CONFIG.yaml --run DIR`. One trainer for the demo and for full scale."""
+"""Train IGR: `python -m training train CONFIG.yaml --run DIR`. One trainer for the demo and the paper's scale."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Trainer:
     def __init__(self, config: TrainConfig, run: RunFolder, allow_new_data: bool = False) -> None:
         """Build everything, or load the run's newest checkpoint; raises IGRError if data or run do not match.
 
-        With `allow_new_data` a run may go on with other pairs, or another mixture of them, than it began with.
+        With `allow_new_data`, a run may be resumed with different pairs, or a different mixture, than it began with.
         """
         self.config = config
         self.allow_new_data = allow_new_data
@@ -85,19 +85,19 @@ class Trainer:
         self.average = Average(self.bare, config.ema_decay)
         self.clocks = self._clocks(processes)
         self.recent: list[list[float]] = []
-        """TERMS of the steps since the last line of the log."""
+        """TERMS of the steps since the last log entry."""
         self.stopped_by = 0
         self.computed_otherwise: list[str] = []
-        """How the previous steps were computed differently, for example on another machine."""
+        """How previous steps were computed differently, for example on another machine."""
         self.new_data: list[str] = []
-        """How the data differs from that of the previous steps."""
+        """How the data differs from that of previous steps."""
         self.trained_on: dict[str, Any] | None = None
-        """Record of the data of the last step; None before the first."""
+        """Record of the last step's data; None before the first step."""
         self.files = file_contents(config)
         self.step = self._resume(checkpoint)
 
     def _clocks(self, processes: int) -> tuple[Throughput | None, Throughput]:
-        """The clocks of the steps at low resolution, where there are any, and of those at the model's own size."""
+        """Clocks for steps at low resolution, if there are any, and at the model's own size."""
         device, low = self.engine.device, low_resolution_config(self.config)
         full = Throughput(self.config, self.bare.config, processes, device)
         if low is None or self.config.low_resolution is None:
@@ -107,7 +107,7 @@ class Trainer:
 
     @property
     def throughput(self) -> Throughput:
-        """The clock of the current step's resolution."""
+        """The clock for the current step's resolution."""
         small, full = self.clocks
         low = self.config.low_resolution
         return small if small is not None and low is not None and self.step < low.steps else full
@@ -125,8 +125,8 @@ class Trainer:
         state, where = checkpoint.state, str(self.run.path)
         if not {"train_config", "data", "acceleration"} <= state.keys():
             raise IGRError(
-                f"{where} was trained with an earlier version: continue it with that one, or start a new run from its "
-                "exported bundle (init_bundle)."
+                f"{where} was trained with an earlier version: resume it with that version, or start a new run from "
+                "its exported bundle (init_bundle)."
             )
         if from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint") != self.bare.config:
             raise IGRError(f"{where} was trained with a different model config: choose another --run folder.")
@@ -137,8 +137,8 @@ class Trainer:
         self.new_data = data_changes(self.config, self.batches.records, state["train_config"], kept["records"])
         if self.new_data and not self.allow_new_data:
             raise IGRError(
-                f"{where} was trained on other data: {'; '.join(self.new_data)}. Put it back, go on with the new data "
-                "(--allow-new-data), or choose another --run folder."
+                f"{where} was trained on different data: {'; '.join(self.new_data)}. Restore it, resume with the new "
+                "data (--allow-new-data), or choose another --run folder."
             )
         self.trained_on = kept["trained_on"]
         self.engine.load(state["model"], self._optimizer_state(checkpoint.step, state))
@@ -155,15 +155,15 @@ class Trainer:
         if found != wanted:
             ways = {0: "without ZeRO-2"}
             raise IGRError(
-                f"{self.run.path} was saved {ways.get(found, f'by {found} processes with ZeRO-2')} and goes on "
-                f"{ways.get(wanted, f'with {wanted} processes with ZeRO-2')}: start it as it was, or start a new run "
-                "from its exported bundle (init_bundle)."
+                f"{self.run.path} was saved {ways.get(found, f'by {found} processes with ZeRO-2')}, but was resumed "
+                f"{ways.get(wanted, f'with {wanted} processes with ZeRO-2')}: resume it as it was, or start a new "
+                "run from its exported bundle (init_bundle)."
             )
         return load_share(self.run, step, accelerator.process_index) if found else state["optimizer"]
 
     @property
     def checkpoint_bytes(self) -> int:
-        """About how large a checkpoint is: weights, their average, and two moments of each trained weight."""
+        """Approximate size of a checkpoint: weights, their average, and two moments of each trained weight."""
         trained = parameter_count(p for p in self.bare.parameters() if p.requires_grad)
         copies = parameter_count(self.bare.parameters()) + parameter_count(self.average.weights.values())
         return round(4 * copies + STATE_BYTES[self.config.optimizer.name] * trained)
@@ -171,7 +171,7 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint of the current step; called by every process."""
         accelerator, optimizer = self.engine.accelerator, self.engine.optimizer_state()
-        if self.engine.sharded:  # the checkpoint is written last, so all parts exist if it does
+        if self.engine.sharded:  # written last, so that all parts exist if the checkpoint does
             save_share(self.run, self.step, accelerator.process_index, optimizer)
             accelerator.wait_for_everyone()
         if self.is_main:
@@ -198,18 +198,18 @@ class Trainer:
             accelerator.wait_for_everyone()
 
     def _batches(self) -> Iterator[tuple[int, Batch]]:
-        """(which part of its step, batch) for this process, from the current step on."""
+        """Pairs (index of the part of its step, batch) for this process, starting at the current step."""
         accelerator = self.engine.accelerator
         return self.batches.after(self.step, accelerator.num_processes, accelerator.process_index)
 
     def learning_rate_share(self) -> float:
-        """Share of the peak learning rate at the current step."""
+        """Fraction of the peak learning rate at the current step."""
         return rate_share(self.config.optimizer, self.step, self.config.steps)
 
     def _optimizer_step(self, batches: Iterator[tuple[int, Batch]], stop: StopRequest) -> tuple[list[float], float]:
-        """One step of the weights over its micro-batches: the TERMS of its loss, and the gradient's norm.
+        """Take one step over its micro-batches; returns the TERMS of its loss, and the gradient's norm.
 
-        What every process must agree on, a loss that is not finite and a wish to stop, goes through one reduction.
+        Every process must agree on a loss that is not finite and on a request to stop: one reduction shares both.
         """
         accelerator, losses = self.engine.accelerator, self.losses
         set_rate(self.engine.optimizer, self.learning_rate_share())
@@ -218,22 +218,22 @@ class Trainer:
         visible = losses.visible(drawn)
         if visible is not None:
             visible = accelerator.reduce(visible, reduction="sum")
-        terms, told, norm = torch.zeros(len(TERMS), device=self.engine.device), [math.nan], math.nan
+        terms, total, norm = torch.zeros(len(TERMS), device=self.engine.device), [math.nan], math.nan
         for rows, batch in drawn:
             with accelerator.accumulate(self.engine.model):
                 loss, numbers = losses(self.engine.model, self.engine.autocast, rows, batch, visible)
                 terms += numbers
                 if accelerator.sync_gradients:
-                    told = self._agreed(terms, stop)
-                taken = self.engine.step(loss * losses.parts)  # its mean over the parts is the sum of the shares
+                    total = self._agreed(terms, stop)
+                taken = self.engine.step(loss * losses.parts)  # the mean over the parts is the sum of their losses
                 if taken is not None:
                     norm = self._finite(taken, "gradient's norm")
-        return told, norm
+        return total, norm
 
     def _agreed(self, terms: Tensor, stop: StopRequest) -> list[float]:
-        """TERMS over all processes, with any request to stop; raises IGRError in all of them unless all are finite."""
-        told = torch.cat([terms, terms.new_full((1,), float(stop.received > 0))])
-        *values, asked = self.engine.accelerator.reduce(told, reduction="sum").tolist()
+        """Sum TERMS over all processes, and share any request to stop; raises IGRError in all if one is not finite."""
+        sent = torch.cat([terms, terms.new_full((1,), float(stop.received > 0))])
+        *values, asked = self.engine.accelerator.reduce(sent, reduction="sum").tolist()
         for value in values:
             self._finite(value, "loss")
         if asked > 0:
@@ -246,8 +246,8 @@ class Trainer:
     def run_steps(self, validator: Validator | None, until: int | None = None) -> None:
         """Train to config.steps, or to step `until` if that comes first, logging, checkpointing and validating.
 
-        Ctrl-C and SIGTERM end it after a whole step, which is saved; `stopped_by` then names the signal.
-        Raises IGRError on a loss that is not finite; the last checkpoint stays as it was.
+        Ctrl-C and SIGTERM end it after a complete step, which is saved; `stopped_by` is then the signal.
+        Raises IGRError for a loss that is not finite; the last checkpoint is kept.
         """
         self.engine.model.train()
         self.stopped_by = 0
@@ -269,7 +269,7 @@ class Trainer:
                 self._after_step(norm, clock, validator, last)
 
     def _note_data(self) -> None:
-        """Log and note where the data of a step is not that of the step before."""
+        """Log and record a change of data between one step and the next."""
         record = self.batches.current
         if record is not None and not same_data(record, self.trained_on) and self.is_main:
             note_data(self.run.path, self.step - 1, record)
@@ -292,7 +292,7 @@ class Trainer:
             self._validate(validator)
 
     def _validate(self, validator: Validator) -> None:
-        """Validate the averaged weights; the live weights are always restored."""
+        """Validate the averaged weights; the current weights are always restored."""
         self.average.swap()
         try:
             self.bare.eval()

@@ -34,7 +34,7 @@ Autocast = Callable[[], AbstractContextManager[None]]
 
 
 class Validator:
-    """Held-out pairs, spread over the set, with fixed noise, so that steps and runs are comparable; runs in batches."""
+    """Held-out pairs spread over the set, with fixed noise so that steps and runs are comparable; runs in batches."""
 
     def __init__(self, config: TrainConfig, folder: Path) -> None:
         """Open the held-out pairs; raises IGRError if they do not match the config."""
@@ -54,8 +54,8 @@ class Validator:
     ) -> dict[str, float]:
         """Loss over all timesteps and at the last one, with each condition substituted.
 
-        With `correspondence`, also what its heads look at, where the pairs tell what is right. Where the sets have
-        names, so have their numbers: `validation/NAME/full`.
+        With `correspondence`, also measures its heads on pairs with a known correspondence. If the sets have names,
+        so do their values: `validation/NAME/full`.
         """
         values: dict[str, float] = {}
         for name, pairs in self.sets.items():
@@ -100,7 +100,7 @@ class Validator:
         return values
 
     def grid(self, model: IGR, step: int) -> Path:
-        """Restore some held-out pairs: photo, guided restoration and truth through the VAE; the sets side by side."""
+        """Restore some held-out pairs; shows photo, guided restoration and truth through the VAE, sets side by side."""
         self.vae.to(_device(model))  # type: ignore[arg-type]
         try:
             rows = {name: self._rows(model, pairs) for name, pairs in self.sets.items()}
@@ -124,7 +124,7 @@ class Validator:
     def restored_latent(self, model: IGR, batch: Batch, first: int = 0) -> Tensor:
         """Guided latents (P, 4, h, w) of prepared pairs on the model's device; pair i starts from noise `first` + i.
 
-        In the model's own precision, without autocast: the picture is the one that the exported bundle gives.
+        Uses the model's own precision, without autocast, so that the image matches the exported bundle's.
         """
         features = None
         with torch.no_grad():
@@ -149,11 +149,11 @@ def image_grid(rows: Tensor) -> Tensor:
 
 COLUMNS = ("photo", "restored", "truth")
 _MARGIN = 14
-"""Pixels of the line that names sets and columns."""
+"""Height in pixels of the line that names sets and columns."""
 
 
 def titled_grid(sets: Mapping[str, Tensor]) -> Tensor:
-    """Grid rows (B, 3, H, 3 * W) of each set as one picture, the sets side by side and their columns named."""
+    """Grid rows (B, 3, H, 3 * W) of each set as one image, with the sets side by side and their columns named."""
     images, titles = [], []
     for name, rows in sets.items():
         images.append(image_grid(rows))
@@ -166,7 +166,7 @@ def titled_grid(sets: Mapping[str, Tensor]) -> Tensor:
 
 
 def _title(words: Sequence[str], width: int) -> Tensor:
-    """One line of names (3, 14, len(words) * width), black on white, each above its column."""
+    """One line of names (3, 14, len(words) * width) in black on white, each above its column."""
     line = Image.new("RGB", (len(words) * width, _MARGIN), "white")
     draw = ImageDraw.Draw(line)
     for number, word in enumerate(words):

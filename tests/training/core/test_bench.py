@@ -25,7 +25,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
 def test_variants_differ_and_the_chosen_one_is_among_them(config: TrainConfig) -> None:
     found = variants(config, torch.device("cpu"), everything=False)
     assert found[0].acceleration.memory_format == "contiguous" and found[0].acceleration.precision == "no"
-    assert {"chosen by auto", "chosen by auto, 1 draws a pair"} <= {one.name for one in found}
+    assert {"chosen by auto", "chosen by auto, 1 draws per pair"} <= {one.name for one in found}
     assert any(one.acceleration.precision == "bf16" for one in variants(config, torch.device("cpu"), everything=True))
 
 
@@ -33,7 +33,7 @@ def test_rows_and_ratios_are_those_of_the_median_step(config: TrainConfig) -> No
     one, three = (
         Runner(config, variant, torch.device("cpu"))
         for variant in variants(config, torch.device("cpu"), False)
-        if variant.name in ("chosen by auto", "chosen by auto, 3 draws a pair")
+        if variant.name in ("chosen by auto", "chosen by auto, 3 draws per pair")
     )
     one.seconds, three.seconds = [1.0, 9.0, 2.0], [3.0, 3.0, 3.0]
     lines = table([one, three]).splitlines()[2:]
@@ -49,4 +49,4 @@ def test_the_command_prints_a_table(config: TrainConfig, tmp_path: Path) -> None
     done = CliRunner().invoke(app, ["bench", str(path), "--rounds", "1", "--device", "cpu"])
     assert done.exit_code == 0, done.output
     assert "auto picks: " in done.output and "| float32, torch's Muon |" in done.output
-    assert "| chosen by auto, 3 draws a pair |" in done.output
+    assert "| chosen by auto, 3 draws per pair |" in done.output

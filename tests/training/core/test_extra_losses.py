@@ -89,7 +89,7 @@ def test_off_by_default_and_missing_weights_are_named(config: TrainConfig, tmp_p
     scheduler = build_scheduler(config.model.noise)
     assert ExtraLosses.of(replace(config, extra_losses=ExtraLossConfig()), scheduler, CPU) is None
     missing = replace(config, extra_losses=ExtraLossConfig(dino=1.0, dino_model=str(tmp_path)))
-    with pytest.raises(IGRError, match=f"{tmp_path} holds no DINOv2 model"):
+    with pytest.raises(IGRError, match=f"{tmp_path} does not contain a DINOv2 model"):
         ExtraLosses.of(missing, scheduler, CPU)
     with pytest.raises(IGRError, match="dino needs dino_model"):
         ExtraLossConfig(dino=1.0)

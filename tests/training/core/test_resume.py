@@ -77,7 +77,7 @@ def test_the_same_data_and_bundle_may_be_at_another_path(config: TrainConfig, tm
 
 
 @pytest.mark.parametrize(
-    ("change", "words"), [("fewer", "holds 12 pairs where there were 16"), ("dressed anew", "holds other pairs")]
+    ("change", "words"), [("fewer", "has 12 pairs instead of 16"), ("dressed anew", "contains different pairs")]
 )
 def test_data_that_has_changed_in_place_is_refused_by_name(
     config: TrainConfig, tmp_path: Path, change: str, words: str
@@ -85,7 +85,7 @@ def test_data_that_has_changed_in_place_is_refused_by_name(
     trained(config, tmp_path / "run")
     before = (tmp_path / "run" / "metrics.csv").read_bytes()
     rewrite(Path(config.data.train[0]), change)
-    with pytest.raises(IGRError, match=f"trained on other data: .*{config.data.train[0]} {words}.*--allow-new-data"):
+    with pytest.raises(IGRError, match=f"trained on different data: .*{config.data.train[0]} {words}.*--allow-new-data"):
         Trainer(replace(config, steps=3), RunFolder(tmp_path / "run"))
     assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
 
@@ -97,7 +97,7 @@ def test_new_data_takes_over_at_a_noted_step(config: TrainConfig, tmp_path: Path
     later = replace(with_train(config, second), steps=5)
     for folder in ("run", "halves"):
         trained(config, tmp_path / folder)
-    with pytest.raises(IGRError, match="second, in place of .*train, holds 24 pairs where there were 16"):
+    with pytest.raises(IGRError, match="second \(instead of .*train\) has 24 pairs instead of 16"):
         Trainer(later, RunFolder(tmp_path / "run"))
     whole = trained(later, tmp_path / "run", allow_new_data=True)
     trained(replace(later, steps=4), tmp_path / "halves", allow_new_data=True)
@@ -120,7 +120,7 @@ def test_a_step_takes_as_many_pairs_however_it_is_divided(config: TrainConfig, t
     divided = replace(config, steps=3, accumulation=2, data=replace(config.data, pairs_per_batch=1))
     assert trained(divided, tmp_path / "run").step == 3
     check_same_step(divided, 1, {"data": 2}, "run")
-    with pytest.raises(IGRError, match="2 pairs a step, and data.pairs_per_batch 1 times 2 processes .* are 4"):
+    with pytest.raises(IGRError, match="2 pairs per step, but data.pairs_per_batch 1 times 2 processes .* are 4"):
         check_same_step(divided, 2, {"data": 2}, "run")
     larger = replace(config, steps=4, data=replace(config.data, pairs_per_batch=3))
     with pytest.raises(IGRError, match="choose numbers that give 2, or another --run folder"):
@@ -149,5 +149,5 @@ def test_a_checkpoint_of_an_earlier_version_is_refused_in_a_sentence(config: Tra
     saved = torch.load(path, weights_only=True)
     del saved["state"]["data"]
     torch.save(saved, path)
-    with pytest.raises(IGRError, match="trained with an earlier version: continue it with that one"):
+    with pytest.raises(IGRError, match="trained with an earlier version: resume it with that version"):
         Trainer(config, RunFolder(tmp_path / "run"))

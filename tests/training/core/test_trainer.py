@@ -272,7 +272,7 @@ def test_a_run_may_be_prolonged_before_its_decay_and_not_in_it(config: TrainConf
     run(lasting(4, 2), tmp_path)  # decays from step 2 on
     assert Trainer(lasting(4, 2), RunFolder(tmp_path)).step == 4
     for other in (lasting(8, 2), lasting(4, 1)):
-        with pytest.raises(IGRError, match="step 3 would have had another learning rate: change them back to 4 and 2"):
+        with pytest.raises(IGRError, match="step 3 would have had a different learning rate: change them back to 4 and 2"):
             Trainer(other, RunFolder(tmp_path))
     assert (tmp_path / "checkpoints" / "step-000000002.pt").is_file()
     (tmp_path / "checkpoints" / "step-000000004.pt").unlink()  # the remedy

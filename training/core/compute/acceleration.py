@@ -1,4 +1,4 @@
-"""How a step is computed on the machine at hand: precision, attention, memory layout, compiled and checkpointed parts.
+"""How a step is computed on this machine: precision, attention, memory layout, compiled and checkpointed parts.
 
 Every choice computes the same function; they differ in rounding and in speed (python -m training bench).
 """
@@ -27,10 +27,10 @@ from ...base.train_config import TrainConfig
 from .float32_layers import use_float32_layers
 
 ROOMY_CARD = 120e9
-"""Bytes of a card that needs no checkpointing at the paper's scale."""
+"""Memory in bytes of a GPU that needs no checkpointing at the paper's scale."""
 
 _BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
-"""What torch calls the instructions that multiply bfloat16 matrices faster than float32 ones."""
+"""torch's names for instructions that multiply bfloat16 matrices faster than float32 ones."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Acceleration:
     compile: bool
     """Compile the layers that do not use row plans."""
     checkpointing: Literal["off", "selective", "all"]
-    """What the backward pass recomputes: nothing, everything but products and attention, or every block."""
+    """What the backward pass recomputes: nothing, everything except products and attention, or every block."""
 
     def describe(self) -> str:
         """The choices in one line."""
@@ -61,9 +61,10 @@ class Acceleration:
 
 
 def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool = False) -> Acceleration:
-    """What the config names, and for `auto` what is fastest on this device; `sharded` tells of ZeRO-2.
+    """The settings in the config, with `auto` resolved to the fastest on this device; `sharded`: ZeRO-2 is used.
 
-    Raises IGRError for bf16 on a card without it, `compile` without a C++ compiler, and channels_last under ZeRO-2.
+    Raises IGRError for bf16 on a GPU without support for it, `compile` without a C++ compiler, and channels_last with
+    ZeRO-2.
     """
     cuda = device.type == "cuda"
     # older GPUs emulate bfloat16, many times slower than float32
@@ -71,7 +72,7 @@ def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool
     precision = config.precision if config.precision != "auto" else ("bf16" if fast else "no")
     if precision == "bf16" and cuda and not fast:
         raise IGRError("precision bf16: this GPU does not support bfloat16; set precision to auto or no.")
-    slow_kernel = precision == "bf16" and not cuda  # torch's fused kernel is twice as slow there in bfloat16
+    slow_kernel = precision == "bf16" and not cuda  # on CPUs, torch's fused kernel is twice as slow in bfloat16
     attention = config.attention if config.attention != "auto" else ("matmul" if slow_kernel else "sdpa")
     layout = config.memory_format
     if layout == "auto":
@@ -94,7 +95,7 @@ def has_bfloat16_units(capabilities: Mapping[str, Any] | None = None) -> bool:
 
 
 def accelerate(model: IGR, chosen: Acceleration) -> None:
-    """Change how a model computes, in place; names and values of its weights stay."""
+    """Change how a model computes, in place; the names and values of its weights do not change."""
     model.use_attention(attend if chosen.attention == "sdpa" else matmul_attention)
     if chosen.float32_layers:
         use_float32_layers(model)
@@ -111,7 +112,7 @@ def accelerate(model: IGR, chosen: Acceleration) -> None:
 
 
 def matmul_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
-    """Multi-head attention (B, N, C) by two matrix products in the precision of autocast, or else of the query."""
+    """Multi-head attention (B, N, C) as two matrix products, in autocast's precision or else the query's."""
     kind = query.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else query.dtype
     query, key, value = (rearrange(x, "b n (h d) -> b h n d", h=heads).to(dtype) for x in (query, key, value))
@@ -125,13 +126,13 @@ def matmul_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask
 
 @contextmanager
 def uncompiled() -> Iterator[None]:
-    """Run compiled layers eagerly, for images and losses with other batch sizes than in training."""
+    """Run compiled layers eagerly, for images and losses whose batch sizes differ from training."""
     with torch.compiler.set_stance("force_eager"):
         yield
 
 
 def changed(before: Mapping[str, Any], now: Acceleration) -> list[str]:
-    """Which settings differ from those of a checkpoint, in words; missing fields are ignored."""
+    """Descriptions of settings that differ from those of a checkpoint; missing fields are ignored."""
     values = asdict(now)
     return [f"{name} {before[name]} -> {value}" for name, value in values.items() if before.get(name, value) != value]
 
@@ -147,7 +148,7 @@ def _checkpointing(config: TrainConfig, device: torch.device) -> Literal["off", 
 
 
 def _selectively(module: nn.Module, *arguments: Any) -> Any:
-    """Checkpoint a block, keeping what is expensive to recompute."""
+    """Checkpoint a block, but keep what is expensive to recompute."""
     contexts = partial(create_selective_checkpoint_contexts, _policy)
     return checkpoint(module.__call__, *arguments, use_reentrant=False, context_fn=contexts)
 

@@ -1,4 +1,4 @@
-"""GPUs: their speed, memory and cost, for throughput in logs and for estimates."""
+"""Speed, memory and cost of GPUs, for throughput in logs and for estimates."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Card:
-    """One kind of GPU."""
+    """A GPU model."""
 
     name: str
-    """Name in tables; each of its words is part of the name in CUDA."""
+    """Name in tables; CUDA's name contains each of its words."""
     peak: float
     """Dense bfloat16 TFLOP/s with float32 accumulation, from the data sheet."""
     memory: float
     """Memory in gigabytes (1e9)."""
     efficiency: float
-    """Assumed, not measured, share of the peak that a step reaches without compilation."""
+    """Fraction of the peak that a step reaches without compilation; assumed, not measured."""
     price: float
     """Assumed price in US dollars per hour; prices change."""
 
@@ -29,7 +29,7 @@ CARDS = (
     Card("H100", 989.0, 85.0, 0.25, 2.80),
     Card("H200", 989.0, 150.0, 0.27, 3.50),
 )
-"""The A100's efficiency is that of published SD1.5-sized trainings; the others are scaled by their memory's speed."""
+"""The A100's efficiency is from published SD1.5-sized trainings; the others are scaled by memory bandwidth."""
 
 
 def card_named(name: str) -> Card | None:

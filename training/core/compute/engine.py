@@ -52,7 +52,7 @@ class Engine:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.acceleration.precision == "bf16")
 
     def describe(self) -> str:
-        """Describe the processes and the engine that actually run."""
+        """Describe the processes and the engine in use."""
         count, how = self.accelerator.num_processes, self.acceleration.describe()
         if self.sharded:
             stage = self.model.zero_optimization_stage()
@@ -61,13 +61,13 @@ class Engine:
         return f"{_processes(count)}{wrapper} on {self.device.type}: {how}"
 
     def step(self, loss: Tensor) -> float | None:
-        """Leave the loss's gradients and, where they complete a step, take it; the gradient's norm, or None before.
+        """Accumulate the loss's gradients and, once complete, take the step; returns the gradient's norm, or else None.
 
         A non-finite norm is returned and the step is skipped (DeepSpeed takes it).
 
-        Call it inside `accelerator.accumulate`.
+        Call this inside `accelerator.accumulate`.
         """
-        self.accelerator.backward(loss)  # DeepSpeed clips and steps in here
+        self.accelerator.backward(loss)  # DeepSpeed clips and steps in this call
         if not self.accelerator.sync_gradients:
             return None
         if self.sharded:
@@ -75,19 +75,19 @@ class Engine:
         else:
             norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
             if norm is not None and not torch.isfinite(norm):
-                return float(norm)  # nothing is stepped
+                return float(norm)  # skip the step
         self.optimizer.step()
         self.optimizer.zero_grad()
         return float(norm) if norm is not None else None
 
     def optimizer_state(self) -> dict[str, Any]:
-        """State for a checkpoint: the complete optimiser's, or with ZeRO-2 this process's part."""
+        """State for a checkpoint: of the whole optimiser, or with ZeRO-2 of this process's part."""
         if not self.sharded:
             return self.optimizer.state_dict()
         return self.optimizer.optimizer.optimizer.state_dict()
 
     def load(self, model: dict[str, Tensor], optimizer: dict[str, Any]) -> None:
-        """Restore weights and optimiser from a checkpoint; the peak learning rates stay the config's."""
+        """Restore weights and optimiser from a checkpoint; the peak learning rates are the config's."""
         self.bare.load_state_dict(model)
         with peaks_kept(self.optimizer):
             if not self.sharded:
@@ -115,7 +115,7 @@ def peer_lost(error: BaseException) -> bool:
 
 def _accelerator(config: TrainConfig) -> Accelerator:
     return Accelerator(
-        mixed_precision="no",  # autocast is the engine's own
+        mixed_precision="no",  # the engine handles autocast itself
         gradient_accumulation_steps=config.accumulation,
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
@@ -141,7 +141,7 @@ def _zero2_accelerator(config: TrainConfig) -> Accelerator:
 
 
 def deepspeed_config(config: TrainConfig) -> dict[str, Any]:
-    """DeepSpeed's own settings for a run; precision is autocast's, so that the weights stay in float32."""
+    """DeepSpeed's settings for a run; autocast sets the precision, so that the weights stay in float32."""
     return {
         "train_micro_batch_size_per_gpu": config.data.pairs_per_batch,
         "gradient_accumulation_steps": config.accumulation,

@@ -25,21 +25,21 @@ STATE_BYTES = {"adamw": 8.0, "muon": 8.0, "adamw8bit": 2.0, "adafactor": 0.1}
 """Bytes of optimiser state per trained weight."""
 
 ROOM = 1.1
-"""Additional memory for buffers and fragmentation."""
+"""Factor for buffers and fragmentation."""
 COMPILED = 1.2
-"""How much faster compiled layers and channels_last are assumed to be."""
+"""Assumed speed-up from compiled layers and channels_last."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Gigabytes (1e9) for one process, and the work of one step."""
+    """Memory of one process in gigabytes (1e9), and the work of one step."""
 
     weights: float
     """Networks in float32."""
     gradients: float
-    """Gradients of the trained weights, in float32; with ZeRO-2 this process's part."""
+    """Gradients of the trained weights, in float32; with ZeRO-2, only this process's part."""
     optimizer: float
-    """State of the optimiser; with ZeRO-2 this process's part."""
+    """State of the optimiser; with ZeRO-2, only this process's part."""
     average: float
     """Exponential moving average."""
     copies: float
@@ -53,7 +53,7 @@ class Estimate:
 
     @property
     def total(self) -> float:
-        """Sum of the gigabytes; the frozen networks of pixel training, buffers and fragmentation come on top."""
+        """Sum in gigabytes, without buffers, fragmentation and the frozen networks of pixel training."""
         return self.weights + self.gradients + self.optimizer + self.average + self.copies + self.activations
 
 
@@ -79,7 +79,7 @@ def estimate(config: TrainConfig, model: ModelConfig, processes: int) -> Estimat
 
 
 def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, int, float]:
-    """Bytes kept by the forward pass of a micro-batch, of them in copies of weights, and the step's operations.
+    """Bytes kept by a micro-batch's forward pass, how many of them are copies of weights, and the step's operations.
 
     The backward pass is counted as twice the forward pass.
     """
@@ -106,18 +106,18 @@ def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, int, float]:
         nullcontext() if config.precision == "no" else rounding,
     ):
         _forward(nets, config)
-    passes = 4 if config.gradient_checkpointing is True else 3  # checkpointing runs the forward pass once more
+    passes = 4 if config.gradient_checkpointing is True else 3  # checkpointing runs the forward pass a second time
     return size, rounding.bytes, counter.get_total_flops() * passes
 
 
 class Autocast(TorchFunctionMode):
-    """CUDA's autocast to bfloat16, for meta tensors, which torch's own leaves alone.
+    """CUDA's autocast to bfloat16 for meta tensors, which torch's own autocast ignores.
 
-    Products take bfloat16, norms give float32, and each weight is cast once.
+    Products are computed in bfloat16, norms return float32, and each weight is cast once.
     """
 
     def __init__(self, kept: dict[int, Any]) -> None:
-        """`kept`: storages that are counted already, by address; the copies of weights are added to them."""
+        """`kept`: storages that are already counted, by address; copies of weights are added."""
         super().__init__()
         self.bytes = 0
         """Bytes of the copies of weights."""
@@ -125,7 +125,7 @@ class Autocast(TorchFunctionMode):
         self._copies: dict[int, Tensor] = {}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Cast what the function is called with."""
+        """Cast the function's arguments."""
         kwargs = kwargs or {}
         dtype = torch.bfloat16 if func in _IN_BFLOAT16 else torch.float32 if func in _IN_FLOAT32 else None
         if dtype is not None:
@@ -177,7 +177,7 @@ def _forward(nets: IGR, config: TrainConfig) -> Tensor:
 
 
 class _Attention(torch.autograd.Function):
-    """Attention that keeps the same tensors as CUDA's kernels: query, key, value and output, but no weights."""
+    """Attention that keeps the same tensors as CUDA's kernels: query, key, value and output, but not the weights."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -197,7 +197,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor 
 
 
 def hours_table(found: Estimate, config: TrainConfig, processes: int) -> str:
-    """Estimated hours and dollars of the whole run by kind of GPU, as a Markdown table."""
+    """Estimated hours and dollars for the whole run on each GPU, as a Markdown table."""
     lines = [
         f"| estimated: {config.steps:,} steps on {processes} | memory | hours | hours, compiled | cost, USD |",
         "|---|---:|---:|---:|---:|",

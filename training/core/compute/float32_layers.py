@@ -19,7 +19,7 @@ class Float32GELU(nn.GELU):
     """GELU that computes in float32."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Any shape; returns the input's precision."""
+        """Accepts any shape; returns the input's precision."""
         return F.gelu(input.float(), approximate=self.approximate).to(input.dtype)
 
 
@@ -27,7 +27,7 @@ class Float32GEGLU(GEGLU):
     """Gated linear unit whose GELU computes in float32."""
 
     def gelu(self, gate: Tensor) -> Tensor:
-        """Any shape; returns the input's precision."""
+        """Accepts any shape; returns the input's precision."""
         return F.gelu(gate.float()).to(gate.dtype)
 
 

@@ -1,4 +1,4 @@
-"""What a launcher's environment says of a run, beside the processes that it starts: the config has the last word."""
+"""Settings of a run in a launcher's environment, which the config overrides."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLACES = (
     "ACCELERATE_DEBUG_MODE",
     "ACCELERATE_BYPASS_DEVICE_MAP",
 )
-"""What accelerate may be told: where processes run and what they report."""
+"""Variables that accelerate may read: where processes run and what they report."""
 
 _ENGINES = {
     "ACCELERATE_USE_FSDP": "FSDP",
@@ -27,22 +27,22 @@ _ENGINES = {
     "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism config",
     "ACCELERATE_USE_SAGEMAKER": "SageMaker",
 }
-"""Engines that the trainer does not have, by the variable that asks for them."""
+"""Engines that the trainer does not support, by the variable that selects them."""
 
 _PREFIXES = ("ACCELERATE_", "FSDP_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "XLA_USE_BF16", "XLA_DOWNCAST_BF16")
 
 
 def take_over(config: TrainConfig, environment: MutableMapping[str, str] | None = None) -> None:
-    """Remove from the environment what would overrule the config, with a warning that names both values.
+    """Remove settings that would override the config from the environment, with a warning that names both values.
 
-    Raises IGRError for an engine that the trainer does not have (FSDP, Megatron-LM).
+    Raises IGRError for an engine that the trainer does not support (FSDP, Megatron-LM).
     """
     found = os.environ if environment is None else environment
     for name, engine in _ENGINES.items():
         if found.get(name, "").lower() in ("1", "true", "yes"):
             raise IGRError(
-                f"The launcher asks for {engine} ({name}={found[name]}) and the config says sharding: "
-                f"{config.sharding}: take it out of the launcher's file; the trainer has `none` and `zero2`."
+                f"The launcher selects {engine} ({name}={found[name]}), but the config has sharding: "
+                f"{config.sharding}. Remove {engine} from the launcher's file; use sharding `none` or `zero2`."
             )
     ours = {
         "ACCELERATE_MIXED_PRECISION": ("precision", config.precision),
@@ -57,7 +57,7 @@ def take_over(config: TrainConfig, environment: MutableMapping[str, str] | None 
         value = found.pop(name)
         entry, wanted = ours.get(name, ("", ""))
         if entry and value.lower() not in _MEANT.get(name, ("",)) and value.lower() != wanted:
-            logger.warning("The launcher says %s=%s; the config's %s: %s counts.", name, value, entry, wanted)
+            logger.warning("Ignoring %s=%s from the launcher: the config has %s: %s.", name, value, entry, wanted)
 
 
 _MEANT = {
@@ -69,4 +69,4 @@ _MEANT = {
     "ACCELERATE_DEEPSPEED_CONFIG_FILE": ("none", ""),
     "ACCELERATE_DEEPSPEED_ZERO_STAGE": ("none", ""),
 }
-"""Values that accelerate launch sets where the user chose nothing."""
+"""Values that accelerate launch sets by default."""

@@ -10,7 +10,7 @@ from igr_core.model.igr import IGR
 from ...base.train_config import LoraConfig
 
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
-"""The projections of every attention of the denoiser."""
+"""The projections of every attention layer of the denoiser."""
 
 
 def add_lora(model: IGR, config: LoraConfig) -> None:

@@ -1,4 +1,4 @@
-"""Speed of a run: rows per second, and model FLOP utilisation (MFU) of the GPU."""
+"""Speed of a run: rows per second, and the GPU's model FLOP utilisation (MFU)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .estimate import estimate
 
 
 class Throughput:
-    """A clock that runs during steps only: validation and checkpoints do not count."""
+    """A clock that only runs during steps, not during validation and checkpoints."""
 
     def __init__(self, config: TrainConfig, model: ModelConfig, processes: int, device: torch.device) -> None:
-        """`processes` take a step together; on a CUDA card that is known, its work is counted once, without running."""
+        """`processes` share each step; on a known GPU, the work of a step is counted once, without running it."""
         self._rows = config.data.pairs_per_batch * config.data.draws_per_pair * config.accumulation * processes
         self._share_of_peak = 0.0
         card = card_named(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
@@ -39,7 +39,7 @@ class Throughput:
         self._steps += 1
 
     def logged(self) -> dict[str, float]:
-        """Metrics of the steps since the last call; MFU only if the GPU is known."""
+        """Metrics of the steps since the last call, with MFU if the GPU is known."""
         if not self._steps:
             return {}
         each = self._seconds / self._steps
