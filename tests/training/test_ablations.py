@@ -61,6 +61,6 @@ def test_base_configs_merge_deeply_and_loops_are_named(tmp_path: Path) -> None:
     config = load_config(TrainConfig, tmp_path / "top.yaml")
     assert (config.steps, config.data.train, config.data.validation) == (6, ("c",), "v")
     assert config.model.image_prompt == ImagePromptConfig(tokens=2)
-    for name, words in (("loop", "its own base"), ("number", "name of a file")):
+    for name, words in (("loop", "based on itself"), ("number", "name of a file")):
         with pytest.raises(IGRError, match=words):
             load_config(TrainConfig, tmp_path / f"{name}.yaml")

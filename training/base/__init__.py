@@ -1,1 +1,1 @@
-"""What every kind of training builds on: configs, runs on disk, optimisers, provenance, statistics."""
+"""Basics of every training: configs, runs on disk, optimisers, provenance, statistics."""

@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 import yaml
 
 from igr_core.errors import IGRError
+from igr_core.folders import resolved
 from igr_core.model.config import from_json
 
 T = TypeVar("T")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML whose numbers are those of YAML 1.2 and Python: 2e-5, 1E5, 5., .5, 1_000, 010 is ten, 1:30 is text."""
+    """YAML with the numbers of YAML 1.2 and Python: 2e-5, 1E5, 5., .5, 1_000; 010 is ten, 1:30 is text."""
 
 
 _INT = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")
@@ -38,7 +39,7 @@ def _whole(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
 
 
 def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | float:
-    """A float, or an int where one is written with a positive exponent, such as 1e5."""
+    """A float, or an int if it is written with a positive exponent, such as 1e5."""
     text = str(loader.construct_scalar(node)).lower()
     value = float(text.replace(".inf", "inf").replace(".nan", "nan"))
     return int(value) if "e" in text and value.is_integer() else value
@@ -49,16 +50,16 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
 def read_yaml(text: str) -> Any:
-    """Parse YAML with numbers in every usual spelling; raises yaml.YAMLError as yaml.safe_load does."""
+    """Parse YAML with numbers in all common notations; raises yaml.YAMLError as yaml.safe_load does."""
     return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
 
 
 def load_config(kind: type[T], path: Path | str, changes: Iterable[str] = ()) -> T:
-    """Load a YAML file into the config dataclass `kind`; raises IGRError naming the file and the wrong entry.
+    """Load a YAML file into the config dataclass `kind`; raises IGRError with the file and the invalid entry.
 
-    A file may name another, beside it, as `base`: it then gives only what differs. Mappings merge entry by entry,
-    anything else (lists and null, too) replaces the base's entry. `changes` are entries over the file's, written
-    `optimizer.learning_rate=0.0001`.
+    A file may name another one in the same folder as `base` and then contain only what differs. Mappings are merged
+    entry by entry; anything else, including lists and null, replaces the base's entry. `changes` override entries of
+    the file, such as `optimizer.learning_rate=0.0001`.
     """
     data = _merged_yaml(Path(path), ())
     for change in changes:
@@ -81,9 +82,9 @@ def _change(text: str) -> dict[str, Any]:
 
 
 def _merged_yaml(path: Path, derived: tuple[Path, ...]) -> Any:
-    """Entries of a config file merged over those of its base; `derived` are the files that led here."""
-    if path.resolve() in derived:
-        raise IGRError(f"{path} is its own base through other files: remove one `base` entry.")
+    """Entries of a config file, merged over those of its base; `derived` are the files that are based on this one."""
+    if resolved(path) in derived:
+        raise IGRError(f"{path} is based on itself through other files: remove one `base` entry.")
     try:
         data = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -95,7 +96,7 @@ def _merged_yaml(path: Path, derived: tuple[Path, ...]) -> Any:
     base = data.pop("base")
     if not isinstance(base, str):
         raise IGRError(f"{path} has the base {base!r}, which must be the name of a file in the same folder.")
-    return _merged(_merged_yaml(path.parent / base, (*derived, path.resolve())), data)
+    return _merged(_merged_yaml(path.parent / base, (*derived, resolved(path))), data)
 
 
 def _merged(base: Any, changes: Any) -> Any:

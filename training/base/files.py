@@ -10,7 +10,7 @@ from igr_core.files import atomic_file
 
 
 def check_space(folder: Path, size: float, what: str) -> None:
-    """Raise IGRError unless `folder` has room for `size` bytes of `what`."""
+    """Raise IGRError unless the disk of `folder` has space for `size` bytes of `what`."""
     free = shutil.disk_usage(folder).free
     if size > free:
         raise IGRError(

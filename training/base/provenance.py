@@ -44,14 +44,14 @@ def note_start(run: Path, step: int, command: str) -> None:
 
 
 def note_data(run: Path, step: int, record: Mapping[str, Any]) -> None:
-    """Record what a run trains on from this step on; records of later steps are removed."""
+    """Record what a run trains on, starting at this step; records of later steps are removed."""
     kept = [one for one in noted_data(run) if one["from_step"] < step]
     with atomic_file(run / DATA) as temporary:
         temporary.write_text(json.dumps([*kept, {"from_step": step, **record}], indent=2) + "\n")
 
 
 def noted_data(run: Path) -> list[dict[str, Any]]:
-    """The data of a run from each step on: stage, round, pairs, entries and mixture."""
+    """The data of a run with its first step: stage, round, pairs, entries and mixture."""
     return json.loads((run / DATA).read_text()) if (run / DATA).is_file() else []
 
 
@@ -157,7 +157,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def command_line() -> str:
-    """The command as typed, whatever path Python resolved the module to."""
+    """The command as typed, without the path that Python resolved the module to."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     module = ["-m", spec.name.removesuffix(".__main__")] if spec is not None else [Path(sys.argv[0]).name]
     return shlex.join(["python", *module, *sys.argv[1:]])

@@ -16,7 +16,7 @@ RESAMPLES = 9_999
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95 % confidence interval."""
+    """A mean and its 95% confidence interval."""
 
     mean: float
     """Mean of the values."""
@@ -55,7 +55,7 @@ def mean_interval(values: Sequence[float], seed: int = 0, confidence: float = 0.
 def difference_interval(values: Sequence[float], others: Sequence[float], seed: int = 0) -> Interval:
     """Mean of values - others over the same N pairs, with its bootstrap interval.
 
-    Pairing removes what is easy or hard for both, so rows can be distinguished even if their own intervals overlap.
+    Pairing cancels what is easy or hard for both, so rows can differ significantly even if their intervals overlap.
     """
     if len(values) != len(others):
         raise IGRError(
@@ -65,6 +65,6 @@ def difference_interval(values: Sequence[float], others: Sequence[float], seed: 
 
 
 def spread(total: int, count: int) -> list[int]:
-    """At most `count` rows, evenly over all: the drawn pairs of a folder lie before its rendered ones."""
+    """At most `count` indices, spread evenly, because a folder's drawn pairs precede its rendered ones."""
     count = min(total, count)
     return [place * total // count for place in range(count)]

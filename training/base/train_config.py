@@ -23,21 +23,21 @@ Rate = Annotated[float, Range(0, 100, above=True)]
 Decay = Annotated[float, Range(0, 0.9999999)]
 """Decay of a moving average."""
 Few = Annotated[int, Range(1, 4096)]
-"""Number of things that a step holds in memory together."""
+"""Number of items that a step holds in memory at once."""
 
 ROUND = "{round}"
-"""What stands for the number of a round in the names of data."""
+"""Placeholder for the round's number in the names of data."""
 
 
 @dataclass(frozen=True)
 class DataConfig(Ranged):
-    """Where the prepared pairs are and how batches are formed."""
+    """The prepared pairs, and how batches are formed."""
 
     train: Annotated[tuple[str, ...], Length(1, 10_000)]
     """Folders of prepared latents (python -m training prepare) to train on, and YAML files of PairsConfig, whose
     images are read and encoded during training. `{round}` in a name stands for the round (round_steps)."""
     validation: str | dict[str, str]
-    """Folder of prepared held-out latents, or several by name, which are measured side by side."""
+    """Folder of prepared held-out latents, or several by name, which are measured separately."""
     vae: str
     """Trained VAE (.safetensors with a .json of the same name), for validation images and export."""
     image_encoder: str
@@ -53,18 +53,18 @@ class DataConfig(Ranged):
     workers: Annotated[int, Range(1, 256)] = 4
     """Number of threads that read the photos of a batch (only for YAML files in `train`)."""
     round_steps: Count | None = None
-    """Steps after which the next round of data takes over, where names in `train` hold `{round}`: other clothes on the
-    same geometry, prepared while the round before is trained on. Round 0 comes first; rounds that are past may be
-    deleted. With low_resolution, rounds are counted from the run's first step as well."""
+    """Steps per round of data, if names in `train` contain `{round}`: new clothes on the same geometry, which can be
+    prepared while the previous round is trained on. Rounds count from 0 at the run's first step, including
+    low_resolution; past rounds may be deleted."""
     photos: Annotated[tuple[Share, ...], Length(1, 16)] = (1.0,)
-    """Probabilities that a pair uses one photo of its garment (as in the paper), two, three and so on, where the data
-    has them: the reference tokens are concatenated, and the image prompt comes from the pair's own photo."""
+    """Probabilities that a pair uses one photo of its garment (as in the paper), two, three and so on, if the data has
+    that many: the reference tokens are concatenated, and the image prompt comes from the pair's own photo."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if any(ROUND in name for name in self.train) != (self.round_steps is not None):
             raise IGRError(
-                f"data.round_steps and {ROUND} in a name of data.train belong together: give both or neither."
+                f"data.round_steps and {ROUND} in a name of data.train belong together: set both or neither."
             )
         if not self.held_out or not all(name.isidentifier() or not name for name in self.held_out):
             raise IGRError(
@@ -78,15 +78,15 @@ class DataConfig(Ranged):
 
     @property
     def held_out(self) -> dict[str, str]:
-        """Folders of `validation` by name; the name is empty where there is only one."""
+        """Folders of `validation` by name; the name is empty if there is only one."""
         return self.validation if isinstance(self.validation, dict) else {"": self.validation}
 
     def round_at(self, step: int) -> int:
-        """The round of data that a step (from 0 on) trains on."""
+        """The round of data that a step (counted from 0) trains on."""
         return 0 if self.round_steps is None else step // self.round_steps
 
     def round_end(self, number: int) -> int | None:
-        """The first step after a round; None where there are no rounds."""
+        """The first step after a round; None without rounds."""
         return None if self.round_steps is None else (number + 1) * self.round_steps
 
     def of_round(self, number: int) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ class DataConfig(Ranged):
 
 @dataclass(frozen=True)
 class DropConfig(Ranged):
-    """Condition drop (Eq. 2): shares of the rows that lose conditions in training."""
+    """Dropped conditions (Eq. 2): fractions of the rows that lose conditions in training."""
 
     everything: Share = 0.10
     """Drop prompt, image prompt and reference together, as in the unconditional row of CFG."""
@@ -105,7 +105,7 @@ class DropConfig(Ranged):
     reference: Share = 0.05
     """Drop only the reference."""
     image_prompt_start: Share | None = None
-    """Share of image-prompt drop at the first step, decreasing linearly to image_prompt; None for constant."""
+    """Fraction of dropped image prompts at the first step, decreasing linearly to image_prompt; None for constant."""
     start_steps: CountOrNone = 0
     """Steps over which image_prompt_start decreases."""
 
@@ -113,7 +113,7 @@ class DropConfig(Ranged):
         super().__post_init__()
         total = self.everything + max(self.image_prompt, self.image_prompt_start or 0.0) + self.reference
         if total > 1:
-            raise IGRError(f"drop: the shares must sum to 1 at most; they sum to {total:.2f}.")
+            raise IGRError(f"drop: the fractions must sum to at most 1; they sum to {total:.2f}.")
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class LoraConfig(Ranged):
     rank: Annotated[int, Range(1, 4096)] = 64
     """Rank of the adapters."""
     alpha: Positive = 64.0
-    """Their strength is alpha / rank."""
+    """Scale of the adapters: alpha / rank."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class ExtraLossConfig(Ranged):
     dino_model: str | None = None
     """Folder of a DINOv2 model in transformers' layout (dinov2-base)."""
     below: Share = 0.5
-    """Share of the timesteps, from the clean end, that have these losses; noisier ones only predict a blur."""
+    """Fraction of the timesteps, from the clean end, with these losses; at noisier ones the prediction is a blur."""
     rows: Few = 2
     """Number of rows per step to decode, least noisy first, because decoding is expensive."""
 
@@ -179,7 +179,7 @@ class LowResolutionConfig(Ranged):
     """First steps of a run on smaller images, which are cheap and transfer to larger ones."""
 
     train: Annotated[tuple[str, ...], Length(1, 10_000)]
-    """As data.train, prepared at `size`."""
+    """Like data.train, but prepared at `size`."""
     size: tuple[Side, Side]
     """Width and height in pixels."""
     steps: Count
@@ -187,7 +187,7 @@ class LowResolutionConfig(Ranged):
     pairs_per_batch: Few = 32
     """Pairs per step and process in these steps."""
     weights: tuple[Positive, ...] | None = None
-    """As data.weights."""
+    """Like data.weights."""
 
 
 @dataclass(frozen=True)
@@ -197,19 +197,19 @@ class TrainConfig(Ranged):
     data: DataConfig
     """Pairs and batches."""
     model: ModelConfig = field(default_factory=ModelConfig)
-    """The networks; if init_bundle is given, only a null part counts, which is then left out (ablations)."""
+    """The networks; with init_bundle, only null parts matter: they are left out (ablations)."""
     init_bundle: str | None = None
     """Bundle to start from; None for random weights."""
     size: tuple[Side, Side] | None = None
-    """Width and height in pixels to train at, if not init_bundle's."""
+    """Width and height in pixels to train at; None for init_bundle's."""
     low_resolution: LowResolutionConfig | None = None
     """First steps on smaller images; None for one size throughout (paper)."""
     noise: NoiseConfig | None = None
-    """Diffusion process to train, if not init_bundle's; a new prediction type must be learnt from scratch."""
+    """Diffusion process to train; None for init_bundle's. A new prediction type must be learnt from scratch."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """Optimiser and schedule."""
     drop: DropConfig = field(default_factory=DropConfig)
-    """Condition drop."""
+    """Dropped conditions."""
     min_snr_gamma: Positive | None = None
     """Min-SNR loss weights with this gamma; None for uniform weights."""
     key_from_query: bool = False
@@ -219,7 +219,7 @@ class TrainConfig(Ranged):
     accumulation: Annotated[int, Range(1, 100_000)] = 1
     """Batches per optimiser step."""
     precision: Literal["auto", "no", "bf16"] = "bf16"
-    """Mixed precision; `auto`: bf16 if the GPU or CPU supports it; without support it is many times slower."""
+    """Mixed precision; `auto`: bf16 if the GPU or CPU supports it, as it is many times slower without support."""
     attention: Literal["auto", "sdpa", "matmul"] = "auto"
     """torch's fused attention or two matrix products; `auto`: the products on CPUs in bf16, otherwise fused."""
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
@@ -237,8 +237,8 @@ class TrainConfig(Ranged):
     extra_losses: ExtraLossConfig = field(default_factory=ExtraLossConfig)
     """Losses in addition to Eq. 1."""
     correspondence_weight: Weight = 0.0
-    """Weight of the correspondence loss: self-attention heads learn where each cell of the garment is in the photo,
-    from the maps of rendered and drawn pairs; 0 is the paper's recipe."""
+    """Weight of the correspondence loss, from which self-attention heads learn where each cell of the garment is in the
+    photo, using the maps of rendered and drawn pairs; 0 as in the paper."""
     correspondence_heads: tuple[str, ...] = CORRESPONDENCE_HEADS
     """The heads with this loss, as BLOCK:HEAD."""
     ema_decay: Decay = 0.999

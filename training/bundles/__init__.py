@@ -1,1 +1,1 @@
-"""Making bundles from published weights and from training runs."""
+"""Making bundles, from published weights and from training runs."""

@@ -46,7 +46,7 @@ def averaged_model(checkpoint: Checkpoint) -> IGR:
 
 
 def bundle_parts(model: IGR, dtype: torch.dtype) -> dict[str, dict[str, Tensor]]:
-    """The trained parts by their names in a bundle."""
+    """The trained parts, by their names in a bundle."""
     parts = {"denoiser": model.denoiser.state_dict(), "prompts": dict(model.prompts.state_dict())}
     if model.garmnet is not None:
         parts["garmnet"] = model.garmnet.state_dict()

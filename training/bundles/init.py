@@ -30,7 +30,7 @@ from .published import (
 )
 
 TOKENS = 77
-"""Length of a prompt, padded as by CLIP."""
+"""Length of a prompt, padded as in CLIP."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Sources:
     tokenizer: Path | None = None
     """Folder of SD1.5's tokenizer; None for the one in `sd`."""
     vae: Path | None = None
-    """VAE to use in place of the one in `sd`."""
+    """VAE to use instead of the one in `sd`."""
     denoiser: Path | None = None
-    """UNet to use in place of the one in `sd`."""
+    """UNet to use instead of the one in `sd`."""
     garmnet: Path | None = None
     """A UNet for GarmNet, such as OOTDiffusion's unet_garm; None for a copy of the denoiser."""
 
@@ -87,8 +87,8 @@ def read_parts(sources: Sources, size: tuple[int, int], view: ViewConfig) -> tup
     wanted = tower.projection_dim if prompt.layout == "linear" else tower.hidden_size
     if prompt.embedding_dim != wanted:
         raise IGRError(
-            f"{sources.ip_adapter} reads image features of width {prompt.embedding_dim} and {sources.image_encoder} "
-            f"gives {wanted}: use the image encoder that belongs to it (CLIP ViT-H for SD1.5)."
+            f"{sources.ip_adapter} needs image features of width {prompt.embedding_dim}, but {sources.image_encoder} "
+            f"has width {wanted}: use the image encoder that belongs to it (CLIP ViT-H for SD1.5)."
         )
     vae, vae_shape = read_vae(sources.vae or sources.sd)
     model = ModelConfig(
@@ -118,7 +118,7 @@ def empty_networks(model: ModelConfig) -> dict[str, nn.Module]:
 
 
 def widened(denoiser: Tensors) -> Tensors:
-    """GarmNet's initial weights: the denoiser's, with a fifth input channel for the mask that is zero."""
+    """GarmNet's initial weights: the denoiser's, plus a zero fifth input channel for the mask."""
     entry = denoiser["conv_in.weight"]
     return denoiser | {"conv_in.weight": torch.cat([entry, torch.zeros_like(entry[:, :1])], dim=1)}
 
@@ -141,7 +141,9 @@ def fitted(net: nn.Module, tensors: Tensors, path: Path, dtype: torch.dtype) -> 
     wrong = [name for name in wanted if name not in tensors or tuple(tensors[name].shape) != wanted[name]]
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        raise IGRError(f"{path} lacks {wrong[0]}{more}, or its shape differs: the file is damaged or of another kind.")
+        raise IGRError(
+            f"{path} lacks {wrong[0]}{more}, or the shape differs: the file is damaged or has another architecture."
+        )
     return {name: tensors[name].to(dtype) if tensors[name].is_floating_point() else tensors[name] for name in wanted}
 
 
@@ -159,7 +161,7 @@ def prompt_embeddings(sources: Sources, wording: dict[str, str], unet: UNetConfi
     width = tensors["text_model.final_layer_norm.weight"].shape[0]
     if width != unet.cross_attention_dim:
         raise IGRError(
-            f"The text encoder of {sources.sd} is {width} wide and the UNet reads {unet.cross_attention_dim}."
+            f"The text encoder of {sources.sd} has width {width}, but the UNet needs {unet.cross_attention_dim}."
         )
     said = read_json(sources.sd / "text_encoder") if sources.sd.is_dir() else {}
     config = CLIPTextConfig(

@@ -1,4 +1,4 @@
-"""Shared by all commands: options, error messages in one sentence, and verbs that are imported on use."""
+"""Shared by all commands: options, one-sentence error messages, and verbs that are imported on use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HeldOutRecordsOption = Annotated[
     typer.Option("--held-out-records", help="Held-out records to measure on (python -m training data held-out)."),
 ]
 RenderedShareOption = Annotated[
-    float | None, typer.Option(min=0, max=1, help="Rendered share for --kind mixed; half by default.")
+    float | None, typer.Option(min=0, max=1, help="Fraction of rendered photos for --kind mixed; half by default.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto (CUDA if available), cpu, cuda, cuda:1 …")]
 PrecisionOption = Annotated[Literal["fp32", "fp16", "bf16"], typer.Option(help="Number format of the weights.")]

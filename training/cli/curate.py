@@ -33,16 +33,16 @@ def score_pairs(
     layout: LayoutOption = "auto",
     split: Annotated[Split, typer.Option(help="Split of the data set.")] = "train",
     mask: MaskOption = "auto",
-    share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of all pairs to select for HQFT.")] = 0.2,
+    share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Fraction of all pairs to select for HQFT.")] = 0.2,
     limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of pairs, spread evenly.")] = None,
     settings: Annotated[
         Path | None, typer.Option(help="YAML file with a CurationConfig, to change thresholds.")
     ] = None,
     workers: Workers = min(8, os.cpu_count() or 1),
 ) -> None:
-    """Score and rank all pairs, select the HQFT share, and write a page to review them.
+    """Score and rank all pairs, select the best for HQFT, and write a page to review them.
 
-    Pairs that cannot be read are listed and set the exit status to 1; the others are still ranked.
+    Unreadable pairs are listed, and the exit status is then 1; all others are still ranked.
     """
     from ..curation.judging import judge_all
     from ..curation.manifest import decide
@@ -81,7 +81,7 @@ def apply(
     foreign = [name for name in found if name not in names]
     if foreign:
         raise IGRError(
-            f"{decisions} is about {foreign[0]}, which is not in {folder}: use the decisions of this curation."
+            f"{decisions} contains {foreign[0]}, which is not in {folder}: use the decisions of this curation."
         )
     described = manifest.described
     config = from_json(CurationConfig, described.get("settings"), str(folder / "manifest.json"))
@@ -111,7 +111,7 @@ def measure_scores(
 
 
 def _data(root: str, layout: str, split: str, mask: str, limit: int | None) -> DataSetConfig:
-    """The data set that the options name: a YAML file of a PairsConfig, or a folder."""
+    """The data set named by the options: a YAML file with a PairsConfig, or a folder."""
     from ..data.opening import DataSetConfig
     from ..prepared.selection import PairsConfig
 
@@ -123,7 +123,7 @@ def _data(root: str, layout: str, split: str, mask: str, limit: int | None) -> D
 
 
 def _hands(out: Path) -> dict[str, Hand]:
-    """Decisions of an earlier manifest of the folder, which scoring again keeps."""
+    """Decisions in an earlier manifest of the folder, which are kept when it is scored again."""
     from ..curation.manifest import read_manifest
 
     if not (out / "manifest.csv").exists():

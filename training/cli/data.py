@@ -26,7 +26,7 @@ KeepLeaks = Annotated[bool, typer.Option("--keep-leaks", help="Keep known duplic
 Kind = Annotated[
     Literal["rendered", "drawn", "mixed"] | None,
     typer.Option(
-        help="rendered: ROOT has rendered records. drawn: ROOT is a range of seeds to draw, such as 0..999. mixed: "
+        help="rendered: ROOT contains rendered records. drawn: ROOT is a range of seeds, such as 0..999. mixed: "
         "ROOT is SEEDS+RECORDS."
     ),
 ]
@@ -79,7 +79,7 @@ def check(
     if wrong:
         echo(f"{wrong:,} problems found.")
         raise typer.Exit(1)
-    echo("Everything can be read.")
+    echo("All files are readable.")
 
 
 def pack(
@@ -109,7 +109,7 @@ def pack(
 def _chosen(
     kind: str | None, size: str, root: str, split: str | None, layout: str, mask: str, *options: Any
 ) -> dict[str, list[DataSetConfig]]:
-    """By split, the configs of the sets that a command reads as one."""
+    """Configs of the data sets that a command reads as one, by split."""
     from igr_core.photo.inputs import parse_size
 
     from ..data.layouts.synthetic_pairs import SyntheticConfig
@@ -144,7 +144,7 @@ def _configs(
     keep_leaks: bool,
     limit: int | None,
 ) -> list[DataSetConfig]:
-    """One config for each split that is asked for."""
+    """One config for each requested split."""
     from ..data.opening import DataSetConfig, detect_layout, splits_in
 
     found = detect_layout(root) if layout == "auto" else layout

@@ -40,13 +40,13 @@ def draw(
     ),
     view: ViewOption = AS_DEMO.view.mode,
     margin: Annotated[
-        float, typer.Option(min=0, help="Context around the garment, as a share of its longer side (focused).")
+        float, typer.Option(min=0, help="Context around the garment, as a fraction of its longer side (focused).")
     ] = AS_DEMO.view.margin,
     crop: Annotated[int, typer.Option(min=1, help="Side of the crop: the image encoder's input size.")] = (
         AS_DEMO.crop_size
     ),
     coarse: Annotated[
-        float, typer.Option(min=0, max=1, help="Smallest pattern repeat, as a share of the garment's length.")
+        float, typer.Option(min=0, max=1, help="Smallest pattern repeat, as a fraction of the garment's length.")
     ] = AS_DEMO.coarse,
     correspondence: Annotated[
         bool, typer.Option("--correspondence", help="Also store the correspondence of garments and photos.")
@@ -119,7 +119,9 @@ def sheet(
     width: Annotated[int, typer.Option(help="Width of each image; the height is 4/3 of it.")] = 192,
     category: Annotated[str | None, typer.Option(help="upper, lower or full; random by default.")] = None,
     defect: Annotated[str | None, typer.Option(help=f"One of {', '.join(DEFECTS)}, or 'all'.")] = None,
-    coarse: Annotated[float, typer.Option(help="Smallest pattern repeat, as a share of the garment's length.")] = 0.0,
+    coarse: Annotated[
+        float, typer.Option(help="Smallest pattern repeat, as a fraction of the garment's length.")
+    ] = 0.0,
     columns: Annotated[int, typer.Option(help="Columns of pairs per sheet.", min=1)] = 3,
 ) -> None:
     """Write contact sheets with person, mask contour, agnostic mask and garment."""

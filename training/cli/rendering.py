@@ -24,7 +24,7 @@ def render(
     size: Annotated[str, typer.Option(help="WxH of photos and product shots, 3:4.")] = "384x512",
     photos: Annotated[float, typer.Option(help="Average number of photos per garment.")] = AS_RENDERED.photos,
     defect_share: Annotated[
-        float, typer.Option(help="Share of garments with a deliberate defect, for curation.")
+        float, typer.Option(help="Fraction of garments with a deliberate defect, for curation.")
     ] = 0.0,
     samples: Annotated[
         int, typer.Option(help="Light paths per pixel before denoising, 4 or more.")
@@ -35,7 +35,7 @@ def render(
 ) -> None:
     """Render garments, each worn by several people, into shards of records; run again to resume.
 
-    Records store geometry and light; when they are read, they can be dressed in any number of clothes.
+    Records store geometry and light, so that they can be dressed in any number of clothes when they are read.
     """
     from igr_core.photo.inputs import parse_size
 
@@ -59,7 +59,7 @@ def render(
 def held_out(
     out: Annotated[Path, typer.Argument(help="Folder for held-out.tar and its records.")],
     count: Annotated[
-        int, typer.Option(min=1, help="Number of pairs; the fixed set has the default number.")
+        int, typer.Option(min=1, help="Number of pairs; the default is that of the fixed set.")
     ] = HELD_OUT_PAIRS,
     workers: Workers = 2,
     ray: Ray = None,

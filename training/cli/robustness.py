@@ -27,7 +27,7 @@ def run(
     guidance: Annotated[float, typer.Option(min=1, help="Guidance scale (Eq. 2).")] = PLAN.guidance,
     seed: Annotated[int, typer.Option(min=0, help="Noise seed of the first photo.")] = PLAN.noise_seed,
 ) -> None:
-    """Restore held-out photos from masks degraded in four ways and five degrees each, and score the garments."""
+    """Restore held-out photos from masks degraded in four ways, at five strengths each, and score the garments."""
     from ..robustness.measuring import measure
     from ..robustness.results import robustness_table
 

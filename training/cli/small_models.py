@@ -1,4 +1,4 @@
-"""Train and measure the small models that ship."""
+"""Train and measure the small models of this repository."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def train_vae(
 def measure_vae(
     path: Annotated[Path, typer.Argument(help="vae.safetensors, with its .json beside it.")],
     held_out: Annotated[Path, typer.Option(help="Folder of held-out pairs (python -m training data draw).")],
-    count: Annotated[int, typer.Option(min=2, help="Pairs of each kind.")] = 100,
+    count: Annotated[int, typer.Option(min=2, help="Number of pairs of each type.")] = 100,
     device: DeviceOption = "auto",
 ) -> None:
     """Print the PSNR of decoded garments on held-out pairs, drawn and rendered, flat and worn."""
@@ -59,12 +59,12 @@ def measure_vae(
     from ..small_models import vae
 
     autoencoder, shape = load_vae(path)
-    nn.Module.to(autoencoder, choose_device(device), memory_format=torch.channels_last)  # thrice as fast on CPUs
+    nn.Module.to(autoencoder, choose_device(device), memory_format=torch.channels_last)  # three times as fast on CPUs
     config = vae.VAETraining(vae=shape, bfloat16=False)
     typer.echo(f"{path}, {sha256(path)[:16]}: PSNR on garment pixels of {held_out}, dB")
     for name, values in vae.by_kind(autoencoder, DrawnPairs(held_out), count, config).items():
         found = mean_interval(values)
-        typer.echo(f"{name:18} {found.mean:.2f} (95 %: {found.low:.2f} to {found.high:.2f}), {len(values)} pairs")
+        typer.echo(f"{name:18} {found.mean:.2f} (95%: {found.low:.2f} to {found.high:.2f}), {len(values)} pairs")
 
 
 def train_image_encoder(
@@ -118,26 +118,26 @@ def measure_parser(
     from igr_core.files import sha256
     from igr_core.segmentation.human_parser import HumanParser
 
-    from ..small_models.held_out import told_overlaps
+    from ..small_models.held_out import format_overlaps
     from ..small_models.parser.scores import parser_scores
 
     rows, labels = parser_scores(HumanParser.from_folder(folder), count, records=records)
     typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
-    typer.echo(told_overlaps("garment", [row.overlap for row in rows]))
+    typer.echo(format_overlaps("garment", [row.overlap for row in rows]))
     for category in sorted({row.category for row in rows}):
         if len(its := [row.overlap for row in rows if row.category == category]) > 1:
-            typer.echo(told_overlaps(category, its))
-    typer.echo(told_overlaps("by true labels", [row.overlap_of_truth for row in rows]))
-    asked = sum(row.auto == row.category for row in rows) / len(rows)
+            typer.echo(format_overlaps(category, its))
+    typer.echo(format_overlaps("by true labels", [row.overlap_of_truth for row in rows]))
+    right = sum(row.auto == row.category for row in rows) / len(rows)
     possible = sum(row.auto_of_truth == row.category for row in rows) / len(rows)
     same = sum(row.auto == row.auto_of_truth for row in rows) / len(rows)
     typer.echo(
-        f"auto category: as by true labels in {same:.0%}; the one asked for in {asked:.0%} (they: {possible:.0%})"
+        f"auto category: same as from true labels in {same:.0%}; correct in {right:.0%} (true labels: {possible:.0%})"
     )
-    typer.echo(f"labels: mean IoU {sum(labels.values()) / len(labels):.4f}; " + _told(labels))
+    typer.echo(f"labels: mean IoU {sum(labels.values()) / len(labels):.4f}; " + _format_scores(labels))
 
 
-def _told(labels: dict[str, float]) -> str:
+def _format_scores(labels: dict[str, float]) -> str:
     return ", ".join(f"{label} {value:.3f}" for label, value in labels.items())
 
 
@@ -173,10 +173,10 @@ def measure_segmenter(
     from igr_core.files import sha256
     from igr_core.segmentation.segmenter import Segmenter
 
-    from ..small_models.held_out import told_overlaps
+    from ..small_models.held_out import format_overlaps
     from ..small_models.segmenter.scores import all_scores
 
     scores = all_scores(Segmenter.from_folder(folder), count, records=records)
     typer.echo(f"{folder}, {count} photos, model.safetensors {sha256(folder / 'model.safetensors')[:16]}:")
     for name, values in scores.items():
-        typer.echo(told_overlaps(name, values))
+        typer.echo(format_overlaps(name, values))

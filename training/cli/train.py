@@ -33,11 +33,14 @@ def train(
     run: Annotated[Path, typer.Option(help="Run folder; resumes an interrupted run.")],
     changes: Changes = None,
     until: Annotated[
-        int | None, typer.Option(min=1, help="Stop after this step; the same command without it goes on from there.")
+        int | None,
+        typer.Option(min=1, help="Stop after this step; the same command without this option resumes from there."),
     ] = None,
     allow_new_data: Annotated[
         bool,
-        typer.Option("--allow-new-data", help="Go on with other pairs, or another mixture, than the run began with."),
+        typer.Option(
+            "--allow-new-data", help="Resume with different pairs, or a different mixture, than the run began with."
+        ),
     ] = False,
 ) -> None:
     """Train GarmNet, denoiser and image prompt together; the VAE and image encoder stay frozen."""
@@ -66,7 +69,7 @@ def prepare(
     mask: MaskOption = "auto",
     manifest: Annotated[Path | None, typer.Option(help="Folder of a curation, to skip dropped pairs.")] = None,
     subset: Annotated[
-        Literal["kept", "hqft"], typer.Option(help="Pairs of the manifest to use: all kept ones, or the best share.")
+        Literal["kept", "hqft"], typer.Option(help="Pairs of the manifest to use: all kept ones, or the best fraction.")
     ] = "kept",
     flips: Annotated[bool, typer.Option("--flips", help="Add mirrored pairs if the garment is symmetric.")] = False,
     vae: Annotated[Path | None, typer.Option(help="Trained VAE, .safetensors with a .json of the same name.")] = None,
@@ -97,7 +100,7 @@ def prepare(
         check_settings(settings, named, "What the options ask for")
     chosen = _named_pairs(data, split, mask, manifest, subset, flips, changes or ()) if data is not None else None
     pairs = _open(settings, drawn, chosen, limit, workers)
-    typer.echo(f"{out}: {pairs_told(pairs)}")
+    typer.echo(f"{out}: {describe_pairs(pairs)}")
     count = prepare_folder(pairs, out, vae, image_encoder, layout, shard, bf16, device)
     typer.echo(f"{out}: {len(pairs)} pairs, {count} of them new.")
 
@@ -105,7 +108,7 @@ def prepare(
 def _choices(
     config: TrainConfig | None, vae: Path | None, image_encoder: Path | None, layout: PromptLayout | None
 ) -> tuple[Path, Path, PromptLayout]:
-    """VAE, image encoder and layout: what is given, else what the config says."""
+    """VAE, image encoder and layout: from the options, or else from the config."""
     from ..prepared.fits import model_config
 
     if config is not None:
@@ -123,13 +126,13 @@ def _choices(
 def _named_pairs(
     data: str, split: str, mask: str, manifest: Path | None, subset: str, flips: bool, changes: Sequence[str]
 ) -> PairsConfig:
-    """The pairs that the options name: a YAML file of a PairsConfig with `changes` to it, or a data set."""
+    """The pairs named by the options: a YAML file with a PairsConfig and `changes` to it, or a data set."""
     from ..prepared.selection import PairsConfig
 
     if Path(data).suffix in (".yaml", ".yml"):
         return load_config(PairsConfig, data, changes)
     if changes:
-        raise IGRError(f"--set {changes[0]} changes a YAML entry, but --data {data} is not a YAML file: name one.")
+        raise IGRError(f"--set {changes[0]} changes a YAML entry, but --data {data} is not a YAML file: use one.")
     named = {
         "data": {"root": data, "split": split, "mask": mask},
         "manifest": None if manifest is None else str(manifest),
@@ -146,7 +149,7 @@ def _open(
     limit: int | None,
     workers: int,
 ) -> LaidOut:
-    """Drawn pairs, or those of a data set laid out for the config's model."""
+    """Drawn pairs, or the pairs of a data set laid out for the config's model."""
     from ..data.caches.drawn import DrawnPairs
     from ..prepared.fits import check_drawn, model_config
     from ..prepared.selection import layout_of, open_pairs
@@ -161,10 +164,10 @@ def _open(
     return open_pairs(pairs, layout_of(model_config(settings), pairs), limit, workers)
 
 
-def pairs_told(pairs: LaidOut) -> str:
-    """One line on what is there to prepare: of records that still grow, what there is by now."""
+def describe_pairs(pairs: LaidOut) -> str:
+    """One line that describes the pairs to prepare; for records that still grow, those that exist now."""
     garments = len({name for name in pairs.garments if name is not None})
-    shown = f", photos of {garments} garments in their clothes" if garments else ""
+    shown = f", photos of {garments} dressed garments" if garments else ""
     return f"{len(pairs)} pairs{shown}."
 
 
@@ -224,17 +227,17 @@ def estimate_cost(
         f"weights {found.weights:.1f} GB, gradients {found.gradients:.1f}, optimiser {found.optimizer:.1f}, "
         f"average {found.average:.1f}, copies in bfloat16 {found.copies:.1f}, activations {found.activations:.1f} for "
         f"{rows} rows: {found.total:.1f} GB; "
-        f"{found.teraflops:.0f} TFLOP a micro-batch, {found.teraflops * settings.accumulation:.0f} a step"
+        f"{found.teraflops:.0f} TFLOP per micro-batch, {found.teraflops * settings.accumulation:.0f} per step"
     )
     if settings.gradient_checkpointing in ("selective", "auto"):
-        typer.echo("estimated without checkpointing: selective checkpointing needs less memory at little extra work")
+        typer.echo("estimated without checkpointing: selective checkpointing needs less memory for a little extra work")
     if cards:
         typer.echo(f"\n{hours_table(found, settings, processes)}")
 
 
 def bench(
     config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig; its data is not read.")] = DEMO_CONFIG,
-    rounds: Annotated[int, typer.Option(min=1, help="Number of measurements per variant, taken in turns.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of measurements per variant, taken in turn.")] = 5,
     changes: Changes = None,
     device: DeviceOption = "auto",
     everything: Annotated[
@@ -260,7 +263,7 @@ def bench(
             runner.timed()
     clock = "wall clock" if place.type == "cuda" else f"CPU time on {torch.get_num_threads()} threads"
     typer.echo(f"auto picks: {runners[-1].variant.acceleration.describe()}")
-    typer.echo(f"median of {rounds} rounds, all variants in turns, {clock}\n\n{table(runners)}")
+    typer.echo(f"median of {rounds} rounds, variants in turn, {clock}\n\n{table(runners)}")
 
 
 def export(

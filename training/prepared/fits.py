@@ -28,7 +28,7 @@ def model_config(config: TrainConfig) -> ModelConfig:
     if config.init_bundle is None:
         if config.size is not None or config.noise is not None:
             raise IGRError(
-                "size and noise override those of init_bundle; without one, set model.native_size and model.noise."
+                "size and noise override those of init_bundle; otherwise, set model.native_size and model.noise."
             )
         return config.model
     model = Bundle.open(config.init_bundle).info.model
@@ -42,7 +42,7 @@ def model_config(config: TrainConfig) -> ModelConfig:
 
 
 def low_resolution_config(config: TrainConfig) -> TrainConfig | None:
-    """Config of a run's low-resolution steps; None if there are none."""
+    """Config of a run's low-resolution steps; None without such steps."""
     low = config.low_resolution
     if low is None:
         return None
@@ -83,17 +83,17 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) 
                 )
     if role == "training":
         if any(settings.get("data", {}).get("split") == "test" for settings in pairs.settings):
-            raise IGRError("data.train has pairs of a test split: prepare the training split and use that.")
+            raise IGRError("data.train has pairs of a test split: prepare and use the training split.")
         drawn = [seed for seed in pairs.seeds() if seed < FIRST_OF_FILES]
         check_seeds(drawn, "remove their folder from data.train")
 
 
 def check_seeds(seeds: Iterable[int], remedy: str) -> None:
-    """Raise IGRError, ending in `remedy`, if training pairs are held out."""
+    """Raise IGRError with this `remedy` if training pairs are held out."""
     held_out = [seed for seed in seeds if seed >= HELD_OUT_START]
     if held_out:
         raise IGRError(
-            f"The training data has seed {held_out[0]}, but seeds from {HELD_OUT_START} on are held out: {remedy}."
+            f"The training data has seed {held_out[0]}, but seeds from {HELD_OUT_START} are held out: {remedy}."
         )
 
 

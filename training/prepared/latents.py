@@ -26,7 +26,7 @@ class Batch:
     """P prepared pairs in float32, with F photos: one each, unless `photos` is given."""
 
     garment_latent: Tensor
-    """(P, 4, h, w): target of the denoiser."""
+    """(P, 4, h, w): the denoiser's target."""
     person_latent: Tensor
     """(F, 4, h, w): GarmNet's input."""
     mask: Tensor
@@ -55,34 +55,34 @@ class Batch:
         return self.categories if self.photos is None else categories_of_photos(self.categories, self.photos)
 
     def seen_in(self, photos: Sequence[tuple[int, ...]]) -> Batch:
-        """The first len(photos) pairs, each with the photos that `photos` lists among all pairs of this batch."""
+        """The first len(photos) pairs; `photos` lists the indices in this batch of each pair's photos."""
         count, most = len(photos), max(map(len, photos))
-        told = None
+        maps = None
         if self.correspondence is not None:
-            told = self.correspondence.new_full((count, most, *self.correspondence.shape[2:]), torch.nan)
+            maps = self.correspondence.new_full((count, most, *self.correspondence.shape[2:]), torch.nan)
             for pair, numbers in enumerate(photos):
-                told[pair, : len(numbers)] = self.correspondence[list(numbers), 0]
+                maps[pair, : len(numbers)] = self.correspondence[list(numbers), 0]
         return Batch(
             self.garment_latent[:count],
             self.person_latent,
             self.mask,
             self.image_features[:count],
             self.categories[:count],
-            told,
+            maps,
             None if most == 1 else tuple(photos),
         )
 
 
 class PreparedPairs:
-    """Folders of prepared shards behind one index; tensors stay on disk until asked for."""
+    """Folders of prepared shards with a common index; tensors stay on disk until they are requested."""
 
     settings: list[dict[str, Any]]
-    """Settings of each shard: VAE, image encoder, layout."""
+    """Settings of each shard: VAE, image encoder and layout."""
     shapes: list[dict[str, tuple[int, ...]]]
     """Shapes of a pair's tensors by field, for each shard."""
 
     def __init__(self, folders: Sequence[Path | str], limit: int | None = None) -> None:
-        """Open all shards; IGRError names a folder that holds none, a shard that cannot be read or pairs held twice."""
+        """Open all shards; raises IGRError for a folder without shards, an unreadable shard, and duplicate pairs."""
         self._shards: list[Shard] = []
         for folder in folders:
             paths = sorted(Path(folder).glob("latents-*.safetensors"))
@@ -94,14 +94,16 @@ class PreparedPairs:
                 twice = sorted(set(shard.seeds) & holder.keys())
                 if twice:
                     raise IGRError(
-                        f"{folder} holds pair {twice[0]} twice, in {holder[twice[0]]} and {name}: delete one."
+                        f"{folder} contains pair {twice[0]} twice, in {holder[twice[0]]} and {name}: delete one."
                     )
                 holder |= dict.fromkeys(shard.seeds, name)
                 self._shards.append(shard)
         self.settings = [shard.settings for shard in self._shards]
         self.shapes = [shard.shapes for shard in self._shards]
         if len({json.dumps(settings, sort_keys=True) for settings in self.settings}) > 1:
-            raise IGRError(f"{', '.join(map(str, folders))} were prepared with different settings: prepare them alike.")
+            raise IGRError(
+                f"{', '.join(map(str, folders))} were prepared with different settings: use the same for all."
+            )
         self._places = [(shard, row) for shard in self._shards for row in range(len(shard))][:limit]
 
     def __len__(self) -> int:
@@ -112,18 +114,18 @@ class PreparedPairs:
         return self.batch(indices)
 
     def finish(self, read: Batch) -> Batch:
-        """The batch that was read."""
+        """Return the batch that was read."""
         return read
 
     def to(self, device: torch.device) -> None:
-        """Does nothing: prepared pairs need no device."""
+        """Do nothing, because prepared pairs need no device."""
 
     def batch(self, indices: Iterable[int]) -> Batch:
-        """Stack some pairs; IGRError names a shard and a pair whose latents, mask or features are not finite."""
+        """Stack some pairs; raises IGRError with shard and pair if latents, mask or features are not finite."""
         places = [self._places[index] for index in indices]
-        told = None
+        maps = None
         if any("correspondence" in shard.fields for shard, _ in places):
-            told = torch.cat([_correspondence(shard, row) for shard, row in places])[:, None]
+            maps = torch.cat([_correspondence(shard, row) for shard, row in places])[:, None]
 
         def take(name: str) -> Tensor:
             return torch.cat([shard.finite_rows(name, [row]) for shard, row in places])
@@ -134,11 +136,11 @@ class PreparedPairs:
             take("mask"),
             take("image_features"),
             [shard.categories[row] for shard, row in places],
-            told,
+            maps,
         )
 
     def garments(self) -> list[str | None]:
-        """What each pair's garment is called; None for one that no other pair shows."""
+        """Name of each pair's garment; None if no other pair shows it."""
         return [shard.garments[row] for shard, row in self._places]
 
     def kinds(self) -> set[str]:
@@ -146,7 +148,7 @@ class PreparedPairs:
         return {shard.categories[row] for shard, row in self._places}
 
     def content(self) -> str:
-        """Hash of the pairs' tensors, of how they were prepared, and of which show one garment."""
+        """Hash of the pairs' tensors, their settings, and which of them show the same garment."""
         digest, left = hashlib.blake2b(digest_size=16), len(self)
         for shard in self._shards:
             shard.update(digest, min(left, len(shard)))
@@ -154,19 +156,19 @@ class PreparedPairs:
         return digest.hexdigest()
 
     def seeds(self) -> list[int]:
-        """The seed, or running number, of each pair."""
+        """The seed, or sequential number, of each pair."""
         return [shard.seeds[row] for shard, row in self._places]
 
 
 def _correspondence(shard: Shard, row: int) -> Tensor:
-    """One pair's map (1, 2, h, w); NaN where the shard does not tell."""
+    """One pair's map (1, 2, h, w); NaN if the shard does not contain it."""
     if "correspondence" in shard.fields:
         return shard.rows("correspondence", [row]).float()
     return torch.full((1, 2, *shard.shapes["garment_latent"][1:]), torch.nan)
 
 
 def moved(item: D, device: torch.device | str, non_blocking: bool = False) -> D:
-    """A dataclass with its tensors on a device."""
+    """Copy a dataclass with its tensors moved to a device."""
     values = {
         name: x.to(device, non_blocking=non_blocking) if isinstance(x, Tensor) else x for name, x in vars(item).items()
     }

@@ -1,4 +1,4 @@
-"""Several sets of pairs as one, sampled by their weights."""
+"""Several sets of pairs as one, sampled by weight."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from igr_core.errors import IGRError
 from .latents import Batch, batch_indices
 
 BLOCK = 1000
-"""Number of pairs within which every set has exactly its share."""
+"""Number of consecutive pairs that contain exactly each set's fraction."""
 
 
 class PairData(Protocol):
@@ -34,7 +34,7 @@ class PairData(Protocol):
         ...
 
     def finish(self, read: Any) -> Batch:
-        """The networks' inputs, from what was read."""
+        """Convert what was read to the networks' inputs."""
         ...
 
     def to(self, device: torch.device) -> None:
@@ -54,7 +54,7 @@ class PairData(Protocol):
         ...
 
     def content(self) -> str:
-        """A hash by which the same pairs are known again, wherever they are."""
+        """A hash that identifies the pairs regardless of their location."""
         ...
 
 
@@ -63,7 +63,7 @@ class Read:
     """Pairs of a MixedSets that have been read."""
 
     pieces: list[tuple[int, Any]]
-    """Index of a set, and what it read."""
+    """Index of a set, and the pairs read from it."""
     order: list[int]
     """Position of each requested pair among the pieces."""
 
@@ -122,10 +122,10 @@ class MixedSets:
 def mixed_indices(
     sizes: Sequence[int], weights: Sequence[float] | None, batch: int, seed: int, start_step: int
 ) -> Iterator[list[int]]:
-    """Endless batches of a MixedSets's pair indices from `start_step` on; a pure function of seed and step.
+    """Endless batches of a MixedSets's pair indices, starting at `start_step`; a pure function of seed and step.
 
-    Without weights every pair is drawn once an epoch. With them, each set has its share of every BLOCK pairs, and its
-    own pairs are all drawn before one comes again.
+    Without weights, every pair is drawn once per epoch. With weights, each set has its fraction of every BLOCK pairs,
+    and none of its pairs is repeated before all have been drawn.
     """
     if weights is None:
         yield from batch_indices(sum(sizes), batch, seed, start_step)

@@ -1,4 +1,4 @@
-"""Pairs that are read and encoded during training, with the same values as prepared ones."""
+"""Pairs that are read and encoded during training, with the same values as prepared pairs."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ class PixelPairs:
         return self._pairs.pictures(chosen), [self._pairs.categories[index] for index in chosen]
 
     def finish(self, read: tuple[dict[str, Tensor], list[str]]) -> Batch:
-        """Encode what was read, with rounding to half precision as for prepared pairs."""
+        """Encode what was read, rounded to half precision like prepared pairs."""
         pictures, categories = read
         downscale = self._model.vae.downscale
         tensors = encode_images(pictures, self._vae, downscale, self._encoder, self._layout, self._bf16)
-        told = pictures.get("correspondence")
+        maps = pictures.get("correspondence")
         return Batch(
             **{name: value.float() for name, value in tensors.items()},
             categories=categories,
-            correspondence=None if told is None else told.float()[:, None],
+            correspondence=None if maps is None else maps.float()[:, None],
         )
 
     def kinds(self) -> set[str]:
@@ -80,8 +80,8 @@ class PixelPairs:
 
     def content(self) -> str:
         """Hash of settings, names and garments; the images' own bytes are not read."""
-        told = [self.settings, list(self._pairs.names[: len(self)]), self.garments()]
-        return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
+        described = [self.settings, list(self._pairs.names[: len(self)]), self.garments()]
+        return hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def seeds(self) -> list[int]:
         """The number of each pair."""

@@ -60,10 +60,10 @@ def _correspondence(pictures: dict[str, Tensor], latent: Tensor) -> dict[str, Te
     """The correspondence of pairs, at latent size."""
     if "correspondence" not in pictures:
         return {}
-    told = pictures["correspondence"]
-    if told.shape[2:] == latent.shape[2:]:  # laid out by cells already
-        return {"correspondence": told.half()}
-    return {"correspondence": pixels_to_cells(told, (latent.shape[2], latent.shape[3])).half()}
+    maps = pictures["correspondence"]
+    if maps.shape[2:] == latent.shape[2:]:  # already laid out by cells
+        return {"correspondence": maps.half()}
+    return {"correspondence": pixels_to_cells(maps, (latent.shape[2], latent.shape[3])).half()}
 
 
 def _hidden(latent: Tensor) -> dict[str, Tensor]:
@@ -75,9 +75,9 @@ def prepare_folder(
 ) -> int:
     """Encode all pairs into shards; complete shards with the same settings are kept. Returns the number of new pairs.
 
-    Started by torchrun, each process prepares its share of the shards. A last shard that has grown since, or that an
-    earlier limit cut short, is made again in place of the old one. Raises IGRError, before anything is computed, for
-    shards of other settings, other pairs or another shard size, and where the disk has no room for what is missing.
+    Under torchrun, each process prepares a part of the shards. A last shard that has grown, or that an earlier limit
+    cut short, is replaced. Before anything is computed, raises IGRError for shards with different settings, pairs or
+    size, and if there is not enough disk space.
     """
     settings = {
         "vae": sha256(vae),
@@ -126,7 +126,7 @@ def check_room(out: Path, size: int, pairs: int) -> None:
 
 
 def _existing(out: Path, indices: range, pairs: LaidOut, settings: dict[str, Any]) -> Path | None:
-    """The existing shard that starts at `indices`, checked; None if there is none yet."""
+    """Check and return the existing shard that starts at `indices`; None if there is none yet."""
     starts = {path: _span(path) for path in out.glob("latents-*.safetensors")}
     touching = [p for p, (start, count) in starts.items() if start < indices.stop and indices.start < start + count]
     if not touching:

@@ -24,9 +24,9 @@ class Photos:
         return [] if garment is None else [one for one in self._of[garment] if one != pair]
 
     def draw(self, pairs: Sequence[int], shares: Sequence[float], seed: int, step: int) -> list[tuple[int, ...]]:
-        """For each pair of a step, the indices of the pairs whose photos to use, its own first.
+        """For each pair of a step, the indices of the pairs whose photos to use, starting with its own.
 
-        `shares` are the probabilities of one photo, of two, and so on; a garment with fewer gives all that it has. A
+        `shares` are the probabilities of one photo, two, and so on; a garment with fewer photos uses all of them. A
         pure function of its arguments.
         """
         rng = np.random.default_rng([seed, 3, step])

@@ -1,6 +1,6 @@
-"""One file of prepared pairs, read row by row: a file that is cut short or changed under a run is an error, no crash.
+"""One file of prepared pairs, read row by row, so that a truncated or changed file raises an error.
 
-A memory map would be as fast, but a page of it that the file no longer has ends the process with SIGBUS.
+A memory map would be as fast, but reading a page that the file no longer has kills the process with SIGBUS.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FIELDS = ("garment_latent", "person_latent", "mask", "image_features", "category
 """Tensors of a shard: (N, 4, h, w) twice, (N, 1, h, w) at latent size, (N, ...), (N,), (N,)."""
 
 OPTIONAL_FIELDS = ("correspondence",)
-"""Tensors that a shard may hold beside them: (N, 2, h, w)."""
+"""Optional tensors of a shard: (N, 2, h, w)."""
 
 _LONGEST_HEADER = 100_000_000
 _TYPES = {"F16": np.float16, "F32": np.float32, "U8": np.uint8, "I64": np.int64}
@@ -33,10 +33,10 @@ _WIDTHS = {"mask": 1, "correspondence": 2}
 
 
 class Shard:
-    """The tensors of some pairs on disk, checked when it is opened."""
+    """The tensors of some pairs on disk, checked when the file is opened."""
 
     def __init__(self, path: Path) -> None:
-        """Read header, categories and numbers; IGRError names a file that is no whole shard, and what is wrong."""
+        """Read header, categories and numbers; raises IGRError with the problem if the file is not a complete shard."""
         self.path = path
         try:
             with path.open("rb") as file:
@@ -48,9 +48,9 @@ class Shard:
             self._start = 8 + size
             metadata = header.pop("__metadata__", {})
             self.settings: dict[str, Any] = json.loads(metadata["settings"])
-            """What prepare says of the pairs: VAE, image encoder, layout."""
+            """Settings of the pairs, as recorded by prepare: VAE, image encoder and layout."""
             self.names: list[str] = json.loads(metadata.get("names", "[]"))
-            """Names of the pairs, where the shard tells them."""
+            """Names of the pairs, if the shard contains them."""
             self._garments: list[str | None] = json.loads(metadata.get("garments", "[]"))
             self._entries = {
                 name: _Entry.of(name, header[name])
@@ -64,7 +64,7 @@ class Shard:
             """The number of each pair."""
         except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise IGRError(
-                f"{path} is no whole shard of prepared pairs ({error}): delete it and prepare again."
+                f"{path} is not a complete shard of prepared pairs ({error}): delete it and prepare again."
             ) from error
 
     def __len__(self) -> int:
@@ -82,11 +82,11 @@ class Shard:
 
     @property
     def garments(self) -> list[str | None]:
-        """What each pair's garment is called; None for one that no other pair shows."""
+        """Name of each pair's garment; None if no other pair shows it."""
         return self._garments or [None] * len(self)
 
     def rows(self, name: str, numbers: Iterable[int]) -> Tensor:
-        """Some pairs' tensors (P, ...) as they were written; IGRError where the file was changed in the meantime."""
+        """Some pairs' tensors (P, ...) as written; raises IGRError if the file has changed in the meantime."""
         entry, wanted, pieces = self._entries[name], list(numbers), []
         size = entry.row_bytes
         in_a_row = wanted == list(range(wanted[0], wanted[0] + len(wanted)))
@@ -97,14 +97,14 @@ class Shard:
                     pieces.append(file.read(size * (len(wanted) if in_a_row else 1)))
                 changed = _stamp(file) != self._stamp or sum(map(len, pieces)) != len(wanted) * size
         except OSError as error:
-            raise IGRError(f"{self.path} could not be read ({error.strerror}): is its disk there?") from error
+            raise IGRError(f"{self.path} could not be read ({error.strerror}): check its disk.") from error
         if changed:
             raise IGRError(f"{self.path} was changed while it was in use: prepare it again, and restart.")
         flat = np.frombuffer(bytearray(b"".join(pieces)), dtype=entry.dtype)
         return torch.from_numpy(flat).view(len(wanted), *entry.shape[1:])
 
     def finite_rows(self, name: str, numbers: Iterable[int]) -> Tensor:
-        """The same in float32; IGRError names the shard and the pair that has a number which is not finite."""
+        """The same in float32; raises IGRError with shard and pair if a value is not finite."""
         wanted = list(numbers)
         found = self.rows(name, wanted).float()
         whole = found.flatten(1).isfinite().all(1)
@@ -112,16 +112,16 @@ class Shard:
             number = wanted[int(whole.int().argmin())]
             raise IGRError(
                 f"{self.path} has a {name} that is not finite in pair {self.name(number)}: delete the shard and "
-                "prepare it again; if it comes back, leave the pair out."
+                "prepare it again; if this happens again, exclude the pair."
             )
         return found
 
     def name(self, number: int) -> str:
-        """What a pair is called, else its number."""
+        """A pair's name, or else its number."""
         return self.names[number] if number < len(self.names) else str(self.seeds[number])
 
     def update(self, digest: hashlib.blake2b, count: int) -> None:
-        """Hash the first `count` pairs: their tensors, how they were prepared, and which show one garment."""
+        """Hash the first `count` pairs: their tensors, their settings, and which of them show the same garment."""
         digest.update(json.dumps([self.settings, self.garments[:count]], sort_keys=True).encode())
         for name in sorted(self._entries):
             entry = self._entries[name]
@@ -137,11 +137,11 @@ class Shard:
             if len(entry.shape) != _RANKS.get(name, len(entry.shape)) or entry.shape[0] != count:
                 raise ValueError(f"{name} has shape {entry.shape} for {count} pairs")
             if name in ("person_latent", "mask", "correspondence") and entry.shape[2:] != latent[2:]:
-                raise ValueError(f"{name} has shape {entry.shape} beside latents of {latent}")
+                raise ValueError(f"{name} has shape {entry.shape}, but latents have {latent}")
             if name in _WIDTHS and entry.shape[1] != _WIDTHS[name]:
-                raise ValueError(f"{name} has shape {entry.shape} and not {_WIDTHS[name]} channels")
+                raise ValueError(f"{name} has shape {entry.shape}, but must have size {_WIDTHS[name]} in dimension 1")
             if entry.offset < 0 or entry.offset + count * entry.row_bytes > end:
-                raise ValueError(f"{name} is cut short")
+                raise ValueError(f"{name} is truncated")
 
     def _checked_categories(self) -> list[str]:
         numbers = self.rows("category", range(len(self))).tolist()
@@ -152,25 +152,25 @@ class Shard:
 
 
 def _stamp(file: BinaryIO) -> tuple[int, int]:
-    """Size and time of a file, by which a change is noticed."""
-    told = os.fstat(file.fileno())
-    return told.st_size, told.st_mtime_ns
+    """Size and time of a file, to detect a change."""
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
 
 
 class _Entry:
-    """Where a tensor is in the file."""
+    """Location of a tensor in the file."""
 
     def __init__(self, dtype: type, shape: tuple[int, ...], offset: int) -> None:
         self.dtype, self.shape, self.offset = np.dtype(dtype), shape, offset
         self.row_bytes = math.prod(shape[1:]) * self.dtype.itemsize
 
     @classmethod
-    def of(cls, name: str, told: Any) -> _Entry:
-        """From a header's entry; ValueError for types and shapes that no shard has."""
-        shape, (start, end) = tuple(told["shape"]), told["data_offsets"]
-        if told["dtype"] not in _TYPES or not shape or not all(isinstance(x, int) and x > 0 for x in shape):
-            raise ValueError(f"{name} has type {told['dtype']} and shape {shape}")
-        entry = cls(_TYPES[told["dtype"]], shape, start)
+    def of(cls, name: str, header: Any) -> _Entry:
+        """Parse a header's entry; raises ValueError for types and shapes that shards do not have."""
+        shape, (start, end) = tuple(header["shape"]), header["data_offsets"]
+        if header["dtype"] not in _TYPES or not shape or not all(isinstance(x, int) and x > 0 for x in shape):
+            raise ValueError(f"{name} has type {header['dtype']} and shape {shape}")
+        entry = cls(_TYPES[header["dtype"]], shape, start)
         if end - start != shape[0] * entry.row_bytes:
             raise ValueError(f"{name} has {end - start} bytes for shape {shape}")
         return entry

@@ -24,9 +24,9 @@ AHEAD = 2
 
 
 def open_training_set(config: TrainConfig, number: int = 0) -> MixedSets:
-    """Open every entry of data.train, as it is called in round `number`.
+    """Open every entry of data.train under its name in round `number`.
 
-    IGRError names the one that cannot be read or does not fit the config.
+    Raises IGRError for an entry that cannot be read or does not match the config.
     """
     sets: list[PairData] = []
     for entry in config.data.of_round(number):
@@ -47,10 +47,10 @@ def open_training_set(config: TrainConfig, number: int = 0) -> MixedSets:
 def read_ahead(
     chosen: Iterable[tuple[int, list[tuple[int, ...]]]], data: MixedSets, pin: bool = False
 ) -> Iterator[tuple[int, Batch]]:
-    """(what came with it, batch) for each list of pairs with the pairs whose photos they are seen in, in order.
+    """Yield (tag, batch) for each tagged list of pairs, in order, with the pairs that provide their photos.
 
-    Pictures are read while the step before runs. Prepared pairs, which are read in a moment, are read at once, or for a
-    card (`pin`) ahead as well, and into memory that it fetches them from by itself.
+    Images are read during the previous step. Prepared pairs are fast to read, so they are read when needed, except for
+    a GPU (`pin`): for it, they are also read ahead, into pinned memory.
     """
 
     def finished(photos: list[tuple[int, ...]], read: Read) -> Batch:

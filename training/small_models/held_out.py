@@ -83,7 +83,7 @@ def overlap(mask: np.ndarray, other: np.ndarray) -> float:
     return float(np.logical_and(mask, other).sum() / union) if union else 1.0
 
 
-def told_overlaps(name: str, values: Sequence[float]) -> str:
+def format_overlaps(name: str, values: Sequence[float]) -> str:
     """One line that summarises the overlaps of one type of mask."""
     interval = mean_interval(values)
     good = sum(value >= GOOD for value in values) / len(values)

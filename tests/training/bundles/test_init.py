@@ -261,4 +261,4 @@ def test_an_encoder_of_another_width_is_named(weights: Path, tmp_path: Path) -> 
     tower["visual_projection.weight"] = torch.zeros(24, 64)
     save_file(tower, tmp_path / "other.safetensors")
     status, said = command(weights, tmp_path / "x.safetensors", **{"image-encoder": tmp_path / "other.safetensors"})
-    assert status == 1 and "width 16" in said and "gives 24" in said
+    assert status == 1 and "width 16" in said and "has width 24" in said

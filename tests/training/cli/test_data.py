@@ -20,7 +20,7 @@ def test_check_reads_every_split_and_writes_sheets(tree: Tree, tmp_path: Path) -
     done = run("check", tree("viton_hd"), "--sheet", tmp_path / "sheet.png", "--workers", 1)
     assert done.exit_code == 0, done.output
     assert "VITON-HD train" in done.stdout and "VITON-HD test" in done.stdout
-    assert "Everything can be read." in done.stdout
+    assert "All files are readable." in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sheet_test.png", "sheet_train.png"]
     done = run("check", tree("viton_hd"), "--split", "test", "--sheet", tmp_path / "one.png", "--mask", "garment")
     assert done.exit_code == 0 and (tmp_path / "one.png").exists() and "train" not in done.stdout

@@ -97,7 +97,7 @@ def test_new_data_takes_over_at_a_noted_step(config: TrainConfig, tmp_path: Path
     later = replace(with_train(config, second), steps=5)
     for folder in ("run", "halves"):
         trained(config, tmp_path / folder)
-    with pytest.raises(IGRError, match="second \(instead of .*train\) has 24 pairs instead of 16"):
+    with pytest.raises(IGRError, match=r"second \(instead of .*train\) has 24 pairs instead of 16"):
         Trainer(later, RunFolder(tmp_path / "run"))
     whole = trained(later, tmp_path / "run", allow_new_data=True)
     trained(replace(later, steps=4), tmp_path / "halves", allow_new_data=True)

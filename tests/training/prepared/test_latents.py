@@ -38,7 +38,7 @@ def test_a_pair_that_two_shards_contain_is_reported(tmp_path: Path) -> None:
     folder = write_prepared(tmp_path / "a", 4)
     (shard,) = folder.iterdir()
     (folder / "latents-000000000-9.safetensors").write_bytes(shard.read_bytes())
-    with pytest.raises(IGRError, match=r"holds pair 0 twice, in latents-000000000-4\.safetensors"):
+    with pytest.raises(IGRError, match=r"contains pair 0 twice, in latents-000000000-4\.safetensors"):
         PreparedPairs([folder])
 
 

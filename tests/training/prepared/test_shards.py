@@ -64,7 +64,7 @@ def test_a_shard_that_is_cut_short_under_a_run_is_an_error(tmp_path: Path, keep:
         ({"seed": torch.arange(3)}, "for 3 pairs"),
         ({"category": torch.zeros(4, 1, dtype=torch.uint8)}, "category has shape"),
         ({"mask": torch.zeros(4, 1, 8, 5).half()}, "mask has shape"),
-        ({"mask": torch.zeros(4, 2, 8, 6).half()}, "not 1 channels"),
+        ({"mask": torch.zeros(4, 2, 8, 6).half()}, "must have size 1 in dimension 1"),
         ({"person_latent": torch.zeros(4, 4, 8).half()}, "person_latent has shape"),
         ({"correspondence": torch.zeros(4, 2, 6, 8).half()}, "correspondence has shape"),
         ({"correspondence": torch.zeros(3, 2, 8, 6).half()}, "correspondence has shape"),
@@ -75,7 +75,7 @@ def test_tensors_that_do_not_belong_together_are_named_when_a_shard_is_opened(
     tmp_path: Path, changes: dict[str, torch.Tensor], words: str
 ) -> None:
     path = rewritten(tmp_path / "a", **changes)
-    with pytest.raises(IGRError, match=f"{path} is no whole shard .*{words}"):
+    with pytest.raises(IGRError, match=f"{path} is not a complete shard .*{words}"):
         PreparedPairs([path.parent])
 
 
@@ -94,7 +94,7 @@ def test_tensors_that_do_not_belong_together_are_named_when_a_shard_is_opened(
 def test_a_header_that_no_shard_has_is_refused(tmp_path: Path, header: bytes) -> None:
     path = tmp_path / "latents-000000000-4.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header)
-    with pytest.raises(IGRError, match=f"{path} is no whole shard"):
+    with pytest.raises(IGRError, match=f"{path} is not a complete shard"):
         Shard(path)
     path.write_bytes((2**63).to_bytes(8, "little") + header)
     with pytest.raises(IGRError, match="header is longer than the file"):

@@ -1,1 +1,1 @@
-"""Optimisers, learning rates, averaged weights."""
+"""Optimisers, learning rates and averaged weights."""

@@ -10,9 +10,9 @@ from torch import nn
 
 
 class Average:
-    """Exponential moving average of a module's trained weights; young runs average over fewer steps.
+    """Exponential moving average of a module's trained weights; at first, it covers fewer steps.
 
-    With a decay of 0 it holds nothing, and the live weights stand for it.
+    With a decay of 0 nothing is stored, and the current weights are used instead.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -24,7 +24,7 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Move towards the live weights."""
+        """Move the average towards the current weights."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         if self._live:
@@ -32,18 +32,18 @@ class Average:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange average and live weights: once to look at the average, once more to go on training."""
+        """Exchange average and current weights: once to use the average, and again to continue training."""
         for name, live in self._live.items():
             kept = live.detach().clone()
             live.copy_(self.weights[name])
             self.weights[name].copy_(kept)
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """State for a checkpoint."""
         return {"steps": self.steps, "weights": self.weights}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """From a checkpoint."""
+        """Restore the state from a checkpoint."""
         self.steps = state["steps"]
         for name, weight in self.weights.items():
             weight.copy_(state["weights"][name])

@@ -1,4 +1,4 @@
-"""Numbers of a training that must be finite: checked before the step that would make the weights useless."""
+"""Values that must be finite, checked before a step that would ruin the weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..run.run_folder import RunFolder
 
 
 def finite(value: float, what: str, step: int, run: RunFolder, remedy: str) -> float:
-    """Return a finite value; raises IGRError otherwise, so that such weights are never saved.
+    """Return a finite value; raises IGRError otherwise, so that ruined weights are never saved.
 
-    `what` names the loss or gradient's norm of step `step`; `remedy` says what to change.
+    `what` names the value of step `step`, the loss or the gradient's norm; `remedy` says what to change.
     """
     if not math.isfinite(value):
         raise IGRError(

@@ -1,4 +1,4 @@
-"""Muon with its matrices orthogonalised many at a time, in float32 and by their Gram matrices: far faster on CPUs."""
+"""Muon that orthogonalises many matrices at once, in float32 and with Gram matrices, which is far faster on CPUs."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import torch
 from torch import Tensor
 
 GRAM_FROM = 1.5
-"""Matrices at least so many times as long as wide are iterated by their Gram matrices: fewer multiplications."""
+"""Matrices at least this many times longer than wide are iterated with Gram matrices, for fewer multiplications."""
 
 
 class BatchedMuon(torch.optim.Muon):
-    """torch's Muon, its state and settings, with another order of the same computation.
+    """torch's Muon with the same state and settings, but a different order of computation.
 
-    torch orthogonalises one matrix after the other, in bfloat16; a CPU without bfloat16 units takes longer for that
-    than for the whole backward pass. Learning rates are adjusted as by `match_rms_adamw`.
+    torch orthogonalises one matrix after another in bfloat16, which takes longer than the whole backward pass on a
+    CPU without bfloat16 units. Learning rates are adjusted as by `match_rms_adamw`.
     """
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Step every matrix that has a gradient."""
+        """Update every matrix that has a gradient."""
         loss = closure() if closure is not None else None
         for group in self.param_groups:
             weights: list[Tensor] = []
@@ -40,7 +40,7 @@ class BatchedMuon(torch.optim.Muon):
 
     @staticmethod
     def _orthogonal(updates: list[Tensor], group: dict) -> list[tuple[list[int], Tensor]]:
-        """Orthogonalised updates (K, m, n) of equal shape, with their places in the list."""
+        """Orthogonalised updates (K, m, n) of equal shape, with their indices in the list."""
         by_shape: dict[torch.Size, list[int]] = {}
         for place, update in enumerate(updates):
             by_shape.setdefault(update.shape, []).append(place)
@@ -54,10 +54,10 @@ class BatchedMuon(torch.optim.Muon):
 def orthogonalised(
     matrices: Tensor, coefficients: tuple[float, float, float], steps: int = 5, eps: float = 1e-7
 ) -> Tensor:
-    """Muon's quintic Newton-Schulz iteration of matrices (K, m, n) in float32: singular values go to about 1.
+    """Muon's quintic Newton-Schulz iteration for matrices (K, m, n) in float32, which moves singular values close to 1.
 
-    Each step multiplies by a polynomial of the Gram matrix G = X Xᵀ, with which G commutes; so a long X need not be
-    touched before the end: the polynomials are gathered in Q, and G follows them.
+    Each step multiplies by a polynomial of the Gram matrix G = X Xᵀ, with which G commutes. A long X is therefore only
+    multiplied at the end: the polynomials are accumulated in Q, and G is updated along with them.
     """
     a, b, c = coefficients
     tall = matrices.shape[1] > matrices.shape[2]

@@ -1,4 +1,4 @@
-"""AdamW and its small-memory kin, or Muon for the matrices and AdamW for the rest: all torch optimisers."""
+"""torch optimisers: AdamW and its variants for small memory, or Muon for matrices with AdamW for the rest."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ OptimizerName = Literal["adamw", "muon", "adamw8bit", "adafactor"]
 
 
 class MuonAdamW(torch.optim.Optimizer):
-    """Muon for matrices and convolution kernels (as matrices), AdamW for all else: param groups 1 and 0.
+    """Muon for matrices and convolution kernels (as matrices), AdamW for the rest: param groups 1 and 0.
 
-    Muon is for nets trained from scratch; the paper's recipe is AdamW. Sharded optimisers (ZeRO) cut weights into flat
-    pieces, which have no matrix left to orthogonalise: use AdamW there.
+    Muon is for networks trained from scratch; the paper uses AdamW. Sharded optimisers (ZeRO) split weights into flat
+    pieces, which cannot be orthogonalised: use AdamW with them.
     """
 
     def __init__(self, groups: list[dict[str, Any]], weight_decay: float, betas: tuple[float, float]) -> None:
-        """`groups`: AdamW's weights and Muon's, each with its `lr`."""
+        """`groups`: AdamW's weights and Muon's, each with an `lr`."""
         super().__init__(groups, {})
         rest, matrices = self.param_groups
-        # Muon takes 2-D tensors only: each kernel is given to it as a view that shares its memory.
+        # Muon only accepts 2-D tensors, so each kernel is passed as a view that shares its memory
         self._views = [(weight, nn.Parameter(_as_matrix(weight.detach(), weight))) for weight in matrices["params"]]
         views = [view for _, view in self._views]
         self._parts: list[torch.optim.Optimizer] = [
@@ -36,17 +36,17 @@ class MuonAdamW(torch.optim.Optimizer):
         ]
 
     def use_torchs_muon(self) -> None:
-        """Orthogonalise one matrix after the other, as torch does: to measure against."""
+        """Orthogonalise one matrix after another like torch, for comparison."""
         group = self._parts[1].param_groups[0]
         self._parts[1] = torch.optim.Muon(
             group["params"], lr=group["lr"], weight_decay=group["weight_decay"], adjust_lr_fn="match_rms_adamw"
         )
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Step both with the learning rates of the param groups."""
+        """Step both optimisers with the learning rates of the param groups."""
         loss = closure() if closure is not None else None
         for weight, view in self._views:
-            view.data = _as_matrix(weight.detach(), weight)  # the model may have moved since
+            view.data = _as_matrix(weight.detach(), weight)  # the model may have been moved since
             view.grad = None if weight.grad is None else _as_matrix(weight.grad, weight)
         for group, part in zip(self.param_groups, self._parts, strict=True):
             part.param_groups[0]["lr"] = group["lr"]
@@ -56,12 +56,12 @@ class MuonAdamW(torch.optim.Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint: the state of both, in the same order whatever the weights' memory layout."""
+        """State of both for a checkpoint, in an order that does not depend on the weights' memory layout."""
         rest, matrices = (part.state_dict() for part in self._parts)
         return {"parts": [rest, self._momenta(matrices, _from_matrix)]}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """From a checkpoint, which may have been made with another memory layout."""
+        """Restore the state from a checkpoint, which may have been saved with a different memory layout."""
         rest, matrices = state_dict["parts"]
         self._parts[0].load_state_dict(rest)
         self._parts[1].load_state_dict(
@@ -69,7 +69,7 @@ class MuonAdamW(torch.optim.Optimizer):
         )
 
     def _momenta(self, state_dict: dict[str, Any], turn: Callable[[Tensor, Tensor], Tensor]) -> dict[str, Any]:
-        """Muon's state with every momentum turned by the weight that it belongs to."""
+        """Muon's state, with every momentum converted to the layout of its weight."""
         turned = {
             number: {**state, "momentum_buffer": turn(state["momentum_buffer"], self._views[number][0])}
             for number, state in state_dict["state"].items()
@@ -86,9 +86,9 @@ def build_optimizer(
     betas: tuple[float, float] = (0.9, 0.99),
     skip_muon: tuple[str, ...] = ("conv_in", "conv_out", "embed"),
 ) -> torch.optim.Optimizer:
-    """The optimiser of the trained weights among `named`; every param group remembers its `peak_lr`.
+    """The optimiser of the trained weights among `named`; every param group stores its `peak_lr`.
 
-    `skip_muon`: parts of names of first and last layers, which stay with AdamW.
+    `skip_muon`: substrings of the names of first and last layers, which use AdamW.
     """
     trained = [(path, weight) for path, weight in named if weight.requires_grad]
     matrices = [
@@ -114,14 +114,14 @@ def build_optimizer(
 
 
 def _adamw(groups: list[dict[str, Any]], weight_decay: float, betas: tuple[float, float]) -> torch.optim.AdamW:
-    """Fused AdamW whose loaded moments take the memory layout of their weights."""
+    """Fused AdamW that converts loaded moments to the memory layout of their weights."""
     optimizer = torch.optim.AdamW(groups, betas=betas, weight_decay=weight_decay, fused=True)
     optimizer.register_load_state_dict_post_hook(_follow_layout)
     return optimizer
 
 
 def _follow_layout(optimizer: torch.optim.Optimizer) -> None:
-    """Lay moments out as their weights are: the fused kernels read both as flat memory, element by element."""
+    """Give moments the layout of their weights, because the fused kernels read both as flat memory."""
     for weight, state in optimizer.state.items():
         for name, value in state.items():
             if value.shape == weight.shape and value.stride() != weight.stride():
@@ -129,7 +129,7 @@ def _follow_layout(optimizer: torch.optim.Optimizer) -> None:
 
 
 def _adamw_8bit(groups: list[dict[str, Any]], weight_decay: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
-    """AdamW with 8-bit moments; IGRError where bitsandbytes or CUDA is missing."""
+    """AdamW with 8-bit moments; raises IGRError if bitsandbytes or CUDA is missing."""
     try:
         from bitsandbytes.optim import AdamW8bit  # type: ignore[import-not-found]
     except ImportError as error:
@@ -137,13 +137,13 @@ def _adamw_8bit(groups: list[dict[str, Any]], weight_decay: float, betas: tuple[
             "optimizer adamw8bit needs bitsandbytes: pip install bitsandbytes, or choose adafactor."
         ) from error
     if not torch.cuda.is_available():
-        raise IGRError("optimizer adamw8bit needs a CUDA card: choose adafactor.")
+        raise IGRError("optimizer adamw8bit needs a CUDA GPU: choose adafactor.")
     return AdamW8bit(groups, betas=betas, weight_decay=weight_decay)
 
 
 @contextmanager
 def peaks_kept(optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """While a state is loaded: the peak learning rates stay those that the optimiser was built with."""
+    """Context in which loading a state keeps the peak learning rates that the optimiser was built with."""
     peaks = [group["peak_lr"] for group in optimizer.param_groups]
     yield
     for group, peak in zip(optimizer.param_groups, peaks, strict=True):
@@ -151,20 +151,20 @@ def peaks_kept(optimizer: torch.optim.Optimizer) -> Iterator[None]:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
-    """Give every param group `share` of its peak learning rate."""
+    """Set every param group to the fraction `share` of its peak learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * share
 
 
 def _as_matrix(tensor: Tensor, weight: Tensor) -> Tensor:
-    """A weight, or its gradient, as (outputs, rest); a view wherever the weight is dense, channels-last included."""
+    """A weight, or its gradient, as (outputs, rest); a view if the weight is dense, including channels-last."""
     if weight.ndim == 4 and not weight.is_contiguous():
         tensor = tensor.permute(0, 2, 3, 1)
     return tensor.reshape(len(tensor), -1)
 
 
 def _from_matrix(matrix: Tensor, weight: Tensor) -> Tensor:
-    """What _as_matrix made, with its columns in the order of a contiguous weight."""
+    """The result of _as_matrix, with its columns in the order of a contiguous weight."""
     if weight.ndim == 4 and not weight.is_contiguous():
         outputs, inputs, height, width = weight.shape
         matrix = matrix.reshape(outputs, height, width, inputs).permute(0, 3, 1, 2).reshape(outputs, -1)

@@ -8,7 +8,7 @@ from ..train_config import OptimizerConfig
 
 
 def rate_share(optimizer: OptimizerConfig, step: int, steps: int) -> float:
-    """Share of the peak learning rate at `step` of a run of `steps`."""
+    """Fraction of the peak learning rate at `step` of a run of `steps`."""
     if optimizer.schedule == "cosine":
         return cosine_rate(step, steps, optimizer.warmup_steps)
     share = min(1.0, (step + 1) / max(1, optimizer.warmup_steps))
@@ -18,7 +18,7 @@ def rate_share(optimizer: OptimizerConfig, step: int, steps: int) -> float:
 
 
 def cosine_rate(step: int, steps: int, warmup: int, floor: float = 0.02) -> float:
-    """Share of the learning rate at a step: linear warm-up, then half a cosine down to `floor`."""
+    """Fraction of the learning rate at a step: linear warm-up, then half a cosine down to `floor`."""
     if step < warmup:
         return (step + 1) / warmup
     progress = min(1.0, (step - warmup) / max(1, steps - warmup))

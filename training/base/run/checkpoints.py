@@ -1,4 +1,4 @@
-"""Checkpoints of a run: written atomically, only the newest kept, resumed exactly."""
+"""Checkpoints of a run, written atomically and resumed exactly; only the newest ones are kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .randomness import random_state, restore_random_state
 from .run_folder import RunFolder, logger
 
 DAMAGED = ".damaged"
-"""What the names of checkpoints that were set aside end in."""
+"""Suffix of damaged checkpoints that were set aside."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ def save_checkpoint(run: RunFolder, step: int, state: Mapping[str, Any], keep: i
     """Write a checkpoint atomically, with the random state, then delete all but the newest `keep`.
 
     Older checkpoints are only deleted after the new one is complete, so a full disk or a kill loses nothing. Damaged
-    files, and those of steps that this run has not reached, do not count: they are renamed to end in `.damaged`.
+    files, and those of steps that this run has not reached, are ignored and renamed to end in `.damaged`.
     """
     path = run.checkpoints / f"step-{step:09d}.pt"
     _write(path, {"step": step, "random": random_state(), "state": dict(state)})
-    run.damaged.discard(path)  # what was there has been written over
+    run.damaged.discard(path)  # the damaged file has been overwritten
     for aside in _newest_first(run):
         if aside in run.damaged or _step(aside) > step:
             for file in (aside, *_shares(run, aside)):
@@ -62,7 +62,7 @@ def save_share(run: RunFolder, step: int, rank: int, state: Mapping[str, Any]) -
 
 
 def load_share(run: RunFolder, step: int, rank: int) -> dict[str, Any]:
-    """The part that save_share wrote; raises IGRError if it is missing, damaged or cannot be read."""
+    """The part written by save_share; raises IGRError if it is missing, damaged or unreadable."""
     path = _share(run, step, rank)
     try:
         return _read(path)
@@ -73,7 +73,7 @@ def load_share(run: RunFolder, step: int, rank: int) -> dict[str, Any]:
 
 
 class DamagedError(Exception):
-    """A file of a checkpoint that is missing, cut short, or whose bytes are not those that were written."""
+    """A file of a checkpoint is missing, truncated, or not what was written."""
 
 
 _DAMAGES = (
@@ -93,18 +93,18 @@ _UNREADABLE = (
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What torch.save wrote, its checksums verified; DamagedError, or IGRError where the system cannot read it."""
+    """Load a file of torch.save and verify its checksums; raises DamagedError, or IGRError if it cannot be read."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if (wrong := archive.testzip()) is not None:  # torch.load does not look at them
+            if (wrong := archive.testzip()) is not None:  # torch.load does not check them
                 raise DamagedError(f"the checksum of {wrong} is wrong")
         return torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGES as error:
-        if "memory" in str(error):  # how torch reports that there is none
+        if "memory" in str(error):  # how torch reports a lack of memory
             raise IGRError(_UNREADABLE.format(path=path, reason="out of memory")) from error
         raise DamagedError(str(error).partition("\n")[0]) from error
     except (OSError, MemoryError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EINVAL:  # an offset that flipped bytes made negative
+        if isinstance(error, OSError) and error.errno == errno.EINVAL:  # corrupt bytes made an offset negative
             raise DamagedError(str(error)) from error
         reason = getattr(error, "strerror", None) or "out of memory"
         raise IGRError(_UNREADABLE.format(path=path, reason=reason)) from error

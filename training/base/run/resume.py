@@ -10,7 +10,7 @@ from igr_core.errors import IGRError
 
 
 def check_same_run(before: Any, now: Any, free: Collection[str], where: str) -> None:
-    """Raise IGRError naming the first entry, except those in `free`, in which two JSON configs differ.
+    """Raise IGRError with the first entry in which two JSON configs differ, except those in `free`.
 
     `before` is the config that the run in `where` was trained with, `now` the config to resume with.
     """
@@ -24,12 +24,12 @@ def check_same_run(before: Any, now: Any, free: Collection[str], where: str) -> 
 
 
 def is_lowered(before: float | None, now: float | None) -> bool:
-    """Whether a learning rate was lowered: the remedy for a loss that is not finite, which a run may take."""
+    """Whether a learning rate was lowered, which is allowed, to fix a loss that is not finite."""
     return before is not None and now is not None and 0 < now < before
 
 
 def _is_free(name: str, free: Collection[str]) -> bool:
-    """Whether an entry or a mapping that it is in may differ."""
+    """Whether an entry, or a mapping that contains it, may differ."""
     return any(name == one or name.startswith(f"{one}.") for one in free)
 
 

@@ -62,7 +62,7 @@ class RunFolder:
             self._writer.add_scalar(name, value, step)
 
     def rewind(self, step: int) -> None:
-        """Remove the metrics that were logged after `step`, which will be computed again, and damaged lines."""
+        """Remove damaged lines and the metrics logged after `step`, which will be computed again."""
         if not self.metrics.exists():
             return
         rows, damaged = read_metrics(self.metrics)
@@ -103,7 +103,7 @@ class RunFolder:
 
 
 def read_metrics(path: Path) -> tuple[list[tuple[int, str, float]], int]:
-    """(step, metric, value) rows of a metrics.csv, and how many lines are damaged; of duplicates the last counts."""
+    """(step, metric, value) rows of a metrics.csv, and its number of damaged lines; the last duplicate counts."""
     lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
     found: dict[tuple[int, str], float] = {}
     damaged = 0

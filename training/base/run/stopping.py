@@ -11,15 +11,15 @@ from typing import Any
 class StopRequest:
     """Within the context, the first Ctrl-C or SIGTERM requests a stop, which the loop checks after each step.
 
-    The second one has its usual effect. Handlers are restored on exit; in threads other than the main one, where
-    Python does not allow handlers, nothing changes.
+    The second one has its usual effect. Handlers are restored on exit. Outside the main thread, where Python does not
+    allow handlers, this does nothing.
     """
 
     signals = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
         self.received = 0
-        """Number of the received signal; 0 for none."""
+        """Number of the received signal, or 0."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
