@@ -137,6 +137,6 @@ def _defects(job: tuple[int, CurationConfig]) -> tuple[str | None, dict[str, lis
 
 def _compare(pairs: list[tuple[str | None, dict[str, list[Defect]]]], defect: Defect, kind: EvidenceKind) -> Measured:
     has = [label == _GENERATOR.get(defect, defect) for label, _ in pairs]
-    told = [defect in found[kind] for _, found in pairs]
-    found = sum(a and b for a, b in zip(has, told, strict=True))
-    return Measured(defect, kind, found, sum(has) - found, sum(told) - found)
+    detected = [defect in found[kind] for _, found in pairs]
+    found = sum(a and b for a, b in zip(has, detected, strict=True))
+    return Measured(defect, kind, found, sum(has) - found, sum(detected) - found)

@@ -149,12 +149,12 @@ def _off_by(condition: Condition) -> str:
 
 
 def _caption(found: Robustness) -> str:
-    told = found.settings
-    weights = f"{told['bundle']} `{told['weights_sha256'][:12]}`"
+    settings = found.settings
+    weights = f"{settings['bundle']} `{settings['weights_sha256'][:12]}`"
     return (
         "The first line holds means, the others the mean change from it with its 95 % bootstrap interval, photo by "
         'photo. IoU is the mask\'s with the clean one; "off by" tells the median of how far the edge or the mask was '
         "moved, or the largest hole's radius, in percent of the garment's longer side. "
-        f"{len(found.seeds)} held-out photos, {min(found.seeds)}–{max(found.seeds)}; guidance {told['guidance']:g}, "
-        f"{told['steps']} DDIM steps; weights (sha256) {weights}; measured at `{told['revision'][:12]}`.\n"
+        f"{len(found.seeds)} held-out photos, {min(found.seeds)}–{max(found.seeds)}; guidance {settings['guidance']:g}, "
+        f"{settings['steps']} DDIM steps; weights (sha256) {weights}; measured at `{settings['revision'][:12]}`.\n"
     )

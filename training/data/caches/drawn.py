@@ -74,8 +74,8 @@ def draw(seed: int, config: DrawConfig) -> Drawn:
     if pair.correspondence is None:
         return drawn
     width, height = config.size
-    told = to_cells(pair.correspondence, pair.garment.size, view.placements[0], (height, width)) * 2 - 1
-    return dataclasses.replace(drawn, pictures={**drawn.pictures, CORRESPONDENCE: told.astype(np.float16)})
+    cells = to_cells(pair.correspondence, pair.garment.size, view.placements[0], (height, width)) * 2 - 1
+    return dataclasses.replace(drawn, pictures={**drawn.pictures, CORRESPONDENCE: cells.astype(np.float16)})
 
 
 def lay_out(pair: Pair, seed: int, number: int, config: DrawConfig) -> tuple[Drawn, GarmentView]:
@@ -205,11 +205,11 @@ class DrawnPairs:
         """All encoded images of some pairs, each uint8 (B, C, h, w), and the correspondence if any of them has it."""
         chosen = list(indices)
         pictures = {name: self.take(name, chosen) for name in PICTURES}
-        told = [self.correspondence(index) for index in chosen]
-        if any(one is not None for one in told):
+        maps = [self.correspondence(index) for index in chosen]
+        if any(one is not None for one in maps):
             width, height = self.config.size
             hidden = torch.full((2, height, width), torch.nan, dtype=torch.float16)
-            pictures[CORRESPONDENCE] = torch.stack([hidden if one is None else one for one in told])
+            pictures[CORRESPONDENCE] = torch.stack([hidden if one is None else one for one in maps])
         return pictures
 
 

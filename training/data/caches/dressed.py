@@ -70,8 +70,8 @@ def dress(job: DressJob) -> Drawn:
     drawn, view = lay_out(sized, place.seed, name_number(name), job.config)
     width, height = job.config.size
     places = pair.correspondence * np.divide(job.config.photo_size, photo_size, dtype=np.float32)
-    told = to_cells(places, pair.garment.size, view.placements[0], (height, width)) * 2 - 1
-    pictures: dict[str, Any] = {**drawn.pictures, CORRESPONDENCE: told.astype(np.float16)}
+    cells = to_cells(places, pair.garment.size, view.placements[0], (height, width)) * 2 - 1
+    pictures: dict[str, Any] = {**drawn.pictures, CORRESPONDENCE: cells.astype(np.float16)}
     garment = f"{record_name(place.seed)}/dress-{place.dress_seed}"
     return Drawn(place.seed, pictures, {**drawn.label, "name": name, "garment": garment})
 

@@ -125,17 +125,17 @@ def dress_parsed(folder: Path | str, records: str, count: int, size: tuple[int, 
     """
     make_folder(Path(folder))
     snapshot = take_snapshot(Path(folder), f"{RENDERED}*.safetensors", records)
-    generator, told = snapshot.origin()
+    generator, described = snapshot.origin()
     todo = []
     for first in range(0, count, SHARD):
         some, path = range(first, min(first + SHARD, count)), Path(folder) / f"{RENDERED}{first:09d}.safetensors"
-        if not path.exists() or len(_open_shard(path, size, generator, told)["seed"]) < len(some):
+        if not path.exists() or len(_open_shard(path, size, generator, described)["seed"]) < len(some):
             todo.append((path, some))
     total = sum(len(some) for _, some in todo)
     with tqdm(total=total, unit="photo", desc=f"dressing into {folder}", mininterval=5, disable=not total) as progress:
         for path, some in todo:
             made = [_advanced(parsed_photo(*snapshot.pair(number), size), progress) for number in some]
-            _write_shard(path, made, {"generator": generator, "records": told})
+            _write_shard(path, made, {"generator": generator, "records": described})
     return total
 
 

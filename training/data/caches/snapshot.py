@@ -49,8 +49,8 @@ class Snapshot:
     def origin(self) -> tuple[str, str]:
         """Fingerprint of the generator, and everything else that the pairs depend on, as JSON."""
         stamp = _shards(self).stamp
-        told = {**asdict(stamp), "photos": self.photos, SEEDS: self.stretches, "dressing": dress_fingerprint()}
-        return stamp.generator, json.dumps(told, sort_keys=True)
+        described = {**asdict(stamp), "photos": self.photos, SEEDS: self.stretches, "dressing": dress_fingerprint()}
+        return stamp.generator, json.dumps(described, sort_keys=True)
 
 
 def take_snapshot(folder: Path, pattern: str, records: str, keep_defects: bool = False) -> Snapshot:
@@ -72,8 +72,8 @@ def take_snapshot(folder: Path, pattern: str, records: str, keep_defects: bool =
         raise IGRError(f"{records} contains both held-out and other records: keep them in two folders.")
     snapshot = Snapshot(records, stretches_of(sorted(chosen)), keep_defects)
     newer = f"; {len(seeds) - len(chosen)} newer ones are ignored" if len(seeds) > len(chosen) else ""
-    told = f"{folder}: {len(chosen)} garments with {snapshot.photos} photos in {records}{newer}."
-    tqdm.write(told, file=sys.stderr)
+    message = f"{folder}: {len(chosen)} garments with {snapshot.photos} photos in {records}{newer}."
+    tqdm.write(message, file=sys.stderr)
     return snapshot
 
 
@@ -92,8 +92,8 @@ def _begun(folder: Path, pattern: str) -> list[list[int]] | None:
     """The ranges recorded in the first shard of a folder; None if no shard records them."""
     for path in sorted(folder.glob(pattern)):
         with safe_open(path, framework="pt") as file:
-            told: dict[str, Any] = json.loads((file.metadata() or {}).get("records", "{}"))
-        return told.get(SEEDS)
+            recorded: dict[str, Any] = json.loads((file.metadata() or {}).get("records", "{}"))
+        return recorded.get(SEEDS)
     return None
 
 

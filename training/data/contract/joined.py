@@ -22,7 +22,7 @@ class JoinedPairs(PairSource):
         """The data sets."""
         self._places = [(source, row) for source in sources for row in range(len(source))]
         self.left_out = tuple(name for source in sources for name in source.left_out)
-        self.unlisted = tuple(told for source in sources for told in source.unlisted)
+        self.unlisted = tuple(sentence for source in sources for sentence in source.unlisted)
         title = " and ".join(source.title for source in sources)
         super().__init__(title, [entry for source in sources for entry in source.entries])
 

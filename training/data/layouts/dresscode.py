@@ -92,9 +92,7 @@ def _listed(root: Path, folder: str, split: str) -> list[tuple[str, str]]:
     tried = [place / name for place in (root / folder, root) for name in PAIR_FILES[split]]
     path = next((path for path in tried if path.is_file()), None)
     if path is None:
-        raise IGRError(
-            f"{tried[0]} does not exist, nor do {', '.join(map(str, tried[1:]))}: copy the pair files."
-        )
+        raise IGRError(f"{tried[0]} does not exist, nor do {', '.join(map(str, tried[1:]))}: copy the pair files.")
     number = str(list(FOLDERS.values()).index(folder))
     pairs = []
     for words in read_pair_list(path):
