@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from igr_core.errors import IGRError
 from tests.support.rendered import stand_in
 from training.cli.app import app
 from training.data.caches.drawn import DrawnPairs
 from training.data.files.tar_index import index_tar
 from training.data.layouts.tars import TarPairs
 from training.data.rendered import held_out
+from training.data.rendered.agreement import QUANTILES
 from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
 from training.data.rendered.records.shards import RecordShards
@@ -67,6 +70,19 @@ def test_the_held_out_set_is_one_small_tar_with_its_hash(tmp_path: Path, monkeyp
     assert path.read_bytes() == before
 
 
+def test_skipped_held_out_seeds_are_replaced_unless_most_are_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_out, "generate", quick)
+    settings = RenderSettings(SIZE, photos=1, held_out=True)
+    path, _ = held_out.write_held_out(tmp_path / "one", 1, 1, settings=settings)  # the first seed is skipped
+    assert [entry.name for entry in TarPairs(str(path)).entries] == ["garment-010000001/photo-0"]
+    none = functools.partial(generate, maker=lambda *_: (None, Counter({"hidden": 1})))
+    monkeypatch.setattr(held_out, "generate", none)
+    with pytest.raises(IGRError, match="More than half of the held-out garments in .* could not be rendered"):
+        held_out.write_held_out(tmp_path / "none", 2, 1, settings=settings)
+
+
 @pytest.mark.parametrize(
     ("options", "names"),
     [
@@ -115,6 +131,20 @@ def test_mistakes_are_one_sentence(arguments: list[object], said: str) -> None:
     done = run(*arguments)
     assert done.exit_code == 1 and done.stderr.startswith("Error: ") and said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_agreement_dresses_photos_again_for_enough_pairs_and_lists_the_worst(records: Path) -> None:
+    done = run("agreement", records, "--pairs", 9, "--worst", 2)
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("9 pairs, ")
+    assert [line[:18].strip() for line in lines[1:6]] == [
+        "pixels", "pixels inside", "pixels at edges", "pairs' medians", "pairs' means",
+    ]  # fmt: skip
+    assert all(len(line[18:].split()) == len(QUANTILES) for line in lines[1:6])
+    medians = [float(line.split("median ")[1].split(",")[0]) for line in lines[6:]]
+    assert len(medians) == 2 and medians == sorted(medians, reverse=True)
+    assert all(line.startswith("seed ") for line in lines[6:])
 
 
 def test_draw_without_records_says_how_to_make_them(tmp_path: Path) -> None:

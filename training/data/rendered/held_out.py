@@ -17,7 +17,7 @@ from ..files.storage import Folder
 from .base.settings import RenderSettings
 from .generating.generate import generate
 from .records.record import record_name
-from .records.shards import tar_bytes
+from .records.shards import RecordShards, tar_bytes
 from .source import RenderedPairs
 from .studio.storing import encode_correspondence
 
@@ -38,20 +38,22 @@ def write_held_out(out: Path, count: int, workers: int, ray: str | None = None, 
     """Render `count` held-out garments into OUT/records, dress them, and write OUT/held-out.tar.
 
     Returns its path and SHA-256. Skipped seeds are replaced by the next ones. `options` are passed to `generate`.
+    Raises IGRError as `generate` does, and if more than half of the garments are skipped.
     """
     records = str(out / "records")
     wanted = count
     while True:
         generate(records, range(HELD_OUT_START, HELD_OUT_START + wanted), settings, workers, ray, **options)
-        source = RenderedPairs(records, split="test")
-        if len(source) >= count:
+        found = len(RecordShards(records).seeds)  # each has at least one photo
+        if found >= count:
             break
-        wanted += count - len(source)
+        wanted += count - found
         if wanted > 2 * count:
             raise IGRError(
                 f"More than half of the held-out garments in {records} could not be rendered: see the rejection counts "
                 "printed above."
             )
+    source = RenderedPairs(records, split="test")
     samples = [(source.entries[index].name.replace("/", "-"), _members(source, index)) for index in range(count)]
     Folder(out).write(FILE, tar_bytes(samples))
     return out / FILE, sha256(out / FILE)
