@@ -34,8 +34,9 @@ BELOW = {
     "model": set(),
     "photo": {"model"},
     "segmentation": {"model", "photo"},
-    "restore": {"model", "photo"},
-    "cli": {"model", "photo", "segmentation", "restore"},
+    "detail": {"model", "photo"},
+    "restore": {"model", "photo", "detail"},
+    "cli": {"model", "photo", "segmentation", "detail", "restore"},
 }
 """The folders that each folder of igr_core may import from, besides the files at the root, which import from none."""
 TRAINING_BELOW = {

@@ -19,6 +19,7 @@ from ..files import write_tensors
 from ..foreign import explain_foreign_keys, explain_unreadable
 from ..json_text import parse_json
 from .config import PROMPT_NAMES, ModelConfig, UNetConfig, from_json, to_json
+from .detail_config import DetailConfig
 from .weights_needed import weights_needed
 
 FORMAT_VERSION = 1
@@ -49,6 +50,8 @@ class BundleInfo:
     """Provenance: data, steps, revision, command."""
     scores: dict[str, Any]
     """Measured scores."""
+    detail: DetailConfig | None = None
+    """How to read the attention; None if that was not fitted."""
 
 
 class Bundle:
@@ -238,6 +241,8 @@ def _info_to_text(path: Path, info: BundleInfo) -> str:
         raise IGRError(
             f"{path} was not written: training and scores must be valid JSON values without NaN ({error})."
         ) from error
+    if plain["detail"] is None:
+        del plain["detail"]  # so that bundles from before it existed keep their bytes
     return json.dumps({"format_version": FORMAT_VERSION, **plain}, sort_keys=True, separators=(",", ":"))
 
 

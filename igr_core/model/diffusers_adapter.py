@@ -92,7 +92,7 @@ class ReferenceProcessor:
         def look(part: RowPlan, numbers: list[int], query: Tensor, own_key: Tensor, own_value: Tensor) -> Tensor:
             reference_key = part.pick(key)
             if fusion.notes is not None and self.name in fusion.notes:
-                fusion.notes[self.name].append(Noted(numbers, query, reference_key, attn.heads))
+                fusion.notes[self.name].append(Noted(numbers, query, reference_key, own_key, attn.heads))
             return reference_self_attention(
                 query,
                 own_key,

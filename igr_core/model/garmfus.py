@@ -264,7 +264,7 @@ class Position:
 
 
 class Noted(NamedTuple):
-    """Queries and reference keys of one self-attention, for a loss on its attention weights."""
+    """Queries and keys of one self-attention, for a loss on its attention weights and to read them."""
 
     rows: list[int]
     """G rows of the batch."""
@@ -272,6 +272,8 @@ class Noted(NamedTuple):
     """(G, N, C), heads folded into the channels."""
     reference_key: Tensor
     """(G, n * M, C): keys of n references, concatenated."""
+    own_key: Tensor
+    """(G, N, C): keys of the rows' own tokens."""
     heads: int
     """Heads of the layer."""
 

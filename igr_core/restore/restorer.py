@@ -11,14 +11,19 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
+from ..detail.evidence import UNFITTED, Evidence, cell_opacity, find_evidence
+from ..detail.heads import default_readout, readable
+from ..detail.readout import Readout
 from ..errors import IGRError
 from ..model.bundle import Bundle, BundleInfo
 from ..model.config import ModelConfig
+from ..model.diffusers_adapter import self_attention_order
 from ..model.igr import IGR
 from ..model.image_encoder import preprocess
 from ..model.networks import build_image_encoder, build_vae
 from ..photo.inputs import check_category
 from ..photo.view import GarmentView, latent_mask
+from .background_removal import garment_alpha
 from .sampling import Conditions, Progress, categories_of_photos, sample_ddim
 from .schedule import ddim_timesteps, draw_noise
 
@@ -108,7 +113,6 @@ class GarmentRestorer:
             image_features = encode_crop(self.image_encoder, first, self.info.model.image_prompt.layout)
         return Conditions(categories, features, image_features, photos)
 
-    @torch.no_grad()
     def restore(
         self,
         view: GarmentView,
@@ -128,6 +132,65 @@ class GarmentRestorer:
         photo. Raises IGRError for an unknown category, a step count out of range, an unsupported size, or `photos` that
         do not list every photo of the view exactly once.
         """
+        strengths = reference_strength, image_prompt_strength
+        return self._restore(view, category, steps, guidance, seed, strengths, progress, photos, None)
+
+    def restore_with_evidence(
+        self,
+        view: GarmentView,
+        category: str | Sequence[str],
+        *,
+        steps: int = 25,
+        guidance: float = 1.5,
+        seed: int = 0,
+        reference_strength: float = 1.0,
+        image_prompt_strength: float = 1.0,
+        progress: Progress | None = None,
+        photos: Sequence[tuple[int, ...]] | None = None,
+    ) -> tuple[Tensor, list[Evidence]]:
+        """Like restore, and for each garment where its parts were seen; the images are the same.
+
+        Raises IGRError as restore does, for a model without GarmNet, and for a reference strength of 0.
+        """
+        if reference_strength == 0:
+            raise IGRError("A reference strength of 0 leaves no attention to read: set the reference strength above 0.")
+        _, _, height, width = view.person.shape
+        garments = [(number,) for number in range(len(view.person))] if photos is None else photos
+        readout = self._readout(len(garments), steps, (height, width))
+        strengths = reference_strength, image_prompt_strength
+        images = self._restore(view, category, steps, guidance, seed, strengths, progress, photos, readout)
+        found = readout.correspondences([view.mask[list(numbers)] for numbers in garments])
+        detail = self.info.detail
+        coefficients = UNFITTED if detail is None else detail.evidence
+        opacity = garment_alpha(images)
+        return images, [
+            find_evidence(one, cell_opacity(alpha, one), width / height, coefficients)
+            for one, alpha in zip(found, opacity, strict=True)
+        ]
+
+    def _readout(self, count: int, steps: int, size: tuple[int, int]) -> Readout:
+        if self.model.garmnet is None:
+            raise IGRError(f"{self.info.name} has no GarmNet, so there is no evidence to read: use another bundle.")
+        f, unet = self.info.model.vae.downscale, self.info.model.denoiser
+        latent_shape = size[0] // f, size[1] // f
+        blocks = self_attention_order(self.model.denoiser)
+        detail = self.info.detail
+        config = default_readout(blocks, unet, latent_shape) if detail is None else detail.readout
+        return Readout(readable(config, blocks, unet, latent_shape), latent_shape, count, steps)
+
+    @torch.no_grad()
+    def _restore(
+        self,
+        view: GarmentView,
+        category: str | Sequence[str],
+        steps: int,
+        guidance: float,
+        seed: int,
+        strengths: tuple[float, float],
+        progress: Progress | None,
+        photos: Sequence[tuple[int, ...]] | None,
+        readout: Readout | None,
+    ) -> Tensor:
         shown, _, height, width = view.person.shape
         if photos is not None and sorted(number for one in photos for number in one) != list(range(shown)):
             raise IGRError(f"photos must list each of the {shown} photos exactly once, with at least one per garment.")
@@ -143,9 +206,10 @@ class GarmentRestorer:
             conditions,
             steps=steps,
             guidance=guidance,
-            reference_strength=reference_strength,
-            image_prompt_strength=image_prompt_strength,
+            reference_strength=strengths[0],
+            image_prompt_strength=strengths[1],
             progress=progress,
+            readout=readout,
         )
         return decode_latent(self.vae, latent.to(self.dtype)).float().cpu()
 

@@ -53,7 +53,7 @@ def looking_at(cells: torch.Tensor, photos: int = 1, sharp: float = 60.0, row: i
     query, key = torch.zeros(1, CELLS, 2 * width), torch.zeros(1, width, 2 * width)
     query[0, torch.arange(CELLS), width + cells] = sharp * width**0.5
     key[0, torch.arange(width), width + torch.arange(width)] = 1.0
-    return Noted([row], query, key, 2)
+    return Noted([row], query, key, torch.zeros_like(query), 2)
 
 
 def measured(loss: CorrespondenceLoss, noted: Noted, correspondence: torch.Tensor, draws: int = 1) -> Measured:

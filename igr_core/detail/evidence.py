@@ -1,0 +1,88 @@
+"""How likely each part of a restored garment was visible in the photo, not invented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import IGRError
+from ..model.detail_config import EvidenceConfig
+from .flow import Flow, smooth_flow
+from .readout import Correspondence
+
+UNFITTED = EvidenceConfig((4.0, -6.0, 0.0, 2.0, 4.0, -20.0, -3.0, 0.0, -3.5))
+"""Coefficients for bundles that store none, chosen by hand: the order of cells is meaningful, the values are not."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of where a garment's h x w cells were seen, in the best of its photos."""
+
+    visible: Tensor
+    """(h, w): probability that the cell was visible in some photo."""
+    best: Tensor
+    """(h, w): number of the photo in which it is most likely visible."""
+    in_photo: Tensor
+    """(n, h, w): probability that it was visible in each photo."""
+    flows: tuple[Flow | None, ...]
+    """Map to each photo; None for a photo without a trustworthy one."""
+
+
+def find_evidence(found: Correspondence, garment: Tensor, aspect: float, config: EvidenceConfig) -> Evidence:
+    """Fit maps and compute the evidence; `garment` (h, w) in 0..1 is the restored garment's opacity.
+
+    `aspect` is width over height of the view.
+    """
+    flows: list[Flow | None] = []
+    each: list[Tensor] = []
+    found, garment = found.cpu(), garment.cpu()
+    for photo in range(found.place.shape[0]):
+        weight = found.sharpness[photo] * found.inside[photo] * found.share[photo] * garment
+        flow = smooth_flow(found.place[photo], weight, aspect)
+        flows.append(flow)
+        if flow is None:
+            each.append(torch.zeros_like(garment))
+            continue
+        each.append(torch.sigmoid(features(found, flow, photo) @ garment.new_tensor(config.coefficients)))
+    in_photo = torch.stack(each) * (garment > 0)
+    visible, best = in_photo.max(0)
+    return Evidence(visible, best, in_photo, tuple(flows))
+
+
+def cell_opacity(alpha: Tensor, found: Correspondence) -> Tensor:
+    """A garment's opacity (1, H, W), averaged over the cells of its correspondence: (h, w)."""
+    return F.interpolate(alpha[None].float(), found.mass.shape, mode="area")[0, 0]
+
+
+def features(found: Correspondence, flow: Flow, photo: int) -> Tensor:
+    """Values of model.detail_config.FEATURES at every cell for one photo: (h, w, F)."""
+    inside = found.inside[photo]
+    near = F.avg_pool2d(inside[None, None], 3, stride=1, padding=1, count_include_pad=False)[0, 0]
+    return torch.stack(
+        [
+            found.sharpness[photo],
+            found.spread[photo],
+            found.share[photo],
+            found.mass,
+            inside,
+            flow.residual.to(inside).clamp(max=0.5),
+            (flow.stretch.to(inside) <= 0).to(inside),
+            near,
+            torch.ones_like(inside),
+        ],
+        dim=-1,
+    )
+
+
+def seen_fraction(visible: Tensor, garment: Tensor) -> float:
+    """Mean evidence (h, w) over the garment's opacity (h, w): the fraction of the garment that was in the photo.
+
+    Raises IGRError if there is no garment.
+    """
+    area = float(garment.sum())
+    if area == 0:
+        raise IGRError("The restored image has no garment: it is white all over.")
+    return float((visible * garment).sum()) / area

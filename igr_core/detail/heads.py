@@ -1,0 +1,77 @@
+"""Which attention heads are read to find a garment's parts in the photo, and how much each one counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..errors import IGRError
+from ..model.config import UNetConfig
+from ..model.detail_config import HeadConfig, ReadoutConfig
+
+MOST_CELLS = 64 * 64
+"""Heads of levels with more cells than this are not read: the square of their number must fit into memory."""
+LAST_PART = 1 / 3
+"""Attention is read in this last part of a run, where the garment has taken shape."""
+
+
+def default_readout(blocks: Sequence[str], config: UNetConfig, latent_shape: tuple[int, int]) -> ReadoutConfig:
+    """Every head of the finest upward level that is small enough, for bundles that store no readout.
+
+    `blocks` are the names of the denoiser's self-attentions in the order of a forward pass; `latent_shape` is height
+    and width. Raises IGRError if all levels are too large.
+    """
+    levels = len(config.block_out_channels)
+    upward = [name for name in blocks if name.startswith(("mid_block", "up_blocks"))]
+    fits = [name for name in upward if cells_at(name, levels, latent_shape) <= MOST_CELLS]
+    if not fits:
+        raise IGRError("This image is too large to read its attention: choose a smaller size.")
+    finest = max(cells_at(name, levels, latent_shape) for name in fits)
+    chosen = [name for name in fits if cells_at(name, levels, latent_shape) == finest]
+    return ReadoutConfig(
+        tuple(HeadConfig(name, head, 1.0) for name in chosen for head in range(config.heads[level_of(name, levels)]))
+    )
+
+
+def readable(
+    readout: ReadoutConfig, blocks: Sequence[str], config: UNetConfig, latent_shape: tuple[int, int]
+) -> ReadoutConfig:
+    """A readout without the heads of levels that are too large at this size.
+
+    Raises IGRError naming a head that the model does not have, and if no head is left.
+    """
+    levels, kept = len(config.block_out_channels), []
+    for head in readout.heads:
+        if head.block not in blocks or head.head >= config.heads[level_of(head.block, levels)]:
+            raise IGRError(
+                f"The bundle's readout names head {head.head} of {head.block}, which its model does not have."
+            )
+        if cells_at(head.block, levels, latent_shape) <= MOST_CELLS:
+            kept.append(head)
+    if not kept:
+        raise IGRError("This image is too large to read its attention: choose a smaller size.")
+    return ReadoutConfig(tuple(kept), readout.steps)
+
+
+def level_of(block: str, levels: int) -> int:
+    """Level of a block of a UNet with this many levels; 0 is the finest."""
+    kind, *number = block.split(".")
+    if kind == "mid_block":
+        return levels - 1
+    return int(number[0]) if kind == "down_blocks" else levels - 1 - int(number[0])
+
+
+def cells_at(block: str, levels: int, latent_shape: tuple[int, int]) -> int:
+    """Number of cells at a block's level: height times width of the latent, halved once per level, rounding up."""
+    height, width = latent_shape
+    for _ in range(level_of(block, levels)):
+        height, width = (height + 1) // 2, (width + 1) // 2
+    return height * width
+
+
+def read_steps(total: int, count: int) -> tuple[int, ...]:
+    """Numbers, from 0, of the `count` steps to read of a run's `total`: evenly spread over its last third."""
+    first = min(total - 1, math.ceil(total * (1 - LAST_PART)))
+    available = total - first
+    count = min(count, available)
+    return tuple(first + (2 * number + 1) * available // (2 * count) for number in range(count))

@@ -1,0 +1,153 @@
+"""Read from the reference self-attention (Eq. 4) where each part of the garment is in the photo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import IGRError
+from ..model.detail_config import ReadoutConfig
+from ..model.garmfus import Noted, level_shape
+from .heads import read_steps
+
+_WINDOW = 5
+"""Side, in cells, of the window around the peak in which the attention is averaged to a position."""
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """Where each of a garment's h x w cells is found in each of its n photos."""
+
+    place: Tensor
+    """(n, 2, h, w): x and y as fractions of the photo's view, 0..1."""
+    sharpness: Tensor
+    """(n, h, w) in 0..1: fraction of that photo's attention within a few cells of the place."""
+    spread: Tensor
+    """(n, h, w): standard deviation of the attention around the place, as a fraction of the view's height."""
+    share: Tensor
+    """(n, h, w) in 0..1: the photo's fraction of the reference attention; sums to 1 over the photos."""
+    mass: Tensor
+    """(h, w) in 0..1: fraction of all attention that goes to the reference, not to the garment itself."""
+    inside: Tensor
+    """(n, h, w) in 0..1: fraction of that photo's attention inside its mask."""
+
+    def cpu(self) -> Correspondence:
+        """The same values in main memory."""
+        return Correspondence(**{name: value.cpu() for name, value in vars(self).items()})
+
+
+class Readout:
+    """Collects the attention of chosen heads during a run of B garments."""
+
+    def __init__(self, config: ReadoutConfig, latent_shape: tuple[int, int], count: int, total_steps: int) -> None:
+        """`latent_shape` is height and width; `count` is B. The config's heads must belong to the model."""
+        self.config, self.latent_shape, self.count = config, latent_shape, count
+        self.steps = frozenset(read_steps(total_steps, config.steps))
+        """Numbers, from 0, of the steps to read."""
+        self.blocks = tuple(dict.fromkeys(head.block for head in config.heads))
+        """The blocks to record."""
+        self._logits: list[Tensor | None] = [None] * count
+        self._mass: list[Tensor | None] = [None] * count
+        self._read = 0
+        self._shape = (0, 0)
+
+    def wants(self, step: int) -> dict[str, list[Noted]] | None:
+        """What Fusion.notes must be during this step, counted from 0; None if the step is not read."""
+        return {name: [] for name in self.blocks} if step in self.steps else None
+
+    @torch.no_grad()
+    def add(self, notes: Mapping[str, Sequence[Noted]], first_row: int) -> None:
+        """Add one step's notes; row first_row + i of the batch belongs to garment i, and others are ignored."""
+        if self._shape == (0, 0):
+            self._shape = max(
+                (self._level(noted) for block in self.blocks for noted in notes[block]), default=self._shape
+            )
+        self._read += 1
+        for head in self.config.heads:
+            for noted in notes[head.block]:
+                wanted = [place for place, row in enumerate(noted.rows) if 0 <= row - first_row < self.count]
+                for place in wanted:
+                    self._add(noted, place, head.head, head.weight, noted.rows[place] - first_row)
+
+    def correspondences(self, masks: Sequence[Tensor]) -> list[Correspondence]:
+        """The result for each garment; `masks` are its photos' masks on the view, (n, 1, H, W) in 0..1 each.
+
+        Raises IGRError if no attention to a reference was read.
+        """
+        found = []
+        for logits, mass, mask in zip(self._logits, self._mass, masks, strict=True):
+            if logits is None or mass is None:
+                raise IGRError("The run had no reference attention to read: set the reference strength above 0.")
+            weight = sum(head.weight for head in self.config.heads) or 1.0
+            found.append(_correspondence(logits / self._read, mass / (self._read * weight), mask, self._shape))
+        return found
+
+    def _level(self, noted: Noted) -> tuple[int, int]:
+        return level_shape(noted.query.shape[1], self.latent_shape)
+
+    def _add(self, noted: Noted, place: int, head: int, weight: float, garment: int) -> None:
+        width = noted.query.shape[-1] // noted.heads
+        part = slice(head * width, (head + 1) * width)
+        query, reference, own = (
+            x[place, :, part].float() for x in (noted.query, noted.reference_key, noted.own_key)
+        )  # (N, d), (n * N, d), (N, d)
+        level = self._level(noted)
+        tokens = level[0] * level[1]
+        photos = reference.shape[0] // tokens
+        scaled = query / width**0.5
+        to_reference = scaled @ reference.T  # (N, n * N)
+        total = to_reference.logsumexp(-1)
+        mass = (total - torch.logaddexp(total, (scaled @ own.T).logsumexp(-1))).exp()  # (N,)
+        # the same position at the finest level that is read: cells of coarser levels are repeated
+        cells = _cells(level, self._shape, query.device)
+        log_probability = (to_reference - total[:, None]).view(tokens, photos, tokens)[cells][:, :, cells]
+        logits = weight * log_probability.flatten(1)  # (h * w, n * h * w)
+        before, mass_before = self._logits[garment], self._mass[garment]
+        self._logits[garment] = logits if before is None else before + logits
+        self._mass[garment] = weight * mass[cells] + (0 if mass_before is None else mass_before)
+
+
+def _cells(level: tuple[int, int], shape: tuple[int, int], device: torch.device) -> Tensor:
+    """For each cell of a grid of `shape`, the number of the cell of a coarser `level` at its centre: (h * w,)."""
+    y, x = (
+        ((torch.arange(fine, device=device) + 0.5) * coarse / fine).long()
+        for coarse, fine in zip(level, shape, strict=True)
+    )
+    return (y[:, None] * level[1] + x[None, :]).flatten()
+
+
+def _correspondence(logits: Tensor, mass: Tensor, masks: Tensor, shape: tuple[int, int]) -> Correspondence:
+    """Positions and certainties from summed log attention (h * w, n * h * w)."""
+    height, width = shape
+    cells, photos = height * width, logits.shape[1] // (height * width)
+    both = logits.softmax(-1).view(cells, photos, height, width)
+    share = both.sum((2, 3))  # (cells, n)
+    each = logits.view(cells, photos, cells).softmax(-1)  # (cells, n, cells)
+    y = (torch.arange(height, device=logits.device) + 0.5).view(-1, 1).expand(shape).flatten()
+    x = (torch.arange(width, device=logits.device) + 0.5).expand(shape).flatten()
+    peak = each.argmax(-1, keepdim=True)
+    reach = _WINDOW // 2
+    near = ((x - x[peak]).abs() <= reach) & ((y - y[peak]).abs() <= reach)  # (cells, n, cells)
+    window = each * near
+    sharpness = window.sum(-1)
+    at_x, at_y = ((window * axis).sum(-1) / sharpness for axis in (x, y))
+    square = (each * ((x - at_x[..., None]) ** 2 + (y - at_y[..., None]) ** 2)).sum(-1)
+    seen = F.interpolate(masks.to(logits), shape, mode="area").flatten(1)  # (n, cells)
+    inside = torch.einsum("qnc,nc->qn", each, seen)
+    place = torch.stack([at_x / width, at_y / height], 1)  # (cells, 2, n)
+
+    def grid(values: Tensor) -> Tensor:
+        return values.movedim(0, -1).unflatten(-1, shape).contiguous()
+
+    return Correspondence(
+        place=grid(place).movedim(1, 0).contiguous(),
+        sharpness=grid(sharpness),
+        spread=grid(square.sqrt() / height),
+        share=grid(share),
+        mass=grid(mass),
+        inside=grid(inside),
+    )

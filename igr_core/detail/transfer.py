@@ -1,0 +1,185 @@
+"""Move the photo's own pixels onto the restored garment, where the photo showed it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+from ..errors import IGRError
+from ..photo.view import Placement
+from ..ranges import Range, Ranged
+from .evidence import Evidence
+
+MOST_SIDE = 2048
+"""Largest width and height of the result in pixels."""
+_SHADE = 0.05
+"""Width of the Gaussian that separates shade and colour from detail, as a fraction of the image's height."""
+_ERODE = 0.006
+"""How far the photo's mask is shrunk, as a fraction of the mask's height, so that no skin or background is moved."""
+_CERTAIN = 0.5
+"""Evidence below which nothing is moved; above it the moved part grows linearly."""
+_MOST_GAIN = 1.5
+"""Most by which the contrast of detail is changed: more would show the photo's noise."""
+_MOST_STRETCH = 6.0
+"""Where the map magnifies the photo by more than this in area, nothing is moved: it would only be blur."""
+
+
+@dataclass(frozen=True)
+class Transfer(Ranged):
+    """How details are moved."""
+
+    strength: Annotated[float, Range(0.0, 1.0)] = 1.0
+    """0 returns the restored garment unchanged; 1 uses the photo's detail wherever it is certain."""
+    feather: Annotated[float, Range(0.0, 0.2)] = 0.01
+    """Width of the transition at the border of the moved parts, as a fraction of the image's height."""
+
+
+@dataclass(frozen=True)
+class SourcePhoto:
+    """One photo of the garment."""
+
+    image: Tensor
+    """(3, h, w) in 0..1, at its own resolution."""
+    mask: Tensor
+    """(1, h, w) in 0..1: the garment."""
+    placement: Placement
+    """Where the photo is in the model's view."""
+
+
+def transfer_details(
+    restored: Tensor,
+    garment: Tensor,
+    evidence: Evidence,
+    photos: list[SourcePhoto],
+    size: tuple[int, int],
+    transfer: Transfer,
+) -> tuple[Tensor, Tensor]:
+    """Enlarge a restored garment (3, H, W) to `size` (width, height) and add the photos' detail.
+
+    `garment` (1, H, W) is its opacity. Returns the image (3, h, w) and the moved part (1, h, w), both in 0..1. Colour
+    and shade come from the restored garment, detail from the photo in which each region is most likely visible.
+    Raises IGRError for a size above MOST_SIDE.
+    """
+    width, height = size
+    if max(size) > MOST_SIDE or min(size) < 1:
+        raise IGRError(f"The size {width}x{height} is out of range: choose at most {MOST_SIDE}x{MOST_SIDE}.")
+    base = _enlarged(restored, size)
+    moved = base.new_zeros(1, height, width)
+    if transfer.strength == 0:
+        return base, moved
+    opaque = _enlarged(garment, size)
+    detail = torch.zeros_like(base)
+    weights = _by_photo(evidence, size)
+    for number, photo in enumerate(photos):
+        flow = evidence.flows[number]
+        if flow is None:
+            continue
+        taken, covered = _warped(photo, flow.resized(height, width).to(base), size)
+        part = covered * weights[number] * _trusted(flow.stretch, photo, size).to(base)
+        # the moved part never reaches across the mask's border: feathered inwards only
+        part = torch.minimum(part, _blurred(part, transfer.feather * height)) * opaque
+        detail = detail + part * _with_colour_of(base, taken, part)
+        moved = moved + part
+    total = moved.clamp(max=1)
+    amount = transfer.strength * total
+    mixed = detail / moved.clamp_min(1e-6)
+    return (base * (1 - amount) + mixed * amount).clamp(0, 1), amount
+
+
+def _by_photo(evidence: Evidence, size: tuple[int, int]) -> Tensor:
+    """How much of each photo's detail is used where: (n, 1, h, w), the best photo of each cell, blended smoothly."""
+    width, height = size
+    count = evidence.in_photo.shape[0]
+    best = F.one_hot(evidence.best, count).movedim(-1, 0).to(evidence.in_photo)  # (n, h, w)
+    sure = ((evidence.in_photo - _CERTAIN) / (1 - _CERTAIN)).clamp(0, 1) * best
+    return F.interpolate(sure[:, None], (height, width), mode="bilinear", align_corners=False)
+
+
+def _warped(photo: SourcePhoto, place: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The photo's pixels (3, H, W) and its shrunken mask (1, H, W), moved along a map (2, H, W) of view fractions."""
+    wide, tall = photo.placement.canvas_size
+    points = torch.stack([place[0] * wide, place[1] * tall], -1)  # canvas pixels, (H, W, 2)
+    points = photo.placement.to_source(points).to(place)
+    source_height, source_width = photo.image.shape[-2:]
+    mask = _shrunken(photo.mask)
+    image = _prefiltered(photo.image, points)
+    grid = torch.stack([points[..., 0] / source_width, points[..., 1] / source_height], -1) * 2 - 1
+
+    def sampled(values: Tensor, mode: str) -> Tensor:
+        return F.grid_sample(values[None].to(place), grid[None], mode, "border", align_corners=False)[0]
+
+    within = ((grid > -1) & (grid < 1)).all(-1)[None]
+    return sampled(image, "bicubic").clamp(0, 1), sampled(mask, "bilinear") * within
+
+
+def _prefiltered(image: Tensor, points: Tensor) -> Tensor:
+    """The photo, blurred as much as its typical reduction by the map needs, so that fine patterns do not alias."""
+    across = (points[:, 1:] - points[:, :-1]).norm(dim=-1).median()
+    down = (points[1:] - points[:-1]).norm(dim=-1).median()
+    reduction = float(torch.maximum(across, down))
+    return image if reduction <= 1 else _blurred(image, 0.5 * math.sqrt(reduction**2 - 1))
+
+
+def _shrunken(mask: Tensor) -> Tensor:
+    """A mask (1, h, w), hard and shrunk by a small fraction of its height."""
+    solid = (mask >= 0.5).to(mask)
+    rows = solid[0].any(1).nonzero()
+    if not len(rows):
+        return solid
+    reach = max(1, round(_ERODE * int(rows[-1] - rows[0] + 1)))
+    return 1 - F.max_pool2d((1 - solid)[None], 2 * reach + 1, stride=1, padding=reach)[0]
+
+
+def _trusted(stretch: Tensor, photo: SourcePhoto, size: tuple[int, int]) -> Tensor:
+    """0 where the map folds or magnifies too much, 1 elsewhere: (1, H, W), smooth between cells."""
+    wide, tall = photo.placement.canvas_size
+    pixels = (photo.placement.to_source(torch.tensor([[0.0, 0.0], [wide, tall]]))).diff(dim=0)[0].prod()
+    magnified = size[0] * size[1] / (float(pixels) * stretch.clamp_min(1e-6))
+    fine = (stretch > 0) & (magnified <= _MOST_STRETCH**2)
+    kept = -F.max_pool2d(-fine.float()[None, None], 3, stride=1, padding=1)  # and their neighbours
+    return F.interpolate(kept, size[::-1], mode="bilinear", align_corners=False)[0]
+
+
+def _with_colour_of(base: Tensor, taken: Tensor, part: Tensor) -> Tensor:
+    """The photo's detail on the restored garment's colour and shade: low frequencies of `base`, high ones of `taken`.
+
+    Both are averaged over `part` only, so that neither skin nor background bleeds in. Where the photo is darker, its
+    contrasts are weaker by the same factor, which is undone.
+    """
+    sigma = _SHADE * base.shape[-2]
+    inside = _blurred(part, sigma).clamp_min(1e-4)
+    low_base, low_taken = (_blurred(image * part, sigma) / inside for image in (base, taken))
+    light = low_base.mean(0, keepdim=True) / low_taken.mean(0, keepdim=True).clamp_min(1e-3)
+    return low_base + (taken - low_taken) * light.clamp(1 / _MOST_GAIN, _MOST_GAIN)
+
+
+def _enlarged(image: Tensor, size: tuple[int, int]) -> Tensor:
+    width, height = size
+    if image.shape[-2:] == (height, width):
+        return image
+    resized = F.interpolate(image[None], (height, width), mode="bicubic", antialias=True, align_corners=False)[0]
+    return resized.clamp(0, 1)
+
+
+def _blurred(image: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of (C, H, W); wide ones are computed on a smaller grid."""
+    if sigma < 0.3:
+        return image
+    factor = max(1, int(sigma / 4))
+    small = image if factor == 1 else _resized_by(image, factor)
+    scale = sigma / factor
+    soft = torch.from_numpy(gaussian_filter(small.numpy(force=True), (0, scale, scale), mode="nearest")).to(image)
+    if factor == 1:
+        return soft
+    return F.interpolate(soft[None], image.shape[-2:], mode="bilinear", align_corners=False)[0]
+
+
+def _resized_by(image: Tensor, factor: int) -> Tensor:
+    height, width = (max(1, side // factor) for side in image.shape[-2:])
+    return F.interpolate(image[None], (height, width), mode="area")[0]

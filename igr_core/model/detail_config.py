@@ -1,0 +1,53 @@
+"""How a bundle's attention is read, fitted to it by `python -m training`: which heads, and what they prove."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from ..ranges import Length, Range, Ranged
+
+FEATURES = ("sharpness", "spread", "share", "mass", "inside", "residual", "fold", "neighbours", "intercept")
+"""The values of a cell that its evidence is computed from, as igr_core.detail.evidence computes them."""
+
+Coefficient = Annotated[float, Range(-1e3, 1e3)]
+
+
+@dataclass(frozen=True)
+class HeadConfig(Ranged):
+    """One head of the denoiser's self-attention."""
+
+    block: str
+    """Name of the block, such as up_blocks.1.attentions.0."""
+    head: Annotated[int, Range(0, 255)]
+    """Number of the head, from 0."""
+    weight: Annotated[float, Range(0.0, 100.0)] = 1.0
+    """Exponent of the head's attention in the product over all heads."""
+
+
+@dataclass(frozen=True)
+class ReadoutConfig(Ranged):
+    """Which attention tells where a garment's parts are in the photo."""
+
+    heads: Annotated[tuple[HeadConfig, ...], Length(1, 256)]
+    """The heads whose attention is multiplied."""
+    steps: Annotated[int, Range(1, 100)] = 3
+    """Number of denoising steps that are read, spread over the last third of the run."""
+
+
+@dataclass(frozen=True)
+class EvidenceConfig(Ranged):
+    """Logistic regression from the features of a cell to the probability that it was visible."""
+
+    coefficients: Annotated[tuple[Coefficient, ...], Length(len(FEATURES), len(FEATURES))]
+    """One for each of FEATURES."""
+
+
+@dataclass(frozen=True)
+class DetailConfig:
+    """What was fitted to a bundle."""
+
+    readout: ReadoutConfig
+    """The heads to read."""
+    evidence: EvidenceConfig
+    """What their attention proves."""
