@@ -13,7 +13,7 @@ CELLS = 12
 """Side of a hash in cells; it has 2 * CELLS * CELLS bits."""
 LARGEST_DISTANCE = 20
 """Maximum number of the 288 bits that may differ: no two of 500 drawn pairs differ by less than 27 in both, and copies
-at 60 % of the size and JPEG quality 60 differ by at most 13 in nine of ten."""
+at 60% of the size and JPEG quality 60 differ by at most 13 in nine of ten."""
 _STEP = 3
 _BLOCK = 2048
 

@@ -74,7 +74,7 @@ def flat_cover(source: PairSource, index: int) -> np.ndarray:
     else:
         found = np.asarray(cover.convert("L")) > 127
     found = _smaller((found * 255).astype(np.uint8), SIDE / found.shape[0]) > 127
-    # of a white shirt on white only seams and shadows are found: the enclosed area is garment too
+    # of a white shirt on white, only seams and shadows are detected; the area they enclose is garment, too
     return ndimage.binary_fill_holes(ndimage.binary_closing(np.pad(found, 4), iterations=3))[4:-4, 4:-4] | found
 
 

@@ -34,9 +34,9 @@ class Judged:
     category: str
     """upper, lower or full."""
     scores: Scores
-    """How far it shows each defect."""
+    """Score of each defect."""
     box: Box
-    """Box of the flat image that shows the garment at a usual size."""
+    """Box of the flat image in which the garment has its usual size."""
     person_hash: str
     """Hash of the photo, by duplicates.dhash."""
     garment_hash: str
@@ -74,7 +74,7 @@ class Manifest:
     rows: tuple[Row, ...]
     """Pairs in order of rank."""
     described: dict[str, Any] = field(default_factory=dict)
-    """Title of the data set, share, settings."""
+    """Title of the data set, fraction for HQFT, settings."""
 
     def kept_names(self) -> list[str]:
         """Names of the pairs that are not dropped."""
@@ -128,7 +128,7 @@ def _quotas(categories: Sequence[str], share: float) -> dict[str, int]:
 
 
 def _better_duplicates(order: Sequence[Judged], hands: Mapping[str, Hand]) -> dict[str, str]:
-    """The best pair of the group, for each of the others; `order` has the best first, manually kept pairs go before."""
+    """The best pair of the group, for each of the others; `order` starts with the best, after manually kept pairs."""
     found = {}
     for group in find_duplicates([one.person_hash for one in order], [one.garment_hash for one in order]):
         names = [order[place].name for place in group if hands.get(order[place].name) != "drop"]
@@ -182,7 +182,7 @@ def read_manifest(folder: Path) -> Manifest:
         try:
             rows.append(_row(dict(zip(COLUMNS, values, strict=True))))
         except (ValueError, KeyError) as error:
-            raise IGRError(f"{path}, line {number}, cannot be read ({error}): make the manifest again.") from error
+            raise IGRError(f"{path}, line {number}, cannot be read ({error}): create the manifest again.") from error
     return Manifest(tuple(rows), described)
 
 

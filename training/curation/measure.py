@@ -42,27 +42,27 @@ class _AsParsed(SyntheticPairs):
 
 @dataclass(frozen=True)
 class Measured:
-    """Detection of a defect with one kind of evidence."""
+    """Detection of a defect with one type of evidence."""
 
     defect: Defect
-    """Which defect."""
+    """Name of the defect."""
     kind: EvidenceKind
-    """What it was read from."""
+    """Evidence that was used."""
     found: int
-    """Pairs that have it and were found."""
+    """Number of pairs that have the defect and were detected."""
     missed: int
-    """Pairs that have it and were not found."""
+    """Number of pairs that have the defect and were not detected."""
     wrong: int
-    """Pairs that were found and do not have it."""
+    """Number of pairs that were detected and do not have the defect."""
 
     @property
     def recall(self) -> float:
-        """Share of the pairs with the defect that were found; 1 where there are none."""
+        """Fraction of the pairs with the defect that were detected; 1 if there are none."""
         return self.found / (self.found + self.missed) if self.found + self.missed else 1.0
 
     @property
     def precision(self) -> float:
-        """Share of the found pairs that have it; 1 where none were found."""
+        """Fraction of the detected pairs that have the defect; 1 if none were detected."""
         return self.found / (self.found + self.wrong) if self.found + self.wrong else 1.0
 
 
@@ -83,7 +83,7 @@ class Measurement:
 
 
 def measure(start: int, count: int, config: CurationConfig, workers: int = 1) -> Measurement:
-    """Draw pairs of seeds from `start` on, score them with each kind of evidence, and compare with their labels."""
+    """Draw pairs starting at seed `start`, score them with each type of evidence, and compare with their labels."""
     jobs = [(seed, config) for seed in range(start, start + count)]
     bar = {"total": count, "desc": "drawing and scoring", "unit": "pair"}
     if workers > 1:
@@ -122,14 +122,14 @@ def table(found: Measurement) -> str:
         count = by_kind[EVIDENCE[0]].found + by_kind[EVIDENCE[0]].missed
         lines.append(f"| {defect.replace('_', ' ')} | {count} | {' | '.join(shown)} |")
     text = (
-        f"{found.count:,} drawn pairs from seed {found.start} on, {BAD_SHARE:.0%} of them bad; measured at "
+        f"{found.count:,} drawn pairs starting at seed {found.start}, {BAD_SHARE:.0%} of them bad; measured at "
         f"`{found.revision[:12]}`."
     )
     return "\n".join(lines) + f"\n\n{text}\n"
 
 
 def _defects(job: tuple[int, CurationConfig]) -> tuple[str | None, dict[str, list[Defect]]]:
-    """The label of a pair, and the defects detected with each kind of evidence."""
+    """The label of a pair, and the defects detected with each type of evidence."""
     seed, config = job
     source = _AsParsed(SyntheticConfig(seed, 1, SIZE, 0.0, BAD_SHARE))
     return source.defect(0), {kind: score(gather(source, 0, kind), config).defects(config) for kind in EVIDENCE}

@@ -38,12 +38,14 @@ def truncated(evidence: Evidence) -> float:
     garment = evidence.garment
     outline = garment & ~ndimage.binary_erosion(garment)
     strips = ((garment[:2], 0), (garment[-2:], 0), (garment[:, :2], 1), (garment[:, -2:], 1))
-    border = sum(int(strip.any(axis).sum()) for strip, axis in strips)  # one pixel in, as resized masks may stop there
+    border = sum(
+        int(strip.any(axis).sum()) for strip, axis in strips
+    )  # one pixel further in, because resized masks may end there
     return border / max(int(outline.sum()), 1)
 
 
 def occluded(evidence: Evidence) -> float:
-    """Fraction of the garment's expected area that is neither garment nor person nor something people carry."""
+    """Fraction of the garment's expected area that is neither garment, person nor a carried object."""
     if evidence.parsing is None:
         return _missing_from_mask(evidence)
     unknown = evidence.parsing.of("background", "other")
@@ -116,7 +118,7 @@ def opened(mask: np.ndarray, radius: float) -> np.ndarray:
 
 
 def between(mask: np.ndarray, axis: int) -> np.ndarray:
-    """Pixels with some of the mask on both sides of them, along an axis."""
+    """Pixels between parts of the mask, along an axis."""
     ahead = np.maximum.accumulate(mask, axis)
     return ahead & np.flip(np.maximum.accumulate(np.flip(mask, axis), axis), axis)
 

@@ -47,7 +47,7 @@ class CurationConfig:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not 0 < value <= 1:
-                raise IGRError(f"The curation's {name} is {value}: give a share above 0, at most 1.")
+                raise IGRError(f"The curation's {name} is {value}: use a fraction above 0 and at most 1.")
 
     def threshold(self, defect: Defect, kind: EvidenceKind) -> float:
         """Threshold of a defect for the available evidence."""

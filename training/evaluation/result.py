@@ -1,4 +1,4 @@
-"""The one result type: scores of each pair with their intervals, and everything that they depend on, as JSON."""
+"""The result type: scores of each pair with their intervals, and everything that they depend on, as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .metrics.distribution import Spread
 from .metrics.registry import METRICS
 
 LIBRARIES = ("torch", "torchvision", "torchmetrics", "torch-fidelity", "clean-fid", "pyiqa", "pillow", "numpy", "scipy")
-"""Whose versions a result records, as far as they are installed."""
+"""Libraries whose versions a result records, if they are installed."""
 _LIST, _BREAK = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]"), re.compile(r"\n\s*")
 
 
@@ -32,67 +32,67 @@ class Paired:
     mean: float
     """Mean over the pairs."""
     low: float
-    """Lower end of its 95 % bootstrap interval."""
+    """Lower end of the mean's 95% bootstrap interval."""
     high: float
-    """Upper end."""
+    """Upper end of the interval."""
     values: tuple[float, ...]
-    """One for each pair, in the order of the result's names."""
+    """A value for each pair, in the order of the result's names."""
 
     @staticmethod
     def of(values: Sequence[float]) -> Paired:
-        """Mean and interval of one value for each pair; IGRError for fewer than two."""
+        """Mean and interval of one value per pair; raises IGRError for fewer than two."""
         interval = mean_interval(values)
         return Paired(interval.mean, interval.low, interval.high, tuple(values))
 
 
 @dataclass(frozen=True)
 class Result:
-    """One row of a table: some pictures against their references, under one protocol."""
+    """One row of a table: images compared with their references under a protocol."""
 
     name: str
-    """What tables call it."""
+    """Name in tables."""
     kind: str
-    """`bundle`, `control`, or `folder` for pictures that came from elsewhere."""
+    """`bundle`, `control`, or `folder` for images from elsewhere."""
     protocol: dict[str, Any]
-    """The Protocol's fields."""
+    """Fields of the Protocol."""
     generated: ImageList
-    """What was scored."""
+    """The scored images."""
     reference: ImageList
-    """What it was scored against."""
+    """The images that they were compared with."""
     names: tuple[str, ...]
-    """Name of each pair; none where only distributions were compared."""
+    """Name of each pair; empty if only distributions were compared."""
     paired: dict[str, Paired]
     """Paired metrics by name."""
     distribution: dict[str, Spread]
     """Distribution metrics by name."""
     skipped: dict[str, str]
-    """A sentence for each metric that was wanted and could not run."""
+    """A sentence for each requested metric that could not run."""
     warnings: tuple[str, ...]
-    """What a reader must know: unequal counts, JPEGs, weights that are not the published ones."""
+    """Notes for the reader: unequal counts, JPEGs, weights that are not the published ones."""
     weights: dict[str, str]
-    """SHA-256 of each file that a metric's network was read from."""
+    """SHA-256 of each metric network's file."""
     libraries: dict[str, str]
-    """Versions."""
+    """Versions of the installed LIBRARIES."""
     revision: str
     """Commit of this code."""
     silhouettes: ImageList | None = None
-    """Masks that told garment from background; None where what is not white background counted as garment."""
+    """Masks of the garments; None if everything except white background counts as garment."""
     known: dict[str, Any] = field(default_factory=dict)
-    """What else is known: bundle, guidance, steps, training seed, data set."""
+    """Further settings: bundle, guidance, steps, training seed, data set."""
 
     @property
     def row(self) -> str:
-        """What its row is called, whatever the training seed."""
+        """Name of its row, without the training seed."""
         return str(self.known.get("row") or self.name)
 
     def value(self, metric: str) -> float | None:
-        """A metric's mean or value, unmultiplied; None where it was not computed."""
+        """A metric's mean or value, unmultiplied; None if it was not computed."""
         if metric in self.paired:
             return self.paired[metric].mean
         return self.distribution[metric].value if metric in self.distribution else None
 
     def cell(self, metric: str) -> str:
-        """A metric with its interval or spread as tables write it; empty where it was not computed."""
+        """A metric with its interval or spread, formatted for tables; empty if it was not computed."""
         written = METRICS[metric].written
         if metric in self.paired:
             found = self.paired[metric]
@@ -103,14 +103,14 @@ class Result:
         return ""
 
     def heading(self, metric: str) -> str:
-        """Head of a metric's column: its name under this protocol, and its better side."""
+        """Header of a metric's column: its name under this protocol, and which side is better."""
         return METRICS[metric].heading(self.protocol["name"], self.silhouettes is not None)
 
 
 def difference(result: Result, base: Result, metric: str, names: Iterable[str] | None = None) -> Interval:
-    """Mean of a result less the base over some pairs of the result (all by default), pair by pair, with its interval.
+    """Mean paired difference between a result and a base, with its interval, over some (by default all) of its pairs.
 
-    Raises IGRError where one of them lacks a pair, for fewer than two, and where the two cannot be compared.
+    Raises IGRError if a pair is missing, for fewer than two pairs, and if the two cannot be compared.
     """
     check_comparable([result, base])
     wanted = result.names if names is None else tuple(names)
@@ -125,7 +125,7 @@ def difference(result: Result, base: Result, metric: str, names: Iterable[str] |
 
 
 def check_comparable(results: Sequence[Result]) -> None:
-    """Raise IGRError where results of one table differ in protocol, true garments or silhouettes."""
+    """Raise IGRError if results of a table differ in protocol, true garments or silhouettes."""
     for what, values in (
         ("protocols", {one.protocol["name"] for one in results}),
         ("true garments", {one.reference.sha256 for one in results}),
@@ -133,7 +133,9 @@ def check_comparable(results: Sequence[Result]) -> None:
     ):
         if len(values) > 1:
             names = ", ".join(one.name for one in results)
-            raise IGRError(f"{names} were scored with different {what}: score them alike before comparing them.")
+            raise IGRError(
+                f"{names} were scored with different {what}: score them with the same before comparing them."
+            )
 
 
 def library_versions() -> dict[str, str]:
@@ -148,14 +150,14 @@ def library_versions() -> dict[str, str]:
 
 
 def write_results(path: Path, results: Sequence[Result]) -> None:
-    """Write results as JSON, atomically; lists of numbers and names take one line each."""
+    """Write results as JSON, atomically, with each list of numbers or names on one line."""
     make_folder(path.parent)
     text = json.dumps({"results": [to_json(result) for result in results]}, indent=1)
     write_text(path, _LIST.sub(lambda found: f"[{_BREAK.sub(' ', found[1])}]", text) + "\n")
 
 
 def read_results(paths: Sequence[Path]) -> list[Result]:
-    """Results of several files, in order; IGRError names a file that holds none."""
+    """Results of several files, in order; raises IGRError for a file without results."""
     results: list[Result] = []
     for path in paths:
         try:

@@ -1,8 +1,8 @@
 """Write measured results into the docs: `python -m training evaluate results`.
 
-`training/results/` stores the JSON behind every table of measured quality: experiments (`evaluate run`), spoiled masks
-(`evaluate robustness run`), preferences of the texture metric (`evaluate validate`) and how well curation finds defects
-(`curate measure`). No number in these tables is typed by hand, and a test writes them again.
+`training/results/` stores the JSON behind every table of measured quality: experiments (`evaluate run`), corrupted
+masks (`evaluate robustness run`), preferences of the texture metric (`evaluate validate`) and how well curation finds
+defects (`curate measure`). No number in these tables is typed by hand, and a test regenerates them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One person with masks spoiled in each way, and the garment that was restored from each, on one picture."""
+"""An image of one person with masks corrupted in each way, and the garment restored from each."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from .results import CLEAN, NO_MASK, Robustness, condition_of
 from .spoilers import KINDS
 
 SHOWN = (0.9, 0.7, 0.5)
-"""Degrees that are shown."""
+"""Degrees to show."""
 CELL = (132, 176)
 GAP, TITLE = 6, 22
 INK, PAPER, LINE = (32, 32, 32), (255, 255, 255), (216, 216, 216)
 AROUND = 0.16
-"""Surroundings of the garment that are shown, as a share of its longer side."""
+"""Context to show around the garment, as a fraction of its longer side."""
 _PHOTOS = DrawConfig()
 
 
 def draw_examples(path: Path, found: Robustness, garments: Path, seed: int | None = None) -> None:
-    """Lay one person of a measurement out into a JPEG; `garments` is the folder that the run left beside its results.
+    """Show one person of a measurement in a JPEG; `garments` is the folder of restored garments beside the results.
 
-    Without a seed the first photo. Raises IGRError for a seed that was not measured or whose garments are not there.
+    Without a seed, uses the first photo. Raises IGRError for a seed that was not measured or has no garments.
     """
     seed = found.seeds[0] if seed is None else seed
     if seed not in found.seeds:
@@ -73,14 +73,14 @@ def _title(kind: str, overlap: float) -> str:
 
 
 def _masked(photo: Image.Image, mask: np.ndarray) -> Image.Image:
-    """The photo with what lies outside the mask, bool (h, w), faded."""
+    """The photo, faded outside the mask, bool (h, w)."""
     picture = torch.from_numpy(np.array(photo)).permute(2, 0, 1)[None].float() / 255
     shown = overlay(picture, torch.from_numpy(mask)[None, None].float())
     return Image.fromarray((shown[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy())
 
 
 def _around(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Box of the photo around the garment, in a cell's shape and inside the photo as far as that allows."""
+    """Box around the garment with a cell's aspect ratio, inside the photo as far as possible."""
     height, width = mask.shape
     garment = mask_box(torch.from_numpy(mask)[None, None].float())
     left, top, right, bottom = place(garment, (width, height), CELL, ViewConfig(mode="focused", margin=AROUND)).box
@@ -92,7 +92,7 @@ def _opened(path: Path) -> Image.Image:
     try:
         return photo_of_image(decode_image(path, str(path)), str(path))
     except IGRError as error:
-        raise IGRError(f"{error} Give the folder that python -m training evaluate robustness run wrote.") from error
+        raise IGRError(f"{error} Use the folder written by python -m training evaluate robustness run.") from error
 
 
 def _paste(sheet: Image.Image, corner: tuple[int, int], title: str, pictures: list[Image.Image]) -> None:

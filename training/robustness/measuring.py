@@ -78,7 +78,7 @@ def planned_conditions() -> list[tuple[str, float | None]]:
 
 
 def spoiled_mask(mask: np.ndarray, kind: str, aim: float | None, seed: int) -> Spoiled:
-    """A photo's mask, bool (h, w), in a condition; raises IGRError for an empty mask."""
+    """A photo's mask, bool (h, w), for a condition; raises IGRError for an empty mask."""
     if aim is not None:
         return spoil(mask, kind, aim, seed)
     used = mask if kind == CLEAN else np.ones_like(mask)

@@ -1,4 +1,4 @@
-"""The plot of a measurement: scores over the overlap of the mask, a line for each kind of corruption."""
+"""The plot of a measurement: scores over the overlap of the mask, with a line for each type of corruption."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _APART = 0.006
 
 
 def draw_robustness(path: Path, found: Robustness) -> None:
-    """Plot a measurement to a PNG: mean scores, with the 95 % interval of each change from the clean mask."""
+    """Plot a measurement to a PNG: mean scores, with the 95% interval of each change from the clean mask."""
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots(1, len(PANELS), squeeze=False)[0]
     for axis, (metric, title) in zip(axes, PANELS.items(), strict=True):
@@ -63,7 +63,7 @@ def draw_robustness(path: Path, found: Robustness) -> None:
 
 
 def _line(axis: Axes, found: Robustness, metric: str, kind: str, beside: float) -> None:
-    """Plot one kind of corruption, from the clean mask on; degrees that fewer than two photos reached are skipped."""
+    """Plot one type of corruption, starting at the clean mask; degrees reached by fewer than two photos are skipped."""
     clean = found.result(CLEAN).paired[metric].mean
     degrees = sorted((one for one in found.results if condition_of(one).kind == kind), key=_aim, reverse=True)
     kept = [one for one in degrees if sum(condition_of(one).reached) > 1]

@@ -86,7 +86,7 @@ class Robustness:
         )
 
     def difference(self, result: Result, metric: str) -> Interval:
-        """Mean difference from the clean mask over photos that reached the target, with its 95 % interval."""
+        """Mean difference from the clean mask over photos that reached the target, with a 95% interval."""
         reached = condition_of(result).of_reached(result.names)
         return difference(result, self.result(CLEAN), metric, reached)
 
@@ -152,9 +152,10 @@ def _caption(found: Robustness) -> str:
     settings = found.settings
     weights = f"{settings['bundle']} `{settings['weights_sha256'][:12]}`"
     return (
-        "The first line holds means, the others the mean change from it with its 95 % bootstrap interval, photo by "
-        'photo. IoU is the mask\'s with the clean one; "off by" tells the median of how far the edge or the mask was '
-        "moved, or the largest hole's radius, in percent of the garment's longer side. "
-        f"{len(found.seeds)} held-out photos, {min(found.seeds)}–{max(found.seeds)}; guidance {settings['guidance']:g}, "
-        f"{settings['steps']} DDIM steps; weights (sha256) {weights}; measured at `{settings['revision'][:12]}`.\n"
+        "The first line shows means, the others the mean change from it per photo with its 95% bootstrap interval. "
+        'IoU is that of the mask with the clean one; "off by" is the median distance that the edge or mask was moved, '
+        "or the median radius of the largest hole, in percent of the garment's longer side. "
+        f"{len(found.seeds)} held-out photos, {min(found.seeds)}–{max(found.seeds)}; "
+        f"guidance {settings['guidance']:g}, {settings['steps']} DDIM steps; weights (sha256) {weights}; "
+        f"measured at `{settings['revision'][:12]}`.\n"
     )

@@ -1,4 +1,4 @@
-"""Corrupting masks in one way each, until the overlap with the clean mask has a given value."""
+"""Corrupting masks in one way at a time, until the overlap with the clean mask has a given value."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _strength(spoiler: Spoiler, mask: np.ndarray, overlap: float) -> float:
 
 
 def _edge_distance(mask: np.ndarray) -> np.ndarray:
-    """Distance in pixels of each pixel (H, W) from the mask's edge, positive inside; the photo's border is no edge."""
+    """Distance in pixels of each pixel (H, W) from the mask's edge, positive inside; photo borders are not edges."""
     if mask.all():
         return np.full(mask.shape, float(max(mask.shape)))
     return gaussian_filter(distance_transform_edt(mask) - distance_transform_edt(~mask), _SMOOTH)

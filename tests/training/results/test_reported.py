@@ -39,7 +39,7 @@ def test_an_experiment_is_kept_without_its_images(tmp_path: Path) -> None:
     experiment = tmp_path / "experiment"
     (experiment / "rows" / "one" / "pictures").mkdir(parents=True)
     (experiment / "rows" / "one" / "pictures" / "a.png").write_bytes(b"")
-    with pytest.raises(IGRError, match="is no experiment"):
+    with pytest.raises(IGRError, match="is not an experiment"):
         keep_experiment(experiment, tmp_path / "kept")
     (experiment / "experiment.json").write_text('{"title": "", "data": "", "table": "", "unpaired": false}')
     (experiment / "rows.json").write_text('["one"]')

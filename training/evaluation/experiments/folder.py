@@ -55,8 +55,8 @@ def read_description(folder: Path) -> dict[str, Any]:
         whole = False
     if not whole:
         raise IGRError(
-            f"{folder} is no experiment, as its experiment.json is missing or damaged: python -m training evaluate run "
-            f"writes one."
+            f"{folder} is not an experiment, because experiment.json is missing or damaged: create one with "
+            "python -m training evaluate run."
         )
     return described
 
@@ -78,7 +78,7 @@ def _table(folder: Path) -> str:
 
 
 def keep_experiment(experiment: Path, kept: Path) -> None:
-    """Replace the stored numbers of an earlier experiment by a new one's, without images; IGRError without any."""
+    """Replace the stored numbers of an earlier experiment with a new one's, without images; raises IGRError if none."""
     files = [experiment / SETS] if (experiment / SETS).is_file() else []
     for folder in sets_of(experiment).values():
         read_description(folder)

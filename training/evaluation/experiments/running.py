@@ -1,4 +1,4 @@
-"""Running an experiment: images of every row, then scores; existing ones are kept, so that a run can be resumed."""
+"""Running an experiment: images of every row, then scores. Existing ones are kept, so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ from .scoring import Scoring, score_folders
 from .unseen import unseen
 
 LONGEST_WAIT = timedelta(days=7)
-"""Maximum time a process waits for the images of the others."""
+"""Maximum time that a process waits for the others' images."""
 
 
 class ExperimentRun:
     """An experiment in its folder."""
 
     def __init__(
-        self, config: ExperimentConfig, out: Path, device: torch.device, tell: Callable[[str], None] = lambda _: None
+        self, config: ExperimentConfig, out: Path, device: torch.device, report: Callable[[str], None] = lambda _: None
     ) -> None:
         """Open all inputs; `config` has one held-out set (of_each_set).
 
@@ -67,7 +67,7 @@ class ExperimentRun:
         self.subjects = Subjects(open_data_set(self.data))
         check_held_out(self.subjects.source)
         for words in unseen(bundles, self.subjects.categories, self.subjects.source.title):
-            tell(words)
+            report(words)
         self.unpaired = not self.subjects.source.has_garments
         """Whether sets are compared, because there are no true garments."""
         if self.unpaired and config.references is None:
@@ -89,7 +89,7 @@ class ExperimentRun:
         if "nearest" in config.controls and self.first.image_encoder is None:
             raise IGRError(f"{self._path} has no image encoder for the control `nearest`: remove it from controls.")
         self._hashes: dict[Path, str] = {}
-        self.others = self._found(tell)
+        self.others = self._found(report)
         """Images of each row that is a folder, by its place."""
 
     def restore(self) -> None:
@@ -103,7 +103,7 @@ class ExperimentRun:
                 self._restore_line(line)
         self._wait()
 
-    def score(self, weights: WeightsFolder, tell: Callable[[str], None]) -> list[Result]:
+    def score(self, weights: WeightsFolder, report: Callable[[str], None]) -> list[Result]:
         """Write controls, score every line, and write each result.json; results in the order of the table."""
         scoring = Scoring(
             protocol_named(self.config.protocol),
@@ -111,7 +111,7 @@ class ExperimentRun:
             weights,
             self.config.encoder_path,
             cache=self.out / "features",
-            tell=tell,
+            report=report,
             device=self.device,
             silhouettes=None if self.unpaired else self.subjects.silhouettes(self.out),
         )
@@ -131,7 +131,7 @@ class ExperimentRun:
             self._note(results)
         return results
 
-    def _found(self, tell: Callable[[str], None]) -> dict[str, Others]:
+    def _found(self, report: Callable[[str], None]) -> dict[str, Others]:
         """Images of the rows that are folders; the first process checks each of them."""
         found = {
             line.slug: find_others(Path(line.row.pictures), self.subjects)
@@ -142,7 +142,7 @@ class ExperimentRun:
             return found
         wrong = {one.folder: problems(one, self.subjects, self.first.info.model.native_size) for one in found.values()}
         for sentence in (sentence for sentences in wrong.values() for sentence in sentences):
-            tell(sentence)
+            report(sentence)
         if bad := [f"{len(sentences)} of {folder}" for folder, sentences in wrong.items() if sentences]:
             raise IGRError(f"Images do not match the experiment's pairs, as listed ({', '.join(bad)}): fix them.")
         return found
@@ -163,15 +163,15 @@ class ExperimentRun:
         for line in lines(self.config):
             claim(self.out / "rows" / line.slug / "row.json", self._known(line) | self._made(line))
         for name in self._controls():
-            told = {"control": name} | seen
+            described = {"control": name} | seen
             if name == "nearest" and self.training is not None and self.config.nearest is not None:
                 assert self._path is not None
-                told["nearest"] = described_data(self.config.nearest, self.training.source)
-                told["encoder"] = weights_sha256(Bundle.open(self._path).tensors("image_encoder").items())
-            claim(self.out / "rows" / name / "row.json", told)
+                described["nearest"] = described_data(self.config.nearest, self.training.source)
+                described["encoder"] = weights_sha256(Bundle.open(self._path).tensors("image_encoder").items())
+            claim(self.out / "rows" / name / "row.json", described)
 
     def _made(self, line: Line) -> dict[str, Any]:
-        """What else decides about a line's pictures."""
+        """Other settings that affect a line's images."""
         if not line.row.bundle:
             return {}
         return {"guidance": line.guidance} | described_view(Bundle.open(line.bundle_path).info.model)
@@ -252,7 +252,7 @@ class ExperimentRun:
         return {name: value for name, value in known.items() if value is not None}
 
     def _references(self) -> Path:
-        """Folder of the garments to compare with; those of another data set are written there first."""
+        """Folder of the garments to compare with; if they are from another data set, they are written first."""
         others, folder = self.references, self.out / "references"
         if others is None:
             return self.out / "truth"
@@ -272,10 +272,10 @@ class ExperimentRun:
 
 
 def open_runs(
-    config: ExperimentConfig, out: Path, device: torch.device, tell: Callable[[str], None] = lambda _: None
+    config: ExperimentConfig, out: Path, device: torch.device, report: Callable[[str], None] = lambda _: None
 ) -> list[ExperimentRun]:
-    """A run for each held-out set of an experiment, in OUT, or in OUT/SET where it has several; raises as they do."""
-    runs = [ExperimentRun(one, out / name, device, tell) for name, one in of_each_set(config).items()]
+    """A run for each held-out set of an experiment, in OUT, or in OUT/SET if there are several; raises as they do."""
+    runs = [ExperimentRun(one, out / name, device, report) for name, one in of_each_set(config).items()]
     if config.sets and runs[0].rank == 0:
         make_folder(out)
         write_text(out / SETS, json.dumps(list(config.sets)) + "\n")
@@ -283,7 +283,7 @@ def open_runs(
 
 
 def restore_all(runs: Sequence[ExperimentRun]) -> None:
-    """Restore with every run, one after the other; the processes of torchrun share the pictures."""
+    """Restore with every run, one after another; torchrun's processes divide the images among them."""
     if runs[0].processes > 1:
         torch.distributed.init_process_group("gloo", timeout=LONGEST_WAIT)
     for run in runs:
@@ -293,7 +293,7 @@ def restore_all(runs: Sequence[ExperimentRun]) -> None:
 
 
 def _batches(rows: list[int], size: int) -> Iterator[list[int]]:
-    """Runs of rows that follow each other, as noise is drawn from the first one's number on; at most `size` long."""
+    """Batches of at most `size` consecutive rows, because their noise seeds count up from the first row's."""
     batch: list[int] = []
     for row in rows:
         if batch and (row != batch[-1] + 1 or len(batch) == size):

@@ -33,33 +33,33 @@ from ..result import Paired, Result, library_versions
 
 Files = list[Path]
 MIN_PAIRS = 2
-"""Below this there is no interval."""
+"""Minimum number of pairs for an interval."""
 NAMED = 3
-"""So many of the files that were left out a result names; the rest it counts."""
+"""Maximum number of skipped files that a result names; the others are counted."""
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """How to score, the same for every row of a table."""
+    """How to score; the same for every row of a table."""
 
     protocol: Protocol
     """Sizes and libraries."""
     metrics: tuple[str, ...] = SCORED
     """Names of metrics."""
     weights: WeightsFolder = field(default_factory=lambda: WeightsFolder(None))
-    """Where the metrics' networks lie."""
+    """Folder of the metrics' networks."""
     encoder: Path | None = None
-    """Bundle whose image encoder the ENCODER metrics look through; without it they are not wanted."""
+    """Bundle whose image encoder the ENCODER metrics use; None to omit these metrics."""
     cache: Path | None = None
-    """Folder that keeps features; None keeps none."""
+    """Folder to cache features in, or None."""
     silhouettes: Path | None = None
-    """Folder of masks of the flat garments, by name; without it what is not white background counts as garment."""
+    """Folder of masks of the flat garments, by name; None to count everything except white background as garment."""
     skip_bad: bool = False
-    """Score what fits although some files do not."""
+    """Score matching files even if others do not match."""
     device: torch.device = torch.device("cpu")
-    """Where the metrics' networks run."""
-    tell: Callable[[str], None] = lambda sentence: None
-    """Where sentences about single files go."""
+    """Device of the metrics' networks."""
+    report: Callable[[str], None] = lambda sentence: None
+    """Receives sentences about single files."""
 
     def __post_init__(self) -> None:
         check_metrics(self.metrics)
@@ -119,11 +119,11 @@ def _matched(
     bad = [faults(ours, None if unpaired else theirs), faults(theirs)]
     problems += [sentence for found in bad for sentence in found.values()]
     for problem in problems:
-        scoring.tell(problem)
+        scoring.report(problem)
     if problems and not scoring.skip_bad:
         raise IGRError(
             f"{len(problems)} files of {generated} and {reference} do not match, as listed: fix them, or score the "
-            f"rest with --skip-bad."
+            "others with --skip-bad."
         )
     names = [name for name in names if name not in bad[0] and name not in bad[1]]
     if unpaired:
@@ -205,14 +205,14 @@ def _warnings(
     expected = scoring.protocol.count
     if expected is not None and generated.count != expected and not unpaired:
         split = f"{expected:,} pairs ({scoring.protocol.split})"
-        yield f"The protocol is meant for {split}, and these are {generated.count:,}."
+        yield f"The protocol is meant for {split}, but there are {generated.count:,}."
     if lossy := generated.formats.get("jpg", 0):
         yield f"{lossy} of the generated images are JPEG, which lowers every metric: save them as PNG."
     if resized := _resized(scoring.protocol, generated, reference):
         yield f"{resized} of the generated images were resized to the size at which they are compared."
     for file in files:
         if not scoring.weights.published(file):
-            yield f"{file.name} is not the published file: the numbers of its metrics are not comparable with others."
+            yield f"{file.name} is not the published file: the numbers of its metrics are not comparable to others."
 
 
 def _resized(protocol: Protocol, generated: ImageList, reference: ImageList) -> int:

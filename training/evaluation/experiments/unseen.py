@@ -30,8 +30,8 @@ def unseen(bundles: Mapping[Path, Bundle], categories: Iterable[str], title: str
         known = trained_categories(bundle.info.training)
         for category in sorted(asked.keys() - known) if known is not None else ():
             said.append(
-                f"{path} was never trained on {category} garments (only {', '.join(sorted(known or ()))}), and "
-                f"{asked[category]} of the {asked.total()} in {title} are such: expect poor results, or set "
+                f"{path} was never trained on {category} garments (only {', '.join(sorted(known or ()))}), but "
+                f"{asked[category]} of the {asked.total()} in {title} are {category}: expect poor results, or set "
                 "data.categories."
             )
     return said

@@ -1,1 +1,1 @@
-"""Folders of pictures to score: restored, controls, other methods."""
+"""Folders of images to score: restorations, controls, other methods."""

@@ -1,4 +1,4 @@
-"""What an experiment's folders hold, noted beside the pictures so that those of two settings never mix."""
+"""Descriptions of an experiment's folders, stored beside the images so that two settings are never mixed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ...data.opening import DataSetConfig
 from .folders import folder_name
 
 _GENERATED = re.compile(r"(?:seed|garment)-(\d{9,})")
-"""Names that both generators give to their pairs, with the seed."""
+"""Names of drawn and rendered pairs, with their seed."""
 
 
 def check_held_out(source: PairSource) -> None:
-    """Raise IGRError for a pair of a generator, drawn or rendered, whose seed may have been trained on."""
+    """Raise IGRError for a drawn or rendered pair whose seed may have been used for training."""
     for entry in source.entries:
         found = _GENERATED.match(entry.name)
         if found is not None and int(found[1]) < HELD_OUT_START:
@@ -36,16 +36,16 @@ def check_held_out(source: PairSource) -> None:
 
 
 def claim(path: Path, described: dict[str, Any]) -> None:
-    """Note in a folder what it is of; IGRError where it is of something else, as pictures of two would mix."""
+    """Record a folder's description; raises IGRError if it has another one, because images would be mixed."""
     text = json.dumps(described, indent=1) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") != text:
-        raise IGRError(f"{path} tells of other settings: give another --out, or remove {path.parent}.")
+        raise IGRError(f"{path} has other settings: choose another --out, or remove {path.parent}.")
     make_folder(path.parent)
     write_text(path, text)
 
 
 def data_title(config: DataSetConfig, source: PairSource) -> str:
-    """A data set as tables call it, without the path that it lies at."""
+    """Name of a data set in tables, without its path."""
     if source.layout == "synthetic":
         return source.title
     title = LAYOUTS[source.layout].split(" (")[0]
@@ -53,9 +53,9 @@ def data_title(config: DataSetConfig, source: PairSource) -> str:
 
 
 def described_data(config: DataSetConfig, source: PairSource) -> dict[str, Any]:
-    """What decides about a data set's pictures, with names of folders in place of this machine's paths."""
+    """Everything that affects a data set's images, with names of folders instead of this machine's paths."""
     names = "\n".join(entry.name for entry in source.entries)
-    told: dict[str, Any] = asdict(config) | {
+    described: dict[str, Any] = asdict(config) | {
         "root": _last(config.root),
         "layout": source.layout,
         "mask_folder": _last(config.mask_folder or ""),
@@ -64,12 +64,12 @@ def described_data(config: DataSetConfig, source: PairSource) -> dict[str, Any]:
     }
     for layout in ("synthetic", "rendered"):
         if source.layout != layout:
-            del told[layout]
-    return told
+            del described[layout]
+    return described
 
 
 def described_view(model: ModelConfig) -> dict[str, Any]:
-    """What decides about a person's picture as a model sees it."""
+    """Everything that affects how a model sees a photo."""
     return {"size": model.native_size, "view": asdict(model.view), "crop": model.image_encoder.image_size}
 
 

@@ -1,4 +1,4 @@
-"""Controls: what no model made, so that every table shows how far its metrics reach."""
+"""Controls, which are not made by a model, so that every table shows the range of its metrics."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ...data.contract.laid_out import fit_garment
 from .subjects import Subjects, save_picture
 
 CONTROLS = ("white", "rotated", "blurred", "pasted", "nearest")
-"""All of them."""
+"""Names of all controls."""
 NEED_TRUTH = ("rotated", "blurred")
-"""Those made from the truth."""
+"""Controls that are made from the truth."""
 TITLES = {
     "white": "plain white",
     "rotated": "truth, rotated by 5°",
@@ -33,13 +33,13 @@ TITLES = {
     "pasted": "worn garment pasted",
     "nearest": "nearest training garment",
 }
-"""What tables call them."""
+"""Names in tables."""
 DEGREES = 5.0
-"""Rotation of the truth: a fault that people hardly mind and that pixels do."""
+"""Rotation of the truth, an error that people hardly notice but pixel metrics do."""
 BLUR = 1 / 96
-"""Standard deviation of the blur, as a share of the width: lettering is lost, shape and colour stay."""
+"""Standard deviation of the blur, as a fraction of the width: lettering is lost, shape and colour remain."""
 FILL = 0.88
-"""Share of the canvas that a pasted garment takes in its tighter dimension, as flat garments do."""
+"""Fraction of the canvas that a pasted garment fills in its tighter dimension, like flat garments."""
 BATCH = 16
 
 
@@ -51,9 +51,10 @@ def write_control(
     restorer: GarmentRestorer,
     training: Subjects | None,
 ) -> None:
-    """Write a control's picture of every pair into `folder`; those that are there stay.
+    """Write a control's image of every pair into `folder`; existing ones are kept.
 
-    `restorer` gives the size and, for `nearest`, the image encoder; `training` are the pairs that `nearest` chooses of.
+    `restorer` provides the size and, for `nearest`, the image encoder; `training` has the pairs that `nearest` chooses
+    from.
     """
     make_folder(folder)
     missing = [row for row, one in enumerate(subjects.names) if not (folder / f"{one}.png").is_file()]
@@ -78,19 +79,19 @@ def write_control(
 
 
 def rotated(picture: Image.Image, degrees: float = DEGREES) -> Image.Image:
-    """The picture turned counter-clockwise about its middle, white where nothing was."""
+    """The image rotated counter-clockwise about its centre, filled with white."""
     return picture.rotate(degrees, Image.Resampling.BICUBIC, fillcolor="white")
 
 
 def blurred(picture: Image.Image, share: float = BLUR) -> Image.Image:
-    """The picture under a Gaussian blur whose standard deviation is a share of its width."""
+    """The image with a Gaussian blur whose standard deviation is a fraction of its width."""
     return picture.filter(ImageFilter.GaussianBlur(share * picture.width))
 
 
 def pasted_crop(person: Tensor, mask: Tensor, fill: float = FILL) -> Tensor:
-    """The masked garment as it is worn, cut to its box, resized and centred on white.
+    """The masked garment as worn, cropped to its bounding box, resized and centred on white.
 
-    person is (B, 3, H, W) and mask (B, 1, H, W), both in 0..1; the answer is (B, 3, H, W) in 0..1.
+    person is (B, 3, H, W) and mask (B, 1, H, W), both in 0..1; returns (B, 3, H, W) in 0..1.
     """
     return torch.cat([_paste(p, m, fill) for p, m in zip(person.split(1), mask.split(1), strict=True)])
 
@@ -135,7 +136,7 @@ def _write_nearest(
 
 @torch.no_grad()
 def crop_vectors(subjects: Subjects, rows: Sequence[int], restorer: GarmentRestorer, title: str) -> Tensor:
-    """One vector (N, D) for each pair's crop, by the bundle's image encoder."""
+    """One vector for each pair's crop (N, D), from the bundle's image encoder."""
     found = []
     for start in tqdm(range(0, len(rows), BATCH), desc=title, unit="batch"):
         crop = subjects.view(rows[start : start + BATCH], restorer.info.model).crop
@@ -144,10 +145,10 @@ def crop_vectors(subjects: Subjects, rows: Sequence[int], restorer: GarmentResto
 
 
 def nearest(wanted: Tensor, categories: Sequence[str], known: Tensor, known_categories: Sequence[str]) -> list[int]:
-    """For each vector of wanted (N, D) the row of the most similar one of known (M, D) of the same category.
+    """For each vector of wanted (N, D), the row of the most similar one of known (M, D) in the same category.
 
-    Similarity is the cosine after the mean of `known` is taken off. Where none is of the category (VITON-HD has upper
-    garments alone), all are looked at.
+    Similarity is the cosine after subtracting the mean of `known`. If none has the category (VITON-HD only has upper
+    garments), all are compared.
     """
     centre = known.mean(dim=0)
     alike = F.normalize(wanted - centre, dim=1) @ F.normalize(known - centre, dim=1).T

@@ -1,4 +1,4 @@
-"""Other methods' results made ready to be scored: `python -m training evaluate cutout segment | adapt`."""
+"""Preparing other methods' results for scoring: `python -m training evaluate cutout segment | adapt`."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Task:
-    """One picture to write."""
+    """One image to write."""
 
     picture: Path
-    """What another method wrote."""
+    """An image written by another method."""
     beside: Path
-    """What belongs to it: its mask, or its reference."""
+    """Its mask or reference."""
     out: Path
-    """The picture to write."""
+    """Path of the image to write."""
 
 
-def plan_segment(pictures: Path, masks: Path, out: Path, tell: Callable[[str], None]) -> list[Task]:
+def plan_segment(pictures: Path, masks: Path, out: Path, report: Callable[[str], None]) -> list[Task]:
     """Pair pictures with masks by name, or all with one mask file.
 
-    Raises IGRError for folders that do not fit and an unusable mask file; images without a mask are reported, each by
-    a sentence, before it is raised.
+    Raises IGRError for folders that do not match and for an unusable mask file; images without a mask are first
+    reported, one sentence each.
     """
     if not pictures.is_dir():
         raise IGRError(f"{pictures} is not a folder: name a folder of images.")
@@ -55,20 +55,20 @@ def plan_segment(pictures: Path, masks: Path, out: Path, tell: Callable[[str], N
         except IGRError as error:
             raise IGRError(f"--masks {masks}: {error}") from error
         return [Task(path, masks, out / f"{name}.png") for name, path in images_in(pictures).items()]
-    found = pair_by_name(pictures, masks, lambda _: "")  # categories play no part here
-    _refuse(found.failed, len(list_images(pictures)), pictures, "mend that, or give --masks one file for all", tell)
+    found = pair_by_name(pictures, masks, lambda _: "")  # categories do not matter here
+    _refuse(found.failed, len(list_images(pictures)), pictures, "fix them, or use one file for all as --masks", report)
     return [Task(pair.photo, pair.mask, out / f"{pair.photo.stem}.png") for pair in found.pairs]
 
 
-def plan_adapt(results: Path, reference: Path, out: Path, tell: Callable[[str], None]) -> list[Task]:
-    """Pair a method's pictures with references by name; references without a picture are left out.
+def plan_adapt(results: Path, reference: Path, out: Path, report: Callable[[str], None]) -> list[Task]:
+    """Pair a method's images with references by name; references without an image are skipped.
 
     Raises IGRError as plan_segment does.
     """
     ours, theirs = images_in(results), images_in(reference)
     _check_out(out, results, reference)
     missing = {path.name: f"There is no {name} in {reference}." for name, path in ours.items() if name not in theirs}
-    _refuse(missing, len(ours), results, "rename them as their references, or take them out", tell)
+    _refuse(missing, len(ours), results, "rename them like their references, or remove them", report)
     return [Task(path, theirs[name], out / f"{name}.png") for name, path in ours.items()]
 
 
@@ -79,10 +79,10 @@ def work_through(
     title: str,
     settings: Mapping[str, str],
 ) -> Report:
-    """Write the picture of every task, those that are there apart; a task that fails is noted and the rest goes on.
+    """Write the image of every task, except existing ones; a failed task is recorded and the others continue.
 
-    `prepare` loads what writing needs, and is not called where nothing is left to do. Raises IGRError where what is
-    there was made with other settings or of other files.
+    `prepare` loads what writing needs, and is not called if nothing is left to do. Raises IGRError if existing images
+    were made with other settings or from other files.
     """
     folder = tasks[0].out.parent
     made_with = of_tasks(settings, {task.out: (task.picture, task.beside) for task in tasks})
@@ -93,10 +93,10 @@ def work_through(
         return report
     write = prepare()
     make_folder(folder)
-    for task in left:  # where a run is stopped, none of another run's pictures are to pass for its own
+    for task in left:  # so that, if this run is stopped, no image of an earlier run is mistaken for one of its own
         task.out.unlink(missing_ok=True)
     made_with.write(folder)
-    for task in tqdm(left, desc=title, unit="picture"):
+    for task in tqdm(left, desc=title, unit="image"):
         try:
             write(task)
             report.done.append(task.out)
@@ -105,14 +105,14 @@ def work_through(
         except Exception as error:
             if is_out_of_memory(error):
                 report.failed[task.picture.name] = "There was not enough memory: run it alone, or with --device cpu."
-            else:  # a defect of ours: show it in full, but let the other pictures go on
+            else:  # a bug: log it in full, but continue with the other images
                 logger.exception("Unexpected failure on %s", task.picture)
                 report.failed[task.picture.name] = f"It failed unexpectedly ({error}): please report this."
     return report
 
 
 def write_cutout(task: Task, segmenter: Segmenter, use: PromptKind) -> None:
-    """Write a picture's garment on white; raises IGRError naming picture and mask."""
+    """Write an image's garment on white; raises IGRError with the names of image and mask."""
     picture, mask = load_photo(task.picture), load_mask(task.beside)
     try:
         save_image(task.out, cut_out(picture, mask, segmenter, use))
@@ -121,25 +121,25 @@ def write_cutout(task: Task, segmenter: Segmenter, use: PromptKind) -> None:
 
 
 def cut_out(picture: Tensor, mask: Tensor, segmenter: Segmenter, use: PromptKind = "box") -> Tensor:
-    """What SAM 2 finds at a rough mask (1, 1, H, W) of a picture (1, 3, H, W), on white; of its candidates the best.
+    """The best candidate of SAM 2 for a rough mask (1, 1, H, W) of an image (1, 3, H, W), cut out on white.
 
-    Raises IGRError for a mask of another size, an empty one, and where SAM 2 finds nothing.
+    Raises IGRError for an empty mask, for a mask of another size, and if SAM 2 finds nothing.
     """
     validate_inputs(picture, mask)
     masks, scores = segmenter.masks(segmenter.embed(picture), prompt_from_mask(mask, use))
     best = masks[scores.argmax()].bool().cpu()  # (1, H, W)
     if not bool(best.any()):
-        raise IGRError("SAM 2 found nothing at the mask: check that it lies on the garment, or try another --prompt.")
+        raise IGRError("SAM 2 found nothing at the mask: check that it is on the garment, or try another --prompt.")
     return torch.where(best, picture, 1.0)
 
 
 def _check_out(out: Path, *inputs: Path) -> None:
     if any(out.exists() and out.samefile(one) for one in inputs):
-        raise IGRError(f"--out {out} would mix with its own input: choose another folder.")
+        raise IGRError(f"--out {out} is also an input folder: choose another one.")
 
 
-def _refuse(failed: dict[str, str], count: int, folder: Path, remedy: str, tell: Callable[[str], None]) -> None:
+def _refuse(failed: dict[str, str], count: int, folder: Path, remedy: str, report: Callable[[str], None]) -> None:
     for name, sentence in failed.items():
-        tell(f"{name}: {sentence}")
+        report(f"{name}: {sentence}")
     if failed:
-        raise IGRError(f"{len(failed)} of {count} pictures of {folder} do not fit, as listed: {remedy}.")
+        raise IGRError(f"{len(failed)} of {count} images in {folder} do not match, as listed: {remedy}.")

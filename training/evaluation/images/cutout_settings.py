@@ -1,4 +1,4 @@
-"""What a folder of cut-outs was made with, kept beside them: a run under other settings does not go on there."""
+"""Settings of a folder of cut-outs, stored beside them so that a run with other settings does not continue there."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from igr_core.model.config import from_json, to_json
 from ...base.files import write_text
 
 NAME = "cutout.json"
-"""The file, in the folder of cut-outs."""
+"""Name of the file in the folder of cut-outs."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the pictures of a folder came about; names and hashes, nothing of the machine."""
+    """How the images of a folder were made: names and hashes, but no paths of the machine."""
 
     settings: dict[str, str]
-    """Settings of the whole run by name."""
+    """Settings of the whole run, by name."""
     inputs: dict[str, str]
-    """Hash of what each picture was made of, by its file name."""
+    """Hash of each image's inputs, by its file name."""
 
     def check(self, folder: Path, there: Iterable[str]) -> None:
-        """Raise IGRError where the files `there` in a folder were not made with these settings, of these inputs."""
+        """Raise IGRError if the existing files `there` were not made with these settings from these inputs."""
         there = list(there)
         if not there:
             return
         remedy = "choose another --out, or make them again with --overwrite"
         before = _read(folder / NAME)
         if before is None:
-            raise IGRError(f"{folder} holds {there[0]} and no {NAME} that tells how it was made: {remedy}.")
+            raise IGRError(f"{folder} contains {there[0]}, but no {NAME} with its settings: {remedy}.")
         for name in {**before.settings, **self.settings}:
             old, new = (one.settings.get(name, "none") for one in (before, self))
             if old != new:
-                raise IGRError(f"{folder} holds pictures made with {name} {old}, and now it is {new}: {remedy}.")
+                raise IGRError(f"{folder} contains images made with {name} {old}, but now it is {new}: {remedy}.")
         other = [name for name in there if before.inputs.get(name) != self.inputs[name]]
         if other:
-            raise IGRError(f"{folder} holds {len(other)} pictures made of other files ({other[0]}): {remedy}.")
+            raise IGRError(f"{folder} contains {len(other)} images made from other files ({other[0]}): {remedy}.")
 
     def write(self, folder: Path) -> None:
-        """Keep them in a folder, beside what was made there before with the same settings."""
+        """Write the settings into a folder, with the inputs of earlier images that have the same settings."""
         before = _read(folder / NAME)
         earlier = before.inputs if before is not None and before.settings == self.settings else {}
         kept = Settings(self.settings, earlier | self.inputs)
@@ -53,12 +53,12 @@ class Settings:
 
 
 def named(path: Path, files: Iterable[Path]) -> str:
-    """Name and hash of a file or folder whose contents are `files`."""
+    """Name and hash of a file, or of a folder with the contents `files`."""
     return f"{path.resolve().name} ({hash_of(files)})"
 
 
 def hash_of(files: Iterable[Path]) -> str:
-    """The first digits of one hash over the contents of files, in order; one that cannot be read counts as empty."""
+    """The first digits of a hash of the files' contents, in order; an unreadable file counts as empty."""
     digest = hashlib.sha256()
     for file in files:
         try:
@@ -69,7 +69,7 @@ def hash_of(files: Iterable[Path]) -> str:
 
 
 def of_tasks(settings: Mapping[str, str], inputs: Mapping[Path, Iterable[Path]]) -> Settings:
-    """Settings of a run that makes each file of the files beside it."""
+    """Settings of a run that makes each output from its input files."""
     return Settings(dict(settings), {out.name: hash_of(files) for out, files in inputs.items()})
 
 
@@ -79,4 +79,4 @@ def _read(path: Path) -> Settings | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise IGRError(f"{path} cannot be read ({error}): remove it, and make its pictures again.") from error
+        raise IGRError(f"{path} cannot be read ({error}): delete it, and make its images again.") from error

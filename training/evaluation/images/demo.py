@@ -1,4 +1,4 @@
-"""Restore held-out synthetic persons and lay them out on one sheet."""
+"""Restore held-out synthetic people and show them on a contact sheet."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ...data.contract.seeds import HELD_OUT_START
 from ...data.synthetic import Pair, make_pair
 
 FIRST_SEED = HELD_OUT_START + 1000
-"""Where the demo's persons begin: no model is trained on them, and none of them is chosen by hand."""
+"""First seed of the demo's people: no model was trained on them, and none was chosen by hand."""
 PHOTOS = DrawConfig()
-"""How the photos are drawn: as those trained on."""
+"""How the photos are drawn, which is the same as in training."""
 
 COLUMNS = ("person", "mask", "crop", "restored", "truth")
 CELL = (288, 384)
@@ -40,13 +40,13 @@ class Example:
     """One restored person."""
 
     seed: int
-    """What the pair was drawn from."""
+    """Seed of the pair."""
     pair: Pair
     """Person, mask and true garment."""
     crop: Tensor
-    """p_g as the image encoder sees it, (1, 3, S, S) in 0..1."""
+    """Input of the image encoder, p_g, (1, 3, S, S) in 0..1."""
     restored: Tensor
-    """The model's garment, (1, 3, H, W) in 0..1."""
+    """The restored garment, (1, 3, H, W) in 0..1."""
 
     @property
     def caption(self) -> str:
@@ -56,7 +56,7 @@ class Example:
 
 
 def held_out_pairs(per_category: int, first: int = FIRST_SEED) -> list[tuple[int, Pair]]:
-    """The first so many pairs of each category from seed `first` on whose garment is seen at all, by category."""
+    """The first `per_category` pairs of each category with a visible garment, starting at seed `first`."""
     found: dict[str, list[tuple[int, Pair]]] = {category: [] for category in CATEGORIES}
     for seed in itertools.count(first):
         pair = make_pair(seed, PHOTOS.photo_size, coarse=PHOTOS.coarse)
@@ -76,7 +76,7 @@ def restore_example(
     guidance: float,
     on_step: StepProgress | None = None,
 ) -> Example:
-    """Write a pair's pictures into `folder`, then restore the person from those files as from a user's."""
+    """Write a pair's images into `folder`, then restore the garment from those files like from a user's."""
     model = restorer.info.model
     paths = {name: folder / f"{pair.category}-{seed}-{name}.png" for name in ("person", "mask", "restored", "truth")}
     pictures = (
@@ -119,7 +119,7 @@ def contact_sheet(examples: Sequence[Example]) -> Image.Image:
 def run_demo(
     restorer: GarmentRestorer, out: Path, count_per_category: int, steps: int, guidance: float
 ) -> tuple[Path, list[Example]]:
-    """Restore the demo's persons with a progress bar on stderr; gives the contact sheet's path and the examples."""
+    """Restore the demo's people with a progress bar on stderr; returns the contact sheet's path and the examples."""
     examples = []
     pairs = held_out_pairs(count_per_category)
     with tqdm(total=len(pairs) * steps, unit="step", leave=False) as bar:
@@ -144,7 +144,7 @@ def _cells(example: Example) -> Iterator[Image.Image]:
 
 
 def _place(sheet: Image.Image, pen: ImageDraw.ImageDraw, picture: Image.Image, left: int, top: int) -> None:
-    """Fit a picture into the cell at (left, top), centred, with a thin line around the cell."""
+    """Fit an image into the cell at (left, top), centred, with a thin line around the cell."""
     scale = min(CELL[0] / picture.width, CELL[1] / picture.height)
     fitted = _resized(picture, (round(picture.width * scale), round(picture.height * scale)))
     sheet.paste(fitted, (left + (CELL[0] - fitted.width) // 2, top + (CELL[1] - fitted.height) // 2))

@@ -1,4 +1,4 @@
-"""Folders of pictures: pairs by name, everything that does not fit told per file, and a hash of what was scored."""
+"""Folders of images: pairing by name, problems with each file, and a hash of what was scored."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from igr_core.photo.images import photo_of_image
 from igr_core.photo.mask_files import mask_of_image
 
 MIN_SIDE = 32
-"""Pictures with a shorter side than this are refused: the smallest that every network takes."""
+"""Minimum of the shorter side, the smallest that every network supports."""
 RATIO_SLACK = 0.02
-"""So far may two pictures' width over height differ, as a share, and still be the same canvas."""
+"""Maximum relative difference in aspect ratio between images of the same shape."""
 
 
 @dataclass(frozen=True)
 class ImageList:
-    """What a result was computed from."""
+    """The images that a result was computed from."""
 
     folder: str
-    """Name of the folder (not its path, which is the machine's own)."""
+    """Name of the folder, without its path, which depends on the machine."""
     sha256: str
-    """Hash of all names and contents, in order of names."""
+    """Hash of all names and contents, ordered by name."""
     count: int
-    """Number of pictures."""
+    """Number of images."""
     formats: dict[str, int]
-    """How many there are of each file format: JPEG costs every metric something."""
+    """Number of images by file format, because JPEG lowers every metric."""
     sizes: dict[str, int] = field(default_factory=dict)
-    """How many there are of each width and height, `768x1024`: resizing costs something too."""
+    """Number of images by size, such as `768x1024`, because resizing lowers metrics, too."""
 
 
 def images_in(folder: Path) -> dict[str, Path]:
-    """Pictures of a folder by stem, in order of names.
+    """Images of a folder by stem, ordered by name.
 
     Raises IGRError for a folder that does not exist or has no images, and for two files with the same stem.
     """
@@ -54,15 +54,15 @@ def images_in(folder: Path) -> dict[str, Path]:
         if not is_image_name(path.name):
             continue
         if path.stem in found:
-            raise IGRError(f"{path} and {found[path.stem].name} have one name: remove one of them.")
+            raise IGRError(f"{path} and {found[path.stem].name} have the same name: remove one of them.")
         found[path.stem] = path
     if not found:
-        raise IGRError(f"{folder} holds no pictures ({', '.join(IMAGE_SUFFIXES)}).")
+        raise IGRError(f"{folder} contains no images ({', '.join(IMAGE_SUFFIXES)}): check the path.")
     return found
 
 
 def image_list(paths: Sequence[Path]) -> ImageList:
-    """Hash, formats and sizes of pictures, all of one folder."""
+    """Hash, formats and sizes of images in one folder."""
     digest, sizes = hashlib.sha256(), Counter[str]()
     for path in paths:
         digest.update(os.fsencode(path.stem) + b"\0")
@@ -75,18 +75,18 @@ def image_list(paths: Sequence[Path]) -> ImageList:
 
 
 def pair_up(generated: dict[str, Path], reference: dict[str, Path]) -> tuple[list[str], list[str]]:
-    """Names that both have, and a sentence for each that one of them lacks."""
+    """Names that are in both, and a sentence for each name that one of them lacks."""
     names = [name for name in reference if name in generated]
-    problems = [f"{name}: there is no generated picture of it" for name in reference if name not in generated]
-    problems += [f"{generated[name].name}: there is no reference of it" for name in generated if name not in reference]
+    problems = [f"{name}: there is no generated image" for name in reference if name not in generated]
+    problems += [f"{generated[name].name}: there is no reference" for name in generated if name not in reference]
     return names, problems
 
 
 def faults(paths: dict[str, Path], like: dict[str, Path] | tuple[int, int] | None = None) -> dict[str, str]:
-    """A sentence by name for each picture that cannot be scored: unreadable, grey, too small or too large to look at,
-    or of another shape than `like`: other pictures by name, or one width and height.
+    """A sentence by name for each image that cannot be scored: unreadable, grey, too small or too large, or with a
+    different shape than `like`, which is other images by name, or one width and height.
 
-    Every file is read to its end, as a truncated one opens without complaint.
+    Every file is read completely, because a truncated one opens without an error.
     """
     found = {}
     for name, path in tqdm(paths.items(), desc=f"checking {path_name(paths)}", unit="file", leave=False):
@@ -97,12 +97,12 @@ def faults(paths: dict[str, Path], like: dict[str, Path] | tuple[int, int] | Non
 
 
 def path_name(paths: dict[str, Path]) -> str:
-    """Name of the folder that pictures lie in."""
+    """Name of the folder of these images."""
     return folder_name(next(iter(paths.values())).parent) if paths else "nothing"
 
 
 def folder_name(folder: Path) -> str:
-    """Name of a folder, of `.` too."""
+    """Name of a folder, also of `.`."""
     return Path(os.path.abspath(folder)).name
 
 
@@ -113,16 +113,16 @@ def _fault(path: Path, like: Path | tuple[int, int] | None) -> str | None:
         return str(error).removeprefix(f"{path} ")
     mode, size = picture.mode, picture.size
     if mode in ("1", "L", "LA", "F") or mode.startswith("I"):
-        return f"is grey ({mode}): write it in colour"
+        return f"is grey ({mode}): save it in colour"
     if min(size) < MIN_SIDE:
-        return f"is {size[0]}x{size[1]}, smaller than {MIN_SIDE} pixels: write it larger"
+        return f"is {size[0]}x{size[1]}, smaller than {MIN_SIDE} pixels: save a larger image"
     wanted = _size_of(like) if isinstance(like, Path) else like
     if wanted is None:
         return None
     ratio = size[0] * wanted[1] / (size[1] * wanted[0])
     if abs(ratio - 1) > RATIO_SLACK:
         return (
-            f"is {size[0]}x{size[1]} and its reference {wanted[0]}x{wanted[1]}: another shape, "
+            f"is {size[0]}x{size[1]}, but its reference is {wanted[0]}x{wanted[1]}, a different shape: "
             f"undo its padding first (python -m training evaluate cutout adapt)"
         )
     return None
@@ -137,7 +137,7 @@ def _size_of(path: Path) -> tuple[int, int] | None:
 
 
 def read_picture(path: Path, size: tuple[int, int] | None = None) -> Tensor:
-    """A picture in colour, (3, H, W) uint8, transparency over white; resized (bicubic, antialiased) to size (W, H).
+    """An image in colour, (3, H, W) uint8, with transparency over white; resized (bicubic, antialiased) to size (W, H).
 
     Raises IGRError for a file that cannot be read.
     """
@@ -148,7 +148,7 @@ def read_picture(path: Path, size: tuple[int, int] | None = None) -> Tensor:
 
 
 def read_silhouette(path: Path, size: tuple[int, int] | None = None) -> Tensor:
-    """A mask, (1, H, W) in 0..1, as load_mask reads it; resized (bicubic, antialiased) to size (W, H).
+    """A mask, (1, H, W) in 0..1, read like load_mask does; resized (bicubic, antialiased) to size (W, H).
 
     Raises IGRError as load_mask does.
     """
@@ -160,5 +160,5 @@ def read_silhouette(path: Path, size: tuple[int, int] | None = None) -> Tensor:
 
 
 def load_picture(path: Path) -> Image.Image:
-    """An image in the mode it is saved in, upright; raises IGRError for a file that cannot be read."""
+    """An image in its own mode, rotated upright; raises IGRError for a file that cannot be read."""
     return decode_image(path, str(path), min_side=1)

@@ -1,4 +1,4 @@
-"""The pairs that an experiment looks at, and the folder that its pictures go to."""
+"""The pairs of an experiment, and the folder of their images."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ...data.contract.pairs import PairSource
 
 
 class Subjects:
-    """Pairs of a data set by file name, laid out as a model sees them."""
+    """Pairs of a data set by file name, laid out for a model."""
 
     def __init__(self, source: PairSource) -> None:
-        """Raises IGRError where two names become one file name."""
+        """Raises IGRError if two pairs would have the same file name."""
         self.source = source
-        """Where they are read from."""
+        """The data set that they are read from."""
         self.names = tuple(entry.name.replace("/", "_") for entry in source.entries)
         """File name (without suffix) of each pair."""
         self.photos = tuple(source.photo_name(row) for row in range(len(source)))
@@ -37,13 +37,13 @@ class Subjects:
         self.categories = tuple(entry.category for entry in source.entries)
         """Category of each pair."""
         if len(set(self.names)) < len(self.names):
-            raise IGRError(f"{source.title} has two pairs of one file name: rename one of them.")
+            raise IGRError(f"{source.title} has two pairs with the same file name: rename one of them.")
 
     def __len__(self) -> int:
         return len(self.names)
 
     def view(self, rows: Sequence[int], model: ModelConfig) -> GarmentView:
-        """Views of some pairs as a model takes them; IGRError names the pair whose photo or mask cannot be used."""
+        """Views of some pairs for a model; raises IGRError with the pair's name for an unusable photo or mask."""
         views = []
         for row in rows:
             person, mask = _unit(self.source.person(row)), _unit(self.source.mask(row))
@@ -60,13 +60,13 @@ class Subjects:
         )
 
     def write(self, folder: Path, model: ModelConfig, labels: bool) -> None:
-        """Write persons/ (as the model sees them), truth/ and silhouettes/ (where there are some) and labels.json.
+        """Write persons/ (as the model sees them), truth/ and silhouettes/ (if available) and labels.json.
 
-        What is there stays.
+        Existing images are kept.
         """
         for kind in ("persons", "truth", "silhouettes") if self.source.has_garments else ("persons",):
             make_folder(folder / kind)
-        told = {}
+        attributes = {}
         for row, name in enumerate(tqdm(self.names, desc="persons and garments", unit="pair")):
             person, truth = folder / "persons" / f"{name}.png", folder / "truth" / f"{name}.png"
             if not person.is_file():
@@ -79,23 +79,23 @@ class Subjects:
                 if cover is not None:
                     save_picture(silhouette, fit_cover(cover, model.native_size))
             if labels:
-                told[name] = {"category": self.categories[row], **self.source.labels(row)}
-        write_text(folder / "labels.json", json.dumps(told, indent=1) + "\n")
+                attributes[name] = {"category": self.categories[row], **self.source.labels(row)}
+        write_text(folder / "labels.json", json.dumps(attributes, indent=1) + "\n")
 
     def silhouettes(self, folder: Path) -> Path | None:
-        """Where `write` put the silhouettes of the true garments; None where the data set does not tell all of them."""
+        """Folder of the true garments' silhouettes from `write`; None if the data set does not provide all of them."""
         found = folder / "silhouettes"
         return found if all((found / f"{name}.png").is_file() for name in self.names) else None
 
 
 def fit_cover(cover: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The silhouette of a flat picture, L, where fit_garment puts the picture itself at `size` (width, height)."""
+    """The silhouette of a flat image, L, at the position where fit_garment puts the image at `size` (width, height)."""
     grey = cover.convert("L")
     return grey if grey.size == size else ImageOps.pad(grey, size, Image.Resampling.BOX, color=0)
 
 
 def save_picture(path: Path, picture: Image.Image) -> None:
-    """Write a picture as PNG, atomically."""
+    """Write an image as PNG, atomically."""
     with atomic_file(path) as temporary:
         picture.save(temporary, format="PNG")
 

@@ -158,7 +158,7 @@ class DistributionScorer:
         for name, metric in list(self.used.items()):
             try:
                 if smaller < MIN_PICTURES:
-                    raise IGRError(f"{name} needs sets of at least {MIN_PICTURES} images, and one has {smaller}.")
+                    raise IGRError(f"{name} needs sets of at least {MIN_PICTURES} images, but one has {smaller}.")
                 one, other = (
                     self._features(metric.network, paths, listed)
                     for paths, listed in zip((generated, reference), lists, strict=True)
@@ -215,7 +215,7 @@ def load_network(network: Network, path: Path, device: torch.device = torch.devi
         raise
     except (*UNREADABLE, AssertionError) as error:
         raise IGRError(
-            f"{path.name} is no {network.name} network that {network.library} can read: download it again."
+            f"{path.name} is not a {network.name} network that {network.library} can read: download it again."
         ) from error
 
 
@@ -244,10 +244,12 @@ def _clean_frechet(one: np.ndarray, other: np.ndarray) -> float:
     from cleanfid.fid import fid_from_feats
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about a square root that did not converge; the library then adds its epsilon
+        warnings.simplefilter(
+            "ignore"
+        )  # a warning about a square root that did not converge; the library then adds its epsilon
         try:
             return float(fid_from_feats(one, other))
-        except TypeError as error:  # its call of sqrtm has an argument that SciPy 1.18 no longer takes
+        except TypeError as error:  # it calls sqrtm with an argument that SciPy 1.18 has removed
             raise IGRError("clean-fid does not work with this SciPy: pip install 'scipy<1.18'.") from error
 
 
@@ -271,7 +273,7 @@ def clean_kernel_distance(one: np.ndarray, other: np.ndarray) -> Spread:
     from cleanfid.fid import kernel_distance as clean
 
     before = np.random.get_state()
-    np.random.seed(0)  # the library draws its subsets from NumPy's global generator, and numbers must be reproducible
+    np.random.seed(0)  # the library draws its subsets with NumPy's global generator, but numbers must be reproducible
     try:
         value = clean(one, other, num_subsets=KID_SUBSETS, max_subset_size=KID_SUBSET_SIZE)
     finally:

@@ -13,7 +13,7 @@ NON_WHITE = 16 / 255
 MAX_PSNR = 100.0
 """Score of identical images in dB."""
 PATCH = 16
-"""Side in pixels of the patches that texture_agreement compares."""
+"""Side of the patches that texture_agreement compares, in pixels."""
 TOLERANCE = 2
 """Maximum offset of such a patch in pixels, along each axis."""
 GRADIENT_POWER = 0.75
@@ -27,7 +27,7 @@ HALO = 3
 
 
 def masked_l1(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
-    """Mean absolute error where either image shows garment, so that invented parts count: (B,), 0..1.
+    """Mean absolute error where either image shows the garment, so that invented parts count: (B,), 0..1.
 
     Images are (B, 3, H, W), silhouettes (B, 1, H, W); the generated garment is everything that is not white.
     """

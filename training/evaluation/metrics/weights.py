@@ -129,7 +129,7 @@ DISTS = WeightsFile(
     _kept_by_pyiqa("DISTS_weights-f5e65c96.pth", "dists_models/weights.pt"),
 )
 FILES = (ALEXNET, VGG16, INCEPTION, INCEPTION_SCRIPT, CLIP_B32, LPIPS_ALEX, LPIPS_VGG, DISTS)
-"""All of them."""
+"""All published files."""
 
 
 UNREADABLE = (OSError, RuntimeError, ValueError, LookupError, EOFError, TypeError, AttributeError, UnpicklingError)
@@ -176,13 +176,13 @@ class WeightsFolder:
         lines = []
         for file in FILES:
             try:
-                state = "there" if self.published(file) else "there, but not the published one"
+                state = "there" if self.published(file) else "exists, but is not the published file"
             except MissingWeights:
                 state = "missing"
             try:
                 address = file.address()
             except ImportError:
-                address = f"pip install {file.library} to be told where it is published"
+                address = f"pip install {file.library} to see where it is published"
             lines += [f"{file.name}: {state}", f"    sha256 {file.sha256}", f"    {address}"]
         return lines
 

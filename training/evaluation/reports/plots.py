@@ -1,4 +1,4 @@
-"""Plots of an experiment: metrics over guidance, and pictures one by one."""
+"""Plots of an experiment: metrics over guidance, and images one by one."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..metrics.registry import METRICS
 from ..result import Result
 
 SETTINGS = ("guidance", "steps")
-"""Settings that scores are drawn over."""
+"""Settings to plot scores over."""
 DRAWN = ("ssim", "lpips_alex", "dists", "fid", "clip_fid", "kid", "texture_agreement", "invented")
-"""Metrics that are drawn over settings, as far as they were computed."""
+"""Metrics to plot over settings, if they were computed."""
 TEXTURE = "texture_agreement"
 _NAMES = ("paper", "place", "row")
 _WIDTH, _HEIGHT, _DPI = 3.6, 2.9, 110
 
 
 def setting_groups(results: Sequence[Result], setting: str) -> dict[str, list[Result]]:
-    """Rows that differ in nothing but one setting, by what tells the groups apart; groups of one are left out."""
+    """Groups of at least two rows that differ only in one setting, by their common settings."""
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         if result.kind == "bundle":
@@ -35,7 +35,7 @@ def setting_groups(results: Sequence[Result], setting: str) -> dict[str, list[Re
 
 
 def draw_setting(path: Path, results: Sequence[Result], setting: str) -> bool:
-    """Metrics over guidance or steps with their intervals; False where no bundle was run at several."""
+    """Plot metrics over guidance or steps with their intervals; returns False if no bundle was run with several."""
     groups = setting_groups(results, setting)
     shown = [name for name in DRAWN if any(one.value(name) is not None for g in groups.values() for one in g)]
     if not shown:
@@ -70,14 +70,14 @@ def _draw_group(axis: Axes, group: Sequence[Result], metric: str, setting: str, 
 
 
 def _without(result: Result, setting: str) -> str:
-    """A row's name without the part that names the setting."""
+    """A row's name without the setting."""
     value = result.known[setting]
     own = {"guidance": f"guidance {value:g}", "steps": f"{value} steps"}[setting]
     return ", ".join(part for part in result.name.split(", ") if part != own)
 
 
 def draw_pictures(path: Path, results: Sequence[Result]) -> bool:
-    """Each pair's texture against its SSIM, and against the control that comes closest; False without such scores."""
+    """Plot each pair's texture against its SSIM, and against the closest control; returns False without scores."""
     first = next((one for one in results if one.kind != "control" and {TEXTURE, "ssim"} <= set(one.paired)), None)
     if first is None:
         return False
@@ -101,7 +101,7 @@ def draw_pictures(path: Path, results: Sequence[Result]) -> bool:
 
 
 def _with_ends(result: Result, metric: str) -> tuple[float, float, float]:
-    """Value, lower and upper end, as tables multiply them."""
+    """Value, lower and upper end, multiplied as in tables."""
     times = METRICS[metric].times
     if metric in result.paired:
         found = result.paired[metric]

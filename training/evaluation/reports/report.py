@@ -1,4 +1,4 @@
-"""The report of an experiment: pictures first, then tables, curves and every pair's numbers as CSV."""
+"""The report of an experiment: first images, then tables, curves, and every pair's numbers as CSV."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ TEMPLATE = Path(__file__).with_name("report.html")
 SHOWN = 6
 """Pairs in each gallery."""
 BY_LABEL = (TEXTURE, "ssim")
-"""Metrics that are shown label by label."""
+"""Metrics to show for each label."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a report is made of."""
+    """The contents of a report."""
 
     folder: Path
-    """The experiment's."""
+    """Folder of the experiment."""
     described: dict[str, Any]
     """Its experiment.json."""
     labels: dict[str, dict[str, str]]
@@ -47,19 +47,19 @@ class Report:
 
     @property
     def first(self) -> Result:
-        """The row that galleries are sorted by: the first that is no control."""
+        """The row that galleries are sorted by: the first that is not a control."""
         return next((one for one in self.results if one.kind != "control"), self.results[0])
 
     @property
     def names(self) -> list[str]:
-        """The pairs, worst first by texture; by name where nothing is paired."""
+        """The pairs, worst texture first; ordered by name if nothing is paired."""
         if TEXTURE not in self.first.paired:
             return sorted(path.stem for path in (self.folder / "persons").glob("*.png"))
         scores = dict(zip(self.first.names, self.first.paired[TEXTURE].values, strict=True))
         return sorted(scores, key=scores.__getitem__)
 
     def picture(self, result: Result, name: str) -> Path | None:
-        """A row's picture of a pair; None for what another method left out of a set, IGRError where one is lost."""
+        """A row's image of a pair; None if another method left it out of a set; raises IGRError if it is missing."""
         folder = self.folder / "rows" / result.known["place"] / "pictures"
         for suffix in IMAGE_SUFFIXES:
             for path in (folder / f"{name}{suffix}", folder / f"{name}{suffix.upper()}"):
@@ -67,21 +67,21 @@ class Report:
                     return path
         if self.described["unpaired"] and result.kind == "folder":
             return None
-        raise IGRError(f"{folder} lacks the picture of {name}: run the experiment again.")
+        raise IGRError(f"{folder} has no image of {name}: run the experiment again.")
 
 
 def write_report(folder: Path) -> Path:
-    """Write report/index.html with its plots, CSVs and summary.png from an experiment's folder; the page's path.
+    """Write report/index.html with its plots, CSVs and summary.png from an experiment's folder; returns its path.
 
-    Raises IGRError where results or pictures are missing.
+    Raises IGRError if results or images are missing.
     """
     described = read_description(folder)
     try:
         labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise IGRError(
-            f"{folder} is no experiment, as its labels.json is missing or damaged: python -m training evaluate run "
-            f"writes one."
+            f"{folder} is not an experiment, because labels.json is missing or damaged: create one with "
+            "python -m training evaluate run."
         ) from error
     report = Report(folder, described, labels, experiment_results(folder))
     out = folder / "report"
@@ -113,7 +113,7 @@ def write_report(folder: Path) -> Path:
 
 
 def _galleries(report: Report) -> dict[str, list[str]]:
-    """Pairs to show by heading: best, median and worst where there are scores, else the first by name."""
+    """Pairs to show by heading: best, median and worst if there are scores, otherwise the first by name."""
     names = report.names
     if TEXTURE not in report.first.paired:
         return {"Some of them": names[:SHOWN]}
@@ -141,8 +141,8 @@ def _gallery(report: Report, title: str, names: Sequence[str], truth: Path | Non
             if TEXTURE in result.paired:
                 note = f"{result.paired[TEXTURE].values[result.names.index(name)]:.3f}"
             cells.append(_figure(report, os.path.relpath(path, report.folder), f"{result.name}, {name}", note))
-        told = " · ".join(value for value in report.labels.get(name, {}).values() if value not in ("none", ""))
-        lines.append(f'<tr><th scope="row">{_safe(name)}<small>{_safe(told)}</small></th>{"".join(cells)}</tr>')
+        attributes = " · ".join(value for value in report.labels.get(name, {}).values() if value not in ("none", ""))
+        lines.append(f'<tr><th scope="row">{_safe(name)}<small>{_safe(attributes)}</small></th>{"".join(cells)}</tr>')
     head = "".join(f"<th>{_safe(one)}</th>" for one in heads)
     return (
         f"<h2>{_safe(title)}</h2><div class=wide><table class=gallery><thead><tr><th></th>{head}</tr></thead>"
@@ -219,11 +219,11 @@ def _about(report: Report) -> str:
     protocol = first.protocol
     size = "the reference's own size" if protocol["size"] is None else "×".join(map(str, protocol["size"]))
     libraries = f"{protocol['paired']}, {protocol['distribution']}"
-    inside = "given masks" if first.silhouettes else "what is not white background in the reference"
+    inside = "given masks" if first.silhouettes else "everything in the reference except white background"
     return _safe(
-        f"{report.described['data']}; {first.generated.count:,} pictures{against}; protocol {protocol['name']}: at "
-        f"{size}, {libraries}. Brackets are 95 % bootstrap intervals over the pairs, ± the spread over KID's subsets. "
-        f"Texture, masked L1, PSNR, invented and missing count the garment's pixels: {inside}."
+        f"{report.described['data']}; {first.generated.count:,} images{against}; protocol {protocol['name']}: at "
+        f"{size}, {libraries}. Brackets show 95% bootstrap intervals over the pairs, ± the spread over KID's subsets. "
+        f"Texture, masked L1, PSNR, invented and missing are measured on the garment's pixels: {inside}."
     )
 
 

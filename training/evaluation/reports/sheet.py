@@ -1,4 +1,4 @@
-"""One picture of an experiment, for a page that links to it: persons, truths and what each row made of them."""
+"""An image that summarises an experiment, for a page that links to it: people, truths and each row's garments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from igr_core.photo.images import photo_of_image
 from ..result import Result
 
 CELL = (150, 200)
-"""Width and height of a picture on the sheet."""
+"""Width and height of an image on the sheet."""
 _GAP, _HEAD = 6, 40
 _PAPER, _INK, _LINE = (255, 255, 255), (32, 32, 32), (216, 216, 216)
 
@@ -28,9 +28,9 @@ def write_sheet(
     names: Sequence[str],
     picture: Callable[[Result, str], Path | None],
 ) -> None:
-    """Write a PNG: a line for each name; person, truth (where there is one), and `picture(row, name)` of each row.
+    """Write a PNG with a line for each name: person, truth (if it exists), and `picture(row, name)` of each row.
 
-    Where that is None the cell stays empty.
+    If that is None, the cell stays empty.
     Raises IGRError for an image that does not exist or cannot be read.
     """
     heads = ["person", *(["truth"] if truth is not None else []), *(row.name for row in rows)]
@@ -62,7 +62,7 @@ def _cell(path: Path) -> Image.Image:
 
 
 def _wrapped(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """The text on as many lines as a cell's width asks for."""
+    """Wrap a text to the width of a cell."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

@@ -1,4 +1,4 @@
-"""Does a texture metric feel what people complain of? Right but blurred has to beat sharp but wrong."""
+"""Does a texture metric agree with people? A correct but blurred answer must beat a sharp but wrong one."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ from ..result import library_versions
 from ..tables.markdown import markdown
 
 PROTOCOL = "native"
-"""Protocol of its metrics."""
+"""Protocol of the metrics."""
 RANKED = ("texture_agreement", "ssim")
-"""Metrics that rank."""
+"""Metrics to check."""
 PLAIN = ("solid", "gradient", "blocks")
-"""Patterns without a texture that could be wrong, unless something is printed on them."""
+"""Patterns without a texture, which cannot be wrong unless there is a print."""
 BLUR = 1 / 64
-"""Standard deviation of the blur, as a share of the width."""
+"""Standard deviation of the blur, as a fraction of the width."""
 SIZE = (192, 256)
-"""Width and height that garments are drawn at."""
+"""Width and height of the drawn garments."""
 
 
 def shifted(pixels: int) -> Callable[[Image.Image], Image.Image]:
-    """Moves a picture right and down."""
+    """A function that moves an image to the right and down."""
     return lambda picture: ImageChops.offset(picture, pixels, pixels)
 
 
 def turned(degrees: float) -> Callable[[Image.Image], Image.Image]:
-    """Turns a picture about its middle."""
+    """A function that rotates an image about its centre."""
     return lambda picture: picture.rotate(degrees, Image.Resampling.BICUBIC, fillcolor="white")
 
 
 def enlarged(scale: float) -> Callable[[Image.Image], Image.Image]:
-    """Enlarges what a picture shows about its middle."""
+    """A function that enlarges the content of an image about its centre."""
 
     def move(picture: Image.Image) -> Image.Image:
         x, y = (side * (1 - 1 / scale) / 2 for side in picture.size)
@@ -64,45 +64,45 @@ CASES = {
     "0 pixels": shifted(0),
     "2 pixels": shifted(2),
     "4 pixels": shifted(4),
-    "2 % in size": enlarged(1.02),
+    "2% in size": enlarged(1.02),
     "2° turned": turned(2),
 }
-"""How the right answers lie off the truth, for what is restored is never on it to the pixel. Texture agreement forgives
-2 pixels (garment.TOLERANCE); the others tell what is beyond that."""
+"""How the right answers differ from the truth, because no restoration matches it to the pixel. Texture agreement allows
+2 pixels (garment.TOLERANCE); the other cases show what happens beyond that."""
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """How often a metric puts three answers into the order that people would."""
+    """How often a metric ranks three answers like people do."""
 
     metric: str
-    """Its name."""
+    """Name of the metric."""
     case: str
-    """Name of CASES: how both right answers lie off the truth."""
+    """Name in CASES: the offset of both right answers from the truth."""
     count: int
-    """Garments."""
+    """Number of garments."""
     right: float
-    """Share of them for which right and sharp > right and blurred > sharp and wrong (0..1)."""
+    """Fraction of them (0..1) for which right and sharp > right and blurred > sharp and wrong."""
     scores: tuple[float, float, float]
-    """Mean score of the three answers."""
+    """Mean scores of the three answers."""
 
 
 @dataclass(frozen=True)
 class Validity:
-    """All rankings of one check, and what they depend on."""
+    """All rankings of a check, and what they depend on."""
 
     start: int
     """First seed of the garments."""
     revision: str
-    """Commit that ranked them."""
+    """Commit of the check."""
     libraries: dict[str, str]
     """Versions."""
     rankings: tuple[Ranking, ...]
-    """By metric and case."""
+    """Rankings by metric and case."""
 
 
 def rankings(start: int, count: int, coarse: float = 0.0) -> Validity:
-    """Rank `count` drawn garments with a texture, from seed `start` on, by texture agreement and by SSIM.
+    """Rank `count` drawn garments with a texture, starting at seed `start`, by texture agreement and by SSIM.
 
     The wrong answer has the truth's silhouette, filled with the cloth of the next garment.
     """
@@ -129,11 +129,11 @@ def write_validity(path: Path, found: Validity) -> None:
 
 
 def read_validity(path: Path) -> Validity:
-    """A check; IGRError names a file that holds none."""
+    """Read a check; raises IGRError for other files."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise IGRError(f"{path} holds no rankings: write it with python -m training evaluate validate.") from error
+        raise IGRError(f"{path} contains no rankings: create it with python -m training evaluate validate.") from error
     return from_json(Validity, data, str(path))
 
 
@@ -148,16 +148,16 @@ def validity_table(found: Validity) -> str:
         ]
         for one in found.rankings
     ]
-    titles = ["metric", "off the truth by", "right order", "right", "right, blurred", "sharp, wrong"]
+    titles = ["metric", "offset from truth", "right order", "right", "right, blurred", "sharp, wrong"]
     count = found.rankings[0].count
     return markdown(titles, lines) + (
-        f"\n{count} drawn garments with a pattern or a print, from seed {found.start} on; ranked at "
+        f"\n{count} drawn garments with a pattern or a print, starting at seed {found.start}; ranked at "
         f"`{found.revision[:12]}`.\n"
     )
 
 
 def filled(pair: Pair, other: Pair) -> Image.Image:
-    """The silhouette of a pair's garment filled with the cloth of another's, reflected from the middle of its chest."""
+    """A garment's silhouette, filled with the cloth of another pair's, which is mirrored outwards from its chest."""
     cloth = np.asarray(other.garment)
     height, width = cloth.shape[:2]
     patch = cloth[height // 4 : height // 2, 3 * width // 8 : 5 * width // 8]
@@ -183,6 +183,6 @@ def _ranking(name: str, case: str, scores: np.ndarray) -> Ranking:
 
 
 def _unit(picture: Image.Image) -> Tensor:
-    """A picture as (C, H, W) in 0..1."""
+    """An image as (C, H, W) in 0..1."""
     array = torch.from_numpy(np.array(picture)).float() / 255
     return array[None] if array.ndim == 2 else array.permute(2, 0, 1)

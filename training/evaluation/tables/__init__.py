@@ -1,1 +1,1 @@
-"""Tables of results in Markdown, and their places in the pages that show them."""
+"""Tables of results in Markdown, and their places in pages."""

@@ -1,4 +1,4 @@
-"""Markdown tables, and their places between the markers of a page."""
+"""Markdown tables, and their places between markers in a page."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from ...base.files import write_text
 
 
 def marker(name: str, slash: str = "") -> str:
-    """The comment before a table's place in a page, or with slash `/` the one behind it."""
+    """The comment before a table's place in a page, or with slash `/` the one after it."""
     return f"<!-- {slash}evidence:{name} -->"
 
 
 def fill_markers(path: Path, name: str, text: str) -> None:
     """Put `text` between `<!-- evidence:NAME -->` and `<!-- /evidence:NAME -->` of a Markdown file.
 
-    Raises IGRError, the file left as it was, unless both markers are there exactly once and in order.
+    Raises IGRError, without changing the file, unless both markers occur exactly once and in order.
     """
     start, end = marker(name), marker(name, "/")
     try:
         page = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise IGRError(f"Could not read {path} ({error.strerror}): write the page with its markers first.") from error
+        raise IGRError(f"Could not read {path} ({error.strerror}): create the page with its markers first.") from error
     if page.count(start) != 1 or page.count(end) != 1 or page.index(start) > page.index(end):
-        raise IGRError(f"{path} must hold {start} and then {end}, each once: put them where the table belongs.")
+        raise IGRError(f"{path} must contain {start} and then {end}, each once: put them where the table belongs.")
     before, rest = page.split(start)
     _, after = rest.split(end)
     write_text(path, f"{before}{start}\n{text.strip()}\n{end}{after}")
 
 
 def markdown(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, the first column to the left and numbers to the right."""
+    """A Markdown table with the first column aligned left and the others right."""
     rule = ["---", *["---:"] * (len(titles) - 1)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (titles, rule, *lines))

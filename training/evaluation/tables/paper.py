@@ -1,4 +1,4 @@
-"""The paper's Tables 1 to 3, beside what is measured here: each number says which of the two it is."""
+"""The paper's Tables 1 to 3 with results measured here; each row is marked as one or the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS = {
     VITON: ("ssim", "lpips", "dists", "fid", "clip_fid", "kid"),
     STREET: ("fid", "clip_fid", "kid"),
 }
-"""The paper's metrics on each data set; its LPIPS does not say which network."""
+"""The paper's metrics on each data set; it does not state the network of its LPIPS."""
 _OURS = ((0.7895, 0.2946, 0.2045, 13.1425, 5.0746, 2.9724), (31.0537, 10.0137, 8.7535))
 PAPER: dict[str, dict[str, tuple[tuple[float, ...], tuple[float, ...]]]] = {
     "table1": {
@@ -41,17 +41,17 @@ CAPTIONS = {
     "table2": "Table 2: structure and training strategy",
     "table3": "Table 3: guidance scale",
 }
-"""What each table compares."""
+"""Caption of each table."""
 OWN = ("texture_agreement", "invented", "missing", "encoder_fd")
-"""Metrics beyond the paper's that are shown where they were computed."""
+"""Additional metrics that are shown if they were computed."""
 DECIMALS = {"ssim": 4, "lpips": 4, "dists": 4, "fid": 2, "clip_fid": 2, "kid": 2}
 
 
 def paper_table(table: str, unpaired: bool, results: Sequence[Result], data: str) -> str:
-    """A table of the paper in Markdown: behind each of its rows what was measured here for it, and the rest at the end.
+    """A table of the paper in Markdown, with each row followed by our measurement of it, and other results at the end.
 
-    `data` says what the measured rows are on. A result belongs to the row that its `paper` entry names (or, in Table 3,
-    its guidance). Metrics that could not be computed leave their cells empty; this project's own come behind.
+    `data` describes the measured data. A result belongs to the row named by its `paper` entry (in Table 3, its
+    guidance). Cells of metrics that were not computed stay empty; this project's own metrics are the last columns.
     """
     check_comparable(results)
     columns = COLUMNS[STREET if unpaired else VITON]
@@ -72,13 +72,13 @@ def paper_table(table: str, unpaired: bool, results: Sequence[Result], data: str
             lines.append(_measured(result, columns, own))
     n = _listed({result.generated.count for result in results})
     protocols = _listed({result.protocol["name"] for result in results})
-    note = f"“measured”: here, on {data}, {n} pictures, protocol {protocols}."
+    note = f"“measured”: here, on {data}, {n} images, protocol {protocols}."
     where = STREET if unpaired else VITON
     return (
         f"{CAPTIONS[table]}\n\n"
         + markdown(titles, lines)
-        + f"\n“paper”: as published, on {where}; its protocol, LPIPS's network included, is not. "
-        f"{note} The two compare only where data, protocol and weights of the metrics are the same."
+        + f"\n“paper”: as published, on {where}; the paper does not state its protocol or LPIPS network. "
+        f"{note} The two are only comparable if data, protocol and weights of the metrics are the same."
         + (f" {no_mask(results)}\n" if own and no_mask(results) else "\n")
     )
 
@@ -101,7 +101,7 @@ def _any(results: Sequence[Result], metric: str) -> bool:
 
 
 def _measured_as(metric: str) -> str:
-    """The metric of METRICS that is shown in a column."""
+    """Name in METRICS of a column's metric."""
     return "lpips_alex" if metric == "lpips" else metric
 
 

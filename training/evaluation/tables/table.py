@@ -1,4 +1,4 @@
-"""The one table of results: a line for each row, with its interval, and what it changes against a baseline row."""
+"""The table of results: a line for each row with its intervals, and its differences from a baseline row."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from ..result import Paired, Result, check_comparable
 from .markdown import markdown
 
 COMPARED = ("texture_agreement", "invented")
-"""Metrics whose difference to the baseline row is shown."""
+"""Metrics whose difference from the baseline row is shown."""
 MOST_WEIGHTS = 4
-"""More hashes of bundles than these are left to the JSON."""
+"""Maximum number of bundles whose hashes are shown; the JSON contains all."""
 SAME = ("guidance", "steps", "sampler", "seed", "reference_strength", "image_prompt_strength")
-"""Settings in which the training seeds of one row must agree."""
+"""Settings that must be the same for all training seeds of a row."""
 
 
 def results_table(results: Sequence[Result], baseline: str = "", compared: Sequence[str] = COMPARED) -> str:
-    """Markdown table of results in the order given; those of one row, trained with several seeds, share a line.
+    """Markdown table of results in the given order; results of a row with several training seeds share a line.
 
-    A pair's score is then its mean over the seeds, and intervals are over the pairs. With `baseline`, also what each
-    row changes in the metrics of `compared`, pair by pair; where there are several seeds, behind it the change of each,
-    as seeds that disagree in sign show nothing. Raises IGRError for an unknown `baseline`, for unequal counts of
-    seeds, and for results that cannot be compared.
+    A pair's score is then its mean over the seeds; intervals are always over the pairs. With `baseline`, also shows
+    each row's paired differences in the metrics of `compared`; with several seeds, followed by each seed's difference,
+    because seeds that disagree in sign prove nothing. Raises IGRError for an unknown `baseline`, for unequal numbers
+    of seeds, and for results that cannot be compared.
     """
     check_comparable(results)
     groups = _rows(results)
     if baseline and baseline not in groups:
-        raise IGRError(f"No row is called {baseline!r}; there are {', '.join(groups)}.")
+        raise IGRError(f"There is no row {baseline!r}: choose {', '.join(groups)}.")
     metrics = [name for name in METRICS if any(one.value(name) is not None for one in results)]
     shown = [name for name in compared if baseline and name in metrics]
     titles = [
         "",
         *(results[0].heading(name) for name in metrics),
-        *(f"{_name(results[0], one)}: less {baseline}" for one in shown),
+        *(f"{_name(results[0], one)} minus {baseline}" for one in shown),
     ]
     lines = []
     for row, group in groups.items():
@@ -49,12 +49,12 @@ def results_table(results: Sequence[Result], baseline: str = "", compared: Seque
 
 
 def caption(results: Sequence[Result], differences: bool = False) -> str:
-    """What the numbers were measured on and with, in one paragraph."""
+    """One paragraph about the data and settings of the measurement."""
     first = results[0]
     groups = _rows(results)
     several = max(map(len, groups.values()))
     over = f"{several} training seeds and " if several > 1 else ""
-    spread = "their 95 % bootstrap intervals over the pairs" if first.paired else "KID's spread over subsets"
+    spread = "their 95% bootstrap intervals over the pairs" if first.paired else "KID's spread over subsets"
     parts = [f"Means over {over}{first.generated.count:,} pairs, with {spread}"]
     if first.paired:
         parts[0] += f"; {first.names[0]} to {first.names[-1]}"
@@ -70,16 +70,16 @@ def caption(results: Sequence[Result], differences: bool = False) -> str:
     parts.append("scored at " + ", ".join(f"`{one[:12]}`" for one in sorted({one.revision for one in results})))
     sentences = ["; ".join(parts) + "."]
     if differences and several > 1:
-        sentences.append("Behind each difference, that of each training seed alone.")
+        sentences.append("The differences of the single training seeds follow in parentheses.")
     sentences += [no_mask(results)] if no_mask(results) else []
     sentences += dict.fromkeys(warning for one in results for warning in one.warnings)
     return " ".join(sentences) + "\n"
 
 
 def no_mask(results: Sequence[Result]) -> str:
-    """A sentence about columns that say “no mask”; empty where there are none."""
+    """A sentence about columns marked “no mask”; empty if there are none."""
     if results[0].paired and results[0].silhouettes is None:
-        return "“no mask”: what is not white background counted as garment."
+        return "“no mask”: everything except white background counts as garment."
     return ""
 
 
@@ -90,15 +90,15 @@ def _rows(results: Sequence[Result]) -> dict[str, list[Result]]:
     trained = {row: group for row, group in groups.items() if "training_seed" in group[0].known}
     if len({len(group) for group in trained.values()}) > 1:
         counts = ", ".join(f"{row}: {len(group)}" for row, group in trained.items())
-        raise IGRError(f"Every row needs the same number of training seeds, and there are {counts}: score the rest.")
+        raise IGRError(f"Rows have different numbers of training seeds ({counts}): score the missing ones.")
     for row, group in groups.items():
         if len({(one.names, *(str(one.known.get(name)) for name in SAME)) for one in group}) > 1:
-            raise IGRError(f"The seeds of {row!r} were scored on other pairs or with other settings: score them alike.")
+            raise IGRError(f"The seeds of {row!r} have different pairs or settings: score them with the same.")
     return groups
 
 
 def _cell(group: Sequence[Result], metric: str) -> str:
-    """One result's cell, or that of the mean over training seeds."""
+    """The cell of one result, or of the mean over training seeds."""
     if len(group) == 1:
         return group[0].cell(metric)
     written = METRICS[metric].written
@@ -110,12 +110,12 @@ def _cell(group: Sequence[Result], metric: str) -> str:
 
 
 def _over_seeds(group: Sequence[Result], metric: str) -> list[float]:
-    """One score for each pair, its mean over the training seeds."""
+    """Each pair's score, averaged over the training seeds."""
     return np.mean([one.paired[metric].values for one in group], axis=0).tolist()
 
 
 def _change(group: Sequence[Result], base: Sequence[Result], metric: str) -> str:
-    """What a row changes against the base, with its interval, and that of each training seed; empty where unpaired."""
+    """A row's difference from the base with its interval, and each training seed's difference; empty if unpaired."""
     if any(metric not in one.paired or one.names != base[0].names for one in (*group, *base)):
         return ""
     interval = difference_interval(_over_seeds(group, metric), _over_seeds(base, metric))
@@ -126,7 +126,7 @@ def _change(group: Sequence[Result], base: Sequence[Result], metric: str) -> str
 
 
 def changed(interval: Interval, metric: str) -> str:
-    """A difference with its interval, as tables write it."""
+    """A difference with its interval, formatted for tables."""
     change = METRICS[metric].change
     return f"{change(interval.mean)} [{change(interval.low)}, {change(interval.high)}]"
 

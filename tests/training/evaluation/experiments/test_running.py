@@ -178,7 +178,7 @@ def test_table_1_on_viton_hd_finds_images_by_their_photos(
     code, output = run(place, monkeypatch, "table1_viton_hd.yaml", "--out", str(out), *changes)
     assert code == 1 and not out.exists()
     assert f"there is no image for test_{stems[1]} (nor one named {stems[1]})" in output
-    for sentence in ("is grey (L)", "another shape", "is not a supported image"):
+    for sentence in ("is grey (L)", "a different shape", "is not a supported image"):
         assert sentence in output
     assert "3 of results/viton_hd/ootd, 1 of results/viton_hd/idm" in output.replace("\n", " ")
 
@@ -261,9 +261,9 @@ def test_other_settings_never_mix_with_what_is_there(
     changes = ("--set", "rows=[{name: a, bundle: tiny.safetensors}]", "--set", "controls=[white]")
     assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path), *changes)[0] == 0
     code, output = run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path), *changes, "--set", "steps=2")
-    assert code == 1 and "row.json tells of other settings" in output
+    assert code == 1 and "row.json has other settings" in output
     code, output = run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path), *changes, "--set", "seed=5")
-    assert code == 1 and "experiment.json tells of other settings" in output
+    assert code == 1 and "experiment.json has other settings" in output
 
 
 def write_changed(path: Path, source: Path, view: ViewConfig, times: float) -> None:
@@ -283,19 +283,19 @@ def test_no_image_of_other_settings_stays(place: Path, tmp_path: Path, monkeypat
 
     assert again("viton_hd.yaml", "viton", "controls=[nearest]")[0] == 0
     code, output = again("viton_hd.yaml", "viton", "controls=[nearest]", "nearest.limit=2")
-    assert code == 1 and "nearest/row.json tells of other settings" in output.replace("\n", "")
+    assert code == 1 and "nearest/row.json has other settings" in output.replace("\n", "")
     assert again("viton_hd.yaml", "viton", "controls=[white]", "nearest.limit=2")[0] == 0
     write_changed(place / "other.safetensors", place / "tiny.safetensors", ViewConfig(), 1.5)
     other = "rows=[{name: b, bundle: other.safetensors}]"
     code, output = again("viton_hd.yaml", "viton", other, "controls=[nearest]")
-    assert code == 1 and "nearest/row.json tells of other settings" in output.replace("\n", "")
+    assert code == 1 and "nearest/row.json has other settings" in output.replace("\n", "")
     write_changed(place / "seen.safetensors", place / "tiny.safetensors", ViewConfig("focused"), 1.0)
     code, output = again("viton_hd.yaml", "viton", "rows=[{name: b, bundle: seen.safetensors}]", "controls=[white]")
-    assert code == 1 and "persons/settings.json tells of other settings" in output.replace("\n", "")
+    assert code == 1 and "persons/settings.json has other settings" in output.replace("\n", "")
     street = ("controls=[white]", "metrics=[encoder_fd]", "encoder=tiny.safetensors")
     assert again("street.yaml", "street", *street)[0] == 0
     code, output = again("street.yaml", "street", *street, "references.limit=2")
-    assert code == 1 and "references/settings.json tells of other settings" in output.replace("\n", "")
+    assert code == 1 and "references/settings.json has other settings" in output.replace("\n", "")
 
 
 def test_rows_that_are_taken_out_leave_the_table(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

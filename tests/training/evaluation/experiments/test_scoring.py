@@ -211,12 +211,12 @@ def spoil(place: Path) -> list[str]:
     garment(place / "mine" / "padded.png", 128, size=(64, 64))
     (place / "truth" / "bad_truth.png").write_bytes(b"")
     return [
-        "lacking: there is no generated picture of it",
-        "extra.png: there is no reference of it",
+        "lacking: there is no generated image",
+        "extra.png: there is no reference",
         "grey.png: is grey (L)",
         "corrupt.png: is not a supported image",
         "cut.png: is truncated or damaged",
-        "padded.png: is 64x64 and its reference 48x64: another shape",
+        "padded.png: is 64x64, but its reference is 48x64, a different shape",
         "bad_truth.png: is not a supported image",
     ]
 
@@ -264,7 +264,7 @@ def test_another_count_than_the_protocols_jpegs_and_resizing_are_told(place: Pat
         picture.save(place / "mine" / "g0.jpg")
     (place / "mine" / "g0.png").unlink()
     garment(place / "mine" / "g1.png", 128, (24, 32, 72, 96), (96, 128))
-    count = "The protocol is meant for 2,032 pairs (VITON-HD test, paired), and these are 3."
+    count = "The protocol is meant for 2,032 pairs (VITON-HD test, paired), but there are 3."
     lossy = "1 of the generated images are JPEG, which lowers every metric: save them as PNG."
 
     def resized(number: int) -> str:

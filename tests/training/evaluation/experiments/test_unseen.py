@@ -23,7 +23,7 @@ def test_a_category_that_was_never_trained_on_is_reported_with_its_count(tmp_pat
     asked = ["upper", "upper", "full"]
     (said,) = unseen({path: bundle(path, VITON)}, asked, "StreetTryOn test")
     assert said.startswith(
-        f"{path} was never trained on full garments (only upper), and 1 of the 3 in StreetTryOn test"
+        f"{path} was never trained on full garments (only upper), but 1 of the 3 in StreetTryOn test"
     )
     assert unseen({path: bundle(path, DRESSCODE)}, asked, "StreetTryOn test") == []
     assert unseen({path: bundle(path, VITON)}, ["upper"], "VITON-HD test") == []

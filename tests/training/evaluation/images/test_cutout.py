@@ -124,7 +124,7 @@ def test_pictures_of_other_settings_are_refused_until_they_are_overwritten(
     changed: str, place: Path, sam2: Path, tmp_path: Path
 ) -> None:
     assert segment(place, sam2).exit_code == 0
-    words, masks, sentence = [], "masks", "1 pictures made of other files (cleo.png)"
+    words, masks, sentence = [], "masks", "1 images made from other files (cleo.png)"
     if changed == "prompt":
         words, sentence = ["--prompt", "points"], "pictures made with prompt box, and now it is points"
     elif changed == "sam2":
@@ -135,12 +135,12 @@ def test_pictures_of_other_settings_are_refused_until_they_are_overwritten(
     elif changed == "a mask":
         mask((5, 20, 50, 70)).save(place / "masks" / "cleo.png")
     elif changed == "one mask for all":
-        masks, sentence = "mask.png", "2 pictures made of other files (ben.png)"  # anna's own mask is the same
+        masks, sentence = "mask.png", "2 images made from other files (ben.png)"  # anna's own mask is the same
     elif changed == "a picture":
         shutil.copy(place / "pictures" / "ben.jpg", place / "pictures" / "cleo.jpg")
     else:
         (place / "out" / NAME).unlink()
-        sentence = f"anna.png and no {NAME} that tells how it was made"
+        sentence = f"anna.png, but no {NAME} with its settings"
     before = written(place / "out")
     told = last_error(segment(place, sam2, *words, masks=masks))
     assert told.startswith(f"Error: {place / 'out'} holds {sentence}") and told.endswith(
@@ -188,8 +188,8 @@ def test_pictures_without_a_mask_are_all_listed_before_anything_starts(place: Pa
         (place / "masks" / f"{name}.png").unlink()
     result = segment(place, place / "no_sam2")
     assert last_error(result) == (
-        f"Error: 2 of 3 pictures of {place / 'pictures'} do not fit, as listed: mend that, or give --masks one file "
-        "for all."
+        f"Error: 2 of 3 images in {place / 'pictures'} do not match, as listed: fix them, or use one file "
+        "for all as --masks."
     )
     assert result.stdout.splitlines() == [
         f"{name}.jpg: It has no mask: put {name}.png into {place / 'masks'}." for name in ("ben", "cleo")
@@ -210,10 +210,9 @@ def test_wrong_folders_and_files_are_told_before_anything_starts(place: Path, sa
         "garment white on black."),
         (segment(place, nowhere, masks="text.png"), f"--masks {place / 'text.png'}: {place / 'text.png'} is not a "
         "supported image: save it as a PNG, JPEG, WebP or TIFF file."),
-        (segment(place, nowhere, out="pictures"), f"--out {pictures} would mix with its own input: choose another "
-        "folder."),
-        (segment(place, nowhere, out="masks"), f"--out {place / 'masks'} would mix with its own input: choose another "
-        "folder."),
+        (segment(place, nowhere, out="pictures"), f"--out {pictures} is also an input folder: choose another one."),
+        (segment(place, nowhere, out="masks"), f"--out {place / 'masks'} is also an input folder: choose another "
+        "one."),
         (segment(place, nowhere), f"{nowhere} is not a SAM 2 folder: it needs a config.json and *.safetensors, as in "
         "a download of facebook/sam2.1-hiera-large."),
         (invoke("segment", place / "gone", "--masks", place / "masks", "--sam2", sam2, "--out", place / "out"),
@@ -344,7 +343,7 @@ def test_results_that_do_not_fit_are_named(others: Path) -> None:
     shutil.rmtree(others / "out")
     result = adapt(others, "tryoffdiff")
     assert last_error(result) == (
-        f"Error: 2 of 4 pictures of {squares} do not fit, as listed: rename them as their references, or take them out."
+        f"Error: 2 of 4 images in {squares} do not match, as listed: rename them like their references, or remove them."
     )
     assert result.stdout.splitlines() == [
         f"{name}.png: There is no {name} in {others / 'garments'}." for name in ("ben", "dora")
@@ -361,7 +360,7 @@ def test_adapting_resumes_and_tells_wrong_words(others: Path) -> None:
     assert (others / "out" / "ben.png").read_bytes() != b"kept"
     assert adapt(others, "cfld").exit_code == 2
     words = ("--method", "tryoffdiff", "--reference", others / "garments", "--out", others / "out")
-    assert "holds pictures made with method tryoffanyone, and now it is tryoffdiff: " in last_error(
+    assert "contains images made with method tryoffanyone, but now it is tryoffdiff: " in last_error(
         invoke("adapt", others / "tryoffdiff", *words)
     )
     words = ("--method", "tryoffdiff", "--out", others / "out", "--reference", others / "none")

@@ -54,11 +54,11 @@ def test_pictures_come_by_stem_in_order_and_other_files_are_no_pictures(tmp_path
 def test_a_folder_that_is_not_there_or_empty_or_has_two_of_one_stem(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match="nowhere is not a folder"):
         images_in(tmp_path / "nowhere")
-    with pytest.raises(IGRError, match="holds no pictures"):
+    with pytest.raises(IGRError, match="contains no images"):
         images_in(tmp_path)
     save(tmp_path / "a.png")
     save(tmp_path / "a.jpg")
-    with pytest.raises(IGRError, match=r"a\.png and a\.jpg have one name"):
+    with pytest.raises(IGRError, match=r"a\.png and a\.jpg have the same name"):
         images_in(tmp_path)
 
 
@@ -68,9 +68,9 @@ def test_every_missing_and_every_extra_picture_is_named(tmp_path: Path) -> None:
     names, problems = pair_up(ours, theirs)
     assert names == ["both"]
     assert problems == [
-        "lacks: there is no generated picture of it",
-        "extra 1.png: there is no reference of it",
-        "extra 2.png: there is no reference of it",
+        "lacks: there is no generated image",
+        "extra 1.png: there is no reference",
+        "extra 2.png: there is no reference",
     ]
 
 
@@ -122,7 +122,7 @@ def test_pictures_too_large_to_decode_are_named_without_decoding_them(sides: tup
 
 def test_pictures_too_small_for_the_networks_are_named(tmp_path: Path) -> None:
     assert faults({"a": save(tmp_path / "a.png", (31, 64))}) == {
-        "a": "a.png: is 31x64, smaller than 32 pixels: write it larger"
+        "a": "a.png: is 31x64, smaller than 32 pixels: save a larger image"
     }
 
 
@@ -136,7 +136,7 @@ def test_another_shape_than_the_references_is_named_and_another_size_is_not(
     found = faults(ours, theirs)
     assert bool(found) is not fits
     if not fits:
-        assert f"a.png: is {size[0]}x{size[1]} and its reference 48x64: another shape" in found["a"]
+        assert f"a.png: is {size[0]}x{size[1]}, but its reference is 48x64, a different shape" in found["a"]
 
 
 def test_an_unreadable_reference_is_the_references_fault_alone(tmp_path: Path) -> None:

@@ -179,12 +179,12 @@ def test_provenance_tells_code_libraries_and_bundle(made: tuple[Path, list[Resul
 @pytest.mark.parametrize(
     ("gone", "sentence"),
     [
-        ("experiment.json", "is no experiment"),
-        ("labels.json", "is no experiment"),
+        ("experiment.json", "is not an experiment"),
+        ("labels.json", "is not an experiment"),
         ("persons/a.png", "a.png does not exist: run the experiment again."),
         ("truth/br[0]ck*t?.png", "br[0]ck*t?.png does not exist"),
-        ("rows/g2/pictures/a.png", "lacks the picture of a: run the experiment again."),
-        ("rows/others/pictures/no#5.JPG", "lacks the picture of no#5"),
+        ("rows/g2/pictures/a.png", "has no image of a: run the experiment again."),
+        ("rows/others/pictures/no#5.JPG", "has no image of no#5"),
     ],
 )
 def test_what_is_missing_is_named(gone: str, sentence: str, copy: Path) -> None:

@@ -25,7 +25,7 @@ def test_texture_agreement_ranks_as_people_do_where_ssim_does_not(tmp_path: Path
     measured = rankings(10_000_000, 8)
     found = {(one.metric, one.case): one for one in measured.rankings}
     assert len(found) == 2 * len(CASES)
-    for case in ("0 pixels", "2 pixels", "2 % in size", "2° turned"):
+    for case in ("0 pixels", "2 pixels", "2% in size", "2° turned"):
         assert found["texture_agreement", case].right == 1, case
     assert found["ssim", "2 pixels"].right < 0.5, "a right garment off its place is worth less to SSIM than a blur"
     right, soft, wrong = found["texture_agreement", "2 pixels"].scores
@@ -38,7 +38,7 @@ def test_texture_agreement_ranks_as_people_do_where_ssim_does_not(tmp_path: Path
     assert "| SSIM, native | 2° turned | " in text
     write_validity(tmp_path / "validity.json", measured)
     assert read_validity(tmp_path / "validity.json") == measured
-    with pytest.raises(IGRError, match="holds no rankings"):
+    with pytest.raises(IGRError, match="contains no rankings"):
         read_validity(tmp_path / "none.json")
 
 

@@ -36,7 +36,7 @@ def test_order_of_results_does_not_mix_seeds_of_unequal_rows() -> None:
 
 def test_a_difference_is_paired() -> None:
     found = results_table([result("a", 0.5), result("worse", 0.4)], baseline="a")
-    assert "-0.100 [-0.100, -0.100]" in found and "texture: less a" in found
+    assert "-0.100 [-0.100, -0.100]" in found and "texture minus a" in found
 
 
 def test_a_row_without_training_seeds_is_compared_with_the_mean_of_those() -> None:
@@ -48,7 +48,7 @@ def test_columns_name_protocol_and_missing_silhouettes() -> None:
     head = results_table([result("a", 0.5)]).splitlines()[0]
     assert "SSIM, native ↑" in head and "texture ↑" in head and "less" not in head
     unmasked = results_table([replace(result("a", 0.5), silhouettes=None)])
-    assert "texture, no mask ↑" in unmasked and "what is not white background counted as garment" in unmasked
+    assert "texture, no mask ↑" in unmasked and "everything except white background counts as garment" in unmasked
 
 
 def test_a_distribution_metric_is_reported_seed_by_seed() -> None:
@@ -61,7 +61,7 @@ def test_a_distribution_metric_is_reported_seed_by_seed() -> None:
     ("results", "sentence"),
     [
         ([*seeded("full", 0.4, 0.5), *seeded("other", 0.3)], "same number of training seeds"),
-        (seeded("other", 0.3), "No row is called 'full'"),
+        (seeded("other", 0.3), "There is no row 'full'"),
         ([*seeded("full", 0.4), *[replace(one, known=one.known | {"guidance": 2.0}) for one in seeded("full", 0.3)]],
          "on other pairs or with other settings"),
         ([result("full", 0.4), replace(result("other", 0.4), silhouettes=None)], "different silhouettes"),
