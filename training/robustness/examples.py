@@ -19,10 +19,10 @@ from igr_core.photo.view import place
 
 from ..data.caches.draw_config import DrawConfig
 from ..data.synthetic import make_pair
-from .measuring import spoiled_mask
+from .corruptions import KINDS
+from .measuring import corrupted_mask
 from .plots import LABELS
 from .results import CLEAN, NO_MASK, Robustness, condition_of
-from .spoilers import KINDS
 
 SHOWN = (0.9, 0.7, 0.5)
 """Degrees to show."""
@@ -55,7 +55,7 @@ def draw_examples(path: Path, found: Robustness, garments: Path, seed: int | Non
                 continue
             kind, aim = cell
             condition = condition_of(found.result(kind, aim))
-            masked = _masked(pair.person, spoiled_mask(mask, kind, aim, seed).mask)
+            masked = _masked(pair.person, corrupted_mask(mask, kind, aim, seed).mask)
             if kind != NO_MASK:
                 masked = masked.crop(_around(mask))
             restored = _opened(garments / condition.name / f"{seed}.png")

@@ -31,9 +31,9 @@ from ..evaluation.metrics.paired import OWN, PairedScorer, silhouette_of
 from ..evaluation.metrics.protocols import protocol_named
 from ..evaluation.metrics.weights import WeightsFolder
 from ..evaluation.result import Paired, Result, library_versions, write_results
+from .corruptions import KINDS, LEVELS, Corrupted, corrupt, mask_overlap
 from .plan import RESULT, Plan
 from .results import CLEAN, NO_MASK, Condition, Robustness, read_condition, write_robustness
-from .spoilers import KINDS, LEVELS, Spoiled, mask_overlap, spoil
 
 PROTOCOL = "native"
 """Images are compared at the model's own size, as in `make eval`."""
@@ -77,12 +77,12 @@ def planned_conditions() -> list[tuple[str, float | None]]:
     return [(CLEAN, None), *((kind, level) for kind in KINDS for level in LEVELS), (NO_MASK, None)]
 
 
-def spoiled_mask(mask: np.ndarray, kind: str, aim: float | None, seed: int) -> Spoiled:
+def corrupted_mask(mask: np.ndarray, kind: str, aim: float | None, seed: int) -> Corrupted:
     """A photo's mask, bool (h, w), for a condition; raises IGRError for an empty mask."""
     if aim is not None:
-        return spoil(mask, kind, aim, seed)
+        return corrupt(mask, kind, aim, seed)
     used = mask if kind == CLEAN else np.ones_like(mask)
-    return Spoiled(used, mask_overlap(used, mask), 0.0, True)
+    return Corrupted(used, mask_overlap(used, mask), 0.0, True)
 
 
 def measure(bundle: Path, out: Path, plan: Plan) -> Robustness:
@@ -105,7 +105,7 @@ def measure(bundle: Path, out: Path, plan: Plan) -> Robustness:
         path = out / "conditions" / f"{name}.json"
         done = read_condition(path)
         if done is None:
-            condition, masks = _spoiled(photos, kind, aim)
+            condition, masks = _corrupted(photos, kind, aim)
             garments = out / "garments" / name
             scores = _scores(restorer, photos, plan, masks, scorer, garments)
             pictures = image_list([garments / f"{seed}.png" for seed in photos.seeds])
@@ -141,17 +141,17 @@ def _saved(folder: Path, photos: Photos, pictures: Tensor) -> ImageList:
     return image_list(paths)
 
 
-def _spoiled(photos: Photos, kind: str, aim: float | None) -> tuple[Condition, Tensor]:
+def _corrupted(photos: Photos, kind: str, aim: float | None) -> tuple[Condition, Tensor]:
     """A condition and its masks (N, 1, h, w)."""
-    spoiled = [spoiled_mask(mask, kind, aim, seed) for mask, seed in zip(photos.masks, photos.seeds, strict=True)]
+    corrupted = [corrupted_mask(mask, kind, aim, seed) for mask, seed in zip(photos.masks, photos.seeds, strict=True)]
     condition = Condition(
         kind,
         aim,
-        tuple(round(one.overlap, 4) for one in spoiled),
-        tuple(round(one.strength, 4) for one in spoiled),
-        tuple(one.reached for one in spoiled),
+        tuple(round(one.overlap, 4) for one in corrupted),
+        tuple(round(one.strength, 4) for one in corrupted),
+        tuple(one.reached for one in corrupted),
     )
-    return condition, torch.stack([torch.from_numpy(one.mask).float()[None] for one in spoiled])
+    return condition, torch.stack([torch.from_numpy(one.mask).float()[None] for one in corrupted])
 
 
 def _scores(

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from igr_core.files import atomic_file, make_folder
 
 from ..evaluation.result import Result
+from .corruptions import KINDS
 from .results import CLEAN, NO_MASK, Robustness, condition_of
-from .spoilers import KINDS
 
 PANELS = {
     "texture_agreement": "Texture that agrees with the true garment",

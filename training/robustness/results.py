@@ -28,13 +28,13 @@ class Condition:
     """A kind and degree of corruption, and its effect on each photo's mask."""
 
     kind: str
-    """One of spoilers.KINDS, CLEAN or NO_MASK."""
+    """One of corruptions.KINDS, CLEAN or NO_MASK."""
     aim: float | None
     """Target overlap; None for CLEAN and NO_MASK."""
     overlap: tuple[float, ...]
     """IoU of each photo's mask with the clean one."""
     strength: tuple[float, ...]
-    """Strength of each mask's corruption, as a fraction of the garment's longer side (spoilers.Spoiled)."""
+    """Strength of each mask's corruption, as a fraction of the garment's longer side (corruptions.Corrupted)."""
     reached: tuple[bool, ...]
     """Whether each mask reached the target overlap; other photos are excluded from means."""
 

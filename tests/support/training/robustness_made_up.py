@@ -8,8 +8,8 @@ from igr_core.model.config import to_json
 from training.evaluation.images.folders import ImageList
 from training.evaluation.metrics.protocols import protocol_named
 from training.evaluation.result import Paired, Result
+from training.robustness.corruptions import KINDS, LEVELS
 from training.robustness.results import CLEAN, COLUMNS, NO_MASK, Condition, Robustness
-from training.robustness.spoilers import KINDS, LEVELS
 
 PHOTOS = 4
 SETTINGS = {"bundle": "tiny", "weights_sha256": "a" * 64, "guidance": 1.5, "steps": 5, "revision": "b" * 40}

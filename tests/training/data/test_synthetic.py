@@ -192,9 +192,9 @@ def test_corrupt_mask_is_identity_at_zero_and_grows() -> None:
     for seed in range(12):
         mask = make_pair(seed, SIZE).garment_mask
         for strength in damage:
-            spoiled = corrupt_mask(mask, seed, strength)
-            assert spoiled.mode == "L" and spoiled.size == mask.size and set(np.unique(spoiled)) <= {0, 255}
-            damage[strength] += float((np.asarray(spoiled) != np.asarray(mask)).mean())
+            corrupted = corrupt_mask(mask, seed, strength)
+            assert corrupted.mode == "L" and corrupted.size == mask.size and set(np.unique(corrupted)) <= {0, 255}
+            damage[strength] += float((np.asarray(corrupted) != np.asarray(mask)).mean())
     assert damage[0.0] == 0.0 < damage[0.3] < damage[1.0]
     mask = make_pair(1, SIZE).garment_mask
     assert corrupt_mask(mask, 9, 0.7).tobytes() == corrupt_mask(mask, 9, 0.7).tobytes()

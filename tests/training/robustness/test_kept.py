@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from training.robustness.corruptions import KINDS, LEVELS, TOLERANCE
 from training.robustness.plan import KEPT
 from training.robustness.plots import draw_robustness
 from training.robustness.results import CLEAN, NO_MASK, condition_of, read_robustness
-from training.robustness.spoilers import KINDS, LEVELS, TOLERANCE
 
 
 def test_the_kept_measurement_is_whole() -> None:

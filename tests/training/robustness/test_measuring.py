@@ -14,10 +14,10 @@ from igr_core.errors import IGRError
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.models.tiny import save_runnable
 from training.data.caches.drawn import HELD_OUT_START
-from training.robustness.measuring import measure, planned_conditions, spoiled_mask, take_photos
+from training.robustness.corruptions import KINDS, LEVELS
+from training.robustness.measuring import corrupted_mask, measure, planned_conditions, take_photos
 from training.robustness.plan import RESULT, Plan
 from training.robustness.results import CLEAN, NO_MASK, condition_of, read_robustness
-from training.robustness.spoilers import KINDS, LEVELS
 
 FEW = [(CLEAN, None), ("erosion", 0.8), ("shift", 0.5), (NO_MASK, None)]
 PLAN = Plan(photos=3, steps=1, guidance=1.0)
@@ -87,7 +87,7 @@ def test_every_kind_and_level_is_planned() -> None:
 def test_the_reference_masks() -> None:
     mask = np.zeros((20, 20), bool)
     mask[5:15, 5:15] = True
-    clean, none = (spoiled_mask(mask, kind, None, 0) for kind in (CLEAN, NO_MASK))
+    clean, none = (corrupted_mask(mask, kind, None, 0) for kind in (CLEAN, NO_MASK))
     assert (clean.mask == mask).all() and clean.overlap == 1
     assert none.mask.all() and none.overlap == pytest.approx(0.25)
 

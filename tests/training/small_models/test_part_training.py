@@ -15,16 +15,16 @@ from training.base.run.run_folder import RunFolder
 from training.small_models.part_training import PartTraining, train_part
 
 
-def train(config: PartTraining, spoil: str, at: int) -> nn.Linear:
+def train(config: PartTraining, corrupt: str, at: int) -> nn.Linear:
     """Fit a line; at step `at` the loss or its gradient is not finite."""
     torch.manual_seed(0)
     layer, inputs = nn.Linear(2, 1), torch.ones(4, 2)
 
     def loss(step: int) -> dict[str, torch.Tensor]:
         total = layer(inputs).square().mean()
-        if step == at and spoil == "loss":
+        if step == at and corrupt == "loss":
             total = total * torch.nan
-        if step == at and spoil == "gradient":
+        if step == at and corrupt == "gradient":
             total = total + (layer.weight.sum() * 0).abs().sqrt()  # adds 0; its gradient is NaN
         return {"total": total}
 
@@ -36,11 +36,13 @@ def train(config: PartTraining, spoil: str, at: int) -> nn.Linear:
     return layer
 
 
-@pytest.mark.parametrize(("spoil", "words"), [("loss", "loss of step 4 is nan"), ("gradient", "norm of step 4 is nan")])
-def test_what_is_not_finite_stops_before_it_is_saved(tmp_path: Path, spoil: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("corrupt", "words"), [("loss", "loss of step 4 is nan"), ("gradient", "norm of step 4 is nan")]
+)
+def test_what_is_not_finite_stops_before_it_is_saved(tmp_path: Path, corrupt: str, words: str) -> None:
     config = PartTraining(str(tmp_path), steps=6, warmup=0, optimizer="adamw", save_every=1)
     with pytest.raises(IGRError, match=f"{words}: lower learning_rate.*is intact"):
-        train(config, spoil, 3)
+        train(config, corrupt, 3)
     found = load_latest(RunFolder(tmp_path), resume=False)
     assert found is not None and found.step == 3
     assert all(value.isfinite().all() for value in found.state["layer"].values())

@@ -81,8 +81,8 @@ def draw(seed: int, config: DrawConfig) -> Drawn:
 def lay_out(pair: Pair, seed: int, number: int, config: DrawConfig) -> tuple[Drawn, GarmentView]:
     """A pair as the model sees it, and its view; `number` seeds the corruption of the mask."""
     rng = np.random.default_rng([number, 1906])
-    spoiled = rng.random() < config.corrupt_share
-    strength = float(rng.uniform(0, config.corrupt_strength)) if spoiled else 0.0
+    corrupted = rng.random() < config.corrupt_share
+    strength = float(rng.uniform(0, config.corrupt_strength)) if corrupted else 0.0
     masks = (corrupt_mask(pair.garment_mask, number, strength), pair.garment_mask, pair.agnostic_mask)
     view = _first_valid_view(_to_unit(pair.person), masks, config)
     pictures = {

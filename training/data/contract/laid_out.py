@@ -182,15 +182,15 @@ class LaidOutPairs:
         return torch.from_numpy(to_cells(places, size, placement, cells)).half()
 
     def _mask(self, index: int, name: str) -> Image.Image:
-        """A pair's mask: the source's, or an exact one; in a mixture of both only exact ones are spoiled."""
+        """A pair's mask: the source's, or an exact one; in a mixture of both only exact ones are corrupted."""
         share = self.config.exact_share
         if share == 0:
-            return self._spoiled(self.source.mask(index), name)
+            return self._corrupted(self.source.mask(index), name)
         if np.random.default_rng([name_number(name), 1908]).random() >= share:
             return self.source.mask(index)
-        return self._spoiled(self.source.exact_mask(index), name)
+        return self._corrupted(self.source.exact_mask(index), name)
 
-    def _spoiled(self, mask: Image.Image, name: str) -> Image.Image:
+    def _corrupted(self, mask: Image.Image, name: str) -> Image.Image:
         """The mask, corrupted in the same way at every reading; unchanged if corruption would empty it."""
         if self.config.spoil_share == 0:
             return mask
@@ -198,8 +198,8 @@ class LaidOutPairs:
         rng = np.random.default_rng([seed, 1906])
         if rng.random() >= self.config.spoil_share:
             return mask
-        spoiled = corrupt_mask(mask, seed, float(rng.uniform(0, self.config.spoil_strength)))
-        return spoiled if spoiled.getbbox() is not None else mask
+        corrupted = corrupt_mask(mask, seed, float(rng.uniform(0, self.config.spoil_strength)))
+        return corrupted if corrupted.getbbox() is not None else mask
 
 
 def name_number(name: str) -> int:

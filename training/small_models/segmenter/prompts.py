@@ -91,8 +91,8 @@ def rough_masks(coverage: Tensor, generator: torch.Generator) -> Tensor:
     blurred = F.avg_pool2d(coverage, 5, stride=1, padding=2)
     level = 0.2 + 0.6 * torch.rand((batch, count, 1, 1), generator=generator)
     rough = (blurred + 0.2 * jagged * (blurred > 0) > level).float()
-    spoiled = (spots > 1.3) & (F.max_pool2d(rough, 9, stride=1, padding=4) > 0)
-    rough = torch.where(spoiled, 1 - rough, rough)
+    corrupted = (spots > 1.3) & (F.max_pool2d(rough, 9, stride=1, padding=4) > 0)
+    rough = torch.where(corrupted, 1 - rough, rough)
     right, down = torch.randint(-1, 2, (2,), generator=generator).tolist()
     return (2 * rough.roll((down, right), (2, 3)) - 1) * MASK_LOGIT
 

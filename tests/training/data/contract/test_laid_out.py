@@ -1,4 +1,4 @@
-"""Pairs of a data set as a model sees them: canvas, flips that mirror no lettering, masks spoiled alike each time."""
+"""Pairs of a data set as a model sees them: canvas, flips that mirror no lettering, masks corrupted alike each time."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def test_a_flipped_pair_is_the_mirror_image(source: SyntheticPairs) -> None:
         assert difference.mean() < 1, name  # resizing is not quite symmetric
 
 
-def test_spoiled_masks_are_spoiled_alike_each_time(source: SyntheticPairs) -> None:
-    spoiled = LaidOutPairs(source, dataclasses.replace(LAYOUT, spoil_share=1.0, spoil_strength=1.0))
-    masks = [spoiled.pictures(range(6))["mask"] for _ in range(2)]
+def test_corrupted_masks_are_corrupted_alike_each_time(source: SyntheticPairs) -> None:
+    corrupted = LaidOutPairs(source, dataclasses.replace(LAYOUT, spoil_share=1.0, spoil_strength=1.0))
+    masks = [corrupted.pictures(range(6))["mask"] for _ in range(2)]
     assert torch.equal(*masks)
     changed = (masks[0] != LaidOutPairs(source, LAYOUT).pictures(range(6))["mask"]).flatten(1).any(1)
     assert int(changed.sum()) >= 5

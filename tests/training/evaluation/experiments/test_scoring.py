@@ -196,7 +196,7 @@ def test_sets_alone_are_compared_where_there_are_no_pairs(place: Path) -> None:
     assert result(place, "--unpaired", "--encoder", str(bundle), "--cache", str(place / "cache")) == found
 
 
-def spoil(place: Path) -> list[str]:
+def corrupt(place: Path) -> list[str]:
     """Put one file of each kind of fault into the folders; how each is named."""
     garment(place / "mine" / "extra.png", 128)
     garment(place / "truth" / "lacking.png", 128)
@@ -222,7 +222,7 @@ def spoil(place: Path) -> list[str]:
 
 
 def test_every_wrong_input_is_named_and_nothing_is_scored(place: Path) -> None:
-    sentences = spoil(place)
+    sentences = corrupt(place)
     code, output = score(place, "--json", str(place / "out.json"))
     assert code == 1 and not (place / "out.json").exists()
     for sentence in sentences:
@@ -231,7 +231,7 @@ def test_every_wrong_input_is_named_and_nothing_is_scored(place: Path) -> None:
 
 
 def test_what_fits_is_scored_on_request_and_the_rest_is_still_named(place: Path) -> None:
-    before, sentences = result(place), spoil(place)
+    before, sentences = result(place), corrupt(place)
     code, output = score(place, "--skip-bad")
     assert code == 0 and all(sentence in output for sentence in sentences)
     found = result(place, "--skip-bad")

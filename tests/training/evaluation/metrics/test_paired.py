@@ -84,11 +84,11 @@ def test_the_papers_metrics_are_the_same_both_ways_round(scorer: PairedScorer, g
         assert forth[name] != pytest.approx(PERFECT.get(name, 0.0), abs=1e-3)
 
 
-@pytest.mark.parametrize("spoil", [blurred, noisy, rotated])
+@pytest.mark.parametrize("corrupt", [blurred, noisy, rotated])
 def test_metrics_fall_as_a_image_gets_worse(
-    spoil: Callable[[Image.Image, float], Image.Image], scorer: PairedScorer, garment: Image.Image
+    corrupt: Callable[[Image.Image, float], Image.Image], scorer: PairedScorer, garment: Image.Image
 ) -> None:
-    scores = [scorer.score(unit(spoil(garment, strength)), unit(garment)) for strength in (0, 0.25, 0.5, 1)]
+    scores = [scorer.score(unit(corrupt(garment, strength)), unit(garment)) for strength in (0, 0.25, 0.5, 1)]
     for name in (*PAPER, "texture_agreement", "masked_l1", "garment_psnr"):
         values = [found[name] * (1 if METRICS[name].higher_is_better else -1) for found in scores]
         assert all(better > worse for better, worse in zip(values[:-1], values[1:], strict=True)), (name, values)

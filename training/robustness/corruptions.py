@@ -24,12 +24,12 @@ _SMOOTH = 1.0
 """Smoothing of distances in pixels: otherwise moving a whole edge by a pixel may skip a target."""
 _HALVINGS = 40
 
-Spoiler = Callable[[float], np.ndarray]
+Corruption = Callable[[float], np.ndarray]
 """Maps a strength in pixels to a mask, bool (H, W); 0 changes almost nothing."""
 
 
 @dataclass(frozen=True)
-class Spoiled:
+class Corrupted:
     """A corrupted mask and its degree of corruption."""
 
     mask: np.ndarray
@@ -43,22 +43,22 @@ class Spoiled:
     """Whether the target overlap was reached."""
 
 
-def spoil(mask: np.ndarray, kind: str, overlap: float, seed: int) -> Spoiled:
+def corrupt(mask: np.ndarray, kind: str, overlap: float, seed: int) -> Corrupted:
     """Corrupt a clean mask, bool (H, W), in one of KINDS until its IoU with the clean one is `overlap`, in 0..1.
 
     The direction of a shift and the positions of holes depend only on `seed`, so that a lower overlap continues
     the corruption of a higher one. If the overlap cannot be reached, returns the nearest one with `reached` False.
     Raises IGRError for an empty mask and an unknown kind.
     """
-    if kind not in _SPOILERS:
+    if kind not in _CORRUPTIONS:
         raise IGRError(f"Unknown kind of corruption {kind!r}: choose {', '.join(KINDS)}.")
     if not mask.any():
         raise IGRError("The mask is empty and cannot be corrupted: use a photo that shows the garment.")
-    spoiler = _SPOILERS[kind](mask, np.random.default_rng([seed, KINDS.index(kind), 2026]))
-    strength = _strength(spoiler, mask, overlap)
-    spoiled = spoiler(strength)
-    found = mask_overlap(spoiled, mask)
-    return Spoiled(spoiled, found, strength / _longer_side(mask), abs(found - overlap) <= TOLERANCE)
+    corruption = _CORRUPTIONS[kind](mask, np.random.default_rng([seed, KINDS.index(kind), 2026]))
+    strength = _strength(corruption, mask, overlap)
+    corrupted = corruption(strength)
+    found = mask_overlap(corrupted, mask)
+    return Corrupted(corrupted, found, strength / _longer_side(mask), abs(found - overlap) <= TOLERANCE)
 
 
 def mask_overlap(mask: np.ndarray, other: np.ndarray) -> float:
@@ -67,13 +67,13 @@ def mask_overlap(mask: np.ndarray, other: np.ndarray) -> float:
     return float((mask & other).sum() / union) if union else 1.0
 
 
-def _strength(spoiler: Spoiler, mask: np.ndarray, overlap: float) -> float:
+def _strength(corruption: Corruption, mask: np.ndarray, overlap: float) -> float:
     """Strength with the overlap nearest to the target, by bisection."""
     low, high = 0.0, float(np.hypot(*mask.shape))
-    tried = {one: mask_overlap(spoiler(one), mask) for one in (low, high)}
+    tried = {one: mask_overlap(corruption(one), mask) for one in (low, high)}
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        tried[middle] = mask_overlap(spoiler(middle), mask)
+        tried[middle] = mask_overlap(corruption(middle), mask)
         low, high = (middle, high) if tried[middle] > overlap else (low, middle)
     return min(tried, key=lambda one: abs(tried[one] - overlap))
 
@@ -85,17 +85,17 @@ def _edge_distance(mask: np.ndarray) -> np.ndarray:
     return gaussian_filter(distance_transform_edt(mask) - distance_transform_edt(~mask), _SMOOTH)
 
 
-def _erosion(mask: np.ndarray, rng: np.random.Generator) -> Spoiler:
+def _erosion(mask: np.ndarray, rng: np.random.Generator) -> Corruption:
     distance = _edge_distance(mask)
     return lambda strength: mask & (distance > strength)
 
 
-def _dilation(mask: np.ndarray, rng: np.random.Generator) -> Spoiler:
+def _dilation(mask: np.ndarray, rng: np.random.Generator) -> Corruption:
     distance = _edge_distance(mask)
     return lambda strength: mask | (distance > -strength)
 
 
-def _holes(mask: np.ndarray, rng: np.random.Generator) -> Spoiler:
+def _holes(mask: np.ndarray, rng: np.random.Generator) -> Corruption:
     inner = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > RIM
     rows, columns = np.nonzero(inner if inner.any() else mask)
     chosen = rng.integers(len(rows), size=DISCS)
@@ -107,7 +107,7 @@ def _holes(mask: np.ndarray, rng: np.random.Generator) -> Spoiler:
     return lambda strength: mask & ~(inner & (near < strength))
 
 
-def _shift(mask: np.ndarray, rng: np.random.Generator) -> Spoiler:
+def _shift(mask: np.ndarray, rng: np.random.Generator) -> Corruption:
     distance = _edge_distance(mask)
     angle = rng.uniform(0, 2 * np.pi)
 
@@ -122,7 +122,7 @@ def _longer_side(mask: np.ndarray) -> int:
     return int(max(np.ptp(places) + 1 for places in np.nonzero(mask)))
 
 
-_SPOILERS: dict[str, Callable[[np.ndarray, np.random.Generator], Spoiler]] = {
+_CORRUPTIONS: dict[str, Callable[[np.ndarray, np.random.Generator], Corruption]] = {
     "erosion": _erosion,
     "dilation": _dilation,
     "holes": _holes,
