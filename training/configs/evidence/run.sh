@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Table 2 of the paper at the demo's scale, on a coarse set with 40 % bad pairs.
+# Table 2 of the paper at the demo's scale, on a coarse set with 40% bad pairs.
 #   run.sh data          curate, and prepare the three sets (once)
 #   run.sh coarse N      the coarse stage of one training seed, with and without GarmNet
-#   run.sh seed N        train and score the four rows with that seed; again: goes on where it was
-#   run.sh table         the table, over all seeds that are scored, into docs/evaluation.md
+#   run.sh seed N        train and score the four rows with that seed; run it again to resume
+#   run.sh table         write the table over all scored seeds into docs/evaluation.md
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 python=${PYTHON:-.venv/bin/python}
 configs=training/configs/evidence
 runs=runs/hqft
 
-prepare() { # the prepared set, then what it is made of
+prepare() { # arguments: the prepared set, then its pairs
     local out=$1
     shift
     "$python" -m training prepare "$configs/coarse.yaml" "$@" --out "$runs/$out" --workers "${WORKERS:-1}"
 }
 
-train() { # the config, the run's folder, further entries; a whole run of the same settings takes no step again
+train() { # arguments: config, run folder, further entries; a complete run with the same settings is not repeated
     local config=$1 run=$2
     shift 2
     "$python" -m training train "$configs/$config.yaml" --run "$run" "$@"
