@@ -12,7 +12,7 @@ from typing import Any
 def hash_of(folder: Path, paths: Iterable[Path]) -> str:
     """Hash of the files in a folder: modules by their code, other files by their bytes.
 
-    Formatting, comments and docstrings, including those of fields and constants, are ignored.
+    Formatting, comments, docstrings (including those of fields and constants) and the messages of errors are ignored.
     """
     digest = hashlib.sha256()
     for path in sorted(paths):
@@ -25,7 +25,7 @@ def hash_of(folder: Path, paths: Iterable[Path]) -> str:
 
 
 def code_text(source: str) -> str:
-    """A module's syntax tree as text, without docstrings, identical on every version of Python."""
+    """A module's syntax tree as text, without docstrings and errors' messages, identical on every version of Python."""
     return _node_text(ast.parse(source))
 
 
@@ -34,6 +34,8 @@ def _node_text(node: Any) -> str:
         return f"[{','.join(_node_text(one) for one in node if not _is_comment(one))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
+    if isinstance(node, ast.Raise):  # rewording an error must not disown data sets that take hours to make
+        return f"Raise({_node_text(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)})"
     fields = dict(ast.iter_fields(node))
     # newer versions of Python add fields, which are empty for older code
     said = (f"{name}={_node_text(value)}" for name, value in fields.items() if value not in (None, []))

@@ -110,6 +110,13 @@ def test_fingerprint_sees_what_code_does_and_not_how_it_looks() -> None:
         assert code_text(other) != code_text(code)
 
 
+def test_fingerprint_ignores_the_wording_of_errors_but_not_their_kind() -> None:
+    code = 'def f(x):\n    if x > 1:\n        raise ValueError(f"{x} is wrong")\n'
+    assert code_text(code) == code_text(code.replace("is wrong", "is not right"))
+    assert code_text(code) != code_text(code.replace("ValueError", "KeyError"))
+    assert code_text(code) != code_text(code.replace("x > 1", "x > 2"))
+
+
 def test_options_of_the_command_reach_the_pairs(tmp_path: Path) -> None:
     size = ["--size", "96x128", "--photo-size", "96x128", "--view", "whole", "--margin", "0.5", "--crop", "32"]
     draw = ["data", "draw", "--count", "1", "--out"]
