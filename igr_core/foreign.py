@@ -1,4 +1,4 @@
-"""Explain what a file seems to be when it is not the kind of file that was expected."""
+"""Explain what a file seems to be if it is not of the expected type."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MARKS = (
     (r"^(vision_model|visual)\.", "a CLIP vision model"),
     (r"^(text_model|cond_stage_model|encoder\.block)\.", "a text encoder"),
 )
-"""Tensor names that identify a kind of file; a kind that contains another (an adapter with a LoRA) comes first."""
+"""Tensor names that identify a type of file; a type that contains another (an adapter with a LoRA) comes first."""
 
 _STARTS = (
     (

@@ -1,4 +1,4 @@
-"""Parse JSON that others wrote: nesting and digits are limited, so that nothing later runs out of stack."""
+"""Parse untrusted JSON: nesting and digits are limited, so that later code cannot overflow the stack."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parse_json(text: str | bytes, what: str, remedy: str) -> Any:
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
-    """Read a JSON file that holds a mapping; raises IGRError naming the file if it is missing or invalid."""
+    """Read a JSON file with a mapping; raises IGRError naming the file if it is missing or invalid."""
     try:
         text = path.read_bytes()
     except FileNotFoundError as error:

@@ -35,7 +35,7 @@ def check_no_marks(
 
 
 def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None) -> Find:
-    """A finder of masks by category; raises UsageError if no parser is named and the demo parser does not exist."""
+    """Prepare finding masks by category; raises UsageError if no parser is named and the demo parser is missing."""
     if parser is None and not DEMO_PARSER.is_dir():
         raise UsageError(
             f"{DEMO_PARSER} does not exist: name a human parser with --parser, a folder in transformers' layout."

@@ -185,10 +185,10 @@ class NoiseConfig(Ranged):
         super().__post_init__()
         if self.beta_start > self.beta_end:
             raise IGRError(f"beta_start {self.beta_start:g} must not be above beta_end {self.beta_end:g}.")
-        if self.train_steps * self.beta_end > _MOST_NOISE:  # the signal's share then rounds to 0
+        if self.train_steps * self.beta_end > _MOST_NOISE:  # the fraction of signal then rounds to 0
             raise IGRError(
                 f"beta_end {self.beta_end:g} leaves no signal after {self.train_steps} steps: train_steps x beta_end "
-                f"must be {_MOST_NOISE:g} at most (12 in SD1.5)."
+                f"must be at most {_MOST_NOISE:g} (12 in SD1.5)."
             )
         if self.zero_terminal_snr and (self.prediction_type, self.timestep_spacing) != ("v_prediction", "trailing"):
             raise IGRError("zero_terminal_snr needs prediction_type v_prediction and timestep_spacing trailing.")
@@ -201,7 +201,7 @@ class ViewConfig(Ranged):
     mode: Literal["whole", "focused"] = "whole"
     """`whole`: the whole photo (paper); `focused`: the garment's box plus a margin of context."""
     margin: Annotated[float, Range(0, 10)] = 0.25
-    """Context around the garment's box on each side, as a share of the box's longer side (focused only)."""
+    """Context around the garment's box on each side, as a fraction of the box's longer side (focused only)."""
 
 
 @dataclass(frozen=True)
@@ -307,7 +307,7 @@ def _convert_union(kind: Any, data: Any, where: str) -> Any:
     options = [option for option in typing.get_args(kind) if option is not type(None)]
     if data is None:
         if len(options) == len(typing.get_args(kind)):
-            raise IGRError(f"{where} has no value: give one.")
+            raise IGRError(f"{where} has no value: set one.")
         return None
     mappings = [option for option in options if typing.get_origin(option) is dict]
     return _convert((mappings if isinstance(data, dict) and mappings else options)[0], data, where)

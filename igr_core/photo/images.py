@@ -44,7 +44,7 @@ def load_photo(path: str | Path, *, like_load_image: bool = False, max_pixels: i
 
 
 def load_mask(path: str | Path) -> Tensor:
-    """Load a mask as (1, 1, H, W) float32 in 0..1, 1 on the garment; docs/data.md lists what files may hold.
+    """Load a mask as (1, 1, H, W) float32 in 0..1, 1 on the garment; docs/data.md lists the supported files.
 
     Raises IGRError as load_photo does, and for files that are not masks: label maps, photos, photos with a hole.
     """

@@ -14,16 +14,17 @@ from ..errors import IGRError
 from .masks import full_strength
 
 COLOURFUL, COLOURFUL_SHARE = 40, 0.001
-"""A coloured image has at least the second share of pixels whose channels differ by more than the first (of 255)."""
+"""An image is coloured if the channels of at least the second fraction of its pixels differ by more than the first
+value (of 255)."""
 DARK, BRIGHT = 25, 230
 """Levels (of 255) up to which a pixel counts as black, and from which it counts as white."""
 BACKGROUND_SHARE = 0.005
-"""A coloured mask needs this share of black pixels."""
+"""Minimum fraction of black pixels in a coloured mask."""
 ONE_COLOUR, ONE_COLOUR_SHARE = 0.25, 0.95
-"""The pixels of one colour differ by at most the first in any channel, scaled to the brightest one; so does the second
-share of a coloured mask's."""
+"""Pixels of one colour differ by at most the first value in any channel, scaled to the brightest one; the second is the
+fraction of a coloured mask's pixels that must do so."""
 FRAMED = 0.9
-"""A photo whose border is opaque over more than this share has a hole, instead of being a cut-out."""
+"""A photo whose border is opaque over more than this fraction has a hole, rather than being a cut-out."""
 _SAMPLES = 1000
 
 

@@ -14,14 +14,14 @@ from .masks import Rect, mask_box, mask_pieces
 SMALL_SHARE, LARGE_SHARE = 0.02, 0.6
 """Masks that cover less or more of the photo than this cause a warning."""
 SPECK_SHARE = 0.01
-"""Pieces smaller than this share of the mask are specks."""
+"""Pieces smaller than this fraction of the mask are specks."""
 SPECKS_WIDEN = 1.1
 """Specks cause a warning if they make the garment's box this many times wider or taller."""
 NARROW = {"upper": 0.39, "lower": 0.3, "full": 0.24}
 """Width over height below which a person rarely faces the camera; the lowest value is used for an unknown category.
 
-Of 400 drawn people per category who face the camera, 3 %, 1 % and 1 % are narrower; of 400 who are turned away, 45 %,
-50 % and 82 %.
+Of 400 drawn people per category who face the camera, 3%, 1% and 1% are narrower; of 400 who are turned away, 45%, 50%
+and 82%.
 """
 
 
@@ -32,17 +32,17 @@ class MaskFacts:
     size: tuple[int, int]
     """Width and height of the photo in pixels."""
     share: float
-    """Share of the photo that the mask covers."""
+    """Fraction of the photo that the mask covers."""
     box: Rect
     """Bounding box of the mask in pixels; the image prompt is cropped to it."""
     edges: tuple[str, ...]
     """Edges of the photo that the mask touches: top, bottom, left, right."""
     pieces: tuple[float, ...]
-    """Share of the mask in each piece, largest first; pieces less than a coarse cell apart count as one."""
+    """Fraction of the mask in each piece, largest first; pieces less than a coarse cell apart count as one."""
     widened: float
     """Factor by which specks make the box wider or taller, whichever is more; 1 without specks."""
     slenderness: float
-    """Median extent of the rows between 30 % and 80 % of the mask's height, divided by that height."""
+    """Median extent of the rows between 30% and 80% of the mask's height, divided by that height."""
 
     @property
     def large_pieces(self) -> int:
@@ -88,7 +88,7 @@ def warnings_of(facts: MaskFacts, label: str = "mask", category: str | None = No
 
 
 def _findings(facts: MaskFacts, category: str | None) -> list[tuple[bool, str, dict[str, str]]]:
-    """For each check: whether the problem was found, the sentence, and the words to fill in."""
+    """For each check: whether the problem was found, the sentence, and the values to fill in."""
     share = "less than 0.1%" if facts.share < 0.001 else f"{facts.share:.1%}"
     narrow = NARROW.get(category or "", min(NARROW.values()))
     specks = facts.widened > SPECKS_WIDEN
@@ -140,7 +140,7 @@ def _widened(box: Rect, large: list[Rect]) -> float:
 
 
 def _slenderness(rows: Tensor) -> float:
-    """Median extent of a mask's rows (h, w) between 30 % and 80 % of its height, divided by its height."""
+    """Median extent of a mask's rows (h, w) between 30% and 80% of its height, divided by its height."""
     height, width = rows.shape
     first = int(0.3 * height)
     middle = rows[first : max(int(0.8 * height), first + 1)].to(torch.uint8)

@@ -17,9 +17,9 @@ PIECES_SIDE = 96
 """Pieces are separated on a grid of about this many cells along the longer side: fast, and ignores tiny gaps."""
 
 _FULL, _FAINT = 0.95, 40 / 255
-"""A mask that reaches the first value is at full strength; one below the second holds labels, or nothing."""
+"""A mask that reaches the first value has full strength; one below the second contains labels, or nothing."""
 _FLAT = 0.95
-"""Share of a faint mask's pixels that are no brighter than the brush it was painted with; a JPEG has some that are."""
+"""Fraction of a faint mask's pixels that are no brighter than its brush; in a JPEG, a few are brighter."""
 
 
 def full_strength(mask: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ def mask_box(mask: Tensor) -> Rect:
 
 
 def mask_pieces(inside: Tensor) -> tuple[tuple[float, Rect], ...]:
-    """Pieces of a boolean mask (1, 1, H, W), largest first: share of the mask's area, and box in whole coarse cells.
+    """Pieces of a boolean mask (1, 1, H, W), largest first: fraction of the mask's area, and box in whole coarse cells.
 
     Pieces less than a coarse cell apart count as one.
     """

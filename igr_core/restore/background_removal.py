@@ -16,13 +16,13 @@ def garment_alpha(image: Tensor, threshold: float = 0.06) -> Tensor:
     """Opacity (B, 1, H, W) of the garment in images (B, 3, H, W) in 0..1 with a near-white background.
 
     Pixels within `threshold` of white that are connected to the border are background, so white inside a garment stays
-    opaque. Edge pixels get their share of garment colour, and specks without a 3 × 3 core count as background.
+    opaque. Edge pixels get their fraction of garment colour, and specks without a 3 × 3 core count as background.
     """
     distance = (1 - image.float().clamp(0, 1)).amax(1, keepdim=True)  # (B, 1, H, W), 0 = white
     background = flood(border(distance), distance <= threshold)
     garment = _without_specks(~background)
     solid = _erode(garment, _EDGE_WINDOW)
-    # An edge pixel mixes white and the garment's colour: its share is its distance over that of its neighbour.
+    # An edge pixel mixes white and the garment's colour; the fraction is its distance over its neighbour's.
     beside = F.max_pool2d(distance * garment, _EDGE_WINDOW, stride=1, padding=_EDGE_WINDOW // 2)
     share = (distance / beside.clamp_min(1e-6)).clamp(0, 1)
     return torch.where(solid, 1.0, share) * garment

@@ -26,7 +26,7 @@ class Finish:
     aspect: str = "3:4"
     """A key of ASPECTS."""
     margin: float = 0.05
-    """Free space on each side, as a share of the canvas's width or height, 0 to 0.4."""
+    """Free space on each side, as a fraction of the canvas's width or height, 0 to 0.4."""
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Colour around the garment, RGB in 0..1."""
     trim: bool = True

@@ -12,7 +12,7 @@ from ..model.config import NoiseConfig
 
 
 def alphas_cumprod(config: NoiseConfig) -> Tensor:
-    """Signal share of every timestep, (train_steps,), decreasing; the last is 0 with zero terminal SNR.
+    """Fraction of signal at every timestep, (train_steps,), decreasing; the last is 0 with zero terminal SNR.
 
     In float64 on the CPU: not every device has it.
     """
@@ -41,7 +41,7 @@ def ddim_timesteps(config: NoiseConfig, steps: int) -> list[int]:
 def ddim_step(
     latent: Tensor, predicted: Tensor, signal: float, next_signal: float, prediction_type: str
 ) -> tuple[Tensor, Tensor]:
-    """One deterministic DDIM step from signal share ᾱ_t to the next; returns (next latent, clean estimate)."""
+    """One deterministic DDIM step from signal fraction ᾱ_t to the next; returns (next latent, clean estimate)."""
     if prediction_type == "v_prediction":
         clean = signal**0.5 * latent - (1 - signal) ** 0.5 * predicted
         noise = signal**0.5 * predicted + (1 - signal) ** 0.5 * latent

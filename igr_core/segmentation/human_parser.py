@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _SIDE, _MEAN, _SPREAD = Range(32, 2048), Range(-10, 10), Range(0.001, 10)
-"""Sides of the input in pixels, and what is subtracted from its channels and divides them."""
+"""Ranges of the input's sides in pixels, and of the means and deviations of its channels."""
 _NAMED_LABELS = 4
 """Number of unknown labels that an error lists."""
 
@@ -54,7 +54,7 @@ class HumanParser:
     def from_folder(cls, folder: str | Path, device: str | torch.device = "cpu") -> HumanParser:
         """Load a folder with config.json, *.safetensors and preprocessor_config.json, in float32; never downloads.
 
-        Raises IGRError if the folder or one of the files does not exist, if it holds another kind of model or lacks
+        Raises IGRError if the folder or one of the files does not exist, if it contains another type of model or lacks
         weights, or if its labels are not a known set.
         """
         folder = Path(folder)

@@ -39,7 +39,7 @@ class GarmentLabels(NamedTuple):
     own: tuple[str, ...]
     """All of these together: parsers may split a garment, or label a coat separately from the top under it."""
     instead: tuple[str, ...]
-    """These too, if almost nothing of `own` is found: a crop top may be labelled as a dress."""
+    """Used as well if almost nothing of `own` is found: a crop top may be labelled as a dress."""
 
 
 ATR = LabelNames(

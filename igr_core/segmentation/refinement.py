@@ -18,7 +18,7 @@ Ask = Callable[[Prompt], tuple[Tensor, Tensor]]
 """Segmenter.masks of one photo: a prompt -> candidates (M, 1, H, W), 0 or 1, and scores (M,)."""
 
 EDGE = 0.012
-"""Disagreements up to twice this share of the photo's longer side count as uncertainty about the edge.
+"""Disagreements up to twice this fraction of the photo's longer side count as uncertainty about the edge.
 
 Parsers predict labels on about 128 cells along a side, and their edges are off by one to three cells.
 """
@@ -36,7 +36,7 @@ class Refined(NamedTuple):
     mask: Tensor
     """The refined mask (1, 1, H, W), 0 or 1."""
     found: float
-    """Share of the parser's mask that SAM 2 found; the rest is restored, except slivers."""
+    """Fraction of the parser's mask that SAM 2 found; the rest is restored, except slivers."""
 
 
 def refine_mask(region: Tensor, ask: Ask) -> Refined:
@@ -44,8 +44,8 @@ def refine_mask(region: Tensor, ask: Ask) -> Refined:
 
     SAM 2 is prompted with the mask's box and deepest points, and the candidate that overlaps the mask best is used,
     whatever its score. Where the two differ by no more than an edge's width, SAM 2 is trusted; where they differ by
-    more, the mask is. Such parts of the candidate are dropped (the trousers below a shirt); such parts of the mask are
-    prompted for again, with a rough mask too, and finally restored (the other half of a buttoned dress). Holes of the
+    more, the mask is. Such parts of the candidate are dropped (the trousers below a shirt). Such parts of the mask are
+    used for another prompt, with a rough mask, and finally restored (the other half of a buttoned dress). Holes in the
     candidate that are not in the mask are filled, and parts that do not touch the mask are dropped. Raises IGRError for
     an empty mask.
     """
@@ -68,7 +68,7 @@ def refine_mask(region: Tensor, ask: Ask) -> Refined:
 
 
 def describe(category: str, mask: Tensor, found: float | None = None) -> str:
-    """Describe the mask of one photo, with the share of the parser's mask that SAM 2 found, if given."""
+    """Describe the mask of one photo, with the fraction of the parser's mask that SAM 2 found, if given."""
     share = "" if found is None else f"; SAM 2 found {found:.0%} of what the parser found"
     return f"{category}, {float(mask.mean()):.1%} of the photo{share}"
 

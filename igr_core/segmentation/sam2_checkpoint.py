@@ -140,7 +140,7 @@ class Checkpoint:
     path: Path
     """The file."""
     layout: Literal["original", "transformers"]
-    """Whose tensor names it uses."""
+    """Source of the tensor names."""
     version: Literal["2", "2.1"] | None
     """SAM 2 or SAM 2.1; None if the video tensors that differ were removed. Both work the same on images."""
     build: Build

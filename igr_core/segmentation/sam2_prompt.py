@@ -19,7 +19,7 @@ Point = tuple[float, float]
 PromptKind = Literal["box", "points", "both"]
 """What prompt_from_mask derives from the mask."""
 BOX_MARGIN = 0.02
-"""A mask's box is widened by this share of its width and height on each side, as masks are often drawn too tight."""
+"""Margin on each side of a mask's box, as a fraction of its width and height, because masks are often too tight."""
 _POINTS_SIDE = 512
 """Points are searched for on a grid of about this many cells along the longer side of larger masks."""
 

@@ -56,7 +56,7 @@ class Segmenter:
     def from_folder(cls, folder: str | Path, device: str | torch.device = "cpu") -> Segmenter:
         """Load a folder with config.json and *.safetensors, in transformers' layout, in float32; never downloads.
 
-        Raises IGRError if the folder does not exist, holds another model or lacks weights, or if transformers is too
+        Raises IGRError if the folder does not exist, contains another model or lacks weights, or if transformers is too
         old.
         """
         folder = Path(folder)

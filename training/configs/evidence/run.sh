@@ -23,7 +23,7 @@ train() { # arguments: config, run folder, further entries; a complete run with 
     [ -f "$run/bundle.safetensors" ] && [ -z "$(find "$run/checkpoints" -newer "$run/bundle.safetensors" -name '*.pt')" ] \
         && return
     "$python" -m training export "$run" --out "$run/bundle.safetensors" --name "${run##*/}" \
-        --data "3,000 drawn pairs, 40 % of them bad"
+        --data "3,000 drawn pairs, 40% of them bad"
 }
 
 case ${1:-} in

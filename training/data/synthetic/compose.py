@@ -181,7 +181,7 @@ def _label(scene: Scene, layer: Layer) -> str:
     own = any(layer.part is part for part in scene.garment.parts)
     garment = scene.garment if own else scene.other
     if garment is None:
-        raise ValueError("A piece of cloth belongs to no garment of the scene.")
+        raise ValueError("A piece of cloth does not belong to any garment in the scene.")
     return "coat" if garment.cut == "jacket" else garment.category
 
 
