@@ -27,6 +27,12 @@ def test_one_of_them(candidates: Tensor, which: Choice, number: int) -> None:
     assert torch.equal(choose(candidates, SCORES, which), candidates[number : number + 1])
 
 
+@pytest.mark.parametrize(("other", "number"), [(0.86, 2), (0.84, 1)])
+def test_of_scores_that_hardly_differ_the_larger_mask_is_best(candidates: Tensor, other: float, number: int) -> None:
+    scores = torch.tensor([0.88, 0.9, other, 0.95])
+    assert torch.equal(choose(candidates, scores), candidates[number : number + 1])
+
+
 def test_all_of_them_as_one(candidates: Tensor) -> None:
     merged = choose(candidates, SCORES, "merged")
     assert merged.shape == (1, 1, 6, 8) and torch.equal(merged.bool(), candidates.bool().any(0, keepdim=True))
