@@ -13,9 +13,14 @@ from torch import Tensor
 from ..errors import IGRError
 from ..photo.view import Box
 from .sam2_prompt import Point, Prompt, prompt_from_mask
+from .strokes import Stroke
 
 MAX_POINTS = 50
 """Most points of both kinds on one photo; SAM 2 was trained with a handful."""
+MAX_STROKE_POINTS = 5000
+"""Most points of all strokes on one photo."""
+MAX_RADIUS = 2000
+"""Largest radius of a stroke in pixels."""
 
 _FORMAT = 'write {"positive": [[x, y]], "negative": [[x, y]], "box": [left, top, right, bottom]} in pixels of the photo'
 
@@ -32,11 +37,27 @@ class Clicks:
     """Box (left, top, right, bottom) around the garment."""
     size: tuple[int, int] | None = None
     """Width and height of the photo that was marked, if known."""
+    strokes: tuple[Stroke, ...] = ()
+    """Strokes of brush and eraser on the mask, in the order in which they were drawn."""
 
     @property
     def has_marks(self) -> bool:
         """Whether there are any marks."""
-        return bool(self.positive or self.negative or self.box)
+        return bool(self.positive or self.negative or self.box or self.strokes)
+
+    @property
+    def is_painted(self) -> bool:
+        """Whether the mask is painted by hand alone, so that no segmenter is needed."""
+        return not self.positive and self.box is None and any(stroke.add for stroke in self.strokes)
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise IGRError if the marks belong to a photo of another size than (width, height)."""
+        if self.has_marks and self.size is not None and self.size != size:
+            was, now = ("{}×{}".format(*sides) for sides in (self.size, size))
+            raise IGRError(
+                f"The points were set on a {was} photo, but this one is {now}: clear them in Garment Segment and click "
+                "again."
+            )
 
     def prompt(self, size: tuple[int, int], rough: Tensor | None = None, box: Box | None = None) -> Prompt:
         """The prompt for a photo of size (width, height), with an optional rough mask (1, 1, H, W) and box.
@@ -44,17 +65,12 @@ class Clicks:
         A drawn box takes precedence over `box`; a rough mask on its own is combined with its bounding box. Raises
         IGRError if nothing is marked, if the marks belong to a photo of a different size, or if they are outside it.
         """
-        if self.has_marks and self.size is not None and self.size != size:
-            was, now = ("{}×{}".format(*sides) for sides in (self.size, size))
-            raise IGRError(
-                f"The points were set on a {was} photo, but this one is {now}: clear them in Garment Segment and click "
-                "again."
-            )
+        self.check_size(size)
         asked = Prompt(self.positive, self.negative, self.box or box, rough)
         if not asked.positive and asked.box is None and asked.mask is None:
             raise IGRError(
-                "Nothing is marked in Garment Segment: click on the garment, drag a box around it, or connect a rough "
-                "mask."
+                "Nothing is marked in Garment Segment: click on the garment, drag a box around it, paint it, or "
+                "connect a rough mask."
             )
         asked.check(size)
         if rough is not None and not asked.positive and asked.box is None:
@@ -77,7 +93,7 @@ def read_clicks(data: Any) -> Clicks:
     """Marks from parsed JSON; raises IGRError for invalid values and for more than MAX_POINTS points."""
     if not isinstance(data, dict):
         raise IGRError(f"The points are not valid: {_FORMAT}.")
-    unknown = set(data) - {"positive", "negative", "box", "size"}
+    unknown = set(data) - {"positive", "negative", "box", "size", "strokes"}
     if unknown:
         raise IGRError(f"The points have the unknown entry {str(min(unknown))[:40]!r}: {_FORMAT}.")
     positive, negative = _points(data, "positive"), _points(data, "negative")
@@ -89,7 +105,7 @@ def read_clicks(data: Any) -> Clicks:
     if size is not None:
         width, height = _numbers(size, 2, "size")
         sides = (round(width), round(height))
-    return Clicks(positive, negative, corners, sides)  # pyright: ignore[reportArgumentType]
+    return Clicks(positive, negative, corners, sides, _strokes(data))  # pyright: ignore[reportArgumentType]
 
 
 def describe(candidates: Tensor, scores: Tensor, mask: Tensor) -> str:
@@ -106,6 +122,28 @@ def _points(data: dict[str, Any], name: str) -> tuple[Point, ...]:
     if not isinstance(listed, list):
         raise IGRError(f"The entry {name} of the points is not a list: {_FORMAT}.")
     return tuple(_numbers(one, 2, name) for one in listed)  # pyright: ignore[reportReturnType]
+
+
+def _strokes(data: dict[str, Any]) -> tuple[Stroke, ...]:
+    listed = data.get("strokes", [])
+    if not isinstance(listed, list) or not all(_is_stroke(one) for one in listed):
+        raise IGRError(f"The entry strokes of the points is not valid: {_FORMAT}.")
+    strokes = tuple(
+        Stroke(one["add"], *_numbers([one["radius"]], 1, "strokes"), _points(one, "points")) for one in listed
+    )
+    if not all(0 < stroke.radius <= MAX_RADIUS for stroke in strokes):
+        raise IGRError(
+            f"The radius of a stroke must be from 0 to {MAX_RADIUS} pixels: clear the mask and paint it again."
+        )
+    if sum(len(stroke.points) for stroke in strokes) > MAX_STROKE_POINTS:
+        raise IGRError(f"The strokes have more than {MAX_STROKE_POINTS} points: clear the mask and paint it again.")
+    return strokes
+
+
+def _is_stroke(value: Any) -> bool:
+    if not isinstance(value, dict) or set(value) != {"add", "radius", "points"}:
+        return False
+    return isinstance(value["add"], bool) and bool(value["points"])
 
 
 def _numbers(values: Any, count: int, name: str) -> tuple[float, ...]:

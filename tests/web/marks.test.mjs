@@ -126,3 +126,28 @@ test("of what a text leaves out the newest is remembered", () => {
 test("places are held to a tenth of a pixel and inside", () => {
     assert.deepEqual([round(1.26), round(2.04), clamp(-1, 0, 5), clamp(7, 0, 5), clamp(3, 0, 5)], [1.3, 2, 0, 5, 3]);
 });
+
+describe("strokes", () => {
+    const stroke = { add: true, radius: 5, points: [[1, 2], [9, 9]] };
+
+    test("are written, read and taken back like other marks", () => {
+        const marks = marked(["positive", [1, 2]], ["stroke", stroke]);
+        const { marks: read } = parseMarks(marks.toText());
+        assert.deepEqual(read.strokes, [stroke]);
+        assert.ok(read.undo());
+        assert.deepEqual([read.strokes, read.positive], [[], [[1, 2]]]);
+    });
+
+    test("are not part of what the segmenter is asked", () => {
+        const marks = marked(["stroke", stroke]);
+        assert.ok(!marks.asksForMask && !marks.isEmpty && !("strokes" in marks.prompt));
+        assert.ok(!("strokes" in marked(["positive", [1, 2]]).toJSON()));
+    });
+
+    test("end where there is no room for more points", () => {
+        const long = { ...stroke, points: Array(5000).fill([1, 2]) };
+        assert.ok(marked(["stroke", long]).isPainted);
+        assert.equal(parseMarks(JSON.stringify({ strokes: [long] })).error, null);
+        assert.notEqual(parseMarks(JSON.stringify({ strokes: [long, stroke] })).error, null);
+    });
+});

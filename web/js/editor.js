@@ -1,17 +1,24 @@
-// The editor of Garment Segment: the photo on the node with points, a box, and the resulting mask.
+// The editor of Garment Segment: the photo on the node with points, a box, strokes, and the resulting mask.
 // The marks are stored only in the node's `points` widget, so workflows save them and run without this file.
 
 import { askForMask } from "./request.js";
 import { draw, pixelAt, placeOf } from "./canvas.js";
 import { listen } from "./input.js";
-import { MAX_POINTS, Marks, Memory, parseMarks } from "./marks.js";
+import { MAX_POINTS, Marks, Memory, clamp, parseMarks } from "./marks.js";
 import { lastRunOf, loadPhoto, originOf, sourceOf, widgetValue } from "./source.js";
+import { painted } from "./strokes.js";
+import { WIDTHS, buildToolbar } from "./toolbar.js";
+import { View } from "./view.js";
 
 const LOOK = 300; // milliseconds between checks of the graph for a new source, model or points
 const RETRY = 1000; // milliseconds until a request is repeated if ComfyUI is busy
 const BUSY = 429;
-const HINT =
-    "Click: include. Right click, Shift+click, long press: exclude. Drag: box. Z: undo. C: clear. Del: remove nearest.";
+const HINTS = {
+    points: "Click: include. Right click, Shift+click, long press: exclude. Drag: box. Z: undo. C: clear. Del: remove "
+        + "nearest.",
+    brush: "Drag to paint onto the mask; right button: erase. [ and ]: width. Z: undo. C: clear.",
+    eraser: "Drag to erase from the mask. [ and ]: width. Z: undo. C: clear.",
+};
 const SWAPPED = "The photo has changed, but the marks have not: press C to clear them.";
 const memory = new Memory(200); // order and photo of marks, for editors that are recreated by the graph's undo
 
@@ -31,6 +38,9 @@ export class Editor {
         this.removed = false;
         this.message = ""; // about the last response
         this.seen = {};
+        this.tool = "points";
+        this.brush = WIDTHS.start; // in screen pixels at zoom 1
+        this.view = new View();
         this.build();
         this.input = listen(this);
         this.observer = new ResizeObserver(() => this.draw());
@@ -56,20 +66,22 @@ export class Editor {
         this.root = document.createElement("div");
         this.root.className = "igr-segment";
         this.root.style.cssText = "display:flex;flex-direction:column;gap:4px;width:100%;height:100%;min-height:0;";
+        this.toolbar = buildToolbar(this);
         this.canvas = document.createElement("canvas");
         this.canvas.tabIndex = 0;
         this.canvas.setAttribute("role", "application");
-        this.canvas.setAttribute("aria-label", `Photo to mark. ${HINT} Arrow keys: move. Enter: include. Space: exclude.`);
+        this.canvas.setAttribute("aria-label", `Photo to mark. ${HINTS.points} Arrow keys: move. Enter: include. Space: exclude.`);
         this.canvas.style.cssText =
             "flex:1 1 0;min-height:0;width:100%;background:#1b1b1b;border-radius:4px;cursor:crosshair;touch-action:none;";
-        const style = "flex:none;font:11px/14px sans-serif;height:28px;overflow:hidden;user-select:none;";
+        // Texts of any length are readable: they scroll instead of being clipped.
+        const style = "flex:none;font:11px/14px sans-serif;min-height:28px;max-height:56px;overflow:auto;";
         this.status = document.createElement("div");
         this.status.setAttribute("role", "status");
         this.status.style.cssText = `${style}color:#eee;`;
-        const hint = document.createElement("div");
-        hint.style.cssText = `${style}color:#999;`;
-        hint.textContent = HINT;
-        this.root.append(this.canvas, this.status, hint);
+        this.hint = document.createElement("div");
+        this.hint.style.cssText = `${style}color:#999;user-select:none;`;
+        this.hint.textContent = HINTS.points;
+        this.root.append(this.toolbar.row, this.canvas, this.status, this.hint);
     }
 
     // The graph --------------------------------------------------------------------------------------------------
@@ -77,6 +89,7 @@ export class Editor {
     /** Follow changes of the photo, model, candidates and points, wherever they come from. */
     look() {
         if (!this.node.graph || document.hidden) return;
+        this.attach();
         this.shown ??= lastRunOf(this.node, this.app.nodeOutputs);
         const person = originOf(this.node, "person"), segmenter = originOf(this.node, "segmenter");
         const { image, content } = sourceOf(person, this.shown);
@@ -98,6 +111,19 @@ export class Editor {
         else this.draw();
     }
 
+    /**
+     * Replace the editor of an earlier node with the same id: in the new node design, the graph's undo creates the node
+     * again but keeps the element of the old one.
+     */
+    attach() {
+        if (this.root.isConnected || this.node.graph !== this.app.canvas?.graph) return;
+        const place = document.querySelector(`[data-node-id="${CSS.escape(String(this.node.id))}"] .igr-segment`);
+        if (place && place !== this.root) {
+            place.replaceWith(this.root);
+            this.draw();
+        }
+    }
+
     read(text) {
         const { marks, error } = parseMarks(text);
         const kept = memory.recall(text);
@@ -112,6 +138,7 @@ export class Editor {
         this.stopRequest?.();
         this.photo = this.mask = null;
         this.message = "";
+        this.view.fit();
         this.draw();
         if (!image) return;
         const wanted = this.seen.image;
@@ -161,9 +188,17 @@ export class Editor {
         this.refresh();
     }
 
+    /** Whether nothing can be marked; the status says why. */
+    get isBlocked() {
+        return Boolean(this.error || this.foreign);
+    }
+
     add(kind, value) {
-        if (this.error || this.foreign) return this.draw(); // shows the reason
-        if (kind !== "box" && this.marks.isFull) {
+        if (this.isBlocked) return this.draw(); // shows the reason
+        if (kind === "stroke" && this.marks.isPainted) {
+            return this.say("There are too many strokes: take some back with Z, or clear all with C.");
+        }
+        if ((kind === "positive" || kind === "negative") && this.marks.isFull) {
             return this.say(`There are already ${MAX_POINTS} points: remove some with Z or Del.`);
         }
         this.marks.add(kind, value);
@@ -218,7 +253,7 @@ export class Editor {
         const { model, image, candidates } = this.seen;
         const stop = new AbortController();
         this.stopRequest = () => stop.abort();
-        const request = { model, image: JSON.parse(image), points: this.marks, candidates: candidates ?? "best" };
+        const request = { model, image: JSON.parse(image), points: this.marks.prompt, candidates: candidates ?? "best" };
         const { mask, scores, error, status } = await askForMask(this.api, request, stop);
         if (turn !== this.request) return;
         if (mask) {
@@ -233,11 +268,36 @@ export class Editor {
     // What is shown ----------------------------------------------------------------------------------------------
 
     place() {
-        return placeOf(this.canvas, this.photo);
+        return placeOf(this.canvas, this.photo, this.view);
     }
 
     pixelAt(event, nearest = false) {
-        return pixelAt(this.canvas, this.photo, event, nearest);
+        return pixelAt(this.canvas, this.photo, event, nearest, this.view);
+    }
+
+    /** Radius of the brush in pixels of the photo. */
+    get radius() {
+        return this.brush / 2 / this.place().scale;
+    }
+
+    choose(tool) {
+        this.tool = tool;
+        this.hint.textContent = HINTS[tool];
+        this.toolbar.update();
+        this.draw();
+    }
+
+    setBrush(width) {
+        this.brush = clamp(width, WIDTHS.least, WIDTHS.most);
+        this.toolbar.update();
+        this.draw();
+    }
+
+    /** Zoom in (1) or out (-1) at a place measured from the canvas's centre, or show the whole photo (0). */
+    zoom(steps, place) {
+        if (steps) this.view.step(steps, place);
+        else this.view.fit();
+        this.draw();
     }
 
     /** Show a message below the photo. */
@@ -248,9 +308,12 @@ export class Editor {
 
     draw() {
         this.status.textContent = this.statusText();
-        const { photo, mask, marks } = this;
-        const { box, cursor } = this.input;
-        draw(this.canvas, { photo, mask, marks, box: box ?? marks.box, cursor });
+        const { photo, marks, view } = this;
+        const { box, cursor, brush, stroke } = this.input;
+        const strokes = stroke ? [...marks.strokes, stroke] : marks.strokes;
+        const mask = photo && !this.foreign
+            ? painted(this.mask, strokes, [photo.naturalWidth, photo.naturalHeight]) : this.mask;
+        draw(this.canvas, { photo, mask, marks, box: box ?? marks.box, cursor, view, brush });
     }
 
     statusText() {

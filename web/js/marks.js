@@ -2,6 +2,8 @@
 // Uses neither the DOM nor ComfyUI, so that `node --test` can run it.
 
 export const MAX_POINTS = 50;
+export const MAX_STROKE_POINTS = 5000;
+const MAX_RADIUS = 2000;
 const UNREADABLE = "The text in points is not valid: press C to clear it.";
 const LARGEST = 1e9;
 
@@ -12,16 +14,24 @@ export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const isNumber = (value) => Number.isFinite(value) && Math.abs(value) < LARGEST;
 const areNumbers = (given, count) => Array.isArray(given) && given.length === count && given.every(isNumber);
 const arePoints = (given) => Array.isArray(given) && given.every((point) => areNumbers(point, 2));
+const isStroke = (given) => typeof given === "object" && given !== null && Object.keys(given).length === 3
+    && typeof given.add === "boolean" && isNumber(given.radius) && given.radius > 0 && given.radius <= MAX_RADIUS
+    && arePoints(given.points) && given.points.length > 0;
+const areStrokes = (given) =>
+    Array.isArray(given) && given.every(isStroke) && lengthOf(given) <= MAX_STROKE_POINTS;
+const lengthOf = (strokes) => strokes.reduce((sum, stroke) => sum + stroke.points.length, 0);
 
-/** Points on and off the garment, a box, the size of the photo, and the order in which they were set. */
+/** Points on and off the garment, a box, strokes, the size of the photo, and the order in which they were set. */
 export class Marks {
-    constructor({ positive = [], negative = [], box = null, size = null } = {}, order = null) {
+    constructor({ positive = [], negative = [], box = null, size = null, strokes = [] } = {}, order = null) {
         this.positive = positive;
         this.negative = negative;
         this.box = box;
         this.size = size;
+        this.strokes = strokes;
         this.order = order ? [...order] : [
             ...positive.map(() => "positive"), ...negative.map(() => "negative"), ...(box ? ["box"] : []),
+            ...strokes.map(() => "stroke"),
         ];
     }
 
@@ -29,13 +39,24 @@ export class Marks {
         return !this.order.length;
     }
 
-    /** Whether the marks can give a mask: negative points alone cannot. */
+    /** Whether the marks can give a mask by the segmenter: negative points alone cannot. */
     get asksForMask() {
         return this.positive.length > 0 || this.box !== null;
     }
 
+    /** The marks that the segmenter uses; strokes are drawn on its mask. */
+    get prompt() {
+        const { positive, negative, box, size } = this;
+        return { positive, negative, box, size };
+    }
+
     get isFull() {
         return this.positive.length + this.negative.length >= MAX_POINTS;
+    }
+
+    /** Whether there is no room for another stroke. */
+    get isPainted() {
+        return lengthOf(this.strokes) >= MAX_STROKE_POINTS;
     }
 
     /** Whether the marks were set on a photo of a different size. */
@@ -43,11 +64,13 @@ export class Marks {
         return !this.isEmpty && this.size !== null && (this.size[0] !== width || this.size[1] !== height);
     }
 
-    /** Add a point (kind positive or negative), or a box [left, top, right, bottom] that replaces the previous one. */
+    /** Add a point (kind positive or negative), a stroke, or a box [left, top, right, bottom] in place of the last one. */
     add(kind, value) {
         if (kind === "box") {
             this.order = this.order.filter((one) => one !== "box");
             this.box = value;
+        } else if (kind === "stroke") {
+            this.strokes.push(value);
         } else {
             this[kind].push(value);
         }
@@ -58,6 +81,7 @@ export class Marks {
     undo() {
         const kind = this.order.pop();
         if (kind === "box") this.box = null;
+        else if (kind === "stroke") this.strokes.pop();
         else if (kind) this[kind].pop();
         return kind !== undefined;
     }
@@ -75,8 +99,8 @@ export class Marks {
     }
 
     toJSON() {
-        const { positive, negative, box, size } = this;
-        return { positive, negative, box, size };
+        const { prompt, strokes } = this;
+        return strokes.length ? { ...prompt, strokes } : prompt;
     }
 
     /** The widget's text; empty without marks. */
@@ -100,9 +124,9 @@ export function parseMarks(text) {
 
 function isUnderstood(data) {
     if (typeof data !== "object" || data === null || Array.isArray(data)) return false;
-    const { positive = [], negative = [], box = null, size = null, ...unknown } = data;
+    const { positive = [], negative = [], box = null, size = null, strokes = [], ...unknown } = data;
     if (Object.keys(unknown).length) return false;
-    return arePoints(positive) && arePoints(negative)
+    return arePoints(positive) && arePoints(negative) && areStrokes(strokes)
         && (box === null || areNumbers(box, 4)) && (size === null || areNumbers(size, 2));
 }
 
