@@ -29,7 +29,14 @@ class IGRApply(io.ComfyNode):
             description="Lets the denoiser attend to the reference, and outputs the matching conditioning and empty "
             "latent. The result works with IGR Sample and with any other sampler node. Attention patches of other "
             "nodes, before or after this one, stay active.",
-            search_aliases=["garmfus", "apply garment", "apply reference", "try-off apply", "ip-adapter garment"],
+            search_aliases=[
+                "garmfus",
+                "apply garment",
+                "apply reference",
+                "try-off apply",
+                "ip-adapter garment",
+                "garment reference",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="The denoiser from IGR Load, directly or through LoRA loaders."),
                 ReferenceSocket.Input("reference", tooltip="From GarmNet Encode, with the same bundle."),

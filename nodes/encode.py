@@ -8,9 +8,11 @@ from comfy_api.latest import io
 
 from ..igr_core.errors import IGRError
 from ..igr_core.photo.inputs import check_category
+from ..igr_core.photo.mask_warnings import mask_warnings
 from ..igr_core.photo.view import GarmentView, latent_mask
 from .host.encoding import Reference, encode_crop, encode_image, encode_image_prompt, encode_reference
 from .host.networks import check_vae
+from .host.ui import note_entries
 from .schema import garment_category, schema
 from .sockets import Adapter, AdapterSocket, ReferenceSocket, ViewSocket
 
@@ -36,12 +38,16 @@ class IGRGarmNetEncode(io.ComfyNode):
             outputs=[
                 ReferenceSocket.Output(display_name="reference", tooltip="One reference per photo. To IGR Apply."),
             ],
+            has_intermediate_output=True,
         )
 
     @classmethod
     def execute(cls, adapter: Adapter, vae: Any, view: GarmentView, category: str) -> io.NodeOutput:
-        """Encode the garments of a view."""
-        return io.NodeOutput(encode(adapter, vae, view, category))
+        """Encode the garments of a view, and show its warnings."""
+        warnings = view.warnings
+        if warnings and view.photo_mask is not None:  # more accurate, as the category is known here
+            warnings = mask_warnings(view.photo_mask, category)
+        return io.NodeOutput(encode(adapter, vae, view, category), ui=note_entries(cls, warnings))
 
 
 def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str) -> Reference:

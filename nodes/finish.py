@@ -31,7 +31,15 @@ class IGRGarmentFinish(io.ComfyNode):
             display_name="Garment Finish",
             description="Trims a restored garment, centres it on a canvas with a margin, and makes the background "
             "white, coloured or transparent, for a catalogue or a try-on model.",
-            search_aliases=["garment background", "trim garment", "packshot", "transparent garment", "centre garment"],
+            search_aliases=[
+                "cutout",
+                "garment background",
+                "trim garment",
+                "packshot",
+                "transparent garment",
+                "centre garment",
+                "product photo",
+            ],
             inputs=[
                 io.Image.Input("image", tooltip="Restored garments on a near-white background, from VAE Decode."),
                 io.Combo.Input(

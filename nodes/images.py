@@ -29,20 +29,20 @@ def to_photos(image: Tensor) -> Tensor:
     return photos.expand(-1, 3, -1, -1)
 
 
-def to_masks(mask: Tensor | None, photos: Tensor) -> tuple[Tensor, tuple[str, ...]]:
-    """MASK or None -> (B, 1, H, W) at full strength, and warnings; without a mask, the whole photo is the garment.
+def to_masks(mask: Tensor | None, photos: Tensor) -> Tensor | None:
+    """MASK -> (B, 1, H, W) at full strength; None without a mask, which is how an opaque image's mask counts, too.
 
     Raises IGRError as full_strength does.
     """
-    if mask is not None:
-        masks = mask.float().reshape(-1, 1, *mask.shape[-2:])
-        if not _is_missing(masks, photos):
-            return full_strength(masks), ()
-        reason = "The image has no mask (it has no transparency)"
-    else:
-        reason = "No mask is connected"
-    everything = photos.new_ones(1, 1, *photos.shape[-2:])
-    return everything, (f"{reason}, so the whole photo is treated as the garment: connect or paint a mask.",)
+    if mask is None:
+        return None
+    masks = mask.float().reshape(-1, 1, *mask.shape[-2:])
+    return None if _is_missing(masks, photos) else full_strength(masks)
+
+
+def no_mask() -> Tensor:
+    """The MASK that stands for no mask, as Load Image outputs it."""
+    return torch.zeros(1, NO_ALPHA_SIDE, NO_ALPHA_SIDE)
 
 
 def check_finite(values: Tensor, what: str) -> None:

@@ -30,7 +30,14 @@ class IGRLoad(io.ComfyNode):
             display_name="IGR Load",
             description="Loads an IGR bundle: one file with the denoiser, GarmNet, the image prompt and the category "
             "prompts. The demo bundle ships with the pack and only works on drawn people.",
-            search_aliases=["garment restoration model", "try-off model", "igr checkpoint", "load bundle"],
+            search_aliases=[
+                "garment restoration model",
+                "virtual try-off model",
+                "try-off model",
+                "igr checkpoint",
+                "load bundle",
+                "vtoff",
+            ],
             inputs=[
                 io.Combo.Input(
                     "bundle",

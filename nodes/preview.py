@@ -47,7 +47,7 @@ class IGRGarmentPreview(io.ComfyNode):
                 ),
                 io.String.Output(
                     display_name="report",
-                    tooltip="Measurements of each photo, then the warnings, one sentence per line.",
+                    tooltip="The warnings, then measurements of each photo, one sentence per line.",
                 ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -59,5 +59,5 @@ class IGRGarmentPreview(io.ComfyNode):
         """Draw and describe the view, and show both on the node."""
         overlay = to_image(draw_view(view))
         report = report_view(view, None if category == UNKNOWN else category)
-        shown = preview(cls, [overlay], report.warnings, report.text)
+        shown = preview(cls, [overlay], report.warnings, report.measures)
         return io.NodeOutput(overlay, report.text, ui=shown)

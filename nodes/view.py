@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..igr_core.errors import IGRError
-from ..igr_core.model.config import ViewConfig
+from ..igr_core.model.config import CATEGORIES, ViewConfig
 from ..igr_core.photo.inputs import check_size, parse_size
 from ..igr_core.photo.masks import mend_mask
 from ..igr_core.photo.overlay import overlay
@@ -14,16 +16,13 @@ from ..igr_core.photo.view import make_view
 from .host.ui import preview
 from .images import to_image, to_masks, to_photos
 from .schema import advanced, schema
+from .segmentation.without_mask import STOP, WHOLE, masks_without_input, options
 from .sockets import Adapter, AdapterSocket, ViewSocket
 
 OWN = "the model's own"
 CUSTOM = "custom"
 SIZES = (OWN, "768x1024", "384x512", CUSTOM)
 VIEWS = (OWN, "whole", "focused")
-SIZE_STEP = 64
-"""Sizes must be multiples of this if no bundle is connected (SD1.5)."""
-CROP_SIZE = 224
-"""Side of the crop if no bundle is connected (CLIP)."""
 
 
 class IGRGarmentView(io.ComfyNode):
@@ -37,19 +36,22 @@ class IGRGarmentView(io.ComfyNode):
             display_name="Garment Mask/Crop",
             description="Fits a photo and its garment mask to the working size, crops the garment, and shows what the "
             "model will see. The mask can come from MaskEditor, a segmenter, or the image's transparency.",
-            search_aliases=["garment crop", "garment mask", "fit person", "try-off preprocess", "mask crop"],
+            search_aliases=[
+                "garment crop",
+                "garment mask",
+                "automatic mask",
+                "fit person",
+                "try-off preprocess",
+                "mask crop",
+            ],
             inputs=[
-                AdapterSocket.Input(
-                    "adapter",
-                    optional=True,
-                    tooltip='From IGR Load. Only needed if size or view is "the model\'s own".',
-                ),
+                AdapterSocket.Input("adapter", tooltip="From IGR Load: the bundle's size, view and crop."),
                 io.Image.Input("person", tooltip="Photo of a dressed person; a batch has one photo per garment."),
                 io.Mask.Input(
                     "mask",
                     optional=True,
                     tooltip="Mask of the garment, white on the garment, the same size as the photo; one per photo, or "
-                    "one for all. Without a mask, the whole photo is treated as the garment.",
+                    "one for all. Without a mask, without_mask decides.",
                 ),
                 io.Combo.Input(
                     "size",
@@ -73,6 +75,23 @@ class IGRGarmentView(io.ComfyNode):
                     step=0.05,
                     tooltip="Context kept around the garment on each side, as a share of the garment's longer side. "
                     "Only used if view is focused; the model's own view has its own margin.",
+                ),
+                io.Combo.Input(
+                    "without_mask",
+                    options=options(),
+                    default=STOP,
+                    optional=True,
+                    tooltip="What to do with a photo that has no mask: stop with an error, treat the whole photo as "
+                    "the garment, or find the garment with a human parser in models/human_parsing. The demo parser "
+                    "only works on drawn people.",
+                ),
+                io.Combo.Input(
+                    "category",
+                    options=list(CATEGORIES),
+                    default=CATEGORIES[0],
+                    optional=True,
+                    tooltip="Kind of garment to find if there is no mask: upper (shirts, jackets), lower (trousers, "
+                    "skirts) or full (dresses, jumpsuits). Not used with a mask.",
                 ),
                 advanced(
                     io.String.Input,
@@ -127,12 +146,14 @@ class IGRGarmentView(io.ComfyNode):
     @classmethod
     def execute(
         cls,
+        adapter: Adapter,
         person: Tensor,
         size: str,
         view: str,
         margin: float,
         mask: Tensor | None = None,
-        adapter: Adapter | None = None,
+        without_mask: str = STOP,
+        category: str = CATEGORIES[0],
         custom_size: str = "768x1024",
         grow: int = 0,
         feather: int = 0,
@@ -141,38 +162,36 @@ class IGRGarmentView(io.ComfyNode):
     ) -> io.NodeOutput:
         """Prepare the view, and show it on the node."""
         photos = to_photos(person)
-        masks, warnings = to_masks(mask, photos)
+        masks, note = to_masks(mask, photos), ""
+        given = masks is not None
+        if masks is None:
+            masks, note = masks_without_input(without_mask, photos, category)
         masks = mend_mask(masks, grow=grow, feather=feather, fill_holes=fill_holes, largest_only=largest_only)
         fitted = make_view(
             photos,
             masks,
             working_size(size, custom_size, adapter),
             view_config(view, margin, adapter),
-            adapter.config.image_encoder.image_size if adapter is not None else CROP_SIZE,
+            adapter.config.image_encoder.image_size,
+            None if given else category,
         )
-        warnings = warnings or fitted.warnings
-        shown = preview(cls, [to_image(overlay(fitted.person, fitted.mask)), to_image(fitted.crop)], warnings)
+        if not given and without_mask == WHOLE:  # chosen on purpose, so there is nothing to warn about
+            fitted = replace(fitted, warnings=())
+        images = [to_image(overlay(fitted.person, fitted.mask)), to_image(fitted.crop)]
+        shown = preview(cls, images, fitted.warnings, note)
         return io.NodeOutput(fitted, to_image(fitted.person), fitted.mask[:, 0], to_image(fitted.crop), ui=shown)
 
 
-def working_size(choice: str, custom: str, adapter: Adapter | None) -> tuple[int, int]:
+def working_size(choice: str, custom: str, adapter: Adapter) -> tuple[int, int]:
     """Width and height for an option of `size`; raises IGRError for a size that the bundle does not support."""
     if choice == OWN:
-        return _needed(adapter, "size").config.native_size
-    step = adapter.config.size_step if adapter is not None else SIZE_STEP
+        return adapter.config.native_size
+    step = adapter.config.size_step
     return check_size(parse_size(custom if choice == CUSTOM else choice, step), step)
 
 
-def view_config(choice: str, margin: float, adapter: Adapter | None) -> ViewConfig:
+def view_config(choice: str, margin: float, adapter: Adapter) -> ViewConfig:
     """The view for an option of `view`."""
     if choice == OWN:
-        return _needed(adapter, "view").config.view
+        return adapter.config.view
     return ViewConfig(mode="focused" if choice == "focused" else "whole", margin=margin)
-
-
-def _needed(adapter: Adapter | None, setting: str) -> Adapter:
-    if adapter is None:
-        raise IGRError(
-            f'{setting} is "{OWN}", but no bundle is connected: connect IGR Load\'s adapter, or choose a {setting}.'
-        )
-    return adapter

@@ -24,8 +24,13 @@ class ViewReport:
 
     @property
     def text(self) -> str:
-        """The whole report, one sentence per line."""
-        return "\n".join((*self.lines, *(self.warnings or (NO_WARNINGS,))))
+        """The whole report, one sentence per line, warnings first."""
+        return "\n".join((*self.warnings, self.measures))
+
+    @property
+    def measures(self) -> str:
+        """The measurements, one sentence per line, or that there are no warnings and the measurements."""
+        return "\n".join(self.lines if self.warnings else (NO_WARNINGS, *self.lines))
 
 
 def report_view(view: GarmentView, category: str | None = None) -> ViewReport:

@@ -45,21 +45,22 @@ class Pairing:
 
 def pair_by_name(
     photos: Path,
-    masks: Path,
+    masks: Path | None,
     category_of: CategoryOf,
     clash: str = "Its result would overwrite that of {name}: rename one of them.",
 ) -> Pairing:
     """Find the mask and category of every photo in a folder: masks/anna.png belongs to photos/anna.jpg.
 
     Where no mask has a photo's exact name, one that differs in case or in the Unicode form of its accents is taken, if
-    it belongs to no other photo. `clash` is the message for a photo with the same name as an earlier one, `name`.
+    it belongs to no other photo. Without a folder of masks, each photo is its own mask. `clash` is the message for a
+    photo with the same name as an earlier one, `name`.
     Raises IGRError for a folder without images.
     """
     images = list_images(photos)
     failed, ignored = _other_files(photos)
     if not images and not failed:
         raise IGRError(f"{photos} has no images ({', '.join(IMAGE_SUFFIXES)}): choose another folder.")
-    masks_of = _mask_finder(images, list_images(masks))
+    masks_of = _mask_finder(images, list_images(masks)) if masks is not None else lambda photo: [photo]
     pairs: dict[str, Pair] = {}
     for photo in images:
         try:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import comfy.model_management
 import comfy.utils
 import torch
 from comfy_api.latest import ui
+from comfy_execution.graph import ExecutionBlocker
 from server import PromptServer
 from torch import Tensor
 
+from ...igr_core.errors import IGRError
 from ...igr_core.model.config import VAEConfig
 from ...igr_core.text import one_line, without_markup
 from .encoding import encode_image
@@ -31,35 +34,57 @@ def progress(total: int) -> Callable[[int], None]:
     return show
 
 
-def preview(node: Any, images: list[Tensor], notes: tuple[str, ...] = (), text: str = "") -> dict[str, Any]:
-    """The `ui` of a node that shows IMAGEs of any size and notes, which newer versions of ComfyUI show on the node.
-
-    Notes are logged as warnings; if `text` is given, it is shown instead of them.
-    """
-    text = without_markup(text)  # v0.3.64's frontend shows text as HTML
-    notes = tuple(without_markup(one_line(note)) for note in notes)
+def preview(node: Any, images: list[Tensor], warnings: tuple[str, ...] = (), text: str = "") -> dict[str, Any]:
+    """The `ui` of a node that shows IMAGEs of any size, and notes as note_entries returns them."""
     shown = [ui.PreviewImage(image, cls=node).as_dict()["images"] for image in images]
     result: dict[str, Any] = {"images": [one for some in shown for one in some], "animated": (False,)}
-    if notes:
+    return {**result, **note_entries(node, warnings, text)}
+
+
+def note_entries(node: Any, warnings: tuple[str, ...] = (), text: str = "") -> dict[str, Any]:
+    """The `ui` entries of warnings, which are also logged, and of a text; web/js/notes.js shows both on the node.
+
+    Not ComfyUI's progress text: newer frontends clear it when the run ends.
+    """
+    text = without_markup(text)  # v0.3.64's frontend shows text as HTML
+    warnings = tuple(without_markup(one_line(warning)) for warning in warnings)
+    if warnings:
         name = node.define_schema().display_name  # only once: a schema may list folders
-        for note in notes:
-            logger.warning("%s: %s", name, note)
-    if lines := (text,) if text else tuple(notes):
-        result["text"] = lines
-        send = getattr(PromptServer.instance, "send_progress_text", None)
-        if send is not None and node.hidden.unique_id is not None:
-            send("\n".join(lines), node.hidden.unique_id)
-    return result
+        for warning in warnings:
+            logger.warning("%s: %s", name, warning)
+    notes = [{"text": one, "warning": True} for one in warnings]
+    notes += [{"text": line, "warning": False} for line in text.splitlines()]
+    lines = ("\n".join((*warnings, text)),) if text else warnings
+    return {"igr_notes": notes, "text": lines} if notes else {"igr_notes": notes}
 
 
-def show_to_editor(node: Any, photo: Tensor, content: str, scores: tuple[str, ...]) -> dict[str, Any]:
-    """The `ui` of Garment Segment for its editor: the photo (1, H, W, 3) to click on, and the scores.
+def editor_entries(node: Any, photo: Tensor, content: str) -> dict[str, Any]:
+    """The `ui` entry of the photo (1, H, W, 3) to click on, for Garment Segment's editor.
 
     The frontend does not know the key `igr_photo`, so it does not show the photo again. `content` identifies the photo,
     because its file gets a new name in each run.
     """
     (shown,) = ui.PreviewImage(photo, cls=node).as_dict()["images"]
-    return {"igr_photo": [{**shown, "content": content}], "text": scores}
+    return {"igr_photo": [{**shown, "content": content}]}
+
+
+def skipped() -> Any:
+    """An output that ends the run for the nodes behind it, without an error."""
+    return ExecutionBlocker(None)
+
+
+@contextmanager
+def shown_before_errors(node: Any, entries: dict[str, Any]) -> Iterator[None]:
+    """Show `ui` entries on a node whose run ends with an IGRError, as ComfyUI only shows those of successful runs."""
+    try:
+        yield
+    except IGRError:
+        server, name = PromptServer.instance, node.hidden.unique_id
+        if server.client_id is not None and name is not None:
+            prompt = getattr(server, "last_prompt_id", None)
+            message = {"node": name, "display_node": name, "output": entries, "prompt_id": prompt}
+            server.send_sync("executed", message, server.client_id)
+        raise
 
 
 def fit_preview(denoiser: Any, vae: Any, config: VAEConfig) -> None:

@@ -6,23 +6,37 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
 from ...igr_core.folders import folder_below, leads_out, lies_below
+from ...igr_core.model.config import CATEGORIES
 from ...igr_core.photo.image_files import IMAGE_SUFFIXES
 from ...igr_core.photo.images import load_mask, load_photo
 from ...igr_core.photo.inputs import validate_inputs
 from ...igr_core.photo.mask_warnings import mask_warnings
-from ...igr_core.restore.pairing import CategoryOf, Pair, list_images, one_category, pair_by_name, read_categories
-from ..images import to_image
+from ...igr_core.restore.pairing import (
+    CategoryOf,
+    Pair,
+    Pairing,
+    list_images,
+    one_category,
+    pair_by_name,
+    read_categories,
+)
+from ..images import no_mask, to_image
+from .shipped import EXAMPLES, GARMENTS
 
 TABLE = "category.csv"
 FROM_TABLE = f"from {TABLE}"
 """Option that reads each photo's category from the table in its folder."""
+NO_MASKS = "none (Garment Mask/Crop decides)"
+"""Option for a folder of photos without masks."""
+SHIPPED = "examples (drawn persons)"
+"""Option for the photos that ship with the pack, which have no folder of masks."""
 SAVE_TO = "garments/"
 NAMED_REASONS = 3
 """Number of skipped photos that an error lists."""
@@ -38,10 +52,10 @@ class Catalogue:
 
     photos: Path
     """Folder of the photos, below `input_root`."""
-    masks: Path
-    """Folder of the masks, below `input_root`."""
+    masks: Path | None
+    """Folder of the masks, below `input_root`; None without masks."""
     input_root: Path
-    """Folder that every file must be in, after links are resolved."""
+    """Folder that every file must be in, after links are resolved; that of the examples for them."""
     output_root: Path
     """Folder below which garments are saved."""
     save_to: str
@@ -57,7 +71,7 @@ class FolderPhoto:
     person: Tensor
     """The photo as an IMAGE, (1, H, W, 3) in 0..1."""
     mask: Tensor
-    """Its MASK, (1, H, W) in 0..1."""
+    """Its MASK, (1, H, W) in 0..1; the mask that stands for none if there is no folder of masks."""
     category: str
     """upper, lower or full."""
     warnings: tuple[str, ...]
@@ -69,7 +83,7 @@ class LeftToDo:
     """What a run finds in the folder."""
 
     pairs: tuple[Pair, ...]
-    """Photos to restore."""
+    """Photos to restore; without a folder of masks, `mask` is the photo itself."""
     failed: dict[str, str]
     """Error message for each photo that cannot be used, by file name."""
     done: int
@@ -81,14 +95,18 @@ class LeftToDo:
 
 
 def open_catalogue(input_root: Path, photos: str, masks: str, output_root: Path, save_to: str) -> Catalogue:
-    """The folders of these names below `input_root`.
+    """The folders of these names below `input_root`, or the examples; `masks` may be NO_MASKS.
 
     Raises IGRError if one does not exist, if both are the same, and if the prefix points outside `output_root`.
     """
+    check_prefix(save_to)
+    if photos == SHIPPED:
+        return Catalogue(EXAMPLES, None, EXAMPLES, output_root, save_to)
+    if masks == NO_MASKS:
+        return Catalogue(folder_below(input_root, photos, "photos"), None, input_root, output_root, save_to)
     folders = folder_below(input_root, photos, "photos"), folder_below(input_root, masks, "masks")
     if folders[0].samefile(folders[1]):
         raise IGRError(f'masks is "{masks}", which is the photos folder: choose the folder of the masks.')
-    check_prefix(save_to)
     return Catalogue(*folders, input_root, output_root, save_to)
 
 
@@ -115,7 +133,7 @@ def finished_names(catalogue: Catalogue) -> set[str]:
 def catalogue_state(catalogue: Catalogue, again: bool) -> str:
     """A hash of everything that decides which photos a run loads: file names, sizes and times, and finished photos."""
     photos, masks = catalogue.photos, catalogue.masks
-    files = [*list_images(photos), *list_images(masks), *photos.glob(TABLE)]
+    files = [*list_images(photos), *(list_images(masks) if masks else []), *photos.glob(TABLE)]
     states = [(path, path.stat()) for path in files]
     facts = [f"{path}:{state.st_size}:{state.st_mtime_ns}" for path, state in states]
     facts += [] if again else sorted(finished_names(catalogue) & {path.stem for path in files})
@@ -123,12 +141,11 @@ def catalogue_state(catalogue: Catalogue, again: bool) -> str:
 
 
 def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
-    """The photos whose garments are not saved yet, or all photos with `again`.
+    """The photos whose garments are not saved yet, or all photos with `again`; none if all are done.
 
-    Raises IGRError if there are none, if the folder has no images, and if the categories come from category.csv but it
-    cannot be read.
+    Raises IGRError if the folder has no images, and if the categories come from category.csv but it cannot be read.
     """
-    found = pair_by_name(catalogue.photos, catalogue.masks, _category_of(catalogue, category), SAME_NAME)
+    found = _pairs(catalogue, _category_of(catalogue, category))
     finished = set() if again else finished_names(catalogue)
     pairs = tuple(pair for pair in found.pairs if pair.photo.stem not in finished)
     paired = {pair.photo.stem for pair in found.pairs}  # if two photos share a name, the garment belongs to the first
@@ -137,19 +154,14 @@ def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
         for name, sentence in found.failed.items()
         if Path(name).stem not in finished or Path(name).stem in paired
     }
-    if not pairs and not failed:
-        raise IGRError(
-            f"All photos in {catalogue.photos} are done: {catalogue.output_root} has an image "
-            f'"{catalogue.save_to}NAME" of each. Choose another save_to for another kind of garment, or turn on again '
-            "to restore them again."
-        )
     return LeftToDo(pairs, failed, len(found.pairs) - len(pairs), catalogue, found.ignored)
 
 
 def load_photos(found: LeftToDo, wanted: int, show: Callable[[int], None]) -> tuple[list[FolderPhoto], dict[str, str]]:
     """Load up to `wanted` photos; also returns the error message for each photo that was skipped, by file name.
 
-    `show` is called with the number of photos loaded. Raises IGRError with the first reasons if none could be loaded.
+    `show` is called with the number of photos loaded. Raises IGRError with the first reasons if there were photos to
+    load, but none could be.
     """
     loaded: list[FolderPhoto] = []
     failed = dict(found.failed)
@@ -158,10 +170,10 @@ def load_photos(found: LeftToDo, wanted: int, show: Callable[[int], None]) -> tu
             break
         show(len(loaded))
         try:
-            loaded.append(load_pair(pair, found.catalogue.input_root))
+            loaded.append(load_pair(pair, found.catalogue))
         except IGRError as error:
             failed[pair.photo.name] = str(error)
-    if not loaded:
+    if not loaded and failed:
         reasons = [f"{name}: {sentence}" for name, sentence in sorted(failed.items())]
         more = f" {len(reasons) - NAMED_REASONS} more failed." if len(reasons) > NAMED_REASONS else ""
         raise IGRError(f"None of the remaining photos can be used. {' '.join(reasons[:NAMED_REASONS])}{more}")
@@ -169,19 +181,32 @@ def load_photos(found: LeftToDo, wanted: int, show: Callable[[int], None]) -> tu
     return loaded, failed
 
 
-def load_pair(pair: Pair, input_root: Path) -> FolderPhoto:
-    """Load a photo and its mask; raises IGRError if one cannot be read or they do not match."""
-    _check_below(pair.photo, input_root)
-    _check_below(pair.mask, input_root)
-    photo, mask = load_photo(pair.photo), load_mask(pair.mask)
+def load_pair(pair: Pair, catalogue: Catalogue) -> FolderPhoto:
+    """Load a photo and its mask, if it has one; raises IGRError if one cannot be read or they do not match."""
+    _check_below(pair.photo, catalogue.input_root)
+    photo = load_photo(pair.photo)
+    if catalogue.masks is None:
+        return FolderPhoto(pair.photo.stem, to_image(photo), no_mask(), pair.category, ())
+    _check_below(pair.mask, catalogue.input_root)
+    mask = load_mask(pair.mask)
     validate_inputs(photo, mask)
     warnings = mask_warnings(mask, pair.category)
     return FolderPhoto(pair.photo.stem, to_image(photo), mask[:, 0], pair.category, warnings)
 
 
+def _pairs(catalogue: Catalogue, category_of: CategoryOf) -> Pairing:
+    """The photos with their masks; without a folder of masks, each photo stands for its own."""
+    found = pair_by_name(catalogue.photos, catalogue.masks, category_of, SAME_NAME)
+    if catalogue.photos == EXAMPLES:  # their masks are beside them
+        examples = {photo: category for photo, _, category in GARMENTS.values()}
+        pairs = [replace(one, category=examples[one.photo.name]) for one in found.pairs if one.photo.name in examples]
+        return Pairing(tuple(pairs), {})
+    return found
+
+
 def _category_of(catalogue: Catalogue, category: str) -> CategoryOf:
-    if category != FROM_TABLE:
-        return one_category(category)
+    if category != FROM_TABLE or catalogue.photos == EXAMPLES:
+        return one_category(category if category != FROM_TABLE else CATEGORIES[0])  # examples have their own
     table = catalogue.photos / TABLE
     if not table.is_file():
         raise IGRError(

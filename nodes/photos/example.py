@@ -21,7 +21,7 @@ class IGRExamplePerson(io.ComfyNode):
             display_name="IGR Example Person",
             description="Loads a drawn person with the mask of one garment, to try out the demo bundle, which was not "
             "trained on these people.",
-            search_aliases=["example photo", "test person", "sample person", "demo image"],
+            search_aliases=["example photo", "test person", "sample person", "demo image", "model photo"],
             inputs=[
                 io.Combo.Input(
                     "garment",

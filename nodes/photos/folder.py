@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,18 +17,19 @@ from ...igr_core.model.config import CATEGORIES
 from ...igr_core.photo.overlay import overlay
 from ...igr_core.text import plain
 from ..host.folders import input_root, output_root
-from ..host.ui import preview, progress
+from ..host.ui import preview, progress, skipped
 from ..images import to_image
 from ..schema import advanced, garment_category_output, schema
 from .catalogue import (
     FROM_TABLE,
+    NO_MASKS,
     SAVE_TO,
+    SHIPPED,
     TABLE,
     Catalogue,
     FolderPhoto,
     LeftToDo,
     catalogue_state,
-    check_prefix,
     left_to_do,
     load_photos,
     open_catalogue,
@@ -49,28 +51,38 @@ class IGRPhotoFolder(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """Inputs, outputs and texts of the node."""
         folders = folders_below(input_root())
-        photos = "photos" if "photos" in folders else next(iter(folders), None)
-        masks = "masks" if "masks" in folders else next((name for name in folders if name != photos), None)
+        photos = "photos" if "photos" in folders else SHIPPED
+        masks = "masks" if "masks" in folders else NO_MASKS
         return schema(
             node_id="IGRPhotoFolder",
             display_name="IGR Photo Folder",
             description="Loads a folder of photos and a folder of masks from ComfyUI's input folder and matches them "
             "by name: masks/anna.png belongs to photos/anna.jpg. The nodes after it run once per photo; photos that "
             "cannot be used are skipped and listed on the node.",
-            search_aliases=["load image folder", "batch of photos", "garment catalogue", "photo list", "mask folder"],
+            search_aliases=[
+                "catalogue",
+                "load image folder",
+                "batch of photos",
+                "garment catalogue",
+                "photo list",
+                "mask folder",
+                "catalog",
+            ],
             inputs=[
                 io.Combo.Input(
                     "photos",
-                    options=folders,
+                    options=[SHIPPED, *folders],
                     default=photos,
-                    tooltip="Folder of photos of dressed people, below ComfyUI's input folder.",
+                    tooltip="Folder of photos of dressed people, below ComfyUI's input folder, or the drawn examples "
+                    "that ship with the pack, without masks.",
                 ),
                 io.Combo.Input(
                     "masks",
-                    options=folders,
+                    options=[NO_MASKS, *folders],
                     default=masks,
                     tooltip="Folder of masks, below ComfyUI's input folder. Each mask is white on the garment, the "
-                    "same size as its photo, and has the same name except for the extension.",
+                    "same size as its photo, and has the same name except for the extension. Without masks, "
+                    "without_mask in Garment Mask/Crop decides, which can find the garments.",
                 ),
                 io.Combo.Input(
                     "category",
@@ -126,15 +138,14 @@ class IGRPhotoFolder(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls, photos: str | None = None, masks: str | None = None, save_to: str | None = None
-    ) -> bool | str:
-        """Reject missing folders before anything runs; connected inputs are None here."""
+    def validate_inputs(cls, photos: str | None = None) -> bool | str:
+        """Reject a missing folder before anything runs; a connected input is None here.
+
+        Only of photos: ComfyUI repeats the sentence for each input that is named here. It checks masks by its list.
+        """
         try:
-            if photos is not None and masks is not None:
-                _open(photos, masks)
-            if save_to is not None:
-                check_prefix(save_to)
+            if photos is not None:
+                _open(photos, NO_MASKS)
             return True
         except IGRError as error:
             return str(error)
@@ -164,13 +175,20 @@ class IGRPhotoFolder(io.ComfyNode):
         found = left_to_do(_open(photos, masks, save_to), category, again)
         wanted = min(limit or len(found.pairs), len(found.pairs))
         loaded, failed = load_photos(found, wanted, progress(max(wanted, 1)))
-        previews = [_preview(one) for one in loaded[:SHOWN_PHOTOS]]
+        shown = preview(
+            cls,
+            [_preview(one) for one in loaded[:SHOWN_PHOTOS]],
+            _warnings(found, loaded, failed),
+            _skipped(found, nothing_left=not loaded),
+        )
+        if not loaded:
+            return io.NodeOutput(*[[skipped()]] * 4, ui=shown)
         return io.NodeOutput(
             [one.person for one in loaded],
             [one.mask for one in loaded],
             [one.category for one in loaded],
             [save_to + one.name for one in loaded],
-            ui=preview(cls, previews, _notes(found, loaded, failed)),
+            ui=shown,
         )
 
 
@@ -180,6 +198,8 @@ def _open(photos: str, masks: str, save_to: str = "") -> Catalogue:
 
 def _preview(photo: FolderPhoto) -> Tensor:
     """A small IMAGE of a photo, faded outside its mask."""
+    if photo.mask.shape[-2:] != photo.person.shape[1:3]:  # it has none
+        photo = replace(photo, mask=torch.ones(1, *photo.person.shape[1:3]))
     both = torch.cat([photo.person.movedim(-1, 1), photo.mask[:, None]], 1)  # (1, 4, H, W)
     scale = min(1.0, SHOWN_SIDE / max(both.shape[-2:]))
     size = [max(1, round(side * scale)) for side in both.shape[-2:]]
@@ -187,8 +207,8 @@ def _preview(photo: FolderPhoto) -> Tensor:
     return to_image(overlay(small[:, :3], small[:, 3:]))
 
 
-def _notes(found: LeftToDo, loaded: list[FolderPhoto], failed: dict[str, str]) -> tuple[str, ...]:
-    """Notes about skipped, finished and doubtful photos; notes that are not shown are logged."""
+def _warnings(found: LeftToDo, loaded: list[FolderPhoto], failed: dict[str, str]) -> tuple[str, ...]:
+    """Warnings about skipped and doubtful photos; warnings that are not shown are logged."""
     notes = [f"{name}: {sentence}" for name, sentence in sorted(failed.items())]
     notes += [f"{one.name}: {warning}" for one in loaded for warning in one.warnings]
     for note in notes[SHOWN_NOTES:]:
@@ -197,6 +217,14 @@ def _notes(found: LeftToDo, loaded: list[FolderPhoto], failed: dict[str, str]) -
         notes = [*notes[:SHOWN_NOTES], f"{len(notes) - SHOWN_NOTES} more notes are in the log."]
     if found.ignored:
         notes.append(f"Skipped because they are not images: {', '.join(found.ignored[:SHOWN_NOTES])}.")
-    if found.done:
-        notes.append(f"Skipped because already done: {found.done} (output/{found.catalogue.save_to}NAME).")
     return tuple(notes)
+
+
+def _skipped(found: LeftToDo, nothing_left: bool) -> str:
+    """A line about the photos that are done."""
+    if nothing_left:
+        return (
+            f"Nothing left to do: output/{found.catalogue.save_to}NAME exists for all {found.done} photos. For another "
+            "kind of garment, choose another save_to; to restore them again, turn on again."
+        )
+    return f"Skipped because already done: {found.done} (output/{found.catalogue.save_to}NAME)." if found.done else ""

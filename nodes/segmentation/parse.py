@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...igr_core.errors import IGRError
 from ...igr_core.model.config import CATEGORIES
+from ...igr_core.photo.mask_warnings import mask_warnings
 from ...igr_core.photo.overlay import overlay
 from ...igr_core.segmentation.labels import AUTO, garment_mask
 from ...igr_core.segmentation.refinement import describe, refine_mask
@@ -21,8 +22,11 @@ from ..host.ui import preview, progress
 from ..images import to_image, to_photos
 from ..schema import garment_category_output, schema
 from ..sockets import ParserSocket, SegmenterSocket
-from .cache import state
+from .cache import Cache, state
 from .store import STORE
+
+_LAST_PARSER: Cache[str, LoadedParser] = Cache(1)
+"""The parser used last, for all nodes that use it."""
 
 
 class IGRParserLoad(io.ComfyNode):
@@ -36,7 +40,7 @@ class IGRParserLoad(io.ComfyNode):
             display_name="IGR Load Parser",
             description="Loads a human parser, which labels shirts, skirts and dresses. The demo parser ships with the "
             "pack and only works on drawn people; for photos, put a published parser into models/human_parsing.",
-            search_aliases=["human parsing", "clothes segmentation", "segformer clothes", "fashn human parser", "atr"],
+            search_aliases=["human parser model", "segformer clothes", "fashn human parser", "atr"],
             inputs=[
                 io.Combo.Input(
                     "model",
@@ -57,7 +61,7 @@ class IGRParserLoad(io.ComfyNode):
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
         """Load the parser."""
-        return io.NodeOutput(load_parser(PARSERS.path(model)))
+        return io.NodeOutput(take_parser(model))
 
 
 class IGRGarmentByCategory(io.ComfyNode):
@@ -71,7 +75,14 @@ class IGRGarmentByCategory(io.ComfyNode):
             display_name="Garment by Category",
             description="Finds the mask of a person's upper, lower or full garment without clicks: a human parser "
             "finds the garment, and SAM 2, if connected, refines its edges.",
-            search_aliases=["clothes mask", "auto mask", "human parsing", "garment parser", "mask by category"],
+            search_aliases=[
+                "clothes mask",
+                "auto mask",
+                "human parsing",
+                "garment parser",
+                "mask by category",
+                "clothes segmentation",
+            ],
             inputs=[
                 io.Image.Input(
                     "person", tooltip="Photo of a dressed person; all garments of a batch must be of one category."
@@ -116,8 +127,14 @@ class IGRGarmentByCategory(io.ComfyNode):
         if segmenter is not None:
             masks, found = refine(segmenter, photos, masks, lambda done: show(len(photos) + done))
         image = to_image(overlay(photos, masks))
-        shown = preview(cls, [image], text=describe_all(masks, category, found))
+        shown = preview(cls, [image], mask_warnings(masks, category), describe_all(masks, category, found))
         return io.NodeOutput(masks[:, 0], category, image, ui=shown)
+
+
+def take_parser(name: str) -> LoadedParser:
+    """Load a parser by its listed name, or take the last one again; raises IGRError if it cannot be loaded."""
+    path = PARSERS.path(name)
+    return _LAST_PARSER.take(state(path), lambda: load_parser(path))
 
 
 def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[int], None]) -> tuple[Tensor, str]:

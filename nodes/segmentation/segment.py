@@ -10,14 +10,16 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
+from ...igr_core.photo.mask_warnings import mask_warnings
 from ...igr_core.photo.overlay import overlay
 from ...igr_core.segmentation.candidates import CHOICES, Choice, choose
-from ...igr_core.segmentation.clicks import describe, parse_clicks
+from ...igr_core.segmentation.clicks import Clicks, describe, parse_clicks
 from ...igr_core.segmentation.sam2_prompt import Prompt
+from ...igr_core.segmentation.strokes import apply_strokes
 from ..host.folders import DEMO, SEGMENTERS
 from ..host.locking import turn
 from ..host.segmentation import LoadedSegmenter
-from ..host.ui import progress, show_to_editor
+from ..host.ui import editor_entries, note_entries, progress, shown_before_errors
 from ..images import to_image, to_photos
 from ..schema import schema
 from ..sockets import BoxSocket, SegmenterSocket
@@ -76,8 +78,17 @@ class IGRGarmentSegment(io.ComfyNode):
             node_id="IGRGarmentSegment",
             display_name="Garment Segment",
             description="Finds the mask of a garment that you click on: left click to include, right click to exclude, "
-            "drag to draw a box. The mask is shown at once, and the marks are saved in the workflow.",
-            search_aliases=["click mask", "sam2 points", "segment garment", "mask by click", "point editor"],
+            "drag to draw a box; a brush and an eraser correct the mask. It is shown at once, and the marks are saved "
+            "in the workflow.",
+            search_aliases=[
+                "click mask",
+                "sam2 points",
+                "segment garment",
+                "mask by click",
+                "point editor",
+                "paint mask",
+                "mask brush",
+            ],
             inputs=[
                 io.Image.Input(
                     "person",
@@ -89,15 +100,16 @@ class IGRGarmentSegment(io.ComfyNode):
                     "candidates",
                     options=list(CHOICES),
                     default="best",
-                    tooltip="Which of the segmenter's candidates to use: best has the highest score; largest and "
-                    "smallest go by area, if a click could mean a garment or its pocket; merged combines all.",
+                    tooltip="Which of the segmenter's candidates to use: best has the highest score, or is the larger "
+                    "of two with almost the same score; largest and smallest go by area, if a click could mean a "
+                    "garment or its pocket; merged combines all.",
                 ),
                 io.String.Input(
                     "points",
                     default="",
                     tooltip="The marks, as JSON in pixels of the photo, written by the editor. At most 50 points: "
                     '{"positive": [[x, y]], "negative": [[x, y]], "box": [left, top, right, bottom], "size": [width, '
-                    "height]}.",
+                    'height], "strokes": [{"add": true, "radius": r, "points": [[x, y]]}]}.',
                 ),
                 io.Mask.Input(
                     "rough",
@@ -142,12 +154,33 @@ class IGRGarmentSegment(io.ComfyNode):
         rough: Tensor | None = None,
         box: Any = None,
     ) -> io.NodeOutput:
-        """Segment the garment, and show the photo in the editor."""
+        """Segment the garment, and show the photo in the editor, even if nothing is marked on it yet."""
         photos = to_photos(person)
-        prompts = prompts_of_photos(photos, parse_clicks(points), rough_masks(rough), box)
-        masks, scores = segment(segmenter, photos, prompts, candidates, progress(len(photos)))
-        shown = show_to_editor(cls, to_image(photos[:1]), digest(photos[:1]), scores)
+        shown = editor_entries(cls, to_image(photos[:1]), digest(photos[:1]))
+        with shown_before_errors(cls, shown):
+            masks, scores = segment_marked(segmenter, photos, parse_clicks(points), candidates, rough, box)
+        shown = {**shown, **note_entries(cls, mask_warnings(masks)), "text": scores}
         return io.NodeOutput(masks[:, 0], to_image(overlay(photos, masks)), ui=shown)
+
+
+def segment_marked(
+    segmenter: LoadedSegmenter, photos: Tensor, clicks: Clicks, candidates: Choice, rough: Tensor | None, box: Any
+) -> tuple[Tensor, tuple[str, ...]]:
+    """Masks (B, 1, H, W) of photos (B, 3, H, W) for marks, rough masks and boxes, and descriptions of their scores.
+
+    Raises IGRError if nothing is marked or found, and if marks, masks or boxes do not match the photos.
+    """
+    if clicks.is_painted and rough is None and box is None and len(photos) == 1:
+        clicks.check_size((photos.shape[-1], photos.shape[-2]))
+        masks, scores = photos.new_zeros(1, 1, *photos.shape[-2:]), ()
+    else:
+        prompts = prompts_of_photos(photos, clicks, rough_masks(rough), box)
+        masks, scores = segment(segmenter, photos, prompts, candidates, progress(len(photos)))
+    if clicks.strokes:  # on one photo only
+        masks = apply_strokes(masks, clicks.strokes)
+    if not bool(masks.flatten(1).any(1).all()):
+        raise IGRError("The eraser left nothing of the mask: undo the last strokes in Garment Segment.")
+    return masks, scores
 
 
 def segment(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.support.host.graphs import TINY, node, restore, with_inputs
+from tests.support.host.graphs import DEMO, TINY, node, restore, with_inputs
+from tests.support.host.masks import mask_of as mask_of_graph
+from tests.support.host.masks import saved_masks
 from tests.support.host.server import Graph, PromptFailed, PromptRefused, Server
 
 
@@ -35,7 +39,6 @@ RUN_ERRORS = {
     "result that is not finite": (restore("wild.safetensors"), "IGRSample.*latent has NaN or infinite values"),
     "empty mask": (mask_of(0.0), "IGRGarmentView.*empty: paint the garment"),
     "other size": (mask_of(1.0, 500), "IGRGarmentView.*resize the mask to 576×768"),
-    "no adapter": (without_adapter(), "IGRGarmentView.*connect IGR Load's adapter"),
     "odd size": (with_inputs(restore(), "view", size="custom", custom_size="72x72"), "IGRGarmentView.*nearest is"),
     "shrunk away": (with_inputs(restore(), "view", grow=-128), "IGRGarmentView.*grow = -128 leaves nothing"),
     "truncated": (restore("cut.safetensors"), "IGRLoad.*cut.safetensors.*truncated"),
@@ -56,6 +59,7 @@ RUN_ERRORS = {
 }
 REFUSED = {
     "steps": (with_inputs(restore(), "sample", steps=501), "steps"),
+    "no adapter": (without_adapter(), "Required input is missing.*adapter"),
     "category": (with_inputs(restore(), "encode", category="shoes"), "category"),
     "bundle": (restore("nothing.safetensors"), "nothing.safetensors"),
     "factors": (with_inputs(restore(), "apply", level_strengths="one"), "write non-negative numbers"),
@@ -105,13 +109,42 @@ def test_mistakes_in_values_are_refused_at_once(server: Server, case: str) -> No
         server.run(graph)
 
 
-def test_no_mask_means_the_whole_picture_with_a_warning(server: Server) -> None:
+NO_MASK = {
+    "none": {},
+    "Load Image's for a photo without transparency": {"mask": ["drawn", 0]},
+}
+
+
+def without_mask(kind: str, **inputs: Any) -> Graph:
     graph = restore()
     del graph["view"]["inputs"]["mask"]
-    for mask in ({}, {"mask": ["drawn", 0]}):  # none, and what LoadImage gives for a picture without transparency
-        trial = {**with_inputs(graph, "view", **mask), "drawn": node("SolidMask", value=0.0, width=64, height=64)}
-        shown = server.run(trial)["outputs"]["view"]
-        assert "whole photo" in shown["text"][0] and len(shown["images"]) == 2
+    graph["drawn"] = node("SolidMask", value=0.0, width=64, height=64)
+    return with_inputs(graph, "view", **NO_MASK[kind], **inputs)
+
+
+@pytest.mark.parametrize("kind", NO_MASK)
+def test_without_a_mask_the_run_stops(server: Server, kind: str) -> None:
+    with pytest.raises(PromptFailed, match="IGRGarmentView.*The photo has no mask: paint or connect one"):
+        server.run(without_mask(kind))
+
+
+@pytest.mark.parametrize("kind", NO_MASK)
+def test_the_whole_photo_is_used_if_that_is_chosen(server: Server, kind: str) -> None:
+    shown = server.run(without_mask(kind, without_mask="whole photo"))["outputs"]["view"]
+    assert shown["text"] == ["The whole photo is treated as the garment."]
+    assert [one["warning"] for one in shown["igr_notes"]] == [False] and len(shown["images"]) == 2
+
+
+def test_a_parser_finds_the_garment_if_that_is_chosen(server: Server) -> None:
+    graph = without_mask("none", without_mask=f"find with {DEMO}")
+    graph["picture"] = node("MaskToImage", mask=["view", 2])
+    graph["saved"] = node("SaveImage", images=["picture", 0], filename_prefix="found")
+    outputs = server.run(graph)["outputs"]
+    assert outputs["view"]["text"][0].startswith("Mask found with demo (drawn persons only). upper, ")
+    with_mask = restore()
+    with_mask |= {name: graph[name] for name in ("picture", "saved")}
+    found, own = saved_masks(server, outputs) > 0.5, mask_of_graph(server, with_mask) > 0.5
+    assert (found & own).sum() / (found | own).sum() > 0.8
 
 
 def test_a_model_of_another_kind_is_named(server: Server) -> None:

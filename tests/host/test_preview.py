@@ -11,7 +11,7 @@ from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.overlay import draw_view
 from igr_core.photo.view import make_view
 from igr_core.photo.view_report import report_view
-from tests.support.host.graphs import node
+from tests.support.host.graphs import TINY, node
 from tests.support.host.server import ROOT, UPDATE, Graph, Server
 
 EXAMPLES = ROOT / "nodes" / "examples"
@@ -19,11 +19,13 @@ HELP_HEIGHT = 640
 
 
 def preview(garment: str, view: str, size: str = "768x1024", category: str = "unknown") -> Graph:
-    """Example person -> preview, without any model."""
+    """Example person -> preview."""
     return {
+        "load": node("IGRLoad", bundle=TINY),
         "person": node("IGRExamplePerson", garment=garment),
         "view": node(
             "IGRGarmentView",
+            adapter=["load", 1],
             person=["person", 0],
             mask=["person", 1],
             size="custom",
@@ -48,13 +50,14 @@ def test_it_shows_what_igr_core_draws_and_says(server: Server) -> None:
     view = make_view(photo, mask, (768, 1024), ViewConfig("focused", 0.25))
     expected = (draw_view(view)[0].movedim(0, -1).numpy() * 255).astype(int)
     assert picture.shape == expected.shape and np.abs(picture - expected).max() <= 2
-    assert text == report_view(view).text and text.endswith("No warnings.")
+    assert text == report_view(view).text and text.startswith("No warnings.")
 
 
 def test_warnings_are_shown_and_logged(server: Server) -> None:
     graph = preview("full", "whole")
     graph["view"]["inputs"]["grow"] = 200  # up to the photo's edges
     _, text = shown(server, graph)
+    assert text.index("The mask touches") < text.index("The photo is 576×768")
     assert "covers" in text and "edge of the photo, so the garment may be cut off" in text
     assert "Garment Preview: The mask touches" in server.log.read_text(errors="replace")
 

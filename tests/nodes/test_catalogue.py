@@ -83,11 +83,30 @@ def test_files_of_other_names_and_places_finish_nothing(root: Path, saved: str) 
     assert names(catalogue.left_to_do(opened(root), "upper", again=False)) == ["anna", "bert"]
 
 
-def test_when_all_is_done_the_remedy_is_named(root: Path) -> None:
+def test_when_all_is_done_nothing_is_left_and_that_is_no_error(root: Path) -> None:
     for name in ("anna", "bert"):
         save(root, f"garments/{name}_00001_.png")
-    with pytest.raises(IGRError, match='"garments/NAME" of each. Choose another save_to for another kind'):
-        catalogue.left_to_do(opened(root), "upper", again=False)
+    found = catalogue.left_to_do(opened(root), "upper", again=False)
+    assert names(found) == [] and found.done == 2
+    assert loaded(found) == ([], {}, [0])
+
+
+def test_photos_without_a_folder_of_masks_have_the_mask_that_stands_for_none(root: Path) -> None:
+    put(root, "anna", ".webp")
+    photos, failed, _ = loaded(catalogue.left_to_do(opened(root, masks=catalogue.NO_MASKS), "full", again=False))
+    assert [(one.name, one.category) for one in photos] == [("anna", "full"), ("bert", "full")]
+    assert all(one.mask.shape == (1, 64, 64) and not one.mask.any() and one.warnings == () for one in photos)
+    assert "same name as anna.png" in failed["anna.webp"]
+
+
+@pytest.mark.parametrize("category", ["upper", catalogue.FROM_TABLE])
+def test_the_examples_are_a_folder_without_masks(root: Path, category: str) -> None:
+    photos, failed, _ = loaded(catalogue.left_to_do(opened(root, photos=catalogue.SHIPPED), category, again=False))
+    assert {one.name: one.category for one in photos}.items() >= {"full": "full", "lower": "lower"}.items()
+    assert {one.name for one in photos} == {"upper", "lower", "full", "outfit"} and failed == {}
+    save(root, "garments/full_00001_.png")
+    found = catalogue.left_to_do(opened(root, photos=catalogue.SHIPPED), category, again=False)
+    assert len(found.pairs) == 3 and found.done == 1
 
 
 def test_photos_are_loaded_with_their_masks(root: Path) -> None:

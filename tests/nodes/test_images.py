@@ -38,26 +38,24 @@ def test_other_shapes_are_refused_with_the_shape(shape: tuple[int, ...]) -> None
 def test_masks_are_taken_as_they_are(shape: tuple[int, ...]) -> None:
     mask = torch.rand(shape)
     mask[..., 0, 0] = 1
-    masks, warnings = images.to_masks(mask, torch.rand(2, 3, 8, 6))
-    assert torch.equal(masks, mask.reshape(-1, 1, 8, 6)) and warnings == ()
+    masks = images.to_masks(mask, torch.rand(2, 3, 8, 6))
+    assert torch.equal(masks, mask.reshape(-1, 1, 8, 6))
 
 
-def test_without_a_mask_the_whole_photo_is_the_garment_and_a_warning_says_so() -> None:
-    photos = torch.rand(2, 3, 8, 6)
-    for mask, reason in ((None, "No mask is connected"), (torch.zeros(1, 64, 64), "no transparency")):
-        masks, (warning,) = images.to_masks(mask, photos)
-        assert torch.equal(masks, torch.ones(1, 1, 8, 6)) and reason in warning
+@pytest.mark.parametrize("mask", [None, torch.zeros(1, 64, 64), images.no_mask()], ids=["none", "Load Image's", "ours"])
+def test_a_missing_mask_is_recognised(mask: torch.Tensor | None) -> None:
+    assert images.to_masks(mask, torch.rand(2, 3, 8, 6)) is None
 
 
 def test_an_empty_mask_of_the_photos_own_size_is_no_missing_one() -> None:
-    masks, warnings = images.to_masks(torch.zeros(1, 64, 64), torch.rand(1, 3, 64, 64))
-    assert not masks.any() and warnings == ()
+    masks = images.to_masks(torch.zeros(1, 64, 64), torch.rand(1, 3, 64, 64))
+    assert not masks.any()
 
 
 def test_a_half_opaque_mask_is_brightened_and_a_label_map_with_one_label_too() -> None:
     drawn = torch.zeros(2, 8, 6)
     drawn[0, 2:6, 1:4], drawn[1, 3:7, 1:4] = 0.5, 1 / 255
-    masks, _ = images.to_masks(drawn, torch.rand(2, 3, 8, 6))
+    masks = images.to_masks(drawn, torch.rand(2, 3, 8, 6))
     assert torch.equal(masks[:, 0], (drawn > 0).float())
 
 

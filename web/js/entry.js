@@ -1,17 +1,20 @@
-// Adds the click editor to Garment Segment. ComfyUI loads every file in this folder as an extension; this is the only
-// one that does anything when it is loaded.
+// Adds the click editor to Garment Segment, and notes of a run to the pack's nodes. ComfyUI loads every file in this
+// folder as an extension; this is the only one that does anything when it is loaded.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { Editor } from "./editor.js";
+import { SubgraphWarnings, showNotes } from "./notes.js";
 
 const NODE = "IGRGarmentSegment";
-const EDITOR_HEIGHT = 340;
-const NODE_SIZE = [360, 520];
+const PREFIX = "IGR"; // of the pack's node ids
+const EDITOR_HEIGHT = 380;
+const NODE_SIZE = [380, 580];
 
 /** Hide a widget, in the classic and the new node design; its value stays in the workflow. */
 function hide(widget) {
     widget.hidden = true;
-    widget.options = { ...widget.options, hidden: true };
+    widget.options ??= {};
+    widget.options.hidden = true; // in place: the new node design keeps this object
     widget.computeSize = () => [0, -4];
     if (widget.element) widget.element.style.display = "none";
 }
@@ -37,19 +40,30 @@ function after(node, name, then) {
     };
 }
 
+let warnings = null; // of nodes inside subgraphs
+
 app.registerExtension({
     name: "igr.segment",
+    setup() {
+        warnings ??= new SubgraphWarnings({ app, api });
+    },
     nodeCreated(node) {
-        if ((node.comfyClass ?? node.type) !== NODE) return;
-        const points = node.widgets?.find((widget) => widget.name === "points");
-        if (!points) return;
-        hide(points);
-        const editor = new Editor(node, { app, api });
-        addEditor(node, editor);
-        after(node, "onAdded", () => editor.start());
-        after(node, "onExecuted", (output) => editor.showRun(output));
-        after(node, "onRemoved", () => editor.stop());
-        const [width, height] = node.computeSize();
-        node.setSize([Math.max(width, NODE_SIZE[0]), Math.max(height, NODE_SIZE[1])]);
+        const name = node.comfyClass ?? node.type ?? "";
+        if (!name.startsWith(PREFIX)) return;
+        after(node, "onExecuted", (output) => showNotes(node, output?.igr_notes ?? []));
+        if (name === NODE) edit(node);
     },
 });
+
+function edit(node) {
+    const points = node.widgets?.find((widget) => widget.name === "points");
+    if (!points) return;
+    hide(points);
+    const editor = new Editor(node, { app, api });
+    addEditor(node, editor);
+    after(node, "onAdded", () => editor.start());
+    after(node, "onExecuted", (output) => editor.showRun(output));
+    after(node, "onRemoved", () => editor.stop());
+    const [width, height] = node.computeSize();
+    node.setSize([Math.max(width, NODE_SIZE[0]), Math.max(height, NODE_SIZE[1])]);
+}
