@@ -43,3 +43,8 @@ def lies_below(path: Path, root: Path) -> bool:
         return root.resolve() in path.resolve().parents
     except (OSError, RuntimeError, ValueError):  # a loop of links, or an invalid path
         return False
+
+
+def resolved(path: Path) -> Path:
+    """A path without links; unlike Path.resolve, it accepts a loop of links, which is a path of no file."""
+    return Path(os.path.realpath(path))

@@ -63,6 +63,12 @@ Count = Annotated[int, Range(1, 10**9)]
 """A number of things or steps, at least one."""
 CountOrNone = Annotated[int, Range(0, 10**9)]
 """A number of things or steps; 0 for none."""
+Steps = Annotated[int, Range(1, 10_000)]
+"""Denoising steps."""
+Guidance = Annotated[float, Range(0, 100)]
+"""A classifier-free guidance scale."""
+Strength = Annotated[float, Range(0, 10)]
+"""Strength of a condition; 0 disables it."""
 
 
 class Ranged:

@@ -181,6 +181,7 @@ def _segmenter_path(given: Path | None) -> Path:
 
 def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | None) -> None:
     """Raise UsageError if an input does not exist, or an output cannot be written or would overwrite an input."""
+    from ..folders import resolved
     from ..photo.images import check_image_name
 
     inputs = [("photo", person), *([("rough mask", rough)] if rough is not None else [])]
@@ -191,7 +192,7 @@ def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | No
             raise UsageError(f"The {label} {path} is a folder: name an image file.")
     if rough is not None and rough.samefile(person):
         raise UsageError(f"--rough is {person} itself: name a mask, white on the garment.")
-    if overlay is not None and overlay.resolve() == out.resolve():
+    if overlay is not None and resolved(overlay) == resolved(out):
         raise UsageError(f"--overlay and --out are both {out}: choose different names.")
     outputs: list[tuple[str, Path, Literal["L", "RGB"]]] = [("--out", out, "L")]
     if overlay is not None:

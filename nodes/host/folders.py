@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 
 from ...igr_core.demo import DEMO_BUNDLE, DEMO_PARSER, DEMO_SEGMENTER
 from ...igr_core.errors import IGRError
+from ...igr_core.folders import resolved
 
 DEMO = "demo (drawn persons only)"
 """Name of the model that ships with the pack; the first in every list."""
@@ -104,8 +105,8 @@ def find_file(kind: str, subfolder: str, filename: str) -> Path | None:
     if kind not in ("input", "output", "temp"):
         return None
     try:
-        root = Path(folder_paths.get_directory_by_type(kind)).resolve()
-        path = (root / subfolder / filename).resolve()
+        root = resolved(Path(folder_paths.get_directory_by_type(kind)))
+        path = resolved(root / subfolder / filename)
         return path if path.is_relative_to(root) and path.is_file() else None
     except (OSError, ValueError):  # invalid file names
         return None

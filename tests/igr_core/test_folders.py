@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.errors import IGRError
-from igr_core.folders import folder_below, folders_below, lies_below
+from igr_core.folders import folder_below, folders_below, lies_below, resolved
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -57,3 +57,13 @@ def test_a_root_that_is_a_link_itself_is_no_way_out(tmp_path: Path) -> None:
     assert folder_below(tmp_path / "input", "photos", "photos") == tmp_path / "input" / "photos"
     assert lies_below(tmp_path / "input" / "photos" / "a.png", tmp_path / "input")
     assert not lies_below(tmp_path / "input", tmp_path / "input")
+
+
+def test_a_loop_of_links_is_a_path_of_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for name in ("a", "a/photo.png", "x" * 300):
+        assert not resolved(tmp_path / name).is_file()
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    assert resolved(tmp_path / "link") == tmp_path / "file"

@@ -9,6 +9,7 @@ from typing import Literal
 
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
+from igr_core.ranges import Count, Ranged
 
 from .contract.pairs import PairSource, PairSubset
 from .contract.seeds import HELD_OUT_START
@@ -29,7 +30,7 @@ MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
-class DataSetConfig:
+class DataSetConfig(Ranged):
     """Which data set to open, and how."""
 
     root: str = ""
@@ -47,7 +48,7 @@ class DataSetConfig:
     """Categories to keep: upper, lower, full; () for the data set's default."""
     keep_leaks: bool = False
     """Keep the known duplicates and train / test leaks of VITON-HD."""
-    limit: int | None = None
+    limit: Count | None = None
     """Maximum number of pairs, spread evenly over the data set."""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
     """Which pairs to draw, for the layout synthetic."""
@@ -55,11 +56,10 @@ class DataSetConfig:
     """How to dress records, for the layout rendered."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         unknown = [name for name in self.categories if name not in CATEGORIES]
         if unknown:
             raise IGRError(f"Unknown category {unknown[0]!r} of {self.root}: choose upper, lower or full.")
-        if self.limit is not None and self.limit < 1:
-            raise IGRError(f"limit is {self.limit} for {self.root}: use 1 or more, or omit it.")
         if self.layout != "synthetic" and not self.root:
             raise IGRError("The data set has no root: set root to its folder.")
 

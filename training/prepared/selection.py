@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.model.config import ModelConfig
+from igr_core.ranges import Ranged, Share
 
 from ..curation.manifest import read_manifest
 from ..data.contract.augment import AugmentConfig
@@ -19,30 +20,30 @@ from ..data.opening import DataSetConfig, open_data_set
 
 
 @dataclass(frozen=True)
-class PairsConfig:
+class PairsConfig(Ranged):
     """Pairs to train on: a data set, a selection and augmentations."""
 
     data: DataSetConfig
     """The data set."""
     manifest: str | None = None
-    """Folder of a curation (python -m training curate): its dropped pairs are skipped, its garments refitted."""
+    """Folder of a curation (python -m training curate): its dropped pairs are skipped, its garments are refitted."""
     subset: Literal["kept", "hqft"] = "kept"
-    """Pairs of the manifest: all that are not dropped, or the HQFT share."""
+    """Pairs of the manifest: all that are not dropped, or those selected for HQFT."""
     flips: bool = False
     """Add a mirrored copy of every pair whose garment is its own mirror image; no lettering is ever mirrored."""
-    spoil_share: float = 0.0
-    """Share of pairs whose mask is degraded as by people and segmenters; for exact masks, not agnostic ones."""
-    exact_share: float = 0.0
-    """Share of the pairs whose mask is exact, from the parsing maps, where `data.mask` gives agnostic ones (VITON-HD);
-    0 is the paper's recipe. Then only exact masks are spoiled."""
+    spoil_share: Share = 0.0
+    """Fraction of the pairs whose mask is corrupted as by people and segmenters; not for agnostic masks."""
+    exact_share: Share = 0.0
+    """Fraction of the pairs with an exact mask from the parsing map, if `data.mask` selects agnostic masks (VITON-HD);
+    0 as in the paper. In such a mixture, only exact masks are corrupted."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    """Zoom, stretch, letterbox bars and colours of the photos; off in the paper's recipe."""
-    spoil_strength: float = 0.5
-    """Strongest degradation (0..1)."""
+    """Zoom, stretch, letterbox bars and colours of the photos; off as in the paper."""
+    spoil_strength: Share = 0.5
+    """Maximum strength of the corruption (0..1)."""
 
 
 def layout_of(model: ModelConfig, pairs: PairsConfig) -> ViewLayout:
-    """How a model sees these pairs."""
+    """Layout of these pairs for a model."""
     crop = model.image_encoder.image_size
     cells = model.vae.downscale
     return ViewLayout(
@@ -72,12 +73,12 @@ def open_pairs(pairs: PairsConfig, layout: ViewLayout, limit: int | None = None,
         "flips": pairs.flips,
     }
     if pairs.exact_share > 0 and selected:
-        source.exact_mask(selected[0].index)  # a set that has none is refused before anything is computed
+        source.exact_mask(selected[0].index)  # raises for a set without any before anything is computed
     return LaidOutPairs(source, layout, selected, threads, origin)
 
 
 def selected_pairs(source: PairSource, pairs: PairsConfig) -> list[Selected]:
-    """The pairs that the manifest keeps, with its boxes; all pairs without a manifest."""
+    """The pairs that the manifest keeps, with its boxes; without a manifest, all pairs."""
     if pairs.manifest is None:
         return [Selected(index) for index in range(len(source))]
     manifest = read_manifest(Path(pairs.manifest))
@@ -86,7 +87,7 @@ def selected_pairs(source: PairSource, pairs: PairsConfig) -> list[Selected]:
     missing = [name for name in chosen if name not in places]
     if missing:
         raise IGRError(
-            f"{pairs.manifest} names {missing[0]} and {len(missing) - 1} more that {source.title} does not hold: "
-            "it belongs to another data set or split."
+            f"{pairs.manifest} names {missing[0]} and {len(missing) - 1} more that {source.title} does not "
+            "contain: use the manifest of this data set and split."
         )
     return [Selected(places[name], garment_box=manifest.garment_box(name)) for name in chosen]

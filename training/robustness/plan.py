@@ -1,7 +1,9 @@
-"""Settings of a measurement and the place of its result, in a module of their own that loads no networks."""
+"""Settings of a measurement and the path of its result, in a module of their own that loads no networks."""
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from igr_core.ranges import Count, CountOrNone, Guidance, Ranged, Seed, Steps
 
 from ..data.contract.seeds import HELD_OUT_START
 
@@ -12,16 +14,16 @@ KEPT = Path(__file__).parents[1] / "results" / "robustness" / RESULT
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Ranged):
     """Settings of a measurement."""
 
-    photos: int = 30
+    photos: Count = 30
     """Number of photos, a third of each category."""
-    start: int = HELD_OUT_START + 3_000
-    """First seed of the photos; nothing was trained or chosen on seeds from here on."""
-    steps: int = 10
+    start: CountOrNone = HELD_OUT_START + 3_000
+    """First seed of the photos; seeds from this one were not used for training or tuning."""
+    steps: Steps = 10
     """DDIM steps."""
-    guidance: float = 1.5
+    guidance: Guidance = 1.5
     """Guidance scale (Eq. 2)."""
-    noise_seed: int = 0
+    noise_seed: Seed = 0
     """Noise seed of the first photo, increased by one for each further photo; the same in every condition."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
@@ -20,15 +20,19 @@ from igr_core.model.image_encoder import preprocess
 from igr_core.model.networks import build_image_encoder
 from igr_core.photo.masks import mask_box
 from igr_core.photo.view import crop_garment
+from igr_core.ranges import Count, Range, Share, Weight
 
 from ..base.parts import parameter_count
 from ..base.run.randomness import seed_everything, step_generator
 from ..base.run.run_folder import RunFolder
 from ..base.statistics import spread
+from ..base.train_config import Few
 from ..data.caches.drawn import DrawnPairs
 from ..prepared.fits import check_seeds
 from .part_training import PartTraining, log_scores, save_part, train_part
 
+Cells = Annotated[int, Range(1, 128)]
+"""Cells or pixels along a side that are predicted from an embedding."""
 DEMO_ENCODER = ImageEncoderConfig(
     hidden_size=128,
     intermediate_size=512,
@@ -46,39 +50,39 @@ class ImageEncoderTraining(PartTraining):
 
     run: str = "runs/image_encoder"
     """Run folder: checkpoints, logs, and finally image_encoder.safetensors and image_encoder.json."""
-    steps: int = 1600
+    steps: Count = 1600
     """Optimizer steps."""
-    batch: int = 48
+    batch: Few = 48
     """Pairs per step; all others are a pair's negatives."""
-    save_every: int = 150
+    save_every: Count = 150
     """Steps between checkpoints."""
-    validate_every: int = 150
+    validate_every: Count = 150
     """Steps between measurements."""
-    validation_pairs: int = 256
+    validation_pairs: Count = 256
     """Number of held-out pairs to measure on, and to retrieve from."""
     image_encoder: ImageEncoderConfig = field(default_factory=lambda: DEMO_ENCODER)
     """Shape of the CLIP vision tower."""
-    contrast_weight: float = 0.5
+    contrast_weight: Weight = 0.5
     """Weight of the symmetric InfoNCE between crop and flat garment."""
-    thumbnail_weight: float = 10.0
+    thumbnail_weight: Weight = 10.0
     """Weight of the mean absolute error of the flat garment's thumbnail, predicted from the crop's embedding."""
-    flat_weight: float = 10.0
+    flat_weight: Weight = 10.0
     """Weight of the mean absolute error of the flat garment's cells, predicted from the penultimate hidden states."""
-    flat_cells: tuple[int, int] = (6, 8)
+    flat_cells: tuple[Cells, Cells] = (6, 8)
     """Width and height of the grid of cells."""
-    flat_detail: int = 8
+    flat_detail: Cells = 8
     """Pixels per cell side for flat_weight."""
-    patch_weight: float = 1.0
+    patch_weight: Weight = 1.0
     """Weight of the mean absolute error of each patch's own pixels, predicted from its penultimate hidden state."""
-    patch_detail: int = 8
+    patch_detail: Cells = 8
     """Pixels per patch side for patch_weight."""
-    label_weight: float = 0.2
+    label_weight: Weight = 0.2
     """Weight of each label's cross-entropy, predicted from the crop."""
     labels: tuple[str, ...] = ("category", "cut", "pattern", "neckline", "sleeve")
     """Category and attributes to predict from the crop."""
-    thumbnail: tuple[int, int] = (12, 16)
+    thumbnail: tuple[Cells, Cells] = (12, 16)
     """Width and height of the thumbnail."""
-    minimum_visible: float = 0.004
+    minimum_visible: Share = 0.004
     """Smallest fraction of the photo that shows the garment; other pairs are skipped."""
 
 
@@ -92,11 +96,12 @@ class Corpus:
         if not self.rows:
             raise IGRError(f"{folder} has no pair with a sufficiently visible garment: draw more pairs.")
         self.size = config.image_encoder.image_size
-        told = [{"category": self.pairs.categories[row], **self.pairs.attributes[row]} for row in self.rows]
-        self.words = words or {name: sorted({str(one.get(name)) for one in told}) for name in config.labels}
+        found = [{"category": self.pairs.categories[row], **self.pairs.attributes[row]} for row in self.rows]
+        self.words = words or {name: sorted({str(one.get(name)) for one in found}) for name in config.labels}
         numbers = {name: {word: at for at, word in enumerate(known)} for name, known in self.words.items()}
         self.labels = {
-            name: torch.tensor([known.get(str(one.get(name)), -100) for one in told]) for name, known in numbers.items()
+            name: torch.tensor([known.get(str(one.get(name)), -100) for one in found])
+            for name, known in numbers.items()
         }
         (width, height), (columns, lines), detail = config.thumbnail, config.flat_cells, config.flat_detail
         flats, thumbnails, cells = [], [], []

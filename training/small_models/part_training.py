@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from igr_core.files import write_tensors
 from igr_core.model.config import to_json
+from igr_core.ranges import Count, CountOrNone, Ranged, Seed, Weight
 
 from ..base.optimisation.average import Average
 from ..base.optimisation.finite import finite
@@ -26,10 +27,11 @@ from ..base.provenance import command_line, note_start, noted_commands, noted_re
 from ..base.run.checkpoints import load_latest, save_checkpoint
 from ..base.run.resume import check_same_run, is_lowered
 from ..base.run.run_folder import RunFolder
+from ..base.train_config import Decay, Few, Rate
 
 
 @dataclass(frozen=True)
-class PartTraining:
+class PartTraining(Ranged):
     """Settings shared by the training of both parts."""
 
     run: str
@@ -38,33 +40,33 @@ class PartTraining:
     """Folder of drawn pairs (python -m training data draw) to train on."""
     held_out: str = "runs/drawn_heldout"
     """Folder of drawn pairs to measure on."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of weights, samples and noise."""
-    steps: int = 1000
+    steps: Count = 1000
     """Optimizer steps."""
-    batch: int = 8
+    batch: Few = 8
     """Samples per step."""
     optimizer: OptimizerName = "muon"
     """`muon` for kernels and matrices with AdamW for the rest, or `adamw` for everything."""
-    learning_rate: float = 0.001
+    learning_rate: Rate = 0.001
     """Peak learning rate, reached after the warm-up."""
-    warmup: int = 50
+    warmup: CountOrNone = 50
     """Steps of linear warm-up."""
-    weight_decay: float = 0.01
+    weight_decay: Weight = 0.01
     """Decoupled weight decay."""
-    ema_decay: float = 0.99
+    ema_decay: Decay = 0.99
     """Decay of the average of the weights, which is measured and exported."""
     bfloat16: bool = True
     """Use bfloat16 autocast."""
-    log_every: int = 25
+    log_every: Count = 25
     """Steps between log entries of the loss."""
-    save_every: int = 250
+    save_every: Count = 250
     """Steps between checkpoints."""
-    validate_every: int = 250
+    validate_every: Count = 250
     """Steps between measurements."""
-    validation_pairs: int = 64
+    validation_pairs: Count = 64
     """Number of held-out pairs to measure on."""
-    keep: int = 2
+    keep: Count = 2
     """Number of checkpoints to keep."""
 
 

@@ -13,14 +13,16 @@ from tqdm import tqdm
 
 from igr_core.device import choose_device
 from igr_core.errors import IGRError
-from igr_core.model.config import VAEConfig, to_json
+from igr_core.model.config import Side, VAEConfig, to_json
 from igr_core.model.networks import build_vae
 from igr_core.photo.images import save_image
+from igr_core.ranges import Count, CountOrNone, Share, Weight
 
 from ..base.parts import load_vae, parameter_count
 from ..base.run.randomness import seed_everything, step_generator
 from ..base.run.run_folder import RunFolder
 from ..base.statistics import spread
+from ..base.train_config import Decay, Rate
 from ..data.caches.drawn import DrawnPairs
 from ..prepared.fits import check_seeds
 from .part_training import PartTraining, log_scores, save_part, train_part
@@ -32,13 +34,13 @@ class VAETraining(PartTraining):
 
     run: str = "runs/vae"
     """Run folder: checkpoints, logs, images, and finally vae.safetensors and vae.json."""
-    steps: int = 2500
+    steps: Count = 2500
     """Optimizer steps."""
-    learning_rate: float = 0.002
+    learning_rate: Rate = 0.002
     """Peak learning rate, reached after the warm-up."""
-    weight_decay: float = 0.001
+    weight_decay: Weight = 0.001
     """Decoupled weight decay."""
-    ema_decay: float = 0.995
+    ema_decay: Decay = 0.995
     """Decay of the average of the weights, which is measured and exported."""
     vae: VAEConfig = field(default_factory=lambda: VAEConfig(block_out_channels=(32, 64, 128, 128), layers_per_block=1))
     """Shape of the autoencoder; its scaling_factor is measured on flat garments at the end."""
@@ -47,25 +49,25 @@ class VAETraining(PartTraining):
     number of latent channels affects only the layers next to the latent; None for random weights."""
     decoder_of: str | None = None
     """A finished vae.safetensors whose decoder alone is trained: its latents, and models for them, stay valid."""
-    crop: int = 128
+    crop: Side = 128
     """Side of the square crops in pixels, a multiple of the downscale factor."""
-    whole_share: float = 0.2
+    whole_share: Share = 0.2
     """Fraction of the steps, at the end, that use whole images, with the same number of pixels per step."""
-    garment_share: float = 0.6
+    garment_share: Share = 0.6
     """Fraction of flat garments; the rest are person views."""
-    l1_weight: float = 1.0
+    l1_weight: Weight = 1.0
     """Weight of the mean absolute error (images in -1..1)."""
-    mse_weight: float = 4.0
+    mse_weight: Weight = 4.0
     """Weight of the mean squared error."""
-    edge_weight: float = 1.0
+    edge_weight: Weight = 1.0
     """Weight of the absolute error of horizontal and vertical differences, for sharp edges and letters."""
-    colour_weight: float = 0.0
+    colour_weight: Weight = 0.0
     """Weight of the squared error of 8-pixel averages, without which small networks lose a colour axis to edges."""
-    colour_from: int = 0
+    colour_from: CountOrNone = 0
     """First step with this term."""
-    kl_weight: float = 1e-5
+    kl_weight: Weight = 1e-5
     """Weight of the KL divergence per latent value."""
-    latent_noise: float = 0.1
+    latent_noise: Share = 0.1
     """Maximum noise added to the latent, in its standard deviations, for robust decoding."""
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Iterator
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from igr_core.errors import IGRError
@@ -16,6 +14,7 @@ from igr_core.model.bundle import BundleInfo
 from igr_core.model.config import ModelConfig, from_json, to_json
 from igr_core.model.weights_needed import weights_needed
 from igr_core.restore.schedule import alphas_cumprod
+from tests.support.fuzzing import VALUES, changed, fuzzed, places
 from tests.support.models.tiny import INFO
 from training.base.train_config import (
     DataConfig,
@@ -27,18 +26,6 @@ from training.base.train_config import (
 
 EXAMPLES = 400
 """For each test; 100,000 once by hand."""
-NUMBERS = st.one_of(
-    st.integers(-3, 3),
-    st.integers(),
-    st.floats(),
-    st.sampled_from([10**6, 10**8, 2**31, 2**63, 2**64, 10**400, 1e-300, 1e300, 4096, 8000, 65536]),
-)
-SCALARS = st.one_of(NUMBERS, st.none(), st.booleans(), st.text(max_size=400))
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.one_of(st.lists(inner, max_size=8), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
-    max_leaves=8,
-)
 BUNDLE = to_json(INFO)
 TRAINING = to_json(
     TrainConfig(
@@ -49,27 +36,7 @@ TRAINING = to_json(
         min_snr_gamma=5.0,
     )
 )
-FUZZED = settings(
-    max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
-)
-
-
-def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every entry, and every item of every list."""
-    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, (list, tuple)) else ()
-    for key, value in items:
-        yield (*path, key)
-        yield from places(value, (*path, key))
-
-
-def changed(data: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """A copy with another value at one place."""
-    result = copy.deepcopy(json.loads(json.dumps(data)))
-    inner = result
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
-    return result
+FUZZED = fuzzed(EXAMPLES)
 
 
 def check_model(model: ModelConfig) -> None:

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from igr_core.model.config import ViewConfig
+from igr_core.model.config import Side, ViewConfig
+from igr_core.ranges import Ranged, Share
 
 
 @dataclass(frozen=True)
-class DrawConfig:
+class DrawConfig(Ranged):
     """How pairs are drawn; the same for all shards of a folder."""
 
-    size: tuple[int, int] = (192, 256)
+    size: tuple[Side, Side] = (192, 256)
     """Width and height in pixels of person, mask, garment and silhouette."""
-    photo_size: tuple[int, int] = (288, 384)
+    photo_size: tuple[Side, Side] = (288, 384)
     """Width and height in pixels of the drawn photo that the view is cut from."""
     view: ViewConfig = field(default_factory=lambda: ViewConfig(mode="focused", margin=0.15))
     """How the photo is laid out for the model."""
-    crop_size: int = 224
+    crop_size: Side = 224
     """Side in pixels of the crop p_g."""
-    coarse: float = 0.16
+    coarse: Share = 0.16
     """Smallest repeat of a pattern, as a fraction of the garment's length; 0 for the generator's full range.
 
     Set for the demo, whose size loses fine patterns; use 0 for a larger model.
     """
-    corrupt_share: float = 0.5
+    corrupt_share: Share = 0.5
     """Fraction of the pairs whose mask is corrupted with typical errors of people and segmenters."""
-    corrupt_strength: float = 0.5
+    corrupt_strength: Share = 0.5
     """Maximum strength (0..1) of the corruption; each corrupted mask draws its strength up to this."""
     correspondence: bool = False
     """Store each drawn pair's correspondence, as rendered pairs always do."""

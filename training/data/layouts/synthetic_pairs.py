@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 import numpy as np
 from PIL import Image
 
 from igr_core.errors import IGRError
-from igr_core.model.config import CATEGORIES
+from igr_core.model.config import CATEGORIES, Side
+from igr_core.ranges import CountOrNone, Range, Ranged, Share
 
 from ..contract.keypoints import Joint, Keypoints
 from ..contract.pairs import PairEntry, PairSource
@@ -23,29 +25,26 @@ LABELS = ("cut", "pattern", "print", "occlusion", "framing")
 
 
 @dataclass(frozen=True)
-class SyntheticConfig:
+class SyntheticConfig(Ranged):
     """Which pairs are drawn, and how."""
 
-    start: int = 0
+    start: CountOrNone = 0
     """First seed."""
-    count: int = 1000
+    count: Annotated[int, Range(0, 10_000_000)] = 1000
     """Number of pairs, with consecutive seeds."""
-    size: tuple[int, int] = (384, 512)
+    size: tuple[Side, Side] = (384, 512)
     """Width and height in pixels of the photo and of the flat garment, 3:4."""
-    coarse: float = 0.0
+    coarse: Share = 0.0
     """Smallest repeat of a pattern, as a fraction of the garment's length; 0 for the generator's full range."""
-    bad_share: float = 0.0
+    bad_share: Share = 0.0
     """Fraction of the pairs (0..1) with one of the paper's defects, chosen by the pair's seed."""
 
     correspondence: bool = False
     """Compute the correspondence, which rendered pairs always have."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_options(self.size)
-        if self.start < 0 or self.count < 0:
-            raise IGRError(f"{self.count} seeds starting at {self.start} are invalid: use numbers from 0.")
-        if not 0 <= self.bad_share <= 1:
-            raise IGRError(f"bad_share is {self.bad_share}: use a fraction from 0 to 1.")
 
 
 class SyntheticPairs(PairSource):
@@ -105,8 +104,8 @@ class SyntheticPairs(PairSource):
         return self._pair(index).correspondence
 
     def labels(self, index: int) -> dict[str, str]:
-        told = self._pair(index).attributes
-        return {name: str(told[name]).replace("_", " ") for name in LABELS}
+        attributes = self._pair(index).attributes
+        return {name: str(attributes[name]).replace("_", " ") for name in LABELS}
 
     def _pair(self, index: int) -> Pair:
         return _drawn(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from igr_core.errors import IGRError
 from igr_core.model.config import CATEGORIES
+from igr_core.ranges import Range, Ranged, Seed
 
 from ..contract.keypoints import Joint, Keypoints
 from ..contract.pairs import PairEntry, PairSource
@@ -28,22 +29,15 @@ LABELS = ("cut", "pattern", "print", "occlusion", "framing", "pose", "fit")
 
 
 @dataclass(frozen=True)
-class RenderedConfig:
+class RenderedConfig(Ranged):
     """How records are dressed."""
 
-    dress_seed: int = 0
+    dress_seed: Seed = 0
     """Seed of the fabrics; another seed (for example per epoch) dresses the same geometry differently."""
-    dressings: int = 1
+    dressings: Annotated[int, Range(1, 10_000)] = 1
     """Number of pairs to make from each photo, with fabrics of dress_seed, dress_seed + 1, ..."""
     keep_defects: bool = False
     """Keep photos with a deliberate defect, for curation; models are not trained on them."""
-
-    def __post_init__(self) -> None:
-        if self.dress_seed < 0 or self.dressings < 1:
-            raise IGRError(
-                f"dress_seed {self.dress_seed} with {self.dressings} dressings is not valid: use a seed from 0 on and "
-                "1 or more dressings."
-            )
 
 
 @dataclass(frozen=True)

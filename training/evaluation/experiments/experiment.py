@@ -10,7 +10,9 @@ from typing import Literal
 
 from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
+from igr_core.ranges import Guidance, Ranged, Seed, Steps, Strength
 
+from ...base.train_config import Few
 from ...data.opening import DataSetConfig
 from ..images.controls import CONTROLS
 from ..metrics.protocols import protocol_named
@@ -24,32 +26,33 @@ SEED = "{seed}"
 
 
 @dataclass(frozen=True)
-class RowConfig:
+class RowConfig(Ranged):
     """A bundle, or a folder of another method's images."""
 
     name: str
     """Name in tables."""
     bundle: str = ""
     """Bundle to restore with; `demo` is the included one. `{seed}` in its path is replaced by each of `seeds`."""
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[Seed, ...] = ()
     """Training seeds of the row's bundles; tables show their mean."""
     pictures: str = ""
     """Instead of a bundle: folder of garments, one for each pair, named like its photo or like the pair (with `_` for
     `/`); other files are skipped."""
-    guidance: tuple[float, ...] = (1.5,)
+    guidance: tuple[Guidance, ...] = (1.5,)
     """Guidance scales (Eq. 2), one row of the table each."""
-    steps: tuple[int, ...] = ()
+    steps: tuple[Steps, ...] = ()
     """Steps of the sampler, one row of the table each; by default the experiment's."""
     sampler: tuple[Literal["ddim"], ...] = ("ddim",)
     """Samplers, one row of the table each; only the paper's DDIM is available outside ComfyUI."""
-    reference_strength: float = 1.0
+    reference_strength: Strength = 1.0
     """Strength of the reference self-attention; 0 disables GarmNet."""
-    image_prompt_strength: float = 1.0
+    image_prompt_strength: Strength = 1.0
     """Strength of the image prompt; 0 disables it."""
     paper: str = ""
     """Row of the paper's tables to show beside it: `Ours`, `w/o GarmNet`, `CFLD`, ..."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if bool(self.bundle) == bool(self.pictures):
             raise IGRError(f"Row {self.name!r} needs a bundle or a folder of images, but not both.")
         if not any(letter.isalnum() for letter in self.name):
@@ -61,12 +64,10 @@ class RowConfig:
                 f"Row {self.name!r} has the seeds {list(self.seeds)} and the bundle {self.bundle!r}: a path with "
                 f"{SEED} needs unique training seeds, and any other path needs none."
             )
-        if any(steps < 1 for steps in self.steps):
-            raise IGRError(f"Row {self.name!r} has the steps {list(self.steps)}: give 1 or more.")
 
 
 @dataclass(frozen=True)
-class ExperimentConfig:
+class ExperimentConfig(Ranged):
     """Rows, data and scoring of an experiment."""
 
     title: str
@@ -89,11 +90,11 @@ class ExperimentConfig:
     """Controls, which are not made by a model; those that need true garments are skipped if there are none."""
     nearest: DataSetConfig | None = None
     """Training pairs for the control `nearest`."""
-    steps: int = 25
+    steps: Steps = 25
     """Steps of the sampler for rows without their own."""
-    seed: int = 0
+    seed: Seed = 0
     """Noise seed of the first pair; pair i has seed + i in every row."""
-    batch: int = 8
+    batch: Few = 8
     """Number of pairs restored together."""
     table: Literal["table1", "table2", "table3", ""] = ""
     """Table of the paper to show these rows beside; `""` for a plain table."""
@@ -105,6 +106,7 @@ class ExperimentConfig:
     """Store the attributes of each pair, to group scores by."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         protocol_named(self.protocol)
         check_metrics((*self.metrics, *self.compared))
         if (self.data is None) != bool(self.sets):
@@ -135,8 +137,6 @@ class ExperimentConfig:
             raise IGRError(f"{self.title!r} has a baseline and the paper's {self.table}: remove one of them.")
         if "nearest" in self.controls and self.nearest is None:
             raise IGRError("The control `nearest` needs training pairs: set nearest to their data set.")
-        if min(self.steps, self.batch) < 1:
-            raise IGRError(f"steps is {self.steps} and batch {self.batch}: give 1 or more.")
 
     @property
     def encoder_path(self) -> Path | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from igr_core.errors import IGRError
+from igr_core.folders import resolved
 from igr_core.files import atomic_file, make_folder
 
 from ..images.folders import faults, folder_name, images_in
@@ -83,12 +84,12 @@ def take_in(others: Others, folder: Path) -> None:
         if old.is_file() and old.name not in wanted:
             old.unlink()
     for name, path in wanted.items():
-        _link(path.resolve(), folder / name)
+        _link(resolved(path), folder / name)
 
 
 def check_apart(folder: Path, out: Path) -> None:
     """Raise IGRError if a row's images are the experiment's own, which are rewritten."""
-    if (out / "rows").resolve() in (folder.resolve(), *folder.resolve().parents):
+    if resolved(out / "rows") in (resolved(folder), *resolved(folder).parents):
         raise IGRError(f"{folder} is inside the experiment's own folder {out / 'rows'}: copy it to another place.")
 
 

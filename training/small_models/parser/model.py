@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerImageProcessor
 
 from igr_core.errors import IGRError
+from igr_core.model.config import Side
+from igr_core.ranges import Ranged
 from igr_core.segmentation.labels import ATR
 
 from ..model_folder import save_model_folder
+from ..shapes import STAGES, Blocks, Ratio, StageHeads, StageWidth, check_heads
 
 SUMMARY = "parser.json"
 """Name of the summary of a trained parser, beside its weights."""
@@ -22,28 +25,32 @@ STRIDE = 32
 
 
 @dataclass(frozen=True)
-class ParserShape:
+class ParserShape(Ranged):
     """Sizes of a small SegFormer of four stages."""
 
-    input_size: tuple[int, int] = (192, 256)
+    input_size: tuple[Side, Side] = (192, 256)
     """Width and height in pixels that photos are resized to, multiples of 32; labels have a quarter of this size."""
-    widths: tuple[int, ...] = (16, 32, 64, 96)
+    widths: Annotated[tuple[StageWidth, ...], STAGES] = (16, 32, 64, 96)
     """Channels of each stage."""
-    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    blocks: Annotated[tuple[Blocks, ...], STAGES] = (2, 2, 2, 2)
     """Blocks of each stage."""
-    heads: tuple[int, ...] = (1, 2, 4, 6)
+    heads: Annotated[tuple[StageHeads, ...], STAGES] = (1, 2, 4, 6)
     """Attention heads of each stage."""
-    mlp_ratios: tuple[int, ...] = (4, 4, 4, 4)
+    mlp_ratios: Annotated[tuple[Ratio, ...], STAGES] = (4, 4, 4, 4)
     """Hidden width of each stage's MLPs, relative to its width."""
-    decoder_width: int = 64
+    decoder_width: StageWidth = 64
     """Channels of the decoder, in which the stages are joined."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(side % STRIDE for side in self.input_size):
+            width, height = self.input_size
+            raise IGRError(f"input_size is {width}x{height}: both must be multiples of {STRIDE}.")
+        check_heads(self.widths, self.heads, "The parser's widths")
 
 
 def build_parser(shape: ParserShape) -> SegformerForSemanticSegmentation:
-    """A SegFormer of this shape for ATR's labels, with random weights; raises IGRError for an unsupported size."""
-    if any(side % STRIDE for side in shape.input_size):
-        width, height = shape.input_size
-        raise IGRError(f"input_size is {width}x{height}: both must be multiples of {STRIDE}.")
+    """A SegFormer of this shape for ATR's labels, with random weights."""
     config = SegformerConfig(
         hidden_sizes=list(shape.widths),
         depths=list(shape.blocks),

@@ -12,15 +12,17 @@ from tqdm import tqdm
 from transformers import SegformerForSemanticSegmentation
 
 from igr_core.device import choose_device
+from igr_core.ranges import Weight
 from igr_core.segmentation.labels import ATR
 
 from ...base.parts import parameter_count
 from ...base.run.randomness import seed_everything, step_generator
 from ...base.run.run_folder import RunFolder
+from ...base.train_config import Few
 from ...data.caches.parsed import ParsedPhotos
 from ..model_folder import training_summary
 from ..part_training import log_scores, train_part
-from ..photos import PhotoTraining, normalise, open_photos, photos_told, recoloured
+from ..photos import PhotoTraining, describe_photos, normalise, open_photos, recoloured
 from .labels import atr_labels, label_shares, mirrored
 from .model import CELL, ParserShape, build_parser, save_parser
 from .scores import confusion, label_overlaps
@@ -32,11 +34,11 @@ class ParserTraining(PhotoTraining):
 
     run: str = "runs/parser"
     """Run folder: checkpoints, logs, and finally the model in its folder `parser`."""
-    batch: int = 8
+    batch: Few = 8
     """Photos per step."""
     parser: ParserShape = field(default_factory=ParserShape)
     """Shape of the model; photos are drawn at its input_size, which must be 3:4."""
-    dice_weight: float = 0.5
+    dice_weight: Weight = 0.5
     """Weight of the labels' dice loss; their cross-entropy has weight 1."""
 
 
@@ -121,7 +123,10 @@ def train(config: ParserTraining, device: str = "cpu") -> Path:
     log_scores(run, config.steps, found)
     folder = run.path / "parser"
     save_parser(
-        folder, model, config.parser, training_summary(run.path, config, photos_told(config, len(photos)), model, found)
+        folder,
+        model,
+        config.parser,
+        training_summary(run.path, config, describe_photos(config, len(photos)), model, found),
     )
     run.close()
     return folder

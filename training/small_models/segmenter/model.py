@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
@@ -22,8 +22,11 @@ from transformers import (
 )
 
 from igr_core.errors import IGRError
+from igr_core.model.config import Side
+from igr_core.ranges import Length, Ranged
 
 from ..model_folder import save_model_folder
+from ..shapes import MOST_BLOCKS, STAGES, BlockNumber, Blocks, StageHeads, StageWidth, Window, check_heads
 
 STRIDE = 16
 """Pixels of the photo per cell of the mask decoder's coarsest features."""
@@ -32,36 +35,42 @@ SUMMARY = "segmenter.json"
 
 
 @dataclass(frozen=True)
-class SegmenterShape:
+class SegmenterShape(Ranged):
     """Sizes of a small SAM 2: four stages of a Hiera backbone, and a decoder with a single width."""
 
-    image_size: int = 192
+    image_size: Side = 192
     """Side in pixels of the square that photos are resized to; masks are predicted at a quarter of it."""
-    widths: tuple[int, ...] = (32, 64, 128, 192)
+    widths: Annotated[tuple[StageWidth, ...], STAGES] = (32, 64, 128, 192)
     """Channels of each stage, all different; each stage halves the side."""
-    blocks: tuple[int, ...] = (1, 2, 4, 1)
+    blocks: Annotated[tuple[Blocks, ...], STAGES] = (1, 2, 4, 1)
     """Blocks of each stage."""
-    heads: tuple[int, ...] = (1, 2, 4, 6)
+    heads: Annotated[tuple[StageHeads, ...], STAGES] = (1, 2, 4, 6)
     """Attention heads of each stage."""
-    windows: tuple[int, ...] = (8, 4, 6, 6)
+    windows: Annotated[tuple[Window, ...], STAGES] = (8, 4, 6, 6)
     """Side of the attention windows of each stage."""
-    global_blocks: tuple[int, ...] = (4, 6)
+    global_blocks: Annotated[tuple[BlockNumber, ...], Length(0, 4 * MOST_BLOCKS)] = (4, 6)
     """Blocks, counted over all stages, that attend to the whole image."""
-    decoder_width: int = 64
+    decoder_width: StageWidth = 64
     """Channels of prompts, features and mask decoder, a multiple of 8."""
-    decoder_heads: int = 4
+    decoder_heads: StageHeads = 4
     """Attention heads of the mask decoder."""
-    decoder_mlp: int = 128
+    decoder_mlp: StageWidth = 128
     """Hidden width of the mask decoder's MLPs."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.image_size % (2 * STRIDE):
+            raise IGRError(f"image_size is {self.image_size}: it must be a multiple of {2 * STRIDE}.")
+        firsts = set(accumulate(self.blocks[:-1]))  # the library cannot pool in a block without windows
+        if wrong := firsts & set(self.global_blocks):
+            raise IGRError(f"global_blocks has {min(wrong)}, the first block of a stage: choose a later one.")
+        if self.decoder_width % 8:
+            raise IGRError(f"decoder_width is {self.decoder_width}: it must be a multiple of 8.")
+        check_heads((*self.widths, self.decoder_width), (*self.heads, self.decoder_heads), "The segmenter's widths")
 
 
 def build_segmenter(shape: SegmenterShape) -> Sam2Model:
-    """A SAM 2 of this shape with random weights; raises IGRError if the side cannot be halved at each stage."""
-    if shape.image_size % (2 * STRIDE):
-        raise IGRError(f"image_size is {shape.image_size}: it must be a multiple of {2 * STRIDE}.")
-    firsts = set(accumulate(shape.blocks[:-1]))  # the library cannot pool in a block without windows
-    if wrong := firsts & set(shape.global_blocks):
-        raise IGRError(f"global_blocks has {min(wrong)}, the first block of a stage: choose a later one.")
+    """A SAM 2 of this shape with random weights."""
     cells, width = shape.image_size // STRIDE, shape.decoder_width
     backbone = Sam2HieraDetConfig(
         hidden_size=shape.widths[0],

@@ -13,14 +13,17 @@ from tqdm import tqdm
 from transformers import Sam2Model
 
 from igr_core.device import choose_device
+from igr_core.model.config import Side
+from igr_core.ranges import Count, Weight
 
 from ...base.parts import parameter_count
 from ...base.run.randomness import seed_everything, step_generator
 from ...base.run.run_folder import RunFolder
+from ...base.train_config import Few
 from ...data.caches.parsed import ParsedPhotos
 from ..model_folder import training_summary
 from ..part_training import log_scores, train_part
-from ..photos import PhotoTraining, normalise, open_photos, photos_told, recoloured
+from ..photos import PhotoTraining, describe_photos, normalise, open_photos, recoloured
 from .model import STRIDE, Learner, SegmenterShape, embed, save_segmenter
 from .prompts import ASKED, boxes, clicks, label_shares, pick_regions, rough_masks
 from .scores import overlaps
@@ -35,23 +38,23 @@ class SegmenterTraining(PhotoTraining):
 
     run: str = "runs/segmenter"
     """Run folder: checkpoints, logs, and finally the model in its folder `segmenter`."""
-    photos: int = 3500
+    photos: Count = 3500
     """Number of photos to train on."""
-    photo_size: tuple[int, int] = (192, 256)
+    photo_size: tuple[Side, Side] = (192, 256)
     """Width and height of the photos, 3:4; they are resized to a square for the model."""
-    batch: int = 8
+    batch: Few = 8
     """Photos per step."""
-    single_clicks: int = 5
+    single_clicks: Few = 5
     """Regions per photo and step that get a single click."""
-    other_prompts: int = 2
+    other_prompts: Few = 2
     """Regions per photo and step that get several clicks or a box; 1 for rough masks."""
     segmenter: SegmenterShape = field(default_factory=SegmenterShape)
     """Shape of the model."""
-    focal_weight: float = 20.0
+    focal_weight: Weight = 20.0
     """Weight of the masks' focal loss; their dice loss has weight 1."""
-    score_weight: float = 1.0
+    score_weight: Weight = 1.0
     """Weight of the absolute error of the predicted overlaps."""
-    label_weight: float = 1.0
+    label_weight: Weight = 1.0
     """Weight of the cross-entropy of each cell's label."""
 
 
@@ -130,12 +133,12 @@ def segmenter_loss(
     other = KINDS[1 + step % 3]
     for kind in ("click", other):
         asked = ask(kind, shares, config, generator, click).to(model.device)
-        told = model(image_embeddings=features, multimask_output=not single, **asked.given)
-        masks = told.pred_masks.float()
+        output = model(image_embeddings=features, multimask_output=not single, **asked.given)
+        masks = output.pred_masks.float()
         real = overlaps(masks, asked.coverage)
         terms["mask"] += mask_losses(masks, asked.coverage, config.focal_weight).amin(-1).mean()
-        terms["score"] += F.l1_loss(told.iou_scores.float(), real)
-        terms["object"] += F.softplus(-told.object_score_logits.float()).mean()  # there is always an object
+        terms["score"] += F.l1_loss(output.iou_scores.float(), real)
+        terms["object"] += F.softplus(-output.object_score_logits.float()).mean()  # there is always an object
         terms[f"iou_{kind}"] = real.amax(-1).mean()
     terms["total"] = terms["mask"] + config.score_weight * terms["score"] + terms["object"]
     terms["total"] = terms["total"] + config.label_weight * terms["labels"]
@@ -161,9 +164,9 @@ def measure(model: Sam2Model, corpus: Corpus, config: SegmenterTraining) -> dict
         features = embed(model, normalise(photos).to(model.device))
         for kind in KINDS:
             asked = ask(kind, shares, config, step_generator(config.seed, int(picks[0]))).to(model.device)
-            told = model(image_embeddings=features, **asked.given)
-            best = told.iou_scores.argmax(-1, keepdim=True)
-            real = overlaps(told.pred_masks, asked.coverage).gather(-1, best)
+            output = model(image_embeddings=features, **asked.given)
+            best = output.iou_scores.argmax(-1, keepdim=True)
+            real = overlaps(output.pred_masks, asked.coverage).gather(-1, best)
             found.setdefault(kind, []).extend(real.flatten().tolist())
     return {f"iou_{kind}": sum(scores) / len(scores) for kind, scores in found.items()}
 
@@ -188,6 +191,8 @@ def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     scores = measure(model, held_out, config)
     log_scores(run, config.steps, scores)
     folder = run.path / "segmenter"
-    save_segmenter(folder, model, training_summary(run.path, config, photos_told(config, len(photos)), model, scores))
+    save_segmenter(
+        folder, model, training_summary(run.path, config, describe_photos(config, len(photos)), model, scores)
+    )
     run.close()
     return folder

@@ -123,7 +123,7 @@ def test_rendered_pairs_can_be_packed(root: str, tmp_path: Path) -> None:
     ("make", "said"),
     [
         (lambda root: RenderedPairs(root, mask="file"), "no mask 'file': choose garment or agnostic"),
-        (lambda root: RenderedConfig(dressings=0), "with 0 dressings is not valid"),
+        (lambda root: RenderedConfig(dressings=0), "dressings is 0: give a number from 1"),
         (lambda root: RenderedPairs(f"{root}/none"), "contains no rendered records"),
     ],
 )
