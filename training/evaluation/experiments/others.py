@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from igr_core.errors import IGRError
-from igr_core.folders import resolved
 from igr_core.files import atomic_file, make_folder
+from igr_core.folders import resolved
 
 from ..images.folders import faults, folder_name, images_in
 from ..images.subjects import Subjects
