@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.nodes.node_schemas import ROOT, our_schemas
+from tests.support.nodes.node_schemas import ROOT, our_schemas, our_words
 from tests.support.nodes.workflow_graph import (
     NOTES,
     PACK,
@@ -42,8 +42,10 @@ GAP = 20
 """Pixels between nodes."""
 FARTHEST = 6000
 """Pixels from the origin within which a canvas lies."""
-MODEL_WIRES = {"CLIP", "IGR_ADAPTER", "VAE"}
-"""One loader feeds nodes of several columns with these, so they cross others; nothing else crosses anything."""
+FAR_WIRES = {"CLIP", "COMBO", "IGR_ADAPTER", "INT", "MODEL", "VAE"}
+"""One loader, size or choice feeds nodes of several columns with these, so they cross others; nothing else does."""
+LARGEST = (2200, 1100)
+"""Width and height of a workflow in pixels, so that it is readable when a 1080p screen shows all of it."""
 VALUES: dict[str, tuple[type, ...]] = {
     "INT": (int,),
     "FLOAT": (int, float),
@@ -133,7 +135,7 @@ def crowding(canvas: Canvas) -> list[str]:
             found.append(f"node {number} lies off the canvas")
         schema = canvas.kind(node)
         if schema is None:
-            least = (400, 200)
+            least = (320, 200)
         else:
             rows = max(len(schema.sockets), len(schema.outputs), 1)
             least = (140, SLOT * rows + 6 + (WIDGET * schema.value_count + 8 if schema.widgets else 0))
@@ -181,7 +183,7 @@ def tangles(canvas: Canvas) -> list[str]:
             if number not in (link.origin, link.target) and passes(way, canvas.box(node)):
                 found.append(f"wire {link.id} runs under node {number}")
     for one, other in itertools.combinations(canvas.links, 2):
-        if not {one.type, other.type} & MODEL_WIRES and crossing(paths[one.id], paths[other.id]):
+        if not {one.type, other.type} & FAR_WIRES and crossing(paths[one.id], paths[other.id]):
             found.append(f"wires {one.id} ({one.type}) and {other.id} ({other.type}) cross")
     return found
 
@@ -271,14 +273,35 @@ def test_the_blueprint_is_one_node_named_like_its_file() -> None:
     assert [node["type"] for node in root.nodes.values()] == [inside.data["id"]]
     assert inside.data["name"] == BLUEPRINT.stem and inside.data["description"]
     inputs = {one["name"]: one["type"] for one in inside.data["inputs"]}
-    assert {"photo": "IMAGE", "mask": "MASK", "category": "COMBO"}.items() <= inputs.items()
-    assert [(one["name"], one["type"]) for one in inside.data["outputs"]] == [("garment", "IMAGE")]
+    assert {"photo": "IMAGE", "mask": "MASK", "category": "COMBO", "without_mask": "COMBO"}.items() <= inputs.items()
+    assert {"seed": "INT", "steps": "INT", "guidance": "FLOAT"}.items() <= inputs.items()
+    outputs = [(one["name"], one["type"]) for one in inside.data["outputs"]]
+    assert outputs == [("garment", "IMAGE"), ("mask", "MASK")]
 
 
-@pytest.mark.parametrize("name", ["garment_restore_three_categories", "garment_tryon"])
+def test_search_finds_the_blueprint_by_what_it_does() -> None:
+    extra = json.loads(BLUEPRINT.read_text(encoding="utf-8"))["extra"]
+    wanted = {"virtual try-off", "try off", "outfit", "ghost mannequin", "dress", "flat lay"}
+    assert wanted <= set(extra["BlueprintSearchAliases"])
+    _, inside = load_canvases(BLUEPRINT)
+    for one in (*inside.data["inputs"], *inside.data["outputs"]):  # its info page names every socket
+        assert f"**{one['name']}**" in extra["BlueprintDescription"], one["name"]
+    assert not wanted & {alias for words in our_words().values() for alias in words.search_aliases}
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflows_fit_on_a_screen(name: str) -> None:
+    canvas = load_canvases(ROOT / "workflows" / f"{name}.json")[0]
+    boxes = [*map(canvas.box, canvas.nodes.values()), *(_bounds(group["bounding"]) for group in canvas.groups)]
+    width = max(box[2] for box in boxes) - min(box[0] for box in boxes)
+    height = max(box[3] for box in boxes) - min(box[1] for box in boxes)
+    assert width <= LARGEST[0] and height <= LARGEST[1], (width, height)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
 def test_workflows_hold_the_same_subgraph_as_the_blueprint(name: str) -> None:
     def inside(path: Path) -> list[Any]:
-        data = load_canvases(path)[1].data
+        data = next(one for one in load_canvases(path) if one.data.get("name") == BLUEPRINT.stem).data
         kept = [data[key] for key in ("name", "nodes", "links", "groups", "reroutes")]
         return kept + [[(one["name"], one["linkIds"]) for one in data[key]] for key in ("inputs", "outputs")]
 
@@ -289,7 +312,7 @@ def test_workflows_hold_the_same_subgraph_as_the_blueprint(name: str) -> None:
 
 
 def swap_type(data: dict[str, Any]) -> None:
-    data["links"][0][5] = "AUDIO"
+    data["links"][0]["type"] = "AUDIO"
 
 
 def forget_an_end(data: dict[str, Any]) -> None:
@@ -327,7 +350,7 @@ def turn_the_sampler_round(data: dict[str, Any]) -> None:
 
 
 def run_under_a_node(data: dict[str, Any]) -> None:
-    note = next(node for node in data["nodes"] if node["type"] in NOTES)
+    note = next(node for node in data["nodes"] if node["type"] == "IGRLoad")
     note["pos"] = next(node for node in data["nodes"] if node["type"] == "IGRGarmentView")["pos"]
     note["pos"] = [note["pos"][0], note["pos"][1] - 350]
 
@@ -356,7 +379,7 @@ def empty_a_note(data: dict[str, Any]) -> None:
 def test_damage_is_complained_about(
     damage: Callable[[dict[str, Any]], None], complaints: Callable[[Canvas], list[str]]
 ) -> None:
-    whole = load_canvases(ROOT / "workflows" / "garment_restore.json")[0]
+    whole = load_canvases(BLUEPRINT)[1]
     data = copy.deepcopy(whole.data)
     damage(data)
     assert complaints(whole) == [] and complaints(Canvas("damaged", data, []))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...igr_core.photo.images import load_mask, load_photo
+from ..host.ui import preview
 from ..images import to_image
 from ..schema import garment_category_output, schema
 from .shipped import EXAMPLES, GARMENTS
@@ -36,10 +37,13 @@ class IGRExamplePerson(io.ComfyNode):
                 io.Mask.Output(display_name="mask", tooltip="Mask of the garment, white on the garment."),
                 garment_category_output(display_name="category", tooltip="Category of the garment. To GarmNet Encode."),
             ],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            has_intermediate_output=True,
         )
 
     @classmethod
     def execute(cls, garment: str) -> io.NodeOutput:
-        """Load a shipped example."""
+        """Load a shipped example, and show it on the node."""
         photo, mask, category = GARMENTS[garment]
-        return io.NodeOutput(to_image(load_photo(EXAMPLES / photo)), load_mask(EXAMPLES / mask)[:, 0], category)
+        image = to_image(load_photo(EXAMPLES / photo))
+        return io.NodeOutput(image, load_mask(EXAMPLES / mask)[:, 0], category, ui=preview(cls, [image]))

@@ -81,7 +81,10 @@ def _check_input(graph: Graph, known: dict[str, Any], key: str, value: Any, spec
 
 
 def test_the_main_workflow_gives_the_headless_image(server: Server) -> None:
-    (given,) = saved(server, api_form("garment_restore"))["garment"]
+    graph = api_form("garment_restore")
+    kinds = {one["class_type"]: name for name, one in graph.items()}
+    graph = with_inputs(graph, kinds["IGRGarmentView"], mask=[kinds["IGRExamplePerson"], 1])
+    (given,) = saved(server, graph)["garment"]
     restorer = GarmentRestorer.from_bundle(DEMO_BUNDLE)
     config = restorer.info.model
     photo, mask = load_photo(EXAMPLES / "upper.webp"), load_mask(EXAMPLES / "upper_mask.png")
@@ -101,7 +104,10 @@ def test_a_folder_goes_in_and_a_folder_comes_out(server: Server) -> None:
             (server.base / "input" / folder).mkdir(exist_ok=True)
             found = EXAMPLES / f"{source}{'_upper' if mask and source == 'outfit' else ''}{mask}{ending}"
             shutil.copy(found, server.base / "input" / folder / f"{name}{ending}")
-    pictures = [one for some in saved(server, api_form("garment_restore_batch")).values() for one in some]
+    graph = api_form("garment_restore_batch")
+    (folder,) = (number for number, one in graph.items() if one["class_type"] == "IGRPhotoFolder")
+    graph = with_inputs(graph, folder, photos="photos", masks="masks")
+    pictures = [one for some in saved(server, graph).values() for one in some]
     assert len(pictures) == 2 and all(covered(one) > 0.1 for one in pictures)
     assert not torch.equal(*pictures)
     assert {path.name for path in (server.base / "output" / "garments").iterdir()} == {
@@ -109,6 +115,22 @@ def test_a_folder_goes_in_and_a_folder_comes_out(server: Server) -> None:
         "bert_00001_.png",
     }
     write_thumbnail("garment_restore_batch", [example("upper"), pictures[0], example("outfit"), pictures[1]])
+
+
+def test_the_main_workflow_finds_the_garment_without_a_mask(server: Server) -> None:
+    graph = api_form("garment_restore")
+    (view,) = (name for name, one in graph.items() if one["class_type"] == "IGRGarmentView")
+    assert "mask" not in graph[view]["inputs"]
+    history = server.run(graph)["outputs"]
+    assert "Mask found with demo" in history[view]["text"][0]
+
+
+def test_the_batch_workflow_runs_on_the_examples(server: Server) -> None:
+    graph = api_form("garment_restore_batch")
+    (folder,) = (number for number, one in graph.items() if one["class_type"] == "IGRPhotoFolder")
+    graph = with_inputs(graph, folder, save_to="from examples/")
+    pictures = [one for some in saved(server, graph).values() for one in some]
+    assert len(pictures) == 4 and all(covered(one) > 0.05 for one in pictures)
 
 
 def test_three_garments_come_out_of_two_photos(server: Server) -> None:
