@@ -138,3 +138,22 @@ def test_inside_a_subgraph_a_run_shows_the_photo(page: Page, server: Server) -> 
     assert "cannot see which segmenter" in page.evaluate("() => window.inner().status.textContent")
     page.evaluate("() => { const {node} = window.inner(); node.disconnectInput(node.findInputSlot('person')); }")
     page.wait_for_function("() => window.inner().status.textContent.includes('Connect a photo to person')")
+
+
+def test_a_run_that_stops_because_nothing_is_marked_shows_the_photo_first(page: Page, server: Server) -> None:
+    with Image.open(ROOT / "nodes" / "examples" / "upper.webp") as photo:
+        photo.resize((288, 384)).save(server.base / "input" / "clicked.png")
+    small_graph(page, "clicked.png")
+    link = """() => {
+        const [flip, node] = ["ImageInvert", "IGRGarmentSegment"].map(
+            (type) => window.app.graph.nodes.find((one) => one.type === type));
+        flip.connect(0, node, node.findInputSlot("person"));
+    }"""
+    page.evaluate(link)
+    wait_for_status(page, "Run once to see the photo")
+    page.get_by_test_id("queue-button").click()
+    wait(page, ".photo?.naturalWidth === 288")
+    page.get_by_text("Nothing is marked in Garment Segment").first.wait_for()
+    close_dialogs(page)
+    click(page, (144, 200))
+    wait(page, ".mask")
