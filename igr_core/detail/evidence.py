@@ -40,8 +40,7 @@ def find_evidence(found: Correspondence, garment: Tensor, aspect: float, config:
     each: list[Tensor] = []
     found, garment = found.cpu(), garment.cpu()
     for photo in range(found.place.shape[0]):
-        weight = found.sharpness[photo] * found.inside[photo] * found.share[photo] * garment
-        flow = smooth_flow(found.place[photo], weight, aspect)
+        flow = weighted_flow(found, garment, photo, aspect)
         flows.append(flow)
         if flow is None:
             each.append(torch.zeros_like(garment))
@@ -50,6 +49,12 @@ def find_evidence(found: Correspondence, garment: Tensor, aspect: float, config:
     in_photo = torch.stack(each) * (garment > 0)
     visible, best = in_photo.max(0)
     return Evidence(visible, best, in_photo, tuple(flows))
+
+
+def weighted_flow(found: Correspondence, garment: Tensor, photo: int, aspect: float) -> Flow | None:
+    """The map to one photo, fitted to sharp attention inside its mask; None without enough of it."""
+    weight = found.sharpness[photo] * found.inside[photo] * found.share[photo] * garment
+    return smooth_flow(found.place[photo], weight, aspect)
 
 
 def cell_opacity(alpha: Tensor, found: Correspondence) -> Tensor:

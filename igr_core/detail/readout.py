@@ -103,7 +103,7 @@ class Readout:
         total = to_reference.logsumexp(-1)
         mass = (total - torch.logaddexp(total, (scaled @ own.T).logsumexp(-1))).exp()  # (N,)
         # the same position at the finest level that is read: cells of coarser levels are repeated
-        cells = _cells(level, self._shape, query.device)
+        cells = cells_of_level(level, self._shape, query.device)
         log_probability = (to_reference - total[:, None]).view(tokens, photos, tokens)[cells][:, :, cells]
         logits = weight * log_probability.flatten(1)  # (h * w, n * h * w)
         before, mass_before = self._logits[garment], self._mass[garment]
@@ -111,7 +111,7 @@ class Readout:
         self._mass[garment] = weight * mass[cells] + (0 if mass_before is None else mass_before)
 
 
-def _cells(level: tuple[int, int], shape: tuple[int, int], device: torch.device) -> Tensor:
+def cells_of_level(level: tuple[int, int], shape: tuple[int, int], device: torch.device) -> Tensor:
     """For each cell of a grid of `shape`, the number of the cell of a coarser `level` at its centre: (h * w,)."""
     y, x = (
         ((torch.arange(fine, device=device) + 0.5) * coarse / fine).long()

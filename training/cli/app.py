@@ -75,6 +75,7 @@ class Verbs(LazyCommands):
         Verb("export", "train", "export", "Write a run's averaged weights as a bundle.", EXPORT),
         Verb("unpack", "train", "unpack", "Extract the VAE and image encoder of a bundle.", EXPORT),
         Verb("curate", "curate", "app", "Score pairs, review them, and select the best.", CURATE),
+        Verb("detail", "detail", "app", "Fit how a bundle's attention is read, and measure it.", EXPORT),
         Verb("demo", "evaluate", "demo", "Restore held-out synthetic people.", EVALUATE),
         Verb("evaluate", "app", "evaluate_app", "Score garments, run experiments, write tables and reports.", EVALUATE),
         Verb("train-vae", "small_models", "train_vae", "Train the small VAE.", SMALL),

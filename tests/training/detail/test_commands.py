@@ -1,0 +1,71 @@
+"""`training detail fit` and `measure`, from prepared pairs to the bundle and the scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from igr_core.model.bundle import Bundle
+from tests.support.models.tiny import save_runnable
+from tests.support.training.prepared import tell_places, write_prepared
+from training.cli.app import app
+from training.detail.measuring import auroc
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_runnable(tmp_path_factory.mktemp("bundle") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_prepared(tmp_path_factory.mktemp("pairs") / "train", 12)
+    tell_places(folder)
+    return folder
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["detail", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_fitted_bundle_has_the_same_weights_and_a_readout(bundle: Path, pairs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "fitted.safetensors"
+    said = run(
+        *("fit", str(bundle), "--pairs", str(pairs), "--out", str(out)),
+        *("--count", "8", "--runs", "12", "--steps", "3"),
+    )
+    before, after = Bundle.open(bundle), Bundle.open(out)
+    assert after.info.detail is not None
+    assert len(after.info.detail.evidence.coefficients) == 9
+    assert "nats" in said
+    for name, value in before.tensors("denoiser").items():
+        assert torch.equal(value, after.tensors("denoiser")[name])
+
+
+def test_measuring_writes_what_it_prints(bundle: Path, pairs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores.json"
+    said = run("measure", str(bundle), "--pairs", str(pairs), "--count", "12", "--steps", "3", "--out", str(out))
+    scores = json.loads(out.read_text())
+    assert f"AUROC {scores['evidence']['auroc']:.3f}" in said
+    assert scores["places"]["all"]["pairs"] > scores["places"]["upper"]["pairs"]
+
+
+def test_pairs_without_correspondence_are_refused(bundle: Path, tmp_path: Path) -> None:
+    plain = write_prepared(tmp_path / "plain", 4)
+    out = tmp_path / "fitted.safetensors"
+    done = CliRunner().invoke(app, ["detail", "fit", str(bundle), "--pairs", str(plain), "--out", str(out)])
+    assert done.exit_code == 1
+    assert "No pair has a correspondence" in done.output
+    assert not out.exists()
+
+
+def test_auroc_counts_pairs_in_the_right_order() -> None:
+    assert auroc(torch.tensor([0.9, 0.8, 0.1, 0.2]), torch.tensor([1.0, 1.0, 0.0, 0.0])) == 1
+    assert auroc(torch.tensor([0.9, 0.1, 0.8, 0.2]), torch.tensor([1.0, 1.0, 0.0, 0.0])) == 0.5
+    assert auroc(torch.full((4,), 0.5), torch.tensor([1.0, 0.0, 1.0, 0.0])) == 0.5

@@ -1,0 +1,150 @@
+"""Scores of a bundle's correspondence and evidence on pairs whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from scipy.stats import mannwhitneyu
+from torch import Tensor
+
+from igr_core.detail.evidence import UNFITTED
+from igr_core.detail.heads import default_readout
+from igr_core.files import make_folder
+from igr_core.model.config import to_json
+from igr_core.model.detail_config import EvidenceConfig
+from igr_core.model.diffusers_adapter import self_attention_order
+from igr_core.restore.restorer import GarmentRestorer
+
+from ..base.files import write_text
+from ..base.statistics import Interval, mean_interval
+from ..prepared.latents import PreparedPairs
+from .evidence import cells
+from .runs import Compared, Sampling, compare
+
+NEAR = 0.05
+"""Distance of a hit, in heights of the garment."""
+BINS = 10
+"""Bins of the calibration curve."""
+
+
+@dataclass(frozen=True)
+class PlaceScores:
+    """How well the places of visible cells are found; every value is of one pair, averaged over the pairs."""
+
+    pairs: int
+    """Number of pairs."""
+    median: Interval
+    """Median distance to the true place, in heights of the garment."""
+    near: Interval
+    """Fraction of cells within NEAR of the true place."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the evidence means."""
+
+    auroc: float
+    """Probability that a visible cell has more evidence than a hidden one."""
+    predicted: tuple[float, ...]
+    """Mean evidence of each bin that has cells."""
+    visible: tuple[float, ...]
+    """Fraction of its cells that were visible."""
+    error: float
+    """Expected calibration error: mean distance of the two, weighted by the bins' cells."""
+
+
+@dataclass(frozen=True)
+class DetailScores:
+    """All scores of a bundle."""
+
+    places: dict[str, PlaceScores]
+    """Scores of the places, of all pairs and by category."""
+    evidence: Calibration
+    """Scores of the evidence."""
+
+
+def measure_detail(
+    restorer: GarmentRestorer,
+    pairs: PreparedPairs,
+    count: int,
+    sampling: Sampling,
+    progress: Callable[[int], object] | None = None,
+) -> DetailScores:
+    """Restore the first `count` pairs and score what their attention says."""
+    width, height = restorer.info.model.native_size
+    latent_shape = height // restorer.info.model.vae.downscale, width // restorer.info.model.vae.downscale
+    detail = restorer.info.detail
+    unet = restorer.info.model.denoiser
+    blocks = self_attention_order(restorer.model.denoiser)
+    readout = default_readout(blocks, unet, latent_shape) if detail is None else detail.readout
+    numbers = range(min(count, len(pairs)))
+    runs = list(compare(restorer, pairs, numbers, readout, sampling, progress))
+    evidence = UNFITTED if detail is None else detail.evidence
+    return DetailScores(score_places(runs, width / height), calibrate(runs, evidence))
+
+
+def write_scores(path: Path, scores: DetailScores) -> None:
+    """Write scores as JSON."""
+    make_folder(path.parent)
+    write_text(path, json.dumps(to_json(scores), indent=1))
+
+
+def detail_table(scores: DetailScores) -> str:
+    """The scores as Markdown tables."""
+    lines = ["| pairs | number | median error | within 5 % |", "|---|---:|---:|---:|"]
+    for name, one in scores.places.items():
+        median, near = (f"{x.mean:.1%} [{x.low:.1%}, {x.high:.1%}]" for x in (one.median, one.near))
+        lines.append(f"| {name} | {one.pairs} | {median} | {near} |")
+    found = scores.evidence
+    lines += ["", f"Evidence: AUROC {found.auroc:.3f}, calibration error {found.error:.1%}.", ""]
+    lines += ["| evidence | cells that were visible |", "|---:|---:|"]
+    lines += [f"| {p:.0%} | {v:.0%} |" for p, v in zip(found.predicted, found.visible, strict=True)]
+    return "\n".join(lines)
+
+
+def score_places(runs: Sequence[Compared], aspect: float) -> dict[str, PlaceScores]:
+    """Scores over all pairs, under `all`, and by category."""
+    groups: dict[str, list[Tensor]] = defaultdict(list)
+    for run in runs:
+        errors = run.errors(aspect)
+        if len(errors):
+            groups["all"].append(errors)
+            groups[run.category].append(errors)
+    return {
+        name: PlaceScores(
+            len(some),
+            mean_interval([float(errors.median()) for errors in some]),
+            mean_interval([float((errors <= NEAR).float().mean()) for errors in some]),
+        )
+        for name, some in groups.items()
+        if len(some) > 1
+    }
+
+
+def calibrate(runs: Sequence[Compared], evidence: EvidenceConfig) -> Calibration:
+    """How well the evidence tells visible cells from hidden ones, over the cells of all pairs."""
+    values, labels = cells(runs)
+    predicted = torch.sigmoid(values @ torch.tensor(evidence.coefficients))
+    number = (predicted * BINS).long().clamp(max=BINS - 1)
+    means, seen, error = [], [], 0.0
+    for one in range(BINS):
+        inside = number == one
+        if bool(inside.any()):
+            means.append(float(predicted[inside].mean()))
+            seen.append(float(labels[inside].mean()))
+            error += float(inside.float().mean()) * abs(means[-1] - seen[-1])
+    return Calibration(auroc(predicted, labels), tuple(means), tuple(seen), error)
+
+
+def auroc(predicted: Tensor, labels: Tensor) -> float:
+    """Area under the ROC curve, which is Mann and Whitney's U over all pairs; NaN if a class is missing."""
+    positive = labels > 0.5
+    ones, zeros = predicted[positive].numpy(), predicted[~positive].numpy()
+    if not len(ones) or not len(zeros):
+        return float("nan")
+    return float(mannwhitneyu(ones, zeros).statistic) / (len(ones) * len(zeros))

@@ -1,0 +1,129 @@
+"""Restore prepared pairs whose correspondence is known, and compare what the attention says with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from igr_core.detail.evidence import cell_opacity, features, weighted_flow
+from igr_core.detail.flow import Flow
+from igr_core.detail.readout import Correspondence, Readout
+from igr_core.model.detail_config import ReadoutConfig
+from igr_core.restore.background_removal import garment_alpha
+from igr_core.restore.restorer import GarmentRestorer, decode_latent
+from igr_core.restore.sampling import Conditions, sample_ddim
+from igr_core.restore.schedule import draw_noise
+
+from ..prepared.latents import Batch, PreparedPairs
+from .heads import true_places
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How pairs are restored."""
+
+    steps: int = 10
+    """DDIM steps."""
+    guidance: float = 1.5
+    """Guidance scale (Eq. 2)."""
+    seed: int = 0
+    """Seed of the first pair's noise."""
+    batch: int = 8
+    """Pairs that are restored together."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One pair: what was read, and what is true, in each of h x w cells."""
+
+    pair: int
+    """Number of the pair in the data."""
+    category: str
+    """upper, lower or full."""
+    found: Correspondence
+    """What was read."""
+    flow: Flow | None
+    """The smoothed map; None if there is none."""
+    garment: Tensor
+    """(h, w) in 0..1: opacity of the restored garment."""
+    features: Tensor | None
+    """(h, w, F): values that the evidence is computed from; None without a map."""
+    true: Tensor
+    """(2, h, w): true position as fractions of the view; NaN where the photo does not show it."""
+    height: float
+    """Height of the visible garment in the photo, as a fraction of the view's height."""
+
+    @property
+    def visible(self) -> Tensor:
+        """(h, w): whether the photo shows the cell."""
+        return self.true.isfinite().all(0)
+
+    def errors(self, aspect: float) -> Tensor:
+        """Distances (cells,) between the map and the truth over the visible cells, in heights of the garment."""
+        place = self.found.place[0] if self.flow is None else self.flow.place
+        apart = (place - self.true)[:, self.visible] * torch.tensor([[aspect], [1.0]])
+        return apart.norm(dim=0) / max(self.height, 1e-6)
+
+
+@torch.no_grad()
+def compare(
+    restorer: GarmentRestorer,
+    pairs: PreparedPairs,
+    indices: Sequence[int],
+    readout: ReadoutConfig,
+    sampling: Sampling,
+    progress: Callable[[int], object] | None = None,
+) -> Iterator[Compared]:
+    """Restore pairs from their prepared latents and read the attention; pairs without a correspondence are skipped.
+
+    `progress` is called with the number of pairs that have just been restored.
+    """
+    for start in range(0, len(indices), sampling.batch):
+        numbers = indices[start : start + sampling.batch]
+        some = pairs.batch(numbers)
+        count = len(some.categories)
+        height, width = some.garment_latent.shape[2:]
+        reader = Readout(readout, (height, width), count, sampling.steps)
+        noise = draw_noise((count, *some.garment_latent.shape[1:]), sampling.seed + start)
+        latent = sample_ddim(
+            restorer.model,
+            noise,
+            _conditions(restorer, some),
+            steps=sampling.steps,
+            guidance=sampling.guidance,
+            readout=reader,
+        )
+        opacity = garment_alpha(decode_latent(restorer.vae, latent).float())
+        f = restorer.info.model.vae.downscale
+        masks = [mask.repeat_interleave(f, -1).repeat_interleave(f, -2)[None] for mask in some.mask]
+        for row, found in enumerate(reader.correspondences(masks)):
+            if some.correspondence is not None and bool(some.correspondence[row].isfinite().any()):
+                yield _compared(numbers[row], some, row, found, opacity[row], width / height)
+        if progress is not None:
+            progress(count)
+
+
+def _conditions(restorer: GarmentRestorer, batch: Batch) -> Conditions:
+    features = restorer.model.encode_reference(batch.person_latent, batch.mask, batch.categories)
+    return Conditions(batch.categories, features, batch.image_features)
+
+
+def _compared(pair: int, batch: Batch, row: int, found: Correspondence, opacity: Tensor, aspect: float) -> Compared:
+    assert batch.correspondence is not None
+    whole = batch.correspondence[row, 0]
+    garment = cell_opacity(opacity, found)
+    flow = weighted_flow(found, garment, 0, aspect)
+    low, high = whole[1][whole[1].isfinite()].aminmax()
+    return Compared(
+        pair,
+        batch.categories[row],
+        found,
+        flow,
+        garment,
+        None if flow is None else features(found, flow, 0),
+        true_places(whole, (found.mass.shape[0], found.mass.shape[1])),
+        float(high - low),
+    )
