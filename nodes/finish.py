@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import torch
 import torch.nn.functional as F
 from comfy_api.latest import io
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from ..igr_core.errors import IGRError
 from ..igr_core.photo.view import GarmentView, unfit
-from ..igr_core.restore.background_removal import to_rgba
+from ..igr_core.restore.background_removal import cutout_warnings, garment_alpha, to_rgba
 from ..igr_core.restore.finish import ASPECTS, Finish, finish_garment, parse_colour
 from .images import to_image, to_photos
 from .schema import advanced, schema
@@ -18,6 +20,8 @@ from .sockets import ViewSocket
 WHITE, COLOUR, TRANSPARENT = "white", "colour", "transparent"
 PHOTO_ASPECT = "the photo's own"
 """Undo the fitting to the canvas instead of laying the garment out."""
+
+logger = logging.getLogger(__name__)
 
 
 class IGRGarmentFinish(io.ComfyNode):
@@ -109,6 +113,9 @@ class IGRGarmentFinish(io.ComfyNode):
         """Lay out the garments."""
         around = parse_colour(colour) if background == COLOUR else (1.0, 1.0, 1.0)
         photos = to_photos(image)
+        if background != WHITE:
+            for sentence in cutout_warnings(photos, garment_alpha(photos), None if view is None else view.mask):
+                logger.warning("Garment Finish: %s", sentence)
         if aspect == PHOTO_ASPECT:
             images, alpha = undo_fitting(photos, view, around)
         else:

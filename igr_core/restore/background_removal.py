@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..photo.flood_fill import border, flood
+from ..photo.inputs import MASK_THRESHOLD
+from ..photo.masks import mask_box
+from .pale_garments import difference, pale_pieces
 
 _EDGE_WINDOW = 5
 """Side of the window within which pixels near the background may be part garment, part background."""
+WHITE = 0.06
+"""Largest difference from white (0..1) of the background."""
+FADED = 0.25
+"""Fraction of a garment's outline that may look like the background before it is called uncertain."""
+FILLED = 0.65
+"""A restored garment fills its bounding box at least this fraction as much as the mask in the photo fills its own: of
+600 held-out drawn and rendered garments, the lowest ratio is 0.70."""
 
 
-def garment_alpha(image: Tensor, threshold: float = 0.06) -> Tensor:
+def garment_alpha(image: Tensor, threshold: float = WHITE) -> Tensor:
     """Opacity (B, 1, H, W) of the garment in images (B, 3, H, W) in 0..1 with a near-white background.
 
     Pixels within `threshold` of white that are connected to the border are background, so white inside a garment stays
-    opaque. Edge pixels get their fraction of garment colour, and specks without a 3 × 3 core count as background.
+    opaque; pale_pieces finds the parts of white or pale cloth among them. Edge pixels get their fraction of garment
+    colour, and specks without a 3 × 3 core count as background.
     """
     distance = (1 - image.float().clamp(0, 1)).amax(1, keepdim=True)  # (B, 1, H, W), 0 = white
     background = flood(border(distance), distance <= threshold)
-    garment = _without_specks(~background)
+    garment = _without_specks(~background | _pale(image, background))
+    garment |= ~flood(border(distance), ~garment)  # what lies between a pale piece and the rest
     solid = _erode(garment, _EDGE_WINDOW)
     # An edge pixel mixes white and the garment's colour; the fraction is its distance over its neighbour's.
     beside = F.max_pool2d(distance * garment, _EDGE_WINDOW, stride=1, padding=_EDGE_WINDOW // 2)
@@ -34,6 +47,57 @@ def to_rgba(image: Tensor, alpha: Tensor | None = None) -> Tensor:
     alpha = garment_alpha(image) if alpha is None else alpha
     colour = torch.where(alpha > 0, (image - (1 - alpha)) / alpha.clamp_min(1e-3), image)
     return torch.cat([colour.clamp(0, 1), alpha], dim=1)
+
+
+def cutout_warnings(image: Tensor, alpha: Tensor, mask: Tensor | None = None) -> tuple[str, ...]:
+    """One sentence for each garment (B, 3, H, W) whose opacity (B, 1, H, W) from garment_alpha is uncertain.
+
+    `mask`: the garments' masks (B, 1, H, W) in their photos, whose areas they are compared with.
+    """
+    sentences = []
+    for number, (one, opacity) in enumerate(zip(image, alpha, strict=True)):
+        name = f"garment {number + 1}" if len(image) > 1 else "garment"
+        faded = _faded(one, opacity[0])
+        if faded > FADED:
+            sentences.append(
+                f"The {name} is as white as its background along {faded:.0%} of its outline, so parts of it may be "
+                "missing from the cut-out: check its edges."
+            )
+        elif mask is not None and _filled(opacity) < FILLED * _filled(mask[min(number, len(mask) - 1)]):
+            sentences.append(
+                f"The cut-out of the {name} covers much less of its bounding box than the mask in the photo: check it "
+                "for holes."
+            )
+    return tuple(sentences)
+
+
+def _faded(image: Tensor, alpha: Tensor) -> float:
+    """Fraction of the outline (H, W) of a garment (3, H, W) that looks like the background; 0 without a background."""
+    inside = (alpha >= MASK_THRESHOLD).cpu().numpy()
+    pixels = image.float().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+    differs = difference(pixels, ~inside & (pixels.min(-1) >= 1 - WHITE))
+    cloth = torch.from_numpy(inside)[None, None]
+    rim = (cloth & ~_erode(cloth, _EDGE_WINDOW))[0, 0].numpy()
+    if differs is None or not rim.any():
+        return 0.0
+    seen = F.max_pool2d(torch.from_numpy(differs).float()[None, None], _EDGE_WINDOW, 1, _EDGE_WINDOW // 2)[0, 0]
+    return 1 - float(seen.numpy()[rim].mean())
+
+
+def _filled(cover: Tensor) -> float:
+    """Fraction of its bounding box that a cover (1, H, W) in 0..1 fills; 0 for an empty one."""
+    inside = cover[None] >= MASK_THRESHOLD
+    if not bool(inside.any()):
+        return 0.0
+    left, top, right, bottom = mask_box(cover[None])
+    return float(inside.sum()) / ((right - left) * (bottom - top))
+
+
+def _pale(image: Tensor, background: Tensor) -> Tensor:
+    """Pale pieces of garments (B, 1, H, W) in what was taken for their background."""
+    pixels = image.float().clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+    found = [pale_pieces(one, white) for one, white in zip(pixels, background[:, 0].cpu().numpy(), strict=True)]
+    return torch.from_numpy(np.stack(found))[:, None].to(background.device)
 
 
 def _erode(mask: Tensor, window: int) -> Tensor:
