@@ -42,7 +42,7 @@ from training.evaluation.images.folders import faults, read_picture, read_silhou
 ROOT = Path(__file__).parents[1]
 READER = "igr_core/photo/image_files.py"
 OWN_BYTES = {"training/data/rendered/studio/storing.py", "training/data/rendered/dressing/image/lens.py"}
-"""They decode what the generator itself encoded; their code is part of the fingerprint of records that exist."""
+"""They decode what the generator encoded itself; their code is part of the fingerprint of existing records."""
 
 
 class Seen:

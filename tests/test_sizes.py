@@ -1,4 +1,4 @@
-"""Sizes that keep the map readable: files in a folder, lines in a file, lines in a function."""
+"""Limits that keep the code readable: files per folder, lines per file, lines per function."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""The architecture page names every folder of the rooms, and its figure the nodes and files that there are."""
+"""The architecture page names every folder of the rooms, and its figure shows existing nodes and files."""
 
 from __future__ import annotations
 

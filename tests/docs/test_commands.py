@@ -1,4 +1,4 @@
-"""Every `python -m training ...` and `python -m igr_core ...` in the pages is one that the command line takes."""
+"""Every `python -m training ...` and `python -m igr_core ...` in the pages is accepted by the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ APPS = {"igr_core": igr_core, "training": training}
 
 
 def resolve(words: list[str]) -> tuple[Any, Any, list[str]]:
-    """The command that words mean, the context it is in, and the words left for it; a group if they name no more."""
+    """The command that words select, its context, and its remaining arguments; a group if they select no command."""
     command, context, rest = typer.main.get_command(APPS[words[0]]), None, words[1:]
     while hasattr(command, "resolve_command") and rest and not rest[0].startswith("-"):
         context = command.context_class(command, info_name=command.name, parent=context)
@@ -40,7 +40,7 @@ def test_every_command_of_a_block_is_complete(page: Path) -> None:
         command, context, rest = resolve(words)
         assert not hasattr(command, "resolve_command") or "--help" in rest, f"{label(page)}: {words} names no command."
         if "--help" not in rest:
-            with command.make_context(command.name, list(rest), parent=context):  # raises where words do not fit
+            with command.make_context(command.name, list(rest), parent=context):  # raises for invalid arguments
                 pass
 
 

@@ -1,4 +1,4 @@
-"""Numbers of the pages that a command printed are those that it prints."""
+"""Numbers in the pages match the output of the commands that printed them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFIGS = ROOT / "training" / "configs"
 
 
 def row(name: str, found: Estimate, config: TrainConfig) -> list[str]:
-    """A line of the table of memory: gigabytes of each part, and the work of a step."""
+    """A line of the memory table: gigabytes of each part, and the work of a step."""
     parts = (
         found.weights,
         found.gradients,

@@ -1,4 +1,4 @@
-"""Links, paths and lengths of the pages that people read."""
+"""Links, paths and lengths of the documentation pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.pages import PAGES, ROOT, anchors, label, links, make_targets
 
 README = ROOT / "README.md"
 SCREENS = 150
-"""Most lines of a README: it is an entry, and the pages of docs/ have the rest."""
+"""Maximum number of lines of a README, which only introduces the pages of docs/."""
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=label)

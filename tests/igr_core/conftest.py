@@ -1,4 +1,4 @@
-"""Bundles of the tiny model, for every test of this room that asks for one."""
+"""Bundles of the tiny model, for the tests in this folder."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from tests.support.models.tiny import INFO, save_runnable, stub_parts
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole bundle with random weights."""
+    """A complete bundle with random weights."""
     return save_runnable(tmp_path_factory.mktemp("bundle") / "tiny.safetensors")
 
 
 @pytest.fixture
 def stub(tmp_path: Path) -> Path:
-    """A bundle that opens but has too little in it to run."""
+    """A bundle that can be opened, but is too incomplete to run."""
     save_bundle(tmp_path / "stub.safetensors", INFO, stub_parts())
     return tmp_path / "stub.safetensors"

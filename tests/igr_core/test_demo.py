@@ -1,4 +1,4 @@
-"""The shipped demo bundle: what it is, and that a photo of quite another kind than it knows does not break it."""
+"""The included demo bundle: its contents, and that it accepts a photo unlike its training data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file that is no bundle seems to be, from the tensor names that such files really have."""
+"""Recognising other files from the tensor names that they really have."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ WRITTEN = {
     ),
     "nothing known": (("weight", "bias"), "no IGR entry"),
 }
-"""Tensor names as the published files have them, and the kind that must be said."""
+"""Tensor names of the published files, and the expected type."""
 
 
 @pytest.mark.parametrize("name", WRITTEN)

@@ -1,4 +1,4 @@
-"""What `import igr_core` offers, and what it costs."""
+"""The contents of `import igr_core`, and its cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Some devices have no float64 (Apple MPS, Intel Arc): what comes from a photo or a network never becomes it."""
+"""Some devices have no float64 (Apple MPS, Intel Arc), so data from photos and networks never uses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text from files does no harm where it is shown: on terminals, as HTML, in HTTP headers."""
+"""Text from files is harmless where it is shown: on terminals, as HTML, in HTTP headers."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What the tests of the command line share: photos with masks, and how a command is run and read."""
+"""Shared by the tests of the command line: photos with masks, and running commands."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One photo and one mask in every kind of file, and files that hold neither."""
+"""A photo and a mask in every file type, and files that contain neither."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIZE = (64, 96)
 
 
 def photo() -> np.ndarray:
-    """(H, W, 3) bytes: smooth, and unlike itself in every turn and flip."""
+    """(H, W, 3) bytes: smooth, and different in every rotation and flip."""
     rows, columns = np.mgrid[0 : SIZE[1], 0 : SIZE[0]]
     return np.stack([rows * 2 + 20, columns * 3 + 20, 200 - rows - columns], -1).astype(np.uint8)
 
@@ -35,7 +35,7 @@ def rgb(red: np.ndarray, green: np.ndarray, blue: np.ndarray) -> Image.Image:
 
 
 def turned(picture: Image.Image, orientation: int) -> tuple[Image.Image, Image.Exif]:
-    """The picture as a camera stores it with this EXIF orientation."""
+    """The image as a camera stores it with this EXIF orientation."""
     undo = {2: Image.Transpose.FLIP_LEFT_RIGHT, 5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90}
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -75,7 +75,7 @@ def saved(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 
 def kinds_of_photos() -> dict[str, tuple[str, bytes]]:
-    """Extension and bytes of the same photo in every kind of file."""
+    """Extension and bytes of the same photo in every file type."""
     plain = Image.fromarray(PHOTO)
     mirrored, turned_six = turned(plain, 5), turned(plain, 6)
     found = {
@@ -99,7 +99,7 @@ def kinds_of_photos() -> dict[str, tuple[str, bytes]]:
 
 
 def kinds_of_masks() -> dict[str, tuple[str, bytes]]:
-    """Extension and bytes of the same mask, drawn and saved in every way that has one meaning."""
+    """Extension and bytes of the same mask, drawn and saved in every unambiguous way."""
     labels = Image.fromarray(block(1))
     palette = Image.fromarray(block(1)).convert("P")
     palette.putpalette([0, 0, 0, 128, 0, 0])
@@ -134,7 +134,7 @@ def kinds_of_masks() -> dict[str, tuple[str, bytes]]:
 
 
 def unusable_masks() -> dict[str, tuple[bytes, str]]:
-    """Bytes of files that are not masks, and words of the reason."""
+    """Bytes of files that are not masks, and part of the expected reason."""
     labels = np.zeros_like(BLOCK)
     labels[20:70, 12:40], labels[70:90, 12:40] = 5, 9
     coloured = np.zeros_like(PHOTO)
@@ -166,7 +166,7 @@ POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 96\n(made) (w) fil
 
 
 def unusable_files() -> dict[str, tuple[bytes, str]]:
-    """Bytes of files that cannot be read, and words of the reason."""
+    """Bytes of files that cannot be read, and part of the expected reason."""
     whole = saved(Image.effect_noise(SIZE, 90))
     return {
         "PostScript": (POSTSCRIPT, "not a supported image"),

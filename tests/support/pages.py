@@ -1,4 +1,4 @@
-"""The pages that people read, and what is in them: links, headings, paths, commands."""
+"""Documentation pages and their contents: links, headings, paths, commands."""
 
 from __future__ import annotations
 

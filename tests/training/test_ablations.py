@@ -1,4 +1,4 @@
-"""The shipped configs of the demo and its ablations: what they build, in what they differ, and how bases merge."""
+"""The configs of the demo and its ablations: the models they build, their differences, and merging with bases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every shipped training config is loaded and takes a step, at tiny width."""
+"""Every included training config is loaded and takes a step, at tiny width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guide's way from published files to a garment, command by command, on a drawn tree (`make train-smoke`)."""
+"""The training guide's commands from published files to a garment, on a small drawn data set (`make train-smoke`)."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def commands() -> list[list[str]]:
 
 
 def verb_of(words: list[str]) -> str:
-    """What `python -m training` is to do; nothing of other commands."""
+    """Arguments of `python -m training`; empty for other commands."""
     return words[words.index("training") + 1] if "training" in words else ""
 
 
 def small(command: list[str], places: dict[str, Path]) -> list[str]:
-    """The command on the small tree: two CPU processes, few steps, small pictures."""
+    """The command on the small data set: two CPU processes, few steps, small images."""
     words = [word for word in command]
     for name, place in places.items():
         words = [word.replace(f"${name}", str(place)) for word in words]
@@ -68,7 +68,7 @@ def small(command: list[str], places: dict[str, Path]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder to run in: our packages, a drawn VITON-HD, published files with random weights."""
+    """A working folder with our packages, a drawn VITON-HD, and published files with random weights."""
     folder = tmp_path_factory.mktemp("desk")
     for package in ("training", "igr_core"):
         (folder / package).symlink_to(ROOT / package)
@@ -85,7 +85,7 @@ def run(command: list[str], desk: Path) -> str:
 
 
 def killed_worker(command: list[str], desk: Path) -> str:
-    """Start a training, kill one of its workers after the first checkpoint; what it says as it ends."""
+    """Start a training and kill one of its workers after the first checkpoint; returns its output."""
     process = subprocess.Popen(
         command, cwd=desk, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

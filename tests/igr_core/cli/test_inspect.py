@@ -1,4 +1,4 @@
-"""The command inspect shows what a bundle says about itself."""
+"""The command `inspect` shows the contents of a bundle."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Ctrl-C on the command line keeps what is done and leaves nothing half-written."""
+"""Ctrl-C on the command line keeps finished images and leaves no partial files."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The command `mask` on a tiny real SAM 2: what it writes, and every mistake as one sentence."""
+"""The command `mask` with a tiny real SAM 2: its output, and one sentence for every mistake."""
 
 from __future__ import annotations
 

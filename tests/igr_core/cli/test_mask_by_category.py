@@ -1,4 +1,4 @@
-"""The command `mask` by category, on a tiny real parser and a tiny real SAM 2."""
+"""The command `mask` by category, with a tiny real parser and a tiny real SAM 2."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.models.tiny_sam2 import save_sam2
 
 @pytest.fixture(scope="module")
 def parser(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One that sees a top here and a skirt there, and nothing else."""
+    """A parser that finds only tops and skirts."""
     return save_parser(tmp_path_factory.mktemp("parser") / "tiny", sees=("upper-clothes", "skirt"))
 
 

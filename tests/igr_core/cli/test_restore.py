@@ -1,4 +1,4 @@
-"""The command restore on a tiny real bundle: files, folders, resuming, photos of every kind."""
+"""The command `restore` with a tiny real bundle: files, folders, resuming, photos of all types."""
 
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def test_notes_on_masks(tmp_path: Path, bundle: Path):
 
 
 def test_photos_of_every_kind(tmp_path: Path, bundle: Path):
-    """Whatever a camera, a scanner or an editor saves, tall or wide, is restored beside the rest."""
+    """Photos from cameras, scanners and editors, tall or wide, are restored along with the others."""
     rng = np.random.default_rng(0)
     shapes = {"rgba": (90, 60, 4), "grey": (90, 60), "tall": (900, 30, 3), "wide": (30, 900, 3), "least": (16, 16, 3)}
     pictures = {name: Image.fromarray(rng.integers(0, 255, shape, dtype=np.uint8)) for name, shape in shapes.items()}

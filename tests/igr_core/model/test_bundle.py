@@ -1,4 +1,4 @@
-"""The bundle (DESIGN sections 4, 7.5 and 9): exact round trip, and one clear sentence for every bad file."""
+"""The bundle (DESIGN sections 4, 7.5 and 9): exact round trip, and one clear sentence for every invalid file."""
 
 import dataclasses
 import json
@@ -155,11 +155,11 @@ def test_check_fit_compares_names_and_shapes_and_reads_no_weight(saved: Path):
 
 
 def test_weights_that_are_no_numbers_are_named(saved: Path):
-    def spoil(tensors: dict) -> dict:
+    def corrupt(tensors: dict) -> dict:
         tensors["garmnet.conv_in.weight"][0, 0, 0, 0] = torch.nan
         return tensors
 
-    bundle = Bundle.open(rewrite(saved, change_tensors=spoil))
+    bundle = Bundle.open(rewrite(saved, change_tensors=corrupt))
     bundle.tensors("denoiser")
     with pytest.raises(IGRError, match=r"tiny.safetensors has NaN or infinite values in garmnet.conv_in.weight: use"):
         bundle.tensors("garmnet")
@@ -170,14 +170,14 @@ def test_every_precision_is_read_and_looked_at(saved: Path, kind: torch.dtype):
     def store(tensors: dict) -> dict:
         return {**tensors, "denoiser.conv_in.weight": tensors["denoiser.conv_in.weight"].to(kind)}
 
-    def spoil(tensors: dict) -> dict:
+    def corrupt(tensors: dict) -> dict:
         weight = tensors["denoiser.conv_in.weight"].float()
         weight[0, 0, 0, 0] = torch.nan
         return {**tensors, "denoiser.conv_in.weight": weight.to(kind)}
 
     assert Bundle.open(rewrite(saved, change_tensors=store)).tensors("denoiser")["conv_in.weight"].dtype == kind
     with pytest.raises(IGRError, match="NaN or infinite values in denoiser"):
-        Bundle.open(rewrite(saved, change_tensors=spoil)).tensors("denoiser")
+        Bundle.open(rewrite(saved, change_tensors=corrupt)).tensors("denoiser")
 
 
 def test_tensor_names_that_only_the_nodes_read_are_reported(saved: Path):

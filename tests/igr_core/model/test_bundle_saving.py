@@ -1,4 +1,4 @@
-"""Bundles that are not saved: parts that do not fit the config, and folders that do not exist."""
+"""Bundles that cannot be saved: parts that do not match the config, and folders that do not exist."""
 
 import dataclasses
 from pathlib import Path

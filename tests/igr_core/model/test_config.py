@@ -1,4 +1,4 @@
-"""Configs: the same after JSON, and one sentence naming the field for every mistake."""
+"""Configs: round trip through JSON, and one sentence that names the field for every mistake."""
 
 import dataclasses
 import json

@@ -20,7 +20,7 @@ LATENT_SHAPE = (8, 6)
 
 
 class Concatenate:
-    """Eq. 4 word for word: join the hidden states of both, attend over all of them, keep the latter half."""
+    """Eq. 4 literally: concatenate the hidden states of both, attend over all of them, keep the second half."""
 
     def __init__(self, reference: Tensor, amplitude: float | None) -> None:
         self.reference = reference  # (B, N, C)
@@ -45,7 +45,7 @@ class Concatenate:
 
 
 def paper_form(model: IGR, features: dict[str, Tensor], rows: list[int]) -> UNet2DConditionModel:
-    """A copy of the denoiser that diffusers set up itself, with Concatenate in every self-attention."""
+    """A copy of the denoiser as set up by diffusers, with Concatenate in every self-attention."""
     unet = build_unet(model.config.denoiser).to(dtype=next(model.parameters()).dtype)
     unet.load_state_dict(model.denoiser.state_dict())
     amplitude = None if model.config.reference_position == "none" else model.config.reference_position_amplitude
@@ -69,7 +69,7 @@ def test_the_whole_unet_predicts_what_the_papers_form_predicts(
         prompt.normal_()
     person, latent = torch.randn(2, 3, 4, *LATENT_SHAPE, dtype=dtype)
     mask = torch.rand(3, 1, *LATENT_SHAPE, dtype=dtype)
-    timestep, rows = torch.tensor([999, 500, 20]), [2, 0, 1]  # each row a reference of its own, none its namesake's
+    timestep, rows = torch.tensor([999, 500, 20]), [2, 0, 1]  # each row has its own reference, at another index
     features = model.encode_reference(person, mask, CATEGORIES)
 
     fusion = model.fusion(latent, rows, features, (-1,) * 3, None)
@@ -81,5 +81,5 @@ def test_the_whole_unet_predicts_what_the_papers_form_predicts(
     swapped = model.denoise(
         latent, timestep, model.text(CATEGORIES), model.fusion(latent, [0, 1, 2], features, (-1,) * 3, None)
     )
-    for other in (plain, swapped):  # the comparison could fail
+    for other in (plain, swapped):  # so that the comparison can fail
         assert (ours - other).abs().amax((1, 2, 3)).min() > 1e-3

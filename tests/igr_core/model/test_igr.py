@@ -47,7 +47,7 @@ def denoise(model: IGR, inputs: dict, rows: list[int], text: list[str], order: l
 
 
 def plain(model: IGR, inputs: dict, text: list[str], order: list[int]) -> torch.Tensor:
-    """The same weights in a UNet that diffusers set up itself."""
+    """The same weights in a UNet as set up by diffusers."""
     unet = build_unet(model.config.denoiser).eval()
     unet.load_state_dict(model.denoiser.state_dict())
     unet.set_attn_processor(AttnProcessor2_0())
@@ -98,7 +98,7 @@ def test_kept_reference_keys_change_nothing(model: IGR, inputs: dict) -> None:
 
 
 def denoise_photos(model: IGR, inputs: dict, photos: list, order: list[int], **options) -> torch.Tensor:
-    """Rows that see photos of their own choice, and no image prompt."""
+    """Rows with chosen photos, and without an image prompt."""
     fusion = model.fusion(inputs["latent"], photos, inputs["reference"], [-1] * len(photos), None, **options)
     return model.denoise(inputs["latent"][order], inputs["timestep"][order], model.text(["upper"] * len(order)), fusion)
 
@@ -134,7 +134,7 @@ def test_watched_blocks_note_what_their_rows_attend_with(model: IGR, inputs: dic
 
 
 def test_an_attention_of_ones_own_reaches_every_layer(model: IGR, inputs: dict) -> None:
-    """What is given in place of `attend` is what runs, and the plain one put back gives the same bits as before."""
+    """A replacement for `attend` is used, and restoring the original gives the same bits again."""
     calls = 0
 
     def counted(query, key, value, heads, mask):  # noqa: ANN001, ANN202
@@ -163,7 +163,7 @@ def test_garmnet_gives_normalised_hidden_states_of_every_self_attention(model: I
 
 
 def test_capturing_garmnet_equals_the_plain_unet_up_to_each_self_attention(model: IGR) -> None:
-    """Hooks on an untouched copy see the same hidden states enter attn1."""
+    """Hooks on an unchanged copy see the same inputs of attn1."""
     if model.config.reference_position != "none":
         pytest.skip("the plain UNet adds no position to its hidden states")
     assert model.garmnet is not None

@@ -1,4 +1,4 @@
-"""The image prompt: the published files' layouts, both projections, and Eq. 3 by hand."""
+"""The image prompt: layouts of the published files, both projections, and Eq. 3 by hand."""
 
 from __future__ import annotations
 

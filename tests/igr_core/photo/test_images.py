@@ -1,4 +1,4 @@
-"""Pictures of every mode that cameras, editors and mask tools write, and files that are none."""
+"""Images in every mode that cameras, editors and mask tools write, and files that are not images."""
 
 import io
 import os
@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 24, 32
 
 
 def rgb() -> np.ndarray:
-    """(H, W, 3) bytes: a gradient with a red block, unlike itself in every turn and flip."""
+    """(H, W, 3) bytes: a gradient with a red block, different in every rotation and flip."""
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     image = np.stack([rows * 4, columns * 8, rows + columns], axis=-1).astype(np.uint8)
     image[:8, :6] = (250, 10, 10)

@@ -1,4 +1,4 @@
-"""What is said of a mask before any model runs, and what is not."""
+"""Warnings about masks before any model runs, and masks without warnings."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Mending garment masks."""
+"""Editing garment masks."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What the model sees, drawn: every part of the picture is where the geometry says."""
+"""Drawings of what the model sees: every part is at its computed position."""
 
 import dataclasses
 
@@ -25,7 +25,7 @@ def seen(view: ViewConfig, grey: float = 0.5, garment=GARMENT, width: int = 768,
 
 
 def is_colour(picture: Tensor, colour: tuple[float, float, float]) -> Tensor:
-    """Where a picture (1, 3, H, W) has a colour, (H, W)."""
+    """Pixels (H, W) of an image (1, 3, H, W) that have a colour."""
     return (picture[0] - torch.tensor(colour).view(3, 1, 1)).abs().amax(0) < 1e-3
 
 
@@ -51,7 +51,7 @@ def test_a_contour_of_two_pixels_runs_around_the_mask_and_nowhere_else():
 @pytest.mark.parametrize("grey", [0.01, 0.5, 1.0])
 @pytest.mark.parametrize("colour", [CONTOUR, CROP, VIEW], ids=["contour", "crop", "view"])
 def test_lines_are_seen_on_dark_and_light(grey: float, colour: tuple[float, float, float]):
-    """Beside every pixel of a line there is one, at most three away, of a very different luminance."""
+    """At most three pixels from every pixel of a line, there is one with a very different luminance."""
     view = seen(FOCUSED, grey)
     assert view.photo_mask is not None
     picture = draw_view(view)

@@ -1,4 +1,4 @@
-"""Photo geometry (paper section 3.2): exact mappings, what the crop holds, batches."""
+"""Photo geometry (paper section 3.2): exact mappings, contents of the crop, batches."""
 
 import time
 
@@ -55,7 +55,7 @@ def test_the_garment_is_in_view_and_keeps_its_proportions(shape, view):
     left, top, right, bottom = placement.source_rect
     assert 0 <= left <= box[0] and 0 <= top <= box[1] and box[2] <= right <= width and box[3] <= bottom <= height
     scale_x, scale_y = (placement.to_canvas(torch.eye(2)) - placement.to_canvas(torch.zeros(2))).diagonal().tolist()
-    # Rectangles lie on whole pixels, so the two scales may differ by one pixel over the shorter stretch.
+    # rectangles have whole pixels, so the two scales may differ by one pixel over the shorter side
     shortest = min(*_sides(placement.canvas_rect), *_sides(placement.source_rect))
     assert abs(scale_x / scale_y - 1) <= 1.5 / shortest
 

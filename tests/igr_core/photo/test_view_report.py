@@ -1,4 +1,4 @@
-"""What the model sees, in words."""
+"""Text reports on what the model sees."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Cutting a garment from its white background."""
+"""Removing the white background of a garment."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Laying a restored garment out for the next step."""
+"""Layout of a restored garment."""
 
 import pytest
 import torch

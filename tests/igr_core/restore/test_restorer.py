@@ -1,4 +1,4 @@
-"""The headless pipeline on a real tiny bundle: guidance, batches, seeds, strengths, parts that are missing."""
+"""The headless pipeline with a tiny real bundle: guidance, batches, seeds, strengths, missing parts."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_photo_mask_and_category_all_matter(restorer: GarmentRestorer, view: Gar
 
 @pytest.mark.parametrize("guidance", [1.0, 1.5, 3.0])
 def test_guidance_by_hand(restorer: GarmentRestorer, view: GarmentView, guidance: float) -> None:
-    """Two denoiser calls per step, written out: conditional rows and rows that see nothing."""
+    """Two explicit denoiser calls per step: conditional rows, and rows without conditions."""
     model, conditions = restorer.model, restorer.conditions(view, CATEGORIES)
     noise = draw_noise((3, 4, 8, 6), 0)
     timesteps = ddim_timesteps(MODEL.noise, 2)
@@ -98,7 +98,7 @@ def test_strength_zero_forgets_the_photo(restorer: GarmentRestorer, view: Garmen
 
 
 def test_garments_seen_in_several_photos(restorer: GarmentRestorer, view: GarmentView) -> None:
-    """One photo each is what restoring does anyway; a second one changes its own garment only."""
+    """One photo per garment is the default; a second one only changes its own garment."""
     plain = restorer.restore(view, CATEGORIES, steps=2)
     assert torch.equal(restorer.restore(view, CATEGORIES, steps=2, photos=[(0,), (1,), (2,)]), plain)
     both = restorer.restore(view, CATEGORIES[:2], steps=2, photos=[(0, 2), (1,)])

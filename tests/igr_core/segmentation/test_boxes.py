@@ -1,4 +1,4 @@
-"""Boxes reach the photo that they were found on, one each, and what cannot be a box ends in a sentence."""
+"""Each photo gets its own box, and invalid boxes are reported in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which candidate is taken, on masks whose sizes and scores do not go together."""
+"""Choosing a candidate among masks whose sizes and scores are unrelated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCORES = torch.tensor([0.3, 0.9, 0.5, 0.95])
 
 @pytest.fixture
 def candidates() -> Tensor:
-    """A small, a middling and a large mask, and an empty one, which scores best."""
+    """A small, a medium and a large mask, and an empty one with the highest score."""
     masks = torch.zeros(4, 1, 6, 8)
     masks[0, :, :1, :2] = 1
     masks[1, :, 2:4, 2:6] = 1

@@ -1,4 +1,4 @@
-"""The marks that a workflow carries are read whole or refused in a sentence, and asked for as drawn."""
+"""The marks in a workflow are parsed completely or refused in one sentence, and become the prompt as drawn."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_folders_of_every_known_set_load(tmp_path: Path, names: LabelNames):
 
 
 def test_labels_are_those_of_the_librarys_own_way(tmp_path: Path):
-    """transformers' image processor and post-processing, on a photo that needs no resizing."""
+    """Compared with transformers' image processor and post-processing, on a photo that needs no resizing."""
     processors = pytest.importorskip("transformers.models.segformer.image_processing_segformer")
     processor = processors.SegformerImageProcessor(size={"height": 96, "width": 64})
     photo = PHOTOS[:1, :, :64, :64].repeat(1, 1, 2, 1)[..., :96, :].mul(255).round().div(255)

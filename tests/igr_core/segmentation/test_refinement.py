@@ -1,4 +1,4 @@
-"""A parser's mask made clean: the edges are the segmenter's, what belongs to the garment is the parser's."""
+"""Refining a parser's mask: the segmenter decides the edges, the parser what belongs to the garment."""
 
 from collections.abc import Callable, Sequence
 
@@ -27,14 +27,14 @@ def area(left: int, top: int, right: int, bottom: int) -> Tensor:
 
 
 def ragged(mask: Tensor, by: int = 3) -> Tensor:
-    """The mask with teeth of `by` pixels at its edges, as a coarse parser draws it."""
+    """The mask with steps of `by` pixels at its edges, like a coarse parser's."""
     teeth = (torch.arange(HEIGHT)[:, None] // by + torch.arange(WIDTH) // by) % 2 == 0
     wider = torch.nn.functional.max_pool2d(mask, 2 * by + 1, stride=1, padding=by)
     return torch.where((wider > mask) & teeth, 1.0, mask)
 
 
 class Fake:
-    """Answers each prompt with the parts that have a point of it, and keeps what it was asked."""
+    """Returns the parts that contain a point of the prompt, and records the prompts."""
 
     def __init__(self, *parts: Tensor, scores: Sequence[float] = ()) -> None:
         self.parts, self.scores = parts, scores or [0.5] * len(parts)
@@ -47,7 +47,7 @@ class Fake:
 
 
 def in_turn(*answers: Tensor) -> Callable[[Prompt], tuple[Tensor, Tensor]]:
-    """One answer after the other."""
+    """Returns one mask after another."""
     left = list(answers)
     return lambda prompt: (left.pop(0), torch.tensor([0.9]))
 
@@ -135,7 +135,7 @@ def test_holes_and_islands_of_the_answer_are_not_the_garments() -> None:
 
 
 def test_an_edges_width_is_the_measure() -> None:
-    """What is missing at an edge is the segmenter's word up to that width, the parser's beyond it."""
+    """Up to that width the segmenter decides what is missing at an edge, beyond it the parser."""
     for width, kept in ((WIDTH_OF_AN_EDGE, False), (WIDTH_OF_AN_EDGE + 1, True)):
         answer = SHIRT * (1 - area(90, 60, 90 + width, 200))
         assert torch.equal(refine_mask(SHIRT, Fake(answer)).mask, SHIRT if kept else answer), width

@@ -1,4 +1,4 @@
-"""SAM 2 in one file: the true names and shapes of all sizes, the same masks, and what is refused."""
+"""SAM 2 in one file: the published names and shapes of all sizes, the same masks, and refused files."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def refused(path: Path, *words: str) -> str:
 
 @pytest.mark.parametrize(("size", "version"), DIGESTS)
 def test_published_files_are_known_whole(tmp_path: Path, size: str, version: Version) -> None:
-    """Every picture tensor of Meta's own model finds its place in Sam2Model on the meta device, and no other."""
+    """Exactly the image tensors of Meta's model are mapped to Sam2Model on the meta device."""
     shapes = rows(TRUNKS[size], version).shapes
     assert (len(shapes), digest(shapes)) == DIGESTS[size, version]  # as the package sam2 itself builds it
     found = read_checkpoint(write_empty(tmp_path / "file.safetensors", shapes))

@@ -1,4 +1,4 @@
-"""What a mask shows is asked for by its box, by its deepest point, or by both."""
+"""Prompts for a mask: its box, its deepest point, or both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SAM 2: the library's own answers, in pixels of the photo, from folders that hold it and from none that do not."""
+"""SAM 2: the same results as the library's, in pixels of the photo; other folders are refused."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_half_precision_files_run_in_float32(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_the_video_model_as_published(tmp_path: Path, segmenter: Segmenter) -> None:
-    """facebook/sam2.1-hiera-* are of type sam2_video, with memory layers that pictures do not need."""
+    """facebook/sam2.1-hiera-* have the type sam2_video, with memory layers that images do not need."""
     from transformers import Sam2VideoConfig, Sam2VideoModel
 
     prompts, decoder = ({k: v for k, v in c.to_dict().items() if k != "model_type"} for c in (PROMPTS, DECODER))
@@ -193,7 +193,7 @@ def test_answers_are_the_librarys_own(segmenter: Segmenter, folder: Path) -> Non
 
 @pytest.mark.parametrize("size", [WIDE, (61, 127), (500, 300)])
 def test_prompts_of_a_photo_that_is_no_square_are_scaled_by_side(segmenter: Segmenter, size: tuple[int, int]) -> None:
-    """The model stretches a photo to its square, so that a prompt has to move with what it lies on."""
+    """The model stretches a photo to a square, so prompts must be stretched, too."""
     square = segmenter.embed(photo((SIDE, SIDE)))
     stretched = dataclasses.replace(square, size=size)
     scale = torch.tensor([SIDE / size[0], SIDE / size[1]])

@@ -62,7 +62,7 @@ DIGESTS: dict[tuple[str, Version], tuple[int, str]] = {
 
 DOLL_TRUNK = Trunk(8, 1, (1, 1, 2, 1), (3,), (2, 2), (4, 4, 2, 2))
 DOLL = Build("doll", 8, (1, 1, 2, 1), 1, (4, 4, 2, 2), (3,), side=128)
-"""A SAM 2 with the trunk of a doll and the heads of the published ones."""
+"""A SAM 2 with a tiny trunk and the heads of the published models."""
 
 HF_TRUNK, HF_NECK = "vision_encoder.backbone", "vision_encoder.neck"
 POINTS, POSITIONS = "prompt_encoder.point_embed.weight", "shared_image_embedding.positional_embedding"
@@ -252,7 +252,7 @@ def build_doll() -> Sam2Model:
 
 
 def meta_state(model: Sam2Model, version: Version = "2.1", video: bool = True) -> dict[str, Tensor]:
-    """The doll's weights as Meta would have written them; what only videos need is random."""
+    """The tiny model's weights as Meta would store them; tensors that only videos need are random."""
     state, found = model.state_dict(), rows(DOLL_TRUNK, version)
     weights = {}
     for name, theirs in found.names.items():

@@ -1,4 +1,4 @@
-"""The smallest real bundle: the project's own classes at tiny config, random weights."""
+"""The smallest real bundle: the project's classes with a tiny config and random weights."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Parts = dict[str, dict[str, torch.Tensor]]
 
 
 def stub_parts(model: ModelConfig = MODEL) -> Parts:
-    """The tensors that a bundle's header check asks for, and no more: enough for everything but running it."""
+    """Only the tensors that a bundle's header check requires: enough for everything except running it."""
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> torch.Tensor:
@@ -60,7 +60,7 @@ def stub_parts(model: ModelConfig = MODEL) -> Parts:
 
 
 def with_latent_channels(channels: int) -> ModelConfig:
-    """The tiny model on latents of so many channels."""
+    """The tiny model with this number of latent channels."""
     assert MODEL.garmnet is not None
     return dataclasses.replace(
         MODEL,
@@ -71,7 +71,7 @@ def with_latent_channels(channels: int) -> ModelConfig:
 
 
 def save_runnable(path: Path, config: ModelConfig = MODEL) -> Path:
-    """Write a whole bundle with random weights, VAE and image encoder inside."""
+    """Write a complete bundle with random weights, including VAE and image encoder."""
     from igr_core.model.igr import IGR
     from igr_core.model.networks import build_image_encoder, build_vae
 

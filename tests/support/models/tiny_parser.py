@@ -1,4 +1,4 @@
-"""The smallest real human parser: a SegFormer of random weights with the labels of a published one."""
+"""The smallest real human parser: a SegFormer with random weights and the labels of a published one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The smallest real SAM 2: transformers' own classes at tiny config, random weights."""
+"""The smallest real SAM 2: transformers' classes with a tiny config and random weights."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def tell_places(folder: Path) -> None:
 
 
 def write_part(path: Path, name: str, module: torch.nn.Module, config: object) -> Path:
-    """A trained part as the part's own training leaves it."""
+    """A trained part, as written by its own training."""
     save_file({key: value.contiguous() for key, value in module.state_dict().items()}, path)
     path.with_suffix(".json").write_text(json.dumps({name: to_json(config), "scores": {"psnr": 1.0}}))
     return path

@@ -13,7 +13,7 @@ from training.robustness.results import CLEAN, COLUMNS, NO_MASK, Condition, Robu
 
 PHOTOS = 4
 SETTINGS = {"bundle": "tiny", "weights_sha256": "a" * 64, "guidance": 1.5, "steps": 5, "revision": "b" * 40}
-"""Of the measurement."""
+"""Settings of the measurement."""
 
 
 def condition(kind: str, aim: float | None, lost: float, reached: tuple[bool, ...] = (True,) * PHOTOS) -> Result:

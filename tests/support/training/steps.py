@@ -1,4 +1,4 @@
-"""The first step of a trainer, without the step itself."""
+"""The loss of a trainer's next step, without taking the step."""
 
 from __future__ import annotations
 

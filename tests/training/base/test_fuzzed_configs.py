@@ -40,7 +40,7 @@ FUZZED = fuzzed(EXAMPLES)
 
 
 def check_model(model: ModelConfig) -> None:
-    """What a config that is accepted promises."""
+    """Properties of an accepted config."""
     assert all(0 < count < 10**15 for count in weights_needed(model).values())
     alphas = alphas_cumprod(model.noise)
     assert bool(alphas.isfinite().all()) and float(alphas.diff().max()) < 0

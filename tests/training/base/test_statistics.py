@@ -1,4 +1,4 @@
-"""Intervals: they hold the mean, cover as promised, and pairing sees what rows alone do not."""
+"""Intervals: they contain the mean, have the right coverage, and pairing reveals differences between rows."""
 
 from __future__ import annotations
 

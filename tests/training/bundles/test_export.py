@@ -1,4 +1,4 @@
-"""Export: the averaged weights and nothing else, the trainer's own picture, provenance, scores."""
+"""Export: only the averaged weights, the same image as the trainer's, provenance, scores."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def config(place: Path) -> TrainConfig:
-    """Three steps; the validation pairs are drawn and prepared for real."""
+    """A run of three steps, with real drawn and prepared validation pairs."""
     config = replace(tiny_config(place), steps=3, checkpoint_every=3, grid_steps=3)
     draw_shards(place / "drawn", 3, HELD_OUT_START, DrawConfig((48, 64), (96, 128), crop_size=32), workers=1)
     vae, encoder = Path(config.data.vae), Path(config.data.image_encoder)
@@ -138,7 +138,7 @@ def test_the_file_gives_the_trainers_preview(config: TrainConfig, trained: Path,
 
 
 def restored(restorer: GarmentRestorer, drawn: Path, config: TrainConfig) -> torch.Tensor:
-    """What the headless pipeline makes of the drawn pairs."""
+    """The headless pipeline's garments for the drawn pairs."""
     pairs = DrawnPairs(drawn)
     view = GarmentView(*(pairs.take(name, range(3)).float() / 255 for name in ("person", "mask", "crop")), (), ())
     return restorer.restore(view, pairs.categories, steps=config.grid_steps, guidance=config.guidance)

@@ -1,4 +1,4 @@
-"""Published files to a starting bundle: every layout, the true names at full size, and what is refused."""
+"""From published files to an initial bundle: every layout, the real names at full size, and refused files."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_other_networks_and_the_plus_layout(weights: Path, tmp_path: Path) -> No
 
 
 def test_true_names_of_the_unet_at_full_size() -> None:
-    """SD1.5 has 686 UNet tensors; each has one name in either layout, and the shape that our denoiser wants."""
+    """SD1.5 has 686 UNet tensors; each has a name in both layouts, and the shape that our denoiser needs."""
     with torch.device("meta"):
         wanted = build_unet(UNetConfig()).state_dict()
     attends = tuple(reversed(UNetConfig().attention_levels))

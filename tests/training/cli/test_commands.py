@@ -1,4 +1,4 @@
-"""The command line of training: what it lists, what it imports, and how a mistake ends."""
+"""The command line of training: help, imports, and mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench takes real steps in every way that this machine can, in turns."""
+"""The bench takes real steps with every variant that this machine supports, in turn."""
 
 from __future__ import annotations
 

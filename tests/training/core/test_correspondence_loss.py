@@ -36,7 +36,7 @@ def loss() -> CorrespondenceLoss:
 
 
 def straight() -> torch.Tensor:
-    """The map (2, h, w) of a photo in which every cell lies where it lies in the garment."""
+    """The map (2, h, w) of a photo in which every cell is at its position in the garment."""
     y, x = torch.meshgrid((torch.arange(8) + 0.5) / 8, (torch.arange(6) + 0.5) / 6, indexing="ij")
     return torch.stack([x, y])
 
@@ -83,7 +83,7 @@ def test_cells_that_the_photo_does_not_show_do_not_count(loss: CorrespondenceLos
 
 
 def test_a_cell_may_be_found_in_any_photo_that_shows_it(loss: CorrespondenceLoss) -> None:
-    """The left half is visible in the first photo alone, the right half in both, mirrored in the second."""
+    """The left half is only visible in the first photo, the right half in both, mirrored in the second."""
     one, two = straight(), straight().flip(2)
     two[:, :, :3] = torch.nan
     told = torch.stack([one, two])[None]
@@ -192,7 +192,7 @@ def test_gradient_checkpointing_changes_nothing_about_it(config: TrainConfig, tm
 
 @pytest.mark.parametrize("pairs", [2, 1])
 def test_a_step_is_the_same_however_it_is_divided(config: TrainConfig, tmp_path: Path, pairs: int) -> None:
-    """Pairs that show many cells and pairs that show few count by their cells in one batch as in several."""
+    """Pairs with many and with few visible cells are weighted by their cells, in one batch as in several."""
     folder = Path(shutil.copytree(config.data.train[0], tmp_path / "data"))
     tell_places(folder)
     data = replace(config.data, train=(str(folder),), pairs_per_batch=4)

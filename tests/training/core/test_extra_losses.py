@@ -1,4 +1,4 @@
-"""Losses on the decoded prediction: right at the truth, gradients that reach the prediction, honest about weights."""
+"""Losses on the decoded prediction: zero at the truth, gradients that reach the prediction, missing weights."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_noisy_rows_are_spared(config: TrainConfig) -> None:
 
 
 def test_the_least_noisy_rows_are_those_of_the_whole_step(config: TrainConfig) -> None:
-    """Two parts of a step decode the rows that one would, and add up to its loss."""
+    """Two parts of a step decode the same rows as one, and their losses add up."""
     losses = ExtraLosses.of(config, build_scheduler(config.model.noise), CPU)
     assert losses is not None
     pairs = PreparedPairs([config.data.validation])

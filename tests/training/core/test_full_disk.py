@@ -1,4 +1,4 @@
-"""A disk that refuses a write: each command says so in one sentence, leaves nothing half-written and loses nothing."""
+"""Full disks: each command reports it in one sentence, leaves no partial files and loses nothing."""
 
 from __future__ import annotations
 

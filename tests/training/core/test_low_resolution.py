@@ -1,4 +1,4 @@
-"""First steps on smaller pictures: another data set and batch, and a run that resumes in and after them."""
+"""First steps on smaller images: separate data and batch size, and resuming during and after them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.prepared.latents import PreparedPairs
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
-    """Two of four steps on 32x48 pictures."""
+    """A run with two of four steps on 32x48 images."""
     folder = tmp_path_factory.mktemp("data")
     config = tiny_config(folder)
     small = write_prepared(

@@ -1,4 +1,4 @@
-"""Noise draws, condition drop and loss weights."""
+"""Noise samples, dropped conditions and loss weights."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_drop_curriculum_falls_to_the_configured_share() -> None:
 
 
 def test_timesteps_stay_below_the_last_where_the_last_stratum_rounds_up() -> None:
-    """In a step of so many rows float32 rounds the last stratum to 1 for seed 49, say."""
+    """With this many rows, float32 rounds the last stratum to 1, for example for seed 49."""
     pairs, rounds_up = 1 << 18, 49
     latent = torch.zeros(pairs, 1, 1, 1)
     many = Batch(latent, latent, latent, torch.zeros(pairs, 1), ["upper"] * pairs)

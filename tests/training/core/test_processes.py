@@ -1,4 +1,4 @@
-"""However many processes and whatever engine, a step is the same step, and all stop where one must (gloo on CPU)."""
+"""A step is the same with any number of processes and any engine, and all stop together (gloo on CPU)."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_zero2_accumulates(whole: tuple[TrainConfig, Path], tmp_path: Path) -> N
 
 
 def test_zero2_is_the_same_step_and_resumes(whole: tuple[TrainConfig, Path], tmp_path: Path) -> None:
-    """DeepSpeed's own engine runs, not accelerate's fallback, and a stopped run goes on as if it had not been."""
+    """DeepSpeed's engine is used, not accelerate's fallback, and a stopped run resumes exactly."""
     config, folder = whole
     config = halved(config, sharding="zero2")
     done = launch(config, tmp_path / "through")
@@ -159,7 +159,7 @@ def test_zero2_is_the_same_step_and_resumes(whole: tuple[TrainConfig, Path], tmp
 def test_a_killed_worker_ends_the_run_which_then_resumes_exactly(
     whole: tuple[TrainConfig, Path], tmp_path: Path
 ) -> None:
-    """Losses and weights are those of one process that nobody stopped."""
+    """Losses and weights are those of an uninterrupted single process."""
     config = replace(whole[0], steps=30)
     (tmp_path / "unbroken").mkdir()
     unbroken = Trainer(config, RunFolder(tmp_path / "unbroken" / "run"))
@@ -176,7 +176,7 @@ def test_a_killed_worker_ends_the_run_which_then_resumes_exactly(
 
 
 def kill_one(config: TrainConfig, folder: Path) -> str:
-    """Start two processes and kill one after the first checkpoint; what they say as they end."""
+    """Start two processes and kill one after the first checkpoint; returns their output."""
     path = write_config(config, folder)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     process = subprocess.Popen(command(path, folder, 2), cwd=ROOT, env=ENVIRONMENT, text=True, **pipes)  # type: ignore[call-overload]

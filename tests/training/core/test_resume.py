@@ -1,4 +1,4 @@
-"""What a run that goes on may change, and what would make it another run: data, files, steps, learning rates."""
+"""What a resumed run may and may not change: data, files, steps, learning rates."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_data_that_has_changed_in_place_is_refused_by_name(
     trained(config, tmp_path / "run")
     before = (tmp_path / "run" / "metrics.csv").read_bytes()
     rewrite(Path(config.data.train[0]), change)
-    with pytest.raises(IGRError, match=f"trained on different data: .*{config.data.train[0]} {words}.*--allow-new-data"):
+    with pytest.raises(IGRError, match=f"trained on different data: .*{config.data.train[0]} {words}.*--allow-new"):
         Trainer(replace(config, steps=3), RunFolder(tmp_path / "run"))
     assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
 
@@ -129,7 +129,7 @@ def test_a_step_takes_as_many_pairs_however_it_is_divided(config: TrainConfig, t
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 def test_learning_rates_may_be_lowered_and_not_raised(config: TrainConfig, tmp_path: Path, name: str) -> None:
-    """The remedy for a loss that is not finite; and `precision` may change, which the run tells."""
+    """This may fix a loss that is not finite; `precision` may change as well, which the run reports."""
     options = replace(config.optimizer, name=name, muon_learning_rate=2e-3 if name == "muon" else None)
     config = replace(config, optimizer=options, precision="bf16")
     trained(config, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Rounds of data: each takes over at its step, a run resumes in any of them, and past ones may be deleted."""
+"""Rounds of data: each starts at its step, a run resumes in any of them, and past ones may be deleted."""
 
 from __future__ import annotations
 

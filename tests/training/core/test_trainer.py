@@ -1,4 +1,4 @@
-"""The trainer on the tiny model: learning, exact resume (also after kill -9 and Ctrl-C), bad numbers, full disks."""
+"""The trainer with the tiny model: learning, exact resuming (also after kill -9 and Ctrl-C), NaN, full disks."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def command(config: TrainConfig, folder: Path) -> list[str]:
 
 
 def stop_in_the_middle(config: TrainConfig, folder: Path, number: int) -> tuple[int, str]:
-    """Send a signal once a few steps are done; the exit code and what was said."""
+    """Send a signal once a few steps are done; returns the exit code and the output."""
     arguments = command(config, folder)
     process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     checkpoints = folder / "run" / "checkpoints"
@@ -171,7 +171,7 @@ def test_stop_is_asked_between_logged_losses(long: TrainConfig, uninterrupted_lo
 
 
 def test_full_disk_keeps_the_last_good_checkpoint(long: TrainConfig, tmp_path: Path) -> None:
-    """The real command on a disk that takes no checkpoint any more."""
+    """The real command on a disk without space for another checkpoint."""
     trainer = Trainer(replace(long, steps=4), RunFolder(tmp_path / "run"))
     trainer.run_steps(None)
     trainer.run.close()
@@ -224,7 +224,7 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(config: Tra
 
 
 def test_gradient_that_is_not_finite_stops_before_it_is_saved(config: TrainConfig, tmp_path: Path) -> None:
-    """Its loss is finite, and the weights that it leaves would be in this very step's checkpoint."""
+    """Its loss is finite, so the ruined weights would be saved in this step's checkpoint."""
     trainer = Trainer(replace(config, checkpoint_every=1), RunFolder(tmp_path))
     weight = trainer.bare.denoiser.conv_out.weight
     weight.register_hook(lambda gradient: gradient * torch.inf if trainer.step == 2 else gradient)
@@ -272,7 +272,7 @@ def test_a_run_may_be_prolonged_before_its_decay_and_not_in_it(config: TrainConf
     run(lasting(4, 2), tmp_path)  # decays from step 2 on
     assert Trainer(lasting(4, 2), RunFolder(tmp_path)).step == 4
     for other in (lasting(8, 2), lasting(4, 1)):
-        with pytest.raises(IGRError, match="step 3 would have had a different learning rate: change them back to 4 and 2"):
+        with pytest.raises(IGRError, match="step 3 would have had a different learning rate: .* back to 4 and 2"):
             Trainer(other, RunFolder(tmp_path))
     assert (tmp_path / "checkpoints" / "step-000000002.pt").is_file()
     (tmp_path / "checkpoints" / "step-000000004.pt").unlink()  # the remedy

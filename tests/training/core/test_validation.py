@@ -1,4 +1,4 @@
-"""The validator: where the model is, a batch at a time, and the same numbers however it is cut."""
+"""The validator: runs on the model's device, in batches, with the same numbers for any batch size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The curation command on drawn pairs: scores, going on, unreadable pairs, and training on what it chose."""
+"""The curation command on drawn pairs: scores, resuming, unreadable pairs, and training on the selected pairs."""
 
 import json
 import shutil

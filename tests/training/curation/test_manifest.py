@@ -1,4 +1,4 @@
-"""Ranking, choosing, hands, duplicates and refitting; and the file that says so."""
+"""Ranking, selection, manual decisions, duplicates and refitting, and the manifest file."""
 
 import json
 
@@ -19,7 +19,7 @@ CONFIG = CurationConfig()
 
 
 def ten(category: str, first: int = 0):
-    """Ten pairs of a category, the first the best."""
+    """Ten pairs of a category, best first."""
     return [judged(f"{category}{i}", category, side_view=i / 100) for i in range(first, 10)]
 
 

@@ -1,4 +1,4 @@
-"""The curation page in a real browser: look, decide, save, apply."""
+"""The review page of a curation in a real browser: view, decide, save, apply."""
 
 import json
 from dataclasses import asdict

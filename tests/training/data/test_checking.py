@@ -1,4 +1,4 @@
-"""Looking through a data set: what is wrong is named once, counts are right, the sheet shows every category."""
+"""Checking a data set: each problem is reported once, counts are right, the sheet shows every category."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Opening a data set from its config: layouts found out, files found to be there, limits and categories."""
+"""Opening a data set from its config: detecting the layout, checking files, limits and categories."""
 
 import shutil
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The synthetic data set: same seed, same bytes; the pair's pictures agree with each other; everything is reachable."""
+"""The synthetic data set: same seed, same bytes; consistent images of a pair; every option occurs."""
 
 import hashlib
 import json
@@ -140,7 +140,7 @@ def test_unknown_options_are_refused() -> None:
 
 
 def test_lettering_reads_left_to_right() -> None:
-    """The letter L, heavy at its left, stays heavy at its left in the raster and in the flat picture."""
+    """The letter L is heavier on the left, in the raster and in the flat image."""
     rng = np.random.default_rng(4)
     garment = design(rng, "upper", "tee", plain=True)
     black = Print("text", "L", "", 0, (0.0, 0.16), 0.08, (0, 0, 0), (0, 0, 0))
@@ -162,7 +162,7 @@ def test_lettering_reads_left_to_right() -> None:
 
 
 def test_no_pose_mirrors_the_cloth() -> None:
-    """On every bone that carries prints, right of the cloth is right of the picture."""
+    """On every bone with prints, the right side of the cloth is on the right of the image."""
     ends = np.array([[-0.03, 0.15], [0.03, 0.15], [-0.03, 0.45], [0.03, 0.45]], np.float32)
     for seed in range(60):
         bones = draw_scene(seed, defect=(None, *DEFECTS)[seed % 5]).pose.bones

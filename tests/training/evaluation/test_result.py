@@ -1,4 +1,4 @@
-"""Results on disk and beside each other: JSON comes back as it was, differences are pair by pair."""
+"""Results: JSON round trip, and paired differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data, parts and config that do not belong together are refused before the first step, and what is shipped agrees."""
+"""Data, parts and config that do not match are refused before the first step, and the included ones match."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def settings(config: TrainConfig, **changes: str) -> dict[str, object]:
 
 
 def refused(config: TrainConfig, folder: Path, words: str) -> None:
-    """Both the trainer and the validator say so."""
+    """Both the trainer and the validator report it."""
     with pytest.raises(IGRError, match=f"training data .*{words}"):
         Trainer(replace(config, data=replace(config.data, train=(str(folder),))), RunFolder(folder / "run"))
     with pytest.raises(IGRError, match=f"validation data .*{words}"):
@@ -108,7 +108,7 @@ def test_the_ablation_without_an_image_prompt_needs_no_encoder(config: TrainConf
 
 @pytest.mark.parametrize("name", ["demo", "ablation_full", "ablation_no_garmnet", "ablation_no_image_prompt"])
 def test_shipped_configs_agree(name: str) -> None:
-    """The model, its two parts and the drawing defaults describe one and the same thing."""
+    """The model, its two parts and the drawing defaults agree."""
     config = load_config(TrainConfig, CONFIGS / f"{name}.yaml")
     vae = load_config(VAETraining, CONFIGS / "demo_vae.yaml")
     encoder = load_config(ImageEncoderTraining, CONFIGS / "demo_image_encoder.yaml")

@@ -1,4 +1,4 @@
-"""Prepared shards: reading, mixing, batches that are a function of the step."""
+"""Prepared shards: reading, mixing, and batches that depend on the step alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sets of pairs as one: order, shares by weight, and batches that are a function of the step."""
+"""Several sets of pairs as one: order, fractions by weight, and batches that depend on the step alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training from prepared pairs and from pictures is the same training."""
+"""Training on prepared pairs and on images gives the same results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preparing: the same numbers as the headless pipeline feeds, shards that grow, settings that are compared."""
+"""Preparing: the same values as in the headless pipeline, shards that grow, settings that are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several photos of one garment: which ones, how they are read, and that a step with them is as it must be."""
+"""Several photos of one garment: choosing them, reading them, and correct steps with them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GARMENTS = ["a", None, "b", "a", "a", None, "b", "c"]
 
 
 def give_garments(folder: Path, garments: list[str | None]) -> None:
-    """Say in a shard what its pairs' garments are called."""
+    """Store the names of the pairs' garments in a shard."""
     (shard,) = folder.iterdir()
     with_names = {"settings": json.dumps(PreparedPairs([folder]).settings[0]), "garments": json.dumps(garments)}
     tensors = {name: value.clone() for name, value in load_file(shard).items()}
@@ -109,7 +109,7 @@ def test_a_run_with_several_photos_learns_and_resumes_exactly(config: TrainConfi
 
 
 def test_accumulation_divides_a_step_with_several_photos(config: TrainConfig, tmp_path: Path) -> None:
-    """Which photos are shown is drawn for the whole step, however it is cut."""
+    """The photos are drawn for the whole step, however it is divided."""
     data = replace(config.data, pairs_per_batch=4, photos=(0.3, 0.7))
     whole = replace(config, steps=1, data=data)
     halves = replace(whole, accumulation=2, data=replace(data, pairs_per_batch=2))

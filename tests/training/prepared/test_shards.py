@@ -1,4 +1,4 @@
-"""Prepared shards as files: what is wrong with one is named, and none of it ends the process."""
+"""Prepared shards as files: every problem is reported, and none of them kills the process."""
 
 from __future__ import annotations
 

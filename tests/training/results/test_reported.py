@@ -1,4 +1,4 @@
-"""What the pages report is what the kept JSON says, to the last digit."""
+"""The pages match the stored JSON to the last digit."""
 
 from __future__ import annotations
 

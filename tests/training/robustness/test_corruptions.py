@@ -1,4 +1,4 @@
-"""Corrupted masks overlap as asked, are the same from the same seed, and say what could not be reached."""
+"""Corrupted masks reach the requested overlap, depend only on the seed, and report what cannot be reached."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CATEGORIES = ("upper", "lower", "full")
 
 @pytest.fixture(scope="module")
 def masks() -> list[np.ndarray]:
-    """Clean masks of drawn photos, one a category at least."""
+    """Clean masks of drawn photos, at least one per category."""
     pairs = [make_pair(HELD_OUT_START + number, (144, 192), category=c) for number in (0, 7) for c in CATEGORIES]
     return [np.asarray(pair.garment_mask) > 127 for pair in pairs]
 

@@ -1,4 +1,4 @@
-"""The measurement that pages tell of: whole, from committed code, and drawn as it stands."""
+"""The stored measurement is complete, made with committed code, and matches its plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A measurement on a tiny bundle: paired noise, going on after an interruption, refusal of other settings."""
+"""A measurement with a tiny bundle: paired noise, resuming after an interruption, refusal of other settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plot and examples are written from the JSON and the garments of a run, by the commands that users type."""
+"""The commands write plot and examples from the JSON and the garments of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ runner = CliRunner()
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a run leaves behind: results, and a garment of the first photo for each condition."""
+    """The output of a run: results, and a garment of the first photo for each condition."""
     folder = tmp_path_factory.mktemp("run")
     found = measurement()
     write_robustness(folder / RESULT, found)

@@ -1,4 +1,4 @@
-"""Differences are photo by photo over those that reached the aim; JSON comes back as it was; the table says both."""
+"""Paired differences over photos that reached the target, JSON round trip, and the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The image encoder's training at tiny size: resume, export, losses, the shipped config; and preprocess."""
+"""The image encoder's training at tiny size: resuming, export, losses, the included config, preprocessing."""
 
 import json
 from dataclasses import replace

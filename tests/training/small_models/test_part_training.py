@@ -1,4 +1,4 @@
-"""The loop of the small parts: what is not finite stops it before a checkpoint holds it, and may be mended."""
+"""The training loop of the small parts: it stops before saving a value that is not finite, and can be resumed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_what_is_not_finite_stops_before_it_is_saved(tmp_path: Path, corrupt: st
 
 
 def test_the_remedies_can_be_taken(tmp_path: Path) -> None:
-    """A lower rate and float32 go on from the checkpoint; a higher rate would be another run."""
+    """A lower rate or float32 may resume from the checkpoint; a higher rate needs a new run."""
     config = PartTraining(str(tmp_path), steps=6, warmup=0, optimizer="adamw", save_every=1)
     with pytest.raises(IGRError, match="step 4"):
         train(config, "loss", 3)

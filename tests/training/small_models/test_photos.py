@@ -1,4 +1,4 @@
-"""Photos that parser and segmenter train on: drawn, rendered or both, and held-out ones kept apart."""
+"""Training photos of parser and segmenter: drawn, rendered or both, and separate from held-out ones."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from training.data.contract.seeds import HELD_OUT_START
 from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
 from training.small_models.held_out import held_out_photos
-from training.small_models.photos import PhotoTraining, open_photos, photos_told
+from training.small_models.photos import PhotoTraining, describe_photos, open_photos
 
 SIZE = (48, 64)
 
@@ -41,7 +41,7 @@ def test_drawn_and_rendered_photos_are_mixed_by_their_share(config: PhotoTrainin
     assert photos.seeds == [0, 1, 2, 3, 0, 1, 1] and len(photos.skirts()) == 7
     persons, parsing = photos.take(range(7))
     assert persons.shape == (7, 3, 64, 48) and parsing.shape == (7, 64, 48)
-    assert photos_told(config, 7) == "4 procedurally drawn and 3 rendered photos"
+    assert describe_photos(config, 7) == "4 procedurally drawn and 3 rendered photos"
     assert open_photos(replace(config, kind="rendered", photos=5), SIZE).seeds == [0, 1, 1, 0, 1]
     assert open_photos(replace(config, kind="drawn"), SIZE).seeds == list(range(7))
 

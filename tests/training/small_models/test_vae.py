@@ -1,4 +1,4 @@
-"""The autoencoder's training at tiny size: resume, export, standardised latent, the shipped config."""
+"""The autoencoder's training at tiny size: resuming, export, standardised latents, the included config."""
 
 import json
 from dataclasses import replace
@@ -107,7 +107,7 @@ def test_decoder_alone_keeps_the_latents(tiny: VAETraining, tmp_path: Path) -> N
 
 
 def test_kernels_lie_channels_last(tiny: VAETraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which is what makes convolutions fast on CPUs; the file holds them as everybody expects."""
+    """This makes convolutions fast on CPUs; the file contains the usual layout."""
     seen: list[bool] = []
     real = train_vae.vae_loss
 

@@ -1,4 +1,4 @@
-"""Optimisers: real ones of torch, steps that follow the param groups, states that resume, moved and channels-last."""
+"""Optimisers: torch's own classes, learning rates of the param groups, resuming, moved and channels-last weights."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_muon_takes_the_matrices_and_leaves_first_and_last_layers() -> None:
 
 
 def test_muon_follows_weights_that_moved_and_channels_last_ones() -> None:
-    """Steps reach the live memory: after a move to elsewhere, and where kernels are not contiguous."""
+    """Steps update the actual weights, also after a move and with kernels that are not contiguous."""
     plain, moved, last = net(), net(), net(channels_last=True)
     optimizers = [build_optimizer(model.named_parameters(), "muon", 1e-2) for model in (plain, moved, last)]
     for weight in moved.parameters():
@@ -84,7 +84,7 @@ def test_muon_follows_weights_that_moved_and_channels_last_ones() -> None:
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 @pytest.mark.parametrize("layouts", [(False, True), (True, False)])
 def test_states_resume_in_another_memory_layout(name: str, layouts: tuple[bool, bool]) -> None:
-    """A run that goes on where another layout is the fastest keeps its moments: the weights step as they would have."""
+    """A run that resumes with a different memory layout keeps its moments, so its steps are the same."""
     before, after = layouts
     model = net(channels_last=before)
     optimizer = build_optimizer(model.named_parameters(), name, 1e-2)  # type: ignore[arg-type]
@@ -105,7 +105,7 @@ def test_states_resume_in_another_memory_layout(name: str, layouts: tuple[bool, 
 
 
 def test_muon_is_torchs_own_in_another_order() -> None:
-    """Many steps from the same gradients; torch's rounding to bfloat16 is what is between them."""
+    """Many steps from the same gradients differ only by torch's rounding to bfloat16."""
     shapes = [(8, 8), (8, 8), (8, 72), (40, 8)]
     generator = torch.Generator().manual_seed(0)
     plain, batched = ([nn.Parameter(torch.ones(shape)) for shape in shapes] for _ in range(2))

@@ -1,4 +1,4 @@
-"""Run mechanics: configs, logs, checkpoints, random state."""
+"""Run folders: configs, logs, checkpoints, random state."""
 
 import locale
 import random
@@ -113,7 +113,7 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None
 
 
 def _flip(path: Path, part: str) -> None:
-    """Turn one byte of a checkpoint: in its numbers, in its pickle, or in the list of its parts."""
+    """Flip one byte of a checkpoint: in its numbers, its pickle, or the list of its parts."""
     content = bytearray(path.read_bytes())
     place = {"numbers": content.find(torch.full((100,), 7.0).numpy().tobytes()) + 40, "pickle": content.find(b"torch")}
     content[place.get(part, len(content) - 30)] ^= 0x10
@@ -163,7 +163,7 @@ def test_a_run_none_of_whose_checkpoints_is_whole_stops_and_names_them(tmp_path:
 def test_a_checkpoint_that_cannot_be_read_now_is_not_taken_for_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Falling back to an older one would train steps again that are there."""
+    """Falling back to an older one would repeat steps that exist."""
     run = RunFolder(tmp_path)
     for step in (1, 2):
         save_checkpoint(run, step, {})
@@ -200,7 +200,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_logs_no_step_twice(tm
 
 
 def test_one_training_at_a_time_has_a_run_folder(tmp_path: Path) -> None:
-    """Also where the first one was killed; further processes of one run do not ask."""
+    """Also if the first one was killed; further processes of a run do not lock the folder."""
     script = "import sys, time; from training.base.run.run_folder import RunFolder\n"
     script += "with RunFolder(sys.argv[1]).locked(): print('in', flush=True); time.sleep(600)"
     first = subprocess.Popen([sys.executable, "-c", script, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -243,7 +243,7 @@ def test_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_log_on_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
-    """A real refused write: files of this process may not grow beyond a few bytes."""
+    """A real failed write: files of this process may not exceed a few bytes."""
     script = """
 import resource, sys
 from igr_core.errors import IGRError
@@ -320,7 +320,7 @@ class Numbers:
     ],
 )
 def test_numbers_are_read_in_every_usual_spelling(tmp_path: Path, written: str, value: float) -> None:
-    """In files and on the command line; whole numbers too where an int is wanted."""
+    """In files and on the command line; also integers where an int is expected."""
     path = tmp_path / "c.yaml"
     path.write_text(f"value: {written}\n")
     assert load_config(Numbers, path).value == value

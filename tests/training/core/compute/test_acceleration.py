@@ -1,4 +1,4 @@
-"""What is chosen for a machine, and that every choice computes the same model; resume is exact with all of them."""
+"""The automatic choices; all choices compute the same model, and resuming is exact with each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The estimate against what is counted otherwise."""
+"""The estimate, compared with independent counts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_weights_and_states_are_those_of_the_networks(config: TrainConfig) -> No
 
 
 def test_activations_are_what_a_real_forward_pass_keeps(config: TrainConfig) -> None:
-    """The same count on real tensors; attention's own savings apart, which differ from kernel to kernel."""
+    """The same count with real tensors, except for attention, which depends on the kernel."""
     nets = IGR(config.model).train()
     known, size = {p.untyped_storage().data_ptr() for p in nets.parameters()}, 0
     alive = []
@@ -96,7 +96,7 @@ def test_cards_are_known_by_cudas_names() -> None:
 
 
 def test_autocast_keeps_copies_of_weights_and_norms_in_float32(config: TrainConfig) -> None:
-    """Under bfloat16 the products' weights lie there twice, and what norms give is as wide as in float32."""
+    """With bfloat16, the products' weights exist twice, and the outputs of norms stay in float32."""
     full, half = (estimate(replace(config, precision=one), config.model, 1) for one in ("no", "bf16"))
     model = IGR(config.model)
     products = [m for m in model.modules() if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)]

@@ -1,4 +1,4 @@
-"""A launcher starts processes; how a step is computed is the config's affair, whatever the environment says."""
+"""A launcher starts processes; the config alone decides how a step is computed."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_an_engine_that_the_trainer_lacks_is_refused_with_both_values(config: Tr
 
 
 def test_every_variable_that_accelerate_reads_is_known(config: TrainConfig) -> None:
-    """A new release's variables are taken away by their prefix; those that stay are named one by one."""
+    """Variables of new releases are removed by their prefix; those to keep are listed."""
     root, variable = Path(accelerate.__file__).parent, re.compile(r'"((?:ACCELERATE|FSDP|MEGATRON_LM)_[A-Z0-9_]+)"')
     files = ("accelerator.py", "state.py", "utils/launch.py", "utils/dataclasses.py")
     names = {name for file in files for name in variable.findall((root / file).read_text(encoding="utf-8"))}
@@ -89,7 +89,7 @@ def test_every_variable_that_accelerate_reads_is_known(config: TrainConfig) -> N
     "options", [["--mixed_precision=fp16"], ["--mixed_precision=bf16", "--gradient_accumulation_steps=7"]]
 )
 def test_accelerate_launch_trains_as_the_config_says(config: TrainConfig, tmp_path: Path, options: list[str]) -> None:
-    """The real launcher with another precision or accumulation gives the losses of a plain start."""
+    """The real launcher with a different precision or accumulation gives the losses of a plain start."""
     launch = tmp_path / "launch.yaml"
     settings = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "NO", "num_processes": 1, "use_cpu": True}
     launch.write_text(yaml.safe_dump(settings))

@@ -1,4 +1,4 @@
-"""Adapters of the denoiser: nothing changes at first, only they are trained, and merged they are plain weights."""
+"""Adapters of the denoiser: no effect at first, only they are trained, and merging gives plain weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache of drawn photos with their parsing: same seeds, same pictures; it grows, and refuses what differs."""
+"""The cache of drawn photos with parsing maps: same seeds, same photos; it grows, and refuses other settings."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Photos of other shapes and light: the garment stays whole, and where it is known, its places move with it."""
+"""Augmented photos: the garment stays whole, and a known correspondence is transformed with it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_share_of_viton_hds_masks_is_exact(tree: Callable[[str], Path]) -> Non
 
 
 def test_shards_tell_of_it_only_where_it_is_on(tree: Callable[[str], Path]) -> None:
-    """So that shards of the paper's recipe are still what the config asks for."""
+    """So that shards with the paper's settings still match the config."""
     pairs = PairsConfig(DataSetConfig(root=str(tree("viton_hd"))))
     plain = open_pairs(pairs, LAYOUT).described["data"]
     assert not {"exact_share", "augment"} & plain.keys()

@@ -1,4 +1,4 @@
-"""Where cells of the flat garment lie in the photo's view: drawn pairs tell it to the pixel, and views carry it on."""
+"""Positions of the flat garment's cells in the photo's view: exact for drawn pairs, and transformed by views."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pairs() -> list[Pair]:
 
 
 def sampled(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Pixels of a picture (h, w, ...) at places (N, 2)."""
+    """Pixels of an image (h, w, ...) at positions (N, 2)."""
     columns, rows = np.floor(places).astype(int).T
     return picture[rows, columns]
 
@@ -49,7 +49,7 @@ def test_most_of_the_garment_is_found_and_nothing_beside_it(pairs: list[Pair]) -
 
 
 def test_it_leads_to_visible_garment_of_the_same_colour(pairs: list[Pair]) -> None:
-    """The photo warped by the map is the flat garment, but for folds, light and shade; by a wrong map it is not."""
+    """The photo warped by the map matches the flat garment, except for folds and light; with a wrong map it does not."""
     for pair in pairs:
         assert pair.correspondence is not None
         found = np.isfinite(pair.correspondence).all(-1)
@@ -60,7 +60,7 @@ def test_it_leads_to_visible_garment_of_the_same_colour(pairs: list[Pair]) -> No
 
 
 def test_a_wrong_map_is_reported_by_its_colours(pairs: list[Pair]) -> None:
-    """What the colours above are worth: moved by a twelfth of the photo, patterned cloth fits far worse."""
+    """Proves the test above: shifted by a twelfth of the photo, patterned cloth matches far worse."""
     pair = pairs[0]  # checked
     assert pair.correspondence is not None
     found = np.isfinite(pair.correspondence).all(-1)
@@ -73,7 +73,7 @@ def test_a_wrong_map_is_reported_by_its_colours(pairs: list[Pair]) -> None:
 
 
 def identity(width: int, height: int) -> np.ndarray:
-    """The map of a photo that is the flat picture itself, (h, w, 2)."""
+    """The map (h, w, 2) of a photo that is the flat image itself."""
     return np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), -1).astype(np.float32)
 
 
@@ -85,7 +85,7 @@ def test_cells_of_an_untouched_photo_lie_where_they_are() -> None:
 
 
 def test_a_view_shows_its_part_of_the_photo_only() -> None:
-    """The right half of the photo, blown up: cells of the left half are out of sight."""
+    """The right half of the photo, enlarged: cells of the left half are not visible."""
     half = Placement((24, 0, 48, 64), (0, 0, 48, 64), (48, 64), (48, 64))
     cells = to_cells(identity(48, 64), (48, 64), half, (8, 6))
     assert np.isnan(cells[:, :, :3]).all() and np.isfinite(cells[:, :, 3:]).all()
@@ -94,7 +94,7 @@ def test_a_view_shows_its_part_of_the_photo_only() -> None:
 
 
 def test_a_garment_of_another_shape_is_centred_on_the_canvas() -> None:
-    """A square flat picture on a 3:4 canvas has white above and below."""
+    """A square flat image on a 3:4 canvas has white above and below."""
     whole = Placement((0, 0, 48, 64), (0, 0, 48, 64), (48, 64), (48, 64))
     cells = to_cells(identity(30, 30), (30, 30), whole, (8, 6))
     assert np.isnan(cells[:, 0]).all() and np.isnan(cells[:, -1]).all()

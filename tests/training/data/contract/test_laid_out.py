@@ -1,4 +1,4 @@
-"""Pairs of a data set as a model sees them: canvas, flips that mirror no lettering, masks corrupted alike each time."""
+"""Pairs of a data set laid out for a model: canvas, flips without lettering, reproducible mask corruption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interface itself: names are unique, a subset is the rows it names, sources travel to worker processes."""
+"""The interface of data sets: unique names, subsets, and pickling for worker processes."""
 
 import pickle
 from collections.abc import Callable

@@ -20,7 +20,7 @@ from training.data.synthetic.painting.canvas import LABELS
 
 
 def picture(table: LabelTable) -> tuple[np.ndarray, Image.Image]:
-    """Every number of a table, in stripes, and its P-mode picture."""
+    """Every number of a table, in stripes, and its P-mode image."""
     numbers = np.repeat(np.arange(len(table.kinds), dtype=np.uint8), 4).reshape(1, -1).repeat(16, 0)
     image = Image.fromarray(numbers)
     image.putpalette(palette_bytes(table))

@@ -1,4 +1,4 @@
-"""Reading files as data sets hold them: modes, EXIF, endings, and one sentence for each that cannot be read."""
+"""Reading files of data sets: modes, EXIF, suffixes, and one sentence for each unreadable file."""
 
 import io
 from pathlib import Path

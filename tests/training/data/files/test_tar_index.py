@@ -1,4 +1,4 @@
-"""Finding members of tars: braces, headers, the index beside a tar, and URLs."""
+"""Finding members of tars: braces, headers, index files, and URLs."""
 
 import io
 import json

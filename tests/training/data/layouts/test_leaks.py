@@ -1,4 +1,4 @@
-"""The names that are left out of VITON-HD: the published counts."""
+"""The skipped names of VITON-HD match the published counts."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""StreetTryOn: photos without truth, of all sizes, an entry for each garment that is worn."""
+"""StreetTryOn: photos of all sizes without true garments, and an entry for each garment worn."""
 
 from collections.abc import Callable
 from pathlib import Path

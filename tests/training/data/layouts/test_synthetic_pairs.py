@@ -1,4 +1,4 @@
-"""The generator as a data set: seeds are names, defects are labelled, everything of a pair agrees."""
+"""The generator as a data set: names from seeds, labelled defects, consistent pairs."""
 
 import numpy as np
 import pytest

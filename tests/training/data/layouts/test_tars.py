@@ -1,4 +1,4 @@
-"""Shards: any data set packed and read back, at random and from a URL."""
+"""Shards: packing any data set, and reading it back at random and from a URL."""
 
 import io
 import tarfile

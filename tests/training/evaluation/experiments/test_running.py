@@ -62,7 +62,7 @@ def run(place: Path, monkeypatch: pytest.MonkeyPatch, config: str, *arguments: s
 
 
 def results_of_others(place: Path, data: str, names: list[str]) -> None:
-    """Folders where Table 1 looks for the other methods' pictures."""
+    """Folders in which Table 1 expects the other methods' images."""
     for method in ("cfld", "ootd", "idm", "tryoffdiff"):
         folder = place / "results" / data / method
         folder.mkdir(parents=True, exist_ok=True)
@@ -194,7 +194,7 @@ def test_table_1_on_viton_hd_finds_images_by_their_photos(
     # The folder stands for itself: the others' pictures are in it, and no path of this machine.
     assert len(list((out / "rows" / "TryOffDiff" / "pictures").iterdir())) == len(stems)
     assert str(place) not in told(out) and str(place) not in output.replace(str(out), "")
-    assert "on VITON-HD, test, 4 pairs of the folder VITON-HD, 4 pictures" in output
+    assert "on VITON-HD, test, 4 pairs of the folder VITON-HD, 4 images" in output
     folders = f"rows=[{{name: a, pictures: {out / 'rows' / 'IGR' / 'pictures'}}}]"
     code, output = run(place, monkeypatch, "table1_viton_hd.yaml", "--out", str(out), "--set", folders, *changes)
     assert code == 1 and "is inside the experiment's own folder" in output

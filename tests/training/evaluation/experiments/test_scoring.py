@@ -1,4 +1,4 @@
-"""Scoring two folders: known differences give known answers, and every file that does not fit is named."""
+"""Scoring two folders: known differences give known scores, and every mismatched file is listed."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from training.evaluation.result import Result, read_results
 
 SIZE = (48, 64)
 BOX = (12, 16, 36, 48)
-"""The garment of every hand-made picture: a quarter of it, grey 128 in the truth."""
+"""The garment of every made-up image: a quarter of it, grey 128 in the truth."""
 STEPS = (8, 16, 24)
-"""By so many grey levels the generated garments are lighter."""
+"""Grey levels by which the generated garments are lighter."""
 runner = CliRunner()
 
 
@@ -197,7 +197,7 @@ def test_sets_alone_are_compared_where_there_are_no_pairs(place: Path) -> None:
 
 
 def corrupt(place: Path) -> list[str]:
-    """Put one file of each kind of fault into the folders; how each is named."""
+    """Add a file with each type of fault to the folders; returns how each is reported."""
     garment(place / "mine" / "extra.png", 128)
     garment(place / "truth" / "lacking.png", 128)
     for name in ("grey", "corrupt", "cut", "padded", "bad_truth"):

@@ -1,4 +1,4 @@
-"""Experiments over several held-out sets, training seeds, steps and a base row; what may have been trained on."""
+"""Experiments over several held-out sets, training seeds, steps and a baseline; pairs possibly trained on."""
 
 from __future__ import annotations
 

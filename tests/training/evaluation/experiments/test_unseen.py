@@ -1,4 +1,4 @@
-"""An experiment says at its start what a bundle was never trained on."""
+"""An experiment reports at its start what a bundle was never trained on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other methods' code does to a picture, done here as theirs does it, and undone."""
+"""Reproducing what other methods' code does to an image, and undoing it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.evaluation.images.adapters import adapted, unstretched, without_pa
 
 
 def garment(size: tuple[int, int]) -> Image.Image:
-    """A smooth garment that is not symmetric, on white, so that resizing costs little and a shift a lot."""
+    """A smooth, asymmetric garment on white, so that resizing changes little and a shift changes a lot."""
     width, height = size
     picture = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(picture)

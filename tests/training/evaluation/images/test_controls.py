@@ -1,4 +1,4 @@
-"""Controls: what each of them is, and that none of them needs a model's answer."""
+"""Controls: the contents of each; none of them needs a model's output."""
 
 from __future__ import annotations
 

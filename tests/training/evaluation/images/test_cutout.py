@@ -1,4 +1,4 @@
-"""Cutting garments out of other methods' results, and adapting their canvas: whole folders, by the command."""
+"""Cutting garments out of other methods' results, and adapting their canvas, for whole folders by command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo on a tiny real bundle: held-out persons by rule, restored like a user's photo, one legible sheet."""
+"""The demo with a tiny real bundle: held-out people, restored like a user's photo, on a legible sheet."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Folders of pictures: pairs by name, a sentence for each file that does not fit, and the hash of what was scored."""
+"""Folders of images: pairing by name, a sentence for each mismatched file, and a hash of what was scored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def noisy(path: Path, size: tuple[int, int] = (48, 64)) -> Path:
 
 
 def header(path: Path, width: int, height: int) -> Path:
-    """A PNG of this size that holds no pixels."""
+    """A PNG of this size without pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,6 +1,6 @@
-"""Distribution metrics: a set with itself, both ways round, ever worse sets, the libraries' own numbers, the cache.
+"""Distribution metrics: a set with itself, symmetry, increasingly bad sets, agreement with the libraries, the cache.
 
-The networks are random (random_weights): torch-fidelity's Inception at its true size, the two TorchScript ones small.
+The networks are random (random_weights): torch-fidelity's Inception at its real size, the two TorchScript ones small.
 """
 
 from __future__ import annotations

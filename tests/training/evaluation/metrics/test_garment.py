@@ -1,4 +1,4 @@
-"""Metrics: identity, known answers, and the ranking that texture_agreement exists for."""
+"""Metrics: identity, known scores, and the ranking that texture_agreement was made for."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SCORER = PairedScorer(protocol_named("native"), ("ssim", *OWN), WeightsFolder(No
 
 
 def score(generated: Tensor, truth: Tensor, silhouette: Tensor) -> dict[str, Tensor]:
-    """SSIM and the own metrics of pictures (B, 3, H, W), one after the other: name -> (B,)."""
+    """SSIM and our own metrics of images (B, 3, H, W), computed one by one: name -> (B,)."""
     found = [SCORER.score(*one) for one in zip(generated, truth, silhouette, strict=True)]
     return {name: torch.tensor([one[name] for one in found]) for name in SCORER.names}
 
 
 def own(generated: Tensor, truth: Tensor, silhouette: Tensor) -> dict[str, Tensor]:
-    """The own metrics of all pictures at once."""
+    """Our own metrics of all images at once."""
     return {
         "masked_l1": masked_l1(generated, truth, silhouette),
         "garment_psnr": garment_psnr(generated, truth, silhouette),
@@ -42,7 +42,7 @@ def own(generated: Tensor, truth: Tensor, silhouette: Tensor) -> dict[str, Tenso
 
 
 def ssim(generated: Tensor, truth: Tensor) -> Tensor:
-    """SSIM of each picture under protocol native."""
+    """SSIM of each image with protocol native."""
     return score(generated, truth, torch.ones_like(truth[:, :1]))["ssim"]
 
 

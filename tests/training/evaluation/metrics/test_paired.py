@@ -1,4 +1,4 @@
-"""Paired metrics: a picture with itself, both ways round, ever worse pictures, and the libraries' own numbers."""
+"""Paired metrics: an image with itself, symmetry, increasingly bad images, and agreement with the libraries."""
 
 from __future__ import annotations
 

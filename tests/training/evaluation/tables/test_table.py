@@ -26,7 +26,7 @@ def test_table_averages_over_seeds_and_compares_by_seed() -> None:
     assert lines[3].startswith("| other | 0.4950 [")
     # Every pair has the same difference, so that the interval is a point; the seeds disagree in sign.
     assert "-0.025 [-0.025, -0.025] (-0.100, +0.050)" in lines[3]
-    assert f"2 training seeds and {PAIRS} pairs" in table and "that of each training seed alone" in table
+    assert f"2 training seeds and {PAIRS} pairs" in table and "differences of the single training seeds" in table
 
 
 def test_order_of_results_does_not_mix_seeds_of_unequal_rows() -> None:
@@ -60,10 +60,10 @@ def test_a_distribution_metric_is_reported_seed_by_seed() -> None:
 @pytest.mark.parametrize(
     ("results", "sentence"),
     [
-        ([*seeded("full", 0.4, 0.5), *seeded("other", 0.3)], "same number of training seeds"),
+        ([*seeded("full", 0.4, 0.5), *seeded("other", 0.3)], "different numbers of training seeds"),
         (seeded("other", 0.3), "There is no row 'full'"),
         ([*seeded("full", 0.4), *[replace(one, known=one.known | {"guidance": 2.0}) for one in seeded("full", 0.3)]],
-         "on other pairs or with other settings"),
+         "have different pairs or settings"),
         ([result("full", 0.4), replace(result("other", 0.4), silhouettes=None)], "different silhouettes"),
         ([result("full", 0.4), replace(result("other", 0.4), protocol={"name": "igr"})], "different protocols"),
     ],

@@ -1,4 +1,4 @@
-"""The shipped demo parser: its size, its shapes, and how well it finds the garment of held-out photos."""
+"""The included demo parser: its size, its shapes, and how well it finds garments in held-out photos."""
 
 from pathlib import Path
 
@@ -50,18 +50,18 @@ def test_it_is_what_its_config_trains(parser: HumanParser) -> None:
 
 
 def test_it_finds_the_garment_of_held_out_photos(scored: tuple[list[ParserScore], dict[str, float]]) -> None:
-    """Measured: 0.863, where the true labels give 0.968."""
+    """Measured: 0.863; the true labels give 0.968."""
     rows, _ = scored
     assert sum(row.overlap for row in rows) / len(rows) >= 0.85
 
 
 def test_it_takes_the_larger_garment_by_itself(scored: tuple[list[ParserScore], dict[str, float]]) -> None:
-    """Measured: in 91 of 100 photos as by the true labels."""
+    """Measured: the same as from the true labels in 91 of 100 photos."""
     rows, _ = scored
     assert sum(row.auto == row.auto_of_truth for row in rows) >= 88
 
 
 def test_it_tells_left_from_right(scored: tuple[list[ParserScore], dict[str, float]]) -> None:
-    """Measured: 0.86 to 0.87; 0 if they were changed over, 0.5 at most if they were not told apart."""
+    """Measured: 0.86 to 0.87; it would be 0 if they were swapped, and at most 0.5 if not distinguished."""
     _, labels = scored
     assert all(labels[f"{side}-{part}"] > 0.84 for side in ("left", "right") for part in ("arm", "leg"))

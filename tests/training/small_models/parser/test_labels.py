@@ -1,4 +1,4 @@
-"""The generator's labels told in ATR's: every one has its place, and left and right change with the photo's side."""
+"""The generator's labels converted to ATR's: each has one, and mirroring swaps left and right."""
 
 import numpy as np
 import torch
@@ -59,7 +59,7 @@ def test_skirts_are_those_that_are_drawn() -> None:
 
 
 def test_true_labels_give_the_requested_garment() -> None:
-    """Where no open coat lies over it, which ATR calls upper-clothes like the top below."""
+    """Except below an open coat, which ATR labels upper-clothes like the top below it."""
     for seed in range(8):
         pair = make_pair(seed, (96, 128))
         labels = atr_labels(torch.from_numpy(np.array(pair.parsing))[None], torch.tensor([wears_skirt(seed, 0.0)]))

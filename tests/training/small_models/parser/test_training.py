@@ -1,4 +1,4 @@
-"""The parser's training at tiny size: resume, loss, and the folder that it leaves."""
+"""The parser's training at tiny size: resuming, loss, and the resulting folder."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The segmenter that ships: made as its config says, small, and what it finds by one click."""
+"""The included segmenter: it matches its config, is small, and finds garments from one click."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a segmenter is asked with: regions that are there, clicks in them, boxes around them, rough masks of them."""
+"""Prompts for training a segmenter: visible regions, and clicks, boxes and rough masks of them."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The segmenter's training at tiny size: resume, losses, and the folder that it leaves."""
+"""The segmenter's training at tiny size: resuming, losses, and the resulting folder."""
 
 import json
 from dataclasses import replace
