@@ -12,6 +12,8 @@ TEXTS = {".css", ".html", ".j2", ".js", ".json", ".md", ".mjs", ".py", ".svg", "
 PRODUCT = ("igr_core/", "nodes/", "web/", "workflows/", "subgraphs/", "README.md")
 """Where users read: here an image is never called a picture."""
 EVERYWHERE = (*PRODUCT, "docs/", "training/", "CHANGELOG.md", "Makefile", "pyproject.toml")
+LIBRARY = ("igr_core/", "training/", "docs/", "README.md", "CHANGELOG.md")
+"""Everything except the nodes, their help and their workflows."""
 RULES: list[tuple[str, str, tuple[str, ...]]] = [
     (r"\b(?:is|are|was|were) told\b|\btold surer\b", "is reported, is detected", EVERYWHERE),
     (r"\basks? of (?:a|an|the)\b", "needs, requires", EVERYWHERE),
@@ -28,6 +30,25 @@ RULES: list[tuple[str, str, tuple[str, ...]]] = [
     (r"\banew\b", "again", EVERYWHERE),
     (r"\bwarn(?:s|ed)? of\b", "warn about", EVERYWHERE),
     (r"\bsays? something\b|\bmemory_told\b", "a verb that names what happens", EVERYWHERE),
+    (r"\bspoil(?:s|ed|er|ers|ing)?\b", "corrupt", EVERYWHERE),
+    (r"\btold\b(?! apart)", "printed, reported, logged, recorded; a name for what a variable holds", LIBRARY),
+    (r"\bGB are\b", "GB is", EVERYWHERE),
+    (
+        r"\d %(?=[,.;:)|]| (?:and|at|bad|in|is|labels|larger|of|off|or|other|smaller|to)\b)",
+        "the sign right after",
+        EVERYWHERE,
+    ),
+    (r"\b(?:as a|this|the|a) share of (?:a|an|each|its|the|their)\b", "a fraction of", LIBRARY),
+    (r"\basked for\b", "requested", LIBRARY),
+    (r"\bholds? (?:no|none)\b", "contains no", LIBRARY),
+    (r"; gives (?!\d)", "returns", LIBRARY),
+    (
+        r"\bwhether of\b|\bof another kind\b|\bmade alike\b|\bscored? (?:them )?alike\b",
+        "the same, another type",
+        LIBRARY,
+    ),
+    (r"\bthrice\b", "three times", EVERYWHERE),
+    (r"\bas before\b", "unchanged, again", LIBRARY),
     (r"\bpictures?\b", "image (photo for the user's image of a person)", PRODUCT),
 ]
 """Pattern, matched without case; what to write; the paths that it holds for, by how they begin."""

@@ -18,7 +18,7 @@ NEAR_TIE = 0.05
 """Scores that differ by less are a tie: a click near a collar means the coat rather than the collar.
 
 Measured with the demo segmenter and 240 clicks on drawn people: near the upper edge of a garment, the mean overlap
-rises from 0.49 to 0.52, and overlaps below 0.3 fall from 44 % to 39 %; elsewhere, it changes by less than 0.01.
+rises from 0.49 to 0.52, and overlaps below 0.3 fall from 44% to 39%; elsewhere, it changes by less than 0.01.
 """
 
 

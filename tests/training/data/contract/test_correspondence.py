@@ -49,7 +49,7 @@ def test_most_of_the_garment_is_found_and_nothing_beside_it(pairs: list[Pair]) -
 
 
 def test_it_leads_to_visible_garment_of_the_same_colour(pairs: list[Pair]) -> None:
-    """The photo warped by the map matches the flat garment, except for folds and light; with a wrong map it does not."""
+    """The photo warped by the map matches the flat garment, except for folds and light; with a wrong map, not."""
     for pair in pairs:
         assert pair.correspondence is not None
         found = np.isfinite(pair.correspondence).all(-1)

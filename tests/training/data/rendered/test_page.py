@@ -29,7 +29,7 @@ UPPER, LOWER, FULL = (round(100 * share) for share in CATEGORY_SHARES)
 @pytest.mark.parametrize(
     "said",
     [
-        f"{UPPER} % upper, {LOWER} % lower, {FULL} % full",
+        f"{UPPER}% upper, {LOWER}% lower, {FULL}% full",
         f"{len(WEAVES)} weaves",
         f"the patterns of the drawn pairs and {len(MORE_PATTERNS)} more",
         f"{len(TRAINING_POSES)} poses and {len(HELD_OUT_POSES)} more for the held-out set",
@@ -37,7 +37,7 @@ UPPER, LOWER, FULL = (round(100 * share) for share in CATEGORY_SHARES)
         f"lenses of {LENSES[0]:.0f} to {LENSES[1]:.0f} mm, turned up to {TURN:.0f} degrees",
         f"{WORDS[SUBSAMPLES**2]} subsamples per pixel",
         f"fails in {WORDS[MAX_RUNS]} runs, or whose worker dies {WORDS[MAX_DEATHS]} times",
-        f"more than {100 * Limits().most_crossing:.0f} % of the garment's pixels",
+        f"more than {100 * Limits().most_crossing:.0f}% of the garment's pixels",
         f"After {WORDS[MAX_PHOTOS_TRIED]} attempts at a photo",
         f"renders {HELD_OUT_PAIRS} garments from seed {HELD_OUT_START:,} on",
     ],

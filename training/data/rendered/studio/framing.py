@@ -49,7 +49,7 @@ def draw_camera(
 ) -> Camera:
     """A camera for a photo of a person with `joints` (names of JOINTS_25, (3,) each) who wears `garment` (V, 3).
 
-    The whole garment is in the frame with any framing; if `truncated`, 20 to 50 % of it is cut off.
+    The whole garment is in the frame with any framing; if `truncated`, 20 to 50% of it is cut off.
     With `side`, the camera stands far to one side.
     """
     yaw = float(rng.uniform(*SIDE_TURN) * rng.choice([-1, 1]) if side else rng.triangular(-TURN, 0, TURN))
@@ -79,7 +79,7 @@ def draw_camera(
 
 
 def product_camera(garment: np.ndarray, size: tuple[int, int]) -> Camera:
-    """The frontal camera of a product shot: the vertices `garment` (V, 3) fill 86 % of its width or height."""
+    """The frontal camera of a product shot: the vertices `garment` (V, 3) fill 86% of its width or height."""
     low, high = garment.min(axis=0), garment.max(axis=0)
     middle = (low + high) / 2
     camera = Camera((middle[0], middle[1] - PRODUCT_DISTANCE, middle[2] + 0.12), tuple(middle), 20.0, size)

@@ -41,9 +41,9 @@ def test_the_same_seed_gives_the_same_bytes(record: Record) -> None:
 MOST_OTHER_LABELS = 0.02
 """Share of the numbers of the reference whose kind or panel may be another one on another type of machine."""
 UV_APART = (1.0, 5.0)
-"""Millimetres of cloth by which places may differ there: the median, and 95 %."""
+"""Millimetres of cloth by which places may differ there: the median, and 95%."""
 LIGHT_APART = (2.0, 12.0)
-"""Levels of 255 by which the root of the light may differ there: the median, and 95 %; 1 and 5 were measured."""
+"""Levels of 255 by which the root of the light may differ there: the median, and 95%; 1 and 5 were measured."""
 
 
 def test_views_agree_with_those_of_another_type_of_machine_to_a_small_tolerance(record: Record) -> None:

@@ -14,7 +14,7 @@ from .prints import Art, Placed, aspect, draw_art
 LEG_PRINTS = 0.15
 """Probability of a small print on the thigh of printed clothes with legs."""
 MOST_OF_CHEST = 0.62
-"""Widest print on a body, as a share of the panel where it is narrowest from the neck down to the print's low edge. A
+"""Widest print on a body, as a fraction of the panel at its narrowest from the neck down to the print's low edge. A
 panel goes half around the body, and the middle 2/pi of a half circle faces the camera."""
 SIDES = ("armhole", "seam")
 """Lines at the sides of a body panel."""
