@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -16,9 +17,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import IGRError
+from .outputs import CannotWrite, check_folder
 
 _PART = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part")
 """Names of the temporary folders that atomic_file writes to."""
+_LONG_NAME = 220
 
 
 @contextmanager
@@ -27,14 +30,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
     The path is inside a folder of its own next to `path`, `.NAME.PID.part`, so that any other files a writer puts there
     are removed with it. On failure the folder is removed and an existing `path` is left unchanged. Leftovers of killed
-    processes for the same file are removed first. Raises IGRError if the file cannot be written (no space, no
-    permission, no such folder).
+    processes for the same file are removed first. Raises CannotWrite if the file cannot be written (no space, no
+    permission, no such folder), or IGRError if its name is too long.
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{_short(path.name)}.{os.getpid()}.part")
     temporary = part / path.name
     try:
-        remove_stale_parts(path.parent, path.name)
+        remove_stale_parts(path.parent, _short(path.name))
         part.mkdir(exist_ok=True)
         mode = _mode_of_new_files(part)
         yield temporary
@@ -45,7 +48,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise IGRError(
+        kind = IGRError if error.errno == errno.ENAMETOOLONG else CannotWrite
+        raise kind(
             f"Could not write {path} ({reason}): free some space or choose another folder. Nothing was changed."
         ) from error
     finally:
@@ -59,6 +63,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
             save_file(dict(tensors), temporary, metadata=metadata)
         except SafetensorError as error:  # also raised for errors of the file system
             raise OSError(str(error)) from error
+
+
+def _short(name: str) -> str:
+    """A name, or a hash of one that is too long to have anything added."""
+    return name if len(os.fsencode(name)) <= _LONG_NAME else hashlib.sha256(os.fsencode(name)).hexdigest()
 
 
 def remove_stale_parts(folder: Path, name: str | None = None) -> None:
@@ -101,11 +110,14 @@ def _mode_of_new_files(folder: Path) -> int:
 
 
 def make_folder(folder: Path) -> None:
-    """Create an output folder and its parents; raises IGRError if that fails."""
+    """Create an output folder and its parents; raises CannotWrite if that fails, or if nothing can be written there."""
+    check_folder(folder, "The folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise IGRError(f"The folder {folder} cannot be created ({error.strerror}): choose another folder.") from error
+        raise CannotWrite(
+            f"The folder {folder} cannot be created ({error.strerror}): choose another folder."
+        ) from error
 
 
 def sha256(path: Path | str) -> str:

@@ -182,6 +182,7 @@ def _segmenter_path(given: Path | None) -> Path:
 def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | None) -> None:
     """Raise UsageError if an input does not exist, or an output cannot be written or would overwrite an input."""
     from ..folders import resolved
+    from ..outputs import check_file
     from ..photo.images import check_image_name
 
     inputs = [("photo", person), *([("rough mask", rough)] if rough is not None else [])]
@@ -202,6 +203,7 @@ def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | No
             raise UsageError(f"{option} {path} is a folder: name the file to write, such as {path / 'mask.png'}.")
         if os.path.exists(path) and any(path.samefile(one) for _, one in inputs):
             raise UsageError(f"{option} {path} would overwrite an input: choose another name.")
+        check_file(path, option)
         try:
             check_image_name(path, mode)
         except IGRError as error:

@@ -46,7 +46,9 @@ def restore(
     guidance: Annotated[
         float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo; 1 is fastest.")
     ] = 1.5,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives the same image.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Random seed; the same seed gives the same image.")
+    ] = 0,
     size: Annotated[str | None, typer.Option(help="Width x height to work at.", show_default="from the bundle")] = None,
     transparent: Annotated[bool, typer.Option("--transparent", help="Make the white background transparent.")] = False,
     view: Annotated[
@@ -68,6 +70,7 @@ def restore(
     from ..device import choose_device
     from ..files import make_folder
     from ..model.bundle import Bundle
+    from ..outputs import check_file, check_folder
     from ..restore.jobs import Report, plan_jobs, without_existing
 
     with one_sentence():
@@ -75,10 +78,11 @@ def restore(
         settings = _settings(info, size, view, steps, guidance, seed, transparent)
         place = choose_device(device)
         plan = plan_jobs(person, mask, category, out, settings.mode)
+        in_folder = person.is_dir()
+        (check_folder if in_folder else check_file)(out, "--out")
         if plan.ignored:
             echo(f"Note: skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
         report = Report(failed=dict(plan.failed))
-        in_folder = person.is_dir()
         jobs = list(plan.jobs) if overwrite or not in_folder else without_existing(plan.jobs, report)
         make_folder(out if in_folder else out.parent)
         start = time.monotonic()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,12 @@ DeviceOption = Annotated[
     str,
     typer.Option(metavar="DEVICE", help="Device to run on: cpu, cuda, cuda:1 ...; auto uses a GPU if there is one."),
 ]
+_OF_THE_SYSTEM = {
+    getattr(errno, name)
+    for name in ("ENAMETOOLONG", "EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EIO", "ELOOP")
+    if hasattr(errno, name)
+}
+_LONGEST_SHOWN = 200
 
 
 def echo(text: str, err: bool = False) -> None:
@@ -34,12 +42,24 @@ def echo(text: str, err: bool = False) -> None:
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Print an IGRError as one sentence on stderr and exit: with 2 for an invalid command, otherwise with 1."""
+    """Print an IGRError as one sentence on stderr and exit: with 2 for an invalid command, otherwise with 1.
+
+    The same for errors of the file system, such as a name that is too long.
+    """
     try:
         yield
     except IGRError as error:
         echo(f"Error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
+    except OSError as error:
+        if error.errno not in _OF_THE_SYSTEM or error.filename is None:
+            raise
+        name = os.fsdecode(error.filename)
+        shown = name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"
+        echo(
+            f"Error: {shown} cannot be used ({error.strerror}): check its name, its permissions and its disk.", err=True
+        )
+        raise typer.Exit(1) from None
 
 
 def note_demo_model(what: str, option: str) -> None:

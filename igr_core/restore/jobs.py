@@ -13,9 +13,10 @@ from torch import Tensor
 
 from ..errors import IGRError, UsageError, is_out_of_memory
 from ..model.config import ViewConfig
+from ..outputs import CannotWrite
 from ..photo.images import check_image_name, load_mask, load_photo, save_image
 from ..photo.view import GarmentView, make_view
-from .background_removal import to_rgba
+from .background_removal import cutout_warnings, to_rgba
 from .pairing import CategoryOf, one_category, pair_by_name, read_categories
 
 StepProgress = Callable[[int, int], None]
@@ -147,7 +148,8 @@ def run_jobs(
 ) -> None:
     """Run the jobs one after another and record the results in `report`.
 
-    `restorer` is first called for the first valid photo, so that bad input is reported without loading a model.
+    `restorer` is first called for the first valid photo, so that bad input is reported without loading a model. Raises
+    CannotWrite at the first image that cannot be written.
     """
     for job in jobs:
         if on_photo is not None:
@@ -165,9 +167,14 @@ def run_jobs(
                 seed=settings.seed,
                 progress=on_step,
             )
-            save_image(job.out, to_rgba(image) if settings.transparent else image, settings.mode)
+            if settings.transparent:
+                cut = to_rgba(image)
+                if doubts := cutout_warnings(image, cut[:, 3:], view.mask):
+                    report.notes[name] = (*view.warnings, *doubts)
+                image = cut
+            save_image(job.out, image, settings.mode)
             report.done.append(job.out)
-        except BundleProblem:
+        except (BundleProblem, CannotWrite):
             raise
         except IGRError as error:
             report.failed[name] = str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_loop_of_links_is_a_path_of_no_file(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     for name in ("a", "a/photo.png", "x" * 300):
-        assert not resolved(tmp_path / name).is_file()
+        assert not os.path.isfile(resolved(tmp_path / name))  # Path.is_file raises for a long name
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "file")
     assert resolved(tmp_path / "link") == tmp_path / "file"

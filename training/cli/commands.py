@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from igr_core.cli.shared import one_sentence
+from igr_core.outputs import check_file, check_folder
 
 from ..data.layouts.names import LayoutOnDisk
 
-RunOption = Annotated[str | None, typer.Option(help="Run folder; overrides the config.")]
 DataOption = Annotated[str | None, typer.Option(help="Folder of the training data; overrides the config.")]
 HeldOutOption = Annotated[str | None, typer.Option(help="Folder of the held-out data; overrides the config.")]
-StepsOption = Annotated[int | None, typer.Option(min=1, help="Number of steps; overrides the config.")]
+StepsOption = Annotated[int | None, typer.Option(min=1, max=10_000_000, help="Number of steps; overrides the config.")]
 KindOption = Annotated[
     Literal["drawn", "rendered", "mixed"] | None,
     typer.Option(help="Kind of pairs or photos; rendered ones need --records."),
@@ -43,6 +44,21 @@ MaskOption = Annotated[
     Literal["auto", "agnostic", "garment", "file"],
     typer.Option(help="Mask of each pair; garment derives it from the parsing map."),
 ]
+
+
+def out_file(path: Path | None) -> Path | None:
+    """Callback of options for files to write: raises CannotWrite before the command starts."""
+    return path if path is None else check_file(path, "The output")
+
+
+def out_folder(path: Path | str | None) -> Path | str | None:
+    """Callback of options for folders to write to, which may be URLs: raises CannotWrite before the command starts."""
+    if path is not None and "://" not in str(path):
+        check_folder(Path(path), "The output folder")
+    return path
+
+
+RunOption = Annotated[str | None, typer.Option(help="Run folder; overrides the config.", callback=out_folder)]
 Split = Literal["train", "test"]
 Changes = Annotated[
     list[str] | None, typer.Option("--set", help="Override an entry of the file, such as seed=1; may be repeated.")

@@ -14,7 +14,7 @@ from igr_core.errors import IGRError
 from igr_core.model.config import from_json
 
 from ..base.config_files import load_config
-from .commands import Commands, LayoutOption, MaskOption, Split
+from .commands import Commands, LayoutOption, MaskOption, Split, out_file, out_folder
 
 if TYPE_CHECKING:
     from ..curation.manifest import Hand, Manifest
@@ -23,18 +23,25 @@ if TYPE_CHECKING:
 app = typer.Typer(
     cls=Commands, add_completion=False, no_args_is_help=True, help="Score pairs, review them, and select the best."
 )
-Workers = Annotated[int, typer.Option(min=1, help="Number of processes.")]
+Workers = Annotated[int, typer.Option(min=1, max=1024, help="Number of processes.")]
 
 
 @app.command("score")
 def score_pairs(
     root: Annotated[str, typer.Argument(help="Data set: a folder, shards, or a YAML file with a PairsConfig.")],
-    out: Annotated[Path, typer.Option(help="Folder for the manifest, scores and review page; resumes if interrupted.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for the manifest, scores and review page; resumes if interrupted.", callback=out_folder
+        ),
+    ],
     layout: LayoutOption = "auto",
     split: Annotated[Split, typer.Option(help="Split of the data set.")] = "train",
     mask: MaskOption = "auto",
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Fraction of all pairs to select for HQFT.")] = 0.2,
-    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of pairs, spread evenly.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs, spread evenly.")
+    ] = None,
     settings: Annotated[
         Path | None, typer.Option(help="YAML file with a CurationConfig, to change thresholds.")
     ] = None,
@@ -95,10 +102,12 @@ def apply(
 
 @app.command("measure")
 def measure_scores(
-    count: Annotated[int, typer.Option(min=1, help="Pairs to draw.")] = 1000,
-    start: Annotated[int, typer.Option(min=0, help="First seed; the thresholds were tuned on 0..1499.")] = 30000,
+    count: Annotated[int, typer.Option(min=1, max=10_000_000, help="Pairs to draw.")] = 1000,
+    start: Annotated[
+        int, typer.Option(min=0, max=10**9, help="First seed; the thresholds were tuned on 0..1499.")
+    ] = 30000,
     workers: Workers = 1,
-    json: Annotated[Path | None, typer.Option(help="JSON file for the results.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON file for the results.", callback=out_file)] = None,
 ) -> None:
     """Print recall and precision for the generator's own defects, as a Markdown table."""
     from ..curation.measure import measure, table, write_measurement

@@ -10,7 +10,7 @@ import typer
 
 from igr_core.cli.shared import echo
 
-from .commands import Commands, DeviceOption
+from .commands import Commands, DeviceOption, out_folder
 
 if TYPE_CHECKING:
     from igr_core.restore.jobs import Report
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
 
 
-Out = Annotated[Path, typer.Option(help="Folder for NAME.png; resumes an interrupted run with the same settings.")]
+Out = Annotated[
+    Path,
+    typer.Option(help="Folder for NAME.png; resumes an interrupted run with the same settings.", callback=out_folder),
+]
 
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite files that exist in the output folder.")]

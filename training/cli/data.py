@@ -12,7 +12,7 @@ import typer
 from igr_core.cli.shared import echo
 from igr_core.errors import IGRError
 
-from .commands import LayoutOption, MaskOption, Split
+from .commands import LayoutOption, MaskOption, Split, out_file, out_folder
 
 if TYPE_CHECKING:
     from ..data.contract.pairs import PairSource
@@ -31,7 +31,9 @@ Kind = Annotated[
     ),
 ]
 Size = Annotated[str, typer.Option(help="WxH of newly drawn pairs, 3:4.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Maximum number of pairs per split, spread evenly.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs per split, spread evenly.")
+]
 
 
 def check(
@@ -42,12 +44,13 @@ def check(
     mask_folder: MaskFolder = None,
     keep_leaks: KeepLeaks = False,
     sheet: Annotated[
-        Path | None, typer.Option(help="Image to write: person, mask and garment of some pairs per category.")
+        Path | None,
+        typer.Option(help="Image to write: person, mask and garment of some pairs per category.", callback=out_file),
     ] = None,
     limit: Limit = None,
     kind: Kind = None,
     size: Size = "384x512",
-    workers: Annotated[int, typer.Option(min=1, help="Number of pairs to read at the same time.")] = min(
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Number of pairs to read at the same time.")] = min(
         8, os.cpu_count() or 1
     ),
 ) -> None:
@@ -84,7 +87,9 @@ def check(
 
 def pack(
     root: Root,
-    out: Annotated[Path, typer.Argument(help="Folder for the shards, with a subfolder for each split.")],
+    out: Annotated[
+        Path, typer.Argument(help="Folder for the shards, with a subfolder for each split.", callback=out_folder)
+    ],
     split: SplitOption = None,
     layout: LayoutOption = "auto",
     mask: MaskOption = "auto",
@@ -93,7 +98,7 @@ def pack(
     limit: Limit = None,
     kind: Kind = None,
     size: Size = "384x512",
-    pairs_per_tar: Annotated[int, typer.Option(min=1, help="Pairs per shard.")] = 500,
+    pairs_per_tar: Annotated[int, typer.Option(min=1, max=10_000_000, help="Pairs per shard.")] = 500,
 ) -> None:
     """Write a data set as WebDataset shards; complete shards are kept, so an interrupted run can resume."""
     from ..data.layouts.tars import write_tars

@@ -14,7 +14,7 @@ from ..data.caches.draw_config import DrawConfig
 from ..data.contract.seeds import HELD_OUT_START
 from ..data.layouts.names import LAYOUTS
 from ..data.synthetic.defects import DEFECTS
-from .commands import KindOption, RecordsOption, RenderedShareOption, ViewOption
+from .commands import KindOption, RecordsOption, RenderedShareOption, ViewOption, out_folder
 
 AS_DEMO = DrawConfig()
 
@@ -24,13 +24,14 @@ def _text(size: tuple[int, int]) -> str:
 
 
 def draw(
-    out: Annotated[Path, typer.Option(help="Folder for the shards; an existing one is extended.")],
-    count: Annotated[int, typer.Option(min=1, help="Total number of pairs in the folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the shards; an existing one is extended.", callback=out_folder)],
+    count: Annotated[int, typer.Option(min=1, max=10_000_000, help="Total number of pairs in the folder.")],
     kind: KindOption = None,
     records: RecordsOption = None,
     rendered_share: RenderedShareOption = None,
     start: Annotated[
-        int, typer.Option(min=0, help=f"First seed of drawn pairs; held-out seeds start at {HELD_OUT_START}.")
+        int,
+        typer.Option(min=0, max=10**9, help=f"First seed of drawn pairs; held-out seeds start at {HELD_OUT_START}."),
     ] = 0,
     size: Annotated[str, typer.Option(help="WxH of person, mask and garment: the model's native size.")] = _text(
         AS_DEMO.size
@@ -40,9 +41,10 @@ def draw(
     ),
     view: ViewOption = AS_DEMO.view.mode,
     margin: Annotated[
-        float, typer.Option(min=0, help="Context around the garment, as a fraction of its longer side (focused).")
+        float,
+        typer.Option(min=0, max=10, help="Context around the garment, as a fraction of its longer side (focused)."),
     ] = AS_DEMO.view.margin,
-    crop: Annotated[int, typer.Option(min=1, help="Side of the crop: the image encoder's input size.")] = (
+    crop: Annotated[int, typer.Option(min=1, max=2048, help="Side of the crop: the image encoder's input size.")] = (
         AS_DEMO.crop_size
     ),
     coarse: Annotated[
@@ -54,8 +56,8 @@ def draw(
     keep_defects: Annotated[
         bool, typer.Option("--keep-defects", help="Also use photos that were rendered with a deliberate defect.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 2,
-    shard_size: Annotated[int, typer.Option(min=1, help="Pairs per shard.")] = 250,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Number of processes.")] = 2,
+    shard_size: Annotated[int, typer.Option(min=1, max=10_000_000, help="Pairs per shard.")] = 250,
 ) -> None:
     """Draw pairs of person and garment and store them in OUT; run again with a larger count to add more.
 
@@ -83,9 +85,11 @@ def fixture(
     layout: Annotated[
         Literal["viton_hd", "dresscode", "streettryon", "folder"], typer.Argument(help="Layout to draw.")
     ],
-    out: Annotated[Path, typer.Argument(help="Empty folder to write to.")],
-    count: Annotated[int, typer.Option(min=1, help="Pairs per split, and per category for DressCode.")] = 6,
-    seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
+    out: Annotated[Path, typer.Argument(help="Empty folder to write to.", callback=out_folder)],
+    count: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="Pairs per split, and per category for DressCode.")
+    ] = 6,
+    seed: Annotated[int, typer.Option(min=0, max=10**9, help="First seed.")] = 0,
     size: Annotated[str, typer.Option(help="WxH of the images, 3:4.")] = "192x256",
     kind: Annotated[
         Literal["drawn", "rendered"], typer.Option(help="Kind of pairs; rendered ones need --records.")
@@ -106,23 +110,23 @@ def fixture(
 
 
 def sheet(
-    out: Annotated[Path, typer.Option(help="Folder for the PNG sheets.")],
+    out: Annotated[Path, typer.Option(help="Folder for the PNG sheets.", callback=out_folder)],
     kind: KindOption = "drawn",
     records: Annotated[str | None, typer.Option(help="Folder or URL of rendered records.")] = None,
     show: Annotated[
         Literal["pairs", "dressings", "photos"],
         typer.Option(help="Show rendered pairs, dressings of one photo, or all photos of each garment."),
     ] = "pairs",
-    count: Annotated[int, typer.Option(help="Number of pairs, dressings or garments.", min=1)] = 24,
-    seed: Annotated[int, typer.Option(help="First seed, and index of the first rendered pair.", min=0)] = 0,
-    dress_seed: Annotated[int, typer.Option(help="Seed of the clothes of rendered pairs.", min=0)] = 0,
-    width: Annotated[int, typer.Option(help="Width of each image; the height is 4/3 of it.")] = 192,
+    count: Annotated[int, typer.Option(help="Number of pairs, dressings or garments.", min=1, max=10_000_000)] = 24,
+    seed: Annotated[int, typer.Option(help="First seed, and index of the first rendered pair.", min=0, max=10**9)] = 0,
+    dress_seed: Annotated[int, typer.Option(help="Seed of the clothes of rendered pairs.", min=0, max=2**63 - 1)] = 0,
+    width: Annotated[int, typer.Option(min=24, max=2048, help="Width of each image; the height is 4/3 of it.")] = 192,
     category: Annotated[str | None, typer.Option(help="upper, lower or full; random by default.")] = None,
     defect: Annotated[str | None, typer.Option(help=f"One of {', '.join(DEFECTS)}, or 'all'.")] = None,
     coarse: Annotated[
         float, typer.Option(help="Smallest pattern repeat, as a fraction of the garment's length.")
     ] = 0.0,
-    columns: Annotated[int, typer.Option(help="Columns of pairs per sheet.", min=1)] = 3,
+    columns: Annotated[int, typer.Option(help="Columns of pairs per sheet.", min=1, max=64)] = 3,
 ) -> None:
     """Write contact sheets with person, mask contour, agnostic mask and garment."""
     from ..data.synthetic.compose import check_options

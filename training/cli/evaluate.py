@@ -16,7 +16,7 @@ from ..base.config_files import load_config
 from ..data.contract.seeds import HELD_OUT_START
 from ..evaluation.metrics.protocols import PROTOCOLS, protocol_named
 from ..evaluation.metrics.registry import METRICS, SCORED
-from .commands import Changes, DeviceOption
+from .commands import Changes, DeviceOption, out_file, out_folder
 
 if TYPE_CHECKING:
     from ..evaluation.result import Result
@@ -42,9 +42,11 @@ def score(
     device: Annotated[
         str, typer.Option(help="Device of the metrics' networks: cpu, auto (CUDA if available), cuda:1 ...")
     ] = "cpu",
-    cache: Annotated[Path | None, typer.Option(help="Folder to cache features in.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder to cache features in.", callback=out_folder)] = None,
     name: Annotated[str | None, typer.Option(help="Name of the row in tables; the folder's name by default.")] = None,
-    json: Annotated[Path | None, typer.Option(help="JSON file for the result and everything it depends on.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="JSON file for the result and everything it depends on.", callback=out_file)
+    ] = None,
 ) -> None:
     """Score a folder of garments against the true ones; files that do not match are listed."""
     from igr_core.device import choose_device
@@ -75,7 +77,9 @@ def score(
 
 def run(
     config: Annotated[Path, typer.Argument(help="YAML file with an ExperimentConfig (training/configs/evaluation).")],
-    out: Annotated[Path, typer.Option(help="Folder of the experiment; resumes an interrupted one.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the experiment; resumes an interrupted one.", callback=out_folder)
+    ],
     weights: Weights = None,
     device: DeviceOption = "auto",
     changes: Changes = None,
@@ -118,7 +122,7 @@ def tables(
     experiments: Annotated[
         list[Path], typer.Argument(help="Folders of experiments (python -m training evaluate run).")
     ],
-    out: Annotated[Path | None, typer.Option(help="Markdown file for the tables.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Markdown file for the tables.", callback=out_file)] = None,
     into: Annotated[list[Path] | None, typer.Option(help="Page with markers to fill; may be repeated.")] = None,
 ) -> None:
     """Print Tables 1 to 3 with the paper's and the measured numbers, each marked as such."""
@@ -139,9 +143,9 @@ def tables(
 
 
 def validate(
-    count: Annotated[int, typer.Option(min=2, help="Number of drawn garments with a texture.")] = 100,
-    start: Annotated[int, typer.Option(min=0, help="First seed.")] = HELD_OUT_START,
-    json: Annotated[Path | None, typer.Option(help="JSON file for the rankings.")] = None,
+    count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Number of drawn garments with a texture.")] = 100,
+    start: Annotated[int, typer.Option(min=0, max=10**9, help="First seed.")] = HELD_OUT_START,
+    json: Annotated[Path | None, typer.Option(help="JSON file for the rankings.", callback=out_file)] = None,
 ) -> None:
     """Check that the texture metric prefers a blurred but correct garment to a sharp but wrong one, unlike SSIM."""
     from ..evaluation.reports.validity import rankings, validity_table, write_validity
@@ -154,7 +158,7 @@ def validate(
 
 def curves(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of python -m training train.")],
-    out: Annotated[Path, typer.Option(help="PNG file.")],
+    out: Annotated[Path, typer.Option(help="PNG file.", callback=out_file)],
 ) -> None:
     """Plot the training loss and the held-out losses, also with substituted conditions, of training runs."""
     from ..evaluation.reports.curves import loss_curves
@@ -199,7 +203,7 @@ def results(
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the images.")] = Path("out/demo"),
+    out: Annotated[Path, typer.Option(help="Folder for the images.", callback=out_folder)] = Path("out/demo"),
     count_per_category: Annotated[int, typer.Option(min=1, max=100, help="Number of people per category.")] = 2,
     bundle: Annotated[Path, typer.Option(help="The model.", show_default="the demo")] = DEMO_BUNDLE,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")] = 25,

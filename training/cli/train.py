@@ -16,7 +16,7 @@ from igr_core.model.config import ViewConfig, from_json
 
 from ..base.config_files import load_config
 from ..base.train_config import TrainConfig
-from .commands import Changes, DeviceOption, MaskOption, PrecisionOption, Split, ViewOption
+from .commands import Changes, DeviceOption, MaskOption, PrecisionOption, Split, ViewOption, out_file, out_folder
 
 if TYPE_CHECKING:
     from ..data.contract.laid_out import LaidOut
@@ -30,11 +30,13 @@ Part = Literal["vae", "image_encoder"]
 
 def train(
     config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig (training/configs).")],
-    run: Annotated[Path, typer.Option(help="Run folder; resumes an interrupted run.")],
+    run: Annotated[Path, typer.Option(help="Run folder; resumes an interrupted run.", callback=out_folder)],
     changes: Changes = None,
     until: Annotated[
         int | None,
-        typer.Option(min=1, help="Stop after this step; the same command without this option resumes from there."),
+        typer.Option(
+            min=1, max=10_000_000, help="Stop after this step; the same command without this option resumes from there."
+        ),
     ] = None,
     allow_new_data: Annotated[
         bool,
@@ -54,7 +56,10 @@ def train(
 
 
 def prepare(
-    out: Annotated[Path, typer.Option(help="Folder for the shards; complete ones with the same settings are kept.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for the shards; complete ones with the same settings are kept.", callback=out_folder),
+    ],
     config: Annotated[
         Path | None, typer.Argument(help="YAML file of the training, with VAE, image encoder, size and view.")
     ] = None,
@@ -75,13 +80,15 @@ def prepare(
     vae: Annotated[Path | None, typer.Option(help="Trained VAE, .safetensors with a .json of the same name.")] = None,
     image_encoder: Annotated[Path | None, typer.Option(help="Trained image encoder, in the same format.")] = None,
     layout: Annotated[Literal["linear", "resampler"] | None, typer.Option(help="Layout of the image prompt.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of pairs, from the first.")] = None,
-    shard: Annotated[int, typer.Option(min=1, help="Pairs per shard.")] = 500,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs, from the first.")
+    ] = None,
+    shard: Annotated[int, typer.Option(min=1, max=10_000_000, help="Pairs per shard.")] = 500,
     bf16: Annotated[
         bool, typer.Option("--bf16", help="Encode in bfloat16, which is faster if the hardware supports it.")
     ] = False,
     device: DeviceOption = "auto",
-    workers: Annotated[int, typer.Option(min=1, help="Number of threads that read images.")] = 4,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Number of threads that read images.")] = 4,
     changes: Changes = None,
 ) -> None:
     """Encode pairs with the frozen VAE and image encoder once, so that training does not run them.
@@ -175,7 +182,7 @@ def init(
     sd: Annotated[Path, typer.Option(help="Stable Diffusion 1.5: a single file, or a folder in diffusers' layout.")],
     ip_adapter: Annotated[Path, typer.Option(help="ip-adapter_sd15 or ip-adapter-plus_sd15 (.safetensors or .bin).")],
     image_encoder: Annotated[Path, typer.Option(help="IP-Adapter's image encoder, CLIP ViT-H: a folder or file.")],
-    out: Annotated[Path, typer.Option(help="Bundle to write (.safetensors).")],
+    out: Annotated[Path, typer.Option(help="Bundle to write (.safetensors).", callback=out_file)],
     licence: Annotated[str, typer.Option(help="Licence of the weights, as stated by their sources.")],
     tokenizer: Annotated[Path | None, typer.Option(help="SD1.5's tokenizer folder, if --sd is a single file.")] = None,
     vae: Annotated[Path | None, typer.Option(help="VAE to use instead of SD1.5's: a file or folder.")] = None,
@@ -202,7 +209,7 @@ def init(
 
 def estimate_cost(
     config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig.")],
-    processes: Annotated[int, typer.Option(min=1, help="Number of GPUs.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, max=1024, help="Number of GPUs.")] = 1,
     changes: Changes = None,
     sd15: Annotated[
         bool, typer.Option("--sd15", help="Assume SD1.5's shape if init_bundle does not exist yet.")
@@ -237,7 +244,9 @@ def estimate_cost(
 
 def bench(
     config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig; its data is not read.")] = DEMO_CONFIG,
-    rounds: Annotated[int, typer.Option(min=1, help="Number of measurements per variant, taken in turn.")] = 5,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="Number of measurements per variant, taken in turn.")
+    ] = 5,
     changes: Changes = None,
     device: DeviceOption = "auto",
     everything: Annotated[
@@ -268,7 +277,7 @@ def bench(
 
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder of python -m training train.")],
-    out: Annotated[Path, typer.Option(help="Bundle to write (.safetensors).")],
+    out: Annotated[Path, typer.Option(help="Bundle to write (.safetensors).", callback=out_file)],
     name: Annotated[str, typer.Option(help="Name of the model.")],
     data: Annotated[str, typer.Option(help="Description of the training data.")],
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
@@ -287,7 +296,9 @@ def export(
 
 def unpack(
     bundle: Annotated[Path, typer.Argument(help="The bundle.", show_default="the demo bundle")] = DEMO_BUNDLE,
-    out: Annotated[Path, typer.Option(help="Output folder, with a subfolder for each part.")] = Path("runs"),
+    out: Annotated[
+        Path, typer.Option(help="Output folder, with a subfolder for each part.", callback=out_folder)
+    ] = Path("runs"),
     part: Annotated[Part | None, typer.Option(help="Part to write; both by default.")] = None,
 ) -> None:
     """Write the frozen parts of BUNDLE in the format of train-vae and train-image-encoder."""

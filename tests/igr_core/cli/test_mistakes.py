@@ -1,4 +1,4 @@
-"""Every mistake on the command line is one sentence, told before long work starts (DESIGN 9)."""
+"""Every mistake on the command line is reported in one sentence before long work starts (DESIGN 9)."""
 
 import dataclasses
 import json
@@ -59,9 +59,7 @@ def test_missing_words_and_devices_and_folders_that_cannot_be(tmp_path: Path, st
     fails(invoke("restore", photo, "--category", "upper", "--out", out), 2, "Missing option", "--mask")
     fails(invoke("restore", photo, "--category", "upper", "--mask", mask), 2, "Missing option", "--out")
     (tmp_path / "file").write_text("no folder")
-    fails(
-        restore(photo, mask, tmp_path / "file" / "out.png", stub), 1, "file cannot be created", "choose another folder"
-    )
+    fails(restore(photo, mask, tmp_path / "file" / "out.png", stub), 1, "must be a folder", "choose another folder")
     if not torch.cuda.is_available():
         fails(restore(photo, mask, out, stub, "--device", "cuda"), 2, "no CUDA GPU was found", "use --device cpu")
     assert not out.exists()
@@ -150,3 +148,14 @@ def test_full_disk_leaves_no_half_image(tmp_path: Path, bundle: Path):
     assert result.returncode == 1 and "Traceback" not in result.stderr
     assert f"Could not write {out}" in result.stderr and "free some space" in result.stderr
     assert files(out.parent) == []
+
+
+@pytest.mark.parametrize("option", ["person", "mask", "bundle", "category", "out"])
+def test_a_name_of_300_characters_is_one_sentence(tmp_path: Path, stub: Path, option: str):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    long = tmp_path / ("x" * 300 + ".csv")
+    given = {"person": photo, "mask": mask, "out": tmp_path / "out.png", "bundle": stub, "category": "upper"}
+    given |= {option: long.with_suffix(".png") if option == "out" else long}
+    result = restore(given["person"], given["mask"], given["out"], given["bundle"], category=given["category"])
+    assert result.exit_code in (1, 2) and len(result.stderr.strip().splitlines()) == 1, result.stderr
+    assert result.stderr.startswith("Error: ") and not (tmp_path / "out.png").exists()

@@ -1,7 +1,8 @@
-"""What goes wrong on one photo of a run, and what is said of it."""
+"""Failures of single photos in a run, and how they are reported."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
+from igr_core.outputs import CannotWrite
 from igr_core.restore.jobs import BundleProblem, Job, Report, Settings, run_jobs
 
 MEMORY = "Out of memory: choose a smaller --size."
@@ -19,7 +21,7 @@ SETTINGS = Settings((48, 64), ViewConfig())
 
 
 class Failing:
-    """A restorer that fails on the first photo and answers with `after` from then on."""
+    """A restorer that fails on the first photo and returns `after` for the others."""
 
     def __init__(self, error: Exception, after: Tensor) -> None:
         self.error: Exception | None = error
@@ -49,7 +51,7 @@ def run(jobs: list[Job], error: Exception) -> Report:
 
 
 def cpu_out_of_memory() -> RuntimeError:
-    """What torch itself raises here for four petabytes."""
+    """The error that torch raises on this machine for four petabytes."""
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 50)
     return caught.value
@@ -82,3 +84,27 @@ def test_a_garment_with_nan_is_not_written(jobs: list[Job]) -> None:
     run_jobs(jobs, report, SETTINGS, lambda: restorer)
     assert "has NaN or infinite values" in report.failed["second.png"]
     assert report.done == [] and not jobs[1].out.exists()
+
+
+def test_a_run_stops_at_the_first_image_that_cannot_be_written(jobs: list[Job], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    below = [replace(job, out=tmp_path / "file" / job.out.name) for job in jobs]
+    report, restorer = Report(), Failing(CannotWrite("unused"), torch.rand(1, 3, 64, 48))
+    restorer.error = None
+    with pytest.raises(CannotWrite, match="Could not write .*a.png"):
+        run_jobs(below, report, SETTINGS, lambda: restorer)
+    assert report.done == [] and report.failed == {}
+
+
+def test_an_uncertain_cut_out_is_noted(jobs: list[Job]) -> None:
+    faint = torch.ones(1, 3, 64, 48)
+    faint[..., 10:54, 8:40] = 0.992  # nearer to white than a shadow, and open to the background
+    faint[..., 10:54, 8:14] = faint[..., 48:54, 8:40] = 0.5
+    report = Report()
+    restorer = Failing(CannotWrite("unused"), faint)
+    restorer.error = None
+    run_jobs(jobs[:1], report, replace(SETTINGS, transparent=True), lambda: restorer)
+    assert report.done == [jobs[0].out]
+    with Image.open(jobs[0].out) as image:
+        assert image.mode == "RGBA"
+    assert any("covers much less of its bounding box than the mask" in note for note in report.notes["photo.png"])

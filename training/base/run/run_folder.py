@@ -15,6 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
+from igr_core.outputs import check_folder
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class RunFolder:
         """Checkpoints that were found damaged."""
         self._writer: SummaryWriter | None = None
         try:
+            check_folder(self.checkpoints, "The run folder")
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise IGRError(

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError, is_out_of_memory
 from igr_core.files import make_folder
+from igr_core.outputs import CannotWrite
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.inputs import validate_inputs
 from igr_core.restore.jobs import Report
@@ -82,7 +83,7 @@ def work_through(
     """Write the image of every task, except existing ones; a failed task is recorded and the others continue.
 
     `prepare` loads what writing needs, and is not called if nothing is left to do. Raises IGRError if existing images
-    were made with other settings or from other files.
+    were made with other settings or from other files, and CannotWrite at the first image that cannot be written.
     """
     folder = tasks[0].out.parent
     made_with = of_tasks(settings, {task.out: (task.picture, task.beside) for task in tasks})
@@ -91,8 +92,8 @@ def work_through(
     made_with.check(folder, (path.name for path in report.skipped))
     if not left:
         return report
-    write = prepare()
     make_folder(folder)
+    write = prepare()
     for task in left:  # so that, if this run is stopped, no image of an earlier run is mistaken for one of its own
         task.out.unlink(missing_ok=True)
     made_with.write(folder)
@@ -100,6 +101,8 @@ def work_through(
         try:
             write(task)
             report.done.append(task.out)
+        except CannotWrite:
+            raise
         except IGRError as error:
             report.failed[task.picture.name] = str(error)
         except Exception as error:

@@ -1,0 +1,69 @@
+"""Check that a file or folder can be written before long work starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from .errors import IGRError
+
+LEAST_FREE = 16 * 2**20
+"""Bytes that must be free on the disk of anything that is written."""
+LONGEST_NAME = 255
+"""Bytes in a name, on every common file system."""
+
+
+class CannotWrite(IGRError):
+    """A place cannot be written to, so nothing else of a run can be written there either."""
+
+
+def check_file(path: Path, what: str = "") -> Path:
+    """Return a path if a file can be written there; `what` names it in errors, such as `--out`.
+
+    Nothing is left behind. Raises CannotWrite for a folder, and as check_folder does.
+    """
+    if os.path.isdir(path):
+        raise CannotWrite(f"{_label(path, what)} is a folder: name the file to write.")
+    _probe(path, path.parent, what)
+    return path
+
+
+def check_folder(folder: Path, what: str = "") -> Path:
+    """Return a folder, which may not exist yet, if files can be written into it; nothing is created.
+
+    Raises CannotWrite if it or a folder above it is a file or read-only, if its name is too long, and if less than
+    LEAST_FREE is free on its disk.
+    """
+    _probe(folder, folder, what)
+    return folder
+
+
+def _probe(path: Path, folder: Path, what: str) -> None:
+    """Raise CannotWrite unless the output `path` can be written, which is in `folder` or is the folder itself."""
+    label = _label(path, what)
+    _check_names(path, what)
+    place = Path(os.path.abspath(folder))
+    while not os.path.lexists(place):
+        place = place.parent
+    if not os.path.isdir(place):
+        which = label if place == Path(os.path.abspath(path)) else f"{label} is below {place}, which"
+        raise CannotWrite(f"{which} is a file, but must be a folder: choose another folder.")
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=".igr-", dir=place))
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        raise CannotWrite(f"{label} cannot be written ({error.strerror or error}): choose another folder.") from error
+    if free < LEAST_FREE:
+        raise CannotWrite(f"{label} is on a full disk ({free / 1e6:.0f} MB free): free up some space.")
+
+
+def _check_names(path: Path, what: str) -> None:
+    for name in path.parts:
+        if len(os.fsencode(name)) > LONGEST_NAME:
+            raise CannotWrite(f"{what or 'The output'} has a name of {len(name)} characters: choose a shorter one.")
+
+
+def _label(path: Path, what: str) -> str:
+    return f"{what} {path}".strip()
