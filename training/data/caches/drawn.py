@@ -29,6 +29,7 @@ from ..contract.correspondence import to_cells
 from ..contract.laid_out import PICTURES
 from ..contract.seeds import HELD_OUT_START
 from ..files.code_hash import hash_of
+from ..files.unchanged import Unchanged
 from ..synthetic import Pair, corrupt_mask, make_pair
 from ..synthetic.compose import check_options
 from .draw_config import DrawConfig
@@ -150,6 +151,7 @@ class DrawnPairs:
         shards = sorted(Path(folder).glob("pairs-*.safetensors"))
         if not shards:
             raise IGRError(f"{folder} contains no drawn pairs: run python -m training data draw --out {folder} first.")
+        self._unchanged = [Unchanged(path) for path in shards]
         opened = [_open_shard(path) for path in shards]
         configs = {json.dumps(config, sort_keys=True) for _, _, config, _ in opened}
         if len(configs) > 1:
@@ -188,16 +190,19 @@ class DrawnPairs:
         return len(self._places)
 
     def take(self, field: str, indices: Iterable[int]) -> Tensor:
-        """Images of one field (a name in FIELDS), uint8 (B, C, h, w)."""
+        """Images of one field (a name in FIELDS), uint8 (B, C, h, w); raises IGRError if a shard has changed."""
         places = [self._places[index] for index in indices]
+        for shard in {shard for shard, _ in places}:
+            self._unchanged[shard].check()
         return torch.stack([self._tensors[shard][field][row] for shard, row in places])
 
     def correspondence(self, index: int) -> Tensor | None:
         """(2, h, w) float16: position of each garment pixel in `person`, x and y in -1..1 as in grid_sample.
 
-        NaN where it is hidden; None if it was not stored.
+        NaN where it is hidden; None if it was not stored. Raises IGRError if the shard has changed.
         """
         shard, row = self._places[index]
+        self._unchanged[shard].check()
         found = self._tensors[shard].get(CORRESPONDENCE)
         return None if found is None else found[row]
 

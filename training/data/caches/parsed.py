@@ -19,6 +19,7 @@ from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.segmentation.labels import ATR
 
+from ..files.unchanged import Unchanged
 from ..rendered.source import RenderedPairs
 from ..synthetic import make_pair
 from ..synthetic.compose import check_options
@@ -89,6 +90,7 @@ class ParsedPhotos:
             raise IGRError(
                 f"{folder} contains no parsed photos: training a segmenter or parser draws them into `data`."
             )
+        self._unchanged = [Unchanged(path) for path in shards]
         self._tensors = [_open_shard(path) for path in shards]
         drawn, dressed = [], []
         for shard, (path, tensors) in enumerate(zip(shards, self._tensors, strict=True)):
@@ -106,8 +108,13 @@ class ParsedPhotos:
         return len(self._places)
 
     def take(self, picks: Iterable[int]) -> tuple[Tensor, Tensor]:
-        """Some photos, uint8 (B, 3, h, w), and their labels (indices into LABELS), uint8 (B, h, w)."""
+        """Some photos, uint8 (B, 3, h, w), and their labels (indices into LABELS), uint8 (B, h, w).
+
+        Raises IGRError if a shard has changed.
+        """
         places = [self._places[pick] for pick in picks]
+        for shard in {shard for shard, _ in places}:
+            self._unchanged[shard].check()
         persons = torch.stack([self._tensors[shard]["person"][row] for shard, row in places])
         return persons, torch.stack([self._tensors[shard]["parsing"][row] for shard, row in places])
 
