@@ -9,7 +9,7 @@ from ..host.folders import PARSERS
 from ..host.ui import progress
 from .parse import describe_all, parse, take_parser
 
-STOP, WHOLE, FIND = "stop", "whole photo", "find with "
+STOP, WHOLE, FIND = "stop", "whole photo", "find: "
 """Options; the last one is followed by the name of a human parser."""
 
 

@@ -136,7 +136,7 @@ def test_the_whole_photo_is_used_if_that_is_chosen(server: Server, kind: str) ->
 
 
 def test_a_parser_finds_the_garment_if_that_is_chosen(server: Server) -> None:
-    graph = without_mask("none", without_mask=f"find with {DEMO}")
+    graph = without_mask("none", without_mask=f"find: {DEMO}")
     graph["picture"] = node("MaskToImage", mask=["view", 2])
     graph["saved"] = node("SaveImage", images=["picture", 0], filename_prefix="found")
     outputs = server.run(graph)["outputs"]
@@ -145,6 +145,11 @@ def test_a_parser_finds_the_garment_if_that_is_chosen(server: Server) -> None:
     with_mask |= {name: graph[name] for name in ("picture", "saved")}
     found, own = saved_masks(server, outputs) > 0.5, mask_of_graph(server, with_mask) > 0.5
     assert (found & own).sum() / (found | own).sum() > 0.8
+
+
+def test_messages_begin_without_the_path_of_a_module(server: Server) -> None:
+    with pytest.raises(PromptFailed, match=r"^IGRGarmentView: IGRError: The photo has no mask"):
+        server.run(without_mask("none"))
 
 
 def test_a_model_of_another_kind_is_named(server: Server) -> None:

@@ -224,7 +224,7 @@ def test_folders_that_cannot_be_are_refused_at_once(server: Server, case: str, w
 def test_garments_are_found_in_photos_without_masks(server: Server, case: str) -> None:
     """The examples, as after installation: their garments are found by the parser, each by its own category."""
     graph = with_inputs(restore(), "view", person=["folder", 0], mask=["folder", 1], category=["folder", 2])
-    graph = with_inputs(graph, "view", without_mask=f"find with {DEMO}")
+    graph = with_inputs(graph, "view", without_mask=f"find: {DEMO}")
     graph = with_inputs(graph, "encode", category=["folder", 2])
     del graph["person"], graph["show"]
     reader = reading(case, photos="examples (drawn persons)", masks="none (Garment Mask/Crop decides)")

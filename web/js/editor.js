@@ -20,6 +20,7 @@ const HINTS = {
     eraser: "Drag to erase from the mask. [ and ]: width. Z: undo. C: clear.",
 };
 const SWAPPED = "The photo has changed, but the marks have not: press C to clear them.";
+const tools = new Map(); // tool and brush by node, for the same editors
 const memory = new Memory(200); // order and photo of marks, for editors that are recreated by the graph's undo
 
 export class Editor {
@@ -49,6 +50,8 @@ export class Editor {
     /** Start checking the graph; nodes that are only created to be copied never get here. */
     start() {
         this.removed = false;
+        Object.assign(this, tools.get(this.key));
+        this.choose(this.tool);
         clearInterval(this.timer);
         this.timer = setInterval(() => this.look(), LOOK);
         this.observer.observe(this.canvas);
@@ -280,8 +283,13 @@ export class Editor {
         return this.brush / 2 / this.place().scale;
     }
 
+    get key() {
+        return `${this.node.graph?.id}:${this.node.id}`;
+    }
+
     choose(tool) {
         this.tool = tool;
+        tools.set(this.key, { tool, brush: this.brush });
         this.hint.textContent = HINTS[tool];
         this.toolbar.update();
         this.draw();
@@ -289,6 +297,7 @@ export class Editor {
 
     setBrush(width) {
         this.brush = clamp(width, WIDTHS.least, WIDTHS.most);
+        tools.set(this.key, { tool: this.tool, brush: this.brush });
         this.toolbar.update();
         this.draw();
     }

@@ -40,12 +40,24 @@ function after(node, name, then) {
     };
 }
 
+// Colours of the pack's own wires; ComfyUI's types have theirs.
+const COLOURS = {
+    IGR_ADAPTER: "#d9a441", IGR_VIEW: "#4fb3a1", IGR_REFERENCE: "#c17bd6", IGR_PARSER: "#7fa6e0", IGR_SEGMENTER: "#8bc34a",
+};
+
+function colourWires(canvas) {
+    for (const colours of [canvas?.constructor?.link_type_colors, canvas?.default_connection_color_byType]) {
+        if (colours) Object.assign(colours, COLOURS);
+    }
+}
+
 let warnings = null; // of nodes inside subgraphs
 
 app.registerExtension({
     name: "igr.segment",
     setup() {
         warnings ??= new SubgraphWarnings({ app, api });
+        colourWires(app.canvas);
     },
     nodeCreated(node) {
         const name = node.comfyClass ?? node.type ?? "";
