@@ -6,6 +6,8 @@ import logging
 
 from comfy_api.latest import ComfyExtension, io
 
+from ..igr_core.errors import IGRError
+
 logger = logging.getLogger(__name__)
 
 
@@ -22,6 +24,7 @@ class IGRExtension(ComfyExtension):
 
 
 def _nodes() -> list[type[io.ComfyNode]]:
+    IGRError.__module__ = "builtins"  # ComfyUI shows the module before the message, except for Python's own errors
     from .host.folders import MODEL_FOLDERS
 
     for folder in MODEL_FOLDERS:
