@@ -208,7 +208,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_folders_that_cannot_be_are_refused_at_once(server: Server, case: str, wrong: str) -> None:
+def test_invalid_folders_are_refused_at_once(server: Server, case: str, wrong: str) -> None:
     photo = put(server, case, "anna")
     if not (photo.parents[1] / "out").is_symlink():
         (photo.parents[1] / "out").symlink_to(server.base / "output")

@@ -56,7 +56,7 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path: Path, fail
     assert (tmp_path / "a.txt").read_text() == "first" and os.listdir(tmp_path) == ["a.txt"]
 
 
-def test_a_writer_that_writes_nothing_is_reported(tmp_path: Path):
+def test_a_writer_without_output_is_reported(tmp_path: Path):
     write(tmp_path / "a.txt", "first")
     with pytest.raises(IGRError, match="Could not write"), atomic_file(tmp_path / "a.txt"):
         pass
@@ -85,7 +85,7 @@ with atomic_file(Path(sys.argv[1])) as temporary:
 
 
 @needs_signals
-def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path: Path):
+def test_leftovers_of_a_killed_process_are_removed_by_the_next_write(tmp_path: Path):
     result = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a.txt")], cwd=ROOT, check=False)
     assert result.returncode == -signal.SIGKILL
     (left,) = os.listdir(tmp_path)

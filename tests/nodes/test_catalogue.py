@@ -177,7 +177,7 @@ def test_links_that_lead_out_of_the_input_folder_are_not_read(root: Path) -> Non
         ({"save_to": "%year%/"}, "save_to .*contains %"),
     ],
 )
-def test_folders_and_prefixes_that_cannot_be_are_refused(root: Path, given: dict[str, str], sentence: str) -> None:
+def test_invalid_folders_and_prefixes_are_refused(root: Path, given: dict[str, str], sentence: str) -> None:
     with pytest.raises(IGRError, match=sentence):
         opened(root, **given)
 

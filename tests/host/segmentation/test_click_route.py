@@ -252,7 +252,7 @@ def test_fifty_points_are_answered(server: Server) -> None:
     assert alpha(ask(server, question(points=points))).shape[-2:] == (768, 576)
 
 
-def test_a_model_that_sees_nothing_is_told(server: Server) -> None:
+def test_a_model_that_finds_nothing_is_reported(server: Server) -> None:
     save_sam2(server.base / "models" / "sam2" / "sees-nothing", sees_nothing=True)
     got = ask(server, question(model="sees-nothing"))
     assert got.status == 400 and "Nothing was found there: click in the middle" in got.error

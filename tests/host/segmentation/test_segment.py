@@ -163,7 +163,7 @@ def test_mistakes_end_in_a_sentence(server: Server, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_points_that_cannot_be_are_refused_at_once(server: Server, case: str) -> None:
+def test_invalid_points_are_refused_at_once(server: Server, case: str) -> None:
     graph, sentence = REFUSED[case]
     with pytest.raises(PromptRefused, match=sentence):
         server.run(graph)

@@ -60,7 +60,7 @@ def test_points_box_and_each_candidate(tmp_path: Path, folder: Path, pair: tuple
         assert picture.mode == "L" and picture.size == (60, 90)
 
 
-def test_a_rough_mask_is_asked_for_with_its_box_unless_there_are_marks(
+def test_a_rough_mask_is_used_with_its_box_unless_there_are_marks(
     tmp_path: Path, folder: Path, pair: tuple[Path, Path]
 ) -> None:
     person, rough = pair
@@ -85,7 +85,7 @@ def test_the_overlay_shows_the_photo_faded_beside_the_mask(
     assert (load_photo(shown) - photo)[inside].abs().max() < 1e-6 < (load_photo(shown) - photo)[~inside].abs().max()
 
 
-def test_the_demo_is_asked_where_no_segmenter_is_named(
+def test_the_demo_is_used_if_no_segmenter_is_named(
     tmp_path: Path, folder: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "mask.png"

@@ -65,7 +65,7 @@ def test_a_segmenter_draws_the_edges(tmp_path: Path, parser: Path, sam: Path, pe
     assert f"SAM 2 found {clean.found:.0%} of what the parser found." in result.stdout
 
 
-def test_the_demo_is_asked_where_a_category_is_named_and_no_parser(
+def test_the_demo_is_used_if_only_a_category_is_named(
     tmp_path: Path, parser: Path, person: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "mask.png"

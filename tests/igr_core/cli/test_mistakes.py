@@ -53,7 +53,7 @@ def test_more_steps_than_the_model_takes(tmp_path: Path):
     fails(result, 2, "--steps: steps is 60: choose 1 to 50")
 
 
-def test_missing_words_and_devices_and_folders_that_cannot_be(tmp_path: Path, stub: Path):
+def test_missing_arguments_and_invalid_devices_and_folders(tmp_path: Path, stub: Path):
     photo, mask = write_pair(tmp_path, "anna.png")
     out = tmp_path / "out.png"
     fails(invoke("restore", photo, "--category", "upper", "--out", out), 2, "Missing option", "--mask")
@@ -69,7 +69,7 @@ def test_missing_words_and_devices_and_folders_that_cannot_be(tmp_path: Path, st
     ("content", "word"),
     [(b"anna,upper\n", "must be name,category"), (b"\xff\xfe\x00", "cannot be read")],
 )
-def test_category_files_that_are_none(tmp_path: Path, stub: Path, content: bytes, word: str):
+def test_files_that_are_not_category_files(tmp_path: Path, stub: Path, content: bytes, word: str):
     photo, mask = write_pair(tmp_path, "anna.png")
     table = tmp_path / "categories.csv"
     table.write_bytes(content)

@@ -272,7 +272,7 @@ def test_header_that_does_not_make_sense(saved: Path, change, word: str):
     opening_fails(rewrite(saved, change), word)
 
 
-def test_header_that_is_no_json(saved: Path):
+def test_header_that_is_not_json(saved: Path):
     _, tensors = header(saved)
     save_file({key: value.clone() for key, value in tensors.items()}, saved, metadata={METADATA_KEY: "{"})
     opening_fails(saved, "damaged header, which is not valid JSON")

@@ -40,7 +40,7 @@ def test_without_trimming_the_image_keeps_its_place():
     assert visible_box(alpha) == (8, 8, 40, 72)
 
 
-def test_a_image_without_a_garment_stays_background():
+def test_an_image_without_a_garment_stays_background():
     image, alpha = finish_garment(torch.ones(1, 3, 64, 48), Finish())
     assert (image == 1).all() and (alpha == 0).all()
 

@@ -99,7 +99,7 @@ def test_categories_by_full_name_by_stem_and_with_spaces(tmp_path: Path) -> None
         of(Path("bert.png"))
 
 
-def test_category_files_that_are_none(tmp_path: Path) -> None:
+def test_files_that_are_not_category_files(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match="Unknown category 'shoes'"):
         one_category("shoes")
     with pytest.raises(IGRError, match="must be name,category"):

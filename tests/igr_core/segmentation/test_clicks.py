@@ -36,7 +36,7 @@ def test_what_is_not_understood_is_reported_in_a_sentence(case: str) -> None:
         parse_clicks(text)
 
 
-def test_everything_that_is_marked_is_asked_for() -> None:
+def test_all_marks_become_the_prompt() -> None:
     text = '{"positive": [[1, 2.5]], "negative": [[3, 4]], "box": [0, 0, 9, 9], "size": [60, 80]}'
     clicks = parse_clicks(text)
     assert clicks == Clicks(((1.0, 2.5),), ((3.0, 4.0),), (0.0, 0.0, 9.0, 9.0), SIZE)
@@ -72,7 +72,7 @@ def test_a_swapped_photo_is_noticed() -> None:
     assert Clicks(size=SIZE).prompt((80, 60), torch.ones(1, 1, 60, 80)).mask is not None  # nothing was set on it
 
 
-def test_a_rough_mask_alone_is_asked_for_with_its_box() -> None:
+def test_a_rough_mask_alone_is_used_with_its_box() -> None:
     rough = torch.zeros(1, 1, 80, 60)
     rough[..., 20:41, 10:31] = 1
     box = Clicks(negative=((1.0, 1.0),)).prompt(SIZE, rough).box
@@ -80,7 +80,7 @@ def test_a_rough_mask_alone_is_asked_for_with_its_box() -> None:
     assert Clicks(positive=((15.0, 25.0),)).prompt(SIZE, rough).box is None
 
 
-def test_the_answer_is_reported_with_what_is_taken() -> None:
+def test_the_result_is_described_with_the_chosen_mask() -> None:
     masks = torch.zeros(3, 1, 10, 10)
     masks[0, :, :2, :5], masks[1, :, 5:] = 1, 1
     told = describe(masks, torch.tensor([0.5, 0.25, 0.1]), masks[1][None])

@@ -73,7 +73,7 @@ def test_a_buttoned_dress_of_which_half_is_answered_stays_whole() -> None:
     assert not (done.mask * (1 - ragged(DRESS))).any()
 
 
-def test_the_other_half_is_asked_for_by_its_own_box_and_a_rough_mask() -> None:
+def test_the_other_half_is_prompted_for_with_its_box_and_a_rough_mask() -> None:
     fake = Fake(BODICE)
     answers = iter([BODICE, SKIRT])
 
@@ -108,7 +108,7 @@ def test_an_answer_beside_it_leaves_the_parsers_mask(answer: Tensor) -> None:
     assert torch.equal(done.mask, SHIRT) and done.found == 0 and len(fake.prompts) == ROUNDS
 
 
-def test_specks_are_neither_asked_for_nor_put_back() -> None:
+def test_specks_are_neither_prompted_for_nor_restored() -> None:
     speck = area(280, 380, 283, 383)
     fake = Fake(SHIRT)
     done = refine_mask(torch.maximum(SHIRT, speck), fake)
@@ -162,7 +162,7 @@ def test_large_photos_are_judged_on_cells_and_keep_every_pixel() -> None:
     assert torch.equal(refine_mask(large, in_turn(dress)).mask, dress)
 
 
-def test_a_real_segmenter_is_asked_and_never_cuts_much() -> None:
+def test_a_real_segmenter_is_used_and_never_cuts_much() -> None:
     segmenter = Segmenter(build_sam2())
     embedding = segmenter.embed(torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0)))
     ask: Ask = lambda prompt: segmenter.masks(embedding, prompt)  # noqa: E731

@@ -200,7 +200,7 @@ def write_names(path: Path, *names: str) -> Path:
     return path
 
 
-def test_files_that_are_none(tmp_path: Path, original: Path) -> None:
+def test_files_that_are_not_sam2(tmp_path: Path, original: Path) -> None:
     refused(tmp_path / "none.safetensors", "does not exist: check the path")
     refused(tmp_path, "is a folder: name the .safetensors file in it")
     for name, content, word in (

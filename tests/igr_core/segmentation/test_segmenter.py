@@ -276,7 +276,7 @@ def test_an_embedding_serves_many_prompts_unchanged(segmenter: Segmenter) -> Non
         ),
     ],
 )
-def test_prompts_that_cannot_be_are_reported(segmenter: Segmenter, prompt: Prompt, sentence: str) -> None:
+def test_invalid_prompts_are_reported(segmenter: Segmenter, prompt: Prompt, sentence: str) -> None:
     embedding = segmenter.embed(photo())
     with pytest.raises(IGRError) as caught:
         segmenter.masks(embedding, prompt)

@@ -161,7 +161,7 @@ def test_provenance_is_complete(config: TrainConfig, bundle: Path) -> None:
         assert training[part]["revisions"] == [[0, "unknown"]] and training[part]["scores"] == {"psnr": 1.0}
 
 
-def test_scores_are_put_in_and_change_no_weight(trained: Path, bundle: Path, place: Path) -> None:
+def test_scores_are_stored_and_change_no_weight(trained: Path, bundle: Path, place: Path) -> None:
     weights = bundle_weights_sha256(Bundle.open(bundle))
     row = result("tiny", 0.5, weights_sha256=weights)
     write_results(place / "scores.json", [result("other", 0.1), row])

@@ -258,7 +258,7 @@ def test_a_coarse_cell_lies_in_the_middle_of_its_visible_fine_cells() -> None:
     ("changes", "words"),
     [({"correspondence_heads": ()}, "correspondence_heads is empty"), ({"garmnet": None}, "needs GarmNet")],
 )
-def test_a_loss_of_nothing_is_refused(
+def test_a_loss_without_heads_is_refused(
     config: TrainConfig, tmp_path: Path, changes: dict[str, None], words: str
 ) -> None:
     if "garmnet" in changes:
@@ -267,7 +267,7 @@ def test_a_loss_of_nothing_is_refused(
         Trainer(replace(config, **changes), RunFolder(tmp_path))  # type: ignore[arg-type]
 
 
-def test_data_that_tells_nothing_is_refused(tmp_path: Path) -> None:
+def test_data_without_correspondence_is_refused(tmp_path: Path) -> None:
     plain = replace(tiny_config(tmp_path), correspondence_weight=0.05, correspondence_heads=HEADS)
     with pytest.raises(IGRError, match="no pair of data.train has a correspondence"):
         Trainer(plain, RunFolder(tmp_path / "run"))

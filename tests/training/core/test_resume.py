@@ -79,7 +79,7 @@ def test_the_same_data_and_bundle_may_be_at_another_path(config: TrainConfig, tm
 @pytest.mark.parametrize(
     ("change", "words"), [("fewer", "has 12 pairs instead of 16"), ("dressed anew", "contains different pairs")]
 )
-def test_data_that_has_changed_in_place_is_refused_by_name(
+def test_data_changed_in_place_is_refused_with_its_name(
     config: TrainConfig, tmp_path: Path, change: str, words: str
 ) -> None:
     trained(config, tmp_path / "run")
@@ -90,7 +90,7 @@ def test_data_that_has_changed_in_place_is_refused_by_name(
     assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
 
 
-def test_new_data_takes_over_at_a_noted_step(config: TrainConfig, tmp_path: Path) -> None:
+def test_new_data_starts_at_a_recorded_step(config: TrainConfig, tmp_path: Path) -> None:
     """Another folder, then another mixture; the run resumes exactly on the new data."""
     settings = PreparedPairs([config.data.train[0]]).settings[0]
     second = write_prepared(tmp_path / "second", 24, seed=5, settings=settings)

@@ -150,7 +150,7 @@ def test_stopped_command_resumes_exactly(
     assert noted_commands(tmp_path / "run")[0][1].startswith("python -m training train ")
 
 
-def test_stop_is_asked_between_logged_losses(long: TrainConfig, uninterrupted_long: Path, tmp_path: Path) -> None:
+def test_stop_is_checked_between_logged_losses(long: TrainConfig, uninterrupted_long: Path, tmp_path: Path) -> None:
     """What was not logged yet is in the checkpoint: step 7 of three-step means."""
 
     class Pair(Trainer):
@@ -282,7 +282,7 @@ def test_a_run_may_be_prolonged_before_its_decay_and_not_in_it(config: TrainConf
         Trainer(lasting(3, 0, "cosine"), RunFolder(tmp_path / "cosine"))
 
 
-def test_refused_config_is_not_written_over_the_runs_own(config: TrainConfig, tmp_path: Path) -> None:
+def test_refused_config_does_not_replace_the_runs_own(config: TrainConfig, tmp_path: Path) -> None:
     run(replace(config, steps=1), tmp_path / "run")
     before = (tmp_path / "run" / "config.json").read_bytes()
     path = tmp_path / "other.yaml"
@@ -292,7 +292,7 @@ def test_refused_config_is_not_written_over_the_runs_own(config: TrainConfig, tm
     assert (tmp_path / "run" / "config.json").read_bytes() == before
 
 
-def test_live_weights_come_back_when_validation_fails(config: TrainConfig, tmp_path: Path) -> None:
+def test_current_weights_are_restored_if_validation_fails(config: TrainConfig, tmp_path: Path) -> None:
     class Broken(Validator):
         def grid(self, model, step):  # noqa: ANN001, ANN202
             raise IGRError("no picture")
@@ -307,7 +307,7 @@ def test_live_weights_come_back_when_validation_fails(config: TrainConfig, tmp_p
         assert torch.equal(value, found.state["model"][name]), name
 
 
-def test_keys_start_as_queries(config: TrainConfig) -> None:
+def test_keys_are_initialised_as_queries(config: TrainConfig) -> None:
     model = initial_model(replace(config, key_from_query=True))
     attentions = [m for n, m in model.named_modules() if n.endswith("attn1")]
     assert attentions and all(torch.equal(m.to_k.weight, m.to_q.weight) for m in attentions)

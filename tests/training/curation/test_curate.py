@@ -56,7 +56,7 @@ def test_a_stopped_run_resumes(config, tmp_path):
     assert (out / "manifest.csv").read_text() == manifest
 
 
-def test_hands_outlive_scoring_again(config, tmp_path):
+def test_manual_decisions_are_kept_when_scoring_again(config, tmp_path):
     out = tmp_path / "out"
     run("score", config, "--out", out, "--workers", 1)
     best = read_manifest(out).rows[0].name

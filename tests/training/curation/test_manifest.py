@@ -41,7 +41,7 @@ def test_few_pairs_of_many_categories_are_still_a_fifth():
     assert decide(pairs, {}, CONFIG, "t", 0.0).hqft_names() == []
 
 
-def test_bad_pairs_and_hands():
+def test_bad_pairs_and_manual_decisions():
     pairs = [*ten("upper", 3), judged("cut", truncated=0.5), judged("hid", occluded=0.9), judged("far", proportion=0.5)]
     found = decide(pairs, {"cut": "keep", "upper3": "drop"}, CONFIG, "t", 0.3)
     told = decisions(found)

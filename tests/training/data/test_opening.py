@@ -18,7 +18,7 @@ Tree = Callable[[str], Path]
 
 
 @pytest.mark.parametrize("layout", FIXTURES)
-def test_every_layout_is_found_out_and_opened(tree: Tree, layout: str) -> None:
+def test_every_layout_is_detected_and_opened(tree: Tree, layout: str) -> None:
     root = str(tree(layout))
     assert detect_layout(root) == layout and layout in LAYOUTS
     for split in ("train", "test"):
@@ -57,7 +57,7 @@ def test_a_folder_too_high_is_reported_with_the_right_ones(copy: Tree) -> None:
         detect_layout(str(root))
 
 
-def test_a_folder_of_nothing_known_says_what_was_looked_for(tmp_path: Path) -> None:
+def test_an_unknown_folder_is_refused_with_the_layouts_tried(tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "c").mkdir(parents=True)
     with pytest.raises(
         IGRError, match=r"none of these layouts was found: VITON-HD \(.*DressCode \(.*WebDataset shards"
@@ -122,7 +122,7 @@ def test_configs_are_read_from_plain_data(tree: Tree) -> None:
         ({}, "has no root"),
     ],
 )
-def test_configs_that_cannot_be_are_refused(options: dict, said: str) -> None:
+def test_invalid_configs_are_refused(options: dict, said: str) -> None:
     with pytest.raises(IGRError, match=said):
         DataSetConfig(**options)
 

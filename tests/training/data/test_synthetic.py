@@ -226,7 +226,7 @@ def test_pairs_are_the_ones_that_were_trained_on(seed: int) -> None:
     ("options", "words"),
     [(["--width", "100"], "100x133"), (["--category", "hat"], "category 'hat'"), (["--defect", "x"], "defect 'x'")],
 )
-def test_sheet_tells_a_mistake_in_one_sentence(options: list[str], words: str, tmp_path: Path) -> None:
+def test_sheet_reports_a_mistake_in_one_sentence(options: list[str], words: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["data", "sheet", "--out", str(tmp_path / "sheets"), *options])
     assert done.exit_code == 1 and done.output.startswith("Error: ") and words in done.output
     assert not (tmp_path / "sheets").exists()

@@ -34,7 +34,7 @@ def test_rows_are_those_that_were_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["garment_latent", "person_latent", "mask", "image_features"])
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_a_number_that_is_not_finite_is_blamed_on_its_pair(tmp_path: Path, name: str, value: float) -> None:
+def test_a_value_that_is_not_finite_is_reported_with_its_pair(tmp_path: Path, name: str, value: float) -> None:
     tensor = torch.zeros(4, *Shard(rewritten(tmp_path / "shape")).shapes[name], dtype=torch.float16)
     tensor[2].flatten()[-1] = value
     path = rewritten(tmp_path / "a", **{name: tensor})
@@ -45,7 +45,7 @@ def test_a_number_that_is_not_finite_is_blamed_on_its_pair(tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("keep", [0.9, 0.5, 0.0])
-def test_a_shard_that_is_cut_short_under_a_run_is_an_error(tmp_path: Path, keep: float) -> None:
+def test_a_shard_truncated_during_a_run_is_an_error(tmp_path: Path, keep: float) -> None:
     path = rewritten(tmp_path / "a")
     pairs = PreparedPairs([path.parent])
     pairs.batch([3])
@@ -91,7 +91,7 @@ def test_tensors_that_do_not_belong_together_are_named_when_a_shard_is_opened(
         json.dumps({"__metadata__": {"settings": "{"}}).encode(),
     ],
 )
-def test_a_header_that_no_shard_has_is_refused(tmp_path: Path, header: bytes) -> None:
+def test_an_invalid_header_is_refused(tmp_path: Path, header: bytes) -> None:
     path = tmp_path / "latents-000000000-4.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(IGRError, match=f"{path} is not a complete shard"):

@@ -54,7 +54,7 @@ def test_an_experiment_is_kept_without_its_images(tmp_path: Path) -> None:
     assert (tmp_path / "kept" / "rows" / "one" / "result.json").is_file()
 
 
-def test_every_set_of_an_experiment_is_kept_and_told(tmp_path: Path) -> None:
+def test_every_set_of_an_experiment_is_kept_and_reported(tmp_path: Path) -> None:
     experiment, kept = tmp_path / "both", tmp_path / "kept"
     for number, name in enumerate(("drawn", "rendered")):
         write_results(experiment / name / "rows" / "a" / "result.json", [result("a", 0.1 * number)])

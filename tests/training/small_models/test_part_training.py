@@ -49,7 +49,7 @@ def test_what_is_not_finite_stops_before_it_is_saved(tmp_path: Path, corrupt: st
     assert found.state["average"]["weights"]["weight"].isfinite().all()
 
 
-def test_the_remedies_can_be_taken(tmp_path: Path) -> None:
+def test_the_remedies_work(tmp_path: Path) -> None:
     """A lower rate or float32 may resume from the checkpoint; a higher rate needs a new run."""
     config = PartTraining(str(tmp_path), steps=6, warmup=0, optimizer="adamw", save_every=1)
     with pytest.raises(IGRError, match="step 4"):

@@ -78,7 +78,7 @@ def test_random_state_is_exact() -> None:
     assert _draws() == expected
 
 
-def test_checkpoint_brings_state_and_random_numbers_back(tmp_path: Path) -> None:
+def test_checkpoint_restores_state_and_random_numbers(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     assert load_latest(run) is None
     seed_everything(1)
@@ -129,7 +129,7 @@ def test_flipped_bytes_are_noticed(tmp_path: Path, part: str) -> None:
     assert found is not None and found.step == 1
 
 
-def test_damaged_checkpoints_are_set_aside_and_push_no_good_one_out(tmp_path: Path) -> None:
+def test_damaged_checkpoints_are_set_aside_and_replace_no_good_one(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     for step in (1, 2, 3):
         save_checkpoint(run, step, {"x": torch.ones(100)}, keep=3)
@@ -149,7 +149,7 @@ def test_damaged_checkpoints_are_set_aside_and_push_no_good_one_out(tmp_path: Pa
 
 
 @pytest.mark.parametrize("content", [b"damaged", b""])
-def test_a_run_none_of_whose_checkpoints_is_whole_stops_and_names_them(tmp_path: Path, content: bytes) -> None:
+def test_a_run_with_only_damaged_checkpoints_stops_and_lists_them(tmp_path: Path, content: bytes) -> None:
     run = RunFolder(tmp_path)
     for step in (100, 101):
         (run.checkpoints / f"step-{step:09d}.pt").write_bytes(content)
@@ -242,7 +242,7 @@ def test_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert found.step == 1
 
 
-def test_log_on_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+def test_logging_to_a_full_disk_fails_in_one_sentence(tmp_path: Path) -> None:
     """A real failed write: files of this process may not exceed a few bytes."""
     script = """
 import resource, sys
@@ -260,7 +260,7 @@ except IGRError as error:
     assert f"told: Could not log to {tmp_path}" in done.stderr and "free some space" in done.stderr
 
 
-def test_resume_forgets_the_rows_that_come_again(tmp_path: Path) -> None:
+def test_resume_removes_rows_that_will_be_logged_again(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.log(1, {"loss": 0.5})
     save_checkpoint(run, 1, {})

@@ -56,7 +56,7 @@ def test_auto_follows_what_the_cpu_can_do(config: TrainConfig, monkeypatch: pyte
     ("found", "fast"),
     [({"avx2": True, "avx512_f": True}, False), ({"avx512_bf16": True}, True), ({"amx_bf16": True}, True)],
 )
-def test_bfloat16_units_are_reported_by_name(found: dict[str, bool], fast: bool) -> None:
+def test_bfloat16_units_are_detected_by_name(found: dict[str, bool], fast: bool) -> None:
     assert has_bfloat16_units(found) is fast
 
 
@@ -159,7 +159,7 @@ def test_resume_is_exact_however_steps_are_computed(
         assert torch.equal(value, second.bare.state_dict()[key]), key
 
 
-def test_a_run_that_resumes_elsewhere_says_so(
+def test_a_run_that_resumes_on_another_machine_reports_it(
     config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     auto = replace(config, precision="auto", steps=2)
@@ -173,7 +173,7 @@ def test_a_run_that_resumes_elsewhere_says_so(
     assert changed(asdict(there.engine.acceleration), there.engine.acceleration) == []
 
 
-def test_only_what_knows_nothing_of_row_plans_is_compiled(config: TrainConfig) -> None:
+def test_only_layers_independent_of_row_plans_are_compiled(config: TrainConfig) -> None:
     model = IGR(MODEL)
     names = list(model.state_dict())
     accelerate(model, choose_acceleration(replace(config, compile=True), CPU))

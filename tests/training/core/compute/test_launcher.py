@@ -28,7 +28,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     return replace(tiny_config(tmp_path_factory.mktemp("data")), steps=2)
 
 
-def test_what_would_overrule_the_config_is_taken_away_and_told(
+def test_what_would_override_the_config_is_removed_and_reported(
     config: TrainConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
     environment = {
@@ -51,7 +51,7 @@ def test_what_would_overrule_the_config_is_taken_away_and_told(
     assert "DEEPSPEED_CONFIG_FILE=zero3.json; the config's sharding: none counts" in told and told.count("counts") == 4
 
 
-def test_what_a_launcher_sets_by_itself_is_no_news(config: TrainConfig, caplog: pytest.LogCaptureFixture) -> None:
+def test_defaults_of_a_launcher_are_not_reported(config: TrainConfig, caplog: pytest.LogCaptureFixture) -> None:
     usual = {
         "ACCELERATE_MIXED_PRECISION": "no",
         "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "1",

@@ -31,7 +31,7 @@ def sampled(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
     return picture[rows, columns]
 
 
-def test_asking_for_it_changes_no_byte(pairs: list[Pair]) -> None:
+def test_requesting_it_changes_no_byte(pairs: list[Pair]) -> None:
     plain = make_pair(0, SIZE)
     assert plain.correspondence is None
     for name in ("person", "garment_mask", "agnostic_mask", "garment", "garment_silhouette", "parsing"):

@@ -79,7 +79,7 @@ def test_masks_of_ones_own_by_category_or_in_one_folder(copy: Tree, tmp_path: Pa
             assert flipped.tobytes() == parsed.mask(index).tobytes()
 
 
-def test_what_cannot_be_is_reported_in_one_sentence(copy: Tree) -> None:
+def test_invalid_settings_are_reported_in_one_sentence(copy: Tree) -> None:
     root = copy("dresscode")
     with pytest.raises(IGRError, match="no published agnostic masks"):
         DressCode(root, "train", mask="agnostic")
@@ -89,9 +89,7 @@ def test_what_cannot_be_is_reported_in_one_sentence(copy: Tree) -> None:
         DressCode(root, "train").keypoints(4)
     for folder in (root, *(root / name for name in FOLDERS.values())):
         (folder / "train_pairs.txt").unlink()
-    with pytest.raises(
-        IGRError, match=r"upper_body/train_pairs\.txt does not exist, nor do .*train_pairs_paired"
-    ):
+    with pytest.raises(IGRError, match=r"upper_body/train_pairs\.txt does not exist, nor do .*train_pairs_paired"):
         DressCode(root, "train")
     (root / "train_pairs.txt").write_text("000000_0.jpg 000000_1.jpg\n")
     with pytest.raises(IGRError, match="no third column"):

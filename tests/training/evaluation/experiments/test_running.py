@@ -105,7 +105,7 @@ def test_table_3_on_viton_hd(place: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert "| 1.5 | paper | 0.7895 | 0.2946 | 0.2045 | 13.14 | 5.07 | 2.97 |" in output
 
 
-def test_table_2_puts_the_bundles_beside_the_papers_rows(
+def test_table_2_shows_the_bundles_beside_the_papers_rows(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, output = run(
@@ -255,7 +255,7 @@ def test_a_stopped_run_resumes_and_gives_the_same(place: Path, tmp_path: Path, m
     same_scores(one, other)
 
 
-def test_other_settings_never_mix_with_what_is_there(
+def test_other_settings_never_mix_with_existing_images(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = ("--set", "rows=[{name: a, bundle: tiny.safetensors}]", "--set", "controls=[white]")
@@ -274,7 +274,7 @@ def write_changed(path: Path, source: Path, view: ViewConfig, times: float) -> N
     save_bundle(path, replace(bundle.info, model=replace(bundle.info.model, view=view)), parts)
 
 
-def test_no_image_of_other_settings_stays(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_image_with_other_settings_remains(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = ("--set", "rows=[{name: a, bundle: tiny.safetensors}]", "--set", "metrics=[masked_l1]")
 
     def again(config: str, out: str, *changes: str) -> tuple[int, str]:
@@ -298,7 +298,7 @@ def test_no_image_of_other_settings_stays(place: Path, tmp_path: Path, monkeypat
     assert code == 1 and "references/settings.json has other settings" in output.replace("\n", "")
 
 
-def test_rows_that_are_taken_out_leave_the_table(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removed_rows_leave_the_table(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = (f"{{name: {name}, bundle: tiny.safetensors}}" for name in "ab")
     for rows, controls, names in (
         (f"{a}, {b}", "white, pasted", ["a", "b"]),

@@ -230,7 +230,7 @@ def test_every_wrong_input_is_named_and_nothing_is_scored(place: Path) -> None:
     assert f"{len(sentences)} files of {place / 'mine'} and {place / 'truth'} do not match" in output
 
 
-def test_what_fits_is_scored_on_request_and_the_rest_is_still_named(place: Path) -> None:
+def test_matching_files_are_scored_on_request_and_the_others_still_listed(place: Path) -> None:
     before, sentences = result(place), corrupt(place)
     code, output = score(place, "--skip-bad")
     assert code == 0 and all(sentence in output for sentence in sentences)
@@ -259,7 +259,7 @@ def test_two_pairs_have_no_set_metrics_and_keep_their_own(place: Path) -> None:
     assert found.skipped["clip_fid"] == "clip_fid needs sets of at least 3 images, and one has 2."
 
 
-def test_another_count_than_the_protocols_jpegs_and_resizing_are_told(place: Path) -> None:
+def test_unequal_counts_jpegs_and_resizing_are_noted(place: Path) -> None:
     with Image.open(place / "mine" / "g0.png") as picture:
         picture.save(place / "mine" / "g0.jpg")
     (place / "mine" / "g0.png").unlink()
@@ -306,7 +306,7 @@ def test_chosen_metrics_alone_are_computed(place: Path) -> None:
         (("--reference", "no_weights"), "no_weights is not a folder"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(arguments: tuple[str, str], sentence: str, place: Path) -> None:
+def test_mistakes_are_reported_in_one_sentence(arguments: tuple[str, str], sentence: str, place: Path) -> None:
     code, output = score(place, *arguments)
     assert code == 1 and sentence in output
     assert [line for line in output.splitlines() if line.startswith("Error: ")] == output.splitlines()

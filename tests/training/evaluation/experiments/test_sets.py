@@ -148,7 +148,7 @@ def folder(tmp_path: Path) -> None:
         ({"rows": [{"name": "a", "bundle": "x", "sampler": ["dpm"]}]}, "must be one of 'ddim'"),
     ],
 )
-def test_mistakes_of_the_file_are_reported(change: dict, sentence: str) -> None:
+def test_mistakes_in_the_file_are_reported(change: dict, sentence: str) -> None:
     data = {"title": "t", "data": drawn(2), "controls": [], "rows": [{"name": "a", "bundle": "x"}]}
     with pytest.raises(IGRError, match=sentence):
         load(data | change)

@@ -29,7 +29,7 @@ def test_a_category_that_was_never_trained_on_is_reported_with_its_count(tmp_pat
     assert unseen({path: bundle(path, VITON)}, ["upper"], "VITON-HD test") == []
 
 
-def test_what_the_parents_were_trained_on_counts_and_silence_is_no_claim() -> None:
+def test_training_of_parents_counts_and_missing_records_are_unknown() -> None:
     assert trained_categories(VITON | {"parent": {"name": "coarse", "training": DRESSCODE}}) == {
         "full",
         "lower",

@@ -99,7 +99,7 @@ def test_one_mask_file_serves_all(place: Path, sam2: Path) -> None:
     assert one["anna.png"] == own["anna.png"] and one["cleo.png"] != own["cleo.png"]  # anna's own mask is the same
 
 
-def test_a_stopped_run_goes_on_and_overwrite_begins_again(place: Path, sam2: Path) -> None:
+def test_a_stopped_run_resumes_and_overwrite_starts_again(place: Path, sam2: Path) -> None:
     assert segment(place, sam2).exit_code == 0
     complete = written(place / "out")
     (place / "out" / "ben.png").unlink()
@@ -197,7 +197,7 @@ def test_pictures_without_a_mask_are_all_listed_before_anything_starts(place: Pa
     assert not (place / "out").exists()
 
 
-def test_wrong_folders_and_files_are_told_before_anything_starts(place: Path, sam2: Path) -> None:
+def test_wrong_folders_and_files_are_reported_before_anything_starts(place: Path, sam2: Path) -> None:
     pictures = place / "pictures"
     (place / "empty").mkdir()
     Image.new("L", SIZE).save(place / "black.png")
@@ -270,9 +270,7 @@ def test_the_mask_of_another_size_is_refused_before_the_encoder_runs(sam2: Path)
         cut_out(torch.rand(1, 3, 90, 60), torch.ones(1, 1, 60, 90), Segmenter.from_folder(sam2))
 
 
-def test_a_defect_of_ours_and_a_lack_of_memory_cost_one_picture_each(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_bug_or_a_lack_of_memory_fails_one_image_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tasks = [Task(Path(f"{name}.jpg"), Path("mask.png"), tmp_path / "out" / f"{name}.png") for name in NAMES]
 
     def write(task: Task) -> None:
@@ -351,7 +349,7 @@ def test_results_that_do_not_fit_are_named(others: Path) -> None:
     assert not (others / "out").exists()
 
 
-def test_adapting_resumes_and_tells_wrong_words(others: Path) -> None:
+def test_adapting_resumes_and_reports_invalid_options(others: Path) -> None:
     assert adapt(others, "tryoffanyone").exit_code == 0
     (others / "out" / "ben.png").write_bytes(b"kept")
     assert adapt(others, "tryoffanyone").stdout.splitlines()[-1] == "0 adapted, 3 already done, 0 failed."

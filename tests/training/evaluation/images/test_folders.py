@@ -78,7 +78,7 @@ def test_every_missing_and_every_extra_picture_is_named(tmp_path: Path) -> None:
     ("mode", "suffix"),
     [("L", ".png"), ("1", ".png"), ("LA", ".png"), ("I;16", ".png"), ("I;16B", ".tif"), ("F", ".tif"), ("I", ".tif")],
 )
-def test_grey_pictures_are_named(mode: str, suffix: str, tmp_path: Path) -> None:
+def test_grey_images_are_reported(mode: str, suffix: str, tmp_path: Path) -> None:
     path = save(tmp_path / f"a{suffix}", mode=mode, colour=0 if mode != "LA" else (0, 255))
     assert f"a{suffix}: is grey ({mode}" in faults({"a": path})["a"]
 
@@ -87,7 +87,7 @@ def test_grey_pictures_are_named(mode: str, suffix: str, tmp_path: Path) -> None
     ("mode", "suffix", "colour"),
     [("RGB", ".png", RED), ("RGBA", ".png", (*RED, 9)), ("P", ".png", 3), ("CMYK", ".jpg", (1, 2, 3, 4))],
 )
-def test_pictures_in_colour_are_no_fault(mode: str, suffix: str, colour: object, tmp_path: Path) -> None:
+def test_images_in_colour_are_accepted(mode: str, suffix: str, colour: object, tmp_path: Path) -> None:
     assert not faults({"a": save(tmp_path / f"a{suffix}", mode=mode, colour=colour)})
 
 
@@ -115,12 +115,12 @@ def test_a_file_of_another_kind_and_a_folder_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sides", [(12_000, 12_000), (30_000, 30_000)], ids=["above ours", "above Pillow's"])
-def test_pictures_too_large_to_decode_are_named_without_decoding_them(sides: tuple[int, int], tmp_path: Path) -> None:
+def test_images_too_large_to_decode_are_reported_without_decoding_them(sides: tuple[int, int], tmp_path: Path) -> None:
     found = faults({"a": header(tmp_path / "a.png", *sides)})
     assert found["a"].startswith(f"a.png: has more than {MAX_PIXELS // 1_000_000} megapixels")
 
 
-def test_pictures_too_small_for_the_networks_are_named(tmp_path: Path) -> None:
+def test_images_too_small_for_the_networks_are_reported(tmp_path: Path) -> None:
     assert faults({"a": save(tmp_path / "a.png", (31, 64))}) == {
         "a": "a.png: is 31x64, smaller than 32 pixels: save a larger image"
     }

@@ -320,7 +320,7 @@ def test_pictures_of_several_sizes_are_seen_one_by_one(weights: WeightsFolder, p
     assert len(mixed) == 3 and not np.allclose(mixed[2], mixed[0])
 
 
-def test_fewer_than_three_pictures_are_no_set(weights: WeightsFolder, place: Path) -> None:
+def test_fewer_than_three_images_are_not_a_set(weights: WeightsFolder, place: Path) -> None:
     scorer = DistributionScorer(CLEAN, ("clip_fid", "kid"), weights)
     assert scorer.score(files(place / "truth")[:2], files(place / "truth")) == {} and not scorer.used
     assert scorer.skipped["kid"] == "kid needs sets of at least 3 images, and one has 2."

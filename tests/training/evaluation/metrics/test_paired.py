@@ -71,7 +71,7 @@ def test_every_metric_runs_and_comes_in_the_order_of_tables(scorer: PairedScorer
     assert set(found) == {*PAPER, *OWN} and not scorer.skipped
 
 
-def test_a_image_scores_best_against_itself(scorer: PairedScorer, garment: Image.Image) -> None:
+def test_an_image_scores_best_against_itself(scorer: PairedScorer, garment: Image.Image) -> None:
     for name, value in scorer.score(unit(garment), unit(garment)).items():
         assert value == pytest.approx(PERFECT.get(name, 0.0), abs=1e-5), name  # SSIM's own rounding
 
@@ -85,7 +85,7 @@ def test_the_papers_metrics_are_the_same_both_ways_round(scorer: PairedScorer, g
 
 
 @pytest.mark.parametrize("corrupt", [blurred, noisy, rotated])
-def test_metrics_fall_as_a_image_gets_worse(
+def test_metrics_fall_as_an_image_gets_worse(
     corrupt: Callable[[Image.Image, float], Image.Image], scorer: PairedScorer, garment: Image.Image
 ) -> None:
     scores = [scorer.score(unit(corrupt(garment, strength)), unit(garment)) for strength in (0, 0.25, 0.5, 1)]

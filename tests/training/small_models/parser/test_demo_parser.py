@@ -61,7 +61,7 @@ def test_it_takes_the_larger_garment_by_itself(scored: tuple[list[ParserScore], 
     assert sum(row.auto == row.auto_of_truth for row in rows) >= 88
 
 
-def test_it_tells_left_from_right(scored: tuple[list[ParserScore], dict[str, float]]) -> None:
+def test_it_distinguishes_left_from_right(scored: tuple[list[ParserScore], dict[str, float]]) -> None:
     """Measured: 0.86 to 0.87; it would be 0 if they were swapped, and at most 0.5 if not distinguished."""
     _, labels = scored
     assert all(labels[f"{side}-{part}"] > 0.84 for side in ("left", "right") for part in ("arm", "leg"))

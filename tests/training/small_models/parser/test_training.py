@@ -162,7 +162,7 @@ def test_overlaps_of_labels_are_counted_by_pixels() -> None:
     assert overlaps == {"background": pytest.approx(3 / 6), "dress": 0.5}
 
 
-def test_the_truth_scores_as_well_as_it_can() -> None:
+def test_the_truth_gets_the_best_scores() -> None:
     for one in held_out_photos(4, (96, 128)):
         truth = true_labels(one)
         score = score_of(truth, truth, ATR, one)
@@ -171,7 +171,7 @@ def test_the_truth_scores_as_well_as_it_can() -> None:
         assert (nothing.overlap, nothing.auto, nothing.auto_of_truth) == (0.0, "", score.auto)
 
 
-def test_measure_tells_garments_and_labels(trained: Path) -> None:
+def test_measure_reports_garments_and_labels(trained: Path) -> None:
     done = CliRunner().invoke(app, ["measure-parser", str(trained), "--count", "3"])
     assert done.exit_code == 0, done.output
     for words in ("garment ", "by true labels", "auto category: ", "labels: mean IoU"):

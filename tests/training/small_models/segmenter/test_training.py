@@ -144,7 +144,7 @@ def test_the_loss_of_the_right_mask_is_lowest() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_step_asks_the_same(tiny: SegmenterTraining, kind: train_segmenter.Kind) -> None:
+def test_the_same_step_has_the_same_prompts(tiny: SegmenterTraining, kind: train_segmenter.Kind) -> None:
     corpus = Corpus(open_photos(tiny, tiny.photo_size), SHAPE.image_size)
     _, shares = corpus.take(torch.arange(4))
     one, same, other = (ask(kind, shares, tiny, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
@@ -153,7 +153,7 @@ def test_the_same_step_asks_the_same(tiny: SegmenterTraining, kind: train_segmen
     assert not torch.equal(one.coverage, other.coverage)
 
 
-def test_measure_tells_every_kind(trained: Path) -> None:
+def test_measure_reports_every_type_of_prompt(trained: Path) -> None:
     done = CliRunner().invoke(app, ["measure-segmenter", str(trained), "--count", "2"])
     assert done.exit_code == 0, done.output
     for name in ("click", "random_click", "box", "rough_mask", "rough_mask_itself"):
