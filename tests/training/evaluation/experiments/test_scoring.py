@@ -162,7 +162,7 @@ def test_a_result_holds_everything_that_it_depends_on(place: Path) -> None:
     assert (spread.n, spread.n_reference) == (3, 3) and spread.value > 0
     for file in (ALEXNET, CLIP_B32):
         assert (
-            f"{file.name} is not the published file: the numbers of its metrics are not comparable with others."
+            f"{file.name} is not the published file: the numbers of its metrics are not comparable to others."
             in found.warnings
         )
     assert str(place) not in (place / "out" / "result.json").read_text()
@@ -256,7 +256,7 @@ def test_two_pairs_have_no_set_metrics_and_keep_their_own(place: Path) -> None:
     write_weights(place / "weights", [CLIP_B32])
     found = result(place, weights="weights")
     assert len(found.paired["ssim"].values) == 2 and not found.distribution and not found.weights
-    assert found.skipped["clip_fid"] == "clip_fid needs sets of at least 3 images, and one has 2."
+    assert found.skipped["clip_fid"] == "clip_fid needs sets of at least 3 images, but one has 2."
 
 
 def test_unequal_counts_jpegs_and_resizing_are_noted(place: Path) -> None:

@@ -143,7 +143,7 @@ def test_pictures_of_other_settings_are_refused_until_they_are_overwritten(
         sentence = f"anna.png, but no {NAME} with its settings"
     before = written(place / "out")
     told = last_error(segment(place, sam2, *words, masks=masks))
-    assert told.startswith(f"Error: {place / 'out'} holds {sentence}") and told.endswith(
+    assert told.startswith(f"Error: {place / 'out'} contains {sentence}") and told.endswith(
         ": choose another --out, or make them again with --overwrite."
     )
     assert written(place / "out") == before

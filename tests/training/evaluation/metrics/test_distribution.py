@@ -323,7 +323,7 @@ def test_pictures_of_several_sizes_are_seen_one_by_one(weights: WeightsFolder, p
 def test_fewer_than_three_images_are_not_a_set(weights: WeightsFolder, place: Path) -> None:
     scorer = DistributionScorer(CLEAN, ("clip_fid", "kid"), weights)
     assert scorer.score(files(place / "truth")[:2], files(place / "truth")) == {} and not scorer.used
-    assert scorer.skipped["kid"] == "kid needs sets of at least 3 images, and one has 2."
+    assert scorer.skipped["kid"] == "kid needs sets of at least 3 images, but one has 2."
     again = DistributionScorer(CLEAN, ("clip_fid", "kid"), weights)
     assert set(again.score(files(place / "truth")[:3], files(place / "other")[:3])) == {"clip_fid", "kid"}
 

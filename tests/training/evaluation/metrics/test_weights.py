@@ -99,11 +99,11 @@ def test_the_command_lists_every_file_its_state_hash_and_address(tmp_path: Path)
     lines = done.output.splitlines()
     for file in FILES:
         at = next(i for i, line in enumerate(lines) if line.startswith(f"{file.name}: "))
-        state = "there, but not the published one" if file is CLIP_B32 else "missing"
+        state = "exists, but is not the published file" if file is CLIP_B32 else "missing"
         try:
             address = file.address()
         except ImportError:
-            address = f"pip install {file.library} to be told where it is published"
+            address = f"pip install {file.library} to see where it is published"
         assert lines[at : at + 3] == [f"{file.name}: {state}", f"    sha256 {file.sha256}", f"    {address}"]
     assert lines[-1] == str(tmp_path / "checkpoints")
     done = CliRunner().invoke(app, ["evaluate", "weights", "--weights", str(tmp_path / "nowhere")])

@@ -130,7 +130,7 @@ def test_the_table_has_models_before_controls_and_the_best_of_them_in_bold(
 def test_the_page_tells_what_counted_as_garment(made: tuple[Path, list[Result]], page: Page) -> None:
     given = made[1][0].silhouettes is not None
     assert ("given masks" in page.text) is given
-    assert ("not white background in the reference" in page.text) is not given
+    assert ("everything in the reference except white background" in page.text) is not given
 
 
 def test_files_of_numbers_hold_the_results(made: tuple[Path, list[Result]], page: Page) -> None:
