@@ -9,7 +9,7 @@ from torch import Tensor
 from .evidence import Evidence
 
 _CELL = 2
-"""Colours are compared after averaging over this many cells of the evidence: what the model can place."""
+"""Colours are averaged over this many cells of the evidence before they are compared."""
 
 
 def agreement(restored: Tensor, view: Tensor, evidence: Evidence) -> float:

@@ -19,12 +19,12 @@ UNFITTED = EvidenceConfig((4.0, -6.0, 0.0, 2.0, 4.0, -20.0, -3.0, 0.0, -3.5))
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of where a garment's h x w cells were seen, in the best of its photos."""
+    """Where a garment's h x w cells were visible, in the best of its photos."""
 
     visible: Tensor
     """(h, w): probability that the cell was visible in some photo."""
     best: Tensor
-    """(h, w): number of the photo in which it is most likely visible."""
+    """(h, w): index of the photo in which it is most likely visible."""
     in_photo: Tensor
     """(n, h, w): probability that it was visible in each photo."""
     flows: tuple[Flow | None, ...]

@@ -13,17 +13,17 @@ from scipy.interpolate import RBFInterpolator
 from torch import Tensor
 
 _MOST_POINTS = 1200
-"""Cells that the map is fitted to, the surest first: the solver's time grows with their cube."""
+"""Maximum number of cells to fit the map to, most certain first: the solver's time grows with their cube."""
 _FEWEST_POINTS = 6
-"""With fewer cells than this there is no map."""
+"""Minimum number of cells for a map."""
 _ROUNDS = 4
 """Rounds of fitting; each but the first gives cells that disagree with the previous map less weight."""
 _DISAGREEMENT = 0.03
 """Distance from the map, as a fraction of the view's height, at which a cell's weight has fallen to a quarter."""
 _SMOOTHING = 2e-3
-"""Smoothing of a cell that is entirely sure; others are smoothed in inverse proportion to their weight."""
+"""Smoothing of a cell that is entirely certain; others are smoothed in inverse proportion to their weight."""
 _LEAST_WEIGHT = 0.1
-"""Cells with less weight take no part."""
+"""Cells with less weight are ignored."""
 
 Floats = NDArray[np.float64]
 

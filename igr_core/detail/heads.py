@@ -1,4 +1,4 @@
-"""Which attention heads are read to find a garment's parts in the photo, and how much each one counts."""
+"""Attention heads that are read to find a garment's parts in the photo, and their weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..model.config import UNetConfig
 from ..model.detail_config import HeadConfig, ReadoutConfig
 
 MOST_CELLS = 64 * 64
-"""Heads of levels with more cells than this are not read: the square of their number must fit into memory."""
+"""Heads of levels with more cells are not read, because the square of this number must fit into memory."""
 LAST_PART = 1 / 3
-"""Attention is read in this last part of a run, where the garment has taken shape."""
+"""Last fraction of a run in which attention is read, because the garment has taken shape by then."""
 
 
 def default_readout(blocks: Sequence[str], config: UNetConfig, latent_shape: tuple[int, int]) -> ReadoutConfig:
@@ -70,7 +70,7 @@ def cells_at(block: str, levels: int, latent_shape: tuple[int, int]) -> int:
 
 
 def read_steps(total: int, count: int) -> tuple[int, ...]:
-    """Numbers, from 0, of the `count` steps to read of a run's `total`: evenly spread over its last third."""
+    """Indices of the `count` steps to read out of a run's `total`, evenly spread over its last third."""
     first = min(total - 1, math.ceil(total * (1 - LAST_PART)))
     available = total - first
     count = min(count, available)

@@ -21,7 +21,7 @@ HeldOutOption = Annotated[str | None, typer.Option(help="Folder of the held-out 
 StepsOption = Annotated[int | None, typer.Option(min=1, max=10_000_000, help="Number of steps; overrides the config.")]
 KindOption = Annotated[
     Literal["drawn", "rendered", "mixed"] | None,
-    typer.Option(help="Kind of pairs or photos; rendered ones need --records."),
+    typer.Option(help="Type of pairs or photos; rendered ones need --records."),
 ]
 RecordsOption = Annotated[
     str | None, typer.Option(help="Folder or URL of rendered records (python -m training data render).")

@@ -92,7 +92,7 @@ def fixture(
     seed: Annotated[int, typer.Option(min=0, max=10**9, help="First seed.")] = 0,
     size: Annotated[str, typer.Option(help="WxH of the images, 3:4.")] = "192x256",
     kind: Annotated[
-        Literal["drawn", "rendered"], typer.Option(help="Kind of pairs; rendered ones need --records.")
+        Literal["drawn", "rendered"], typer.Option(help="Type of pairs; rendered ones need --records.")
     ] = "drawn",
     records: Annotated[str | None, typer.Option(help="Folder or URL of rendered records.")] = None,
 ) -> None:
