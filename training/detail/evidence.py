@@ -14,7 +14,7 @@ from igr_core.model.detail_config import EvidenceConfig
 from .runs import Compared
 
 _DECAY = 1e-3
-"""Weight decay of the coefficients, so that features that say the same share the weight."""
+"""Weight decay of the coefficients, so that correlated features share their weight."""
 
 
 def fit_evidence(runs: Iterable[Compared]) -> tuple[EvidenceConfig, float]:
@@ -48,5 +48,5 @@ def cells(runs: Iterable[Compared]) -> tuple[Tensor, Tensor]:
         values.append(run.features[covered])
         labels.append(run.visible[covered].float())
     if not values:
-        raise IGRError("No run gave a map to fit the evidence to: train the model for longer.")
+        raise IGRError("No run produced a map to fit the evidence to: train the model for longer.")
     return torch.cat(values), torch.cat(labels)

@@ -21,12 +21,12 @@ from .runs import Sampling, compare
 
 @dataclass(frozen=True)
 class Fitted:
-    """What was fitted, and how well."""
+    """The fitted values, and how well they fit."""
 
     detail: DetailConfig
-    """To store in the bundle."""
+    """Values to store in the bundle."""
     summary: str
-    """For the user."""
+    """Summary for the user."""
 
 
 def fit_detail(

@@ -1,4 +1,4 @@
-"""Fit the weights of attention heads: the product of the weighted heads is to peak at the true places."""
+"""Fit the weights of attention heads, so that the product of the weighted heads peaks at the true positions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from igr_core.restore.schedule import ddim_timesteps
 from ..prepared.latents import Batch, PreparedPairs
 
 _LEAST = 0.03
-"""Heads with less weight than this fraction of the largest are left out: reading them is not worth its time."""
+"""Heads with less weight than this fraction of the largest are dropped, because reading them is not worth the time."""
 _SPARSITY = 2e-3
 """Cost per unit of weight, in nats, so that heads that repeat others get none."""
 
@@ -37,19 +37,19 @@ class Sampled:
     log_attention: Tensor
     """(S, heads, cells): log probability of each of the photo's cells."""
     true: Tensor
-    """(S,): number of the true cell."""
+    """(S,): index of the true cell."""
 
 
 @dataclass(frozen=True)
 class FittedHeads:
-    """The result, with its loss."""
+    """Fitted readout and its loss."""
 
     readout: ReadoutConfig
     """The heads that are kept, and their weights."""
     nats: float
     """Cross-entropy of the product of the kept heads."""
     best_head_nats: float
-    """Cross-entropy of the best single head, with a weight of its own."""
+    """Cross-entropy of the best single head, with its own weight."""
 
 
 def candidates(model: IGR, latent_shape: tuple[int, int]) -> list[Head]:

@@ -34,7 +34,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class PlaceScores:
-    """How well the places of visible cells are found; every value is of one pair, averaged over the pairs."""
+    """How accurately visible cells are located; every value is computed per pair, then averaged."""
 
     pairs: int
     """Number of pairs."""
@@ -46,14 +46,14 @@ class PlaceScores:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the evidence means."""
+    """Accuracy of the evidence."""
 
     auroc: float
     """Probability that a visible cell has more evidence than a hidden one."""
     predicted: tuple[float, ...]
-    """Mean evidence of each bin that has cells."""
+    """Mean evidence in each bin with cells."""
     visible: tuple[float, ...]
-    """Fraction of its cells that were visible."""
+    """Fraction of each bin's cells that were visible."""
     error: float
     """Expected calibration error: mean distance of the two, weighted by the bins' cells."""
 
@@ -75,7 +75,7 @@ def measure_detail(
     sampling: Sampling,
     progress: Callable[[int], object] | None = None,
 ) -> DetailScores:
-    """Restore the first `count` pairs and score what their attention says."""
+    """Restore the first `count` pairs and score their attention."""
     width, height = restorer.info.model.native_size
     latent_shape = height // restorer.info.model.vae.downscale, width // restorer.info.model.vae.downscale
     detail = restorer.info.detail
@@ -96,7 +96,7 @@ def write_scores(path: Path, scores: DetailScores) -> None:
 
 def detail_table(scores: DetailScores) -> str:
     """The scores as Markdown tables."""
-    lines = ["| pairs | number | median error | within 5 % |", "|---|---:|---:|---:|"]
+    lines = ["| pairs | number | median error | within 5% |", "|---|---:|---:|---:|"]
     for name, one in scores.places.items():
         median, near = (f"{x.mean:.1%} [{x.low:.1%}, {x.high:.1%}]" for x in (one.median, one.near))
         lines.append(f"| {name} | {one.pairs} | {median} | {near} |")
@@ -127,7 +127,7 @@ def score_places(runs: Sequence[Compared], aspect: float) -> dict[str, PlaceScor
 
 
 def calibrate(runs: Sequence[Compared], evidence: EvidenceConfig) -> Calibration:
-    """How well the evidence tells visible cells from hidden ones, over the cells of all pairs."""
+    """How well the evidence distinguishes visible from hidden cells, over the cells of all pairs."""
     values, labels = cells(runs)
     predicted = torch.sigmoid(values @ torch.tensor(evidence.coefficients))
     number = (predicted * BINS).long().clamp(max=BINS - 1)

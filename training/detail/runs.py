@@ -1,4 +1,4 @@
-"""Restore prepared pairs whose correspondence is known, and compare what the attention says with it."""
+"""Restore prepared pairs with a known correspondence, and compare it with the attention."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Compared:
-    """One pair: what was read, and what is true, in each of h x w cells."""
+    """The attention read for one pair, and the truth, in each of h x w cells."""
 
     pair: int
-    """Number of the pair in the data."""
+    """Index of the pair in the data."""
     category: str
     """upper, lower or full."""
     found: Correspondence
-    """What was read."""
+    """Attention that was read."""
     flow: Flow | None
     """The smoothed map; None if there is none."""
     garment: Tensor
