@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from torch.utils.tensorboard import SummaryWriter
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 from igr_core.outputs import check_folder
+
+from .locking import locked
 
 logger = logging.getLogger(__name__)
 
@@ -83,19 +84,9 @@ class RunFolder:
         if int(os.environ.get("RANK", 0)) > 0:
             yield
             return
-        lock = FileLock(self.path / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise IGRError(
-                f"{self.path} is in use by another training: wait for it, or choose another --run folder."
-            ) from error
-        except OSError as error:
-            raise IGRError(f"Could not write to the run folder {self.path} ({error.strerror}).") from error
-        try:
+        in_use = f"{self.path} is in use by another training: wait for it, or choose another --run folder."
+        with locked(self.path, in_use):
             yield
-        finally:
-            lock.release()
 
     def close(self) -> None:
         """Flush the logs."""

@@ -9,9 +9,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from igr_core.errors import IGRError
+from igr_core.files import make_folder
 
+from ....base.run.locking import locked
 from ...contract.seeds import HELD_OUT_START
-from ...files.storage import Folder
+from ...files.storage import Folder, remote
 from ..base.settings import RenderSettings
 from ..records.record import record_name
 from ..records.shards import FAILED, Made, Stamp
@@ -41,10 +43,26 @@ def generate(
     Existing shards are kept, and so are the finished records of an incomplete shard. The shards contain the same
     bytes for any number of processes (`workers`) or machines (`ray`: auto, or the address of a cluster). Raises
     IGRError for shards with other settings, another version of the generator or another size, for seeds that do not
-    match `settings.held_out`, and if the generator fails: a failed seed is tried again in a later
-    run and skipped after MAX_RUNS failures; several failures in a row end this run.
+    match `settings.held_out`, for a folder that another run is writing to, and if the generator fails: a failed seed is
+    tried again in a later run and skipped after MAX_RUNS failures; several failures in a row end this run.
     """
     _check_seeds(seeds, settings)
+    if remote(str(out)) is not None:  # only folders can be locked
+        return _generate(out, seeds, settings, workers, ray, per_shard, maker)
+    make_folder(Path(out))
+    with locked(Path(out), f"{out} is in use by another run that renders: wait for it, or choose another folder."):
+        return _generate(out, seeds, settings, workers, ray, per_shard, maker)
+
+
+def _generate(
+    out: str | Path,
+    seeds: range,
+    settings: RenderSettings,
+    workers: int,
+    ray: str | None,
+    per_shard: int,
+    maker: Maker,
+) -> Counter[str]:
     stamp = Stamp(settings, render_fingerprint(), renderer_versions())
     shards = list(pending_shards(Folder(out), seeds, stamp, per_shard))
     for shard in shards:

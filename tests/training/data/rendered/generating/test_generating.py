@@ -20,8 +20,9 @@ TINY = RenderSettings(size=stand_in.SIZE, photos=2)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """All files of a folder by their names."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """All files of a folder by their names, except for its lock."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def render(out: Path | str, first: int, stop: int, **options) -> None:
@@ -43,6 +44,17 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> Non
     render(tmp_path / "one", 3, 12)
     render(tmp_path / "two", 3, 12, workers=2)
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_a_folder_that_another_run_renders_into_is_refused(tmp_path: Path) -> None:
+    def other(seed: int, settings: RenderSettings):
+        with pytest.raises(IGRError, match="in use by another run that renders"):
+            render(tmp_path, 0, 4)
+        return stand_in.make_record(seed, settings)
+
+    render(tmp_path, 0, 4, maker=other)
+    render(tmp_path / "whole", 0, 4)
+    assert RecordShards(str(tmp_path)).seeds == RecordShards(str(tmp_path / "whole")).seeds
 
 
 def test_a_killed_run_resumes_within_the_shard(tmp_path: Path) -> None:
