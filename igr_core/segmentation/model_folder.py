@@ -30,6 +30,9 @@ _REFUSED = {
     "transformers_weights": "it names a weight file of its own",
 }
 """Entries of config.json that would make transformers read other files or import other packages."""
+_DTYPES = ("F64", "F32", "F16", "BF16")
+_COUNTERS = ("num_batches_tracked", "position_ids")
+"""Ends of the names of buffers that are integers."""
 _SLACK = 1_000_000
 _MAX_TENSOR = 4 * 2**30
 """Bytes of the largest tensor that a model may make of one photo: SAM 2 large makes 0.3 GB."""
@@ -104,7 +107,7 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
     except Exception as error:  # from safetensors, transformers or torch; they have no common type
         raise IGRError(f"{folder} cannot be loaded as {loader.what} ({_first_line(error)}): {again}.") from error
     missing = set(info["missing_keys"])
-    for name, value in model.named_parameters():
+    for name, value in model.state_dict().items():
         if name not in missing and not bool(torch.isfinite(value).all()):
             raise IGRError(f"{folder} has NaN or infinite values in {name}: {again}.")
     return model.to(dtype=torch.float32), missing
@@ -158,11 +161,16 @@ def _check_index(path: Path) -> None:
 
 
 def _weights_in(folder: Path, what: str) -> int:
+    """Number of weights in the folder's files, without reading them."""
     total = 0
     for path in sorted(folder.glob("*.safetensors")):
         try:
             with safe_open(path, framework="pt") as handle:
-                total += sum(math.prod(handle.get_slice(key).get_shape()) for key in handle.keys())  # noqa: SIM118
+                for key in handle.keys():  # noqa: SIM118
+                    piece = handle.get_slice(key)
+                    total += math.prod(piece.get_shape())
+                    if not (str(piece.get_dtype()) in _DTYPES or key.endswith(_COUNTERS)):
+                        raise IGRError(f"{path} stores {key} as {piece.get_dtype()}: get the model in fp16 or fp32.")
         except (OSError, SafetensorError) as error:
             reason = f"{path.name}: {_first_line(error)}"
             raise IGRError(f"{folder} cannot be loaded as {what} ({reason}): copy it again.") from error

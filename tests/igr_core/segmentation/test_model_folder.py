@@ -94,3 +94,10 @@ def test_weights_with_nan_are_named(parser: Path) -> None:
 def test_adapters_are_refused(parser: Path) -> None:
     shutil.copy(parser / "config.json", parser / "adapter_config.json")
     refused(parser, "adapter merged into the weights")
+
+
+def test_weights_that_are_integers_are_named(parser: Path) -> None:
+    weights = load_file(parser / "model.safetensors")
+    weights["decode_head.classifier.bias"] = torch.ones_like(weights["decode_head.classifier.bias"], dtype=torch.int32)
+    save_file(weights, parser / "model.safetensors", metadata={"format": "pt"})
+    refused(parser, "stores decode_head.classifier.bias as I32: get the model in fp16 or fp32")
