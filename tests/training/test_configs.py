@@ -16,7 +16,7 @@ from igr_core.model.igr import IGR
 from igr_core.model.networks import build_image_encoder, build_vae
 from tests.support.models.tiny import INFO, MODEL
 from tests.support.rendered import stand_in
-from tests.support.training.prepared import tiny_config, write_vgg
+from tests.support.training.prepared import tiny_config, write_prepared, write_vgg
 from training.base.config_files import load_config
 from training.base.run.checkpoints import load_latest
 from training.base.run.run_folder import RunFolder
@@ -24,6 +24,7 @@ from training.base.train_config import TrainConfig
 from training.core.trainer import Trainer
 from training.data.rendered.base.settings import RenderSettings
 from training.data.rendered.generating.generate import generate
+from training.prepared.latents import PreparedPairs
 from training.prepared.selection import PairsConfig, layout_of, open_pairs
 from training.small_models.image_encoder import ImageEncoderTraining
 from training.small_models.parser.model import build_parser
@@ -58,13 +59,17 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainConfig, Path]:
     model = IGR(MODEL)
     parts = {name: dict(module.state_dict()) for name, module in model.parts().items()}
     save_bundle(folder / "init.safetensors", INFO, parts)
+    sides = {"garment_latent": (4, 6, 4), "person_latent": (4, 6, 4), "mask": (1, 6, 4)}
+    write_prepared(folder / "low", 4, settings=PreparedPairs([config.data.validation]).settings[0], **sides)
     Dinov2Model(Dinov2Config(hidden_size=16, num_hidden_layers=1, num_attention_heads=2)).save_pretrained(folder / "d")
     return config, folder
 
 
 def shrunk(shipped: TrainConfig, config: TrainConfig, folder: Path) -> TrainConfig:
     """The shipped settings on tiny networks and data."""
-    draws, photos = shipped.data.draws_per_pair, shipped.data.photos
+    draws, photos, low = shipped.data.draws_per_pair, shipped.data.photos, shipped.low_resolution
+    if low is not None:
+        low = replace(low, train=(str(folder / "low"),), weights=None, size=(32, 48), steps=1, pairs_per_batch=1)
     data = replace(config.data, pairs_per_batch=1, draws_per_pair=draws, photos=photos)
     return replace(
         shipped,
@@ -74,7 +79,8 @@ def shrunk(shipped: TrainConfig, config: TrainConfig, folder: Path) -> TrainConf
         size=None if shipped.size is None else MODEL.native_size,
         extra_losses=replace(shipped.extra_losses, dino_model=str(folder / "d")),
         correspondence_weight=0.0,  # the tiny UNet has no blocks of these names
-        steps=1,
+        low_resolution=low,
+        steps=1 if low is None else 2,  # one at each size
     )
 
 
@@ -128,5 +134,5 @@ def test_it_takes_a_step(name: str, tiny: tuple[TrainConfig, Path], tmp_path: Pa
     trainer.run_steps(None)
     trainer.run.close()
     found = load_latest(RunFolder(tmp_path), resume=False)
-    assert found is not None and found.step == 1
+    assert found is not None and found.step == config.steps
     assert all(torch.isfinite(value).all() for value in found.state["model"].values())
