@@ -33,7 +33,6 @@ class IGRApply(io.ComfyNode):
                 "garmfus",
                 "apply garment",
                 "apply reference",
-                "try-off apply",
                 "ip-adapter garment",
                 "garment reference",
             ],

@@ -32,8 +32,7 @@ class IGRLoad(io.ComfyNode):
             "prompts. The demo bundle ships with the pack and only works on drawn people.",
             search_aliases=[
                 "garment restoration model",
-                "virtual try-off model",
-                "try-off model",
+                "garment model",
                 "igr checkpoint",
                 "load bundle",
                 "vtoff",

@@ -29,7 +29,7 @@ class IGRSample(io.ComfyNode):
             display_name="IGR Sample",
             description="Restores the garment from noise, with the paper's DDIM timesteps and defaults. Image i of a "
             "batch uses seed + i, so a batch gives the same results as single runs.",
-            search_aliases=["garment sampler", "ddim sampler", "restore garment sampler", "try-off sampler"],
+            search_aliases=["garment sampler", "ddim sampler", "ghost mannequin", "flat lay"],
             inputs=[
                 io.Model.Input("model", tooltip="From IGR Apply."),
                 io.Conditioning.Input("positive", tooltip="From IGR Apply."),

@@ -41,7 +41,6 @@ class IGRGarmentView(io.ComfyNode):
                 "garment mask",
                 "automatic mask",
                 "fit person",
-                "try-off preprocess",
                 "mask crop",
             ],
             inputs=[

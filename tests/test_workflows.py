@@ -35,7 +35,7 @@ WORKFLOWS = (
     "mask_click",
     "mask_sam3",
 )
-BLUEPRINT = ROOT / "subgraphs" / "Restore Garment.json"
+BLUEPRINT = ROOT / "subgraphs" / "Restore Garment (virtual try-off).json"
 FILES = [*sorted((ROOT / "workflows").glob("*.json")), *sorted((ROOT / "subgraphs").glob("*.json"))]
 CANVASES = [canvas for path in FILES for canvas in load_canvases(path)]
 GAP = 20
@@ -279,14 +279,14 @@ def test_the_blueprint_is_one_node_named_like_its_file() -> None:
     assert outputs == [("garment", "IMAGE"), ("mask", "MASK")]
 
 
-def test_search_finds_the_blueprint_by_what_it_does() -> None:
+def test_search_finds_the_blueprint_by_its_name_and_it_describes_itself() -> None:
+    """Its name holds what people type, as v0.29.0 does not read the aliases of a pack's blueprints."""
     extra = json.loads(BLUEPRINT.read_text(encoding="utf-8"))["extra"]
-    wanted = {"virtual try-off", "try off", "outfit", "ghost mannequin", "dress", "flat lay"}
-    assert wanted <= set(extra["BlueprintSearchAliases"])
+    assert "virtual try-off" in BLUEPRINT.stem and "virtual try-off" in extra["BlueprintSearchAliases"]
     _, inside = load_canvases(BLUEPRINT)
     for one in (*inside.data["inputs"], *inside.data["outputs"]):  # its info page names every socket
         assert f"**{one['name']}**" in extra["BlueprintDescription"], one["name"]
-    assert not wanted & {alias for words in our_words().values() for alias in words.search_aliases}
+    assert not [name for name, words in our_words().items() if any("try" in one for one in words.search_aliases)]
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)

@@ -76,6 +76,8 @@ class IGRGarmentByCategory(io.ComfyNode):
             description="Finds the mask of a person's upper, lower or full garment without clicks: a human parser "
             "finds the garment, and SAM 2, if connected, refines its edges.",
             search_aliases=[
+                "outfit",
+                "dress",
                 "clothes mask",
                 "auto mask",
                 "human parsing",

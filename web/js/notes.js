@@ -2,7 +2,7 @@
 // ComfyUI's own progress texts are not used: newer frontends clear them when the run ends.
 
 const WIDGET = "igr_notes";
-const LINE = 14, PADDING = 8, MOST = 168; // layout pixels: a line's height, around the lines, and the most for a widget
+const LINE = 14, PADDING = 30, MOST = 190; // layout pixels: a line's height, around the lines (with ComfyUI's margins), and the most
 const LETTER = 5.6; // mean width of a letter in layout pixels
 const TOAST = 20_000; // milliseconds
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.host.frontend import (
+    VIEWPORT,
     add_by_search,
     api_form,
     close_dialogs,
@@ -66,7 +67,7 @@ def test_the_api_form_is_what_the_frontend_makes_of_the_workflow(page: Page, nam
 
 
 def test_the_blueprint_is_found_by_search_and_runs(page: Page, server: Server) -> None:
-    add_by_search(page, "Restore Garment")
+    add_by_search(page, "Restore Garment (virtual try-off)")
     script = """() => {
         const {graph} = window.app, [restore] = graph.nodes;
         const [person, save] = ["IGRExamplePerson", "SaveImage"].map((type) => window.LiteGraph.createNode(type));
@@ -82,6 +83,38 @@ def test_the_blueprint_is_found_by_search_and_runs(page: Page, server: Server) -
     page.wait_for_function("() => window.app.graph.nodes.find((node) => node.type === 'SaveImage').imgs?.length")
     (new,) = set(server.get("/history")) - before
     assert server.get(f"/history/{new}")[new]["status"]["status_str"] == "success"
+
+
+SEARCHED = {
+    "virtual try-off": "Restore Garment (virtual try-off)",
+    "try off": "Restore Garment (virtual try-off)",
+    "flat lay": "IGR Sample",
+    "ghost mannequin": "IGR Sample",
+    "outfit": "Garment by Category",
+    "dress": "Garment by Category",
+    "cutout": "Garment Finish",
+    "catalogue": "IGR Photo Folder",
+    "sam2": "IGR Load Segmenter",
+}
+"""What people type, and the node that they want first."""
+
+
+@pytest.mark.parametrize("typed", SEARCHED)
+def test_search_finds_the_right_node_first(page: Page, server: Server, typed: str) -> None:
+    if "search_aliases" not in server.get("/object_info")["KSampler"]:
+        pytest.skip("NOT RUN: this ComfyUI has no search aliases")
+    close_dialogs(page)
+    page.evaluate("() => window.app.graph.clear()")
+    page.evaluate("() => window.app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
+    page.get_by_role("dialog").get_by_role("combobox").or_(page.get_by_role("textbox")).first.wait_for()
+    page.keyboard.type(typed, delay=20)
+    page.get_by_role("dialog").get_by_text(SEARCHED[typed], exact=True).first.wait_for()
+    page.wait_for_timeout(500)
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").first.wait_for(state="hidden")
+    page.mouse.click(VIEWPORT["width"] / 2, VIEWPORT["height"] / 2)
+    page.wait_for_function("() => window.app.graph.nodes.length === 1")
+    assert page.evaluate("() => window.app.graph.nodes[0].title") == SEARCHED[typed]
 
 
 @pytest.mark.parametrize("name", NODES)
