@@ -278,7 +278,7 @@ def test_a_run_may_be_prolonged_before_its_decay_and_not_in_it(config: TrainConf
     (tmp_path / "checkpoints" / "step-000000004.pt").unlink()  # the remedy
     assert Trainer(lasting(8, 2), RunFolder(tmp_path)).step == 2
     run(lasting(2, 0, "cosine"), tmp_path / "cosine")
-    with pytest.raises(IGRError, match="another learning rate"):
+    with pytest.raises(IGRError, match="a different learning rate"):
         Trainer(lasting(3, 0, "cosine"), RunFolder(tmp_path / "cosine"))
 
 

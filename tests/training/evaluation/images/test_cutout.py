@@ -126,12 +126,12 @@ def test_pictures_of_other_settings_are_refused_until_they_are_overwritten(
     assert segment(place, sam2).exit_code == 0
     words, masks, sentence = [], "masks", "1 images made from other files (cleo.png)"
     if changed == "prompt":
-        words, sentence = ["--prompt", "points"], "pictures made with prompt box, and now it is points"
+        words, sentence = ["--prompt", "points"], "images made with prompt box, but now it is points"
     elif changed == "sam2":
         shutil.copytree(sam2, place / "other")
         config = (sam2 / "config.json").read_text()
         (place / "other" / "config.json").write_text(config + "\n")
-        sam2, sentence = place / "other", "pictures made with sam2 tiny ("
+        sam2, sentence = place / "other", "images made with sam2 tiny ("
     elif changed == "a mask":
         mask((5, 20, 50, 70)).save(place / "masks" / "cleo.png")
     elif changed == "one mask for all":
@@ -259,7 +259,7 @@ def test_an_empty_cutout_is_an_error_of_its_picture(place: Path, tmp_path: Path)
     result = segment(place, save_sam2(tmp_path / "blind", sees_nothing=True))
     picture, own = place / "pictures" / "cleo.jpg", place / "masks" / "cleo.png"
     assert last_error(result) == (
-        f"Failed: cleo.jpg: {picture} with mask {own}: SAM 2 found nothing at the mask: check that it lies on the "
+        f"Failed: cleo.jpg: {picture} with mask {own}: SAM 2 found nothing at the mask: check that it is on the "
         "garment, or try another --prompt."
     )
     assert written(place / "out") == {}
