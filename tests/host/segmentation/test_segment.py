@@ -17,6 +17,7 @@ from igr_core.photo.images import load_photo
 from igr_core.segmentation.candidates import CHOICES, Choice, choose
 from igr_core.segmentation.clicks import parse_clicks
 from igr_core.segmentation.segmenter import Segmenter
+from igr_core.segmentation.strokes import Stroke, apply_strokes
 from tests.support.host.graphs import POINTS, TINY_SAM, node, segment, with_inputs
 from tests.support.host.masks import differing, mask_of
 from tests.support.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server, host_with_gpu, running_server
@@ -112,6 +113,19 @@ def test_the_photo_and_the_scores_are_for_the_editor(server: Server) -> None:
     assert shown["text"][0].startswith("scores ") and "used" in shown["text"][0] and "images" not in shown
 
 
+def test_a_painted_mask_is_the_editors_and_strokes_correct_a_clicked_one(server: Server) -> None:
+    brush = {"add": True, "radius": 40, "points": [[288, 300], [288, 500]]}
+    painted = mask_of(server, segment(points=json.dumps({"strokes": [brush], "size": [576, 768]})))
+    expected = apply_strokes(torch.zeros(1, 1, 768, 576), [Stroke(True, 40.0, ((288.0, 300.0), (288.0, 500.0)))])
+    assert differing(painted, expected) == 0
+    eraser = {**brush, "add": False}
+    clicked, erased = (
+        mask_of(server, segment(points=json.dumps({**json.loads(POINTS), "strokes": strokes})))
+        for strokes in ([], [eraser])
+    )
+    assert differing(erased, clicked * (1 - expected)) == 0
+
+
 def test_a_batch_takes_one_rough_mask_per_photo(server: Server) -> None:
     graph = {
         **without_points(person=["persons", 0], rough=["masks", 0]),
@@ -139,6 +153,14 @@ RUN_ERRORS = {
     "swapped photo": (
         {**segment(person=["other", 0]), "other": node("EmptyImage", width=600, height=768, batch_size=1, color=0)},
         "set on a 576×768 photo, but this one is 600×768: clear them",
+    ),
+    "all erased": (
+        segment(points='{"positive": [[288, 300]], "strokes": [{"add": false, "radius": 2000, "points": [[9, 9]]}]}'),
+        "eraser left nothing of the mask: undo the last strokes",
+    ),
+    "painted on another photo": (
+        segment(points='{"strokes": [{"add": true, "radius": 9, "points": [[9, 9]]}], "size": [60, 80]}'),
+        "set on a 60×80 photo, but this one is 576×768: clear them",
     ),
     "rough of another size": (
         {**segment(rough=["drawn", 0]), "drawn": node("SolidMask", value=1.0, width=90, height=768)},
