@@ -89,6 +89,7 @@ def files(server: Server) -> Iterator[None]:
         photo.resize((1440, 1920)).save(server.base / "input" / "large.jpg")
     (server.base / "input" / "link.png").symlink_to(server.base / "secret.png")
     (server.base / "input" / "way").symlink_to(server.base, target_is_directory=True)
+    (server.base / "input" / "ring.png").symlink_to(server.base / "input" / "ring.png")
     (server.base / "input" / "text.png").write_text("no picture")
     (server.base / "input" / "settings.json").write_text("{}")
     Image.new("1", (PIXELS // 1000, 1000)).save(server.base / "input" / "huge.png")
@@ -159,6 +160,8 @@ ELSEWHERE = {
     "backslashes": ("..\\secret.png", "", "input"),
     "a link out": ("link.png", "", "input"),
     "a folder that leads out": ("secret.png", "way", "input"),
+    "a loop of links": ("ring.png", "", "input"),
+    "a folder that is a loop of links": ("photo.png", "ring.png", "input"),
     "no such file": ("nothing.png", "", "input"),
     "a folder": ("photo.png", "photo.png", "input"),
     "a byte of 0": ("photo.png\0.png", "", "input"),
