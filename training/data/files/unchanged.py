@@ -1,4 +1,4 @@
-"""Notice that a memory-mapped file was changed: reading a page that it no longer has kills the process with SIGBUS."""
+"""Notice that a memory-mapped file was truncated: reading a page that it no longer has kills the process (SIGBUS)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,24 @@ class Unchanged:
     def __init__(self, path: Path) -> None:
         """Raises IGRError if the file cannot be found."""
         self._path = path
-        self._stamp = self._now()
+        found = self._now()
+        if found is None:
+            raise IGRError(f"{path} does not exist: check the folder.")
+        self._stamp = found
 
     def check(self) -> None:
-        """Raise IGRError if the file was replaced, changed, truncated or removed since it was opened."""
-        if self._now() != self._stamp:
+        """Raise IGRError if the file was changed in place since it was opened.
+
+        A file that was replaced or removed may still be read: a map of it stays whole.
+        """
+        now = self._now()
+        if now is not None and now[0] == self._stamp[0] and now != self._stamp:
             raise IGRError(f"{self._path} was changed while it was in use: create it again, and restart.")
 
-    def _now(self) -> tuple[int, int, int]:
+    def _now(self) -> tuple[int, int, int] | None:
+        """Identity, size and time of the file; None if it is missing."""
         try:
             status = os.stat(self._path)
-        except OSError as error:
-            raise IGRError(f"{self._path} could not be read ({error.strerror}): check its disk.") from error
+        except OSError:
+            return None
         return status.st_ino, status.st_size, status.st_mtime_ns
