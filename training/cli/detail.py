@@ -15,8 +15,8 @@ BundleArgument = Annotated[Path, typer.Argument(help="Bundle with its VAE and im
 PairsOption = Annotated[
     list[Path], typer.Option(help="Folder of prepared pairs with correspondences; may be repeated.")
 ]
-StepsOption = Annotated[int, typer.Option(min=1, help="DDIM steps per run.")]
-GuidanceOption = Annotated[float, typer.Option(min=1, help="Guidance scale (Eq. 2).")]
+StepsOption = Annotated[int, typer.Option(min=1, max=10_000, help="DDIM steps per run.")]
+GuidanceOption = Annotated[float, typer.Option(min=1, max=100, help="Guidance scale (Eq. 2).")]
 
 
 @app.command()
@@ -24,11 +24,15 @@ def fit(
     bundle: BundleArgument,
     pairs: PairsOption,
     out: Annotated[Path, typer.Option(help="Bundle to write: the same with the fitted readout.", callback=out_file)],
-    count: Annotated[int, typer.Option(min=2, help="Number of pairs for the heads, from the first.")] = 200,
-    runs: Annotated[int, typer.Option(min=2, help="Number of pairs to restore for the evidence.")] = 100,
+    count: Annotated[
+        int, typer.Option(min=2, max=10_000_000, help="Number of pairs for the heads, from the first.")
+    ] = 200,
+    runs: Annotated[
+        int, typer.Option(min=2, max=10_000_000, help="Number of pairs to restore for the evidence.")
+    ] = 100,
     steps: StepsOption = 10,
     guidance: GuidanceOption = 1.5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the noise.")] = 0,
     device: DeviceOption = "cpu",
 ) -> None:
     """Choose and weight the attention heads, fit the evidence, and store both in a copy of the bundle."""
@@ -54,10 +58,10 @@ def fit(
 def measure(
     bundle: BundleArgument,
     pairs: PairsOption,
-    count: Annotated[int, typer.Option(min=2, help="Number of pairs, from the first.")] = 300,
+    count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Number of pairs, from the first.")] = 300,
     steps: StepsOption = 10,
     guidance: GuidanceOption = 1.5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the noise.")] = 0,
     device: DeviceOption = "cpu",
     out: Annotated[Path | None, typer.Option(help="JSON file for the scores.", callback=out_file)] = None,
 ) -> None:

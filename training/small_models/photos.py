@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from igr_core.errors import IGRError
+from igr_core.ranges import Count, Share
 
 from ..data.caches.dressed import rendered_count
 from ..data.caches.parsed import ParsedPhotos, draw_parsed, dress_parsed
@@ -28,7 +29,7 @@ class PhotoTraining(PartTraining):
     """Folder of the photos to train on; missing photos are made first."""
     held_out: str = "runs/photos_heldout"
     """Folder of the photos to measure on; missing photos are made first."""
-    photos: int = 1500
+    photos: Count = 1500
     """Number of photos to train on."""
     kind: PhotoKind = "drawn"
     """Photos to use: drawn, dressed from `records`, or both."""
@@ -36,12 +37,13 @@ class PhotoTraining(PartTraining):
     """Folder or URL of rendered records (python -m training data render); only those that exist at the start."""
     held_out_records: str | None = None
     """Folder or URL of held-out records (python -m training data held-out) to measure on."""
-    rendered_share: float = 0.5
+    rendered_share: Share = 0.5
     """Fraction of rendered photos for kind `mixed`."""
     bfloat16: bool = False
     """Compute under bfloat16 autocast."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.kind not in ("drawn", "rendered", "mixed"):
             raise IGRError(f"kind is {self.kind!r}: choose drawn, rendered or mixed.")
         if self.kind != "drawn" and not (self.records and self.held_out_records):
@@ -71,7 +73,7 @@ def open_photos(config: PhotoTraining, size: tuple[int, int], held_out: bool = F
     return photos
 
 
-def photos_told(config: PhotoTraining, photos: int) -> str:
+def describe_photos(config: PhotoTraining, photos: int) -> str:
     """Describe the photos of a run, for the model's summary."""
     rendered = rendered_count(config.kind, photos, config.rendered_share)
     parts = [(photos - rendered, "procedurally drawn"), (rendered, "rendered")]
