@@ -129,7 +129,7 @@ def _strokes(data: dict[str, Any]) -> tuple[Stroke, ...]:
     if not isinstance(listed, list) or not all(_is_stroke(one) for one in listed):
         raise IGRError(f"The entry strokes of the points is not valid: {_FORMAT}.")
     strokes = tuple(
-        Stroke(one["add"], *_numbers([one["radius"]], 1, "strokes"), _points(one, "points")) for one in listed
+        Stroke(one["add"], _numbers([one["radius"]], 1, "strokes")[0], _points(one, "points")) for one in listed
     )
     if not all(0 < stroke.radius <= MAX_RADIUS for stroke in strokes):
         raise IGRError(
