@@ -151,9 +151,14 @@ def test_a_run_that_stops_because_nothing_is_marked_shows_the_photo_first(page: 
     }"""
     page.evaluate(link)
     wait_for_status(page, "Run once to see the photo")
+    before = set(server.get("/history"))
     page.get_by_test_id("queue-button").click()
     wait(page, ".photo?.naturalWidth === 288")
-    page.get_by_text("Nothing is marked in Garment Segment").first.wait_for()
+    while not (new := set(server.get("/history")) - before):
+        page.wait_for_timeout(100)
+    (name,) = new
+    status = server.get(f"/history/{name}")[name]["status"]
+    assert status["status_str"] == "error" and "Nothing is marked in Garment Segment" in str(status["messages"])
     close_dialogs(page)
     click(page, (144, 200))
     wait(page, ".mask")
