@@ -154,7 +154,9 @@ def test_a_run_that_stops_because_nothing_is_marked_shows_the_photo_first(page: 
     before = set(server.get("/history"))
     page.get_by_test_id("queue-button").click()
     wait(page, ".photo?.naturalWidth === 288")
-    while not (new := set(server.get("/history")) - before):
+    for _ in range(600):
+        if new := set(server.get("/history")) - before:
+            break
         page.wait_for_timeout(100)
     (name,) = new
     status = server.get(f"/history/{name}")[name]["status"]
