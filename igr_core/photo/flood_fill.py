@@ -20,7 +20,7 @@ def border(like: Tensor) -> Tensor:
 
 
 def flood(seeds: Tensor, region: Tensor) -> Tensor:
-    """Pixels of `region` (B, 1, H, W) connected to `seeds` within it; corners do not connect."""
+    """Pixels of `region` (B, 1, H, W) connected to `seeds` within it, with 4-connectivity."""
     filled = []
     for seed, inside in zip(seeds[:, 0].cpu().numpy(), region[:, 0].cpu().numpy(), strict=True):
         pieces = number_pieces(inside)
@@ -32,7 +32,7 @@ def flood(seeds: Tensor, region: Tensor) -> Tensor:
 
 
 def number_pieces(inside: np.ndarray, corners: bool = False) -> np.ndarray:
-    """One number from 1 per connected piece of a mask (H, W), 0 outside; with `corners`, those connect too."""
+    """One number from 1 per connected piece of a mask (H, W), 0 outside; `corners` means 8-connectivity, not 4."""
     pieces = np.empty(inside.shape, np.int32)
     ndimage.label(inside, np.ones((3, 3)) if corners else None, output=pieces)
     return pieces

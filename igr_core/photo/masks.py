@@ -136,7 +136,7 @@ def _shows(mask: Tensor) -> Tensor:
 
 
 def _labels(inside: Tensor) -> Tensor:
-    """One number per piece (B, 1, H, W), 0 outside; corners connect."""
+    """One number per piece (B, 1, H, W), 0 outside, with 8-connectivity."""
     pieces = [number_pieces(one, corners=True) for one in inside[:, 0].cpu().numpy()]
     return torch.from_numpy(np.stack(pieces))[:, None].to(inside.device).long()
 

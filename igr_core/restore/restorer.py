@@ -39,7 +39,7 @@ def decode_latent(vae: AutoencoderKL, latent: Tensor) -> Tensor:
 
 
 def encode_crop(encoder: CLIPVisionModelWithProjection, crop: Tensor, layout: str) -> Tensor:
-    """Crops p_g (B, 3, S, S) in 0..1 -> the image-encoder output that the projection `layout` expects."""
+    """Crops p_g (B, 3, S, S) in 0..1 -> the image-encoder output that a projection with this `layout` expects."""
     pixels = preprocess(crop)
     if layout == "linear":
         return encoder(pixels).image_embeds  # (B, projection_dim)

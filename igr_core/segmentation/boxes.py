@@ -21,7 +21,8 @@ def boxes_of_photos(given: Any, count: int, size: tuple[int, int]) -> list[Box |
     lists = _lists(given)
     if len(lists) not in (1, count):
         raise IGRError(
-            f"There are boxes for {len(lists)} photos but {count} photos: give one list per photo, or one for all."
+            f"The number of box lists ({len(lists)}) differs from the number of photos ({count}): give one list per "
+            "photo, or one for all photos."
         )
     boxes = [_best(one, size) for one in lists]
     return boxes * count if len(boxes) == 1 else boxes

@@ -144,7 +144,7 @@ def _read_labels(folder: Path) -> LabelNames:
         by_number = {int(number): str(name) for number, name in named.items()} if isinstance(named, dict) else {}
     except ValueError as error:
         raise IGRError(
-            f"{folder / 'config.json'} has id2label entries that are not numbered: copy it again."
+            f"{folder / 'config.json'} has id2label keys that are not integers: download the file again."
         ) from error
     labels = [name for _, name in sorted(by_number.items())]
     names = known_labels(labels) if sorted(by_number) == list(range(len(by_number))) else None

@@ -141,7 +141,7 @@ class IGRPhotoFolder(io.ComfyNode):
     def validate_inputs(cls, photos: str | None = None) -> bool | str:
         """Reject a missing folder before anything runs; a connected input is None here.
 
-        Only of photos: ComfyUI repeats the sentence for each input that is named here. It checks masks by its list.
+        Only `photos` is named here, because ComfyUI repeats the message for every input in the signature.
         """
         try:
             if photos is not None:

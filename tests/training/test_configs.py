@@ -44,7 +44,7 @@ OTHER_COMMANDS = [f"{folder}{part}.yaml" for folder in ("demo_", "small/") for p
 SHIPPED = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob("*.yaml")
-    if path.parent.name not in ("launch", "evaluation")
+    if not {"launch", "evaluation"} & set(path.relative_to(CONFIGS).parts)
     and path.relative_to(CONFIGS).as_posix() not in OTHER_COMMANDS
     and not path.name.startswith("pairs")
 )

@@ -25,7 +25,7 @@ def unpack_part(bundle: Bundle, part: str, out: Path) -> Path:
     tensors = bundle.tensors(part)
     path = out / part / f"{part}.safetensors"
     if path.exists():
-        raise IGRError(f"{path} already exists: choose another --out, or move it away.")
+        raise IGRError(f"{path} already exists: choose a different --out, or move the existing file.")
     make_folder(path.parent)
     write_tensors(path, tensors)
     known: dict[str, Any] = dict(bundle.info.training.get(part, {}))

@@ -174,4 +174,4 @@ def _rendered(
 
 def _check_records(kind: str, records: str | None) -> None:
     if kind != "drawn" and records is None:
-        raise IGRError(f"--kind {kind} needs --records DIR: create them with python -m training data render DIR.")
+        raise IGRError(f"--kind {kind} needs --records DIR: render them with python -m training data render DIR.")

@@ -36,7 +36,7 @@ def refused(folder: Path, words: str) -> None:
         ({"hidden_sizes": [10**9, 8, 16, 16]}, r"hidden_sizes\[0\] is 1000000000"),
         ({"hidden_sizes": [8, 8, 16, 65536]}, "weights, but its config.json needs"),
         ({"layer_norm_eps": float("nan")}, "layer_norm_eps is nan"),
-        ({"id2label": {"hat": "hat"}}, "id2label entries that are not numbered"),
+        ({"id2label": {"hat": "hat"}}, "id2label keys that are not integers"),
         ({"strides": [0, 2, 2, 2]}, "cannot be loaded as a human parser"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantised"),
         ({"transformers_weights": "../other.safetensors.index.json"}, "names a weight file of its own"),

@@ -120,7 +120,7 @@ def test_draw_dresses_records_and_mixes_them_with_drawn_pairs(records: Path, tmp
     [
         (
             ["sheet", "--out", "x", "--kind", "rendered"],
-            "needs --records DIR: create them with python -m training data render",
+            "needs --records DIR: render them with python -m training data render",
         ),
         (["sheet", "--out", "x", "--kind", "rendered", "--records", "none"], "none contains no rendered records"),
         (["render", "x", "--garments", 2, "--photos", 0.5], "0.5 photos per garment cannot be rendered"),

@@ -179,8 +179,8 @@ def _from_colours(pixels: np.ndarray, table: LabelTable, name: str) -> np.ndarra
             if numbers is not None:
                 return numbers.astype(np.uint8)[places].reshape(packed.shape)
     raise IGRError(
-        f"{name} has {len(found)} colours, some of which are not in {table.name}: use the published parsing map, "
-        "as an indexed PNG."
+        f"{name} has {len(found)} colours, some of which are not in the palette of {table.name}: use the published "
+        "parsing map, as an indexed PNG."
     )
 
 

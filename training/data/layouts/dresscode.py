@@ -97,7 +97,7 @@ def _listed(root: Path, folder: str, split: str) -> list[tuple[str, str]]:
     pairs = []
     for words in read_pair_list(path):
         if path.parent == root and len(words) != 3:
-            raise IGRError(f"{path} has no third column with the category 0, 1 or 2: use the published file.")
+            raise IGRError(f"{path} has no third column with the category (0, 1 or 2): use the published file.")
         if path.parent != root or words[2] == number:
             garment = words[1] if "unpaired" not in path.name else _garment_of(words[0])
             pairs.append((words[0], garment))

@@ -157,7 +157,7 @@ def mask_losses(masks: Tensor, coverage: Tensor, focal_weight: float) -> Tensor:
 
 @torch.no_grad()
 def measure(model: Sam2Model, corpus: Corpus, config: SegmenterTraining) -> dict[str, float]:
-    """Overlap of the best-scored mask with regions of held-out photos, for each type of prompt used in training."""
+    """Mean IoU of the highest-scoring mask on held-out photos, for each type of prompt used in training."""
     found: dict[str, list[float]] = {}
     for picks in torch.arange(len(corpus)).split(config.batch):
         photos, shares = corpus.take(picks)
@@ -172,7 +172,7 @@ def measure(model: Sam2Model, corpus: Corpus, config: SegmenterTraining) -> dict
 
 
 def train(config: SegmenterTraining, device: str = "cpu") -> Path:
-    """Train or resume a run; returns the folder of the model."""
+    """Start or resume a run; returns the folder of the model."""
     run, place = RunFolder(config.run), choose_device(device)
     side = config.segmenter.image_size
     photos = Corpus(open_photos(config, config.photo_size), side)

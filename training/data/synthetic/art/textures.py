@@ -48,7 +48,7 @@ def solid(colour: Rgb) -> Pattern:
 
 
 def draw_pattern(rng: np.random.Generator, colours: tuple[Rgb, Rgb, Rgb], span: tuple[float, float]) -> Pattern:
-    """Draw a pattern, usually coarse enough for 192 x 256; plain cloth is rare here, as prints and denim provide it."""
+    """Choose a random pattern, usually coarse enough for 192 x 256 pixels; plain cloth is rare."""
     kind = "solid" if rng.random() < 0.1 else PATTERNS[int(rng.integers(1, len(PATTERNS)))]
     fine = rng.random() < 0.12
     low, high = (0.02, 0.032) if fine else (0.036, 0.085)
@@ -154,7 +154,7 @@ def _camouflage(p: Pattern, u: Array, v: Array, pixel: float) -> Layers:
 
 
 def _window(grid: Array, box: list[float], cell: float, height: int, width: int) -> Array:
-    """The part of a noise grid beneath a box of cloth, so that every size shows the same blotches."""
+    """The part of a noise grid beneath a box of cloth, so that the blotches are the same at every image size."""
     left, top, right, low = (b / cell + 20.0 for b in box)
     left, top = max(left, 0.0), max(top, 0.0)
     area = (left, top, min(max(right, left + 1), 48.0), min(max(low, top + 1), 48.0))

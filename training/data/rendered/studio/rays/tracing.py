@@ -131,7 +131,7 @@ class Tracer:
 
 
 def denoise(light: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """`light` (h, w, 3) without the noise of few samples, guided by `normals` (h, w, 3)."""
+    """`light` (h, w, 3) with its Monte Carlo noise removed, guided by `normals` (h, w, 3)."""
     load_mitsuba()
     import mitsuba_oidn
 
