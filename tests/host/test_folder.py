@@ -232,7 +232,7 @@ def test_garments_are_found_in_photos_without_masks(server: Server, case: str) -
     outputs = server.run(with_inputs(graph, "save", images=["decode", 0]))["outputs"]
     names = [one["filename"] for one in outputs["save"]["images"]]
     assert names == [f"{name}_00001_.png" for name in ("full", "lower", "outfit", "upper")]
-    assert [text.split(" ")[6] for text in outputs["view"]["text"]] == ["full,", "lower,", "upper,", "upper,"]
+    assert [text.split(" ")[7] for text in outputs["view"]["text"]] == ["full,", "lower,", "upper,", "upper,"]
 
 
 def test_folders_below_input_are_offered(server: Server, case: str) -> None:
