@@ -174,28 +174,26 @@ def test_shift_or_a_long_press_leaves_out_as_the_right_button_does(editor: Page)
 
 
 def test_quick_clicks_are_one_question_at_a_time_and_the_last_counts(editor: Page) -> None:
-    bodies: list[Any] = []
-    under_way, most = 0, 0
+    asked: list[Any] = []
+    held: list[Any] = []
 
-    def follow(request: Any, change: int) -> None:
-        nonlocal under_way, most
-        if request.url.endswith("/igr/segment"):
-            under_way += change
-            most = max(most, under_way)
-            if change > 0:
-                bodies.append(request.post_data_json)
+    def hold_the_first(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        held.append(route) if len(asked) == 1 else route.continue_()
 
-    listeners = {"request": lambda request: follow(request, 1), "requestfinished": lambda request: follow(request, -1)}
-    for event, listener in listeners.items():
-        editor.on(event, listener)
-    for step in range(6):
+    editor.route("**/igr/segment", hold_the_first)
+    click(editor, SHIRT)
+    while not held:
+        editor.wait_for_timeout(50)
+    for step in range(1, 6):
         click(editor, (SHIRT[0] + 5 * step, SHIRT[1]))
-    wait(editor, ".mask")
+    assert len(asked) == 1
+    held[0].continue_()
     editor.wait_for_function(f"() => !{EDITOR}.requesting")
-    for event, listener in listeners.items():
-        editor.remove_listener(event, listener)
-    assert most == 1 and len(bodies) < 6
-    assert bodies[-1]["points"] == marks(editor) and len(bodies[-1]["points"]["positive"]) == 6
+    wait(editor, ".mask")
+    editor.unroute("**/igr/segment")
+    assert len(asked) == 2
+    assert asked[-1]["points"] == marks(editor) and len(asked[-1]["points"]["positive"]) == 6
 
 
 def test_without_a_segmenter_no_mask_is_left(editor: Page) -> None:
