@@ -20,6 +20,7 @@ HEADLESS = {
         "model/networks.py",
         "restore/restorer.py",
         "segmentation/human_parser.py",
+        "segmentation/model_folder.py",
         "segmentation/sam2_checkpoint.py",
         "segmentation/sam2_library.py",
         "segmentation/segmenter.py",

@@ -63,10 +63,11 @@ def by_command_line(person: Path, mask: Path, folder: Path) -> tuple[torch.Tenso
 
 
 def by_photo_folder_node(person: Path, mask: Path, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    catalogue = part("nodes.photos.catalogue")
+    module = part("nodes.photos.catalogue")
+    catalogue = module.Catalogue(folder, folder, folder, folder, "garments/")
     pair = part("igr_core.restore.pairing").Pair(person, mask, "upper")
     try:
-        loaded = catalogue.load_pair(pair, folder)
+        loaded = module.load_pair(pair, catalogue)
     except part("igr_core.errors").IGRError as error:
         raise IGRError(str(error)) from error
     return loaded.person[0].movedim(-1, 0), loaded.mask[0]

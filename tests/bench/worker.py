@@ -91,9 +91,7 @@ def first_click(order: Order) -> SimpleNamespace:
     model, adapter, vae = part("load").IGRLoad.execute(order.bundle).args
     person, mask, category = part("photos.example").IGRExamplePerson.execute("upper").args
     size = "{}x{}".format(*order.size)
-    view = part("view").IGRGarmentView.execute(
-        person, "custom", "whole", 0.25, mask=mask, adapter=adapter, custom_size=size
-    )
+    view = part("view").IGRGarmentView.execute(adapter, person, "custom", "whole", 0.25, mask=mask, custom_size=size)
     reading = (adapter, vae, view.args[0], category)
     reference = part("encode").IGRGarmNetEncode.execute(*reading).args[0]
     patched, positive, negative, latent = part("apply").IGRApply.execute(model, reference, 1.0, 1.0).args

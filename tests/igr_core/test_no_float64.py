@@ -63,7 +63,7 @@ def test_restoring(bundle: Path, guidance: float) -> None:
         mask_warnings(mask, "upper")
         view = make_view(photo, mask, MODEL.native_size, MODEL.view, MODEL.image_encoder.image_size)
         garment = restorer.restore(view, "upper", steps=3, guidance=guidance, reference_strength=0.5)
-        to_rgba(garment[0], garment_alpha(garment[0]))
+        to_rgba(garment, garment_alpha(garment))
 
 
 def test_masks_by_click_and_by_category(tmp_path: Path) -> None:
