@@ -44,7 +44,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "not a number": (box(1, float("nan"), 3, 4), "NaN or infinite"),
     "outside": (box(70, 0, 9, 9), r"box \(70, 0, 78, 8\) is empty or outside the 60×80 photo"),
     "empty": (box(7, 7, 0, 0), "empty or outside"),
-    "three lists": ([[SMALL], [], [LARGE]], r"number of box lists \(3\) differs from the number of photos \(2\): give one"),
+    "three lists": ([[SMALL], [], [LARGE]], r"number of box lists \(3\) differs from the number of photos \(2\)"),
 }
 
 
