@@ -92,8 +92,8 @@ def work_through(
     made_with.check(folder, (path.name for path in report.skipped))
     if not left:
         return report
-    make_folder(folder)
     write = prepare()
+    make_folder(folder)
     for task in left:  # so that, if this run is stopped, no image of an earlier run is mistaken for one of its own
         task.out.unlink(missing_ok=True)
     made_with.write(folder)

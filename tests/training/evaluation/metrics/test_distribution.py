@@ -360,7 +360,7 @@ def test_a_damaged_file_skips_its_metrics_in_one_sentence_and_leaves_no_cache(
         found = scorer.score(files(place / "other"), files(place / "truth"))
         assert set(found) == set(scorer.used) == {"clip_fid"}
         assert scorer.skipped == {
-            "kid": f"{file.name} is no {network.name} network that {network.library} can read: download it again."
+            "kid": f"{file.name} does not contain the {network.name} network in a form that {network.library} reads: download it again."
         }
     assert len(list((tmp_path / "cache").iterdir())) == 4
 
@@ -370,7 +370,7 @@ def test_another_networks_file_skips_its_metrics(weights: WeightsFolder, place: 
     (folder / "checkpoints" / CLIP_B32.name).write_bytes((folder / "checkpoints" / INCEPTION_SCRIPT.name).read_bytes())
     scorer = DistributionScorer(CLEAN, ("clip_fid",), WeightsFolder(folder))
     assert scorer.score(files(place / "other"), files(place / "truth")) == {}
-    assert scorer.skipped["clip_fid"].startswith(f"{CLIP_B32.name} is no clip, clean-fid network")
+    assert scorer.skipped["clip_fid"].startswith(f"{CLIP_B32.name} does not contain the clip, clean-fid network")
 
 
 def test_a_bundle_that_is_not_there_is_named(weights: WeightsFolder, tmp_path: Path) -> None:
