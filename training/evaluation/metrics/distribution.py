@@ -215,7 +215,8 @@ def load_network(network: Network, path: Path, device: torch.device = torch.devi
         raise
     except (*UNREADABLE, AssertionError) as error:
         raise IGRError(
-            f"{path.name} does not contain the {network.name} network in a form that {network.library} reads: download it again."
+            f"{path.name} does not contain the {network.name} network in a form that {network.library} reads: download "
+            "it again."
         ) from error
 
 

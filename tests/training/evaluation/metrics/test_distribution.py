@@ -360,7 +360,8 @@ def test_a_damaged_file_skips_its_metrics_in_one_sentence_and_leaves_no_cache(
         found = scorer.score(files(place / "other"), files(place / "truth"))
         assert set(found) == set(scorer.used) == {"clip_fid"}
         assert scorer.skipped == {
-            "kid": f"{file.name} does not contain the {network.name} network in a form that {network.library} reads: download it again."
+            "kid": f"{file.name} does not contain the {network.name} network in a form that {network.library} reads: "
+            "download it again."
         }
     assert len(list((tmp_path / "cache").iterdir())) == 4
 
