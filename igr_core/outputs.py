@@ -56,7 +56,7 @@ def _probe(path: Path, folder: Path, what: str) -> None:
     except OSError as error:
         raise CannotWrite(f"{label} cannot be written ({error.strerror or error}): choose another folder.") from error
     if free < LEAST_FREE:
-        raise CannotWrite(f"{label} is on a full disk ({free / 1e6:.0f} MB free): free up some space.")
+        raise CannotWrite(f"{label} is on a full disk ({free / 1e6:.0f} MB free): free some space.")
 
 
 def _check_names(path: Path, what: str) -> None:

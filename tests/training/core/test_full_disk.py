@@ -136,7 +136,7 @@ def test_a_disk_without_room_for_a_checkpoint_is_reported_before_the_first_step(
     assert trainer.checkpoint_bytes == pytest.approx(size, rel=0.15)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, trainer.checkpoint_bytes - 1))
-    with pytest.raises(IGRError, match="A checkpoint needs about .* GB is free: free up some space"):
+    with pytest.raises(IGRError, match="A checkpoint needs about .* GB is free: free some space"):
         train_run(config, tmp_path / "run", None, False, lambda _: None)
     assert not (tmp_path / "run" / "metrics.csv").exists()
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(0, 0, trainer.checkpoint_bytes + 1))
