@@ -14,7 +14,7 @@ def check_space(folder: Path, size: float, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         raise IGRError(
-            f"{what} needs about {size / 1e9:.2f} GB in {folder}, but only {free / 1e9:.2f} GB is free: free up some "
+            f"{what} needs about {size / 1e9:.2f} GB in {folder}, but only {free / 1e9:.2f} GB is free: free some "
             "space, or choose another folder."
         )
 
