@@ -93,7 +93,7 @@ def check_seeds(seeds: Iterable[int], remedy: str) -> None:
     held_out = [seed for seed in seeds if seed >= HELD_OUT_START]
     if held_out:
         raise IGRError(
-            f"The training data has seed {held_out[0]}, but seeds from {HELD_OUT_START} are held out: {remedy}."
+            f"The training data has seed {held_out[0]}, but seeds from {HELD_OUT_START} on are held out: {remedy}."
         )
 
 

@@ -128,7 +128,7 @@ def test_patch_pixels_follow_the_patches(tiny: ImageEncoderTraining) -> None:
 
 def test_pairs_that_hardly_show_the_garment_are_skipped(tiny: ImageEncoderTraining) -> None:
     with pytest.raises(IGRError, match="sufficiently visible garment"):
-        Corpus(tiny.data, replace(tiny, minimum_visible=1.1))
+        Corpus(tiny.data, replace(tiny, minimum_visible=1.0))
 
 
 def test_held_out_pairs_are_refused(tiny: ImageEncoderTraining, tmp_path: Path) -> None:
