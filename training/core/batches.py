@@ -17,7 +17,7 @@ from ..prepared.training_set import open_training_set, read_ahead
 
 
 class Batches:
-    """The training data of a run, opened at the first step that needs it."""
+    """The training data of a run; rounds are opened at the first step that needs them."""
 
     def __init__(self, config: TrainConfig, step: int) -> None:
         """Open the data of step `step`; raises IGRError if it cannot be read or does not match the config."""
@@ -29,10 +29,13 @@ class Batches:
         """Record of the data of the last batch; None before the first."""
         self._device = torch.device("cpu")
         step = min(step, config.steps - 1)
+        opened: list[MixedSets] = []
         if self._low is not None:  # so that a mistake in either is found before the first step
-            self._data(self._low, self._low.data.round_at(min(step, self._low.steps - 1)))
-        self.first = self._data(config, config.data.round_at(max(step, self._low_steps)))
-        """Data of the first step at the model's own size."""
+            opened.append(self._data(self._low, self._low.data.round_at(min(step, self._low.steps - 1))))
+        if not self._is_later(step):
+            opened.append(self._data(config, config.data.round_at(max(step, self._low_steps))))
+        self.first = opened[-1]
+        """Data of the first step at the model's own size; of the first step while that belongs to a later round."""
 
     @property
     def records(self) -> dict[str, dict[str, Any]]:
@@ -53,6 +56,11 @@ class Batches:
         if self._low is not None:
             yield from self._in_rounds(self._low, step, self._low.steps, processes, rank)
         yield from self._in_rounds(self._config, max(step, self._low_steps), None, processes, rank)
+
+    def _is_later(self, step: int) -> bool:
+        """Whether the data of the model's own size belongs to a later round, which need not exist yet."""
+        rounds = self._config.data
+        return self._low is not None and rounds.round_at(step) < rounds.round_at(self._low_steps)
 
     @property
     def _low_steps(self) -> int:

@@ -35,13 +35,13 @@ def config(tmp_path: Path) -> TrainConfig:
 
 
 def seeds(trainer: Trainer, count: int) -> list[int]:
-    """Which round each of the next steps trains on."""
+    """Which round of the model's own size is open in each of the next steps; -1 before the first."""
     found = []
     batches = trainer._batches()
     for _ in range(count):
         next(batches)
-        (data,) = (one for key, one in trainer.batches._opened.items() if not key[0])
-        found.append(min(data.seeds()) // 100)
+        opened = [one for key, one in trainer.batches._opened.items() if not key[0]]
+        found.append(min(opened[0].seeds()) // 100 if opened else -1)
     return found
 
 
@@ -88,6 +88,25 @@ def test_rounds_are_counted_from_the_first_low_resolution_step(config: TrainConf
     model = replace(config.model, native_size=(48, 64))
     trainer = Trainer(replace(config, model=model, low_resolution=low), RunFolder(tmp_path / "run"))
     assert seeds(trainer, 5)[3:] == [1, 2]
+
+
+def test_rounds_at_the_models_own_size_may_be_prepared_later(config: TrainConfig, tmp_path: Path) -> None:
+    settings = PreparedPairs([config.data.validation]).settings[0]
+    write_prepared(tmp_path / "small-000", 16, settings=settings, **SMALL)
+    low = LowResolutionConfig((str(tmp_path / "small-{round}"),), (32, 48), steps=2, pairs_per_batch=2)
+    both = replace(config, model=replace(config.model, native_size=(48, 64)), low_resolution=low)
+    whole = Trainer(both, RunFolder(tmp_path / "whole"))
+    whole.run_steps(None)
+    later = tmp_path / "later"
+    (tmp_path / "round-001").rename(later)
+    Trainer(both, RunFolder(tmp_path / "half")).run_steps(None, until=2)
+    with pytest.raises(IGRError, match="round-001 has no prepared pairs"):
+        Trainer(both, RunFolder(tmp_path / "half"))
+    later.rename(tmp_path / "round-001")
+    second = Trainer(both, RunFolder(tmp_path / "half"))
+    second.run_steps(None)
+    for name, value in whole.bare.state_dict().items():
+        assert torch.equal(value, second.bare.state_dict()[name]), name
 
 
 def test_round_and_its_length_belong_together() -> None:
