@@ -17,6 +17,7 @@ from ..detail.readout import Readout
 from ..errors import IGRError
 from ..model.bundle import Bundle, BundleInfo
 from ..model.config import ModelConfig
+from ..model.detail_config import EvidenceConfig, ReadoutConfig
 from ..model.diffusers_adapter import self_attention_order
 from ..model.igr import IGR
 from ..model.image_encoder import preprocess
@@ -156,27 +157,34 @@ class GarmentRestorer:
             raise IGRError("A reference strength of 0 leaves no attention to read: set the reference strength above 0.")
         _, _, height, width = view.person.shape
         garments = [(number,) for number in range(len(view.person))] if photos is None else photos
-        readout = self._readout(len(garments), steps, (height, width))
+        f = self.info.model.vae.downscale
+        latent_shape = height // f, width // f
+        readout = Readout(self.readout_config(latent_shape), latent_shape, len(garments), steps)
         strengths = reference_strength, image_prompt_strength
         images = self._restore(view, category, steps, guidance, seed, strengths, progress, photos, readout)
         found = readout.correspondences([view.mask[list(numbers)] for numbers in garments])
-        detail = self.info.detail
-        coefficients = UNFITTED if detail is None else detail.evidence
         opacity = garment_alpha(images)
         return images, [
-            find_evidence(one, cell_opacity(alpha, one), width / height, coefficients)
+            find_evidence(one, cell_opacity(alpha, one), width / height, self.evidence_config)
             for one, alpha in zip(found, opacity, strict=True)
         ]
 
-    def _readout(self, count: int, steps: int, size: tuple[int, int]) -> Readout:
+    def readout_config(self, latent_shape: tuple[int, int]) -> ReadoutConfig:
+        """The heads to read at a latent's (height, width): those fitted to the bundle, or all of the finest level.
+
+        Raises IGRError for a model without GarmNet, a head that it lacks, and a size that is too large.
+        """
         if self.model.garmnet is None:
             raise IGRError(f"{self.info.name} has no GarmNet, so there is no evidence to read: use another bundle.")
-        f, unet = self.info.model.vae.downscale, self.info.model.denoiser
-        latent_shape = size[0] // f, size[1] // f
+        unet, detail = self.info.model.denoiser, self.info.detail
         blocks = self_attention_order(self.model.denoiser)
-        detail = self.info.detail
         config = default_readout(blocks, unet, latent_shape) if detail is None else detail.readout
-        return Readout(readable(config, blocks, unet, latent_shape), latent_shape, count, steps)
+        return readable(config, blocks, unet, latent_shape)
+
+    @property
+    def evidence_config(self) -> EvidenceConfig:
+        """The coefficients that were fitted to the bundle, or those for any bundle."""
+        return UNFITTED if self.info.detail is None else self.info.detail.evidence
 
     @torch.no_grad()
     def _restore(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from igr_core.detail.heads import level_of
 from igr_core.errors import IGRError
 from igr_core.model.diffusers_adapter import block_name, self_attention_order
 from igr_core.model.garmfus import Noted, level_shape
@@ -54,7 +55,7 @@ class CorrespondenceLoss:
                 raise IGRError(f"correspondence_heads has {head!r}, but this model has {choices}: choose one of these.")
             self.heads.setdefault(block, []).append(int(number))
         levels = len(model.config.denoiser.block_out_channels)
-        self._halvings = {block: _halvings(block, levels) for block in self.heads}
+        self._halvings = {block: level_of(block, levels) for block in self.heads}
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -104,14 +105,6 @@ class CorrespondenceLoss:
                 if tokens == finest:
                     hits, cells = hits + sum((part.hits for part in parts), zero), cells + own
         return Measured(torch.stack(losses).mean(), hits, cells)
-
-
-def _halvings(block: str, levels: int) -> int:
-    """How many times the latent is halved at a block of a UNet with this many levels."""
-    kind, *number = block.split(".")
-    if kind == "mid_block":
-        return levels - 1
-    return int(number[0]) if kind == "down_blocks" else levels - 1 - int(number[0])
 
 
 def places_logged(measured: Sequence[Sequence[float]], name: str) -> dict[str, float]:

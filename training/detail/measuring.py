@@ -12,12 +12,9 @@ import torch
 from scipy.stats import mannwhitneyu
 from torch import Tensor
 
-from igr_core.detail.evidence import UNFITTED
-from igr_core.detail.heads import default_readout
 from igr_core.files import make_folder
 from igr_core.model.config import to_json
 from igr_core.model.detail_config import EvidenceConfig
-from igr_core.model.diffusers_adapter import self_attention_order
 from igr_core.restore.restorer import GarmentRestorer
 
 from ..base.files import write_text
@@ -78,14 +75,10 @@ def measure_detail(
     """Restore the first `count` pairs and score their attention."""
     width, height = restorer.info.model.native_size
     latent_shape = height // restorer.info.model.vae.downscale, width // restorer.info.model.vae.downscale
-    detail = restorer.info.detail
-    unet = restorer.info.model.denoiser
-    blocks = self_attention_order(restorer.model.denoiser)
-    readout = default_readout(blocks, unet, latent_shape) if detail is None else detail.readout
+    readout = restorer.readout_config(latent_shape)
     numbers = range(min(count, len(pairs)))
     runs = list(compare(restorer, pairs, numbers, readout, sampling, progress))
-    evidence = UNFITTED if detail is None else detail.evidence
-    return DetailScores(score_places(runs, width / height), calibrate(runs, evidence))
+    return DetailScores(score_places(runs, width / height), calibrate(runs, restorer.evidence_config))
 
 
 def write_scores(path: Path, scores: DetailScores) -> None:
