@@ -9,6 +9,8 @@ from igr_core.errors import IGRError
 from igr_core.model.config import ModelConfig, NoiseConfig, Side
 from igr_core.ranges import Count, CountOrNone, Length, Positive, Range, Ranged, Seed, Share, Weight
 
+from .hardware import Precision
+
 CORRESPONDENCE_HEADS = (
     "down_blocks.0.attentions.0:0",
     "up_blocks.2.attentions.1:0",
@@ -218,7 +220,7 @@ class TrainConfig(Ranged):
     """Optimiser steps."""
     accumulation: Annotated[int, Range(1, 100_000)] = 1
     """Batches per optimiser step."""
-    precision: Literal["auto", "no", "bf16"] = "bf16"
+    precision: Precision = "bf16"
     """Mixed precision; `auto`: bf16 if the GPU or CPU supports it, as it is many times slower without support."""
     attention: Literal["auto", "sdpa", "matmul"] = "auto"
     """torch's fused attention or two matrix products; `auto`: the products on CPUs in bf16, otherwise fused."""

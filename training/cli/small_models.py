@@ -60,7 +60,7 @@ def measure_vae(
 
     autoencoder, shape = load_vae(path)
     nn.Module.to(autoencoder, choose_device(device), memory_format=torch.channels_last)  # three times as fast on CPUs
-    config = vae.VAETraining(vae=shape, bfloat16=False)
+    config = vae.VAETraining(vae=shape, precision="no")
     typer.echo(f"{path}, {sha256(path)[:16]}: PSNR on garment pixels of {held_out}, dB")
     for name, values in vae.by_kind(autoencoder, DrawnPairs(held_out), count, config).items():
         found = mean_interval(values)

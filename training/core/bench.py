@@ -13,10 +13,11 @@ import torch
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
 
+from ..base.hardware import is_fast_in_bfloat16
 from ..base.optimisation.optimizers import MuonAdamW, build_optimizer
 from ..base.train_config import TrainConfig
 from ..prepared.latents import Batch
-from .compute.acceleration import Acceleration, accelerate, choose_acceleration, has_bfloat16_units
+from .compute.acceleration import Acceleration, accelerate, accelerate_optimizer, choose_acceleration
 from .initial import initial_model
 from .losses import StepLosses
 
@@ -51,7 +52,7 @@ def variants(config: TrainConfig, device: torch.device, everything: bool) -> lis
     ]
     if config.optimizer.name != "muon":
         found = found[1:]
-    fast = device.type == "cuda" or has_bfloat16_units()
+    fast = device.type == "cuda" or is_fast_in_bfloat16(device)
     if fast or everything:
         half = replace(plain, precision="bf16")
         products = replace(half, attention="matmul")
@@ -79,6 +80,7 @@ class Runner:
         self.model = model.to(device).train()
         options = config.optimizer
         self.optimizer = build_optimizer(self.model.named_parameters(), options.name, options.learning_rate)
+        accelerate_optimizer(self.optimizer, variant.acceleration)
         if isinstance(self.optimizer, MuonAdamW) and not variant.own_muon:
             self.optimizer.use_torchs_muon()
         self.losses = StepLosses(self.config, model, build_scheduler(model.config.noise), device)

@@ -133,14 +133,18 @@ def _measure(noted: Noted, head: int, correspondence: Tensor, draws: int) -> Mea
     cell = cell + tokens * torch.arange(photos, device=cell.device).view(1, -1, 1)
 
     share = slice(head * width // noted.heads, (head + 1) * width // noted.heads)
-    query, key = noted.query[..., share].float(), noted.reference_key[..., share].float()
-    logits = query @ key.mT / query.shape[-1] ** 0.5  # (G, N, n * N)
-    said = logits.log_softmax(-1).gather(2, cell.mT)  # (G, N, n)
-    # a cell that several photos show may be found in any of them
-    said = said.masked_fill(~visible.mT, float("-inf"))[anywhere].logsumexp(-1)
-    peak = logits.detach().argmax(-1)  # (G, N)
+    query = noted.query[..., share].float() / (width // noted.heads) ** 0.5  # (G, N, d)
+    key = noted.reference_key[..., share].float()  # (G, n * N, d)
+    loss, peak = query.sum() * 0.0, torch.zeros_like(anywhere, dtype=torch.long)
+    for row, (one, other) in enumerate(zip(query.unbind(), key.unbind(), strict=True)):
+        seen = anywhere[row]  # most cells are background, and their logits are not needed
+        logits = one[seen] @ other.mT  # (S, n * N)
+        said = logits.log_softmax(-1).gather(1, cell[row].mT[seen])  # (S, n)
+        # a cell that several photos show may be found in any of them
+        loss = loss - said.masked_fill(~visible[row].mT[seen], float("-inf")).logsumexp(-1).sum()
+        peak[row, seen] = logits.detach().argmax(-1)
     hits = _hits(peak, at_level, visible, (height, columns), _heights(places), latent_shape)
-    return Measured(-said.sum(), hits.sum(), anywhere.sum())
+    return Measured(loss, hits.sum(), anywhere.sum())
 
 
 def _sampled(places: Tensor, height: int, columns: int) -> Tensor:

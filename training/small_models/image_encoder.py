@@ -22,6 +22,7 @@ from igr_core.photo.masks import mask_box
 from igr_core.photo.view import crop_garment
 from igr_core.ranges import Count, Range, Share, Weight
 
+from ..base.hardware import autocast
 from ..base.parts import parameter_count
 from ..base.run.randomness import seed_everything, step_generator
 from ..base.run.run_folder import RunFolder
@@ -191,7 +192,7 @@ def encoder_loss(task: EncoderTask, corpus: Corpus, picks: Tensor, config: Image
     """Loss terms of a batch of pairs; `total` is minimised."""
     device = task.logit_scale.device
     pixels = torch.cat([corpus.crops(picks), corpus.flat(picks)]).to(device)  # (2 B, 3, S, S)
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
+    with autocast(config.precision, device):
         embeddings, tokens = task.features(pixels)
     count = len(picks)
     crop, flat = embeddings[:count], embeddings[count:]
@@ -230,7 +231,7 @@ def patch_pixels(pixels: Tensor, config: ImageEncoderTraining) -> Tensor:
 def measure(task: EncoderTask, held_out: Corpus, config: ImageEncoderTraining) -> dict[str, float]:
     """Held-out retrieval of flat garments by their crops, errors of thumbnail, cells and patches, label accuracies."""
     picks, device = torch.tensor(spread(len(held_out), config.validation_pairs)), task.logit_scale.device
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
+    with autocast(config.precision, device):
         crop, tokens = (torch.cat(parts) for parts in zip(*_in_parts(task, held_out.crops, picks), strict=True))
         flat = torch.cat([embedding for embedding, _ in _in_parts(task, held_out.flat, picks)])
     thumbnail = held_out.thumbnails[picks].flatten(1).to(device)

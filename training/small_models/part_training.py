@@ -18,6 +18,7 @@ from igr_core.files import write_tensors
 from igr_core.model.config import to_json
 from igr_core.ranges import Count, CountOrNone, Ranged, Seed, Weight
 
+from ..base.hardware import Precision
 from ..base.optimisation.average import Average
 from ..base.optimisation.finite import finite
 from ..base.optimisation.optimizers import OptimizerName, build_optimizer, peaks_kept, set_rate
@@ -56,8 +57,8 @@ class PartTraining(Ranged):
     """Decoupled weight decay."""
     ema_decay: Decay = 0.99
     """Decay of the average of the weights, which is measured and exported."""
-    bfloat16: bool = True
-    """Use bfloat16 autocast."""
+    precision: Precision = "auto"
+    """Mixed precision; `auto`: bf16 if the GPU or CPU is fast in it."""
     log_every: Count = 25
     """Steps between log entries of the loss."""
     save_every: Count = 250
@@ -71,7 +72,7 @@ class PartTraining(Ranged):
 
 
 FREE = frozenset(
-    {"run", "held_out", "log_every", "save_every", "validate_every", "validation_pairs", "keep", "bfloat16"}
+    {"run", "held_out", "log_every", "save_every", "validate_every", "validation_pairs", "keep", "precision"}
 )
 """Entries that may change when a run is resumed: they do not affect a step, except for rounding."""
 
@@ -127,7 +128,7 @@ def _train(
     start = time.monotonic()
     for step in tqdm(range(first, config.steps), initial=first, total=config.steps, unit="step", mininterval=5):
         terms = loss(step)
-        check = partial(finite, step=step + 1, run=run, remedy="lower learning_rate or set bfloat16 to false")
+        check = partial(finite, step=step + 1, run=run, remedy="lower learning_rate or set precision to no")
         _update(optimizer, average, terms["total"], cosine_rate(step, config.steps, config.warmup), check)
         done = step + 1
         if done % config.log_every == 0 or done == config.steps:

@@ -39,8 +39,6 @@ class PhotoTraining(PartTraining):
     """Folder or URL of held-out records (python -m training data held-out) to measure on."""
     rendered_share: Share = 0.5
     """Fraction of rendered photos for kind `mixed`."""
-    bfloat16: bool = False
-    """Compute under bfloat16 autocast."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -18,6 +18,7 @@ from igr_core.model.networks import build_vae
 from igr_core.photo.images import save_image
 from igr_core.ranges import Count, CountOrNone, Share, Weight
 
+from ..base.hardware import autocast
 from ..base.parts import load_vae, parameter_count
 from ..base.run.randomness import seed_everything, step_generator
 from ..base.run.run_folder import RunFolder
@@ -94,7 +95,7 @@ def sample_batch(pairs: DrawnPairs, config: VAETraining, step: int) -> Tensor:
 
 def vae_loss(vae: AutoencoderKL, pictures: Tensor, config: VAETraining, step: int = 0) -> dict[str, Tensor]:
     """Loss terms for images (B, 3, h, w) in -1..1; `total` is minimised."""
-    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=config.bfloat16):
+    with autocast(config.precision, pictures.device):
         posterior = vae.encode(pictures).latent_dist
         latent = posterior.sample().float()  # (B, 4, h / 8, w / 8)
         strength = config.latent_noise * torch.rand(len(latent), 1, 1, 1, device=latent.device)
@@ -126,7 +127,7 @@ def reconstruct(vae: AutoencoderKL, pictures: Tensor, config: VAETraining) -> tu
     decoded, latents = [], []
     device = next(vae.parameters()).device
     for some in pictures.split(8):
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
+        with autocast(config.precision, device):
             latent = vae.encode(some.to(device).float() / 127.5 - 1).latent_dist.mode()
             picture = vae.decode(latent).sample
         decoded.append((picture.float() / 2 + 0.5).clamp(0, 1).cpu())

@@ -52,7 +52,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> ImageEncoderTraining:
         flat_detail=4,
         patch_detail=2,
         minimum_visible=0.0,
-        bfloat16=False,
+        precision="no",
         log_every=1,
         save_every=2,
         validate_every=3,

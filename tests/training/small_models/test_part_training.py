@@ -56,7 +56,7 @@ def test_the_remedies_work(tmp_path: Path) -> None:
         train(config, "loss", 3)
     with pytest.raises(IGRError, match="learning_rate = 0.001"):
         train(replace(config, learning_rate=0.01), "loss", 99)
-    layer = train(replace(config, learning_rate=0.0001, bfloat16=False), "loss", 99)
+    layer = train(replace(config, learning_rate=0.0001, precision="no"), "loss", 99)
     found = load_latest(RunFolder(tmp_path), resume=False)
     assert found is not None and found.step == 6 and layer.weight.isfinite().all()
     assert found.state["optimizer"]["param_groups"][0]["peak_lr"] == 0.0001

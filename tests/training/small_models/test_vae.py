@@ -36,7 +36,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> VAETraining:
         crop=16,
         whole_share=0.25,
         warmup=1,
-        bfloat16=False,
+        precision="no",
         log_every=1,
         save_every=2,
         validate_every=3,

@@ -1,4 +1,4 @@
-"""Muon that orthogonalises many matrices at once, in float32 and with Gram matrices, which is far faster on CPUs."""
+"""Muon that orthogonalises many matrices at once, which is far faster on CPUs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ class BatchedMuon(torch.optim.Muon):
     CPU without bfloat16 units. Learning rates are adjusted as by `match_rms_adamw`.
     """
 
+    dtype: torch.dtype = torch.float32
+    """Number format of the orthogonalisation: float32, or bfloat16 like torch, which is faster with bfloat16 units."""
+
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Update every matrix that has a gradient."""
@@ -38,32 +41,36 @@ class BatchedMuon(torch.optim.Muon):
                 torch._foreach_add_([weights[place] for place in places], list(update.unbind()), alpha=-rate)
         return loss
 
-    @staticmethod
-    def _orthogonal(updates: list[Tensor], group: dict) -> list[tuple[list[int], Tensor]]:
+    def _orthogonal(self, updates: list[Tensor], group: dict) -> list[tuple[list[int], Tensor]]:
         """Orthogonalised updates (K, m, n) of equal shape, with their indices in the list."""
         by_shape: dict[torch.Size, list[int]] = {}
         for place, update in enumerate(updates):
             by_shape.setdefault(update.shape, []).append(place)
         settings = group["ns_coefficients"], group["ns_steps"], group["eps"]
         return [
-            (places, orthogonalised(torch.stack([updates[place] for place in places]), *settings))
+            (places, orthogonalised(torch.stack([updates[place] for place in places]), *settings, dtype=self.dtype))
             for places in by_shape.values()
         ]
 
 
 def orthogonalised(
-    matrices: Tensor, coefficients: tuple[float, float, float], steps: int = 5, eps: float = 1e-7
+    matrices: Tensor,
+    coefficients: tuple[float, float, float],
+    steps: int = 5,
+    eps: float = 1e-7,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Muon's quintic Newton-Schulz iteration for matrices (K, m, n) in float32, which moves singular values close to 1.
+    """Muon's quintic Newton-Schulz iteration for matrices (K, m, n), which moves singular values close to 1.
 
-    Each step multiplies by a polynomial of the Gram matrix G = X Xᵀ, with which G commutes. A long X is therefore only
-    multiplied at the end: the polynomials are accumulated in Q, and G is updated along with them.
+    Each step multiplies by a polynomial of the Gram matrix G = X Xᵀ, with which G commutes. In float32, a long X is
+    therefore only multiplied at the end: the polynomials are accumulated in Q, and G is updated along with them. In
+    bfloat16 (`dtype`), Q would be too inexact.
     """
     a, b, c = coefficients
     tall = matrices.shape[1] > matrices.shape[2]
     x = (matrices.mT if tall else matrices).float()  # (K, m, n), m <= n
-    x = x / x.flatten(1).norm(dim=1).clamp(min=eps).view(-1, 1, 1)
-    if x.shape[2] < GRAM_FROM * x.shape[1]:
+    x = (x / x.flatten(1).norm(dim=1).clamp(min=eps).view(-1, 1, 1)).to(dtype)
+    if dtype != torch.float32 or x.shape[2] < GRAM_FROM * x.shape[1]:
         for _ in range(steps):
             gram = x @ x.mT
             x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)

@@ -42,6 +42,12 @@ class MuonAdamW(torch.optim.Optimizer):
             group["params"], lr=group["lr"], weight_decay=group["weight_decay"], adjust_lr_fn="match_rms_adamw"
         )
 
+    def orthogonalise_in(self, dtype: torch.dtype) -> None:
+        """Set the number format of the orthogonalisation; see BatchedMuon."""
+        muon = self._parts[1]
+        assert isinstance(muon, BatchedMuon)
+        muon.dtype = dtype
+
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Step both optimisers with the learning rates of the param groups."""
         loss = closure() if closure is not None else None

@@ -23,14 +23,13 @@ from igr_core.errors import IGRError
 from igr_core.model.garmfus import attend
 from igr_core.model.igr import IGR
 
+from ...base.hardware import is_fast_in_bfloat16
+from ...base.optimisation.optimizers import MuonAdamW
 from ...base.train_config import TrainConfig
 from .float32_layers import use_float32_layers
 
 ROOMY_CARD = 120e9
 """Memory in bytes of a GPU that needs no checkpointing at the paper's scale."""
-
-_BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
-"""torch's names for instructions that multiply bfloat16 matrices faster than float32 ones."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,7 @@ def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool
     ZeRO-2.
     """
     cuda = device.type == "cuda"
-    # older GPUs emulate bfloat16, many times slower than float32
-    fast = torch.cuda.is_bf16_supported(including_emulation=False) if cuda else has_bfloat16_units()
+    fast = is_fast_in_bfloat16(device)
     precision = config.precision if config.precision != "auto" else ("bf16" if fast else "no")
     if precision == "bf16" and cuda and not fast:
         raise IGRError("precision bf16: this GPU does not support bfloat16; set precision to auto or no.")
@@ -82,16 +80,6 @@ def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool
     if config.compile and not cuda and which("g++") is None and which("clang++") is None:
         raise IGRError("compile: no C++ compiler was found; install g++, or set compile to false.")
     return Acceleration(precision, attention, layout, slow_kernel, config.compile, _checkpointing(config, device))
-
-
-def has_bfloat16_units(capabilities: Mapping[str, Any] | None = None) -> bool:
-    """Whether this CPU multiplies bfloat16 matrices faster than float32 ones."""
-    if capabilities is None:
-        known = getattr(torch.cpu, "get_capabilities", None)
-        if known is None:  # before torch 2.10
-            return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        capabilities = known()
-    return any(capabilities.get(name, False) for name in _BFLOAT16_UNITS)
 
 
 def accelerate(model: IGR, chosen: Acceleration) -> None:
@@ -109,6 +97,12 @@ def accelerate(model: IGR, chosen: Acceleration) -> None:
         for module in model.modules():
             if isinstance(module, FeedForward) or (isinstance(module, ResnetBlock2D) and torch.cuda.is_available()):
                 module.compile(dynamic=False)
+
+
+def accelerate_optimizer(optimizer: torch.optim.Optimizer, chosen: Acceleration) -> None:
+    """Let Muon compute in the chosen precision; its weights and momenta stay in float32."""
+    if isinstance(optimizer, MuonAdamW):
+        optimizer.orthogonalise_in(torch.bfloat16 if chosen.precision == "bf16" else torch.float32)
 
 
 def matmul_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:

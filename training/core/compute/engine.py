@@ -16,7 +16,7 @@ from igr_core.model.igr import IGR
 
 from ...base.optimisation.optimizers import peaks_kept
 from ...base.train_config import TrainConfig
-from .acceleration import accelerate, choose_acceleration
+from .acceleration import accelerate, accelerate_optimizer, choose_acceleration
 from .launcher import take_over
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ class Engine:
         self.accelerator = _zero2_accelerator(config) if zero2 else _accelerator(config)
         self.acceleration = choose_acceleration(config, self.accelerator.device, zero2)
         accelerate(model, self.acceleration)
+        accelerate_optimizer(optimizer, self.acceleration)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.sharded = type(self.model).__name__ == "DeepSpeedEngine"
         # ZeRO-2 reduces gradients in the order they arrive, which must be the same in every process

@@ -15,6 +15,7 @@ from igr_core.device import choose_device
 from igr_core.ranges import Weight
 from igr_core.segmentation.labels import ATR
 
+from ...base.hardware import autocast
 from ...base.parts import parameter_count
 from ...base.run.randomness import seed_everything, step_generator
 from ...base.run.run_folder import RunFolder
@@ -70,7 +71,7 @@ def parser_loss(
     photos = torch.where(flipped[:, None, None, None], photos.flip(-1), photos)
     labels = torch.where(flipped[:, None, None], mirrored(labels), labels)
     pixels = normalise(recoloured(photos, generator)).to(model.device)
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=config.bfloat16):
+    with autocast(config.precision, model.device):
         logits = model(pixel_values=pixels).logits.float()
     wanted = label_shares(labels, CELL).to(model.device)
     terms = {"labels": F.cross_entropy(logits, wanted), "dice": dice_loss(logits, wanted)}

@@ -16,6 +16,7 @@ from igr_core.device import choose_device
 from igr_core.model.config import Side
 from igr_core.ranges import Count, Weight
 
+from ...base.hardware import autocast
 from ...base.parts import parameter_count
 from ...base.run.randomness import seed_everything, step_generator
 from ...base.run.run_folder import RunFolder
@@ -124,7 +125,7 @@ def segmenter_loss(
     if flipped:
         photos, shares = photos.flip(-1), shares.flip(-1)
     pixels = normalise(recoloured(photos, generator))
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=config.bfloat16):
+    with autocast(config.precision, model.device):
         features = embed(model, pixels.to(model.device))
     terms = {name: torch.zeros((), device=model.device) for name in ("mask", "score", "object")}
     rest = (1 - shares.sum(1, keepdim=True)).clamp(min=0)  # skin, faces, held objects

@@ -104,13 +104,15 @@ def test_states_resume_in_another_memory_layout(name: str, layouts: tuple[bool, 
         assert torch.allclose(one, two, atol=1e-6)
 
 
-def test_muon_is_torchs_own_in_another_order() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_muon_is_torchs_own_in_another_order(dtype: torch.dtype) -> None:
     """Many steps from the same gradients differ only by torch's rounding to bfloat16."""
     shapes = [(8, 8), (8, 8), (8, 72), (40, 8)]
     generator = torch.Generator().manual_seed(0)
     plain, batched = ([nn.Parameter(torch.ones(shape)) for shape in shapes] for _ in range(2))
     options = {"lr": 0.1, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
     optimizers = torch.optim.Muon(plain, **options), BatchedMuon(batched, **options)  # type: ignore[arg-type]
+    optimizers[1].dtype = dtype
     for _ in range(5):
         for one, two in zip(plain, batched, strict=True):
             one.grad = torch.randn(one.shape, generator=generator)
@@ -123,8 +125,11 @@ def test_muon_is_torchs_own_in_another_order() -> None:
     assert optimizers[0].state_dict()["state"].keys() == optimizers[1].state_dict()["state"].keys()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 16, 144), (2, 64, 16)])
-def test_orthogonalised_matrices_have_singular_values_about_one(shape: tuple[int, int, int]) -> None:
+def test_orthogonalised_matrices_have_singular_values_about_one(
+    shape: tuple[int, int, int], dtype: torch.dtype
+) -> None:
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-    values = torch.linalg.svdvals(orthogonalised(matrices, (3.4445, -4.775, 2.0315)))
+    values = torch.linalg.svdvals(orthogonalised(matrices, (3.4445, -4.775, 2.0315), dtype=dtype))
     assert values.min() > 0.4 and values.max() < 1.3
