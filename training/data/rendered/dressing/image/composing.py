@@ -69,20 +69,20 @@ def compose(view: View, panels: Sequence[Panel], dress: Dress, background: np.nd
     uv = np.ascontiguousarray(view.uv, np.float32)
     with stage("textures"):
         palette = _palette(view, panels, dress, shading.used_boxes(centres, uv, len(view.table)))
-    behind = np.ones((height * width, 3), np.float32)
+    behind = np.ones((1, 3), np.float32)
     if background is not None:
-        behind[:] = np.asarray(background, np.float32).reshape(-1, 3)
+        behind = np.ascontiguousarray(np.broadcast_to(background, view.light.shape), np.float32).reshape(-1, 3)
     with stage("shading"):
         return _shaded(view, centres, uv, palette, behind).reshape(height, width, 3)
 
 
 def _shaded(view: View, centres: np.ndarray, uv: np.ndarray, palette: _Palette, behind: np.ndarray) -> np.ndarray:
-    """The image (h * w, 3) of a view with its palette, in front of the background."""
+    """The image (h * w, 3) of a view with its palette, in front of the background (h * w or 1, 3)."""
     samples = _Samples.of(np.ascontiguousarray(view.labels))
     albedo = _albedo(view, centres, uv, samples, palette)
     light = np.ascontiguousarray(view.light, np.float32).reshape(-1, 3)
     gloss = np.ascontiguousarray(view.gloss, np.float32).reshape(-1)
-    out = np.empty_like(behind)
+    out = np.empty_like(light)
     mixture = (samples.sources, samples.targets, samples.shares)
     shading.shade(out, behind, centres.ravel(), *mixture, light, gloss, palette.kinds, palette.table, albedo)
     return out
@@ -113,11 +113,9 @@ def _albedo(view: View, centres: np.ndarray, uv: np.ndarray, samples: _Samples, 
     places = np.zeros((len(samples.sources), 3), np.float32)
     scale = np.float32(view.pixels_per_metre)
     shading.locate(centres, uv, palette.kinds, samples.sources, samples.targets, scale, places)
-    albedo = np.ones_like(places)
+    albedo = np.empty_like(places)
     flat, store = centres.ravel(), _pooled(palette.textures)
-    for slot, wrap in ((1, False), (2, True)):
-        what = (flat, samples.sources, places, palette.kinds, palette.table, slot, wrap)
-        shading.look_up(*what, *store, albedo)
+    shading.look_up(flat, samples.sources, places, palette.kinds, palette.table, *store, albedo)
     paint = np.ascontiguousarray(view.paint, np.float32).reshape(-1, 3)
     colours = np.array(palette.colours or [np.ones(3)], np.float32)
     shading.paint_over(flat, samples.sources, paint, palette.kinds, palette.table, colours, albedo)

@@ -117,53 +117,68 @@ def locate(centres, uv, kinds, sources, targets, scale, out):
         out[at, 0], out[at, 1] = u, v
 
 
-@njit(cache=True, error_model="numpy")
-def look_up(centres, sources, places, kinds, table, slot, wrap, pool, textures, levels, albedo):
-    """Multiply albedo (N, 3) by the textures in a slot of kinds, between mip levels, at places (N, 3) of locate.
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _texel(px, py, size, blur, last, rows, wrap, pool):
+    """The colour of a texture at texel (px, py), for a pixel `size` texels wide, between mip levels `rows` (L, 3).
 
-    centres (h * w,) uint8; pool (M, 3) has the texels of all textures; textures (T, 4) float32: left, top, texels a
-    metre, last level; levels (T, L, 3) int32: first texel, height, width. wrap repeats a texture, whose sides are
-    powers of two. table as of shade. Only halfway between two levels both are read.
+    blur is added to the level. Only halfway between two levels both are read. wrap repeats a texture, whose sides are
+    powers of two.
     """
     one, half, narrow = np.float32(1), np.float32(0.5), np.float32(0.3)
+    lod = np.log2(max(size, np.float32(1e-6))) + blur
+    lod = min(max(lod, np.float32(0)), last)
+    first = np.int32(lod)
+    share = (lod - np.float32(first) - half) / narrow + half
+    if share >= one:
+        first, share = first + 1, np.float32(0)
+    red, green, blue = np.float32(0), np.float32(0), np.float32(0)
+    share = max(share, np.float32(0))
+    for level in range(first, first + 1 + (share > 0)):
+        weight = one - share if level == first else share
+        start, h, w = rows[level, 0], rows[level, 1], rows[level, 2]
+        shrink = one / np.float32(1 << level)
+        fx, fy = px * shrink - half, py * shrink - half
+        x0, y0 = np.int32(np.floor(fx)), np.int32(np.floor(fy))
+        fx, fy = fx - np.float32(x0), fy - np.float32(y0)
+        x1, y1 = x0 + 1, y0 + 1
+        if wrap:
+            x0, x1, y0, y1 = x0 & (w - 1), x1 & (w - 1), y0 & (h - 1), y1 & (h - 1)
+        else:
+            x0, x1 = min(max(x0, 0), w - 1), min(max(x1, 0), w - 1)
+            y0, y1 = min(max(y0, 0), h - 1), min(max(y1, 0), h - 1)
+        a, b = np.uint32(start + y0 * w + x0), np.uint32(start + y0 * w + x1)
+        c, d = np.uint32(start + y1 * w + x0), np.uint32(start + y1 * w + x1)
+        wa, wb = weight * (one - fx) * (one - fy), weight * fx * (one - fy)
+        wc, wd = weight * (one - fx) * fy, weight * fx * fy
+        red += pool[a, 0] * wa + pool[b, 0] * wb + pool[c, 0] * wc + pool[d, 0] * wd
+        green += pool[a, 1] * wa + pool[b, 1] * wb + pool[c, 1] * wc + pool[d, 1] * wd
+        blue += pool[a, 2] * wa + pool[b, 2] * wb + pool[c, 2] * wc + pool[d, 2] * wd
+    return red, green, blue
+
+
+@njit(cache=True, error_model="numpy")
+def look_up(centres, sources, places, kinds, table, pool, textures, levels, albedo):
+    """Fill albedo (N, 3) with texture times tile at places (N, 3) of locate; 1 where a label has neither.
+
+    centres (h * w,) uint8; pool (M, 3) has the texels of all textures; textures (T, 4) float32: left, top, texels a
+    metre, last level; levels (T, L, 3) int32: first texel, height, width. Tiles repeat. kinds and table as of shade.
+    """
+    one = np.float32(1)
     for at in range(len(sources)):
         k = centres[sources[at]]
-        t = kinds[k, slot]
-        if t < 0:
-            continue
-        size = textures[t, 2]
-        lod = np.log2(max(places[at, 2] * size, np.float32(1e-6))) + table[k, 8]
-        lod = min(max(lod, np.float32(0)), textures[t, 3])
-        first = np.int32(lod)
-        share = (lod - np.float32(first) - half) / narrow + half
-        if share >= one:
-            first, share = first + 1, np.float32(0)
-        px, py = (places[at, 0] - textures[t, 0]) * size, (places[at, 1] - textures[t, 1]) * size
-        red, green, blue = np.float32(0), np.float32(0), np.float32(0)
-        share = max(share, np.float32(0))
-        for level in range(first, first + 1 + (share > 0)):
-            weight = one - share if level == first else share
-            start, h, w = levels[t, level, 0], levels[t, level, 1], levels[t, level, 2]
-            shrink = one / np.float32(1 << level)
-            fx, fy = px * shrink - half, py * shrink - half
-            x0, y0 = np.int32(np.floor(fx)), np.int32(np.floor(fy))
-            fx, fy = fx - np.float32(x0), fy - np.float32(y0)
-            x1, y1 = x0 + 1, y0 + 1
-            if wrap:
-                x0, x1, y0, y1 = x0 & (w - 1), x1 & (w - 1), y0 & (h - 1), y1 & (h - 1)
-            else:
-                x0, x1 = min(max(x0, 0), w - 1), min(max(x1, 0), w - 1)
-                y0, y1 = min(max(y0, 0), h - 1), min(max(y1, 0), h - 1)
-            a, b = np.uint32(start + y0 * w + x0), np.uint32(start + y0 * w + x1)
-            c, d = np.uint32(start + y1 * w + x0), np.uint32(start + y1 * w + x1)
-            wa, wb = weight * (one - fx) * (one - fy), weight * fx * (one - fy)
-            wc, wd = weight * (one - fx) * fy, weight * fx * fy
-            red += pool[a, 0] * wa + pool[b, 0] * wb + pool[c, 0] * wc + pool[d, 0] * wd
-            green += pool[a, 1] * wa + pool[b, 1] * wb + pool[c, 1] * wc + pool[d, 1] * wd
-            blue += pool[a, 2] * wa + pool[b, 2] * wb + pool[c, 2] * wc + pool[d, 2] * wd
-        albedo[at, 0] *= red
-        albedo[at, 1] *= green
-        albedo[at, 2] *= blue
+        t, tile = kinds[k, 1], kinds[k, 2]
+        red, green, blue = one, one, one
+        u, v, wide, blur = places[at, 0], places[at, 1], places[at, 2], table[k, 8]
+        if t >= 0:
+            size, left, top, last = textures[t, 2], textures[t, 0], textures[t, 1], textures[t, 3]
+            red, green, blue = _texel(
+                (u - left) * size, (v - top) * size, wide * size, blur, last, levels[t], False, pool
+            )
+        if tile >= 0:
+            size, left, top, last = textures[tile, 2], textures[tile, 0], textures[tile, 1], textures[tile, 3]
+            r, g, b = _texel((u - left) * size, (v - top) * size, wide * size, blur, last, levels[tile], True, pool)
+            red, green, blue = red * r, green * g, blue * b
+        albedo[at, 0], albedo[at, 1], albedo[at, 2] = red, green, blue
 
 
 @njit(cache=True, error_model="numpy")
@@ -200,9 +215,9 @@ def paint_over(centres, sources, paint, kinds, table, colours, albedo):
 def shade(out, background, centres, sources, targets, shares, light, gloss, kinds, table, albedo):
     """Fill out (h * w, 3) with the image: the samples' lit albedo (N, 3), and the background's colour.
 
-    centres (h * w,) uint8; background, light (h * w, 3) and gloss (h * w,) float32; kinds (256, 4) int32: kind,
-    texture, tile, first colour; table (256, 10) float32: share and colour of the back (4), contrast, gloss (3), what
-    is added to mip levels, brightness where there is contrast.
+    centres (h * w,) uint8; light (h * w, 3), background (h * w or 1, 3) and gloss (h * w,) float32; kinds (256, 4)
+    int32: kind, texture, tile, first colour; table (256, 10) float32: share and colour of the back (4), contrast,
+    gloss (3), what is added to mip levels, brightness where there is contrast.
     """
     one, zero = np.float32(1), np.float32(0)
     total = np.empty(len(out), np.float32)
@@ -225,7 +240,8 @@ def shade(out, background, centres, sources, targets, shares, light, gloss, kind
         g = gloss[pixel]
         red, green, blue = red * lr + g * table[k, 5], green * lg + g * table[k, 6], blue * lb + g * table[k, 7]
         if kind == NOTHING:
-            red, green, blue = background[to, 0], background[to, 1], background[to, 2]
+            behind = min(to, len(background) - 1)
+            red, green, blue = background[behind, 0], background[behind, 1], background[behind, 2]
         if at < len(out):
             total[to] = share
             out[to, 0], out[to, 1], out[to, 2] = red, green, blue
