@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from ..model.bundle import BundleInfo
+    from ..restore.detailed import Detailing
     from ..restore.jobs import Job, Report, Restorer, Settings
 
 # torch and diffusers are imported inside the functions so that --help is fast.
@@ -57,6 +58,28 @@ def restore(
             help="Show the model the whole photo, or only the garment's surroundings.", show_default="from the bundle"
         ),
     ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another photo of the same garment; may be repeated, each with its --also-mask."),
+    ] = None,
+    also_mask: Annotated[list[Path] | None, typer.Option(help="Mask of the garment in the photo of --also.")] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(help="Evidence map to write (.png): white where a photo showed the garment; or a folder of maps."),
+    ] = None,
+    min_evidence: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="Fraction of the garment that must be visible; other images go to OUT/set-aside."
+        ),
+    ] = 0.0,
+    detail: Annotated[
+        str | None,
+        typer.Option(help="Width x height to enlarge the garment to with the photo's own details.", show_default="off"),
+    ] = None,
+    candidates: Annotated[
+        int, typer.Option(min=1, max=64, help="Seeds to try; the image that agrees best with the photo is kept.")
+    ] = 1,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="For folders: restore images that already exist in the output folder.")
     ] = False,
@@ -64,8 +87,9 @@ def restore(
 ) -> None:
     """Restore the garment of a photo, or of every photo in a folder.
 
-    Masks in a folder are matched by name: masks/anna.png belongs to photos/anna.jpg. A folder run can be stopped and
-    resumed; photos that fail are listed at the end and do not stop the others.
+    Masks in a folder are matched by name: masks/anna.png belongs to photos/anna.jpg. anna__2.jpg shows the garment of
+    anna.jpg from another side. A folder run can be stopped and resumed; photos that fail are listed at the end and do
+    not stop the others.
     """
     from ..device import choose_device
     from ..files import make_folder
@@ -76,10 +100,13 @@ def restore(
     with one_sentence():
         info = Bundle.open(bundle).info
         settings = _settings(info, size, view, steps, guidance, seed, transparent)
+        settings = dataclasses.replace(settings, detailing=_detailing(detail, candidates), min_evidence=min_evidence)
         place = choose_device(device)
-        plan = plan_jobs(person, mask, category, out, settings.mode)
+        plan = plan_jobs(person, mask, category, out, settings.mode, _more(also, also_mask), evidence)
         in_folder = person.is_dir()
-        (check_folder if in_folder else check_file)(out, "--out")
+        for path, option in ((out, "--out"), (evidence, "--evidence")):
+            if path is not None:
+                (check_folder if in_folder else check_file)(path, option)
         if plan.ignored:
             echo(f"Note: skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
         report = Report(failed=dict(plan.failed))
@@ -110,6 +137,29 @@ def _settings(
         raise UsageError(f"--size: {error}") from error
     layout = dataclasses.replace(model.view, mode=view) if view is not None else model.view
     return Settings(canvas, layout, model.image_encoder.image_size, steps, guidance, seed, transparent)
+
+
+def _detailing(detail: str | None, candidates: int) -> Detailing | None:
+    from ..detail.transfer import MOST_SIDE
+    from ..photo.inputs import parse_size
+    from ..restore.detailed import Detailing
+
+    if detail is None:
+        return Detailing(candidates=candidates) if candidates > 1 else None
+    try:
+        size = parse_size(detail, 1)
+    except IGRError as error:
+        raise UsageError(f"--detail: {error}") from error
+    if max(size) > MOST_SIDE:
+        raise UsageError(f"--detail {detail} is too large: choose at most {MOST_SIDE} pixels a side.")
+    return Detailing(size, candidates=candidates)
+
+
+def _more(also: list[Path] | None, masks: list[Path] | None) -> list[tuple[Path, Path]]:
+    photos, masks = also or [], masks or []
+    if len(photos) != len(masks):
+        raise UsageError(f"--also is given {len(photos)} times and --also-mask {len(masks)} times: give one for each.")
+    return list(zip(photos, masks, strict=True))
 
 
 def _load(bundle: Path, device: torch.device) -> Restorer:
@@ -162,6 +212,9 @@ def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
             echo(f"Error: {sentence}", err=True)
         return
     skipped = f", {len(report.skipped)} already done" if report.skipped else ""
-    echo(f"{len(report.done)} restored{skipped}, {len(report.failed)} failed, in {seconds:.1f} s.")
+    aside = f", {len(report.set_aside)} of them set aside" if report.set_aside else ""
+    echo(f"{len(report.done)} restored{aside}{skipped}, {len(report.failed)} failed, in {seconds:.1f} s.")
+    for name, seen in report.set_aside.items():
+        echo(one_line(f"Set aside: {name}: {seen:.0%} of its garment was visible."), err=True)
     for name, sentence in report.failed.items():
         echo(one_line(f"Failed: {name}: {sentence}"), err=True)

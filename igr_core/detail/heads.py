@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from ..errors import IGRError
@@ -11,8 +10,6 @@ from ..model.detail_config import HeadConfig, ReadoutConfig
 
 MOST_CELLS = 64 * 64
 """Heads of levels with more cells are not read, because the square of this number must fit into memory."""
-LAST_PART = 1 / 3
-"""Last fraction of a run in which attention is read, because the garment has taken shape by then."""
 
 
 def default_readout(blocks: Sequence[str], config: UNetConfig, latent_shape: tuple[int, int]) -> ReadoutConfig:
@@ -67,11 +64,3 @@ def cells_at(block: str, levels: int, latent_shape: tuple[int, int]) -> int:
     for _ in range(level_of(block, levels)):
         height, width = (height + 1) // 2, (width + 1) // 2
     return height * width
-
-
-def read_steps(total: int, count: int) -> tuple[int, ...]:
-    """Indices of the `count` steps to read out of a run's `total`, evenly spread over its last third."""
-    first = min(total - 1, math.ceil(total * (1 - LAST_PART)))
-    available = total - first
-    count = min(count, available)
-    return tuple(first + (2 * number + 1) * available // (2 * count) for number in range(count))

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from ..errors import IGRError
 from ..model.detail_config import ReadoutConfig
 from ..model.garmfus import Noted, level_shape
-from .heads import read_steps
 
 _WINDOW = 5
 """Side, in cells, of the window around the peak in which the attention is averaged to a position."""
@@ -41,13 +40,11 @@ class Correspondence:
 
 
 class Readout:
-    """Collects the attention of chosen heads during a run of B garments."""
+    """Collects the attention of chosen heads over a few calls of the denoiser with B garments."""
 
-    def __init__(self, config: ReadoutConfig, latent_shape: tuple[int, int], count: int, total_steps: int) -> None:
+    def __init__(self, config: ReadoutConfig, latent_shape: tuple[int, int], count: int) -> None:
         """`latent_shape` is height and width; `count` is B. The config's heads must belong to the model."""
         self.config, self.latent_shape, self.count = config, latent_shape, count
-        self.steps = frozenset(read_steps(total_steps, config.steps))
-        """Numbers, from 0, of the steps to read."""
         self.blocks = tuple(dict.fromkeys(head.block for head in config.heads))
         """The blocks to record."""
         self._logits: list[Tensor | None] = [None] * count
@@ -55,13 +52,13 @@ class Readout:
         self._read = 0
         self._shape = (0, 0)
 
-    def wants(self, step: int) -> dict[str, list[Noted]] | None:
-        """What Fusion.notes must be during this step, counted from 0; None if the step is not read."""
-        return {name: [] for name in self.blocks} if step in self.steps else None
+    def empty_notes(self) -> dict[str, list[Noted]]:
+        """The initial value of Fusion.notes for a call of the denoiser."""
+        return {name: [] for name in self.blocks}
 
     @torch.no_grad()
-    def add(self, notes: Mapping[str, Sequence[Noted]], first_row: int) -> None:
-        """Add one step's notes; row first_row + i of the batch belongs to garment i, and others are ignored."""
+    def add(self, notes: Mapping[str, Sequence[Noted]]) -> None:
+        """Add the notes of one call, whose row i belongs to garment i."""
         if self._shape == (0, 0):
             self._shape = max(
                 (self._level(noted) for block in self.blocks for noted in notes[block]), default=self._shape
@@ -69,9 +66,8 @@ class Readout:
         self._read += 1
         for head in self.config.heads:
             for noted in notes[head.block]:
-                wanted = [place for place, row in enumerate(noted.rows) if 0 <= row - first_row < self.count]
-                for place in wanted:
-                    self._add(noted, place, head.head, head.weight, noted.rows[place] - first_row)
+                for place, row in enumerate(noted.rows):
+                    self._add(noted, place, head.head, head.weight, row)
 
     def correspondences(self, masks: Sequence[Tensor]) -> list[Correspondence]:
         """The result for each garment; `masks` are its photos' masks on the view, (n, 1, H, W) in 0..1 each.

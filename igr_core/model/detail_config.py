@@ -32,7 +32,7 @@ class ReadoutConfig(Ranged):
     heads: Annotated[tuple[HeadConfig, ...], Length(1, 256)]
     """The heads whose attention is multiplied."""
     steps: Annotated[int, Range(1, 100)] = 3
-    """Number of denoising steps that are read, spread over the last third of the run."""
+    """Number of timesteps that are read, spread over the last third of the denoising process."""
 
 
 @dataclass(frozen=True)

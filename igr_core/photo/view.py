@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..errors import IGRError
 from ..model.config import ViewConfig
 from .inputs import validate_inputs
 from .mask_warnings import mask_warnings
@@ -99,6 +100,25 @@ def make_view(
         placements.append(placement)
     return GarmentView(
         torch.cat(persons), torch.cat(masks), torch.cat(crops), tuple(placements), warnings, photo, photo_mask
+    )
+
+
+def join_views(views: Sequence[GarmentView]) -> GarmentView:
+    """One view of all the photos of some views of the same size; without the photos themselves, whose sizes differ.
+
+    Raises IGRError for views of different sizes.
+    """
+    first = views[0]
+    if len(views) == 1:
+        return first
+    if any(view.person.shape[-2:] != first.person.shape[-2:] for view in views):
+        raise IGRError("The views differ in size: make them with the same width and height.")
+    return GarmentView(
+        torch.cat([view.person for view in views]),
+        torch.cat([view.mask for view in views]),
+        torch.cat([view.crop for view in views]),
+        tuple(placement for view in views for placement in view.placements),
+        tuple(dict.fromkeys(warning for view in views for warning in view.warnings)),
     )
 
 

@@ -1,26 +1,35 @@
-"""Restore one photo or a folder of photos: plan the jobs, run them and report the results."""
+"""Restore one garment or a folder of photos: plan the jobs, run them and report the results."""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from torch import Tensor
 
 from ..errors import IGRError, UsageError, is_out_of_memory
+from ..files import make_folder
 from ..model.config import ViewConfig
 from ..outputs import CannotWrite
 from ..photo.images import check_image_name, load_mask, load_photo, save_image
 from ..photo.view import GarmentView, make_view
 from .background_removal import cutout_warnings, to_rgba
-from .pairing import CategoryOf, one_category, pair_by_name, read_categories
+from .detailed import Detailing, grid, restore_detailed
+from .pairing import CategoryOf, Pair, one_category, pair_by_name, read_categories
+from .restorer import GarmentRestorer
 
 StepProgress = Callable[[int, int], None]
 """Called with the number of steps done and the total."""
+
+SET_ASIDE = "set-aside"
+"""Folder, beside the other images, for garments of which too little was visible."""
+_NUMBERED = re.compile(r"(.+)__([2-9]|[1-9]\d)")
+"""Name of a further photo of a garment, without its extension: the first photo's name and a number."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +67,15 @@ class Job:
     """upper, lower or full."""
     out: Path
     """The image to write."""
+    also: tuple[tuple[Path, Path], ...] = ()
+    """More photos of the same garment, with their masks."""
+    evidence: Path | None = None
+    """The evidence map to write."""
+
+    @property
+    def photos(self) -> tuple[tuple[Path, Path], ...]:
+        """All photos of the garment, with their masks."""
+        return ((self.person, self.mask), *self.also)
 
 
 @dataclass(frozen=True)
@@ -78,6 +96,10 @@ class Settings:
     """Seed of the noise, the same for every photo."""
     transparent: bool = False
     """Write RGBA images with a transparent background."""
+    detailing: Detailing | None = None
+    """Details and candidates; None for a plain restoration."""
+    min_evidence: float = 0.0
+    """Garments of which a smaller fraction was visible are set aside."""
 
     @property
     def mode(self) -> Literal["RGB", "RGBA"]:
@@ -93,6 +115,8 @@ class Report:
     """Images written."""
     skipped: list[Path] = field(default_factory=list)
     """Images that existed before the run."""
+    set_aside: dict[str, float] = field(default_factory=dict)
+    """Visible fraction of each garment that was set aside, by file name."""
     failed: dict[str, str] = field(default_factory=dict)
     """Error message for each photo that could not be restored, by file name."""
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -111,12 +135,23 @@ class Plan:
     """Names of the files in the folder of photos that are not images."""
 
 
-def plan_jobs(person: Path, mask: Path, category: str, out: Path, mode: Literal["RGB", "RGBA"]) -> Plan:
+def plan_jobs(
+    person: Path,
+    mask: Path,
+    category: str,
+    out: Path,
+    mode: Literal["RGB", "RGBA"],
+    also: Sequence[tuple[Path, Path]] = (),
+    evidence: Path | None = None,
+) -> Plan:
     """Match photos, masks, categories and outputs; `category` is a category or a CSV file with name,category.
 
+    `also` lists more photos of the garment of one photo, with their masks. In a folder, anna__2.jpg and anna__3.jpg
+    show the garment of anna.jpg. `evidence` is the map to write, or the folder for the maps of a folder.
     Raises UsageError if the paths do not match or a file or folder does not exist.
     """
-    for label, path in (("photo or folder", person), ("mask or mask folder", mask)):
+    more = [(label, path) for pair in also for label, path in zip(("photo", "mask"), pair, strict=True)]
+    for label, path in (("photo or folder", person), ("mask or mask folder", mask), *more):
         if not os.path.exists(path):  # Path.exists raises an error for a name that is too long
             raise UsageError(f"The {label} {path} does not exist: check the path.")
     if person.is_dir() != mask.is_dir():
@@ -126,14 +161,18 @@ def plan_jobs(person: Path, mask: Path, category: str, out: Path, mode: Literal[
         raise UsageError(f"--mask is {person} itself: name a mask, white on the garment.")
     category_of = _categories(category)
     if person.is_dir():
-        return _plan_folder(person, mask, category_of, out)
+        if also:
+            raise UsageError(f"--also adds a photo to one photo, but {person} is a folder: name NAME__2.jpg in it.")
+        return _plan_folder(person, mask, category_of, out, evidence)
     if os.path.isdir(out):
         raise UsageError(f"{out} is a folder: name the file to write, such as {out / person.stem}.png.")
     if os.path.exists(out) and (out.samefile(person) or out.samefile(mask)):
         raise UsageError(f"--out {out} would overwrite an input: choose another name.")
     try:
         check_image_name(out, mode)
-        return Plan((Job(person, mask, category_of(person), out),), {})
+        if evidence is not None:
+            check_image_name(evidence, "L")
+        return Plan((Job(person, mask, category_of(person), out, tuple(also), evidence),), {})
     except IGRError as error:
         raise UsageError(str(error)) from error
 
@@ -156,24 +195,19 @@ def run_jobs(
             on_photo(job)
         name = job.person.name
         try:
-            view = _load_view(job, settings)
-            if view.warnings:
-                report.notes[name] = view.warnings
-            image = restorer().restore(
-                view,
-                job.category,
-                steps=settings.steps,
-                guidance=settings.guidance,
-                seed=settings.seed,
-                progress=on_step,
-            )
+            views = [_load_view(person, mask, job.category, settings) for person, mask in job.photos]
+            notes = list(dict.fromkeys(warning for view in views for warning in view.warnings))
+            if notes:
+                report.notes[name] = tuple(notes)
+            image, out = _restored(job, views, settings, restorer(), on_step, report, notes)
             if settings.transparent:
                 cut = to_rgba(image)
-                if doubts := cutout_warnings(image, cut[:, 3:], view.mask):
-                    report.notes[name] = (*view.warnings, *doubts)
+                notes += cutout_warnings(image, cut[:, 3:], views[0].mask)
                 image = cut
-            save_image(job.out, image, settings.mode)
-            report.done.append(job.out)
+            if notes:
+                report.notes[name] = tuple(notes)
+            save_image(out, image, settings.mode)
+            report.done.append(out)
         except (BundleProblem, CannotWrite):
             raise
         except IGRError as error:
@@ -186,36 +220,110 @@ def run_jobs(
                 report.failed[name] = f"Unexpected error ({error}): please report this."
 
 
+def _restored(
+    job: Job,
+    views: list[GarmentView],
+    settings: Settings,
+    restorer: Restorer,
+    on_step: StepProgress | None,
+    report: Report,
+    notes: list[str],
+) -> tuple[Tensor, Path]:
+    """The garment of a job (1, 3, h, w), and where to write it; adds sentences to `notes`."""
+    steps, guidance, seed = settings.steps, settings.guidance, settings.seed
+    plain = settings.detailing is None and job.evidence is None and not job.also and settings.min_evidence == 0
+    if plain:
+        image = restorer.restore(views[0], job.category, steps=steps, guidance=guidance, seed=seed, progress=on_step)
+        return image, job.out
+    found = restore_detailed(
+        cast(GarmentRestorer, restorer),
+        views,
+        job.category,
+        settings.detailing or Detailing(),
+        steps=steps,
+        guidance=guidance,
+        seed=seed,
+        progress=on_step,
+    )
+    notes.append(found.note)
+    if job.evidence is not None:
+        make_folder(job.evidence.parent)
+        save_image(job.evidence, found.visible, "L")
+    if len(found.candidates) > 1:
+        first = found.candidates[0]
+        notes.append(f"Seed {first.seed} agrees best with the photo, of {len(found.candidates)} candidates.")
+        images = [one.image for one in found.candidates]
+        save_image(job.out.with_name(f"{job.out.stem}-candidates.png"), grid(images, min(4, len(images))))
+    if found.seen >= settings.min_evidence:
+        return found.image, job.out
+    report.set_aside[job.person.name] = found.seen
+    make_folder(set_aside(job.out).parent)
+    return found.image, set_aside(job.out)
+
+
+def set_aside(out: Path) -> Path:
+    """Where an image goes if too little of its garment was visible."""
+    return out.parent / SET_ASIDE / out.name
+
+
 def without_existing(jobs: Iterable[Job], report: Report) -> list[Job]:
     """The jobs whose image does not exist yet; the others are recorded as skipped."""
     left = []
     for job in jobs:
-        if job.out.exists():
+        if job.out.exists() or set_aside(job.out).exists():
             report.skipped.append(job.out)
         else:
             left.append(job)
     return left
 
 
-def _load_view(job: Job, settings: Settings) -> GarmentView:
-    person, mask = load_photo(job.person), load_mask(job.mask)
+def _load_view(person: Path, mask: Path, category: str, settings: Settings) -> GarmentView:
+    photo, cover = load_photo(person), load_mask(mask)
     try:
-        return make_view(person, mask, settings.size, settings.view, settings.crop_size, job.category)
+        return make_view(photo, cover, settings.size, settings.view, settings.crop_size, category)
     except IGRError as error:
-        raise IGRError(f"{job.person} with mask {job.mask}: {error}") from error
+        raise IGRError(f"{person} with mask {mask}: {error}") from error
 
 
-def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path) -> Plan:
-    if os.path.isfile(out):
-        raise UsageError(f"{persons} is a folder, so --out must be a folder too, but {out} is a file.")
-    if os.path.exists(out) and (out.samefile(persons) or out.samefile(masks)):
-        raise UsageError(f"--out {out} is an input folder: choose another folder.")
+def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path, evidence: Path | None) -> Plan:
+    for option, folder in (("--out", out), ("--evidence", evidence)):
+        if folder is None:
+            continue
+        if os.path.isfile(folder):
+            raise UsageError(f"{persons} is a folder, so {option} must be a folder too, but {folder} is a file.")
+        if os.path.exists(folder) and (folder.samefile(persons) or folder.samefile(masks)):
+            raise UsageError(f"{option} {folder} is an input folder: choose another folder.")
     try:
         found = pair_by_name(persons, masks, category_of)
     except IGRError as error:
         raise UsageError(str(error)) from error
-    jobs = (Job(pair.photo, pair.mask, pair.category, out / f"{pair.photo.stem}.png") for pair in found.pairs)
+    first, more = _grouped(found.pairs)
+    jobs = (
+        Job(
+            pair.photo,
+            pair.mask,
+            pair.category,
+            out / f"{pair.photo.stem}.png",
+            tuple((other.photo, other.mask) for other in more.get(pair.photo.stem, ())),
+            None if evidence is None else evidence / f"{pair.photo.stem}.png",
+        )
+        for pair in first
+    )
     return Plan(tuple(jobs), found.failed, found.ignored)
+
+
+def _grouped(pairs: Sequence[Pair]) -> tuple[list[Pair], dict[str, list[Pair]]]:
+    """The first photo of each garment, and its further photos NAME__2, NAME__3, ... by name, in order."""
+    names = {pair.photo.stem for pair in pairs}
+    first: list[Pair] = []
+    more: dict[str, list[tuple[int, Pair]]] = {}
+    for pair in pairs:
+        numbered = _NUMBERED.fullmatch(pair.photo.stem)
+        if numbered is not None and numbered[1] in names:
+            more.setdefault(numbered[1], []).append((int(numbered[2]), pair))
+        else:
+            first.append(pair)
+    return first, {name: [pair for _, pair in sorted(found, key=lambda one: one[0])] for name, found in more.items()}
 
 
 def _categories(given: str) -> CategoryOf:

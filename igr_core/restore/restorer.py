@@ -13,7 +13,6 @@ from transformers import CLIPVisionModelWithProjection
 
 from ..detail.evidence import UNFITTED, Evidence, cell_opacity, find_evidence
 from ..detail.heads import default_readout, readable
-from ..detail.readout import Readout
 from ..errors import IGRError
 from ..model.bundle import Bundle, BundleInfo
 from ..model.config import ModelConfig
@@ -25,6 +24,7 @@ from ..model.networks import build_image_encoder, build_vae
 from ..photo.inputs import check_category
 from ..photo.view import GarmentView, latent_mask
 from .background_removal import garment_alpha
+from .reading import read_attention
 from .sampling import Conditions, Progress, categories_of_photos, sample_ddim
 from .schedule import ddim_timesteps, draw_noise
 
@@ -134,7 +134,8 @@ class GarmentRestorer:
         do not list every photo of the view exactly once.
         """
         strengths = reference_strength, image_prompt_strength
-        return self._restore(view, category, steps, guidance, seed, strengths, progress, photos, None)
+        latent, _ = self._sample(view, category, steps, guidance, seed, strengths, progress, photos, None)
+        return self._decode(latent)
 
     def restore_with_evidence(
         self,
@@ -148,21 +149,31 @@ class GarmentRestorer:
         image_prompt_strength: float = 1.0,
         progress: Progress | None = None,
         photos: Sequence[tuple[int, ...]] | None = None,
+        conditions: Conditions | None = None,
     ) -> tuple[Tensor, list[Evidence]]:
         """Like restore, and for each garment where its parts were seen; the images are the same.
 
+        `conditions` is the result of the method of that name for the same view, to be used for several seeds.
         Raises IGRError as restore does, for a model without GarmNet, and for a reference strength of 0.
         """
         if reference_strength == 0:
             raise IGRError("A reference strength of 0 leaves no attention to read: set the reference strength above 0.")
         _, _, height, width = view.person.shape
-        garments = [(number,) for number in range(len(view.person))] if photos is None else photos
         f = self.info.model.vae.downscale
-        latent_shape = height // f, width // f
-        readout = Readout(self.readout_config(latent_shape), latent_shape, len(garments), steps)
+        readout = self.readout_config((height // f, width // f))
+        garments = [(number,) for number in range(len(view.person))] if photos is None else photos
         strengths = reference_strength, image_prompt_strength
-        images = self._restore(view, category, steps, guidance, seed, strengths, progress, photos, readout)
-        found = readout.correspondences([view.mask[list(numbers)] for numbers in garments])
+        latent, used = self._sample(view, category, steps, guidance, seed, strengths, progress, photos, conditions)
+        read = read_attention(
+            self.model,
+            latent,
+            used,
+            readout,
+            reference_strength=reference_strength,
+            image_prompt_strength=image_prompt_strength,
+        )
+        images = self._decode(latent)
+        found = read.correspondences([view.mask[list(numbers)] for numbers in garments])
         opacity = garment_alpha(images)
         return images, [
             find_evidence(one, cell_opacity(alpha, one), width / height, self.evidence_config)
@@ -187,7 +198,7 @@ class GarmentRestorer:
         return UNFITTED if self.info.detail is None else self.info.detail.evidence
 
     @torch.no_grad()
-    def _restore(
+    def _sample(
         self,
         view: GarmentView,
         category: str | Sequence[str],
@@ -197,15 +208,16 @@ class GarmentRestorer:
         strengths: tuple[float, float],
         progress: Progress | None,
         photos: Sequence[tuple[int, ...]] | None,
-        readout: Readout | None,
-    ) -> Tensor:
+        conditions: Conditions | None,
+    ) -> tuple[Tensor, Conditions]:
+        """The restored latents (B, C, h, w) in float32, and the conditions that they were sampled with."""
         shown, _, height, width = view.person.shape
         if photos is not None and sorted(number for one in photos for number in one) != list(range(shown)):
             raise IGRError(f"photos must list each of the {shown} photos exactly once, with at least one per garment.")
         count = shown if photos is None else len(photos)
         categories = [category] * count if isinstance(category, str) else list(category)
         self._check(categories, count, steps, width, height)
-        conditions = self.conditions(view, categories, photos)
+        conditions = self.conditions(view, categories, photos) if conditions is None else conditions
         f = self.info.model.vae.downscale
         noise = draw_noise((count, self.info.model.vae.latent_channels, height // f, width // f), seed)
         latent = sample_ddim(
@@ -217,8 +229,11 @@ class GarmentRestorer:
             reference_strength=strengths[0],
             image_prompt_strength=strengths[1],
             progress=progress,
-            readout=readout,
         )
+        return latent, conditions
+
+    @torch.no_grad()
+    def _decode(self, latent: Tensor) -> Tensor:
         return decode_latent(self.vae, latent.to(self.dtype)).float().cpu()
 
     def _check(self, categories: Sequence[str], count: int, steps: int, width: int, height: int) -> None:

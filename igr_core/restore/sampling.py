@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..detail.readout import Readout
 from ..model.igr import IGR
 from .schedule import alphas_cumprod, ddim_step, ddim_timesteps, guide
 
@@ -52,12 +51,11 @@ def sample_ddim(
     reference_strength: float = 1.0,
     image_prompt_strength: float = 1.0,
     progress: Progress | None = None,
-    readout: Readout | None = None,
 ) -> Tensor:
     """Denoise float32 noise (B, 4, h, w) to float32 latents; the model runs in its own precision.
 
-    The unconditional rows see no condition and skip its cost; at guidance 1 there are no such rows. `readout` collects
-    the attention of its steps. Raises IGRError for an unsupported step count.
+    The unconditional rows see no condition and skip its cost; at guidance 1 there are no such rows. Raises IGRError for
+    an unsupported step count.
     """
     count = noise.shape[0]
     timesteps = ddim_timesteps(model.config.noise, steps)
@@ -80,10 +78,7 @@ def sample_ddim(
     for done, timestep in enumerate(timesteps, start=1):
         stacked = torch.cat([latent] * (len(rows) // count)).to(dtype)
         time = torch.full((len(rows),), timestep, device=latent.device)
-        fusion.notes = None if readout is None else readout.wants(done - 1)
         predicted = model.denoise(stacked, time, text, fusion).float()
-        if readout is not None and fusion.notes is not None:
-            readout.add(fusion.notes, first_row=len(none))
         if none:
             unconditional, conditional = predicted.chunk(2)
             predicted = guide(conditional, unconditional, guidance)

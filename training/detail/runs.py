@@ -10,9 +10,10 @@ from torch import Tensor
 
 from igr_core.detail.evidence import cell_opacity, features, weighted_flow
 from igr_core.detail.flow import Flow
-from igr_core.detail.readout import Correspondence, Readout
+from igr_core.detail.readout import Correspondence
 from igr_core.model.detail_config import ReadoutConfig
 from igr_core.restore.background_removal import garment_alpha
+from igr_core.restore.reading import read_attention
 from igr_core.restore.restorer import GarmentRestorer, decode_latent
 from igr_core.restore.sampling import Conditions, sample_ddim
 from igr_core.restore.schedule import draw_noise
@@ -86,16 +87,16 @@ def compare(
         some = pairs.batch(numbers)
         count = len(some.categories)
         height, width = some.garment_latent.shape[2:]
-        reader = Readout(readout, (height, width), count, sampling.steps)
         noise = draw_noise((count, *some.garment_latent.shape[1:]), sampling.seed + start)
+        conditions = _conditions(restorer, some)
         latent = sample_ddim(
             restorer.model,
             noise,
-            _conditions(restorer, some),
+            conditions,
             steps=sampling.steps,
             guidance=sampling.guidance,
-            readout=reader,
         )
+        reader = read_attention(restorer.model, latent, conditions, readout)
         opacity = garment_alpha(decode_latent(restorer.vae, latent).float())
         f = restorer.info.model.vae.downscale
         masks = [mask.repeat_interleave(f, -1).repeat_interleave(f, -2)[None] for mask in some.mask]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from igr_core.detail.heads import cells_at, default_readout, read_steps
+from igr_core.detail.heads import cells_at, default_readout
 from igr_core.detail.readout import Readout
 from igr_core.errors import IGRError
 from igr_core.model.config import UNetConfig
@@ -28,8 +28,8 @@ def attending(cells: torch.Tensor, photos: int = 1, sharp: float = 30.0, own: fl
 
 def read(noted: Noted, masks: torch.Tensor, block: str = BLOCK):
     config = ReadoutConfig((HeadConfig(block, 1, 1.0),), steps=1)
-    readout = Readout(config, SHAPE, 1, 1)
-    readout.add({block: [noted]}, noted.rows[0])
+    readout = Readout(config, SHAPE, 1)
+    readout.add({block: [noted]})
     return readout.correspondences([masks])[0]
 
 
@@ -75,25 +75,20 @@ def test_inside_follows_each_photos_mask():
     torch.testing.assert_close(found.inside[0, 4:], torch.zeros(4, 6), atol=1e-3, rtol=0)
 
 
-def test_rows_of_other_garments_and_without_condition_are_kept_apart():
+def test_rows_of_other_garments_are_kept_apart():
     config = ReadoutConfig((HeadConfig(BLOCK, 1, 1.0),), steps=1)
-    readout = Readout(config, SHAPE, 2, 1)
+    readout = Readout(config, SHAPE, 2)
     forward, backward = torch.arange(CELLS), torch.arange(CELLS).flip(0)
-    readout.add({BLOCK: [attending(backward, row=3), attending(forward, row=2), attending(forward, row=0)]}, 2)
+    readout.add({BLOCK: [attending(backward, row=1), attending(forward, row=0)]})
     first, second = readout.correspondences([torch.ones(1, 1, 8, 6)] * 2)
     torch.testing.assert_close(first.place[0], centres(forward), atol=1e-4, rtol=0)
     torch.testing.assert_close(second.place[0], centres(backward), atol=1e-4, rtol=0)
 
 
 def test_without_reference_attention_there_is_nothing_to_read():
-    readout = Readout(ReadoutConfig((HeadConfig(BLOCK, 1, 1.0),)), SHAPE, 1, 10)
+    readout = Readout(ReadoutConfig((HeadConfig(BLOCK, 1, 1.0),)), SHAPE, 1)
     with pytest.raises(IGRError, match="reference strength"):
         readout.correspondences([torch.ones(1, 1, 8, 6)])
-
-
-@pytest.mark.parametrize(("total", "steps"), [(25, (18, 21, 23)), (3, (2,)), (1, (0,)), (6, (4, 5))])
-def test_steps_lie_in_the_last_third(total: int, steps: tuple[int, ...]):
-    assert read_steps(total, 3) == steps
 
 
 def test_default_heads_are_the_finest_that_fit():

@@ -1,0 +1,144 @@
+"""Restore a garment with its evidence, from several photos, with their details, and as the best of several seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from ..detail.candidates import agreement, ranked
+from ..detail.evidence import Evidence
+from ..detail.report import describe, evidence_map, seen_of
+from ..detail.transfer import SourcePhoto, Transfer, transfer_details
+from ..errors import IGRError
+from ..photo.view import GarmentView, join_views
+from ..ranges import Range, Ranged
+from .background_removal import garment_alpha
+from .restorer import GarmentRestorer
+from .sampling import Progress
+
+
+@dataclass(frozen=True)
+class Detailing(Ranged):
+    """What is made in addition to a plain restoration."""
+
+    size: tuple[int, int] | None = None
+    """Width and height to enlarge the garment to with the photos' details; None leaves it as restored."""
+    transfer: Transfer = Transfer()
+    """How details are moved."""
+    candidates: Annotated[int, Range(1, 64)] = 1
+    """Number of seeds to try; the result that agrees best with the photos is kept."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The result of one seed."""
+
+    seed: int
+    """Its seed."""
+    image: Tensor
+    """(1, 3, H, W) in 0..1 at the working size."""
+    evidence: Evidence
+    """Where its cells were visible."""
+    score: float
+    """Agreement with the photos, 0..1."""
+
+
+@dataclass(frozen=True)
+class Detailed:
+    """A restored garment and what the photos show of it."""
+
+    image: Tensor
+    """(1, 3, h, w) in 0..1: at the working size, or enlarged with details."""
+    visible: Tensor
+    """(1, 1, H, W) in 0..1: probability that a pixel was visible in a photo, 0 outside the garment."""
+    seen: float
+    """Fraction of the garment's area that was visible."""
+    note: str
+    """One sentence on what was not visible."""
+    candidates: tuple[Candidate, ...]
+    """All candidates, best first."""
+
+
+def restore_detailed(
+    restorer: GarmentRestorer,
+    views: Sequence[GarmentView],
+    category: str,
+    detailing: Detailing,
+    *,
+    steps: int = 25,
+    guidance: float = 1.5,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Detailed:
+    """Restore the garment that all `views` show, one photo each and all of the same size.
+
+    Raises IGRError as GarmentRestorer.restore_with_evidence does, and if the result is white all over.
+    """
+    view = join_views(views)
+    found = _candidates(restorer, view, category, detailing.candidates, steps, guidance, seed, progress)
+    best = found[0]
+    alpha = garment_alpha(best.image)
+    visible = evidence_map(best.evidence, alpha[0])
+    image = best.image
+    if detailing.size is not None:
+        photos = [_source(one) for one in views]
+        image = transfer_details(image[0], alpha[0], best.evidence, photos, detailing.size, detailing.transfer)[0][None]
+    return Detailed(image, visible[None], seen_of(visible, alpha[0]), describe(visible, alpha[0]), found)
+
+
+def _candidates(
+    restorer: GarmentRestorer,
+    view: GarmentView,
+    category: str,
+    count: int,
+    steps: int,
+    guidance: float,
+    seed: int,
+    progress: Progress | None,
+) -> tuple[Candidate, ...]:
+    """One candidate for each of `count` seeds from `seed` on, best first; the extractors run once."""
+    photos = [tuple(range(len(view.person)))]
+    conditions = restorer.conditions(view, [category], photos)
+    found = []
+    for number in range(count):
+        images, (evidence,) = restorer.restore_with_evidence(
+            view,
+            category,
+            steps=steps,
+            guidance=guidance,
+            seed=seed + number,
+            progress=_part(progress, number, count),
+            photos=photos,
+            conditions=conditions,
+        )
+        score = agreement(images[0], view.person, evidence)
+        found.append(Candidate(seed + number, images, evidence, score))
+    return tuple(found[place] for place in ranked([one.score for one in found]))
+
+
+def _part(progress: Progress | None, number: int, count: int) -> Progress | None:
+    """Progress of one of `count` runs as that of all."""
+    if progress is None:
+        return None
+    report: Callable[[int, int], None] = progress
+    return lambda done, total: report(number * total + done, count * total)
+
+
+def _source(view: GarmentView) -> SourcePhoto:
+    if view.photo is None or view.photo_mask is None:
+        raise IGRError("The view was stored without its photo, whose details are needed: make it again.")
+    return SourcePhoto(view.photo[0], view.photo_mask[0], view.placements[0])
+
+
+def grid(images: Sequence[Tensor], columns: int) -> Tensor:
+    """Images (1, 3, H, W) side by side in rows of `columns`, on white: (1, 3, h, w)."""
+    rows = []
+    for start in range(0, len(images), columns):
+        row = list(images[start : start + columns])
+        row += [torch.ones_like(images[0])] * (columns - len(row))
+        rows.append(torch.cat(row, -1))
+    return torch.cat(rows, -2)
