@@ -30,6 +30,10 @@ def _nodes() -> list[type[io.ComfyNode]]:
     for folder in MODEL_FOLDERS:
         folder.register()
     from .apply import IGRApply
+    from .detail.candidates import IGRRankCandidates
+    from .detail.evidence import IGRGarmentEvidence
+    from .detail.references import IGRCombineReferences
+    from .detail.transfer import IGRTransferDetails
     from .encode import IGRGarmNetEncode
     from .finish import IGRGarmentFinish
     from .load import IGRLoad
@@ -50,6 +54,10 @@ def _nodes() -> list[type[io.ComfyNode]]:
         IGRGarmNetEncode,
         IGRApply,
         IGRSample,
+        IGRCombineReferences,
+        IGRGarmentEvidence,
+        IGRTransferDetails,
+        IGRRankCandidates,
         IGRExamplePerson,
         IGRGarmentFinish,
         IGRPhotoFolder,

@@ -14,6 +14,7 @@ from ..igr_core.model.config import ModelConfig
 AdapterSocket = io.Custom("IGR_ADAPTER")
 ViewSocket = io.Custom("IGR_VIEW")
 ReferenceSocket = io.Custom("IGR_REFERENCE")
+EvidenceSocket = io.Custom("IGR_EVIDENCE")
 ParserSocket = io.Custom("IGR_PARSER")
 SegmenterSocket = io.Custom("IGR_SEGMENTER")
 BoxSocket = io.Custom("BOUNDING_BOX")

@@ -69,6 +69,12 @@ class Readout:
                 for place, row in enumerate(noted.rows):
                     self._add(noted, place, head.head, head.weight, row)
 
+    @property
+    def photos(self) -> int:
+        """Number of photos per garment that was read; 1 before anything was read."""
+        cells = self._shape[0] * self._shape[1]
+        return 1 if self._logits[0] is None else self._logits[0].shape[1] // cells
+
     def correspondences(self, masks: Sequence[Tensor]) -> list[Correspondence]:
         """The result for each garment; `masks` are its photos' masks on the view, (n, 1, H, W) in 0..1 each.
 

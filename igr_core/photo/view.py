@@ -104,21 +104,47 @@ def make_view(
 
 
 def join_views(views: Sequence[GarmentView]) -> GarmentView:
-    """One view of all the photos of some views of the same size; without the photos themselves, whose sizes differ.
+    """One view of all the photos of some views of the same size.
 
-    Raises IGRError for views of different sizes.
+    Smaller photos are extended to the largest at the right and bottom, outside their masks, so that positions in them
+    stay the same. Raises IGRError for views of different sizes.
     """
     first = views[0]
     if len(views) == 1:
         return first
     if any(view.person.shape[-2:] != first.person.shape[-2:] for view in views):
         raise IGRError("The views differ in size: make them with the same width and height.")
+    photos = [view.photo for view in views if view.photo is not None]
+    masks = [view.photo_mask.expand(len(view.person), -1, -1, -1) for view in views if view.photo_mask is not None]
+    whole = len(photos) == len(masks) == len(views)
     return GarmentView(
         torch.cat([view.person for view in views]),
         torch.cat([view.mask for view in views]),
         torch.cat([view.crop for view in views]),
         tuple(placement for view in views for placement in view.placements),
         tuple(dict.fromkeys(warning for view in views for warning in view.warnings)),
+        _padded(photos, 1.0) if whole else None,
+        _padded(masks, 0.0) if whole else None,
+    )
+
+
+def shows_again(view: GarmentView, other: GarmentView) -> bool:
+    """Whether the photos and masks of `other` are among those of `view`, in the same order."""
+    count = len(other.person)
+    return any(
+        torch.equal(person, other.person) and torch.equal(mask, other.mask) and torch.equal(crop, other.crop)
+        for person, mask, crop in zip(*(x.split(count) for x in (view.person, view.mask, view.crop)), strict=True)
+    )
+
+
+def _padded(images: Sequence[Tensor], fill: float) -> Tensor:
+    """Images (B, C, h, w) of different sizes, extended with `fill` and concatenated."""
+    height, width = (max(image.shape[axis] for image in images) for axis in (-2, -1))
+    return torch.cat(
+        [
+            F.pad(image.float(), (0, width - image.shape[-1], 0, height - image.shape[-2]), value=fill)
+            for image in images
+        ]
     )
 
 

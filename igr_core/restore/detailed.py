@@ -14,7 +14,7 @@ from ..detail.evidence import Evidence
 from ..detail.report import describe, evidence_map, seen_of
 from ..detail.transfer import SourcePhoto, Transfer, transfer_details
 from ..errors import IGRError
-from ..photo.view import GarmentView, join_views
+from ..photo.view import GarmentView, join_views, shows_again
 from ..ranges import Range, Ranged
 from .background_removal import garment_alpha
 from .restorer import GarmentRestorer
@@ -74,10 +74,11 @@ def restore_detailed(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Detailed:
-    """Restore the garment that all `views` show, one photo each and all of the same size.
+    """Restore the garment that all `views` show, one photo each and all of the same size; a repeated one counts once.
 
     Raises IGRError as GarmentRestorer.restore_with_evidence does, and if the result is white all over.
     """
+    views = [one for number, one in enumerate(views) if not any(shows_again(before, one) for before in views[:number])]
     view = join_views(views)
     found = _candidates(restorer, view, category, detailing.candidates, steps, guidance, seed, progress)
     best = found[0]

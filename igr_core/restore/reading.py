@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from ..detail.readout import Readout
 from ..model.config import NoiseConfig
 from ..model.detail_config import ReadoutConfig
-from ..model.igr import IGR
-from .sampling import Conditions
 from .schedule import alphas_cumprod, draw_noise
+
+if TYPE_CHECKING:  # they need diffusers, which ComfyUI does not have
+    from ..model.igr import IGR
+    from .sampling import Conditions
 
 LAST_PART = 1 / 3
 """Last fraction of the denoising process, whose attention is read: the garment has taken shape by then."""

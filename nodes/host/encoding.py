@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.model_management
 import torch
 from torch import Tensor
 
+from ...igr_core.errors import IGRError
 from ...igr_core.model.config import ModelConfig, VAEConfig
 from ...igr_core.model.image_encoder import preprocess
 from ...igr_core.model.image_prompt import ImagePrompt
@@ -33,6 +34,37 @@ class Reference:
     """Text embedding (1, T, C) of the empty prompt."""
     latent_shape: tuple[int, int, int, int]
     """Batch size, channels, height and width of the latents to restore."""
+    photos: int = 1
+    """n photos of each of the B garments: n * B rows of features and image prompts, first those of the first photos."""
+
+
+MOST_PHOTOS = 8
+"""Maximum number of photos of one garment."""
+
+
+def join_references(one: Reference, other: Reference) -> Reference:
+    """The reference of the same garments with the photos of both.
+
+    Raises IGRError if they do not belong together, or have more than MOST_PHOTOS photos.
+    """
+    if one.config != other.config or one.latent_shape != other.latent_shape:
+        raise IGRError(
+            "The references differ in bundle, size or number of garments: encode both with the same bundle, from views "
+            "of the same size."
+        )
+    if not torch.equal(one.prompt, other.prompt):
+        raise IGRError("The references differ in category: choose the same one in both GarmNet Encode nodes.")
+    if one.photos + other.photos > MOST_PHOTOS:
+        raise IGRError(f"A garment can have at most {MOST_PHOTOS} photos: remove a Combine References.")
+    return replace(
+        one,
+        features={name: torch.cat([value, other.features[name]]) for name, value in one.features.items()},
+        image_keys_values={
+            name: tuple(torch.cat(both) for both in zip(value, other.image_keys_values[name], strict=True))
+            for name, value in one.image_keys_values.items()
+        },
+        photos=one.photos + other.photos,
+    )
 
 
 def encode_image(vae: Any, image: Tensor, config: VAEConfig) -> Tensor:

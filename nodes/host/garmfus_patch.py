@@ -12,13 +12,22 @@ from comfy.patcher_extension import CallbacksMP, WrappersMP
 from torch import Tensor
 
 from ...igr_core.errors import IGRError
-from ...igr_core.model.garmfus import Position, RowPlan, attend, image_prompt_attention, reference_self_attention
+from ...igr_core.model.garmfus import (
+    Noted,
+    Position,
+    RowPlan,
+    attend,
+    image_prompt_attention,
+    reference_self_attention,
+)
 from . import marks
 from .blocks import self_attention_layer, transformer_blocks
 from .compiling import uncompiled
 from .encoding import Reference
 
 _KEY = "igr"
+NOTES = "igr_notes"
+"""Key of the transformer options for the Notes of a call whose attention is read."""
 
 Replacement = Callable[[Tensor, Tensor, Tensor, dict[str, Any]], Tensor]
 """A ComfyUI attention replacement: query, key, value and the call's options -> output before to_out."""
@@ -58,11 +67,21 @@ def apply_reference(
 
 
 @dataclass(frozen=True)
+class Notes:
+    """Queries and keys of one call; an object of its own, because ComfyUI copies dictionaries."""
+
+    by_block: dict[str, list[Noted]]
+    """The blocks to record, each with its attention."""
+
+
+@dataclass(frozen=True)
 class _Call:
     """One call of the denoiser."""
 
     plan: RowPlan
-    """Which reference each row uses."""
+    """Which references each row uses."""
+    image_plan: RowPlan
+    """Which image prompt each row uses: that of its first photo."""
     marks: tuple[bool, ...]
     """Whether each of the conditionings that ComfyUI stacked uses the reference."""
     unet: Any
@@ -94,7 +113,7 @@ class GarmFusPatch:
         self._kept: dict[tuple[Any, str], tuple[Tensor, Tensor]] = {}
         self._copied: dict[tuple[str, torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
         self._positions: dict[tuple[tuple[int, int], torch.device], Position] = {}
-        self._plans: dict[tuple[tuple[bool, ...], int], RowPlan] = {}
+        self._plans: dict[tuple[tuple[bool, ...], int], tuple[RowPlan, RowPlan]] = {}
         self._sigma: tuple[Tensor, float] | None = None
 
     def forget(self, *_: Any) -> None:
@@ -124,16 +143,16 @@ class GarmFusPatch:
         seen = kwargs.pop(marks.KEY, None)
         if seen is None or not any(seen) or not self._is_active(options):
             return executor(*args, **kwargs)
-        plan = self._plan(seen, latent.shape[0])
-        patched = self._patched(options, _Call(plan, seen, executor.class_obj, (latent.shape[2], latent.shape[3])))
+        plans = self._plan(seen, latent.shape[0])
+        patched = self._patched(options, _Call(*plans, seen, executor.class_obj, (latent.shape[2], latent.shape[3])))
         if "transformer_options" in kwargs:
             kwargs["transformer_options"] = patched
         else:
             args[5] = patched
         return executor(*args, **kwargs)
 
-    def _plan(self, seen: tuple[bool, ...], rows: int) -> RowPlan:
-        """Which reference each row of a call uses: rows of marked conditionings use the references in batch order."""
+    def _plan(self, seen: tuple[bool, ...], rows: int) -> tuple[RowPlan, RowPlan]:
+        """References and image prompts of each row: rows of marked conditionings use the garments in batch order."""
         if (seen, rows) not in self._plans:
             count, known = rows // len(seen), self.reference.latent_shape[0]
             if rows % len(seen):
@@ -145,8 +164,11 @@ class GarmFusPatch:
                     f"The latent has {count} images, but the reference has {known} photos: connect IGR Apply's latent, "
                     "or repeat it a whole number of times."
                 )
-            source = tuple(row % known if sees else -1 for sees in seen for row in range(count))
-            self._plans[seen, rows] = RowPlan(source)
+            first = tuple(row % known if sees else -1 for sees in seen for row in range(count))
+            image = every = RowPlan(first)
+            if (photos := self.reference.photos) > 1:
+                every = RowPlan(tuple(-1 if row < 0 else tuple(range(row, known * photos, known)) for row in first))
+            self._plans[seen, rows] = (every, image)
         return self._plans[seen, rows]
 
     def _is_active(self, options: dict[str, Any]) -> bool:
@@ -203,6 +225,9 @@ class GarmFusPatch:
 
             def fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
                 reference_key, reference_value = (rows.pick(x) for x in self._keys_values(name, call.unet, key))
+                _note(
+                    options, name, tiles, Noted(list(range(len(query))), query, reference_key, key, options["n_heads"])
+                )
                 if inner is None:
                     return reference_self_attention(
                         query,
@@ -231,14 +256,14 @@ class GarmFusPatch:
         def replacement(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
             attention = _Attention(inner, options, call.marks)
             out = attention(query, key, value)
-            image_key, image_value = (call.plan.pick(x) for x in self._image_prompt(name, query))
+            image_key, image_value = (call.image_plan.pick(x) for x in self._image_prompt(name, query))
 
             def with_prompt(out: Tensor, query: Tensor) -> Tensor:
                 return out + image_prompt_attention(
                     query, image_key, image_value, options["n_heads"], self.image_prompt_strength, attention.masked
                 )
 
-            return call.plan.by_rows(lambda out, query: out, with_prompt, out, query)
+            return call.image_plan.by_rows(lambda out, query: out, with_prompt, out, query)
 
         return replacement
 
@@ -266,6 +291,18 @@ class GarmFusPatch:
             amplitude = self.reference.config.reference_position_amplitude
             self._positions[latent_shape, device] = Position(latent_shape, amplitude)
         return self._positions[latent_shape, device]
+
+
+def _note(options: dict[str, Any], name: str, tiles: int, noted: Noted) -> None:
+    """Record the attention of a block, if the call is read."""
+    notes: Notes | None = options.get(NOTES)
+    if notes is None or name not in notes.by_block:
+        return
+    if tiles != 1:
+        raise IGRError(
+            "HyperTile splits the attention, which cannot be read then: remove HyperTile before the evidence."
+        )
+    notes.by_block[name].append(noted)
 
 
 class _Attention:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
-Precision = Literal["auto", "no", "bf16"]
+from .train_config import Precision
 
 _BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")
 """torch's names for instructions that multiply bfloat16 matrices faster than float32 ones."""

@@ -9,7 +9,8 @@ from igr_core.errors import IGRError
 from igr_core.model.config import ModelConfig, NoiseConfig, Side
 from igr_core.ranges import Count, CountOrNone, Length, Positive, Range, Ranged, Seed, Share, Weight
 
-from .hardware import Precision
+Precision = Literal["auto", "no", "bf16"]
+"""Mixed precision; `auto`: bf16 if the hardware is fast in it."""
 
 CORRESPONDENCE_HEADS = (
     "down_blocks.0.attentions.0:0",

@@ -18,7 +18,6 @@ from igr_core.files import write_tensors
 from igr_core.model.config import to_json
 from igr_core.ranges import Count, CountOrNone, Ranged, Seed, Weight
 
-from ..base.hardware import Precision
 from ..base.optimisation.average import Average
 from ..base.optimisation.finite import finite
 from ..base.optimisation.optimizers import OptimizerName, build_optimizer, peaks_kept, set_rate
@@ -28,7 +27,7 @@ from ..base.provenance import command_line, note_start, noted_commands, noted_re
 from ..base.run.checkpoints import load_latest, save_checkpoint
 from ..base.run.resume import check_same_run, is_lowered
 from ..base.run.run_folder import RunFolder
-from ..base.train_config import Decay, Few, Rate
+from ..base.train_config import Decay, Few, Precision, Rate
 
 
 @dataclass(frozen=True)

@@ -328,6 +328,19 @@ async def watched(request):
     return web.json_response(WATCHED)
 
 
+class ProbeValues:
+    """Turns an IMAGE or MASK into a LATENT, which is saved without rounding to 8 bits."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("LATENT",), "keep", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"optional": {"image": ("IMAGE",), "mask": ("MASK",)}}
+
+    def keep(self, image=None, mask=None):
+        return ({"samples": mask[:, None] if image is None else image.movedim(-1, 1).contiguous()},)
+
+
 NODE_CLASS_MAPPINGS = {
     "ProbeAttn1": ProbeAttn1,
     "ProbeAttn2": ProbeAttn2,
@@ -338,5 +351,6 @@ NODE_CLASS_MAPPINGS = {
     "ProbeHalves": ProbeHalves,
     "ProbeLittleMemory": ProbeLittleMemory,
     "ProbeOriginalLayout": ProbeOriginalLayout,
+    "ProbeValues": ProbeValues,
     "ProbeWatched": ProbeWatched,
 }

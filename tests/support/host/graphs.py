@@ -122,3 +122,46 @@ def with_sampler(graph: Graph, model: list[Any], cfg: float = 1.5, steps: int = 
             denoise=1.0,
         ),
     }
+
+
+def with_evidence(graph: Graph, view: list[Any] | None = None) -> Graph:
+    """The graph of `restore` with Garment Evidence and Transfer Details; take ["evidence", n] and ["transfer", n]."""
+    view = view or ["view", 0]
+    return {
+        **graph,
+        "evidence": node(
+            "IGRGarmentEvidence",
+            adapter=["load", 1],
+            model=["apply", 0],
+            positive=["apply", 1],
+            latent=["sample", 0],
+            image=["decode", 0],
+            view=view,
+        ),
+        "transfer": node(
+            "IGRTransferDetails",
+            image=["decode", 0],
+            evidence=["evidence", 0],
+            view=view,
+            width=192,
+            height=256,
+            strength=1.0,
+        ),
+    }
+
+
+def with_two_photos(graph: Graph, other: str) -> Graph:
+    """The graph of `restore` with the example person `other` as a second photo; take ["combine", 0] and [..., 1]."""
+    second = {
+        "person2": node("IGRExamplePerson", garment=other),
+        "view2": with_inputs(graph, "view", person=["person2", 0], mask=["person2", 1])["view"],
+        "encode2": with_inputs(graph, "encode", view=["view2", 0])["encode"],
+        "combine": node(
+            "IGRCombineReferences",
+            reference=["encode", 0],
+            view=["view", 0],
+            other_reference=["encode2", 0],
+            other_view=["view2", 0],
+        ),
+    }
+    return {**with_inputs(graph, "apply", reference=["combine", 0]), **second}

@@ -1,0 +1,44 @@
+"""Combine References: several photos of one garment."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ...igr_core.photo.view import GarmentView, join_views, shows_again
+from ..host.encoding import Reference, join_references
+from ..schema import schema
+from ..sockets import ReferenceSocket, ViewSocket
+
+
+class IGRCombineReferences(io.ComfyNode):
+    """Join two references of the same garment."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Inputs, outputs and texts of the node."""
+        return schema(
+            node_id="IGRCombineReferences",
+            display_name="Combine References",
+            description="Combines two photos of the same garment, such as its front and its side, so that the model "
+            "sees both. Chain the node for more photos, up to 8. The image prompt comes from the first photo.",
+            search_aliases=["several photos", "multiple references", "multi view", "two photos"],
+            inputs=[
+                ReferenceSocket.Input("reference", tooltip="From GarmNet Encode: the main photo."),
+                ViewSocket.Input("view", tooltip="The view of the main photo, from Garment Mask/Crop."),
+                ReferenceSocket.Input("other_reference", tooltip="From another GarmNet Encode: another photo."),
+                ViewSocket.Input("other_view", tooltip="The view of the other photo, at the same size."),
+            ],
+            outputs=[
+                ReferenceSocket.Output(display_name="reference", tooltip="To IGR Apply."),
+                ViewSocket.Output(display_name="view", tooltip="To Garment Evidence and Transfer Details."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, reference: Reference, view: GarmentView, other_reference: Reference, other_view: GarmentView
+    ) -> io.NodeOutput:
+        """Join the references and the views; a photo that is already among them is left out."""
+        if shows_again(view, other_view):
+            return io.NodeOutput(reference, view)
+        return io.NodeOutput(join_references(reference, other_reference), join_views([view, other_view]))

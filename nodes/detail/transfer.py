@@ -1,0 +1,97 @@
+"""Transfer Details: move the photo's own pixels onto the restored garment."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ...igr_core.detail.evidence import Evidence
+from ...igr_core.detail.transfer import MOST_SIDE, SourcePhoto, Transfer, transfer_details
+from ...igr_core.errors import IGRError
+from ...igr_core.photo.view import GarmentView
+from ...igr_core.restore.background_removal import garment_alpha
+from ..host.ui import progress
+from ..images import to_image, to_photos
+from ..schema import advanced, schema
+from ..sockets import EvidenceSocket, ViewSocket
+from .evidence import photos_of
+
+
+class IGRTransferDetails(io.ComfyNode):
+    """Enlarge a garment with the photo's detail."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Inputs, outputs and texts of the node."""
+        return schema(
+            node_id="IGRTransferDetails",
+            display_name="Transfer Details",
+            description="Enlarges a restored garment and moves lettering, logos and weave from the photo onto it, "
+            "where the evidence says that the photo shows them. Colour and shade stay those of the restored garment.",
+            search_aliases=["detail transfer", "sharpen garment", "logo", "lettering", "upscale garment"],
+            inputs=[
+                io.Image.Input("image", tooltip="The restored garment, from VAE Decode."),
+                EvidenceSocket.Input("evidence", tooltip="From Garment Evidence."),
+                ViewSocket.Input("view", tooltip="The view that is connected to Garment Evidence."),
+                io.Int.Input(
+                    "width", default=768, min=64, max=MOST_SIDE, step=8, tooltip="Width of the result in pixels."
+                ),
+                io.Int.Input(
+                    "height", default=1024, min=64, max=MOST_SIDE, step=8, tooltip="Height of the result in pixels."
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="How much of the photo's detail to use; 0 only enlarges the image.",
+                ),
+                advanced(
+                    io.Float.Input,
+                    "feather",
+                    default=0.01,
+                    min=0.0,
+                    max=0.2,
+                    step=0.005,
+                    tooltip="Width of the transition at the border of the moved parts, as a fraction of the height.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The garment with the photo's details."),
+                io.Mask.Output(display_name="moved", tooltip="How much of each pixel comes from the photo, 0 to 1."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: Tensor,
+        evidence: list[Evidence],
+        view: GarmentView,
+        width: int,
+        height: int,
+        strength: float,
+        feather: float = 0.01,
+    ) -> io.NodeOutput:
+        """Transfer the details of every garment."""
+        images = to_photos(image)
+        if view.photo is None or view.photo_mask is None:
+            raise IGRError("The view has no photo to take details from: create it again with Garment Mask/Crop.")
+        if len(images) != len(evidence):
+            raise IGRError(
+                f"There are {len(images)} images, but evidence for {len(evidence)}: connect the image that Garment "
+                "Evidence uses."
+            )
+        masks = view.photo_mask.expand(len(view.photo), -1, -1, -1)
+        sources = [SourcePhoto(*parts) for parts in zip(view.photo, masks, view.placements, strict=True)]
+        photos = photos_of(view, len(images), len(evidence[0].flows))
+        settings, show = Transfer(strength, feather), progress(len(images))
+        done = []
+        for number, (one, alpha) in enumerate(zip(images, garment_alpha(images), strict=True)):
+            chosen = [sources[photo] for photo in photos[number]]
+            done.append(transfer_details(one, alpha, evidence[number], chosen, (width, height), settings))
+            show(number + 1)
+        results, moved = (torch.stack(parts) for parts in zip(*done, strict=True))
+        return io.NodeOutput(to_image(results), moved[:, 0])

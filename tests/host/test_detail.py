@@ -1,0 +1,113 @@
+"""Evidence, details, several photos and candidates in the host, against the headless pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from igr_core.detail.report import evidence_map
+from igr_core.detail.transfer import SourcePhoto, Transfer, transfer_details
+from igr_core.photo.images import load_mask, load_photo
+from igr_core.photo.view import GarmentView, join_views, make_view
+from igr_core.restore.background_removal import garment_alpha
+from igr_core.restore.restorer import GarmentRestorer
+from tests.support.host.graphs import LATENT, TINY, node, restore, with_evidence, with_inputs, with_two_photos
+from tests.support.host.server import ROOT, Graph, PromptFailed, Server
+
+EXAMPLES = ROOT / "nodes" / "examples"
+STEPS, SEED = 3, 7
+
+
+@pytest.fixture(scope="module")
+def restorer(server: Server) -> GarmentRestorer:
+    return GarmentRestorer.from_bundle(server.base / "models" / "igr" / TINY)
+
+
+def view_of(restorer: GarmentRestorer, name: str) -> GarmentView:
+    config = restorer.info.model
+    photo, mask = load_photo(EXAMPLES / f"{name}.webp"), load_mask(EXAMPLES / f"{name}_mask.png")
+    return make_view(photo, mask, config.native_size, config.view, config.image_encoder.image_size)
+
+
+def values(server: Server, graph: Graph, **source: list[Any]) -> torch.Tensor:
+    return server.latents({**graph, "values": node("ProbeValues", **source)}, ["values", 0])
+
+
+def test_evidence_and_details_are_the_headless_ones(server: Server, restorer: GarmentRestorer) -> None:
+    view = view_of(restorer, "upper")
+    images, (evidence,) = restorer.restore_with_evidence(view, "upper", steps=STEPS, seed=SEED)
+    alpha = garment_alpha(images)[0]
+    graph = with_evidence(restore(seed=SEED, steps=STEPS))
+    mask = values(server, graph, mask=["evidence", 1])
+    assert evidence.visible.std() > 0.01  # not the same everywhere
+    assert (mask[0] - evidence_map(evidence, alpha)).abs().max() < 1e-3
+    assert view.photo is not None and view.photo_mask is not None
+    source = SourcePhoto(view.photo[0], view.photo_mask[0], view.placements[0])
+    expected, moved = transfer_details(images[0], alpha, evidence, [source], (192, 256), Transfer())
+    assert (values(server, graph, mask=["transfer", 1])[0] - moved).abs().max() < 1e-3
+    assert (values(server, graph, image=["transfer", 0])[0] - expected).abs().max() < 1e-3
+
+
+def test_two_photos_are_those_of_the_headless_pipeline(server: Server, restorer: GarmentRestorer) -> None:
+    view = join_views([view_of(restorer, name) for name in ("upper", "full")])
+    photos = [(0, 1)]
+    images, (evidence,) = restorer.restore_with_evidence(view, "upper", steps=STEPS, seed=SEED, photos=photos)
+    graph = with_evidence(with_two_photos(restore(seed=SEED, steps=STEPS), "full"), ["combine", 1])
+    image = values(server, graph, image=["decode", 0])
+    assert (image - images).abs().max() < 1e-3
+    single = values(server, restore(seed=SEED, steps=STEPS), image=["decode", 0])
+    assert (image - single).abs().max() > 1e-3
+    mask = values(server, graph, mask=["evidence", 1])
+    assert (mask[0] - evidence_map(evidence, garment_alpha(images)[0])).abs().max() < 1e-3
+    assert torch.isfinite(values(server, graph, image=["transfer", 0])).all()
+
+
+def test_a_photo_given_twice_counts_once(server: Server) -> None:
+    once = server.latents(restore(seed=SEED, steps=STEPS), LATENT)
+    graph = with_two_photos(restore(seed=SEED, steps=STEPS), "upper")
+    assert torch.equal(server.latents(graph, LATENT), once)
+    assert values(server, with_evidence(graph, ["combine", 1]), mask=["evidence", 1]).max() > 0
+
+
+def test_candidates_are_sorted_by_their_agreement(server: Server) -> None:
+    graph = restore(seed=SEED, steps=STEPS)
+    graph["repeat"] = node("RepeatLatentBatch", samples=["apply", 3], amount=3)
+    graph = with_evidence(with_inputs(graph, "sample", latent=["repeat", 0]))
+    graph["rank"] = node("IGRRankCandidates", image=["decode", 0], evidence=["evidence", 0], view=["view", 0])
+    before, after = (values(server, graph, image=source) for source in (["decode", 0], ["rank", 1]))
+    order = [int((before - one).abs().flatten(1).amax(1).argmin()) for one in after]
+    assert sorted(order) == [0, 1, 2]
+    assert torch.equal(values(server, graph, image=["rank", 0]), after[:1])
+    lines = server.run(graph)["outputs"]["rank"]["text"][0].splitlines()
+    scores = [float(line.rsplit(" ", 1)[1]) for line in lines]
+    assert scores == sorted(scores, reverse=True) and [int(line.split()[1][:-1]) - 1 for line in lines] == order
+
+
+def test_the_node_shows_what_was_invented(server: Server) -> None:
+    shown = server.run(with_evidence(restore(seed=SEED, steps=STEPS)))["outputs"]["evidence"]
+    assert "of the garment was not visible" in shown["text"][0]
+    assert len(shown["images"]) == 1
+
+
+@pytest.mark.parametrize("changes", [{"reference_strength": 0.0}, {"end_percent": 0.5}])
+def test_without_a_reference_there_is_no_evidence(server: Server, changes: dict[str, float]) -> None:
+    graph = with_inputs(with_evidence(restore(seed=SEED, steps=STEPS)), "apply", **changes)
+    with pytest.raises(PromptFailed, match="reference_strength above 0 and end_percent 1"):
+        server.run(graph)
+
+
+def test_the_view_of_other_photos_is_refused(server: Server) -> None:
+    graph = with_two_photos(restore(seed=SEED, steps=STEPS), "full")
+    with pytest.raises(PromptFailed, match="The view has 1 photos, which do not belong to these 1 images"):
+        server.run(with_evidence(graph, ["view", 0]))
+
+
+def test_strength_0_only_enlarges(server: Server) -> None:
+    graph = with_inputs(with_evidence(restore(seed=SEED, steps=STEPS)), "transfer", strength=0.0)
+    assert values(server, graph, mask=["transfer", 1]).abs().max() == 0
+    decoded = values(server, graph, image=["decode", 0])
+    larger = F.interpolate(decoded, (256, 192), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    assert torch.equal(values(server, graph, image=["transfer", 0]), larger)
