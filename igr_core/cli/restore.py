@@ -31,58 +31,74 @@ View = Literal["whole", "focused"]
 """Views of the photo, as in ViewConfig."""
 
 
+Person = Annotated[Path, typer.Argument(help="Photo of the dressed person, or a folder of photos.")]
+MaskPath = Annotated[
+    Path,
+    typer.Option(help="Mask of the garment, white on black, as large as the photo; or a folder of masks."),
+]
+Category = Annotated[
+    str,
+    typer.Option(help="upper, lower or full (dress, jumpsuit), or a CSV file with the columns name,category."),
+]
+Out = Annotated[Path, typer.Option(help="Image to write (.png), or the folder to write NAME.png to.")]
+BundlePath = Annotated[Path, typer.Option(help="The model to use.", show_default="the demo bundle")]
+Steps = Annotated[int, typer.Option(min=1, max=500, help="Denoising steps; more steps are slower and finer.")]
+Guidance = Annotated[float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo; 1 is fastest.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Random seed; the same seed gives the same image.")]
+Size = Annotated[str | None, typer.Option(help="Width x height to work at.", show_default="from the bundle")]
+Transparent = Annotated[bool, typer.Option("--transparent", help="Make the white background transparent.")]
+ViewMode = Annotated[
+    View | None,
+    typer.Option(
+        help="Show the model the whole photo, or only the garment's surroundings.", show_default="from the bundle"
+    ),
+]
+Also = Annotated[
+    list[Path] | None,
+    typer.Option(help="Another photo of the same garment; may be repeated, each with its --also-mask."),
+]
+AlsoMask = Annotated[list[Path] | None, typer.Option(help="Mask of the garment in the photo of --also.")]
+EvidencePath = Annotated[
+    Path | None,
+    typer.Option(help="Evidence map to write (.png): white where a photo showed the garment; or a folder of maps."),
+]
+MinEvidence = Annotated[
+    float,
+    typer.Option(
+        min=0.0, max=1.0, help="Fraction of the garment that must be visible; other images go to OUT/set-aside."
+    ),
+]
+Detail = Annotated[
+    str | None,
+    typer.Option(help="Width x height to enlarge the garment to with the photo's own details.", show_default="off"),
+]
+Candidates = Annotated[
+    int, typer.Option(min=1, max=64, help="Seeds to try; the image that agrees best with the photo is kept.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="For folders: restore images that already exist in the output folder.")
+]
+
+
 def restore(
-    person: Annotated[Path, typer.Argument(help="Photo of the dressed person, or a folder of photos.")],
-    mask: Annotated[
-        Path,
-        typer.Option(help="Mask of the garment, white on black, as large as the photo; or a folder of masks."),
-    ],
-    category: Annotated[
-        str,
-        typer.Option(help="upper, lower or full (dress, jumpsuit), or a CSV file with the columns name,category."),
-    ],
-    out: Annotated[Path, typer.Option(help="Image to write (.png), or the folder to write NAME.png to.")],
-    bundle: Annotated[Path, typer.Option(help="The model to use.", show_default="the demo bundle")] = DEMO_BUNDLE,
-    steps: Annotated[int, typer.Option(min=1, max=500, help="Denoising steps; more steps are slower and finer.")] = 25,
-    guidance: Annotated[
-        float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo; 1 is fastest.")
-    ] = 1.5,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="Random seed; the same seed gives the same image.")
-    ] = 0,
-    size: Annotated[str | None, typer.Option(help="Width x height to work at.", show_default="from the bundle")] = None,
-    transparent: Annotated[bool, typer.Option("--transparent", help="Make the white background transparent.")] = False,
-    view: Annotated[
-        View | None,
-        typer.Option(
-            help="Show the model the whole photo, or only the garment's surroundings.", show_default="from the bundle"
-        ),
-    ] = None,
-    also: Annotated[
-        list[Path] | None,
-        typer.Option(help="Another photo of the same garment; may be repeated, each with its --also-mask."),
-    ] = None,
-    also_mask: Annotated[list[Path] | None, typer.Option(help="Mask of the garment in the photo of --also.")] = None,
-    evidence: Annotated[
-        Path | None,
-        typer.Option(help="Evidence map to write (.png): white where a photo showed the garment; or a folder of maps."),
-    ] = None,
-    min_evidence: Annotated[
-        float,
-        typer.Option(
-            min=0.0, max=1.0, help="Fraction of the garment that must be visible; other images go to OUT/set-aside."
-        ),
-    ] = 0.0,
-    detail: Annotated[
-        str | None,
-        typer.Option(help="Width x height to enlarge the garment to with the photo's own details.", show_default="off"),
-    ] = None,
-    candidates: Annotated[
-        int, typer.Option(min=1, max=64, help="Seeds to try; the image that agrees best with the photo is kept.")
-    ] = 1,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="For folders: restore images that already exist in the output folder.")
-    ] = False,
+    person: Person,
+    mask: MaskPath,
+    category: Category,
+    out: Out,
+    bundle: BundlePath = DEMO_BUNDLE,
+    steps: Steps = 25,
+    guidance: Guidance = 1.5,
+    seed: Seed = 0,
+    size: Size = None,
+    transparent: Transparent = False,
+    view: ViewMode = None,
+    also: Also = None,
+    also_mask: AlsoMask = None,
+    evidence: EvidencePath = None,
+    min_evidence: MinEvidence = 0.0,
+    detail: Detail = None,
+    candidates: Candidates = 1,
+    overwrite: Overwrite = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Restore the garment of a photo, or of every photo in a folder.

@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from ..detail.readout import Readout
-from ..model.config import NoiseConfig
 from ..model.detail_config import ReadoutConfig
-from .schedule import alphas_cumprod, draw_noise
-
-if TYPE_CHECKING:  # they need diffusers, which ComfyUI does not have
-    from ..model.igr import IGR
-    from .sampling import Conditions
-
-LAST_PART = 1 / 3
-"""Last fraction of the denoising process, whose attention is read: the garment has taken shape by then."""
-SEED = 0
-"""Seed of the noise that is added to read the attention, the same for every garment."""
-
-
-def reading_timesteps(config: NoiseConfig, count: int) -> tuple[int, ...]:
-    """`count` timesteps, noisiest first, spread evenly over the last part of the denoising process."""
-    last = config.train_steps * LAST_PART
-    return tuple(int(last * (2 * number + 1) / (2 * count)) for number in reversed(range(count)))
-
-
-def noised(latent: Tensor, config: NoiseConfig, timestep: int) -> Tensor:
-    """Latents (B, C, h, w) at a timestep of the forward process (paper section 3.1), all with the same noise."""
-    kept = float(alphas_cumprod(config)[timestep])
-    noise = draw_noise((1, *latent.shape[1:]), SEED).to(latent)
-    return kept**0.5 * latent + (1 - kept) ** 0.5 * noise
+from ..model.igr import IGR
+from .sampling import Conditions
+from .schedule import noised, reading_timesteps
 
 
 @torch.no_grad()

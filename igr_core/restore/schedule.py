@@ -10,6 +10,11 @@ from torch import Tensor
 from ..errors import IGRError
 from ..model.config import NoiseConfig
 
+_LAST_PART = 1 / 3
+"""Last fraction of the denoising process, whose attention is read: the garment has taken shape by then."""
+READING_SEED = 0
+"""Seed of the noise that is added to read the attention, the same for every garment."""
+
 
 def alphas_cumprod(config: NoiseConfig) -> Tensor:
     """Fraction of signal at every timestep, (train_steps,), decreasing; the last is 0 with zero terminal SNR.
@@ -60,3 +65,16 @@ def draw_noise(shape: Sequence[int], seed: int) -> Tensor:
     """Initial noise (B, C, h, w) in float32; image i uses `seed + i`, so a batch equals single runs."""
     rows = [torch.randn(tuple(shape[1:]), generator=torch.Generator().manual_seed(seed + i)) for i in range(shape[0])]
     return torch.stack(rows)
+
+
+def reading_timesteps(config: NoiseConfig, count: int) -> tuple[int, ...]:
+    """`count` timesteps, noisiest first, spread evenly over the last part of the denoising process."""
+    last = config.train_steps * _LAST_PART
+    return tuple(int(last * (2 * number + 1) / (2 * count)) for number in reversed(range(count)))
+
+
+def noised(latent: Tensor, config: NoiseConfig, timestep: int) -> Tensor:
+    """Latents (B, C, h, w) at a timestep of the forward process (paper section 3.1), all with the same noise."""
+    kept = float(alphas_cumprod(config)[timestep])
+    noise = draw_noise((1, *latent.shape[1:]), READING_SEED).to(latent)
+    return kept**0.5 * latent + (1 - kept) ** 0.5 * noise

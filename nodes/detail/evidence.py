@@ -16,7 +16,7 @@ from ...igr_core.model.detail_config import ReadoutConfig
 from ...igr_core.photo.view import GarmentView
 from ...igr_core.restore.background_removal import garment_alpha
 from ..host.blocks import transformer_blocks
-from ..host.reading import read_attention
+from ..host.sampling import read_attention
 from ..host.ui import preview
 from ..images import to_image, to_photos
 from ..schema import schema

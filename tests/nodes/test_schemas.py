@@ -62,6 +62,7 @@ def test_display_names_and_descriptions_tell_nodes_apart() -> None:
 def test_sockets_of_the_pack_carry_its_prefix() -> None:
     assert set(socket_types().values()) - {"BOUNDING_BOX"} == {
         "IGR_ADAPTER",
+        "IGR_EVIDENCE",
         "IGR_PARSER",
         "IGR_REFERENCE",
         "IGR_SEGMENTER",
@@ -79,7 +80,8 @@ def test_every_socket_of_the_pack_has_a_node_on_each_side() -> None:
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [
-        ("IGRLoad", ["MODEL", "IGR_ADAPTER", "VAE"]),
+        ("IGRLoad", ["MODEL", "IGR_ADAPTER",
+        "IGR_EVIDENCE", "VAE"]),
         ("IGRGarmentView", ["IGR_VIEW", "IMAGE", "MASK", "IMAGE"]),
         ("IGRGarmNetEncode", ["IGR_REFERENCE"]),
         ("IGRApply", ["MODEL", "CONDITIONING", "CONDITIONING", "LATENT"]),
