@@ -80,12 +80,15 @@ def test_every_socket_of_the_pack_has_a_node_on_each_side() -> None:
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [
-        ("IGRLoad", ["MODEL", "IGR_ADAPTER",
-        "IGR_EVIDENCE", "VAE"]),
+        ("IGRLoad", ["MODEL", "IGR_ADAPTER", "VAE"]),
         ("IGRGarmentView", ["IGR_VIEW", "IMAGE", "MASK", "IMAGE"]),
         ("IGRGarmNetEncode", ["IGR_REFERENCE"]),
         ("IGRApply", ["MODEL", "CONDITIONING", "CONDITIONING", "LATENT"]),
         ("IGRSample", ["LATENT"]),
+        ("IGRCombineReferences", ["IGR_REFERENCE", "IGR_VIEW"]),
+        ("IGRGarmentEvidence", ["IGR_EVIDENCE", "MASK", "IMAGE", "FLOAT", "STRING"]),
+        ("IGRTransferDetails", ["IMAGE", "MASK"]),
+        ("IGRRankCandidates", ["IMAGE", "IMAGE", "IGR_EVIDENCE", "STRING"]),
         ("IGRGarmentSegment", ["MASK", "IMAGE"]),
         ("IGRGarmentByCategory", ["MASK", "COMBO", "IMAGE"]),
     ],
