@@ -156,7 +156,6 @@ def _settings(
 
 
 def _detailing(detail: str | None, candidates: int) -> Detailing | None:
-    from ..detail.transfer import MOST_SIDE
     from ..photo.inputs import parse_size
     from ..restore.detailed import Detailing
 
@@ -166,8 +165,6 @@ def _detailing(detail: str | None, candidates: int) -> Detailing | None:
         size = parse_size(detail, 1)
     except IGRError as error:
         raise UsageError(f"--detail: {error}") from error
-    if max(size) > MOST_SIDE:
-        raise UsageError(f"--detail {detail} is too large: choose at most {MOST_SIDE} pixels a side.")
     return Detailing(size, candidates=candidates)
 
 

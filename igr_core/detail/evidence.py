@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import IGRError
 from ..model.detail_config import EvidenceConfig
 from .flow import Flow, smooth_flow
 from .readout import Correspondence
@@ -80,14 +79,3 @@ def features(found: Correspondence, flow: Flow, photo: int) -> Tensor:
         ],
         dim=-1,
     )
-
-
-def seen_fraction(visible: Tensor, garment: Tensor) -> float:
-    """Mean evidence (h, w) over the garment's opacity (h, w): the fraction of the garment that was in the photo.
-
-    Raises IGRError if there is no garment.
-    """
-    area = float(garment.sum())
-    if area == 0:
-        raise IGRError("The restored image has no garment: it is white all over.")
-    return float((visible * garment).sum()) / area

@@ -34,7 +34,7 @@ def draw_evidence(image: Tensor, visible: Tensor, alpha: Tensor) -> Tensor:
     return image * (1 - amount) + (0.35 * grey + 0.65 * tint) * amount
 
 
-def seen_of(visible: Tensor, alpha: Tensor) -> float:
+def seen_fraction(visible: Tensor, alpha: Tensor) -> float:
     """Fraction of the garment's area that was visible, from its evidence and opacity (1, H, W).
 
     Raises IGRError if there is no garment.
@@ -72,7 +72,7 @@ def describe(visible: Tensor, alpha: Tensor) -> str:
 
     Raises IGRError if there is no garment.
     """
-    hidden = 1 - seen_of(visible, alpha)
+    hidden = 1 - seen_fraction(visible, alpha)
     regions = invented_regions(visible, alpha)
     where = f", mostly at the {_listed(regions[:3])}" if regions and len(regions) < 9 else ""
     return f"{hidden:.0%} of the garment was not visible{where}."

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..detail.candidates import agreement, ranked
 from ..detail.evidence import Evidence
-from ..detail.report import describe, evidence_map, seen_of
+from ..detail.report import describe, evidence_map, seen_fraction
 from ..detail.transfer import SourcePhoto, Transfer, transfer_details
 from ..errors import IGRError
 from ..photo.view import GarmentView, join_views, shows_again
@@ -88,7 +88,7 @@ def restore_detailed(
     if detailing.size is not None:
         photos = [_source(one) for one in views]
         image = transfer_details(image[0], alpha[0], best.evidence, photos, detailing.size, detailing.transfer)[0][None]
-    return Detailed(image, visible[None], seen_of(visible, alpha[0]), describe(visible, alpha[0]), found)
+    return Detailed(image, visible[None], seen_fraction(visible, alpha[0]), describe(visible, alpha[0]), found)
 
 
 def _candidates(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...igr_core.detail.evidence import UNFITTED, Evidence, cell_opacity, find_evidence
 from ...igr_core.detail.heads import default_readout, readable
-from ...igr_core.detail.report import describe, draw_evidence, evidence_map, seen_of
+from ...igr_core.detail.report import describe, draw_evidence, evidence_map, seen_fraction
 from ...igr_core.errors import IGRError
 from ...igr_core.model.detail_config import ReadoutConfig
 from ...igr_core.photo.view import GarmentView
@@ -79,7 +79,7 @@ class IGRGarmentEvidence(io.ComfyNode):
             evidence,
             torch.cat(maps),
             overlay,
-            seen_of(maps[0], alphas[0]),
+            seen_fraction(maps[0], alphas[0]),
             report,
             ui=preview(cls, [overlay], text=report),
         )

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from igr_core.detail.candidates import agreement, ranked
-from igr_core.detail.evidence import UNFITTED, find_evidence, seen_fraction
+from igr_core.detail.evidence import UNFITTED, find_evidence
 from igr_core.detail.readout import Correspondence
+from igr_core.detail.report import seen_fraction
 from igr_core.errors import IGRError
 from igr_core.model.detail_config import FEATURES, EvidenceConfig
 

@@ -1,0 +1,88 @@
+"""Evidence, details, several photos and candidates of the command `restore`, with a tiny real bundle."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.support.cli_kit import fails, files, restore, write_pair
+
+
+def test_evidence_is_a_map_of_the_image(tmp_path: Path, bundle: Path):
+    photo, mask = write_pair(tmp_path, "anna.jpg")
+    plain, out, evidence = tmp_path / "plain.png", tmp_path / "out.png", tmp_path / "maps" / "anna.png"
+    assert restore(photo, mask, plain, bundle).exit_code == 0
+    result = restore(photo, mask, out, bundle, "--evidence", evidence)
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes() == plain.read_bytes()
+    assert "of the garment was not visible" in result.stderr
+    with Image.open(evidence) as drawn, Image.open(out) as image:
+        assert drawn.mode == "L" and drawn.size == image.size
+        assert 0 < np.asarray(drawn).max() <= 255
+
+
+def test_detail_enlarges_the_garment(tmp_path: Path, bundle: Path):
+    photo, mask = write_pair(tmp_path, "anna.jpg")
+    out = tmp_path / "out.png"
+    assert restore(photo, mask, out, bundle, "--detail", "96x128").exit_code == 0
+    with Image.open(out) as image:
+        assert image.size == (96, 128)
+    fails(restore(photo, mask, out, bundle, "--detail", "2100x2800"), 2, "--detail: Size 2100x2800 cannot be used")
+    fails(restore(photo, mask, out, bundle, "--detail", "big"), 2, "--detail: Size 'big' is not valid")
+
+
+def test_the_best_candidate_is_one_of_the_seeds(tmp_path: Path, bundle: Path):
+    photo, mask = write_pair(tmp_path, "anna.jpg")
+    singles = [tmp_path / f"{seed}.png" for seed in (3, 4)]
+    for seed, path in zip((3, 4), singles, strict=True):
+        assert restore(photo, mask, path, bundle, "--seed", seed).exit_code == 0
+    best = tmp_path / "best.png"
+    result = restore(photo, mask, best, bundle, "--seed", 3, "--candidates", 2)
+    assert result.exit_code == 0, result.output
+    chosen = 3 if "Seed 3 agrees best" in result.stderr else 4
+    assert best.read_bytes() == singles[chosen - 3].read_bytes()
+    with Image.open(tmp_path / "best-candidates.png") as grid, Image.open(best) as image:
+        assert grid.size == (2 * image.width, image.height)
+
+
+def test_more_photos_of_a_garment_change_it_and_a_repeated_one_does_not(tmp_path: Path, bundle: Path):
+    photo, mask = write_pair(tmp_path, "anna.jpg")
+    other, other_mask = write_pair(tmp_path, "side.jpg")
+    Image.fromarray(np.random.default_rng(5).integers(0, 255, (90, 60, 3), dtype=np.uint8)).save(other)
+
+    def run(name: str, *more: object) -> bytes:
+        result = restore(photo, mask, tmp_path / name, bundle, *more)
+        assert result.exit_code == 0, result.output
+        return (tmp_path / name).read_bytes()
+
+    alone = run("alone.png")
+    assert run("two.png", "--also", other, "--also-mask", other_mask) != alone
+    assert run("twice.png", "--also", photo, "--also-mask", mask) == alone
+    fails(
+        restore(photo, mask, tmp_path / "x.png", bundle, "--also", other), 2, "--also-mask 0 times: give one for each"
+    )
+    missing = restore(photo, mask, tmp_path / "x.png", bundle, "--also", tmp_path / "no.jpg", "--also-mask", mask)
+    fails(missing, 2, "no.jpg does not exist")
+
+
+def test_numbered_photos_in_a_folder_belong_to_the_first(tmp_path: Path, bundle: Path):
+    for name in ("anna.jpg", "anna__2.jpg", "bert__2.jpg"):
+        write_pair(tmp_path, name)
+    out = tmp_path / "out"
+    result = restore(tmp_path / "photos", tmp_path / "masks", out, bundle, "--evidence", tmp_path / "maps")
+    assert result.exit_code == 0, result.output
+    assert files(out) == files(tmp_path / "maps") == ["anna.png", "bert__2.png"]
+    given = restore(tmp_path / "photos", tmp_path / "masks", out, bundle, "--also", out, "--also-mask", out)
+    fails(given, 2, "is a folder: name NAME__2.jpg in it")
+
+
+def test_garments_with_little_evidence_are_set_aside(tmp_path: Path, bundle: Path):
+    for name in ("anna.jpg", "bert.png"):
+        write_pair(tmp_path, name)
+    out = tmp_path / "out"
+    command = (tmp_path / "photos", tmp_path / "masks", out, bundle, "--min-evidence", 1)
+    result = restore(*command)
+    assert result.exit_code == 0, result.output
+    assert "2 restored, 2 of them set aside" in result.stdout and "Set aside: anna.jpg:" in result.stderr
+    assert files(out / "set-aside") == ["anna.png", "bert.png"]
+    assert "0 restored, 2 already done" in restore(*command).stdout
