@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import torch
 import torch.nn.functional as F
 from comfy_api.latest import io
@@ -13,6 +11,7 @@ from ..igr_core.errors import IGRError
 from ..igr_core.photo.view import GarmentView, unfit
 from ..igr_core.restore.background_removal import cutout_warnings, garment_alpha, to_rgba
 from ..igr_core.restore.finish import ASPECTS, Finish, finish_garment, parse_colour
+from .host.ui import note_entries
 from .images import to_image, to_photos
 from .schema import advanced, schema
 from .sockets import ViewSocket
@@ -20,8 +19,6 @@ from .sockets import ViewSocket
 WHITE, COLOUR, TRANSPARENT = "white", "colour", "transparent"
 PHOTO_ASPECT = "the photo's own"
 """Undo the fitting to the canvas instead of laying the garment out."""
-
-logger = logging.getLogger(__name__)
 
 
 class IGRGarmentFinish(io.ComfyNode):
@@ -87,6 +84,7 @@ class IGRGarmentFinish(io.ComfyNode):
                     tooltip="Opacity: 1 on the garment, 0 around it. Invert it for Join Image with Alpha.",
                 ),
             ],
+            has_intermediate_output=True,
         )
 
     @classmethod
@@ -113,16 +111,16 @@ class IGRGarmentFinish(io.ComfyNode):
         """Lay out the garments."""
         around = parse_colour(colour) if background == COLOUR else (1.0, 1.0, 1.0)
         photos = to_photos(image)
+        warnings: tuple[str, ...] = ()
         if background != WHITE:
-            for sentence in cutout_warnings(photos, garment_alpha(photos), None if view is None else view.mask):
-                logger.warning("Garment Finish: %s", sentence)
+            warnings = cutout_warnings(photos, garment_alpha(photos), None if view is None else view.mask)
         if aspect == PHOTO_ASPECT:
             images, alpha = undo_fitting(photos, view, around)
         else:
             images, alpha = finish_garment(photos, Finish(aspect, margin, around, trim))
         if background == TRANSPARENT:
             images = torch.cat([_without_white(images, alpha), alpha], 1)
-        return io.NodeOutput(to_image(images), alpha[:, 0])
+        return io.NodeOutput(to_image(images), alpha[:, 0], ui=note_entries(cls, warnings))
 
 
 def undo_fitting(image: Tensor, view: GarmentView | None, around: tuple[float, float, float]) -> tuple[Tensor, Tensor]:

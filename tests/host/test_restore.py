@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from igr_core.demo import DEMO_BUNDLE
 from igr_core.model.config import CATEGORIES
@@ -126,6 +127,22 @@ def test_finished_garments_are_what_was_requested(server: Server) -> None:
         graph[f"{name}_shown"] = node("PreviewImage", images=[name, 0])
     outputs = server.run(graph)["outputs"]
     assert all(outputs[f"{name}_shown"]["images"] for name in ("square", "clear", "photo"))
+
+
+def test_an_uncertain_cut_out_is_reported_on_the_node(server: Server) -> None:
+    apart = Image.new("RGB", (96, 128), "white")
+    apart.paste((40, 60, 90), (8, 8, 28, 28))
+    apart.paste((40, 60, 90), (70, 100, 90, 120))
+    apart.save(server.base / "input" / "apart.png")
+    graph = {name: one for name, one in restore().items() if name in ("load", "person", "view")}
+    graph["image"] = node("LoadImage", image="apart.png")
+    finish = {"image": ["image", 0], "view": ["view", 0], "aspect": "3:4", "margin": 0.05}
+    graph["white"] = node("IGRGarmentFinish", background="white", **finish)
+    graph["clear"] = node("IGRGarmentFinish", background="transparent", **finish)
+    graph |= {f"{name}_shown": node("PreviewImage", images=[name, 0]) for name in ("white", "clear")}
+    outputs = server.run(graph)["outputs"]
+    assert "covers much less of its bounding box than the mask" in outputs["clear"]["text"][0]
+    assert outputs.get("white", {"igr_notes": []})["igr_notes"] == []
 
 
 def batch(graph: Graph) -> Graph:
