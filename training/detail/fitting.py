@@ -46,9 +46,7 @@ def fit_detail(
     some = pairs.batch([0])
     heads = candidates(restorer.model, (some.garment_latent.shape[2], some.garment_latent.shape[3]))
     first = range(min(count, len(pairs)))
-    sampled = sample_attention(
-        restorer.model, pairs, first, steps=sampling.steps, seed=sampling.seed, progress=progress
-    )
+    sampled = sample_attention(restorer.model, pairs, first, seed=sampling.seed, progress=progress)
     fitted = fit_heads(sampled, heads)
     last = range(max(0, len(pairs) - runs), len(pairs))
     evidence, nats = fit_evidence(list(compare(restorer, pairs, last, fitted.readout, sampling, progress)))

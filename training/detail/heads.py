@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from igr_core.detail.heads import MOST_CELLS, cells_at, level_of, read_steps
+from igr_core.detail.heads import MOST_CELLS, cells_at, level_of
 from igr_core.detail.readout import cells_of_level
 from igr_core.errors import IGRError
 from igr_core.model.detail_config import HeadConfig, ReadoutConfig
@@ -17,12 +17,14 @@ from igr_core.model.diffusers_adapter import self_attention_order
 from igr_core.model.garmfus import Noted, level_shape
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_scheduler
-from igr_core.restore.schedule import ddim_timesteps
+from igr_core.restore.schedule import reading_timesteps
 
 from ..prepared.latents import Batch, PreparedPairs
 
 _LEAST = 0.03
 """Heads with less weight than this fraction of the largest are dropped, because reading them is not worth the time."""
+STEPS = 3
+"""Number of timesteps that are read."""
 _SPARSITY = 2e-3
 """Cost per unit of weight, in nats, so that heads that repeat others get none."""
 
@@ -70,20 +72,18 @@ def sample_attention(
     pairs: PreparedPairs,
     indices: Sequence[int],
     *,
-    steps: int = 25,
     cells: int = 48,
     batch: int = 8,
     seed: int = 0,
     progress: Callable[[int], object] | None = None,
 ) -> Sampled:
-    """Attention in the true garment with noise, as in the steps that a run of `steps` steps reads.
+    """Attention in the true garment with noise, at the timesteps that are read in a restored one.
 
     Takes up to `cells` visible cells of each pair; `progress` is called with the number of pairs just read.
     Raises IGRError if no pair has a correspondence.
     """
     generator = torch.Generator().manual_seed(seed)
-    scheduler, times = build_scheduler(model.config.noise), ddim_timesteps(model.config.noise, steps)
-    read = torch.tensor([times[number] for number in read_steps(steps, 3)])
+    scheduler, read = build_scheduler(model.config.noise), torch.tensor(reading_timesteps(model.config.noise, STEPS))
     found: list[Sampled] = []
     for start in range(0, len(indices), batch):
         some = pairs.batch(indices[start : start + batch])
@@ -96,7 +96,7 @@ def sample_attention(
     return Sampled(torch.cat([one.log_attention for one in found]), torch.cat([one.true for one in found]))
 
 
-def fit_heads(sampled: Sampled, heads: Sequence[Head], steps: int = 3) -> FittedHeads:
+def fit_heads(sampled: Sampled, heads: Sequence[Head], steps: int = STEPS) -> FittedHeads:
     """Weights that minimise the cross-entropy of the true cells under the product of the heads."""
     log_attention, true = sampled.log_attention.float(), sampled.true
     singles = [_fit(log_attention[:, [number]], true)[1] for number in range(len(heads))]
