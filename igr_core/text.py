@@ -1,4 +1,4 @@
-"""Text that comes from files and their names, made harmless for where it is shown."""
+"""Make text from files and file names safe to display."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import unicodedata
 _MARKUP = str.maketrans("<>", "‹›")
 _KEPT = ("\n", "\t")
 _UNDECODED = range(0xDC80, 0xDD00)
-"""Code points by which Python stands for the bytes of file names that are not UTF-8."""
+"""Code points with which Python represents the bytes of file names that are not valid UTF-8."""
 
 
 def plain(text: str) -> str:
@@ -31,7 +31,7 @@ def without_markup(text: str) -> str:
 
 
 def show_what_cannot_be_encoded() -> None:
-    """Let stdout and stderr spell out characters that their encoding lacks instead of raising an error."""
+    """Make stdout and stderr escape characters that their encoding lacks instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -34,14 +34,13 @@ def restore(
     person: Annotated[Path, typer.Argument(help="Photo of the dressed person, or a folder of photos.")],
     mask: Annotated[
         Path,
-        typer.Option(help="Mask of the garment, white on black, as large as the photo; or a folder of masks."),
+        typer.Option(help="Mask of the garment, white on black, the same size as the photo; or a folder of masks."),
     ],
     category: Annotated[
-        str,
-        typer.Option(help="upper, lower or full (dress, jumpsuit), or a CSV file with the columns name,category."),
+        str, typer.Option(help="upper, lower or full (dress, jumpsuit), or a CSV file with the columns name,category.")
     ],
     out: Annotated[Path, typer.Option(help="Image to write (.png), or the folder to write NAME.png to.")],
-    bundle: Annotated[Path, typer.Option(help="The model to use.", show_default="the demo bundle")] = DEMO_BUNDLE,
+    bundle: Annotated[Path, typer.Option(help="Bundle to use.", show_default="the demo bundle")] = DEMO_BUNDLE,
     steps: Annotated[int, typer.Option(min=1, max=500, help="Denoising steps; more steps are slower and finer.")] = 25,
     guidance: Annotated[
         float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo; 1 is fastest.")
@@ -49,7 +48,7 @@ def restore(
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Random seed; the same seed gives the same image.")
     ] = 0,
-    size: Annotated[str | None, typer.Option(help="Width x height to work at.", show_default="from the bundle")] = None,
+    size: Annotated[str | None, typer.Option(help="Working width x height.", show_default="from the bundle")] = None,
     transparent: Annotated[bool, typer.Option("--transparent", help="Make the white background transparent.")] = False,
     view: Annotated[
         View | None,

@@ -1,4 +1,4 @@
-"""Attention heads that are read to find a garment's parts in the photo, and their weights."""
+"""Choose the attention heads that locate a garment's parts in the photo, and their weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..model.detail_config import HeadConfig, ReadoutConfig
 MOST_CELLS = 64 * 64
 """Heads of levels with more cells are not read, because the square of this number must fit into memory."""
 LAST_PART = 1 / 3
-"""Last fraction of a run in which attention is read, because the garment has taken shape by then."""
+"""Final fraction of a run in which attention is read: the garment has taken shape by then."""
 
 
 def default_readout(blocks: Sequence[str], config: UNetConfig, latent_shape: tuple[int, int]) -> ReadoutConfig:

@@ -34,7 +34,7 @@ def apply_reference(
 ) -> Any:
     """A clone of `model` that attends to the reference between two points of sampling; `model` is not changed.
 
-    `strengths` has the reference strength by block name. A reference that was applied before is replaced.
+    `strengths` has the reference strength by block name. A reference that was applied earlier is replaced.
     """
     patched = model.clone()
     moments = None
@@ -62,7 +62,7 @@ class _Call:
     """One call of the denoiser."""
 
     plan: RowPlan
-    """Which reference each row uses."""
+    """The reference that each row uses."""
     marks: tuple[bool, ...]
     """Whether each of the conditionings that ComfyUI stacked uses the reference."""
     unet: Any
@@ -133,12 +133,13 @@ class GarmFusPatch:
         return executor(*args, **kwargs)
 
     def _plan(self, seen: tuple[bool, ...], rows: int) -> RowPlan:
-        """Which reference each row of a call uses: rows of marked conditionings use the references in batch order."""
+        """The reference of each row of a call: rows of marked conditionings use the references in batch order."""
         if (seen, rows) not in self._plans:
             count, known = rows // len(seen), self.reference.latent_shape[0]
             if rows % len(seen):
                 raise IGRError(
-                    "A node after IGR Apply splits the batch, so the reference has no image to go to: remove that node."
+                    "A node after IGR Apply splits the batch, so references and images no longer match: remove that "
+                    "node."
                 )
             if count % known:
                 raise IGRError(

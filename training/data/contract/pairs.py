@@ -22,7 +22,7 @@ the parsing map; `file`: a folder of masks."""
 
 @dataclass(frozen=True)
 class PairEntry:
-    """What is known about a pair without reading an image."""
+    """Information on a pair that is available without reading an image."""
 
     name: str
     """Unique in its data set and independent of the data set's location: `train/00001_00`."""

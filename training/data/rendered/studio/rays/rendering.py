@@ -119,7 +119,7 @@ def _light(tracer: Tracer, sight: Sight, first_of_room: int, seed: int, samples:
 
 
 def _edge_light(tracer: Tracer, fine: Places, seed: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which pixels at edges are lit, (E,) bool, and the mean light (E, 3) of their subsamples."""
+    """Whether each pixel at an edge is lit, (E,) bool, and the mean light (E, 3) of its subsamples."""
     found = np.zeros((len(fine.seen), 3), np.float32)
     if fine.seen.any():
         found[fine.seen] = tracer.light(fine.points[fine.seen], fine.normals[fine.seen], seed, samples)
