@@ -1,4 +1,4 @@
-"""Reading positions from attention whose answer is known."""
+"""Reading positions from attention with a known answer."""
 
 import pytest
 import torch
@@ -60,7 +60,7 @@ def test_mass_is_the_fraction_that_goes_to_the_reference():
     assert all_of_it.mass.min() > 0.999
 
 
-def test_shares_tell_which_photo_is_looked_at():
+def test_shares_identify_the_attended_photo():
     second = torch.arange(CELLS) + CELLS
     found = read(attending(second, photos=2), torch.ones(2, 1, 32, 24))
     assert found.share[1].min() > 0.999
@@ -92,7 +92,7 @@ def test_without_reference_attention_there_is_nothing_to_read():
 
 
 @pytest.mark.parametrize(("total", "steps"), [(25, (18, 21, 23)), (3, (2,)), (1, (0,)), (6, (4, 5))])
-def test_steps_lie_in_the_last_third(total: int, steps: tuple[int, ...]):
+def test_steps_are_in_the_last_third(total: int, steps: tuple[int, ...]):
     assert read_steps(total, 3) == steps
 
 

@@ -95,7 +95,7 @@ def unet() -> nn.Module:
     ],
 )
 @torch.no_grad()
-def test_projections_equal_what_diffusers_makes_of_the_same_file(
+def test_projections_equal_those_of_diffusers_from_the_same_file(
     unet: nn.Module, config: ImagePromptConfig, features: tuple[int, ...]
 ) -> None:
     torch.manual_seed(0)
