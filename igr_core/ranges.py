@@ -20,7 +20,7 @@ _UNIONS = (typing.Union, types.UnionType)
 
 @dataclass(frozen=True)
 class Range:
-    """The values that a number may have; NaN is in no range."""
+    """The permitted values of a number; NaN is never permitted."""
 
     low: float
     """Smallest value."""

@@ -13,7 +13,7 @@ _UNDECODED = range(0xDC80, 0xDD00)
 
 
 def plain(text: str) -> str:
-    """The text with escape sequences, other control characters, bidirectional marks and undecoded bytes spelled out.
+    """The text with escape sequences, other control characters, bidirectional marks and undecoded bytes escaped.
 
     Line breaks and tabs are kept.
     """
@@ -21,7 +21,7 @@ def plain(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text as `plain` shows it, with line breaks and tabs spelled out too, such as for an HTTP header."""
+    """The text as `plain` shows it, with line breaks and tabs escaped, too, such as for an HTTP header."""
     return "".join(_spelled(one) if one in _KEPT else one for one in plain(text))
 
 

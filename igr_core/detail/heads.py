@@ -10,7 +10,7 @@ from ..model.config import UNetConfig
 from ..model.detail_config import HeadConfig, ReadoutConfig
 
 MOST_CELLS = 64 * 64
-"""Heads of levels with more cells are not read, because the square of this number must fit into memory."""
+"""Maximum number of cells of a level whose heads are read; the square of this number must fit into memory."""
 LAST_PART = 1 / 3
 """Final fraction of a run in which attention is read: the garment has taken shape by then."""
 

@@ -51,7 +51,7 @@ class FolderLoader:
     load: Callable[..., Any]
     """The model class's from_pretrained."""
     attention: str
-    """Attention implementation, set here so that a folder cannot name one, which transformers would look for online."""
+    """Attention implementation, set here because transformers would look online for one that a folder names."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The architecture page names every folder of the rooms, and its figure shows existing nodes and files."""
+"""The architecture page names every folder of the packages, and its figure shows existing nodes and files."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_mistakes_end_in_a_sentence(server: Server, case: str) -> None:
 @pytest.mark.parametrize("case", REFUSED)
 def test_mistakes_in_values_are_refused_at_once(server: Server, case: str) -> None:
     graph, word = REFUSED[case]
-    # older hosts look at the values of choices only when a node runs: there the node says it
+    # older hosts check the values of options only when a node runs, so the node reports them
     answers = (PromptRefused, PromptFailed) if case in ("category", "bundle") else PromptRefused
     with pytest.raises(answers, match=word):
         server.run(graph)

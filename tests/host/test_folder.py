@@ -216,7 +216,7 @@ def test_invalid_folders_are_refused_at_once(server: Server, case: str, wrong: s
         (photo.parents[1] / "out").symlink_to(server.base / "output")
     inputs, sentence = WRONG[wrong]
     inputs = {name: value.format(case=case) if isinstance(value, str) else value for name, value in inputs.items()}
-    # older hosts look at the values of choices only when a node runs: there the node says it
+    # older hosts check the values of options only when a node runs, so the node reports them
     with pytest.raises((PromptRefused, PromptFailed), match=f"(?i){sentence}") as refused:
         server.run(reading(case, **inputs))
     if "put the folder there" in sentence:  # reported once, not for each input

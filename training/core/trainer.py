@@ -163,7 +163,7 @@ class Trainer:
 
     @property
     def checkpoint_bytes(self) -> int:
-        """Approximate size of a checkpoint: weights, their average, and two moments of each trained weight."""
+        """Approximate size of a checkpoint in bytes: weights, their average, and two moments of each trained weight."""
         trained = parameter_count(p for p in self.bare.parameters() if p.requires_grad)
         copies = parameter_count(self.bare.parameters()) + parameter_count(self.average.weights.values())
         return round(4 * copies + STATE_BYTES[self.config.optimizer.name] * trained)

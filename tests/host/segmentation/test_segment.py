@@ -224,7 +224,7 @@ def test_single_files_are_offered_and_run(server: Server) -> None:
     weights = {name: value.half() for name, value in Sam2Model(Sam2Config()).state_dict().items()}  # of size tiny
     save_file(weights, folder / "sam2.1_hiera_tiny.safetensors")
     save_file({"lora_unet_x.lora_up.weight": torch.zeros(1)}, folder / "lora.safetensors")
-    (folder / "config.json").write_text("{}")  # of whatever: it makes no folder of the files beside it
+    (folder / "config.json").write_text("{}")  # any other file: the files beside it are not loaded as a folder
     options = str(server.get("/object_info/IGRSegmenterLoad")["IGRSegmenterLoad"]["input"]["required"]["model"])
     assert all(f"'{name}'" in options for name in ("sam2.1_hiera_tiny.safetensors", "lora.safetensors", TINY_SAM))
     box = segment("sam2.1_hiera_tiny.safetensors", points='{"box": [100, 200, 400, 600]}', candidates="merged")

@@ -61,7 +61,7 @@ def test_each_fault_gets_one_sentence_with_the_remedy(mask, words):
 
 def test_a_good_mask_gets_none():
     assert mask_warnings(painted(GARMENT)) == ()
-    assert mask_warnings(painted(GARMENT, (202, 240, 204, 242))) == ()  # a speck close by makes no difference
+    assert mask_warnings(painted(GARMENT, (202, 240, 204, 242))) == ()  # a nearby speck makes no difference
     for category in CATEGORIES:
         assert mask_warnings(load_mask(EXAMPLES / f"{category}_mask.png"), category) == ()
 

@@ -101,7 +101,7 @@ class PairSource(ABC):
         return None
 
     def photo_name(self, index: int) -> str:
-        """Name of the photo's file without suffix; pairs from the same photo share it."""
+        """Name of the photo's file without suffix, which is the same for pairs from the same photo."""
         return self.entries[index].name.rsplit("/", 1)[-1]
 
     def labels(self, index: int) -> dict[str, str]:

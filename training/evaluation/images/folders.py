@@ -102,7 +102,7 @@ def path_name(paths: dict[str, Path]) -> str:
 
 
 def folder_name(folder: Path) -> str:
-    """Name of a folder, also of `.`."""
+    """Name of a folder; works for `.`, too."""
     return Path(os.path.abspath(folder)).name
 
 

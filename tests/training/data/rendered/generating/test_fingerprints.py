@@ -1,4 +1,4 @@
-"""Fingerprints change with what changes the pairs, and with nothing else."""
+"""Fingerprints change if the pairs would change, and not otherwise."""
 
 from pathlib import Path
 
