@@ -50,7 +50,7 @@ _MODULES = {
     "make_view": "photo.view",
     "save_image": "photo.images",
 }
-"""Where each name is defined."""
+"""Module that defines each name."""
 
 
 if not TYPE_CHECKING:  # type checkers see the imports above, and find misspelt names

@@ -100,7 +100,7 @@ def _is_running(process: int) -> bool:
 
 
 def _mode_of_new_files(folder: Path) -> int:
-    """Permissions of a new file in this folder: 0o666 minus the umask, which cannot be read without changing it."""
+    """Permissions of a new file in this folder: 0o666 minus the umask, which cannot be read without setting it."""
     probe = folder / "mode"
     try:
         with open(os.open(probe, os.O_CREAT | os.O_WRONLY, 0o666), "wb") as handle:

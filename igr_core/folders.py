@@ -46,5 +46,5 @@ def lies_below(path: Path, root: Path) -> bool:
 
 
 def resolved(path: Path) -> Path:
-    """A path without links; unlike Path.resolve, it accepts a loop of links, which is a path of no file."""
+    """Resolve the links in a path; unlike Path.resolve, this accepts a loop of links, which leads to no file."""
     return Path(os.path.realpath(path))

@@ -29,18 +29,18 @@ _MARKS = (
 _STARTS = (
     (
         b"PK\x03\x04",
-        "it is a PyTorch or zip archive, and only safetensors files are read: choose the .safetensors file",
+        "it is a PyTorch or zip archive, but only safetensors files are supported: choose the .safetensors file",
     ),
-    (b"\x80", "it is a Python pickle, and only safetensors files are read: choose the .safetensors file"),
-    (b"GGUF", "it is a GGUF file, and only safetensors files are read: choose the .safetensors file"),
+    (b"\x80", "it is a Python pickle, but only safetensors files are supported: choose the .safetensors file"),
+    (b"GGUF", "it is a GGUF file, but only safetensors files are supported: choose the .safetensors file"),
     (b"version https://git-lfs", "it is a Git LFS pointer, not the file itself: run `git lfs pull`"),
-    (b"<", "it is a web page saved instead of the file: download it again"),
+    (b"<", "it is a web page saved instead of the file: download the file again"),
 )
 """First bytes of files that are often mistaken for safetensors models."""
 
 
 def kind_of(keys: Iterable[str]) -> str | None:
-    """What a safetensors file with these tensor names seems to be; None if unknown."""
+    """Likely type of a safetensors file with these tensor names; None if unknown."""
     keys = list(keys)
     return next((kind for mark, kind in _MARKS if any(re.search(mark, key) for key in keys)), None)
 

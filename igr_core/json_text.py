@@ -21,7 +21,7 @@ def parse_json(text: str | bytes, what: str, remedy: str) -> Any:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise IGRError(f"{what} is not valid JSON ({error}): {remedy}.") from error
     except ValueError as error:  # Python's own limit
-        raise IGRError(f"{what} has a number of thousands of digits: {remedy}.") from error
+        raise IGRError(f"{what} contains a number with thousands of digits: {remedy}.") from error
     if not _is_shallow(data):
         raise IGRError(f"{what} is nested more than {MAX_DEPTH} levels deep: {remedy}.")
     return data

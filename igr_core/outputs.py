@@ -10,13 +10,13 @@ from pathlib import Path
 from .errors import IGRError
 
 LEAST_FREE = 16 * 2**20
-"""Bytes that must be free on the disk of anything that is written."""
+"""Free space in bytes that is required to write an output."""
 LONGEST_NAME = 255
-"""Bytes in a name, on every common file system."""
+"""Maximum length of a file name in bytes, on all common file systems."""
 
 
 class CannotWrite(IGRError):
-    """A place cannot be written to, so nothing else of a run can be written there either."""
+    """A location cannot be written to, so no other output of the run can be written there either."""
 
 
 def check_file(path: Path, what: str = "") -> Path:
@@ -25,7 +25,7 @@ def check_file(path: Path, what: str = "") -> Path:
     Nothing is left behind. Raises CannotWrite for a folder, and as check_folder does.
     """
     if os.path.isdir(path):
-        raise CannotWrite(f"{_label(path, what)} is a folder: name the file to write.")
+        raise CannotWrite(f"{_label(path, what)} is a folder: specify the file to write.")
     _probe(path, path.parent, what)
     return path
 

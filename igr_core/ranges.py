@@ -1,4 +1,4 @@
-"""Ranges of the numbers in configs: written beside each field, checked whenever a config is made or read."""
+"""Ranges of the numbers in configs, declared with each field and checked whenever a config is created or read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNIONS = (typing.Union, types.UnionType)
 
 @dataclass(frozen=True)
 class Range:
-    """The values that a number may have; NaN is in no range."""
+    """The permitted values of a number; NaN is never permitted."""
 
     low: float
     """Smallest value."""
@@ -38,31 +38,31 @@ class Range:
 
 @dataclass(frozen=True)
 class Length:
-    """How many entries a list may have."""
+    """Permitted number of entries in a list."""
 
     low: int
-    """Fewest entries."""
+    """Minimum number of entries."""
     high: int
-    """Most entries."""
+    """Maximum number of entries."""
 
     def check(self, value: Any, where: str) -> None:
         """Raise IGRError naming `where` if the list is too short or too long."""
         if not self.low <= len(value) <= self.high:
-            raise IGRError(f"{where} has {len(value)} entries: give {self.low} to {self.high}.")
+            raise IGRError(f"{where} has {len(value)} entries: it must have {self.low} to {self.high}.")
 
 
 Seed = Annotated[int, Range(0, 2**63 - 1)]
 """A random seed: torch takes up to 2^64 - 1, and a batch adds the number of its images."""
 Share = Annotated[float, Range(0, 1)]
-"""A share or a probability."""
+"""A fraction or a probability."""
 Positive = Annotated[float, Range(0, 1e6, above=True)]
 """A factor that is not 0."""
 Weight = Annotated[float, Range(0, 1e6)]
-"""A weight; 0 switches off what it weighs."""
+"""A weight; 0 disables the weighted term."""
 Count = Annotated[int, Range(1, 10**9)]
-"""A number of things or steps, at least one."""
+"""A count of at least 1."""
 CountOrNone = Annotated[int, Range(0, 10**9)]
-"""A number of things or steps; 0 for none."""
+"""A count, which may be 0."""
 Steps = Annotated[int, Range(1, 10_000)]
 """Denoising steps."""
 Guidance = Annotated[float, Range(0, 100)]
@@ -72,7 +72,7 @@ Strength = Annotated[float, Range(0, 10)]
 
 
 class Ranged:
-    """Base of config dataclasses: making one checks every number that is annotated with a Range or a Length."""
+    """Base of config dataclasses: creating one checks every number that is annotated with a Range or a Length."""
 
     def __post_init__(self) -> None:
         """Raise IGRError naming the first field that is out of its range."""
@@ -102,11 +102,11 @@ def check_ranges(kind: Any, value: Any, where: str) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value as errors quote it, however long it is."""
+    """A value formatted for an error message, shortened if it is long."""
     try:
         return _SHORT.repr(value)
     except ValueError:  # Python does not write integers of more than 4,300 digits
-        return "a number of thousands of digits"
+        return "a number with thousands of digits"
 
 
 def _holds(kind: Any, value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Text that comes from files and their names, made harmless for where it is shown."""
+"""Make text from files and file names safe to display."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import unicodedata
 _MARKUP = str.maketrans("<>", "‹›")
 _KEPT = ("\n", "\t")
 _UNDECODED = range(0xDC80, 0xDD00)
-"""Code points by which Python stands for the bytes of file names that are not UTF-8."""
+"""Code points with which Python represents the bytes of file names that are not valid UTF-8."""
 
 
 def plain(text: str) -> str:
-    """The text with escape sequences, other control characters, bidirectional marks and undecoded bytes spelled out.
+    """The text with escape sequences, other control characters, bidirectional marks and undecoded bytes escaped.
 
     Line breaks and tabs are kept.
     """
@@ -21,7 +21,7 @@ def plain(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text as `plain` shows it, with line breaks and tabs spelled out too, such as for an HTTP header."""
+    """The text as `plain` shows it, with line breaks and tabs escaped, too, such as for an HTTP header."""
     return "".join(_spelled(one) if one in _KEPT else one for one in plain(text))
 
 
@@ -31,7 +31,7 @@ def without_markup(text: str) -> str:
 
 
 def show_what_cannot_be_encoded() -> None:
-    """Let stdout and stderr spell out characters that their encoding lacks instead of raising an error."""
+    """Make stdout and stderr escape characters that their encoding lacks instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -27,8 +27,8 @@ class IGRApply(io.ComfyNode):
             node_id="IGRApply",
             display_name="IGR Apply",
             description="Lets the denoiser attend to the reference, and outputs the matching conditioning and empty "
-            "latent. The result works with IGR Sample and with any other sampler node. Attention patches of other "
-            "nodes, before or after this one, stay active.",
+            "latent. The result works with IGR Sample and with any other sampler node. Attention patches from other "
+            "nodes stay active, whether those nodes come before or after this one.",
             search_aliases=[
                 "garmfus",
                 "apply garment",
@@ -45,7 +45,8 @@ class IGRApply(io.ComfyNode):
                     min=0.0,
                     max=4.0,
                     step=0.05,
-                    tooltip="Weight of the photo in self-attention: 1 as trained, 0 off. Values above 1 follow the "
+                    tooltip="Weight of the photo in self-attention: 1 is the strength used in training, 0 disables "
+                    "it. Values above 1 follow the "
                     "photo more closely (they count as 1 if another node replaces the self-attention).",
                 ),
                 io.Float.Input(
@@ -54,7 +55,8 @@ class IGRApply(io.ComfyNode):
                     min=0.0,
                     max=4.0,
                     step=0.05,
-                    tooltip="Weight of the garment crop in cross-attention: 1 as trained, 0 off.",
+                    tooltip="Weight of the garment crop in cross-attention: 1 is the strength used in training, 0 "
+                    "disables it.",
                 ),
                 advanced(
                     io.Float.Input,
@@ -81,7 +83,7 @@ class IGRApply(io.ComfyNode):
                     "level_strengths",
                     default="",
                     tooltip="Multipliers for reference_strength, one per UNet level, finest first, such as 1, 1, "
-                    "0.5, 1. The middle block belongs to the coarsest level. Empty means 1 for all.",
+                    "0.5, 1. The middle block belongs to the coarsest level. Leave empty to use 1 for all levels.",
                 ),
             ],
             outputs=[

@@ -27,7 +27,8 @@ class IGRGarmNetEncode(io.ComfyNode):
             node_id="IGRGarmNetEncode",
             display_name="GarmNet Encode",
             description="Encodes the masked garment once, before sampling: GarmNet computes the reference features, "
-            "the image encoder the image prompt. Runs again only if the photo, mask or category changes.",
+            "and the image encoder computes the image prompt. The node runs again only if the photo, mask or category "
+            "changes.",
             search_aliases=["garmnet", "garment encoder", "reference features", "encode garment"],
             inputs=[
                 AdapterSocket.Input("adapter", tooltip="From IGR Load."),

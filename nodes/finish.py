@@ -56,7 +56,7 @@ class IGRGarmentFinish(io.ComfyNode):
                     min=0.0,
                     max=0.4,
                     step=0.01,
-                    tooltip="Free space on each side, as a share of the canvas's width or height.",
+                    tooltip="Free space on each side, as a fraction of the canvas's width or height.",
                 ),
                 io.Combo.Input(
                     "background",

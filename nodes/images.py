@@ -49,7 +49,8 @@ def check_finite(values: Tensor, what: str) -> None:
     """Raise IGRError if an image, a mask or latents have NaN or infinite values."""
     if not all(math.isfinite(float(end)) for end in values.aminmax()):  # aminmax propagates NaN
         raise IGRError(
-            f"The {what} has NaN or infinite values: start ComfyUI with --force-fp32, or check the model and the nodes "
+            f"The {what} contains NaN or infinite values: start ComfyUI with --force-fp32, or check the model and the "
+            "nodes "
             "before this one."
         )
 

@@ -1,4 +1,4 @@
-"""Garment Preview: draw and describe what the model sees of a photo, before anything slow runs."""
+"""Garment Preview: draw and describe the model's view of a photo, before anything slow runs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ class IGRGarmentPreview(io.ComfyNode):
         return schema(
             node_id="IGRGarmentPreview",
             display_name="Garment Preview",
-            description="Shows what the model sees of a photo, and warns about masks that give poor results: cut off "
-            "at the photo's edge, very small or large, in several pieces, or of a person turned sideways.",
+            description="Shows how the model sees a photo, and warns about masks that are likely to give poor "
+            "results: cut off at the photo's edge, very small or large, in several pieces, or of a person turned "
+            "sideways.",
             search_aliases=["mask overlay", "mask preview", "check mask", "mask warnings", "garment overlay"],
             inputs=[
                 ViewSocket.Input("view", tooltip="From Garment Mask/Crop: photos, masks and crops."),

@@ -15,7 +15,7 @@ from .images import check_finite
 from .schema import advanced, schema
 
 MAX_SEED = 2**63 - 1
-"""Leaves room for the seeds of a batch below torch's limit."""
+"""Maximum seed, which leaves space for the seeds of a batch below torch's limit."""
 
 
 class IGRSample(io.ComfyNode):

@@ -36,7 +36,7 @@ class Adapter:
     prompts: dict[str, Tensor]
     """Text embeddings (T, C) of upper, lower, full and empty."""
     vae_weights: Tensor | None
-    """Weights that the VAE is recognised by, as networks.encoder_weights returns them."""
+    """Weights that identify the VAE, as networks.encoder_weights returns them."""
 
     @property
     def config(self) -> ModelConfig:

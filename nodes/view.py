@@ -34,8 +34,8 @@ class IGRGarmentView(io.ComfyNode):
         return schema(
             node_id="IGRGarmentView",
             display_name="Garment Mask/Crop",
-            description="Fits a photo and its garment mask to the working size, crops the garment, and shows what the "
-            "model will see. The mask can come from MaskEditor, a segmenter, or the image's transparency.",
+            description="Fits a photo and its garment mask to the working size, crops the garment, and shows the "
+            "model's input. The mask can come from MaskEditor, a segmenter, or the image's transparency.",
             search_aliases=[
                 "garment crop",
                 "garment mask",
@@ -64,7 +64,7 @@ class IGRGarmentView(io.ComfyNode):
                     options=list(VIEWS),
                     default=OWN,
                     tooltip="whole: the whole photo, as in the paper. focused: only the garment and its surroundings, "
-                    "which keeps more detail of a small garment. Best left at the bundle's own.",
+                    "which keeps more detail of a small garment. The bundle's own view usually works best.",
                 ),
                 io.Float.Input(
                     "margin",
@@ -72,7 +72,7 @@ class IGRGarmentView(io.ComfyNode):
                     min=0.0,
                     max=2.0,
                     step=0.05,
-                    tooltip="Context kept around the garment on each side, as a share of the garment's longer side. "
+                    tooltip="Context kept around the garment on each side, as a fraction of the garment's longer side. "
                     "Only used if view is focused; the model's own view has its own margin.",
                 ),
                 io.Combo.Input(
@@ -80,7 +80,7 @@ class IGRGarmentView(io.ComfyNode):
                     options=options(),
                     default=STOP,
                     optional=True,
-                    tooltip="What to do with a photo that has no mask: stop with an error, treat the whole photo as "
+                    tooltip="What to do if a photo has no mask: stop with an error, treat the whole photo as "
                     "the garment, or find the garment with a human parser in models/human_parsing. The demo parser "
                     "only works on drawn people.",
                 ),

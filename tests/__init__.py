@@ -1,1 +1,3 @@
-"""Tests, one folder per room. A package, as torch-fidelity installs one called tests that would be found before it."""
+"""Tests, with one folder for each part of the repository. This is a package because torch-fidelity installs one named
+tests, which would otherwise be imported first.
+"""

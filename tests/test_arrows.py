@@ -1,4 +1,4 @@
-"""The import arrows of the rooms: nodes -> igr_core <- training, and nothing else."""
+"""The permitted imports between packages: nodes -> igr_core <- training, and no others."""
 
 import ast
 import subprocess
@@ -28,9 +28,9 @@ HEADLESS = {
 }
 """The only files of igr_core that may import these libraries."""
 OPTIONAL = {"pillow_heif": {"photo/image_files.py"}}
-"""Libraries that are used where they are installed, by these files."""
+"""Optional libraries, and the files that may use them."""
 WHEN_CALLED = ROOT / "igr_core" / "segmentation"
-"""Imports transformers only inside functions, so the nodes may use it: the host brings transformers."""
+"""Imports transformers only inside functions, so the nodes may use this file: the host provides transformers."""
 BELOW = {
     "model": set(),
     "photo": {"model"},
@@ -66,7 +66,7 @@ TRAINING_BELOW = {
         "results",
     },
 }
-"""The folders that each folder of training may import from; its door imports from the commands."""
+"""The folders that each folder of training may import from; its entry point imports from the commands."""
 DOORS = (ROOT / "igr_core" / "__init__.py", ROOT / "igr_core" / "__main__.py")
 """`import igr_core` and `python -m igr_core`: the only files at the root that import from folders."""
 
@@ -87,7 +87,7 @@ def modules(room: str) -> list[Path]:
 
 
 def imports(path: Path) -> set[str]:
-    """Absolute dotted names of everything that a file imports, at any depth, relative imports resolved."""
+    """Absolute dotted names of all imports in a file, at any depth, with relative imports resolved."""
     return set(_imports(path))
 
 
@@ -104,7 +104,7 @@ def _imports(path: Path) -> Iterator[str]:
 
 @cache
 def neighbours(path: Path) -> frozenset[Path]:
-    """The files of the repository that a file imports, at any depth of its own."""
+    """The files of the repository that a file imports, at any depth within it."""
     found: set[Path] = set()
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -121,7 +121,7 @@ def neighbours(path: Path) -> frozenset[Path]:
 
 @cache
 def reachable(path: Path) -> frozenset[Path]:
-    """A file and those that it imports, by way of others too."""
+    """A file and those that it imports, directly or indirectly."""
     found, waiting = {path}, [path]
     while waiting:
         new = neighbours(waiting.pop()) - found

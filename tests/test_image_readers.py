@@ -1,4 +1,4 @@
-"""Every place that reads photos or masks reads each kind of file in the same way, and no other module opens images."""
+"""All code that reads photos or masks treats each type of file in the same way, and no other module opens images."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ from training.evaluation.images.folders import faults, read_picture, read_silhou
 ROOT = Path(__file__).parents[1]
 READER = "igr_core/photo/image_files.py"
 OWN_BYTES = {"training/data/rendered/studio/storing.py", "training/data/rendered/dressing/image/lens.py"}
-"""They decode what the generator encoded itself; their code is part of the fingerprint of existing records."""
+"""These modules decode images encoded by the generator; their code is part of the fingerprint of existing records."""
 
 
 class Seen:
-    """Stands in for the restorer of a run, and keeps the view that it gets."""
+    """Replaces the restorer of a run, and stores the view that it receives."""
 
     def restore(self, view, category, **_) -> torch.Tensor:
         self.person, self.mask = view.person[0], view.mask[0, 0]

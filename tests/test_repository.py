@@ -1,4 +1,4 @@
-"""The repository as a whole: portable text, declared dependencies, documented names, a README that leads somewhere."""
+"""The repository as a whole: portable text, declared dependencies, documented names, a README with valid links."""
 
 import ast
 import re
@@ -57,7 +57,7 @@ def files() -> list[Path]:
 
 
 def texts() -> dict[str, str]:
-    """The text files by their path from the root, this one apart."""
+    """The text files by their path from the root, except this one."""
     found = {}
     for path in files():
         data = path.read_bytes()

@@ -16,9 +16,9 @@ BOUND_BY_THE_HOST = {
     "web/docs/img": "pictures of those pages",
     "workflows": "templates, each with its thumbnail beside it",
 }
-"""Folders that ComfyUI reads as they are, and what is in them."""
+"""Folders whose structure ComfyUI determines, and their contents."""
 DOCS = "docs"
-"""One page a question, with its figures."""
+"""Contains one page per topic, with its figures."""
 
 
 @cache
@@ -28,7 +28,7 @@ def files() -> tuple[Path, ...]:
     return tuple(Path(name) for name in listed.stdout.split("\0") if name and (ROOT / name).is_file())
 
 
-def test_folders_hold_at_most_a_dozen_files() -> None:
+def test_folders_contain_at_most_a_dozen_files() -> None:
     beside = {"__init__.py", "conftest.py"}
     sizes = Counter(path.parent.as_posix() for path in files() if path.name not in beside)
     free = {*BOUND_BY_THE_HOST, DOCS}

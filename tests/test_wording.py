@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 THIS = Path(__file__).relative_to(ROOT).as_posix()
 TEXTS = {".css", ".html", ".j2", ".js", ".json", ".md", ".mjs", ".py", ".svg", ".toml", ".yaml", ".yml"}
 PRODUCT = ("igr_core/", "nodes/", "web/", "workflows/", "subgraphs/", "README.md")
-"""Where users read: here an image is never called a picture."""
+"""Files with texts for users, in which an image is never called a picture."""
 EVERYWHERE = (*PRODUCT, "docs/", "training/", "CHANGELOG.md", "Makefile", "pyproject.toml")
 LIBRARY = ("igr_core/", "training/", "docs/", "README.md", "CHANGELOG.md")
 """Everything except the nodes, their help and their workflows."""
@@ -51,7 +51,7 @@ RULES: list[tuple[str, str, tuple[str, ...]]] = [
     (r"\bas before\b", "unchanged, again", LIBRARY),
     (r"\bpictures?\b", "image (photo for the user's image of a person)", PRODUCT),
 ]
-"""Pattern, matched without case; what to write; the paths that it holds for, by how they begin."""
+"""Pattern, matched without case; what to write instead; prefixes of the paths that it applies to."""
 
 
 def texts() -> dict[str, str]:

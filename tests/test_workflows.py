@@ -43,9 +43,9 @@ GAP = 20
 FARTHEST = 6000
 """Pixels from the origin within which a canvas lies."""
 FAR_WIRES = {"CLIP", "COMBO", "IGR_ADAPTER", "INT", "MODEL", "VAE"}
-"""One loader, size or choice feeds nodes of several columns with these, so they cross others; nothing else does."""
+"""Link types with which one node feeds several columns, so only these links may cross others."""
 LARGEST = (2200, 1100)
-"""Width and height of a workflow in pixels, so that it is readable when a 1080p screen shows all of it."""
+"""Maximum width and height of a workflow in pixels, so that all of it is legible on a 1080p screen."""
 VALUES: dict[str, tuple[type, ...]] = {
     "INT": (int,),
     "FLOAT": (int, float),
@@ -61,7 +61,7 @@ every_canvas = pytest.mark.parametrize("canvas", CANVASES, ids=lambda canvas: ca
 
 
 def loose_ends(canvas: Canvas) -> list[str]:
-    """Wires whose two ends do not name each other, or whose ends are of another type."""
+    """Links whose ends do not refer to each other, or have different types."""
     found = []
     named = {(link.id, link.origin, link.origin_slot, "out") for link in canvas.links if link.origin > 0}
     named |= {(link.id, link.target, link.target_slot, "in") for link in canvas.links if link.target > 0}
@@ -125,7 +125,7 @@ def strangers(canvas: Canvas) -> list[str]:
 
 
 def crowding(canvas: Canvas) -> list[str]:
-    """Nodes that overlap, lie off the canvas or are too small for what is in them."""
+    """Nodes that overlap, are outside the canvas or are too small for their contents."""
     found = []
     for one, other in itertools.combinations(canvas.nodes.values(), 2):
         if overlap(canvas.box(one), canvas.box(other), GAP):
@@ -145,7 +145,7 @@ def crowding(canvas: Canvas) -> list[str]:
 
 
 def untidy_groups(canvas: Canvas) -> list[str]:
-    """Groups that overlap or cut a node, and nodes that are in none; notes stand alone."""
+    """Groups that overlap or cut a node, and nodes outside all groups, except notes."""
     found = []
     boxes = {group["title"]: _bounds(group["bounding"]) for group in canvas.groups}
     found += [f"no title: {group}" for group in canvas.groups if not group["title"].strip()]
@@ -172,7 +172,7 @@ def _within(box: Box, bounds: Box) -> bool:
 
 
 def tangles(canvas: Canvas) -> list[str]:
-    """Wires that go backwards, under a node, or across another one."""
+    """Links that run backwards, under a node, or across another link."""
     found = []
     paths = {link.id: canvas.path(link) for link in canvas.links}
     for link in canvas.links:
@@ -189,7 +189,7 @@ def tangles(canvas: Canvas) -> list[str]:
 
 
 def poor_notes(canvas: Canvas) -> list[str]:
-    """Notes without a title or with next to nothing in them."""
+    """Notes without a title or with almost no text."""
     notes = [node for node in canvas.nodes.values() if node["type"] in NOTES]
     return [
         f"note {node['id']} says nothing"
@@ -280,7 +280,7 @@ def test_the_blueprint_is_one_node_named_like_its_file() -> None:
 
 
 def test_search_finds_the_blueprint_by_its_name_and_it_describes_itself() -> None:
-    """Its name holds what people type, as v0.29.0 does not read the aliases of a pack's blueprints."""
+    """The blueprint's name contains search words, because v0.29.0 ignores the aliases of a pack's blueprints."""
     extra = json.loads(BLUEPRINT.read_text(encoding="utf-8"))["extra"]
     assert "virtual try-off" in BLUEPRINT.stem and "virtual try-off" in extra["BlueprintSearchAliases"]
     _, inside = load_canvases(BLUEPRINT)

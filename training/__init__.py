@@ -1,1 +1,1 @@
-"""Training, evaluation and data of IGR: a library in rooms, and its commands in `cli`."""
+"""Training, evaluation and data of IGR: a library, and its commands in `cli`."""

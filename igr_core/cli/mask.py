@@ -39,19 +39,19 @@ if TYPE_CHECKING:
 
 
 Candidate = Literal["best", "largest", "smallest", "merged"]
-"""Which of SAM 2's candidate masks to write: candidates.Choice, which is in a module that imports torch."""
+"""SAM 2's candidate masks that can be written; repeats candidates.Choice, whose module imports torch."""
 
 
 SegmenterPath = Annotated[
     Path | None,
     typer.Option(
-        help="SAM 2: a folder in transformers' layout, or a .safetensors file.",
+        help="SAM 2 model: a folder in transformers' layout, or a .safetensors file.",
         show_default="the demo segmenter, for drawn people only",
     ),
 ]
 ParserPath = Annotated[
     Path | None,
-    typer.Option(help="Human parser, a folder in transformers' layout; finds the garment without marks."),
+    typer.Option(help="Human parser that finds the garment without marks: a folder in transformers' layout."),
 ]
 Category = Annotated[
     Wanted | None,
@@ -62,9 +62,11 @@ Keep = Annotated[
 ]
 LeaveOut = Annotated[
     list[str] | None,
-    typer.Option("--not", metavar="X,Y", help="Point off the garment, in pixels; may be repeated."),
+    typer.Option("--not", metavar="X,Y", help="Point outside the garment, in pixels of the photo; may be repeated."),
 ]
-Around = Annotated[str | None, typer.Option(metavar="LEFT,TOP,RIGHT,BOTTOM", help="Box around the garment, in pixels.")]
+Around = Annotated[
+    str | None, typer.Option(metavar="LEFT,TOP,RIGHT,BOTTOM", help="Box around the garment, in pixels of the photo.")
+]
 Rough = Annotated[
     Path | None,
     typer.Option(
@@ -73,7 +75,7 @@ Rough = Annotated[
 ]
 Which = Annotated[
     Candidate,
-    typer.Option(help="Which of SAM 2's candidates to use: highest score, most or fewest pixels, or all merged."),
+    typer.Option(help="Candidate of SAM 2 to use: highest score, most or fewest pixels, or all merged."),
 ]
 Shown = Annotated[Path | None, typer.Option(help="Image to write: the photo, faded outside the mask.")]
 
@@ -130,7 +132,7 @@ def _marks_finder(
     rough: Path | None,
     candidate: Candidate,
 ) -> Find:
-    """A finder of masks from marks; raises UsageError for marks that are invalid on any photo."""
+    """Return a function that finds masks from marks; raises UsageError for marks that are invalid on any photo."""
     marks = _parse_marks(point, leave_out, box, rough)
     weights = _segmenter_path(segmenter)
 
@@ -148,9 +150,9 @@ def _parse_marks(
     from ..segmentation.clicks import MAX_POINTS
 
     if not point and box is None and rough is None:
-        raise UsageError("Nothing marks the garment: give --point X,Y, --box LEFT,TOP,RIGHT,BOTTOM or --rough MASK.")
+        raise UsageError("The garment is not marked: use --point X,Y, --box LEFT,TOP,RIGHT,BOTTOM or --rough MASK.")
     if len(point) + len(leave_out) > MAX_POINTS:
-        raise UsageError(f"There are {len(point) + len(leave_out)} points: give at most {MAX_POINTS}.")
+        raise UsageError(f"There are {len(point) + len(leave_out)} points: use at most {MAX_POINTS}.")
     positive = [_numbers("--point", text, "X,Y", "320,410") for text in point]
     negative = [_numbers("--not", text, "X,Y", "320,410") for text in leave_out]
     corners = None if box is None else _numbers("--box", box, "LEFT,TOP,RIGHT,BOTTOM", "80,120,300,520")
@@ -172,8 +174,8 @@ def _segmenter_path(given: Path | None) -> Path:
         return given
     if not DEMO_SEGMENTER.is_dir():
         raise UsageError(
-            f"{DEMO_SEGMENTER} does not exist: name a SAM 2 with --segmenter, a folder in transformers' layout or a "
-            ".safetensors file."
+            f"{DEMO_SEGMENTER} does not exist: use --segmenter with a SAM 2 folder in transformers' layout or a "
+            f".safetensors file."
         )
     note_demo_model("SAM 2", "--segmenter")
     return DEMO_SEGMENTER
@@ -190,9 +192,9 @@ def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | No
         if not os.path.exists(path):  # Path.exists raises an error for a name that is too long
             raise UsageError(f"The {label} {path} does not exist: check the path.")
         if path.is_dir():
-            raise UsageError(f"The {label} {path} is a folder: name an image file.")
+            raise UsageError(f"The {label} {path} is a folder: specify an image file.")
     if rough is not None and rough.samefile(person):
-        raise UsageError(f"--rough is {person} itself: name a mask, white on the garment.")
+        raise UsageError(f"--rough is the photo {person} itself: specify a mask that is white on the garment.")
     if overlay is not None and resolved(overlay) == resolved(out):
         raise UsageError(f"--overlay and --out are both {out}: choose different names.")
     outputs: list[tuple[str, Path, Literal["L", "RGB"]]] = [("--out", out, "L")]
@@ -200,7 +202,7 @@ def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | No
         outputs.append(("--overlay", overlay, "RGB"))
     for option, path, mode in outputs:
         if os.path.isdir(path):
-            raise UsageError(f"{option} {path} is a folder: name the file to write, such as {path / 'mask.png'}.")
+            raise UsageError(f"{option} {path} is a folder: specify the file to write, such as {path / 'mask.png'}.")
         if os.path.exists(path) and any(path.samefile(one) for _, one in inputs):
             raise UsageError(f"{option} {path} would overwrite an input: choose another name.")
         check_file(path, option)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 Wanted = Literal["auto", "upper", "lower", "full"]
-"""Which garment to find, as in labels.garment_mask."""
+"""Garment to find, as in labels.garment_mask."""
 
 
 def check_no_marks(
@@ -30,7 +30,8 @@ def check_no_marks(
     given = {"--point": point, "--not": leave_out, "--box": box, "--rough": rough, "--candidate": chosen}
     if names := [name for name, value in given.items() if value]:
         raise UsageError(
-            f"{', '.join(names)} cannot be combined with --parser or --category: mark the garment or name its category."
+            f"{', '.join(names)} cannot be combined with --parser or --category: either mark the garment or set its "
+            "category."
         )
 
 
@@ -38,7 +39,7 @@ def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None)
     """Prepare finding masks by category; raises UsageError if no parser is named and the demo parser is missing."""
     if parser is None and not DEMO_PARSER.is_dir():
         raise UsageError(
-            f"{DEMO_PARSER} does not exist: name a human parser with --parser, a folder in transformers' layout."
+            f"{DEMO_PARSER} does not exist: use --parser with a human parser, a folder in transformers' layout."
         )
     if parser is None:
         note_demo_model("parser", "--parser")

@@ -44,7 +44,7 @@ def echo(text: str, err: bool = False) -> None:
 def one_sentence() -> Iterator[None]:
     """Print an IGRError as one sentence on stderr and exit: with 2 for an invalid command, otherwise with 1.
 
-    The same for errors of the file system, such as a name that is too long.
+    File system errors, such as a name that is too long, are reported in the same way.
     """
     try:
         yield
@@ -57,13 +57,14 @@ def one_sentence() -> Iterator[None]:
         name = os.fsdecode(error.filename)
         shown = name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"
         echo(
-            f"Error: {shown} cannot be used ({error.strerror}): check its name, its permissions and its disk.", err=True
+            f"Error: {shown} cannot be used ({error.strerror}): check the file's name, its permissions and the disk.",
+            err=True,
         )
         raise typer.Exit(1) from None
 
 
 def note_demo_model(what: str, option: str) -> None:
-    """Note on stderr that a demo model is used, which was not trained on photos."""
+    """Print a note on stderr that the demo model in use was not trained on photos."""
     typer.echo(f"Note: the demo {what} only works on drawn people; for photos, use {option}.", err=True)
 
 

@@ -1,1 +1,1 @@
-"""Where each part of a garment is in the photo, by the reference attention; how sure that is; and its pixels."""
+"""Locate each part of a garment in the photo from the reference attention, and transfer its pixels."""

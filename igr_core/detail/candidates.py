@@ -13,11 +13,11 @@ _CELL = 2
 
 
 def agreement(restored: Tensor, view: Tensor, evidence: Evidence) -> float:
-    """How well a restored garment (3, H, W) agrees with its photos' views (n, 3, H, W), in 0..1; higher is better.
+    """Agreement of a restored garment (3, H, W) with its photos' views (n, 3, H, W), in 0..1; higher is better.
 
-    The views are moved onto the garment along the evidence's maps. The score is 1 minus the mean absolute difference
-    of colours, weighted by the evidence, times the evidence's mean, so that an image that matches the photo in a small
-    part only does not win. 0 if no map can be trusted.
+    The views are moved onto the garment along the evidence's maps. The score is 1 minus the mean absolute difference of
+    colours, weighted by the evidence, times the evidence's mean, so that an image that matches the photo in a small
+    part only does not win. The score is 0 if no map is reliable.
     """
     height, width = evidence.visible.shape
     size = (max(1, height // _CELL), max(1, width // _CELL))
@@ -39,5 +39,5 @@ def agreement(restored: Tensor, view: Tensor, evidence: Evidence) -> float:
 
 
 def ranked(scores: list[float]) -> list[int]:
-    """Numbers of the candidates, the best first; earlier ones win ties."""
+    """Indices of the candidates, best first; ties keep their order."""
     return sorted(range(len(scores)), key=lambda number: -scores[number])

@@ -1,4 +1,4 @@
-"""How likely each part of a restored garment was visible in the photo, not invented."""
+"""Probability that each part of a restored garment was visible in the photo rather than invented."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .flow import Flow, smooth_flow
 from .readout import Correspondence
 
 UNFITTED = EvidenceConfig((4.0, -6.0, 0.0, 2.0, 4.0, -20.0, -3.0, 0.0, -3.5))
-"""Coefficients for bundles that store none, chosen by hand: the order of cells is meaningful, the values are not."""
+"""Hand-chosen coefficients for bundles that store none: the ranking of cells is meaningful, the values are not."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where a garment's h x w cells were visible, in the best of its photos."""
+    """Visibility of a garment's h x w cells in its photos."""
 
     visible: Tensor
-    """(h, w): probability that the cell was visible in some photo."""
+    """(h, w): probability that the cell was visible in at least one photo."""
     best: Tensor
     """(h, w): index of the photo in which it is most likely visible."""
     in_photo: Tensor
     """(n, h, w): probability that it was visible in each photo."""
     flows: tuple[Flow | None, ...]
-    """Map to each photo; None for a photo without a trustworthy one."""
+    """Map to each photo; None if no reliable map could be fitted."""
 
 
 def find_evidence(found: Correspondence, garment: Tensor, aspect: float, config: EvidenceConfig) -> Evidence:
@@ -51,7 +51,7 @@ def find_evidence(found: Correspondence, garment: Tensor, aspect: float, config:
 
 
 def weighted_flow(found: Correspondence, garment: Tensor, photo: int, aspect: float) -> Flow | None:
-    """The map to one photo, fitted to sharp attention inside its mask; None without enough of it."""
+    """The map to one photo, fitted to sharp attention inside its mask; None if there is too little of it."""
     weight = found.sharpness[photo] * found.inside[photo] * found.share[photo] * garment
     return smooth_flow(found.place[photo], weight, aspect)
 

@@ -1,4 +1,4 @@
-"""A smooth map from the garment to a photo, fitted to uncertain positions of its cells."""
+"""Fit a smooth map from the garment to a photo to uncertain positions of the garment's cells."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from scipy.interpolate import RBFInterpolator
 from torch import Tensor
 
 _MOST_POINTS = 1200
-"""Maximum number of cells to fit the map to, most certain first: the solver's time grows with their cube."""
+"""Maximum number of cells to fit the map to, most certain first; the solver's time is cubic in this number."""
 _FEWEST_POINTS = 6
 """Minimum number of cells for a map."""
 _ROUNDS = 4
-"""Rounds of fitting; each but the first gives cells that disagree with the previous map less weight."""
+"""Number of fitting rounds; all but the first give less weight to cells that disagree with the previous map."""
 _DISAGREEMENT = 0.03
 """Distance from the map, as a fraction of the view's height, at which a cell's weight has fallen to a quarter."""
 _SMOOTHING = 2e-3
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Flow:
-    """Where the points of a garment are in a photo."""
+    """Positions of a garment's points in a photo."""
 
     place: Tensor
     """(2, h, w): x and y as fractions of the photo's view; may lie outside 0..1."""
@@ -47,8 +47,8 @@ class Flow:
 def smooth_flow(place: Tensor, weight: Tensor, aspect: float) -> Flow | None:
     """Fit a thin-plate spline to positions (2, h, w) with weights (h, w) in 0..1; None if there are too few.
 
-    `aspect` is width over height of the view, so that distances are the same in x and y. Cells that disagree with
-    their surroundings lose their weight (Geman-McClure), and the result is evaluated at every cell.
+    `aspect` is width over height of the view, so that distances are the same in x and y. Cells that disagree with their
+    surroundings are down-weighted (Geman-McClure), and the map is evaluated at every cell.
     """
     height, width = weight.shape
     scale = np.array([aspect, 1.0])

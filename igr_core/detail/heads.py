@@ -1,4 +1,4 @@
-"""Attention heads that are read to find a garment's parts in the photo, and their weights."""
+"""Choose the attention heads that locate a garment's parts in the photo, and their weights."""
 
 from __future__ import annotations
 

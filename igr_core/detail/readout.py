@@ -1,4 +1,4 @@
-"""Read from the reference self-attention (Eq. 4) where each part of the garment is in the photo."""
+"""Read the position of each part of the garment in the photo from the reference self-attention (Eq. 4)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _WINDOW = 5
 
 @dataclass(frozen=True)
 class Correspondence:
-    """Where each of a garment's h x w cells is found in each of its n photos."""
+    """Position of each of a garment's h x w cells in each of its n photos."""
 
     place: Tensor
     """(n, 2, h, w): x and y as fractions of the photo's view, 0..1."""
     sharpness: Tensor
-    """(n, h, w) in 0..1: fraction of that photo's attention within a few cells of the place."""
+    """(n, h, w) in 0..1: fraction of that photo's attention within a few cells of the position."""
     spread: Tensor
-    """(n, h, w): standard deviation of the attention around the place, as a fraction of the view's height."""
+    """(n, h, w): standard deviation of the attention around the position, as a fraction of the view's height."""
     share: Tensor
     """(n, h, w) in 0..1: the photo's fraction of the reference attention; sums to 1 over the photos."""
     mass: Tensor
@@ -83,7 +83,7 @@ class Readout:
         found = []
         for logits, mass, mask in zip(self._logits, self._mass, masks, strict=True):
             if logits is None or mass is None:
-                raise IGRError("The run had no reference attention to read: set the reference strength above 0.")
+                raise IGRError("No reference attention was recorded in this run: set the reference strength above 0.")
             weight = sum(head.weight for head in self.config.heads) or 1.0
             found.append(_correspondence(logits / self._read, mass / (self._read * weight), mask, self._shape))
         return found
@@ -114,7 +114,7 @@ class Readout:
 
 
 def cells_of_level(level: tuple[int, int], shape: tuple[int, int], device: torch.device) -> Tensor:
-    """For each cell of a grid of `shape`, the number of the cell of a coarser `level` at its centre: (h * w,)."""
+    """Index of the cell of a coarser `level` at the centre of each cell of a grid of `shape`: (h * w,)."""
     y, x = (
         ((torch.arange(fine, device=device) + 0.5) * coarse / fine).long()
         for coarse, fine in zip(level, shape, strict=True)

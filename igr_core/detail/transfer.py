@@ -1,4 +1,4 @@
-"""Move the photo's own pixels onto the restored garment, where the photo showed it."""
+"""Transfer the photo's own detail to the parts of the restored garment that were visible in it."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from .evidence import Evidence
 MOST_SIDE = 2048
 """Largest width and height of the result in pixels."""
 _SHADE = 0.05
-"""Width of the Gaussian that separates shade and colour from detail, as a fraction of the image's height."""
+"""Width of the Gaussian that separates shading and colour from detail, as a fraction of the image's height."""
 _ERODE = 0.006
-"""How far the photo's mask is shrunk, as a fraction of the mask's height, so that no skin or background is moved."""
+"""Amount by which the photo's mask is shrunk to exclude skin and background, as a fraction of the mask's height."""
 _CERTAIN = 0.5
-"""Evidence below which nothing is moved; above it the moved part grows linearly."""
+"""Evidence below which no detail is transferred; above it, the amount grows linearly."""
 _MOST_GAIN = 1.5
-"""Most by which the contrast of detail is changed: more would show the photo's noise."""
+"""Maximum factor on the contrast of detail; a larger one would amplify the photo's noise."""
 _MOST_STRETCH = 6.0
-"""Where the map magnifies the photo by more than this in area, nothing is moved: it would only be blur."""
+"""Maximum magnification of the photo, in area; beyond it no detail is transferred, as it would be blurred."""
 
 
 @dataclass(frozen=True)
 class Transfer(Ranged):
-    """How details are moved."""
+    """Settings of the transfer."""
 
     strength: Annotated[float, Range(0.0, 1.0)] = 1.0
     """0 returns the restored garment unchanged; 1 uses the photo's detail wherever it is certain."""
     feather: Annotated[float, Range(0.0, 0.2)] = 0.01
-    """Width of the transition at the border of the moved parts, as a fraction of the image's height."""
+    """Width of the transition at the border of the transferred parts, as a fraction of the image's height."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class SourcePhoto:
     image: Tensor
     """(3, h, w) in 0..1, at its own resolution."""
     mask: Tensor
-    """(1, h, w) in 0..1: the garment."""
+    """(1, h, w) in 0..1: mask of the garment."""
     placement: Placement
-    """Where the photo is in the model's view."""
+    """Placement of the photo in the model's view."""
 
 
 def transfer_details(
@@ -93,7 +93,7 @@ def transfer_details(
 
 
 def _by_photo(evidence: Evidence, size: tuple[int, int]) -> Tensor:
-    """How much of each photo's detail is used where: (n, 1, h, w), the best photo of each cell, blended smoothly."""
+    """Weight of each photo's detail at each pixel, (n, 1, h, w): the best photo of each cell, blended smoothly."""
     width, height = size
     count = evidence.in_photo.shape[0]
     best = F.one_hot(evidence.best, count).movedim(-1, 0).to(evidence.in_photo)  # (n, h, w)
@@ -119,7 +119,7 @@ def _warped(photo: SourcePhoto, place: Tensor, size: tuple[int, int]) -> tuple[T
 
 
 def _prefiltered(image: Tensor, points: Tensor) -> Tensor:
-    """The photo, blurred as much as its typical reduction by the map needs, so that fine patterns do not alias."""
+    """The photo, blurred to match its typical reduction by the map, so that fine patterns do not alias."""
     across = (points[:, 1:] - points[:, :-1]).norm(dim=-1).median()
     down = (points[1:] - points[:-1]).norm(dim=-1).median()
     reduction = float(torch.maximum(across, down))
@@ -137,20 +137,20 @@ def _shrunken(mask: Tensor) -> Tensor:
 
 
 def _trusted(stretch: Tensor, photo: SourcePhoto, size: tuple[int, int]) -> Tensor:
-    """0 where the map folds or magnifies too much, 1 elsewhere: (1, H, W), smooth between cells."""
+    """Mask (1, H, W), 0 where the map folds or magnifies too much and 1 elsewhere, smooth between cells."""
     wide, tall = photo.placement.canvas_size
     pixels = (photo.placement.to_source(torch.tensor([[0.0, 0.0], [wide, tall]]))).diff(dim=0)[0].prod()
     magnified = size[0] * size[1] / (float(pixels) * stretch.clamp_min(1e-6))
     fine = (stretch > 0) & (magnified <= _MOST_STRETCH**2)
-    kept = -F.max_pool2d(-fine.float()[None, None], 3, stride=1, padding=1)  # and their neighbours
+    kept = -F.max_pool2d(-fine.float()[None, None], 3, stride=1, padding=1)  # the folds and their neighbours
     return F.interpolate(kept, size[::-1], mode="bilinear", align_corners=False)[0]
 
 
 def _with_colour_of(base: Tensor, taken: Tensor, part: Tensor) -> Tensor:
     """The photo's detail on the restored garment's colour and shade: low frequencies of `base`, high ones of `taken`.
 
-    Both are averaged over `part` only, so that neither skin nor background bleeds in. Where the photo is darker, its
-    contrasts are weaker by the same factor, which is undone.
+    Both are averaged over `part` only, so that neither skin nor background bleeds in. Contrast is weaker where the
+    photo is darker; it is restored by the same factor.
     """
     sigma = _SHADE * base.shape[-2]
     inside = _blurred(part, sigma).clamp_min(1e-4)

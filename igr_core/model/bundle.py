@@ -51,7 +51,7 @@ class BundleInfo:
     scores: dict[str, Any]
     """Measured scores."""
     detail: DetailConfig | None = None
-    """How to read the attention; None if that was not fitted."""
+    """Settings for reading the attention; None if none were fitted."""
 
 
 class Bundle:
@@ -101,10 +101,12 @@ class Bundle:
             with safe_open(self.path, framework="pt") as handle:
                 tensors = {name: handle.get_tensor(f"{part}.{name}") for name in names}
         except (OSError, SafetensorError) as error:
-            raise IGRError(f"{self.path} changed or disappeared while it was being read: load it again.") from error
+            raise IGRError(
+                f"{self.path} changed or disappeared while it was being read: load the bundle again."
+            ) from error
         for name, value in tensors.items():
             if not _is_finite(value):
-                raise IGRError(f"{self.path} has NaN or infinite values in {part}.{name}: use an intact bundle.")
+                raise IGRError(f"{self.path} contains NaN or infinite values in {part}.{name}: use an intact bundle.")
         return tensors
 
     def check_sizes(self) -> None:
@@ -181,7 +183,9 @@ def save_bundle(path: str | Path, info: BundleInfo, parts: Mapping[str, Mapping[
     _check_parts(path, info.model, {key: tuple(value.shape) for key, value in tensors.items()})
     for key, value in tensors.items():
         if not _is_finite(value):
-            raise IGRError(f"{path} was not written: {key} has NaN or infinite values; export an earlier checkpoint.")
+            raise IGRError(
+                f"{path} was not written: {key} contains NaN or infinite values; export an earlier checkpoint."
+            )
     write_tensors(path, _own_memory(tensors), metadata)
 
 
@@ -259,7 +263,7 @@ def _check_parts(path: Path, model: ModelConfig, shapes: Shapes) -> None:
         raise IGRError(f"{path} is missing {_first(missing)}, which its config requires: export the bundle again.")
     for part, config in optional.items():
         if config is None and part in present:
-            raise IGRError(f"{path} contains {part}, but its config has none: export the bundle again.")
+            raise IGRError(f"{path} contains {part}, but its config does not: export the bundle again.")
     embedding = (model.prompt_tokens, model.denoiser.cross_attention_dim)
     wanted: Shapes = {f"prompts.{name}": embedding for name in PROMPT_NAMES}
     wanted[_conv_in_name("denoiser", shapes)] = _conv_in_shape(model.denoiser)

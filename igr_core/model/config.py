@@ -53,7 +53,7 @@ class UNetConfig(Ranged):
     layers_per_block: Layers = 2
     """Residual blocks per level going down (one more going up)."""
     attention_levels: tuple[bool, ...] = (True, True, True, False)
-    """Which levels have transformer blocks; the middle block always has one."""
+    """Whether each level has transformer blocks; the middle block always has one."""
     attention_heads: Heads = 8
     """Heads of every attention layer (SD1.5 layout)."""
     attention_head_width: Width | None = None
@@ -169,7 +169,7 @@ class NoiseConfig(Ranged):
     """The diffusion process; the defaults are SD1.5's (Eq. 1 of the paper)."""
 
     prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
-    """What the denoiser predicts."""
+    """Prediction target of the denoiser."""
     train_steps: Annotated[int, Range(2, 10_000)] = 1000
     """Timesteps of the forward process."""
     beta_start: Annotated[float, Range(1e-6, 0.5)] = 0.00085
@@ -179,7 +179,7 @@ class NoiseConfig(Ranged):
     zero_terminal_snr: bool = False
     """Rescale the betas so that the last timestep is pure noise."""
     timestep_spacing: Literal["leading", "trailing"] = "leading"
-    """Which timesteps DDIM visits: SD1.5 `leading` (offset 1); zero-terminal-SNR models need `trailing`."""
+    """Timesteps that DDIM visits: `leading` (offset 1) in SD1.5; zero-terminal-SNR models need `trailing`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -196,7 +196,7 @@ class NoiseConfig(Ranged):
 
 @dataclass(frozen=True)
 class ViewConfig(Ranged):
-    """How a photo is laid out for the model."""
+    """Layout of a photo for the model."""
 
     mode: Literal["whole", "focused"] = "whole"
     """`whole`: the whole photo (paper); `focused`: the garment's box plus a margin of context."""

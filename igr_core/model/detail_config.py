@@ -1,4 +1,4 @@
-"""How a bundle's attention is read, fitted to it by `python -m training`: which heads, and what they prove."""
+"""Settings for reading a bundle's attention, fitted by `python -m training`: the heads and their evidence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 from ..ranges import Length, Range, Ranged
 
 FEATURES = ("sharpness", "spread", "share", "mass", "inside", "residual", "fold", "neighbours", "intercept")
-"""The values of a cell that its evidence is computed from, as igr_core.detail.evidence computes them."""
+"""Features of a cell from which igr_core.detail.evidence computes its evidence."""
 
 Coefficient = Annotated[float, Range(-1e3, 1e3)]
 
@@ -27,7 +27,7 @@ class HeadConfig(Ranged):
 
 @dataclass(frozen=True)
 class ReadoutConfig(Ranged):
-    """Which attention tells where a garment's parts are in the photo."""
+    """The attention that locates a garment's parts in the photo."""
 
     heads: Annotated[tuple[HeadConfig, ...], Length(1, 256)]
     """The heads whose attention is multiplied."""
@@ -40,14 +40,14 @@ class EvidenceConfig(Ranged):
     """Logistic regression from the features of a cell to the probability that it was visible."""
 
     coefficients: Annotated[tuple[Coefficient, ...], Length(len(FEATURES), len(FEATURES))]
-    """One for each of FEATURES."""
+    """One coefficient for each of FEATURES."""
 
 
 @dataclass(frozen=True)
 class DetailConfig:
-    """What was fitted to a bundle."""
+    """Values that were fitted to a bundle."""
 
     readout: ReadoutConfig
     """The heads to read."""
     evidence: EvidenceConfig
-    """What their attention proves."""
+    """Evidence computed from their attention."""

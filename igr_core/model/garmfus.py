@@ -29,7 +29,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor |
 
 @dataclass(frozen=True)
 class RowPlan:
-    """Which conditions each row of a batch uses."""
+    """The conditions that each row of a batch uses."""
 
     source: tuple[int | tuple[int, ...], ...]
     """`source[row]` is the index of the row's condition, -1 for none, or the indices of several to concatenate."""
@@ -283,11 +283,11 @@ class Fusion:
     """Conditions of GarmFus for one denoiser call, or for all calls of a sampling run."""
 
     reference_plan: RowPlan
-    """Which reference each row uses."""
+    """The reference that each row uses."""
     features: dict[str, Tensor] | None
     """GarmNet's reference features (R, N, C) by block name."""
     image_plan: RowPlan
-    """Which image prompt each row uses."""
+    """The image prompt that each row uses."""
     image_keys_values: dict[str, tuple[Tensor, Tensor]] | None
     """Image-prompt keys and values (R, T, C) by block name."""
     position: Position | None = None

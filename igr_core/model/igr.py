@@ -23,7 +23,7 @@ class IGR(nn.Module):
         super().__init__()
         self.config = config
         self.every_branch = False
-        """Run every branch of GarmFus in each training step, whatever was dropped; needed for sharded training."""
+        """Run every branch of GarmFus in every training step, even without conditions; needed for sharding."""
         self.denoiser = build_unet(config.denoiser)
         install_fusion(self.denoiser)
         self.garmnet = build_unet(config.garmnet) if config.garmnet else None

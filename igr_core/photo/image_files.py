@@ -54,7 +54,9 @@ def decode_image(
         except MemoryError as error:
             raise IGRError(f"{name} does not fit into memory: scale it down.") from error
         except Exception as error:  # Pillow's decoders raise almost any exception for damaged files
-            raise IGRError(f"{name} is truncated or damaged ({_reason(error)}): copy or save it again.") from error
+            raise IGRError(
+                f"{name} is truncated or damaged ({_reason(error)}): copy or save the image again."
+            ) from error
         try:
             return ImageOps.exif_transpose(image)
         except Exception:  # damaged EXIF data; the pixels are fine
@@ -80,7 +82,7 @@ def is_image_name(name: str) -> bool:
 
 
 def name_key(name: str) -> str:
-    """A key that is the same for names that a person takes for the same: in any case, composed or decomposed."""
+    """A key that is equal for names that look the same to a person, in any case and Unicode form."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
@@ -106,9 +108,11 @@ def _open(source: Path | bytes, name: str, max_pixels: int) -> Image.Image:
         raise IGRError(_too_large(name, max_pixels)) from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise IGRError(f"{name} cannot be read ({_reason(error)}): check the file and its disk.") from error
+            raise IGRError(f"{name} cannot be read ({_reason(error)}): check the file and the disk.") from error
         # for example a text or profile in a PNG that decompresses to gigabytes
-        raise IGRError(f"{name} has a damaged header ({_reason(error)}): save it again in an image editor.") from error
+        raise IGRError(
+            f"{name} has a damaged header ({_reason(error)}): save the image again in an image editor."
+        ) from error
 
 
 @cache
@@ -127,9 +131,9 @@ def _formats() -> tuple[str, ...]:
 def _remedy(source: Path | bytes) -> str:
     start = source[:12] if isinstance(source, bytes) else _start_of(source)
     if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS and "HEIF" not in _formats():
-        return "it is a HEIC photo; install pillow-heif to read these, or save it as a JPEG"
+        return "it is a HEIC photo; install pillow-heif to read HEIC files, or save the photo as a JPEG"
     if start[4:8] == b"ftyp" and start[8:12] in (b"avif", b"avis") and "AVIF" not in _formats():
-        return "it is an AVIF image; install Pillow 11.3 or newer to read these, or save it as a PNG"
+        return "it is an AVIF image; install Pillow 11.3 or newer to read AVIF files, or save the image as a PNG"
     return "save it as a PNG, JPEG, WebP or TIFF file"
 
 

@@ -78,7 +78,7 @@ def save_image(path: str | Path, image: Tensor, mode: Literal["L", "RGB", "RGBA"
     if image.ndim != 3 or image.shape[0] != len(mode):
         raise IGRError(f"An image saved as {mode} must have shape ({len(mode)}, H, W), not {tuple(image.shape)}.")
     if not bool(torch.isfinite(image).all()):
-        raise IGRError(f"{path} was not written: the image has NaN or infinite values.")
+        raise IGRError(f"{path} was not written: the image contains NaN or infinite values.")
     pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0)  # (H, W, C)
     encoded = Image.fromarray(pixels.squeeze(2).contiguous().numpy())  # Pillow expects (H, W) for grey images
     with atomic_file(path) as temporary:
@@ -91,7 +91,7 @@ def check_image_name(path: Path, mode: Literal["L", "RGB", "RGBA"]) -> None:
     if suffix not in _FORMATS:
         raise IGRError(f"{path} does not name a supported image type: use the extension .png, .jpg or .webp.")
     if mode == "RGBA" and suffix in _WITHOUT_ALPHA:
-        raise IGRError(f"{path} cannot hold transparency: use the extension .png or .webp.")
+        raise IGRError(f"{path} does not support transparency: use the extension .png or .webp.")
 
 
 def _to_unit(image: Image.Image) -> Tensor:

@@ -35,7 +35,7 @@ def validate_inputs(person: Tensor, mask: Tensor) -> None:
         raise IGRError(f"The photo is {width}×{height} pixels: use one of at least {MIN_SIDE}×{MIN_SIDE}.")
     if mask.shape[0] not in (1, person.shape[0]):
         raise IGRError(
-            f"There are {person.shape[0]} photos but {mask.shape[0]} masks: give one per photo, or one for all."
+            f"There are {person.shape[0]} photos but {mask.shape[0]} masks: use one per photo, or one for all."
         )
     for index, one in enumerate(mask[:, 0] >= MASK_THRESHOLD):
         if not bool(one.any()):
@@ -51,7 +51,7 @@ def _check_not_blacked_out(person: Tensor, mask: Tensor) -> None:
         if not one:
             label = f"photo {index + 1}" if person.shape[0] > 1 else "photo"
             raise IGRError(
-                f"The {label} is black everywhere under its mask. ComfyUI's MaskEditor does this in "
+                f"The {label} is completely black under its mask. ComfyUI's MaskEditor does this in "
                 "the frontends 1.47.3 to 1.47.12: take the photo from a second Load Image, or update the frontend."
             )
 
@@ -92,7 +92,9 @@ def _check_tensor(name: str, image: Tensor, channels: int) -> None:
         raise IGRError(f"The {name} has {image.dtype} values: convert them to float and divide by 255.")
     low, high = (float(value) for value in image.aminmax())  # aminmax propagates NaN
     if not (abs(low) < float("inf") and abs(high) < float("inf")):
-        raise IGRError(f"The {name} has NaN or infinite values: fix the step that produced it.")
+        raise IGRError(f"The {name} contains NaN or infinite values: fix the step that produced it.")
     if high > 1 + _RANGE_SLACK or low < -_RANGE_SLACK:
-        remedy = "divide them by 255" if high > 2 else "map them by (x + 1) / 2" if low < 0 else "scale them"
-        raise IGRError(f"The {name} has values from {low:.3g} to {high:.3g}: {remedy} so that they lie in 0..1.")
+        remedy = "divide them by 255" if high > 2 else "convert them with (x + 1) / 2" if low < 0 else "scale them"
+        raise IGRError(
+            f"The {name} has values from {low:.3g} to {high:.3g}: {remedy} so that they are between 0 and 1."
+        )

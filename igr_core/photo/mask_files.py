@@ -1,4 +1,4 @@
-"""What a mask file means: white on black, or any other way that people and tools draw a mask.
+"""Interpret mask files: white on black, or any other way in which people and tools draw a mask.
 
 docs/data.md has the table.
 """
@@ -92,6 +92,6 @@ def _check_one_colour(colours: np.ndarray, bright: np.ndarray, name: str) -> Non
     alike = np.abs(hues - np.median(hues, 0)).max(1) <= ONE_COLOUR if len(hues) else np.ones(1)
     if (bright <= DARK).mean() < BACKGROUND_SHARE or alike.mean() < ONE_COLOUR_SHARE:
         raise IGRError(
-            f"{name} has several colours, as a photo or a label map has: save the mask as a PNG, white on the garment "
+            f"{name} has several colours, like a photo or a label map: save the mask as a PNG, white on the garment "
             "and black around it."
         )

@@ -144,6 +144,6 @@ def _slenderness(rows: Tensor) -> float:
     height, width = rows.shape
     first = int(0.3 * height)
     middle = rows[first : max(int(0.8 * height), first + 1)].to(torch.uint8)
-    extents = width - middle.argmax(1) - middle.flip(1).argmax(1)  # width for an empty row
+    extents = width - middle.argmax(1) - middle.flip(1).argmax(1)  # the width, for an empty row
     extents = extents * (middle.amax(1) > 0)
     return statistics.median(extents.tolist()) / height

@@ -14,7 +14,7 @@ from .inputs import MASK_THRESHOLD
 Rect = tuple[int, int, int, int]
 """Left, top, right and bottom, as pixel edges."""
 PIECES_SIDE = 96
-"""Pieces are separated on a grid of about this many cells along the longer side: fast, and ignores tiny gaps."""
+"""Pieces are separated on a grid of about this many cells along the longer side, which ignores tiny gaps."""
 
 _FULL, _FAINT = 0.95, 40 / 255
 """A mask that reaches the first value has full strength; one below the second contains labels, or nothing."""
@@ -66,7 +66,7 @@ def mend_mask(
         shown, mask = _shows(mask), grow_mask(mask, grow)
         if lost := (shown & ~_shows(mask)).nonzero().flatten().tolist():
             which = f"mask {lost[0] + 1}" if len(mask) > 1 else "the mask"
-            raise IGRError(f"grow = {grow} leaves nothing of {which}: choose a value closer to 0.")
+            raise IGRError(f"grow = {grow} removes all of {which}: choose a value closer to 0.")
     return feather_mask(mask, feather) if feather else mask
 
 
@@ -131,7 +131,7 @@ def mask_pieces(inside: Tensor) -> tuple[tuple[float, Rect], ...]:
 
 
 def _shows(mask: Tensor) -> Tensor:
-    """Which masks (B, 1, H, W) are not empty, (B,)."""
+    """Whether each mask (B, 1, H, W) is non-empty, (B,)."""
     return (mask >= MASK_THRESHOLD).flatten(1).any(1)
 
 

@@ -25,7 +25,7 @@ CONTOUR, CROP, VIEW = (0.1, 1.0, 1.0), (1.0, 0.65, 0.0), (1.0, 1.0, 1.0)
 DARK = 0.08
 """Grey of the line borders and of everything outside photo and padding."""
 OUTSIDE_MASK, OUTSIDE_VIEW = 0.4, 0.15
-"""Brightness of the photo around the garment, and of what the model does not see."""
+"""Brightness of the photo around the garment, and of the area outside the model's view."""
 HATCH = (0.45, 0.6)
 """Greys of the stripes that mark padding."""
 STRIPE, DASH = 8, 12
@@ -39,14 +39,14 @@ def overlay(photos: Tensor, masks: Tensor) -> Tensor:
 
 
 def draw_view(view: GarmentView) -> Tensor:
-    """Draw what the model sees of B photos: (B, 3, H, W) in 0..1, with a longer side of SIDE.
+    """Draw the model's view of B photos: (B, 3, H, W) in 0..1, with a longer side of SIDE.
 
     The garment keeps its colours inside a cyan contour, and the rest of the photo is darkened. The box of the image
     prompt's crop is orange. The view's box is dashed white; outside it the photo is nearly black, and padding is
     hatched. Raises IGRError for a view that was stored without its photos.
     """
     if view.photo is None or view.photo_mask is None:
-        raise IGRError("The view has no photo to draw: create it again with Garment Mask/Crop.")
+        raise IGRError("The view has no photo to draw: create the view again with Garment Mask/Crop.")
     masks = view.photo_mask.expand(len(view.photo), -1, -1, -1)
     frame = common_frame(view.placements)
     drawn = [

@@ -24,12 +24,12 @@ Resize = Callable[[Tensor, int, int], Tensor]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a part of a photo is placed on the canvas; rectangles are (left, top, right, bottom), as pixel edges."""
+    """Placement of a part of a photo on the canvas; rectangles are (left, top, right, bottom), as pixel edges."""
 
     source_rect: Rect
     """The visible part of the photo."""
     canvas_rect: Rect
-    """Its place on the canvas; the rest of the canvas is padding."""
+    """Its position on the canvas; the rest of the canvas is padding."""
     source_size: tuple[int, int]
     """Width and height of the photo."""
     canvas_size: tuple[int, int]
@@ -53,7 +53,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class GarmentView:
-    """What the model sees of B photos."""
+    """The model's view of B photos."""
 
     person: Tensor
     """(B, 3, H, W) in 0..1, white outside the photo."""
@@ -62,7 +62,7 @@ class GarmentView:
     crop: Tensor
     """p_g, (B, 3, S, S): the masked photo cropped to the mask's box and padded to a square with 0."""
     placements: tuple[Placement, ...]
-    """How each photo is placed on the canvas."""
+    """Placement of each photo on the canvas."""
     warnings: tuple[str, ...]
     """Warnings about the inputs, for the user."""
     photo: Tensor | None = None

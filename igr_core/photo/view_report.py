@@ -1,4 +1,4 @@
-"""A text report of what the model sees: measurements of each photo, and warnings."""
+"""Text report on the model's view: measurements of each photo, and warnings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ViewReport:
     """Report on a view."""
 
     lines: tuple[str, ...]
-    """Two sentences for each photo: what the mask covers, and which part of the photo the model sees."""
+    """Two sentences for each photo, on the area of its mask and on the part that the model sees."""
     warnings: tuple[str, ...]
     """Warnings that say what to do; empty if there is nothing to warn about."""
 
@@ -34,12 +34,12 @@ class ViewReport:
 
 
 def report_view(view: GarmentView, category: str | None = None) -> ViewReport:
-    """Report what the model sees of B photos; the category, if known, makes the warnings more accurate.
+    """Report on the model's view of B photos; the category, if known, makes the warnings more accurate.
 
     Raises IGRError for a view that was stored without its photos.
     """
     if view.photo_mask is None:
-        raise IGRError("The view has no mask to report on: create it again with Garment Mask/Crop.")
+        raise IGRError("The view has no mask to report on: create the view again with Garment Mask/Crop.")
     facts = [measure_mask(mask) for mask in view.photo_mask.split(1)]
     facts = facts * len(view.placements) if len(facts) == 1 else facts
     lines = []

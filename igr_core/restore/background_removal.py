@@ -60,8 +60,8 @@ def cutout_warnings(image: Tensor, alpha: Tensor, mask: Tensor | None = None) ->
         faded = _faded(one, opacity[0])
         if faded > FADED:
             sentences.append(
-                f"The {name} is as white as its background along {faded:.0%} of its outline, so parts of it may be "
-                "missing from the cut-out: check its edges."
+                f"The {name} is as white as its background along {faded:.0%} of its outline, so parts of the garment "
+                f"may be missing from the cut-out: check its edges."
             )
         elif mask is not None and _filled(opacity) < FILLED * _filled(mask[min(number, len(mask) - 1)]):
             sentences.append(
@@ -94,7 +94,7 @@ def _filled(cover: Tensor) -> float:
 
 
 def _pale(image: Tensor, background: Tensor) -> Tensor:
-    """Pale pieces of garments (B, 1, H, W) in what was taken for their background."""
+    """Pale pieces of garments (B, 1, H, W) that were mistaken for background."""
     pixels = image.float().clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
     found = [pale_pieces(one, white) for one, white in zip(pixels, background[:, 0].cpu().numpy(), strict=True)]
     return torch.from_numpy(np.stack(found))[:, None].to(background.device)

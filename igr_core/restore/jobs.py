@@ -39,7 +39,7 @@ class BundleProblem(IGRError):
 
 
 class Restorer(Protocol):
-    """The part of GarmentRestorer that a run uses."""
+    """The interface of GarmentRestorer that a run uses."""
 
     def restore(
         self,
@@ -158,14 +158,14 @@ def plan_jobs(
         kind = "folder" if person.is_dir() else "file"
         raise UsageError(f"{person} is a {kind}, so --mask must be a {kind} too, but {mask} is not.")
     if person.samefile(mask):
-        raise UsageError(f"--mask is {person} itself: name a mask, white on the garment.")
+        raise UsageError(f"--mask is the photo {person} itself: specify a mask that is white on the garment.")
     category_of = _categories(category)
     if person.is_dir():
         if also:
             raise UsageError(f"--also adds a photo to one photo, but {person} is a folder: name NAME__2.jpg in it.")
         return _plan_folder(person, mask, category_of, out, evidence)
     if os.path.isdir(out):
-        raise UsageError(f"{out} is a folder: name the file to write, such as {out / person.stem}.png.")
+        raise UsageError(f"{out} is a folder: specify the file to write, such as {out / person.stem}.png.")
     if os.path.exists(out) and (out.samefile(person) or out.samefile(mask)):
         raise UsageError(f"--out {out} would overwrite an input: choose another name.")
     try:

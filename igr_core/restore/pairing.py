@@ -47,7 +47,7 @@ def pair_by_name(
     photos: Path,
     masks: Path | None,
     category_of: CategoryOf,
-    clash: str = "Its result would overwrite that of {name}: rename one of them.",
+    clash: str = "The result would overwrite that of {name}: rename one of the photos.",
 ) -> Pairing:
     """Find the mask and category of every photo in a folder: masks/anna.png belongs to photos/anna.jpg.
 
@@ -66,9 +66,9 @@ def pair_by_name(
         try:
             found = masks_of(photo)
             if not found:
-                raise IGRError(f"It has no mask: put {photo.stem}.png into {masks}.")
+                raise IGRError(f"The photo has no mask: put {photo.stem}.png into {masks}.")
             if len(found) > 1:
-                raise IGRError(f"It has the masks {' and '.join(one.name for one in found)}: keep one of them.")
+                raise IGRError(f"The photo has the masks {' and '.join(one.name for one in found)}: keep one of them.")
             if photo.stem in pairs:
                 raise IGRError(clash.format(name=pairs[photo.stem].photo.name))
             pairs[photo.stem] = Pair(photo, found[0], category_of(photo))
@@ -101,7 +101,7 @@ def _other_files(folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     for path in sorted(folder.iterdir()):
         suffix = path.suffix.lower()
         if suffix in UNREAD_SUFFIXES:
-            unread[path.name] = f"Images of the type {suffix} are not read: save it as a PNG or JPEG."
+            unread[path.name] = f"Images of the type {suffix} are not supported: save the photo as a PNG or JPEG."
         elif not (path.is_dir() or path.name[0] == "." or is_image_name(path.name) or suffix in _TABLES):
             ignored.append(path.name)
     return unread, tuple(name for name in ignored if name.lower() not in NOT_NAMED)
@@ -126,7 +126,7 @@ def read_categories(path: Path) -> CategoryOf:
         if category is None:
             category = similar.get(name_key(photo.name), similar.get(name_key(photo.stem)))
         if category is None:
-            raise IGRError(f"It has no category: add the line {photo.name},upper (or lower, full) to {path}.")
+            raise IGRError(f"The photo has no category: add the line {photo.name},upper (or lower, full) to {path}.")
         try:
             return check_category(category)
         except IGRError as error:
@@ -140,7 +140,7 @@ def _read_table(path: Path) -> dict[str, str]:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             rows = csv.DictReader(handle)
             if not {"name", "category"} <= set(rows.fieldnames or ()):
-                raise IGRError(f"The first line of {path} must be name,category: add it.")
+                raise IGRError(f"The first line of {path} must be name,category: add this line.")
             return {(row["name"] or "").strip(): (row["category"] or "").strip() for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise IGRError(f"{path} cannot be read as a CSV file ({error}): check the file.") from error

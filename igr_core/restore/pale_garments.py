@@ -1,4 +1,4 @@
-"""Find the parts of a white or pale garment that a threshold takes for its white background."""
+"""Find the parts of a white or pale garment that a threshold mistakes for the white background."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ shadow on the ground is about as dark."""
 _NOISE = 6.0
 _BAND = 0.015
 _PALE = 0.25
-"""Garments that differ by more than this from white along a closed piece have no white cloth there, but a hole."""
+"""An enclosed white piece is a hole if the garment around it differs from white by more than this."""
 _WINDOW = 3
-"""Side of the median filter, which takes noise away and keeps slits."""
+"""Side of the median filter, which removes noise but keeps slits."""
 
 
 def pale_pieces(image: np.ndarray, white: np.ndarray) -> np.ndarray:
@@ -37,9 +37,8 @@ def pale_pieces(image: np.ndarray, white: np.ndarray) -> np.ndarray:
 
 
 def difference(image: np.ndarray, white: np.ndarray) -> np.ndarray | None:
-    """Where an image (H, W, 3) differs from the background along its border by more than the background's noise.
-
-    None if no pixel of the border is in `white`.
+    """Pixels of an image (H, W, 3) that differ from the background along its border by more than the background's
+    noise. None if no pixel of the border is in `white`.
     """
     width = max(2, round(_BAND * max(white.shape)))
     band = white.copy()
@@ -54,7 +53,7 @@ def difference(image: np.ndarray, white: np.ndarray) -> np.ndarray | None:
 
 
 def _enclosed(image: np.ndarray, ground: np.ndarray, reach: int) -> np.ndarray:
-    """Pieces of the ground that a disc of radius `reach` cannot enter from the border, although it fits in them."""
+    """Pieces of the background that a disc of radius `reach` fits into but cannot enter from the border."""
     deep = _depth(ground, "constant", reach, True) > reach
     entered = _reached(np.pad(deep, 1, constant_values=True))[1:-1, 1:-1]
     closed = ground & ~(_distance(entered) <= reach + 1.5)
@@ -87,7 +86,7 @@ def _distance(to: np.ndarray) -> np.ndarray:
 
 
 def _depth(region: np.ndarray, mode: str, padding: int, beyond: bool = False) -> np.ndarray:
-    """Distance of every pixel of a region to the outside; beyond the image is `beyond`, or like its edge."""
+    """Distance of every pixel of a region to the outside; pixels beyond the image are `beyond`, or repeat its edge."""
     options = {"constant_values": beyond} if mode == "constant" else {}
     padded = np.pad(region, padding + 1, mode=mode, **options)  # pyright: ignore[reportCallIssue, reportArgumentType]
     inner = slice(padding + 1, -padding - 1)

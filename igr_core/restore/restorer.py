@@ -151,7 +151,7 @@ class GarmentRestorer:
         photos: Sequence[tuple[int, ...]] | None = None,
         conditions: Conditions | None = None,
     ) -> tuple[Tensor, list[Evidence]]:
-        """Like restore, and for each garment where its parts were seen; the images are the same.
+        """Like restore, but also returns the evidence for each garment; the images are the same.
 
         `conditions` is the result of the method of that name for the same view, to be used for several seeds.
         Raises IGRError as restore does, for a model without GarmNet, and for a reference strength of 0.
@@ -241,7 +241,7 @@ class GarmentRestorer:
             check_category(category)
         if len(categories) != count:
             raise IGRError(
-                f"There are {len(categories)} categories for {count} garments: give one per garment, or one for all."
+                f"There are {len(categories)} categories for {count} garments: use one per garment, or one for all."
             )
         ddim_timesteps(self.info.model.noise, steps)
         step = self.info.model.size_step

@@ -30,7 +30,7 @@ class Conditions:
 
     @property
     def reference_rows(self) -> Sequence[int | tuple[int, ...]]:
-        """Which features each garment uses, as expected by IGR.fusion."""
+        """Indices of the features that each garment uses, as expected by IGR.fusion."""
         return self.photos if self.photos is not None else range(len(self.categories))
 
 

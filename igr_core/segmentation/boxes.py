@@ -21,8 +21,8 @@ def boxes_of_photos(given: Any, count: int, size: tuple[int, int]) -> list[Box |
     lists = _lists(given)
     if len(lists) not in (1, count):
         raise IGRError(
-            f"The number of box lists ({len(lists)}) differs from the number of photos ({count}): give one list per "
-            "photo, or one for all photos."
+            f"The number of box lists ({len(lists)}) differs from the number of photos ({count}): use one list per "
+            f"photo, or one for all photos."
         )
     boxes = [_best(one, size) for one in lists]
     return boxes * count if len(boxes) == 1 else boxes
@@ -57,9 +57,11 @@ def _box(given: Any) -> Box:
     try:
         left, top, width, height = (float(given[name]) for name in ("x", "y", "width", "height"))
     except (TypeError, KeyError, ValueError) as error:
-        raise IGRError("The input box is not a box: connect a BOUNDING_BOX with x, y, width and height.") from error
+        raise IGRError(
+            "The input box is not a bounding box: connect a BOUNDING_BOX with x, y, width and height."
+        ) from error
     if not all(map(math.isfinite, (left, top, width, height))):
-        raise IGRError("The box has NaN or infinite values: connect another BOUNDING_BOX.")
+        raise IGRError("The box contains NaN or infinite values: connect another BOUNDING_BOX.")
     return (left, top, left + width - 1, top + height - 1)
 
 

@@ -12,13 +12,13 @@ from ..errors import IGRError
 Choice = Literal["best", "largest", "smallest", "merged"]
 """best: the highest score, or the largest of those close to it. largest, smallest: by area. merged: all together."""
 CHOICES: tuple[Choice, ...] = get_args(Choice)
-"""Every Choice, in the order they are shown."""
+"""Every Choice, in display order."""
 
 NEAR_TIE = 0.05
-"""Scores that differ by less are a tie: a click near a collar means the coat rather than the collar.
+"""Scores that differ by less than this are a tie: a click near a collar means the coat rather than the collar.
 
-Measured with the demo segmenter and 240 clicks on drawn people: near the upper edge of a garment, the mean overlap
-rises from 0.49 to 0.52, and overlaps below 0.3 fall from 44% to 39%; elsewhere, it changes by less than 0.01.
+Measured with the demo segmenter and 240 clicks on drawn people: near the upper edge of a garment, the mean IoU rises
+from 0.49 to 0.52, and IoUs below 0.3 become rarer (39% instead of 44%); elsewhere, it changes by less than 0.01.
 """
 
 

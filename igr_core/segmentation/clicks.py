@@ -16,11 +16,11 @@ from .sam2_prompt import Point, Prompt, prompt_from_mask
 from .strokes import Stroke
 
 MAX_POINTS = 50
-"""Most points of both kinds on one photo; SAM 2 was trained with a handful."""
+"""Maximum number of points of both kinds on one photo; SAM 2 was trained with only a few."""
 MAX_STROKE_POINTS = 5000
-"""Most points of all strokes on one photo."""
+"""Maximum number of points in all strokes on one photo."""
 MAX_RADIUS = 2000
-"""Largest radius of a stroke in pixels."""
+"""Maximum radius of a stroke in pixels."""
 
 _FORMAT = 'write {"positive": [[x, y]], "negative": [[x, y]], "box": [left, top, right, bottom]} in pixels of the photo'
 
@@ -32,7 +32,7 @@ class Clicks:
     positive: tuple[Point, ...] = ()
     """Points on the garment."""
     negative: tuple[Point, ...] = ()
-    """Points off the garment."""
+    """Points outside the garment."""
     box: Box | None = None
     """Box (left, top, right, bottom) around the garment."""
     size: tuple[int, int] | None = None

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 _SIDE, _MEAN, _SPREAD = Range(32, 2048), Range(-10, 10), Range(0.001, 10)
 """Ranges of the input's sides in pixels, and of the means and deviations of its channels."""
 _NAMED_LABELS = 4
-"""Number of unknown labels that an error lists."""
+"""Maximum number of unknown labels that an error lists."""
 
 
 @dataclass(frozen=True)
 class ParserInput:
-    """How a parser's input is prepared; the defaults are SegFormer's."""
+    """Preprocessing of a parser's input; the defaults are SegFormer's."""
 
     size: tuple[int, int] = (512, 512)
     """Height and width that every photo is resized to."""
@@ -48,7 +48,7 @@ class HumanParser:
         self.names = names
         """Names of its labels."""
         self.takes = takes or ParserInput()
-        """How its input is prepared."""
+        """Preprocessing of its input."""
 
     @classmethod
     def from_folder(cls, folder: str | Path, device: str | torch.device = "cpu") -> HumanParser:
@@ -62,7 +62,9 @@ class HumanParser:
         takes = _read_input(folder)
         model, missing = load_folder(_loader(), folder, lambda model: _check_scores(model, takes, len(names.labels)))
         if missing:
-            raise IGRError(f"{folder} is missing {len(missing)} weights, such as {min(missing)}: copy it again.")
+            raise IGRError(
+                f"{folder} is missing {len(missing)} weights, such as {min(missing)}: copy the folder again."
+            )
         torch.nn.Module.to(model, device)
         return cls(model, names, takes)
 
@@ -92,7 +94,8 @@ class HumanParser:
         logits = self.model(pixel_values=(pixels - mean) / deviation).logits
         if not bool(torch.isfinite(logits).all()):
             raise IGRError(
-                "The parser's result has NaN or infinite values: its weights or the photo are damaged; copy them again."
+                "The parser's result contains NaN or infinite values: the weights or the photo are damaged; copy the "
+                "files again."
             )
         return logits
 
@@ -135,10 +138,12 @@ def _labels_at(logits: Tensor, height: int, width: int) -> Tensor:
 def _read_labels(folder: Path) -> LabelNames:
     """The known set of labels in a folder's config.json."""
     if not folder.is_dir():
-        raise IGRError(f"{folder} does not exist: name the folder of a human parser.")
+        raise IGRError(f"{folder} does not exist: specify the folder of a human parser.")
     config = read_config(folder)
     if not any(folder.glob("*.safetensors")):
-        raise IGRError(f"{folder} has no .safetensors weights: get the model in that format; no other is supported.")
+        raise IGRError(
+            f"{folder} has no .safetensors weights: get the model in this format; no other format is supported."
+        )
     named = config.get("id2label")
     try:
         by_number = {int(number): str(name) for number, name in named.items()} if isinstance(named, dict) else {}
@@ -161,7 +166,7 @@ def _read_labels(folder: Path) -> LabelNames:
 def _read_input(folder: Path) -> ParserInput:
     """The input settings in a folder's preprocessor_config.json; SegFormer's if there is no such file."""
     path = folder / "preprocessor_config.json"
-    config = read_json(path, "copy it again") if path.is_file() else {}
+    config = read_json(path, "copy the file again") if path.is_file() else {}
     defaults = ParserInput()
     size = config.get("size", defaults.size)
     try:
@@ -177,7 +182,7 @@ def _read_input(folder: Path) -> ParserInput:
     except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise IGRError(f"{path} is not valid ({error}): size must have height and width.") from error
     if len(mean) != 3 or len(deviation) != 3:
-        raise IGRError(f"{path} must have three means and three deviations: copy it again.")
+        raise IGRError(f"{path} must have three means and three standard deviations: copy the file again.")
     for limit, values, name in (
         (_SIDE, (height, width), "size"),
         (_MEAN, mean, "image_mean"),

@@ -1,4 +1,4 @@
-"""Labels of human parsers: what each number means, and which labels make up the garment of a category."""
+"""Labels of human parsers: the meaning of each number, and the labels of the garment of each category."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..errors import IGRError
 from ..photo.inputs import check_category
 
 AUTO = "auto"
-"""Instead of a category: use the one whose own labels cover most of the photo."""
+"""Selects the category whose own labels cover the largest area of the photo."""
 LEAST_SHARE = 0.002
-"""Labels that cover less of the photo than this are strays and count as not found."""
+"""Labels that cover a smaller fraction of the photo than this count as not found."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class GarmentLabels(NamedTuple):
     """Labels that make up the garment of a category."""
 
     own: tuple[str, ...]
-    """All of these together: parsers may split a garment, or label a coat separately from the top under it."""
+    """Labels that are combined: parsers may split a garment, or label a coat separately from the top under it."""
     instead: tuple[str, ...]
-    """Used as well if almost nothing of `own` is found: a crop top may be labelled as a dress."""
+    """Labels that are added if almost nothing of `own` is found: a crop top may be labelled as a dress."""
 
 
 ATR = LabelNames(
@@ -101,8 +101,8 @@ def known_labels(names: Sequence[str]) -> LabelNames | None:
 def likely_categories(labels: Tensor, names: LabelNames) -> tuple[str, ...]:
     """The category whose labels cover the largest area of each label map (B, H, W).
 
-    Dresses and jumpsuits indicate full, tops and coats upper, skirts and trousers lower. A dress that the parser split
-    in two is therefore taken for its larger half: name the category where this matters.
+    Dresses and jumpsuits indicate full, tops and coats upper, skirts and trousers lower. A dress that the parser has
+    split in two is therefore classified by its larger half: specify the category if this matters.
     """
     areas = {category: _is_any(labels, names, telling).flatten(1).sum(1) for category, telling in _TELLING.items()}
     order = tuple(areas)
@@ -135,7 +135,7 @@ def _garment(labels: Tensor, names: LabelNames, category: str) -> Tensor:
 
 
 def _is_any(labels: Tensor, names: LabelNames, wanted: Sequence[str]) -> Tensor:
-    """Where label maps (B, H, W) have one of the labels with these names, (B, H, W)."""
+    """Pixels (B, H, W) of label maps that have one of the labels with these names."""
     return torch.isin(labels, torch.tensor(names.numbers(wanted), device=labels.device))
 
 

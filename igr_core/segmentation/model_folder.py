@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _REPEATED = re.compile(r"^num_|layers$|blocks$|blocks_per_stage$|depths?$|levels$")
-"""Entries that say how often something is repeated: building the model takes that long."""
+"""Entries for numbers of repetitions, which determine how long it takes to build the model."""
 _TIMES = Range(0, 256)
 _NUMBER = Range(-1e6, 1e6)
 _REFUSED = {
     "quantization_config": "its weights are quantised",
-    "transformers_weights": "it names a weight file of its own",
+    "transformers_weights": "it specifies a separate weight file",
 }
 """Entries of config.json that would make transformers read other files or import other packages."""
 _DTYPES = ("F64", "F32", "F16", "BF16")
 _COUNTERS = ("num_batches_tracked", "position_ids")
-"""Ends of the names of buffers that are integers."""
+"""Suffixes of the names of integer buffers."""
 _SLACK = 1_000_000
 _MAX_TENSOR = 4 * 2**30
-"""Bytes of the largest tensor that a model may make of one photo: SAM 2 large makes 0.3 GB."""
+"""Maximum size in bytes of a tensor computed for one photo; SAM 2 large needs 0.3 GB."""
 
 
 @dataclass(frozen=True)
 class FolderLoader:
-    """How transformers builds and loads one kind of model."""
+    """Functions with which transformers builds and loads one type of model."""
 
     what: str
-    """Name of the kind in errors."""
+    """Name of the type in error messages."""
     read_config: Callable[..., Any]
     """The configuration class's from_pretrained."""
     build: Callable[..., Any]
@@ -51,7 +51,7 @@ class FolderLoader:
     load: Callable[..., Any]
     """The model class's from_pretrained."""
     attention: str
-    """Attention implementation, set here so that a folder cannot name one, which transformers would look for online."""
+    """Attention implementation, set here because transformers would look online for one that a folder names."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
     folder if that fails, if the config needs more weights than the folder has or more memory than a photo may take, or
     if weights cannot be loaded, NaN or infinite.
     """
-    again = "copy it again"
+    again = "copy the folder again"
     try:
         config = loader.read_config(folder, local_files_only=True)
         with torch.device("meta"):
@@ -109,19 +109,19 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
     missing = set(info["missing_keys"])
     for name, value in model.state_dict().items():
         if name not in missing and not bool(torch.isfinite(value).all()):
-            raise IGRError(f"{folder} has NaN or infinite values in {name}: {again}.")
+            raise IGRError(f"{folder} contains NaN or infinite values in {name}: {again}.")
     return model.to(dtype=torch.float32), missing
 
 
 def _bytes_of_a_photo(folder: Path, what: str, trial: Callable[[], object]) -> int:
-    """Size of the largest tensor of a trial without memory; 0 if an operation cannot be tried so."""
+    """Size of the largest tensor of a trial without memory; 0 if an operation does not support this."""
     try:
         with torch.no_grad(), _LargestTensor() as largest:
             trial()
     except NotImplementedError:
         return 0
     except Exception as error:  # from transformers or torch; they have no common type
-        raise IGRError(f"{folder} cannot be loaded as {what} ({_first_line(error)}): copy it again.") from error
+        raise IGRError(f"{folder} cannot be loaded as {what} ({_first_line(error)}): copy the folder again.") from error
     return largest.size
 
 
@@ -141,7 +141,7 @@ class _LargestTensor(TorchDispatchMode):
 
 
 def _numbers(data: Any, where: str) -> Iterator[tuple[str, int | float]]:
-    """Every number in parsed JSON with its place."""
+    """Every number in parsed JSON, with its location."""
     if isinstance(data, dict):
         for key, value in data.items():
             yield from _numbers(value, f"{where}.{key}" if where else str(key))
@@ -157,7 +157,9 @@ def _check_index(path: Path) -> None:
     shards = read_json(path, "copy the model's whole folder again").get("weight_map")
     for name in shards.values() if isinstance(shards, dict) else [None]:
         if not isinstance(name, str) or not name.endswith(".safetensors") or "/" in name or "\\" in name:
-            raise IGRError(f"{path} names the weights {name!r}: only .safetensors files in the same folder are read.")
+            raise IGRError(
+                f"{path} names the weights {name!r}: only .safetensors files in the same folder are supported."
+            )
 
 
 def _weights_in(folder: Path, what: str) -> int:
@@ -173,7 +175,7 @@ def _weights_in(folder: Path, what: str) -> int:
                         raise IGRError(f"{path} stores {key} as {piece.get_dtype()}: get the model in fp16 or fp32.")
         except (OSError, SafetensorError) as error:
             reason = f"{path.name}: {_first_line(error)}"
-            raise IGRError(f"{folder} cannot be loaded as {what} ({reason}): copy it again.") from error
+            raise IGRError(f"{folder} cannot be loaded as {what} ({reason}): copy the folder again.") from error
     return total
 
 

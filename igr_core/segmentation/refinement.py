@@ -23,9 +23,9 @@ EDGE = 0.012
 Parsers predict labels on about 128 cells along a side, and their edges are off by one to three cells.
 """
 ROUNDS = 3
-"""How many times SAM 2 is prompted for what is still missing; a buttoned dress may need two prompts."""
+"""Maximum number of further prompts for missing parts; a buttoned dress may need two."""
 POINTS = 3
-"""Most points in a prompt."""
+"""Maximum number of points in a prompt."""
 GRID_SIDE = 256
 """Widths, holes and islands are measured on a grid of at least this many cells along the longer side, for speed."""
 
@@ -42,12 +42,12 @@ class Refined(NamedTuple):
 def refine_mask(region: Tensor, ask: Ask) -> Refined:
     """Refine a parser's mask (1, 1, H, W) in 0..1.
 
-    SAM 2 is prompted with the mask's box and deepest points, and the candidate that overlaps the mask best is used,
-    whatever its score. Where the two differ by no more than an edge's width, SAM 2 is trusted; where they differ by
-    more, the mask is. Such parts of the candidate are dropped (the trousers below a shirt). Such parts of the mask are
-    used for another prompt, with a rough mask, and finally restored (the other half of a buttoned dress). Holes in the
-    candidate that are not in the mask are filled, and parts that do not touch the mask are dropped. Raises IGRError for
-    an empty mask.
+    SAM 2 is prompted with the mask's box and deepest points, and the candidate that matches the mask best is used,
+    whatever its score. Where the two differ by no more than an edge's width, SAM 2's result is used; where they differ
+    by more, the mask is used. Such parts of the candidate are dropped (the trousers below a shirt). Such parts of the
+    mask are used for another prompt, with a rough mask, and finally restored (the other half of a buttoned dress).
+    Holes in the candidate that are not in the mask are filled, and parts that do not touch the mask are dropped. Raises
+    IGRError for an empty mask.
     """
     inside = region >= MASK_THRESHOLD
     if not bool(inside.any()):
@@ -69,7 +69,7 @@ def refine_mask(region: Tensor, ask: Ask) -> Refined:
 
 def describe(category: str, mask: Tensor, found: float | None = None) -> str:
     """Describe the mask of one photo, with the fraction of the parser's mask that SAM 2 found, if given."""
-    share = "" if found is None else f"; SAM 2 found {found:.0%} of what the parser found"
+    share = "" if found is None else f"; SAM 2 found {found:.0%} of the parser's mask"
     return f"{category}, {float(mask.mean()):.1%} of the photo{share}"
 
 
@@ -80,7 +80,7 @@ def _prompt(wanted: Tensor, rough: bool) -> Prompt:
 
 
 def _closest(candidates: Tensor, found: Tensor, inside: Tensor) -> Tensor:
-    """The candidate (1, 1, H, W) that, together with what was found before, overlaps the parser's mask best."""
+    """The candidate (1, 1, H, W) that, together with the parts found so far, matches the parser's mask best."""
     together = (candidates.to(inside.device) >= MASK_THRESHOLD) | found
     overlaps = (together & inside).count_nonzero((1, 2, 3)) / (together | inside).count_nonzero((1, 2, 3))
     return together[int(overlaps.argmax())][None]

@@ -24,7 +24,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Build:
-    """One of the published sizes of SAM 2: how to recognise it, and what cannot be inferred from tensor shapes."""
+    """A published size of SAM 2: values that identify it, and settings that cannot be inferred from tensor shapes."""
 
     name: str
     """Name, as in file names."""
@@ -85,7 +85,7 @@ _VIDEO = {
         "temporal_positional_encoding_projection_layer.",
     ),
 }
-"""Prefixes of the tensors that remember earlier video frames; single images do not need them, so they are skipped."""
+"""Prefixes of the tensors for the memory of earlier video frames, which are skipped because images do not need them."""
 _ONLY_IN_2_1 = (
     "no_obj_embed_spatial",
     "obj_ptr_tpos_proj.",
@@ -186,7 +186,7 @@ def read_checkpoint(path: str | Path, builds: Sequence[Build] = BUILDS) -> Check
 def _read_header(path: Path) -> tuple[Shapes, dict[str, str]]:
     """Shapes and dtypes of the tensors by name."""
     if path.is_dir():
-        raise IGRError(f"{path} is a folder: name the .safetensors file in it.")
+        raise IGRError(f"{path} is a folder: specify the .safetensors file in it.")
     if not path.is_file():
         raise IGRError(f"{path} does not exist: check the path, or put the file there.")
     try:
@@ -271,7 +271,7 @@ def _build(path: Path, given: Shapes, builds: Sequence[Build]) -> Build:
         if (build.width, sum(build.blocks)) == (width, count):
             return build
     known = ", ".join(build.name for build in builds)
-    raise IGRError(f"{path} is a SAM 2 of unknown size ({count} blocks, {width} channels): use one of {known}.")
+    raise IGRError(f"{path} is a SAM 2 model of unknown size ({count} blocks, {width} channels): use one of {known}.")
 
 
 def _background(given: Shapes) -> tuple[int, int]:
@@ -288,7 +288,9 @@ def _check_complete(checkpoint: Checkpoint, given: Shapes) -> None:
         raise IGRError(f"{path} has {_count(extra)} that {model} does not have, such as {extra[0]}: {REMEDY}.")
     missing = sorted(wanted.keys() - given.keys())
     if missing:
-        raise IGRError(f"{path} is missing {_count(missing)} of {model}, such as {missing[0]}: download it again.")
+        raise IGRError(
+            f"{path} is missing {_count(missing)} of {model}, such as {missing[0]}: download the file again."
+        )
     for name, shape in sorted(wanted.items()):
         if given[name] != shape:
             found, right = ("×".join(map(str, sides)) or "a scalar" for sides in (given[name], shape))
@@ -345,9 +347,11 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
                 for name, parts in checkpoint.sources.items()
             }
     except (OSError, SafetensorError) as error:
-        raise IGRError(f"{checkpoint.path} changed or disappeared while it was being read: load it again.") from error
+        raise IGRError(
+            f"{checkpoint.path} changed or disappeared while it was being read: load the file again."
+        ) from error
     for name, value in tensors.items():
         if not bool(torch.isfinite(value).all()):
             source = checkpoint.sources[name][0]
-            raise IGRError(f"{checkpoint.path} has NaN or infinite values in {source}: download it again.")
+            raise IGRError(f"{checkpoint.path} contains NaN or infinite values in {source}: download the file again.")
     return tensors

@@ -17,7 +17,7 @@ from ..photo.view import Box
 Point = tuple[float, float]
 """x and y in pixels of the photo; (0, 0) is the centre of the first pixel."""
 PromptKind = Literal["box", "points", "both"]
-"""What prompt_from_mask derives from the mask."""
+"""Prompts that prompt_from_mask can derive from the mask."""
 BOX_MARGIN = 0.02
 """Margin on each side of a mask's box, as a fraction of its width and height, because masks are often too tight."""
 _POINTS_SIDE = 512
@@ -31,7 +31,7 @@ class Prompt:
     positive: tuple[Point, ...] = ()
     """Points on the object."""
     negative: tuple[Point, ...] = ()
-    """Points off the object."""
+    """Points outside the object."""
     box: Box | None = None
     """Box (left, top, right, bottom) around the object, by its outermost pixel centres."""
     mask: Tensor | None = None
@@ -41,15 +41,19 @@ class Prompt:
         """Raise IGRError if the prompt is empty or outside a photo of size (width, height)."""
         width, height = size
         if not self.positive and self.box is None and self.mask is None:
-            raise IGRError("The prompt is empty: give a positive point, a box or a mask.")
+            raise IGRError("The prompt is empty: add a positive point, a box or a mask.")
         for x, y in (*self.positive, *self.negative):
             if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
-                raise IGRError(f"The point ({x:g}, {y:g}) is outside the {width}×{height} photo: set it inside.")
+                raise IGRError(
+                    f"The point ({x:g}, {y:g}) is outside the {width}×{height} photo: place the point inside it."
+                )
         if self.box is not None:
             left, top, right, bottom = self.box
             if not (0 <= left < right <= width - 1 and 0 <= top < bottom <= height - 1):
                 corners = ", ".join(f"{side:g}" for side in self.box)
-                raise IGRError(f"The box ({corners}) is empty or outside the {width}×{height} photo: draw it again.")
+                raise IGRError(
+                    f"The box ({corners}) is empty or outside the {width}×{height} photo: draw the box again."
+                )
         if self.mask is not None and tuple(self.mask.shape) != (1, 1, height, width):
             raise IGRError(
                 f"The rough mask has shape {tuple(self.mask.shape)}: it must be the same size as the photo, "
@@ -58,7 +62,7 @@ class Prompt:
 
 
 def prompt_from_mask(mask: Tensor, use: PromptKind = "box") -> Prompt:
-    """A prompt for what a mask (1, 1, H, W) in 0..1 shows: its box with a margin, its deepest point, or both.
+    """A prompt for the object in a mask (1, 1, H, W) in 0..1: its box with a margin, its deepest point, or both.
 
     Raises IGRError for an empty mask.
     """

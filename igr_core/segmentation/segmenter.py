@@ -28,7 +28,7 @@ _SIDE = Range(32, 2048)
 _MODEL_TYPES = ("sam2", "sam2_video")
 """Published folders hold the video model; Sam2Model loads the part of it that works on images."""
 _TWINS = ("shared_image_embedding.positional_embedding", "prompt_encoder.shared_embedding.positional_embedding")
-"""One matrix under two names; some files have only one of them."""
+"""Two names of the same matrix; some files contain only one of them."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class Segmenter:
         """Run the vision encoder on a photo (1, 3, H, W) in 0..1; raises IGRError for a wrong shape and for NaN."""
         if image.ndim != 4 or image.shape[:2] != (1, 3):
             raise IGRError(f"The photo has shape {tuple(image.shape)}: it must be (1, 3, height, width).")
-        if not bool(torch.isfinite(image).all()):  # the 8 bits below would hide it
-            raise IGRError("The photo has NaN or infinite values: load it again.")
+        if not bool(torch.isfinite(image).all()):  # the conversion to 8 bits below would hide it
+            raise IGRError("The photo contains NaN or infinite values: load the photo again.")
         pixels = (
             image[0].float().clamp(0, 1).mul(255).round().to(torch.uint8)
         )  # as the library's own image loaders return it
@@ -110,7 +110,7 @@ class Segmenter:
         )  # pred_masks (1, 1, M, h, w), iou_scores (1, 1, M)
         if not bool(torch.isfinite(outputs.pred_masks).all()):
             raise IGRError(
-                "The segmenter's result has NaN or infinite values: its weights are damaged; copy them again."
+                "The segmenter's result contains NaN or infinite values: its weights are damaged; copy the model again."
             )
         masks = self._processor.post_process_masks(outputs.pred_masks, [(height, width)])[0]  # (1, M, H, W) bool
         return masks[0, :, None].float(), outputs.iou_scores[0, 0]
@@ -143,7 +143,7 @@ def _check_folder(folder: Path) -> None:
     if kind is None:
         raise IGRError(f"{folder / 'config.json'} has no model_type: copy the SAM 2 folder again.")
     if kind not in _MODEL_TYPES:
-        raise IGRError(f"{folder} holds a model of type {shown(kind)}, not SAM 2: name another folder.")
+        raise IGRError(f"{folder} contains a model of type {shown(kind)}, not SAM 2: choose another folder.")
 
 
 def _try_encoder(model: Any) -> None:
@@ -161,4 +161,6 @@ def _check_complete(folder: Path, model: Sam2Model, missing: set[str]) -> None:
         one.copy_(other) if _TWINS[0] in missing else other.copy_(one)
         missing -= set(_TWINS)
     if missing:
-        raise IGRError(f"{folder} is missing {len(missing)} tensors of SAM 2, such as {min(missing)}: copy it again.")
+        raise IGRError(
+            f"{folder} is missing {len(missing)} tensors of SAM 2, such as {min(missing)}: copy the folder again."
+        )

@@ -5,8 +5,8 @@
 - `blocks`: ComfyUI's names for transformer blocks
 - `encoding`: encode the photo with VAE, GarmNet and image prompt
 - `garmfus_patch`: GarmFus on a clone of a MODEL
-- `marks`: which conditionings see the reference
-- `compiling`: torch.compile beside the reference
+- `marks`: which conditionings use the reference
+- `compiling`: disabling torch.compile in runs with a reference
 - `sampling`: ComfyUI's samplers and schedulers, and the paper's DDIM
 - `segmentation`: SAM 2 and human parsers under ComfyUI's memory management
 - `locking`: workflows and clicks take turns using the networks

@@ -1,4 +1,4 @@
-"""ComfyUI's folders: the models that loaders list, and files in its other folders, and how they are read."""
+"""ComfyUI's folders: the models that loaders list, and the files in its input, output and temp folders."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ModelFolder:
     loader: str
     """Display name of the node that lists the models."""
     content: str
-    """What to put into the folder, for error messages."""
+    """Description of the folder's contents for error messages."""
     demo: Path
     """The model that ships with the pack."""
     takes_files: bool

@@ -43,7 +43,7 @@ def apply_reference(
 ) -> Any:
     """A clone of `model` that attends to the reference between two points of sampling; `model` is not changed.
 
-    `strengths` has the reference strength by block name. A reference that was applied before is replaced.
+    `strengths` has the reference strength by block name. A reference that was applied earlier is replaced.
     """
     patched = model.clone()
     moments = None
@@ -157,7 +157,8 @@ class GarmFusPatch:
             count, known = rows // len(seen), self.reference.latent_shape[0]
             if rows % len(seen):
                 raise IGRError(
-                    "A node after IGR Apply splits the batch, so the reference has no image to go to: remove that node."
+                    "A node after IGR Apply splits the batch, so references and images no longer match: remove that "
+                    "node."
                 )
             if count % known:
                 raise IGRError(

@@ -27,9 +27,9 @@ from ...igr_core.model.image_prompt import ImagePrompt
 from ...igr_core.restore.schedule import alphas_cumprod
 
 _SAME_ENCODER = 0.02
-"""Weights of one encoder differ by less than this share of their norm, in whatever precision they are stored."""
+"""Copies of an encoder's weights differ by less than this fraction of their norm, whatever their precision."""
 ALMOST_NO_SIGNAL = 4.8973451890853435e-08
-"""ComfyUI's replacement for a signal share of 0, which has no finite sigma."""
+"""ComfyUI's replacement for a signal fraction of 0, which has no finite sigma."""
 
 
 class IGRModelConfig(comfy.supported_models.SD15):
@@ -46,7 +46,7 @@ class IGRModelConfig(comfy.supported_models.SD15):
         self.latent_format.latent_channels = config.vae.latent_channels
 
     def model_type(self, state_dict: dict[str, Tensor], prefix: str = "") -> Any:
-        """What the denoiser predicts."""
+        """Prediction target of the denoiser."""
         by_velocity = self.noise.prediction_type == "v_prediction"
         return comfy.model_base.ModelType.V_PREDICTION if by_velocity else comfy.model_base.ModelType.EPS
 
@@ -118,7 +118,7 @@ def load_vae(config: VAEConfig, tensors: dict[str, Tensor], label: str) -> Any:
     with _as_damage(label):
         vae = comfy.sd.VAE(sd=dict(tensors), config=host_config)
         vae.throw_exception_if_invalid()
-        vae.latent_channels = config.latent_channels  # the host finds it out only where it is given no config
+        vae.latent_channels = config.latent_channels  # the host only detects it if no config is given
         by_diffusers = any(name.startswith("decoder.up_blocks.") for name in tensors)
         known = comfy.diffusers_convert.convert_vae_state_dict(dict(tensors)) if by_diffusers else tensors
     _check_names(vae.first_stage_model, known, label)
@@ -205,14 +205,14 @@ def check_image_encoder(encoder: Any, config: ImageEncoderConfig) -> None:
     given = tuple(weights["visual_projection.weight"].shape) if "visual_projection.weight" in weights else None
     wanted = (config.projection_dim, config.hidden_size)
     if given != wanted:
-        kind = f"has width {given[1]} and embeddings of {given[0]}" if given else "is of another family"
+        kind = f"has width {given[1]} and embeddings of {given[0]}" if given else "belongs to another model family"
         raise IGRError(
             f"The CLIP vision model {kind}, but the bundle was trained with width {wanted[1]} and embeddings of "
             f"{wanted[0]}: load the model that the bundle names."
         )
     if encoder.image_size != config.image_size:
         raise IGRError(
-            f"The CLIP vision model takes {encoder.image_size} pixels, but the bundle was trained with "
+            f"The CLIP vision model expects images of {encoder.image_size} pixels, but the bundle was trained with "
             f"{config.image_size}: load the model that the bundle names."
         )
 

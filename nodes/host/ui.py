@@ -69,7 +69,7 @@ def editor_entries(node: Any, photo: Tensor, content: str) -> dict[str, Any]:
 
 
 def skipped() -> Any:
-    """An output that ends the run for the nodes behind it, without an error."""
+    """An output that ends the run for the following nodes, without an error."""
     return ExecutionBlocker(None)
 
 

@@ -39,8 +39,8 @@ SHIPPED = "examples (drawn persons)"
 """Option for the photos that ship with the pack, which have no folder of masks."""
 SAVE_TO = "garments/"
 NAMED_REASONS = 3
-"""Number of skipped photos that an error lists."""
-SAME_NAME = "It has the same name as {name}: rename one of them."
+"""Maximum number of skipped photos that an error lists."""
+SAME_NAME = "The photo has the same name as {name}: rename one of them."
 
 _SAVED = re.compile(rf"(.+)_\d+_({'|'.join(re.escape(suffix) for suffix in IMAGE_SUFFIXES)})", re.IGNORECASE)
 """PREFIX_00001_.png, as written by Save Image."""
@@ -71,7 +71,7 @@ class FolderPhoto:
     person: Tensor
     """The photo as an IMAGE, (1, H, W, 3) in 0..1."""
     mask: Tensor
-    """Its MASK, (1, H, W) in 0..1; the mask that stands for none if there is no folder of masks."""
+    """Its MASK, (1, H, W) in 0..1; the placeholder for no mask if there is no folder of masks."""
     category: str
     """upper, lower or full."""
     warnings: tuple[str, ...]
@@ -80,7 +80,7 @@ class FolderPhoto:
 
 @dataclass(frozen=True)
 class LeftToDo:
-    """What a run finds in the folder."""
+    """Contents of the folder at the time of a run."""
 
     pairs: tuple[Pair, ...]
     """Photos to restore; without a folder of masks, `mask` is the photo itself."""
@@ -195,7 +195,7 @@ def load_pair(pair: Pair, catalogue: Catalogue) -> FolderPhoto:
 
 
 def _pairs(catalogue: Catalogue, category_of: CategoryOf) -> Pairing:
-    """The photos with their masks; without a folder of masks, each photo stands for its own."""
+    """The photos with their masks; without a folder of masks, each photo is used in place of its mask."""
     found = pair_by_name(catalogue.photos, catalogue.masks, category_of, SAME_NAME)
     if catalogue.photos == EXAMPLES:  # their masks are beside them
         examples = {photo: category for photo, _, category in GARMENTS.values()}
@@ -206,7 +206,7 @@ def _pairs(catalogue: Catalogue, category_of: CategoryOf) -> Pairing:
 
 def _category_of(catalogue: Catalogue, category: str) -> CategoryOf:
     if category != FROM_TABLE or catalogue.photos == EXAMPLES:
-        return one_category(category if category != FROM_TABLE else CATEGORIES[0])  # examples have their own
+        return one_category(category if category != FROM_TABLE else CATEGORIES[0])  # examples have their own root
     table = catalogue.photos / TABLE
     if not table.is_file():
         raise IGRError(

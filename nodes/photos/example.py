@@ -28,8 +28,8 @@ class IGRExamplePerson(io.ComfyNode):
                     "garment",
                     options=list(GARMENTS),
                     default="upper",
-                    tooltip="Which garment is masked: a shirt (upper), shorts (lower) or a dress (full), each in its "
-                    "own photo, or the top or the trousers of one photo (outfit).",
+                    tooltip="The garment to mask: a shirt (upper), shorts (lower) or a dress (full), each in its own "
+                    "photo, or the top or the trousers of one photo (outfit).",
                 )
             ],
             outputs=[

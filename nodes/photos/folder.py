@@ -198,7 +198,7 @@ def _open(photos: str, masks: str, save_to: str = "") -> Catalogue:
 
 def _preview(photo: FolderPhoto) -> Tensor:
     """A small IMAGE of a photo, faded outside its mask."""
-    if photo.mask.shape[-2:] != photo.person.shape[1:3]:  # it has none
+    if photo.mask.shape[-2:] != photo.person.shape[1:3]:  # the photo has no mask
         photo = replace(photo, mask=torch.ones(1, *photo.person.shape[1:3]))
     both = torch.cat([photo.person.movedim(-1, 1), photo.mask[:, None]], 1)  # (1, 4, H, W)
     scale = min(1.0, SHOWN_SIDE / max(both.shape[-2:]))
@@ -221,7 +221,7 @@ def _warnings(found: LeftToDo, loaded: list[FolderPhoto], failed: dict[str, str]
 
 
 def _skipped(found: LeftToDo, nothing_left: bool) -> str:
-    """A line about the photos that are done."""
+    """A sentence about the photos that are done."""
     if nothing_left:
         return (
             f"Nothing left to do: output/{found.catalogue.save_to}NAME exists for all {found.done} photos. For another "

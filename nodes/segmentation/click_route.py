@@ -32,10 +32,10 @@ ROUTE, EXAMPLE_ROUTE = "/igr/segment", "/igr/example"
 EXAMPLE = "example"
 """Image type of the examples that ship with the pack."""
 MAX_BODY = 16_384
-"""Largest request in bytes; 50 points take about 1,500."""
+"""Maximum size of a request in bytes; 50 points take about 1,500."""
 WAITING = 3
-"""Requests in progress at once: enough for a few open editors, which send only their newest marks, and only after their
-last request has finished."""
+"""Maximum number of concurrent requests, enough for a few open editors: each editor has only one request in progress.
+"""
 LONGEST = 1024
 """Longest side in pixels of the mask in the response."""
 
@@ -64,14 +64,14 @@ def answer(content_type: str, body: bytes | None) -> Answer:
         return _error(refused.status, str(refused))
     except IGRError as error:
         return _error(400, str(error))
-    except Exception:  # the editor waits for an answer; the details are in the log
+    except Exception:  # the editor waits for a response; the details are in the log
         if is_running():  # a graph has started and taken the segmenter's memory
             return _error(429, _BUSY)
         logger.exception("The mask for a click failed.")
         return _error(500, "The segmenter failed: see ComfyUI's log for details.")
 
 
-_BUSY = "ComfyUI is running a workflow: the mask will follow when it has finished."
+_BUSY = "ComfyUI is running a workflow: the mask will be updated when the workflow has finished."
 
 
 def _answer(content_type: str, body: bytes | None) -> Answer:
@@ -119,7 +119,7 @@ def _refuse_mirrored(path: Path) -> None:
     if is_mirrored(path) and not undoes_mirroring():
         raise IGRError(
             f"{path} is stored mirrored (EXIF orientation), and Load Image does not undo that: the photo of the run "
-            "would differ from the one that you click. Save it again in an image editor."
+            "would differ from the one that you click on. Save the photo again in an image editor."
         )
 
 
@@ -159,10 +159,12 @@ def _image_path(image: Any) -> Path:
         return EXAMPLES / GARMENTS[filename][0]
     if not filename.lower().endswith(IMAGE_SUFFIXES):
         known = ", ".join(IMAGE_SUFFIXES)
-        raise IGRError(f"This image type is not supported ({known} are): save the photo as .png.")
+        raise IGRError(f"This image type is not supported: save the photo as .png ({known} also work).")
     path = find_file(kind, subfolder, filename)
     if path is None:
-        raise Refused(404, "The photo is not in ComfyUI's input, output or temp folder: choose it again in Load Image.")
+        raise Refused(
+            404, "The photo is not in ComfyUI's input, output or temp folder: choose the photo again in Load Image."
+        )
     return path
 
 

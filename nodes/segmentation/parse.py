@@ -87,7 +87,8 @@ class IGRGarmentByCategory(io.ComfyNode):
             ],
             inputs=[
                 io.Image.Input(
-                    "person", tooltip="Photo of a dressed person; all garments of a batch must be of one category."
+                    "person",
+                    tooltip="Photo of a dressed person; all garments in a batch must belong to the same category.",
                 ),
                 ParserSocket.Input("parser", tooltip="From IGR Load Parser."),
                 io.Combo.Input(
@@ -109,7 +110,7 @@ class IGRGarmentByCategory(io.ComfyNode):
                 io.Mask.Output(display_name="mask", tooltip="Mask of the garment. To Garment Mask/Crop."),
                 garment_category_output(
                     display_name="category",
-                    tooltip="The chosen category or, with auto, the one found. To GarmNet Encode.",
+                    tooltip="The chosen category or, with auto, the detected one. To GarmNet Encode.",
                 ),
                 io.Image.Output(display_name="overlay", tooltip="The photo, faded outside the mask."),
             ],
@@ -162,7 +163,7 @@ def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[i
 def refine(
     segmenter: LoadedSegmenter, photos: Tensor, masks: Tensor, show: Callable[[int], None]
 ) -> tuple[Tensor, list[float]]:
-    """Refined masks (B, 1, H, W), and the share of each parser mask that SAM 2 found; `show` gets the progress."""
+    """Refined masks (B, 1, H, W), and the fraction of each parser mask that SAM 2 found; `show` gets the progress."""
     clean, found = [], []
     for number, (photo, mask) in enumerate(zip(photos.split(1), masks.split(1), strict=True)):
         show(number)
@@ -176,7 +177,7 @@ def refine(
 
 
 def describe_all(masks: Tensor, category: str, found: list[float] | None) -> str:
-    """One line for each photo that describes what was found."""
+    """One line for each photo that describes the result."""
     lines = []
     for number, mask in enumerate(masks, 1):
         which = f"photo {number}: " if len(masks) > 1 else ""

@@ -23,7 +23,7 @@ def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box:
     if count > 1 and clicks.has_marks:
         raise IGRError(f"The points belong to one photo, but {count} photos are connected: send them one at a time.")
     if len(roughs) not in (0, 1, count):
-        raise IGRError(f"There are {len(roughs)} rough masks but {count} photos: give one per photo, or one for all.")
+        raise IGRError(f"There are {len(roughs)} rough masks but {count} photos: use one per photo, or one for all.")
     boxes = [None] * count if box is None or clicks.box else boxes_of_photos(box, count, size)
     prompts = []
     for number in range(count):
@@ -31,7 +31,7 @@ def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box:
         if box is not None and boxes[number] is None and rough is None and not (clicks.positive or clicks.box):
             which = "the photo" if count == 1 else f"photo {number + 1}"
             raise IGRError(
-                f"The input box has no box for {which}: lower the threshold of the node that detects boxes, or "
+                f"The box input has no box for {which}: lower the threshold of the node that detects boxes, or "
                 "disconnect it and click on the garment."
             )
         prompts.append(clicks.prompt(size, rough, boxes[number]))

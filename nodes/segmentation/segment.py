@@ -78,8 +78,8 @@ class IGRGarmentSegment(io.ComfyNode):
             node_id="IGRGarmentSegment",
             display_name="Garment Segment",
             description="Finds the mask of a garment that you click on: left click to include, right click to exclude, "
-            "drag to draw a box; a brush and an eraser correct the mask. It is shown at once, and the marks are saved "
-            "in the workflow.",
+            "drag to draw a box; a brush and an eraser correct the mask. The mask is shown immediately, and the marks "
+            "are saved in the workflow.",
             search_aliases=[
                 "click mask",
                 "sam2 points",
@@ -92,15 +92,16 @@ class IGRGarmentSegment(io.ComfyNode):
             inputs=[
                 io.Image.Input(
                     "person",
-                    tooltip="Photo of a dressed person. Shown at once if it comes from Load Image or IGR Example "
-                    "Person, otherwise after the first run. Batches support boxes and rough masks, but not points.",
+                    tooltip="Photo of a dressed person. The photo is shown immediately if it comes from Load Image or "
+                    "IGR Example Person, and otherwise after the first run. Batches support boxes and rough masks, "
+                    "but not points.",
                 ),
                 SegmenterSocket.Input("segmenter", tooltip="From IGR Load Segmenter."),
                 io.Combo.Input(
                     "candidates",
                     options=list(CHOICES),
                     default="best",
-                    tooltip="Which of the segmenter's candidates to use: best has the highest score, or is the larger "
+                    tooltip="Candidate of the segmenter to use: best has the highest score, or is the larger "
                     "of two with almost the same score; largest and smallest go by area, if a click could mean a "
                     "garment or its pocket; merged combines all.",
                 ),
@@ -179,7 +180,7 @@ def segment_marked(
     if clicks.strokes:  # on one photo only
         masks = apply_strokes(masks, clicks.strokes)
     if not bool(masks.flatten(1).any(1).all()):
-        raise IGRError("The eraser left nothing of the mask: undo the last strokes in Garment Segment.")
+        raise IGRError("The eraser removed the whole mask: undo the last strokes in Garment Segment.")
     return masks, scores
 
 

@@ -30,7 +30,7 @@ class Store:
         self._last: LoadedSegmenter | None = None
         self._there: WeakValueDictionary[str, LoadedSegmenter] = (
             WeakValueDictionary()
-        )  # the last one, and those held by graphs
+        )  # the last segmenter, and those in use by graphs
         self._embeddings: Cache[tuple[str, str], Embedding] = Cache(KEPT_EMBEDDINGS)
         self._files: Cache[str, str] = Cache(KEPT_FILES)
 
@@ -41,7 +41,7 @@ class Store:
         with self.turn:
             found = self._there.get(key)
             if found is None:
-                self._last = None  # free its memory before the next one is loaded
+                self._last = None  # free the memory of one segmenter before the next one is loaded
                 found = self._there[key] = load_segmenter(path, key)
             self._last = found
             for other in [one for one in self._embeddings if one[0] not in self._there]:

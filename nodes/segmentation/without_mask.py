@@ -1,4 +1,4 @@
-"""What Garment Mask/Crop does with a photo that has no mask: stop, find the garment, or use the whole photo."""
+"""Options of Garment Mask/Crop for a photo without a mask: stop, find the garment, or use the whole photo."""
 
 from __future__ import annotations
 

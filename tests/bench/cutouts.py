@@ -1,4 +1,4 @@
-"""How much of white and pale garments a transparent background takes: `python -m tests.bench.cutouts PAIRS`.
+"""Measure the loss of white and pale cloth to a transparent background: `python -m tests.bench.cutouts PAIRS`.
 
 PAIRS is a folder of drawn or rendered pairs (python -m training data draw). The palest garments of each kind are cut
 from their background by the threshold alone and by garment_alpha, and compared with their true silhouettes.
@@ -31,7 +31,7 @@ def by_threshold(image: Tensor) -> Tensor:
 
 
 def palest(pairs: DrawnPairs, kind: str, count: int) -> list[int]:
-    """Rows of the garments whose median pixel has the brightest darkest channel."""
+    """Indices of the palest garments: those whose median pixel has the brightest minimum channel."""
     rows = [row for row, name in enumerate(pairs.names) if name.startswith("seed-") == (kind == "drawn")]
     levels = []
     for row in rows:
@@ -57,7 +57,7 @@ def main(
         float, typer.Option(min=1, max=2, help="Factor that garments are brightened by, as models often do.")
     ] = 1.0,
 ) -> None:
-    """Print the share of the garments that is taken for background, before and after."""
+    """Print the fraction of the garments that is mistaken for background, before and after."""
     pairs = DrawnPairs(folder)
     for kind in ("drawn", "rendered"):
         found = []

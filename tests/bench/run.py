@@ -1,4 +1,4 @@
-"""`make bench`: what IGR costs beside the host's plain sampling, in one run, as ratios (DESIGN section 8).
+"""`make bench`: the cost of IGR compared with the host's plain sampling, in one run, as ratios (DESIGN section 8).
 
 The variants run in turns in one process of the host's Python (worker.py); each ratio is of two runs of the same
 round, and the table shows the median of the rounds. On a shared machine the clock says little; without a GPU, CPU time
@@ -35,7 +35,7 @@ from tests.support.models import tiny
 START, END = "<!-- bench -->", "<!-- /bench -->"
 BUNDLE = "bench.safetensors"
 STDERR = 2
-"""Where the worker's progress goes, so that standard output holds the table alone."""
+"""Stream for the worker's progress, so that standard output contains only the table."""
 TIMES = (
     ("IGR Sample", "igr", "plain KSampler, unpatched model", "plain", {True: "≤ 1.25", False: "≤ 1.3"}),
     ("naive form: both halves, both rows", "naive", "plain KSampler, unpatched model", "plain", {}),
@@ -43,7 +43,7 @@ TIMES = (
     ("GarmNet pass", "garmnet", "one single-row step", "uncond", "≤ 1.1"),
     ("GarmNet Encode, VAE and image encoder included", "encode", "one single-row step", "uncond", {}),
 )
-"""What is timed, against what, and the target: for GPU and CPU, for both alike, or none."""
+"""The timed variant, its baseline, and the target: for GPU and CPU, one for both, or none."""
 ONCE = ("garmnet", "encode")
 """Variants that run once per photo, not once per step."""
 PEAKS = (
@@ -51,7 +51,7 @@ PEAKS = (
     ("naive form", "naive", "plain KSampler", "plain", ""),
     ("GarmNet pass", "garmnet", "plain KSampler", "plain", ""),
 )
-"""Whose peak beside the weights is compared."""
+"""Variants whose peak memory without weights is compared."""
 
 
 def write_bundle(path: Path, model: ModelConfig) -> None:
@@ -99,7 +99,7 @@ def lay_out(base: Path, model: ModelConfig) -> None:
 
 
 def has_gpu(python: Path) -> bool:
-    """Whether the host's Python finds a GPU."""
+    """Whether the host's Python detects a GPU."""
     probe = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     return subprocess.run([str(python), "-c", probe], check=False).returncode == 0
 
@@ -124,7 +124,7 @@ def ratios(report: dict[str, Any], steps: int, one: str, other: str, column: int
 
 
 def table(report: dict[str, Any], order: Order) -> str:
-    """The Markdown that people read: time, memory, and the machine in words."""
+    """The report in Markdown: time, memory, and a description of the machine."""
     gpu = report["machine"]["gpu"]
     columns = {0: "by the clock"} if gpu else {0: "by the clock", 1: "by CPU time"}
     lines = []
@@ -176,7 +176,7 @@ def _count(number: int, word: str) -> str:
 
 
 def _times(found: list[float]) -> str:
-    """The median, and the least and the most where there are several."""
+    """The median, with minimum and maximum if there are several values."""
     spread = f" ({min(found):.2f}–{max(found):.2f})" if len(found) > 1 else ""
     return f"{statistics.median(found):.2f}×{spread}"
 
@@ -191,7 +191,9 @@ def _markdown(titles: list[str], lines: list[list[str]]) -> str:
 
 
 def fill_markers(path: Path, text: str) -> None:
-    """Put `text` between a Markdown file's bench markers; raises IGRError unless each is there once, in order."""
+    """Put `text` between a Markdown file's bench markers; raises IGRError unless each marker occurs exactly once, in
+    order.
+    """
     page = path.read_text(encoding="utf-8")
     if page.count(START) != 1 or page.count(END) != 1 or page.index(START) > page.index(END):
         raise IGRError(f"{path} must hold {START} and then {END}, each once: put them where the table belongs.")
@@ -201,7 +203,7 @@ def fill_markers(path: Path, text: str) -> None:
 
 
 def _busy() -> str:
-    """Says when other programs are running, which spreads the ratios."""
+    """Report whether other programs are running, which increases the spread of the ratios."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     return f"measured beside other programs (load average {load:.1f} before the start)" if load > 0.5 else ""
 
@@ -213,7 +215,7 @@ def main(
     into: Annotated[Path | None, typer.Option(help=f"Also put it between {START} and {END} of this file.")] = None,
     small: Annotated[bool, typer.Option("--tiny", help="Try the bench itself on a tiny model.")] = False,
 ) -> None:
-    """Measure what IGR costs beside ComfyUI's plain sampling, as ratios."""
+    """Measure the cost of IGR compared with ComfyUI's plain sampling, as ratios."""
     found = find_host()
     if isinstance(found, str):
         sys.stderr.write(f"The bench runs in a real ComfyUI, and there is {found}.\n")

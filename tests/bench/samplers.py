@@ -25,11 +25,11 @@ OFF = {"reference_strength": 0.0, "image_prompt_strength": 0.0}
 FEW = ("plain", "dual, second is the negative, 2", "two models, both patched", "PerpNeg guider, negative is empty")
 """Guiders that every sampler runs with; the others run with euler."""
 TOLERANCE = 1e-3
-"""Largest difference of two ways to the same guidance, as a share of the largest value."""
+"""Maximum difference between two ways to compute the same guidance, as a fraction of the largest value."""
 
 
 class Tally:
-    """What was found, line by line."""
+    """The findings, one per line."""
 
     def __init__(self) -> None:
         self.done = self.failed = 0
@@ -43,12 +43,12 @@ class Tally:
             sys.stdout.flush()
 
     def skip(self, what: str, reason: str) -> None:
-        """Name a graph that this host cannot run without us either."""
+        """Report a graph that this host cannot run even without IGR."""
         sys.stdout.write(f"{what}: left out, the unpatched graph fails: {reason[:120]}\n")
 
 
 def defaults(schema: dict[str, Any]) -> dict[str, Any] | None:
-    """The default of every required input of a node, or None where it needs a wire beside a MODEL."""
+    """The default of every required input of a node, or None if it needs a link other than a MODEL."""
     found: dict[str, Any] = {}
     for name, given in schema["input"].get("required", {}).items():
         kind, options = given[0], given[1] if len(given) > 1 else {}
@@ -73,7 +73,7 @@ def samplers(schemas: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def model_patches(schemas: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every node of the host that changes a MODEL by its defaults; compiling has tests of its own."""
+    """Every node of the host that changes a MODEL with its default inputs; compiling has separate tests."""
     for kind, schema in schemas.items():
         takes = [given[0] for given in schema["input"].get("required", {}).values()]
         inputs = defaults(schema)
@@ -95,7 +95,9 @@ def check_guider(server: Server, tally: Tally, name: str, case: Case, sampler: d
     faults = []
     off = server.latents(guided(case, sampler, steps=3, **OFF), LATENT)
     unmarked = any(one["class_type"] == "ProbeBare" for one in case.more.values())
-    if differs(off, plain) if unmarked else not torch.equal(off, plain):  # unmarked: the host splits the plain call
+    if (
+        differs(off, plain) if unmarked else not torch.equal(off, plain)
+    ):  # without marks, because the host splits the plain call
         faults.append("strength 0 is not the unpatched model")
     given = server.latents(guided(case, sampler, steps=3), LATENT)
     if not differs(given, plain):
@@ -143,7 +145,9 @@ def check_all(server: Server, tally: Tally, crossed: bool) -> None:
         check_guider(server, tally, name, case, EULER, linear=True)
     for sampler, made in samplers(schemas):
         for name in cases if crossed else FEW:
-            linear = "cfg_pp" not in sampler.lower() and "cfgpp" not in sampler.lower()  # those use the uncond as well
+            linear = (
+                "cfg_pp" not in sampler.lower() and "cfgpp" not in sampler.lower()
+            )  # these use the unconditional input as well
             check_guider(server, tally, f"{sampler}, {name}", cases[name], made, linear)
     for name, patch in model_patches(schemas):
         check_patch(server, tally, name, patch)

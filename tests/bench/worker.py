@@ -22,7 +22,7 @@ from typing import Any
 PACK = "igr_bench_pack"
 GUIDANCE = 1.5
 MEMORY_STEPS = {"plain": 1, "igr": 2, "naive": 1, "garmnet": 1}
-"""Steps of the memory runs; what IGR keeps from step to step is all there from the second step on."""
+"""Steps of the memory runs; everything that IGR keeps between steps exists from the second step on."""
 
 Run = Callable[[int], Any]
 """One variant, run for a number of denoising steps."""
@@ -30,7 +30,7 @@ Run = Callable[[int], Any]
 
 @dataclass(frozen=True)
 class Order:
-    """What to measure."""
+    """The measurements to take."""
 
     host: str
     """ComfyUI's folder."""
@@ -45,7 +45,7 @@ class Order:
     steps: int
     """Denoising steps of every timed run."""
     rounds: int
-    """Times that every variant is run, in turns."""
+    """Number of times that every variant is run; the variants take turns."""
     report: str
     """JSON file to write."""
 
@@ -72,13 +72,13 @@ def part(name: str) -> Any:
 
 
 def say(text: str) -> None:
-    """Tell how far it is."""
+    """Report the progress."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def synchronize() -> None:
-    """Wait for the GPU where there is one."""
+    """Wait for the GPU, if there is one."""
     import torch
 
     if torch.cuda.is_initialized():
@@ -158,7 +158,7 @@ def unconditional_row(model: Any, conditions: tuple[Any, Any], latent: Any) -> R
 
 
 def variants(click: SimpleNamespace) -> dict[str, tuple[Any, Run]]:
-    """What is compared, by name: the ModelPatcher that it runs on, and how to run it."""
+    """The variants to compare by name: the ModelPatcher and a function that runs it."""
     core, encoding = importlib.import_module("nodes"), part("host.encoding")
     geometry = importlib.import_module(f"{PACK}.igr_core.photo.view")
     (adapter, vae, view, category), latent, conditions = click.reading, click.latent, click.conditions
@@ -188,7 +188,7 @@ def variants(click: SimpleNamespace) -> dict[str, tuple[Any, Run]]:
 
 
 def seconds(run: Callable[[], Any]) -> tuple[float, float]:
-    """How long a run takes by the clock, and how much CPU time this process spends on it."""
+    """Wall-clock time of a run, and the CPU time that this process spends on it."""
     synchronize()
     clock, cpu = time.perf_counter(), time.process_time()
     run()
@@ -197,7 +197,7 @@ def seconds(run: Callable[[], Any]) -> tuple[float, float]:
 
 
 def peak_bytes(run: Callable[[], Any]) -> int:
-    """The most bytes that a run's tensors hold at a time, beside those that were there before it.
+    """Peak memory of a run's tensors in bytes, without those that existed before.
 
     On the CPU the profiler's record of every allocation is summed up: the same quantity as a GPU's, exact where
     resident memory depends on what the allocator happens to keep.
@@ -223,7 +223,7 @@ def peak_bytes(run: Callable[[], Any]) -> int:
 
 
 def machine() -> dict[str, Any]:
-    """The machine in words."""
+    """Description of the machine."""
     import torch
     from comfy.ldm.modules.attention import optimized_attention
 
@@ -243,7 +243,7 @@ def weight_bytes(patcher: Any) -> int:
 
 
 def measure(order: Order) -> dict[str, Any]:
-    """Everything that the table needs: the click, then memory (which also warms up), then the rounds in turns."""
+    """All measurements of the table: the click, then memory (which also warms up), then the timed rounds."""
     import comfy.model_management
 
     say("load to first step")
@@ -272,7 +272,7 @@ def measure(order: Order) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the order, measure, write the report."""
+    """Read the task, measure, and write the report."""
     order = Order(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     boot(order)
     import torch

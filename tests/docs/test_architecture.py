@@ -1,4 +1,4 @@
-"""The architecture page names every folder of the rooms, and its figure shows existing nodes and files."""
+"""The architecture page names every folder of the packages, and its figure shows existing nodes and files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def named() -> set[str]:
     return {path.relative_to(ROOT).as_posix() for path in found}
 
 
-def test_every_folder_of_the_rooms_has_a_line() -> None:
+def test_every_folder_of_the_packages_has_a_line() -> None:
     packages = {
         path.parent for room in ("igr_core", "nodes", "training") for path in (ROOT / room).rglob("__init__.py")
     }

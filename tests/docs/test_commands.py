@@ -59,12 +59,12 @@ SETTINGS = (
     (PairsConfig, "small/pairs_drawn.yaml"),
     (ExperimentConfig, "evaluation/demo.yaml"),
 )
-"""What `--set` changes: configs of train, of prepare, of evaluate run."""
+"""Config classes that `--set` changes: those of train, prepare and evaluate run."""
 
 
 @pytest.mark.parametrize(("page", "entry"), [(page, one) for page in PAGES for one in set_entries(page)], ids=str)
-def test_every_entry_that_a_page_sets_is_one_of_a_config(page: Path, entry: str) -> None:
-    """Read as the commands read it, numbers in the page's own spelling."""
+def test_every_entry_that_a_page_sets_exists_in_a_config(page: Path, entry: str) -> None:
+    """Parse an entry as the commands do, with numbers in the page's own notation."""
     said = []
     for kind, name in SETTINGS:
         try:

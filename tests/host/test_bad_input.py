@@ -1,4 +1,4 @@
-"""A user's mistake ends in one sentence that names the remedy, and the server lives on (DESIGN section 9)."""
+"""A user's mistake ends in one sentence that names the remedy, and the server keeps running (DESIGN section 9)."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def with_vae_of(bundle: str) -> Graph:
 
 
 def black_photo() -> Graph:
-    """What MaskEditor of the frontends 1.47.3 to 1.47.12 saves: nothing but black under the mask."""
+    """A photo as saved by MaskEditor of the frontends 1.47.3 to 1.47.12: completely black under the mask."""
     graph = {**restore(), "black": node("EmptyImage", width=576, height=768, batch_size=1, color=0)}
     return with_inputs(graph, "view", person=["black", 0])
 
 
 RUN_ERRORS = {
-    "black under the mask": (black_photo(), "IGRGarmentView.*black everywhere under its mask.*second Load Image"),
+    "black under the mask": (black_photo(), "IGRGarmentView.*completely black under its mask.*second Load Image"),
     "vae of another bundle": (with_vae_of("twin.safetensors"), "IGRGarmNetEncode.*different bundles: use the same"),
-    "result that is not finite": (restore("wild.safetensors"), "IGRSample.*latent has NaN or infinite values"),
+    "result that is not finite": (restore("wild.safetensors"), "IGRSample.*latent contains NaN or infinite values"),
     "empty mask": (mask_of(0.0), "IGRGarmentView.*empty: paint the garment"),
     "other size": (mask_of(1.0, 500), "IGRGarmentView.*resize the mask to 576×768"),
     "odd size": (with_inputs(restore(), "view", size="custom", custom_size="72x72"), "IGRGarmentView.*nearest is"),
-    "shrunk away": (with_inputs(restore(), "view", grow=-128), "IGRGarmentView.*grow = -128 leaves nothing"),
+    "shrunk away": (with_inputs(restore(), "view", grow=-128), "IGRGarmentView.*grow = -128 removes all"),
     "truncated": (restore("cut.safetensors"), "IGRLoad.*cut.safetensors.*truncated"),
     "foreign": (restore("lora.safetensors"), "IGRLoad.*lora.safetensors is not an IGR bundle"),
-    "not a number": (restore("nan.safetensors"), "IGRLoad.*nan.safetensors has NaN or infinite values in garmnet"),
+    "not a number": (restore("nan.safetensors"), "IGRLoad.*nan.safetensors contains NaN or infinite values in garmnet"),
     "part of a vae": (
         restore("part.safetensors"),
         "IGRLoad.*vae of .*part.safetensors is missing decoder.conv_out.weight",
@@ -69,7 +69,7 @@ REFUSED = {
 
 @pytest.fixture(scope="module", autouse=True)
 def broken_bundles(server: Server) -> None:
-    """Put broken bundles beside the good one."""
+    """Add broken bundles next to the good one."""
     import torch
     from safetensors import safe_open
     from safetensors.torch import load_file, save_file
@@ -103,7 +103,7 @@ def test_mistakes_end_in_a_sentence(server: Server, case: str) -> None:
 @pytest.mark.parametrize("case", REFUSED)
 def test_mistakes_in_values_are_refused_at_once(server: Server, case: str) -> None:
     graph, word = REFUSED[case]
-    # older hosts look at the values of choices only when a node runs: there the node says it
+    # older hosts check the values of options only when a node runs, so the node reports them
     answers = (PromptRefused, PromptFailed) if case in ("category", "bundle") else PromptRefused
     with pytest.raises(answers, match=word):
         server.run(graph)

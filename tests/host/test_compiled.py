@@ -1,4 +1,4 @@
-"""torch.compile beside IGR Apply: compiled models give what uncompiled ones give, whatever ran before."""
+"""torch.compile with IGR Apply: compiled models give the same results as uncompiled ones, whatever ran before."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.support.host.server import Graph, Server
 
 
 def compiled(graph: Graph, model: list[Any] | None = None) -> Graph:
-    """The graph with the model compiled before the sampler, IGR Apply's where no other is given."""
+    """The graph with the model compiled before the sampler; by default, the model of IGR Apply."""
     graph = {**graph, "compile": node("ProbeCompile", model=model or graph["sample"]["inputs"]["model"])}
     return with_inputs(graph, "sample", model=["compile", 0])
 
 
 def one_at_a_time(graph: Graph) -> Graph:
-    """The graph with positive and negative in calls of their own, as where memory is short."""
+    """The graph with positive and negative in separate calls, as when memory is low."""
     graph = {**graph, "little": node("ProbeLittleMemory", model=graph["sample"]["inputs"]["model"])}
     return with_inputs(graph, "sample", model=["little", 0])
 

@@ -1,4 +1,4 @@
-"""What sampling does with the device: counted, not timed."""
+"""Device operations of sampling, counted rather than timed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.host.server import Graph, Server
 
 
 def watched(server: Server, graph: Graph, place: str = "sample") -> dict[str, Any]:
-    """Run a graph with the model that a node takes watched, and give what was counted."""
+    """Run a graph while recording operations of the model that a node receives; returns the counts."""
     graph = {**graph, "watch": node("ProbeWatched", model=graph[place]["inputs"]["model"], reference=["encode", 0])}
     server.run(
         {
@@ -28,7 +28,7 @@ def unpatched(graph: Graph) -> Graph:
 
 
 def split(graph: Graph) -> Graph:
-    """The graph with positive and negative in calls of their own."""
+    """The graph with positive and negative in separate calls."""
     graph = {**graph, "little": node("ProbeLittleMemory", model=["apply", 0])}
     return with_inputs(graph, "sample", model=["little", 0])
 

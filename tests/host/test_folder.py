@@ -1,4 +1,4 @@
-"""IGR Photo Folder in the host: photos and masks find each other by name, bad ones are told of, a Run goes on."""
+"""IGR Photo Folder in the host: photos and masks are matched by name, bad ones are reported, and a run continues."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LEVELS = {"anna": 40, "bert": 90, "carl": 140, "dora": 190}
 
 @pytest.fixture
 def case(server: Server, request: pytest.FixtureRequest) -> str:
-    """A name for the folders of one test, below input and output."""
+    """A unique name for the folders of a test, below input and output."""
     return request.node.name.split("[")[0]
 
 
 def put(server: Server, case: str, name: str, ending: str = ".png", mask: tuple[int, int] | None = None) -> Path:
-    """Write a photo of 300 or more x 400 pixels and its mask, of another size where one is given."""
+    """Write a photo of at least 300 x 400 pixels and its mask, with a different size if one is given."""
     photos, masks = (server.base / "input" / case / folder for folder in ("photos", "masks"))
     photos.mkdir(parents=True, exist_ok=True)
     masks.mkdir(exist_ok=True)
@@ -76,7 +76,7 @@ def test_photos_and_masks_are_paired_by_name(server: Server, case: str) -> None:
     assert "text" not in outputs["folder"] and len(outputs["folder"]["images"]) == 4
 
 
-def test_bad_photos_are_left_out_with_a_note(server: Server, case: str) -> None:
+def test_bad_photos_are_skipped_with_a_note(server: Server, case: str) -> None:
     put(server, case, "anna")
     put(server, case, "bert").write_bytes(b"no picture")
     put(server, case, "carl", mask=(30, 30))
@@ -105,7 +105,9 @@ def test_bad_photos_are_left_out_with_a_note(server: Server, case: str) -> None:
 
 
 def test_names_and_files_of_every_kind_do_no_harm(server: Server, case: str) -> None:
-    """A name in Latin-1, one that is a script, bombs and PostScript: the good photos are read, the others named."""
+    """A Latin-1 name, a name that contains a script, bombs and PostScript: the good photos are read, the others are
+    listed.
+    """
     photo = put(server, case, "anna")
     put(server, case, "bert", ".gif")
     masks = photo.parents[1] / "masks"
@@ -121,14 +123,14 @@ def test_names_and_files_of_every_kind_do_no_harm(server: Server, case: str) -> 
     outputs = server.run(reading(case))["outputs"]
     assert len(outputs["save"]["images"]) in (3, 4)  # with the photo of the profile bomb, if it is read
     text = "\n".join(outputs["folder"]["text"])
-    assert "‹svg onload=alert(2)›.png: It has no mask" in text and "<svg" not in text
-    assert r"line\nbreak.png: It has no mask" in text
-    assert r"no mask \xe9.png: It has no mask" in text and "not images: film.mp4" in text
+    assert "‹svg onload=alert(2)›.png: The photo has no mask" in text and "<svg" not in text
+    assert r"line\nbreak.png: The photo has no mask" in text
+    assert r"no mask \xe9.png: The photo has no mask" in text and "not images: film.mp4" in text
     for kind in set(unusable_files()) - {"profile bomb"}:
         assert f"z {kind}.png: " in text, kind
 
 
-def test_a_mask_at_the_edge_is_taken_and_told_of(server: Server, case: str) -> None:
+def test_a_mask_at_the_edge_is_used_with_a_warning(server: Server, case: str) -> None:
     photo = put(server, case, "anna")
     mask = Image.new("L", (300, 400))
     mask.paste(255, (0, 0, 300, 90))
@@ -163,7 +165,7 @@ def test_categories_come_from_the_table(server: Server, case: str) -> None:
 def test_the_next_run_goes_on_where_the_last_one_stopped(server: Server, case: str) -> None:
     for name in ("anna", "bert", "carl"):
         put(server, case, name)
-    put(server, case, "anna", mask=(30, 30))  # a photo that fails takes nobody's place
+    put(server, case, "anna", mask=(30, 30))  # a failed photo does not count towards the limit
     graph = reading(case, limit=1)
     runs = [server.start(graph) for _ in range(2)]
     assert [names(server.finish(run)["outputs"], case) for run in runs] == [["bert"], ["carl"]]
@@ -177,7 +179,7 @@ def test_the_next_run_goes_on_where_the_last_one_stopped(server: Server, case: s
     assert names(server.run(reading(case, again=True))["outputs"], case) == list(LEVELS)
 
 
-def test_changed_files_are_seen_and_unchanged_ones_not_read_again(server: Server, case: str) -> None:
+def test_changed_files_are_detected_and_unchanged_ones_are_not_read_again(server: Server, case: str) -> None:
     def seen() -> tuple[list[str], list[str]]:
         history = server.run(reading(case, again=True))
         ((_, cached),) = (one for one in history["status"]["messages"] if one[0] == "execution_cached")
@@ -214,15 +216,15 @@ def test_invalid_folders_are_refused_at_once(server: Server, case: str, wrong: s
         (photo.parents[1] / "out").symlink_to(server.base / "output")
     inputs, sentence = WRONG[wrong]
     inputs = {name: value.format(case=case) if isinstance(value, str) else value for name, value in inputs.items()}
-    # older hosts look at the values of choices only when a node runs: there the node says it
+    # older hosts check the values of options only when a node runs, so the node reports them
     with pytest.raises((PromptRefused, PromptFailed), match=f"(?i){sentence}") as refused:
         server.run(reading(case, **inputs))
-    if "put the folder there" in sentence:  # once, not for each input
+    if "put the folder there" in sentence:  # reported once, not for each input
         assert str(refused.value).count("put the folder there") == 1
 
 
 def test_garments_are_found_in_photos_without_masks(server: Server, case: str) -> None:
-    """The examples, as after installation: their garments are found by the parser, each by its own category."""
+    """The examples, as after installation: the parser finds the garment of each by its category."""
     graph = with_inputs(restore(), "view", person=["folder", 0], mask=["folder", 1], category=["folder", 2])
     graph = with_inputs(graph, "view", without_mask=f"find: {DEMO}")
     graph = with_inputs(graph, "encode", category=["folder", 2])
@@ -244,7 +246,7 @@ def test_folders_below_input_are_offered(server: Server, case: str) -> None:
 
 
 def test_every_garment_is_saved_under_its_photos_name(server: Server, case: str) -> None:
-    """Restores with the pack's own nodes behind the lists, each photo with its own category."""
+    """The pack's nodes restore the lists, each photo with its own category."""
     for folder, ending in (("photos", ".webp"), ("masks", "_mask.png")):
         (server.base / "input" / case / folder).mkdir(parents=True, exist_ok=True)
         for name in ("upper", "full"):
@@ -264,4 +266,4 @@ def test_every_garment_is_saved_under_its_photos_name(server: Server, case: str)
 
 
 GIVEN = ("folder", "save")
-"""What a graph of restoring takes over from a graph of reading."""
+"""Inputs that a restoring graph copies from a reading graph."""

@@ -1,4 +1,4 @@
-"""The reference reaches the conditioning that IGR Apply made, whatever guider, order and number of conditionings."""
+"""The reference reaches IGR Apply's conditioning with every guider, order and number of conditionings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def skip_without_nodes(server: Server, graph: Graph) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_guider_gives_the_guidance_that_it_comes_down_to(server: Server, name: str) -> None:
+def test_a_guider_gives_its_equivalent_guidance(server: Server, name: str) -> None:
     case = CASES[name]
     skip_without_nodes(server, guided(case))
     expected = server.latents(guided(Case(cfg(case.guidance))), LATENT)
@@ -46,7 +46,7 @@ def test_a_zeroed_positive_is_no_condition(server: Server) -> None:
     assert torch.equal(given, expected)
 
 
-def test_conditionings_that_nobody_calls_positive_are_refused(server: Server) -> None:
+def test_a_guider_without_a_positive_conditioning_is_rejected(server: Server) -> None:
     bare = {"bare": node("ProbeBare", conditioning=POSITIVE)}
     guider = node("ProbeGuider", model=["apply", 0], first=["bare", 0], second=NEGATIVE, cfg=2.0)
     with pytest.raises(PromptFailed, match="IGRError: No conditioning comes from IGR Apply"):

@@ -1,4 +1,4 @@
-"""What the host says about the pack: every node is there, and every part of it is explained."""
+"""The host's description of the pack: every node is listed, and all of its inputs and outputs are explained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The host decides precision and memory; the nodes follow (a server of its own for each set of flags)."""
+"""The nodes follow the host's choice of precision and memory (with a separate server for each set of flags)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Garment Preview in the host: picture and report are shown, and given on. IGR_UPDATE=1 makes the help's picture."""
+"""Garment Preview in the host: image and report are shown and output. IGR_UPDATE=1 regenerates the image of the help
+page.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ def shown(server: Server, graph: Graph) -> tuple[list[np.ndarray], str]:
     return [np.array(Image.open(file).convert("RGB")) for file in files], outputs["text"][0]
 
 
-def test_it_shows_what_igr_core_draws_and_says(server: Server) -> None:
+def test_it_shows_the_drawing_and_report_of_igr_core(server: Server) -> None:
     (picture,), text = shown(server, preview("lower of an outfit", "focused"))
     photo, mask = load_photo(EXAMPLES / "outfit.webp"), load_mask(EXAMPLES / "outfit_lower_mask.png")
     view = make_view(photo, mask, (768, 1024), ViewConfig("focused", 0.25))

@@ -1,4 +1,4 @@
-"""The host restores what the headless pipeline restores (DESIGN section 7)."""
+"""The host gives the same results as the headless pipeline (DESIGN section 7)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLES = ROOT / "nodes" / "examples"
 
 
 def headless(path: Path, category: str, seed: int, steps: int) -> torch.Tensor:
-    """Latents of the headless run, unscaled as the host's are."""
+    """Latents of the headless run, unscaled like the host's."""
     restorer = GarmentRestorer.from_bundle(path)
     config = restorer.info.model
     view = make_view(
@@ -86,14 +86,14 @@ def test_the_unconditional_row_is_the_unpatched_model_bit_for_bit(server: Server
     assert not torch.equal(server.latents(with_sampler(restore(), ["apply", 0]), LATENT), plain)
 
 
-def test_a_batch_gives_what_single_runs_give(server: Server) -> None:
+def test_a_batch_gives_the_results_of_single_runs(server: Server) -> None:
     both = server.latents(batch(restore(seed=5)), LATENT)
     first = server.latents(restore(garment="upper", seed=5), LATENT)
     second = server.latents(with_inputs(restore(garment="lower", seed=6), "encode", category="upper"), LATENT)
     assert (both - torch.cat([first, second])).abs().max() < 1e-4 * max(1.0, float(both.abs().max()))
 
 
-def test_an_unchanged_graph_runs_nothing_again(server: Server) -> None:
+def test_an_unchanged_graph_does_not_run_again(server: Server) -> None:
     graph = restore(seed=21)
     server.run(graph)
     status = server.run(graph)["status"]["messages"]
@@ -116,7 +116,7 @@ def test_the_hosts_samplers_and_schedulers_work(server: Server, sampler: str, sc
     assert torch.isfinite(server.latents(graph, LATENT)).all()
 
 
-def test_finished_garments_are_what_was_requested(server: Server) -> None:
+def test_finished_garments_have_the_requested_layout(server: Server) -> None:
     graph = restore()
     for name, options in {
         "square": {"aspect": "1:1", "background": "colour", "colour": "#ff0000"},
@@ -146,7 +146,7 @@ def test_an_uncertain_cut_out_is_reported_on_the_node(server: Server) -> None:
 
 
 def batch(graph: Graph) -> Graph:
-    """The graph on two persons at once, each with its own mask, of one category."""
+    """The graph on a batch of two persons of one category, each with its own mask."""
     graph = with_inputs(graph, "view", person=["persons", 0], mask=["masks", 0])
     graph = with_inputs(graph, "encode", category="upper")
     return {

@@ -1,4 +1,4 @@
-"""The shipped workflows, as the frontend queues them, run in the host."""
+"""The shipped workflows, as queued by the frontend, run in the host."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXAMPLES = ROOT / "nodes" / "examples"
 NAMES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 ABSENT_WEIGHTS = {"garment_tryon", "mask_sam3"}
 USERS_OWN = {"ckpt_name", "unet_name", "clip_name", "vae_name", "photos", "masks"}
-"""Inputs whose choices are the files and folders that a user has."""
+"""Inputs whose options are the user's files and folders."""
 
 
 def api_form(name: str) -> Graph:
@@ -51,7 +51,7 @@ def example(name: str) -> torch.Tensor:
 
 
 def covered(picture: torch.Tensor) -> float:
-    """Share of the pixels that are not white."""
+    """Fraction of the pixels that are not white."""
     return float((picture.amin(-1) < 0.9).float().mean())
 
 
@@ -180,7 +180,7 @@ def test_a_category_becomes_a_garment(server: Server) -> None:
 
 
 def test_the_mask_of_a_word_becomes_a_garment(server: Server) -> None:
-    """SAM 3 is a download of gigabytes: the example's own mask takes its place, on the same wire."""
+    """SAM 3 is a download of several gigabytes, so the example's own mask is used on the same link instead."""
     graph = api_form("mask_sam3")
     kinds = {one["class_type"]: name for name, one in graph.items()}
     assert graph[kinds["IGRGarmentView"]]["inputs"]["mask"] == [kinds["SAM3_Detect"], 0]

@@ -29,7 +29,7 @@ def umask() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def ended_process() -> int:
-    """The number of a process that has ended."""
+    """The id of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
@@ -66,7 +66,7 @@ def test_a_writer_without_output_is_reported(tmp_path: Path):
 @pytest.mark.usefixtures("umask")
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no umask to speak of")
 def test_files_have_the_permissions_that_the_user_asks_for(tmp_path: Path):
-    """safetensors' writer makes files that nobody but their owner may read."""
+    """safetensors writes files that only their owner may read."""
     with atomic_file(tmp_path / "a.safetensors") as temporary:
         save_file({"x": torch.zeros(3)}, temporary)
     write(tmp_path / "a.txt", "text")

@@ -36,7 +36,7 @@ def test_folders_are_listed_with_forward_slashes(tmp_path: Path) -> None:
         *("C:\\Windows", "C:x", "\\\\server\\share", "..\\other", "\0"),
     ],
 )
-def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
+def test_names_that_leave_the_folder_are_rejected(tmp_path: Path, name: str) -> None:
     root = touch(tmp_path / "root" / "a", "a.png").parent
     touch(tmp_path / "other", "secret.png")
     (root / "out").symlink_to(tmp_path)

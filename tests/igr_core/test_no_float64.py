@@ -28,7 +28,7 @@ SIZE = (80, 60)
 
 
 class DeviceWithoutFloat64(TorchDispatchMode):
-    """Refuses float64 made of other tensors, and operations on both; float64 that stays alone is the CPU's own."""
+    """Rejects float64 computed from other tensors, and operations that mix both; float64 alone is allowed."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -46,7 +46,7 @@ def photo_and_mask() -> tuple[Tensor, Tensor]:
     return torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(1)), mask
 
 
-def test_the_guard_sees_what_such_a_device_refuses() -> None:
+def test_the_guard_detects_operations_that_such_a_device_rejects() -> None:
     single, double = torch.ones(2), torch.ones(2, dtype=torch.float64)
     with DeviceWithoutFloat64():
         for refused in (single.double, lambda: torch.add(single, double), lambda: single.to(double)):
@@ -76,7 +76,7 @@ def test_masks_by_click_and_by_category(tmp_path: Path) -> None:
         parser.parse(photo)
 
 
-def test_what_is_computed_in_float64_stays_on_the_cpu() -> None:
+def test_float64_computations_stay_on_the_cpu() -> None:
     with torch.device("meta"):
         assert alphas_cumprod(NoiseConfig()).device.type == "cpu"
         assert place((12, 10, 45, 60), (60, 80), (48, 64), ViewConfig(mode="focused")).box[0] < 12

@@ -1,4 +1,4 @@
-"""A place that cannot be written to is reported before anything is done, and nothing is left behind."""
+"""A location that cannot be written to is reported before anything is done, and no files are left behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READ_ONLY = Path("/proc")
 """A folder that nobody can write to."""
 
 
-def test_places_that_can_be_written_are_returned_and_left_alone(tmp_path: Path) -> None:
+def test_writable_locations_are_returned_unchanged(tmp_path: Path) -> None:
     (tmp_path / "old.png").write_text("old")
     for path in (tmp_path / "old.png", tmp_path / "new.png", tmp_path / "not" / "yet" / "new.png"):
         assert check_file(path) == path
@@ -30,7 +30,7 @@ def test_a_file_where_a_folder_is_needed_is_named(tmp_path: Path) -> None:
         check_folder(tmp_path / "file", "--out")
     with pytest.raises(CannotWrite, match=r"is below .*file, which is a file"):
         check_file(tmp_path / "file" / "sub" / "out.png", "--out")
-    with pytest.raises(CannotWrite, match="is a folder: name the file"):
+    with pytest.raises(CannotWrite, match="is a folder: specify the file"):
         check_file(tmp_path)
 
 
@@ -60,4 +60,4 @@ def test_names_that_are_too_long_are_refused_and_long_ones_written(tmp_path: Pat
     assert longest.read_text() == "whole" and list(tmp_path.iterdir()) == [longest]
     with pytest.raises(IGRError, match="Could not write") as caught, atomic_file(tmp_path / ("x" * 300)) as temporary:
         temporary.write_text("")
-    assert not isinstance(caught.value, CannotWrite)  # the other files of a run can be written
+    assert not isinstance(caught.value, CannotWrite)  # the run can still write its other files

@@ -1,4 +1,4 @@
-"""Ranges: every number of every config has one, and a value outside is named before anything is built."""
+"""Ranges: every number in every config has one, and a value outside it is reported before anything is built."""
 
 import dataclasses
 import typing
@@ -36,8 +36,8 @@ class Settings(Ranged):
         ({"share": 10**400}, "config.share is 1000"),
         ({"above": 0}, r"config.above is 0.0: give a number above 0 and at most 1\."),
         ({"sides": [1, 10]}, r"config.sides\[1\] is 10"),
-        ({"sides": [1, 10**5000]}, r"config.sides\[1\] is a number of thousands of digits"),
-        ({"some": []}, "config.some has 0 entries: give 1 to 2"),
+        ({"sides": [1, 10**5000]}, r"config.sides\[1\] is a number with thousands of digits"),
+        ({"some": []}, "config.some has 0 entries: it must have 1 to 2"),
         ({"some": [1, 1, 1]}, "config.some has 3 entries"),
         ({"some": [0]}, r"config.some\[0\] is 0"),
         ({"named": {"a": 0}}, "config.named.a is 0"),
@@ -46,7 +46,7 @@ class Settings(Ranged):
 def test_values_outside_are_named(data: dict[str, Any], words: str):
     with pytest.raises(IGRError, match=words):
         from_json(Settings, data)
-    if data.get("share") != 10**400:  # larger than a float: only in files
+    if data.get("share") != 10**400:  # larger than a float, which is only possible in files
         with pytest.raises(IGRError, match=words.replace("config.", "").replace("0.0", "0")):
             Settings(**data)
 

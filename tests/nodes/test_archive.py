@@ -1,4 +1,4 @@
-"""The archive for ComfyUI's registry: all that the nodes need, and little more."""
+"""The archive for ComfyUI's registry contains everything that the nodes need, and little else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DEMO_WEIGHTS = "igr_core/demo/"
 LARGEST = 5_000_000
-"""Bytes of everything but the demo's weights."""
+"""Maximum size in bytes of everything except the demo's weights."""
 
 
 def listed(*options: str) -> set[str]:
@@ -26,7 +26,7 @@ def archive() -> set[str]:
     return listed() - listed("--cached", "--ignored", "--exclude-from=.comfyignore")
 
 
-def test_the_archive_holds_what_the_pack_runs_on(archive: set[str]) -> None:
+def test_the_archive_contains_everything_that_the_pack_needs(archive: set[str]) -> None:
     rooms = ("__init__.py", "igr_core/", "nodes/", "web/", "workflows/", "subgraphs/")
     assert {name for name in listed() if name.startswith(rooms)} <= archive
     assert {"README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "requirements.txt"} <= archive
@@ -38,7 +38,7 @@ def test_the_archive_leaves_out_development(archive: set[str]) -> None:
     assert sum((ROOT / name).stat().st_size for name in others) < LARGEST
 
 
-def test_nothing_in_the_archive_imports_what_is_left_out(archive: set[str]) -> None:
+def test_the_archive_does_not_import_excluded_files(archive: set[str]) -> None:
     for name in archive:
         if name.endswith(".py"):
             for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):

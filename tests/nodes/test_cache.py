@@ -1,4 +1,4 @@
-"""The newest values are kept, and files and photos are told from what they were before."""
+"""The most recent values are kept, and changed files and photos are detected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.nodes.pack import part
 cache = part("nodes.segmentation.cache")
 
 
-def test_the_values_asked_for_last_are_kept() -> None:
+def test_the_most_recently_used_values_are_kept() -> None:
     values = cache.Cache(2)
     made: list[str] = []
 

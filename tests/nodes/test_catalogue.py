@@ -1,4 +1,6 @@
-"""A folder of photos with masks, and output: what is left to do, what is left out and why, what may lie where."""
+"""A folder of photos with masks, and output: remaining photos, skipped photos with their reasons, and permitted
+locations.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def put(root: Path, name: str, ending: str = ".png", mask: tuple[int, int] = SIZ
 
 
 def save(root: Path, name: str) -> None:
-    """What Save Image leaves behind."""
+    """A file as written by Save Image."""
     path = root / "output" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"")
@@ -53,7 +55,7 @@ def loaded(found: Any, wanted: int = 100) -> tuple[list[Any], dict[str, str], li
     return *catalogue.load_photos(found, wanted, shown.append), shown
 
 
-def test_all_pairs_are_left_to_do_where_nothing_is_saved(root: Path) -> None:
+def test_all_pairs_remain_if_nothing_is_saved(root: Path) -> None:
     found = catalogue.left_to_do(opened(root), "upper", again=False)
     assert names(found) == ["anna", "bert"] and found.failed == {} and found.done == 0
 
@@ -78,12 +80,12 @@ def test_a_saved_garment_is_done(root: Path, save_to: str, saved: str) -> None:
 @pytest.mark.parametrize(
     "saved", ["garments/anna.png", "garments/anna_00001_.txt", "other/anna_00001_.png", "anna_1.png"]
 )
-def test_files_of_other_names_and_places_finish_nothing(root: Path, saved: str) -> None:
+def test_files_with_other_names_or_locations_do_not_count_as_done(root: Path, saved: str) -> None:
     save(root, saved)
     assert names(catalogue.left_to_do(opened(root), "upper", again=False)) == ["anna", "bert"]
 
 
-def test_when_all_is_done_nothing_is_left_and_that_is_no_error(root: Path) -> None:
+def test_no_photos_remaining_is_not_an_error(root: Path) -> None:
     for name in ("anna", "bert"):
         save(root, f"garments/{name}_00001_.png")
     found = catalogue.left_to_do(opened(root), "upper", again=False)
@@ -91,7 +93,7 @@ def test_when_all_is_done_nothing_is_left_and_that_is_no_error(root: Path) -> No
     assert loaded(found) == ([], {}, [0])
 
 
-def test_photos_without_a_folder_of_masks_have_the_mask_that_stands_for_none(root: Path) -> None:
+def test_photos_without_a_folder_of_masks_have_the_placeholder_mask(root: Path) -> None:
     put(root, "anna", ".webp")
     photos, failed, _ = loaded(catalogue.left_to_do(opened(root, masks=catalogue.NO_MASKS), "full", again=False))
     assert [(one.name, one.category) for one in photos] == [("anna", "full"), ("bert", "full")]
@@ -117,7 +119,7 @@ def test_photos_are_loaded_with_their_masks(root: Path) -> None:
     assert shown == [0, 1, 2]
 
 
-def test_a_photo_that_fails_takes_nobodys_place(root: Path) -> None:
+def test_a_failed_photo_does_not_count_towards_the_limit(root: Path) -> None:
     put(root, "anna", mask=(20, 20))
     put(root, "carl")
     photos, failed, _ = loaded(catalogue.left_to_do(opened(root), "upper", again=False), wanted=1)
@@ -125,7 +127,7 @@ def test_a_photo_that_fails_takes_nobodys_place(root: Path) -> None:
     assert list(failed) == ["anna.png"] and "resize the mask to 30×40" in failed["anna.png"]
 
 
-def test_photos_left_out_are_named_with_the_reason(root: Path) -> None:
+def test_skipped_photos_are_named_with_the_reason(root: Path) -> None:
     put(root, "anna", ".webp")
     (root / "input" / "photos" / "bert.png").write_bytes(b"no picture")
     (root / "input" / "masks" / "anna.png").rename(root / "input" / "masks" / "other.png")
@@ -135,7 +137,7 @@ def test_photos_left_out_are_named_with_the_reason(root: Path) -> None:
     assert "no mask" in failed["anna.png"] and "not a supported image" in failed["bert.png"]
 
 
-def test_where_nothing_can_be_used_the_first_reasons_are_reported(root: Path) -> None:
+def test_the_first_reasons_are_reported_if_no_photo_can_be_used(root: Path) -> None:
     for name in ("anna", "bert", "carl", "dora"):
         put(root, name, mask=(20, 20))
     with pytest.raises(IGRError, match="None of the remaining photos can be used. anna.png: .* 1 more failed."):
@@ -182,7 +184,7 @@ def test_invalid_folders_and_prefixes_are_refused(root: Path, given: dict[str, s
         opened(root, **given)
 
 
-def test_the_state_changes_with_files_and_with_what_is_done(root: Path) -> None:
+def test_the_state_changes_with_files_and_finished_photos(root: Path) -> None:
     def state(again: bool = False) -> str:
         return catalogue.catalogue_state(opened(root), again)
 

@@ -1,4 +1,4 @@
-"""Compiled models run eagerly beside a reference, in every thread, or the run is refused."""
+"""Compiled models run eagerly with a reference, in every thread, or the run is rejected."""
 
 from __future__ import annotations
 

@@ -33,5 +33,5 @@ def _rows(section: str) -> set[str]:
 @pytest.mark.parametrize("name", sorted(our_schemas()))
 def test_help_pages_show_an_image_from_where_the_host_serves_it(name: str) -> None:
     targets = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (DOCS / f"{name}.md").read_text(encoding="utf-8"))
-    assert targets[0] == f"img/{name}.png"  # the node; the others what it gives
+    assert targets[0] == f"img/{name}.png"  # the first image shows the node, the others its results
     assert all((DOCS / target).is_file() and target.startswith(f"img/{name}") for target in targets)

@@ -70,5 +70,5 @@ def test_a_label_map_with_several_labels_is_refused() -> None:
 def test_images_that_are_not_finite_are_refused(value: float) -> None:
     image = torch.rand(1, 8, 6, 3)
     image[0, 3, 3, 1] = value
-    with pytest.raises(IGRError, match="image has NaN or infinite values"):
+    with pytest.raises(IGRError, match="image contains NaN or infinite values"):
         images.to_photos(image)

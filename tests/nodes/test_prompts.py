@@ -1,4 +1,4 @@
-"""What SAM 2 is asked of each photo of a batch: its own box and rough mask, or those for all."""
+"""Prompts for each photo of a batch: its own box and rough mask, or those for all photos."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOX = {"x": 5, "y": 10, "width": 20, "height": 30}
 
 
 def rough(count: int) -> list[torch.Tensor]:
-    """Rough masks (1, 1, H, W), each with another rectangle."""
+    """Rough masks (1, 1, H, W), each with a different rectangle."""
     masks = torch.zeros(count, 1, 80, 60)
     for number, mask in enumerate(masks):
         mask[0, 10 : 20 + number, 10:30] = 1
@@ -40,11 +40,11 @@ def test_rough_masks_are_one_per_photo_or_one_for_all(count: int) -> None:
     masks = rough(count)
     asked = prompts.prompts_of_photos(PHOTOS, NOTHING, masks, None)
     assert [one.mask for one in asked] == [masks[0], masks[-1]]
-    assert [one.box is not None for one in asked] == [True, True]  # its own, where nothing else tells
+    assert [one.box is not None for one in asked] == [True, True]  # the mask's own box, if no other prompt is given
 
 
 def test_another_number_of_rough_masks_is_refused() -> None:
-    with pytest.raises(IGRError, match="3 rough masks but 2 photos: give one per photo, or one"):
+    with pytest.raises(IGRError, match="3 rough masks but 2 photos: use one per photo, or one"):
         prompts.prompts_of_photos(PHOTOS, NOTHING, rough(3), None)
 
 
@@ -58,10 +58,10 @@ def test_a_box_that_was_drawn_goes_before_a_connected_one() -> None:
 
 def test_a_photo_without_a_box_is_named_unless_something_else_tells() -> None:
     boxes = [[BOX], []]
-    with pytest.raises(IGRError, match="The input box has no box for photo 2"):
+    with pytest.raises(IGRError, match="The box input has no box for photo 2"):
         prompts.prompts_of_photos(PHOTOS, NOTHING, [], boxes)
     assert len(prompts.prompts_of_photos(PHOTOS, NOTHING, rough(2), boxes)) == 2
-    with pytest.raises(IGRError, match="The input box has no box for the photo:"):
+    with pytest.raises(IGRError, match="The box input has no box for the photo:"):
         prompts.prompts_of_photos(PHOTOS[:1], NOTHING, [], [[]])
     (asked,) = prompts.prompts_of_photos(PHOTOS[:1], clicks.Clicks(positive=((5.0, 6.0),)), [], [[]])
     assert asked.positive == ((5.0, 6.0),)

@@ -1,4 +1,4 @@
-"""What users and other packs see of the nodes: ids, names, words and sockets, as the source has them."""
+"""The nodes' interface for users and other packs, read from the source: ids, names, texts and sockets."""
 
 from __future__ import annotations
 

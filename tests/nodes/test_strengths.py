@@ -10,7 +10,7 @@ strengths = part("nodes.strengths")
 config = part("igr_core.model.config")
 IGRError = part("igr_core.errors").IGRError
 UNET = config.UNetConfig()
-"""SD1.5: four levels, the coarsest without attention but for the middle block."""
+"""SD1.5 has four levels; the coarsest has attention only in the middle block."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Shared by the tests of the command line: photos with masks, and running commands."""
+"""Helpers shared by the tests of the command line: photos with masks, and running commands."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for files that others wrote: any JSON in place of any entry, within a memory limit."""
+"""Hypothesis strategies for untrusted files: any JSON in place of any entry, within a memory limit."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def changed(data: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """A copy with another value at one place."""
+    """A copy with one value replaced."""
     result = copy.deepcopy(json.loads(json.dumps(data)))
     inner = result
     for key in path[:-1]:
@@ -53,7 +53,7 @@ def changed(data: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 @contextmanager
 def memory_limit(more: int = 2 * 2**30) -> Iterator[None]:
-    """Let this process take at most `more` bytes beyond what it has; no limit on systems other than Linux."""
+    """Limit this process to `more` bytes beyond its current memory; only effective on Linux."""
     status = Path("/proc/self/statm")
     if not status.exists():
         yield

@@ -56,7 +56,7 @@ def shell_commands(page: Path) -> list[list[str]]:
 
 
 def named_commands(page: Path) -> list[list[str]]:
-    """The same of commands in running text, which may leave out their arguments."""
+    """The same for commands in running text, which may omit their arguments."""
     spans = [span.replace("\n", " ") for span in _SPAN.findall(_without_blocks(page))]
     return [words for span in spans if (words := _ours(span)) is not None]
 
@@ -75,7 +75,7 @@ def make_targets(page: Path) -> set[str]:
 
 
 def block(page: Path, name: str) -> str:
-    """What a page has between `<!-- NAME -->` and `<!-- /NAME -->`."""
+    """Text of a page between `<!-- NAME -->` and `<!-- /NAME -->`."""
     found = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page.read_text(encoding="utf-8"), re.DOTALL)
     assert len(found) == 1, f"{label(page)} must hold <!-- {name} --> and <!-- /{name} --> once."
     return found[0]

@@ -1,4 +1,4 @@
-"""Every trained row of every table starts from published files and the initial bundle, and takes a step."""
+"""Every trained row of every table can start from published files and the initial bundle, and takes a step."""
 
 from __future__ import annotations
 

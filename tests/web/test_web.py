@@ -1,4 +1,4 @@
-"""The modules of web/js in Node.js, and the marks' text by the rules of both languages; no ComfyUI and no browser."""
+"""The modules of web/js in Node.js, and the format of the marks in both languages, without ComfyUI or a browser."""
 
 from __future__ import annotations
 

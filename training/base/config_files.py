@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with the numbers of YAML 1.2 and Python: 2e-5, 1E5, 5., .5, 1_000; 010 is ten, 1:30 is text."""
+    """YAML loader for the number formats of YAML 1.2 and Python: 2e-5, 1E5, 5., .5, 1_000; 010 is ten, 1:30 is text."""
 
 
 _INT = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")

@@ -1,4 +1,4 @@
-"""What the CPU or GPU computes fast."""
+"""Number formats that the CPU or GPU computes fast."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def noted_revisions(run: Path) -> list[tuple[int, str]]:
 
 
 def noted_commands(run: Path) -> list[tuple[int, str]]:
-    """The (first step, command) pairs of a run, as typed; `unknown` if none is recorded."""
+    """The (first step, command) pairs of a run, with commands as typed; `unknown` if none is recorded."""
     return _stretches(run / "commands.txt") or [(0, "unknown")]
 
 

@@ -34,7 +34,7 @@ ROUND = "{round}"
 
 @dataclass(frozen=True)
 class DataConfig(Ranged):
-    """The prepared pairs, and how batches are formed."""
+    """The prepared pairs and the composition of batches."""
 
     train: Annotated[tuple[str, ...], Length(1, 10_000)]
     """Folders of prepared latents (python -m training prepare) to train on, and YAML files of PairsConfig, whose
@@ -50,7 +50,7 @@ class DataConfig(Ranged):
     draws_per_pair: Few = 1
     """Noise samples per pair in a step: the denoiser has pairs_per_batch * draws_per_pair rows."""
     limit: Count | None = None
-    """Maximum number of training pairs per folder, from the first."""
+    """Maximum number of training pairs per folder, starting with the first."""
     weights: tuple[Positive, ...] | None = None
     """Sampling weight of each entry of `train`; None samples all pairs equally."""
     workers: Annotated[int, Range(1, 256)] = 4
@@ -136,12 +136,12 @@ class OptimizerConfig(Ranged):
     clip: Positive = 1.0
     """Maximum norm of the gradient."""
     warmup_steps: CountOrNone = 0
-    """Steps of linear warm-up."""
+    """Number of linear warm-up steps."""
     schedule: Literal["constant", "cosine", "decay"] = "constant"
     """Learning rate after the warm-up; `decay`: constant, then linear to 0 over the last decay_steps, so that a run
     can be extended from any checkpoint before them."""
     decay_steps: CountOrNone = 0
-    """Steps of the final decay (schedule `decay` only)."""
+    """Number of steps of the final decay (schedule `decay` only)."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class ExtraLossConfig(Ranged):
     dino_model: str | None = None
     """Folder of a DINOv2 model in transformers' layout (dinov2-base)."""
     below: Share = 0.5
-    """Fraction of the timesteps, from the clean end, with these losses; at noisier ones the prediction is a blur."""
+    """Fraction of the timesteps with these losses, least noisy first; at noisier ones the prediction is blurred."""
     rows: Few = 2
     """Number of rows per step to decode, least noisy first, because decoding is expensive."""
 
@@ -179,7 +179,7 @@ class ExtraLossConfig(Ranged):
 
 @dataclass(frozen=True)
 class LowResolutionConfig(Ranged):
-    """First steps of a run on smaller images, which are cheap and transfer to larger ones."""
+    """First steps of a run on smaller images, which are cheap and whose training transfers to larger images."""
 
     train: Annotated[tuple[str, ...], Length(1, 10_000)]
     """Like data.train, but prepared at `size`."""
@@ -200,13 +200,13 @@ class TrainConfig(Ranged):
     data: DataConfig
     """Pairs and batches."""
     model: ModelConfig = field(default_factory=ModelConfig)
-    """The networks; with init_bundle, only null parts matter: they are left out (ablations)."""
+    """The networks; with init_bundle, only parts that are null have an effect: they are left out (ablations)."""
     init_bundle: str | None = None
     """Bundle to start from; None for random weights."""
     size: tuple[Side, Side] | None = None
     """Width and height in pixels to train at; None for init_bundle's."""
     low_resolution: LowResolutionConfig | None = None
-    """First steps on smaller images; None for one size throughout (paper)."""
+    """First steps on smaller images; None to use one size throughout (paper)."""
     noise: NoiseConfig | None = None
     """Diffusion process to train; None for init_bundle's. A new prediction type must be learnt from scratch."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -222,14 +222,14 @@ class TrainConfig(Ranged):
     accumulation: Annotated[int, Range(1, 100_000)] = 1
     """Batches per optimiser step."""
     precision: Precision = "bf16"
-    """Mixed precision; `auto`: bf16 if the GPU or CPU supports it, as it is many times slower without support."""
+    """Mixed precision; `auto`: bf16 if the GPU or CPU supports it, because it is many times slower without support."""
     attention: Literal["auto", "sdpa", "matmul"] = "auto"
     """torch's fused attention or two matrix products; `auto`: the products on CPUs in bf16, otherwise fused."""
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
     """Layout of kernels and feature maps; `auto`: channels_last, except on CPUs in bf16, where it does not help, and
     with ZeRO-2, which cannot partition such kernels."""
     compile: bool = False
-    """Compile the feed-forward layers and, on CUDA, the residual blocks: takes half a minute, saves a few percent."""
+    """Compile feed-forward layers and, on CUDA, residual blocks; this takes half a minute and saves a few percent."""
     gradient_checkpointing: Literal[False, True, "selective", "auto"] = False
     """Trade time for memory in both UNets: recompute every block, or with `selective` everything but its products and
     attention; `auto`: off on CPUs and GPUs of 120 GB and more, else selective."""

@@ -28,7 +28,7 @@ from ..prepared.fits import check_settings
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 ScoresOf = Callable[[str], dict[str, Any]]
-"""Scores by hash of the weights, for the bundle's header."""
+"""Returns the scores of the weights with a hash, for the bundle's header."""
 
 
 def averaged_model(checkpoint: Checkpoint) -> IGR:

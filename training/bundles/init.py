@@ -153,7 +153,7 @@ def prompt_embeddings(sources: Sources, wording: dict[str, str], unet: UNetConfi
     folder = sources.tokenizer or sources.sd / "tokenizer"
     if not (folder / "vocab.json").is_file() or not (folder / "merges.txt").is_file():
         raise IGRError(
-            f"{folder} has no vocab.json and merges.txt: give SD1.5's tokenizer folder with --tokenizer (a single "
+            f"{folder} has no vocab.json and merges.txt: pass SD1.5's tokenizer folder with --tokenizer (a single "
             "file of weights does not contain one)."
         )
     tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)

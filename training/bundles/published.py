@@ -46,7 +46,7 @@ def read_weights(path: Path) -> Tensors:
             return load_file(file)
         loaded = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise IGRError(f"{file} cannot be read ({str(error).splitlines()[0]}): download it again.") from error
+        raise IGRError(f"{file} cannot be read ({str(error).splitlines()[0]}): download the file again.") from error
     return dict(_flat(loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}))
 
 
@@ -68,7 +68,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(file.read_text())
     except ValueError as error:
-        raise IGRError(f"{file} is not valid JSON ({error}): download it again.") from error
+        raise IGRError(f"{file} is not valid JSON ({error}): download the file again.") from error
 
 
 def read_unet(path: Path) -> tuple[Tensors, UNetConfig]:
@@ -84,7 +84,7 @@ def read_unet(path: Path) -> tuple[Tensors, UNetConfig]:
         tensors = convert_ldm_unet_checkpoint(tensors, {"layers_per_block": config.layers_per_block})
         return tensors, config
     if "conv_in.weight" not in tensors:
-        raise IGRError(f"{path} contains no UNet: give SD1.5 or a similar UNet, as one file or a diffusers folder.")
+        raise IGRError(f"{path} contains no UNet: use SD1.5 or a similar UNet, as one file or a diffusers folder.")
     widths = _diffusers_widths(tensors)
     heads = read_json(place).get("attention_head_dim", 8)
     config = unet_shape(widths, tensors_of=tensors, path=path)
@@ -120,7 +120,7 @@ def unet_shape(levels: tuple[tuple[int, bool], ...], tensors_of: Tensors, path: 
 
 
 def _ldm_widths(tensors: Tensors, path: Path) -> tuple[tuple[int, bool], ...]:
-    """(width, attends) of each level, with three input blocks per level in the SD1.5 family."""
+    """(width, has attention) of each level, with three input blocks per level in the SD1.5 family."""
     levels = []
     for first in range(1, 1000, 3):
         name = f"{UNET_PREFIX}input_blocks.{first}.0.out_layers.3.weight"
@@ -161,7 +161,7 @@ def read_vae(path: Path) -> tuple[Tensors, VAEConfig]:
             widths.append(tensors[name].shape[0])
         blocks = sum(f"encoder.down_blocks.0.resnets.{n}.conv1.weight" in tensors for n in range(8))
     if not widths:
-        raise IGRError(f"{path} contains no VAE like SD1.5's: give one with --vae.")
+        raise IGRError(f"{path} contains no VAE like SD1.5's: pass a VAE with --vae.")
     attention = {
         key: value.squeeze() if ".attentions." in key and value.ndim == 4 else value for key, value in tensors.items()
     }
@@ -223,7 +223,7 @@ def read_image_encoder(path: Path) -> tuple[Tensors, ImageEncoderConfig]:
     }
     patches = tensors.get("vision_model.embeddings.patch_embedding.weight")
     if patches is None or "visual_projection.weight" not in tensors:
-        raise IGRError(f"{path} contains no CLIP vision model with projection: give IP-Adapter's image_encoder folder.")
+        raise IGRError(f"{path} contains no CLIP vision model with projection: use IP-Adapter's image_encoder folder.")
     said = read_json(path)
     said = said.get("vision_config", said)
     layers = len({key.split(".")[3] for key in tensors if key.startswith("vision_model.encoder.layers.")})

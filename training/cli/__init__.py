@@ -1,1 +1,1 @@
-"""`python -m training VERB`: one file for each group of commands."""
+"""`python -m training COMMAND`: one file for each group of commands."""

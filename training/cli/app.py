@@ -1,4 +1,4 @@
-"""`python -m training VERB`: every verb and the module that implements it."""
+"""`python -m training COMMAND`: every command and the module that implements it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RUN, SHOW, METRICS = "Score", "Show", "Metrics"
 
 
 class DataVerbs(LazyCommands):
-    """The verbs of `python -m training data`."""
+    """The commands of `python -m training data`."""
 
     verbs = (
         Verb("draw", "drawing", "draw", "Draw pairs of person and garment and store them in OUT.", MAKE),
@@ -38,7 +38,7 @@ def data() -> None:
 
 
 class EvaluateVerbs(LazyCommands):
-    """The verbs of `python -m training evaluate`."""
+    """The commands of `python -m training evaluate`."""
 
     verbs = (
         Verb("run", "evaluate", "run", "Run an experiment: restore, score with controls, write the report.", RUN),
@@ -48,8 +48,8 @@ class EvaluateVerbs(LazyCommands):
         Verb("report", "evaluate", "report", "Rewrite an experiment's report.", SHOW),
         Verb("tables", "evaluate", "tables", "Print experiments as tables next to the paper's numbers.", SHOW),
         Verb("curves", "evaluate", "curves", "Plot the losses of training runs.", SHOW),
-        Verb("results", "evaluate", "results", "Keep results and write their tables to the docs.", SHOW),
-        Verb("validate", "evaluate", "validate", "Check what the texture metric prefers.", METRICS),
+        Verb("results", "evaluate", "results", "Store results and write their tables to the docs.", SHOW),
+        Verb("validate", "evaluate", "validate", "Check the preferences of the texture metric.", METRICS),
         Verb("weights", "evaluate", "list_weights", "List the weight files of the metrics' networks.", METRICS),
     )
 
@@ -63,19 +63,19 @@ def evaluate() -> None:
 
 
 class Verbs(LazyCommands):
-    """The verbs of `python -m training`."""
+    """The commands of `python -m training`."""
 
     verbs = (
         Verb("data", "app", "data_app", "Draw, render, check and pack data sets.", DATA),
         Verb("init", "train", "init", "Create the initial bundle from published weights.", PREPARE),
         Verb("prepare", "train", "prepare", "Encode pairs once with the frozen VAE and image encoder.", PREPARE),
         Verb("train", "train", "train", "Train GarmNet, denoiser and image prompt; run again to resume.", TRAIN),
-        Verb("estimate", "train", "estimate_cost", "Estimate memory and work of a training step.", TRAIN),
+        Verb("estimate", "train", "estimate_cost", "Estimate memory and compute of a training step.", TRAIN),
         Verb("bench", "train", "bench", "Compare ways to compute a training step.", TRAIN),
         Verb("export", "train", "export", "Write a run's averaged weights as a bundle.", EXPORT),
         Verb("unpack", "train", "unpack", "Extract the VAE and image encoder of a bundle.", EXPORT),
         Verb("curate", "curate", "app", "Score pairs, review them, and select the best.", CURATE),
-        Verb("detail", "detail", "app", "Fit how a bundle's attention is read, and measure it.", EXPORT),
+        Verb("detail", "detail", "app", "Fit the readout of a bundle's attention, and measure its accuracy.", EXPORT),
         Verb("demo", "evaluate", "demo", "Restore held-out synthetic people.", EVALUATE),
         Verb("evaluate", "app", "evaluate_app", "Score garments, run experiments, write tables and reports.", EVALUATE),
         Verb("train-vae", "small_models", "train_vae", "Train the small VAE.", SMALL),

@@ -1,4 +1,4 @@
-"""Shared by all commands: options, one-sentence error messages, and verbs that are imported on use."""
+"""Code shared by all commands: options, one-sentence error messages, and subcommands that are imported on use."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ class Commands(TyperGroup):
 
 @dataclass(frozen=True)
 class Verb:
-    """One verb of the command line, and where it is implemented."""
+    """A subcommand and the location of its implementation."""
 
     name: str
-    """Name of the verb, as typed."""
+    """Name of the subcommand, as typed."""
     module: str
     """Module of this package."""
     what: str
@@ -87,7 +87,7 @@ class Verb:
     summary: str
     """First sentence of its help."""
     panel: str
-    """Heading that the verb is listed under."""
+    """Heading under which the subcommand is listed."""
 
     def load(self) -> Any:
         """Import the module and return the command."""
@@ -99,7 +99,7 @@ class Verb:
 
 
 class LazyCommands(Commands):
-    """A group that lists its verbs without importing their modules, which takes seconds."""
+    """A group that lists its subcommands without importing their modules, which would take seconds."""
 
     verbs: ClassVar[tuple[Verb, ...]] = ()
 
@@ -109,7 +109,7 @@ class LazyCommands(Commands):
             self.commands[verb.name] = TyperCommand(verb.name, help=verb.summary, rich_help_panel=verb.panel)
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """List the verbs in the order of the work instead of alphabetically."""
+        """List the subcommands in the order of use instead of alphabetically."""
         return [verb.name for verb in self.verbs]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

@@ -34,7 +34,7 @@ def segment(
         Path,
         typer.Option(
             help="Folder of rough garment masks, NAME with any extension; or one file for all photos, if the garment "
-            "is at the same place in all of them."
+            "is in the same position in all of them."
         ),
     ],
     sam2: Annotated[Path, typer.Option(help="SAM 2 folder in transformers' layout: config.json, *.safetensors.")],

@@ -1,4 +1,4 @@
-"""Fit how a bundle's attention is read, and measure what it finds."""
+"""Fit the readout of a bundle's attention, and measure its accuracy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fit(
     pairs: PairsOption,
     out: Annotated[Path, typer.Option(help="Bundle to write: the same with the fitted readout.", callback=out_file)],
     count: Annotated[
-        int, typer.Option(min=2, max=10_000_000, help="Number of pairs for the heads, from the first.")
+        int, typer.Option(min=2, max=10_000_000, help="Number of pairs to fit the heads to, starting with the first.")
     ] = 200,
     runs: Annotated[
         int, typer.Option(min=2, max=10_000_000, help="Number of pairs to restore for the evidence.")
@@ -58,14 +58,14 @@ def fit(
 def measure(
     bundle: BundleArgument,
     pairs: PairsOption,
-    count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Number of pairs, from the first.")] = 300,
+    count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Number of pairs, starting with the first.")] = 300,
     steps: StepsOption = 10,
     guidance: GuidanceOption = 1.5,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the noise.")] = 0,
     device: DeviceOption = "cpu",
     out: Annotated[Path | None, typer.Option(help="JSON file for the scores.", callback=out_file)] = None,
 ) -> None:
-    """Restore held-out pairs, and compare the places and the evidence that are read with the truth."""
+    """Restore held-out pairs, and compare the positions and the evidence read from attention with the truth."""
     from tqdm import tqdm
 
     from igr_core.device import choose_device

@@ -46,7 +46,7 @@ def plot(
     out: Annotated[Path, typer.Argument(help="PNG file.", callback=out_file)],
     result: Annotated[Path, typer.Option(help="JSON file of a run.", show_default="the reported one")] = KEPT,
 ) -> None:
-    """Plot scores against the overlap of the mask."""
+    """Plot scores against the IoU of the mask."""
     from ..robustness.plots import draw_robustness
     from ..robustness.results import read_robustness
 

@@ -81,7 +81,7 @@ def prepare(
     image_encoder: Annotated[Path | None, typer.Option(help="Trained image encoder, in the same format.")] = None,
     layout: Annotated[Literal["linear", "resampler"] | None, typer.Option(help="Layout of the image prompt.")] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs, from the first.")
+        int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs, starting with the first.")
     ] = None,
     shard: Annotated[int, typer.Option(min=1, max=10_000_000, help="Pairs per shard.")] = 500,
     bf16: Annotated[
@@ -172,7 +172,7 @@ def _open(
 
 
 def describe_pairs(pairs: LaidOut) -> str:
-    """One line that describes the pairs to prepare; for records that still grow, those that exist now."""
+    """One line that describes the pairs to prepare; for records that are still being rendered, those that exist now."""
     garments = len({name for name in pairs.garments if name is not None})
     shown = f", photos of {garments} dressed garments" if garments else ""
     return f"{len(pairs)} pairs{shown}."
@@ -245,12 +245,16 @@ def estimate_cost(
 def bench(
     config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig; its data is not read.")] = DEMO_CONFIG,
     rounds: Annotated[
-        int, typer.Option(min=1, max=10_000_000, help="Number of measurements per variant, taken in turn.")
+        int, typer.Option(min=1, max=10_000_000, help="Number of measurements per variant; the variants take turns.")
     ] = 5,
     changes: Changes = None,
     device: DeviceOption = "auto",
     everything: Annotated[
-        bool, typer.Option("--all", help="Also compiled layers, and bf16 without hardware support: minutes per step.")
+        bool,
+        typer.Option(
+            "--all",
+            help="Also measure compiled layers, and bf16 without hardware support, which takes minutes per step.",
+        ),
     ] = False,
 ) -> None:
     """Time training steps on random pairs, with OMP_NUM_THREADS threads; nothing is written."""

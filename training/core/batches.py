@@ -35,7 +35,7 @@ class Batches:
         if not self._is_later(step):
             opened.append(self._data(config, config.data.round_at(max(step, self._low_steps))))
         self.first = opened[-1]
-        """Data of the first step at the model's own size; of the first step while that belongs to a later round."""
+        """Data of the first step at the model's own size, or of the run's first step if that is in a later round."""
 
     @property
     def records(self) -> dict[str, dict[str, Any]]:
@@ -49,7 +49,7 @@ class Batches:
             data.to(device)
 
     def after(self, step: int, processes: int, rank: int) -> Iterator[tuple[int, Batch]]:
-        """Yield (index of the part of its step, batch) for one of several processes, after `step` steps.
+        """Yield (index of the batch within its step, batch) for one of several processes, after `step` steps.
 
         A step's pairs, photos and draws do not depend on the number of processes and micro-batches.
         """

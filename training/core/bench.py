@@ -1,4 +1,4 @@
-"""Rows per second of each way to compute a step, measured in turn: `python -m training bench`."""
+"""Measure the rows per second of each way to compute a step: `python -m training bench`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Variant:
 
 
 def variants(config: TrainConfig, device: torch.device, everything: bool) -> list[Variant]:
-    """All variants; the first is the baseline, plain float32. bf16 is skipped where it is far too slow."""
+    """All variants; the first is the baseline, plain float32. bf16 is skipped on machines where it is far too slow."""
     chosen = choose_acceleration(replace(config, precision="auto"), device)
     plain = Acceleration("no", "sdpa", "contiguous", False, False, chosen.checkpointing)
     last = replace(plain, memory_format="channels_last")
@@ -116,7 +116,7 @@ class Runner:
 def random_batch(model: IGR, config: TrainConfig) -> Batch:
     """Noise in the shape of prepared pairs, with the rounded average number of photos of `data.photos`.
 
-    With a correspondence loss every cell is visible somewhere in each photo.
+    With a correspondence loss, every cell is visible in each photo.
     """
     shapes, pairs, generator = model.config, config.data.pairs_per_batch, torch.Generator().manual_seed(0)
     width, height = (side // shapes.vae.downscale for side in shapes.native_size)

@@ -18,7 +18,7 @@ from igr_core.model.igr import IGR
 from ..prepared.latents import Batch
 
 NEAR = 0.05
-"""Maximum distance of a hit's peak, as a fraction of the garment's height in the photo."""
+"""Maximum distance between a hit's peak and the true position, as a fraction of the garment's height in the photo."""
 
 
 @dataclass(frozen=True)

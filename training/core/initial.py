@@ -1,4 +1,4 @@
-"""The networks before the first step."""
+"""Create the networks before the first step."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class StepLosses:
     def __init__(
         self, config: TrainConfig, model: IGR, scheduler: DDIMScheduler, device: torch.device, processes: int = 1
     ) -> None:
-        """Load what the terms need; raises IGRError for weights or attention heads that do not exist."""
+        """Load the networks that the terms need; raises IGRError for weights or attention heads that do not exist."""
         self.config, self.scheduler, self.device = config, scheduler, device
         self.parts = processes * config.accumulation
         """Number of parts that a step is divided into."""
@@ -52,7 +52,7 @@ class StepLosses:
         )
 
     def visible(self, drawn: Sequence[tuple[Rows, Batch]]) -> Tensor | None:
-        """Number of cells in some parts that the correspondence loss counts, (blocks,); None without this loss."""
+        """Number of cells in some parts that count in the correspondence loss, (blocks,); None without this loss."""
         if self.correspondence is None:
             return None
         draws = self.config.data.draws_per_pair

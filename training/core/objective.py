@@ -119,7 +119,8 @@ def loss_weight(scheduler: DDIMScheduler, timestep: Tensor, gamma: float | None)
     """Min-SNR weights (Hang et al. 2023) of the rows, or ones without gamma.
 
     For v-prediction the usual min(snr, gamma) / (snr + 1) would be 0 at the zero-SNR step, where a restoration model
-    has most to learn; min(snr + 1, gamma) / (snr + 1) keeps that step at 1 and caps the easy, clean steps alike.
+    has most to learn; min(snr + 1, gamma) / (snr + 1) keeps that step at 1 and caps the easy, clean steps in the same
+    way.
     """
     if gamma is None:
         return torch.ones(timestep.shape[0])
@@ -180,7 +181,7 @@ def substituted(rows: Rows, batch: Batch) -> dict[str, tuple[Rows, Batch]]:
 
 
 def in_chunks(rows: Rows, batch: Batch, pairs: int) -> Iterator[tuple[Rows, Batch]]:
-    """Split rows drawn once per pair into chunks of `pairs` pairs, each seen in its own photo."""
+    """Split rows drawn once per pair into chunks of `pairs` pairs, each with its own photo."""
     for start in range(0, len(batch.categories), pairs):
         part = slice(start, start + pairs)
         yield (

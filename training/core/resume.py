@@ -37,10 +37,10 @@ FREE = frozenset(
 """Entries that do not change what a step computes: length, end of the schedule, logs, checkpoints, validation."""
 
 ROUNDING = frozenset({"precision", "attention", "memory_format", "compile", "gradient_checkpointing"})
-"""Entries that only change how a step is rounded; the run reports where they differ."""
+"""Entries that only affect rounding; the run reports differences in them."""
 
 DIVIDED = frozenset({"data.pairs_per_batch", "low_resolution.pairs_per_batch", "accumulation"})
-"""Entries that only divide a step; their product with the number of processes is compared."""
+"""Entries that only divide a step; only their product with the number of processes must stay the same."""
 
 FILES = frozenset(
     {

@@ -88,9 +88,9 @@ class Trainer:
         """TERMS of the steps since the last log entry."""
         self.stopped_by = 0
         self.computed_otherwise: list[str] = []
-        """How previous steps were computed differently, for example on another machine."""
+        """Differences in how previous steps were computed, for example on another machine."""
         self.new_data: list[str] = []
-        """How the data differs from that of previous steps."""
+        """Differences between the data and that of previous steps."""
         self.trained_on: dict[str, Any] | None = None
         """Record of the last step's data; None before the first step."""
         self.files = file_contents(config)
@@ -163,7 +163,7 @@ class Trainer:
 
     @property
     def checkpoint_bytes(self) -> int:
-        """Approximate size of a checkpoint: weights, their average, and two moments of each trained weight."""
+        """Approximate size of a checkpoint in bytes: weights, their average, and two moments of each trained weight."""
         trained = parameter_count(p for p in self.bare.parameters() if p.requires_grad)
         copies = parameter_count(self.bare.parameters()) + parameter_count(self.average.weights.values())
         return round(4 * copies + STATE_BYTES[self.config.optimizer.name] * trained)
@@ -246,7 +246,7 @@ class Trainer:
     def run_steps(self, validator: Validator | None, until: int | None = None) -> None:
         """Train to config.steps, or to step `until` if that comes first, logging, checkpointing and validating.
 
-        Ctrl-C and SIGTERM end it after a complete step, which is saved; `stopped_by` is then the signal.
+        Ctrl-C and SIGTERM end it after a complete step, which is saved; `stopped_by` is then the number of the signal.
         Raises IGRError for a loss that is not finite; the last checkpoint is kept.
         """
         self.engine.model.train()

@@ -100,7 +100,7 @@ class Validator:
         return values
 
     def grid(self, model: IGR, step: int) -> Path:
-        """Restore some held-out pairs; shows photo, guided restoration and truth through the VAE, sets side by side."""
+        """Restore some held-out pairs as a grid of photo, guided restoration and truth, with the sets side by side."""
         self.vae.to(_device(model))  # type: ignore[arg-type]
         try:
             rows = {name: self._rows(model, pairs) for name, pairs in self.sets.items()}
@@ -149,7 +149,7 @@ def image_grid(rows: Tensor) -> Tensor:
 
 COLUMNS = ("photo", "restored", "truth")
 _MARGIN = 14
-"""Height in pixels of the line that names sets and columns."""
+"""Height in pixels of the header that names sets and columns."""
 
 
 def titled_grid(sets: Mapping[str, Tensor]) -> Tensor:

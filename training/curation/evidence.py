@@ -1,4 +1,4 @@
-"""The evidence that a pair is judged by: silhouettes of worn and flat garment, and parsing and joints if available."""
+"""The evidence used to judge a pair: silhouettes of worn and flat garment, and parsing and joints if available."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def judged_before(path: Path) -> list[Judged]:
         lines = path.read_text(encoding="utf-8").splitlines()
         return [_from_line(line) for line in lines[1:]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IGRError(f"{path} cannot be read ({error}): delete it, and score the pairs again.") from error
+        raise IGRError(f"{path} cannot be read ({error}): delete the file, and score the pairs again.") from error
 
 
 def thumb_name(name: str) -> str:

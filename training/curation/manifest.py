@@ -175,7 +175,7 @@ def read_manifest(folder: Path) -> Manifest:
         ) from error
     if not lines or tuple(lines[0]) != COLUMNS or not isinstance(described, dict):
         raise IGRError(
-            f"{path} is not a manifest of this version: create it again with python -m training curate score."
+            f"{path} is not a manifest of this version: create the manifest again with python -m training curate score."
         )
     rows = []
     for number, values in enumerate(lines[1:], 2):
@@ -218,7 +218,9 @@ def read_decisions(path: Path) -> dict[str, Hand]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise IGRError(f"{path} contains no valid decisions ({error}): save them again on the page.") from error
+        raise IGRError(
+            f"{path} contains no valid decisions ({error}): save the decisions again on the page."
+        ) from error
     found = data.get("decisions") if isinstance(data, dict) else None
     if not isinstance(found, dict):
         raise IGRError(f"{path} contains no decisions: save them with the button on the page.")

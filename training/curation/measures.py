@@ -56,7 +56,7 @@ def occluded(evidence: Evidence) -> float:
 
 
 def side_view(evidence: Evidence, whole: bool, facing: Facing) -> float:
-    """How much narrower (0..1) the person is than when facing the camera: 0.5 at half the width.
+    """Relative narrowing (0..1) of the person compared with facing the camera: 0.5 at half the width.
 
     `whole`: whether the whole garment is visible; if not, only joints are used.
     """
@@ -74,7 +74,8 @@ def side_view(evidence: Evidence, whole: bool, facing: Facing) -> float:
 
 
 def proportion(evidence: Evidence, fill: float, whole: bool) -> float:
-    """How much smaller the flat garment is than `fill` of a 3:4 canvas, or narrower than when worn.
+    """Relative shrinking of the flat garment compared with `fill` of a 3:4 canvas, or narrowing compared with the worn
+    one.
 
     `whole`: whether the whole worn garment is visible for comparison.
     """

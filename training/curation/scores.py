@@ -64,11 +64,11 @@ class Scores:
     truncated: float
     """Fraction of the garment's outline along the photo's border."""
     side_view: float
-    """How much narrower the person is than when facing the camera."""
+    """Relative narrowing of the person compared with facing the camera."""
     proportion: float
-    """How much smaller or narrower the flat garment is than usual."""
+    """Relative shrinking or narrowing of the flat garment compared with a usual one."""
     seen: float
-    """Fraction of the photo that is garment: not a defect, but a larger garment is more useful for training."""
+    """Fraction of the photo covered by the garment; not a defect, but a larger garment is more useful for training."""
     kind: EvidenceKind
     """Evidence for the scores."""
 

@@ -34,7 +34,7 @@ class PairReport:
     """Findings for one pair."""
 
     photo_size: tuple[int, int] | None
-    """Width and height of the photo; None when it cannot be read."""
+    """Width and height of the photo; None if it cannot be read."""
     garment_size: tuple[int, int] | None
     """Width and height of the flat garment; None if there is none."""
     has_parsing: bool

@@ -31,7 +31,7 @@ MAX_NAMED = 3
 
 @dataclass(frozen=True)
 class DataSetConfig(Ranged):
-    """Which data set to open, and how."""
+    """Settings for opening a data set."""
 
     root: str = ""
     """Folder of the data set; for shards also a path or URL, with optional braces: `s3://b/shard-{000000..000009}.tar`."""
@@ -51,9 +51,9 @@ class DataSetConfig(Ranged):
     limit: Count | None = None
     """Maximum number of pairs, spread evenly over the data set."""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
-    """Which pairs to draw, for the layout synthetic."""
+    """Pairs to draw, for the layout synthetic."""
     rendered: RenderedConfig = field(default_factory=RenderedConfig)
-    """How to dress records, for the layout rendered."""
+    """Settings for dressing records, for the layout rendered."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

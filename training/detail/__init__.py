@@ -1,1 +1,1 @@
-"""Fit how a bundle's attention is read to pairs whose correspondence is known, and measure what it finds."""
+"""Fit the readout of a bundle's attention to pairs with a known correspondence, and measure its accuracy."""

@@ -18,7 +18,7 @@ _DECAY = 1e-3
 
 
 def fit_evidence(runs: Iterable[Compared]) -> tuple[EvidenceConfig, float]:
-    """Coefficients and their cross-entropy in nats; raises IGRError if every cell is visible, or none."""
+    """Coefficients and their cross-entropy in nats; raises IGRError if all cells are visible, or none is."""
     values, labels = cells(runs)
     if not len(labels) or labels.min() == labels.max():
         raise IGRError("The pairs' cells are all visible, or all hidden: fit the evidence to pairs that have both.")

@@ -21,7 +21,7 @@ from .runs import Sampling, compare
 
 @dataclass(frozen=True)
 class Fitted:
-    """The fitted values, and how well they fit."""
+    """The fitted values and a summary of the fit."""
 
     detail: DetailConfig
     """Values to store in the bundle."""
@@ -60,7 +60,7 @@ def fit_detail(
 
 
 def write_fitted(bundle: Path, out: Path, detail: DetailConfig) -> None:
-    """Write a copy of a bundle with what was fitted to it."""
+    """Write a copy of a bundle with the fitted values."""
     opened = Bundle.open(bundle)
     parts = {part["part"]: opened.tensors(part["part"]) for part in opened.summary()}
     make_folder(out.parent)

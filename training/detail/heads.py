@@ -111,7 +111,7 @@ def fit_heads(sampled: Sampled, heads: Sequence[Head], steps: int = STEPS) -> Fi
 
 
 def _fit(log_attention: Tensor, true: Tensor) -> tuple[Tensor, float]:
-    """Weights (heads,) above 0 and the cross-entropy in nats: a convex problem but for the weights' sign."""
+    """Weights (heads,) above 0 and the cross-entropy in nats: a convex problem apart from the weights' sign."""
     raw = torch.full((log_attention.shape[1],), -1.0, requires_grad=True)
     optimizer = torch.optim.LBFGS([raw], max_iter=100, line_search_fn="strong_wolfe")
 
@@ -170,7 +170,7 @@ def true_places(correspondence: Tensor, shape: tuple[int, int]) -> Tensor:
 
 
 def true_cells(correspondence: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Number of the photo's cell for each garment cell (h * w,) of a map (2, H, W) in 0..1; -1 where not visible."""
+    """Index of the photo's cell for each garment cell (h * w,) of a map (2, H, W) in 0..1; -1 where not visible."""
     height, width = shape
     place = true_places(correspondence, shape)
     x = (place[0] * width).nan_to_num().long().clamp(0, width - 1)

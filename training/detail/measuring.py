@@ -1,4 +1,4 @@
-"""Scores of a bundle's correspondence and evidence on pairs whose truth is known."""
+"""Score a bundle's correspondence and evidence on pairs with a known truth."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from .evidence import cells
 from .runs import Compared, Sampling, compare
 
 NEAR = 0.05
-"""Distance of a hit, in heights of the garment."""
+"""Maximum distance of a hit, as a fraction of the garment's height."""
 BINS = 10
 """Bins of the calibration curve."""
 
 
 @dataclass(frozen=True)
 class PlaceScores:
-    """How accurately visible cells are located; every value is computed per pair, then averaged."""
+    """Accuracy of the positions of visible cells; every value is computed per pair, then averaged."""
 
     pairs: int
     """Number of pairs."""
     median: Interval
-    """Median distance to the true place, in heights of the garment."""
+    """Median distance to the true position, as a fraction of the garment's height."""
     near: Interval
-    """Fraction of cells within NEAR of the true place."""
+    """Fraction of cells within NEAR of the true position."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Calibration:
     visible: tuple[float, ...]
     """Fraction of each bin's cells that were visible."""
     error: float
-    """Expected calibration error: mean distance of the two, weighted by the bins' cells."""
+    """Expected calibration error: mean distance between the two, weighted by the number of cells in each bin."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class DetailScores:
     """All scores of a bundle."""
 
     places: dict[str, PlaceScores]
-    """Scores of the places, of all pairs and by category."""
+    """Scores of the positions, over all pairs and by category."""
     evidence: Calibration
     """Scores of the evidence."""
 
@@ -120,7 +120,7 @@ def score_places(runs: Sequence[Compared], aspect: float) -> dict[str, PlaceScor
 
 
 def calibrate(runs: Sequence[Compared], evidence: EvidenceConfig) -> Calibration:
-    """How well the evidence distinguishes visible from hidden cells, over the cells of all pairs."""
+    """Ability of the evidence to distinguish visible from hidden cells, over the cells of all pairs."""
     values, labels = cells(runs)
     predicted = torch.sigmoid(values @ torch.tensor(evidence.coefficients))
     number = (predicted * BINS).long().clamp(max=BINS - 1)

@@ -24,7 +24,7 @@ from .heads import true_places
 
 @dataclass(frozen=True)
 class Sampling:
-    """How pairs are restored."""
+    """Settings for restoring pairs."""
 
     steps: int = 10
     """DDIM steps."""
@@ -33,7 +33,7 @@ class Sampling:
     seed: int = 0
     """Seed of the first pair's noise."""
     batch: int = 8
-    """Pairs that are restored together."""
+    """Number of pairs restored together."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Compared:
     category: str
     """upper, lower or full."""
     found: Correspondence
-    """Attention that was read."""
+    """The attention that was read."""
     flow: Flow | None
-    """The smoothed map; None if there is none."""
+    """The smoothed map; None if none could be fitted."""
     garment: Tensor
     """(h, w) in 0..1: opacity of the restored garment."""
     features: Tensor | None
@@ -63,7 +63,7 @@ class Compared:
         return self.true.isfinite().all(0)
 
     def errors(self, aspect: float) -> Tensor:
-        """Distances (cells,) between the map and the truth over the visible cells, in heights of the garment."""
+        """Distances (cells,) between map and truth over the visible cells, as fractions of the garment's height."""
         place = self.found.place[0] if self.flow is None else self.flow.place
         apart = (place - self.true)[:, self.visible] * torch.tensor([[aspect], [1.0]])
         return apart.norm(dim=0) / max(self.height, 1e-6)

@@ -58,7 +58,7 @@ class Result:
     generated: ImageList
     """The scored images."""
     reference: ImageList
-    """The images that they were compared with."""
+    """The images with which they were compared."""
     names: tuple[str, ...]
     """Name of each pair; empty if only distributions were compared."""
     paired: dict[str, Paired]
@@ -103,7 +103,7 @@ class Result:
         return ""
 
     def heading(self, metric: str) -> str:
-        """Header of a metric's column: its name under this protocol, and which side is better."""
+        """Header of a metric's column: its name under this protocol, and the better direction."""
         return METRICS[metric].heading(self.protocol["name"], self.silhouettes is not None)
 
 

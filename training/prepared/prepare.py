@@ -117,7 +117,7 @@ def prepare_folder(
 
 
 def check_room(out: Path, size: int, pairs: int) -> None:
-    """Report how much disk space the pairs will take; raises IGRError if there is not enough."""
+    """Report the disk space that the pairs will take; raises IGRError if there is not enough."""
     free = shutil.disk_usage(out).free
     words = f"{pairs:,} pairs take about {size / 1e9:.2f} GB in {out}, where {free / 1e9:.1f} GB is free"
     if size > free:

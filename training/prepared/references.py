@@ -1,4 +1,4 @@
-"""Choose which photos of a garment to use with each pair of a step."""
+"""Choose the photos of a garment to use with each pair of a step."""
 
 from __future__ import annotations
 

@@ -97,14 +97,14 @@ class Shard:
                     pieces.append(file.read(size * (len(wanted) if in_a_row else 1)))
                 changed = _stamp(file) != self._stamp or sum(map(len, pieces)) != len(wanted) * size
         except OSError as error:
-            raise IGRError(f"{self.path} could not be read ({error.strerror}): check its disk.") from error
+            raise IGRError(f"{self.path} could not be read ({error.strerror}): check the disk.") from error
         if changed:
-            raise IGRError(f"{self.path} was changed while it was in use: prepare it again, and restart.")
+            raise IGRError(f"{self.path} was changed while it was in use: prepare the shard again, and restart.")
         flat = np.frombuffer(bytearray(b"".join(pieces)), dtype=entry.dtype)
         return torch.from_numpy(flat).view(len(wanted), *entry.shape[1:])
 
     def finite_rows(self, name: str, numbers: Iterable[int]) -> Tensor:
-        """The same in float32; raises IGRError with shard and pair if a value is not finite."""
+        """The same tensors in float32; raises IGRError with shard and pair if a value is not finite."""
         wanted = list(numbers)
         found = self.rows(name, wanted).float()
         whole = found.flatten(1).isfinite().all(1)

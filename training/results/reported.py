@@ -31,7 +31,7 @@ FILES: dict[str, Callable[[Path], str]] = {
     "validity.json": lambda path: validity_table(read_validity(path)),
     "curation.json": lambda path: curation_table(read_measurement(path)),
 }
-"""Table of each file that is not an experiment; its stem is the name of its folder and of its markers."""
+"""Table of each file that is not an experiment; its stem is also the name of its folder and of its markers."""
 
 
 def reported(results: Path = RESULTS) -> dict[str, str]:
@@ -73,7 +73,7 @@ def keep(place: Path, results: Path = RESULTS) -> Path:
         kept = results / place.resolve().name
         keep_experiment(place, kept)
         return kept
-    FILES[file.name](file)  # raises if it is damaged
+    FILES[file.name](file)  # raises if the result is damaged
     kept = results / file.stem / file.name
     make_folder(kept.parent)
     write_text(kept, file.read_text(encoding="utf-8"))

@@ -1,1 +1,1 @@
-"""Robustness to careless masks: masks corrupted to known degrees, and what a bundle restores from each."""
+"""Robustness to inaccurate masks: restoring from masks corrupted to known degrees."""

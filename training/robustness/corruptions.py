@@ -1,4 +1,4 @@
-"""Corrupting masks in one way at a time, until the overlap with the clean mask has a given value."""
+"""Corrupt masks in one way at a time, until the IoU with the clean mask has a given value."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, shift
 from igr_core.errors import IGRError
 
 KINDS = ("erosion", "dilation", "holes", "shift")
-"""Kinds of corruption: the edge too far inside or too far outside, missing discs, and a shift."""
+"""Kinds of corruption: an edge that is too far inside or outside, missing discs, and a shift."""
 LEVELS = (0.95, 0.9, 0.8, 0.7, 0.5)
-"""Target overlaps."""
+"""Target values of the IoU."""
 TOLERANCE = 0.02
-"""Tolerance of the target overlap."""
+"""Tolerance of the target IoU."""
 DISCS = 8
 """Number of holes in a mask before they merge."""
 RIM = 1.5
@@ -40,15 +40,15 @@ class Corrupted:
     """Pixels by which the edge or the mask was moved, or the largest hole's radius before it is clipped to the mask,
     divided by the longer side of the clean mask's box."""
     reached: bool
-    """Whether the target overlap was reached."""
+    """Whether the target IoU was reached."""
 
 
 def corrupt(mask: np.ndarray, kind: str, overlap: float, seed: int) -> Corrupted:
     """Corrupt a clean mask, bool (H, W), in one of KINDS until its IoU with the clean one is `overlap`, in 0..1.
 
-    The direction of a shift and the positions of holes depend only on `seed`, so that a lower overlap continues
-    the corruption of a higher one. If the overlap cannot be reached, returns the nearest one with `reached` False.
-    Raises IGRError for an empty mask and an unknown kind.
+    The direction of a shift and the positions of holes depend only on `seed`, so that a lower IoU continues the
+    corruption of a higher one. If the IoU cannot be reached, returns the nearest one with `reached` False. Raises
+    IGRError for an empty mask and an unknown kind.
     """
     if kind not in _CORRUPTIONS:
         raise IGRError(f"Unknown kind of corruption {kind!r}: choose {', '.join(KINDS)}.")
@@ -68,7 +68,7 @@ def mask_overlap(mask: np.ndarray, other: np.ndarray) -> float:
 
 
 def _strength(corruption: Corruption, mask: np.ndarray, overlap: float) -> float:
-    """Strength with the overlap nearest to the target, by bisection."""
+    """Strength with the IoU nearest to the target, by bisection."""
     low, high = 0.0, float(np.hypot(*mask.shape))
     tried = {one: mask_overlap(corruption(one), mask) for one in (low, high)}
     for _ in range(_HALVINGS):

@@ -36,7 +36,7 @@ from .plan import RESULT, Plan
 from .results import CLEAN, NO_MASK, Condition, Robustness, read_condition, write_robustness
 
 PROTOCOL = "native"
-"""Images are compared at the model's own size, as in `make eval`."""
+"""Protocol that compares images at the model's own size, as in `make eval`."""
 BATCH = 15
 """Number of photos restored together."""
 
@@ -73,7 +73,7 @@ def take_photos(plan: Plan, size: tuple[int, int]) -> Photos:
 
 
 def planned_conditions() -> list[tuple[str, float | None]]:
-    """Kind and target overlap of every condition, the clean masks first."""
+    """Kind and target IoU of every condition, clean masks first."""
     return [(CLEAN, None), *((kind, level) for kind in KINDS for level in LEVELS), (NO_MASK, None)]
 
 

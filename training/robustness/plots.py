@@ -1,4 +1,4 @@
-"""The plot of a measurement: scores over the overlap of the mask, with a line for each type of corruption."""
+"""Plot a measurement: scores over the IoU of the mask, with a line for each type of corruption."""
 
 from __future__ import annotations
 

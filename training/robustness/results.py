@@ -30,13 +30,13 @@ class Condition:
     kind: str
     """One of corruptions.KINDS, CLEAN or NO_MASK."""
     aim: float | None
-    """Target overlap; None for CLEAN and NO_MASK."""
+    """Target IoU; None for CLEAN and NO_MASK."""
     overlap: tuple[float, ...]
     """IoU of each photo's mask with the clean one."""
     strength: tuple[float, ...]
     """Strength of each mask's corruption, as a fraction of the garment's longer side (corruptions.Corrupted)."""
     reached: tuple[bool, ...]
-    """Whether each mask reached the target overlap; other photos are excluded from means."""
+    """Whether each mask reached the target IoU; other photos are excluded from means."""
 
     @property
     def name(self) -> str:
@@ -76,7 +76,7 @@ class Robustness:
         return self.results[0].known["settings"]
 
     def result(self, kind: str, aim: float | None = None) -> Result:
-        """The result for a kind and target overlap; raises IGRError if it was not measured."""
+        """The result for a kind and target IoU; raises IGRError if it was not measured."""
         for one in self.results:
             condition = condition_of(one)
             if (condition.kind, condition.aim) == (kind, aim):

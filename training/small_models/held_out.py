@@ -1,4 +1,4 @@
-"""Held-out photos with their garments, and the overlap of masks with them."""
+"""Held-out photos with their garments, and the IoU of masks with them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..data.synthetic import make_pair
 
 AS_DRAWN = DrawConfig()
 GOOD = 0.85
-"""Minimum overlap of a good mask."""
+"""Minimum IoU of a good mask."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def overlap(mask: np.ndarray, other: np.ndarray) -> float:
 
 
 def format_overlaps(name: str, values: Sequence[float]) -> str:
-    """One line that summarises the overlaps of one type of mask."""
+    """One line that summarises the IoUs of one type of mask."""
     interval = mean_interval(values)
     good = sum(value >= GOOD for value in values) / len(values)
     return (

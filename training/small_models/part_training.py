@@ -65,7 +65,7 @@ class PartTraining(Ranged):
     validate_every: Count = 250
     """Steps between measurements."""
     validation_pairs: Count = 64
-    """Number of held-out pairs to measure on."""
+    """Number of held-out pairs for measurements."""
     keep: Count = 2
     """Number of checkpoints to keep."""
 

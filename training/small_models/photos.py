@@ -65,7 +65,7 @@ def open_photos(config: PhotoTraining, size: tuple[int, int], held_out: bool = F
         dress_parsed(folder, records, rendered, size)
     photos = ParsedPhotos(folder, drawn, rendered)
     if not held_out:
-        check_seeds(photos.seeds, f"name other records than {records}")
+        check_seeds(photos.seeds, f"specify records other than {records}")
     elif min(photos.seeds) < HELD_OUT_START:
         raise IGRError(f"{records} contains training records: measure on records made by data held-out.")
     return photos

@@ -255,7 +255,7 @@ def by_kind(vae: AutoencoderKL, pairs: DrawnPairs, count: int, config: VAETraini
 
 
 def _crop(picture: Tensor, focus: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """Square crop of (3, h, w) around a random pixel of the garment."""
+    """A square crop of an image (3, h, w) around a random pixel of the garment."""
     height, width = focus.shape
     inside = focus.flatten().nonzero()[:, 0]
     pick = int(torch.randint(max(1, len(inside)), (), generator=generator))
@@ -271,7 +271,7 @@ def _boxes(masks: Tensor) -> Tensor:
 
 
 def _between(marks: Tensor, dim: int) -> Tensor:
-    """From the first to the last mark along an axis."""
+    """Mark everything from the first to the last mark along an axis."""
     return (marks.cummax(dim).values & marks.flip(dim).cummax(dim).values.flip(dim)).bool()
 
 

@@ -27,8 +27,8 @@ export function pixelAt(canvas, photo, { clientX, clientY }, nearest = false, vi
 }
 
 /**
- * Draw the photo with mask and marks; `box` replaces the box of the marks, `mask` is that of segmenter and strokes, and
- * `brush` is {place, radius} of the brush under the pointer.
+ * Draw the photo with mask and marks; `box` replaces the box of the marks, `mask` is the segmenter's mask with the
+ * strokes, and `brush` is {place, radius} of the brush under the pointer.
  */
 export function draw(canvas, { photo, mask, marks, box, cursor, view, brush }) {
     const { clientWidth: width, clientHeight: height } = canvas, ratio = window.devicePixelRatio || 1;

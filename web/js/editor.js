@@ -32,12 +32,12 @@ export class Editor {
         this.photo = null; // HTMLImageElement, once loaded
         this.mask = null;
         this.marks = new Marks();
-        this.error = null; // why the widget's text is invalid
+        this.error = null; // reason why the widget's text is invalid
         this.owner = null; // the photo the marks were set on, or first seen with
         this.request = 0;
         this.requesting = false;
         this.removed = false;
-        this.message = ""; // about the last response
+        this.message = ""; // message about the last response
         this.seen = {};
         this.tool = "points";
         this.brush = WIDTHS.start; // in screen pixels at zoom 1
@@ -199,7 +199,7 @@ export class Editor {
     add(kind, value) {
         if (this.isBlocked) return this.draw(); // shows the reason
         if (kind === "stroke" && this.marks.isPainted) {
-            return this.say("There are too many strokes: take some back with Z, or clear all with C.");
+            return this.say("There are too many strokes: undo some with Z, or clear all with C.");
         }
         if ((kind === "positive" || kind === "negative") && this.marks.isFull) {
             return this.say(`There are already ${MAX_POINTS} points: remove some with Z or Del.`);
@@ -268,7 +268,7 @@ export class Editor {
         this.say(error);
     }
 
-    // What is shown ----------------------------------------------------------------------------------------------
+    // Display ---------------------------------------------------------------------------------------------------
 
     place() {
         return placeOf(this.canvas, this.photo, this.view);

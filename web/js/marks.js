@@ -54,7 +54,7 @@ export class Marks {
         return this.positive.length + this.negative.length >= MAX_POINTS;
     }
 
-    /** Whether there is no room for another stroke. */
+    /** Whether the maximum number of points in strokes has been reached. */
     get isPainted() {
         return lengthOf(this.strokes) >= MAX_STROKE_POINTS;
     }
@@ -130,7 +130,7 @@ function isUnderstood(data) {
         && (box === null || areNumbers(box, 4)) && (size === null || areNumbers(size, 2));
 }
 
-/** What a widget's text does not say about its marks, kept for the last texts that were written. */
+/** Information on marks that is not in a widget's text, kept for the last texts that were written. */
 export class Memory {
     constructor(limit) {
         this.limit = limit;

@@ -19,7 +19,7 @@ export function heightOf(notes, width) {
     return Math.min(MOST, lines * LINE + PADDING);
 }
 
-/** Show notes on a node in a widget of their own; without notes, the widget goes away. */
+/** Show notes on a node in a widget of their own; without notes, the widget is removed. */
 export function showNotes(node, notes) {
     const widget = node.widgets?.find((one) => one.name === WIDGET);
     if (!notes.length) {

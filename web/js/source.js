@@ -5,8 +5,8 @@ const SAMPLE = 512; // longest side in pixels at which a photo is checked for tr
 const OPAQUE = 250; // alpha from which a pixel counts as opaque
 
 /**
- * The node and output connected to an input, through Reroute nodes; null without a link. The node is null if it cannot
- * be seen from here, as from inside a subgraph.
+ * The node and output connected to an input, through Reroute nodes; null without a link. The node is null if it is not
+ * visible from here, as from inside a subgraph.
  */
 export function originOf(node, name) {
     let input = node.inputs?.findIndex((one) => one.name === name) ?? -1;

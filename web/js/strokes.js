@@ -1,14 +1,14 @@
 // Strokes of brush and eraser on the mask, as igr_core's strokes.py draws them.
 
 const LONGEST = 1024; // longest side in pixels of a mask that is only painted, like that of the route's masks
-const STEP = 0.3; // a stroke's points are at least this share of its radius apart
+const STEP = 0.3; // minimum distance between a stroke's points, as a fraction of its radius
 
-/** A stroke that begins at a place on the photo. */
+/** A stroke that begins at a position on the photo. */
 export function begin(add, radius, place) {
     return { add, radius: Math.round(radius * 10) / 10, points: [place] };
 }
 
-/** Add a place to a stroke, unless it is next to the last one. */
+/** Add a position to a stroke, unless it is too close to the last one. */
 export function extend(stroke, [x, y]) {
     const [lastX, lastY] = stroke.points.at(-1);
     if (Math.hypot(x - lastX, y - lastY) >= stroke.radius * STEP) stroke.points.push([x, y]);

@@ -5,7 +5,7 @@ import { clamp } from "./marks.js";
 const FARTHEST = 16; // largest zoom
 const STEP = 1.25;
 
-/** What part of the photo the editor shows: all of it at zoom 1. */
+/** The part of the photo that the editor shows: all of it at zoom 1. */
 export class View {
     constructor() {
         this.fit();
@@ -20,7 +20,7 @@ export class View {
         return this.zoom > 1;
     }
 
-    /** Zoom in (steps > 0) or out, keeping the place at (x, y), measured from the canvas's centre, where it is. */
+    /** Zoom in (steps > 0) or out, keeping the position (x, y), measured from the canvas's centre, fixed. */
     step(steps, [x, y] = [0, 0]) {
         const before = this.zoom;
         this.zoom = clamp(before * STEP ** steps, 1, FARTHEST);

@@ -1,4 +1,4 @@
-"""The click editor, for every test of this folder that asks for it."""
+"""Fixture for the click editor, shared by the tests in this folder."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def editor(page: Page) -> Page:
-    """The shipped workflow, its photo shown, nothing marked."""
+    """The shipped workflow with its photo shown and nothing marked."""
     open_template(page, "mask_click")
     wait(page, ".photo")
-    page.wait_for_timeout(700)  # the canvas comes to rest
+    page.wait_for_timeout(700)  # wait until the canvas stops moving
     assert marks(page) == {}
     return page

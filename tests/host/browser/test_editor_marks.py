@@ -56,7 +56,7 @@ def overlap(shown: Image.Image, truth: Path) -> float:
 @pytest.mark.parametrize("model", [TINY_SAM, DEMO])
 def test_two_clicks_give_a_mask_and_run_gives_the_garment(editor: Page, server: Server, model: str) -> None:
     set_widget(editor, "IGRSegmenterLoad", "model", model)
-    if model == TINY_SAM:  # its weights are random: all that it offers together is something
+    if model == TINY_SAM:  # the weights are random, but all candidates together give a mask
         set_widget(editor, "IGRGarmentSegment", "candidates", "merged")
     click(editor, SHIRT)
     click(editor, TROUSERS, "right")
@@ -66,7 +66,7 @@ def test_two_clicks_give_a_mask_and_run_gives_the_garment(editor: Page, server: 
     assert near(given["positive"][0], SHIRT) and near(given["negative"][0], TROUSERS) and given["box"] is None
     wait_for_status(editor, "scores")
     assert value(editor, "mask.width") == 576
-    if model == DEMO:  # what is clicked on is what is selected
+    if model == DEMO:  # the clicked part is selected
         assert overlap(shown_mask(editor), ROOT / "nodes" / "examples" / "upper_mask.png") >= 0.85
     before = set(server.get("/history"))
     editor.get_by_test_id("queue-button").click()
@@ -79,13 +79,13 @@ def test_two_clicks_give_a_mask_and_run_gives_the_garment(editor: Page, server: 
     )
     with Image.open(server.base / "output" / saved["subfolder"] / saved["filename"]) as garment:
         low, high = garment.convert("L").getextrema()
-        assert low < 200 < high  # something on white
+        assert low < 200 < high  # the garment, on white
     if UPDATE and model == DEMO:
         shoot_editor(editor)
 
 
 def shoot_editor(page: Page) -> None:
-    """Take the picture of the help page: the node with marks and mask."""
+    """Capture the image of the help page: the node with marks and mask."""
     script = f"""() => {{
         const {{canvas}} = window.app, node = {EDITOR}.node, seen = canvas.canvas.getBoundingClientRect();
         canvas.deselectAll();
@@ -99,7 +99,7 @@ def shoot_editor(page: Page) -> None:
     page.screenshot(path=ROOT / "web" / "docs" / "img" / "IGRGarmentSegment.png", clip=box)
 
 
-def test_a_drag_draws_a_box_and_a_second_one_takes_its_place(editor: Page) -> None:
+def test_a_drag_draws_a_box_and_a_second_one_replaces_it(editor: Page) -> None:
     for corners in (((150, 300), (400, 600)), ((420, 620), (160, 310))):
         editor.mouse.move(*place(editor, corners[0]))
         editor.mouse.down()
@@ -132,11 +132,11 @@ def test_the_keyboard_does_it_all(editor: Page) -> None:
     editor.keyboard.press("Space")
     given = marks(editor)
     assert given["positive"][0][0] > 288 and given["positive"][0][1] > 384 and len(given["negative"]) == 1
-    assert editor.evaluate("() => window.app.graph.nodes.length") == count  # Delete took no node away
+    assert editor.evaluate("() => window.app.graph.nodes.length") == count  # Delete did not remove a node
 
 
 @pytest.mark.parametrize("focus", ["editor", "graph"])
-def test_the_graphs_undo_takes_marks_back_and_gives_them_again(editor: Page, focus: str) -> None:
+def test_the_graphs_undo_and_redo_apply_to_marks(editor: Page, focus: str) -> None:
     click(editor, TROUSERS, "right")
     click(editor, SHIRT)
     click(editor, (250, 300), "right")
@@ -151,7 +151,7 @@ def test_the_graphs_undo_takes_marks_back_and_gives_them_again(editor: Page, foc
     wait(editor, ".marks.negative.length === 2")
     wait(editor, ".mask")
     assert marks(editor) == kept
-    for left in ((1, 1), (0, 1)):  # Z knows which mark was the last, also in an editor that undo has made anew
+    for left in ((1, 1), (0, 1)):  # Z removes the last mark, also in an editor that was recreated by undo
         editor.evaluate(f"() => {EDITOR}.canvas.focus()")
         editor.keyboard.press("z")
         assert (len(marks(editor)["positive"]), len(marks(editor)["negative"])) == left

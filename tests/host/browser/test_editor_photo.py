@@ -1,4 +1,6 @@
-"""Garment Segment's editor in a real browser: which photo it shows, from where, and what marks have to do with it."""
+"""Garment Segment's editor in a real browser: the photo that it shows, the source of the photo, and its effect on the
+marks.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def test_a_photo_swapped_after_clicking_is_reported(editor: Page) -> None:
 
 
 def small_graph(page: Page, file: str) -> None:
-    """LoadImage, the segmenter and its preview; ImageInvert stands by."""
+    """LoadImage, the segmenter and its preview, with an unconnected ImageInvert."""
     close_dialogs(page)
     script = """async ([model, file]) => {
         const {app} = window, {graph} = app;
@@ -54,7 +56,7 @@ def small_graph(page: Page, file: str) -> None:
 
 
 def run_again(page: Page, change: str) -> None:
-    """Change `candidates`, so that the node runs anew, and wait for the photo that the run gives."""
+    """Change `candidates`, so that the node runs again, and wait for the photo of that run."""
     set_widget(page, "IGRGarmentSegment", "candidates", change)
     before = value(page, "shown?.filename ?? null")
     page.get_by_test_id("queue-button").click()
@@ -104,11 +106,11 @@ def test_photos_of_loadimage_are_shown_and_others_after_a_run(page: Page, server
     assert "has changed" not in status(page)
     page.evaluate(f"() => {{ {EDITOR}.photo.first = true; }}")
     run_again(page, "largest")
-    page.wait_for_timeout(1000)  # the editor looks at the graph meanwhile
+    page.wait_for_timeout(1000)  # the editor checks the graph in the meantime
     assert value(page, "photo.first") and value(page, "mask !== null") and "has changed" not in status(page)
     click(page, (144, 260))
     click(page, (144, 200), "right")
-    page.keyboard.press("Control+z")  # makes the node anew, and keeps what the run gave
+    page.keyboard.press("Control+z")  # recreates the node, and keeps the results of the run
     wait(page, ".photo?.first === undefined && window.app")
     wait(page, ".marks.positive.length === 2")
     wait(page, ".photo?.naturalWidth === 288")

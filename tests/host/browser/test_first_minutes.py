@@ -1,7 +1,6 @@
-"""A user's first minutes in the browser: templates open whole, Run gives a garment, help is a click away.
-
-With IGR_UPDATE=1 the API forms in tests/host/workflows and the pictures of README and help pages are made anew, and by
-test_workflows the thumbnails.
+"""A user's first minutes in the browser: templates open completely, Run produces a garment, and help is one click away.
+With IGR_UPDATE=1, the API forms in tests/host/workflows and the images of README and help pages are regenerated, and
+the thumbnails by test_workflows.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 WORKFLOWS = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 NODES = sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md"))
 SHOWN_AT_WORK = {"IGRGarmentSegment"}
-"""Nodes whose picture another test takes, with something in them."""
+"""Nodes whose image is captured by another test, with contents."""
 COMPLAINTS = re.compile(r"missing (?:node|model)|went wrong", re.IGNORECASE)
 
 
@@ -58,7 +57,7 @@ def test_no_node_of_a_workflow_is_missing(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_the_api_form_is_what_the_frontend_makes_of_the_workflow(page: Page, name: str) -> None:
+def test_the_api_form_matches_the_frontends_export_of_the_workflow(page: Page, name: str) -> None:
     exported = api_form(page, json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8")))
     kept = ROOT / "tests" / "host" / "workflows" / f"{name}.api.json"
     if UPDATE:
@@ -93,9 +92,9 @@ SEARCHED = {
     "cutout": "Garment Finish",
     "catalogue": "IGR Photo Folder",
 }
-"""What people type, and the node that they want first."""
+"""Search words, and the node that should be listed first."""
 OFFERED = {"flat lay": "IGR Sample", "dress": "Garment by Category", "sam2": "IGR Load Segmenter"}
-"""Words that resemble the names of ComfyUI's own nodes, which the frontend lists before any alias."""
+"""Search words that resemble the names of ComfyUI's own nodes, which the frontend lists before any alias."""
 
 
 @pytest.mark.parametrize("typed", [*SEARCHED, *OFFERED])

@@ -1,4 +1,4 @@
-"""ComfyUI loads every module of web/js as an extension: all but the entry do nothing on their own."""
+"""ComfyUI loads every module of web/js as an extension: only the entry module has side effects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACK = "/extensions/igr-garment-restoration/"
 
 
 def modules(server: Server) -> list[str]:
-    """Addresses of the pack's modules, as the frontend is told them."""
+    """Addresses of the pack's modules as the frontend receives them."""
     return sorted(path for path in server.get("/extensions") if path.startswith(PACK))
 
 

@@ -43,7 +43,7 @@ def test_the_graphs_undo_leaves_the_editor_on_its_node(page_in_new_design: Page)
     wait(page, ".root.isConnected")
     wait(page, ".mask")
     assert page.evaluate("() => document.querySelectorAll('.igr-segment').length") == 1
-    click(page, (250, 300))  # reaches the editor that writes the workflow
+    click(page, (250, 300))  # the mark reaches the editor that writes the workflow
     assert len(marks(page)["positive"]) == 2
 
 

@@ -1,4 +1,4 @@
-"""Attention patches of other nodes act beside ours, whichever comes first, and no MODEL is changed."""
+"""Attention patches of other nodes work together with ours in either order, and no MODEL is changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATCHES: dict[str, dict[str, Any]] = {
 
 
 def patched(kind: str, after: bool) -> Graph:
-    """The graph with another patch after ours or before it."""
+    """The graph with another patch before or after ours."""
     graph = restore(steps=2)
     graph["other"] = node(kind, model=["apply" if after else "load", 0], **PATCHES[kind])
     if after:
@@ -48,7 +48,7 @@ def test_self_attention_guidance_and_hypertile_run_beside_ours(server: Server) -
     assert torch.isfinite(server.latents(with_inputs(graph, "sample", model=["tiled", 0]), LATENT)).all()
 
 
-def test_the_model_that_was_patched_stays_as_it_was(server: Server) -> None:
+def test_the_patched_model_is_unchanged(server: Server) -> None:
     plain = with_sampler(restore(), ["load", 0])
     expected = server.latents(plain, LATENT)
     server.run(patched("ProbeAttn2", True))  # plain's result leaves the cache, the loaded MODEL stays

@@ -1,4 +1,4 @@
-"""A LoRA on the denoiser is the denoiser with the LoRA merged, for reference tokens too."""
+"""A LoRA on the denoiser equals the denoiser with the LoRA merged, for reference tokens too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLACES = ("down_blocks.0", "mid_block", "up_blocks.1")
 RANK = 4
 
 
-def test_a_lora_gives_what_its_merged_weights_give(server: Server) -> None:
+def test_a_lora_gives_the_results_of_its_merged_weights(server: Server) -> None:
     models = server.base / "models"
     bundle = Bundle.open(models / "igr" / TINY)
     parts = {entry["part"]: bundle.tensors(entry["part"]) for entry in bundle.summary()}

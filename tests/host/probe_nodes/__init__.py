@@ -1,5 +1,6 @@
-"""What the host tests alone need: nodes that put attention patches on a MODEL as other packs do, a photo's detector,
-and routes that stand for a slow click and look into the store of segmenters."""
+"""Helpers for the host tests: nodes that apply attention patches to a MODEL as other packs do, a detector for photos,
+and routes that simulate a slow click and inspect the store of segmenters.
+"""
 
 import asyncio
 import gc
@@ -28,7 +29,7 @@ BLOCKS = [("input", i) for i in range(12)] + [("middle", 0)] + [("output", i) fo
 
 
 class Stacked:
-    """A replacement that later nodes find and add themselves to, as that of IPAdapter_plus."""
+    """A replacement to which later nodes add themselves, as in IPAdapter_plus."""
 
     def __init__(self, callback, **kwargs):
         self.entries = [(callback, kwargs)]
@@ -48,7 +49,7 @@ def nudge(out, q, k, v, extra_options, weight):
 
 
 class ProbeAttn2:
-    """Adds to cross-attention; an attn2 replacement that is there is added to in place."""
+    """Adds to cross-attention; an existing attn2 replacement is extended in place."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
 
@@ -71,7 +72,7 @@ class ProbeAttn2:
 
 
 class ProbeAttn1:
-    """Replaces self-attention in every block, and refuses calls whose rows and options disagree."""
+    """Replaces self-attention in every block, and rejects calls whose rows and options do not match."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
 
@@ -119,7 +120,7 @@ class ProbeOriginalLayout:
 
 
 class ProbeBoxes:
-    """Boxes as detectors give them, from JSON."""
+    """Boxes in the format of detectors, from JSON."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("BOUNDING_BOX",), "give", "tests"
 
@@ -138,7 +139,7 @@ def store():
 
 
 def hold_turn(held, seconds):
-    """Work as a click does until a graph has run for some seconds."""
+    """Simulate a click that lasts until a graph has run for some seconds."""
     queue = PromptServer.instance.prompt_queue
     with store().turn:
         held.set()
@@ -169,7 +170,7 @@ def header(path):
 
 
 class ProbeLittleMemory:
-    """Lets a model believe that memory is short: conditionings are computed one after the other."""
+    """Makes a model assume that memory is low, so that conditionings are computed one after the other."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
 
@@ -184,7 +185,7 @@ class ProbeLittleMemory:
 
 
 class ProbeCompile:
-    """Compiles a model as TorchCompileModel does, guards included, by a backend that takes no time."""
+    """Compiles a model as TorchCompileModel does, including guards, with a backend that takes no time."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
 
@@ -200,7 +201,7 @@ class ProbeCompile:
 
 
 class ProbeHalves:
-    """Computes the rows of a call one by one, and leaves what is not a tensor as it was."""
+    """Computes the rows of a call one by one, and leaves values that are not tensors unchanged."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
 
@@ -223,7 +224,7 @@ class ProbeHalves:
 
 
 class ProbeBare:
-    """Makes a conditioning anew from its tensors alone, as nodes do that know nothing of its options."""
+    """Recreates a conditioning from its tensors alone, like nodes that do not know its options."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("CONDITIONING",), "give", "tests"
 
@@ -236,7 +237,7 @@ class ProbeBare:
 
 
 class OwnGuider(comfy.samplers.CFGGuider):
-    """A guider with names and an order of its own."""
+    """A guider with its own names and order of conditionings."""
 
     def predict_noise(self, x, timestep, model_options=None, seed=None):
         conds = [self.conds["second"], self.conds["first"]]
@@ -245,7 +246,7 @@ class OwnGuider(comfy.samplers.CFGGuider):
 
 
 class ProbeGuider:
-    """A guider as another pack may have it."""
+    """A guider as another pack might define it."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("GUIDER",), "give", "tests"
 
@@ -286,7 +287,7 @@ class Calls(TorchFunctionMode):
 
 
 class Doubles(TorchDispatchMode):
-    """Names the operations that take or give float64, which some devices do not have."""
+    """Lists the operations that take or return float64, which some devices do not support."""
 
     def __init__(self):
         super().__init__()
@@ -300,7 +301,7 @@ class Doubles(TorchDispatchMode):
 
 
 class ProbeWatched:
-    """Watches what a sampling run does with tensors; /probe/watched tells."""
+    """Records tensor operations of a sampling run; /probe/watched returns them."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "patch", "tests"
 

@@ -1,4 +1,4 @@
-"""The route that the editor asks: masks for marks, and nothing else for anyone (bad paths, bodies, moments)."""
+"""The editor's route: it returns masks for marks, and rejects bad paths, bad bodies and requests during runs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Got(NamedTuple):
 
 
 def ask(server: Server, body: Any, content_type: str = "application/json") -> Got:
-    """POST bytes, or JSON of whatever else."""
+    """POST bytes unchanged, or anything else as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(server.url + ROUTE, data, {"Content-Type": content_type})
     try:
@@ -70,7 +70,7 @@ def stop(server: Server, running: str) -> None:
 
 
 def alpha(got: Got) -> torch.Tensor:
-    """The mask of an answer, (1, 1, H, W) of 0 and 1."""
+    """The mask in a response, (1, 1, H, W) of 0 and 1."""
     assert got.status == 200 and got.headers["Content-Type"] == "image/png", got.body[:300]
     with Image.open(BytesIO(got.body)) as picture:
         assert picture.mode == "LA"
@@ -79,7 +79,7 @@ def alpha(got: Got) -> torch.Tensor:
 
 @pytest.fixture(scope="module", autouse=True)
 def files(server: Server) -> Iterator[None]:
-    """Photos in the host's folders, and things beside them that must stay unread."""
+    """Photos in the host's folders, and other files that must not be read."""
     with Image.open(ROOT / "nodes" / "examples" / "upper.webp") as photo:
         (server.base / "input" / "sub").mkdir(exist_ok=True)
         for place in ("input/photo.png", "input/sub/photo.png", "output/photo.png", "temp/photo.png", "secret.png"):
@@ -124,8 +124,10 @@ def test_a_photo_that_changes_on_disk_is_read_again(server: Server) -> None:
 
 
 @pytest.mark.parametrize("orientation", [2, 4, 5, 6, 7])
-def test_a_photo_that_load_image_shows_otherwise_than_the_browser_is_refused(server: Server, orientation: int) -> None:
-    """Where the marks of the editor would lie elsewhere on the photo of the run, the editor says so."""
+def test_a_photo_that_load_image_orients_differently_from_the_browser_is_rejected(
+    server: Server, orientation: int
+) -> None:
+    """The editor reports a photo on which its marks would be in a different position in the run."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     with Image.open(ROOT / "nodes" / "examples" / "upper.webp") as photo:
@@ -173,7 +175,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("case", ELSEWHERE)
-def test_what_lies_elsewhere_is_not_there(server: Server, case: str) -> None:
+def test_files_outside_the_folders_are_not_found(server: Server, case: str) -> None:
     filename, subfolder, kind = ELSEWHERE[case]
     got = ask(server, of_file(filename, subfolder, kind))
     wanted = (404, 400) if case in ("no example",) else (404,)
@@ -188,7 +190,7 @@ def test_absolute_paths_are_not_there(server: Server) -> None:
 
 BAD_PHOTOS = {
     "text.png": "text.png is not a supported image",
-    "settings.json": "image type is not supported (.png, .jpg,",
+    "settings.json": "image type is not supported: save the photo as .png (.png, .jpg,",
     "huge.png": "huge.png has more than 50 megapixels",
 }
 
@@ -237,7 +239,7 @@ def test_long_bodies_are_not_read(server: Server) -> None:
     assert got.status == 413 and "larger than 16384 bytes" in got.error
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
     try:
-        pieces = (b" " * 1000 for _ in range(100))  # of a length that nothing tells beforehand
+        pieces = (b" " * 1000 for _ in range(100))  # of unknown length
         headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
         connection.request("POST", ROUTE, pieces, headers, encode_chunked=True)
         assert connection.getresponse().status == 413
@@ -272,7 +274,7 @@ def test_clicks_wait_for_a_running_graph_and_the_server_answers_meanwhile(server
 
 
 def test_a_click_that_a_graph_overtakes_is_put_off(server: Server) -> None:
-    """It was sent before, but its turn comes only when the graph runs."""
+    """The request was sent earlier, but is processed only once the graph runs."""
     assert ask(server, question()).status == 200
     server.post("/probe/click", {"seconds": 0.5})
     found: list[Got] = []
@@ -323,7 +325,7 @@ def test_the_example_persons_are_shown_and_nothing_else(server: Server) -> None:
         caught.value.close()
 
 
-def test_nothing_of_this_is_an_error_in_the_log(server: Server) -> None:
+def test_none_of_these_requests_is_logged_as_an_error(server: Server) -> None:
     log = server.log.read_text(errors="replace")
     assert "The mask for a click failed" not in log and "Error handling request" not in log
 

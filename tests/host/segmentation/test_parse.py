@@ -23,7 +23,7 @@ UPPER, OUTFIT = (load_photo(ROOT / "nodes" / "examples" / f"{name}.webp") for na
 
 
 def own_mask(base: Path, photo: torch.Tensor, category: str, refined: bool = False) -> tuple[torch.Tensor, str]:
-    """What parser and segmenter give without the host."""
+    """Results of parser and segmenter without the host."""
     mask, (found,) = HumanParser.from_folder(base / "models" / "human_parsing" / TINY_PARSER).garments(photo, category)
     if refined:
         segmenter = Segmenter.from_folder(base / "models" / "sam2" / TINY_SAM)
@@ -33,7 +33,7 @@ def own_mask(base: Path, photo: torch.Tensor, category: str, refined: bool = Fal
 
 
 def batch(**inputs: Any) -> Graph:
-    """Two photos at once."""
+    """A batch of two photos."""
     graph = by_category(**inputs)
     graph["second"] = node("IGRExamplePerson", garment="upper of an outfit")
     graph["both"] = node("ImageBatch", image1=["person", 0], image2=["second", 0])
@@ -41,7 +41,7 @@ def batch(**inputs: Any) -> Graph:
 
 
 def mask_and_text(server: Server, graph: Graph) -> tuple[torch.Tensor, str]:
-    """Masks of a run and the text under the node, of one run: v0.8.0 tells nothing of a node that it has kept."""
+    """Masks and text below the node from the same run, because v0.8.0 returns nothing for a cached node."""
     outputs = server.run(graph)["outputs"]
     return saved_masks(server, outputs), "\n".join(outputs["parse"]["text"])
 
@@ -59,7 +59,7 @@ def test_a_segmenter_draws_the_edges(server: Server) -> None:
     mask, text = mask_and_text(server, by_category(segmenter=True))
     assert differing(mask, own) < 1e-3
     assert differing(own, own_mask(server.base, UPPER, "upper")[0]) > 1e-3
-    assert "of what the parser found" in text
+    assert "of the parser's mask" in text
 
 
 @pytest.mark.parametrize("segmenter", [False, True])
@@ -71,7 +71,7 @@ def test_a_batch_gives_the_masks_of_its_photos(server: Server, segmenter: bool) 
 
 
 def test_the_category_goes_to_garmnet_encode(server: Server) -> None:
-    """auto finds it, and GarmNet Encode takes it as it takes a chosen one."""
+    """auto finds the category, and GarmNet Encode accepts it like a chosen one."""
     _, found = own_mask(server.base, UPPER, AUTO)
 
     def latents(category: Any) -> torch.Tensor:
@@ -120,7 +120,7 @@ def test_mistakes_end_in_a_sentence(server: Server) -> None:
 
 
 def test_auto_refuses_a_batch_of_several_categories(server: Server) -> None:
-    """The tiny parser takes the second photo for another one than the first."""
+    """The tiny parser assigns a different category to the second photo."""
     graph = by_category(category=AUTO)
     graph["second"] = node("IGRExamplePerson", garment="full")
     graph["both"] = node("ImageBatch", image1=["person", 0], image2=["second", 0])
@@ -155,7 +155,7 @@ def test_a_changed_parser_is_loaded_again(server: Server) -> None:
         server.run(by_category("changing"))
 
 
-def test_other_places_of_memory_give_the_same_mask(server: Server, tmp_path: Path) -> None:
+def test_other_memory_modes_give_the_same_mask(server: Server, tmp_path: Path) -> None:
     found = host_with_gpu()
     for flag in ("--lowvram", "--novram", "--gpu-only"):
         base = tmp_path / flag.strip("-")

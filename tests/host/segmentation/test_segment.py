@@ -29,7 +29,7 @@ BOX = {"x": 150, "y": 200, "width": 250, "height": 300}
 
 
 def own_mask(server: Server, which: Choice, points: str = POINTS, **prompt: object) -> torch.Tensor:
-    """What the segmenter gives without the host."""
+    """Result of the segmenter without the host."""
     segmenter = Segmenter.from_folder(server.base / "models" / "sam2" / TINY_SAM)
     embedding = segmenter.embed(load_photo(PHOTO))
     asked = parse_clicks(points).prompt(SIZE, **prompt)  # pyright: ignore[reportArgumentType]
@@ -46,7 +46,7 @@ def test_clicks_give_the_segmenters_own_mask(server: Server, which: str) -> None
     assert 0 < own.mean() < 1 and differing(given, own) < 1e-3
 
 
-def test_the_hosts_box_and_a_rough_mask_are_asked_with(server: Server) -> None:
+def test_the_hosts_box_and_a_rough_mask_are_used_as_prompts(server: Server) -> None:
     if "PrimitiveBoundingBox" in server.get("/object_info"):
         graph = {**without_points(box=["box", 0]), "box": node("PrimitiveBoundingBox", **BOX)}
         own = own_mask(server, "largest", "", box=(150.0, 200.0, 399.0, 499.0))
@@ -59,30 +59,30 @@ def test_the_hosts_box_and_a_rough_mask_are_asked_with(server: Server) -> None:
 
 
 def detected(boxes: object, **inputs: object) -> Graph:
-    """One photo, and boxes as a detector gives them."""
+    """One photo, and boxes in the format of a detector."""
     return {
         **segment(**{"points": "", "box": ["boxes", 0], **inputs}),
         "boxes": node("ProbeBoxes", boxes=json.dumps(boxes)),
     }
 
 
-def test_of_a_detectors_boxes_the_surest_counts_as_far_as_it_is_on_the_photo(server: Server) -> None:
+def test_the_detectors_most_confident_box_is_used_clipped_to_the_photo(server: Server) -> None:
     large = {**BOX, "width": 400, "height": 500, "score": 0.3}
     found = {"x": -0.3, "y": 200, "width": 400.3, "height": 600, "label": "person", "score": 0.8}
     own = own_mask(server, "largest", "", box=(0.0, 200.0, 399.0, 767.0))
     assert differing(mask_of(server, detected([[large, found]])), own) < 1e-3
-    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*The input box has no box for the photo: lower the"):
+    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*The box input has no box for the photo: lower the"):
         server.run(detected([[]]))
     assert differing(mask_of(server, detected([[]], points=POINTS)), own_mask(server, "largest")) < 1e-3
 
 
-def test_every_photo_of_a_batch_has_boxes_of_its_own(server: Server) -> None:
+def test_every_photo_of_a_batch_has_its_own_boxes(server: Server) -> None:
     other = {**BOX, "y": 400, "height": 200}
     batch = {"many": node("RepeatImageBatch", image=["person", 0], amount=2)}
     given = mask_of(server, detected([[BOX], [other]], person=["many", 0]) | batch)
     for number, box in enumerate(((150.0, 200.0, 399.0, 499.0), (150.0, 400.0, 399.0, 599.0))):
         assert differing(given[number, None], own_mask(server, "largest", "", box=box)) < 1e-3
-    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*The input box has no box for photo 2"):
+    with pytest.raises(PromptFailed, match="IGRGarmentSegment.*The box input has no box for photo 2"):
         server.run(detected([[BOX, other], []], person=["many", 0]) | batch)
 
 
@@ -99,13 +99,13 @@ def test_a_long_batch_can_be_stopped(server: Server) -> None:
         "ImageScale", image=["person", 0], upscale_method="bilinear", width=144, height=192, crop="disabled"
     )
     graph["many"] = node("RepeatImageBatch", image=["small", 0], amount=2000)
-    server.run(with_inputs(graph, "many", amount=1))  # loads what it needs
+    server.run(with_inputs(graph, "many", amount=1))  # loads the required models
     assert server.interrupt(graph, seconds=1) == "IGRGarmentSegment"
     assert server.run(segment())["status"]["status_str"] == "success"
 
 
 def test_the_photo_and_the_scores_are_for_the_editor(server: Server) -> None:
-    graph = segment(points='{"positive": [[281, 303]]}')  # v0.8.0 tells nothing of a node that it has kept
+    graph = segment(points='{"positive": [[281, 303]]}')  # v0.8.0 returns nothing for a cached node
     shown = server.run(graph)["outputs"]["segment"]
     (photo,) = shown["igr_photo"]
     with Image.open(server.base / "temp" / photo["filename"]) as picture:
@@ -156,7 +156,7 @@ RUN_ERRORS = {
     ),
     "all erased": (
         segment(points='{"positive": [[288, 300]], "strokes": [{"add": false, "radius": 2000, "points": [[9, 9]]}]}'),
-        "eraser left nothing of the mask: undo the last strokes",
+        "eraser removed the whole mask: undo the last strokes",
     ),
     "painted on another photo": (
         segment(points='{"strokes": [{"add": true, "radius": 9, "points": [[9, 9]]}], "size": [60, 80]}'),
@@ -197,7 +197,7 @@ def test_fifty_points_run(server: Server) -> None:
     assert differing(given, own_mask(server, "largest", json.dumps(points))) < 1e-3
 
 
-def test_folders_of_models_sam2_are_offered_and_what_is_wrong_is_named(server: Server) -> None:
+def test_folders_of_models_sam2_are_listed_and_errors_are_named(server: Server) -> None:
     folder = server.base / "models" / "sam2"
     save_sam2(folder / "blind", sees_nothing=True)
     save_sam2(folder / "nested" / "cut")
@@ -210,7 +210,7 @@ def test_folders_of_models_sam2_are_offered_and_what_is_wrong_is_named(server: S
     assert "model.safetensors" not in options and "demo" in options
     with pytest.raises(PromptFailed, match="IGRSegmenterLoad.*cut cannot be loaded as SAM 2"):
         server.run(segment("nested/cut"))
-    with pytest.raises(PromptFailed, match="IGRSegmenterLoad.*other holds a model of type 'bert'"):
+    with pytest.raises(PromptFailed, match="IGRSegmenterLoad.*other contains a model of type 'bert'"):
         server.run(segment("other"))
     with pytest.raises(PromptFailed, match="IGRGarmentSegment.*Nothing was found there: click in the middle"):
         server.run(segment("blind"))
@@ -224,7 +224,7 @@ def test_single_files_are_offered_and_run(server: Server) -> None:
     weights = {name: value.half() for name, value in Sam2Model(Sam2Config()).state_dict().items()}  # of size tiny
     save_file(weights, folder / "sam2.1_hiera_tiny.safetensors")
     save_file({"lora_unet_x.lora_up.weight": torch.zeros(1)}, folder / "lora.safetensors")
-    (folder / "config.json").write_text("{}")  # of whatever: it makes no folder of the files beside it
+    (folder / "config.json").write_text("{}")  # any other file: the files beside it are not loaded as a folder
     options = str(server.get("/object_info/IGRSegmenterLoad")["IGRSegmenterLoad"]["input"]["required"]["model"])
     assert all(f"'{name}'" in options for name in ("sam2.1_hiera_tiny.safetensors", "lora.safetensors", TINY_SAM))
     box = segment("sam2.1_hiera_tiny.safetensors", points='{"box": [100, 200, 400, 600]}', candidates="merged")
@@ -244,7 +244,7 @@ def test_a_folder_that_goes_while_comfyui_runs_is_named(server: Server) -> None:
     assert server.run(segment())["status"]["status_str"] == "success"
 
 
-def test_other_places_of_memory_give_the_same_mask(server: Server, tmp_path: Path) -> None:
+def test_other_memory_modes_give_the_same_mask(server: Server, tmp_path: Path) -> None:
     found = host_with_gpu()
     for flag in ("--lowvram", "--novram", "--gpu-only"):
         base = tmp_path / flag.strip("-")

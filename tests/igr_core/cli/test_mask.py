@@ -91,7 +91,7 @@ def test_the_demo_is_used_if_no_segmenter_is_named(
     out = tmp_path / "mask.png"
     words = ("mask", pair[0], "--out", out, "--point", "30,40", "--device", "cpu")
     monkeypatch.setattr(mask_command, "DEMO_SEGMENTER", tmp_path / "none")
-    fails(invoke(*words), 2, "none does not exist: name a SAM 2 with --segmenter")
+    fails(invoke(*words), 2, "none does not exist: use --segmenter with a SAM 2 folder")
     monkeypatch.setattr(mask_command, "DEMO_SEGMENTER", folder)
     result = invoke(*words)
     assert result.exit_code == 0 and files(tmp_path) == ["mask.png", "masks", "photos"]
@@ -111,22 +111,22 @@ def test_wrong_commands_are_reported_before_anything_starts(
         assert "\n" not in result.stderr.strip()
         return result.stderr
 
-    assert "Nothing marks the garment: give --point X,Y" in wrong()
-    assert "Nothing marks the garment" in wrong("--not", "3,4")
+    assert "The garment is not marked: use --point X,Y" in wrong()
+    assert "The garment is not marked" in wrong("--not", "3,4")
     for given in ("3", "3,4,5", "a,b", "3,nan", ""):
         assert f"--point {given!r} is not valid: write X,Y" in wrong("--point", given)
     assert "--not '3;4' is not valid" in wrong("--point", "3,4", "--not", "3;4")
     assert "--box '1,2,3' is not valid: write LEFT,TOP,RIGHT,BOTTOM" in wrong("--box", "1,2,3")
-    assert "There are 51 points: give at most 50" in wrong(*("--point", "3,4") * 50, "--not", "3,4")
+    assert "There are 51 points: use at most 50" in wrong(*("--point", "3,4") * 50, "--not", "3,4")
     assert "The point (60, 4) is outside the 60×90 photo" in wrong("--point", "60,4")
     assert "The point (-1, 4) is outside" in wrong("--point", "3,4", "--not", "-1,4")
     assert "The box (10, 20, 10, 80) is empty or outside" in wrong("--box", "10,20,10,80")
     marked = ("--point", "3,4")
     assert "none.png does not exist" in wrong(*marked, on=tmp_path / "none.png")
-    assert "is a folder: name an image file" in wrong(*marked, on=person.parent)
+    assert "is a folder: specify an image file" in wrong(*marked, on=person.parent)
     assert "none.png does not exist" in wrong("--rough", tmp_path / "none.png")
-    assert "itself: name a mask" in wrong("--rough", person)
-    assert "is a folder: name the file to write" in wrong(*marked, to=tmp_path)
+    assert "itself: specify a mask" in wrong("--rough", person)
+    assert "is a folder: specify the file to write" in wrong(*marked, to=tmp_path)
     assert "use the extension .png" in wrong(*marked, to=tmp_path / "mask.txt")
     assert "--out" in (said := wrong(*marked, to=person)) and "overwrite an input" in said
     assert "--overlay" in (said := wrong("--rough", rough, "--overlay", rough)) and "overwrite an input" in said
@@ -157,7 +157,7 @@ def test_photos_masks_and_models_that_cannot_be_used(tmp_path: Path, folder: Pat
 
 
 def test_an_earlier_mask_is_replaced(tmp_path: Path, folder: Path, pair: tuple[Path, Path]) -> None:
-    """As restore does with a single picture."""
+    """As for a single photo in restore."""
     out = tmp_path / "mask.png"
     out.write_bytes(b"an earlier mask")
     assert mask(pair[0], out, folder, "--point", "30,40").exit_code == 0

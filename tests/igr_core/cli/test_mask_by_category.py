@@ -62,7 +62,7 @@ def test_a_segmenter_draws_the_edges(tmp_path: Path, parser: Path, sam: Path, pe
     embedding = segmenter.embed(photo)
     clean = refine_mask(own, lambda prompt: segmenter.masks(embedding, prompt))
     assert torch.equal(load_mask(out), clean.mask) and not torch.equal(clean.mask, own)
-    assert f"SAM 2 found {clean.found:.0%} of what the parser found." in result.stdout
+    assert f"SAM 2 found {clean.found:.0%} of the parser's mask." in result.stdout
 
 
 def test_the_demo_is_used_if_only_a_category_is_named(
@@ -70,7 +70,7 @@ def test_the_demo_is_used_if_only_a_category_is_named(
 ) -> None:
     out = tmp_path / "mask.png"
     monkeypatch.setattr(mask_by_category, "DEMO_PARSER", tmp_path / "none")
-    fails(mask(person, out, "--category", "upper"), 2, "none does not exist: name a human parser with --parser")
+    fails(mask(person, out, "--category", "upper"), 2, "none does not exist: use --parser with a human parser")
     monkeypatch.setattr(mask_by_category, "DEMO_PARSER", parser)
     result = mask(person, out, "--category", "upper")
     assert result.exit_code == 0 and out.is_file()
@@ -98,7 +98,9 @@ def test_wrong_commands_are_reported_before_anything_starts(tmp_path: Path, pars
 
 def test_parsers_and_photos_that_cannot_be_used(tmp_path: Path, parser: Path, sam: Path, person: Path) -> None:
     out = tmp_path / "mask.png"
-    fails(mask(person, out, "--parser", tmp_path / "gone"), 1, "gone does not exist: name the folder of a human parser")
+    fails(
+        mask(person, out, "--parser", tmp_path / "gone"), 1, "gone does not exist: specify the folder of a human parser"
+    )
     fails(mask(person, out, "--parser", sam), 1, "is not a known human parser")
     foreign = save_parser(tmp_path / "foreign")
     change_config(foreign, id2label={"0": "wall", "1": "sky"})

@@ -31,13 +31,13 @@ def test_wrong_commands_are_reported_before_anything_starts(tmp_path: Path, stub
     fails(restore(photo, tmp_path / "none.png", out, stub), 2, "none.png does not exist")
     fails(restore(photo, masks, out, stub), 2, "--mask must be a file too")
     fails(restore(photos, mask, out, stub), 2, "--mask must be a folder too")
-    fails(restore(photo, photo, out, stub), 2, "name a mask")
+    fails(restore(photo, photo, out, stub), 2, "specify a mask")
     fails(restore(photo, mask, photo, stub), 2, "overwrite an input")
     fails(restore(photos, masks, photos, stub), 2, "is an input folder")
     fails(restore(photos, masks, photo, stub), 2, "--out must be a folder")
-    fails(restore(photo, mask, tmp_path, stub), 2, "name the file to write")
+    fails(restore(photo, mask, tmp_path, stub), 2, "specify the file to write")
     fails(restore(photo, mask, tmp_path / "out.txt", stub), 2, "use the extension .png")
-    fails(restore(photo, mask, tmp_path / "out.jpg", stub, "--transparent"), 2, "cannot hold transparency")
+    fails(restore(photo, mask, tmp_path / "out.jpg", stub, "--transparent"), 2, "does not support transparency")
     fails(restore(photo, mask, out, stub, "--size", "50x60"), 2, "multiples of 16", "the nearest is 64x64")
     fails(restore(photo, mask, out, stub, "--size", "big"), 2, "such as 768x1024")
     for more in (("--steps", 0), ("--steps", 9999), ("--guidance", 0.5), ("--seed", -1), ("--view", "side")):
@@ -97,7 +97,7 @@ def test_bad_bundles(tmp_path: Path, stub: Path, bundle: Path):
 
 
 def test_foreign_newer_and_misfitting_bundles(tmp_path: Path, bundle: Path):
-    """One sentence on one line, and no picture."""
+    """The error is one sentence on one line, and no image is written."""
     photo, mask = write_pair(tmp_path, "anna.png")
     foreign, newer, wrong = (tmp_path / f"{name}.safetensors" for name in ("foreign", "newer", "wrong"))
     save_file({"down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.weight": torch.zeros(2)}, foreign)

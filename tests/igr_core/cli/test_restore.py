@@ -45,7 +45,13 @@ def test_folder_one_bad_photo_does_not_stop_the_rest(tmp_path: Path, bundle: Pat
     (tmp_path / "photos" / "readme.txt").write_text("not a photo")
     out = tmp_path / "out"
     result = restore(tmp_path / "photos", tmp_path / "masks", out, bundle)
-    fails(result, 1, "Failed: bert.png", "not a supported image", "Failed: carl.png: It has no mask: put carl.png into")
+    fails(
+        result,
+        1,
+        "Failed: bert.png",
+        "not a supported image",
+        "Failed: carl.png: The photo has no mask: put carl.png into",
+    )
     fails(result, 1, "Failed: emil.png", "resize the mask to 60×90")
     assert "2 restored, 3 failed" in result.stdout
     assert files(out) == ["anna.png", "dora.png"]

@@ -22,7 +22,7 @@ def grid() -> torch.Tensor:
 
 
 def found(hidden: torch.Tensor, photos: int = 1) -> Correspondence:
-    """Sharp attention in the mask, but for `hidden` cells (n, h, w): there it is spread over the whole photo."""
+    """Sharp attention in the mask, except for `hidden` cells (n, h, w), where it is spread over the whole photo."""
     generator = torch.Generator().manual_seed(0)
     wild = torch.rand((photos, 2, *SHAPE), generator=generator)
     sharp = torch.where(hidden, 0.15, 0.95)
@@ -82,8 +82,8 @@ def test_coefficients_are_counted_and_bounded():
     assert len(UNFITTED.coefficients) == len(FEATURES)
 
 
-def test_a_white_image_has_no_seen_fraction():
-    with pytest.raises(IGRError, match="white all over"):
+def test_a_white_image_has_no_visible_fraction():
+    with pytest.raises(IGRError, match="entirely white"):
         seen_fraction(torch.zeros(SHAPE), torch.zeros(SHAPE))
 
 

@@ -13,7 +13,7 @@ def grid() -> torch.Tensor:
 
 
 def bent() -> torch.Tensor:
-    """A map as a turned body makes: smaller, shifted, and curved."""
+    """A map like that of a turned body: smaller, shifted, and curved."""
     x, y = grid()
     return torch.stack([0.2 + 0.6 * x + 0.05 * torch.sin(3 * y), 0.1 + 0.7 * y + 0.04 * torch.cos(4 * x)])
 

@@ -1,4 +1,4 @@
-"""Reading positions from attention whose answer is known."""
+"""Reading positions from attention with a known answer."""
 
 import pytest
 import torch
@@ -60,7 +60,7 @@ def test_mass_is_the_fraction_that_goes_to_the_reference():
     assert all_of_it.mass.min() > 0.999
 
 
-def test_shares_tell_which_photo_is_looked_at():
+def test_shares_identify_the_attended_photo():
     second = torch.arange(CELLS) + CELLS
     found = read(attending(second, photos=2), torch.ones(2, 1, 32, 24))
     assert found.share[1].min() > 0.999

@@ -1,4 +1,4 @@
-"""Moving a photo's pixels onto a garment along a known map."""
+"""Transferring a photo's detail to a garment along a known map."""
 
 import numpy as np
 import pytest
@@ -13,9 +13,9 @@ from igr_core.errors import IGRError
 from igr_core.photo.view import Placement
 
 LARGE, SMALL, CELLS = (384, 512), (96, 128), (24, 32)
-"""Width and height of the garment as it is, as it is restored, and of the evidence."""
+"""Width and height of the true garment, the restored garment, and the evidence."""
 SHIFT, SCALE = 0.1, 0.8
-"""The photo shows the garment smaller and moved: view = SHIFT + SCALE * garment."""
+"""The photo shows the garment smaller and shifted: view = SHIFT + SCALE * garment."""
 
 
 def garment() -> torch.Tensor:
@@ -69,7 +69,7 @@ def seen(visible: float = 1.0, place: torch.Tensor | None = None) -> Evidence:
 
 
 def restored() -> torch.Tensor:
-    """What a small model gives: the right colours and no letters."""
+    """Output like that of a small model: the right colours, but no letters."""
     alpha = opacity()
     soft, weight = (F.avg_pool2d(image[None], 41, stride=1, padding=20)[0] for image in (garment() * alpha, alpha))
     return resized(soft / weight.clamp_min(1e-3) * alpha + 1 - alpha, SMALL)
@@ -120,7 +120,7 @@ def test_a_coloured_hand_that_the_mask_leaves_out_never_comes_along():
     assert not ((result[1] > 0.7) & (result[0] < 0.4)).any()
 
 
-def test_nothing_is_moved_where_the_map_folds():
+def test_no_detail_is_transferred_where_the_map_folds():
     evidence = seen()
     flow = evidence.flows[0]
     assert flow is not None

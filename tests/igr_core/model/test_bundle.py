@@ -34,7 +34,7 @@ def header(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
 
 
 def nested(depth: int) -> dict:
-    """Mappings within mappings."""
+    """Nested mappings."""
     return {"in": nested(depth - 1)} if depth else {}
 
 
@@ -161,7 +161,9 @@ def test_weights_that_are_no_numbers_are_named(saved: Path):
 
     bundle = Bundle.open(rewrite(saved, change_tensors=corrupt))
     bundle.tensors("denoiser")
-    with pytest.raises(IGRError, match=r"tiny.safetensors has NaN or infinite values in garmnet.conv_in.weight: use"):
+    with pytest.raises(
+        IGRError, match=r"tiny.safetensors contains NaN or infinite values in garmnet.conv_in.weight: use"
+    ):
         bundle.tensors("garmnet")
 
 
@@ -279,7 +281,7 @@ def test_header_that_is_not_json(saved: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("[" * 10**6, "nested too deeply"), ("1" * 5000, "a number of thousands of digits")]
+    ("text", "words"), [("[" * 10**6, "nested too deeply"), ("1" * 5000, "a number with thousands of digits")]
 )
 def test_header_that_no_parser_takes(saved: Path, text: str, words: str):
     _, tensors = header(saved)
@@ -324,7 +326,7 @@ def test_nan_is_not_saved_and_the_earlier_file_stays(saved: Path, bad: float):
     before = saved.read_bytes()
     parts = stub_parts()
     parts["garmnet"]["conv_in.bias"][3] = bad
-    with pytest.raises(IGRError, match="garmnet.conv_in.bias has NaN or infinite"):
+    with pytest.raises(IGRError, match="garmnet.conv_in.bias contains NaN or infinite"):
         save_bundle(saved, INFO, parts)
     assert saved.read_bytes() == before and os.listdir(saved.parent) == [saved.name]
 

@@ -60,9 +60,7 @@ def paper_form(model: IGR, features: dict[str, Tensor], rows: list[int]) -> UNet
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 @pytest.mark.parametrize("position", ["none", "sincos"])
 @torch.no_grad()
-def test_the_whole_unet_predicts_what_the_papers_form_predicts(
-    position: str, dtype: torch.dtype, tolerance: float
-) -> None:
+def test_the_whole_unet_agrees_with_the_papers_form(position: str, dtype: torch.dtype, tolerance: float) -> None:
     torch.manual_seed(2)
     model = IGR(dataclasses.replace(MODEL, reference_position=position)).to(dtype).eval()
     for prompt in model.prompts.values():

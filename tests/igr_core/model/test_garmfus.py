@@ -53,7 +53,7 @@ def test_image_prompt_term_scales_with_its_strength() -> None:
 
 
 @pytest.mark.parametrize("source", [(0, 1, 2), (-1, -1, 0, 1), (0, 1, -1, -1), (1, -1, 0, 1, -1), (-1, -1)])
-def test_rows_go_to_their_function_and_back_to_their_place(source: tuple[int, ...]) -> None:
+def test_rows_go_to_their_function_and_back_to_their_position(source: tuple[int, ...]) -> None:
     plan = RowPlan(source)
     rows = torch.arange(len(source) * 3.0).view(len(source), 3, 1)
     done = plan.by_rows(lambda x: x + 100, lambda x: x + 200, rows)
@@ -61,7 +61,7 @@ def test_rows_go_to_their_function_and_back_to_their_place(source: tuple[int, ..
 
 
 @pytest.mark.parametrize("source", [(-1, 0), (0, -1), (0, -1, 1), (0, 1)])
-def test_several_tensors_are_divided_alike(source: tuple[int, ...]) -> None:
+def test_several_tensors_are_divided_in_the_same_way(source: tuple[int, ...]) -> None:
     first, second = torch.arange(1.0, len(source) + 1), torch.arange(len(source)) * 10.0
     done = RowPlan(source).by_rows(lambda x, y: x + y, lambda x, y: x - y, first, second)
     assert done.tolist() == [x - y if s >= 0 else x + y for x, y, s in zip(first, second, source, strict=True)]
@@ -77,7 +77,7 @@ def test_pick_gives_each_row_its_own_reference() -> None:
     assert RowPlan((-1, 0, 1, 2)).pick(references) is references
 
 
-def test_several_references_lie_side_by_side() -> None:
+def test_several_references_are_concatenated() -> None:
     references = torch.arange(6.0).view(3, 2, 1)
     assert RowPlan(((2, 0), -1, (1, 1))).pick(references).flatten(1).tolist() == [[4, 5, 0, 1], [2, 3, 2, 3]]
     with pytest.raises(ValueError, match="different numbers"):
@@ -108,7 +108,7 @@ def test_index_tensors_are_made_once() -> None:
     assert all(plan._indices[name] is tensor for name, tensor in made.items())
 
 
-def test_sincos_position_is_scale_free_and_tells_places_apart() -> None:
+def test_sincos_position_is_scale_free_and_distinguishes_positions() -> None:
     coarse = sincos_position(8, 6, 64, 2.5, "cpu", torch.float32)[0]
     fine = sincos_position(16, 12, 64, 2.5, "cpu", torch.float32)[0].view(8, 2, 6, 2, 64).mean((1, 3)).view(48, 64)
     closest = (coarse @ fine.T).argmax(1)

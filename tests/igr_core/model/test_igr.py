@@ -117,14 +117,14 @@ def test_one_photo_is_the_same_bit_for_bit_however_it_is_written(model: IGR, inp
     assert torch.equal(one, other)
 
 
-def test_a_photo_seen_twice_weighs_twice_and_order_does_not_matter(model: IGR, inputs: dict) -> None:
+def test_a_repeated_photo_has_twice_the_weight_and_order_does_not_matter(model: IGR, inputs: dict) -> None:
     twice = denoise_photos(model, inputs, [(1, 1)], [0])
     assert torch.allclose(twice, denoise_photos(model, inputs, [1], [0], reference_strength=2.0), atol=1e-5)
     one, other = (denoise_photos(model, inputs, [photos], [0]) for photos in ((0, 2), (2, 0)))
     assert torch.allclose(one, other, atol=1e-5) and not torch.allclose(one, twice, atol=1e-3)
 
 
-def test_watched_blocks_note_what_their_rows_attend_with(model: IGR, inputs: dict) -> None:
+def test_watched_blocks_record_their_queries_and_keys(model: IGR, inputs: dict) -> None:
     fusion = model.fusion(inputs["latent"], [(0, 1), -1, (2,)], inputs["reference"], [-1] * 3, None)
     fusion.notes = {"down_blocks.0.attentions.0": []}
     model.denoise(inputs["latent"], inputs["timestep"], model.text(["upper"] * 3), fusion)

@@ -95,7 +95,7 @@ def unet() -> nn.Module:
     ],
 )
 @torch.no_grad()
-def test_projections_equal_what_diffusers_makes_of_the_same_file(
+def test_projections_equal_those_of_diffusers_from_the_same_file(
     unet: nn.Module, config: ImagePromptConfig, features: tuple[int, ...]
 ) -> None:
     torch.manual_seed(0)
@@ -156,6 +156,8 @@ def test_equation_3_by_hand(block: str, rows: tuple[int, ...]) -> None:
         summed = by_hand(query, attn.to_k(text[row]), attn.to_v(text[row]), attn.heads)  # type: ignore[operator, arg-type]
         if source >= 0:
             image = by_hand(query, own.to_k_ip(tokens[source]), own.to_v_ip(tokens[source]), attn.heads)  # type: ignore
-            assert (ours[row] - (out(summed) + weight * image)).abs().max() > 1e-3  # summed after it: not Eq. 3
+            assert (
+                ours[row] - (out(summed) + weight * image)
+            ).abs().max() > 1e-3  # summed after the projection, which is not Eq. 3
             summed = summed + weight * image
         assert (ours[row] - out(summed)).abs().max() < 1e-12

@@ -193,7 +193,7 @@ def test_save_and_load(tmp_path: Path, name: str, mode):
     [
         ("a.xyz", torch.rand(3, 20, 20), "RGB", "use the extension .png"),
         ("a", torch.rand(3, 20, 20), "RGB", "use the extension .png"),
-        ("a.jpg", torch.rand(4, 20, 20), "RGBA", "cannot hold transparency"),
+        ("a.jpg", torch.rand(4, 20, 20), "RGBA", "does not support transparency"),
         ("a.png", torch.rand(3, 20, 20), "RGBA", "(4, H, W)"),
         ("a.png", torch.rand(2, 3, 20, 20), "RGB", "(3, H, W)"),
         ("a.png", torch.full((3, 20, 20), float("nan")), "RGB", "NaN"),

@@ -61,7 +61,7 @@ def test_each_fault_gets_one_sentence_with_the_remedy(mask, words):
 
 def test_a_good_mask_gets_none():
     assert mask_warnings(painted(GARMENT)) == ()
-    assert mask_warnings(painted(GARMENT, (202, 240, 204, 242))) == ()  # a speck close by makes no difference
+    assert mask_warnings(painted(GARMENT, (202, 240, 204, 242))) == ()  # a nearby speck makes no difference
     for category in CATEGORIES:
         assert mask_warnings(load_mask(EXAMPLES / f"{category}_mask.png"), category) == ()
 
@@ -80,7 +80,7 @@ def test_masks_of_a_batch_are_called_by_number():
     assert sentence.startswith("The mask 2 touches the left edge")
 
 
-def test_a_mask_of_nothing_but_specks_still_gets_its_sentences():
+def test_a_mask_with_only_specks_still_has_warnings():
     dots = [(x, y, x + 1, y + 1) for x in range(10, 290, 20) for y in range(10, 390, 20)]
     assert any("specks" in sentence for sentence in mask_warnings(painted(*dots)))
 
@@ -102,7 +102,7 @@ def test_the_category_makes_it_surer():
     assert mask_warnings(mask, "upper") and not mask_warnings(mask, "full") and not mask_warnings(mask)
 
 
-def test_views_carry_the_warnings_and_what_they_are_about():
+def test_views_contain_the_warnings_and_their_subjects():
     person, mask = torch.rand(1, 3, 400, 300), painted((120, 100, 165, 250))
     view = make_view(person, mask, (96, 128), ViewConfig("whole"), category="upper")
     assert view.warnings == mask_warnings(mask, "upper")

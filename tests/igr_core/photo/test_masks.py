@@ -22,13 +22,13 @@ def test_shrinking_a_mask_away_is_refused():
     mask = torch.zeros(2, 1, 32, 32)
     mask[0, :, 8:12, 8:12] = 1  # the second one shows nothing from the start
     assert float(mend_mask(mask, grow=-1).sum()) == 4
-    with pytest.raises(IGRError, match="grow = -2 leaves nothing of mask 1: choose a value closer to 0"):
+    with pytest.raises(IGRError, match="grow = -2 removes all of mask 1: choose a value closer to 0"):
         mend_mask(mask, grow=-2)
-    with pytest.raises(IGRError, match="grow = -2 leaves nothing of the mask"):
+    with pytest.raises(IGRError, match="grow = -2 removes all of the mask"):
         mend_mask(mask[:1], grow=-2)
 
 
-def test_feathering_softens_the_edge_and_nothing_else():
+def test_feathering_only_softens_the_edge():
     soft = feather_mask(square(), 4)
     assert (soft[..., 18:22, 18:22] == 1).all() and (soft[..., :5, :] == 0).all()
     assert 0 < soft[0, 0, 10, 20] < 1
@@ -60,11 +60,11 @@ def test_large_images_keep_their_largest_piece_to_the_pixel():
     assert torch.equal(kept, mask > 0.5)
 
 
-def test_a_mask_that_needs_no_mending_stays_as_it_is():
+def test_a_mask_that_needs_no_repair_is_unchanged():
     assert mend_mask(square()) is not None and torch.equal(mend_mask(square()), square())
 
 
-def test_pieces_come_with_their_share_and_box_the_largest_first():
+def test_pieces_have_their_fraction_and_box_with_the_largest_first():
     mask = torch.zeros(1, 1, 60, 90)
     mask[..., 5:15, 3:13] = 1
     mask[..., 20:50, 40:50] = 1

@@ -1,4 +1,4 @@
-"""Drawings of what the model sees: every part is at its computed position."""
+"""Drawings of the model's view: every part is at its computed position."""
 
 import dataclasses
 
@@ -44,18 +44,18 @@ def test_a_contour_of_two_pixels_runs_around_the_mask_and_nowhere_else():
     ring = (torch.nn.functional.max_pool2d(mask, 5, stride=1, padding=2) - mask)[0, 0].bool()
     left, top, right, bottom = GARMENT
     assert not (line & ~ring).any()
-    middle = (slice(top + 5, bottom - 5), slice(left + 5, right - 5))  # beyond it the crop's box lies on top
+    middle = (slice(top + 5, bottom - 5), slice(left + 5, right - 5))  # beyond it, the crop's box is on top
     assert ring[middle].sum() > 500 and torch.equal(line[middle], ring[middle])
 
 
 @pytest.mark.parametrize("grey", [0.01, 0.5, 1.0])
 @pytest.mark.parametrize("colour", [CONTOUR, CROP, VIEW], ids=["contour", "crop", "view"])
-def test_lines_are_seen_on_dark_and_light(grey: float, colour: tuple[float, float, float]):
+def test_lines_are_visible_on_dark_and_light(grey: float, colour: tuple[float, float, float]):
     """At most three pixels from every pixel of a line, there is one with a very different luminance."""
     view = seen(FOCUSED, grey)
     assert view.photo_mask is not None
     picture = draw_view(view)
-    line = is_colour(picture, colour) & (view.photo_mask[0, 0] == 0)  # a white garment is no white line
+    line = is_colour(picture, colour) & (view.photo_mask[0, 0] == 0)  # a white garment is not a white line
     assert line.sum() > 200
     luminance = (picture * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1)
     around = -torch.nn.functional.max_pool2d(-luminance, 7, stride=1, padding=3)
@@ -75,7 +75,7 @@ def test_the_crops_box_is_drawn_around_the_masks_box():
     assert not line[top:bottom, left:right].any()
 
 
-def test_what_a_focused_view_leaves_out_is_nearly_black():
+def test_the_area_outside_a_focused_view_is_nearly_black():
     view = seen(FOCUSED)
     picture = draw_view(view)
     left, top, right, bottom = view.placements[0].source_rect
@@ -87,7 +87,7 @@ def test_what_a_focused_view_leaves_out_is_nearly_black():
     assert not line[top : top + 2, left:right].any()
 
 
-def test_padding_is_hatched_and_nothing_else():
+def test_only_padding_is_hatched():
     picture = draw_view(seen(WHOLE, garment=(300, 200, 500, 500), height=600))  # 212 rows of padding on each side
     assert picture.shape == (1, 3, 1024, 768)
     padding = picture[0, 0, 20:190, 20:-20]
@@ -126,5 +126,5 @@ def test_images_of_a_batch_have_one_frame():
 
 def test_a_stored_view_is_refused():
     view = dataclasses.replace(seen(WHOLE), photo=None, photo_mask=None)
-    with pytest.raises(IGRError, match="create it again with Garment Mask/Crop"):
+    with pytest.raises(IGRError, match="create the view again with Garment Mask/Crop"):
         draw_view(view)

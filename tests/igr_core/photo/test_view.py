@@ -135,7 +135,7 @@ def test_a_batch_is_its_photos_one_by_one(view):
     assert torch.equal(shared.crop[0], batch.crop[0]) and shared.placements[2] == batch.placements[0]
 
 
-def test_crop_holds_the_masked_photo_and_nothing_else():
+def test_crop_contains_only_the_masked_photo():
     person, mask = photo(100, 120, (20, 30, 52, 62))
     mask[..., 40:50, 30:40] = 0  # a hole
     crop = make_view(person, mask, SIZE, WHOLE, crop_size=32).crop
@@ -151,7 +151,7 @@ def test_crop_of_a_tall_garment_is_centred_in_a_black_square():
 
 
 @both_views
-def test_unfit_gives_the_seen_part_of_the_photo_back(view):
+def test_unfit_returns_the_visible_part_of_the_photo(view):
     smooth = torch.linspace(0, 1, 300).expand(1, 3, 200, 300).contiguous()
     _, mask = photo(300, 200, (100, 50, 180, 150))
     seen = make_view(smooth, mask, (192, 256), view)

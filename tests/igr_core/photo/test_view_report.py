@@ -1,4 +1,4 @@
-"""Text reports on what the model sees."""
+"""Text reports on the model's view."""
 
 import dataclasses
 
@@ -58,5 +58,5 @@ def test_the_category_reaches_the_warnings():
 
 def test_a_stored_view_is_refused():
     view = dataclasses.replace(seen(WHOLE, (100, 100, 200, 250)), photo=None, photo_mask=None)
-    with pytest.raises(IGRError, match="create it again with Garment Mask/Crop"):
+    with pytest.raises(IGRError, match="create the view again with Garment Mask/Crop"):
         report_view(view)

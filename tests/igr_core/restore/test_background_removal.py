@@ -57,7 +57,7 @@ def test_noise_and_specks_on_the_background_are_dropped():
     assert (alpha[..., :18, :] == 0).all() and (alpha[..., 23:37, 23:-23] == 1).all()
 
 
-def test_nothing_there_and_nothing_but_garment():
+def test_empty_images_and_images_full_of_garment():
     assert (garment_alpha(torch.ones(1, 3, 64, 64)) == 0).all()
     assert (garment_alpha(torch.full((1, 3, 64, 64), 0.3)) == 1).all()
 

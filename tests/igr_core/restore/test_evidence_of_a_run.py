@@ -53,7 +53,7 @@ def test_guidance_and_batch_give_the_evidence_of_single_runs(restorer: GarmentRe
     torch.testing.assert_close(alone.visible, together[1].visible, atol=1e-3, rtol=0)
 
 
-def test_several_photos_of_one_garment_are_told_apart(restorer: GarmentRestorer, view: GarmentView) -> None:
+def test_several_photos_of_one_garment_are_distinguished(restorer: GarmentRestorer, view: GarmentView) -> None:
     _, evidence = restorer.restore_with_evidence(view, "upper", steps=3, photos=[(0, 2), (1,)])
     assert evidence[0].in_photo.shape[0] == 2
     assert evidence[1].in_photo.shape[0] == 1

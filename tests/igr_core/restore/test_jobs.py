@@ -1,4 +1,4 @@
-"""Failures of single photos in a run, and how they are reported."""
+"""Failures of single photos in a run, and their messages."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_model_that_cannot_be_used_stops_the_run(jobs: list[Job]) -> None:
 def test_a_garment_with_nan_is_not_written(jobs: list[Job]) -> None:
     report, restorer = Report(), Failing(MemoryError(), torch.full((1, 3, 64, 48), torch.nan))
     run_jobs(jobs, report, SETTINGS, lambda: restorer)
-    assert "has NaN or infinite values" in report.failed["second.png"]
+    assert "contains NaN or infinite values" in report.failed["second.png"]
     assert report.done == [] and not jobs[1].out.exists()
 
 

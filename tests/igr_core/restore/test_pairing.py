@@ -1,4 +1,4 @@
-"""Photos, masks and categories find each other by name."""
+"""Photos, masks and categories are matched by name."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_files_that_are_not_read_are_named(tmp_path: Path) -> None:
     found = pair_by_name(photos, masks, one_category("upper"))
     assert [pair.photo.name for pair in found.pairs] == ["anna.png"] and found.ignored == ("d.mp4",)
     assert list(found.failed) == ["bert.CR2", "carl.psd"]
-    assert found.failed["carl.psd"] == "Images of the type .psd are not read: save it as a PNG or JPEG."
+    assert found.failed["carl.psd"] == "Images of the type .psd are not supported: save the photo as a PNG or JPEG."
     (photos / "anna.png").unlink()
     assert not pair_by_name(photos, masks, one_category("upper")).pairs
 
@@ -74,9 +74,9 @@ def test_a_photo_that_cannot_be_used_gets_its_sentence(tmp_path: Path) -> None:
     assert found.pairs == (Pair(photos / "anna.jpg", masks / "anna.png", "lower"),)
     assert found.failed == {
         "anna.png": "It is anna.jpg again.",
-        "bert.png": f"It has no mask: put bert.png into {masks}.",
+        "bert.png": f"The photo has no mask: put bert.png into {masks}.",
         "carl.png": f"{path}, line carl.png: Unknown category 'coat': choose upper, lower or full.",
-        "dora.png": f"It has no category: add the line dora.png,upper (or lower, full) to {path}.",
+        "dora.png": f"The photo has no category: add the line dora.png,upper (or lower, full) to {path}.",
     }
 
 

@@ -70,7 +70,7 @@ def test_noise_of_the_background_is_not_cloth() -> None:
     assert float((alpha[:34] > 0.5).float().mean()) < 0.001
 
 
-def test_a_white_held_out_garment_that_a_threshold_eats_keeps_its_cloth() -> None:
+def test_a_white_held_out_garment_keeps_cloth_that_a_threshold_removes() -> None:
     pair = make_pair(WHITE_GARMENT, (192, 256), coarse=0.16)
     image, cover = (torch.from_numpy(np.array(one)).float() / 255 for one in (pair.garment, pair.garment_silhouette))
     image = (image.permute(2, 0, 1)[None] * 1.06).clamp(0, 1)  # models often make white garments too bright

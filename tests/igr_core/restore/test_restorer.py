@@ -97,7 +97,7 @@ def test_strength_zero_forgets_the_photo(restorer: GarmentRestorer, view: Garmen
     assert torch.equal(first, other)
 
 
-def test_garments_seen_in_several_photos(restorer: GarmentRestorer, view: GarmentView) -> None:
+def test_garments_in_several_photos(restorer: GarmentRestorer, view: GarmentView) -> None:
     """One photo per garment is the default; a second one only changes its own garment."""
     plain = restorer.restore(view, CATEGORIES, steps=2)
     assert torch.equal(restorer.restore(view, CATEGORIES, steps=2, photos=[(0,), (1,), (2,)]), plain)

@@ -107,7 +107,7 @@ def test_noise_of_a_batch_is_that_of_single_runs() -> None:
     assert not torch.equal(batch[0], batch[1])
 
 
-def test_zero_terminal_snr_asks_for_what_it_needs() -> None:
+def test_zero_terminal_snr_requires_v_prediction_and_trailing() -> None:
     for wrong in ({}, {"prediction_type": "v_prediction"}, {"timestep_spacing": "trailing"}):
         with pytest.raises(IGRError, match="zero_terminal_snr needs"):
             NoiseConfig(zero_terminal_snr=True, **wrong)

@@ -37,10 +37,10 @@ TAKEN: dict[str, tuple[Any, list[Box | None]]] = {
     "outside beside inside": ([[box(70, 0, 9, 9, score=1), SMALL]], [SMALLS, SMALLS]),
 }
 REFUSED: dict[str, tuple[Any, str]] = {
-    "no box": ("left", "input box is not a box: connect a BOUNDING_BOX"),
-    "half a box": ({"x": 1, "y": 2}, "box is not a box"),
-    "words": (box(1, 2, 3, 4) | {"x": "left"}, "box is not a box"),
-    "boxes and lists": ([SMALL, [LARGE]], "box is not a box"),
+    "no box": ("left", "input box is not a bounding box: connect a BOUNDING_BOX"),
+    "half a box": ({"x": 1, "y": 2}, "box is not a bounding box"),
+    "words": (box(1, 2, 3, 4) | {"x": "left"}, "box is not a bounding box"),
+    "boxes and lists": ([SMALL, [LARGE]], "box is not a bounding box"),
     "not a number": (box(1, float("nan"), 3, 4), "NaN or infinite"),
     "outside": (box(70, 0, 9, 9), r"box \(70, 0, 78, 8\) is empty or outside the 60×80 photo"),
     "empty": (box(7, 7, 0, 0), "empty or outside"),
@@ -58,7 +58,7 @@ def test_every_photo_gets_its_own_box(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_not_a_box_ends_in_a_sentence(case: str) -> None:
+def test_invalid_boxes_are_reported_in_one_sentence(case: str) -> None:
     given, sentence = REFUSED[case]
     with pytest.raises(IGRError, match=sentence):
         boxes_of_photos(given, 2, SIZE)

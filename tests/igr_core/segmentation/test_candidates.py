@@ -23,7 +23,7 @@ def candidates() -> Tensor:
 
 
 @pytest.mark.parametrize(("which", "number"), [("best", 1), ("largest", 2), ("smallest", 0)])
-def test_one_of_them(candidates: Tensor, which: Choice, number: int) -> None:
+def test_one_candidate_is_chosen(candidates: Tensor, which: Choice, number: int) -> None:
     assert torch.equal(choose(candidates, SCORES, which), candidates[number : number + 1])
 
 

@@ -1,4 +1,4 @@
-"""The marks in a workflow are parsed completely or refused in one sentence, and become the prompt as drawn."""
+"""The marks in a workflow are parsed completely or rejected in one sentence, and become the prompt as drawn."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_not_understood_is_reported_in_a_sentence(case: str) -> None:
+def test_invalid_marks_are_reported_in_one_sentence(case: str) -> None:
     text, words = BAD[case]
     with pytest.raises(IGRError, match=words):
         parse_clicks(text)
@@ -67,9 +67,9 @@ def test_a_swapped_photo_is_noticed() -> None:
     clicks.prompt(SIZE)
     with pytest.raises(IGRError, match="60×80 photo, but this one is 80×60: clear"):
         clicks.prompt((80, 60))
-    with pytest.raises(IGRError, match=r"point \(50, 70\) is outside"):  # where no size tells, the pixels do
+    with pytest.raises(IGRError, match=r"point \(50, 70\) is outside"):  # without a size, the pixels are checked
         Clicks(positive=((50.0, 70.0),)).prompt((80, 60))
-    assert Clicks(size=SIZE).prompt((80, 60), torch.ones(1, 1, 60, 80)).mask is not None  # nothing was set on it
+    assert Clicks(size=SIZE).prompt((80, 60), torch.ones(1, 1, 60, 80)).mask is not None  # no marks were set on it
 
 
 def test_a_rough_mask_alone_is_used_with_its_box() -> None:

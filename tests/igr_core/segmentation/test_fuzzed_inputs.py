@@ -33,7 +33,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def load_with(folder: Path, file: str, data: st.DataObject, load: Any) -> Any:
-    """What `load` makes of a copy of a folder in which one entry of a JSON file is another; None if it is refused."""
+    """Result of `load` for a copy of a folder with one entry of a JSON file changed; None if it is rejected."""
     plain = json.loads((folder / file).read_text())
     path = data.draw(st.sampled_from(sorted(places(plain), key=str)))
     copy = folder.with_name(f"{folder.name}_changed")

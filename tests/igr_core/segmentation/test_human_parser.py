@@ -59,7 +59,7 @@ def test_values_that_are_not_finite_are_not_taken_for_no_garment(where: str):
         photo[0, 1, 40, 30] = float("nan")
     else:
         next(parser.model.parameters()).data.fill_(float("nan"))
-    with pytest.raises(IGRError, match="parser's result has NaN"):
+    with pytest.raises(IGRError, match="parser's result contains NaN"):
         parser.garments(photo, "upper")
 
 
@@ -150,7 +150,7 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]):
         HumanParser(build_parser(), ATR).parse(torch.rand(shape))
 
 
-def test_large_photos_keep_to_little_memory_and_give_the_plain_argmax():
+def test_large_photos_use_little_memory_and_give_the_plain_argmax():
     parser = HumanParser(build_parser(), ATR, ParserInput((64, 64)))
     photo = torch.rand(1, 3, 300, 200, generator=torch.Generator().manual_seed(2))
     logits = parser._logits(photo)

@@ -1,4 +1,4 @@
-"""Which labels are the garment of a category, on label maps made by hand and on drawn persons."""
+"""The labels of the garment of each category, on label maps made by hand and on drawn persons."""
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ def test_skirt_over_trousers_is_one_lower_garment_and_belts_are_none():
 def test_a_crop_top_that_was_called_a_dress_is_found_by_its_category():
     labels = laid(ATR, ("dress", slice(20, 40)), ("pants", slice(40, 80)))
     assert rows_of(garment_mask(labels, ATR, "upper")[0]) == set(range(20, 40))
-    labels[0, 5, 5:7] = 4  # strays are not a garment
+    labels[0, 5, 5:7] = 4  # a few stray pixels are not a garment
     assert set(range(20, 40)) <= {int(row) for row in garment_mask(labels, ATR, "upper")[0][0, 0].any(1).nonzero()}
 
 
@@ -108,7 +108,7 @@ def test_the_belt_of_a_split_dress_belongs_to_it():
     assert rows_of(garment_mask(labels, ATR, "full")[0]) == set(range(20, 80))
 
 
-def test_auto_takes_what_covers_most_and_says_what_it_took():
+def test_auto_uses_and_returns_the_category_that_covers_most():
     labels = torch.cat(
         [
             laid(ATR, ("upper-clothes", slice(10, 50)), ("pants", slice(50, 80))),
@@ -144,5 +144,5 @@ def test_drawn_people_parsed_as_atr_give_their_garments(category: str):
         mask, _ = garment_mask(to_atr[parsing][None], ATR, category)
         found = mask[0, 0].bool()
         assert (found & truth).sum() / truth.sum() > 0.96, seed
-        if not (parsing == SYNTHETIC.kinds.index("coat")).any():  # else it may be a coat over the garment
+        if not (parsing == SYNTHETIC.kinds.index("coat")).any():  # otherwise it may be a coat over the garment
             assert (found & truth).sum() / found.sum() > (0.96 if category != "full" else 0.9), seed

@@ -1,4 +1,6 @@
-"""Folders of models: only their own .safetensors are read, and nothing is built that their config alone makes large."""
+"""Folders of models: only their own .safetensors are read, and a model that is too large is rejected before it is
+built.
+"""
 
 import json
 import shutil
@@ -39,7 +41,7 @@ def refused(folder: Path, words: str) -> None:
         ({"id2label": {"hat": "hat"}}, "id2label keys that are not integers"),
         ({"strides": [0, 2, 2, 2]}, "cannot be loaded as a human parser"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantised"),
-        ({"transformers_weights": "../other.safetensors.index.json"}, "names a weight file of its own"),
+        ({"transformers_weights": "../other.safetensors.index.json"}, "specifies a separate weight file"),
     ],
 )
 def test_configs_out_of_range_are_named(parser: Path, fields: dict[str, Any], words: str) -> None:
@@ -48,7 +50,7 @@ def test_configs_out_of_range_are_named(parser: Path, fields: dict[str, Any], wo
 
 
 def test_models_that_would_take_gigabytes_for_a_photo_are_refused(parser: Path) -> None:
-    """Attention over 1,024 x 1,024 tokens of a photo that is not made smaller."""
+    """Attention over 1,024 x 1,024 tokens of a photo that is not downscaled."""
     change_config(parser, strides=[1, 1, 1, 1], sr_ratios=[8, 4, 2, 1])
     (parser / "preprocessor_config.json").write_text(json.dumps({"size": 512}))
     refused(parser, "needs [0-9,]+ GB for one photo")
@@ -61,7 +63,7 @@ def test_an_index_names_only_safetensors_of_the_folder(parser: Path, shard: str 
     torch.save(weights, parser / "pytorch_model.bin")
     index = {"metadata": {}, "weight_map": dict.fromkeys(weights, shard)}
     (parser / "model.safetensors.index.json").write_text(json.dumps(index))
-    refused(parser, "only .safetensors files in the same folder are read")
+    refused(parser, "only .safetensors files in the same folder are supported")
     index["weight_map"] = dict.fromkeys(weights, "part.safetensors")
     (parser / "model.safetensors.index.json").write_text(json.dumps(index))
     assert HumanParser.from_folder(parser).names == ATR

@@ -63,10 +63,10 @@ def test_edges_are_the_segmenters() -> None:
     done = refine_mask(ragged(DRESS), Fake(DRESS))
     assert torch.equal(done.mask, DRESS) and 0.9 < done.found < 1
     wide = area(74, 54, 226, 366)
-    assert torch.equal(refine_mask(DRESS, Fake(wide)).mask, wide)  # the parser's was too tight
+    assert torch.equal(refine_mask(DRESS, Fake(wide)).mask, wide)  # the parser's mask was too tight
 
 
-def test_a_buttoned_dress_of_which_half_is_answered_stays_whole() -> None:
+def test_a_buttoned_dress_stays_complete_if_sam_2_finds_half_of_it() -> None:
     done = refine_mask(ragged(DRESS), Fake(BODICE))
     assert (done.mask * DRESS).sum() == DRESS.sum()
     assert torch.equal(done.mask * BODICE, BODICE) and 0.3 < done.found < 0.5
@@ -121,7 +121,7 @@ def test_a_garment_cut_in_two_by_a_bag_keeps_both_parts_and_the_bag_out() -> Non
     fake = Fake(left)
     done = refine_mask(torch.maximum(left, right), fake)
     assert torch.equal(done.mask, torch.maximum(left, right))
-    assert {x < 150 for x, _ in fake.prompts[0].positive} == {True, False}  # a point on each
+    assert {x < 150 for x, _ in fake.prompts[0].positive} == {True, False}  # a point on each part
 
 
 def test_holes_and_islands_of_the_answer_are_not_the_garments() -> None:
@@ -135,7 +135,7 @@ def test_holes_and_islands_of_the_answer_are_not_the_garments() -> None:
 
 
 def test_an_edges_width_is_the_measure() -> None:
-    """Up to that width the segmenter decides what is missing at an edge, beyond it the parser."""
+    """Up to this width, the segmenter decides about missing parts at an edge; beyond it, the parser does."""
     for width, kept in ((WIDTH_OF_AN_EDGE, False), (WIDTH_OF_AN_EDGE + 1, True)):
         answer = SHIRT * (1 - area(90, 60, 90 + width, 200))
         assert torch.equal(refine_mask(SHIRT, Fake(answer)).mask, SHIRT if kept else answer), width
@@ -183,8 +183,8 @@ def test_points_are_spread_over_parts_and_stay_inside() -> None:
     assert spread_points(dots, POINTS) == ((501.0, 701.0),)
 
 
-def test_the_example_dress_stays_whole_where_only_its_bodice_is_answered() -> None:
-    """With IGR_UPDATE=1 also the help's picture: the parser's two labels, the answer, and what becomes of them."""
+def test_the_example_dress_stays_complete_if_sam_2_only_finds_its_bodice() -> None:
+    """With IGR_UPDATE=1, also draws the image of the help page: the parser's labels, SAM 2's mask, and the result."""
     photo = load_photo(ROOT / "nodes" / "examples" / "full.webp")
     dress = load_mask(ROOT / "nodes" / "examples" / "full_mask.png").round()
     height, width = dress.shape[-2:]

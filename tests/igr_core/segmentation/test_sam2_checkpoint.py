@@ -1,4 +1,4 @@
-"""SAM 2 in one file: the published names and shapes of all sizes, the same masks, and refused files."""
+"""SAM 2 in one file: the published names and shapes of all sizes, the same masks, and rejected files."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def refused(path: Path, *words: str) -> str:
 
 
 @pytest.mark.parametrize(("size", "version"), DIGESTS)
-def test_published_files_are_known_whole(tmp_path: Path, size: str, version: Version) -> None:
+def test_published_files_are_mapped_completely(tmp_path: Path, size: str, version: Version) -> None:
     """Exactly the image tensors of Meta's model are mapped to Sam2Model on the meta device."""
     shapes = rows(TRUNKS[size], version).shapes
     assert (len(shapes), digest(shapes)) == DIGESTS[size, version]  # as the package sam2 itself builds it
@@ -114,7 +114,7 @@ def test_half_precision_files_load_in_float32(tmp_path: Path, dtype: torch.dtype
 
 
 @pytest.mark.parametrize(("version", "video", "told"), [("2", True, "2"), ("2.1", True, "2.1"), ("2.1", False, None)])
-def test_what_only_videos_need_may_be_there_or_not(tmp_path: Path, version: Version, video: bool, told: str) -> None:
+def test_tensors_for_videos_are_optional(tmp_path: Path, version: Version, video: bool, told: str) -> None:
     path = write(tmp_path / "doll.safetensors", meta_state(build_doll(), version, video))
     assert read_checkpoint(path, DOLLS).version == told
     assert same(state_of(path), build_doll().state_dict())
@@ -122,7 +122,7 @@ def test_what_only_videos_need_may_be_there_or_not(tmp_path: Path, version: Vers
 
 @pytest.mark.parametrize("left_out", ["shared_image_embedding", "prompt_encoder.shared_embedding", None])
 def test_transformers_layout_in_one_file(tmp_path: Path, left_out: str | None) -> None:
-    """model.safetensors of a published folder: with the memory of the video model, and one name of a matrix."""
+    """model.safetensors of a published folder, with the video model's memory and only one name of the shared matrix."""
     state = {name: value.clone() for name, value in build_doll().state_dict().items()}
     state.pop(f"{left_out}.positional_embedding", None)
     state |= {"memory_attention.layer_norm.weight": torch.ones(256), "no_object_pointer": torch.ones(1, 256)}
@@ -142,7 +142,7 @@ def test_a_segmenter_from_a_file(tmp_path: Path) -> None:
 # What is refused -------------------------------------------------------------------------------------------------
 
 
-def test_files_that_are_not_whole(tmp_path: Path) -> None:
+def test_incomplete_files(tmp_path: Path) -> None:
     whole, path = meta_state(build_doll()), tmp_path / "doll.safetensors"
 
     def changed(**changes: Tensor | None) -> Path:
@@ -152,14 +152,16 @@ def test_files_that_are_not_whole(tmp_path: Path) -> None:
     bias = "sam_mask_decoder.conv_s0.bias"
     point = "sam_prompt_encoder.point_embeddings.2.weight"
     missing = "is missing 1 tensor of SAM 2 doll, such as mask_decoder.conv_s0.bias"
-    refused(changed(**{bias: None}), missing, "download it again")
+    refused(changed(**{bias: None}), missing, "download the file again")
     refused(changed(**{point: None}), "has 3 tensors that SAM 2 doll does not have", "point_embeddings.0.weight")
     refused(changed(extra=torch.ones(1)), "has 1 tensor that SAM 2 doll does not have, such as extra")
     refused(changed(**{bias: torch.ones(31)}), "its sam_mask_decoder.conv_s0.bias is 31 instead of 32")
     refused(changed(**{point: torch.ones(1, 255)}), "is not SAM 2 doll", "instead of 4×256")
     refused(changed(**{"image_encoder.trunk.pos_embed": torch.ones(())}), "pos_embed is a scalar instead of 1×8×7×7")
     for value in (float("nan"), float("inf")):
-        refused(changed(**{bias: torch.full((32,), value)}), f"NaN or infinite values in {bias}", "download it again")
+        refused(
+            changed(**{bias: torch.full((32,), value)}), f"NaN or infinite values in {bias}", "download the file again"
+        )
     refused(changed(**{bias: torch.ones(32, dtype=torch.int8)}), f"stores {bias} as I8", "in fp16 or fp32")
 
 
@@ -172,7 +174,7 @@ def test_sizes_that_were_never_published(tmp_path: Path, original: Path) -> None
 
 
 def test_pickles_are_refused_with_a_way_to_convert_them(tmp_path: Path) -> None:
-    """The command in the sentence works as it stands, on what Meta publishes: {"model": tensors}."""
+    """The command in the message works unchanged on the format that Meta publishes: {"model": tensors}."""
     for name, new_format in (("doll.pt", True), ("old doll.pth", False), ("renamed.safetensors", True)):
         path = tmp_path / name
         torch.save({"model": meta_state(build_doll())}, path, _use_new_zipfile_serialization=new_format)
@@ -202,7 +204,7 @@ def write_names(path: Path, *names: str) -> Path:
 
 def test_files_that_are_not_sam2(tmp_path: Path, original: Path) -> None:
     refused(tmp_path / "none.safetensors", "does not exist: check the path")
-    refused(tmp_path, "is a folder: name the .safetensors file in it")
+    refused(tmp_path, "is a folder: specify the .safetensors file in it")
     for name, content, word in (
         ("half", original.read_bytes()[:-100], "truncated or damaged"),
         ("empty", b"", "it is empty"),

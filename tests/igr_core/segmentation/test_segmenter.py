@@ -51,7 +51,7 @@ def same(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> bool:
 # Loading ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_saved_folder_gives_the_model_back(segmenter: Segmenter) -> None:
+def test_a_saved_folder_restores_the_model(segmenter: Segmenter) -> None:
     expected = build_sam2().state_dict()
     found = segmenter.model.state_dict()
     assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
@@ -61,7 +61,7 @@ def test_a_saved_folder_gives_the_model_back(segmenter: Segmenter) -> None:
 def test_a_photo_with_nan_is_not_taken_for_an_empty_mask(segmenter: Segmenter) -> None:
     damaged = photo()
     damaged[0, 1, 5, 5] = float("nan")
-    with pytest.raises(IGRError, match="The photo has NaN"):
+    with pytest.raises(IGRError, match="The photo contains NaN"):
         segmenter.masks(segmenter.embed(damaged), Prompt(positive=((20.0, 20.0),)))
 
 
@@ -100,7 +100,9 @@ def test_a_folder_of_the_video_model_as_published(tmp_path: Path, segmenter: Seg
 
 
 @pytest.mark.parametrize("part", ["shared_image_embedding", "prompt_encoder.shared_embedding"])
-def test_a_file_with_one_of_the_twins_is_whole(tmp_path: Path, folder: Path, segmenter: Segmenter, part: str) -> None:
+def test_a_file_with_one_of_two_shared_names_is_complete(
+    tmp_path: Path, folder: Path, segmenter: Segmenter, part: str
+) -> None:
     shutil.copytree(folder, tmp_path / "one")
     tensors = load_file(folder / "model.safetensors")
     del tensors[f"{part}.positional_embedding"]
@@ -125,7 +127,7 @@ def test_folders_that_are_invalid_are_reported_in_one_sentence(tmp_path: Path, f
     (bad / "config.json").write_text(json.dumps({"model_type": "clip"}))
     assert told(bad) == none
     shutil.copy(folder / "model.safetensors", bad)
-    assert told(bad) == f"{bad} holds a model of type 'clip', not SAM 2: name another folder."
+    assert told(bad) == f"{bad} contains a model of type 'clip', not SAM 2: choose another folder."
     for nonsense, words in (
         ("{}", "has no model_type"),
         ("[]", "is not a JSON object"),
@@ -137,18 +139,18 @@ def test_folders_that_are_invalid_are_reported_in_one_sentence(tmp_path: Path, f
     tensors = load_file(folder / "model.safetensors")
     first = min(name for name in tensors if "iou_prediction_head" in name)
     save_file({name: one for name, one in tensors.items() if name != first}, bad / "model.safetensors")
-    assert told(bad) == f"{bad} is missing 1 tensors of SAM 2, such as {first}: copy it again."
+    assert told(bad) == f"{bad} is missing 1 tensors of SAM 2, such as {first}: copy the folder again."
     save_file(tensors | {first: torch.zeros(3)}, bad / "model.safetensors")
-    assert told(bad).startswith(f"{bad} cannot be loaded as SAM 2 (") and told(bad).endswith("): copy it again.")
+    assert told(bad).startswith(f"{bad} cannot be loaded as SAM 2 (") and told(bad).endswith("copy the folder again.")
     (bad / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:5000])
-    assert told(bad).startswith(f"{bad} cannot be loaded as SAM 2 (") and told(bad).endswith("): copy it again.")
+    assert told(bad).startswith(f"{bad} cannot be loaded as SAM 2 (") and told(bad).endswith("copy the folder again.")
 
 
 def test_transformers_without_sam2_is_reported(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     import transformers
 
     monkeypatch.setattr(transformers, "__version__", "4.44.0")
-    for name in ("Sam2Model", "Sam2Processor"):  # what an older one does for a name it lacks
+    for name in ("Sam2Model", "Sam2Processor"):  # the error of an older version for a missing name
         monkeypatch.delattr(transformers, name, raising=False)
         monkeypatch.setitem(transformers._class_to_module, name, "nowhere")
     with pytest.raises(IGRError, match=r"^transformers 4\.44\.0 cannot run SAM 2 here: install 4\.56 or newer"):
@@ -209,7 +211,7 @@ def test_prompts_of_a_photo_that_is_no_square_are_scaled_by_side(segmenter: Segm
         scores = segmenter.masks(stretched, there)[1]
         assert torch.allclose(scores, segmenter.masks(square, here)[1], atol=1e-5)
         seen.append(scores)
-    assert torch.stack(seen).std(0).min() > 1e-3  # prompts do make a difference
+    assert torch.stack(seen).std(0).min() > 1e-3  # prompts make a difference
 
 
 def _box(corners: Tensor) -> tuple[float, float, float, float]:
@@ -254,21 +256,21 @@ def test_an_embedding_serves_many_prompts_unchanged(segmenter: Segmenter) -> Non
 @pytest.mark.parametrize(
     ("prompt", "sentence"),
     [
-        (Prompt(), "The prompt is empty: give a positive point, a box or a mask."),
+        (Prompt(), "The prompt is empty: add a positive point, a box or a mask."),
         (
             Prompt(negative=((3, 3),)),
-            "The prompt is empty: give a positive point, a box or a mask.",
+            "The prompt is empty: add a positive point, a box or a mask.",
         ),
-        (Prompt(((200, 5),)), "The point (200, 5) is outside the 200×90 photo: set it inside."),
-        (Prompt(((2, 5),), ((-1, 5),)), "The point (-1, 5) is outside the 200×90 photo: set it inside."),
-        (Prompt(((float("nan"), 5),)), "The point (nan, 5) is outside the 200×90 photo: set it inside."),
+        (Prompt(((200, 5),)), "The point (200, 5) is outside the 200×90 photo: place the point inside it."),
+        (Prompt(((2, 5),), ((-1, 5),)), "The point (-1, 5) is outside the 200×90 photo: place the point inside it."),
+        (Prompt(((float("nan"), 5),)), "The point (nan, 5) is outside the 200×90 photo: place the point inside it."),
         (
             Prompt(box=(10, 10, 10, 20)),
-            "The box (10, 10, 10, 20) is empty or outside the 200×90 photo: draw it again.",
+            "The box (10, 10, 10, 20) is empty or outside the 200×90 photo: draw the box again.",
         ),
         (
             Prompt(box=(10, 10, 90, 90)),
-            "The box (10, 10, 90, 90) is empty or outside the 200×90 photo: draw it again.",
+            "The box (10, 10, 90, 90) is empty or outside the 200×90 photo: draw the box again.",
         ),
         (
             Prompt(mask=torch.ones(1, 1, 200, 90)),

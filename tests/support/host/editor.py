@@ -1,4 +1,4 @@
-"""Garment Segment's editor on a page of ComfyUI's frontend: what it shows, and hands on it."""
+"""Read and operate Garment Segment's editor on a page of ComfyUI's frontend."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 EDITOR = "window.app.graph.nodes.find((node) => node.type === 'IGRGarmentSegment').igrEditor"
 SHIRT, TROUSERS = (290, 400), (270, 700)
-"""Places on the upper example person, who is 576×768 pixels."""
+"""Positions on the upper example person, which has 576×768 pixels."""
 
 
 def value(page: Page, script: str) -> Any:
-    """Something of the editor's."""
+    """A property of the editor."""
     return page.evaluate(f"() => {EDITOR}.{script}")
 
 
@@ -23,13 +23,13 @@ def wait(page: Page, script: str) -> None:
 
 
 def marks(page: Page) -> dict[str, Any]:
-    """What the widget says, which is what the workflow carries."""
+    """The widget's text, which the workflow stores."""
     text = value(page, "node.widgets.find((one) => one.name === 'points').value")
     return json.loads(text) if text else {}
 
 
 def place(page: Page, point: tuple[float, float]) -> tuple[float, float]:
-    """Where a pixel of the photo is on the screen."""
+    """Screen position of a pixel of the photo."""
     script = f"""([x, y]) => {{
         const editor = {EDITOR}, seen = editor.canvas.getBoundingClientRect(), {{left, top, scale}} = editor.place();
         const zoom = seen.width / editor.canvas.clientWidth;
@@ -44,7 +44,7 @@ def click(page: Page, point: tuple[float, float], button: Any = "left") -> None:
 
 
 def near(given: list[float], wanted: tuple[float, float]) -> bool:
-    """Within what a pointer can tell at this zoom."""
+    """Whether two positions agree within the precision of a pointer at this zoom."""
     return max(abs(one - other) for one, other in zip(given, wanted, strict=True)) < 4
 
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PATIENCE = 120_000
-"""Milliseconds that the page may take: shared machines are slow at times."""
+"""Timeout for the page in milliseconds; shared machines are sometimes slow."""
 VIEWPORT: ViewportSize = {"width": 2200, "height": 980}
 LARGE_VIEWPORT: ViewportSize = {"width": 3400, "height": 1300}
 SETTINGS = {
-    # At its very first start the frontend opens the template browser by itself, at a moment that nothing tells.
+    # At its first start, the frontend opens the template browser by itself, at an unpredictable time.
     "Comfy.TutorialCompleted": True,
     # Pictures of a whole graph show its text, and nothing in front of it.
     "LiteGraph.Canvas.MinFontSizeForLOD": 0,
@@ -36,7 +36,7 @@ def find_chromium() -> str | None:
 
 @contextmanager
 def open_frontend(server: Server, chromium: str) -> Iterator[Page]:
-    """The frontend of a running server, loaded and at rest, as it greets a user who has been here before."""
+    """The frontend of a running server, loaded and idle, as shown to a returning user."""
     from playwright.sync_api import sync_playwright
 
     server.post("/settings", SETTINGS)
@@ -54,7 +54,7 @@ def open_frontend(server: Server, chromium: str) -> Iterator[Page]:
 
 
 def close_dialogs(page: Page) -> None:
-    """Put away whatever an earlier workflow had to say."""
+    """Close all messages of an earlier workflow."""
     dialogs = page.get_by_role("dialog")
     for _ in range(50):
         if not dialogs.count():
@@ -77,7 +77,7 @@ def open_template(page: Page, name: str) -> None:
 
 
 def add_by_search(page: Page, name: str) -> None:
-    """Put a node on an empty canvas as a user does: search box, name, Enter, click."""
+    """Add a node to an empty canvas as a user does: search box, name, Enter, click."""
     close_dialogs(page)
     page.evaluate("() => window.app.graph.clear()")
     page.evaluate("() => window.app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
@@ -91,7 +91,7 @@ def add_by_search(page: Page, name: str) -> None:
 
 
 def api_form(page: Page, workflow: dict[str, Any]) -> Graph:
-    """What the frontend would queue for a workflow of the UI's format; node titles are left out."""
+    """The prompt that the frontend would queue for a workflow in the UI's format, without node titles."""
     script = """async (workflow) => {
         await window.app.loadGraphData(workflow);
         return (await window.app.graphToPrompt()).output;
@@ -101,7 +101,7 @@ def api_form(page: Page, workflow: dict[str, Any]) -> Graph:
 
 
 def shoot_graph(page: Page, path: Path) -> None:
-    """Take a picture of the whole graph, large enough to be read."""
+    """Take a screenshot of the whole graph, large enough to be legible."""
     script = """() => {
         const {canvas, graph} = window.app, place = canvas.canvas.getBoundingClientRect();
         const boxes = [...graph.nodes, ...graph.groups].map((one) => one.boundingRect ?? one._bounding);
@@ -123,7 +123,7 @@ def shoot_graph(page: Page, path: Path) -> None:
 
 
 def shoot_node(page: Page, path: Path) -> None:
-    """Take a picture of the one node on the canvas, with a margin."""
+    """Take a screenshot of the only node on the canvas, with a margin."""
     script = """() => {
         const canvas = window.app.canvas, [node] = window.app.graph.nodes;
         const place = canvas.canvas.getBoundingClientRect();

@@ -11,7 +11,7 @@ TINY_SAM = "tiny-sam2"
 TINY_PARSER = "tiny-parser"
 DEMO = "demo (drawn persons only)"
 POINTS = '{"positive": [[288, 300]], "negative": [[20, 20]], "box": null, "size": [576, 768]}'
-"""Clicks on the upper example person's shirt and beside it."""
+"""Clicks on the upper example person's shirt and next to it."""
 LATENT = ["sample", 0]
 
 
@@ -79,7 +79,7 @@ def by_category(
 ) -> Graph:
     """Example person -> mask of a category, saved by ["saved"]; take ["parse", 0] to ["parse", 2].
 
-    Where `restored_as` is a category or a wire the mask is restored as well: take ["sample", 0].
+    If `restored_as` is a category or a link, the garment is restored as well: take ["sample", 0].
     """
     parse = node("IGRGarmentByCategory", person=["person", 0], parser=["parser", 0], category=category)
     graph = {

@@ -1,4 +1,4 @@
-"""Every core guider and sampler around IGR Apply, and the plain guidance that each comes down to."""
+"""Every core guider and sampler with IGR Apply, and the plain guidance to which each is equivalent."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ WHOLE = {"width": 1.0, "height": 1.0, "x": 0.0, "y": 0.0, "strength": 1.0}
 
 @dataclass(frozen=True)
 class Case:
-    """A guider that gives what CFGGuider gives at some guidance."""
+    """A guider that is equivalent to CFGGuider at some guidance."""
 
     guider: dict[str, Any]
-    """The node; a wire to apply is as IGR Apply gives it."""
+    """The node; links to apply are outputs of IGR Apply."""
     guidance: float = G
     """CFGGuider's guidance for the same result; 1 is the positive alone."""
     more: Graph = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Case:
 
 
 def cfg(guidance: float = G, **inputs: Any) -> dict[str, Any]:
-    """CFGGuider on what IGR Apply gives, where nothing else is connected."""
+    """CFGGuider on the outputs of IGR Apply, unless other inputs are given."""
     return node(
         "CFGGuider", **{"model": PATCHED, "positive": POSITIVE, "negative": NEGATIVE, "cfg": guidance, **inputs}
     )
@@ -49,7 +49,7 @@ def dual(first: Any, second: Any, cfg_first: float, cfg_second: float, style: st
 
 
 def two_models(**inputs: Any) -> dict[str, Any]:
-    """DualModelGuider, whose negative runs on a model of its own where one is connected."""
+    """DualModelGuider, whose negative runs on a separate model if one is connected."""
     return node("DualModelGuider", model=PATCHED, positive=POSITIVE, negative=NEGATIVE, cfg=G, **inputs)
 
 
@@ -71,12 +71,12 @@ def ranged(start: float, end: float) -> dict[str, Any]:
 
 
 def area(conditioning: Any) -> Graph:
-    """The whole image as an area: the host copies it for the other conditionings."""
+    """The whole image as an area, which the host copies for the other conditionings."""
     return {"area": node("ConditioningSetAreaPercentage", conditioning=conditioning, **WHOLE)}
 
 
 def removed(model: Any) -> Graph:
-    """The deprecated PerpNeg node, which computes a conditioning of its own beside the guider's."""
+    """The deprecated PerpNeg node, which computes an additional conditioning besides the guider's."""
     return {"other": node("PerpNeg", model=model, empty_conditioning=NEGATIVE, neg_scale=1.0)}
 
 

@@ -1,4 +1,4 @@
-"""Masks that a graph saved, and how far two of them differ."""
+"""Masks saved by a graph, and the difference between two of them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.support.host.server import Graph, Server
 
 
 def mask_of(server: Server, graph: Graph) -> torch.Tensor:
-    """Run a graph and give its masks (B, 1, H, W) of 0 and 1."""
+    """Run a graph and return its masks (B, 1, H, W) of 0 and 1."""
     return saved_masks(server, server.run(graph)["outputs"])
 
 
@@ -22,6 +22,6 @@ def saved_masks(server: Server, outputs: dict[str, Any]) -> torch.Tensor:
 
 
 def differing(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Share of the pixels that differ: logits next to 0 may fall to either side."""
+    """Fraction of the pixels that differ: logits close to 0 may have either sign."""
     assert one.shape == other.shape
     return float((one != other).float().mean())

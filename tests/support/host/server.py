@@ -22,16 +22,16 @@ from safetensors.torch import load_file
 
 ROOT = Path(__file__).parents[3]
 PROBES = ROOT / "tests" / "host" / "probe_nodes"
-"""A pack of what the host tests alone need."""
+"""A pack of helpers for the host tests."""
 UPDATE = bool(os.environ.get("IGR_UPDATE"))
-"""Whether pictures and API forms that the tests hold are to be made anew."""
+"""Whether to regenerate the images and API forms that the tests compare with."""
 BOOT_SECONDS = 600
 RUN_SECONDS = 900
 Graph = dict[str, dict[str, Any]]
 
 
 def find_host() -> tuple[Path, Path] | str:
-    """ComfyUI's folder and its Python, or why there is none."""
+    """ComfyUI's folder and its Python, or the reason for their absence."""
     given = os.environ.get("COMFYUI_PATH")
     places = [Path(given)] if given else [Path.home() / "comfy" / "ComfyUI"]
     if not given and ROOT.parent.name == "custom_nodes":
@@ -49,7 +49,7 @@ def find_host() -> tuple[Path, Path] | str:
 
 
 def host_with_gpu() -> tuple[Path, Path]:
-    """ComfyUI's folder and its Python; skips the test if that Python sees no GPU."""
+    """ComfyUI's folder and its Python; skips the test if that Python does not detect a GPU."""
     found = find_host()
     assert not isinstance(found, str), "the fixture server has found one"
     has_gpu = "import sys, torch; sys.exit(not torch.cuda.is_available())"
@@ -59,7 +59,7 @@ def host_with_gpu() -> tuple[Path, Path]:
 
 
 class PromptRefused(Exception):
-    """The server refused a graph before running it; the text is its answer."""
+    """The server rejected a graph before running it; the text is its response."""
 
 
 class PromptFailed(Exception):
@@ -92,11 +92,11 @@ class Server:
         return json.loads(text) if text else None
 
     def start(self, graph: Graph) -> str:
-        """Queue a graph and give its id."""
+        """Queue a graph and return its id."""
         return self.post("/prompt", {"prompt": graph, "client_id": uuid.uuid4().hex})["prompt_id"]
 
     def interrupt(self, graph: Graph, seconds: float) -> str:
-        """Run a graph, stop it so many seconds after it has begun, and give the type of the node that it stopped in."""
+        """Run a graph, interrupt it after some seconds, and return the type of the node in which it stopped."""
         prompt = self.start(graph)
         while not self.get("/queue")["queue_running"]:
             time.sleep(0.02)
@@ -110,7 +110,7 @@ class Server:
         raise AssertionError("the graph ended before it could be stopped")
 
     def finish(self, prompt: str) -> dict[str, Any]:
-        """Wait for a graph and give its history; raises PromptFailed with node and reason."""
+        """Wait for a graph and return its history; raises PromptFailed with node and reason."""
         end = time.monotonic() + RUN_SECONDS
         while time.monotonic() < end:
             if self.process.poll() is not None:
@@ -129,11 +129,11 @@ class Server:
         return history[prompt]
 
     def run(self, graph: Graph) -> dict[str, Any]:
-        """Run a graph to its end."""
+        """Run a graph to completion."""
         return self.finish(self.start(graph))
 
     def latents(self, graph: Graph, source: list[Any]) -> torch.Tensor:
-        """Run a graph and give the LATENT of one of its outputs, unscaled (B, 4, h, w)."""
+        """Run a graph and return the LATENT of one of its outputs, unscaled (B, 4, h, w)."""
         save = {"class_type": "SaveLatent", "inputs": {"samples": source, "filename_prefix": uuid.uuid4().hex}}
         history = self.run({**graph, "save": save})
         name = history["outputs"]["save"]["latents"][0]
@@ -142,7 +142,7 @@ class Server:
 
 @contextmanager
 def running_server(host: Path, python: Path, base: Path, *flags: str) -> Iterator[Server]:
-    """Boot a server whose only packs are this one and the probes; on the CPU where no flag says otherwise."""
+    """Start a server with only this pack and the probes, on the CPU unless a flag selects another device."""
     for name in ("custom_nodes", "input", "output", "temp", "user", "models/igr"):
         (base / name).mkdir(parents=True, exist_ok=True)
     (base / "custom_nodes" / "igr-garment-restoration").symlink_to(ROOT, target_is_directory=True)

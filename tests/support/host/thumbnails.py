@@ -1,4 +1,4 @@
-"""Thumbnails of the template browser, made of what a workflow was really given and gave back."""
+"""Thumbnails for the template browser, made from the real inputs and outputs of a workflow."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.support.host.server import ROOT, UPDATE
 HEIGHT = 480
 GAP = 12
 PLUS = torch.ones(120, 30, 3)
-"""Stands between what goes in together, (H, W, 3) in 0..1."""
+"""Separator between groups of inputs, (H, W, 3) in 0..1."""
 PLUS[58:62, 5:25] = PLUS[50:70, 13:17] = 0.4
 
 
 def write_thumbnail(name: str, pictures: Sequence[Tensor]) -> None:
-    """With IGR_UPDATE=1: workflows/NAME.jpg, pictures (H, W, 3) in 0..1 side by side on white."""
+    """With IGR_UPDATE=1: write workflows/NAME.jpg, images (H, W, 3) in 0..1 side by side on white."""
     if not UPDATE:
         return
     scaled = [_scaled(picture) for picture in pictures]

@@ -1,9 +1,9 @@
 """Seeded random weights of the metrics' networks, under the published file names: real classes, nothing downloaded.
 
-AlexNet, VGG-16 (what its classifier holds is one repeated 0, as no metric uses it) and torch-fidelity's Inception have
+AlexNet, VGG-16 (its classifier is a single repeated 0, because no metric uses it) and torch-fidelity's Inception have
 their true names and shapes. The two TorchScript files are small: a CLIP of one narrow layer, whose widths
-torch-fidelity reads off its tensors, and in place of clean-fid's Inception a network of two layers with the same
-interface (`layers`, 299x299 in, 2,048 features out), as the true one of 90 MB would add nothing to what is tested.
+torch-fidelity reads off its tensors, and clean-fid's Inception is replaced by a network of two layers with the same
+interface (`layers`, 299x299 in, 2,048 features out), because the true one of 90 MB would not test anything else.
 """
 
 from __future__ import annotations

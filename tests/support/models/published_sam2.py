@@ -1,7 +1,7 @@
 """SAM 2 as Meta publishes it: names and shapes of its modules, and a tiny model's weights under those names.
 
 Written down from the modules of the package sam2 1.1.0 (sam2/modeling) and its configs; DIGESTS, which come from the
-package's own state dicts, hold it to them.
+package's own state dicts, verify them.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Rows:
 
 
 def rows(trunk: Trunk, version: Version) -> Rows:
-    """Every tensor of SAM2Base, as its config builds it."""
+    """Every tensor of SAM2Base, as built from its config."""
     found = Rows()
     _image_encoder(found, trunk)
     _prompt_encoder(found)
@@ -181,7 +181,7 @@ def _mask_decoder(found: Rows) -> None:
 
 
 def _memory(found: Rows, version: Version) -> None:
-    """What only videos need; transformers' names for it are not those of Sam2Model."""
+    """Tensors that only videos need, whose names in transformers are not those of Sam2Model."""
     found.add("maskmem_tpos_enc", (7, 1, 1, 64))
     found.add("no_mem_pos_enc", (1, 1, 256))
     found.add("no_obj_ptr", (1, 256))
@@ -221,7 +221,7 @@ def digest(shapes: Shapes) -> str:
 
 
 def build_doll() -> Sam2Model:
-    """Transformers' own classes, with the same random weights at each call, large enough that prompts matter."""
+    """Transformers' own classes with random weights, the same at each call and large enough that prompts matter."""
     torch.manual_seed(0)
     trunk = Sam2HieraDetConfig(
         hidden_size=8,
@@ -272,7 +272,7 @@ def write(path: Path, tensors: dict[str, Tensor]) -> Path:
 
 
 def write_empty(path: Path, shapes: Shapes) -> Path:
-    """A file of these names and shapes in fp16, as long as a real one, whose zeros take no room on the disk."""
+    """A sparse file with these names and shapes in fp16, as long as a real one, which takes no disk space."""
     header, end = {}, 0
     for name, shape in shapes.items():
         start, end = end, end + 2 * torch.Size(shape).numel()

@@ -1,4 +1,4 @@
-"""Files in the layouts of the published weights, with random numbers: tiny ones to run, true names to compare."""
+"""Files in the layouts of the published weights with random numbers: tiny ones to run, and true names to compare."""
 
 from __future__ import annotations
 
@@ -112,14 +112,14 @@ def text_model() -> CLIPTextModel:
 
 
 def vocabulary() -> dict[str, int]:
-    """Whole words and the letters that they are merged from."""
+    """Whole words, and the letters from which they are merged."""
     letters = sorted({letter for word in WORDS for letter in word})
     pieces = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
     return {piece: number for number, piece in enumerate(pieces)}
 
 
 def write_tokenizer(folder: Path) -> Path:
-    """A CLIP tokenizer that knows letters only."""
+    """A CLIP tokenizer that only knows letters."""
     folder.mkdir(parents=True)
     (folder / "vocab.json").write_text(json.dumps(vocabulary()))
     (folder / "merges.txt").write_text("#version: 0.2\n")

@@ -13,7 +13,7 @@ from igr_core.segmentation.labels import ATR, LabelNames
 
 
 def build_parser(names: LabelNames = ATR, sees: Sequence[str] = ()) -> SegformerForSemanticSegmentation:
-    """The same random weights at each call; with `sees` it finds the labels of these names and no others."""
+    """A parser with random weights, the same at each call; with `sees`, it finds only the labels with these names."""
     torch.manual_seed(0)
     config = SegformerConfig(
         depths=[1, 1, 1, 1],
@@ -34,7 +34,7 @@ def build_parser(names: LabelNames = ATR, sees: Sequence[str] = ()) -> Segformer
 def save_parser(
     folder: Path, names: LabelNames = ATR, sees: Sequence[str] = (), size: tuple[int, int] = (64, 48)
 ) -> Path:
-    """Write it as a folder in transformers' layout, for photos stretched to a height and a width."""
+    """Write the parser as a folder in transformers' layout, for photos stretched to a height and a width."""
     build_parser(names, sees).save_pretrained(folder)
     settings = {"size": {"height": size[0], "width": size[1]}}
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))

@@ -36,7 +36,7 @@ DECODER = Sam2MaskDecoderConfig(
 
 
 def build_sam2() -> Sam2Model:
-    """The same random weights at each call, large enough that prompts make a difference."""
+    """A SAM 2 with random weights, the same at each call and large enough that prompts make a difference."""
     torch.manual_seed(0)
     model = Sam2Model(Sam2Config(vision_config=VISION, prompt_encoder_config=PROMPTS, mask_decoder_config=DECODER))
     with torch.no_grad():
@@ -44,14 +44,14 @@ def build_sam2() -> Sam2Model:
             if weight.ndim > 1:
                 weight.mul_(4)
         for weight in model.prompt_encoder.mask_embed.parameters():
-            weight.add_(torch.randn_like(weight) / 2)  # biases too: without them logits of any size look the same
+            weight.add_(torch.randn_like(weight) / 2)  # biases too: without them, logits would not depend on the size
         twin = model.shared_image_embedding.positional_embedding  # one matrix in every published file
         model.prompt_encoder.shared_embedding.positional_embedding.copy_(twin)
     return model.eval()
 
 
 def save_sam2(folder: Path, sees_nothing: bool = False) -> Path:
-    """Write it as a folder in transformers' layout; `sees_nothing` makes every mask empty."""
+    """Write the model as a folder in transformers' layout; `sees_nothing` makes every mask empty."""
     model = build_sam2()
     if sees_nothing:
         with torch.no_grad():

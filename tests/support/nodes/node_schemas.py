@@ -29,7 +29,7 @@ DISPLAY_NAMES = {
     "IGRParserLoad": "IGR Load Parser",
     "IGRGarmentByCategory": "Garment by Category",
 }
-"""The ids that workflows hold, which never change, and what the user reads."""
+"""The ids that are stored in workflows and never change, and the texts for the user."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Input:
     type: str
     optional: bool = False
     control: bool = False
-    """Whether the frontend adds a control_after_generate widget behind it."""
+    """Whether the frontend adds a control_after_generate widget after the input."""
     forced: bool = False
-    """Whether it is a socket where others of its type are widgets."""
+    """Whether the input is a socket although others of its type are widgets."""
 
     @property
     def is_widget(self) -> bool:
@@ -51,7 +51,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Schema:
-    """What a node takes and gives; inputs stand as the frontend orders them."""
+    """Inputs and outputs of a node; inputs are in the frontend's order."""
 
     inputs: tuple[Input, ...]
     outputs: tuple[tuple[str, str], ...]
@@ -72,7 +72,7 @@ class Schema:
 
 @dataclass(frozen=True)
 class Words:
-    """What a user reads of a node; values that are known only when the node is loaded stand as ellipses."""
+    """Texts of a node for the user; values that are known only when the node is loaded are ellipses."""
 
     display_name: str
     description: str
@@ -96,7 +96,7 @@ def our_schemas() -> dict[str, Schema]:
 
 @cache
 def our_words() -> dict[str, Words]:
-    """Words of the nodes by node id."""
+    """Texts of the nodes by node id."""
     return {
         node_id: Words(
             _text(fields.get("display_name")),
@@ -111,7 +111,7 @@ def our_words() -> dict[str, Words]:
 
 @cache
 def node_classes() -> dict[str, str]:
-    """Names of the classes in nodes/ that are nodes, by the id that their schema has."""
+    """Names of the node classes in nodes/, by the id in their schema."""
     found = {}
     for tree in _trees():
         for node in tree.body:
@@ -122,7 +122,7 @@ def node_classes() -> dict[str, str]:
 
 
 def listed_classes() -> list[str]:
-    """Names of the classes that nodes/pack.py gives to ComfyUI."""
+    """Names of the classes that nodes/pack.py registers with ComfyUI."""
     tree = ast.parse((ROOT / "nodes" / "pack.py").read_text(encoding="utf-8"))
     function = next(one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == "_nodes")
     (returned,) = (one.value for one in ast.walk(function) if isinstance(one, ast.Return))
@@ -146,7 +146,7 @@ def _schemas_in(tree: ast.AST) -> Iterator[dict[str | None, ast.expr]]:
 
 
 def _text(node: ast.expr | None) -> str:
-    """A string as far as the source holds it."""
+    """The part of a string that is known from the source."""
     if isinstance(node, ast.JoinedStr):
         return "".join(_text(one) if isinstance(one, ast.Constant) else "…" for one in node.values)
     return str(node.value) if isinstance(node, ast.Constant) else ""

@@ -1,4 +1,4 @@
-"""The pack under a name of its own, loaded by its path as ComfyUI does: for modules of nodes/ that need no ComfyUI."""
+"""Load the pack by its path under a separate name, as ComfyUI does, for modules of nodes/ that do not need ComfyUI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shipped workflows as their files say they are, and ComfyUI's own nodes that they use: no host needed."""
+"""Shipped workflows read from their files, and the ComfyUI nodes that they use; no host is needed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Box = tuple[float, float, float, float]
 def _core(inputs: str, outputs: str) -> Schema:
     """A schema from words like `pixels:IMAGE seed:INT! name:STRING>`.
 
-    There ! stands for control_after_generate, and > for a socket in place of a widget.
+    Here, ! means control_after_generate, and > means a socket in place of a widget.
     """
     taken = [one.split(":") for one in inputs.split()]
     given = [one.split(":") for one in outputs.split()]
@@ -67,7 +67,7 @@ CORE = {
     "VAEEncode": _core("pixels:IMAGE vae:VAE", "LATENT:LATENT"),
     "VAELoader": _core("vae_name:COMBO", "VAE:VAE"),
 }
-"""The nodes of ComfyUI v0.29.0 that the workflows use; the host tests hold them against the host."""
+"""The nodes of ComfyUI v0.29.0 that the workflows use; the host tests compare them with the host."""
 
 
 # Files -----------------------------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ CORE = {
 
 @dataclass(frozen=True)
 class Link:
-    """One wire: from an output of `origin` to an input of `target`."""
+    """A link from an output of `origin` to an input of `target`."""
 
     id: int
     origin: int
@@ -122,7 +122,7 @@ class Canvas:
         return (x, y - TITLE, x + width, y + height)
 
     def end(self, number: int, slot: int, *, output: bool) -> Point:
-        """Where a wire touches a node, or the border of a subgraph (-10 in, -20 out)."""
+        """Position where a link meets a node, or the border of a subgraph (-10 in, -20 out)."""
         if number in (-10, -20):
             side = self.data["inputNode" if number == -10 else "outputNode"]["bounding"]
             x = side[0] + side[2] if number == -10 else side[0]
@@ -143,7 +143,7 @@ class Canvas:
         return (x, y + SLOT * rows + 16 + WIDGET * number_above)
 
     def path(self, link: Link) -> list[Point]:
-        """A wire as straight pieces: output, the reroutes on its way, input."""
+        """A link as straight segments: output, its reroutes, input."""
         ends = (
             self.end(link.origin, link.origin_slot, output=True),
             self.end(link.target, link.target_slot, output=False),
@@ -157,7 +157,7 @@ class Canvas:
         return {one["id"]: one for one in listed}
 
     def way(self, link: Link) -> list[int]:
-        """Numbers of a wire's reroutes, from its output to its input."""
+        """Numbers of a link's reroutes, from its output to its input."""
         extensions = (self.data.get("extra") or {}).get("linkExtensions") or []
         parents = {one["id"]: one["parentId"] for one in extensions}
         for one in self.data["links"]:
@@ -189,14 +189,14 @@ def overlap(one: Box, other: Box, gap: float = 0) -> bool:
 
 
 def crossing(one: list[Point], other: list[Point]) -> bool:
-    """Whether two wires cross; touching ends and shared reroutes do not count."""
+    """Whether two links cross; touching ends and shared reroutes do not count."""
     return any(
         _cross(a, b, c, d) for a, b in zip(one, one[1:], strict=False) for c, d in zip(other, other[1:], strict=False)
     )
 
 
 def passes(path: list[Point], box: Box) -> bool:
-    """Whether a wire runs through a box."""
+    """Whether a link runs through a box."""
     left, top, right, bottom = box
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     sides = list(zip(corners, corners[1:] + corners[:1], strict=True))

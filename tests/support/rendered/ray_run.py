@@ -1,4 +1,4 @@
-"""Rendering on a local cluster of two nodes, one of which is lost in the middle: what test_ray_engine runs."""
+"""Rendering on a local cluster of two nodes, one of which is lost halfway; run by test_ray_engine."""
 
 import logging
 import sys
@@ -16,14 +16,14 @@ TINY = RenderSettings(size=stand_in.SIZE, photos=2)
 
 
 def lose(cluster: Cluster, node: object, notes: Path) -> None:
-    """Take the node away while one of its workers is in the middle of a record."""
+    """Remove the node while one of its workers is in the middle of a record."""
     while not list(notes.glob("hangs-*")):
         time.sleep(0.05)
     cluster.remove_node(node, allow_graceful=False)
 
 
 def main(out: str, notes: str) -> None:
-    """Render 24 seeds into `out` while a node is lost; workers note what they make in `notes`."""
+    """Render 24 seeds into `out` while a node is lost; workers record their seeds in `notes`."""
     logging.disable(logging.WARNING)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "env_vars": {"STAND_IN_NOTES": notes}})
     node = cluster.add_node(num_cpus=2, env_vars={"STAND_IN_NOTES": notes, "STAND_IN_LOST": "1"})

@@ -1,6 +1,6 @@
-"""What one machine saw of a record, made small: a few kilobytes that records of other machines are held against.
+"""A summary of a record rendered on one machine: a few kilobytes with which records of other machines are compared.
 
-`python -m tests.support.rendered.reference` writes it anew, after what is rendered was changed on purpose.
+`python -m tests.support.rendered.reference` regenerates it after an intended change of the rendering.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SEED = 3
 SMALL = RenderSettings(size=(96, 128), photos=2, samples=4)
 FILE = Path(__file__).parents[2] / "training" / "data" / "rendered" / "capture" / "views_reference.npz"
 STEP = 4
-"""Pixels across and down for each number that is kept."""
+"""Width and height in pixels of the block for each stored number."""
 UV_STEP = 0.0005
 """Step in metres of stored positions on cloth."""
 

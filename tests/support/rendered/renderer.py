@@ -9,7 +9,7 @@ from training.data.rendered.studio.rays.tracing import load_mitsuba
 
 
 def require_renderer() -> None:
-    """Skip the test, or the module that calls it on import, where nothing can be rendered; the reason says why."""
+    """Skip the test, or the module that calls this on import, if this machine cannot render; the reason is reported."""
     try:
         load_mitsuba()
     except IGRError as error:

@@ -1,4 +1,4 @@
-"""Simple surfaces for the tests of the studio: spheres and sheets that carry uv."""
+"""Simple surfaces for the tests of the studio: spheres and sheets with uv coordinates."""
 
 from __future__ import annotations
 

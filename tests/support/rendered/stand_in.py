@@ -1,4 +1,4 @@
-"""A generator that makes tiny records in no time, to be imported by worker processes too."""
+"""A generator that makes tiny records quickly; worker processes import it, too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CATEGORIES = ("upper", "lower", "full")
 
 
 def make_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
-    """A record that is a pure function of the seed; every eleventh is given up, every fifth was tried twice."""
+    """A record that is a pure function of the seed; every eleventh seed is rejected, every fifth is tried twice."""
     if seed % 11 == 10:
         return None, Counter({"poke-through": 5})
     rng = np.random.default_rng([seed, 1])
@@ -44,9 +44,8 @@ def make_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Cou
 
 
 def hanging_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
-    """As make_record, noted in a folder; on the node that will be lost, a worker hangs in its second record.
-
-    The other node waits for that, so that the loss comes in the middle however slowly workers start.
+    """Like make_record, but recorded in a folder; on the node that will be lost, a worker hangs in its second record.
+    The other node waits for this, so that the loss occurs halfway, however slowly workers start.
     """
     notes = Path(os.environ["STAND_IN_NOTES"])
     (notes / f"{seed}-{os.getpid()}-{time.time_ns()}").touch()
@@ -61,7 +60,7 @@ def hanging_record(seed: int, settings: RenderSettings) -> tuple[Record | None, 
 
 
 def dying_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
-    """As make_record, but the worker dies of seed 3 the first time."""
+    """Like make_record, but the worker dies at seed 3 the first time."""
     mark = Path(os.environ["STAND_IN_NOTES"]) / "died"
     if seed == 3 and not mark.exists():
         mark.touch()
@@ -70,14 +69,14 @@ def dying_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Co
 
 
 def killing_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
-    """As make_record, but the worker dies of seed 3 each time."""
+    """Like make_record, but the worker dies at seed 3 every time."""
     if seed == 3:
         os._exit(9)
     return make_record(seed, settings)
 
 
 def failing_record(seed: int, settings: RenderSettings) -> tuple[Record | None, Counter[str]]:
-    """As make_record, but of seed 2 and of all from 6 on it can make nothing."""
+    """Like make_record, but seed 2 and all seeds from 6 on are rejected."""
     if seed == 2 or seed >= 6:
         raise ZeroDivisionError(f"seed {seed}")
     return make_record(seed, settings)

@@ -11,7 +11,7 @@ POCKET = (0.06, 0.2), (0.18, 0.2), (0.18, 0.34), (0.06, 0.34), (0.06, 0.2)
 
 
 def shirt_panels() -> list[Panel]:
-    """front, sleeve, collar and legs of a garment and its company, then wall and floor."""
+    """front, sleeve, collar and legs of a garment and of the other clothes, then wall and floor."""
 
     def line(role, *points):
         return Line(role, np.array(points, np.float32))
@@ -46,7 +46,7 @@ FRONT, SLEEVE, COLLAR, INSIDE, LEG, WALL, FLOOR, SKIN, HAIR, EYE, SHOE, BAG = ra
 
 
 def _labels(x: np.ndarray, y: np.ndarray, product: bool) -> np.ndarray:
-    """Numbers of TABLE at places x, y in metres; the shirt's top middle is (0, 0)."""
+    """Numbers of TABLE at positions x, y in metres; the middle of the shirt's top edge is (0, 0)."""
     out = np.full(np.broadcast(x, y).shape, 255 if product else WALL, np.uint8)
     if not product:
         out[np.broadcast_to(y > 1.0, out.shape)] = FLOOR
@@ -69,7 +69,7 @@ def _labels(x: np.ndarray, y: np.ndarray, product: bool) -> np.ndarray:
 
 
 def shirt_view(width: int = 384, height: int = 512, product: bool = False, zoom: float = 1.0) -> View:
-    """A photo of the shirt being worn, or its product shot, seen straight on with folds in the light."""
+    """A frontal photo of the worn shirt, or its product shot, with folds in the light."""
     scale = zoom * height / 1.45
     n = SUBSAMPLES
     fine_x = ((np.arange(width * n) + 0.5) / n - width / 2)[None] / scale

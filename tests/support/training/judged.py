@@ -1,4 +1,4 @@
-"""Pairs that were looked at, as tests need them."""
+"""Judged pairs for tests."""
 
 import hashlib
 
@@ -19,7 +19,7 @@ def judged(
     kind: EvidenceKind = "keypoints",
     place: int | None = None,
 ) -> Judged:
-    """A pair with these scores; those of the same `place` (by default the name's) show the same."""
+    """A pair with these scores; pairs with the same `place` (by default, that of the name) show the same content."""
     seed = name if place is None else str(place)
     length = 2 * CELLS * CELLS // 4
     hashes = [(hashlib.sha512(f"{seed} {part}".encode()).hexdigest())[:length] for part in ("person", "garment")]

@@ -1,4 +1,4 @@
-"""Results without pictures: pair i scores an offset and i hundredths in every paired metric."""
+"""Results without images: the score of pair i is an offset plus i hundredths in every paired metric."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ def write_prepared(
     start: int = 0,
     **shapes: tuple[int, ...],
 ) -> Path:
-    """A shard of random latents that a tiny denoiser can take, of pairs numbered from `start`.
+    """A shard of random latents for a tiny denoiser, with pairs numbered from `start`.
 
-    `shapes` gives a field's shape of one pair instead.
+    `shapes` overrides the shape of a field for one pair.
     """
     folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(seed)
@@ -44,7 +44,7 @@ def write_prepared(
 
 
 def tell_places(folder: Path) -> None:
-    """Add correspondences to a shard: photos that mirror the garment, each showing less of it than the one before."""
+    """Add correspondences to a shard: photos that mirror the garment, each showing less of it than the previous one."""
     (shard,) = folder.iterdir()
     tensors = {name: value.clone() for name, value in load_file(shard).items()}
     with safe_open(shard, "pt") as file:
@@ -67,7 +67,7 @@ def write_part(path: Path, name: str, module: torch.nn.Module, config: object) -
 
 
 def tiny_config(folder: Path) -> TrainConfig:
-    """A run of six steps on sixteen pairs, everything it reads written into `folder`."""
+    """A run of six steps on sixteen pairs, with all of its inputs written into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     vae = write_part(folder / "vae.safetensors", "vae", build_vae(MODEL.vae), MODEL.vae)
@@ -95,7 +95,7 @@ def tiny_config(folder: Path) -> TrainConfig:
 
 
 def write_vgg(path: Path) -> Path:
-    """Random weights under the names and shapes of torchvision's VGG-16, its classifier left out."""
+    """Random weights with the names and shapes of torchvision's VGG-16, without its classifier."""
     generator = torch.Generator().manual_seed(0)
     widths = {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128), 10: (128, 256), 12: (256, 256), 14: (256, 256)}
     widths |= {17: (256, 512)} | dict.fromkeys((19, 21, 24, 26, 28), (512, 512))

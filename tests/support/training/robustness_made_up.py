@@ -1,4 +1,4 @@
-"""A measurement without a model: scores that fall with the overlap."""
+"""A made-up measurement without a model, with scores that fall with the IoU."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETTINGS = {"bundle": "tiny", "weights_sha256": "a" * 64, "guidance": 1.5, "step
 
 
 def condition(kind: str, aim: float | None, lost: float, reached: tuple[bool, ...] = (True,) * PHOTOS) -> Result:
-    """Scores of 0.5 and more, less `lost`; that of each photo loses a little more than the one before."""
+    """Scores of 0.5 and more, minus `lost`; each photo's score is slightly lower than the previous one."""
     values = [0.5 + 0.1 * number - lost * (1 + 0.1 * number) for number in range(PHOTOS)]
     overlap = (1.0 if aim is None else aim,) * PHOTOS
     one = Condition(kind, aim, overlap, (1 - overlap[0],) * PHOTOS, reached)
@@ -43,7 +43,7 @@ def condition(kind: str, aim: float | None, lost: float, reached: tuple[bool, ..
 
 
 def measurement() -> Robustness:
-    """All conditions; of the largest dilation one photo is reached, and of the next two."""
+    """All conditions; the largest dilation reaches its target on one photo, the next one on two."""
     conditions = [condition(CLEAN, None, 0.0)]
     for number, kind in enumerate(KINDS):
         for level in LEVELS:

@@ -1,4 +1,4 @@
-"""An experiment's folder made by hand in an instant: eight times one pair, under awkward names, ever more blurred."""
+"""A made-up folder of an experiment: one pair eight times, under awkward names and increasingly blurred."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ TITLE = "Rows <script>alert(1)</script> & $title"
 
 
 def write_experiment(folder: Path) -> list[Result]:
-    """Write it: two guidance scales of a bundle, a folder of JPEGs from elsewhere, a control; gives their results."""
+    """Write the folder: two guidance scales of a bundle, a folder of external JPEGs, and a control; returns their
+    results.
+    """
     pictures = {place: folder / "rows" / place / "pictures" for place in ("g1", "g2", "others", "white")}
     for place in (folder / "persons", folder / "truth", *pictures.values()):
         place.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A training that is stopped by the user in the middle of a step."""
+"""Stop a training as a user would, in the middle of a step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 @contextmanager
 def stopped_at_call(module: ModuleType, function: str, call: int) -> Iterator[None]:
-    """Press Ctrl+C at the `call`-th call of a module's function; what runs inside must end by it."""
+    """Press Ctrl+C at the `call`-th call of a module's function; the code inside must be ended by it."""
     real, calls = getattr(module, function), 0
 
     def stopped(*arguments: Any) -> Any:

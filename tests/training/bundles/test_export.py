@@ -99,7 +99,7 @@ def _base(name: str, names: dict[str, torch.Tensor]) -> str:
     return name if name in names else f"{stem}.base_layer.{last}"
 
 
-def test_the_file_holds_the_averaged_weights(trained: Path, bundle: Path) -> None:
+def test_the_file_contains_the_averaged_weights(trained: Path, bundle: Path) -> None:
     checkpoint = load_latest(RunFolder(trained), resume=False)
     assert checkpoint is not None
     opened = Bundle.open(bundle)
@@ -112,7 +112,9 @@ def test_the_file_holds_the_averaged_weights(trained: Path, bundle: Path) -> Non
     assert any(not torch.equal(value, live[name]) for name, value in average.items()), "the average is not the weights"
 
 
-def test_the_file_gives_the_trainers_preview(config: TrainConfig, trained: Path, bundle: Path, place: Path) -> None:
+def test_the_file_reproduces_the_trainers_preview(
+    config: TrainConfig, trained: Path, bundle: Path, place: Path
+) -> None:
     """Invariant 6 of DESIGN section 7, headless half: the validator's latents from the bundle's own networks."""
     checkpoint = load_latest(RunFolder(trained), resume=False)
     assert checkpoint is not None
@@ -176,7 +178,7 @@ def test_scores_are_stored_and_change_no_weight(trained: Path, bundle: Path, pla
     assert not (place / "other.safetensors").exists()
 
 
-def test_a_vae_trained_since_is_refused(config: TrainConfig, trained: Path, tmp_path: Path) -> None:
+def test_a_vae_that_was_trained_further_is_rejected(config: TrainConfig, trained: Path, tmp_path: Path) -> None:
     torch.manual_seed(9)
     other = write_part(tmp_path / "vae.safetensors", "vae", build_vae(config.model.vae), config.model.vae)
     run = tmp_path / "run"

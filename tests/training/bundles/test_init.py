@@ -1,4 +1,4 @@
-"""From published files to an initial bundle: every layout, the real names at full size, and refused files."""
+"""From published files to an initial bundle: every layout, the real names at full size, and rejected files."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def bundle(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return Bundle.open(out)
 
 
-def test_the_single_file_gives_its_tensors(bundle: Bundle) -> None:
+def test_the_single_file_contains_the_expected_tensors(bundle: Bundle) -> None:
     denoiser, vae = random_weights(build_unet(UNET), 1), random_weights(build_vae(VAE), 2)
     for part, source in (("denoiser", denoiser), ("vae", vae)):
         found = bundle.tensors(part)
@@ -161,7 +161,7 @@ def test_other_networks_and_the_plus_layout(weights: Path, tmp_path: Path) -> No
 
 
 def test_true_names_of_the_unet_at_full_size() -> None:
-    """SD1.5 has 686 UNet tensors; each has a name in both layouts, and the shape that our denoiser needs."""
+    """SD1.5 has 686 UNet tensors; each has a name in both layouts, and the shape that the denoiser needs."""
     with torch.device("meta"):
         wanted = build_unet(UNetConfig()).state_dict()
     attends = tuple(reversed(UNetConfig().attention_levels))

@@ -26,7 +26,7 @@ def test_check_reads_every_split_and_writes_sheets(tree: Tree, tmp_path: Path) -
     assert done.exit_code == 0 and (tmp_path / "one.png").exists() and "train" not in done.stdout
 
 
-def test_check_lists_what_is_wrong_and_ends_with_1(copy: Tree) -> None:
+def test_check_lists_all_problems_and_exits_with_1(copy: Tree) -> None:
     root = copy("folder")
     (root / "person" / "look-002.jpg").write_bytes(b"x")
     (root / "mask" / "look-003.png").unlink()

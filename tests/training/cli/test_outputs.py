@@ -1,4 +1,4 @@
-"""Every verb of the training that writes refuses a bad place at once, before it reads or computes anything."""
+"""Every training command that writes rejects an invalid location immediately, before it reads or computes anything."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from training.cli.app import app
 from training.cli.commands import LazyCommands
 
 WRITES = {"out", "run", "json", "cache", "sheet"}
-"""Parameters that name something to write."""
+"""Parameters for outputs."""
 READS = {("export", "run"), ("evaluate", "curves", "run")}
-"""Commands and their parameters of these names that are read."""
+"""Commands, and their parameters of these names that are inputs."""
 
 
 def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command below a group, with its words."""
+    """Every command below a group, with the words that select it."""
     if isinstance(group, LazyCommands):
         for verb in group.verbs:
             yield from commands(verb.load(), (*words, verb.name))
@@ -32,7 +32,7 @@ def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
         yield words, group
 
 
-def test_every_verb_that_writes_checks_the_place_while_its_options_are_read() -> None:
+def test_every_command_that_writes_checks_the_location_while_its_options_are_parsed() -> None:
     found = [
         (words, parameter)
         for words, command in commands(typer.main.get_command(app))

@@ -1,4 +1,6 @@
-"""The correspondence loss: lowest where attention lies on the truth, over visible cells, for any number of photos."""
+"""The correspondence loss is lowest if attention is at the true positions, over visible cells, for any number of
+photos.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,7 @@ def test_cells_that_the_photo_does_not_show_do_not_count(loss: CorrespondenceLos
     told = straight()
     told[:, 4:] = torch.nan
     looks = torch.arange(CELLS)
-    looks[24:] = 0  # wrong, but nobody knows where they are
+    looks[24:] = 0  # wrong, but their true positions are unknown
     found = measured(loss, looking_at(looks), told[None, None])
     assert float(found.loss) < 1e-4 and float(found.hits) == float(found.cells) == 24
     nothing = measured(loss, looking_at(looks), torch.full((1, 1, 2, 8, 6), torch.nan))

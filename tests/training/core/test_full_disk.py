@@ -38,12 +38,12 @@ resource = pytest.importorskip("resource", reason="needs a system with file size
 
 DRAWN = DrawConfig((48, 64), (96, 128), crop_size=32)
 ROOM = 2_000
-"""Bytes that a file may have: enough for what tests and logs write, too few for any of these results."""
+"""Maximum size of a file in bytes: enough for tests and logs, too small for any of these results."""
 
 
 @contextmanager
 def full_disk(room: int = ROOM) -> Iterator[None]:
-    """The system really refuses to let files of this process grow."""
+    """The limit on the files of this process is effective."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
@@ -95,7 +95,7 @@ def test_nothing_half_written_is_left(
     with full_disk(), pytest.raises(IGRError, match=r"Could not write .*free some space"):
         command(place, config, tmp_path)
     assert everything(tmp_path) == {} and everything(place) == before
-    command(place, config, tmp_path)  # once there is room, the same command does it
+    command(place, config, tmp_path)  # once there is space, the same command succeeds
     assert everything(tmp_path)
 
 

@@ -203,7 +203,7 @@ def test_two_processes_train_one_model_and_stop_together(tmp_path: Path) -> None
     assert found is not None and found.step == 3
     metrics = (tmp_path / "run" / "metrics.csv").read_text()
     assert metrics.count(",loss,") == 3 and metrics.count("validation/full") == 1
-    # a pair that only one of the two can read: neither may wait for the other
+    # only one process can read the pair; neither may wait for the other
     (shard,) = Path(config.data.train[0]).iterdir()
     tensors = load_file(shard)
     tensors["garment_latent"][:] = torch.where(

@@ -1,4 +1,4 @@
-"""What a resumed run may and may not change: data, files, steps, learning rates."""
+"""Permitted and forbidden changes in a resumed run: data, files, steps, learning rates."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_step_takes_as_many_pairs_however_it_is_divided(config: TrainConfig, t
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 def test_learning_rates_may_be_lowered_and_not_raised(config: TrainConfig, tmp_path: Path, name: str) -> None:
-    """This may fix a loss that is not finite; `precision` may change as well, which the run reports."""
+    """A lower learning rate may fix a loss that is not finite; `precision` may also change, which the run reports."""
     options = replace(config.optimizer, name=name, muon_learning_rate=2e-3 if name == "muon" else None)
     config = replace(config, optimizer=options, precision="bf16")
     trained(config, tmp_path / "run")

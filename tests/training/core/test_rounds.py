@@ -25,7 +25,7 @@ SMALL = {"garment_latent": (4, 6, 4), "person_latent": (4, 6, 4), "mask": (1, 6,
 
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
-    """Five steps on three rounds of two steps each, the pairs of round r numbered from 100 r."""
+    """Five steps on three rounds of two steps each; the pairs of round r are numbered from 100 r."""
     config = tiny_config(tmp_path)
     settings = PreparedPairs([config.data.validation]).settings[0]
     for number in range(3):
@@ -35,7 +35,7 @@ def config(tmp_path: Path) -> TrainConfig:
 
 
 def seeds(trainer: Trainer, count: int) -> list[int]:
-    """Which round of the model's own size is open in each of the next steps; -1 before the first."""
+    """The round at the model's own size that is open in each of the next steps; -1 before the first."""
     found = []
     batches = trainer._batches()
     for _ in range(count):

@@ -151,7 +151,7 @@ def test_stopped_command_resumes_exactly(
 
 
 def test_stop_is_checked_between_logged_losses(long: TrainConfig, uninterrupted_long: Path, tmp_path: Path) -> None:
-    """What was not logged yet is in the checkpoint: step 7 of three-step means."""
+    """Values that have not been logged yet are in the checkpoint: step 7, with three-step means."""
 
     class Pair(Trainer):
         def _after_step(self, *of_the_step: Any) -> None:
@@ -224,7 +224,7 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(config: Tra
 
 
 def test_gradient_that_is_not_finite_stops_before_it_is_saved(config: TrainConfig, tmp_path: Path) -> None:
-    """Its loss is finite, so the ruined weights would be saved in this step's checkpoint."""
+    """The loss is finite, so the corrupted weights would be saved in this step's checkpoint."""
     trainer = Trainer(replace(config, checkpoint_every=1), RunFolder(tmp_path))
     weight = trainer.bare.denoiser.conv_out.weight
     weight.register_hook(lambda gradient: gradient * torch.inf if trainer.step == 2 else gradient)

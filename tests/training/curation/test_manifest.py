@@ -74,7 +74,7 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.csv", "manifest.json"]
 
 
-def test_what_is_not_a_manifest_is_named(tmp_path):
+def test_files_that_are_not_manifests_are_named(tmp_path):
     with pytest.raises(IGRError, match="contains no readable curation"):
         read_manifest(tmp_path)
     write_manifest(tmp_path, decide(ten("upper"), {}, CONFIG, "t", 0.2))
@@ -107,11 +107,11 @@ def test_copies_are_duplicates_and_other_pairs_are_not(tmp_path):
         picture.resize((150, 200), Image.Resampling.LANCZOS).save(tmp_path / f"{name}.jpg", quality=85)
     copies = [dhash(Image.open(tmp_path / f"{name}.jpg")) for name in ("person", "garment")]
     assert find_duplicates([*people, copies[0]], [*garments, copies[1]]) == [[5, 24]]
-    # the same garment on somebody else is no duplicate
+    # the same garment on another person is not a duplicate
     assert find_duplicates([*people, people[3]], [*garments, copies[1]]) == []
 
 
-def test_a_tiny_garment_fills_its_usual_share_once_refitted():
+def test_a_tiny_garment_fills_its_usual_fraction_after_refitting():
     cover = np.zeros((256, 192), bool)
     cover[100:150, 20:50] = True
     picture = Image.fromarray(np.where(np.kron(cover, np.ones((2, 2), bool)), 0, 255).astype(np.uint8)).convert("RGB")

@@ -34,7 +34,7 @@ def page(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A curation of drawn numbers: pair 0 the best, the last one truncated, one with a tag for a name."""
+    """A curation with made-up scores: pair 0 is the best, the last is truncated, and one is named like an HTML tag."""
     pairs = [judged(f"p{i:03d}", truncated=i / COUNT / 20, place=i) for i in range(COUNT - 2)]
     pairs += [judged("</script><b>x", truncated=0.5, place=COUNT), judged("worst", truncated=0.9, place=COUNT + 1)]
     config = CurationConfig()
@@ -68,7 +68,7 @@ def test_decisions_made_by_keys_are_saved_kept_and_applied(page, folder):
     assert name_of_focused(page) == third
     page.keyboard.press("D")
 
-    page.reload()  # what was decided is still there
+    page.reload()  # earlier decisions are kept
     assert "You keep it" in page.get_by_role("listitem").first.inner_text()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save decisions").click()

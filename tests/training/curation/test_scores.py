@@ -71,7 +71,7 @@ def test_arms_before_the_shirt_and_background_beside_it_do_not():
     assert "occluded" not in score(without, CONFIG).defects(CONFIG)
 
 
-def test_truncated_is_the_share_of_the_outline_on_the_border():
+def test_truncated_is_the_fraction_of_the_outline_on_the_border():
     labels = np.zeros((256, 192), np.uint8)
     labels[156:256, 64:128] = UPPER  # 100 high, 64 wide: its lower edge is the photo's
     found = score(worn(labels), CONFIG)
@@ -112,7 +112,7 @@ def test_a_white_garment_on_white_is_found_by_its_seams():
     assert cover[50:200, 50:142].all() and cover.sum() < 1.05 * 150 * 92
 
 
-def test_evidence_is_what_was_requested():
+def test_the_requested_evidence_is_used():
     source = SyntheticPairs(SyntheticConfig(3, 1, (192, 256)))
     assert [gather(source, 0, kind).kind for kind in ("keypoints", "parsing", "mask")] == [
         "keypoints",

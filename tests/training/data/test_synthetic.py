@@ -202,7 +202,9 @@ def test_corrupt_mask_is_identity_at_zero_and_grows() -> None:
 
 
 GOLDEN = {0: "12c9082047d2463e", 1: "deb00a324ea0baed", 7: "4aaedc45ddca582a", 10_000_000: "fb7db8a6367113cc"}
-"""Digests of pairs drawn on x86-64 Linux with the pinned libraries: changing one means drawing every data set anew."""
+"""Digests of pairs drawn on x86-64 Linux with the pinned libraries: if one changes, every data set has to be drawn
+again.
+"""
 
 
 @pytest.mark.parametrize("seed", GOLDEN)

@@ -48,7 +48,7 @@ def test_a_fitted_bundle_has_the_same_weights_and_a_readout(bundle: Path, pairs:
         assert torch.equal(value, after.tensors("denoiser")[name])
 
 
-def test_measuring_writes_what_it_prints(bundle: Path, pairs: Path, tmp_path: Path) -> None:
+def test_measuring_writes_the_printed_scores(bundle: Path, pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores.json"
     said = run("measure", str(bundle), "--pairs", str(pairs), "--count", "12", "--steps", "3", "--out", str(out))
     scores = json.loads(out.read_text())

@@ -1,4 +1,4 @@
-"""Choosing attention heads by pairs whose correspondence is known."""
+"""Choosing attention heads by pairs with a known correspondence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from training.detail.heads import Sampled, candidates, fit_heads, true_cells, tr
 
 
 def sampled(generator: torch.Generator, count: int = 400, cells: int = 30) -> Sampled:
-    """Two heads that know the place, one by half and one in general, and one that knows nothing."""
+    """Two heads that find the position, one for half of the cells and one in general, and one that finds nothing."""
     true = torch.randint(cells, (count,), generator=generator)
     knows = torch.randn(count, 3, cells, generator=generator)
     knows[torch.arange(count), 0, true] += 3.0
@@ -30,7 +30,7 @@ def test_heads_count_as_much_as_they_know() -> None:
     assert fitted.nats < fitted.best_head_nats
 
 
-def test_a_head_that_knows_nothing_is_left_out() -> None:
+def test_an_uninformative_head_is_dropped() -> None:
     one = sampled(torch.Generator().manual_seed(1))
     flat = one.log_attention.clone()
     flat[:, 2] = -torch.tensor(30.0).log()
@@ -41,7 +41,7 @@ def test_a_head_that_knows_nothing_is_left_out() -> None:
 
 def test_true_cells_are_those_that_most_of_a_cell_shows() -> None:
     y, x = torch.meshgrid((torch.arange(8) + 0.5) / 8, (torch.arange(6) + 0.5) / 6, indexing="ij")
-    whole = torch.stack([1 - x, y])  # mirrored
+    whole = torch.stack([1 - x, y])  # the mirrored position
     assert true_cells(whole, (8, 6)).tolist()[:6] == [5, 4, 3, 2, 1, 0]
     hidden = whole.clone()
     hidden[:, :2, :] = torch.nan

@@ -13,7 +13,7 @@ from training.evaluation.metrics.distribution import Spread
 from training.evaluation.result import difference, read_results, write_results
 
 
-def test_json_comes_back_as_it_was_and_is_short(tmp_path: Path) -> None:
+def test_json_round_trip_is_exact_and_short(tmp_path: Path) -> None:
     odd = ("a [ b ]", 'say "x",  twice', "c\\n", "{d}", "")
     found = [result("a, [1]", 0.5), replace(result("b", 0.4), names=odd, distribution={"kid": Spread(0.1, None, 5, 5)})]
     write_results(tmp_path / "deep" / "a.json", found)

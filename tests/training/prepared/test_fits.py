@@ -1,4 +1,4 @@
-"""Data, parts and config that do not match are refused before the first step, and the included ones match."""
+"""Data, parts and config that do not match are rejected before the first step, and the included ones match."""
 
 from __future__ import annotations
 

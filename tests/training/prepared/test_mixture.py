@@ -28,7 +28,7 @@ def test_without_weights_every_pair_comes_once_an_epoch() -> None:
     assert list(islice(mixed_indices((4, 3), None, 2, 5, 1), 4)) == list(islice(batch_indices(7, 2, 5, 1), 4))
 
 
-def test_weights_are_shares_and_no_pair_comes_twice_before_all_have_come() -> None:
+def test_weights_are_fractions_and_no_pair_is_repeated_before_all_have_been_drawn() -> None:
     sizes, weights = (50, 400), (3.0, 1.0)
     drawn = [pair for batch in islice(mixed_indices(sizes, weights, 8, 1, 0), BLOCK // 8) for pair in batch]
     first = [pair for pair in drawn if pair < 50]
@@ -43,6 +43,6 @@ def test_a_resumed_run_draws_the_same_batches() -> None:
 
 
 @pytest.mark.parametrize("weights", [(1.0,), (1.0, 1.0, 1.0), (1.0, 1e-9), (0.1, 0.7, 0.2)])
-def test_shares_fill_a_block(weights: tuple[float, ...]) -> None:
+def test_fractions_fill_a_block(weights: tuple[float, ...]) -> None:
     shares = block_shares(weights)
     assert shares.sum() == BLOCK and shares.min() >= 1

@@ -1,4 +1,4 @@
-"""Preparing: the same values as in the headless pipeline, shards that grow, settings that are compared."""
+"""Preparing: the same values as in the headless pipeline, growing shards, and the comparison of settings."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("layout", ["linear", "resampler"])
-def test_prepared_pairs_are_what_restoring_feeds(config: TrainConfig, drawn: Path, layout: str) -> None:
+def test_prepared_pairs_equal_the_inputs_of_restoring(config: TrainConfig, drawn: Path, layout: str) -> None:
     """Latent, mask and image features of one view, by python -m training prepare and by GarmentRestorer."""
     vae, _ = load_vae(config.data.vae)
     encoder, _ = load_image_encoder(config.data.image_encoder)
@@ -119,7 +119,7 @@ def command(*arguments: object) -> tuple[int, str]:
     return done.exit_code, " ".join(done.output.split())
 
 
-def test_the_command_takes_what_the_training_config_says(config: TrainConfig, drawn: Path, tmp_path: Path) -> None:
+def test_the_command_follows_the_training_config(config: TrainConfig, drawn: Path, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(json.loads(json.dumps(to_json(config)))))
     status, said = command(path, "--drawn", drawn, "--out", tmp_path / "out", "--device", "cpu")

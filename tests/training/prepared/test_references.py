@@ -61,7 +61,7 @@ def test_probabilities_that_are_invalid_are_refused() -> None:
         DataConfig(train=("pairs",), validation="", vae="", image_encoder="", photos=(0.5, 0.3))
 
 
-def test_a_batch_holds_its_pairs_first_and_every_photo(config: TrainConfig) -> None:
+def test_a_batch_starts_with_its_pairs_and_contains_every_photo(config: TrainConfig) -> None:
     pairs = PreparedPairs([config.data.train[0]])
     wanted, places = joined([(4, 3), (9,), (1, 0, 2)])
     assert wanted == [4, 9, 1, 3, 0, 2] and places == [(0, 3), (1,), (2, 4, 5)]

@@ -20,7 +20,7 @@ def tables() -> dict[str, str]:
     return reported()
 
 
-def test_the_pages_hold_the_tables_of_the_kept_results(tables: dict[str, str], tmp_path: Path) -> None:
+def test_the_pages_contain_the_tables_of_the_stored_results(tables: dict[str, str], tmp_path: Path) -> None:
     copies = []
     for number, page in enumerate(PAGES):
         copies.append(tmp_path / f"{number}.md")
@@ -50,7 +50,7 @@ def test_an_experiment_is_kept_without_its_images(tmp_path: Path) -> None:
     keep_experiment(experiment, tmp_path / "kept")
     kept = sorted(path.relative_to(tmp_path / "kept").as_posix() for path in (tmp_path / "kept").rglob("*.*"))
     assert kept == ["experiment.json", "rows.json", "rows/one/result.json"]
-    keep_experiment(tmp_path / "kept", tmp_path / "kept")  # what is kept already stays
+    keep_experiment(tmp_path / "kept", tmp_path / "kept")  # stored results are kept
     assert (tmp_path / "kept" / "rows" / "one" / "result.json").is_file()
 
 
@@ -69,7 +69,7 @@ def test_every_set_of_an_experiment_is_kept_and_reported(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["robustness", "validity", "curation"])
-def test_a_measurement_is_kept_whole_or_not_at_all(name: str, tables: dict[str, str], tmp_path: Path) -> None:
+def test_a_measurement_is_stored_completely_or_not_at_all(name: str, tables: dict[str, str], tmp_path: Path) -> None:
     file = RESULTS / name / f"{name}.json"
     assert keep(file, tmp_path) == tmp_path / name / f"{name}.json"
     assert (tmp_path / name / f"{name}.json").read_bytes() == file.read_bytes()

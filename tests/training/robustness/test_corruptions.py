@@ -1,4 +1,4 @@
-"""Corrupted masks reach the requested overlap, depend only on the seed, and report what cannot be reached."""
+"""Corrupted masks reach the requested IoU, depend only on the seed, and report targets that cannot be reached."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def test_holes_are_shut_in_by_the_mask(level: float) -> None:
     assert torch.equal(corrupted | holes(corrupted), torch.from_numpy(mask)[None, None]), "filling them mends the mask"
 
 
-def test_a_lower_overlap_corrupts_further_what_a_higher_one_began() -> None:
+def test_a_lower_overlap_continues_the_corruption_of_a_higher_one() -> None:
     mild, rough = (corrupt(plain(), "holes", level, seed=4).mask for level in (0.9, 0.6))
     assert not (rough & ~mild).any()
 
 
-def test_what_cannot_be_reached_is_reported() -> None:
+def test_targets_that_cannot_be_reached_are_reported() -> None:
     nearly_all = np.ones((40, 40), bool)
     nearly_all[0] = False
     found = corrupt(nearly_all, "dilation", 0.5, seed=0)

@@ -10,7 +10,7 @@ from training.robustness.plots import draw_robustness
 from training.robustness.results import CLEAN, NO_MASK, condition_of, read_robustness
 
 
-def test_the_kept_measurement_is_whole() -> None:
+def test_the_stored_measurement_is_complete() -> None:
     found = read_robustness(KEPT)
     planned = [(CLEAN, None), *((kind, level) for kind in KINDS for level in LEVELS), (NO_MASK, None)]
     conditions = [condition_of(one) for one in found.results]

@@ -1,4 +1,4 @@
-"""The commands write plot and examples from the JSON and the garments of a run."""
+"""The commands write the plot and the examples from the JSON and the garments of a run."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from training.robustness.results import (
 )
 
 
-def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_json_round_trip(tmp_path: Path) -> None:
     found = measurement()
     write_robustness(tmp_path / "a" / "robustness.json", found)
     assert read_robustness(tmp_path / "a" / "robustness.json") == found
@@ -43,7 +43,7 @@ def test_differences_are_of_the_photos_that_reached_the_aim() -> None:
         found.result("holes", 0.6)
 
 
-def test_the_table_holds_means_changes_and_counts() -> None:
+def test_the_table_contains_means_changes_and_counts() -> None:
     lines = robustness_table(measurement()).splitlines()
     assert lines[2].startswith("| clean | 1.00 |  | 4 | 0.650 |")
     assert lines[3].startswith("| erosion | 0.95 | 5.0% | 4 | -0.014 [")

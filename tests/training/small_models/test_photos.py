@@ -48,7 +48,7 @@ def test_drawn_and_rendered_photos_are_mixed_by_their_share(config: PhotoTrainin
 
 def test_held_out_photos_are_of_held_out_seeds(config: PhotoTraining) -> None:
     assert min(open_photos(config, SIZE, held_out=True).seeds) >= HELD_OUT_START
-    with pytest.raises(IGRError, match="seeds from 10000000 on are held out: name other records"):
+    with pytest.raises(IGRError, match="seeds from 10000000 on are held out: specify records other"):
         open_photos(replace(config, records=config.held_out_records, data=f"{config.data}-wrong"), SIZE)
     with pytest.raises(IGRError, match="contains training records"):
         open_photos(replace(config, held_out_records=config.records, held_out=f"{config.data}-other"), SIZE, True)

@@ -92,7 +92,7 @@ def test_batches_depend_on_the_step_alone(tiny: VAETraining) -> None:
     pairs = DrawnPairs(tiny.data)
     assert torch.equal(sample_batch(pairs, tiny, 1), sample_batch(pairs, tiny, 1))
     assert sample_batch(pairs, tiny, 1).shape == (2, 3, 16, 16)
-    assert sample_batch(pairs, tiny, 3).shape[-2:] == (32, 24)  # the last quarter sees whole pictures
+    assert sample_batch(pairs, tiny, 3).shape[-2:] == (32, 24)  # the last quarter uses whole images
 
 
 def test_decoder_alone_keeps_the_latents(tiny: VAETraining, tmp_path: Path) -> None:

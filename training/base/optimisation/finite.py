@@ -1,4 +1,4 @@
-"""Values that must be finite, checked before a step that would ruin the weights."""
+"""Check that values are finite before a step that would otherwise corrupt the weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..run.run_folder import RunFolder
 
 
 def finite(value: float, what: str, step: int, run: RunFolder, remedy: str) -> float:
-    """Return a finite value; raises IGRError otherwise, so that ruined weights are never saved.
+    """Return a finite value; raises IGRError otherwise, so that corrupted weights are never saved.
 
     `what` names the value of step `step`, the loss or the gradient's norm; `remedy` says what to change.
     """

@@ -62,7 +62,7 @@ class MuonAdamW(torch.optim.Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """State of both for a checkpoint, in an order that does not depend on the weights' memory layout."""
+        """State of both optimisers for a checkpoint, in an order that does not depend on the weights' memory layout."""
         rest, matrices = (part.state_dict() for part in self._parts)
         return {"parts": [rest, self._momenta(matrices, _from_matrix)]}
 

@@ -62,7 +62,7 @@ def save_share(run: RunFolder, step: int, rank: int, state: Mapping[str, Any]) -
 
 
 def load_share(run: RunFolder, step: int, rank: int) -> dict[str, Any]:
-    """The part written by save_share; raises IGRError if it is missing, damaged or unreadable."""
+    """Load the part written by save_share; raises IGRError if it is missing, damaged or unreadable."""
     path = _share(run, step, rank)
     try:
         return _read(path)
@@ -115,7 +115,7 @@ def _write(path: Path, content: dict[str, Any]) -> None:
         try:
             torch.save(content, temporary)
         except RuntimeError as error:  # raised by torch's zip writer if the disk is full
-            raise OSError(f"torch could not write it: {str(error).splitlines()[0]}") from error
+            raise OSError(f"torch could not write the file: {str(error).splitlines()[0]}") from error
 
 
 def _share(run: RunFolder, step: int, rank: int) -> Path:
@@ -159,7 +159,7 @@ def resume_from(run: RunFolder, checkpoint: Checkpoint, rewind: bool = True) -> 
 
 
 def _newest_first(run: RunFolder) -> list[Path]:
-    """Checkpoints by step; other files in the folder are left alone."""
+    """Checkpoints by step; other files in the folder are ignored."""
     named = (path for path in run.checkpoints.glob("step-*.pt") if path.stem.removeprefix("step-").isdigit())
     return sorted(named, key=_step, reverse=True)
 

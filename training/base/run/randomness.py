@@ -41,5 +41,5 @@ def restore_random_state(state: Mapping[str, Any]) -> None:
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
-    """A generator for one step of a run, independent of what ran before."""
+    """A generator for one step of a run, independent of earlier steps."""
     return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))

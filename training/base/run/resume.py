@@ -24,7 +24,7 @@ def check_same_run(before: Any, now: Any, free: Collection[str], where: str) -> 
 
 
 def is_lowered(before: float | None, now: float | None) -> bool:
-    """Whether a learning rate was lowered, which is allowed, to fix a loss that is not finite."""
+    """Whether a learning rate was lowered, which is allowed as a remedy for a loss that is not finite."""
     return before is not None and now is not None and 0 < now < before
 
 

@@ -65,7 +65,7 @@ class RunFolder:
             self._writer.add_scalar(name, value, step)
 
     def rewind(self, step: int) -> None:
-        """Remove damaged lines and the metrics logged after `step`, which will be computed again."""
+        """Remove damaged lines, and the metrics logged after `step`, which will be logged again."""
         if not self.metrics.exists():
             return
         rows, damaged = read_metrics(self.metrics)

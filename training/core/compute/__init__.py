@@ -1,1 +1,1 @@
-"""How a step is computed, and what it costs: precision, processes, adapters, memory."""
+"""The computation of a step and its cost: precision, processes, adapters, memory."""

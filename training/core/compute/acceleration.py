@@ -1,4 +1,4 @@
-"""How a step is computed on this machine: precision, attention, memory layout, compiled and checkpointed parts.
+"""Choose how to compute a step on this machine: precision, attention, memory layout, compilation and checkpointing.
 
 Every choice computes the same function; they differ in rounding and in speed (python -m training bench).
 """
@@ -47,7 +47,7 @@ class Acceleration:
     compile: bool
     """Compile the layers that do not use row plans."""
     checkpointing: Literal["off", "selective", "all"]
-    """What the backward pass recomputes: nothing, everything except products and attention, or every block."""
+    """Activations that the backward pass recomputes: none, all except products and attention, or every block."""
 
     def describe(self) -> str:
         """The choices in one line."""
@@ -120,7 +120,7 @@ def matmul_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask
 
 @contextmanager
 def uncompiled() -> Iterator[None]:
-    """Run compiled layers eagerly, for images and losses whose batch sizes differ from training."""
+    """Run compiled layers eagerly, for images and losses with batch sizes that differ from training."""
     with torch.compiler.set_stance("force_eager"):
         yield
 
@@ -142,7 +142,7 @@ def _checkpointing(config: TrainConfig, device: torch.device) -> Literal["off", 
 
 
 def _selectively(module: nn.Module, *arguments: Any) -> Any:
-    """Checkpoint a block, but keep what is expensive to recompute."""
+    """Checkpoint a block, but keep activations that are expensive to recompute."""
     contexts = partial(create_selective_checkpoint_contexts, _policy)
     return checkpoint(module.__call__, *arguments, use_reentrant=False, context_fn=contexts)
 

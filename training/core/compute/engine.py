@@ -1,4 +1,4 @@
-"""What a training step runs on: one process, several that share the batch (DDP), or DeepSpeed ZeRO-2 (section 4.1)."""
+"""The engine of a training step: one process, several that share the batch (DDP), or DeepSpeed ZeRO-2 (section 4.1)."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Engine:
         return float(norm) if norm is not None else None
 
     def optimizer_state(self) -> dict[str, Any]:
-        """State for a checkpoint: of the whole optimiser, or with ZeRO-2 of this process's part."""
+        """State for a checkpoint: that of the whole optimiser or, with ZeRO-2, of this process's part."""
         if not self.sharded:
             return self.optimizer.state_dict()
         return self.optimizer.optimizer.optimizer.state_dict()

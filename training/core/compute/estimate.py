@@ -187,7 +187,7 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        """Never run: only the forward pass is counted."""
+        """Not called, because only the forward pass is counted."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""Settings of a run in a launcher's environment, which the config overrides."""
+"""Settings in a launcher's environment, which the config overrides."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLACES = (
     "ACCELERATE_DEBUG_MODE",
     "ACCELERATE_BYPASS_DEVICE_MAP",
 )
-"""Variables that accelerate may read: where processes run and what they report."""
+"""Variables that accelerate may read, for the placement and the logs of processes."""
 
 _ENGINES = {
     "ACCELERATE_USE_FSDP": "FSDP",

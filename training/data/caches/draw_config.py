@@ -10,14 +10,14 @@ from igr_core.ranges import Ranged, Share
 
 @dataclass(frozen=True)
 class DrawConfig(Ranged):
-    """How pairs are drawn; the same for all shards of a folder."""
+    """Settings for drawing pairs, the same for all shards of a folder."""
 
     size: tuple[Side, Side] = (192, 256)
     """Width and height in pixels of person, mask, garment and silhouette."""
     photo_size: tuple[Side, Side] = (288, 384)
     """Width and height in pixels of the drawn photo that the view is cut from."""
     view: ViewConfig = field(default_factory=lambda: ViewConfig(mode="focused", margin=0.15))
-    """How the photo is laid out for the model."""
+    """Layout of the photo for the model."""
     crop_size: Side = 224
     """Side in pixels of the crop p_g."""
     coarse: Share = 0.16

@@ -60,7 +60,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Origin:
-    """What the pairs of a shard were made from."""
+    """Sources from which the pairs of a shard were made."""
 
     generator: str
     """Fingerprint of the generator's code."""
@@ -159,7 +159,7 @@ class DrawnPairs:
                 f"{folder} contains shards that were drawn with different settings; draw into an empty folder."
             )
         self.config: DrawConfig = from_json(DrawConfig, opened[0][2], f"{shards[0]} (config)")
-        """How they were drawn."""
+        """Settings with which the pairs were drawn."""
         self._tensors = [tensors for tensors, _, _, _ in opened]
         self._places = [(s, row) for s, tensors in enumerate(self._tensors) for row in range(len(tensors["seed"]))]
         self._places = self._places[:limit]
@@ -173,7 +173,7 @@ class DrawnPairs:
         self.seeds: list[int] = [int(self._tensors[s]["seed"][row]) for s, row in self._places]
         """Seed of each pair, or of the record that it was dressed from."""
         self.garments: list[str | None] = [label.get("garment") for label in labels]
-        """Name of each pair's garment in its fabric; None if no other pair shows it."""
+        """Name of each pair's garment in its fabric; None if no other pair shows this garment."""
         self.names = [label.get("name", f"seed-{seed:09d}") for seed, label in zip(self.seeds, labels, strict=True)]
         """Name of each pair."""
         self.described: dict[str, Any] = {"drawn": json.loads(json.dumps(dataclasses.asdict(self.config)))}
@@ -199,7 +199,8 @@ class DrawnPairs:
     def correspondence(self, index: int) -> Tensor | None:
         """(2, h, w) float16: position of each garment pixel in `person`, x and y in -1..1 as in grid_sample.
 
-        NaN where it is hidden; None if it was not stored. Raises IGRError if the shard has changed.
+        NaN where the pixel is hidden in the photo; None if no correspondence was stored. Raises IGRError if the shard
+        has changed.
         """
         shard, row = self._places[index]
         self._unchanged[shard].check()

@@ -82,5 +82,5 @@ def resized(picture: Image.Image, size: tuple[int, int], resample: Image.Resampl
 
 
 def rendered_count(kind: str, count: int, share: float) -> int:
-    """How many of `count` photos or pairs are rendered."""
+    """Number of rendered photos or pairs among `count`."""
     return {"drawn": 0, "rendered": count}.get(kind, round(count * share))

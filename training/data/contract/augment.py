@@ -12,7 +12,7 @@ from igr_core.errors import IGRError
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How the photos of some pairs are augmented, each differently; flat garments are never changed."""
+    """Augmentation of the photos of some pairs, different for each; flat garments are never changed."""
 
     share: float = 0.0
     """Fraction of the pairs whose photo is augmented; 0 as in the paper."""
@@ -51,7 +51,7 @@ class Augmented:
     """Pixels added to x and y after scaling."""
 
     def places(self, places: np.ndarray) -> np.ndarray:
-        """Map points (h, w, 2) of the original photo to the augmented one; NaN where it no longer shows them."""
+        """Map points (h, w, 2) of the original photo to the augmented one; NaN for points that it no longer shows."""
         moved = places * np.float32(self.scale) + np.float32(self.shift)
         inside = ((moved >= -_ROUNDING) & (moved <= np.float32(self.person.size) + _ROUNDING)).all(-1)
         return np.where(inside[..., None], moved, np.float32(np.nan)).astype(np.float32)

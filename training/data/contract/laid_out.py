@@ -25,8 +25,9 @@ from .correspondence import boxed, mirrored, to_cells
 from .pairs import PairSource
 
 ASYMMETRY_LIMIT = 0.05
-"""Largest asymmetry of a garment whose pair may be flipped: of 260 synthetic garments, it passes none of the 49 with
-lettering, and a quarter of the others."""
+"""Maximum asymmetry of a garment whose pair may be flipped. Of 260 synthetic garments, none of the 49 with lettering
+and a quarter of the others are below it.
+"""
 FIRST_OF_FILES = 1 << 61
 """Smallest number of a pair from files; drawn pairs use their seeds, which are far smaller."""
 _MIRROR_SIDE = 256
@@ -35,12 +36,12 @@ _MIRROR_STEP = 40
 
 @dataclass(frozen=True)
 class ViewLayout:
-    """How images are laid out for a model, and how masks are corrupted."""
+    """Settings for the layout of images for a model, and for the corruption of masks."""
 
     size: tuple[int, int]
     """Width and height in pixels of person, mask and garment; the model's native size."""
     view: ViewConfig
-    """How the photo is laid out for the model."""
+    """Layout of the photo for the model."""
     crop_size: int
     """Side in pixels of the crop p_g."""
     spoil_share: float = 0.0
@@ -122,7 +123,7 @@ class LaidOutPairs:
         ]
         laid_out = json.loads(json.dumps(asdict(config)))
         for name, value in (("exact_share", 0.0), ("augment", asdict(AugmentConfig()))):
-            if laid_out[name] == value:  # shards of before these entries are still the same
+            if laid_out[name] == value:  # shards from before these entries existed still match
                 del laid_out[name]
         if not source.tells_correspondence:
             del laid_out["cells"]
@@ -171,7 +172,7 @@ class LaidOutPairs:
         width, height = self.config.size
         cells = (height // self.config.cells, width // self.config.cells)
         places = self.source.correspondence(chosen.index)
-        if places is None:  # unknown for this pair only
+        if places is None:  # the correspondence is unknown for this pair only
             return torch.full((2, *cells), torch.nan, dtype=torch.float16)
         places = photo.places(places)
         if chosen.garment_box is not None:

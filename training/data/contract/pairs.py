@@ -22,7 +22,7 @@ the parsing map; `file`: a folder of masks."""
 
 @dataclass(frozen=True)
 class PairEntry:
-    """What is known about a pair without reading an image."""
+    """Information on a pair that is available without reading an image."""
 
     name: str
     """Unique in its data set and independent of the data set's location: `train/00001_00`."""
@@ -101,7 +101,7 @@ class PairSource(ABC):
         return None
 
     def photo_name(self, index: int) -> str:
-        """Name of the photo's file without suffix; pairs from the same photo share it."""
+        """Name of the photo's file without suffix, which is the same for pairs from the same photo."""
         return self.entries[index].name.rsplit("/", 1)[-1]
 
     def labels(self, index: int) -> dict[str, str]:

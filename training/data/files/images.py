@@ -22,7 +22,7 @@ from ..contract.parsing import LabelTable, Parsing, read_labels
 
 
 class Listing:
-    """Names of the files in a folder, read once; finds files regardless of case and image format."""
+    """Names of the files in a folder, read once, in which files are found regardless of case and image format."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -63,9 +63,9 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise IGRError(f"{path} does not exist: copy it again, or exclude its pair.") from error
+        raise IGRError(f"{path} does not exist: copy the file again, or exclude its pair.") from error
     except OSError as error:
-        raise IGRError(f"{path} cannot be read ({error.strerror}): check the file and its disk.") from error
+        raise IGRError(f"{path} cannot be read ({error.strerror}): check the file and the disk.") from error
 
 
 def decode(data: bytes, name: str) -> Image.Image:
@@ -120,7 +120,7 @@ def read_json(data: bytes, name: str) -> Any:
     try:
         return json.loads(data)
     except ValueError as error:
-        raise IGRError(f"{name} is not valid JSON ({error}): copy it again.") from error
+        raise IGRError(f"{name} is not valid JSON ({error}): copy the file again.") from error
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
@@ -128,14 +128,14 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     text = _text(path)
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
-        raise IGRError(f"{path} is empty: copy it again.")
+        raise IGRError(f"{path} is empty: copy the file again.")
     return lines
 
 
 def read_pair_list(path: Path) -> list[tuple[str, ...]]:
     """Lines of a pair file: person and garment file, sometimes a category number; raises IGRError for a bad line."""
     if not path.is_file():
-        raise IGRError(f"{path} does not exist: copy it there; it lists each pair as a line PERSON GARMENT.")
+        raise IGRError(f"{path} does not exist: copy the file there; it lists each pair as a line PERSON GARMENT.")
     pairs = []
     for number, line in read_lines(path):
         words = tuple(line.split())
@@ -150,7 +150,7 @@ def read_pair_list(path: Path) -> list[tuple[str, ...]]:
 def read_table(path: Path) -> list[tuple[int, list[str]]]:
     """Numbered non-empty rows of a CSV file, with stripped cells; raises IGRError if there are none."""
     if not path.is_file():
-        raise IGRError(f"{path} does not exist: write it, with a line NAME,CATEGORY for each photo.")
+        raise IGRError(f"{path} does not exist: create the file, with a line NAME,CATEGORY for each photo.")
     reader = csv.reader(io.StringIO(_text(path), newline=""))
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
@@ -165,4 +165,4 @@ def _text(path: Path) -> str:
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise IGRError(f"{path} is not a text file in UTF-8: save it in UTF-8.") from error
+        raise IGRError(f"{path} is not a UTF-8 text file: save the file in UTF-8.") from error

@@ -50,7 +50,7 @@ class TarIndex:
             raise IGRError(f"{name} cannot be read ({error}): check the address and the connection.") from error
         if len(data) != size:
             raise IGRError(
-                f"{name} ends after {len(data)} of {size} bytes: it was changed or is truncated, copy it again."
+                f"{name} ends after {len(data)} of {size} bytes: it was changed or is truncated; copy the tar again."
             )
         return data
 
@@ -93,12 +93,14 @@ def read_headers(file: IO[bytes], size: int, url: str) -> TarIndex:
                 if member.isfile():
                     _note(index, tar, member)
                     if member.offset_data + member.size > size:
-                        raise IGRError(f"{url} is truncated within {member.name}: copy it again.")
+                        raise IGRError(f"{url} is truncated within {member.name}: copy the tar again.")
             file.seek(tar.offset)
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile stops there without an error
-                raise IGRError(f"{url} is truncated or damaged after {tar.offset} bytes: copy it again.")
+                raise IGRError(f"{url} is truncated or damaged after {tar.offset} bytes: copy the tar again.")
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise IGRError(f"{url} is not a readable tar ({error}): copy it again; it must not be compressed.") from error
+        raise IGRError(
+            f"{url} is not a readable tar ({error}): copy the tar again; it must not be compressed."
+        ) from error
     if not index.samples:
         raise IGRError(f"{url} contains no samples: a sample is KEY.person.jpg, KEY.mask.png, KEY.json and so on.")
     return index
@@ -160,7 +162,7 @@ def _read_index(url: str, size: int) -> TarIndex | None:
         return None
     if made_for != size:
         raise IGRError(
-            f"{url} has {size} bytes, but its index was made for {made_for}: copy the tar again, "
+            f"{url} has {size} bytes, but its index was made for a tar of {made_for}: copy the tar again, "
             f"or delete {url}{INDEX_ENDING} if the tar was replaced."
         )
     return TarIndex(url, samples, labels)

@@ -1,4 +1,4 @@
-"""Notice that a memory-mapped file was truncated: reading a page that it no longer has kills the process (SIGBUS)."""
+"""Detect the truncation of a memory-mapped file: reading a page that no longer exists kills the process (SIGBUS)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Unchanged:
     def check(self) -> None:
         """Raise IGRError if the file was changed in place since it was opened.
 
-        A file that was replaced or removed may still be read: a map of it stays whole.
+        A file that was replaced or removed may still be read, because its memory map stays intact.
         """
         now = self._now()
         if now is not None and now[0] == self._stamp[0] and now != self._stamp:
-            raise IGRError(f"{self._path} was changed while it was in use: create it again, and restart.")
+            raise IGRError(f"{self._path} was changed while it was in use: create the file again, and restart.")
 
     def _now(self) -> tuple[int, int, int] | None:
         """Identity, size and time of the file; None if it is missing."""

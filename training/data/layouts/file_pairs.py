@@ -172,7 +172,7 @@ def checked_points(points: object, width: int, name: str) -> list[list[float]]:
         flat = [value for row in points for value in (row if isinstance(row, list) else [None])]
     numbers = isinstance(flat, list) and all(isinstance(value, (int, float)) for value in flat)
     if not numbers or len(flat) not in (25 * width, 18 * width):
-        raise IGRError(f"{name} does not contain 25 or 18 joints of {width} numbers: copy it again.")
+        raise IGRError(f"{name} does not contain 25 or 18 joints of {width} numbers: copy the file again.")
     return [[float(value) for value in flat[at : at + width]] for at in range(0, len(flat), width)]
 
 

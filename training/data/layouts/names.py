@@ -12,4 +12,4 @@ LAYOUTS = {
     "tars": "WebDataset shards (*.tar)",
     "rendered": "rendered records (records-*.tar)",
 }
-"""Layouts on disk, and how each is recognised."""
+"""Layouts on disk, with the files by which they are recognised."""

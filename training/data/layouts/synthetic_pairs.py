@@ -26,7 +26,7 @@ LABELS = ("cut", "pattern", "print", "occlusion", "framing")
 
 @dataclass(frozen=True)
 class SyntheticConfig(Ranged):
-    """Which pairs are drawn, and how."""
+    """Settings for drawing pairs."""
 
     start: CountOrNone = 0
     """First seed."""
@@ -120,5 +120,5 @@ def category_of(seed: int) -> str:
 
 @lru_cache(maxsize=8)
 def _drawn(seed: int, size: tuple[int, int], coarse: float, defect: str | None, correspondence: bool) -> Pair:
-    """Cache of the last few pairs, whose images are requested one by one."""
+    """Cache of the last few pairs, because the images of a pair are requested one by one."""
     return make_pair(seed, size, defect=defect, coarse=coarse, correspondence=correspondence)

@@ -77,7 +77,7 @@ class TarPairs(PairSource):
         data, name = self._read(index, "parsing")
         table = TABLES.get(str(self._label(index).get("parsing")))
         if table is None:
-            raise IGRError(f"{name} has no label table: name one of {', '.join(TABLES)} as `parsing` in its JSON.")
+            raise IGRError(f"{name} has no label table: set `parsing` in its JSON to one of {', '.join(TABLES)}.")
         return parsing_of(data, name, table, size_of(*self._read(index, "person")))
 
     def keypoints(self, index: int) -> Keypoints | None:

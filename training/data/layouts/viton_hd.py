@@ -72,7 +72,7 @@ class VitonHD(FilePairs):
         """The person that OpenPose detected with the highest confidence."""
         people = content.get("people") if isinstance(content, dict) else None
         if not isinstance(people, list) or not all(isinstance(one, dict) for one in people):
-            raise IGRError(f"{name} is not an OpenPose file (it has no list `people`): copy it again.")
+            raise IGRError(f"{name} is not an OpenPose file (it has no list `people`): copy the file again.")
         points = [checked_points(one.get("pose_keypoints_2d"), 3, name) for one in people]
         if not points:
             return None

@@ -30,7 +30,7 @@ LABELS = ("cut", "pattern", "print", "occlusion", "framing", "pose", "fit")
 
 @dataclass(frozen=True)
 class RenderedConfig(Ranged):
-    """How records are dressed."""
+    """Settings for dressing records."""
 
     dress_seed: Seed = 0
     """Seed of the fabrics; another seed (for example per epoch) dresses the same geometry differently."""

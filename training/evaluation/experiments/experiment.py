@@ -1,4 +1,4 @@
-"""An experiment: which bundles and folders are compared on which data, read from YAML."""
+"""An experiment, read from YAML: the bundles and folders to compare, and the data."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class ExperimentConfig(Ranged):
     sets: dict[str, DataSetConfig] = field(default_factory=dict)
     """Instead of `data`, several held-out sets by name, each with its own tables and report."""
     references: DataSetConfig | None = None
-    """Data set whose garments are compared with if `data` has none (in the paper: VITON-HD)."""
+    """Data set with the garments to compare with if `data` has none (in the paper: VITON-HD)."""
     protocol: str = "igr"
     """Name of a protocol."""
     metrics: tuple[str, ...] = SCORED
@@ -99,7 +99,7 @@ class ExperimentConfig(Ranged):
     table: Literal["table1", "table2", "table3", ""] = ""
     """Table of the paper to show these rows beside; `""` for a plain table."""
     baseline: str = ""
-    """Row that the others are compared with, pair by pair, in a plain table."""
+    """Row with which the others are compared, pair by pair, in a plain table."""
     compared: tuple[str, ...] = COMPARED
     """Metrics whose difference from the baseline is shown."""
     labels: bool = True
@@ -151,7 +151,7 @@ class Line:
     """One result of an experiment: a bundle with one setting, or an external folder."""
 
     row: RowConfig
-    """Row that it belongs to."""
+    """Row to which the result belongs."""
     guidance: float | None
     """Guidance scale; None for a folder."""
     steps: int | None

@@ -43,7 +43,7 @@ class Others:
 def find_others(folder: Path, subjects: Subjects) -> Others:
     """A folder's image of each pair, named like the pair or like its photo.
 
-    For photos with several garments, the photo's name is only enough for sets, where each image counts once.
+    For photos with several garments, the photo's name is only sufficient for sets, where each image counts once.
     """
     files = images_in(folder)
     photos = Counter(subjects.photos)

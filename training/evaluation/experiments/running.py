@@ -1,4 +1,6 @@
-"""Running an experiment: images of every row, then scores. Existing ones are kept, so that a run can be resumed."""
+"""Running an experiment: images of every row, then scores. Existing images and scores are kept, so that a run can be
+resumed.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,7 @@ class ExperimentRun:
         for words in unseen(bundles, self.subjects.categories, self.subjects.source.title):
             report(words)
         self.unpaired = not self.subjects.source.has_garments
-        """Whether sets are compared, because there are no true garments."""
+        """Whether whole sets are compared, because there are no true garments."""
         if self.unpaired and config.references is None:
             raise IGRError(f"{self.subjects.source.title} has no garments: set references to a data set that has them.")
         self.references = None
@@ -90,10 +92,10 @@ class ExperimentRun:
             raise IGRError(f"{self._path} has no image encoder for the control `nearest`: remove it from controls.")
         self._hashes: dict[Path, str] = {}
         self.others = self._found(report)
-        """Images of each row that is a folder, by its place."""
+        """Images of each row that is a folder, by the row's folder name."""
 
     def restore(self) -> None:
-        """Write the images of every bundle's row; with several processes (restore_all), each writes its part."""
+        """Write the images of every bundle's row; with several processes (restore_all), each writes a part of them."""
         if self.rank == 0:
             self._claim()
             self.subjects.write(self.out, self.first.info.model, self.config.labels)
@@ -293,7 +295,7 @@ def restore_all(runs: Sequence[ExperimentRun]) -> None:
 
 
 def _batches(rows: list[int], size: int) -> Iterator[list[int]]:
-    """Batches of at most `size` consecutive rows, because their noise seeds count up from the first row's."""
+    """Batches of at most `size` consecutive rows, whose noise seeds are consecutive, too."""
     batch: list[int] = []
     for row in rows:
         if batch and (row != batch[-1] + 1 or len(batch) == size):

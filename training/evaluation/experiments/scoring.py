@@ -40,7 +40,7 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Scoring:
-    """How to score; the same for every row of a table."""
+    """Settings for scoring, the same for every row of a table."""
 
     protocol: Protocol
     """Sizes and libraries."""

@@ -69,7 +69,7 @@ METHODS: dict[str, Callable[[Image.Image, Size], Image.Image]] = {
     "tryoffdiff": without_padding,
     "tryoffanyone": unstretched,
 }
-"""How to convert each method's images to the reference's canvas."""
+"""Functions that convert each method's images to the reference's canvas."""
 
 
 def adapted(path: Path, method: str, reference: Path) -> Image.Image:

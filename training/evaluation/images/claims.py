@@ -69,7 +69,7 @@ def described_data(config: DataSetConfig, source: PairSource) -> dict[str, Any]:
 
 
 def described_view(model: ModelConfig) -> dict[str, Any]:
-    """Everything that affects how a model sees a photo."""
+    """All settings that affect a model's view of a photo."""
     return {"size": model.native_size, "view": asdict(model.view), "crop": model.image_encoder.image_size}
 
 

@@ -35,9 +35,9 @@ TITLES = {
 }
 """Names in tables."""
 DEGREES = 5.0
-"""Rotation of the truth, an error that people hardly notice but pixel metrics do."""
+"""Rotation of the truth in degrees, an error that people hardly notice but that pixel metrics penalise."""
 BLUR = 1 / 96
-"""Standard deviation of the blur, as a fraction of the width: lettering is lost, shape and colour remain."""
+"""Standard deviation of the blur, as a fraction of the width: lettering is lost, but shape and colour remain."""
 FILL = 0.88
 """Fraction of the canvas that a pasted garment fills in its tighter dimension, like flat garments."""
 BATCH = 16

@@ -46,9 +46,9 @@ def plan_segment(pictures: Path, masks: Path, out: Path, report: Callable[[str],
     reported, one sentence each.
     """
     if not pictures.is_dir():
-        raise IGRError(f"{pictures} is not a folder: name a folder of images.")
+        raise IGRError(f"{pictures} is not a folder: specify a folder of images.")
     if not masks.exists():
-        raise IGRError(f"--masks {masks} does not exist: name a folder of masks, or one mask for all images.")
+        raise IGRError(f"--masks {masks} does not exist: specify a folder of masks, or one mask for all images.")
     _check_out(out, pictures, masks)
     if masks.is_file():
         try:
@@ -94,7 +94,7 @@ def work_through(
         return report
     write = prepare()
     make_folder(folder)
-    for task in left:  # so that, if this run is stopped, no image of an earlier run is mistaken for one of its own
+    for task in left:  # so that, if this run is stopped, no image from an earlier run is mistaken for one from this run
         task.out.unlink(missing_ok=True)
     made_with.write(folder)
     for task in tqdm(left, desc=title, unit="image"):
@@ -107,10 +107,12 @@ def work_through(
             report.failed[task.picture.name] = str(error)
         except Exception as error:
             if is_out_of_memory(error):
-                report.failed[task.picture.name] = "There was not enough memory: run it alone, or with --device cpu."
+                report.failed[task.picture.name] = (
+                    "There was not enough memory: close other programs, or use --device cpu."
+                )
             else:  # a bug: log it in full, but continue with the other images
                 logger.exception("Unexpected failure on %s", task.picture)
-                report.failed[task.picture.name] = f"It failed unexpectedly ({error}): please report this."
+                report.failed[task.picture.name] = f"Unexpected error ({error}): please report this."
     return report
 
 
@@ -132,7 +134,9 @@ def cut_out(picture: Tensor, mask: Tensor, segmenter: Segmenter, use: PromptKind
     masks, scores = segmenter.masks(segmenter.embed(picture), prompt_from_mask(mask, use))
     best = masks[scores.argmax()].bool().cpu()  # (1, H, W)
     if not bool(best.any()):
-        raise IGRError("SAM 2 found nothing at the mask: check that it is on the garment, or try another --prompt.")
+        raise IGRError(
+            "SAM 2 found nothing at the mask: check that the mask is on the garment, or try another --prompt."
+        )
     return torch.where(best, picture, 1.0)
 
 

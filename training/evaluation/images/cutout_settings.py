@@ -20,7 +20,7 @@ NAME = "cutout.json"
 
 @dataclass(frozen=True)
 class Settings:
-    """How the images of a folder were made: names and hashes, but no paths of the machine."""
+    """Origin of the images in a folder: names and hashes, but no paths of the machine."""
 
     settings: dict[str, str]
     """Settings of the whole run, by name."""
@@ -32,7 +32,7 @@ class Settings:
         there = list(there)
         if not there:
             return
-        remedy = "choose another --out, or make them again with --overwrite"
+        remedy = "choose another --out, or replace the images with --overwrite"
         before = _read(folder / NAME)
         if before is None:
             raise IGRError(f"{folder} contains {there[0]}, but no {NAME} with its settings: {remedy}.")
@@ -79,4 +79,4 @@ def _read(path: Path) -> Settings | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise IGRError(f"{path} cannot be read ({error}): delete it, and make its images again.") from error
+        raise IGRError(f"{path} cannot be read ({error}): delete the file, and create its images again.") from error

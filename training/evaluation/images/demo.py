@@ -25,7 +25,7 @@ from ...data.synthetic import Pair, make_pair
 FIRST_SEED = HELD_OUT_START + 1000
 """First seed of the demo's people: no model was trained on them, and none was chosen by hand."""
 PHOTOS = DrawConfig()
-"""How the photos are drawn, which is the same as in training."""
+"""Settings for drawing the photos, the same as in training."""
 
 COLUMNS = ("person", "mask", "crop", "restored", "truth")
 CELL = (288, 384)
@@ -76,7 +76,7 @@ def restore_example(
     guidance: float,
     on_step: StepProgress | None = None,
 ) -> Example:
-    """Write a pair's images into `folder`, then restore the garment from those files like from a user's."""
+    """Write a pair's images into `folder`, then restore the garment from those files as from a user's files."""
     model = restorer.info.model
     paths = {name: folder / f"{pair.category}-{seed}-{name}.png" for name in ("person", "mask", "restored", "truth")}
     pictures = (

@@ -37,9 +37,9 @@ class ImageList:
     count: int
     """Number of images."""
     formats: dict[str, int]
-    """Number of images by file format, because JPEG lowers every metric."""
+    """Number of images by file format, recorded because JPEG lowers every metric."""
     sizes: dict[str, int] = field(default_factory=dict)
-    """Number of images by size, such as `768x1024`, because resizing lowers metrics, too."""
+    """Number of images by size, such as `768x1024`, recorded because resizing lowers metrics, too."""
 
 
 def images_in(folder: Path) -> dict[str, Path]:
@@ -48,7 +48,7 @@ def images_in(folder: Path) -> dict[str, Path]:
     Raises IGRError for a folder that does not exist or has no images, and for two files with the same stem.
     """
     if not folder.is_dir():
-        raise IGRError(f"{folder} is not a folder: name a folder of images.")
+        raise IGRError(f"{folder} is not a folder: specify a folder of images.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if not is_image_name(path.name):
@@ -75,7 +75,7 @@ def image_list(paths: Sequence[Path]) -> ImageList:
 
 
 def pair_up(generated: dict[str, Path], reference: dict[str, Path]) -> tuple[list[str], list[str]]:
-    """Names that are in both, and a sentence for each name that one of them lacks."""
+    """Names that are in both, and a sentence for each name that is missing from one of them."""
     names = [name for name in reference if name in generated]
     problems = [f"{name}: there is no generated image" for name in reference if name not in generated]
     problems += [f"{generated[name].name}: there is no reference" for name in generated if name not in reference]
@@ -102,7 +102,7 @@ def path_name(paths: dict[str, Path]) -> str:
 
 
 def folder_name(folder: Path) -> str:
-    """Name of a folder, also of `.`."""
+    """Name of a folder; works for `.`, too."""
     return Path(os.path.abspath(folder)).name
 
 

@@ -71,7 +71,7 @@ class Network:
         if not isinstance(self.weights, Path):
             return folder.path(self.weights)
         if not self.weights.is_file():
-            raise IGRError(f"{self.weights} does not exist: give a bundle.")
+            raise IGRError(f"{self.weights} does not exist: specify a bundle.")
         return self.weights
 
     def sha256(self, folder: WeightsFolder) -> str:
@@ -134,7 +134,7 @@ class DistributionScorer:
         the image encoder of encoder_fd; networks run on `device`."""
         wanted = set(wanted)
         self.protocol = protocol
-        """How images are compared."""
+        """Protocol by which images are compared."""
         self.skipped: dict[str, str] = {}
         """A sentence for each requested metric that cannot run here."""
         self.used: dict[str, DistributionMetric] = {}

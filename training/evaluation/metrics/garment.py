@@ -13,7 +13,7 @@ NON_WHITE = 16 / 255
 MAX_PSNR = 100.0
 """Score of identical images in dB."""
 PATCH = 16
-"""Side of the patches that texture_agreement compares, in pixels."""
+"""Side in pixels of the patches that texture_agreement compares."""
 TOLERANCE = 2
 """Maximum offset of such a patch in pixels, along each axis."""
 GRADIENT_POWER = 0.75
@@ -21,9 +21,9 @@ GRADIENT_POWER = 0.75
 NOISE_FLOOR = 0.01
 """Gradient, in value range per pixel, below which texture_agreement treats a difference as noise."""
 OUTLINE = 4
-"""Pixels inside the silhouette's edge that texture_agreement ignores, because the outline is not texture."""
+"""Width in pixels of the rim inside the silhouette that texture_agreement ignores, as the outline is not texture."""
 HALO = 3
-"""Pixels around the silhouette's edge that do not count as invented, because restored edges are soft."""
+"""Width in pixels of the rim outside the silhouette that does not count as invented, as restored edges are soft."""
 
 
 def masked_l1(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
@@ -67,14 +67,14 @@ def _drawn(picture: Tensor) -> Tensor:
 def texture_agreement(
     generated: Tensor, truth: Tensor, silhouette: Tensor, patch: int = PATCH, tolerance: int = TOLERANCE
 ) -> Tensor:
-    """Agreement of the texture (stripes, motifs, lettering) with the true one in place and strength: (B,), 0..1.
+    """Agreement of the texture (stripes, motifs, lettering) with the true one in position and strength: (B,), 0..1.
 
     Gradients of luminance and both chroma channels form one vector per pixel, its length compressed so that faint and
-    strong edges both count. In each patch inside the silhouette (without its outline) the two fields are compared
-    by their Dice overlap, 2 <g, t> / (|g|^2 + |t|^2), at the best offset within `tolerance`; patches weigh by gradient
-    energy of both images together, so missing and invented texture both count. Mean over full and half
-    size. Unlike SSIM, it prefers a blurred correct texture to a sharp wrong one.
-    Images are (B, 3, H, W), silhouettes (B, 1, H, W).
+    strong edges both count. In each patch inside the silhouette (without its outline) the two fields are compared by
+    their Dice overlap, 2 <g, t> / (|g|^2 + |t|^2), at the best offset within `tolerance`; patches are weighted by the
+    gradient energy of both images together, so missing and invented texture both count. The result is the mean over
+    full and half size. Unlike SSIM, it prefers a blurred correct texture to a sharp wrong one. Images are (B, 3, H, W),
+    silhouettes (B, 1, H, W).
     """
     inside = _without_outline((silhouette > 0.5).float(), OUTLINE)
     one, other = _opponent(generated.float()), _opponent(truth.float())

@@ -21,7 +21,7 @@ from .protocols import Protocol
 from .weights import ALEXNET, DISTS, LPIPS_ALEX, LPIPS_VGG, UNREADABLE, VGG16, WeightsFile, WeightsFolder
 
 OWN = ("texture_agreement", "masked_l1", "garment_psnr", "invented", "missing")
-"""This project's metrics within the garment's silhouette (garment.py), which need no weights."""
+"""This project's metrics within the garment's silhouette (garment.py), which do not need weights."""
 WHITE = 0.94
 """Pixels with all channels above this, connected to the border, are background."""
 OWN_WIDTH = 384
@@ -85,7 +85,7 @@ class PairedScorer:
         """`wanted`: names of paired_metrics and OWN; those that cannot run are in `skipped`. Runs on `device`."""
         wanted = set(wanted)
         self.protocol = protocol
-        """How images are compared."""
+        """Protocol by which images are compared."""
         self.skipped: dict[str, str] = {}
         """A sentence for each requested metric that cannot run here."""
         self.used: dict[str, PairedMetric] = {}

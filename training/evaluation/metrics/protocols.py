@@ -14,7 +14,7 @@ from igr_core.errors import IGRError
 
 @dataclass(frozen=True)
 class Protocol:
-    """How images are compared."""
+    """Settings for the comparison of images."""
 
     name: str
     """Name on the command line."""

@@ -1,4 +1,4 @@
-"""Every metric by name: title, format and implementation.
+"""Registry of all metrics by name: title, format and implementation.
 
 A name means one library and one setting. The paper's metrics are computed with the libraries and at the size of a
 protocol (protocols.py), which their columns name; this project's own are computed by garment.py, within given
@@ -32,7 +32,7 @@ class Metric:
 
     @property
     def arrow(self) -> str:
-        """Arrow in table headers that shows which side is better."""
+        """Arrow in table headers that shows the better direction."""
         return "↑" if self.higher_is_better else "↓"
 
     def name(self, protocol: str, masked: bool) -> str:

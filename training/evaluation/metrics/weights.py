@@ -147,7 +147,7 @@ class WeightsFolder:
         """With `folder` None, the libraries' own caches. Raises IGRError for a folder that does not exist."""
         if folder is not None and not folder.is_dir():
             raise IGRError(
-                f"{folder} is not a folder: give the folder whose checkpoints/ contains the metrics' weights."
+                f"{folder} is not a folder: specify the folder whose checkpoints/ contains the metrics' weights."
             )
         self.folder = folder if folder is not None else Path(torch.hub.get_dir())
         """Folder of the files."""

@@ -21,7 +21,7 @@ def loss_curves(runs: Sequence[Path], out: Path) -> None:
     for line, run in zip(axes, runs, strict=True):
         metrics = run / "metrics.csv"
         if not metrics.is_file():
-            raise IGRError(f"{run} has no metrics.csv: it is no run of `train`, or has not logged yet.")
+            raise IGRError(f"{run} has no metrics.csv: it is not a run of `train`, or nothing has been logged yet.")
         logged = _logged(metrics)
         for axis, (panel, wanted) in zip(line, CURVES.items(), strict=True):
             for name in [name for name in logged if name.startswith(wanted)]:

@@ -32,7 +32,7 @@ PROTOCOL = "native"
 RANKED = ("texture_agreement", "ssim")
 """Metrics to check."""
 PLAIN = ("solid", "gradient", "blocks")
-"""Patterns without a texture, which cannot be wrong unless there is a print."""
+"""Patterns without a texture, on which an answer cannot be wrong unless there is a print."""
 BLUR = 1 / 64
 """Standard deviation of the blur, as a fraction of the width."""
 SIZE = (192, 256)
@@ -67,13 +67,14 @@ CASES = {
     "2% in size": enlarged(1.02),
     "2° turned": turned(2),
 }
-"""How the right answers differ from the truth, because no restoration matches it to the pixel. Texture agreement allows
-2 pixels (garment.TOLERANCE); the other cases show what happens beyond that."""
+"""Differences between the right answers and the truth, because no restoration matches it to the pixel. Texture
+agreement allows 2 pixels (garment.TOLERANCE); the other cases show what happens beyond that.
+"""
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """How often a metric ranks three answers like people do."""
+    """Fraction of garments for which a metric ranks three answers as people do."""
 
     metric: str
     """Name of the metric."""

@@ -11,7 +11,7 @@ from ...base.files import write_text
 
 
 def marker(name: str, slash: str = "") -> str:
-    """The comment before a table's place in a page, or with slash `/` the one after it."""
+    """The comment that marks the start of a table in a page or, with slash `/`, its end."""
     return f"<!-- {slash}evidence:{name} -->"
 
 

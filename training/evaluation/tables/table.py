@@ -26,8 +26,8 @@ def results_table(results: Sequence[Result], baseline: str = "", compared: Seque
 
     A pair's score is then its mean over the seeds; intervals are always over the pairs. With `baseline`, also shows
     each row's paired differences in the metrics of `compared`; with several seeds, followed by each seed's difference,
-    because seeds that disagree in sign prove nothing. Raises IGRError for an unknown `baseline`, for unequal numbers
-    of seeds, and for results that cannot be compared.
+    because a difference whose sign depends on the seed is not conclusive. Raises IGRError for an unknown `baseline`,
+    for unequal numbers of seeds, and for results that cannot be compared.
     """
     check_comparable(results)
     groups = _rows(results)

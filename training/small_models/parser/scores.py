@@ -36,7 +36,7 @@ class ParserScore:
 def parser_scores(
     parser: HumanParser, count: int, size: tuple[int, int] = AS_DRAWN.photo_size, records: str | None = None
 ) -> tuple[list[ParserScore], dict[str, float]]:
-    """A score for each of `count` held-out photos of `size` = (width, height), and the overlap of each label.
+    """A score for each of `count` held-out photos of `size` = (width, height), and the IoU of each label.
 
     The photos are drawn, or dressed from `records`.
 

@@ -92,7 +92,7 @@ def dice_loss(logits: Tensor, wanted: Tensor) -> Tensor:
 
 @torch.no_grad()
 def measure(model: SegformerForSemanticSegmentation, corpus: Corpus, batch: int) -> dict[str, float]:
-    """Overlap of each label on held-out photos, and the mean over labels; leaves the model in training mode."""
+    """IoU of each label on held-out photos, and the mean over labels; leaves the model in training mode."""
     model.eval()
     confused = torch.zeros(len(ATR.labels), len(ATR.labels), dtype=torch.long)
     for picks in torch.arange(len(corpus)).split(batch):

@@ -14,9 +14,9 @@ from igr_core.segmentation.segmenter import MASK_LOGIT
 from ...data.synthetic.painting.canvas import LABELS
 
 GARMENTS = ("upper", "lower", "full", "coat")
-"""Labels that are clicked often."""
+"""Labels that are often clicked on."""
 OTHERS = ("hair", "bag", "left_shoe", "right_shoe")
-"""Labels that are clicked sometimes, so that a click on them does not select the garment next to them."""
+"""Labels that are sometimes clicked on, so that a click on them does not select the garment next to them."""
 ASKED = (*GARMENTS, *OTHERS, "background")
 """Labels of possible regions; the last one is only used if there is no other."""
 OTHER_SHARE = 0.15

@@ -28,7 +28,7 @@ ROUGHNESS = 1.0
 def scores_of(segmenter: Segmenter, one: HeldOutPhoto, prompts: Sequence[str] = PROMPTS) -> dict[str, float]:
     """Intersection over union of the garment and the highest-scored mask, for each of `prompts`.
 
-    For rough masks, also the overlap of the rough mask itself.
+    For rough masks, also the IoU of the rough mask itself.
     """
     embedding = segmenter.embed(one.pixels())
     found: dict[str, np.ndarray] = {}

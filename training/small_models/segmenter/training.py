@@ -54,7 +54,7 @@ class SegmenterTraining(PhotoTraining):
     focal_weight: Weight = 20.0
     """Weight of the masks' focal loss; their dice loss has weight 1."""
     score_weight: Weight = 1.0
-    """Weight of the absolute error of the predicted overlaps."""
+    """Weight of the absolute error of the predicted IoUs."""
     label_weight: Weight = 1.0
     """Weight of the cross-entropy of each cell's label."""
 
@@ -115,9 +115,9 @@ def segmenter_loss(
 ) -> dict[str, Tensor]:
     """Loss terms of a step on photos (B, 3, S, S) in 0..1 and their label_shares (B, labels, g, g).
 
-    As in SAM 2: focal and dice loss of the best mask, the error of each mask's predicted overlap, and the presence of
-    an object; one step in three predicts one mask instead of three. Each step uses single clicks and one other type
-    of prompt. In addition to SAM 2's losses, each cell is classified.
+    As in SAM 2: focal and dice loss of the best mask, the error of each mask's predicted IoU, and the presence of an
+    object; one step in three predicts one mask instead of three. Each step uses single clicks and one other type of
+    prompt. In addition to SAM 2's losses, each cell is classified.
     """
     model = learner.segmenter
     generator = step_generator(config.seed, step)

@@ -163,7 +163,7 @@ def test_a_run_with_only_damaged_checkpoints_stops_and_lists_them(tmp_path: Path
 def test_a_checkpoint_that_cannot_be_read_now_is_not_taken_for_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Falling back to an older one would repeat steps that exist."""
+    """Falling back to an older checkpoint would repeat steps that are already done."""
     run = RunFolder(tmp_path)
     for step in (1, 2):
         save_checkpoint(run, step, {})
@@ -243,7 +243,7 @@ def test_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_logging_to_a_full_disk_fails_in_one_sentence(tmp_path: Path) -> None:
-    """A real failed write: files of this process may not exceed a few bytes."""
+    """A real write error: the files of this process are limited to a few bytes."""
     script = """
 import resource, sys
 from igr_core.errors import IGRError

@@ -40,7 +40,7 @@ def test_a_run_logs_it(tmp_path: Path) -> None:
 
 
 def test_steps_at_low_resolution_have_a_clock_of_their_own(tmp_path: Path) -> None:
-    """It counts the rows of the smaller images' batches."""
+    """The clock counts the rows of the batches of smaller images."""
     config = tiny_config(tmp_path)
     settings = PreparedPairs([str(config.data.validation)]).settings[0]
     shapes = {"garment_latent": (4, 6, 4), "person_latent": (4, 6, 4), "mask": (1, 6, 4)}

@@ -32,7 +32,7 @@ def test_folder_grows_and_keeps_whole_shards(tmp_path: Path) -> None:
     assert draw_shards(tmp_path, 3, 10, TINY, workers=1, shard_size=2) == 3
     whole = tmp_path / "pairs-000000010.safetensors"
     before = whole.stat().st_mtime_ns
-    assert draw_shards(tmp_path, 5, 10, TINY, workers=1, shard_size=2) == 3  # the half shard again, and one more
+    assert draw_shards(tmp_path, 5, 10, TINY, workers=1, shard_size=2) == 3  # the half-full shard again, and one more
     assert whole.stat().st_mtime_ns == before
     pairs = DrawnPairs(tmp_path)
     assert pairs.seeds == [10, 11, 12, 13, 14]

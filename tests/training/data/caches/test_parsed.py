@@ -1,4 +1,4 @@
-"""The cache of drawn photos with parsing maps: same seeds, same photos; it grows, and refuses other settings."""
+"""The cache of drawn photos with parsing maps: same seeds, same photos; it grows, and rejects other settings."""
 
 from pathlib import Path
 

@@ -49,7 +49,7 @@ def test_most_of_the_garment_is_found_and_nothing_beside_it(pairs: list[Pair]) -
 
 
 def test_it_leads_to_visible_garment_of_the_same_colour(pairs: list[Pair]) -> None:
-    """The photo warped by the map matches the flat garment, except for folds and light; with a wrong map, not."""
+    """The photo warped by the map matches the flat garment, except for folds and light; a wrong map does not."""
     for pair in pairs:
         assert pair.correspondence is not None
         found = np.isfinite(pair.correspondence).all(-1)
@@ -60,7 +60,7 @@ def test_it_leads_to_visible_garment_of_the_same_colour(pairs: list[Pair]) -> No
 
 
 def test_a_wrong_map_is_reported_by_its_colours(pairs: list[Pair]) -> None:
-    """Proves the test above: shifted by a twelfth of the photo, patterned cloth matches far worse."""
+    """Validates the test above: shifted by a twelfth of the photo, patterned cloth matches far worse."""
     pair = pairs[0]  # checked
     assert pair.correspondence is not None
     found = np.isfinite(pair.correspondence).all(-1)

@@ -60,7 +60,7 @@ def test_the_index_beside_a_tar_is_what_its_headers_say(tmp_path: Path) -> None:
     content = json.loads(beside.read_text())
     content["labels"]["a/0"]["category"] = "lower"
     beside.write_text(json.dumps(content))
-    assert index_tar(str(path)).labels["a/0"]["category"] == "lower"  # it is this file that is read
+    assert index_tar(str(path)).labels["a/0"]["category"] == "lower"  # this file is the one that is read
     path.write_bytes(path.read_bytes()[:1024])
     with pytest.raises(IGRError, match=r"has 1024 bytes, but its index was made for"):
         index_tar(str(path))

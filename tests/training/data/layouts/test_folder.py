@@ -51,7 +51,7 @@ def test_without_garments_it_can_only_be_restored_from(copy: Tree) -> None:
         source.garment(0)
 
 
-def test_splits_lie_in_folders_of_their_own(copy: Tree, tmp_path: Path) -> None:
+def test_splits_are_in_separate_folders(copy: Tree, tmp_path: Path) -> None:
     root = tmp_path / "both"
     shutil.copytree(copy("folder"), root / "train")
     shutil.copytree(root / "train", root / "test")

@@ -5,7 +5,7 @@ import re
 from training.data.layouts.leaks import VITON_HD_LEFT_OUT
 
 
-def test_what_is_left_is_the_cleaned_split() -> None:
+def test_the_remaining_pairs_are_the_cleaned_split() -> None:
     left = {"train": 11_647 - len(VITON_HD_LEFT_OUT["train"]), "test": 2_032 - len(VITON_HD_LEFT_OUT["test"])}
     assert left == {"train": 11_552, "test": 1_990}
 

@@ -13,7 +13,7 @@ from training.data.layouts.streettryon import StreetTryOn
 Tree = Callable[[str], Path]
 
 
-def test_what_is_worn_decides_the_entries(tree: Tree) -> None:
+def test_worn_garments_determine_the_entries(tree: Tree) -> None:
     source = StreetTryOn(tree("streettryon"))
     names = [entry.name for entry in source.entries]
     assert names == ["validation/000005/upper", "validation/000006/full"] + [

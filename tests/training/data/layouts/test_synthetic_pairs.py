@@ -35,12 +35,12 @@ def test_the_garment_in_the_parsing_map_is_that_of_the_mask() -> None:
         assert (parsed & mask).sum() / mask.sum() > 0.9
 
 
-def test_a_share_of_the_pairs_is_bad_and_says_so() -> None:
+def test_a_fraction_of_the_pairs_is_bad_and_labelled() -> None:
     source = SyntheticPairs(SyntheticConfig(0, 400, SIZE, bad_share=0.25))
     defects = [source.defect(index) for index in range(400)]
     assert 70 < sum(defect is not None for defect in defects) < 130 and set(defects) == {None, *DEFECTS}
     later = SyntheticPairs(SyntheticConfig(100, 50, SIZE, bad_share=0.25))
-    assert [later.defect(index) for index in range(50)] == defects[100:150]  # by seed, whatever the range
+    assert [later.defect(index) for index in range(50)] == defects[100:150]  # by seed, regardless of the range
     index = next(row for row, defect in enumerate(defects) if defect is not None)
     assert source.person(index).tobytes() == make_pair(index, SIZE, defect=defects[index]).person.tobytes()
     assert not any(SyntheticPairs(SyntheticConfig(0, 50, SIZE)).defect(index) for index in range(50))
@@ -56,7 +56,7 @@ def test_one_category() -> None:
 @pytest.mark.parametrize(
     "options", [{"size": (100, 100)}, {"start": -1}, {"bad_share": 1.5}], ids=["size", "start", "share"]
 )
-def test_what_cannot_be_drawn_is_refused(options: dict) -> None:
+def test_pairs_that_cannot_be_drawn_are_rejected(options: dict) -> None:
     with pytest.raises(IGRError):
         SyntheticConfig(**options)
 

@@ -103,21 +103,19 @@ def test_samples_of_others_need_no_more_than_person_mask_and_category(tmp_path: 
         ({name: data for name, data in sample().items() if "json" not in name}, r"a\.json must exist"),
     ],
 )
-def test_a_sample_that_is_not_whole_is_named_when_it_is_opened(
-    tmp_path: Path, members: dict[str, bytes], said: str
-) -> None:
+def test_an_incomplete_sample_is_named_when_it_is_opened(tmp_path: Path, members: dict[str, bytes], said: str) -> None:
     write(tmp_path / "s.tar", members)
     with pytest.raises(IGRError, match=said):
         TarPairs(str(tmp_path / "s.tar"))
 
 
-def test_what_is_wrong_within_a_sample_is_named_when_it_is_read(tmp_path: Path) -> None:
+def test_errors_within_a_sample_are_named_when_it_is_read(tmp_path: Path) -> None:
     label = b'{"category": "upper", "keypoints": {"neck": 3}, "parsing": "none"}'
     write(tmp_path / "s.tar", sample(a_json=label, a_parsing_png=b"x", a_garment_jpg=b"x"))
     source = TarPairs(str(tmp_path / "s.tar"))
     with pytest.raises(IGRError, match=r"s\.tar:a\.json: keypoints must be"):
         source.keypoints(0)
-    with pytest.raises(IGRError, match=r"a\.parsing\.png has no label table: name one of LIP"):
+    with pytest.raises(IGRError, match=r"a\.parsing\.png has no label table: set `parsing` in its JSON to one of LIP"):
         source.parsing(0)
     with pytest.raises(IGRError, match=r"a\.garment\.jpg is not a supported image"):
         source.garment(0)

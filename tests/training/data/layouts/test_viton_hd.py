@@ -22,7 +22,7 @@ def near(first: Image.Image, second: Image.Image, tolerance: float = 4) -> bool:
     return float(np.abs(np.array(first, np.float32) - np.array(second, np.float32)).mean()) < tolerance
 
 
-def test_pairs_are_what_was_drawn(tree: Tree) -> None:
+def test_pairs_equal_the_drawn_ones(tree: Tree) -> None:
     source = VitonHD(tree("viton_hd"), "train")
     assert [entry.name for entry in source.entries] == [f"train/{number:05d}_00" for number in range(6)]
     assert {entry.category for entry in source.entries} == {"upper"} and source.has_garments
@@ -39,7 +39,7 @@ def test_pairs_are_what_was_drawn(tree: Tree) -> None:
         assert source.missing(index) == []
 
 
-def test_the_mask_from_the_parsing_map_is_what_is_seen_of_the_garment(tree: Tree) -> None:
+def test_the_mask_from_the_parsing_map_is_the_visible_garment(tree: Tree) -> None:
     source = VitonHD(tree("viton_hd"), "train", mask="garment")
     for index in range(6):
         drawn = np.array(make_pair(index, SIZE, category="upper").garment_mask) > 127
@@ -161,7 +161,7 @@ def test_damage_is_named_by_file(copy: Tree) -> None:
     assert source.person(5).mode == "RGB"
 
 
-def test_what_is_missing_is_reported_before_anything_is_read(copy: Tree) -> None:
+def test_missing_files_are_reported_before_anything_is_read(copy: Tree) -> None:
     root = copy("viton_hd")
     (root / "test_pairs.txt").unlink()
     with pytest.raises(IGRError, match=r"test_pairs\.txt does not exist"):

@@ -1,4 +1,4 @@
-"""The report of times: what is counted for a garment, a photo, and a photo dressed again."""
+"""The report of times: the stages that are counted for a garment, a photo, and a photo dressed again."""
 
 import pytest
 

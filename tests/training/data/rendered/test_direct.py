@@ -1,4 +1,4 @@
-"""Two stages against one: a dressed view is nearly what a path tracer renders of the painted scene in one go."""
+"""Two stages compared with one: a dressed view is close to a path-traced image of the painted scene."""
 
 from dataclasses import replace
 
@@ -99,7 +99,7 @@ def _painted(surface: Surface, texture: Texture):
     return shape
 
 
-def test_a_dressed_view_is_what_a_path_tracer_renders_of_the_painted_scene():
+def test_a_dressed_view_matches_a_path_traced_image_of_the_painted_scene():
     surfaces = [sphere("garment", (0, -0.1, 1), RADIUS, rings=60), sheet("other_1", (0, 0.4, 1), 1.1, 1.3, panel=1)]
     view = photograph(surfaces, None, CAMERA, 0, samples=32).view
     view = replace(view, gloss=np.zeros_like(view.gloss))
@@ -113,7 +113,7 @@ def test_a_dressed_view_is_what_a_path_tracer_renders_of_the_painted_scene():
     seen = (view.labels != 255).reshape(height, SUBSAMPLES, width, SUBSAMPLES).all((1, 3))
     assert seen.mean() > 0.3
     assert _apart(composed[seen], direct[seen]) < TOLERANCE
-    # light that is the same everywhere is not good enough
+    # uniform light is not accurate enough
     flat = compose(replace(view, light=np.full_like(view.light, view.light.mean())), PANELS, clothes)
     assert _apart(flat[seen], direct[seen]) > 2 * TOLERANCE
 
@@ -166,6 +166,6 @@ def _whole(view: View) -> np.ndarray:
 
 
 def _apart(first: np.ndarray, second: np.ndarray) -> float:
-    """Mean difference in grey levels of two pictures (N, 3) of linear light, the second one exposed like the first."""
+    """Mean difference in grey levels of two images (N, 3) in linear light, with the second exposed like the first."""
     exposure = (first * second).sum() / (second**2).sum()
     return float(np.abs(to_srgb(first) - to_srgb(second * exposure)).mean())

@@ -1,4 +1,6 @@
-"""Dressing records: all photos of a record at once are those dressed one by one, and share their product shot."""
+"""Dressing records: all photos of a record dressed at once equal those dressed one by one, and share their product
+shot.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Rendered records as a data set: every photo a pair, dressed anew by the seed of the clothes."""
+"""Rendered records as a data set: every photo is a pair, dressed according to the dress seed."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def held_out(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Of two held-out seeds, the first of which is given up."""
+    """Records of two held-out seeds, the first of which is rejected."""
     folder = tmp_path_factory.mktemp("held_out")
     seeds = range(10_000_000, 10_000_002)
     generate(folder, seeds, replace(SETTINGS, held_out=True), 1, maker=stand_in.make_record)

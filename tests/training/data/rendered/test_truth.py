@@ -1,4 +1,4 @@
-"""Truthfulness of rendered pairs: a photo warped by its correspondence shows the product shot's cloth."""
+"""Accuracy of rendered pairs: a photo warped by its correspondence shows the product shot's cloth."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def test_photos_without_light_agree_with_their_product_shots(records):
     found = [difference(record, 0, dress_seed) for record in records for dress_seed in DRESSES]
     assert len(found) == len(SEEDS) * len(DRESSES)
     assert min(len(one.levels) for one in found) > 1000
-    # of pixels this large, fine patterns are a blur in one of the two pictures
+    # at this resolution, fine patterns are blurred in one of the two images
     assert np.median([np.median(one.levels) for one in found]) <= 3
     assert max(np.median(one.levels) for one in found) <= 12
 

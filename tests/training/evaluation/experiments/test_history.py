@@ -1,11 +1,11 @@
-"""How long a bundle was trained, in all its stages."""
+"""The amount of training of a bundle over all its stages."""
 
 from __future__ import annotations
 
 from training.evaluation.experiments.history import pairs_seen, steps_trained
 
 
-def test_pairs_seen_counts_what_the_config_says() -> None:
+def test_the_number_of_pairs_follows_the_config() -> None:
     config = {"accumulation": 2, "data": {"pairs_per_batch": 8}}
     assert pairs_seen({"config": config, "steps": 10}) == 160
     assert pairs_seen({"steps": 10}) is None

@@ -37,7 +37,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_inputs(place: Path) -> Path:
-    """The data sets and the bundles where the shipped configs look for them."""
+    """The data sets and bundles at the paths of the shipped configs."""
     write_fixture("viton_hd", place / "data" / "VITON-HD", 4, 0, (96, 128))
     write_fixture("streettryon", place / "data" / "street_tryon", 4, 50, (96, 128))
     bundle = save_runnable(place / "tiny.safetensors")
@@ -71,13 +71,13 @@ def results_of_others(place: Path, data: str, names: list[str]) -> None:
 
 
 def told(folder: Path) -> str:
-    """All that an experiment has written for people and programs to read."""
+    """All texts that an experiment has written, for people and programs."""
     kinds = (".json", ".html", ".csv", ".md")
     return "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in kinds)
 
 
 def same_scores(one: Result, other: Result) -> None:
-    """Batches of other sizes round pixels otherwise here and there, and that is all."""
+    """Batches of other sizes only change the rounding of a few pixels."""
     assert one.names == other.names and one.known == other.known and one.reference == other.reference
     for metric, found in one.paired.items():
         assert found.values == pytest.approx(other.paired[metric].values, abs=2e-3), metric
@@ -98,7 +98,7 @@ def test_table_3_on_viton_hd(place: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert {one.protocol["name"] for one in found} == {"igr"}
     assert all(set(one.skipped) == {"lpips_alex", "lpips_vgg", "dists", "fid", "clip_fid", "kid"} for one in found)
     assert all(len(one.names) == 2 and one.paired["ssim"].mean <= 1 for one in found)
-    # Each guidance of the paper has its measured row right below; the paper's numbers are told as such.
+    # Each guidance of the paper has its measured row right below; the paper's numbers are marked as such.
     lines = [line.split(" | ")[:2] for line in output.splitlines() if line.startswith("| ")]
     at = lines.index(["| 2.0", "paper"])
     assert lines[at + 1] == ["| IGR, guidance 2", "measured"]
@@ -145,7 +145,7 @@ def test_table_1_on_street_photos_is_unpaired(place: Path, tmp_path: Path, monke
     assert all(not one.paired and not one.names for one in found)
     assert all(one.distribution["encoder_fd"].n_reference == 4 for one in found)
     assert "| CFLD | paper | 62.11 | 12.80 | 35.75 |" in output
-    # Three photos have their picture; the fourth's place in the report stays empty, the picture of nobody is left out.
+    # Three photos have an image; the fourth cell of the report is empty, and the image without a photo is left out.
     assert [one.generated.count for one in found] == [3] * 4 + [4] * 4
     assert "1 pairs of the experiment have no image in cfld." in found[0].warnings
     assert "1 images of cfld belong to no pair of the experiment and were skipped." in found[0].warnings
@@ -191,7 +191,7 @@ def test_table_1_on_viton_hd_finds_images_by_their_photos(
     assert {one.names for one in found} == {tuple(f"test_{stem}" for stem in stems)}
     extra = "1 images of idm belong to no pair of the experiment and were skipped."
     assert extra in found[2].warnings and extra in output
-    # The folder stands for itself: the others' pictures are in it, and no path of this machine.
+    # The folder is self-contained: it has the other methods' images, and no path of this machine.
     assert len(list((out / "rows" / "TryOffDiff" / "pictures").iterdir())) == len(stems)
     assert str(place) not in told(out) and str(place) not in output.replace(str(out), "")
     assert "on VITON-HD, test, 4 pairs of the folder VITON-HD, 4 images" in output
@@ -314,7 +314,7 @@ def test_removed_rows_leave_the_table(place: Path, tmp_path: Path, monkeypatch: 
         )
 
 
-def test_processes_share_the_images(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_divide_the_images(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = ["--set", "rows=[{name: a, bundle: tiny.safetensors}]", "--set", "controls=[white]", "--set", "steps=1"]
     command = ["run", str(CONFIGS / "viton_hd.yaml"), *changes, "--device", "cpu", "--set", "protocol=native", "--out"]
     assert run(place, monkeypatch, "viton_hd.yaml", "--out", str(tmp_path / "alone"), *changes)[0] == 0

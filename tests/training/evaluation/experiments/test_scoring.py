@@ -73,7 +73,7 @@ def flat_ssim(one: float, other: float) -> float:
     return (2 * one * other + 0.01**2) / (one**2 + other**2 + 0.01**2)
 
 
-def test_known_differences_give_the_known_answers(place: Path) -> None:
+def test_known_differences_give_known_scores(place: Path) -> None:
     found = result(place)
     assert found.names == ("g0", "g1", "g2") and found.name == "mine"
     steps = [step / 255 for step in STEPS]
@@ -93,7 +93,7 @@ def test_ssim_of_flat_pictures_is_its_luminance_term(place: Path) -> None:
     assert found[0] > found[1] > found[2]
 
 
-def test_invented_and_missing_parts_are_shares_of_the_garment(place: Path) -> None:
+def test_invented_and_missing_parts_are_fractions_of_the_garment(place: Path) -> None:
     left, top, right, bottom = BOX
     garment(place / "mine" / "g0.png", 128, (left, top, right, top + 16))  # the lower half is missing
     garment(place / "mine" / "g1.png", 128, (left, top, right, bottom + 13))  # 10 lines beyond the rim of 3
@@ -142,7 +142,7 @@ def test_metrics_that_need_no_weights_run_offline_and_the_others_name_their_file
         assert line.endswith(f"not computed: {sentence}")
 
 
-def test_a_result_holds_everything_that_it_depends_on(place: Path) -> None:
+def test_a_result_contains_everything_that_it_depends_on(place: Path) -> None:
     write_weights(place / "weights", [ALEXNET, CLIP_B32])
     found = result(place, "--name", "ours", weights="weights")
     assert found.name == "ours" and found.kind == "folder"
@@ -175,7 +175,7 @@ def test_a_result_survives_its_file(place: Path) -> None:
     assert json.loads((place / "out" / "result.json").read_text())["results"][0]["names"] == ["g0", "g1", "g2"]
 
 
-def test_a_file_that_holds_no_results_is_named(place: Path) -> None:
+def test_a_file_without_results_is_reported(place: Path) -> None:
     bad = place / "bad.json"
     for text in ("", "[]", '{"rows": []}', '{"results": [{"name": "x"}]}'):
         bad.write_text(text)
@@ -325,7 +325,7 @@ def test_a_bundle_without_an_image_encoder_is_refused_before_scoring(place: Path
     assert code == 1 and "bare.safetensors has no image encoder" in output and "SSIM" not in output
 
 
-def test_the_folder_that_one_stands_in_has_its_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_current_folder_has_its_real_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place / "mine")
     found = result(place, "--generated", ".")
     assert found.name == found.generated.folder == "mine"

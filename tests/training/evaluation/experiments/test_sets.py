@@ -164,7 +164,7 @@ def test_pairs_that_may_have_been_trained_on_are_refused(place: Path, tmp_path: 
     assert code == 1 and "may have been used for training" in output.replace("\n", " ")
 
 
-def test_a_name_of_a_rendered_record_tells_its_seed() -> None:
+def test_the_name_of_a_rendered_record_contains_its_seed() -> None:
     source = SyntheticPairs(SyntheticConfig(10_000_000, 1, SIZE))
     check_held_out(source)
     for name, fits in (("garment-010000000/photo-1", True), ("garment-000000007/photo-0", False), ("00006_00", True)):

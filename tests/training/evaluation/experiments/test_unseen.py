@@ -1,4 +1,4 @@
-"""An experiment reports at its start what a bundle was never trained on."""
+"""An experiment reports the categories that a bundle was never trained on at its start."""
 
 from __future__ import annotations
 

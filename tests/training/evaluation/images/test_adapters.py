@@ -1,4 +1,4 @@
-"""Reproducing what other methods' code does to an image, and undoing it."""
+"""Reproducing and undoing the changes that other methods' code makes to an image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def garment(size: tuple[int, int]) -> Image.Image:
 
 
 def padded(picture: Image.Image) -> Image.Image:
-    """As TryOffDiff does: the smaller half of the padding at the left or top."""
+    """Pad like TryOffDiff, with the smaller half of the padding on the left or at the top."""
     side = max(picture.size)
     square = Image.new("RGB", (side, side), "white")
     square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
@@ -37,11 +37,13 @@ def furthest(one: Image.Image, other: Image.Image) -> int:
 
 
 @pytest.mark.parametrize("size", [(768, 1024), (192, 256), (701, 1024), (600, 333), (400, 400)])
-def test_padding_undone_gives_the_picture_back(size: tuple[int, int]) -> None:
+def test_undoing_padding_restores_the_image(size: tuple[int, int]) -> None:
     truth = garment(size)
     found = without_padding(padded(truth), size)
     assert furthest(found, truth) <= 6
-    assert furthest(found, truth.transform(size, Image.Transform.AFFINE, (1, 0, 3, 0, 1, 0))) > 12  # a shift is seen
+    assert (
+        furthest(found, truth.transform(size, Image.Transform.AFFINE, (1, 0, 3, 0, 1, 0))) > 12
+    )  # a shift is detected
 
 
 def test_padding_is_cropped_before_it_can_bleed_in() -> None:
@@ -51,7 +53,7 @@ def test_padding_is_cropped_before_it_can_bleed_in() -> None:
 
 
 @pytest.mark.parametrize("size", [(768, 1024), (500, 500)])
-def test_stretching_undone_gives_the_picture_back(size: tuple[int, int]) -> None:
+def test_undoing_stretching_restores_the_image(size: tuple[int, int]) -> None:
     truth = garment(size)
     found = unstretched(truth.resize((384, 512), Image.Resampling.BICUBIC), size)
     assert furthest(found, truth) <= 6
@@ -62,7 +64,7 @@ def test_alpha_left_over_by_tryoffanyone_is_dropped_as_its_own_evaluation_does()
     cut.putalpha(Image.linear_gradient("L").resize((384, 512)))
     background = Image.new("RGBA", (384, 512), (255, 255, 255))
     background.paste(cut, (0, 0), mask=cut)
-    assert np.asarray(background)[..., 3].min() < 255  # there is an alpha to be wrong about
+    assert np.asarray(background)[..., 3].min() < 255  # the image has an alpha channel
     assert furthest(unstretched(background, (384, 512)), background.convert("RGB")) == 0
 
 

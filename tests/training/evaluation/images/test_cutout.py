@@ -112,7 +112,7 @@ def test_a_stopped_run_resumes_and_overwrite_starts_again(place: Path, sam2: Pat
     assert written(place / "out") == complete
 
 
-def test_where_nothing_is_left_to_do_no_model_is_loaded(place: Path) -> None:
+def test_no_model_is_loaded_if_nothing_is_left_to_do(place: Path) -> None:
     tasks = [Task(place / "pictures" / f"{name}.jpg", place / "mask.png", place / f"{name}.png") for name in NAMES]
     first = work_through(tasks, lambda: lambda task: task.out.write_bytes(b""), False, "working", {"of": "mine"})  # type: ignore[return-value]
     again = work_through(tasks, lambda: pytest.fail("it was loaded"), False, "working", {"of": "mine"})
@@ -144,7 +144,7 @@ def test_pictures_of_other_settings_are_refused_until_they_are_overwritten(
     before = written(place / "out")
     told = last_error(segment(place, sam2, *words, masks=masks))
     assert told.startswith(f"Error: {place / 'out'} contains {sentence}") and told.endswith(
-        ": choose another --out, or make them again with --overwrite."
+        ": choose another --out, or replace the images with --overwrite."
     )
     assert written(place / "out") == before
     assert segment(place, sam2, *words, "--overwrite", masks=masks).exit_code == 0
@@ -152,9 +152,7 @@ def test_pictures_of_other_settings_are_refused_until_they_are_overwritten(
     assert result.stdout.splitlines()[-1] == "0 cut out, 3 already done, 0 failed."
 
 
-def test_more_pictures_come_in_beside_those_that_are_there_and_the_record_names_no_place(
-    place: Path, sam2: Path
-) -> None:
+def test_more_images_are_added_to_existing_ones_and_the_record_contains_no_path(place: Path, sam2: Path) -> None:
     assert segment(place, sam2).exit_code == 0
     shutil.copy(place / "pictures" / "cleo.jpg", place / "pictures" / "dora.jpg")
     shutil.copy(place / "masks" / "cleo.png", place / "masks" / "dora.png")
@@ -192,7 +190,7 @@ def test_pictures_without_a_mask_are_all_listed_before_anything_starts(place: Pa
         "for all as --masks."
     )
     assert result.stdout.splitlines() == [
-        f"{name}.jpg: It has no mask: put {name}.png into {place / 'masks'}." for name in ("ben", "cleo")
+        f"{name}.jpg: The photo has no mask: put {name}.png into {place / 'masks'}." for name in ("ben", "cleo")
     ]
     assert not (place / "out").exists()
 
@@ -204,8 +202,8 @@ def test_wrong_folders_and_files_are_reported_before_anything_starts(place: Path
     (place / "text.png").write_text("no picture")
     nowhere = place / "no_sam2"
     cases = [
-        (segment(place, nowhere, masks="none"), f"--masks {place / 'none'} does not exist: name a folder of masks, or "
-        "one mask for all images."),
+        (segment(place, nowhere, masks="none"), f"--masks {place / 'none'} does not exist: specify a folder of masks, "
+        "or one mask for all images."),
         (segment(place, nowhere, masks="black.png"), f"--masks {place / 'black.png'}: The mask is empty: paint the "
         "garment white on black."),
         (segment(place, nowhere, masks="text.png"), f"--masks {place / 'text.png'}: {place / 'text.png'} is not a "
@@ -216,7 +214,7 @@ def test_wrong_folders_and_files_are_reported_before_anything_starts(place: Path
         (segment(place, nowhere), f"{nowhere} is not a SAM 2 folder: it needs a config.json and *.safetensors, as in "
         "a download of facebook/sam2.1-hiera-large."),
         (invoke("segment", place / "gone", "--masks", place / "masks", "--sam2", sam2, "--out", place / "out"),
-         f"{place / 'gone'} is not a folder: name a folder of images."),
+         f"{place / 'gone'} is not a folder: specify a folder of images."),
         (invoke("segment", place / "empty", "--masks", place / "masks", "--sam2", sam2, "--out", place / "out"),
          f"{place / 'empty'} has no images ({', '.join(IMAGE_SUFFIXES)}): choose another folder."),
     ]  # fmt: skip
@@ -259,7 +257,7 @@ def test_an_empty_cutout_is_an_error_of_its_picture(place: Path, tmp_path: Path)
     result = segment(place, save_sam2(tmp_path / "blind", sees_nothing=True))
     picture, own = place / "pictures" / "cleo.jpg", place / "masks" / "cleo.png"
     assert last_error(result) == (
-        f"Failed: cleo.jpg: {picture} with mask {own}: SAM 2 found nothing at the mask: check that it is on the "
+        f"Failed: cleo.jpg: {picture} with mask {own}: SAM 2 found nothing at the mask: check that the mask is on the "
         "garment, or try another --prompt."
     )
     assert written(place / "out") == {}
@@ -283,8 +281,8 @@ def test_a_bug_or_a_lack_of_memory_fails_one_image_only(tmp_path: Path, caplog: 
     report = work_through(tasks, lambda: write, False, "working", {})
     assert report.done == [tmp_path / "out" / "cleo.png"] and report.done[0].read_bytes() == b"done"
     assert report.failed == {
-        "anna.jpg": "It failed unexpectedly ('surprise'): please report this.",
-        "ben.jpg": "There was not enough memory: run it alone, or with --device cpu.",
+        "anna.jpg": "Unexpected error ('surprise'): please report this.",
+        "ben.jpg": "There was not enough memory: close other programs, or use --device cpu.",
     }
     assert "Unexpected failure on anna.jpg" in caplog.text and "surprise" in caplog.text
 
@@ -314,7 +312,7 @@ def adapt(others: Path, method: str, *more: object) -> Result:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_adapted_results_lie_on_their_references_and_can_be_scored(others: Path, method: str) -> None:
+def test_adapted_results_match_their_references_and_can_be_scored(others: Path, method: str) -> None:
     result = adapt(others, method)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[-1] == "3 adapted, 0 already done, 0 failed."
@@ -363,5 +361,5 @@ def test_adapting_resumes_and_reports_invalid_options(others: Path) -> None:
     )
     words = ("--method", "tryoffdiff", "--out", others / "out", "--reference", others / "none")
     assert last_error(invoke("adapt", others / "tryoffdiff", *words)) == (
-        f"Error: {others / 'none'} is not a folder: name a folder of images."
+        f"Error: {others / 'none'} is not a folder: specify a folder of images."
     )

@@ -42,7 +42,7 @@ def test_persons_are_the_first_held_out_ones_of_each_category() -> None:
         assert drawn.index(pair.category) == seed - demo.FIRST_SEED
 
 
-def test_writes_every_single_file_and_nothing_else(out: Path) -> None:
+def test_writes_exactly_the_expected_files(out: Path) -> None:
     names = {path.name for path in out.iterdir()}
     stems = {name.rsplit("-", 1)[0] for name in names - {"sheet.png"}}
     assert sorted(stem.split("-")[0] for stem in stems) == sorted(CATEGORIES)
@@ -57,7 +57,7 @@ def test_pictures_have_the_sizes_that_a_user_expects(out: Path) -> None:
             assert picture.size == (MODEL.native_size if kind in ("restored", "truth") else demo.PHOTOS.photo_size)
 
 
-def test_restores_exactly_what_a_user_would_get_from_the_files(out: Path, bundle: Path, tmp_path: Path) -> None:
+def test_restores_the_same_garments_as_a_user_from_the_files(out: Path, bundle: Path, tmp_path: Path) -> None:
     person = next(out.glob("lower-*-person.png"))
     stem = person.stem.removesuffix("-person")
     photo, mask = load_photo(person), load_mask(out / f"{stem}-mask.png")

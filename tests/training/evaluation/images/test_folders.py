@@ -203,7 +203,7 @@ def test_the_hash_changes_with_contents_names_and_count(change: Callable[[Path],
     assert before.sha256 != image_list(list(images_in(tmp_path).values())).sha256
 
 
-def test_a_list_tells_folder_count_formats_and_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_contains_folder_count_formats_and_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "mine"
     for name, size in (("a.png", (48, 64)), ("b.jpg", (48, 64)), ("c.jpeg", (96, 128))):
         save(folder / name, size)

@@ -150,7 +150,7 @@ def test_inception_features_of_clean_fid_are_its_own(weights: WeightsFolder, pla
 
 
 def test_clip_features_of_clean_fid_have_its_resizing(weights: WeightsFolder, place: Path) -> None:
-    """Clean-fid's own CLIP needs OpenAI's package, which is on no index: its two transforms are written out here."""
+    """Clean-fid's own CLIP needs OpenAI's package, which is not on PyPI, so its two transforms are written out here."""
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
     resize = Compose([Resize(224, interpolation=InterpolationMode.BICUBIC), CenterCrop(224)])
@@ -165,7 +165,7 @@ def test_clip_features_of_clean_fid_have_its_resizing(weights: WeightsFolder, pl
 
 
 @directly
-def test_frechet_formulas_are_the_libraries_and_agree_on_what_is_known() -> None:
+def test_frechet_formulas_are_those_of_the_libraries_and_agree_with_known_values() -> None:
     from cleanfid.fid import fid_from_feats
 
     one, other = features(0), features(1, shift=0.5)
@@ -232,7 +232,7 @@ def test_a_scipy_that_clean_fid_cannot_call_is_named(monkeypatch: pytest.MonkeyP
         distribution._clean_frechet(features(0), features(1))
 
 
-def test_a_cache_hit_gives_the_same_numbers_and_needs_no_network(
+def test_a_cache_hit_gives_the_same_numbers_without_a_network(
     weights: WeightsFolder, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "cache"
@@ -263,7 +263,7 @@ def test_a_damaged_file_of_the_cache_is_computed_again(weights: WeightsFolder, p
 
 
 def test_networks_run_on_the_given_device(weights: WeightsFolder, place: Path, tmp_path: Path) -> None:
-    """On PyTorch's meta device, which computes shapes alone: what was there cannot come back."""
+    """On PyTorch's meta device, which only computes shapes, values cannot be recovered."""
     bundle, paths = save_runnable(tmp_path / "tiny.safetensors"), files(place / "truth")
     encoder = encoder_metrics(bundle)[0].network
     for network in (FIDELITY_INCEPTION, FIDELITY_CLIP, encoder):
@@ -294,7 +294,7 @@ def test_the_cache_is_keyed_by_contents_size_library_and_weights(
     assert number() == values[-1] and len(list(cache.iterdir())) == 9
 
 
-def test_the_bundles_encoder_sees_squares_of_the_whole_picture(
+def test_the_bundles_encoder_gets_squares_of_the_whole_image(
     weights: WeightsFolder, place: Path, tmp_path: Path
 ) -> None:
     bundle = save_runnable(tmp_path / "tiny.safetensors")
@@ -310,7 +310,7 @@ def test_the_bundles_encoder_sees_squares_of_the_whole_picture(
     assert torch.allclose(encode(wide), encode(square), atol=1e-5)
 
 
-def test_pictures_of_several_sizes_are_seen_one_by_one(weights: WeightsFolder, place: Path, tmp_path: Path) -> None:
+def test_images_of_several_sizes_are_processed_one_by_one(weights: WeightsFolder, place: Path, tmp_path: Path) -> None:
     network = load_network(CLEAN_CLIP, weights.path(CLIP_B32))
     paths = files(place / "truth")[:2]
     with Image.open(paths[0]) as picture:

@@ -166,7 +166,7 @@ def test_texture_agreement_forgives_a_small_shift_and_not_a_large_one(garments: 
     assert far.mean() < near.mean() - 0.3  # on the mean: stripes along the shift do not show it
 
 
-def test_texture_agreement_sees_colour_contrast_and_what_was_invented() -> None:
+def test_texture_agreement_detects_colour_contrast_and_invented_texture() -> None:
     ramp = torch.arange(64).repeat(64, 1)
     stripes = ((ramp // 5) % 2).float()
     inside = torch.ones(1, 1, 64, 64)

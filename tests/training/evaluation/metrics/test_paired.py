@@ -181,7 +181,7 @@ def test_whole_numbers_and_unit_range_score_the_same(scorer: PairedScorer, garme
     assert scorer.score(*whole) == pytest.approx(scorer.score(unit(one), unit(other)))
 
 
-def test_dists_has_a_size_of_its_own_where_the_protocol_gives_one_and_ssim_has_not(
+def test_dists_has_its_own_size_if_the_protocol_has_one_unlike_ssim(
     scorer: PairedScorer, weights: WeightsFolder, garment: Image.Image
 ) -> None:
     at_size = PairedScorer(replace(NATIVE, dists_size=(48, 64)), ("ssim", "dists"), weights)
@@ -215,10 +215,10 @@ def test_pyiqas_heads_are_files_of_the_weights_folder_too() -> None:
     assert found["ssim"].weights == () and not any(metric.head for metric in paired_metrics(NATIVE))
 
 
-def test_pyiqa_reads_nothing_but_those_files(
+def test_pyiqa_only_reads_these_files(
     weights: WeightsFolder, garment: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only where it is installed; its LPIPS and DISTS are torchmetrics' on the same files."""
+    """Runs only if pyiqa is installed; its LPIPS and DISTS equal torchmetrics' on the same files."""
     pytest.importorskip("pyiqa", reason="NOT RUN: pyiqa is large, and left to those who score by tryoffdiff")
     for name in ("LPIPS_ALEX", "LPIPS_VGG", "DISTS"):
         file = getattr(weights_module, name)
@@ -269,7 +269,7 @@ def test_a_protocol_of_a_library_that_is_not_installed_says_how_to_get_it(tmp_pa
     assert scorer.skipped["ssim"].endswith("pip install library_that_is_nowhere.")
 
 
-def test_without_a_silhouette_garment_is_what_white_does_not_reach_from_the_border() -> None:
+def test_without_a_silhouette_the_garment_is_the_area_that_white_does_not_reach_from_the_border() -> None:
     picture = torch.ones(1, 3, 20, 20)
     picture[..., 4:16, 4:16] = 0.5
     picture[..., 8:12, 8:12] = 1.0  # white inside the garment is garment

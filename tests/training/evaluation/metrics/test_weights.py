@@ -1,4 +1,4 @@
-"""Weights of the metrics' networks: where they are looked for, what is told of them, and what counts as published."""
+"""Weights of the metrics' networks: search paths, the report on them, and recognition of the published files."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_only_the_published_bytes_are_the_published_file(tmp_path: Path) -> None
     assert folder.published(replace(CLIP_B32, sha256=digest[:8]))
 
 
-def test_a_hash_is_of_what_the_file_holds_now(tmp_path: Path) -> None:
+def test_a_hash_is_that_of_the_files_current_content(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     path, folder = tmp_path / "checkpoints" / ALEXNET.name, WeightsFolder(tmp_path)
     path.write_bytes(b"one")
@@ -77,7 +77,7 @@ def test_without_a_folder_the_libraries_own_caches_are_looked_at(
 
 @pytest.mark.parametrize("file", [LPIPS_ALEX, LPIPS_VGG, DISTS], ids=lambda file: file.name)
 def test_pyiqas_heads_are_the_files_that_torchmetrics_brings_along(file: WeightsFile, tmp_path: Path) -> None:
-    found = replace(file, elsewhere=file.elsewhere[1:])  # pyiqa's own cache left out
+    found = replace(file, elsewhere=file.elsewhere[1:])  # except pyiqa's own cache
     assert "torchmetrics" in WeightsFolder(None).path(found).parts and WeightsFolder(None).published(found)
     assert len(file.sha256) == 64 and file.sha256.startswith(file.name.removesuffix(".pth").rpartition("-")[2])
     with pytest.raises(MissingWeights, match=file.name):

@@ -1,4 +1,4 @@
-"""Plots: which rows form a curve, and when there is nothing to draw."""
+"""Plots: the rows that form a curve, and cases without anything to draw."""
 
 from __future__ import annotations
 

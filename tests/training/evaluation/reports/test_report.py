@@ -1,4 +1,4 @@
-"""The report: every picture it shows is there, its numbers are the results', and no name breaks the page."""
+"""The report: every image that it shows exists, its numbers match the results, and no name breaks the page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from training.evaluation.result import Result
 
 
 class Page(HTMLParser):
-    """What a browser would make of the page."""
+    """The page as parsed by a browser."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Page(HTMLParser):
         self._inside = ""
 
     def missing(self) -> list[str]:
-        """Sources of images that are not there."""
+        """Sources of images that do not exist."""
         return [source for source, _ in self.images if not (self.path.parent / unquote(source)).is_file()]
 
 
@@ -127,13 +127,13 @@ def test_the_table_has_models_before_controls_and_the_best_of_them_in_bold(
         assert all(one.cell(metric) in source for one in results)
 
 
-def test_the_page_tells_what_counted_as_garment(made: tuple[Path, list[Result]], page: Page) -> None:
+def test_the_page_explains_what_counts_as_garment(made: tuple[Path, list[Result]], page: Page) -> None:
     given = made[1][0].silhouettes is not None
     assert ("given masks" in page.text) is given
     assert ("everything in the reference except white background" in page.text) is not given
 
 
-def test_files_of_numbers_hold_the_results(made: tuple[Path, list[Result]], page: Page) -> None:
+def test_csv_files_contain_the_results(made: tuple[Path, list[Result]], page: Page) -> None:
     results = {one.name: one for one in made[1]}
     with (page.path.parent / "results.csv").open(newline="", encoding="utf-8") as handle:
         lines = list(csv.DictReader(handle))
@@ -153,7 +153,7 @@ def test_files_of_numbers_hold_the_results(made: tuple[Path, list[Result]], page
             assert line[metric] == wanted
 
 
-def test_what_was_not_computed_and_what_a_reader_must_know_come_first(page: Page) -> None:
+def test_missing_metrics_and_notes_for_the_reader_come_first(page: Page) -> None:
     head = page.text.split("Best by texture")[0]
     assert "Before you read the numbers" in head
     assert "Not computed: weights-inception-2015-12-05-6726825d.pth is missing" in head and "(FID)" in head
@@ -171,7 +171,7 @@ def test_scores_are_reported_label_by_label(made: tuple[Path, list[Result]], pag
     )
 
 
-def test_provenance_tells_code_libraries_and_bundle(made: tuple[Path, list[Result]], page: Page) -> None:
+def test_provenance_contains_code_libraries_and_bundle(made: tuple[Path, list[Result]], page: Page) -> None:
     tail = page.text.split("Where the numbers come from")[1]
     assert "bundle tiny 0123456789ab" in tail and f"code {made[1][0].revision[:12]}" in tail and "torchmetrics " in tail
 
@@ -187,7 +187,7 @@ def test_provenance_tells_code_libraries_and_bundle(made: tuple[Path, list[Resul
         ("rows/others/pictures/no#5.JPG", "has no image of no#5"),
     ],
 )
-def test_what_is_missing_is_named(gone: str, sentence: str, copy: Path) -> None:
+def test_missing_files_are_named(gone: str, sentence: str, copy: Path) -> None:
     (copy / gone).unlink()
     done = CliRunner().invoke(app, ["evaluate", "report", str(copy)])
     assert done.exit_code == 1 and sentence in done.output and "Traceback" not in done.output

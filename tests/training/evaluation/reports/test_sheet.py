@@ -1,4 +1,4 @@
-"""The summary picture: one line for each pair, every picture whole and in its place."""
+"""The summary image: one line for each pair, with every image complete and in its position."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def results(tmp_path: Path) -> list[Result]:
 
 
 @pytest.mark.parametrize("with_truth", [True, False])
-def test_people_truths_and_rows_stand_side_by_side(with_truth: bool, results: list[Result], tmp_path: Path) -> None:
+def test_people_truths_and_rows_are_side_by_side(with_truth: bool, results: list[Result], tmp_path: Path) -> None:
     truth = tmp_path / "truth" if with_truth else None
     write_sheet(
         tmp_path / "sheet.png",

@@ -1,4 +1,4 @@
-"""The ranking that tells texture agreement from SSIM, and where it ends."""
+"""The ranking that distinguishes texture agreement from SSIM, and its limits."""
 
 from __future__ import annotations
 

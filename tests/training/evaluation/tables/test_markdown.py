@@ -1,4 +1,4 @@
-"""Pages keep their text unless the markers of a table are there, each once and in order."""
+"""Pages keep their text unless they contain both markers of a table exactly once and in order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from igr_core.errors import IGRError
 from training.evaluation.tables.markdown import fill_markers
 
 
-def test_a_table_takes_the_place_between_its_markers(tmp_path: Path) -> None:
+def test_a_table_is_written_between_its_markers(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- evidence:a -->\nold\n<!-- /evidence:a -->\nafter\n")
     fill_markers(page, "a", "\n| new |\n")

@@ -1,4 +1,4 @@
-"""The paper's numbers: the row that all three tables share, and where measured rows land."""
+"""The paper's numbers: the row common to all three tables, and the positions of measured rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_tables_have_every_column_and_share_the_papers_own_row() -> None:
 
 
 @pytest.mark.parametrize("table", PAPER)
-def test_numbers_lie_where_their_metric_can(table: str) -> None:
+def test_numbers_are_in_the_range_of_their_metric(table: str) -> None:
     for ssim, lpips, dists, fid, clip_fid, kid in (viton for viton, _ in PAPER[table].values()):
         assert 0.7 < ssim < 0.81 and 0.29 < lpips < 0.45 and 0.2 < dists < 0.3
         assert 12 < fid < 67 and 5 < clip_fid < 15 and 2 < kid < 53

@@ -1,4 +1,4 @@
-"""The table: means over training seeds and pairs, differences to a base row, and what is refused."""
+"""The table: means over training seeds and pairs, differences from a base row, and rejected results."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def test_a_distribution_metric_is_reported_seed_by_seed() -> None:
         ([result("full", 0.4), replace(result("other", 0.4), protocol={"name": "igr"})], "different protocols"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_compared_is_refused(results: list[Result], sentence: str) -> None:
+def test_results_that_cannot_be_compared_are_rejected(results: list[Result], sentence: str) -> None:
     with pytest.raises(IGRError, match=sentence):
         results_table(results, "full")
 
 
-def test_every_metric_has_a_title_of_its_own() -> None:
+def test_every_metric_has_a_unique_title() -> None:
     titles = [one.name("native", True) for one in METRICS.values()]
     assert len(set(titles)) == len(titles)

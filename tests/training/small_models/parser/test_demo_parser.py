@@ -1,4 +1,4 @@
-"""The included demo parser: its size, its shapes, and how well it finds garments in held-out photos."""
+"""The included demo parser: its size, its shapes, and its accuracy on held-out photos."""
 
 from pathlib import Path
 

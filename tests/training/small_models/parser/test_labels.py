@@ -15,7 +15,7 @@ NUMBER = {label: number for number, label in enumerate(ATR.labels)}
 
 def test_every_drawn_label_has_one_of_atrs() -> None:
     assert set(MEANS) == set(LABELS) and set(MEANS.values()) <= set(ATR.labels)
-    assert set(ATR.labels) - set(TAUGHT) == {"hat", "sunglasses", "belt", "scarf"}  # nobody wears any
+    assert set(ATR.labels) - set(TAUGHT) == {"hat", "sunglasses", "belt", "scarf"}  # drawn people do not wear these
 
 
 def test_labels_are_reported_in_atrs_numbers() -> None:

@@ -157,7 +157,7 @@ def test_the_dice_loss_of_the_right_labels_is_lowest() -> None:
 def test_overlaps_of_labels_are_counted_by_pixels() -> None:
     truth, found = torch.zeros(1, 2, 4, dtype=torch.long), torch.zeros(1, 2, 4, dtype=torch.long)
     truth[..., 2:] = found[..., 3:] = ATR.labels.index("dress")
-    found[0, 0, 0] = ATR.labels.index("hat")  # nobody wears one
+    found[0, 0, 0] = ATR.labels.index("hat")  # drawn people do not wear one
     overlaps = label_overlaps(confusion(found, truth))
     assert overlaps == {"background": pytest.approx(3 / 6), "dress": 0.5}
 

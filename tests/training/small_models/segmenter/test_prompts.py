@@ -45,7 +45,7 @@ def test_regions_are_those_that_the_photo_shows(generator: torch.Generator) -> N
     parsing = torch.zeros(2, 64, 48, dtype=torch.uint8)
     parsing[0, 8:40, 8:40] = LABELS.index("upper")
     parsing[0, 40:60, 8:40] = LABELS.index("lower")
-    parsing[0, 0:8, 0:8] = LABELS.index("face")  # not asked for
+    parsing[0, 0:8, 0:8] = LABELS.index("face")  # not one of the requested labels
     regions = pick_regions(label_shares(parsing, GRID), 40, generator)
     assert regions.shape == (2, 40, GRID, GRID)
     areas = {round(float(area), 3) for area in regions[0].mean((1, 2))}

@@ -60,7 +60,7 @@ class Product:
     wanted: int
     """Index of the photographed garment."""
     surfaces: list[Surface]
-    """How it was placed."""
+    """Attributes of its placement."""
     shot: Shot
     """The product shot."""
     reasons: list[str]
@@ -188,7 +188,7 @@ def poses_in(outfit: Outfit, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _has_pockets(outfit: Outfit) -> bool:
-    """Whether hands can be in trouser pockets: they intersect the body there, which only trousers hide."""
+    """Whether hands can be in trouser pockets: they intersect the body there, which only trousers conceal."""
     return any(cut.category == "lower" and "skirt" not in cut.kind for cut in outfit.cuts)
 
 

@@ -50,9 +50,9 @@ class Skin:
     hair: Rgb
     """A bright strand of the hair."""
     gloss: float
-    """How much the skin shines, 0..1."""
+    """Gloss of the skin, 0..1."""
     freckles: float
-    """How much the skin's brightness varies, 0..1."""
+    """Variation of the skin's brightness, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Ground:
     blur: float = 0.0
     """Defocus in mip levels, 0 for sharp."""
     evened: float = 0.0
-    """How far separate lamps even out light and shadows, 0..1."""
+    """Degree to which separate lamps even out light and shadows, 0..1."""
     lit: float = 1.0
     """Brightening by those lamps; 1 for none."""
 

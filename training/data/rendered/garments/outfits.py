@@ -101,7 +101,7 @@ def _drawn(draw: Callable[[], Cut], held_out: bool) -> Cut:
         cut = draw()
         if held_out_cut(cut) == held_out:
             return cut
-    if held_out:  # it is not the wanted garment that training has seen
+    if held_out:  # the requested garment is not one used in training
         return cut
     raise IGRError(f"No other clothes for training in {MAX_DRAWS} draws: widen what cuts are drawn from.")
 

@@ -25,7 +25,7 @@ from .pools import Maker, make_here, make_in_processes, render_record
 MAX_FAILURES = 3
 """Maximum number of consecutive seeds that may fail before a run stops."""
 MAX_RUNS = 3
-"""Maximum number of runs that may fail at a seed, but not at others, before it is skipped for good."""
+"""Maximum number of runs that may fail at a seed, but not at others, before it is skipped permanently."""
 
 
 def generate(

@@ -30,7 +30,7 @@ class Bag:
     """One bag."""
 
     kind: BagKind = "none"
-    """How it is worn."""
+    """Way in which it is carried."""
     side: Literal["L", "R"] = "L"
     """Shoulder or hand."""
     size: tuple[float, float, float] = (0.26, 0.09, 0.2)

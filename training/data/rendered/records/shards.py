@@ -31,7 +31,7 @@ FAILED = "ended in an error"
 
 @dataclass(frozen=True)
 class Stamp:
-    """How records were rendered; the same for all records of a folder."""
+    """Settings and code with which records were rendered; the same for all records of a folder."""
 
     settings: RenderSettings
     """Settings of the run."""
@@ -88,7 +88,7 @@ class RecordShards:
             if stamp.settings != stamps[first].settings:
                 raise IGRError(f"{url} and {first} were rendered with different settings: keep them in two folders.")
         self.stamp = stamps[first]
-        """How they were rendered (that of the first shard if the code has changed since)."""
+        """Settings and code of the records; those of the first shard if the code has changed since."""
         self.seeds = tuple(sorted(self._places))
         """Seeds of the records, in order."""
 
@@ -127,7 +127,7 @@ def shard_name(first: int) -> str:
 
 
 def stamp_of(index: TarIndex) -> Stamp:
-    """How a shard was rendered; raises IGRError for other tars."""
+    """Settings and code with which a shard was rendered; raises IGRError for other tars."""
     metadata = index.labels.get(SHARD_KEY)
     try:
         settings = from_json(RenderSettings, metadata["settings"], f"{index.url} (settings)")
@@ -143,7 +143,7 @@ def seeds_of(index: TarIndex) -> list[int]:
     for key in keys:
         digits = key.removeprefix("garment-")
         if not digits.isdigit():
-            raise IGRError(f"{index.url} holds {key}, which is no record: copy the shard again.")
+            raise IGRError(f"{index.url} contains {key}, which is not a record: copy the shard again.")
         found.append(int(digits))
     return found
 

@@ -67,7 +67,7 @@ def _points(surface: Surface, faces: np.ndarray, bary: np.ndarray) -> np.ndarray
 
 
 def _inside(view: View) -> np.ndarray:
-    """(h, w) bool: pixels at whose centre the inside of cloth is seen."""
+    """(h, w) bool: pixels at whose centre the inside of cloth is visible."""
     return np.append([label.inside for label in view.table], False)[_numbers(view)]
 
 
@@ -101,5 +101,5 @@ def _elsewhere(
 
 
 def _numbers(view: View) -> np.ndarray:
-    """(h, w): places in the view's table at the pixels' centres; one past its end where nothing is."""
+    """(h, w): indices into the view's table at the pixels' centres; one past its end in empty areas."""
     return np.minimum(view.centres, len(view.table))

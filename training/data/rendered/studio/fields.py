@@ -6,14 +6,14 @@ import numpy as np
 
 
 class Reader:
-    """Takes bytes from the front."""
+    """Reads bytes one part after another."""
 
     def __init__(self, data: bytes) -> None:
         self._data = np.frombuffer(data, np.uint8)
         self._at = 0
 
     def take(self, count: int) -> np.ndarray:
-        """The next `count` bytes as uint8; raises ValueError when there are fewer."""
+        """The next `count` bytes as uint8; raises ValueError if there are fewer."""
         if self._at + count > len(self._data):
             raise ValueError("they are cut off")
         self._at += count
@@ -25,9 +25,8 @@ class Reader:
 
 
 def pack_field(values: np.ndarray, valid: np.ndarray) -> bytes:
-    """Values (h, w, c) uint16 as 2 h w c bytes: how each differs from what its neighbours let expect.
-
-    Those that are not `valid` (h, w) are lost: what is easiest to expect stands in their place.
+    """Values (h, w, c) uint16 as 2 h w c bytes: the difference of each from the prediction by its neighbours. Values
+    that are not `valid` (h, w) are lost: they are replaced by those that are easiest to predict.
     """
     filled = _carried_on(values, valid)
     changes = np.diff(filled, axis=0, prepend=np.zeros_like(filled[:1]))
@@ -51,7 +50,7 @@ def unpack_field(reader: Reader, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def _carried_on(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """`values` (h, w, c) with the last valid one to the left, or else above, in the place of those that are not."""
+    """`values` (h, w, c) with each invalid value replaced by the last valid one to the left, or else above."""
     columns = np.maximum.accumulate(np.where(valid, np.arange(valid.shape[1]), 0), axis=1)
     rows = np.arange(valid.shape[0])[:, None]
     filled = values[rows, columns]

@@ -163,7 +163,7 @@ def _truncating(rng: np.random.Generator, camera: Camera, garment: np.ndarray) -
 
 
 def _box(camera: Camera, points: np.ndarray) -> np.ndarray:
-    """left, top, right, low in pixels of the projections of `points` (N, 3)."""
+    """left, top, right, bottom in pixels of the projections of `points` (N, 3)."""
     x, y, _ = camera.project(points)
     return np.array([x.min(), y.min(), x.max(), y.max()])
 

@@ -1,4 +1,4 @@
-"""Which point of which piece of cloth a pixel shows, and where the photo shows the points of the flat garment."""
+"""Map pixels to the points of cloth that they show, and points of the flat garment to their positions in the photo."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Places:
 
 
 def find_in_photo(flat: Places, photo: Places, pose: Pose, view: View, wobble: Array, size: tuple[int, int]) -> Array:
-    """Where the photo shows the points of the flat garment: (h, w, 2) x, y in pixels, NaN where hidden.
+    """Positions in the photo of the points of the flat garment: (h, w, 2) x, y in pixels, NaN where hidden.
 
     Both images are scaled to `size` (width, height); pixel centres are at half-integers. Each point is mapped from its
     piece to the photo by the bone that moved it, and kept if the photo's own grid shows it there.

@@ -1,4 +1,4 @@
-"""Streams of random numbers: no two of them are the same, and what is drawn of different ones is independent."""
+"""Streams of random numbers: no two are the same, and numbers from different streams are independent."""
 
 from collections import Counter, defaultdict
 
@@ -17,7 +17,7 @@ from training.data.rendered.pairs import draw_cloth  # noqa: E402
 SEEDS = 2000
 
 
-def test_every_stream_has_a_tag_of_its_own_that_is_not_zero() -> None:
+def test_every_stream_has_a_unique_nonzero_tag() -> None:
     tags = [value for name, value in vars(streams).items() if name.isupper()]
     assert len(tags) > 4 and len(set(tags)) == len(tags) and 0 not in tags
 

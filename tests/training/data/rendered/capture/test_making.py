@@ -1,4 +1,4 @@
-"""Making real records: what is known of a photo agrees with what it shows, and a seed always gives the same."""
+"""Making real records: the annotations of a photo match its content, and a seed always gives the same record."""
 
 from __future__ import annotations
 
@@ -39,11 +39,13 @@ def test_the_same_seed_gives_the_same_bytes(record: Record) -> None:
 
 
 MOST_OTHER_LABELS = 0.02
-"""Share of the numbers of the reference whose kind or panel may be another one on another type of machine."""
+"""Fraction of the reference numbers whose kind or panel may differ on another type of machine."""
 UV_APART = (1.0, 5.0)
-"""Millimetres of cloth by which places may differ there: the median, and 95%."""
+"""Permitted difference of positions there, in millimetres of cloth: the median, and the 95% quantile."""
 LIGHT_APART = (2.0, 12.0)
-"""Levels of 255 by which the root of the light may differ there: the median, and 95%; 1 and 5 were measured."""
+"""Permitted difference of the root of the light there, in levels of 255: the median, and the 95% quantile; 1 and 5 were
+measured.
+"""
 
 
 def test_views_agree_with_those_of_another_type_of_machine_to_a_small_tolerance(record: Record) -> None:
@@ -84,7 +86,7 @@ def test_photos_of_a_record_show_different_people(record: Record) -> None:
     assert first.attributes != second.attributes
 
 
-def test_each_label_names_a_panel_of_its_own_kind(record: Record) -> None:
+def test_each_label_refers_to_a_panel_of_its_kind(record: Record) -> None:
     for view in (record.product, *(photo.view for photo in record.photos)):
         panels = [(label.kind, record.panels[label.panel].kind) for label in view.table if label.panel >= 0]
         assert panels and all(of_label == of_panel for of_label, of_panel in panels)
@@ -136,7 +138,7 @@ def test_a_photo_is_taken_again_until_it_is_good_and_each_try_is_counted(monkeyp
     assert rejects["hidden"] >= 2
 
 
-def test_a_seed_whose_every_try_is_rejected_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_seed_with_only_rejected_attempts_has_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
     true_take = making.take_photo
     monkeypatch.setattr(making, "take_photo", lambda *given: replace(true_take(*given), reasons=["exposure"]))
     monkeypatch.setattr(making, "MAX_GARMENTS", 1)

@@ -1,4 +1,4 @@
-"""People stand as their clothes let them."""
+"""People only have poses that their clothes allow."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def _stances(kind: str, names: tuple[str, ...]) -> set[str]:
 
 @pytest.mark.parametrize("names", [TRAINING_POSES, HELD_OUT_POSES])
 @pytest.mark.parametrize("kind", ["pencil_skirt", "sheath_dress"])
-def test_nobody_strides_in_a_narrow_skirt(kind, names):
+def test_people_in_narrow_skirts_do_not_stride(kind, names):
     stances = _stances(kind, names)
     assert stances and not stances & {"walk", "stride", "wide"}
 

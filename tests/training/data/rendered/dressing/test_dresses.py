@@ -1,4 +1,4 @@
-"""Dresses: weighted like a shop, people of all colours, and nothing of the held-out set in training."""
+"""Dresses: distributed as in a shop, with all skin tones, and without held-out patterns or words in training."""
 
 from collections import Counter
 from dataclasses import replace
@@ -41,7 +41,7 @@ def test_cuts_find_their_family(cut, family):
     assert family_of(cut) == family
 
 
-def test_families_name_what_can_be_painted():
+def test_families_only_name_existing_weaves_and_patterns():
     for family in FAMILIES.values():
         assert set(family.weaves) <= set(WEAVES) and sum(family.weaves.values()) == pytest.approx(1)
         for kind in family.patterns:
@@ -57,7 +57,7 @@ def test_tops_are_mostly_plain_and_often_printed():
     assert all(dress.garment.fabric.weave == "denim" for dress in dresses("jeans", 20))
 
 
-def test_prints_keep_to_their_room():
+def test_prints_stay_within_their_area():
     for dress in dresses("tee"):
         for placed in dress.garment.prints:
             left, _, right, _ = next(p.print_room for p in PANELS if p.name == placed.panel and p.kind == "garment")

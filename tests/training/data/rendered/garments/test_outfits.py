@@ -1,4 +1,4 @@
-"""Outfits are complete and know what is wanted."""
+"""Outfits are complete and identify the requested garment."""
 
 from collections import Counter
 

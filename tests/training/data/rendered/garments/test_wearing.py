@@ -67,7 +67,7 @@ def test_a_garment_that_lies_flat_is_thin():
 
 
 def wobble(garment, surface):
-    """(n,) millimetres by which cloth lies off the affine map of its uv that fits best around it, within its plane."""
+    """(n,) distance in millimetres, within its plane, of cloth from the best local affine map of its uv."""
     front = np.flatnonzero(garment.panel == 0)
     faces, uv = garment.fine_faces[front], garment.uv[front]
     vertices, first = np.unique(faces, return_index=True)

@@ -1,4 +1,4 @@
-"""Fingerprints change with what changes the pairs, and with nothing else."""
+"""Fingerprints change if the pairs would change, and not otherwise."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from training.data.synthetic.art import textures
 from training.data.synthetic.photo import masks
 
 
-def test_rendering_is_the_package_without_what_runs_and_dresses_it() -> None:
+def test_rendering_files_exclude_code_that_only_runs_or_dresses() -> None:
     assert all((PACKAGE / name).exists() for name in (*NOT_RENDERING, *DRESSING))
     files = {path.relative_to(PACKAGE).as_posix() for path in rendering_files()}
     assert {

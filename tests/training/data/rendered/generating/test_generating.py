@@ -1,4 +1,4 @@
-"""Rendering into shards: resumed, by any number of workers, refused where it does not fit."""
+"""Rendering into shards: resuming, any number of workers, and rejection of mismatched settings."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def render(out: Path | str, first: int, stop: int, **options) -> None:
     generate(out, range(first, stop), TINY, **{"workers": 1, "per_shard": 4, "maker": stand_in.make_record} | options)
 
 
-def test_shards_hold_every_record_and_rejects_are_counted(tmp_path: Path) -> None:
+def test_shards_contain_every_record_and_rejects_are_counted(tmp_path: Path) -> None:
     rejects = generate(tmp_path, range(12), TINY, 1, per_shard=4, maker=stand_in.make_record)
     assert rejects == {"garment hidden": 2, "poke-through": 5}  # seeds 0 and 5, and 10 which is given up
     assert sorted(tree(tmp_path)) == [
@@ -112,7 +112,7 @@ def test_a_worker_that_dies_costs_no_record(tmp_path: Path, monkeypatch: pytest.
     assert RecordShards(str(tmp_path / "out")).seeds == tuple(range(8))
 
 
-def test_a_run_that_is_killed_outright_leaves_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_keeps_finished_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generating, "render_fingerprint", lambda: "tested")
     script = (
         "import os; from pathlib import Path; from tests.support.rendered import stand_in\n"
@@ -172,7 +172,7 @@ def test_errors_of_every_seed_are_the_machine_s_and_no_seed_is_skipped(tmp_path:
     assert RecordShards(str(tmp_path)).seeds == tuple(range(4))
 
 
-def test_three_errors_in_a_row_end_the_run_and_keep_what_is_done(tmp_path: Path) -> None:
+def test_three_errors_in_a_row_end_the_run_and_keep_finished_records(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match="3 garments in a row could not be rendered, the last is garment-000000008"):
         render(tmp_path, 3, 12, maker=stand_in.failing_record)
     made = []
@@ -249,7 +249,7 @@ def test_held_out_seeds_go_with_held_out_settings(tmp_path: Path, seeds: range, 
         generate(tmp_path, seeds, replace(TINY, held_out=held_out), 1, maker=stand_in.make_record)
 
 
-def test_shards_may_lie_at_any_url(tmp_path: Path) -> None:
+def test_shards_may_be_at_any_url(tmp_path: Path) -> None:
     fsspec = pytest.importorskip("fsspec", reason="only the extra `scale` reads and writes URLs")
     url = "memory://rendered/test_generating"
     try:

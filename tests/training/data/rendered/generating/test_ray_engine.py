@@ -1,4 +1,4 @@
-"""Rendering on a Ray cluster: a lost machine's seeds are rendered again, and none is there twice."""
+"""Rendering on a Ray cluster: a lost machine's seeds are rendered again, and no seed occurs twice."""
 
 import subprocess
 import sys

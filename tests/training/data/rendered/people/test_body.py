@@ -1,4 +1,4 @@
-"""Bodies: like those of the package they were exported from, quick, and moved by their bones."""
+"""Bodies: they match those of the package they were exported from, are fast to make, and are moved by their bones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Poses: many, described by attributes, on the floor, and with arms that keep off the trunk on every body."""
+"""Poses: diverse, described by attributes, on the floor, and with arms that stay clear of the trunk on every body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record to bytes and back, and what is said of bytes that are none."""
+"""Converting a record to bytes and back, and the errors for invalid bytes."""
 
 import json
 
@@ -15,7 +15,7 @@ def record(seed: int = 4) -> Record:
     return stand_in.make_record(seed, RenderSettings(stand_in.SIZE))[0]
 
 
-def test_a_record_comes_back_as_it_was() -> None:
+def test_a_record_is_read_back_unchanged() -> None:
     before = record()
     after = from_members(to_members(before), "here")
     assert (after.seed, after.category, after.attributes) == (before.seed, before.category, before.attributes)
@@ -32,7 +32,7 @@ def test_a_record_comes_back_as_it_was() -> None:
         assert np.abs(mine.view.light - others.view.light).max() < 0.01
 
 
-def test_what_came_back_is_written_as_the_same_bytes() -> None:
+def test_a_record_that_was_read_is_written_as_the_same_bytes() -> None:
     members = to_members(record(), {"garment hidden": 1})
     assert to_members(from_members(members, "here"), {"garment hidden": 1}) == members
     assert json.loads(members["json"])["rejects"] == {"garment hidden": 1}
@@ -84,7 +84,7 @@ def test_a_wrong_panel_is_named(entry: str, value: object, said: str) -> None:
         from_members(members, "here")
 
 
-def test_numbers_of_numpy_are_written_and_what_json_cannot_hold_is_refused() -> None:
+def test_numpy_numbers_are_written_and_values_that_json_does_not_support_are_rejected() -> None:
     attributes = {"length": np.float32(0.5), "tucked": np.bool_(True)}
     kept = from_members(to_members(Record(**{**vars(record()), "attributes": attributes})), "here")
     assert kept.attributes == {"length": 0.5, "tucked": True}

@@ -1,4 +1,4 @@
-"""Shards of records: read at random, and refused with one sentence where something is wrong."""
+"""Shards of records: random access, and one sentence for every invalid shard."""
 
 import shutil
 from dataclasses import replace
@@ -43,7 +43,7 @@ def test_one_shard_or_a_pattern_is_enough(tmp_path: Path) -> None:
     assert is_shard_name("records-000000004.tar") and not is_shard_name("records-000000004.tar.parts")
 
 
-def test_folders_that_cannot_be_are_refused(tmp_path: Path) -> None:
+def test_invalid_folders_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(IGRError, match=r"contains no rendered records: run python -m training data render"):
         RecordShards(str(tmp_path))
     render(tmp_path / "a", range(4))
@@ -58,7 +58,7 @@ def test_folders_that_cannot_be_are_refused(tmp_path: Path) -> None:
         RecordShards(str(tmp_path / "a"))
 
 
-def test_a_tar_of_something_else_and_a_torn_shard_are_refused(tmp_path: Path) -> None:
+def test_other_tars_and_truncated_shards_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "records-000000000.tar").write_bytes(shards.tar_bytes([("look", {"json": b"{}", "mask.png": b""})]))
     with pytest.raises(IGRError, match="is not a shard of rendered records"):
         RecordShards(str(tmp_path))

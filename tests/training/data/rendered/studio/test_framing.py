@@ -1,4 +1,4 @@
-"""Framing: the garment is in the frame, and what the framing names is what is cut."""
+"""Framing: the garment is in the frame, and the person is cut off as named by the framing."""
 
 from typing import get_args
 

@@ -1,4 +1,4 @@
-"""Stored views: what is exact, what is nearly so, how large they are, and what damaged bytes give."""
+"""Stored views: exact and approximate fields, sizes, and errors for damaged bytes."""
 
 import numpy as np
 import pytest

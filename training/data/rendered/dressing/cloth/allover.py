@@ -40,7 +40,7 @@ class _Tile:
 def _blob(
     rng: np.random.Generator, x: float, y: float, radius: float, rough: float, turn: float = 0.0, slim: float = 1.0
 ) -> Points:
-    """An irregular closed curve around a place."""
+    """An irregular closed curve around a point."""
     t = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     phase = rng.uniform(0, 2 * np.pi, 3)
     r = radius * (1 + rough * sum(np.cos(k * t + phase[k - 2]) / k for k in (2, 3, 4)))
@@ -269,7 +269,7 @@ def _fair_isle(rng: np.random.Generator, colours: Colours) -> Image.Image:
 
 
 def _melted(pattern: Pattern, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Tie-dye: rings around one place, bent by noise, that run into each other; (h, w, 3)."""
+    """Tie-dye: rings around one point, distorted by noise, that merge into each other; (h, w, 3)."""
     du, dv = u - 0.02, v - pattern.span[0] - 0.4 * (pattern.span[1] - pattern.span[0])
     bent = noise(pattern.seed, u, v, 0.09) * 0.13 + noise(pattern.seed + 9, u, v, 0.025) * 0.05
     swirl = np.arctan2(dv, du) * (1 / (2 * np.pi)) * (pattern.seed % 3)

@@ -31,7 +31,7 @@ class Fabric:
     mottle: float = 0.02
     """Standard deviation of the brightness from uneven dye and wear, over a hand's width."""
     fade: float = 0.0
-    """Fading of the centre of legs and body by wear, 0..1; for denim."""
+    """Fading of the centre of legs and body due to wear, 0..1; for denim."""
     origin: tuple[float, float] = (0.0, 0.0)
     """Origin of the pattern, metres from the panel's origin."""
 

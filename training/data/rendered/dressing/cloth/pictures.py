@@ -20,7 +20,7 @@ def _sky(top: Rgb, low: Rgb) -> Image.Image:
 
 
 def _ridge(rng: np.random.Generator, base: float, height: float, rough: float) -> list[tuple[float, float]]:
-    """Outline of hills from edge to edge, filled down to the low edge."""
+    """Outline of hills from edge to edge, filled down to the lower edge."""
     x = np.linspace(0, 1, 65)
     waves = sum(rng.uniform(-1, 1) * np.sin(2 * np.pi * (k * x + rng.random())) / k**rough for k in range(1, 14))
     top = base - height * (0.5 + 0.5 * waves)

@@ -14,8 +14,9 @@ from .prints import Art, Placed, aspect, draw_art
 LEG_PRINTS = 0.15
 """Probability of a small print on the thigh of printed clothes with legs."""
 MOST_OF_CHEST = 0.62
-"""Widest print on a body, as a fraction of the panel at its narrowest from the neck down to the print's low edge. A
-panel goes half around the body, and the middle 2/pi of a half circle faces the camera."""
+"""Maximum width of a print on a body, as a fraction of the panel's minimum width between the neck and the print's lower
+edge. A panel goes half around the body, and the middle 2/pi of a half circle faces the camera.
+"""
 SIDES = ("armhole", "seam")
 """Lines at the sides of a body panel."""
 
@@ -23,7 +24,7 @@ SIDES = ("armhole", "seam")
 def place_prints(
     rng: np.random.Generator, own: Sequence[Panel], fabric: Fabric, held_out: bool, patterned: bool
 ) -> tuple[Placed, ...]:
-    """Prints on panels with room for them: chest, left chest, back, thigh."""
+    """Prints on panels with enough space: chest, left chest, back, thigh."""
     chosen = [panel for panel in own if panel.print_room is not None]
     if any(panel.role == "leg" for panel in chosen):
         chosen = [panel for panel in chosen if panel.role != "leg" or rng.random() < LEG_PRINTS]
@@ -53,7 +54,7 @@ def place_prints(
 
 
 def _fitted(rng: np.random.Generator, panel: Panel, art: Art, small: bool, wear: float) -> Placed:
-    """A print as large as fits, or a small one on the wearer's left chest."""
+    """The largest print that fits, or a small one on the wearer's left chest."""
     assert panel.print_room is not None
     left, top, right, low = panel.print_room
     wide, tall = right - left, low - top
@@ -80,7 +81,7 @@ def narrowest(panel: Panel, top: float, low: float) -> float:
             rise = np.where(np.abs(rise) < 1e-9, 1e-9, rise)
             near = (np.minimum(first[:, 1], second[:, 1]) <= low) & (np.maximum(first[:, 1], second[:, 1]) >= top)
             for end in (top, low):
-                share = np.clip((end - first[:, 1]) / rise, 0, 1)  # The ends of what lies between the heights.
+                share = np.clip((end - first[:, 1]) / rise, 0, 1)  # End points of the part between the heights.
                 across = np.abs(first[:, 0] + share * (second[:, 0] - first[:, 0]))
                 least = min(least, float(across[near].min(initial=np.inf)))
     return least

@@ -102,7 +102,7 @@ class Placed:
     art: Art
     """What is printed."""
     wear: float = 0.0
-    """Fraction of the ink that is worn off, 0..1."""
+    """Fraction of the ink that has worn off, 0..1."""
 
 
 @lru_cache(maxsize=64)

@@ -23,11 +23,11 @@ FINEST = 700.0
 FINENESS = 1.15
 """Texels of cloth per pixel of an image."""
 TILE_FINENESS = 3.0
-"""Minimum texels of a tile's finest level per pixel: some cloth is nearer than the garment's centre."""
+"""Minimum texels of a tile's finest level per pixel: some cloth is closer to the camera than the garment's centre."""
 MARGIN = 0.012
 """Margin in metres painted around the visible part, for pixels at the rim."""
 BEYOND = 0.05
-"""Margin in metres painted beyond a panel's box; cloth with uv further away uses the colours of the rim."""
+"""Margin in metres painted beyond a panel's box; cloth with uv beyond it uses the colours of the rim."""
 LEVELS = 4
 """Mip levels of a panel's texture."""
 MOST_TEXELS = 600_000
@@ -143,7 +143,7 @@ def fabric_of(panel: Panel, cloth: Cloth) -> Fabric:
 
 
 def cloth_texture(panel: Panel, cloth: Cloth, seen: Box, pixels_per_metre: float) -> Texture:
-    """Paint the seen part of one panel of cloth: pattern, wear, prints, stitches, buttons."""
+    """Paint the visible part of a panel of cloth: pattern, wear, prints, stitches, buttons."""
     box = used_box(panel, seen)
     scale = _affordable(box, min(FINEST, FINENESS * pixels_per_metre), MOST_TEXELS)
     left, top, u, v = _grid(box, scale)
@@ -200,7 +200,7 @@ def ground_of(panel: Panel, dress: Dress) -> Ground:
 
 
 def ground_texture(panel: Panel, ground: Ground, seen: Box, pixels_per_metre: float) -> Texture:
-    """Paint the seen part of a wall or floor, without its tile."""
+    """Paint the visible part of a wall or floor, without its tile."""
     box = used_box(panel, seen)
     smooth = ground.material in ("plain", "gradient", "paper", "street", "carpet")
     scale = _affordable(box, min(100.0, (0.12 if smooth else 0.3) * pixels_per_metre), 40_000)

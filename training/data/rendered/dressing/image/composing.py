@@ -125,7 +125,7 @@ def _albedo(view: View, centres: np.ndarray, uv: np.ndarray, samples: _Samples, 
 def _check(view: View, panels: Sequence[Panel]) -> None:
     height, width = view.light.shape[:2]
     if view.labels.shape != (height * SUBSAMPLES, width * SUBSAMPLES) or view.uv.shape[:2] != (height, width):
-        raise IGRError("The view's buffers differ in size: make it again with this version's studio.")
+        raise IGRError("The view's buffers differ in size: create the view again with this version's studio.")
     if len(view.table) > 255 or any(label.panel >= len(panels) for label in view.table):
         raise IGRError("The view's labels name panels that are missing: pass the panels stored with it.")
 
@@ -145,7 +145,9 @@ def _palette(view: View, panels: Sequence[Panel], dress: Dress, boxes: np.ndarra
             if label.panel in atlas:
                 _woven(kind, row, palette, label, panels[label.panel], dress, atlas[label.panel])
         elif label.kind in CLOTH_KINDS or label.kind in ("wall", "floor"):
-            raise IGRError(f"A label of kind {label.kind} has no panel: make the view again with panels for it.")
+            raise IGRError(
+                f"A label of kind {label.kind} has no panel: create the view again with panels for the label."
+            )
         else:
             _painted(kind, row, palette, label, dress)
     return palette

@@ -14,9 +14,8 @@ REACH = 2
 
 @njit(cache=True, error_model="numpy")
 def used_boxes(labels: np.ndarray, uv: np.ndarray, count: int) -> np.ndarray:
-    """left, top, right, low of the uv (h, w, 2) seen under each label (h, w) below count; (count, 4) float32.
-
-    right < left where a label is not seen.
+    """left, top, right, bottom of the visible uv (h, w, 2) of each label (h, w) below count; (count, 4) float32. right
+    < left if a label is not visible.
     """
     out = np.empty((count, 4), np.float32)
     out[:, :2] = 1e9
@@ -35,9 +34,9 @@ def used_boxes(labels: np.ndarray, uv: np.ndarray, count: int) -> np.ndarray:
 def gather(labels: np.ndarray, sources: np.ndarray, targets: np.ndarray, shares: np.ndarray) -> int:
     """List the samples of each pixel, one for each label among its subsamples; returns their number.
 
-    labels (3h, 3w) uint8. sources, targets (N,) int32: the pixel that knows the label (itself, or the nearest in reach
-    whose centre has it) and the pixel coloured, counted row by row; shares (N,) float32 of its subsamples. The first
-    h * w samples are the pixels' own. A label without a pixel in reach is skipped.
+    labels (3h, 3w) uint8. sources, targets (N,) int32: the pixel that has the label (itself, or the nearest in reach
+    whose centre has it) and the coloured pixel, counted row by row; shares (N,) float32: fractions of its subsamples.
+    The first h * w samples are the pixels' own. A label without a pixel in reach is skipped.
     """
     height, width = labels.shape[0] // 3, labels.shape[1] // 3
     count = height * width
@@ -121,8 +120,8 @@ def locate(centres, uv, kinds, sources, targets, scale, out):
 def _texel(px, py, size, blur, last, rows, wrap, pool):
     """The colour of a texture at texel (px, py), for a pixel `size` texels wide, between mip levels `rows` (L, 3).
 
-    blur is added to the level. Only halfway between two levels both are read. wrap repeats a texture, whose sides are
-    powers of two.
+    blur is added to the level. Both levels are read only if the level is about halfway between them. wrap repeats a
+    texture, whose sides are powers of two.
     """
     one, half, narrow = np.float32(1), np.float32(0.5), np.float32(0.3)
     lod = np.log2(max(size, np.float32(1e-6))) + blur
@@ -183,7 +182,7 @@ def look_up(centres, sources, places, kinds, table, pool, textures, levels, albe
 
 @njit(cache=True, error_model="numpy")
 def paint_over(centres, sources, paint, kinds, table, colours, albedo):
-    """Multiply albedo (N, 3) by the colours of skin, hair, eyes, shoes and bags, and lay backs over cloth.
+    """Multiply albedo (N, 3) by the colours of skin, hair, eyes, shoes and bags, and blend in the back of cloth.
 
     centres (h * w,) uint8; paint (h * w, 3) float32; kinds and table as of shade; colours (C, 3) float32.
     """
@@ -245,7 +244,7 @@ def shade(out, background, centres, sources, targets, shares, light, gloss, kind
         if at < len(out):
             total[to] = share
             out[to, 0], out[to, 1], out[to, 2] = red, green, blue
-        else:  # the mean of what is there and what comes in
+        else:  # the mean of the colour so far and the new one
             total[to] += share
             part = share / total[to]
             out[to, 0] += part * (red - out[to, 0])

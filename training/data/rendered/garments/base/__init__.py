@@ -1,1 +1,1 @@
-"""What patterns and cloth share: cuts, meshes, the figure a garment is cut for, and the garment itself."""
+"""Definitions shared by patterns and cloth: cuts, meshes, the figure a garment is cut for, and the garment itself."""

@@ -55,7 +55,7 @@ class Garment:
     basis: sparse.csr_matrix
     """(V, N): coarse vertices from the suit's points."""
     fall: np.ndarray
-    """(V,) how far each vertex hangs below that, metres on the template."""
+    """(V,) distance that each vertex hangs below that position, metres on the template."""
     ring: np.ndarray
     """(L,) vertices of the edge at the hips from which a skirt hangs, ring by ring of L vertices; empty without."""
     ease: np.ndarray
@@ -63,11 +63,11 @@ class Garment:
     weights: np.ndarray
     """(V, J) skin weights."""
     arms: np.ndarray
-    """(V, 2) share of the left and right arm."""
+    """(V, 2) weight of the left and right arm."""
     legs: np.ndarray
-    """(V, 2) share of the left and right leg; 0 on skirts."""
+    """(V, 2) weight of the left and right leg; 0 on skirts."""
     held: np.ndarray
-    """(V,) 0..1: how firmly it is pinned to the body (shoulders, waistbands)."""
+    """(V,) 0..1: degree to which the vertex is pinned to the body (shoulders, waistbands)."""
     snug: np.ndarray
     """(V,) bool: bands that lie close and are not widened."""
     smooth: sparse.csr_matrix

@@ -56,8 +56,8 @@ def opposites_of(faces: np.ndarray) -> np.ndarray:
 def averaging(faces: np.ndarray, count: int, pieces: np.ndarray | None = None) -> sparse.csr_matrix:
     """Matrix (count, count) that replaces each vertex by the mean of its neighbours; vertices without any stay.
 
-    Vertices on an open edge only listen to their neighbours on that edge, so that hems stay smooth and do not shrink;
-    those on a seam between faces of different `pieces`, (F,) numbers, only to their neighbours on the seam.
+    Vertices on an open edge are averaged only with their neighbours on that edge, so that hems stay smooth and do not
+    shrink; those on a seam between faces of different `pieces`, (F,) numbers, only to their neighbours on the seam.
     """
     edges = edges_of(faces)
     rows, columns = np.concatenate([edges[:, 0], edges[:, 1]]), np.concatenate([edges[:, 1], edges[:, 0]])
@@ -215,7 +215,7 @@ def compact(faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def largest_part(faces: np.ndarray, count: int) -> np.ndarray:
-    """Which faces belong to the connected part with most faces; (F,) bool."""
+    """Faces that belong to the largest connected part; (F,) bool."""
     edges = edges_of(faces)
     graph = sparse.csr_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
     label = connected_components(graph, directed=False)[1][faces[:, 0]]
@@ -278,7 +278,7 @@ def _snapped(faces, field, marks, snap):
     mover = np.concatenate([edges[:, 0], edges[:, 1]])
     target = np.concatenate([edges[:, 1], edges[:, 0]])
     way = np.concatenate([share, 1 - share])
-    # What lies on the border of the mesh only moves along it.
+    # Vertices on the border of the mesh only move along it.
     marks = marks.copy()
     marks[np.unique(boundary_edges(faces))] |= _RIM
     fits = (way < snap) & ((marks[mover] & ~marks[target]) == 0)

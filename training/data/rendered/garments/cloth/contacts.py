@@ -121,7 +121,7 @@ def colliders_of(garment: Garment, posed: Posed, layers: list[Draped]) -> list[t
 def contacts_of(
     arms: np.ndarray, legs: np.ndarray, colliders: list[tuple[str, Collider]]
 ) -> list[tuple[np.ndarray, Collider]]:
-    """Which vertices touch what."""
+    """Regions of the garment that meet each part and layer."""
     regions = _regions(arms, legs)
     return [(regions[region], collider) for region, collider in colliders if regions[region].any()]
 

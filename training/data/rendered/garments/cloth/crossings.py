@@ -12,7 +12,9 @@ CELL = 0.015
 
 
 def crossing_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Which faces (F, 3) of a mesh with vertices (V, 3), in metres, are pierced by an edge that shares no vertex."""
+    """Faces (F, 3) of a mesh with vertices (V, 3), in metres, that are pierced by an edge without a common vertex;
+    bool.
+    """
     faces = faces.astype(np.int64)
     low = vertices.min(axis=0)
     shape = ((np.ptp(vertices, axis=0)) / CELL).astype(np.int64) + 1

@@ -32,12 +32,12 @@ class Pattern:
 
     @property
     def arms(self) -> np.ndarray:
-        """(V, 2) shares of the left and right arm."""
+        """(V, 2) weights of the left and right arm."""
         return self.basis @ suit().arms
 
     @property
     def legs(self) -> np.ndarray:
-        """(V, 2) shares of the left and right leg."""
+        """(V, 2) weights of the left and right leg."""
         return self.basis @ suit().legs
 
     def divide(self, name: str, field: np.ndarray) -> None:

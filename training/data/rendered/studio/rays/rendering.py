@@ -52,8 +52,8 @@ def photograph(
 ) -> Shot:
     """Render `surfaces` in `room`; None for the soft light of product shots without a background.
 
-    The shot's surface numbers are those of `surfaces`, then of the room's. `samples` rays find the light of each pixel.
-    `at` (3,) is the point that the scale refers to; None for the centre of the garment. Raises IGRError for
+    The shot's surface numbers are those of `surfaces`, then those of the room. `samples` rays find the light of each
+    pixel. `at` (3,) is the point that the scale refers to; None for the centre of the garment. Raises IGRError for
     invalid surfaces, and if the packages of the extra `render` are missing.
     """
     chosen = product_set() if room is None else room
@@ -119,7 +119,7 @@ def _light(tracer: Tracer, sight: Sight, first_of_room: int, seed: int, samples:
 
 
 def _edge_light(tracer: Tracer, fine: Places, seed: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which pixels at edges are lit, (E,) bool, and the mean light (E, 3) of their subsamples."""
+    """Whether each pixel at an edge is lit, (E,) bool, and the mean light (E, 3) of its subsamples."""
     found = np.zeros((len(fine.seen), 3), np.float32)
     if fine.seen.any():
         found[fine.seen] = tracer.light(fine.points[fine.seen], fine.normals[fine.seen], seed, samples)

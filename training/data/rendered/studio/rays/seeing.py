@@ -18,7 +18,7 @@ DEPTH_STEP = 0.02
 
 @dataclass(frozen=True)
 class Places:
-    """Where N rays from the camera end."""
+    """End points of N rays from the camera."""
 
     hits: Hits
     """Hits of the rays."""
@@ -36,11 +36,11 @@ class Places:
         return np.where(self.seen, mesh.labels[self.hits.face, self.inside.astype(np.intp)], NOTHING).astype(np.uint8)
 
     def at_vertices(self, values: np.ndarray, mesh: Merged) -> np.ndarray:
-        """`values` (V, C) of the vertices, blended at the places, (N, C) float32; 0 where nothing is."""
+        """`values` (V, C) of the vertices, interpolated at the hits, (N, C) float32; 0 if nothing is hit."""
         return _blend(values[mesh.faces[self.hits.face]], self.hits.bary, self.seen, 0.0)
 
     def at_corners(self, values: np.ndarray) -> np.ndarray:
-        """`values` (F, 3, C) of the faces' corners, blended at the places, (N, C) float32; NaN where nothing is."""
+        """`values` (F, 3, C) of the faces' corners, interpolated at the hits, (N, C) float32; NaN if nothing is hit."""
         return _blend(values[self.hits.face], self.hits.bary, self.seen, np.nan)
 
 

@@ -154,7 +154,7 @@ def denoise(light: np.ndarray, normals: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _denoising_device() -> Any:
-    """One thread of the CPU: results must not depend on an accelerator, nor workers take each other's cores."""
+    """One thread of the CPU: results must not depend on an accelerator, and workers must not use each other's cores."""
     import mitsuba_oidn
 
     device = mitsuba_oidn.Device(mitsuba_oidn.DeviceType.CPU)

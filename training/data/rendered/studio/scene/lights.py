@@ -33,7 +33,7 @@ class SoftBox:
     height: float
     """Half height, degrees."""
     share: float
-    """Light that it alone sends to a white card facing it."""
+    """Light that it sends by itself to a white card facing it."""
     colour: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Linear, mean about 1."""
 
@@ -88,7 +88,7 @@ def light_of(
 
 
 def _soft_box(box: SoftBox, yaw: float) -> tuple[np.ndarray, Lamp]:
-    """How much of each direction the box fills (64, 128), 0..1 with soft edges, and the box as a lamp."""
+    """Coverage of each direction by the box (64, 128), 0..1 with soft edges, and the box as a lamp."""
     directions, _ = environment_directions()
     aside, up = np.deg2rad(box.aside + yaw), np.deg2rad(box.up)
     middle = np.array([np.sin(aside) * np.cos(up), -np.cos(aside) * np.cos(up), np.sin(up)])

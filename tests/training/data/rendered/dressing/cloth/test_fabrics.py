@@ -1,4 +1,4 @@
-"""Fabrics: every pattern and weave paints, agrees across resolutions and boxes, and differs from the others."""
+"""Fabrics: every pattern and weave can be painted, is consistent across resolutions and boxes, and is distinct."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Prints: every font has ink for every word, held-out words are apart, and prints keep to their room."""
+"""Prints: every font can draw every word, held-out words are separate, and prints stay within their area."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Textures of panels: on a fixed lattice, with prints, stitches and buttons where the panel says."""
+"""Textures of panels: on a fixed lattice, with prints, stitches and buttons at the panel's positions."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ def test_levels_are_means_of_the_level_before():
     )
 
 
-def test_only_what_is_seen_is_painted_and_lies_on_the_same_lattice():
+def test_only_visible_parts_are_painted_on_the_same_lattice():
     whole = cloth_texture(PANEL, CLOTH, WHOLE, 300.0)
     part = cloth_texture(PANEL, CLOTH, (-0.1, 0.2, 0.05, 0.3), 300.0)
     assert part.scale == whole.scale and len(part.texels) < len(whole.texels) / 8
@@ -60,7 +60,7 @@ def test_resolution_follows_the_image_up_to_a_limit():
     assert texture.levels[0, 1] * texture.levels[0, 2] < 1.1 * MOST_TEXELS
 
 
-def test_prints_lie_where_they_are_placed():
+def test_prints_are_at_their_positions():
     art = Art("logo", (), 0, 1.0, 0.0, False, "circle", "none", ((200, 20, 20), (0, 0, 0)), 1)
     printed = replace(CLOTH, prints=(Placed("front", (0.05, 0.25), 0.1, art),))
     texture = cloth_texture(PANEL, printed, WHOLE, 300.0)

@@ -1,4 +1,4 @@
-"""Composing: cloth agrees between photo and product shot, edges are smooth, and what is outside is the background."""
+"""Composing: cloth agrees between photo and product shot, edges are smooth, and the area outside is the background."""
 
 from dataclasses import replace
 
@@ -48,7 +48,7 @@ def test_de_shaded_cloth_agrees_between_photo_and_product_shot():
     assert np.abs(first - second).max() < 0.02
 
 
-def test_edges_are_blended_by_the_share_of_their_subsamples():
+def test_edges_are_blended_by_the_fraction_of_their_subsamples():
     panels = shirt_panels()
     view = shirt_view(*SIZE)
     dress = draw_dress(np.random.default_rng(1), panels, {"cut": "tee"})
@@ -64,7 +64,7 @@ def test_edges_are_blended_by_the_share_of_their_subsamples():
     assert np.abs(mixed[y, x] - expected).max() < 0.02
 
 
-def test_a_background_shows_where_nothing_is():
+def test_the_background_is_visible_in_empty_areas():
     view, panels = shirt_view(*SIZE, product=True), shirt_panels()
     picture = compose(view, panels, draw_dress(np.random.default_rng(0), panels, {}), np.full((128, 96, 3), 0.25))
     assert (picture[0, 0] == 0.25).all()

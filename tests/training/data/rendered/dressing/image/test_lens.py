@@ -1,4 +1,4 @@
-"""The lens: product shots stay white, settings do what they say, and the noise follows its seed."""
+"""The lens: product shots stay white, settings have the documented effect, and the noise depends on its seed."""
 
 from dataclasses import replace
 
@@ -47,7 +47,7 @@ def test_a_grey_card_takes_away_the_lights_cast():
     assert balanced(Lens(), light, 0.0).balance == (1, 1, 1)
 
 
-def test_settings_do_what_they_say():
+def test_settings_have_the_documented_effect():
     base = develop(GREY, Lens()).astype(int)
     assert (develop(GREY, Lens(exposure=1.5)) > base).all()
     warm = develop(GREY, Lens(balance=(1.1, 1.0, 0.9))).astype(int)

@@ -1,4 +1,4 @@
-"""Mesh operations keep surfaces whole and vertices linear in the old ones."""
+"""Mesh operations keep surfaces intact, and new vertices are linear combinations of the old ones."""
 
 import numpy as np
 import pytest

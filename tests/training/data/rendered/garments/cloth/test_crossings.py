@@ -19,7 +19,7 @@ def _ball(x: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _two(distance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Two spheres in one mesh, so far from each other."""
+    """Two spheres in one mesh, at the given distance."""
     (points, faces), (others, other_faces) = _ball(0.0), _ball(distance)
     return np.concatenate([points, others]), np.concatenate([faces, other_faces + len(points)])
 

@@ -1,4 +1,4 @@
-"""Tracing: what is hit, how light adds up, and what is said where packages are missing."""
+"""Tracing: hits, the sum of light, and the message if packages are missing."""
 
 import sys
 
