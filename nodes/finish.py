@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 import torch.nn.functional as F
 from comfy_api.latest import io
@@ -130,12 +132,14 @@ def undo_fitting(image: Tensor, view: GarmentView | None, around: tuple[float, f
     """
     if view is None:
         raise IGRError(f'aspect "{PHOTO_ASPECT}" needs the view: connect Garment Mask/Crop to Garment Finish.')
-    if len(view.placements) != image.shape[0]:
+    count = image.shape[0]
+    if count == 0 or len(view.placements) % count:
         raise IGRError(
-            f"There are {image.shape[0]} images, but the view has {len(view.placements)} photos: connect the view that "
+            f"There are {count} images, but the view has {len(view.placements)} photos: connect the view that "
             "the images were restored from."
         )
-    restored = [to_rgba(one[None]) for one in unfit(image, view)]
+    first = dataclasses.replace(view, placements=view.placements[:count])  # of several photos, the main ones
+    restored = [to_rgba(one[None]) for one in unfit(image, first)]
     size = restored[0].shape[-2:]
     together = torch.cat([one if one.shape[-2:] == size else F.interpolate(one, size, mode="area") for one in restored])
     colour, alpha = together[:, :3], together[:, 3:]

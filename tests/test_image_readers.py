@@ -19,7 +19,8 @@ from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.photo.image_files import IMAGE_SUFFIXES
 from igr_core.photo.images import load_photo
-from igr_core.restore.jobs import Job, Report, Settings, run_jobs
+from igr_core.restore.jobs import Report, Settings, run_jobs
+from igr_core.restore.planning import Job
 from tests.support.image_files import (
     BLOCK,
     INSIDE,

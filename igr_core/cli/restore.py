@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from ..model.bundle import BundleInfo
     from ..restore.detailed import Detailing
-    from ..restore.jobs import Job, Report, Restorer, Settings
+    from ..restore.jobs import Report, Restorer, Settings
+    from ..restore.planning import Job
 
 # torch and diffusers are imported inside the functions so that --help is fast.
 
@@ -111,12 +112,16 @@ def restore(
     from ..files import make_folder
     from ..model.bundle import Bundle
     from ..outputs import check_file, check_folder
-    from ..restore.jobs import Report, plan_jobs, without_existing
+    from ..restore.jobs import Report, without_existing
+    from ..restore.planning import plan_jobs
 
     with one_sentence():
         info = Bundle.open(bundle).info
         settings = _settings(info, size, view, steps, guidance, seed, transparent)
-        settings = dataclasses.replace(settings, detailing=_detailing(detail, candidates), min_evidence=min_evidence)
+        detailing = _detailing(settings, detail, candidates)
+        settings = dataclasses.replace(settings, detailing=detailing, min_evidence=min_evidence)
+        if detailing is not None or evidence is not None or also or min_evidence > 0:
+            _check_readable(info, settings)
         place = choose_device(device)
         plan = plan_jobs(person, mask, category, out, settings.mode, _more(also, also_mask), evidence)
         in_folder = person.is_dir()
@@ -127,6 +132,8 @@ def restore(
             echo(f"Note: skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
         report = Report(failed=dict(plan.failed))
         jobs = list(plan.jobs) if overwrite or not in_folder else without_existing(plan.jobs, report)
+        if report.skipped and min_evidence > 0:
+            echo("Note: existing images are not checked against --min-evidence; --overwrite does so.", err=True)
         make_folder(out if in_folder else out.parent)
         start = time.monotonic()
         _run(jobs, report, settings, functools.cache(lambda: _load(bundle, place)))
@@ -155,7 +162,8 @@ def _settings(
     return Settings(canvas, layout, model.image_encoder.image_size, steps, guidance, seed, transparent)
 
 
-def _detailing(detail: str | None, candidates: int) -> Detailing | None:
+def _detailing(settings: Settings, detail: str | None, candidates: int) -> Detailing | None:
+    from ..detail.transfer import check_aspect
     from ..photo.inputs import parse_size
     from ..restore.detailed import Detailing
 
@@ -163,9 +171,21 @@ def _detailing(detail: str | None, candidates: int) -> Detailing | None:
         return Detailing(candidates=candidates) if candidates > 1 else None
     try:
         size = parse_size(detail, 1)
+        check_aspect(size, settings.size)
     except IGRError as error:
         raise UsageError(f"--detail: {error}") from error
     return Detailing(size, candidates=candidates)
+
+
+def _check_readable(info: BundleInfo, settings: Settings) -> None:
+    """Raise UsageError if there is no attention to read, or too much."""
+    from ..detail.heads import MOST_CELLS, coarsest_cells
+
+    if info.model.garmnet is None:
+        raise UsageError(f"{info.name} has no GarmNet, so there is no evidence to read: use another --bundle.")
+    f = info.model.vae.downscale
+    if coarsest_cells(info.model.denoiser, (settings.size[1] // f, settings.size[0] // f)) > MOST_CELLS:
+        raise UsageError("This size is too large to read the attention: choose a smaller --size.")
 
 
 def _more(also: list[Path] | None, masks: list[Path] | None) -> list[tuple[Path, Path]]:
@@ -218,6 +238,8 @@ def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
     for name, notes in report.notes.items():
         for note in notes:
             echo(one_line(f"Note on {name}: {note}"), err=True)
+    for name, seen in report.set_aside.items():
+        echo(one_line(f"Set aside: {name}: {seen:.0%} of its garment was visible."), err=True)
     if not in_folder:
         for path in report.done:
             echo(f"Wrote {path} in {seconds:.1f} s.")
@@ -227,7 +249,5 @@ def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
     skipped = f", {len(report.skipped)} already done" if report.skipped else ""
     aside = f", {len(report.set_aside)} of them set aside" if report.set_aside else ""
     echo(f"{len(report.done)} restored{aside}{skipped}, {len(report.failed)} failed, in {seconds:.1f} s.")
-    for name, seen in report.set_aside.items():
-        echo(one_line(f"Set aside: {name}: {seen:.0%} of its garment was visible."), err=True)
     for name, sentence in report.failed.items():
         echo(one_line(f"Failed: {name}: {sentence}"), err=True)

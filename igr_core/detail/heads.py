@@ -58,6 +58,11 @@ def level_of(block: str, levels: int) -> int:
     return int(number[0]) if kind == "down_blocks" else levels - 1 - int(number[0])
 
 
+def coarsest_cells(config: UNetConfig, latent_shape: tuple[int, int]) -> int:
+    """Number of cells of the coarsest level, whose attention is the smallest."""
+    return cells_at("mid_block.attentions.0", len(config.block_out_channels), latent_shape)
+
+
 def cells_at(block: str, levels: int, latent_shape: tuple[int, int]) -> int:
     """Number of cells at a block's level: height times width of the latent, halved once per level, rounding up."""
     height, width = latent_shape

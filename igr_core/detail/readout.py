@@ -49,6 +49,7 @@ class Readout:
         """The blocks to record."""
         self._logits: list[Tensor | None] = [None] * count
         self._mass: list[Tensor | None] = [None] * count
+        self._weight = [0.0] * count
         self._read = 0
         self._shape = (0, 0)
 
@@ -81,11 +82,10 @@ class Readout:
         Raises IGRError if no attention to a reference was read.
         """
         found = []
-        for logits, mass, mask in zip(self._logits, self._mass, masks, strict=True):
+        for logits, mass, weight, mask in zip(self._logits, self._mass, self._weight, masks, strict=True):
             if logits is None or mass is None:
                 raise IGRError("No reference attention was recorded in this run: set the reference strength above 0.")
-            weight = sum(head.weight for head in self.config.heads) or 1.0
-            found.append(_correspondence(logits / self._read, mass / (self._read * weight), mask, self._shape))
+            found.append(_correspondence(logits / self._read, mass / max(weight, 1e-9), mask, self._shape))
         return found
 
     def _level(self, noted: Noted) -> tuple[int, int]:
@@ -110,6 +110,7 @@ class Readout:
         logits = weight * log_probability.flatten(1)  # (h * w, n * h * w)
         before, mass_before = self._logits[garment], self._mass[garment]
         self._logits[garment] = logits if before is None else before + logits
+        self._weight[garment] += weight
         self._mass[garment] = weight * mass[cells] + (0 if mass_before is None else mass_before)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import IGRError
 from .evidence import Evidence
 
 INVENTED = (0.86, 0.10, 0.45)
@@ -21,9 +20,14 @@ _WORTH_LISTING = 0.04
 
 def evidence_map(evidence: Evidence, alpha: Tensor) -> Tensor:
     """Probability (1, H, W) that a pixel was visible in a photo; 0 outside the garment's opacity `alpha` (1, H, W)."""
-    cells = evidence.visible[None, None].to(alpha)
-    fine = F.interpolate(cells, alpha.shape[-2:], mode="bilinear", align_corners=False)[0]
-    return fine.clamp(0, 1) * alpha
+    visible = evidence.visible[None, None].to(alpha)
+    # cells without cloth do not count, or the garment's border would look invented
+    cloth = (F.interpolate(alpha[None], visible.shape[-2:], mode="area") > 0).to(alpha)
+    fine, cover = (
+        F.interpolate(cells, alpha.shape[-2:], mode="bilinear", align_corners=False)[0]
+        for cells in (visible * cloth, cloth)
+    )
+    return (fine / cover.clamp_min(1e-6)).clamp(0, 1) * alpha
 
 
 def draw_evidence(image: Tensor, visible: Tensor, alpha: Tensor) -> Tensor:
@@ -35,14 +39,9 @@ def draw_evidence(image: Tensor, visible: Tensor, alpha: Tensor) -> Tensor:
 
 
 def seen_fraction(visible: Tensor, alpha: Tensor) -> float:
-    """Fraction of the garment's area that was visible, from its evidence and opacity (1, H, W).
-
-    Raises IGRError if there is no garment.
-    """
+    """Fraction of the garment's area that was visible, from its evidence and opacity (1, H, W); 0 without a garment."""
     area = float(alpha.sum())
-    if area == 0:
-        raise IGRError("The restored image has no garment: it is white all over.")
-    return float(visible.sum()) / area
+    return float(visible.sum()) / area if area > 0 else 0.0
 
 
 def invented_regions(visible: Tensor, alpha: Tensor) -> list[str]:
@@ -68,10 +67,9 @@ def invented_regions(visible: Tensor, alpha: Tensor) -> list[str]:
 
 
 def describe(visible: Tensor, alpha: Tensor) -> str:
-    """One sentence on how much of the garment was not visible, and where.
-
-    Raises IGRError if there is no garment.
-    """
+    """One sentence on how much of the garment was not visible, and where."""
+    if not bool((alpha > 0).any()):
+        return "The restored image has no garment: it is white all over."
     hidden = 1 - seen_fraction(visible, alpha)
     regions = invented_regions(visible, alpha)
     where = f", mostly at the {_listed(regions[:3])}" if regions and len(regions) < 9 else ""

@@ -12,12 +12,14 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from ..errors import IGRError
-from ..photo.view import Placement
+from ..photo.view import GarmentView, Placement
 from ..ranges import Range, Ranged
 from .evidence import Evidence
 
 MOST_SIDE = 2048
 """Largest width and height of the result in pixels."""
+_OTHER_ASPECT = 0.01
+"""Largest difference of the aspect ratio, as a fraction."""
 _SHADE = 0.05
 """Width of the Gaussian that separates shading and colour from detail, as a fraction of the image's height."""
 _ERODE = 0.006
@@ -52,6 +54,18 @@ class SourcePhoto:
     """Placement of the photo in the model's view."""
 
 
+def source_photos(view: GarmentView) -> list[SourcePhoto]:
+    """The photos of a view, at their own sizes; raises IGRError for a view that was stored without them."""
+    if view.photo is None or view.photo_mask is None:
+        raise IGRError("The view has no photo to take details from: create it again with Garment Mask/Crop.")
+    masks = view.photo_mask.expand(len(view.photo), -1, -1, -1)
+    found = []
+    for photo, mask, placement in zip(view.photo.float().cpu(), masks.float().cpu(), view.placements, strict=True):
+        width, height = placement.source_size  # photos of different sizes are padded
+        found.append(SourcePhoto(photo[:, :height, :width], mask[:, :height, :width], placement))
+    return found
+
+
 def transfer_details(
     restored: Tensor,
     garment: Tensor,
@@ -64,11 +78,12 @@ def transfer_details(
 
     `garment` (1, H, W) is its opacity. Returns the image (3, h, w) and the moved part (1, h, w), both in 0..1. Colour
     and shade come from the restored garment, detail from the photo in which each region is most likely visible.
-    Raises IGRError for a size above MOST_SIDE.
+    Raises IGRError for a size above MOST_SIDE, and for another aspect ratio than the garment's.
     """
     width, height = size
     if max(size) > MOST_SIDE or min(size) < 1:
         raise IGRError(f"The size {width}x{height} is out of range: choose at most {MOST_SIDE}x{MOST_SIDE}.")
+    check_aspect(size, (restored.shape[-1], restored.shape[-2]))
     base = _enlarged(restored, size)
     moved = base.new_zeros(1, height, width)
     if transfer.strength == 0:
@@ -90,6 +105,15 @@ def transfer_details(
     amount = transfer.strength * total
     mixed = detail / moved.clamp_min(1e-6)
     return (base * (1 - amount) + mixed * amount).clamp(0, 1), amount
+
+
+def check_aspect(size: tuple[int, int], image: tuple[int, int]) -> None:
+    """Raise IGRError if a size has another aspect ratio than an image; both are (width, height)."""
+    width = round(size[1] * image[0] / image[1])
+    if abs(width - size[0]) > max(1, _OTHER_ASPECT * width):
+        raise IGRError(
+            f"The size {size[0]}x{size[1]} would stretch an image of {image[0]}x{image[1]}: choose {width}x{size[1]}."
+        )
 
 
 def _by_photo(evidence: Evidence, size: tuple[int, int]) -> Tensor:

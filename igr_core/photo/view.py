@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,8 @@ from .inputs import validate_inputs
 from .mask_warnings import mask_warnings
 from .masks import Rect, mask_box
 
+MOST_PHOTOS = 8
+"""Maximum number of photos of one garment."""
 MAX_MAGNIFICATION = 8
 """A focused view never magnifies the photo by more than this."""
 
@@ -126,6 +128,26 @@ def join_views(views: Sequence[GarmentView]) -> GarmentView:
         _padded(photos, 1.0) if whole else None,
         _padded(masks, 0.0) if whole else None,
     )
+
+
+def split_view(view: GarmentView, count: int) -> list[GarmentView]:
+    """The views of `count` photos each that were joined."""
+    masks = None if view.photo_mask is None else view.photo_mask.expand(len(view.person), -1, -1, -1)
+    parts = []
+    for start in range(0, len(view.person), count):
+        rows = slice(start, start + count)
+        parts.append(
+            replace(
+                view,
+                person=view.person[rows],
+                mask=view.mask[rows],
+                crop=view.crop[rows],
+                placements=view.placements[rows],
+                photo=None if view.photo is None else view.photo[rows],
+                photo_mask=None if masks is None else masks[rows],
+            )
+        )
+    return parts
 
 
 def shows_again(view: GarmentView, other: GarmentView) -> bool:

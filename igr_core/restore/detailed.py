@@ -12,8 +12,7 @@ from torch import Tensor
 from ..detail.candidates import agreement, ranked
 from ..detail.evidence import Evidence
 from ..detail.report import describe, evidence_map, seen_fraction
-from ..detail.transfer import SourcePhoto, Transfer, transfer_details
-from ..errors import IGRError
+from ..detail.transfer import Transfer, source_photos, transfer_details
 from ..photo.view import GarmentView, join_views, shows_again
 from ..ranges import Range, Ranged
 from .background_removal import garment_alpha
@@ -76,7 +75,7 @@ def restore_detailed(
 ) -> Detailed:
     """Restore the garment that all `views` show, one photo each and all of the same size; a repeated one counts once.
 
-    Raises IGRError as GarmentRestorer.restore_with_evidence does, and if the result is white all over.
+    Raises IGRError as GarmentRestorer.restore_with_evidence does.
     """
     views = [one for number, one in enumerate(views) if not any(shows_again(before, one) for before in views[:number])]
     view = join_views(views)
@@ -86,7 +85,7 @@ def restore_detailed(
     visible = evidence_map(best.evidence, alpha[0])
     image = best.image
     if detailing.size is not None:
-        photos = [_source(one) for one in views]
+        photos = source_photos(view)
         image = transfer_details(image[0], alpha[0], best.evidence, photos, detailing.size, detailing.transfer)[0][None]
     return Detailed(image, visible[None], seen_fraction(visible, alpha[0]), describe(visible, alpha[0]), found)
 
@@ -103,6 +102,7 @@ def _candidates(
 ) -> tuple[Candidate, ...]:
     """One candidate for each of `count` seeds from `seed` on, best first; the extractors run once."""
     photos = [tuple(range(len(view.person)))]
+    restorer.check([category], 1, steps, view)
     conditions = restorer.conditions(view, [category], photos)
     found = []
     for number in range(count):
@@ -127,12 +127,6 @@ def _part(progress: Progress | None, number: int, count: int) -> Progress | None
         return None
     report: Callable[[int, int], None] = progress
     return lambda done, total: report(number * total + done, count * total)
-
-
-def _source(view: GarmentView) -> SourcePhoto:
-    if view.photo is None or view.photo_mask is None:
-        raise IGRError("The view was stored without its photo, whose details are needed: make it again.")
-    return SourcePhoto(view.photo[0], view.photo_mask[0], view.placements[0])
 
 
 def grid(images: Sequence[Tensor], columns: int) -> Tensor:

@@ -1,35 +1,29 @@
-"""Restore one garment or a folder of photos: plan the jobs, run them and report the results."""
+"""Run planned jobs, one garment after another, and report the results."""
 
 from __future__ import annotations
 
 import logging
-import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
+import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import IGRError, UsageError, is_out_of_memory
+from ..errors import IGRError, is_out_of_memory
 from ..files import make_folder
 from ..model.config import ViewConfig
 from ..outputs import CannotWrite
-from ..photo.images import check_image_name, load_mask, load_photo, save_image
+from ..photo.images import load_mask, load_photo, save_image
 from ..photo.view import GarmentView, make_view
 from .background_removal import cutout_warnings, to_rgba
 from .detailed import Detailing, grid, restore_detailed
-from .pairing import CategoryOf, Pair, one_category, pair_by_name, read_categories
+from .planning import Job
 from .restorer import GarmentRestorer
 
 StepProgress = Callable[[int, int], None]
 """Called with the number of steps done and the total."""
-
-SET_ASIDE = "set-aside"
-"""Folder, beside the other images, for garments of which too little was visible."""
-_NUMBERED = re.compile(r"(.+)__([2-9]|[1-9]\d)")
-"""Name of a further photo of a garment, without its extension: the first photo's name and a number."""
 
 logger = logging.getLogger(__name__)
 
@@ -53,29 +47,6 @@ class Restorer(Protocol):
     ) -> Tensor:
         """Restore the garments of a view: (B, 3, H, W) in 0..1."""
         ...
-
-
-@dataclass(frozen=True)
-class Job:
-    """One photo to restore."""
-
-    person: Path
-    """The photo."""
-    mask: Path
-    """Its garment mask."""
-    category: str
-    """upper, lower or full."""
-    out: Path
-    """The image to write."""
-    also: tuple[tuple[Path, Path], ...] = ()
-    """More photos of the same garment, with their masks."""
-    evidence: Path | None = None
-    """The evidence map to write."""
-
-    @property
-    def photos(self) -> tuple[tuple[Path, Path], ...]:
-        """All photos of the garment, with their masks."""
-        return ((self.person, self.mask), *self.also)
 
 
 @dataclass(frozen=True)
@@ -123,60 +94,6 @@ class Report:
     """Warnings by file name."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The photos of a run, and those that cannot be restored."""
-
-    jobs: tuple[Job, ...]
-    """Photos to restore, sorted by name."""
-    failed: dict[str, str]
-    """Error message for each photo without a mask or a valid category, by file name."""
-    ignored: tuple[str, ...] = ()
-    """Names of the files in the folder of photos that are not images."""
-
-
-def plan_jobs(
-    person: Path,
-    mask: Path,
-    category: str,
-    out: Path,
-    mode: Literal["RGB", "RGBA"],
-    also: Sequence[tuple[Path, Path]] = (),
-    evidence: Path | None = None,
-) -> Plan:
-    """Match photos, masks, categories and outputs; `category` is a category or a CSV file with name,category.
-
-    `also` lists more photos of the garment of one photo, with their masks. In a folder, anna__2.jpg and anna__3.jpg
-    show the garment of anna.jpg. `evidence` is the map to write, or the folder for the maps of a folder.
-    Raises UsageError if the paths do not match or a file or folder does not exist.
-    """
-    more = [(label, path) for pair in also for label, path in zip(("photo", "mask"), pair, strict=True)]
-    for label, path in (("photo or folder", person), ("mask or mask folder", mask), *more):
-        if not os.path.exists(path):  # Path.exists raises an error for a name that is too long
-            raise UsageError(f"The {label} {path} does not exist: check the path.")
-    if person.is_dir() != mask.is_dir():
-        kind = "folder" if person.is_dir() else "file"
-        raise UsageError(f"{person} is a {kind}, so --mask must be a {kind} too, but {mask} is not.")
-    if person.samefile(mask):
-        raise UsageError(f"--mask is the photo {person} itself: specify a mask that is white on the garment.")
-    category_of = _categories(category)
-    if person.is_dir():
-        if also:
-            raise UsageError(f"--also adds a photo to one photo, but {person} is a folder: name NAME__2.jpg in it.")
-        return _plan_folder(person, mask, category_of, out, evidence)
-    if os.path.isdir(out):
-        raise UsageError(f"{out} is a folder: specify the file to write, such as {out / person.stem}.png.")
-    if os.path.exists(out) and (out.samefile(person) or out.samefile(mask)):
-        raise UsageError(f"--out {out} would overwrite an input: choose another name.")
-    try:
-        check_image_name(out, mode)
-        if evidence is not None:
-            check_image_name(evidence, "L")
-        return Plan((Job(person, mask, category_of(person), out, tuple(also), evidence),), {})
-    except IGRError as error:
-        raise UsageError(str(error)) from error
-
-
 def run_jobs(
     jobs: Sequence[Job],
     report: Report,
@@ -207,6 +124,7 @@ def run_jobs(
             if notes:
                 report.notes[name] = tuple(notes)
             save_image(out, image, settings.mode)
+            (job.set_aside if out == job.out else job.out).unlink(missing_ok=True)  # of an earlier run
             report.done.append(out)
         except (BundleProblem, CannotWrite):
             raise
@@ -248,29 +166,32 @@ def _restored(
     notes.append(found.note)
     if job.evidence is not None:
         make_folder(job.evidence.parent)
-        save_image(job.evidence, found.visible, "L")
+        save_image(job.evidence, _resized(found.visible, found.image), "L")
     if len(found.candidates) > 1:
         first = found.candidates[0]
         notes.append(f"Seed {first.seed} agrees best with the photo, of {len(found.candidates)} candidates.")
         images = [one.image for one in found.candidates]
-        save_image(job.out.with_name(f"{job.out.stem}-candidates.png"), grid(images, min(4, len(images))))
+        make_folder(job.grid.parent)
+        save_image(job.grid, grid(images, min(4, len(images))))
     if found.seen >= settings.min_evidence:
         return found.image, job.out
     report.set_aside[job.person.name] = found.seen
-    make_folder(set_aside(job.out).parent)
-    return found.image, set_aside(job.out)
+    make_folder(job.set_aside.parent)
+    return found.image, job.set_aside
 
 
-def set_aside(out: Path) -> Path:
-    """Where an image goes if too little of its garment was visible."""
-    return out.parent / SET_ASIDE / out.name
+def _resized(visible: Tensor, image: Tensor) -> Tensor:
+    """An evidence map (1, 1, H, W) at the size of an image (1, 3, h, w)."""
+    if visible.shape[-2:] == image.shape[-2:]:
+        return visible
+    return F.interpolate(visible, image.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def without_existing(jobs: Iterable[Job], report: Report) -> list[Job]:
-    """The jobs whose image does not exist yet; the others are recorded as skipped."""
+    """The jobs whose image or evidence map does not exist yet; the others are recorded as skipped."""
     left = []
     for job in jobs:
-        if job.out.exists() or set_aside(job.out).exists():
+        if (job.out.exists() or job.set_aside.exists()) and (job.evidence is None or job.evidence.exists()):
             report.skipped.append(job.out)
         else:
             left.append(job)
@@ -283,57 +204,3 @@ def _load_view(person: Path, mask: Path, category: str, settings: Settings) -> G
         return make_view(photo, cover, settings.size, settings.view, settings.crop_size, category)
     except IGRError as error:
         raise IGRError(f"{person} with mask {mask}: {error}") from error
-
-
-def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path, evidence: Path | None) -> Plan:
-    for option, folder in (("--out", out), ("--evidence", evidence)):
-        if folder is None:
-            continue
-        if os.path.isfile(folder):
-            raise UsageError(f"{persons} is a folder, so {option} must be a folder too, but {folder} is a file.")
-        if os.path.exists(folder) and (folder.samefile(persons) or folder.samefile(masks)):
-            raise UsageError(f"{option} {folder} is an input folder: choose another folder.")
-    try:
-        found = pair_by_name(persons, masks, category_of)
-    except IGRError as error:
-        raise UsageError(str(error)) from error
-    first, more = _grouped(found.pairs)
-    jobs = (
-        Job(
-            pair.photo,
-            pair.mask,
-            pair.category,
-            out / f"{pair.photo.stem}.png",
-            tuple((other.photo, other.mask) for other in more.get(pair.photo.stem, ())),
-            None if evidence is None else evidence / f"{pair.photo.stem}.png",
-        )
-        for pair in first
-    )
-    return Plan(tuple(jobs), found.failed, found.ignored)
-
-
-def _grouped(pairs: Sequence[Pair]) -> tuple[list[Pair], dict[str, list[Pair]]]:
-    """The first photo of each garment, and its further photos NAME__2, NAME__3, ... by name, in order."""
-    names = {pair.photo.stem for pair in pairs}
-    first: list[Pair] = []
-    more: dict[str, list[tuple[int, Pair]]] = {}
-    for pair in pairs:
-        numbered = _NUMBERED.fullmatch(pair.photo.stem)
-        if numbered is not None and numbered[1] in names:
-            more.setdefault(numbered[1], []).append((int(numbered[2]), pair))
-        else:
-            first.append(pair)
-    return first, {name: [pair for _, pair in sorted(found, key=lambda one: one[0])] for name, found in more.items()}
-
-
-def _categories(given: str) -> CategoryOf:
-    """One category for all photos, or one per photo from a CSV file."""
-    if given.lower().endswith(".csv"):
-        try:
-            return read_categories(Path(given))
-        except IGRError as error:
-            raise UsageError(str(error)) from error
-    try:
-        return one_category(given)
-    except IGRError as error:
-        raise UsageError(f"{error} A .csv file with the columns name,category also works.") from error

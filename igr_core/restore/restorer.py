@@ -216,7 +216,7 @@ class GarmentRestorer:
             raise IGRError(f"photos must list each of the {shown} photos exactly once, with at least one per garment.")
         count = shown if photos is None else len(photos)
         categories = [category] * count if isinstance(category, str) else list(category)
-        self._check(categories, count, steps, width, height)
+        self.check(categories, count, steps, view)
         conditions = self.conditions(view, categories, photos) if conditions is None else conditions
         f = self.info.model.vae.downscale
         noise = draw_noise((count, self.info.model.vae.latent_channels, height // f, width // f), seed)
@@ -236,7 +236,9 @@ class GarmentRestorer:
     def _decode(self, latent: Tensor) -> Tensor:
         return decode_latent(self.vae, latent.to(self.dtype)).float().cpu()
 
-    def _check(self, categories: Sequence[str], count: int, steps: int, width: int, height: int) -> None:
+    def check(self, categories: Sequence[str], count: int, steps: int, view: GarmentView) -> None:
+        """Raise IGRError as restore does for a category, a number of categories, a step count or a size."""
+        height, width = view.person.shape[-2:]
         for category in categories:
             check_category(category)
         if len(categories) != count:

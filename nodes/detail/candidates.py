@@ -47,15 +47,17 @@ class IGRRankCandidates(io.ComfyNode):
     @classmethod
     def execute(cls, image: Tensor, evidence: list[Evidence], view: GarmentView) -> io.NodeOutput:
         """Sort the images and show them."""
-        images = to_photos(image)
+        images = to_photos(image).cpu()
         if len(images) != len(evidence):
             raise IGRError(
                 f"There are {len(images)} images, but evidence for {len(evidence)}: connect the image that Garment "
                 "Evidence uses."
             )
         photos = photos_of(view, len(images), len(evidence[0].flows))
+        if len(set(photos)) > 1:
+            raise IGRError(f"The view has {len(set(photos))} garments, but candidates must be of one: rank each alone.")
         scores = [
-            agreement(one, view.person[list(numbers)], known)
+            agreement(one, view.person[list(numbers)].cpu(), known)
             for one, numbers, known in zip(images, photos, evidence, strict=True)
         ]
         order = ranked(scores)

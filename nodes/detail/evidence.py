@@ -16,6 +16,7 @@ from ...igr_core.model.detail_config import ReadoutConfig
 from ...igr_core.photo.view import GarmentView
 from ...igr_core.restore.background_removal import garment_alpha
 from ..host.blocks import transformer_blocks
+from ..host.networks import check_denoiser
 from ..host.sampling import read_attention
 from ..host.ui import preview
 from ..images import to_image, to_photos
@@ -66,7 +67,7 @@ class IGRGarmentEvidence(io.ComfyNode):
         cls, adapter: Adapter, model: Any, positive: Any, latent: dict[str, Any], image: Tensor, view: GarmentView
     ) -> io.NodeOutput:
         """Read, draw and describe the evidence."""
-        images = to_photos(image)
+        images = to_photos(image).cpu()
         evidence = find(adapter, model, positive, latent["samples"], images, view)
         alphas = garment_alpha(images)
         maps = [evidence_map(one, alpha) for one, alpha in zip(evidence, alphas, strict=True)]
@@ -97,6 +98,7 @@ def find(
             f"There are {len(images)} images, but {len(samples)} latents: connect the latent that was decoded."
         )
     config, count = adapter.config, len(samples)
+    check_denoiser(model, config)
     read = read_attention(model, positive, samples, _readout(adapter, (samples.shape[2], samples.shape[3])))
     photos = photos_of(view, count, read.photos)
     found = read.correspondences([view.mask[list(numbers)] for numbers in photos])

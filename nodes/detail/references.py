@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...igr_core.photo.view import GarmentView, join_views, shows_again
-from ..host.encoding import Reference, join_references
+from ...igr_core.photo.view import GarmentView, join_views, shows_again, split_view
+from ..host.encoding import Reference, check_together, join_references, photo_of
 from ..schema import schema
 from ..sockets import ReferenceSocket, ViewSocket
 
@@ -38,7 +38,10 @@ class IGRCombineReferences(io.ComfyNode):
     def execute(
         cls, reference: Reference, view: GarmentView, other_reference: Reference, other_view: GarmentView
     ) -> io.NodeOutput:
-        """Join the references and the views; a photo that is already among them is left out."""
-        if shows_again(view, other_view):
-            return io.NodeOutput(reference, view)
-        return io.NodeOutput(join_references(reference, other_reference), join_views([view, other_view]))
+        """Join the references and the views; photos that are already among them are left out."""
+        check_together(reference, other_reference)
+        for number, part in enumerate(split_view(other_view, other_reference.latent_shape[0])):
+            if not shows_again(view, part):
+                reference = join_references(reference, photo_of(other_reference, number))
+                view = join_views([view, part])
+        return io.NodeOutput(reference, view)

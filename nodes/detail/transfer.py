@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...igr_core.detail.evidence import Evidence
-from ...igr_core.detail.transfer import MOST_SIDE, SourcePhoto, Transfer, transfer_details
+from ...igr_core.detail.transfer import MOST_SIDE, Transfer, source_photos, transfer_details
 from ...igr_core.errors import IGRError
 from ...igr_core.photo.view import GarmentView
 from ...igr_core.restore.background_removal import garment_alpha
@@ -76,16 +76,13 @@ class IGRTransferDetails(io.ComfyNode):
         feather: float = 0.01,
     ) -> io.NodeOutput:
         """Transfer the details of every garment."""
-        images = to_photos(image)
-        if view.photo is None or view.photo_mask is None:
-            raise IGRError("The view has no photo to take details from: create it again with Garment Mask/Crop.")
+        images = to_photos(image).cpu()
         if len(images) != len(evidence):
             raise IGRError(
                 f"There are {len(images)} images, but evidence for {len(evidence)}: connect the image that Garment "
                 "Evidence uses."
             )
-        masks = view.photo_mask.expand(len(view.photo), -1, -1, -1)
-        sources = [SourcePhoto(*parts) for parts in zip(view.photo, masks, view.placements, strict=True)]
+        sources = source_photos(view)
         photos = photos_of(view, len(images), len(evidence[0].flows))
         settings, show = Transfer(strength, feather), progress(len(images))
         done = []

@@ -13,6 +13,7 @@ from ...igr_core.errors import IGRError
 from ...igr_core.model.config import ModelConfig, VAEConfig
 from ...igr_core.model.image_encoder import preprocess
 from ...igr_core.model.image_prompt import ImagePrompt
+from ...igr_core.photo.view import MOST_PHOTOS
 from .blocks import last_block, reference_position, transformer_blocks
 from .locking import after_click
 from .networks import inference_dtype
@@ -35,18 +36,11 @@ class Reference:
     latent_shape: tuple[int, int, int, int]
     """Batch size, channels, height and width of the latents to restore."""
     photos: int = 1
-    """n photos of each of the B garments: n * B rows of features and image prompts, first those of the first photos."""
+    """n photos of each of the B garments: n * B rows of features, those of the first photos first."""
 
 
-MOST_PHOTOS = 8
-"""Maximum number of photos of one garment."""
-
-
-def join_references(one: Reference, other: Reference) -> Reference:
-    """The reference of the same garments with the photos of both.
-
-    Raises IGRError if they do not belong together, or have more than MOST_PHOTOS photos.
-    """
+def check_together(one: Reference, other: Reference) -> None:
+    """Raise IGRError unless two references are of the same garments and bundle."""
     if one.config != other.config or one.latent_shape != other.latent_shape:
         raise IGRError(
             "The references differ in bundle, size or number of garments: encode both with the same bundle, from views "
@@ -54,17 +48,24 @@ def join_references(one: Reference, other: Reference) -> Reference:
         )
     if not torch.equal(one.prompt, other.prompt):
         raise IGRError("The references differ in category: choose the same one in both GarmNet Encode nodes.")
+
+
+def photo_of(reference: Reference, number: int) -> Reference:
+    """The reference of one photo of each garment."""
+    count = reference.latent_shape[0]
+    rows = slice(number * count, (number + 1) * count)
+    return replace(reference, features={name: value[rows] for name, value in reference.features.items()}, photos=1)
+
+
+def join_references(one: Reference, other: Reference) -> Reference:
+    """The reference of the same garments with the photos of both; the image prompt is that of the first photo.
+
+    Raises IGRError for more than MOST_PHOTOS photos.
+    """
     if one.photos + other.photos > MOST_PHOTOS:
         raise IGRError(f"A garment can have at most {MOST_PHOTOS} photos: remove a Combine References.")
-    return replace(
-        one,
-        features={name: torch.cat([value, other.features[name]]) for name, value in one.features.items()},
-        image_keys_values={
-            name: tuple(torch.cat(both) for both in zip(value, other.image_keys_values[name], strict=True))
-            for name, value in one.image_keys_values.items()
-        },
-        photos=one.photos + other.photos,
-    )
+    features = {name: torch.cat([value, other.features[name]]) for name, value in one.features.items()}
+    return replace(one, features=features, photos=one.photos + other.photos)
 
 
 def encode_image(vae: Any, image: Tensor, config: VAEConfig) -> Tensor:

@@ -303,6 +303,10 @@ def _note(options: dict[str, Any], name: str, tiles: int, noted: Noted) -> None:
         raise IGRError(
             "HyperTile splits the attention, which cannot be read then: remove HyperTile before the evidence."
         )
+    if noted.query.shape[1] != noted.own_key.shape[1]:
+        raise IGRError(
+            "Another node merges tokens, so the attention cannot be read: connect a model without token merging."
+        )
     notes.by_block[name].append(noted)
 
 

@@ -131,6 +131,15 @@ class _Ddim(comfy.samplers.KSAMPLER):
         return latent * scales[-1]
 
 
+_GUIDANCE = (
+    "disable_cfg1_optimization",
+    "sampler_cfg_function",
+    "sampler_pre_cfg_function",
+    "sampler_post_cfg_function",
+)
+"""Model options with which other nodes change the guidance."""
+
+
 class _Reader(comfy.samplers.KSAMPLER):
     """A sampler that changes nothing: it adds noise to the latents, calls the denoiser, and keeps the attention."""
 
@@ -146,7 +155,8 @@ class _Reader(comfy.samplers.KSAMPLER):
         self, model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, disable: bool | None
     ) -> Tensor:
         noise = draw_noise((1, *x.shape[1:]), READING_SEED).to(x)
-        options = extra_args["model_options"]
+        # only the positive conditioning, once: guidance of other nodes would call the denoiser again
+        options = {name: value for name, value in extra_args["model_options"].items() if name not in _GUIDANCE}
         for sigma in sigmas[:-1]:
             notes = Notes(self.readout.empty_notes())
             transformer = {**options.get("transformer_options", {}), NOTES: notes}
@@ -155,7 +165,8 @@ class _Reader(comfy.samplers.KSAMPLER):
             if not any(notes.by_block.values()):
                 raise IGRError(
                     "The model does not look at the photo at the end of sampling, so there is no evidence to read: "
-                    "connect IGR Apply's model, with reference_strength above 0 and end_percent 1."
+                    "connect IGR Apply's model, with reference_strength above 0, end_percent 1, and level_strengths "
+                    "above 0."
                 )
             self.readout.add(notes.by_block)
         return x

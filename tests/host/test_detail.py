@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 
 from igr_core.detail.report import evidence_map
-from igr_core.detail.transfer import SourcePhoto, Transfer, transfer_details
+from igr_core.detail.transfer import Transfer, source_photos, transfer_details
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import GarmentView, join_views, make_view
 from igr_core.restore.background_removal import garment_alpha
 from igr_core.restore.restorer import GarmentRestorer
-from tests.support.host.graphs import LATENT, TINY, node, restore, with_evidence, with_inputs, with_two_photos
+from tests.support.host.graphs import DEMO, LATENT, TINY, node, restore, with_evidence, with_inputs, with_two_photos
 from tests.support.host.server import ROOT, Graph, PromptFailed, Server
 
 EXAMPLES = ROOT / "nodes" / "examples"
@@ -44,9 +44,7 @@ def test_evidence_and_details_are_the_headless_ones(server: Server, restorer: Ga
     mask = values(server, graph, mask=["evidence", 1])
     assert evidence.visible.std() > 0.01  # not the same everywhere
     assert (mask[0] - evidence_map(evidence, alpha)).abs().max() < 1e-3
-    assert view.photo is not None and view.photo_mask is not None
-    source = SourcePhoto(view.photo[0], view.photo_mask[0], view.placements[0])
-    expected, moved = transfer_details(images[0], alpha, evidence, [source], (192, 256), Transfer())
+    expected, moved = transfer_details(images[0], alpha, evidence, source_photos(view), (192, 256), Transfer())
     assert (values(server, graph, mask=["transfer", 1])[0] - moved).abs().max() < 1e-3
     assert (values(server, graph, image=["transfer", 0])[0] - expected).abs().max() < 1e-3
 
@@ -62,7 +60,9 @@ def test_two_photos_are_those_of_the_headless_pipeline(server: Server, restorer:
     assert (image - single).abs().max() > 1e-3
     mask = values(server, graph, mask=["evidence", 1])
     assert (mask[0] - evidence_map(evidence, garment_alpha(images)[0])).abs().max() < 1e-3
-    assert torch.isfinite(values(server, graph, image=["transfer", 0])).all()
+    alpha = garment_alpha(images)[0]
+    details = transfer_details(images[0], alpha, evidence, source_photos(view), (192, 256), Transfer())[0]
+    assert (values(server, graph, image=["transfer", 0])[0] - details).abs().max() < 1e-3
 
 
 def test_a_photo_given_twice_counts_once(server: Server) -> None:
@@ -96,6 +96,37 @@ def test_the_node_shows_what_was_invented(server: Server) -> None:
 def test_without_a_reference_there_is_no_evidence(server: Server, changes: dict[str, float]) -> None:
     graph = with_inputs(with_evidence(restore(seed=SEED, steps=STEPS)), "apply", **changes)
     with pytest.raises(PromptFailed, match="reference_strength above 0 and end_percent 1"):
+        server.run(graph)
+
+
+def test_without_the_levels_that_are_read_there_is_no_evidence(server: Server) -> None:
+    graph = with_inputs(with_evidence(restore(seed=SEED, steps=STEPS)), "apply", level_strengths="0, 0, 0")
+    with pytest.raises(PromptFailed, match="and level_strengths above 0"):
+        server.run(graph)
+
+
+def test_guidance_of_other_nodes_does_not_count_twice(server: Server) -> None:
+    graph = with_evidence(restore(seed=SEED, steps=STEPS))
+    expected = values(server, graph, mask=["evidence", 1])
+    graph["sag"] = node("SelfAttentionGuidance", model=["apply", 0], scale=0.5, blur_sigma=2.0)
+    assert (
+        values(server, with_inputs(graph, "evidence", model=["sag", 0]), mask=["evidence", 1]) - expected
+    ).abs().max() < 1e-4
+
+
+def test_a_model_that_is_no_bundles_is_refused(server: Server) -> None:
+    graph = with_evidence(restore(DEMO, seed=SEED, steps=STEPS))
+    graph["other"] = node("IGRLoad", bundle=TINY)
+    with pytest.raises(PromptFailed, match="come from different bundles"):
+        server.run(with_inputs(graph, "evidence", adapter=["other", 1]))
+
+
+def test_candidates_of_two_garments_are_refused(server: Server) -> None:
+    graph = with_evidence(restore(seed=SEED, steps=STEPS))
+    graph["persons"] = node("ImageBatch", image1=["person", 0], image2=["person", 0])
+    graph = with_inputs(graph, "view", person=["persons", 0])
+    graph["rank"] = node("IGRRankCandidates", image=["decode", 0], evidence=["evidence", 0], view=["view", 0])
+    with pytest.raises(PromptFailed, match="The view has 2 garments"):
         server.run(graph)
 
 

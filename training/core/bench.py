@@ -54,7 +54,7 @@ def variants(config: TrainConfig, device: torch.device, everything: bool) -> lis
         found = found[1:]
     fast = device.type == "cuda" or is_fast_in_bfloat16(device)
     if fast or everything:
-        half = replace(plain, precision="bf16")
+        half = replace(plain, precision="bf16", muon="bf16")
         products = replace(half, attention="matmul")
         found += [
             Variant("bfloat16", half, draws),

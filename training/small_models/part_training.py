@@ -71,7 +71,17 @@ class PartTraining(Ranged):
 
 
 FREE = frozenset(
-    {"run", "held_out", "log_every", "save_every", "validate_every", "validation_pairs", "keep", "precision"}
+    {
+        "run",
+        "held_out",
+        "log_every",
+        "save_every",
+        "validate_every",
+        "validation_pairs",
+        "keep",
+        "precision",
+        "bfloat16",
+    }
 )
 """Entries that may change when a run is resumed: they do not affect a step, except for rounding."""
 

@@ -21,6 +21,19 @@ def test_evidence_is_a_map_of_the_image(tmp_path: Path, bundle: Path):
         assert 0 < np.asarray(drawn).max() <= 255
 
 
+def test_outputs_never_replace_inputs_or_each_other(tmp_path: Path, bundle: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    other, other_mask = write_pair(tmp_path, "side.png")
+    out, before = tmp_path / "out.png", photo.read_bytes()
+    fails(restore(photo, mask, out, bundle, "--evidence", photo), 2, "would overwrite an input")
+    fails(restore(photo, mask, out, bundle, "--evidence", mask), 2, "would overwrite an input")
+    fails(restore(photo, mask, other, bundle, "--also", other, "--also-mask", other_mask), 2, "overwrite an input")
+    fails(restore(photo, mask, out, bundle, "--evidence", out), 2, "would be written twice")
+    folders = (tmp_path / "photos", tmp_path / "masks", tmp_path / "both", bundle)
+    fails(restore(*folders, "--evidence", tmp_path / "both"), 2, "would be written twice")
+    assert photo.read_bytes() == before and not out.exists()
+
+
 def test_detail_enlarges_the_garment(tmp_path: Path, bundle: Path):
     photo, mask = write_pair(tmp_path, "anna.jpg")
     out = tmp_path / "out.png"
@@ -28,6 +41,7 @@ def test_detail_enlarges_the_garment(tmp_path: Path, bundle: Path):
     with Image.open(out) as image:
         assert image.size == (96, 128)
     fails(restore(photo, mask, out, bundle, "--detail", "2100x2800"), 2, "--detail: Size 2100x2800 cannot be used")
+    fails(restore(photo, mask, out, bundle, "--detail", "128x128"), 2, "would stretch an image of 48x64: choose 96x128")
     fails(restore(photo, mask, out, bundle, "--detail", "big"), 2, "--detail: Size 'big' is not valid")
 
 
@@ -41,7 +55,7 @@ def test_the_best_candidate_is_one_of_the_seeds(tmp_path: Path, bundle: Path):
     assert result.exit_code == 0, result.output
     chosen = 3 if "Seed 3 agrees best" in result.stderr else 4
     assert best.read_bytes() == singles[chosen - 3].read_bytes()
-    with Image.open(tmp_path / "best-candidates.png") as grid, Image.open(best) as image:
+    with Image.open(tmp_path / "candidates" / "best.png") as grid, Image.open(best) as image:
         assert grid.size == (2 * image.width, image.height)
 
 
@@ -66,23 +80,50 @@ def test_more_photos_of_a_garment_change_it_and_a_repeated_one_does_not(tmp_path
 
 
 def test_numbered_photos_in_a_folder_belong_to_the_first(tmp_path: Path, bundle: Path):
-    for name in ("anna.jpg", "anna__2.jpg", "bert__2.jpg"):
+    for name in ("anna.jpg", "anna__2.jpg", "anna__2__2.jpg", "bert__2.jpg", "carl.png", "carl__2.png"):
         write_pair(tmp_path, name)
+    (tmp_path / "masks" / "carl.png").unlink()
+    table = tmp_path / "categories.csv"
+    table.write_text("name,category\nanna,upper\nanna__2__2,full\nbert__2,lower\ncarl,upper\n")
     out = tmp_path / "out"
-    result = restore(tmp_path / "photos", tmp_path / "masks", out, bundle, "--evidence", tmp_path / "maps")
-    assert result.exit_code == 0, result.output
-    assert files(out) == files(tmp_path / "maps") == ["anna.png", "bert__2.png"]
-    given = restore(tmp_path / "photos", tmp_path / "masks", out, bundle, "--also", out, "--also-mask", out)
-    fails(given, 2, "is a folder: name NAME__2.jpg in it")
+    folders = (tmp_path / "photos", tmp_path / "masks", out, bundle)
+    result = restore(*folders, "--evidence", tmp_path / "maps", category=table)
+    fails(
+        result,
+        1,
+        "Failed: carl.png: The photo has no mask",
+        "Failed: carl__2.png: The first photo of its garment, carl,",
+    )
+    assert files(out) == files(tmp_path / "maps") == ["anna.png", "anna__2__2.png", "bert__2.png"]
+    fails(restore(*folders, "--also", out, "--also-mask", out), 2, "is a folder: name NAME__2.jpg in it")
+
+
+def test_a_garment_has_at_most_8_photos(tmp_path: Path, bundle: Path):
+    photo, mask = write_pair(tmp_path, "anna.jpg")
+    more = [word for _ in range(8) for word in ("--also", photo, "--also-mask", mask)]
+    fails(restore(photo, mask, tmp_path / "out.png", bundle, *more), 2, "at most 8 photos")
+
+
+def test_maps_that_are_requested_later_are_written(tmp_path: Path, bundle: Path):
+    write_pair(tmp_path, "anna.jpg")
+    command = (tmp_path / "photos", tmp_path / "masks", tmp_path / "out", bundle)
+    assert "1 restored" in restore(*command).stdout
+    assert "1 restored" in restore(*command, "--evidence", tmp_path / "maps").stdout
+    assert "1 already done" in restore(*command, "--evidence", tmp_path / "maps").stdout
 
 
 def test_garments_with_little_evidence_are_set_aside(tmp_path: Path, bundle: Path):
     for name in ("anna.jpg", "bert.png"):
         write_pair(tmp_path, name)
     out = tmp_path / "out"
-    command = (tmp_path / "photos", tmp_path / "masks", out, bundle, "--min-evidence", 1)
-    result = restore(*command)
+    folders = (tmp_path / "photos", tmp_path / "masks", out, bundle)
+    result = restore(*folders, "--min-evidence", 1)
     assert result.exit_code == 0, result.output
     assert "2 restored, 2 of them set aside" in result.stdout and "Set aside: anna.jpg:" in result.stderr
-    assert files(out / "set-aside") == ["anna.png", "bert.png"]
-    assert "0 restored, 2 already done" in restore(*command).stdout
+    assert files(out / "set-aside") == ["anna.png", "bert.png"] and files(out) == ["set-aside"]
+    again = restore(*folders, "--min-evidence", 1)
+    assert "0 restored, 2 already done" in again.stdout and "--overwrite" in again.stderr
+    assert restore(*folders, "--overwrite").exit_code == 0
+    assert files(out / "set-aside") == [] and files(out) == ["anna.png", "bert.png", "set-aside"]
+    assert restore(*folders, "--overwrite", "--min-evidence", 1).exit_code == 0
+    assert files(out / "set-aside") == ["anna.png", "bert.png"] and files(out) == ["set-aside"]

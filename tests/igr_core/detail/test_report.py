@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from igr_core.detail.evidence import Evidence
-from igr_core.detail.report import INVENTED, describe, draw_evidence, evidence_map, invented_regions
-from igr_core.errors import IGRError
+from igr_core.detail.report import (
+    INVENTED,
+    describe,
+    draw_evidence,
+    evidence_map,
+    invented_regions,
+    seen_fraction,
+)
 
 
 def garment() -> torch.Tensor:
@@ -48,6 +55,18 @@ def test_regions_are_named_by_their_place_in_the_image_largest_first() -> None:
     assert describe(torch.zeros_like(visible), garment()) == "100% of the garment was not visible."
 
 
-def test_a_white_image_has_nothing_to_describe() -> None:
-    with pytest.raises(IGRError, match="has no garment"):
-        describe(torch.zeros(1, 60, 60), torch.zeros(1, 60, 60))
+def test_a_white_image_is_described_as_one() -> None:
+    nothing = torch.zeros(1, 60, 60)
+    assert describe(nothing, nothing) == "The restored image has no garment: it is white all over."
+    assert seen_fraction(nothing, nothing) == 0
+
+
+@pytest.mark.parametrize("width", [4, 13, 60])
+def test_cloth_that_is_visible_everywhere_is_visible_to_its_edges(width: int) -> None:
+    """Cells without cloth have no evidence, and must not darken the garment's border."""
+    alpha = torch.zeros(1, 60, 60)
+    alpha[:, 7:52, 30 - width // 2 : 30 + (width + 1) // 2] = 1
+    visible = (F.adaptive_avg_pool2d(alpha, 12)[0] > 0).float()
+    found = evidence_map(Evidence(visible, torch.zeros(12, 12).long(), visible[None], (None,)), alpha)
+    assert seen_fraction(found, alpha) == pytest.approx(1, abs=1e-5)
+    assert torch.allclose(found, alpha)

@@ -154,7 +154,7 @@ def test_each_region_comes_from_the_photo_that_shows_it():
 
 def test_too_large_sizes_are_refused():
     with pytest.raises(IGRError, match="at most 2048x2048"):
-        transfer_details(restored(), opacity(), seen(), [photo()], (4096, 512), Transfer())
+        transfer_details(restored(), opacity(), seen(), [photo()], (4096, 5461), Transfer())
 
 
 def test_a_fine_pattern_does_not_alias_when_the_photo_is_reduced():

@@ -14,7 +14,8 @@ from torch import Tensor
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig
 from igr_core.outputs import CannotWrite
-from igr_core.restore.jobs import BundleProblem, Job, Report, Settings, run_jobs
+from igr_core.restore.jobs import BundleProblem, Report, Settings, run_jobs
+from igr_core.restore.planning import Job
 
 MEMORY = "Out of memory: choose a smaller --size."
 SETTINGS = Settings((48, 64), ViewConfig())

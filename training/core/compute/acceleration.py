@@ -48,6 +48,8 @@ class Acceleration:
     """Compile the layers that do not use row plans."""
     checkpointing: Literal["off", "selective", "all"]
     """Activations that the backward pass recomputes: none, all except products and attention, or every block."""
+    muon: Literal["no", "bf16"] = "no"
+    """Precision of Muon's orthogonalisation."""
 
     def describe(self) -> str:
         """The choices in one line."""
@@ -79,7 +81,8 @@ def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool
         raise IGRError("memory_format: DeepSpeed only supports contiguous weights; set it to auto or contiguous.")
     if config.compile and not cuda and which("g++") is None and which("clang++") is None:
         raise IGRError("compile: no C++ compiler was found; install g++, or set compile to false.")
-    return Acceleration(precision, attention, layout, slow_kernel, config.compile, _checkpointing(config, device))
+    muon: Literal["no", "bf16"] = "bf16" if precision == "bf16" and fast else "no"
+    return Acceleration(precision, attention, layout, slow_kernel, config.compile, _checkpointing(config, device), muon)
 
 
 def accelerate(model: IGR, chosen: Acceleration) -> None:
@@ -100,9 +103,9 @@ def accelerate(model: IGR, chosen: Acceleration) -> None:
 
 
 def accelerate_optimizer(optimizer: torch.optim.Optimizer, chosen: Acceleration) -> None:
-    """Let Muon compute in the chosen precision; its weights and momenta stay in float32."""
+    """Let Muon compute as chosen; its weights and momenta stay in float32."""
     if isinstance(optimizer, MuonAdamW):
-        optimizer.orthogonalise_in(torch.bfloat16 if chosen.precision == "bf16" else torch.float32)
+        optimizer.orthogonalise_in(torch.bfloat16 if chosen.muon == "bf16" else torch.float32)
 
 
 def matmul_attention(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
@@ -128,6 +131,7 @@ def uncompiled() -> Iterator[None]:
 def changed(before: Mapping[str, Any], now: Acceleration) -> list[str]:
     """Descriptions of settings that differ from those of a checkpoint; missing fields are ignored."""
     values = asdict(now)
+    before = {"muon": "no", **before}  # Muon was in float32 before it had a setting
     return [f"{name} {before[name]} -> {value}" for name, value in values.items() if before.get(name, value) != value]
 
 

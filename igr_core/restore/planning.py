@@ -1,0 +1,212 @@
+"""Plan a run: match photos, masks, categories and outputs, before anything slow happens."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import IGRError, UsageError
+from ..photo.images import check_image_name
+from ..photo.view import MOST_PHOTOS
+from .pairing import CategoryOf, Pair, list_images, one_category, pair_by_name, read_categories
+
+_SET_ASIDE, _CANDIDATES = "set-aside", "candidates"
+"""Folders, beside the other images, for garments of which too little was visible, and for all seeds of a garment."""
+_NUMBERED = re.compile(r"(.+)__([2-9]|[1-9]\d)")
+"""Name of a further photo of a garment, without its extension: the first photo's name and a number."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to restore."""
+
+    person: Path
+    """The photo."""
+    mask: Path
+    """Its garment mask."""
+    category: str
+    """upper, lower or full."""
+    out: Path
+    """The image to write."""
+    also: tuple[tuple[Path, Path], ...] = ()
+    """More photos of the same garment, with their masks."""
+    evidence: Path | None = None
+    """The evidence map to write."""
+
+    @property
+    def photos(self) -> tuple[tuple[Path, Path], ...]:
+        """All photos of the garment, with their masks."""
+        return ((self.person, self.mask), *self.also)
+
+    @property
+    def set_aside(self) -> Path:
+        """Where the image goes if too little of its garment was visible."""
+        return self.out.parent / _SET_ASIDE / self.out.name
+
+    @property
+    def grid(self) -> Path:
+        """The image of all candidates, if there are several."""
+        return self.out.parent / _CANDIDATES / f"{self.out.stem}.png"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The photos of a run, and those that cannot be restored."""
+
+    jobs: tuple[Job, ...]
+    """Photos to restore, sorted by name."""
+    failed: dict[str, str]
+    """Error message for each photo without a mask or a valid category, by file name."""
+    ignored: tuple[str, ...] = ()
+    """Names of the files in the folder of photos that are not images."""
+
+
+def plan_jobs(
+    person: Path,
+    mask: Path,
+    category: str,
+    out: Path,
+    mode: Literal["RGB", "RGBA"],
+    also: Sequence[tuple[Path, Path]] = (),
+    evidence: Path | None = None,
+) -> Plan:
+    """Match photos, masks, categories and outputs; `category` is a category or a CSV file with name,category.
+
+    `also` lists more photos of the garment of one photo, with their masks. In a folder, anna__2.jpg and anna__3.jpg
+    show the garment of anna.jpg. `evidence` is the map to write, or the folder for the maps of a folder.
+    Raises UsageError if the paths do not match or a file or folder does not exist.
+    """
+    more = [(label, path) for pair in also for label, path in zip(("photo", "mask"), pair, strict=True)]
+    for label, path in (("photo or folder", person), ("mask or mask folder", mask), *more):
+        if not os.path.exists(path):  # Path.exists raises an error for a name that is too long
+            raise UsageError(f"The {label} {path} does not exist: check the path.")
+    if person.is_dir() != mask.is_dir():
+        kind = "folder" if person.is_dir() else "file"
+        raise UsageError(f"{person} is a {kind}, so --mask must be a {kind} too, but {mask} is not.")
+    if person.samefile(mask):
+        raise UsageError(f"--mask is the photo {person} itself: specify a mask that is white on the garment.")
+    category_of = _categories(category)
+    if person.is_dir():
+        if also:
+            raise UsageError(f"--also adds a photo to one photo, but {person} is a folder: name NAME__2.jpg in it.")
+        return _plan_folder(person, mask, category_of, out, evidence)
+    if os.path.isdir(out):
+        raise UsageError(f"{out} is a folder: specify the file to write, such as {out / person.stem}.png.")
+    if len(also) >= MOST_PHOTOS:
+        raise UsageError(f"--also is given {len(also)} times: a garment can have at most {MOST_PHOTOS} photos.")
+    try:
+        check_image_name(out, mode)
+        if evidence is not None:
+            check_image_name(evidence, "L")
+        job = Job(person, mask, category_of(person), out, tuple(also), evidence)
+        _check_outputs([job])
+        return Plan((job,), {})
+    except IGRError as error:
+        raise UsageError(str(error)) from error
+
+
+def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path, evidence: Path | None) -> Plan:
+    for option, folder in (("--out", out), ("--evidence", evidence)):
+        if folder is None:
+            continue
+        if os.path.isfile(folder):
+            raise UsageError(f"{persons} is a folder, so {option} must be a folder too, but {folder} is a file.")
+        if os.path.exists(folder) and (folder.samefile(persons) or folder.samefile(masks)):
+            raise UsageError(f"{option} {folder} is an input folder: choose another folder.")
+    names = {path.stem for path in list_images(persons)}
+
+    def category_of_garment(photo: Path) -> str:
+        first = _first_photo(photo.stem, names)
+        return category_of(photo if first is None else photo.with_name(f"{first}{photo.suffix}"))
+
+    try:
+        found = pair_by_name(persons, masks, category_of_garment)
+    except IGRError as error:
+        raise UsageError(str(error)) from error
+    first, more, failed = _grouped(found.pairs, names)
+    jobs = [
+        Job(
+            pair.photo,
+            pair.mask,
+            pair.category,
+            out / f"{pair.photo.stem}.png",
+            tuple((other.photo, other.mask) for other in more.get(pair.photo.stem, ())),
+            None if evidence is None else evidence / f"{pair.photo.stem}.png",
+        )
+        for pair in first
+    ]
+    _check_outputs(jobs)
+    return Plan(tuple(jobs), {**found.failed, **failed}, found.ignored)
+
+
+def _first_photo(name: str, names: set[str]) -> str | None:
+    """Name of the first photo of the garment that `name` (NAME__2) shows again; None for a first photo."""
+    numbered = _NUMBERED.fullmatch(name)
+    if numbered is None or numbered[1] not in names or _first_photo(numbered[1], names) is not None:
+        return None
+    return numbered[1]
+
+
+def _grouped(pairs: Sequence[Pair], names: set[str]) -> tuple[list[Pair], dict[str, list[Pair]], dict[str, str]]:
+    """First photos, the further photos of each by its name in order, and error messages for those without a first."""
+    known = {pair.photo.stem: pair for pair in pairs}
+    first: list[Pair] = []
+    more: dict[str, list[Pair]] = {}
+    failed: dict[str, str] = {}
+    for pair in sorted(pairs, key=lambda one: _order(one.photo.stem)):
+        base = _first_photo(pair.photo.stem, names)
+        if base is None:
+            first.append(pair)
+        elif base not in known:
+            failed[pair.photo.name] = f"The first photo of its garment, {base}, cannot be used: fix that one."
+        elif len(more.setdefault(base, [])) + 1 >= MOST_PHOTOS:
+            failed[pair.photo.name] = f"A garment can have at most {MOST_PHOTOS} photos: remove some of {base}."
+        else:
+            more[base].append(pair)
+    return first, more, failed
+
+
+def _order(name: str) -> tuple[str, int]:
+    numbered = _NUMBERED.fullmatch(name)
+    return (name, 0) if numbered is None else (numbered[1], int(numbered[2]))
+
+
+def _check_outputs(jobs: Sequence[Job]) -> None:
+    """Raise UsageError if an output of a run would overwrite an input or another output."""
+    inputs = {_place(path) for job in jobs for photo in job.photos for path in photo}
+    taken: dict[str, Path] = {}
+    for path in (path for job in jobs for path in _outputs(job)):
+        place = _place(path)
+        if place in inputs:
+            raise UsageError(f"{path} would overwrite an input: choose another name for --out or --evidence.")
+        if place in taken:
+            raise UsageError(f"{path} would be written twice: choose another name for --out or --evidence.")
+        taken[place] = path
+
+
+def _outputs(job: Job) -> Iterator[Path]:
+    yield from (job.out, job.set_aside, job.grid)
+    if job.evidence is not None:
+        yield job.evidence
+
+
+def _place(path: Path) -> str:
+    """The file that a path leads to, the same for every spelling."""
+    return os.path.normcase(os.path.realpath(path))
+
+
+def _categories(given: str) -> CategoryOf:
+    """One category for all photos, or one per photo from a CSV file."""
+    if given.lower().endswith(".csv"):
+        try:
+            return read_categories(Path(given))
+        except IGRError as error:
+            raise UsageError(str(error)) from error
+    try:
+        return one_category(given)
+    except IGRError as error:
+        raise UsageError(f"{error} A .csv file with the columns name,category also works.") from error
