@@ -95,12 +95,12 @@ def test_the_node_shows_what_was_invented(server: Server) -> None:
 @pytest.mark.parametrize("changes", [{"reference_strength": 0.0}, {"end_percent": 0.5}])
 def test_without_a_reference_there_is_no_evidence(server: Server, changes: dict[str, float]) -> None:
     graph = with_inputs(with_evidence(restore(seed=SEED, steps=STEPS)), "apply", **changes)
-    with pytest.raises(PromptFailed, match="reference_strength above 0 and end_percent 1"):
+    with pytest.raises(PromptFailed, match="reference_strength above 0, end_percent 1"):
         server.run(graph)
 
 
 def test_without_the_levels_that_are_read_there_is_no_evidence(server: Server) -> None:
-    graph = with_inputs(with_evidence(restore(seed=SEED, steps=STEPS)), "apply", level_strengths="0, 0, 0")
+    graph = with_inputs(with_evidence(restore(seed=SEED, steps=STEPS)), "apply", level_strengths="0, 0")
     with pytest.raises(PromptFailed, match="and level_strengths above 0"):
         server.run(graph)
 
