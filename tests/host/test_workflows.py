@@ -141,9 +141,9 @@ def test_two_photos_become_one_garment(server: Server) -> None:
     garment, overlay, closeup = (pictures[name] for name in ("garment", "garment_overlay", "closeup"))
     assert len(garment) == len(overlay) == 1 and garment[0].shape == overlay[0].shape
     assert closeup[0].shape == (400, 300, 3) and covered(garment[0]) > 0.1
-    (person,) = (name for name, one in graph.items() if one["class_type"] == "IGRExamplePerson")
+    person = next(name for name, one in graph.items() if one["class_type"] == "IGRExamplePerson")
     views = [name for name, one in graph.items() if one["class_type"] == "IGRGarmentView"]
-    twice = {name: with_inputs(graph, name, person=[person, 0])[name] for name in views}
+    twice = {name: with_inputs(graph, name, person=[person, 0], mask=[person, 1])[name] for name in views}
     single = saved(server, {**graph, **twice})["garment"][0]  # the photo and itself, which counts once
     assert not torch.equal(garment[0], single)
     write_thumbnail("garment_restore_photos", [example("upper"), PLUS, closeup[0], garment[0], overlay[0]])
