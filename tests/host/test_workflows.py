@@ -14,6 +14,7 @@ from PIL import Image
 from igr_core.demo import DEMO_BUNDLE
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import make_view
+from igr_core.restore.detailed import Detailing, restore_detailed
 from igr_core.restore.finish import Finish, finish_garment
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.host import graphs
@@ -24,7 +25,8 @@ from tests.support.host.thumbnails import PLUS, write_thumbnail
 API_FORMS = ROOT / "tests" / "host" / "workflows"
 EXAMPLES = ROOT / "nodes" / "examples"
 NAMES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
-ABSENT_WEIGHTS = {"garment_tryon", "mask_sam3"}
+NEWER_NODES = {"garment_restore_photos", "garment_tryon", "mask_sam3"}
+"""Workflows with nodes that the oldest supported ComfyUI lacks."""
 USERS_OWN = {"ckpt_name", "unet_name", "clip_name", "vae_name", "photos", "masks"}
 """Inputs whose options are the user's files and folders."""
 
@@ -59,7 +61,7 @@ def covered(picture: torch.Tensor) -> float:
 def test_every_node_and_value_is_known_to_the_host(server: Server, name: str) -> None:
     known = server.get("/object_info")
     graph = api_form(name)
-    if name in ABSENT_WEIGHTS and (newer := {node["class_type"] for node in graph.values()} - set(known)):
+    if name in NEWER_NODES and (newer := {node["class_type"] for node in graph.values()} - set(known)):
         pytest.skip(f"{name} NOT CHECKED: this ComfyUI is older than its nodes {', '.join(sorted(newer))}")
     for number, node in graph.items():
         kind = known[node["class_type"]]
@@ -96,6 +98,55 @@ def test_the_main_workflow_gives_the_headless_image(server: Server) -> None:
     assert float(difference.mean()) < 1 / 255 and float(difference.quantile(0.99)) < 4 / 255
     assert covered(given) > 0.1
     write_thumbnail("garment_restore", [photo[0].movedim(0, -1), given])
+
+
+def test_the_garment_with_details_is_the_headless_one(server: Server) -> None:
+    graph = api_form("garment_restore_detail")
+    kinds = {one["class_type"]: name for name, one in graph.items()}
+    graph = with_inputs(graph, kinds["IGRGarmentView"], mask=[kinds["IGRExamplePerson"], 1])
+    pictures = {name: some[0] for name, some in saved(server, graph).items()}
+    restored, detailed, overlay = (pictures[f"garment_{name}"] for name in ("restored", "detailed", "overlay"))
+    restorer = GarmentRestorer.from_bundle(DEMO_BUNDLE)
+    config = restorer.info.model
+    photo, mask = load_photo(EXAMPLES / "lower.webp"), load_mask(EXAMPLES / "lower_mask.png")
+    view = make_view(photo, mask, config.native_size, config.view, config.image_encoder.image_size)
+    expected = restore_detailed(restorer, [view], "lower", Detailing((768, 1024)))
+    for given, wanted in ((restored, expected.candidates[0].image), (detailed, expected.image)):
+        difference = (given - wanted[0].movedim(0, -1)).abs()
+        assert float(difference.mean()) < 1 / 255 and float(difference.quantile(0.99)) < 4 / 255
+    assert detailed.shape == (1024, 768, 3) and overlay.shape == restored.shape
+    assert covered(detailed) > 0.1 and not torch.equal(overlay, restored)
+    write_thumbnail("garment_restore_detail", [example("lower"), overlay, restored, detailed])
+
+
+def test_more_candidates_are_shown_but_one_is_kept(server: Server) -> None:
+    graph = api_form("garment_restore_detail")
+    kinds = {one["class_type"]: name for name, one in graph.items()}
+    graph = with_inputs(graph, kinds["RepeatLatentBatch"], amount=2)
+    pictures = saved(server, with_inputs(graph, kinds["IGRSample"], steps=3))
+    assert {name: len(some) for name, some in pictures.items()} == {
+        "garment_overlay": 2,
+        "garment_restored": 1,
+        "garment_detailed": 1,
+    }
+
+
+def test_two_photos_become_one_garment(server: Server) -> None:
+    graph = api_form("garment_restore_photos")
+    if newer := {node["class_type"] for node in graph.values()} - set(server.get("/object_info")):
+        pytest.skip(f"NOT RUN: this ComfyUI is older than {', '.join(sorted(newer))}")
+    (crop,) = (name for name, one in graph.items() if one["class_type"] == "ImageCropV2")
+    graph["closeup"] = graphs.node("SaveImage", images=[crop, 0], filename_prefix="closeup")
+    pictures = saved(server, graph)
+    garment, overlay, closeup = (pictures[name] for name in ("garment", "garment_overlay", "closeup"))
+    assert len(garment) == len(overlay) == 1 and garment[0].shape == overlay[0].shape
+    assert closeup[0].shape == (400, 300, 3) and covered(garment[0]) > 0.1
+    person = next(name for name, one in graph.items() if one["class_type"] == "IGRExamplePerson")
+    views = [name for name, one in graph.items() if one["class_type"] == "IGRGarmentView"]
+    twice = {name: with_inputs(graph, name, person=[person, 0], mask=[person, 1])[name] for name in views}
+    single = saved(server, {**graph, **twice})["garment"][0]  # the photo and itself, which counts once
+    assert not torch.equal(garment[0], single)
+    write_thumbnail("garment_restore_photos", [example("upper"), PLUS, closeup[0], garment[0], overlay[0]])
 
 
 def test_a_folder_goes_in_and_a_folder_comes_out(server: Server) -> None:

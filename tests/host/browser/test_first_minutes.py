@@ -126,6 +126,7 @@ def test_help_is_a_click_away(page: Page, name: str) -> None:
         const node = window.LiteGraph.createNode(type);
         window.app.graph.add(node);
         node.pos = [600, 300];
+        node.size[0] = Math.max(node.size[0], 240);  // so that the picture shows the whole title
         window.app.canvas.ds.scale = 1;
         window.app.canvas.ds.offset = [0, 0];
     }"""

@@ -43,10 +43,17 @@ class Input:
     """Whether the frontend adds a control_after_generate widget after the input."""
     forced: bool = False
     """Whether the input is a socket although others of its type are widgets."""
+    box: bool = False
+    """Whether the input is the frontend's widget for a box, although others of its type are sockets."""
 
     @property
     def is_widget(self) -> bool:
-        return self.type in WIDGETS and not self.forced
+        return self.box or (self.type in WIDGETS and not self.forced)
+
+    @property
+    def value_count(self) -> int:
+        """Values that a workflow holds for this widget: a box is kept whole and again as its four numbers."""
+        return 5 if self.box else 1 + self.control
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class Schema:
 
     @property
     def value_count(self) -> int:
-        return len(self.widgets) + sum(one.control for one in self.widgets)
+        return sum(one.value_count for one in self.widgets)
 
 
 @dataclass(frozen=True)

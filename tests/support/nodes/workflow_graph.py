@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.nodes.node_schemas import Input, Schema, our_schemas
+from tests.support.nodes.node_schemas import ROOT, Input, Schema, our_schemas
 
 PACK = "igr-garment-restoration"
+BLUEPRINT = ROOT / "subgraphs" / "Restore Garment (virtual try-off).json"
+"""The blueprint of the whole chain in its plainest form."""
 NOTES = {"Note", "MarkdownNote"}
 TITLE, SLOT, WIDGET = 30, 20, 24
 """Heights of a node's title bar, of a socket's row and of a widget's, in the frontend's classic design."""
@@ -25,13 +27,19 @@ Box = tuple[float, float, float, float]
 def _core(inputs: str, outputs: str) -> Schema:
     """A schema from words like `pixels:IMAGE seed:INT! name:STRING>`.
 
-    Here, ! means control_after_generate, and > means a socket in place of a widget.
+    Here, ! means control_after_generate, > a socket in place of a widget, and [ a box's widget.
     """
     taken = [one.split(":") for one in inputs.split()]
     given = [one.split(":") for one in outputs.split()]
     return Schema(
         tuple(
-            Input(name, kind.rstrip("!>"), control=kind.endswith("!"), forced=kind.endswith(">"))
+            Input(
+                name,
+                kind.rstrip("!>["),
+                control=kind.endswith("!"),
+                forced=kind.endswith(">"),
+                box=kind.endswith("["),
+            )
             for name, kind in taken
         ),
         tuple((name, kind) for name, kind in given),
@@ -43,14 +51,17 @@ CORE = {
     "CheckpointLoaderSimple": _core("ckpt_name:COMBO", "MODEL:MODEL CLIP:CLIP VAE:VAE"),
     "CLIPLoader": _core("clip_name:COMBO type:COMBO device:COMBO", "CLIP:CLIP"),
     "CLIPTextEncode": _core("clip:CLIP text:STRING", "CONDITIONING:CONDITIONING"),
+    "CropMask": _core("mask:MASK x:INT y:INT width:INT height:INT", "MASK:MASK"),
     "EmptyFlux2LatentImage": _core("width:INT height:INT batch_size:INT", "LATENT:LATENT"),
     "Flux2Scheduler": _core("steps:INT width:INT height:INT", "SIGMAS:SIGMAS"),
     "GetImageSize": _core("image:IMAGE", "width:INT height:INT batch_size:INT"),
+    "ImageCropV2": _core("image:IMAGE crop_region:BOUNDING_BOX[", "IMAGE:IMAGE"),
     "ImageScaleToTotalPixels": _core(
         "image:IMAGE upscale_method:COMBO megapixels:FLOAT resolution_steps:INT", "IMAGE:IMAGE"
     ),
     "KSamplerSelect": _core("sampler_name:COMBO", "SAMPLER:SAMPLER"),
     "RandomNoise": _core("noise_seed:INT!", "NOISE:NOISE"),
+    "RepeatLatentBatch": _core("samples:LATENT amount:INT", "LATENT:LATENT"),
     "ReferenceLatent": _core("conditioning:CONDITIONING latent:LATENT", "CONDITIONING:CONDITIONING"),
     "SAM3_Detect": _core(
         "model:MODEL image:IMAGE conditioning:CONDITIONING bboxes:BOUNDING_BOX positive_coords:STRING> "
@@ -139,7 +150,7 @@ class Canvas:
         assert schema is not None
         rows = max(len(names), len(node["outputs"]), 1)
         above = schema.widgets[: [one.name for one in schema.widgets].index(name)]
-        number_above = len(above) + sum(one.control for one in above)
+        number_above = sum(one.value_count for one in above)
         return (x, y + SLOT * rows + 16 + WIDGET * number_above)
 
     def path(self, link: Link) -> list[Point]:
