@@ -63,7 +63,8 @@ def variants(config: TrainConfig, device: torch.device, everything: bool) -> lis
             Variant("bfloat16, channels last", replace(half, memory_format="channels_last"), draws),
         ]
     found.append(Variant("chosen by auto", chosen, draws))
-    found += [Variant(f"chosen by auto, {count} draws per pair", chosen, count) for count in (1, 3) if count != draws]
+    others = {1: "1 draw per pair", 3: "3 draws per pair"}
+    found += [Variant(f"chosen by auto, {name}", chosen, count) for count, name in others.items() if count != draws]
     if everything:
         found.append(Variant("chosen by auto, compiled", replace(chosen, compile=True), draws))
     return found
