@@ -25,7 +25,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
 def test_variants_differ_and_the_chosen_one_is_among_them(config: TrainConfig) -> None:
     found = variants(config, torch.device("cpu"), everything=False)
     assert found[0].acceleration.memory_format == "contiguous" and found[0].acceleration.precision == "no"
-    assert {"chosen by auto", "chosen by auto, 1 draws per pair"} <= {one.name for one in found}
+    assert {"chosen by auto", "chosen by auto, 1 draw per pair"} <= {one.name for one in found}
     assert any(one.acceleration.precision == "bf16" for one in variants(config, torch.device("cpu"), everything=True))
 
 
