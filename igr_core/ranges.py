@@ -48,7 +48,8 @@ class Length:
     def check(self, value: Any, where: str) -> None:
         """Raise IGRError naming `where` if the list is too short or too long."""
         if not self.low <= len(value) <= self.high:
-            raise IGRError(f"{where} has {len(value)} entries: it must have {self.low} to {self.high}.")
+            wanted = str(self.low) if self.low == self.high else f"{self.low} to {self.high}"
+            raise IGRError(f"{where} has {len(value)} entries: it must have {wanted}.")
 
 
 Seed = Annotated[int, Range(0, 2**63 - 1)]

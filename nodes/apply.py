@@ -88,12 +88,13 @@ class IGRApply(io.ComfyNode):
             ],
             outputs=[
                 io.Model.Output(
-                    display_name="model", tooltip="The denoiser with the reference. To IGR Sample or KSampler."
+                    display_name="model",
+                    tooltip="The denoiser, patched to attend to the reference. Connect it to IGR Sample or KSampler.",
                 ),
-                io.Conditioning.Output(display_name="positive", tooltip="The prompt of the garment's category."),
+                io.Conditioning.Output(display_name="positive", tooltip="The prompt for the garment's category."),
                 io.Conditioning.Output(display_name="negative", tooltip="The empty prompt, without the reference."),
                 io.Latent.Output(
-                    display_name="latent", tooltip="Empty latent at the view's size, one image per photo."
+                    display_name="latent", tooltip="An empty latent of the view's size, one image per photo."
                 ),
             ],
         )

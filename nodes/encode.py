@@ -37,7 +37,9 @@ class IGRGarmNetEncode(io.ComfyNode):
                 garment_category(),
             ],
             outputs=[
-                ReferenceSocket.Output(display_name="reference", tooltip="One reference per photo. To IGR Apply."),
+                ReferenceSocket.Output(
+                    display_name="reference", tooltip="One reference per photo. Connect it to IGR Apply."
+                ),
             ],
             has_intermediate_output=True,
         )

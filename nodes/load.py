@@ -58,11 +58,12 @@ class IGRLoad(io.ComfyNode):
             ],
             outputs=[
                 io.Model.Output(
-                    display_name="model", tooltip="The denoiser. To IGR Apply, directly or through LoRA loaders."
+                    display_name="model",
+                    tooltip="The denoiser. Connect it to IGR Apply, directly or through LoRA loaders.",
                 ),
                 AdapterSocket.Output(
                     display_name="adapter",
-                    tooltip="The networks that encode photos. To GarmNet Encode and Garment Mask/Crop.",
+                    tooltip="The networks that encode photos. Connect them to GarmNet Encode and Garment Mask/Crop.",
                 ),
                 io.Vae.Output(display_name="vae", tooltip="The bundle's VAE. To GarmNet Encode and VAE Decode."),
             ],

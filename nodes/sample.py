@@ -77,7 +77,7 @@ class IGRSample(io.ComfyNode):
             ],
             outputs=[
                 io.Latent.Output(
-                    display_name="latent", tooltip="The restored garment. To VAE Decode with IGR Load's VAE."
+                    display_name="latent", tooltip="The restored garment. Decode it with VAE Decode and IGR Load's VAE."
                 )
             ],
         )

@@ -50,7 +50,7 @@ class IGRGarmentView(io.ComfyNode):
                     "mask",
                     optional=True,
                     tooltip="Mask of the garment, white on the garment, the same size as the photo; one per photo, or "
-                    "one for all. Without a mask, without_mask decides.",
+                    "one for all. Without a mask, without_mask determines what happens.",
                 ),
                 io.Combo.Input(
                     "size",
@@ -64,7 +64,7 @@ class IGRGarmentView(io.ComfyNode):
                     options=list(VIEWS),
                     default=OWN,
                     tooltip="whole: the whole photo, as in the paper. focused: only the garment and its surroundings, "
-                    "which keeps more detail of a small garment. The bundle's own view usually works best.",
+                    'which keeps more detail of a small garment. "the model\'s own" usually works best.',
                 ),
                 io.Float.Input(
                     "margin",
@@ -119,11 +119,13 @@ class IGRGarmentView(io.ComfyNode):
                     io.Boolean.Input,
                     "largest_only",
                     default=False,
-                    tooltip="Keep only the largest piece of the mask, which removes a segmenter's specks.",
+                    tooltip="Keep only the largest piece of the mask, which removes specks left by a segmenter.",
                 ),
             ],
             outputs=[
-                ViewSocket.Output(display_name="view", tooltip="Photo, mask and crop together. To GarmNet Encode."),
+                ViewSocket.Output(
+                    display_name="view", tooltip="Photo, mask and crop together. Connect them to GarmNet Encode."
+                ),
                 io.Image.Output(display_name="person", tooltip="The photo as the model sees it."),
                 io.Mask.Output(display_name="mask", tooltip="The mask as the model sees it."),
                 io.Image.Output(display_name="crop", tooltip="The garment on its own, as the image prompt sees it."),

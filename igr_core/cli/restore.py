@@ -185,7 +185,7 @@ def _check_readable(info: BundleInfo, settings: Settings) -> None:
         raise UsageError(f"{info.name} has no GarmNet, so there is no evidence to read: use another --bundle.")
     f = info.model.vae.downscale
     if coarsest_cells(info.model.denoiser, (settings.size[1] // f, settings.size[0] // f)) > MOST_CELLS:
-        raise UsageError("This size is too large to read the attention: choose a smaller --size.")
+        raise UsageError("At this size, the attention maps are too large to read: choose a smaller --size.")
 
 
 def _more(also: list[Path] | None, masks: list[Path] | None) -> list[tuple[Path, Path]]:

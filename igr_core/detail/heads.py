@@ -22,7 +22,7 @@ def default_readout(blocks: Sequence[str], config: UNetConfig, latent_shape: tup
     upward = [name for name in blocks if name.startswith(("mid_block", "up_blocks"))]
     fits = [name for name in upward if cells_at(name, levels, latent_shape) <= MOST_CELLS]
     if not fits:
-        raise IGRError("This image is too large to read its attention: choose a smaller size.")
+        raise IGRError("The attention maps of this image are too large to read: choose a smaller size.")
     finest = max(cells_at(name, levels, latent_shape) for name in fits)
     chosen = [name for name in fits if cells_at(name, levels, latent_shape) == finest]
     return ReadoutConfig(
@@ -46,7 +46,7 @@ def readable(
         if cells_at(head.block, levels, latent_shape) <= MOST_CELLS:
             kept.append(head)
     if not kept:
-        raise IGRError("This image is too large to read its attention: choose a smaller size.")
+        raise IGRError("The attention maps of this image are too large to read: choose a smaller size.")
     return ReadoutConfig(tuple(kept), readout.steps)
 
 
@@ -59,7 +59,7 @@ def level_of(block: str, levels: int) -> int:
 
 
 def coarsest_cells(config: UNetConfig, latent_shape: tuple[int, int]) -> int:
-    """Number of cells of the coarsest level, whose attention is the smallest."""
+    """Number of cells at the coarsest level, which has the smallest attention maps."""
     return cells_at("mid_block.attentions.0", len(config.block_out_channels), latent_shape)
 
 

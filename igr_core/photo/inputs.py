@@ -87,7 +87,7 @@ def _check_tensor(name: str, image: Tensor, channels: int) -> None:
     if image.ndim != 4 or image.shape[1] != channels:
         raise IGRError(f"The {name} has shape {tuple(image.shape)}: it must be (batch, {channels}, height, width).")
     if 0 in image.shape:
-        raise IGRError(f"The {name} has shape {tuple(image.shape)}, which is empty: give at least one image.")
+        raise IGRError(f"The {name} is empty (its shape is {tuple(image.shape)}): provide at least one image.")
     if not image.is_floating_point():
         raise IGRError(f"The {name} has {image.dtype} values: convert them to float and divide by 255.")
     low, high = (float(value) for value in image.aminmax())  # aminmax propagates NaN

@@ -106,7 +106,7 @@ def make_view(
 
 
 def join_views(views: Sequence[GarmentView]) -> GarmentView:
-    """One view of all the photos of some views of the same size.
+    """Join views of the same size into one view of all their photos.
 
     Smaller photos are extended to the largest at the right and bottom, outside their masks, so that positions in them
     stay the same. Raises IGRError for views of different sizes.
@@ -131,7 +131,7 @@ def join_views(views: Sequence[GarmentView]) -> GarmentView:
 
 
 def split_view(view: GarmentView, count: int) -> list[GarmentView]:
-    """The views of `count` photos each that were joined."""
+    """Split a joined view back into views of `count` photos each."""
     masks = None if view.photo_mask is None else view.photo_mask.expand(len(view.person), -1, -1, -1)
     parts = []
     for start in range(0, len(view.person), count):

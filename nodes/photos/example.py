@@ -35,7 +35,9 @@ class IGRExamplePerson(io.ComfyNode):
             outputs=[
                 io.Image.Output(display_name="person", tooltip="The photo, 576×768 pixels."),
                 io.Mask.Output(display_name="mask", tooltip="Mask of the garment, white on the garment."),
-                garment_category_output(display_name="category", tooltip="Category of the garment. To GarmNet Encode."),
+                garment_category_output(
+                    display_name="category", tooltip="Category of the garment. Connect it to GarmNet Encode."
+                ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             has_intermediate_output=True,

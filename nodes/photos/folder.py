@@ -121,11 +121,15 @@ class IGRPhotoFolder(io.ComfyNode):
                 io.Image.Output(
                     display_name="person",
                     is_output_list=True,
-                    tooltip="The photos, one at a time. To Garment Mask/Crop.",
+                    tooltip="The photos, one at a time. Connect them to Garment Mask/Crop.",
                 ),
-                io.Mask.Output(display_name="mask", is_output_list=True, tooltip="Their masks. To Garment Mask/Crop."),
+                io.Mask.Output(
+                    display_name="mask", is_output_list=True, tooltip="Their masks. Connect them to Garment Mask/Crop."
+                ),
                 garment_category_output(
-                    display_name="category", is_output_list=True, tooltip="Their categories. To GarmNet Encode."
+                    display_name="category",
+                    is_output_list=True,
+                    tooltip="Their categories. Connect them to GarmNet Encode.",
                 ),
                 io.String.Output(
                     display_name="prefix",

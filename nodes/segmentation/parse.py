@@ -50,7 +50,9 @@ class IGRParserLoad(io.ComfyNode):
                     "mattmdjaga/segformer_b2_clothes), or the demo parser that ships with the pack.",
                 ),
             ],
-            outputs=[ParserSocket.Output(display_name="parser", tooltip="The parser. To Garment by Category.")],
+            outputs=[
+                ParserSocket.Output(display_name="parser", tooltip="The parser. Connect it to Garment by Category.")
+            ],
         )
 
     @classmethod
@@ -107,10 +109,10 @@ class IGRGarmentByCategory(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Mask.Output(display_name="mask", tooltip="Mask of the garment. To Garment Mask/Crop."),
+                io.Mask.Output(display_name="mask", tooltip="Mask of the garment. Connect it to Garment Mask/Crop."),
                 garment_category_output(
                     display_name="category",
-                    tooltip="The chosen category or, with auto, the detected one. To GarmNet Encode.",
+                    tooltip="The chosen category or, with auto, the detected one. Connect it to GarmNet Encode.",
                 ),
                 io.Image.Output(display_name="overlay", tooltip="The photo, faded outside the mask."),
             ],

@@ -52,7 +52,8 @@ class IGRSegmenterLoad(io.ComfyNode):
             ],
             outputs=[
                 SegmenterSocket.Output(
-                    display_name="segmenter", tooltip="The segmenter. To Garment Segment or Garment by Category."
+                    display_name="segmenter",
+                    tooltip="The segmenter. Connect it to Garment Segment or Garment by Category.",
                 )
             ],
         )
@@ -129,7 +130,7 @@ class IGRGarmentSegment(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Mask.Output(display_name="mask", tooltip="Mask of the garment. To Garment Mask/Crop."),
+                io.Mask.Output(display_name="mask", tooltip="Mask of the garment. Connect it to Garment Mask/Crop."),
                 io.Image.Output(display_name="overlay", tooltip="The photo, faded outside the mask."),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],

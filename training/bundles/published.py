@@ -161,7 +161,7 @@ def read_vae(path: Path) -> tuple[Tensors, VAEConfig]:
             widths.append(tensors[name].shape[0])
         blocks = sum(f"encoder.down_blocks.0.resnets.{n}.conv1.weight" in tensors for n in range(8))
     if not widths:
-        raise IGRError(f"{path} contains no VAE like SD1.5's: pass a VAE with --vae.")
+        raise IGRError(f"{path} contains no VAE with SD1.5's architecture: pass one that does with --vae.")
     attention = {
         key: value.squeeze() if ".attentions." in key and value.ndim == 4 else value for key, value in tensors.items()
     }

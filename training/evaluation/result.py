@@ -27,7 +27,7 @@ _LIST, _BREAK = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]"), re.compile(r"\n\s*")
 
 @dataclass(frozen=True)
 class Paired:
-    """A metric over pairs."""
+    """A paired metric: its mean, the mean's confidence interval, and the value of each pair."""
 
     mean: float
     """Mean over the pairs."""
@@ -82,7 +82,7 @@ class Result:
 
     @property
     def row(self) -> str:
-        """Name of its row, without the training seed."""
+        """Name of the result's row, without the training seed."""
         return str(self.known.get("row") or self.name)
 
     def value(self, metric: str) -> float | None:
@@ -139,7 +139,7 @@ def check_comparable(results: Sequence[Result]) -> None:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of LIBRARIES that are installed."""
+    """Versions of the installed LIBRARIES, by name."""
     found = {}
     for name in LIBRARIES:
         try:

@@ -42,7 +42,7 @@ def changed(image: torch.Tensor, value: float) -> torch.Tensor:
         (GOOD_PERSON[0], GOOD_MASK, ["photo has shape (3, 40, 30)"]),
         (GOOD_PERSON[:, :1], GOOD_MASK, ["photo has shape", "(batch, 3, height, width)"]),
         (GOOD_PERSON, GOOD_MASK.expand(-1, 3, -1, -1), ["mask has shape"]),
-        (GOOD_PERSON[:0], GOOD_MASK, ["photo has shape", "at least one"]),
+        (GOOD_PERSON[:0], GOOD_MASK, ["photo is empty", "at least one"]),
         (torch.rand(3, 3, 40, 30), GOOD_MASK, ["3 photos but 2 masks"]),
         (torch.rand(1, 3, 1, 1), torch.ones(1, 1, 1, 1), ["photo is 1×1", "16×16"]),
     ],

@@ -69,7 +69,7 @@ def take_snapshot(folder: Path, pattern: str, records: str, keep_defects: bool =
         )
     held_out = [seed >= HELD_OUT_START for seed in chosen]
     if any(held_out) and not all(held_out):
-        raise IGRError(f"{records} contains both held-out and other records: keep them in two folders.")
+        raise IGRError(f"{records} contains both held-out and other records: keep them in separate folders.")
     snapshot = Snapshot(records, stretches_of(sorted(chosen)), keep_defects)
     newer = f"; {len(seeds) - len(chosen)} newer ones are ignored" if len(seeds) > len(chosen) else ""
     message = f"{folder}: {len(chosen)} garments with {snapshot.photos} photos in {records}{newer}."

@@ -94,7 +94,7 @@ def mask_of(data: bytes, name: str, size: tuple[int, int]) -> Image.Image:
 
 
 def binary_mask(inside: np.ndarray, name: str) -> Image.Image:
-    """Convert (H, W) bool to L with 0 and 255; raises IGRError if the mask is empty."""
+    """Convert a boolean (H, W) array to a mode-L image of 0 and 255; raises IGRError if the mask is empty."""
     if not inside.any():
         raise IGRError(f"{name} marks no garment: exclude the pair, or draw the garment in white (255) on black.")
     return Image.fromarray(inside.astype(np.uint8) * 255)

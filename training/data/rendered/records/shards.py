@@ -86,7 +86,9 @@ class RecordShards:
         first = next(iter(stamps))
         for url, stamp in stamps.items():
             if stamp.settings != stamps[first].settings:
-                raise IGRError(f"{url} and {first} were rendered with different settings: keep them in two folders.")
+                raise IGRError(
+                    f"{url} and {first} were rendered with different settings: keep them in separate folders."
+                )
         self.stamp = stamps[first]
         """Settings and code of the records; those of the first shard if the code has changed since."""
         self.seeds = tuple(sorted(self._places))
