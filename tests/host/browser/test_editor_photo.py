@@ -41,12 +41,14 @@ def small_graph(page: Page, file: str) -> None:
     script = """async ([model, file]) => {
         const {app} = window, {graph} = app;
         graph.clear();
+        app.nodeOutputs = {};  // the new nodes get the ids of the old ones
         const [photo, flip, load, node, shown] = ["LoadImage", "ImageInvert", "IGRSegmenterLoad", "IGRGarmentSegment",
             "MaskPreview"].map((type) => window.LiteGraph.createNode(type));
         [photo, flip, load, node, shown].forEach((one, place) => { graph.add(one); one.pos = [400 * place, 200]; });
         photo.widgets.find((one) => one.name === "image").value = file;
         load.widgets[0].value = model;
         node.widgets.find((one) => one.name === "candidates").value = "merged";
+        node.widgets.find((one) => one.name === "points").value = "";
         photo.connect(0, node, node.findInputSlot("person"));
         photo.connect(0, flip, 0);
         load.connect(0, node, node.findInputSlot("segmenter"));
