@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import IGRError
+from ..model.bundle import BundleInfo
 from ..model.config import UNetConfig
 from ..model.detail_config import HeadConfig, ReadoutConfig
 
 MOST_CELLS = 64 * 64
 """Heads of levels with more cells are not read, because the square of this number must fit into memory."""
+
+
+def chosen_readout(info: BundleInfo, blocks: Sequence[str], latent_shape: tuple[int, int]) -> ReadoutConfig:
+    """The heads to read at a latent's (height, width): those fitted to the bundle, or all of the finest level.
+
+    `blocks` are as in default_readout. Raises IGRError for a bundle without GarmNet, a head that it lacks, and a size
+    that is too large.
+    """
+    if info.model.garmnet is None:
+        raise IGRError(f"{info.name} has no GarmNet, so there is no evidence to read: use another bundle.")
+    unet = info.model.denoiser
+    config = default_readout(blocks, unet, latent_shape) if info.detail is None else info.detail.readout
+    return readable(config, blocks, unet, latent_shape)
 
 
 def default_readout(blocks: Sequence[str], config: UNetConfig, latent_shape: tuple[int, int]) -> ReadoutConfig:

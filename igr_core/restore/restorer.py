@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
 from ..detail.evidence import UNFITTED, Evidence, cell_opacity, find_evidence
-from ..detail.heads import default_readout, readable
+from ..detail.heads import chosen_readout
 from ..errors import IGRError
 from ..model.bundle import Bundle, BundleInfo
 from ..model.config import ModelConfig
@@ -185,12 +185,7 @@ class GarmentRestorer:
 
         Raises IGRError for a model without GarmNet, a head that it lacks, and a size that is too large.
         """
-        if self.model.garmnet is None:
-            raise IGRError(f"{self.info.name} has no GarmNet, so there is no evidence to read: use another bundle.")
-        unet, detail = self.info.model.denoiser, self.info.detail
-        blocks = self_attention_order(self.model.denoiser)
-        config = default_readout(blocks, unet, latent_shape) if detail is None else detail.readout
-        return readable(config, blocks, unet, latent_shape)
+        return chosen_readout(self.info, self_attention_order(self.model.denoiser), latent_shape)
 
     @property
     def evidence_config(self) -> EvidenceConfig:

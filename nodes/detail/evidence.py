@@ -9,10 +9,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...igr_core.detail.evidence import UNFITTED, Evidence, cell_opacity, find_evidence
-from ...igr_core.detail.heads import default_readout, readable
+from ...igr_core.detail.heads import chosen_readout
 from ...igr_core.detail.report import describe, draw_evidence, evidence_map, seen_fraction
 from ...igr_core.errors import IGRError
-from ...igr_core.model.detail_config import ReadoutConfig
 from ...igr_core.photo.view import GarmentView
 from ...igr_core.restore.background_removal import garment_alpha
 from ..host.blocks import transformer_blocks
@@ -99,7 +98,12 @@ def find(
         )
     config, count = adapter.config, len(samples)
     check_denoiser(model, config)
-    read = read_attention(model, positive, samples, _readout(adapter, (samples.shape[2], samples.shape[3])))
+    read = read_attention(
+        model,
+        positive,
+        samples,
+        chosen_readout(adapter.info, list(transformer_blocks(config.denoiser)), (samples.shape[2], samples.shape[3])),
+    )
     photos = photos_of(view, count, read.photos)
     found = read.correspondences([view.mask[list(numbers)] for numbers in photos])
     coefficients = UNFITTED if adapter.info.detail is None else adapter.info.detail.evidence
@@ -122,12 +126,3 @@ def photos_of(view: GarmentView, count: int, each: int) -> list[tuple[int, ...]]
             "that they were restored from."
         )
     return [tuple(range(number % garments, len(view.person), garments)) for number in range(count)]
-
-
-def _readout(adapter: Adapter, latent_shape: tuple[int, int]) -> ReadoutConfig:
-    if adapter.garmnet is None:
-        raise IGRError(f"{adapter.info.name} has no GarmNet, so there is no evidence to read: use another bundle.")
-    unet, detail = adapter.config.denoiser, adapter.info.detail
-    blocks = list(transformer_blocks(unet))
-    config = default_readout(blocks, unet, latent_shape) if detail is None else detail.readout
-    return readable(config, blocks, unet, latent_shape)
