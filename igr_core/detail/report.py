@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .evidence import Evidence
+from .parts import garment_parts
 
 INVENTED = (0.86, 0.10, 0.45)
 """Colour of the overlay where nothing was visible."""
@@ -16,6 +18,8 @@ _HIDDEN = 0.5
 """Mean evidence below which a region is listed as invented."""
 _WORTH_LISTING = 0.04
 """Smallest region to list, as a fraction of the garment's area."""
+_NEARLY_ALL = 0.95
+"""Hidden fraction above which no regions are listed."""
 
 
 def evidence_map(evidence: Evidence, alpha: Tensor) -> Tensor:
@@ -45,25 +49,41 @@ def seen_fraction(visible: Tensor, alpha: Tensor) -> float:
 
 
 def invented_regions(visible: Tensor, alpha: Tensor) -> list[str]:
-    """Names of the ninths of the garment's box that were mostly invented, largest first, such as `bottom left`.
+    """Names of the parts that were mostly invented, largest first, such as `left sleeve` or `bottom right`.
 
-    Left and right are those of the image. Ninths with little cloth are left out.
+    Sleeves and legs have names of their own; the rest of the garment is divided into ninths of its box. Left and right
+    are those of the image. Small parts are left out.
     """
-    solid = alpha[0] >= 0.5
-    if not bool(solid.any()):
-        return []
-    rows, columns = (solid.any(axis).nonzero().flatten() for axis in (1, 0))
-    top, left = int(rows[0]), int(columns[0])
-    box = (slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1))
-    found: list[tuple[float, str]] = []
     total = float(alpha.sum())
-    for cloth_row, seen_row, row in zip(*(x[0][box].tensor_split(3, 0) for x in (alpha, visible)), _ROWS, strict=True):
-        parts = zip(*(x.tensor_split(3, 1) for x in (cloth_row, seen_row)), _COLUMNS, strict=True)
-        for cloth, seen, column in parts:
-            area = float(cloth.sum())
-            if area >= _WORTH_LISTING * total and float(seen.sum()) < _HIDDEN * area:
-                found.append((area - float(seen.sum()), f"{row} {column}".strip() or "middle"))
+    found: list[tuple[float, str]] = []
+    for name, part in _named_parts(alpha).items():
+        cloth, seen = float((alpha[0] * part).sum()), float((visible[0] * part).sum())
+        if cloth >= _WORTH_LISTING * total and seen < _HIDDEN * cloth:
+            found.append((cloth - seen, name))
     return [name for _, name in sorted(found, key=lambda one: -one[0])]
+
+
+def _named_parts(alpha: Tensor) -> dict[str, Tensor]:
+    """Masks (H, W) of sleeves, legs, and the ninths of the rest; none without a garment."""
+    solid = alpha[0] >= 0.5
+    named = garment_parts(alpha)
+    rest = solid & ~torch.stack([*named.values(), torch.zeros_like(solid)]).any(0)
+    if not bool(rest.any()):
+        return named
+    rows, columns = (rest.any(axis).nonzero().flatten() for axis in (1, 0))
+    for row_name, row in zip(_ROWS, _thirds(rows), strict=True):
+        for column_name, column in zip(_COLUMNS, _thirds(columns), strict=True):
+            part = torch.zeros_like(rest)
+            part[row, column] = rest[row, column]
+            named[f"{row_name} {column_name}".strip() or "middle"] = part
+    return named
+
+
+def _thirds(places: Tensor) -> tuple[slice, slice, slice]:
+    """The range from the first to the last of some indices, divided into three."""
+    start, stop = int(places[0]), int(places[-1]) + 1
+    first, second = (start + round((stop - start) * third / 3) for third in (1, 2))
+    return slice(start, first), slice(first, second), slice(second, stop)
 
 
 def describe(visible: Tensor, alpha: Tensor) -> str:
@@ -72,9 +92,10 @@ def describe(visible: Tensor, alpha: Tensor) -> str:
         return "The restored image has no garment: it is white all over."
     hidden = 1 - seen_fraction(visible, alpha)
     regions = invented_regions(visible, alpha)
-    where = f", mostly at the {_listed(regions[:3])}" if regions and len(regions) < 9 else ""
+    everything = hidden > _NEARLY_ALL
+    where = f", mostly the {_listed(regions[:3])}" if regions and not everything else ""
     return f"{hidden:.0%} of the garment was not visible{where}."
 
 
 def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and the {names[-1]}"

@@ -49,7 +49,7 @@ def test_regions_are_named_by_their_place_in_the_image_largest_first() -> None:
     visible[:, 35:45, 35:45] = 0.3
     assert invented_regions(visible, garment()) == ["top left", "bottom right"]
     assert describe(visible, garment()) == (
-        "19% of the garment was not visible, mostly at the top left and bottom right."
+        "19% of the garment was not visible, mostly the top left and the bottom right."
     )
     assert describe(garment(), garment()) == "0% of the garment was not visible."
     assert describe(torch.zeros_like(visible), garment()) == "100% of the garment was not visible."
