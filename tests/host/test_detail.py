@@ -142,3 +142,43 @@ def test_strength_0_only_enlarges(server: Server) -> None:
     decoded = values(server, graph, image=["decode", 0])
     larger = F.interpolate(decoded, (256, 192), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
     assert torch.equal(values(server, graph, image=["transfer", 0]), larger)
+
+
+def test_garment_finish_gives_two_photos_the_size_of_the_first(server: Server) -> None:
+    graph = with_two_photos(restore(seed=SEED, steps=STEPS), "full")
+
+    def finished(view: list[Any]) -> torch.Tensor:
+        settings = {"aspect": "the photo's own", "margin": 0.05, "background": "white"}
+        finish = node("IGRGarmentFinish", image=["decode", 0], view=view, **settings)
+        return values(server, {**graph, "finish": finish}, image=["finish", 0])
+
+    assert torch.equal(finished(["combine", 1]), finished(["view", 0]))
+
+
+def test_two_photos_of_two_garments_are_those_of_each_alone(server: Server) -> None:
+    """Two garments with two photos each, in one batch; their noise differs, so each is compared at its own seed."""
+    batch = with_two_photos(restore(seed=SEED, steps=STEPS), "full")
+    batch["persons"] = node("ImageBatch", image1=["person", 0], image2=["person2", 0])
+    batch["others"] = node("ImageBatch", image1=["person2", 0], image2=["person", 0])
+    batch["masks"] = node("MaskComposite", destination=["person", 1], source=["person2", 1], x=0, y=0, operation="or")
+    for name, person in (("view", "persons"), ("view2", "others")):
+        batch = with_inputs(batch, name, person=[person, 0], mask=["masks", 0])
+    found = values(server, with_evidence(batch, ["combine", 1]), mask=["evidence", 1])
+    images = values(server, batch, image=["decode", 0])
+    assert len(images) == len(found) == 2
+    for number, names in enumerate((("person", "person2"), ("person2", "person"))):
+        alone = with_two_photos(restore(seed=SEED + number, steps=STEPS), "full")
+        alone["masks"] = batch["masks"]
+        for view, person in zip(("view", "view2"), names, strict=True):
+            alone = with_inputs(alone, view, person=[person, 0], mask=["masks", 0])
+        assert (values(server, alone, image=["decode", 0]) - images[number]).abs().max() < 1e-3
+        mask = values(server, with_evidence(alone, ["combine", 1]), mask=["evidence", 1])
+        assert (mask - found[number]).abs().max() < 1e-3
+
+
+def test_merged_tokens_cannot_be_read(server: Server) -> None:
+    graph = restore(seed=SEED, steps=STEPS)
+    graph["merge"] = node("TomePatchModel", model=["load", 0], ratio=0.3)
+    graph = with_evidence(with_inputs(graph, "apply", model=["merge", 0]))
+    with pytest.raises(PromptFailed, match="Another node merges tokens"):
+        server.run(graph)
