@@ -6,11 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
-from igr_core.ranges import Guidance, Ranged, Seed, Steps, Strength
+from igr_core.ranges import Guidance, Range, Ranged, Seed, Steps, Strength
 
 from ...base.train_config import Few
 from ...data.opening import DataSetConfig
@@ -48,6 +48,11 @@ class RowConfig(Ranged):
     """Strength of the reference self-attention; 0 disables GarmNet."""
     image_prompt_strength: Strength = 1.0
     """Strength of the image prompt; 0 disables it."""
+    photos: Annotated[int, Range(1, 8)] = 1
+    """Number of photos of each garment to restore it from: the pair's own, then others in the order of the data set.
+    Pairs with fewer photos use all of them."""
+    details: bool = False
+    """Move the photo's own pixels onto the restored garment, as Transfer Details does, at the working size."""
     paper: str = ""
     """Row of the paper's tables to show beside it: `Ours`, `w/o GarmNet`, `CFLD`, ..."""
 
@@ -57,6 +62,10 @@ class RowConfig(Ranged):
             raise IGRError(f"Row {self.name!r} needs a bundle or a folder of images, but not both.")
         if not any(letter.isalnum() for letter in self.name):
             raise IGRError(f"Row {self.name!r} has an unusable name: include letters or digits.")
+        if self.pictures and (self.photos > 1 or self.details):
+            raise IGRError(f"Row {self.name!r} is a folder of images: photos and details need a bundle.")
+        if (self.photos > 1 or self.details) and (self.reference_strength, self.image_prompt_strength) != (1.0, 1.0):
+            raise IGRError(f"Row {self.name!r} has photos or details: leave both strengths at 1.")
         if not self.guidance or not self.sampler:
             raise IGRError(f"Row {self.name!r} has no guidance or no sampler: give a list such as [1.5].")
         if bool(self.seeds) != (SEED in self.bundle) or len(set(self.seeds)) < len(self.seeds):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -37,6 +37,7 @@ from .experiment import ExperimentConfig, Line, lines, of_each_set
 from .folder import DESCRIPTION, PLACES, SETS
 from .history import pairs_seen, steps_trained
 from .others import Others, check_apart, find_others, problems, take_in
+from .restoring import restore_line
 from .scoring import Scoring, score_folders
 from .unseen import unseen
 
@@ -208,8 +209,7 @@ class ExperimentRun:
         return self.out / "rows" / place / "pictures"
 
     def _restore_line(self, line: Line) -> None:
-        folder, row, guidance, steps = self._pictures(line.slug), line.row, line.guidance, line.steps
-        assert guidance is not None and steps is not None
+        folder = self._pictures(line.slug)
         make_folder(folder)
         count = len(self.subjects)
         share = range(count * self.rank // self.processes, count * (self.rank + 1) // self.processes)
@@ -218,19 +218,9 @@ class ExperimentRun:
             return
         restorer = GarmentRestorer.from_bundle(line.bundle_path, str(self.device))
         bar = tqdm(total=len(share), initial=len(share) - len(missing), desc=line.name, unit="pair")
-        for batch in _batches(missing, self.config.batch):
-            garments = restorer.restore(
-                self.subjects.view(batch, restorer.info.model),
-                [self.subjects.categories[i] for i in batch],
-                steps=steps,
-                guidance=guidance,
-                seed=self.config.seed + batch[0],
-                reference_strength=row.reference_strength,
-                image_prompt_strength=row.image_prompt_strength,
-            )
-            for i, garment in zip(batch, garments, strict=True):
-                save_image(folder / f"{self.subjects.names[i]}.png", garment)
-            bar.update(len(batch))
+        for i, garment in restore_line(restorer, self.subjects, missing, line, self.config):
+            save_image(folder / f"{self.subjects.names[i]}.png", garment)
+            bar.update()
         bar.close()
 
     def _known(self, line: Line) -> dict[str, Any]:
@@ -250,6 +240,8 @@ class ExperimentRun:
             "seed": self.config.seed,
             "reference_strength": line.row.reference_strength,
             "image_prompt_strength": line.row.image_prompt_strength,
+            "photos": line.row.photos if line.row.photos > 1 else None,
+            "details": line.row.details or None,
         }
         return {name: value for name, value in known.items() if value is not None}
 
@@ -292,15 +284,3 @@ def restore_all(runs: Sequence[ExperimentRun]) -> None:
         run.restore()
     if runs[0].processes > 1:
         torch.distributed.destroy_process_group()
-
-
-def _batches(rows: list[int], size: int) -> Iterator[list[int]]:
-    """Batches of at most `size` consecutive rows, whose noise seeds are consecutive, too."""
-    batch: list[int] = []
-    for row in rows:
-        if batch and (row != batch[-1] + 1 or len(batch) == size):
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch

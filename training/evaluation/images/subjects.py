@@ -42,8 +42,19 @@ class Subjects:
     def __len__(self) -> int:
         return len(self.names)
 
+    def photos_of(self, row: int, most: int) -> list[int]:
+        """A pair and up to `most` - 1 others that show the same garment, in the order of the data set."""
+        garment = self.source.entries[row].garment
+        if garment is None:
+            return [row]
+        others = [other for other, entry in enumerate(self.source.entries) if entry.garment == garment and other != row]
+        return [row, *others[: most - 1]]
+
     def view(self, rows: Sequence[int], model: ModelConfig) -> GarmentView:
-        """Views of some pairs for a model; raises IGRError with the pair's name for an unusable photo or mask."""
+        """Views of some pairs for a model; that of a single pair includes its photo at the photo's own size.
+
+        Raises IGRError with the pair's name for an unusable photo or mask.
+        """
         views = []
         for row in rows:
             person, mask = _unit(self.source.person(row)), _unit(self.source.mask(row))
@@ -51,6 +62,8 @@ class Subjects:
                 views.append(make_view(person, mask, model.native_size, model.view, model.image_encoder.image_size))
             except IGRError as error:
                 raise IGRError(f"{self.source.title}, {self.names[row]}: {error}") from error
+        if len(views) == 1:
+            return views[0]
         return GarmentView(
             torch.cat([view.person for view in views]),
             torch.cat([view.mask for view in views]),

@@ -93,6 +93,7 @@ def _paper_row(table: str, result: Result) -> str:
         return str(result.known.get("paper", ""))
     guidance = result.known.get("guidance")
     whole = all(result.known.get(name) == 1 for name in ("reference_strength", "image_prompt_strength"))
+    whole = whole and not any(name in result.known for name in ("photos", "details"))  # neither is in the paper
     return f"{guidance:.1f}" if whole and guidance is not None else ""
 
 

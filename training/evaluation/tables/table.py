@@ -17,7 +17,7 @@ COMPARED = ("texture_agreement", "invented")
 """Metrics whose difference from the baseline row is shown."""
 MOST_WEIGHTS = 4
 """Maximum number of bundles whose hashes are shown; the JSON contains all."""
-SAME = ("guidance", "steps", "sampler", "seed", "reference_strength", "image_prompt_strength")
+SAME = ("guidance", "steps", "sampler", "seed", "reference_strength", "image_prompt_strength", "photos", "details")
 """Settings that must be the same for all training seeds of a row."""
 
 

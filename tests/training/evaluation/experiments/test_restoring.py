@@ -1,0 +1,80 @@
+"""Rows that restore from several photos, and with the photos' details, against the same by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from igr_core.errors import IGRError
+from igr_core.restore.detailed import Detailing, restore_detailed
+from igr_core.restore.restorer import GarmentRestorer
+from tests.support.models.tiny import save_runnable
+from training.data.fixtures import write_fixture
+from training.data.opening import DataSetConfig, open_data_set
+from training.evaluation.experiments.experiment import ExperimentConfig, RowConfig, lines
+from training.evaluation.experiments.restoring import restore_line
+from training.evaluation.images.subjects import Subjects
+
+SEED, STEPS = 5, 2
+
+
+@pytest.fixture(scope="module")
+def restorer(tmp_path_factory: pytest.TempPathFactory) -> GarmentRestorer:
+    return GarmentRestorer.from_bundle(save_runnable(tmp_path_factory.mktemp("bundle") / "tiny.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def subjects(tmp_path_factory: pytest.TempPathFactory) -> Subjects:
+    """Three pairs; the first and the third are photos of one garment."""
+    root = tmp_path_factory.mktemp("data") / "VITON-HD"
+    write_fixture("viton_hd", root, 3, 0, (96, 128))
+    source = open_data_set(DataSetConfig(root=str(root)))
+    source.entries = tuple(
+        replace(entry, garment="one" if number != 1 else None) for number, entry in enumerate(source.entries)
+    )
+    return Subjects(source)
+
+
+def restored(restorer: GarmentRestorer, subjects: Subjects, **row: object) -> list[torch.Tensor]:
+    config = ExperimentConfig(
+        "several photos",
+        (RowConfig("row", bundle="demo", **row),),  # type: ignore[arg-type]
+        data=DataSetConfig(root="data"),
+        seed=SEED,
+        steps=STEPS,
+        controls=(),
+    )
+    (line,) = lines(config)
+    found = dict(restore_line(restorer, subjects, range(len(subjects)), line, config))
+    return [found[number] for number in range(len(subjects))]
+
+
+def test_the_other_photos_of_a_garment_are_used_with_its_own_first(
+    restorer: GarmentRestorer, subjects: Subjects
+) -> None:
+    found = restored(restorer, subjects, photos=2)
+    model = restorer.info.model
+    for number, photos in enumerate(((0, 2), (1,), (2, 0))):
+        views = [subjects.view([photo], model) for photo in photos]
+        category = subjects.categories[number]
+        expected = restore_detailed(restorer, views, category, Detailing(), steps=STEPS, seed=SEED + number)
+        assert torch.equal(found[number], expected.image[0])
+    single = restored(restorer, subjects)
+    assert (found[1] - single[1]).abs().max() < 1e-3
+    assert (found[0] - single[0]).abs().max() > 1e-3
+
+
+def test_details_are_moved_at_the_working_size(restorer: GarmentRestorer, subjects: Subjects) -> None:
+    plain, detailed = restored(restorer, subjects), restored(restorer, subjects, details=True)
+    assert all(one.shape == other.shape for one, other in zip(plain, detailed, strict=True))
+    assert any((one - other).abs().max() > 1e-2 for one, other in zip(plain, detailed, strict=True))
+
+
+@pytest.mark.parametrize("extra", [{"photos": 2}, {"details": True}])
+def test_photos_and_details_need_a_bundle_at_full_strength(extra: dict[str, object]) -> None:
+    with pytest.raises(IGRError, match="photos and details need a bundle"):
+        RowConfig("others", pictures="folder", **extra)  # type: ignore[arg-type]
+    with pytest.raises(IGRError, match="leave both strengths at 1"):
+        RowConfig("weak", bundle="demo", reference_strength=0.5, **extra)  # type: ignore[arg-type]
