@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .commands import Commands, DeviceOption, out_file
+from .commands import Changes, Commands, DeviceOption, out_file
 
 app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -15,6 +15,8 @@ BundleArgument = Annotated[Path, typer.Argument(help="Bundle with its VAE and im
 PairsOption = Annotated[
     list[Path], typer.Option(help="Folder of prepared pairs with correspondences; may be repeated.")
 ]
+SHEET_ROWS = 12
+"""Number of garments on a sheet."""
 StepsOption = Annotated[int, typer.Option(min=1, max=10_000, help="DDIM steps per run.")]
 GuidanceOption = Annotated[float, typer.Option(min=1, max=100, help="Guidance scale (Eq. 2).")]
 
@@ -82,3 +84,57 @@ def measure(
     if out is not None:
         write_scores(out, scores)
     typer.echo(detail_table(scores))
+
+
+@app.command()
+def lettering(
+    bundle: BundleArgument,
+    data: Annotated[
+        Path, typer.Option(help="YAML file with a PairsConfig of drawn or rendered pairs, whose words are known.")
+    ],
+    count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Number of garments with lettering.")] = 100,
+    size: Annotated[str, typer.Option(help="WxH at which words are read.")] = "768x1024",
+    steps: StepsOption = 25,
+    guidance: GuidanceOption = 1.5,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the first pair's noise.")] = 0,
+    device: DeviceOption = "cpu",
+    changes: Changes = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the scores.", callback=out_file)] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Image of the first garments.", callback=out_file)] = None,
+) -> None:
+    """Count the printed words that a text reader finds in photos, restored garments, and those with details."""
+    from tqdm import tqdm
+
+    from igr_core.device import choose_device
+    from igr_core.photo.images import save_image
+    from igr_core.photo.inputs import parse_size
+    from igr_core.restore.restorer import GarmentRestorer
+
+    from ..base.config_files import load_config
+    from ..data.opening import open_data_set
+    from ..detail.lettering import WordReader, lettered, lettering_table, read_lettering, score_lettering, sheet_of
+    from ..detail.measuring import write_scores
+    from ..detail.runs import Sampling
+    from ..evaluation.images.subjects import Subjects
+    from ..prepared.selection import PairsConfig
+
+    reader, wanted = WordReader(), parse_size(size, 1)
+    subjects = Subjects(open_data_set(load_config(PairsConfig, data, changes or ()).data))
+    restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
+    with tqdm(total=len(subjects), desc="looking for words", unit="pair", leave=False) as bar:
+        rows = lettered(subjects, count, bar.update)
+    read, shown = [], []
+    for found, images in tqdm(
+        read_lettering(restorer, subjects, rows, reader, wanted, Sampling(steps, guidance, seed)),
+        total=len(rows),
+        unit="garment",
+    ):
+        read.append(found)
+        if sheet is not None and len(shown) < SHEET_ROWS:
+            shown.append(images)
+    scores = score_lettering(read, wanted)
+    if out is not None:
+        write_scores(out, scores)
+    if sheet is not None:
+        save_image(sheet, sheet_of(shown, wanted))
+    typer.echo(lettering_table(scores))

@@ -108,6 +108,10 @@ class PairSource(ABC):
         """Further attributes of a pair, such as its pattern, to group scores by; may be empty."""
         return {}
 
+    def printed_words(self, index: int) -> tuple[str, ...]:
+        """Words printed on the garment, in capitals; empty if it has none or the data set does not record them."""
+        return ()
+
     def missing(self, index: int) -> list[str]:
         """Required files of the pair that do not exist; no file is read."""
         return []
@@ -160,6 +164,9 @@ class PairSubset(PairSource):
 
     def labels(self, index: int) -> dict[str, str]:
         return self.source.labels(self.rows[index])
+
+    def printed_words(self, index: int) -> tuple[str, ...]:
+        return self.source.printed_words(self.rows[index])
 
     def missing(self, index: int) -> list[str]:
         return self.source.missing(self.rows[index])

@@ -107,6 +107,9 @@ class SyntheticPairs(PairSource):
         attributes = self._pair(index).attributes
         return {name: str(attributes[name]).replace("_", " ") for name in LABELS}
 
+    def printed_words(self, index: int) -> tuple[str, ...]:
+        return tuple(str(self._pair(index).attributes["text"]).upper().split())
+
     def _pair(self, index: int) -> Pair:
         return _drawn(
             self.seeds[index], self.config.size, self.config.coarse, self.defect(index), self.config.correspondence

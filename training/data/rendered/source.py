@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LABELS = ("cut", "pattern", "print", "occlusion", "framing", "pose", "fit")
 """Attributes of a rendered pair to group scores by."""
+LETTERED = ("words", "badge", "number", "words_picture")
+"""Prints that show their words."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,10 @@ class RenderedPairs(PairSource):
     def labels(self, index: int) -> dict[str, str]:
         attributes = self.pair(index).attributes
         return {name: str(attributes[name]).replace("_", " ") for name in LABELS if name in attributes}
+
+    def printed_words(self, index: int) -> tuple[str, ...]:
+        attributes = self.pair(index).attributes
+        return tuple(str(attributes["text"]).upper().split()) if attributes["print"] in LETTERED else ()
 
     def defect(self, index: int) -> str | None:
         """The defect of a pair, which is its label for curation; None for a good pair."""

@@ -50,6 +50,14 @@ class Subjects:
         others = [other for other, entry in enumerate(self.source.entries) if entry.garment == garment and other != row]
         return [row, *others[: most - 1]]
 
+    def photo(self, row: int) -> tuple[Tensor, Tensor]:
+        """A pair's photo (3, h, w) and its mask (1, h, w), in 0..1."""
+        return _unit(self.source.person(row))[0], _unit(self.source.mask(row))[0]
+
+    def truth(self, row: int) -> Tensor:
+        """A pair's flat garment (3, h, w) in 0..1, at its own size."""
+        return _unit(self.source.garment(row).convert("RGB"))[0]
+
     def view(self, rows: Sequence[int], model: ModelConfig) -> GarmentView:
         """Views of some pairs for a model; that of a single pair includes its photo at the photo's own size.
 
@@ -57,9 +65,11 @@ class Subjects:
         """
         views = []
         for row in rows:
-            person, mask = _unit(self.source.person(row)), _unit(self.source.mask(row))
+            person, mask = self.photo(row)
             try:
-                views.append(make_view(person, mask, model.native_size, model.view, model.image_encoder.image_size))
+                views.append(
+                    make_view(person[None], mask[None], model.native_size, model.view, model.image_encoder.image_size)
+                )
             except IGRError as error:
                 raise IGRError(f"{self.source.title}, {self.names[row]}: {error}") from error
         if len(views) == 1:
