@@ -10,7 +10,7 @@ from .errors import UsageError
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a --device option, such as cpu or cuda:1; `auto` is a GPU if there is one.
+    """The device selected by a --device value such as cpu or cuda:1; `auto` selects a GPU if there is one.
 
     Raises UsageError for a device that does not exist or cannot be used.
     """

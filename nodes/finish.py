@@ -28,7 +28,7 @@ class IGRGarmentFinish(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRGarmentFinish",
             display_name="Garment Finish",

@@ -24,7 +24,7 @@ class IGRLoad(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRLoad",
             display_name="IGR Load",
@@ -82,10 +82,10 @@ class IGRLoad(io.ComfyNode):
 
 
 def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[Any, Adapter, Any]:
-    """Load MODEL, adapter and VAE of a bundle; the header is checked before any weights are read.
+    """Load the MODEL, adapter and VAE from a bundle; the header is checked before any weights are read.
 
-    Raises IGRError naming the file if it is missing, truncated, not a bundle or too new, and for a part that is neither
-    in the bundle nor connected.
+    Raises IGRError, naming the file, if it is missing, truncated, too new or not a bundle, or if a part is neither in
+    the bundle nor connected.
     """
     bundle = Bundle.open(path)
     config = bundle.info.model

@@ -22,7 +22,7 @@ class IGRGarmentPreview(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRGarmentPreview",
             display_name="Garment Preview",
@@ -36,8 +36,8 @@ class IGRGarmentPreview(io.ComfyNode):
                     "category",
                     options=[UNKNOWN, *CATEGORIES],
                     default=UNKNOWN,
-                    tooltip="Kind of garment under the mask, as in GarmNet Encode. Only used to detect people turned "
-                    "sideways more reliably.",
+                    tooltip="Kind of garment under the mask, as in GarmNet Encode. Only used to make the "
+                    "detection of side views more reliable.",
                 ),
             ],
             outputs=[

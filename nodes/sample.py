@@ -23,7 +23,7 @@ class IGRSample(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRSample",
             display_name="IGR Sample",
@@ -48,7 +48,7 @@ class IGRSample(io.ComfyNode):
                     default=25,
                     min=1,
                     max=500,
-                    tooltip="Denoising steps; more steps are slower and finer. 25 in the paper.",
+                    tooltip="Denoising steps; more steps take longer and give finer results. 25 in the paper.",
                 ),
                 io.Float.Input(
                     "guidance",

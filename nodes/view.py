@@ -30,7 +30,7 @@ class IGRGarmentView(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRGarmentView",
             display_name="Garment Mask/Crop",

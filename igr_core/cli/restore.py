@@ -43,7 +43,9 @@ Category = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="Image to write (.png), or the folder to write NAME.png to.")]
 BundlePath = Annotated[Path, typer.Option(help="The model to use.", show_default="the demo bundle")]
-Steps = Annotated[int, typer.Option(min=1, max=500, help="Denoising steps; more steps are slower and finer.")]
+Steps = Annotated[
+    int, typer.Option(min=1, max=500, help="Denoising steps; more steps take longer and give finer results.")
+]
 Guidance = Annotated[float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo; 1 is fastest.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Random seed; the same seed gives the same image.")]
 Size = Annotated[str | None, typer.Option(help="Width x height to work at.", show_default="from the bundle")]
@@ -133,7 +135,11 @@ def restore(
         report = Report(failed=dict(plan.failed))
         jobs = list(plan.jobs) if overwrite or not in_folder else without_existing(plan.jobs, report)
         if report.skipped and min_evidence > 0:
-            echo("Note: existing images are not checked against --min-evidence; --overwrite does so.", err=True)
+            echo(
+                "Note: existing images are not checked against --min-evidence: use --overwrite to restore and "
+                "check them.",
+                err=True,
+            )
         make_folder(out if in_folder else out.parent)
         start = time.monotonic()
         _run(jobs, report, settings, functools.cache(lambda: _load(bundle, place)))

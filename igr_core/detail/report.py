@@ -98,4 +98,4 @@ def describe(visible: Tensor, alpha: Tensor) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and the {names[-1]}"
+    return names[0] if len(names) == 1 else f"{', the '.join(names[:-1])} and the {names[-1]}"

@@ -101,8 +101,8 @@ def _findings(facts: MaskFacts, category: str | None) -> list[tuple[bool, str, d
         ),
         (
             facts.share > LARGE_SHARE,
-            "The {label} covers {share} of the photo: check that it covers the garment and not the background; if it "
-            "is inverted, invert it.",
+            "The {label} covers {share} of the photo: check that it covers the garment and not the background, "
+            "and invert it if necessary.",
             {"share": share},
         ),
         (

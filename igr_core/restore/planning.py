@@ -92,7 +92,10 @@ def plan_jobs(
     category_of = _categories(category)
     if person.is_dir():
         if also:
-            raise UsageError(f"--also adds a photo to one photo, but {person} is a folder: name NAME__2.jpg in it.")
+            raise UsageError(
+                f"--also only works with a single photo, but {person} is a folder: put the other photo into it as "
+                "NAME__2.jpg."
+            )
         return _plan_folder(person, mask, category_of, out, evidence)
     if os.path.isdir(out):
         raise UsageError(f"{out} is a folder: specify the file to write, such as {out / person.stem}.png.")
@@ -162,7 +165,7 @@ def _grouped(pairs: Sequence[Pair], names: set[str]) -> tuple[list[Pair], dict[s
         if base is None:
             first.append(pair)
         elif base not in known:
-            failed[pair.photo.name] = f"The first photo of its garment, {base}, cannot be used: fix that one."
+            failed[pair.photo.name] = f"The garment's first photo, {base}, cannot be used: fix that photo first."
         elif len(more.setdefault(base, [])) + 1 >= MOST_PHOTOS:
             failed[pair.photo.name] = f"A garment can have at most {MOST_PHOTOS} photos: remove some of {base}."
         else:

@@ -94,7 +94,7 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
         raise IGRError(f"{folder} has {found:,} weights, but its config.json needs {needed:,}: {again}.")
     largest = _bytes_of_a_photo(folder, loader.what, lambda: trial(empty))
     if largest > _MAX_TENSOR:
-        raise IGRError(f"{folder} needs {largest / 1e9:,.0f} GB for one photo by its config.json: {again}.")
+        raise IGRError(f"According to its config.json, {folder} needs {largest / 1e9:,.0f} GB for one photo: {again}.")
     try:
         model, info = loader.load(
             folder,

@@ -22,7 +22,7 @@ class IGRRankCandidates(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRRankCandidates",
             display_name="Rank Candidates",

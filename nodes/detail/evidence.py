@@ -28,7 +28,7 @@ class IGRGarmentEvidence(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRGarmentEvidence",
             display_name="Garment Evidence",

@@ -15,7 +15,7 @@ class IGRCombineReferences(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRCombineReferences",
             display_name="Combine References",

@@ -23,12 +23,12 @@ class IGRTransferDetails(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRTransferDetails",
             display_name="Transfer Details",
             description="Enlarges a restored garment and moves lettering, logos and weave from the photo onto it, "
-            "where the evidence says that the photo shows them. Colour and shade stay those of the restored garment.",
+            "wherever Garment Evidence found them in the photo. The restored garment keeps its own colour and shading.",
             search_aliases=["detail transfer", "sharpen garment", "logo", "lettering", "upscale garment"],
             inputs=[
                 io.Image.Input("image", tooltip="The restored garment, from VAE Decode."),

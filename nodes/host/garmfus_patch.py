@@ -301,7 +301,8 @@ def _note(options: dict[str, Any], name: str, tiles: int, noted: Noted) -> None:
         return
     if tiles != 1:
         raise IGRError(
-            "HyperTile splits the attention, which cannot be read then: remove HyperTile before the evidence."
+            "HyperTile splits the attention, so it cannot be read: connect Garment Evidence to a model without "
+            "HyperTile."
         )
     if noted.query.shape[1] != noted.own_key.shape[1]:
         raise IGRError(

@@ -164,7 +164,7 @@ class _Reader(comfy.samplers.KSAMPLER):
             model(x + sigma * noise, sigma * x.new_ones(x.shape[0]), **args)
             if not any(notes.by_block.values()):
                 raise IGRError(
-                    "The model does not look at the photo at the end of sampling, so there is no evidence to read: "
+                    "The model does not attend to the photo at the end of sampling, so there is no evidence to read: "
                     "connect IGR Apply's model, with reference_strength above 0, end_percent 1, and level_strengths "
                     "above 0."
                 )

@@ -16,7 +16,7 @@ class IGRExamplePerson(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRExamplePerson",
             display_name="IGR Example Person",

@@ -49,7 +49,7 @@ class IGRPhotoFolder(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         folders = folders_below(input_root())
         photos = "photos" if "photos" in folders else SHIPPED
         masks = "masks" if "masks" in folders else NO_MASKS

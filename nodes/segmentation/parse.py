@@ -34,7 +34,7 @@ class IGRParserLoad(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRParserLoad",
             display_name="IGR Load Parser",
@@ -71,7 +71,7 @@ class IGRGarmentByCategory(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRGarmentByCategory",
             display_name="Garment by Category",

@@ -33,7 +33,7 @@ class IGRSegmenterLoad(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRSegmenterLoad",
             display_name="IGR Load Segmenter",
@@ -74,13 +74,13 @@ class IGRGarmentSegment(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        """Inputs, outputs and texts of the node."""
+        """Inputs, outputs and descriptions of the node."""
         return schema(
             node_id="IGRGarmentSegment",
             display_name="Garment Segment",
-            description="Finds the mask of a garment that you click on: left click to include, right click to exclude, "
-            "drag to draw a box; a brush and an eraser correct the mask. The mask is shown immediately, and the marks "
-            "are saved in the workflow.",
+            description="Finds the mask of a garment that you click on: left-click to include, right-click to exclude, "
+            "drag to draw a box. Use the brush and the eraser to correct the mask. The mask is shown immediately, and "
+            "the marks are saved in the workflow.",
             search_aliases=[
                 "click mask",
                 "sam2 points",

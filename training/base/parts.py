@@ -37,7 +37,7 @@ def read_summary(path: Path | str) -> dict[str, Any]:
     try:
         return json.loads(beside.read_text())
     except (OSError, ValueError) as error:
-        raise IGRError(f"Could not read {beside} ({error}): train the part first, which writes this file.") from error
+        raise IGRError(f"Could not read {beside} ({error}): train the part first to create this file.") from error
 
 
 def write_summary(path: Path, summary: dict[str, Any]) -> None:
@@ -49,7 +49,9 @@ def write_summary(path: Path, summary: dict[str, Any]) -> None:
 def _config(path: Path, key: str) -> Any:
     summary = read_summary(path)
     if key not in summary:
-        raise IGRError(f"{path.with_suffix('.json')} does not describe a {key}: use the file written by its training.")
+        raise IGRError(
+            f"{path.with_suffix('.json')} has no {key} config: use the .json file written when the part was trained."
+        )
     return summary[key]
 
 

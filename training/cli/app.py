@@ -42,7 +42,7 @@ class EvaluateVerbs(LazyCommands):
 
     verbs = (
         Verb("run", "evaluate", "run", "Run an experiment: restore, score with controls, write the report.", RUN),
-        Verb("score", "evaluate", "score", "Score a folder of garments against the true ones.", RUN),
+        Verb("score", "evaluate", "score", "Score a folder of garments against the ground truth.", RUN),
         Verb("robustness", "robustness", "app", "Measure the effect of inaccurate masks.", RUN),
         Verb("cutout", "cutout", "app", "Prepare other methods' results for scoring.", RUN),
         Verb("report", "evaluate", "report", "Rewrite an experiment's report.", SHOW),

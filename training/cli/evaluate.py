@@ -48,7 +48,7 @@ def score(
         Path | None, typer.Option(help="JSON file for the result and everything it depends on.", callback=out_file)
     ] = None,
 ) -> None:
-    """Score a folder of garments against the true ones; files that do not match are listed."""
+    """Score a folder of garments against the ground truth; files that do not match are listed."""
     from igr_core.device import choose_device
 
     from ..evaluation.experiments.scoring import Scoring, score_folders
@@ -120,7 +120,7 @@ def report(experiment: Annotated[Path, typer.Argument(help="Folder of an experim
 
 def tables(
     experiments: Annotated[
-        list[Path], typer.Argument(help="Folders of experiments (python -m training evaluate run).")
+        list[Path], typer.Argument(help="Experiment folders, as written by python -m training evaluate run.")
     ],
     out: Annotated[Path | None, typer.Option(help="Markdown file for the tables.", callback=out_file)] = None,
     into: Annotated[list[Path] | None, typer.Option(help="Page with markers to fill; may be repeated.")] = None,

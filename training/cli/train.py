@@ -76,9 +76,13 @@ def prepare(
     subset: Annotated[
         Literal["kept", "hqft"], typer.Option(help="Pairs of the manifest to use: all kept ones, or the best fraction.")
     ] = "kept",
-    flips: Annotated[bool, typer.Option("--flips", help="Add mirrored pairs if the garment is symmetric.")] = False,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Also add a mirrored copy of each pair whose garment is symmetric.")
+    ] = False,
     vae: Annotated[Path | None, typer.Option(help="Trained VAE, .safetensors with a .json of the same name.")] = None,
-    image_encoder: Annotated[Path | None, typer.Option(help="Trained image encoder, in the same format.")] = None,
+    image_encoder: Annotated[
+        Path | None, typer.Option(help="Trained image encoder, .safetensors with a .json of the same name.")
+    ] = None,
     layout: Annotated[Literal["linear", "resampler"] | None, typer.Option(help="Layout of the image prompt.")] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs, starting with the first.")
@@ -125,7 +129,8 @@ def _choices(
         layout = layout or (prompt.layout if prompt is not None else "linear")
     if vae is None or image_encoder is None or layout is None:
         raise IGRError(
-            "No VAE, image encoder and layout: give the training's CONFIG, or --vae, --image-encoder and --layout."
+            "The VAE, image encoder and layout are missing: pass the training config, or --vae, --image-encoder and "
+            "--layout."
         )
     return vae, image_encoder, layout
 
@@ -167,7 +172,7 @@ def _open(
             check_drawn(settings, found.config)
         return found
     if pairs is None or settings is None:
-        raise IGRError("No pairs are given: give --data ROOT with the training's CONFIG, or --drawn FOLDER.")
+        raise IGRError("No pairs were specified: pass --data ROOT with the training config, or --drawn FOLDER.")
     return open_pairs(pairs, layout_of(model_config(settings), pairs), limit, workers)
 
 

@@ -100,9 +100,9 @@ def check_same_step(config: TrainConfig, processes: int, saved: Mapping[str, int
         if pairs != saved[name]:
             size = pairs // processes // config.accumulation
             raise IGRError(
-                f"{where} was trained with {saved[name]} pairs per step, but {name}.pairs_per_batch {size} times "
-                f"{processes} {'process' if processes == 1 else 'processes'} times accumulation {config.accumulation} "
-                f"are {pairs}: choose numbers that give {saved[name]}, or another --run folder."
+                f"{where} was trained with {saved[name]} pairs per step, but {name}.pairs_per_batch ({size}) × "
+                f"{processes} {'process' if processes == 1 else 'processes'} × accumulation ({config.accumulation}) "
+                f"is {pairs}: choose values whose product is {saved[name]}, or another --run folder."
             )
 
 

@@ -207,7 +207,7 @@ class Trainer:
         return rate_share(self.config.optimizer, self.step, self.config.steps)
 
     def _optimizer_step(self, batches: Iterator[tuple[int, Batch]], stop: StopRequest) -> tuple[list[float], float]:
-        """Take one step over its micro-batches; returns the TERMS of its loss, and the gradient's norm.
+        """Take one step over its micro-batches; returns the TERMS of its loss, and the gradient norm.
 
         Every process must agree on a loss that is not finite and on a request to stop: one reduction shares both.
         """
@@ -227,7 +227,7 @@ class Trainer:
                     total = self._agreed(terms, stop)
                 taken = self.engine.step(loss * losses.parts)  # the mean over the parts is the sum of their losses
                 if taken is not None:
-                    norm = self._finite(taken, "gradient's norm")
+                    norm = self._finite(taken, "gradient norm")
         return total, norm
 
     def _agreed(self, terms: Tensor, stop: StopRequest) -> list[float]:

@@ -74,8 +74,8 @@ def open_data_set(config: DataSetConfig) -> PairSource:
     if missing:
         more = f" and {len(missing) - MAX_NAMED} more files" if len(missing) > MAX_NAMED else ""
         raise IGRError(
-            f"{source.title} is incomplete, {', '.join(missing[:MAX_NAMED])}{more} cannot be found: "
-            f"`python -m training data check {config.root}` lists all problems."
+            f"{source.title} is incomplete ({', '.join(missing[:MAX_NAMED])}{more} cannot be found): "
+            f"run `python -m training data check {config.root}` to list all problems."
         )
     if source.unlisted:
         raise IGRError(source.unlisted[0])

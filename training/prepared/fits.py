@@ -28,7 +28,7 @@ def model_config(config: TrainConfig) -> ModelConfig:
     if config.init_bundle is None:
         if config.size is not None or config.noise is not None:
             raise IGRError(
-                "size and noise override those of init_bundle; otherwise, set model.native_size and model.noise."
+                "size and noise only apply with init_bundle: without one, set model.native_size and model.noise."
             )
         return config.model
     model = Bundle.open(config.init_bundle).info.model

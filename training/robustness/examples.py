@@ -35,7 +35,7 @@ _PHOTOS = DrawConfig()
 
 
 def draw_examples(path: Path, found: Robustness, garments: Path, seed: int | None = None) -> None:
-    """Show one person of a measurement in a JPEG; `garments` is the folder of restored garments beside the results.
+    """Draw one person from a measurement as a JPEG; `garments` is the folder of restored garments next to the results.
 
     Without a seed, uses the first photo. Raises IGRError for a seed that was not measured or has no garments.
     """

@@ -150,7 +150,7 @@ def test_zero2_is_the_same_step_and_resumes(whole: tuple[TrainConfig, Path], tmp
     first = launch(replace(config, steps=2), half)
     assert first.returncode == 0, first.stderr
     alone = launch(config, half, processes=1)
-    assert alone.returncode != 0 and "choose numbers that give 4" in alone.stderr
+    assert alone.returncode != 0 and "choose values whose product is 4" in alone.stderr
     done = launch(config, half)
     assert done.returncode == 0 and "starting at step 2" in done.stdout, done.stderr
     same(folder, half)

@@ -216,7 +216,7 @@ def test_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(config: Tra
     trainer.config = config
     with torch.no_grad():
         trainer.bare.denoiser.conv_in.weight.fill_(float("nan"))
-    with pytest.raises(IGRError, match=r"loss of step 3 is nan.*lower the learning rate"):
+    with pytest.raises(IGRError, match=r"loss at step 3 is nan.*lower the learning rate"):
         trainer.run_steps(None)
     found = load_latest(RunFolder(tmp_path))
     assert found is not None and found.step == 2
@@ -228,7 +228,7 @@ def test_gradient_that_is_not_finite_stops_before_it_is_saved(config: TrainConfi
     trainer = Trainer(replace(config, checkpoint_every=1), RunFolder(tmp_path))
     weight = trainer.bare.denoiser.conv_out.weight
     weight.register_hook(lambda gradient: gradient * torch.inf if trainer.step == 2 else gradient)
-    with pytest.raises(IGRError, match="gradient's norm of step 3 is"):
+    with pytest.raises(IGRError, match="gradient norm at step 3 is"):
         trainer.run_steps(None)
     saved = load_latest(RunFolder(tmp_path), resume=False)
     assert saved is not None and saved.step == 2

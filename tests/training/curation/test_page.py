@@ -95,7 +95,7 @@ def test_filter_and_pages(page, folder):
     assert page.get_by_role("listitem").count() == 2
     page.get_by_label("Show").select_option("occluded")
     assert page.get_by_role("listitem").count() == 0
-    assert page.get_by_text("No pair of this kind.").is_visible()
+    assert page.get_by_text("No pairs match this filter.").is_visible()
 
 
 def test_page_names_its_parts(page, folder):

@@ -37,7 +37,7 @@ def train(config: PartTraining, corrupt: str, at: int) -> nn.Linear:
 
 
 @pytest.mark.parametrize(
-    ("corrupt", "words"), [("loss", "loss of step 4 is nan"), ("gradient", "norm of step 4 is nan")]
+    ("corrupt", "words"), [("loss", "loss at step 4 is nan"), ("gradient", "norm at step 4 is nan")]
 )
 def test_what_is_not_finite_stops_before_it_is_saved(tmp_path: Path, corrupt: str, words: str) -> None:
     config = PartTraining(str(tmp_path), steps=6, warmup=0, optimizer="adamw", save_every=1)

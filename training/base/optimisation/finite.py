@@ -16,6 +16,6 @@ def finite(value: float, what: str, step: int, run: RunFolder, remedy: str) -> f
     """
     if not math.isfinite(value):
         raise IGRError(
-            f"The {what} of step {step} is {value}: {remedy}; the last checkpoint in {run.checkpoints} is intact."
+            f"The {what} at step {step} is {value}: {remedy}; the last checkpoint in {run.checkpoints} is intact."
         )
     return value

@@ -84,7 +84,10 @@ class RunFolder:
         if int(os.environ.get("RANK", 0)) > 0:
             yield
             return
-        in_use = f"{self.path} is in use by another training: wait for it, or choose another --run folder."
+        in_use = (
+            f"{self.path} is in use by another training run: wait until it has finished, or choose another --run "
+            "folder."
+        )
         with locked(self.path, in_use):
             yield
 

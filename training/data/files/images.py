@@ -155,7 +155,7 @@ def read_table(path: Path) -> list[tuple[int, list[str]]]:
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
-        raise IGRError(f"{path}, line {reader.line_num} is not CSV ({error}): write NAME,CATEGORY.") from error
+        raise IGRError(f"{path}, line {reader.line_num}, is not valid CSV ({error}): write NAME,CATEGORY.") from error
     if not rows:
         raise IGRError(f"{path} is empty: write a line NAME,CATEGORY for each photo.")
     return rows

@@ -147,7 +147,9 @@ class ExperimentRun:
         for sentence in (sentence for sentences in wrong.values() for sentence in sentences):
             report(sentence)
         if bad := [f"{len(sentences)} of {folder}" for folder, sentences in wrong.items() if sentences]:
-            raise IGRError(f"Images do not match the experiment's pairs, as listed ({', '.join(bad)}): fix them.")
+            raise IGRError(
+                f"Some images do not match the experiment's pairs ({', '.join(bad)}): fix the files listed above."
+            )
         return found
 
     def _claim(self) -> None:

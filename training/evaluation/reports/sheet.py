@@ -57,7 +57,7 @@ def _cell(path: Path) -> Image.Image:
     try:
         picture = photo_of_image(decode_image(path, str(path)), str(path))
     except IGRError as error:
-        raise IGRError(f"{error} Or run the experiment again.") from error
+        raise IGRError(f"{error} Alternatively, run the experiment again.") from error
     return ImageOps.pad(picture, CELL, Image.Resampling.LANCZOS, color="white")
 
 

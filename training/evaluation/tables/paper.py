@@ -78,7 +78,7 @@ def paper_table(table: str, unpaired: bool, results: Sequence[Result], data: str
         f"{CAPTIONS[table]}\n\n"
         + markdown(titles, lines)
         + f"\n“paper”: as published, on {where}; the paper does not state its protocol or LPIPS network. "
-        f"{note} The two are only comparable if data, protocol and weights of the metrics are the same."
+        f"{note} The two are only comparable if the data, the protocol and the metric weights are the same."
         + (f" {no_mask(results)}\n" if own and no_mask(results) else "\n")
     )
 

@@ -70,7 +70,7 @@ def caption(results: Sequence[Result], differences: bool = False) -> str:
     parts.append("scored at " + ", ".join(f"`{one[:12]}`" for one in sorted({one.revision for one in results})))
     sentences = ["; ".join(parts) + "."]
     if differences and several > 1:
-        sentences.append("The differences of the single training seeds follow in parentheses.")
+        sentences.append("Differences for the individual training seeds are given in parentheses.")
     sentences += [no_mask(results)] if no_mask(results) else []
     sentences += dict.fromkeys(warning for one in results for warning in one.warnings)
     return " ".join(sentences) + "\n"

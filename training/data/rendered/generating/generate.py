@@ -87,7 +87,7 @@ def _generate(
             bar.update()
     if failed:
         raise IGRError(
-            f"{len(failed)} of the garments could not be rendered, the first is {record_name(failed[0])}: see the "
+            f"{len(failed)} of the garments could not be rendered (first: {record_name(failed[0])}): see the "
             "errors above, and run the command again to retry them; finished records are kept."
         )
     return rejects
@@ -126,7 +126,7 @@ def _checked(made: Iterator[Made], bar: tqdm) -> Iterator[Made]:
         lost.append(one)
         if len(lost) == MAX_FAILURES:
             raise IGRError(
-                f"{MAX_FAILURES} garments in a row could not be rendered, the last is {record_name(one.seed)}: see the "
+                f"{MAX_FAILURES} garments in a row could not be rendered (last: {record_name(one.seed)}): see the "
                 "errors above, and lower --workers if memory is short; finished records are kept."
             )
     yield from lost
@@ -134,8 +134,10 @@ def _checked(made: Iterator[Made], bar: tqdm) -> Iterator[Made]:
 
 def _check_seeds(seeds: range, settings: RenderSettings) -> None:
     if len(seeds) == 0 or seeds.start < 0 or seeds.step != 1:
-        raise IGRError(f"{seeds} contains nothing to render: choose a first seed from 0 on and at least one garment.")
+        raise IGRError(
+            f"{seeds} contains nothing to render: choose a first seed of 0 or more and at least one garment."
+        )
     if settings.held_out and seeds.start < HELD_OUT_START:
         raise IGRError(f"Held-out garments start at seed {HELD_OUT_START}, not {seeds.start}.")
     if not settings.held_out and seeds.stop > HELD_OUT_START:
-        raise IGRError(f"Seeds from {HELD_OUT_START} on are held out: use smaller seeds, or render a held-out set.")
+        raise IGRError(f"Seeds {HELD_OUT_START} and above are held out: use smaller seeds, or render a held-out set.")

@@ -260,7 +260,7 @@ def _json(content: Any, name: str) -> bytes:
     try:
         return json.dumps(content, sort_keys=True, allow_nan=False, default=_plain).encode()
     except (TypeError, ValueError) as error:
-        raise IGRError(f"{name} cannot be written as JSON ({error}): give words and finite numbers.") from error
+        raise IGRError(f"{name} cannot be written as JSON ({error}): use only strings and finite numbers.") from error
 
 
 def _plain(value: Any) -> Any:
