@@ -78,6 +78,12 @@ Detail = Annotated[
 Candidates = Annotated[
     int, typer.Option(min=1, max=64, help="Seeds to try; the image that agrees best with the photo is kept.")
 ]
+ReportPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", help="CSV file with a line for each photo: result, visible fraction, notes. A later run updates it."
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="For folders: restore images that already exist in the output folder.")
 ]
@@ -101,6 +107,7 @@ def restore(
     min_evidence: MinEvidence = 0.0,
     detail: Detail = None,
     candidates: Candidates = 1,
+    report_file: ReportPath = None,
     overwrite: Overwrite = False,
     device: DeviceOption = "auto",
 ) -> None:
@@ -116,6 +123,7 @@ def restore(
     from ..outputs import check_file, check_folder
     from ..restore.jobs import Report, without_existing
     from ..restore.planning import plan_jobs
+    from ..restore.report_file import read_report, write_report
 
     with one_sentence():
         info = Bundle.open(bundle).info
@@ -130,6 +138,11 @@ def restore(
         for path, option in ((out, "--out"), (evidence, "--evidence")):
             if path is not None:
                 (check_folder if in_folder else check_file)(path, option)
+        if report_file is not None:
+            check_file(report_file, "--report")
+            if report_file in (out, evidence):
+                raise UsageError(f"{report_file} would be written twice: choose another --report file.")
+        before = read_report(report_file) if report_file is not None else {}
         if plan.ignored:
             echo(f"Note: skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
         report = Report(failed=dict(plan.failed))
@@ -142,7 +155,12 @@ def restore(
             )
         make_folder(out if in_folder else out.parent)
         start = time.monotonic()
-        _run(jobs, report, settings, functools.cache(lambda: _load(bundle, place)))
+        try:
+            _run(jobs, report, settings, functools.cache(lambda: _load(bundle, place)))
+        finally:
+            if report_file is not None:
+                make_folder(report_file.parent)
+                write_report(report_file, report, {job.person.name: job for job in jobs}, before)
         _show_report(report, time.monotonic() - start, in_folder)
     if report.failed:
         raise typer.Exit(1)
@@ -244,8 +262,8 @@ def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
     for name, notes in report.notes.items():
         for note in notes:
             echo(one_line(f"Note on {name}: {note}"), err=True)
-    for name, seen in report.set_aside.items():
-        echo(one_line(f"Set aside: {name}: {seen:.0%} of its garment was visible."), err=True)
+    for name in sorted(report.set_aside):
+        echo(one_line(f"Set aside: {name}: {report.visible[name]:.0%} of its garment was visible."), err=True)
     if not in_folder:
         for path in report.done:
             echo(f"Wrote {path} in {seconds:.1f} s.")

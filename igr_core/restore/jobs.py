@@ -86,8 +86,10 @@ class Report:
     """Images written."""
     skipped: list[Path] = field(default_factory=list)
     """Images that existed before the run."""
-    set_aside: dict[str, float] = field(default_factory=dict)
-    """Visible fraction of each garment that was set aside, by file name."""
+    visible: dict[str, float] = field(default_factory=dict)
+    """Visible fraction of each garment whose evidence was read, by file name."""
+    set_aside: set[str] = field(default_factory=set)
+    """File names of the photos whose garments were set aside."""
     failed: dict[str, str] = field(default_factory=dict)
     """Error message for each photo that could not be restored, by file name."""
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -164,6 +166,7 @@ def _restored(
         progress=on_step,
     )
     notes.append(found.note)
+    report.visible[job.person.name] = found.seen
     if job.evidence is not None:
         make_folder(job.evidence.parent)
         save_image(job.evidence, _resized(found.visible, found.image), "L")
@@ -175,7 +178,7 @@ def _restored(
         save_image(job.grid, grid(images, min(4, len(images))))
     if found.seen >= settings.min_evidence:
         return found.image, job.out
-    report.set_aside[job.person.name] = found.seen
+    report.set_aside.add(job.person.name)
     make_folder(job.set_aside.parent)
     return found.image, job.set_aside
 

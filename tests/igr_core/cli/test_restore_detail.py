@@ -92,7 +92,7 @@ def test_numbered_photos_in_a_folder_belong_to_the_first(tmp_path: Path, bundle:
         result,
         1,
         "Failed: carl.png: The photo has no mask",
-        "Failed: carl__2.png: The first photo of its garment, carl,",
+        "Failed: carl__2.png: The garment's first photo, carl,",
     )
     assert files(out) == files(tmp_path / "maps") == ["anna.png", "anna__2__2.png", "bert__2.png"]
     fails(restore(*folders, "--also", out, "--also-mask", out), 2, "is a folder: name NAME__2.jpg in it")

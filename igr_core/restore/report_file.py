@@ -1,0 +1,70 @@
+"""The report of folder runs as a CSV file, with one line for each photo."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from ..errors import IGRError
+from ..files import atomic_file
+from .jobs import Report
+from .planning import Job
+
+COLUMNS = ("photo", "result", "image", "visible", "notes")
+"""Columns: photo's file name; one of RESULTS; image's path; visible fraction of the garment, or empty; sentences."""
+RESTORED, SET_ASIDE, FAILED = "restored", "set aside", "failed"
+"""Values of the column `result`."""
+
+Lines = dict[str, dict[str, str]]
+
+
+def read_report(path: Path) -> Lines:
+    """Lines of an earlier run's report by photo; empty if there is none.
+
+    Raises IGRError if the file is not such a report, so that no other file is overwritten.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as handle:
+            reader = csv.DictReader(handle)
+            lines = {str(line["photo"]): dict(line) for line in reader if reader.fieldnames == list(COLUMNS)}
+            if reader.fieldnames != list(COLUMNS):
+                raise IGRError(f"{path} exists, but is not a report of this command: choose another --report file.")
+            return lines
+    except FileNotFoundError:
+        return {}
+    except (OSError, csv.Error) as error:
+        raise IGRError(f"{path} cannot be read ({error}): choose another --report file.") from error
+
+
+def write_report(path: Path, report: Report, jobs: dict[str, Job], before: Lines) -> None:
+    """Write the lines of `before` and, in place of older ones, those of this run's photos, sorted by name.
+
+    `jobs` are this run's, by the file name of their photo.
+    """
+    lines = dict(before)
+    for name, job in jobs.items():
+        if name in report.failed or job.out not in report.done and job.set_aside not in report.done:
+            continue
+        aside = name in report.set_aside
+        lines[name] = _line(name, SET_ASIDE if aside else RESTORED, job.set_aside if aside else job.out, report)
+    for name in report.failed:
+        lines[name] = _line(name, FAILED, None, report)
+    with (
+        atomic_file(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as handle,
+    ):
+        writer = csv.DictWriter(handle, COLUMNS)
+        writer.writeheader()
+        writer.writerows(lines[name] for name in sorted(lines))
+
+
+def _line(name: str, result: str, image: Path | None, report: Report) -> dict[str, str]:
+    notes = [*report.notes.get(name, ()), *([report.failed[name]] if name in report.failed else [])]
+    seen = report.visible.get(name)
+    return {
+        "photo": name,
+        "result": result,
+        "image": "" if image is None else str(image),
+        "visible": "" if seen is None else f"{seen:.3f}",
+        "notes": " ".join(notes),
+    }
