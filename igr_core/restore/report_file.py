@@ -53,9 +53,9 @@ def write_report(path: Path, report: Report, jobs: dict[str, Job], before: Lines
         atomic_file(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as handle,
     ):
-        writer = csv.DictWriter(handle, COLUMNS)
-        writer.writeheader()
-        writer.writerows(lines[name] for name in sorted(lines))
+        writer = csv.writer(handle)
+        writer.writerow(COLUMNS)
+        writer.writerows([lines[name][column] for column in COLUMNS] for name in sorted(lines))
 
 
 def _line(name: str, result: str, image: Path | None, report: Report) -> dict[str, str]:

@@ -95,7 +95,7 @@ def test_numbered_photos_in_a_folder_belong_to_the_first(tmp_path: Path, bundle:
         "Failed: carl__2.png: The garment's first photo, carl,",
     )
     assert files(out) == files(tmp_path / "maps") == ["anna.png", "anna__2__2.png", "bert__2.png"]
-    fails(restore(*folders, "--also", out, "--also-mask", out), 2, "is a folder: name NAME__2.jpg in it")
+    fails(restore(*folders, "--also", out, "--also-mask", out), 2, "put the other photo into it as NAME__2.jpg")
 
 
 def test_a_garment_has_at_most_8_photos(tmp_path: Path, bundle: Path):
