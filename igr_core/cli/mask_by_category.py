@@ -36,7 +36,7 @@ def check_no_marks(
 
 
 def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None) -> Find:
-    """Prepare finding masks by category; raises UsageError if no parser is named and the demo parser is missing."""
+    """Prepare to find masks by category; raises UsageError if no parser is named and the demo parser is missing."""
     if parser is None and not DEMO_PARSER.is_dir():
         raise UsageError(
             f"{DEMO_PARSER} does not exist: use --parser with a human parser, a folder in transformers' layout."

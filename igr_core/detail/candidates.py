@@ -16,8 +16,8 @@ def agreement(restored: Tensor, view: Tensor, evidence: Evidence) -> float:
     """Agreement of a restored garment (3, H, W) with its photos' views (n, 3, H, W), in 0..1; higher is better.
 
     The views are moved onto the garment along the evidence's maps. The score is 1 minus the mean absolute difference of
-    colours, weighted by the evidence, times the evidence's mean, so that an image that matches the photo in a small
-    part only does not win. The score is 0 if no map is reliable.
+    colours, weighted by the evidence, times the evidence's mean, so that an image that matches only a small part of the
+    photo does not win. The score is 0 if no map is reliable.
     """
     height, width = evidence.visible.shape
     size = (max(1, height // _CELL), max(1, width // _CELL))

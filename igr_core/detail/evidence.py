@@ -33,7 +33,7 @@ class Evidence:
 def find_evidence(found: Correspondence, garment: Tensor, aspect: float, config: EvidenceConfig) -> Evidence:
     """Fit maps and compute the evidence; `garment` (h, w) in 0..1 is the restored garment's opacity.
 
-    `aspect` is width over height of the view.
+    `aspect` is the view's width divided by its height.
     """
     flows: list[Flow | None] = []
     each: list[Tensor] = []

@@ -47,8 +47,8 @@ class Flow:
 def smooth_flow(place: Tensor, weight: Tensor, aspect: float) -> Flow | None:
     """Fit a thin-plate spline to positions (2, h, w) with weights (h, w) in 0..1; None if there are too few.
 
-    `aspect` is width over height of the view, so that distances are the same in x and y. Cells that disagree with their
-    surroundings are down-weighted (Geman-McClure), and the map is evaluated at every cell.
+    `aspect` is the view's width divided by its height, so that distances are the same in x and y. Cells
+    that disagree with their surroundings are down-weighted (Geman-McClure), and the map is evaluated at every cell.
     """
     height, width = weight.shape
     scale = np.array([aspect, 1.0])

@@ -100,7 +100,7 @@ def _candidates(
     seed: int,
     progress: Progress | None,
 ) -> tuple[Candidate, ...]:
-    """One candidate for each of `count` seeds from `seed` on, best first; the extractors run once."""
+    """One candidate for each of `count` seeds starting at `seed`, best first; the extractors run once."""
     photos = [tuple(range(len(view.person)))]
     restorer.check([category], 1, steps, view)
     conditions = restorer.conditions(view, [category], photos)

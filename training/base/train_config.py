@@ -232,7 +232,7 @@ class TrainConfig(Ranged):
     """Compile feed-forward layers and, on CUDA, residual blocks; this takes half a minute and saves a few percent."""
     gradient_checkpointing: Literal[False, True, "selective", "auto"] = False
     """Trade time for memory in both UNets: recompute every block, or with `selective` everything but its products and
-    attention; `auto`: off on CPUs and GPUs of 120 GB and more, else selective."""
+    attention; `auto`: off on CPUs and GPUs with 120 GB or more, else selective."""
     sharding: Literal["none", "zero2"] = "none"
     """`zero2`: DeepSpeed ZeRO-2 (paper), with gradients and optimiser state partitioned over the processes."""
     lora: LoraConfig | None = None

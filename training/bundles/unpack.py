@@ -17,10 +17,10 @@ PARTS = ("vae", "image_encoder")
 
 
 def unpack_part(bundle: Bundle, part: str, out: Path) -> Path:
-    """Write one part as OUT/PART/PART.safetensors with its .json, as written by the training of that part.
+    """Write one part as OUT/PART/PART.safetensors with its .json, as written when the part was trained.
 
     The .json keeps the bundle's record of the part's training. Raises IGRError if the bundle does not contain it, or
-    if the file exists, because it may be the only copy of a long training.
+    if the file exists, because it may be the only copy of a long run's result.
     """
     tensors = bundle.tensors(part)
     path = out / part / f"{part}.safetensors"

@@ -41,7 +41,7 @@ def train_vae(
 
 
 def measure_vae(
-    path: Annotated[Path, typer.Argument(help="vae.safetensors, with its .json beside it.")],
+    path: Annotated[Path, typer.Argument(help="vae.safetensors, next to its .json.")],
     held_out: Annotated[Path, typer.Option(help="Folder of held-out pairs (python -m training data draw).")],
     count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Number of pairs of each type.")] = 100,
     device: DeviceOption = "auto",

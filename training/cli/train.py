@@ -61,7 +61,7 @@ def prepare(
         typer.Option(help="Folder for the shards; complete ones with the same settings are kept.", callback=out_folder),
     ],
     config: Annotated[
-        Path | None, typer.Argument(help="YAML file of the training, with VAE, image encoder, size and view.")
+        Path | None, typer.Argument(help="Training config (YAML) with the VAE, image encoder, size and view.")
     ] = None,
     data: Annotated[
         str | None,

@@ -52,7 +52,7 @@ from .validation import Validator
 
 
 class Trainer:
-    """Networks, optimiser and run folder of a training."""
+    """Networks, optimiser and run folder of a training run."""
 
     def __init__(self, config: TrainConfig, run: RunFolder, allow_new_data: bool = False) -> None:
         """Build everything, or load the run's newest checkpoint; raises IGRError if data or run do not match.

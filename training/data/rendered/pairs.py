@@ -38,7 +38,7 @@ class RenderedPair(Pair):
 def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | None = None) -> RenderedPair:
     """Render and dress the pair of a seed at `size` = (width, height), 3:4; the same arguments give the same bytes.
 
-    Seeds from HELD_OUT_START on use poses, cuts, words and patterns that training never sees.
+    Seeds of at least HELD_OUT_START use poses, cuts, words and patterns that training never sees.
 
     For several pairs of a garment, or the same geometry in other fabrics, use making.make_record and dress_record.
     """

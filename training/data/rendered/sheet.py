@@ -23,7 +23,7 @@ MOST_PHOTOS = 3
 def chosen_pairs(
     records: str, count: int, first: int, dress_seed: int, category: str | None = None, defect: str | None = None
 ) -> list[RenderedPair]:
-    """`count` pairs of a folder of records from pair number `first` on, optionally of a category or with a defect.
+    """`count` pairs of a folder of records starting at pair number `first`, optionally of a category or with a defect.
 
     `defect` is the photo's; `all` means any. Raises IGRError if there are no such pairs.
     """
@@ -37,7 +37,7 @@ def chosen_pairs(
         if fits and (found == "none" if defect is None else found == defect or (defect == "all" and found != "none")):
             rows.append(row)
     if not rows:
-        raise IGRError(f"{records} contains no such pairs from number {first} on: render some, or choose others.")
+        raise IGRError(f"{records} contains no such pairs starting at number {first}: render some, or choose others.")
     return [source.pair(row) for row in rows[:count]]
 
 
@@ -57,7 +57,7 @@ def write_dressings(path: Path, records: str, row: int, count: int, width: int, 
 
 
 def write_photos(path: Path, records: str, count: int, first: int, dress_seed: int, width: int, columns: int) -> Path:
-    """Write `count` product shots with their photos, from the `first` seed on, those with most photos first."""
+    """Write `count` product shots with their photos, starting at the seed `first`, those with most photos first."""
     source = RenderedPairs(records, RenderedConfig(dress_seed, keep_defects=True))
     seeds = source.shards.seeds[first:]
     photos = {seed: min(len(source.shards.metadata(seed)["photos"]), MOST_PHOTOS) for seed in seeds}

@@ -69,7 +69,7 @@ class RenderedPairs(PairSource):
         categories: Sequence[str] = CATEGORIES,
     ) -> None:
         """`root`: shards of records, a folder, a tar, or a path or URL with braces. `mask` is garment (also auto) or
-        agnostic. `split` keeps the seeds below HELD_OUT_START (train) or from there on (test); None keeps both.
+        agnostic. `split` keeps the seeds below HELD_OUT_START (train) or the others (test); None keeps both.
 
         Raises IGRError as RecordShards does, and for a split without records.
         """

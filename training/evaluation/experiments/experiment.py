@@ -54,7 +54,7 @@ class RowConfig(Ranged):
     details: bool = False
     """Move the photo's own pixels onto the restored garment, as Transfer Details does, at the working size."""
     paper: str = ""
-    """Row of the paper's tables to show beside it: `Ours`, `w/o GarmNet`, `CFLD`, ..."""
+    """Row of the paper's tables to show next to it: `Ours`, `w/o GarmNet`, `CFLD`, ..."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

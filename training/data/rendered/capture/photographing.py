@@ -84,7 +84,7 @@ class Photographed:
     """Reasons for rejection; empty for a good one."""
 
     def numbered(self, own: int, first: int) -> Photo:
-        """The photo with its panels from index `own` on renumbered to start at `first`."""
+        """The photo with its panels renumbered to start at `first`, beginning with index `own`."""
         table = tuple(
             replace(label, panel=label.panel - own + first) if label.panel >= own else label
             for label in self.photo.view.table

@@ -16,7 +16,7 @@ from .lots import draw_cut, draw_kind
 TUCKABLE = ("tee", "long_sleeve", "shirt", "blouse", "tank", "sweater", "polo")
 """Tops that may be tucked in."""
 MAX_DRAWS = 100
-"""Maximum number of draws of another garment until it is held-out or not, as required."""
+"""Maximum number of draws of another garment until it is held out or not, as required."""
 
 
 @dataclass(frozen=True)

@@ -272,7 +272,7 @@ def _touched(body: Body, placed: np.ndarray, which: str) -> _Touched:
 
 
 def arm_weights(body: Body, weights: np.ndarray, side: str) -> np.ndarray:
-    """(N,) weight of an arm, from the shoulder joint on, for vertices with weights (N, J)."""
+    """(N,) weight of an arm, beginning at the shoulder joint, for vertices with weights (N, J)."""
     return weights[:, arm_bones(body, side)].sum(1)
 
 

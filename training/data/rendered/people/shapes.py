@@ -10,7 +10,7 @@ from .body import triangles
 def split(quads: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Quads (Q, 4) of `count` vertices cut into (4 Q, 4), and the edges (E, 2) whose middles come first among the new.
 
-    New vertices are numbered from `count` on: the middles of edges, then the middles of quads.
+    New vertices are numbered starting at `count`: the middles of edges, then the middles of quads.
     """
     edges = np.sort(np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1).astype(np.int64)
     keys, number = np.unique(edges[:, 0] * count + edges[:, 1], return_inverse=True)

@@ -19,7 +19,7 @@ KINDS: dict[str, dict[str, float]] = {
 """Probabilities of the kinds in each category."""
 
 HELD_OUT_ONE_IN = 9
-"""About one in this many combinations of features is held-out."""
+"""About one in this many combinations of features is held out."""
 
 NARROW_FLARE = 0.1
 """Skirts with less flare, in metres per metre, hold the legs together."""
@@ -118,5 +118,5 @@ class Cut:
 
 
 def held_out_cut(cut: Cut) -> bool:
-    """Whether a cut's combination of features is held-out."""
+    """Whether a cut's combination of features is held out."""
     return zlib.crc32(cut.features().encode()) % HELD_OUT_ONE_IN == 0

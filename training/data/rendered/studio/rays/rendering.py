@@ -102,7 +102,7 @@ def _card(tracer: Tracer, middle: np.ndarray, camera: Camera, seed: int) -> floa
 def _light(tracer: Tracer, sight: Sight, first_of_room: int, seed: int, samples: int) -> np.ndarray:
     """Light (h, w, 3) float32, before exposure, extended over empty pixels.
 
-    Faces from number `first_of_room` on are walls and floors: their smooth light needs only half of the samples.
+    Faces numbered `first_of_room` and above are walls and floors: their smooth light needs only half of the samples.
     """
     centre, edges = sight.centre, sight.edges
     flat = centre.seen.copy()

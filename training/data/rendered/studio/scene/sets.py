@@ -35,7 +35,7 @@ class Set:
 def draw_set(rng: np.random.Generator, yaw: float = 0.0, floor: float = 0.0, first_panel: int = 0) -> Set:
     """A set for a camera that stands `yaw` degrees to the person's left, on a floor at the height `floor` metres.
 
-    Its panels are numbered from `first_panel` on: append them to the garments' panels.
+    Its panels are numbered starting at `first_panel`: append them to the garments' panels.
     """
     name = str(rng.choice(list(_BUILDERS), p=[0.4, 0.28, 0.14, 0.18]))
     pieces = _BUILDERS[name](rng)
