@@ -39,9 +39,10 @@ class Flow:
     stretch: Tensor
     """(h, w): area in the photo over area in the garment; 0 or less where the map folds."""
 
-    def resized(self, height: int, width: int) -> Tensor:
-        """The map at another resolution: (2, height, width), bicubic between the cells."""
-        return F.interpolate(self.place[None], (height, width), mode="bicubic", align_corners=False)[0]
+
+def resized_map(place: Tensor, height: int, width: int) -> Tensor:
+    """Positions (2, h, w) at another resolution: (2, height, width), bicubic between the cells."""
+    return F.interpolate(place[None], (height, width), mode="bicubic", align_corners=False)[0]
 
 
 def smooth_flow(place: Tensor, weight: Tensor, aspect: float) -> Flow | None:

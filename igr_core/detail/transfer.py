@@ -15,6 +15,7 @@ from ..errors import IGRError
 from ..photo.view import GarmentView, Placement
 from ..ranges import Range, Ranged
 from .evidence import Evidence
+from .flow import resized_map
 
 MOST_SIDE = 2048
 """Largest width and height of the result in pixels."""
@@ -95,7 +96,7 @@ def transfer_details(
         flow = evidence.flows[number]
         if flow is None:
             continue
-        taken, covered = _warped(photo, flow.resized(height, width).to(base), size)
+        taken, covered = _warped(photo, flow.place.to(base), size)
         part = covered * weights[number] * _trusted(flow.stretch, photo, size).to(base)
         # the moved part never reaches across the mask's border: feathered inwards only
         part = torch.minimum(part, _blurred(part, transfer.feather * height)) * opaque
@@ -126,26 +127,26 @@ def _by_photo(evidence: Evidence, size: tuple[int, int]) -> Tensor:
 
 
 def _warped(photo: SourcePhoto, place: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The photo's pixels (3, H, W) and its shrunken mask (1, H, W), moved along a map (2, H, W) of view fractions."""
+    """The photo's pixels (3, H, W) and its shrunken mask (1, H, W), moved along a map (2, h, w) of view fractions."""
+    width, height = size
     wide, tall = photo.placement.canvas_size
-    points = torch.stack([place[0] * wide, place[1] * tall], -1)  # canvas pixels, (H, W, 2)
-    points = photo.placement.to_source(points).to(place)
-    source_height, source_width = photo.image.shape[-2:]
-    mask = _shrunken(photo.mask)
-    image = _prefiltered(photo.image, points)
-    grid = torch.stack([points[..., 0] / source_width, points[..., 1] / source_height], -1) * 2 - 1
+    points = torch.stack([place[0] * wide, place[1] * tall], -1)  # canvas pixels, (h, w, 2)
+    points = photo.placement.to_source(points).to(place).movedim(-1, 0)  # photo pixels, (2, h, w)
+    source = place.new_tensor(photo.image.shape[:0:-1]).view(2, 1, 1)  # width and height
+    grid = resized_map(points / source * 2 - 1, height, width).movedim(0, -1)
+    image = _prefiltered(photo.image, points, size)
 
     def sampled(values: Tensor, mode: str) -> Tensor:
         return F.grid_sample(values[None].to(place), grid[None], mode, "border", align_corners=False)[0]
 
     within = ((grid > -1) & (grid < 1)).all(-1)[None]
-    return sampled(image, "bicubic").clamp(0, 1), sampled(mask, "bilinear") * within
+    return sampled(image, "bicubic").clamp(0, 1), sampled(_shrunken(photo.mask), "bilinear") * within
 
 
-def _prefiltered(image: Tensor, points: Tensor) -> Tensor:
-    """The photo, blurred to match its typical reduction by the map, so that fine patterns do not alias."""
-    across = (points[:, 1:] - points[:, :-1]).norm(dim=-1).median()
-    down = (points[1:] - points[:-1]).norm(dim=-1).median()
+def _prefiltered(image: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
+    """The photo, blurred to match its typical reduction by a map (2, h, w) to `size`, so that patterns do not alias."""
+    across = (points[:, :, 1:] - points[:, :, :-1]).norm(dim=0).median() * points.shape[2] / size[0]
+    down = (points[:, 1:] - points[:, :-1]).norm(dim=0).median() * points.shape[1] / size[1]
     reduction = float(torch.maximum(across, down))
     return image if reduction <= 1 else _blurred(image, 0.5 * math.sqrt(reduction**2 - 1))
 

@@ -138,3 +138,33 @@ def lettering(
     if sheet is not None:
         save_image(sheet, sheet_of(shown, wanted))
     typer.echo(lettering_table(scores))
+
+
+@app.command()
+def cost(
+    bundle: BundleArgument,
+    data: Annotated[Path, typer.Option(help="YAML file with a PairsConfig.")],
+    size: Annotated[str, typer.Option(help="WxH to enlarge the garment to.")] = "768x1024",
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Number of pairs.")] = 5,
+    device: DeviceOption = "cpu",
+    changes: Changes = None,
+) -> None:
+    """Measure the CPU time of evidence and details, as a fraction of that of a restoration."""
+    from tqdm import tqdm
+
+    from igr_core.device import choose_device
+    from igr_core.photo.inputs import parse_size
+    from igr_core.restore.restorer import GarmentRestorer
+
+    from ..base.config_files import load_config
+    from ..data.opening import open_data_set
+    from ..detail.cost import measure_cost
+    from ..evaluation.images.subjects import Subjects
+    from ..prepared.selection import PairsConfig
+
+    wanted = parse_size(size, 1)
+    subjects = Subjects(open_data_set(load_config(PairsConfig, data, changes or ()).data))
+    restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
+    with tqdm(total=rounds, unit="pair") as bar:
+        found = measure_cost(restorer, subjects, wanted, rounds, bar.update)
+    typer.echo(found.table)

@@ -2,7 +2,7 @@
 
 import torch
 
-from igr_core.detail.flow import smooth_flow
+from igr_core.detail.flow import resized_map, smooth_flow
 
 SHAPE = (32, 24)
 
@@ -64,7 +64,7 @@ def test_too_few_cells_or_a_line_give_no_map():
 def test_a_resized_map_keeps_its_positions():
     flow = smooth_flow(bent(), torch.ones(SHAPE), 0.75)
     assert flow is not None
-    large = flow.resized(128, 96)
+    large = resized_map(flow.place, 128, 96)
     x, y = torch.meshgrid((torch.arange(96) + 0.5) / 96, (torch.arange(128) + 0.5) / 128, indexing="xy")
     true = torch.stack([0.2 + 0.6 * x + 0.05 * torch.sin(3 * y), 0.1 + 0.7 * y + 0.04 * torch.cos(4 * x)])
     assert (large - true).norm(dim=0)[4:-4, 4:-4].max() < 0.01

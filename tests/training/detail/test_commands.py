@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,12 @@ def test_auroc_counts_pairs_in_the_right_order() -> None:
     assert auroc(torch.tensor([0.9, 0.8, 0.1, 0.2]), torch.tensor([1.0, 1.0, 0.0, 0.0])) == 1
     assert auroc(torch.tensor([0.9, 0.1, 0.8, 0.2]), torch.tensor([1.0, 1.0, 0.0, 0.0])) == 0.5
     assert auroc(torch.full((4,), 0.5), torch.tensor([1.0, 0.0, 1.0, 0.0])) == 0.5
+
+
+def test_the_cost_of_evidence_and_details_is_a_fraction_of_a_restoration(bundle: Path, tmp_path: Path) -> None:
+    config = tmp_path / "pairs.yaml"
+    config.write_text("data: {layout: synthetic, synthetic: {start: 10000000, count: 2, size: [96, 128]}}\n")
+    output = run("cost", str(bundle), "--data", str(config), "--rounds", "2", "--size", "96x128")
+    rows = re.findall(r"^\| (evidence|details|both) \| (-?[\d.]+)% \(", output, re.MULTILINE)
+    assert [name for name, _ in rows] == ["evidence", "details", "both"]
+    assert float(rows[1][1]) > 0
