@@ -29,6 +29,9 @@ _CERTAIN = 0.5
 """Evidence below which no detail is transferred; above it, the amount grows linearly."""
 _MOST_GAIN = 1.5
 """Maximum factor on the contrast of detail; a larger one would amplify the photo's noise."""
+_SAME_COLOUR, _OTHER_COLOUR = 0.12, 0.3
+"""Difference (0..1) of the photo's colour from the restored one, under the same light, up to which all detail is
+transferred, and that at which none is."""
 _MOST_STRETCH = 6.0
 """Maximum magnification of the photo, in area; beyond it no detail is transferred, as it would be blurred."""
 
@@ -100,7 +103,9 @@ def transfer_details(
         part = covered * weights[number] * _trusted(flow.stretch, photo, size).to(base)
         # the moved part never reaches across the mask's border: feathered inwards only
         part = torch.minimum(part, _blurred(part, transfer.feather * height)) * opaque
-        detail = detail + part * _with_colour_of(base, taken, part)
+        recoloured, agreement = _with_colour_of(base, taken, part)
+        part = part * agreement
+        detail = detail + part * recoloured
         moved = moved + part
     total = moved.clamp(max=1)
     amount = transfer.strength * total
@@ -171,17 +176,20 @@ def _trusted(stretch: Tensor, photo: SourcePhoto, size: tuple[int, int]) -> Tens
     return F.interpolate(kept, size[::-1], mode="bilinear", align_corners=False)[0]
 
 
-def _with_colour_of(base: Tensor, taken: Tensor, part: Tensor) -> Tensor:
+def _with_colour_of(base: Tensor, taken: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
     """The photo's detail on the restored garment's colour and shade: low frequencies of `base`, high ones of `taken`.
 
     Both are averaged over `part` only, so that neither skin nor background bleeds in. Contrast is weaker where the
-    photo is darker; it is restored by the same factor.
+    photo is darker; it is restored by the same factor. Also returns a mask (1, H, W) that falls to 0 where the two have
+    different colours under any light, because the map must then be wrong: the photo may not even show this garment.
     """
     sigma = _SHADE * base.shape[-2]
     inside = _blurred(part, sigma).clamp_min(1e-4)
     low_base, low_taken = (_blurred(image * part, sigma) / inside for image in (base, taken))
     light = low_base.mean(0, keepdim=True) / low_taken.mean(0, keepdim=True).clamp_min(1e-3)
-    return low_base + (taken - low_taken) * light.clamp(1 / _MOST_GAIN, _MOST_GAIN)
+    apart = (low_base - low_taken * light).abs().amax(0, keepdim=True)
+    agreement = ((_OTHER_COLOUR - apart) / (_OTHER_COLOUR - _SAME_COLOUR)).clamp(0, 1)
+    return low_base + (taken - low_taken) * light.clamp(1 / _MOST_GAIN, _MOST_GAIN), agreement
 
 
 def _enlarged(image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -138,6 +138,19 @@ def test_the_white_around_the_garment_stays_white():
     assert image[:, :, :50].min() > 0.99
 
 
+@pytest.mark.parametrize("colour", [(0.9, 0.85, 0.1), (0.1, 0.6, 0.2), (0.8, 0.2, 0.2)])
+def test_a_photo_of_another_garment_leaves_nothing_behind(colour: tuple[float, float, float]):
+    """The blue garment with the view of a striped one, as if the wrong photo were connected."""
+    own = photo()
+    stripes = torch.tensor(colour).view(3, 1, 1).expand_as(own.image).clone()
+    stripes[:, ::12] *= 0.5
+    other = SourcePhoto(stripes, own.mask, own.placement)
+    plain, _ = transfer_details(restored(), resized(opacity(), SMALL), seen(0.0), [own], LARGE, Transfer())
+    image, moved = transfer_details(restored(), resized(opacity(), SMALL), seen(), [other], LARGE, Transfer())
+    assert moved.mean() < 0.02
+    assert (image - plain).abs().mean() < 0.005
+
+
 def test_each_region_comes_from_the_photo_that_shows_it():
     lettered = photo()
     blank = SourcePhoto(torch.full_like(lettered.image, 0.4), lettered.mask, lettered.placement)

@@ -1,0 +1,59 @@
+"""Details from photos that do not show the garment, with the included bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from igr_core.demo import DEMO_BUNDLE
+from igr_core.detail.transfer import Transfer, source_photos, transfer_details
+from igr_core.photo.images import load_mask, load_photo
+from igr_core.photo.view import GarmentView, make_view
+from igr_core.restore.background_removal import garment_alpha
+from igr_core.restore.detailed import Detailing, restore_detailed
+from igr_core.restore.restorer import GarmentRestorer
+
+EXAMPLES = Path(__file__).parents[3] / "nodes" / "examples"
+SIZE = (384, 512)
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def restorer() -> GarmentRestorer:
+    return GarmentRestorer.from_bundle(DEMO_BUNDLE)
+
+
+def example(name: str) -> tuple[Tensor, Tensor]:
+    return load_photo(EXAMPLES / f"{name}.webp"), load_mask(EXAMPLES / f"{name}_mask.png")
+
+
+def view_of(restorer: GarmentRestorer, photo: Tensor, mask: Tensor) -> GarmentView:
+    config = restorer.info.model
+    return make_view(photo, mask, config.native_size, config.view, config.image_encoder.image_size)
+
+
+def test_an_all_white_photo_leaves_no_trace(restorer: GarmentRestorer) -> None:
+    photo, mask = example("upper")
+    white = view_of(restorer, torch.ones_like(photo), mask)
+    images = [
+        restore_detailed(restorer, [white], "upper", Detailing(SIZE, Transfer(strength)), steps=STEPS).image
+        for strength in (0.0, 1.0)
+    ]
+    assert (images[0] - images[1]).abs().max() < 0.1
+    assert (images[0] - images[1]).abs().mean() < 1e-3
+
+
+def test_the_view_of_another_person_leaves_almost_no_trace(restorer: GarmentRestorer) -> None:
+    """The wrong view is connected: positions found in one photo, pixels of another."""
+    own, other = (view_of(restorer, *example(name)) for name in ("upper", "lower"))
+    images, (evidence,) = restorer.restore_with_evidence(own, "upper", steps=STEPS)
+    alpha = garment_alpha(images)[0]
+    moved = [
+        transfer_details(images[0], alpha, evidence, source_photos(view), SIZE, Transfer())[1].mean()
+        for view in (own, other)
+    ]
+    assert moved[0] > 0.02
+    assert moved[1] < 0.25 * moved[0]
