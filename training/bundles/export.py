@@ -65,7 +65,7 @@ def export_run(
     """
     settings_file = run / "config.json"
     if not settings_file.is_file():
-        raise IGRError(f"{run} is not a run of python -m training train: it has no config.json.")
+        raise IGRError(f"{run} is not a run of `python -m training train`: it has no config.json.")
     written = _read_json(settings_file)
     settings = from_json(TrainConfig, written, str(settings_file))
     checkpoint = load_latest(RunFolder(run), resume=False)

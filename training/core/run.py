@@ -25,7 +25,7 @@ def train_run(
     """Train in a run folder, or resume there; returns (steps done, number of the signal that stopped it, or 0).
 
     `report` receives lines for the user. Raises IGRError as Trainer does, if another training uses the folder, if
-    there is no disk space for a checkpoint, and if another process of the run has died.
+    there is no disk space for a checkpoint, or if another process of the run has died.
     """
     folder = RunFolder(path)
     with folder.locked():

@@ -67,7 +67,7 @@ class DataSetConfig(Ranged):
 def open_data_set(config: DataSetConfig) -> PairSource:
     """Open a data set and check that all of its files exist, without reading them.
 
-    Raises IGRError for missing files, and for a data set without pairs.
+    Raises IGRError for missing files, or for a data set without pairs.
     """
     source = build_source(config)
     missing = [path for row in range(len(source)) for path in source.missing(row)]

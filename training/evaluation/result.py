@@ -110,7 +110,7 @@ class Result:
 def difference(result: Result, base: Result, metric: str, names: Iterable[str] | None = None) -> Interval:
     """Mean paired difference between a result and a base, with its interval, over some (by default all) of its pairs.
 
-    Raises IGRError if a pair is missing, for fewer than two pairs, and if the two cannot be compared.
+    Raises IGRError if a pair is missing, for fewer than two pairs, or if the two cannot be compared.
     """
     check_comparable([result, base])
     wanted = result.names if names is None else tuple(names)
@@ -163,6 +163,6 @@ def read_results(paths: Sequence[Path]) -> list[Result]:
         try:
             data = list(json.loads(path.read_text(encoding="utf-8"))["results"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise IGRError(f"{path} contains no results: create it with python -m training evaluate.") from error
+            raise IGRError(f"{path} contains no results: create it with `python -m training evaluate`.") from error
         results += [from_json(Result, one, f"{path}, result {number}") for number, one in enumerate(data)]
     return results

@@ -82,7 +82,7 @@ class Robustness:
             if (condition.kind, condition.aim) == (kind, aim):
                 return one
         raise IGRError(
-            f"{kind} {'' if aim is None else aim} was not measured: run python -m training evaluate robustness run."
+            f"{kind} {'' if aim is None else aim} was not measured: run `python -m training evaluate robustness run`."
         )
 
     def difference(self, result: Result, metric: str) -> Interval:
@@ -113,7 +113,7 @@ def read_robustness(path: Path) -> Robustness:
         found.result(CLEAN)
     except IGRError as error:
         raise IGRError(
-            f"{path} contains no measurement ({error}): create it with python -m training evaluate robustness run."
+            f"{path} contains no measurement ({error}): create it with `python -m training evaluate robustness run`."
         ) from error
     return found
 

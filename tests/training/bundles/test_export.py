@@ -190,7 +190,7 @@ def test_a_vae_that_was_trained_further_is_rejected(config: TrainConfig, trained
 
 
 def test_export_without_a_run_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match="not a run of python -m training train"):
+    with pytest.raises(IGRError, match="not a run of `python -m training train`"):
         export(tmp_path, tmp_path / "b.safetensors")
 
 

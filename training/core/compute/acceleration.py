@@ -1,6 +1,6 @@
 """Choose how to compute a step on this machine: precision, attention, memory layout, compilation and checkpointing.
 
-Every choice computes the same function; they differ in rounding and in speed (python -m training bench).
+Every choice computes the same function; they differ in rounding and in speed (`python -m training bench`).
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class ImageList:
 def images_in(folder: Path) -> dict[str, Path]:
     """Images of a folder by stem, ordered by name.
 
-    Raises IGRError for a folder that does not exist or has no images, and for two files with the same stem.
+    Raises IGRError for a folder that does not exist or has no images, or for two files with the same stem.
     """
     if not folder.is_dir():
         raise IGRError(f"{folder} is not a folder: specify a folder of images.")
@@ -123,7 +123,7 @@ def _fault(path: Path, like: Path | tuple[int, int] | None) -> str | None:
     if abs(ratio - 1) > RATIO_SLACK:
         return (
             f"is {size[0]}x{size[1]}, but its reference is {wanted[0]}x{wanted[1]}, a different shape: "
-            f"undo its padding first (python -m training evaluate cutout adapt)"
+            f"undo its padding first (`python -m training evaluate cutout adapt`)"
         )
     return None
 

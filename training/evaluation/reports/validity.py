@@ -134,7 +134,9 @@ def read_validity(path: Path) -> Validity:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise IGRError(f"{path} contains no rankings: create it with python -m training evaluate validate.") from error
+        raise IGRError(
+            f"{path} contains no rankings: create it with `python -m training evaluate validate`."
+        ) from error
     return from_json(Validity, data, str(path))
 
 
