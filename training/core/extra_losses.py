@@ -1,4 +1,4 @@
-"""Losses in addition to Eq. 1, off by default: LPIPS and DINOv2 between the decoded prediction and the truth."""
+"""Losses in addition to Eq. 1, off by default: LPIPS and DINOv2 between the decoded prediction and the ground truth."""
 
 from __future__ import annotations
 

@@ -170,7 +170,8 @@ def _folder(out: Path, count: int, seed: int, size: tuple[int, int], make: PairM
 def _tars(out: Path, count: int, seed: int, size: tuple[int, int], make: PairMaker) -> None:
     if make is not make_pair:
         raise IGRError(
-            "To make shards of rendered pairs, run `python -m training data pack RECORDS OUT --kind rendered`."
+            "Rendered pairs cannot be written as shards here: use `python -m training data pack RECORDS OUT --kind "
+            "rendered`."
         )
     write_tars(SyntheticPairs(SyntheticConfig(seed, count, size)), out, pairs_per_tar=max(1, -(-count // 2)))
 

@@ -134,7 +134,7 @@ def detect_layout(root: str) -> Layout:
     places = [(place, _layout_at(place)) for place in (path.parent, path.parent.parent, *_folders_in(path))]
     meant = [f"{place} ({LAYOUTS[other].split(' (')[0]})" for place, other in places if other is not None]
     if meant:
-        raise IGRError(f"{root} is not itself a data set: give {' or '.join(meant)}.")
+        raise IGRError(f"{root} is not itself a data set: specify {' or '.join(meant)}.")
     raise IGRError(f"{root} is not a known data set: none of these layouts was found: {'; '.join(LAYOUTS.values())}.")
 
 

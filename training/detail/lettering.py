@@ -76,7 +76,7 @@ class LetteringScores:
     shares: dict[str, Interval]
     """Fraction of the printed words, for each of IMAGES."""
     of_truth: dict[str, float]
-    """The same as a fraction of the truth's."""
+    """The same as a fraction of the ground truth's."""
     read: tuple[Read, ...]
     """What was read of each garment."""
 

@@ -38,7 +38,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Compared:
-    """The attention read for one pair, and the truth, in each of h x w cells."""
+    """The attention read for one pair, and the ground truth, in each of h x w cells."""
 
     pair: int
     """Index of the pair in the data."""

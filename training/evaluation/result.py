@@ -119,7 +119,7 @@ def difference(result: Result, base: Result, metric: str, names: Iterable[str] |
         values = dict(zip(one.names, one.paired[metric].values, strict=True))
         missing = [name for name in wanted if name not in values]
         if missing:
-            raise IGRError(f"{one.name!r} has no score of {missing[0]}: score the same pairs.")
+            raise IGRError(f"{one.name!r} has no score for {missing[0]}: score the same pairs.")
         columns.append([values[name] for name in wanted])
     return difference_interval(*columns)
 
@@ -134,7 +134,7 @@ def check_comparable(results: Sequence[Result]) -> None:
         if len(values) > 1:
             names = ", ".join(one.name for one in results)
             raise IGRError(
-                f"{names} were scored with different {what}: score them with the same before comparing them."
+                f"{names} were scored with different {what}: score them with the same {what} before comparing them."
             )
 
 

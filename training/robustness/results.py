@@ -143,7 +143,7 @@ def _overlap(condition: Condition) -> str:
 
 
 def _off_by(condition: Condition) -> str:
-    """Median strength in percent of the garment's longer side."""
+    """Median strength as a percentage of the garment's longer side."""
     kept = condition.of_reached(condition.strength)
     return f"{median(kept):.1%}" if condition.aim is not None and kept else ""
 

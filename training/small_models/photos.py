@@ -47,8 +47,8 @@ class PhotoTraining(PartTraining):
             raise IGRError(f"kind is {self.kind!r}: choose drawn, rendered or mixed.")
         if self.kind != "drawn" and not (self.records and self.held_out_records):
             raise IGRError(
-                f"kind {self.kind} needs records and held_out_records: use folders from `python -m training data "
-                "render` and data held-out."
+                f"kind {self.kind} needs records and held_out_records: use folders written by `data render` and "
+                "`data held-out`."
             )
 
 
@@ -68,7 +68,7 @@ def open_photos(config: PhotoTraining, size: tuple[int, int], held_out: bool = F
     if not held_out:
         check_seeds(photos.seeds, f"specify records other than {records}")
     elif min(photos.seeds) < HELD_OUT_START:
-        raise IGRError(f"{records} contains training records: measure on records made by data held-out.")
+        raise IGRError(f"{records} contains training records: measure on records written by `data held-out`.")
     return photos
 
 

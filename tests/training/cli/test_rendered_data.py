@@ -125,7 +125,7 @@ def test_draw_dresses_records_and_mixes_them_with_drawn_pairs(records: Path, tmp
         ),
         (["sheet", "--out", "x", "--kind", "rendered", "--records", "none"], "none contains no rendered records"),
         (["render", "x", "--garments", 2, "--photos", 0.5], "0.5 photos per garment cannot be rendered"),
-        (["render", "x", "--garments", 2, "--size", "100x100"], "give a 3:4 size"),
+        (["render", "x", "--garments", 2, "--size", "100x100"], "use a 3:4 size"),
     ],
 )
 def test_mistakes_are_one_sentence(arguments: list[object], said: str) -> None:

@@ -64,7 +64,7 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def experiment_table(folder: Path) -> str:
-    """An experiment's tables in Markdown, one for each held-out set: beside the paper's, or plain."""
+    """An experiment's tables in Markdown, one for each held-out set: next to the paper's, or plain."""
     found = sets_of(folder)
     texts = [(f"On {name}:\n\n" if name else "") + _table(place) for name, place in found.items()]
     return "\n".join(texts)

