@@ -266,7 +266,7 @@ def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
         for note in notes:
             echo(one_line(f"Note on {name}: {note}"), err=True)
     for name in sorted(report.set_aside):
-        echo(one_line(f"Set aside: {name}: {report.visible[name]:.0%} of its garment was visible."), err=True)
+        echo(one_line(f"Set aside: {name}: only {report.visible[name]:.0%} of the garment was visible."), err=True)
     if not in_folder:
         for path in report.done:
             echo(f"Wrote {path} in {seconds:.1f} s.")

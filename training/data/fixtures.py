@@ -51,7 +51,7 @@ def write_fixture(
 ) -> None:
     """Draw a small data set with `make`: `count` pairs of each split (and category, in DressCode), starting at `seed`.
 
-    Raises IGRError for an unknown layout, a non-empty folder, and a size that is not 3:4.
+    Raises IGRError for an unknown layout, a non-empty folder, or a size that is not 3:4.
     """
     if layout not in _WRITERS:
         raise IGRError(f"Unknown layout {layout!r}: choose {', '.join(_WRITERS)}.")

@@ -88,7 +88,9 @@ def build_source(config: DataSetConfig) -> PairSource:
     source = _source(config, layout)
     rows = [row for row, entry in enumerate(source.entries) if entry.category in (config.categories or CATEGORIES)]
     if not rows:
-        raise IGRError(f"{source.title} has no {' or '.join(config.categories or CATEGORIES)} pairs: choose others.")
+        raise IGRError(
+            f"{source.title} has no {' or '.join(config.categories or CATEGORIES)} pairs: choose other categories."
+        )
     if config.limit is not None and config.limit < len(rows):
         rows = [rows[place * len(rows) // config.limit] for place in range(config.limit)]
     if len(rows) < len(source):

@@ -158,7 +158,7 @@ class DrawnPairs:
         configs = {json.dumps(config, sort_keys=True) for _, _, config, _ in opened}
         if len(configs) > 1:
             raise IGRError(
-                f"{folder} contains shards that were drawn with different settings; draw into an empty folder."
+                f"{folder} contains shards that were drawn with different settings: draw into an empty folder."
             )
         self.config: DrawConfig = from_json(DrawConfig, opened[0][2], f"{shards[0]} (config)")
         """Settings with which the pairs were drawn."""
