@@ -37,4 +37,6 @@ class RenderSettings:
         if not 0 <= self.defect_share <= 1:
             raise IGRError(f"A defect share of {self.defect_share:g} is not valid: choose 0 to 1.")
         if self.samples < LEAST_SAMPLES:
-            raise IGRError(f"{self.samples} light samples per pixel give biased light: choose {LEAST_SAMPLES} or more.")
+            raise IGRError(
+                f"{self.samples} light samples per pixel produce biased light: choose {LEAST_SAMPLES} or more."
+            )
