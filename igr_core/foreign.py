@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-_TAKE_A_BUNDLE = "choose a file from models/igr or one made by python -m training export"
+_TAKE_A_BUNDLE = "choose a file from models/igr, or one written by `python -m training export`"
 
 _MARKS = (
     (r"^(image_proj|ip_adapter)\.", "a plain IP-Adapter"),

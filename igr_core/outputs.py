@@ -33,7 +33,7 @@ def check_file(path: Path, what: str = "") -> Path:
 def check_folder(folder: Path, what: str = "") -> Path:
     """Return a folder, which may not exist yet, if files can be written into it; nothing is created.
 
-    Raises CannotWrite if it or a folder above it is a file or read-only, if its name is too long, and if less than
+    Raises CannotWrite if it or a folder above it is a file or read-only, if its name is too long, or if less than
     LEAST_FREE is free on its disk.
     """
     _probe(folder, folder, what)

@@ -17,7 +17,7 @@ NO_ALPHA_SIDE = 64
 def to_photos(image: Tensor) -> Tensor:
     """IMAGE with 1, 3 or 4 channels -> (B, 3, H, W), transparency composited over white.
 
-    Raises IGRError for another shape, and for NaN or infinite values.
+    Raises IGRError for another shape, or for NaN or infinite values.
     """
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4):
         raise IGRError(f"The photo has shape {tuple(image.shape)}: connect an IMAGE with 1, 3 or 4 channels.")

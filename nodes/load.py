@@ -65,7 +65,9 @@ class IGRLoad(io.ComfyNode):
                     display_name="adapter",
                     tooltip="The networks that encode photos. Connect them to GarmNet Encode and Garment Mask/Crop.",
                 ),
-                io.Vae.Output(display_name="vae", tooltip="The bundle's VAE. To GarmNet Encode and VAE Decode."),
+                io.Vae.Output(
+                    display_name="vae", tooltip="The bundle's VAE. Connect it to GarmNet Encode and VAE Decode."
+                ),
             ],
         )
 

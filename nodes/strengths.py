@@ -16,7 +16,7 @@ def parse_factors(text: str) -> tuple[float, ...]:
         factors = (-1.0,)
     if not all(0 <= factor < float("inf") for factor in factors):
         raise IGRError(
-            f"level_strengths {text!r} is not valid: write non-negative numbers separated by commas, such as 1, 1, 0.5."
+            f"level_strengths {text!r} is not valid: enter non-negative numbers separated by commas, such as 1, 1, 0.5."
         )
     return factors
 
@@ -26,7 +26,7 @@ def block_strengths(unet: UNetConfig, strength: float, factors: tuple[float, ...
     levels = len(unet.block_out_channels)
     if factors and len(factors) != levels:
         raise IGRError(
-            f"level_strengths has {len(factors)} numbers, but this model has {levels} levels: write {levels} numbers."
+            f"level_strengths has {len(factors)} numbers, but this model has {levels} levels: enter {levels} numbers."
         )
     return {
         name: strength * (factors[_level(name, levels)] if factors else 1.0) for name in cross_attention_widths(unet)

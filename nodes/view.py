@@ -44,7 +44,7 @@ class IGRGarmentView(io.ComfyNode):
                 "mask crop",
             ],
             inputs=[
-                AdapterSocket.Input("adapter", tooltip="From IGR Load: the bundle's size, view and crop."),
+                AdapterSocket.Input("adapter", tooltip="From IGR Load. Provides the bundle's size, view and crop."),
                 io.Image.Input("person", tooltip="Photo of a dressed person; a batch has one photo per garment."),
                 io.Mask.Input(
                     "mask",

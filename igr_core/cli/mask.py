@@ -70,12 +70,16 @@ Around = Annotated[
 Rough = Annotated[
     Path | None,
     typer.Option(
-        help="Rough mask to refine, the same size as the photo; used with its bounding box if no point or box is given."
+        help="Rough mask to refine, the same size as the photo. If no point or box is given, its bounding box is "
+        "used too."
     ),
 ]
 Which = Annotated[
     Candidate,
-    typer.Option(help="Candidate of SAM 2 to use: highest score, most or fewest pixels, or all merged."),
+    typer.Option(
+        help="Which of SAM 2's candidates to use: the one with the highest score, the largest, the "
+        "smallest, or all merged."
+    ),
 ]
 Shown = Annotated[Path | None, typer.Option(help="Image to write: the photo, faded outside the mask.")]
 
@@ -165,7 +169,7 @@ def _numbers(option: str, text: str, form: str, example: str) -> tuple[float, ..
     except ValueError:
         numbers = ()
     if len(numbers) != form.count(",") + 1 or not all(map(math.isfinite, numbers)):
-        raise UsageError(f"{option} {text!r} is not valid: write {form} in pixels, such as {example}.")
+        raise UsageError(f"{option} {text!r} is not valid: use {form} in pixels, such as {example}.")
     return numbers
 
 

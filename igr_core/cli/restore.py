@@ -35,7 +35,7 @@ View = Literal["whole", "focused"]
 Person = Annotated[Path, typer.Argument(help="Photo of the dressed person, or a folder of photos.")]
 MaskPath = Annotated[
     Path,
-    typer.Option(help="Mask of the garment, white on black, as large as the photo; or a folder of masks."),
+    typer.Option(help="Mask of the garment, white on black, the same size as the photo; or a folder of masks."),
 ]
 Category = Annotated[
     str,
@@ -113,9 +113,9 @@ def restore(
 ) -> None:
     """Restore the garment of a photo, or of every photo in a folder.
 
-    Masks in a folder are matched by name: masks/anna.png belongs to photos/anna.jpg. anna__2.jpg shows the garment of
-    anna.jpg from another side. A folder run can be stopped and resumed; photos that fail are listed at the end and do
-    not stop the others.
+    Masks in a folder are matched by name: masks/anna.png belongs to photos/anna.jpg. anna__2.jpg is another photo of
+    the garment in anna.jpg. A folder run can be stopped and resumed; photos that fail are listed at the end and do not
+    stop the others.
     """
     from ..device import choose_device
     from ..files import make_folder
@@ -215,7 +215,10 @@ def _check_readable(info: BundleInfo, settings: Settings) -> None:
 def _more(also: list[Path] | None, masks: list[Path] | None) -> list[tuple[Path, Path]]:
     photos, masks = also or [], masks or []
     if len(photos) != len(masks):
-        raise UsageError(f"--also is given {len(photos)} times and --also-mask {len(masks)} times: give one for each.")
+        raise UsageError(
+            f"--also is used {len(photos)} times, but --also-mask {len(masks)} times: pass one "
+            "--also-mask for each --also."
+        )
     return list(zip(photos, masks, strict=True))
 
 
@@ -263,7 +266,7 @@ def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
         for note in notes:
             echo(one_line(f"Note on {name}: {note}"), err=True)
     for name in sorted(report.set_aside):
-        echo(one_line(f"Set aside: {name}: {report.visible[name]:.0%} of its garment was visible."), err=True)
+        echo(one_line(f"Set aside: {name}: only {report.visible[name]:.0%} of the garment was visible."), err=True)
     if not in_folder:
         for path in report.done:
             echo(f"Wrote {path} in {seconds:.1f} s.")

@@ -15,7 +15,7 @@ _CELL = 2
 def agreement(restored: Tensor, view: Tensor, evidence: Evidence) -> float:
     """Agreement of a restored garment (3, H, W) with its photos' views (n, 3, H, W), in 0..1; higher is better.
 
-    The views are moved onto the garment along the evidence's maps. The score is 1 minus the mean absolute difference of
+    The views are warped onto the garment with the evidence's maps. The score is 1 minus the mean absolute difference of
     colours, weighted by the evidence, times the evidence's mean, so that an image that matches only a small part of the
     photo does not win. The score is 0 if no map is reliable.
     """

@@ -16,7 +16,7 @@ MOST_CELLS = 64 * 64
 def chosen_readout(info: BundleInfo, blocks: Sequence[str], latent_shape: tuple[int, int]) -> ReadoutConfig:
     """The heads to read at a latent's (height, width): those fitted to the bundle, or all of the finest level.
 
-    `blocks` are as in default_readout. Raises IGRError for a bundle without GarmNet, a head that it lacks, and a size
+    `blocks` are as in default_readout. Raises IGRError for a bundle without GarmNet, a head that it lacks, or a size
     that is too large.
     """
     if info.model.garmnet is None:
@@ -49,7 +49,7 @@ def readable(
 ) -> ReadoutConfig:
     """A readout without the heads of levels that are too large at this size.
 
-    Raises IGRError naming a head that the model does not have, and if no head is left.
+    Raises IGRError naming a head that the model does not have, or if no head is left.
     """
     levels, kept = len(config.block_out_channels), []
     for head in readout.heads:

@@ -31,8 +31,8 @@ Run = tuple[int, int]
 def garment_parts(alpha: Tensor) -> dict[str, Tensor]:
     """Masks (H, W) of a garment's sleeves and legs, by name, from its opacity (1, H, W).
 
-    `left sleeve`, `right sleeve`, `left leg` and `right leg`, each only if the outline shows it; left and right are
-    those of the image. Sleeves are the cloth beside the body, legs the cloth beside a gap at the bottom.
+    `left sleeve`, `right sleeve`, `left leg` and `right leg`, each only if the outline shows it; left and right refer
+    to the image. Sleeves are the cloth next to the body, legs the cloth next to a gap at the bottom.
     """
     solid = (alpha[0] >= 0.5).numpy(force=True)
     if not solid.any():
@@ -54,7 +54,7 @@ def garment_parts(alpha: Tensor) -> dict[str, Tensor]:
 
 
 def _sleeves(cloth: Mask) -> dict[str, Mask]:
-    """Cloth beside the body, at the left and at the right; `cloth` ends where the legs begin."""
+    """Cloth next to the body, on the left and on the right; `cloth` ends where the legs begin."""
     height, width = cloth.shape
     middle = [_middle_run(row, width / 2) for row in cloth]
     first, last = (round(fraction * height) for fraction in _BODY_ROWS)
@@ -80,7 +80,7 @@ def _is_body(row: int, width: int, body: float) -> bool:
 
 
 def _legs(cloth: Mask) -> tuple[dict[str, Mask], int]:
-    """Cloth at both sides of a gap at the bottom, and its first row (past the end without one)."""
+    """Cloth on both sides of a gap at the bottom, and its first row (past the end without one)."""
     height, width = cloth.shape
     crotch, column = height, width / 2
     for number in range(height - 1, -1, -1):

@@ -52,7 +52,7 @@ def invented_regions(visible: Tensor, alpha: Tensor) -> list[str]:
     """Names of the parts that were mostly invented, largest first, such as `left sleeve` or `bottom right`.
 
     Sleeves and legs have names of their own; the rest of the garment is divided into ninths of its box. Left and right
-    are those of the image. Small parts are left out.
+    refer to the image. Small parts are left out.
     """
     total = float(alpha.sum())
     found: list[tuple[float, str]] = []

@@ -81,8 +81,8 @@ def transfer_details(
     """Enlarge a restored garment (3, H, W) to `size` (width, height) and add the photos' detail.
 
     `garment` (1, H, W) is its opacity. Returns the image (3, h, w) and the moved part (1, h, w), both in 0..1. Colour
-    and shade come from the restored garment, detail from the photo in which each region is most likely visible.
-    Raises IGRError for a size above MOST_SIDE, and for another aspect ratio than the garment's.
+    and shade come from the restored garment, detail from the photo in which each region is most likely visible. Raises
+    IGRError for a size above MOST_SIDE, or for an aspect ratio other than the garment's.
     """
     width, height = size
     if max(size) > MOST_SIDE or min(size) < 1:

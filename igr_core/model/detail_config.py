@@ -20,7 +20,7 @@ class HeadConfig(Ranged):
     block: str
     """Name of the block, such as up_blocks.1.attentions.0."""
     head: Annotated[int, Range(0, 255)]
-    """Number of the head, from 0."""
+    """Number of the head, starting at 0."""
     weight: Annotated[float, Range(0.0, 100.0)] = 1.0
     """Exponent of the head's attention in the product over all heads."""
 

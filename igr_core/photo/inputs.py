@@ -45,14 +45,14 @@ def validate_inputs(person: Tensor, mask: Tensor) -> None:
 
 
 def _check_not_blacked_out(person: Tensor, mask: Tensor) -> None:
-    """Raise IGRError if all pixels of a garment are exactly 0, which no camera takes."""
+    """Raise IGRError if all pixels of a garment are exactly 0, which never happens in a photo from a camera."""
     seen = (person > 0).any(1) & (mask[:, 0] >= MASK_THRESHOLD)  # (B, h, w)
     for index, one in enumerate(seen.flatten(1).any(1).tolist()):
         if not one:
             label = f"photo {index + 1}" if person.shape[0] > 1 else "photo"
             raise IGRError(
-                f"The {label} is completely black under its mask. ComfyUI's MaskEditor does this in "
-                "the frontends 1.47.3 to 1.47.12: take the photo from a second Load Image, or update the frontend."
+                f"The {label} is completely black under its mask. ComfyUI's MaskEditor does this in frontend "
+                "versions 1.47.3 to 1.47.12: take the photo from a second Load Image, or update the frontend."
             )
 
 

@@ -40,7 +40,7 @@ class MaskFacts:
     pieces: tuple[float, ...]
     """Fraction of the mask in each piece, largest first; pieces less than a coarse cell apart count as one."""
     widened: float
-    """Factor by which specks make the box wider or taller, whichever is more; 1 without specks."""
+    """Factor by which specks make the box wider or taller, whichever is greater; 1 without specks."""
     slenderness: float
     """Median extent of the rows between 30% and 80% of the mask's height, divided by that height."""
 
@@ -125,8 +125,8 @@ def _findings(facts: MaskFacts, category: str | None) -> list[tuple[bool, str, d
         ),
         (
             facts.slenderness < narrow and not facts.edges and not specks,  # only where the full height is visible
-            "The {label} is narrow for its height, so the person may be turned sideways or part of the garment may be "
-            "hidden: a photo from the front gives a better result.",
+            "The {label} is narrow for its height, so the person may be turned sideways or part of the garment may "
+            "be hidden: use a photo from the front for a better result.",
             {},
         ),
     ]

@@ -115,7 +115,7 @@ def join_views(views: Sequence[GarmentView]) -> GarmentView:
     if len(views) == 1:
         return first
     if any(view.person.shape[-2:] != first.person.shape[-2:] for view in views):
-        raise IGRError("The views differ in size: make them with the same width and height.")
+        raise IGRError("The views differ in size: create them with the same width and height.")
     photos = [view.photo for view in views if view.photo is not None]
     masks = [view.photo_mask.expand(len(view.person), -1, -1, -1) for view in views if view.photo_mask is not None]
     whole = len(photos) == len(masks) == len(views)
@@ -281,7 +281,7 @@ def _map_points(points: Tensor, origin: Rect, target: Rect) -> Tensor:
 
 
 def _scale_rect(rect: Rect, canvas_size: tuple[int, int], image: Tensor) -> Rect:
-    """The same rectangle on an image of a different size than the canvas, such as an upscaled garment."""
+    """The same rectangle on an image whose size differs from the canvas's, such as an upscaled garment."""
     x, y = image.shape[-1] / canvas_size[0], image.shape[-2] / canvas_size[1]
     left, top = round(rect[0] * x), round(rect[1] * y)
     return (left, top, max(round(rect[2] * x), left + 1), max(round(rect[3] * y), top + 1))

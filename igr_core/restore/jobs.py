@@ -172,7 +172,7 @@ def _restored(
         save_image(job.evidence, _resized(found.visible, found.image), "L")
     if len(found.candidates) > 1:
         first = found.candidates[0]
-        notes.append(f"Seed {first.seed} agrees best with the photo, of {len(found.candidates)} candidates.")
+        notes.append(f"Of {len(found.candidates)} candidates, seed {first.seed} agrees best with the photo.")
         images = [one.image for one in found.candidates]
         make_folder(job.grid.parent)
         save_image(job.grid, grid(images, min(4, len(images))))

@@ -153,8 +153,8 @@ class GarmentRestorer:
     ) -> tuple[Tensor, list[Evidence]]:
         """Like restore, but also returns the evidence for each garment; the images are the same.
 
-        `conditions` is the result of the method of that name for the same view, to be used for several seeds.
-        Raises IGRError as restore does, for a model without GarmNet, and for a reference strength of 0.
+        `conditions`, from the method of that name for the same view, can be reused for several seeds. Raises IGRError
+        as restore does, for a model without GarmNet, or for a reference strength of 0.
         """
         if reference_strength == 0:
             raise IGRError("A reference strength of 0 leaves no attention to read: set the reference strength above 0.")
@@ -183,7 +183,7 @@ class GarmentRestorer:
     def readout_config(self, latent_shape: tuple[int, int]) -> ReadoutConfig:
         """The heads to read at a latent's (height, width): those fitted to the bundle, or all of the finest level.
 
-        Raises IGRError for a model without GarmNet, a head that it lacks, and a size that is too large.
+        Raises IGRError for a model without GarmNet, a head that it lacks, or a size that is too large.
         """
         return chosen_readout(self.info, self_attention_order(self.model.denoiser), latent_shape)
 
@@ -255,6 +255,6 @@ def _require_parts(bundle: Bundle, config: ModelConfig) -> None:
     ):
         if needed and not bundle.has(part):
             raise IGRError(
-                f"{bundle.path} has no {part} (it expects {expected or 'a separate one'}), which running outside "
-                f"ComfyUI requires: export the bundle with the {part} included."
+                f"{bundle.path} has no {part} (it expects {expected or 'a separate one'}), which is required outside "
+                f"ComfyUI: export the bundle with the {part} included."
             )

@@ -55,7 +55,10 @@ class IGRRankCandidates(io.ComfyNode):
             )
         photos = photos_of(view, len(images), len(evidence[0].flows))
         if len(set(photos)) > 1:
-            raise IGRError(f"The view has {len(set(photos))} garments, but candidates must be of one: rank each alone.")
+            raise IGRError(
+                f"The view has {len(set(photos))} garments, but all candidates must show the same one: "
+                "rank each garment separately."
+            )
         scores = [
             agreement(one, view.person[list(numbers)].cpu(), known)
             for one, numbers, known in zip(images, photos, evidence, strict=True)

@@ -1,4 +1,4 @@
-"""Garment Evidence: which parts of a restored garment a photo showed, and which were invented."""
+"""Garment Evidence: which parts of a restored garment were visible in a photo, and which were invented."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..sockets import Adapter, AdapterSocket, EvidenceSocket, ViewSocket
 
 
 class IGRGarmentEvidence(io.ComfyNode):
-    """Read the attention of restored garments and show what it proves."""
+    """Read the attention of restored garments and show which parts a photo showed."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -33,7 +33,7 @@ class IGRGarmentEvidence(io.ComfyNode):
             node_id="IGRGarmentEvidence",
             display_name="Garment Evidence",
             description="Shows which parts of a restored garment were visible in the photo and which were invented. "
-            "Works after any sampler; takes about as long as three steps without guidance.",
+            "Works with the output of any sampler; it takes about as long as three steps without guidance.",
             search_aliases=["evidence", "confidence map", "hallucination", "quality gate", "invented parts"],
             inputs=[
                 AdapterSocket.Input("adapter", tooltip="From IGR Load."),
@@ -46,7 +46,9 @@ class IGRGarmentEvidence(io.ComfyNode):
                 ),
             ],
             outputs=[
-                EvidenceSocket.Output(display_name="evidence", tooltip="To Transfer Details and Rank Candidates."),
+                EvidenceSocket.Output(
+                    display_name="evidence", tooltip="Connect it to Transfer Details or Rank Candidates."
+                ),
                 io.Mask.Output(
                     display_name="mask",
                     tooltip="Probability that each pixel of the garment was visible in the photo; 0 around it.",
@@ -90,7 +92,7 @@ def find(
 ) -> list[Evidence]:
     """The evidence of B restored garments: latents (B, C, h, w) as in a LATENT, and images (B, 3, H, W).
 
-    Image i shows garment i of the view, or with fewer garments than images, garment i modulo their number.
+    Image i shows garment i modulo the number of garments in the view.
     """
     if len(samples) != len(images):
         raise IGRError(
@@ -115,7 +117,7 @@ def find(
 
 
 def photos_of(view: GarmentView, count: int, each: int) -> list[tuple[int, ...]]:
-    """Indices of the photos of `count` images, for garments with `each` photos, stored one photo of all after another.
+    """Indices of the photos of `count` images; for garments with `each` photos, all first photos come first.
 
     Raises IGRError if the view's photos are not those of the images.
     """

@@ -29,8 +29,8 @@ class IGRCombineReferences(io.ComfyNode):
                 ViewSocket.Input("other_view", tooltip="The view of the other photo, at the same size."),
             ],
             outputs=[
-                ReferenceSocket.Output(display_name="reference", tooltip="To IGR Apply."),
-                ViewSocket.Output(display_name="view", tooltip="To Garment Evidence and Transfer Details."),
+                ReferenceSocket.Output(display_name="reference", tooltip="Connect it to IGR Apply."),
+                ViewSocket.Output(display_name="view", tooltip="Connect it to Garment Evidence and Transfer Details."),
             ],
         )
 
@@ -38,7 +38,7 @@ class IGRCombineReferences(io.ComfyNode):
     def execute(
         cls, reference: Reference, view: GarmentView, other_reference: Reference, other_view: GarmentView
     ) -> io.NodeOutput:
-        """Join the references and the views; photos that are already among them are left out."""
+        """Join the references and the views; photos that are already included are skipped."""
         check_together(reference, other_reference)
         for number, part in enumerate(split_view(other_view, other_reference.latent_shape[0])):
             if not shows_again(view, part):

@@ -63,7 +63,7 @@ def join_references(one: Reference, other: Reference) -> Reference:
     Raises IGRError for more than MOST_PHOTOS photos.
     """
     if one.photos + other.photos > MOST_PHOTOS:
-        raise IGRError(f"A garment can have at most {MOST_PHOTOS} photos: remove a Combine References.")
+        raise IGRError(f"A garment can have at most {MOST_PHOTOS} photos: remove a Combine References node.")
     features = {name: torch.cat([value, other.features[name]]) for name, value in one.features.items()}
     return replace(one, features=features, photos=one.photos + other.photos)
 

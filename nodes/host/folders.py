@@ -85,7 +85,7 @@ SEGMENTERS = ModelFolder(
     "sam2", "IGR Load Segmenter", "a SAM 2 folder or file", DEMO_SEGMENTER, takes_files=True, takes_folders=True
 )
 PARSERS = ModelFolder(
-    "human_parsing", "IGR Load Parser", "the folder of a parser", DEMO_PARSER, takes_files=False, takes_folders=True
+    "human_parsing", "IGR Load Parser", "a parser folder", DEMO_PARSER, takes_files=False, takes_folders=True
 )
 MODEL_FOLDERS = (BUNDLES, SEGMENTERS, PARSERS)
 
@@ -114,7 +114,7 @@ def find_file(kind: str, subfolder: str, filename: str) -> Path | None:
 
 @cache
 def undoes_mirroring() -> bool:
-    """Whether this ComfyUI's Load Image mirrors a photo that its EXIF tag calls mirrored; v0.29.0 turns it instead."""
+    """Whether Load Image mirrors a photo whose EXIF tag says so; in ComfyUI v0.29.0, it rotates the photo instead."""
     name = f"igr_mirrored_{os.getpid()}.jpg"
     path = Path(folder_paths.get_temp_directory()) / name
     exif = Image.Exif()

@@ -252,7 +252,8 @@ class GarmFusPatch:
         return replacement
 
     def _cross_attention(self, name: str, call: _Call, inner: Replacement | None) -> Replacement:
-        """Image-prompt cross-attention (Eq. 3) of one block, added to the text's or another node's replacement."""
+        """Image-prompt cross-attention (Eq. 3) of one block, added to that of the text or another node's
+        replacement."""
 
         def replacement(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
             attention = _Attention(inner, options, call.marks)

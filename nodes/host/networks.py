@@ -205,9 +205,9 @@ def check_image_encoder(encoder: Any, config: ImageEncoderConfig) -> None:
     given = tuple(weights["visual_projection.weight"].shape) if "visual_projection.weight" in weights else None
     wanted = (config.projection_dim, config.hidden_size)
     if given != wanted:
-        kind = f"has width {given[1]} and embeddings of {given[0]}" if given else "belongs to another model family"
+        kind = f"has width {given[1]} and embedding size {given[0]}" if given else "belongs to another model family"
         raise IGRError(
-            f"The CLIP vision model {kind}, but the bundle was trained with width {wanted[1]} and embeddings of "
+            f"The CLIP vision model {kind}, but the bundle was trained with width {wanted[1]} and embedding size "
             f"{wanted[0]}: load the model that the bundle names."
         )
     if encoder.image_size != config.image_size:

@@ -1,4 +1,4 @@
-"""ComfyUI's samplers and schedulers, the paper's DDIM (section 4.1), and a reading of the attention afterwards."""
+"""ComfyUI's samplers and schedulers, the paper's DDIM (section 4.1), and reading the attention afterwards."""
 
 from __future__ import annotations
 
@@ -165,8 +165,8 @@ class _Reader(comfy.samplers.KSAMPLER):
             if not any(notes.by_block.values()):
                 raise IGRError(
                     "The model does not attend to the photo at the end of sampling, so there is no evidence to read: "
-                    "connect IGR Apply's model, with reference_strength above 0, end_percent 1, and level_strengths "
-                    "above 0."
+                    "connect IGR Apply's model, with reference_strength above 0, end_percent at 1, and "
+                    "level_strengths above 0."
                 )
             self.readout.add(notes.by_block)
         return x

@@ -97,7 +97,7 @@ class LeftToDo:
 def open_catalogue(input_root: Path, photos: str, masks: str, output_root: Path, save_to: str) -> Catalogue:
     """The folders of these names below `input_root`, or the examples; `masks` may be NO_MASKS.
 
-    Raises IGRError if one does not exist, if both are the same, and if the prefix points outside `output_root`.
+    Raises IGRError if one does not exist, if both are the same, or if the prefix points outside `output_root`.
     """
     check_prefix(save_to)
     if photos == SHIPPED:
@@ -106,7 +106,7 @@ def open_catalogue(input_root: Path, photos: str, masks: str, output_root: Path,
         return Catalogue(folder_below(input_root, photos, "photos"), None, input_root, output_root, save_to)
     folders = folder_below(input_root, photos, "photos"), folder_below(input_root, masks, "masks")
     if folders[0].samefile(folders[1]):
-        raise IGRError(f'masks is "{masks}", which is the photos folder: choose the folder of the masks.')
+        raise IGRError(f'masks is "{masks}", which is the photos folder: choose the folder that contains the masks.')
     return Catalogue(*folders, input_root, output_root, save_to)
 
 
@@ -143,7 +143,7 @@ def catalogue_state(catalogue: Catalogue, again: bool) -> str:
 def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
     """The photos whose garments are not saved yet, or all photos with `again`; none if all are done.
 
-    Raises IGRError if the folder has no images, and if the categories come from category.csv but it cannot be read.
+    Raises IGRError if the folder has no images, or if the categories come from category.csv but it cannot be read.
     """
     found = _pairs(catalogue, _category_of(catalogue, category))
     finished = set() if again else finished_names(catalogue)
@@ -197,7 +197,7 @@ def load_pair(pair: Pair, catalogue: Catalogue) -> FolderPhoto:
 def _pairs(catalogue: Catalogue, category_of: CategoryOf) -> Pairing:
     """The photos with their masks; without a folder of masks, each photo is used in place of its mask."""
     found = pair_by_name(catalogue.photos, catalogue.masks, category_of, SAME_NAME)
-    if catalogue.photos == EXAMPLES:  # their masks are beside them
+    if catalogue.photos == EXAMPLES:  # their masks are next to them
         examples = {photo: category for photo, _, category in GARMENTS.values()}
         pairs = [replace(one, category=examples[one.photo.name]) for one in found.pairs if one.photo.name in examples]
         return Pairing(tuple(pairs), {})
@@ -219,4 +219,4 @@ def _category_of(catalogue: Catalogue, category: str) -> CategoryOf:
 
 def _check_below(path: Path, root: Path) -> None:
     if not lies_below(path, root):
-        raise IGRError(f"{path} is a link to a file outside {root}: copy the file there.")
+        raise IGRError(f"{path} is a link to a file outside {root}: copy the file into that folder.")

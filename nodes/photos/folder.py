@@ -74,7 +74,7 @@ class IGRPhotoFolder(io.ComfyNode):
                     options=[SHIPPED, *folders],
                     default=photos,
                     tooltip="Folder of photos of dressed people, below ComfyUI's input folder, or the drawn examples "
-                    "that ship with the pack, without masks.",
+                    "that ship with the pack, which are loaded without masks.",
                 ),
                 io.Combo.Input(
                     "masks",
@@ -82,7 +82,7 @@ class IGRPhotoFolder(io.ComfyNode):
                     default=masks,
                     tooltip="Folder of masks, below ComfyUI's input folder. Each mask is white on the garment, the "
                     "same size as its photo, and has the same name except for the extension. Without masks, "
-                    "without_mask in Garment Mask/Crop decides, which can find the garments.",
+                    "without_mask in Garment Mask/Crop determines what happens; it can also find garments.",
                 ),
                 io.Combo.Input(
                     "category",
@@ -97,24 +97,25 @@ class IGRPhotoFolder(io.ComfyNode):
                     default=LIMIT,
                     min=0,
                     max=1_000_000,
-                    tooltip="Number of photos per run; 0 for all. All photos of a run are in memory at the same time, "
-                    "each at its own size (150 MB for 12 megapixels), plus 70 to 140 MB of reference features each at "
-                    "768x1024 with an SD1.5-sized bundle.",
+                    tooltip="Number of photos per run; 0 for all. All photos of a run are in memory at the same "
+                    "time, each at its own size (150 MB for 12 megapixels), plus 70 to 140 MB of reference "
+                    "features per photo at 768x1024 with an SD1.5-sized bundle.",
                 ),
                 advanced(
                     io.String.Input,
                     "save_to",
                     default=SAVE_TO,
-                    tooltip="Start of the output prefix. Photos that already have an image there are skipped "
-                    "(garments/anna_00001_.png for anna), so the next run continues. Use a different save_to for "
-                    "another kind of garment, or for another folder with the same file names.",
+                    tooltip="Beginning of the prefix output. Photos that already have an image there are skipped "
+                    "(garments/anna_00001_.png for anna), so the next run continues where the last one "
+                    "stopped. Use a different save_to for another kind of garment, or for another folder "
+                    "with the same file names.",
                 ),
                 advanced(
                     io.Boolean.Input,
                     "again",
                     default=False,
-                    tooltip="Load photos that already have an image in the output folder too; with a limit, every run "
-                    "loads the same first photos.",
+                    tooltip="Also load photos that already have an image in the output folder; with a limit, every "
+                    "run loads the same first photos.",
                 ),
             ],
             outputs=[
@@ -134,7 +135,7 @@ class IGRPhotoFolder(io.ComfyNode):
                 io.String.Output(
                     display_name="prefix",
                     is_output_list=True,
-                    tooltip="save_to plus the photo's name. To filename_prefix of Save Image.",
+                    tooltip="save_to plus the photo's name. Connect it to filename_prefix of Save Image.",
                 ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -228,7 +229,8 @@ def _skipped(found: LeftToDo, nothing_left: bool) -> str:
     """A sentence about the photos that are done."""
     if nothing_left:
         return (
-            f"Nothing left to do: output/{found.catalogue.save_to}NAME exists for all {found.done} photos. For another "
-            "kind of garment, choose another save_to; to restore them again, turn on again."
+            f"Nothing left to do: output/{found.catalogue.save_to}NAME exists for all {found.done} photos. For "
+            "another kind of garment, choose another save_to; to restore these photos once more, turn on "
+            '"again".'
         )
     return f"Skipped because already done: {found.done} (output/{found.catalogue.save_to}NAME)." if found.done else ""

@@ -67,7 +67,7 @@ def answer(content_type: str, body: bytes | None) -> Answer:
     except Exception:  # the editor waits for a response; the details are in the log
         if is_running():  # a graph has started and taken the segmenter's memory
             return _error(429, _BUSY)
-        logger.exception("The mask for a click failed.")
+        logger.exception("Could not compute the mask for a click.")
         return _error(500, "The segmenter failed: see ComfyUI's log for details.")
 
 

@@ -145,7 +145,7 @@ def take_parser(name: str) -> LoadedParser:
 def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[int], None]) -> tuple[Tensor, str]:
     """Masks (B, 1, H, W) of the garments in photos (B, 3, H, W), and their category; `show` gets the progress.
 
-    Raises IGRError for a photo without such a garment, and if auto finds several categories in a batch.
+    Raises IGRError for a photo without such a garment, or if auto finds several categories in a batch.
     """
     labels = []
     for number, photo in enumerate(photos.split(1)):
@@ -157,7 +157,7 @@ def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[i
         other = next(number for number, one in enumerate(categories) if one != categories[0])
         raise IGRError(
             f"auto found garments of different categories ({categories[0]} in photo 1, {categories[other]} in photo "
-            f"{other + 1}): choose a category in Garment by Category, or send the photos one at a time."
+            f"{other + 1}): choose a category in Garment by Category, or process the photos one at a time."
         )
     return masks.to(photos.device), categories[0]
 

@@ -17,11 +17,11 @@ from ...igr_core.segmentation.sam2_prompt import Prompt
 def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box: Any) -> list[Prompt]:
     """One prompt for each of the photos (B, 3, H, W); rough masks are (1, 1, H, W), `box` is ComfyUI's value or None.
 
-    Raises IGRError if marks, masks or boxes do not match the photos, and if a photo has none of them.
+    Raises IGRError if marks, masks or boxes do not match the photos, or if a photo has none of them.
     """
     count, size = len(photos), (photos.shape[-1], photos.shape[-2])
     if count > 1 and clicks.has_marks:
-        raise IGRError(f"The points belong to one photo, but {count} photos are connected: send them one at a time.")
+        raise IGRError(f"The points belong to one photo, but {count} photos are connected: process them one at a time.")
     if len(roughs) not in (0, 1, count):
         raise IGRError(f"There are {len(roughs)} rough masks but {count} photos: use one per photo, or one for all.")
     boxes = [None] * count if box is None or clicks.box else boxes_of_photos(box, count, size)

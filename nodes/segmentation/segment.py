@@ -102,9 +102,9 @@ class IGRGarmentSegment(io.ComfyNode):
                     "candidates",
                     options=list(CHOICES),
                     default="best",
-                    tooltip="Candidate of the segmenter to use: best has the highest score, or is the larger "
-                    "of two with almost the same score; largest and smallest go by area, if a click could mean a "
-                    "garment or its pocket; merged combines all.",
+                    tooltip="Which of the segmenter's candidates to use. best: the one with the highest score, or "
+                    "the larger of two with almost the same score. largest, smallest: by area, for a click "
+                    "that could mean a garment or its pocket. merged: all candidates combined.",
                 ),
                 io.String.Input(
                     "points",
@@ -170,7 +170,7 @@ def segment_marked(
 ) -> tuple[Tensor, tuple[str, ...]]:
     """Masks (B, 1, H, W) of photos (B, 3, H, W) for marks, rough masks and boxes, and descriptions of their scores.
 
-    Raises IGRError if nothing is marked or found, and if marks, masks or boxes do not match the photos.
+    Raises IGRError if nothing is marked or found, or if marks, masks or boxes do not match the photos.
     """
     if clicks.is_painted and rough is None and box is None and len(photos) == 1:
         clicks.check_size((photos.shape[-1], photos.shape[-2]))

@@ -21,7 +21,7 @@ def options() -> list[str]:
 def masks_without_input(choice: str, photos: Tensor, category: str) -> tuple[Tensor, str]:
     """Masks (B, 1, H, W), or (1, 1, H, W) for all, of photos (B, 3, H, W) without a mask, and a note about them.
 
-    Raises IGRError with option `stop`, and if the parser cannot be loaded or finds no garment of the category.
+    Raises IGRError with option `stop`, or if the parser cannot be loaded or finds no garment of the category.
     """
     if choice == WHOLE:
         return photos.new_ones(1, 1, *photos.shape[-2:]), "The whole photo is treated as the garment."

@@ -62,7 +62,7 @@ REFUSED = {
     "no adapter": (without_adapter(), "Required input is missing.*adapter"),
     "category": (with_inputs(restore(), "encode", category="shoes"), "category"),
     "bundle": (restore("nothing.safetensors"), "nothing.safetensors"),
-    "factors": (with_inputs(restore(), "apply", level_strengths="one"), "write non-negative numbers"),
+    "factors": (with_inputs(restore(), "apply", level_strengths="one"), "enter non-negative numbers"),
     "size": (with_inputs(restore(), "view", custom_size="big"), "write width x height"),
 }
 

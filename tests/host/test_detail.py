@@ -95,7 +95,7 @@ def test_the_node_shows_what_was_invented(server: Server) -> None:
 @pytest.mark.parametrize("changes", [{"reference_strength": 0.0}, {"end_percent": 0.5}])
 def test_without_a_reference_there_is_no_evidence(server: Server, changes: dict[str, float]) -> None:
     graph = with_inputs(with_evidence(restore(seed=SEED, steps=STEPS)), "apply", **changes)
-    with pytest.raises(PromptFailed, match="reference_strength above 0, end_percent 1"):
+    with pytest.raises(PromptFailed, match="reference_strength above 0, end_percent at 1"):
         server.run(graph)
 
 

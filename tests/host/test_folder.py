@@ -200,7 +200,7 @@ WRONG = {
     "link": ({"photos": "{case}/out"}, "photos .*not a folder inside.*choose one from the list"),
     "not there": ({"photos": "{case}/photo"}, "photos .*is not in .*put the folder there"),
     "no such masks": ({"masks": "{case}/mask"}, "masks.*not in"),
-    "same": ({"masks": "{case}/photos"}, "which is the photos folder: choose the folder of the masks"),
+    "same": ({"masks": "{case}/photos"}, "which is the photos folder: choose the folder that contains the masks"),
     "prefix climbs": ({"save_to": "../input/"}, "save_to .*points outside the output folder"),
     "prefix is absolute": ({"save_to": "/garments/"}, "save_to .*points outside the output folder"),
     "prefix changes": ({"save_to": "%year%/"}, "save_to .*contains %"),

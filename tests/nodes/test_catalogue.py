@@ -172,7 +172,7 @@ def test_links_that_lead_out_of_the_input_folder_are_not_read(root: Path) -> Non
         ({"photos": "../output"}, "photos .*not a folder inside"),
         ({"photos": "/etc"}, "photos .*not a folder inside"),
         ({"masks": "mask"}, "masks .*is not in .*put the folder there"),
-        ({"masks": "photos"}, "which is the photos folder: choose the folder of the masks"),
+        ({"masks": "photos"}, "which is the photos folder: choose the folder that contains the masks"),
         ({"save_to": "../input/"}, "save_to .*points outside the output folder"),
         ({"save_to": "/garments/"}, "save_to .*points outside the output folder"),
         ({"save_to": "a\0b"}, "points outside the output folder"),

@@ -23,7 +23,7 @@ def test_numbers_are_read_with_commas_or_blanks(text: str, factors: tuple[float,
 
 @pytest.mark.parametrize("text", ["one", "1; 2", "-1", "1, nan", "inf", "0x1", "1,,a"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(IGRError, match="write non-negative numbers separated by commas"):
+    with pytest.raises(IGRError, match="enter non-negative numbers separated by commas"):
         strengths.parse_factors(text)
 
 
@@ -47,5 +47,5 @@ def test_each_level_has_its_own_factor_the_finest_first() -> None:
 
 @pytest.mark.parametrize("factors", [(1.0,), (1.0, 1.0, 1.0), (1.0,) * 5])
 def test_another_number_of_factors_is_refused_with_the_right_one(factors: tuple[float, ...]) -> None:
-    with pytest.raises(IGRError, match=f"has {len(factors)} numbers, but this model has 4 levels: write 4"):
+    with pytest.raises(IGRError, match=f"has {len(factors)} numbers, but this model has 4 levels: enter 4"):
         strengths.block_strengths(UNET, 1.0, factors)

@@ -60,12 +60,12 @@ def export_run(
 ) -> Path:
     """Write the bundle of a run's newest checkpoint, including its VAE and image encoder.
 
-    `scores` returns the scores to record for a hash of the weights. Raises IGRError if the run has no
-    checkpoint, or if VAE or image encoder are not those it was trained with.
+    `scores` returns the scores to record for a hash of the weights. Raises IGRError if the run has no checkpoint, or if
+    its VAE or image encoder is not the one that it was trained with.
     """
     settings_file = run / "config.json"
     if not settings_file.is_file():
-        raise IGRError(f"{run} is not a run of python -m training train: it has no config.json.")
+        raise IGRError(f"{run} is not a run of `python -m training train`: it has no config.json.")
     written = _read_json(settings_file)
     settings = from_json(TrainConfig, written, str(settings_file))
     checkpoint = load_latest(RunFolder(run), resume=False)

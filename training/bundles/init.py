@@ -161,7 +161,8 @@ def prompt_embeddings(sources: Sources, wording: dict[str, str], unet: UNetConfi
     width = tensors["text_model.final_layer_norm.weight"].shape[0]
     if width != unet.cross_attention_dim:
         raise IGRError(
-            f"The text encoder of {sources.sd} has width {width}, but the UNet needs {unet.cross_attention_dim}."
+            f"The text encoder of {sources.sd} has width {width}, but the UNet needs {unet.cross_attention_dim}: use "
+            "a text encoder and a UNet that belong together."
         )
     said = read_json(sources.sd / "text_encoder") if sources.sd.is_dir() else {}
     config = CLIPTextConfig(

@@ -107,7 +107,8 @@ def unet_shape(levels: tuple[tuple[int, bool], ...], tensors_of: Tensors, path: 
     if cross.shape[1] in (1024, 2048):
         kind = "SD2" if cross.shape[1] == 1024 else "SDXL"
         raise IGRError(
-            f"{path} is {kind}, whose text embeddings are {cross.shape[1]} wide: IGR starts from SD1.5 (768)."
+            f"{path} is {kind}, whose text embeddings have width {cross.shape[1]}: use SD1.5, whose text embeddings "
+            "have width 768."
         )
     entry = tensors_of[f"{prefix}input_blocks.0.0.weight" if ldm else "conv_in.weight"]
     return UNetConfig(
@@ -184,7 +185,7 @@ def read_text_encoder(path: Path) -> Tensors:
         tensors = convert_ldm_clip_checkpoint(tensors)
     tensors = {key: value for key, value in tensors.items() if not key.endswith("position_ids")}
     if not any(key.startswith("text_model.") for key in tensors):
-        raise IGRError(f"{path} contains no text encoder: use an SD1.5 that includes its text encoder.")
+        raise IGRError(f"{path} contains no text encoder: use an SD1.5 checkpoint that includes its text encoder.")
     return tensors
 
 

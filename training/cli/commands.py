@@ -24,11 +24,13 @@ KindOption = Annotated[
     typer.Option(help="Type of pairs or photos; rendered ones need --records."),
 ]
 RecordsOption = Annotated[
-    str | None, typer.Option(help="Folder or URL of rendered records (python -m training data render).")
+    str | None, typer.Option(help="Folder or URL of rendered records, as written by `python -m training data render`.")
 ]
 HeldOutRecordsOption = Annotated[
     str | None,
-    typer.Option("--held-out-records", help="Held-out records to measure on (python -m training data held-out)."),
+    typer.Option(
+        "--held-out-records", help="Held-out records to measure on, as written by `python -m training data held-out`."
+    ),
 ]
 RenderedShareOption = Annotated[
     float | None, typer.Option(min=0, max=1, help="Fraction of rendered photos for --kind mixed; half by default.")

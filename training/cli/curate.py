@@ -95,7 +95,8 @@ def apply(
     judged = [one for one in judged_before(folder / SCORES) if one.name in names]
     if len(judged) < len(names):
         raise IGRError(
-            f"{folder / SCORES} is missing pairs of the manifest: run python -m training curate score again."
+            f"{folder / SCORES} does not contain all pairs of the manifest: run `python -m training curate score` "
+            "again."
         )
     _write(folder, decide(judged, found, config, described["title"], described["share"]))
 

@@ -48,8 +48,8 @@ def segment(
 ) -> None:
     """Cut the garment out of photos of dressed people onto white, for results of CFLD, OOTDiffusion and IDM-VTON.
 
-    The paper dressed a frontal fitting model (OOTDiffusion, IDM-VTON) or turned the person to a frontal pose (CFLD). If
-    the model or pose is the same throughout, one garment mask works for all photos.
+    The paper dressed a frontal fitting model (OOTDiffusion, IDM-VTON) or turned the person into a frontal pose (CFLD).
+    If the model or pose is the same throughout, one garment mask works for all photos.
     """
     from igr_core.device import choose_device
     from igr_core.segmentation.segmenter import Segmenter
@@ -74,7 +74,7 @@ def segment(
 def adapt(
     results: Annotated[Path, typer.Argument(help="Folder of a method's results, NAME with any extension.")],
     method: Annotated[Literal["tryoffdiff", "tryoffanyone"], typer.Option(help="Method that produced them.")],
-    reference: Annotated[Path, typer.Option(help="Folder of the true garments, NAME with any extension.")],
+    reference: Annotated[Path, typer.Option(help="Folder of the ground-truth garments, NAME with any extension.")],
     out: Out,
     overwrite: Overwrite = False,
 ) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..data.opening import DataSetConfig
 
 
-Root = Annotated[str, typer.Argument(help="Folder of the data set; for shards also a path or URL, with braces.")]
+Root = Annotated[str, typer.Argument(help="Folder of the data set; for shards, also a path or URL with braces.")]
 SplitOption = Annotated[Split | None, typer.Option(help="Split to use; all splits by default.")]
 MaskFolder = Annotated[str | None, typer.Option(help="Folder of masks, relative to ROOT or its parts.")]
 KeepLeaks = Annotated[bool, typer.Option("--keep-leaks", help="Keep known duplicates and train/test leaks.")]
@@ -30,7 +30,7 @@ Kind = Annotated[
         "ROOT is SEEDS+RECORDS."
     ),
 ]
-Size = Annotated[str, typer.Option(help="WxH of newly drawn pairs, 3:4.")]
+Size = Annotated[str, typer.Option(help="Size of newly drawn pairs as WxH, with aspect ratio 3:4.")]
 Limit = Annotated[
     int | None, typer.Option(min=1, max=10_000_000, help="Maximum number of pairs per split, spread evenly.")
 ]
@@ -126,7 +126,7 @@ def _chosen(
     seeds, _, records = root.partition("+")
     match = re.fullmatch(r"(\d+)\.\.(\d+)", seeds)
     if match is None or int(match[2]) < int(match[1]) or bool(records) is (kind == "drawn"):
-        raise IGRError(f"{root} is not valid: give seeds such as 0..999, or 0..999+RECORDS for mixed pairs.")
+        raise IGRError(f"{root} is not valid: use seeds such as 0..999, or 0..999+RECORDS for mixed pairs.")
     drawn = SyntheticConfig(int(match[1]), int(match[2]) - int(match[1]) + 1, parse_size(size, 1))
     both = [DataSetConfig(layout="synthetic", split=split or "train", mask=mask, synthetic=drawn)]
     if records:

@@ -25,7 +25,7 @@ GuidanceOption = Annotated[float, typer.Option(min=1, max=100, help="Guidance sc
 def fit(
     bundle: BundleArgument,
     pairs: PairsOption,
-    out: Annotated[Path, typer.Option(help="Bundle to write: the same with the fitted readout.", callback=out_file)],
+    out: Annotated[Path, typer.Option(help="Bundle to write: a copy with the fitted readout.", callback=out_file)],
     count: Annotated[
         int, typer.Option(min=2, max=10_000_000, help="Number of pairs to fit the heads to, starting with the first.")
     ] = 200,
@@ -67,7 +67,8 @@ def measure(
     device: DeviceOption = "cpu",
     out: Annotated[Path | None, typer.Option(help="JSON file for the scores.", callback=out_file)] = None,
 ) -> None:
-    """Restore held-out pairs, and compare the positions and the evidence read from attention with the truth."""
+    """Restore held-out pairs, and compare the positions and the evidence read from the attention with the ground
+    truth."""
     from tqdm import tqdm
 
     from igr_core.device import choose_device
@@ -93,7 +94,7 @@ def lettering(
         Path, typer.Option(help="YAML file with a PairsConfig of drawn or rendered pairs, whose words are known.")
     ],
     count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Number of garments with lettering.")] = 100,
-    size: Annotated[str, typer.Option(help="WxH at which words are read.")] = "768x1024",
+    size: Annotated[str, typer.Option(help="Image size as WxH at which words are read.")] = "768x1024",
     steps: StepsOption = 25,
     guidance: GuidanceOption = 1.5,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the first pair's noise.")] = 0,

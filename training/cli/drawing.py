@@ -33,16 +33,20 @@ def draw(
         int,
         typer.Option(min=0, max=10**9, help=f"First seed of drawn pairs; held-out seeds start at {HELD_OUT_START}."),
     ] = 0,
-    size: Annotated[str, typer.Option(help="WxH of person, mask and garment: the model's native size.")] = _text(
-        AS_DEMO.size
-    ),
-    photo_size: Annotated[str, typer.Option(help="WxH of the photo before cropping to the view, 3:4.")] = _text(
-        AS_DEMO.photo_size
-    ),
+    size: Annotated[
+        str, typer.Option(help="Size of person, mask and garment as WxH: the model's native size.")
+    ] = _text(AS_DEMO.size),
+    photo_size: Annotated[
+        str, typer.Option(help="Size of the photo as WxH before cropping to the view, with aspect ratio 3:4.")
+    ] = _text(AS_DEMO.photo_size),
     view: ViewOption = AS_DEMO.view.mode,
     margin: Annotated[
         float,
-        typer.Option(min=0, max=10, help="Context around the garment, as a fraction of its longer side (focused)."),
+        typer.Option(
+            min=0,
+            max=10,
+            help="Context around the garment in a focused view, as a fraction of the garment's longer side.",
+        ),
     ] = AS_DEMO.view.margin,
     crop: Annotated[int, typer.Option(min=1, max=2048, help="Side of the crop: the image encoder's input size.")] = (
         AS_DEMO.crop_size
@@ -90,7 +94,7 @@ def fixture(
         int, typer.Option(min=1, max=10_000_000, help="Pairs per split, and per category for DressCode.")
     ] = 6,
     seed: Annotated[int, typer.Option(min=0, max=10**9, help="First seed.")] = 0,
-    size: Annotated[str, typer.Option(help="WxH of the images, 3:4.")] = "192x256",
+    size: Annotated[str, typer.Option(help="Size of the images as WxH, with aspect ratio 3:4.")] = "192x256",
     kind: Annotated[
         Literal["drawn", "rendered"], typer.Option(help="Type of pairs; rendered ones need --records.")
     ] = "drawn",
@@ -126,7 +130,7 @@ def sheet(
     coarse: Annotated[
         float, typer.Option(help="Smallest pattern repeat, as a fraction of the garment's length.")
     ] = 0.0,
-    columns: Annotated[int, typer.Option(help="Columns of pairs per sheet.", min=1, max=64)] = 3,
+    columns: Annotated[int, typer.Option(help="Number of pairs per row of a sheet.", min=1, max=64)] = 3,
 ) -> None:
     """Write contact sheets with person, mask contour, agnostic mask and garment."""
     from ..data.synthetic.compose import check_options
@@ -174,4 +178,4 @@ def _rendered(
 
 def _check_records(kind: str, records: str | None) -> None:
     if kind != "drawn" and records is None:
-        raise IGRError(f"--kind {kind} needs --records DIR: render them with python -m training data render DIR.")
+        raise IGRError(f"--kind {kind} needs --records DIR: render them with `python -m training data render DIR`.")

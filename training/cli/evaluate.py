@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 
 Weights = Annotated[
     Path | None,
-    typer.Option(help="Folder whose checkpoints/ has the metrics' weights; torch's hub folder by default."),
+    typer.Option(
+        help="Folder whose checkpoints/ subfolder contains the metrics' weights; torch's hub folder by default."
+    ),
 ]
 
 
 def score(
     generated: Annotated[Path, typer.Option(help="Folder of restored garments, NAME.png.")],
-    reference: Annotated[Path, typer.Option(help="Folder of the true garments, NAME with any extension.")],
+    reference: Annotated[Path, typer.Option(help="Folder of the ground-truth garments, NAME with any extension.")],
     protocol: Annotated[str, typer.Option(help=f"{', '.join(PROTOCOLS)}.")] = "igr",
     metrics: Annotated[str, typer.Option(help="Comma-separated metrics; all by default.")] = ",".join(SCORED),
     weights: Weights = None,
-    encoder: Annotated[Path | None, typer.Option(help="Bundle with the image encoder of encoder_fd.")] = None,
+    encoder: Annotated[Path | None, typer.Option(help="Bundle with the image encoder that encoder_fd uses.")] = None,
     silhouettes: Annotated[Path | None, typer.Option(help="Folder of masks of the flat garments, NAME.png.")] = None,
     unpaired: Annotated[
         bool, typer.Option(help="Only compare the two distributions (the paper's StreetTryOn columns).")
@@ -120,7 +122,7 @@ def report(experiment: Annotated[Path, typer.Argument(help="Folder of an experim
 
 def tables(
     experiments: Annotated[
-        list[Path], typer.Argument(help="Experiment folders, as written by python -m training evaluate run.")
+        list[Path], typer.Argument(help="Experiment folders, as written by `python -m training evaluate run`.")
     ],
     out: Annotated[Path | None, typer.Option(help="Markdown file for the tables.", callback=out_file)] = None,
     into: Annotated[list[Path] | None, typer.Option(help="Page with markers to fill; may be repeated.")] = None,
@@ -157,10 +159,10 @@ def validate(
 
 
 def curves(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders of python -m training train.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, as written by `python -m training train`.")],
     out: Annotated[Path, typer.Option(help="PNG file.", callback=out_file)],
 ) -> None:
-    """Plot the training loss and the held-out losses, also with substituted conditions, of training runs."""
+    """Plot the training and held-out losses of training runs, including those with substituted conditions."""
     from ..evaluation.reports.curves import loss_curves
 
     loss_curves(runs, out)
@@ -209,7 +211,7 @@ def demo(
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")] = 25,
     guidance: Annotated[float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo.")] = 1.5,
 ) -> None:
-    """Restore held-out synthetic people, and show the results next to the true garments."""
+    """Restore held-out synthetic people, and show the results next to the ground truth."""
     from igr_core.files import make_folder
     from igr_core.restore.restorer import GarmentRestorer
 
@@ -221,5 +223,5 @@ def demo(
     sheet, examples = run_demo(restorer, out, count_per_category, steps, guidance)
     for example in examples:
         echo(str(out / f"{example.pair.category}-{example.seed}-restored.png"))
-    echo(f"The person, mask and true garment of each are in the same folder. Contact sheet: {sheet}")
+    echo(f"The person, mask and ground-truth garment of each are in the same folder. Contact sheet: {sheet}")
     echo(f"{len(examples)} garments restored in {time.monotonic() - start:.1f} s.")

@@ -1,4 +1,4 @@
-"""Render records and the fixed held-out set, compare and time them."""
+"""Render records and the fixed held-out set, and compare and time them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def render(
     ],
     garments: Annotated[int, typer.Option(min=1, max=10_000_000, help="Number of garments, each with its photos.")],
     start: Annotated[int, typer.Option(min=0, max=10**9, help="First seed.")] = 0,
-    size: Annotated[str, typer.Option(help="WxH of photos and product shots, 3:4.")] = "384x512",
+    size: Annotated[
+        str, typer.Option(help="Size of photos and product shots as WxH, with aspect ratio 3:4.")
+    ] = "384x512",
     photos: Annotated[float, typer.Option(help="Average number of photos per garment.")] = AS_RENDERED.photos,
     defect_share: Annotated[
         float, typer.Option(help="Fraction of garments with a deliberate defect, for curation.")
@@ -54,8 +56,8 @@ def render(
     tries = sum(sum(reasons.values()) for reasons in (*lost, *(metadata["rejects"] for metadata in own)))
     shots = sum(1 + len(metadata["photos"]) for metadata in own)
     typer.echo(
-        f"{out}: {len(own):,} garments with {shots - len(own):,} photos; {tries:,} of {shots + tries:,} shots rejected "
-        f"({tries / max(shots + tries, 1):.1%}), now: {format_rejects(rejects) or 'none'}."
+        f"{out}: {len(own):,} garments with {shots - len(own):,} photos; {tries:,} of {shots + tries:,} shots "
+        f"rejected ({tries / max(shots + tries, 1):.1%}), in this run: {format_rejects(rejects) or 'none'}."
     )
 
 
@@ -93,10 +95,10 @@ def agreement(
 
 def bench_render(
     garments: Annotated[
-        int, typer.Option(min=1, max=10_000_000, help="Number of garments to time, after one to warm up.")
+        int, typer.Option(min=1, max=10_000_000, help="Number of garments to time, after one warm-up garment.")
     ] = 4,
     start: Annotated[int, typer.Option(min=0, max=10**9, help="First seed.")] = 0,
-    size: Annotated[str, typer.Option(help="WxH of the images, 3:4.")] = "384x512",
+    size: Annotated[str, typer.Option(help="Size of the images as WxH, with aspect ratio 3:4.")] = "384x512",
 ) -> None:
     """Print the CPU seconds per stage for each garment and photo, the bytes per photo, and the peak memory."""
     from igr_core.photo.inputs import parse_size

@@ -22,7 +22,7 @@ from .commands import (
 
 
 def train_vae(
-    config: Annotated[Path, typer.Argument(help="YAML file with a VAETraining.")],
+    config: Annotated[Path, typer.Argument(help="YAML file with a VAETraining config.")],
     run: RunOption = None,
     data: DataOption = None,
     held_out: HeldOutOption = None,
@@ -42,7 +42,9 @@ def train_vae(
 
 def measure_vae(
     path: Annotated[Path, typer.Argument(help="vae.safetensors, next to its .json.")],
-    held_out: Annotated[Path, typer.Option(help="Folder of held-out pairs (python -m training data draw).")],
+    held_out: Annotated[
+        Path, typer.Option(help="Folder of held-out pairs, as written by `python -m training data draw`.")
+    ],
     count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Number of pairs of each type.")] = 100,
     device: DeviceOption = "auto",
 ) -> None:
@@ -68,7 +70,7 @@ def measure_vae(
 
 
 def train_image_encoder(
-    config: Annotated[Path, typer.Argument(help="YAML file with an ImageEncoderTraining.")],
+    config: Annotated[Path, typer.Argument(help="YAML file with an ImageEncoderTraining config.")],
     run: RunOption = None,
     data: DataOption = None,
     held_out: HeldOutOption = None,
@@ -87,7 +89,7 @@ def train_image_encoder(
 
 
 def train_parser(
-    config: Annotated[Path, typer.Argument(help="YAML file with a ParserTraining.")],
+    config: Annotated[Path, typer.Argument(help="YAML file with a ParserTraining config.")],
     run: RunOption = None,
     data: DataOption = None,
     held_out: HeldOutOption = None,
@@ -142,7 +144,7 @@ def _format_scores(labels: dict[str, float]) -> str:
 
 
 def train_segmenter(
-    config: Annotated[Path, typer.Argument(help="YAML file with a SegmenterTraining.")],
+    config: Annotated[Path, typer.Argument(help="YAML file with a SegmenterTraining config.")],
     run: RunOption = None,
     data: DataOption = None,
     held_out: HeldOutOption = None,

@@ -41,7 +41,8 @@ def train(
     allow_new_data: Annotated[
         bool,
         typer.Option(
-            "--allow-new-data", help="Resume with different pairs, or a different mixture, than the run began with."
+            "--allow-new-data",
+            help="Resume with other pairs, or another mixture, than those that the run started with.",
         ),
     ] = False,
 ) -> None:
@@ -51,7 +52,7 @@ def train(
     settings = load_config(TrainConfig, config, changes or ())
     step, stopped_by = train_run(settings, run, until, allow_new_data, typer.echo)
     if stopped_by:
-        typer.echo(f"interrupted; saved step {step}, run the same command again to resume", err=True)
+        typer.echo(f"interrupted; saved step {step}: run the same command again to resume", err=True)
         raise typer.Exit(128 + stopped_by)
 
 
@@ -68,7 +69,8 @@ def prepare(
         typer.Option(help="Data set: a folder, shards (a folder, a.tar, s3://...), or a YAML file with a PairsConfig."),
     ] = None,
     drawn: Annotated[
-        Path | None, typer.Option(help="Drawn pairs instead of --data (python -m training data draw).")
+        Path | None,
+        typer.Option(help="Drawn pairs to use instead of --data, as written by `python -m training data draw`."),
     ] = None,
     split: Annotated[Split, typer.Option(help="train, or test for validation.")] = "train",
     mask: MaskOption = "auto",
@@ -144,7 +146,9 @@ def _named_pairs(
     if Path(data).suffix in (".yaml", ".yml"):
         return load_config(PairsConfig, data, changes)
     if changes:
-        raise IGRError(f"--set {changes[0]} changes a YAML entry, but --data {data} is not a YAML file: use one.")
+        raise IGRError(
+            f"--set {changes[0]} changes a YAML entry, but --data {data} is not a YAML file: use a YAML file."
+        )
     named = {
         "data": {"root": data, "split": split, "mask": mask},
         "manifest": None if manifest is None else str(manifest),
@@ -285,14 +289,17 @@ def bench(
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder of python -m training train.")],
+    run: Annotated[Path, typer.Argument(help="Run folder, as written by `python -m training train`.")],
     out: Annotated[Path, typer.Option(help="Bundle to write (.safetensors).", callback=out_file)],
     name: Annotated[str, typer.Option(help="Name of the model.")],
     data: Annotated[str, typer.Option(help="Description of the training data.")],
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
     precision: PrecisionOption = "fp16",
     scores: Annotated[
-        Path | None, typer.Option(help="Experiment that scored the same export (evaluate run); stored in the bundle.")
+        Path | None,
+        typer.Option(
+            help="Experiment that scored the same export, from `evaluate run`; its scores are stored in the bundle."
+        ),
     ] = None,
 ) -> None:
     """Write the averaged weights of a run's latest checkpoint as a bundle."""

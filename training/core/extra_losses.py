@@ -1,4 +1,4 @@
-"""Losses in addition to Eq. 1, off by default: LPIPS and DINOv2 between the decoded prediction and the truth."""
+"""Losses in addition to Eq. 1, off by default: LPIPS and DINOv2 between the decoded prediction and the ground truth."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def load_lpips(weights: str | None) -> nn.Module:
         import lpips
     except (ImportError, RuntimeError) as error:  # a torchvision built for a different torch raises RuntimeError
         raise IGRError(
-            f"extra_losses.lpips needs the packages lpips and torchvision ({str(error).splitlines()[0]}): "
-            "pip install lpips and the torchvision that matches your torch."
+            f"extra_losses.lpips needs the packages lpips and torchvision ({str(error).splitlines()[0]}): install "
+            "lpips, and the torchvision that matches your torch."
         ) from error
     path = Path(weights) if weights else Path(torch.hub.get_dir()) / "checkpoints" / "vgg16-397923af.pth"
     if not path.is_file():

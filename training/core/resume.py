@@ -1,4 +1,4 @@
-"""Checks that a resumed training is still the same run: its settings, its data, the files it starts from."""
+"""Checks that a resumed run has not changed: its settings, its data, the files it starts from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training from start to finish: lock the run folder, record and report the start, take the steps."""
+"""A training run from start to finish: lock the run folder, record and report the start, take the steps."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def train_run(
 ) -> tuple[int, int]:
     """Train in a run folder, or resume there; returns (steps done, number of the signal that stopped it, or 0).
 
-    `report` receives lines for the user. Raises IGRError as Trainer does, if another training uses the folder, if
-    there is no disk space for a checkpoint, and if another process of the run has died.
+    `report` receives lines for the user. Raises IGRError as Trainer does, if another training run uses the folder, if
+    there is no disk space for a checkpoint, or if another process of the run has died.
     """
     folder = RunFolder(path)
     with folder.locked():

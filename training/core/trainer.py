@@ -57,7 +57,8 @@ class Trainer:
     def __init__(self, config: TrainConfig, run: RunFolder, allow_new_data: bool = False) -> None:
         """Build everything, or load the run's newest checkpoint; raises IGRError if data or run do not match.
 
-        With `allow_new_data`, a run may be resumed with different pairs, or a different mixture, than it began with.
+        With `allow_new_data`, a run may be resumed with other pairs, or another mixture, than those that it started
+        with.
         """
         self.config = config
         self.allow_new_data = allow_new_data

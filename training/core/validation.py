@@ -100,7 +100,8 @@ class Validator:
         return values
 
     def grid(self, model: IGR, step: int) -> Path:
-        """Restore some held-out pairs as a grid of photo, guided restoration and truth, with the sets side by side."""
+        """Restore some held-out pairs as a grid of photo, guided restoration and ground truth, with the sets side by
+        side."""
         self.vae.to(_device(model))  # type: ignore[arg-type]
         try:
             rows = {name: self._rows(model, pairs) for name, pairs in self.sets.items()}

@@ -27,7 +27,7 @@ from .proportion import refit
 from .scores import CurationConfig, Scores, score
 
 SCORES = "scores.jsonl"
-"""File beside the manifest with the findings for each pair."""
+"""File next to the manifest with the findings for each pair."""
 THUMB = (144, 192)
 """Width and height in pixels of the photo and of the flat garment on a card."""
 _opened: dict[str, tuple[PairSource, CurationConfig, Path]] = {}

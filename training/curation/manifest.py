@@ -171,11 +171,11 @@ def read_manifest(folder: Path) -> Manifest:
         described = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
         raise IGRError(
-            f"{folder} contains no readable curation ({error}): create one with python -m training curate score."
+            f"{folder} contains no readable curation ({error}): create one with `python -m training curate score`."
         ) from error
     if not lines or tuple(lines[0]) != COLUMNS or not isinstance(described, dict):
         raise IGRError(
-            f"{path} is not a manifest of this version: create the manifest again with python -m training curate score."
+            f"{path} is not a manifest of this version: create it again with `python -m training curate score`."
         )
     rows = []
     for number, values in enumerate(lines[1:], 2):

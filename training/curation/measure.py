@@ -106,7 +106,9 @@ def read_measurement(path: Path) -> Measurement:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise IGRError(f"{path} contains no measurement: create it with python -m training curate measure.") from error
+        raise IGRError(
+            f"{path} contains no measurement: create it with `python -m training curate measure`."
+        ) from error
     return from_json(Measurement, data, str(path))
 
 

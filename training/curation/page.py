@@ -1,4 +1,4 @@
-"""The page to review a curation: index.html beside the manifest, with the thumbnails from scoring."""
+"""The page to review a curation: index.html next to the manifest, with the thumbnails from scoring."""
 
 from __future__ import annotations
 

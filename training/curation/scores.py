@@ -1,4 +1,4 @@
-"""Scores (0..1) of the paper's four defects, and the thresholds from which they count."""
+"""Scores (0..1) of the paper's four defects, and the thresholds at which they count."""
 
 from __future__ import annotations
 

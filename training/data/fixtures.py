@@ -51,7 +51,7 @@ def write_fixture(
 ) -> None:
     """Draw a small data set with `make`: `count` pairs of each split (and category, in DressCode), starting at `seed`.
 
-    Raises IGRError for an unknown layout, a non-empty folder, and a size that is not 3:4.
+    Raises IGRError for an unknown layout, a non-empty folder, or a size that is not 3:4.
     """
     if layout not in _WRITERS:
         raise IGRError(f"Unknown layout {layout!r}: choose {', '.join(_WRITERS)}.")
@@ -170,7 +170,8 @@ def _folder(out: Path, count: int, seed: int, size: tuple[int, int], make: PairM
 def _tars(out: Path, count: int, seed: int, size: tuple[int, int], make: PairMaker) -> None:
     if make is not make_pair:
         raise IGRError(
-            "Shards of rendered pairs are made by: python -m training data pack RECORDS OUT --kind rendered."
+            "Rendered pairs cannot be written as shards here: use `python -m training data pack RECORDS OUT --kind "
+            "rendered`."
         )
     write_tars(SyntheticPairs(SyntheticConfig(seed, count, size)), out, pairs_per_tar=max(1, -(-count // 2)))
 

@@ -67,7 +67,7 @@ class DataSetConfig(Ranged):
 def open_data_set(config: DataSetConfig) -> PairSource:
     """Open a data set and check that all of its files exist, without reading them.
 
-    Raises IGRError for missing files, and for a data set without pairs.
+    Raises IGRError for missing files, or for a data set without pairs.
     """
     source = build_source(config)
     missing = [path for row in range(len(source)) for path in source.missing(row)]
@@ -88,7 +88,9 @@ def build_source(config: DataSetConfig) -> PairSource:
     source = _source(config, layout)
     rows = [row for row, entry in enumerate(source.entries) if entry.category in (config.categories or CATEGORIES)]
     if not rows:
-        raise IGRError(f"{source.title} has no {' or '.join(config.categories or CATEGORIES)} pairs: choose others.")
+        raise IGRError(
+            f"{source.title} has no {' or '.join(config.categories or CATEGORIES)} pairs: choose other categories."
+        )
     if config.limit is not None and config.limit < len(rows):
         rows = [rows[place * len(rows) // config.limit] for place in range(config.limit)]
     if len(rows) < len(source):
@@ -134,7 +136,7 @@ def detect_layout(root: str) -> Layout:
     places = [(place, _layout_at(place)) for place in (path.parent, path.parent.parent, *_folders_in(path))]
     meant = [f"{place} ({LAYOUTS[other].split(' (')[0]})" for place, other in places if other is not None]
     if meant:
-        raise IGRError(f"{root} is not itself a data set: give {' or '.join(meant)}.")
+        raise IGRError(f"{root} is not itself a data set: specify {' or '.join(meant)}.")
     raise IGRError(f"{root} is not a known data set: none of these layouts was found: {'; '.join(LAYOUTS.values())}.")
 
 

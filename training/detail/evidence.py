@@ -1,4 +1,4 @@
-"""Fit the evidence to runs whose truth is known: a logistic regression from a cell's features to its visibility."""
+"""Fit the evidence to runs with known ground truth: a logistic regression from a cell's features to its visibility."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def fit_detail(
 ) -> Fitted:
     """Fit the heads to the first `count` pairs, then the evidence to runs on the last `runs` pairs.
 
-    Raises IGRError for a model without GarmNet and pairs without correspondences.
+    Raises IGRError for a model without GarmNet, or pairs without correspondences.
     """
     if restorer.model.garmnet is None:
         raise IGRError(f"{restorer.info.name} has no GarmNet, so it has no reference attention: use another bundle.")

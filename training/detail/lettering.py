@@ -76,7 +76,7 @@ class LetteringScores:
     shares: dict[str, Interval]
     """Fraction of the printed words, for each of IMAGES."""
     of_truth: dict[str, float]
-    """The same as a fraction of the truth's."""
+    """The same as a fraction of the ground truth's."""
     read: tuple[Read, ...]
     """What was read of each garment."""
 
@@ -91,7 +91,7 @@ def contains(lines: Sequence[str], word: str) -> bool:
 def lettered(subjects: Subjects, count: int, progress: Callable[[int], object] | None = None) -> list[int]:
     """The first `count` pairs whose garment has printed words; raises IGRError if fewer than two have.
 
-    `progress` is called with the number of pairs that have just been looked at.
+    `progress` is called with the number of pairs that have just been checked.
     """
     found: list[int] = []
     for row in range(len(subjects)):

@@ -1,4 +1,4 @@
-"""Score a bundle's correspondence and evidence on pairs with a known truth."""
+"""Score a bundle's correspondence and evidence on pairs with known ground truth."""
 
 from __future__ import annotations
 

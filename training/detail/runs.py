@@ -38,7 +38,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Compared:
-    """The attention read for one pair, and the truth, in each of h x w cells."""
+    """The attention read for one pair, and the ground truth, in each of h x w cells."""
 
     pair: int
     """Index of the pair in the data."""
@@ -63,7 +63,8 @@ class Compared:
         return self.true.isfinite().all(0)
 
     def errors(self, aspect: float) -> Tensor:
-        """Distances (cells,) between map and truth over the visible cells, as fractions of the garment's height."""
+        """Distances (cells,) between map and ground truth over the visible cells, as fractions of the garment's
+        height."""
         place = self.found.place[0] if self.flow is None else self.flow.place
         apart = (place - self.true)[:, self.visible] * torch.tensor([[aspect], [1.0]])
         return apart.norm(dim=0) / max(self.height, 1e-6)

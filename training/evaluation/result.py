@@ -110,7 +110,7 @@ class Result:
 def difference(result: Result, base: Result, metric: str, names: Iterable[str] | None = None) -> Interval:
     """Mean paired difference between a result and a base, with its interval, over some (by default all) of its pairs.
 
-    Raises IGRError if a pair is missing, for fewer than two pairs, and if the two cannot be compared.
+    Raises IGRError if a pair is missing, for fewer than two pairs, or if the two cannot be compared.
     """
     check_comparable([result, base])
     wanted = result.names if names is None else tuple(names)
@@ -119,7 +119,7 @@ def difference(result: Result, base: Result, metric: str, names: Iterable[str] |
         values = dict(zip(one.names, one.paired[metric].values, strict=True))
         missing = [name for name in wanted if name not in values]
         if missing:
-            raise IGRError(f"{one.name!r} has no score of {missing[0]}: score the same pairs.")
+            raise IGRError(f"{one.name!r} has no score for {missing[0]}: score the same pairs.")
         columns.append([values[name] for name in wanted])
     return difference_interval(*columns)
 
@@ -134,7 +134,7 @@ def check_comparable(results: Sequence[Result]) -> None:
         if len(values) > 1:
             names = ", ".join(one.name for one in results)
             raise IGRError(
-                f"{names} were scored with different {what}: score them with the same before comparing them."
+                f"{names} were scored with different {what}: score them with the same {what} before comparing them."
             )
 
 
@@ -163,6 +163,6 @@ def read_results(paths: Sequence[Path]) -> list[Result]:
         try:
             data = list(json.loads(path.read_text(encoding="utf-8"))["results"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise IGRError(f"{path} contains no results: create it with python -m training evaluate.") from error
+            raise IGRError(f"{path} contains no results: create it with `python -m training evaluate`.") from error
         results += [from_json(Result, one, f"{path}, result {number}") for number, one in enumerate(data)]
     return results

@@ -44,7 +44,7 @@ def reported(results: Path = RESULTS) -> dict[str, str]:
             if (place / name).is_file():
                 found[place.name] = table(place / name)
     if not found:
-        raise IGRError(f"{results} contains no results: store some with python -m training evaluate results --keep.")
+        raise IGRError(f"{results} contains no results: store some with `python -m training evaluate results --keep`.")
     return found
 
 

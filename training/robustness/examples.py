@@ -92,7 +92,7 @@ def _opened(path: Path) -> Image.Image:
     try:
         return photo_of_image(decode_image(path, str(path)), str(path))
     except IGRError as error:
-        raise IGRError(f"{error} Use the folder written by python -m training evaluate robustness run.") from error
+        raise IGRError(f"{error} Use the folder written by `python -m training evaluate robustness run`.") from error
 
 
 def _paste(sheet: Image.Image, corner: tuple[int, int], title: str, pictures: list[Image.Image]) -> None:

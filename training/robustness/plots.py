@@ -39,7 +39,7 @@ _APART = 0.006
 
 
 def draw_robustness(path: Path, found: Robustness) -> None:
-    """Plot a measurement to a PNG: mean scores, with the 95% interval of each change from the clean mask."""
+    """Plot a measurement as a PNG: mean scores, with the 95% interval of each change from the clean mask."""
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots(1, len(PANELS), squeeze=False)[0]
     for axis, (metric, title) in zip(axes, PANELS.items(), strict=True):

@@ -82,7 +82,7 @@ class Robustness:
             if (condition.kind, condition.aim) == (kind, aim):
                 return one
         raise IGRError(
-            f"{kind} {'' if aim is None else aim} was not measured: run python -m training evaluate robustness run."
+            f"{kind} {'' if aim is None else aim} was not measured: run `python -m training evaluate robustness run`."
         )
 
     def difference(self, result: Result, metric: str) -> Interval:
@@ -113,7 +113,7 @@ def read_robustness(path: Path) -> Robustness:
         found.result(CLEAN)
     except IGRError as error:
         raise IGRError(
-            f"{path} contains no measurement ({error}): create it with python -m training evaluate robustness run."
+            f"{path} contains no measurement ({error}): create it with `python -m training evaluate robustness run`."
         ) from error
     return found
 
@@ -143,7 +143,7 @@ def _overlap(condition: Condition) -> str:
 
 
 def _off_by(condition: Condition) -> str:
-    """Median strength in percent of the garment's longer side."""
+    """Median strength as a percentage of the garment's longer side."""
     kept = condition.of_reached(condition.strength)
     return f"{median(kept):.1%}" if condition.aim is not None and kept else ""
 

@@ -54,7 +54,7 @@ class ImageEncoderTraining(PartTraining):
     steps: Count = 1600
     """Optimizer steps."""
     batch: Few = 48
-    """Pairs per step; all others are a pair's negatives."""
+    """Pairs per step; for each pair, all others in the step are negatives."""
     save_every: Count = 150
     """Steps between checkpoints."""
     validate_every: Count = 150

@@ -37,7 +37,7 @@ class PartTraining(Ranged):
     run: str
     """Run folder: checkpoints, logs, images, and finally the part: a .safetensors and a .json file."""
     data: str = "runs/drawn"
-    """Folder of drawn pairs (python -m training data draw) to train on."""
+    """Folder of drawn pairs to train on, as written by `python -m training data draw`."""
     held_out: str = "runs/drawn_heldout"
     """Folder of drawn pairs to measure on."""
     seed: Seed = 0

@@ -34,9 +34,10 @@ class PhotoTraining(PartTraining):
     kind: PhotoKind = "drawn"
     """Photos to use: drawn, dressed from `records`, or both."""
     records: str | None = None
-    """Folder or URL of rendered records (python -m training data render); only those that exist at the start."""
+    """Folder or URL of rendered records, as written by `python -m training data render`; only those that exist at the
+    start are used."""
     held_out_records: str | None = None
-    """Folder or URL of held-out records (python -m training data held-out) to measure on."""
+    """Folder or URL of held-out records to measure on, as written by `python -m training data held-out`."""
     rendered_share: Share = 0.5
     """Fraction of rendered photos for kind `mixed`."""
 
@@ -46,8 +47,8 @@ class PhotoTraining(PartTraining):
             raise IGRError(f"kind is {self.kind!r}: choose drawn, rendered or mixed.")
         if self.kind != "drawn" and not (self.records and self.held_out_records):
             raise IGRError(
-                f"kind {self.kind} needs records and held_out_records: folders from python -m training data render and "
-                "data held-out."
+                f"kind {self.kind} needs records and held_out_records: use folders written by `data render` and "
+                "`data held-out`."
             )
 
 
@@ -67,7 +68,7 @@ def open_photos(config: PhotoTraining, size: tuple[int, int], held_out: bool = F
     if not held_out:
         check_seeds(photos.seeds, f"specify records other than {records}")
     elif min(photos.seeds) < HELD_OUT_START:
-        raise IGRError(f"{records} contains training records: measure on records made by data held-out.")
+        raise IGRError(f"{records} contains training records: measure on records written by `data held-out`.")
     return photos
 
 

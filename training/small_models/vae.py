@@ -178,7 +178,7 @@ def measure(vae: AutoencoderKL, pairs: DrawnPairs, config: VAETraining, picture:
 def initial_vae(config: VAETraining) -> AutoencoderKL:
     """Random weights, replaced by those of `init` where they fit; or a finished VAE with a frozen encoder.
 
-    Raises IGRError if no weight of `init` fits, and for a decoder_of with a different shape.
+    Raises IGRError if no weight of `init` fits, or for a decoder_of with a different shape.
     """
     if config.decoder_of is None:
         vae = build_vae(config.vae)

@@ -140,7 +140,7 @@ def test_a_batch_takes_one_rough_mask_per_photo(server: Server) -> None:
     assert differing(both[:1], mask_of(server, without_points(rough=["person", 1]))) < 1e-3
     alone = with_inputs(without_points(rough=["person", 1]), "person", garment="lower")
     assert differing(both[1:], mask_of(server, alone)) < 1e-3
-    with pytest.raises(PromptFailed, match="one photo, but 2 photos are connected: send them one at a"):
+    with pytest.raises(PromptFailed, match="one photo, but 2 photos are connected: process them one at a"):
         server.run(with_inputs(graph, "segment", points=POINTS))
 
 

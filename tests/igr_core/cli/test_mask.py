@@ -114,9 +114,9 @@ def test_wrong_commands_are_reported_before_anything_starts(
     assert "The garment is not marked: use --point X,Y" in wrong()
     assert "The garment is not marked" in wrong("--not", "3,4")
     for given in ("3", "3,4,5", "a,b", "3,nan", ""):
-        assert f"--point {given!r} is not valid: write X,Y" in wrong("--point", given)
+        assert f"--point {given!r} is not valid: use X,Y" in wrong("--point", given)
     assert "--not '3;4' is not valid" in wrong("--point", "3,4", "--not", "3;4")
-    assert "--box '1,2,3' is not valid: write LEFT,TOP,RIGHT,BOTTOM" in wrong("--box", "1,2,3")
+    assert "--box '1,2,3' is not valid: use LEFT,TOP,RIGHT,BOTTOM" in wrong("--box", "1,2,3")
     assert "There are 51 points: use at most 50" in wrong(*("--point", "3,4") * 50, "--not", "3,4")
     assert "The point (60, 4) is outside the 60×90 photo" in wrong("--point", "60,4")
     assert "The point (-1, 4) is outside" in wrong("--point", "3,4", "--not", "-1,4")

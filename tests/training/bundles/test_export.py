@@ -173,7 +173,7 @@ def test_scores_are_stored_and_change_no_weight(trained: Path, bundle: Path, pla
     assert said["metrics"]["ssim"]["mean"] == pytest.approx(row.paired["ssim"].mean, abs=1e-5)
     assert len(said["metrics"]["ssim"]["interval_95"]) == 2 and said["pairs"] == [row.names[0], row.names[-1]]
     assert bundle_weights_sha256(stamped) == weights
-    with pytest.raises(IGRError, match="no scores of these weights"):
+    with pytest.raises(IGRError, match="no scores for these weights"):
         export(trained, place / "other.safetensors", "fp16", place / "scores.json")
     assert not (place / "other.safetensors").exists()
 
@@ -190,7 +190,7 @@ def test_a_vae_that_was_trained_further_is_rejected(config: TrainConfig, trained
 
 
 def test_export_without_a_run_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(IGRError, match="not a run of python -m training train"):
+    with pytest.raises(IGRError, match="not a run of `python -m training train`"):
         export(tmp_path, tmp_path / "b.safetensors")
 
 

@@ -44,8 +44,9 @@ def test_render_makes_records_and_counts_rejects(tmp_path: Path, monkeypatch: py
     options = ["--garments", 12, "--size", "72x96", "--photos", 2, "--workers", 1, "--per-shard", 5, "--samples", 4]
     done = run("render", tmp_path, *options)
     assert done.exit_code == 0, done.output
-    assert "11 garments with 22 photos; 7 of 40 shots rejected (17.5%), now: poke-through 5, garment hidden 2." in (
-        " ".join(done.stdout.split())
+    assert (
+        "11 garments with 22 photos; 7 of 40 shots rejected (17.5%), in this run: poke-through 5, garment hidden 2."
+        in (" ".join(done.stdout.split()))
     )
     assert RecordShards(str(tmp_path)).stamp.settings == RenderSettings(SIZE, 2.0, samples=4)
     done = run("render", tmp_path, *options[:-2])
@@ -120,11 +121,11 @@ def test_draw_dresses_records_and_mixes_them_with_drawn_pairs(records: Path, tmp
     [
         (
             ["sheet", "--out", "x", "--kind", "rendered"],
-            "needs --records DIR: render them with python -m training data render",
+            "needs --records DIR: render them with `python -m training data render",
         ),
         (["sheet", "--out", "x", "--kind", "rendered", "--records", "none"], "none contains no rendered records"),
         (["render", "x", "--garments", 2, "--photos", 0.5], "0.5 photos per garment cannot be rendered"),
-        (["render", "x", "--garments", 2, "--size", "100x100"], "give a 3:4 size"),
+        (["render", "x", "--garments", 2, "--size", "100x100"], "use a 3:4 size"),
     ],
 )
 def test_mistakes_are_one_sentence(arguments: list[object], said: str) -> None:

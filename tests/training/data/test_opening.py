@@ -46,7 +46,7 @@ def test_splits_on_disk(tree: Tree, tmp_path: Path) -> None:
 )
 def test_a_folder_too_low_is_reported_with_the_right_one(tree: Tree, layout: str, below: str) -> None:
     root = tree(layout)
-    with pytest.raises(IGRError, match=f"is not itself a data set: give {root} "):
+    with pytest.raises(IGRError, match=f"is not itself a data set: specify {root} "):
         detect_layout(str(root / below))
 
 

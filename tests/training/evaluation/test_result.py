@@ -38,7 +38,7 @@ def test_differences_are_of_the_pairs_that_a_result_has() -> None:
     assert difference(odd, base, "ssim", base.names[:4]).mean == pytest.approx(0)
     assert difference(odd, base, "ssim").mean == pytest.approx(0.4 / 5)
     more = replace(other, names=(*other.names[:4], "seed-x"))
-    with pytest.raises(IGRError, match="'base' has no score of seed-x"):
+    with pytest.raises(IGRError, match="'base' has no score for seed-x"):
         difference(more, base, "ssim")
     with pytest.raises(IGRError, match="at least 2 pairs"):
         difference(other, base, "ssim", base.names[:1])

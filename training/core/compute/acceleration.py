@@ -1,6 +1,6 @@
 """Choose how to compute a step on this machine: precision, attention, memory layout, compilation and checkpointing.
 
-Every choice computes the same function; they differ in rounding and in speed (python -m training bench).
+Every choice computes the same function; they differ in rounding and in speed (`python -m training bench`).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Acceleration:
 def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool = False) -> Acceleration:
     """The settings in the config, with `auto` resolved to the fastest on this device; set `sharded` if ZeRO-2 is used.
 
-    Raises IGRError for bf16 on a GPU without support for it, `compile` without a C++ compiler, and channels_last with
+    Raises IGRError for bf16 on a GPU without support for it, `compile` without a C++ compiler, or channels_last with
     ZeRO-2.
     """
     cuda = device.type == "cuda"

@@ -135,7 +135,9 @@ def _zero2_accelerator(config: TrainConfig) -> Accelerator:
     try:
         import deepspeed  # noqa: F401 - the plugin's own message does not say how to fix it
     except ImportError as error:
-        raise IGRError("sharding: zero2 needs DeepSpeed: pip install deepspeed, or set sharding: none.") from error
+        raise IGRError(
+            "sharding: zero2 needs DeepSpeed: run `pip install deepspeed`, or set sharding: none."
+        ) from error
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     plugin = DeepSpeedPlugin(hf_ds_config=deepspeed_config(config))
     return Accelerator(mixed_precision="no", deepspeed_plugin=plugin, kwargs_handlers=handlers)

@@ -22,7 +22,7 @@ def add_lora(model: IGR, config: LoraConfig) -> None:
         from peft import LoraConfig as PeftConfig
         from peft import inject_adapter_in_model
     except ImportError as error:
-        raise IGRError("lora needs peft: pip install peft, or remove `lora` from the config.") from error
+        raise IGRError("lora needs peft: run `pip install peft`, or remove `lora` from the config.") from error
     model.denoiser.requires_grad_(False)
     inject_adapter_in_model(
         PeftConfig(r=config.rank, lora_alpha=config.alpha, target_modules=list(TARGETS)),  # type: ignore[arg-type]

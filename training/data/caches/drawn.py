@@ -106,7 +106,7 @@ def draw_shards(folder: Path, count: int, start: int, config: DrawConfig, worker
     """Draw the pairs of seeds start .. start + count - 1 into shards; complete shards are kept.
 
     Returns the number of pairs drawn. Every shard is written atomically, so an interrupted run can be resumed.
-    Raises IGRError for a folder drawn with other settings or by another version of the generator, and for settings
+    Raises IGRError for a folder drawn with other settings or by another version of the generator, or for settings
     that cannot be drawn.
     """
     check_options(config.photo_size)
@@ -150,13 +150,15 @@ class DrawnPairs:
         """Open every shard of `folder`, ordered by seed; `limit` keeps the first pairs only."""
         shards = sorted(Path(folder).glob("pairs-*.safetensors"))
         if not shards:
-            raise IGRError(f"{folder} contains no drawn pairs: run python -m training data draw --out {folder} first.")
+            raise IGRError(
+                f"{folder} contains no drawn pairs: run `python -m training data draw --out {folder}` first."
+            )
         self._unchanged = [Unchanged(path) for path in shards]
         opened = [_open_shard(path) for path in shards]
         configs = {json.dumps(config, sort_keys=True) for _, _, config, _ in opened}
         if len(configs) > 1:
             raise IGRError(
-                f"{folder} contains shards that were drawn with different settings; draw into an empty folder."
+                f"{folder} contains shards that were drawn with different settings: draw into an empty folder."
             )
         self.config: DrawConfig = from_json(DrawConfig, opened[0][2], f"{shards[0]} (config)")
         """Settings with which the pairs were drawn."""

@@ -58,7 +58,7 @@ def wears_skirt(seed: int, coarse: float | None = None) -> bool:
 def draw_parsed(folder: Path | str, seeds: range, size: tuple[int, int]) -> int:
     """Draw the photos of `seeds`, each with a label for every pixel, into `folder`; complete shards are kept.
 
-    Returns the number of photos drawn. Raises IGRError for an unsupported size, and for a folder drawn at another
+    Returns the number of photos drawn. Raises IGRError for an unsupported size, or for a folder drawn at another
     size or by another version of the generator.
     """
     check_options(size)

@@ -56,7 +56,7 @@ class Snapshot:
 def take_snapshot(folder: Path, pattern: str, records: str, keep_defects: bool = False) -> Snapshot:
     """The records to dress into `folder`: those that its shards (`pattern`) were started with, or else all.
 
-    Logs their number. Raises IGRError if records that the folder was started with are gone, and for held-out
+    Logs their number. Raises IGRError if records that the folder was started with are gone, or for held-out
     records mixed with others.
     """
     seeds = RecordShards(records).seeds

@@ -38,7 +38,7 @@ def write_held_out(out: Path, count: int, workers: int, ray: str | None = None, 
     """Render `count` held-out garments into OUT/records, dress them, and write OUT/held-out.tar.
 
     Returns its path and SHA-256. Skipped seeds are replaced by the next ones. `options` are passed to `generate`.
-    Raises IGRError as `generate` does, and if more than half of the garments are skipped.
+    Raises IGRError as `generate` does, or if more than half of the garments are skipped.
     """
     records = str(out / "records")
     wanted = count

@@ -52,7 +52,8 @@ def make_pair(seed: int, size: tuple[int, int] = (384, 512), *, defect: str | No
     record, rejects = make_record(seed, settings, defect)
     if record is None:
         raise IGRError(
-            f"Seed {seed} cannot be rendered, every attempt was rejected ({format_rejects(rejects)}): use another seed."
+            f"Seed {seed} cannot be rendered because every attempt was rejected ({format_rejects(rejects)}): use "
+            "another seed."
         )
     return dress_record(record, 0, held_out=held_out)
 

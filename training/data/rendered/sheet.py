@@ -37,7 +37,9 @@ def chosen_pairs(
         if fits and (found == "none" if defect is None else found == defect or (defect == "all" and found != "none")):
             rows.append(row)
     if not rows:
-        raise IGRError(f"{records} contains no such pairs starting at number {first}: render some, or choose others.")
+        raise IGRError(
+            f"{records} contains no such pairs starting at number {first}: render more records, or choose other pairs."
+        )
     return [source.pair(row) for row in rows[:count]]
 
 
@@ -84,7 +86,7 @@ def _strip(pictures: Sequence[Image.Image], caption: str, width: int) -> Image.I
 def _write(path: Path, strips: Iterable[Image.Image], columns: int) -> Path:
     placed = list(strips)
     if not placed:
-        raise IGRError(f"No records were found for {path}: choose existing ones.")
+        raise IGRError(f"No records were found for {path}: specify existing records.")
     width, height = max(strip.width for strip in placed), placed[0].height
     rows = -(-len(placed) // columns)
     sheet = Image.new("RGB", (columns * (width + 2 * GAP), rows * (height + GAP)), TABLE)

@@ -71,7 +71,7 @@ class RenderedPairs(PairSource):
         """`root`: shards of records, a folder, a tar, or a path or URL with braces. `mask` is garment (also auto) or
         agnostic. `split` keeps the seeds below HELD_OUT_START (train) or the others (test); None keeps both.
 
-        Raises IGRError as RecordShards does, and for a split without records.
+        Raises IGRError as RecordShards does, or for a split without records.
         """
         if mask not in ("auto", "garment", "agnostic"):
             raise IGRError(f"Rendered pairs have no mask {mask!r}: choose garment or agnostic.")

@@ -48,7 +48,7 @@ def check_options(size: tuple[int, int], category: str | None = None, defect: st
     """Raise IGRError for options that make_pair does not support."""
     width, height = size
     if width < 24 or width * 4 != height * 3:
-        raise IGRError(f"Pairs of {width}x{height} cannot be drawn: give a 3:4 size such as 192x256 or 384x512.")
+        raise IGRError(f"Pairs of {width}x{height} cannot be drawn: use a 3:4 size such as 192x256 or 384x512.")
     if category not in (None, "upper", "lower", "full"):
         raise IGRError(f"Unknown category {category!r}: choose upper, lower or full.")
     if defect not in (None, *DEFECTS):

@@ -24,7 +24,7 @@ def compact_scores(place: Path, weights: str) -> dict[str, Any]:
         found |= {", ".join(word for word in (name, _named(one, results)) if word): _short(one) for one in results}
     if not found:
         raise IGRError(
-            f"{place} has no scores of these weights: export without --scores, score that bundle, then export again."
+            f"{place} has no scores for these weights: export without --scores, score that bundle, then export again."
         )
     return found
 

@@ -26,7 +26,9 @@ def sets_of(folder: Path) -> dict[str, Path]:
     except FileNotFoundError:
         return {"": folder}
     except (OSError, ValueError) as error:
-        raise IGRError(f"{folder / SETS} is damaged: run python -m training evaluate run to write it again.") from error
+        raise IGRError(
+            f"{folder / SETS} is damaged: run `python -m training evaluate run` to write it again."
+        ) from error
     return {str(name): folder / str(name) for name in names}
 
 
@@ -37,7 +39,7 @@ def result_files(folder: Path) -> list[Path]:
     except (OSError, ValueError):
         places = []
     if not isinstance(places, list) or not places:
-        raise IGRError(f"{folder} contains no results: run python -m training evaluate run to create them.")
+        raise IGRError(f"{folder} contains no results: run `python -m training evaluate run` to create them.")
     return [folder / "rows" / str(place) / "result.json" for place in places]
 
 
@@ -56,13 +58,13 @@ def read_description(folder: Path) -> dict[str, Any]:
     if not whole:
         raise IGRError(
             f"{folder} is not an experiment, because experiment.json is missing or damaged: create one with "
-            "python -m training evaluate run."
+            "`python -m training evaluate run`."
         )
     return described
 
 
 def experiment_table(folder: Path) -> str:
-    """An experiment's tables in Markdown, one for each held-out set: beside the paper's, or plain."""
+    """An experiment's tables in Markdown, one for each held-out set: next to the paper's, or plain."""
     found = sets_of(folder)
     texts = [(f"On {name}:\n\n" if name else "") + _table(place) for name, place in found.items()]
     return "\n".join(texts)

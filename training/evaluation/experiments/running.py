@@ -54,7 +54,7 @@ class ExperimentRun:
         """Open all inputs; `config` has one held-out set (of_each_set).
 
         Raises IGRError before long work starts if a bundle, a folder of images or the data cannot be used; problems
-        with single images are reported before, one sentence each.
+        with single images are reported first, one sentence each.
         """
         self.config, self.out, self.device = config, out, device
         self.rank, self.processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -72,7 +72,7 @@ class ExperimentRun:
         for words in unseen(bundles, self.subjects.categories, self.subjects.source.title):
             report(words)
         self.unpaired = not self.subjects.source.has_garments
-        """Whether whole sets are compared, because there are no true garments."""
+        """Whether whole sets are compared, because there are no ground-truth garments."""
         if self.unpaired and config.references is None:
             raise IGRError(f"{self.subjects.source.title} has no garments: set references to a data set that has them.")
         self.references = None

@@ -80,7 +80,7 @@ def score_folders(
     """Score the images of one folder against another's.
 
     Pairs are found by name (without suffix). `unpaired` only compares the sets, as the paper does for StreetTryOn.
-    Raises IGRError if files do not match (each is reported before), unless scoring.skip_bad is set.
+    Raises IGRError if files do not match (each mismatch is reported first), unless scoring.skip_bad is set.
     """
     names, one, other, left_out = _matched(scoring, generated, reference, unpaired)
     masks = _silhouettes(scoring.silhouettes, names)
@@ -172,7 +172,7 @@ def _silhouettes(folder: Path | None, names: list[str]) -> dict[str, Path]:
     masks = images_in(folder)
     missing = [name for name in names if name not in masks]
     if missing:
-        raise IGRError(f"{folder} has no mask of {missing[0]} and {len(missing) - 1} others: omit --silhouettes.")
+        raise IGRError(f"{folder} has no mask for {missing[0]} and {len(missing) - 1} others: omit --silhouettes.")
     for name in names:
         read_silhouette(masks[name])
     return masks
@@ -212,7 +212,7 @@ def _warnings(
         yield f"{resized} of the generated images were resized to the size at which they are compared."
     for file in files:
         if not scoring.weights.published(file):
-            yield f"{file.name} is not the published file: the numbers of its metrics are not comparable to others."
+            yield f"{file.name} is not the published file: its metrics cannot be compared with other results."
 
 
 def _resized(protocol: Protocol, generated: ImageList, reference: ImageList) -> int:

@@ -40,7 +40,8 @@ def without_padding(picture: Image.Image, size: Size) -> Image.Image:
     width, height = picture.size
     if width != height:
         raise IGRError(
-            f"is {width}x{height}, but TryOffDiff writes squares: score it as it is if its padding was cropped before."
+            f"is {width}x{height}, but TryOffDiff writes squares: score it as it is if its padding has already been "
+            "cropped."
         )
     side = max(size)
     scale = width / side
@@ -59,7 +60,7 @@ def unstretched(picture: Image.Image, size: Size) -> Image.Image:
     """
     width, height = picture.size
     if abs(width * _STRETCHED[1] / (height * _STRETCHED[0]) - 1) > RATIO_SLACK:
-        raise IGRError(f"is {width}x{height}, but TryOffAnyone writes 384x512: check that it is TryOffAnyone's own.")
+        raise IGRError(f"is {width}x{height}, but TryOffAnyone writes 384x512: check that TryOffAnyone wrote it.")
     left_over = picture.mode == "RGBA" and np.asarray(picture)[..., 3].min() >= _LEAST_LEFT_OVER
     flat = picture.convert("RGB") if left_over else over_white(picture)
     return flat.resize(size, Image.Resampling.LANCZOS)

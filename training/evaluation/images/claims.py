@@ -1,4 +1,4 @@
-"""Descriptions of an experiment's folders, stored beside the images so that two settings are never mixed."""
+"""Descriptions of an experiment's folders, stored next to the images so that two settings are never mixed."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Task:
 def plan_segment(pictures: Path, masks: Path, out: Path, report: Callable[[str], None]) -> list[Task]:
     """Pair pictures with masks by name, or all with one mask file.
 
-    Raises IGRError for folders that do not match and for an unusable mask file; images without a mask are first
+    Raises IGRError for folders that do not match or for an unusable mask file; images without a mask are first
     reported, one sentence each.
     """
     if not pictures.is_dir():
@@ -128,7 +128,7 @@ def write_cutout(task: Task, segmenter: Segmenter, use: PromptKind) -> None:
 def cut_out(picture: Tensor, mask: Tensor, segmenter: Segmenter, use: PromptKind = "box") -> Tensor:
     """The best candidate of SAM 2 for a rough mask (1, 1, H, W) of an image (1, 3, H, W), cut out on white.
 
-    Raises IGRError for an empty mask, for a mask of another size, and if SAM 2 finds nothing.
+    Raises IGRError for an empty mask, for a mask of another size, or if SAM 2 finds nothing.
     """
     validate_inputs(picture, mask)
     masks, scores = segmenter.masks(segmenter.embed(picture), prompt_from_mask(mask, use))

@@ -1,4 +1,4 @@
-"""Settings of a folder of cut-outs, stored beside them so that a run with other settings does not continue there."""
+"""Settings of a folder of cut-outs, stored next to them so that a run with other settings does not continue there."""
 
 from __future__ import annotations
 

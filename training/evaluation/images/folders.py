@@ -45,7 +45,7 @@ class ImageList:
 def images_in(folder: Path) -> dict[str, Path]:
     """Images of a folder by stem, ordered by name.
 
-    Raises IGRError for a folder that does not exist or has no images, and for two files with the same stem.
+    Raises IGRError for a folder that does not exist or has no images, or for two files with the same stem.
     """
     if not folder.is_dir():
         raise IGRError(f"{folder} is not a folder: specify a folder of images.")
@@ -83,8 +83,8 @@ def pair_up(generated: dict[str, Path], reference: dict[str, Path]) -> tuple[lis
 
 
 def faults(paths: dict[str, Path], like: dict[str, Path] | tuple[int, int] | None = None) -> dict[str, str]:
-    """A sentence by name for each image that cannot be scored: unreadable, grey, too small or too large, or with a
-    different shape than `like`, which is other images by name, or one width and height.
+    """A sentence by name for each image that cannot be scored: unreadable, grey, too small or too large, or of a shape
+    that differs from `like`, which is other images by name, or one width and height.
 
     Every file is read completely, because a truncated one opens without an error.
     """
@@ -122,8 +122,8 @@ def _fault(path: Path, like: Path | tuple[int, int] | None) -> str | None:
     ratio = size[0] * wanted[1] / (size[1] * wanted[0])
     if abs(ratio - 1) > RATIO_SLACK:
         return (
-            f"is {size[0]}x{size[1]}, but its reference is {wanted[0]}x{wanted[1]}, a different shape: "
-            f"undo its padding first (python -m training evaluate cutout adapt)"
+            f"is {size[0]}x{size[1]}, but its reference is {wanted[0]}x{wanted[1]}, a different shape: undo its "
+            "padding first with `python -m training evaluate cutout adapt`"
         )
     return None
 

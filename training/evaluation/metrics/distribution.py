@@ -82,7 +82,7 @@ class Network:
         """Raise IGRError if its weights or the libraries of its metrics are missing."""
         for library in (self.library, *self.beside):
             if find_spec(_MODULES[library]) is None:
-                raise IGRError(f"{self.name} of this protocol is {library}'s: pip install {library}.")
+                raise IGRError(f"{self.name} of this protocol requires {library}: run `pip install {library}`.")
         self.path(folder)
 
 
@@ -251,7 +251,9 @@ def _clean_frechet(one: np.ndarray, other: np.ndarray) -> float:
         try:
             return float(fid_from_feats(one, other))
         except TypeError as error:  # it calls sqrtm with an argument that SciPy 1.18 has removed
-            raise IGRError("clean-fid does not work with this SciPy: pip install 'scipy<1.18'.") from error
+            raise IGRError(
+                "clean-fid does not work with this version of SciPy: run `pip install 'scipy<1.18'`."
+            ) from error
 
 
 def kernel_distance(one: np.ndarray, other: np.ndarray) -> Spread:

@@ -35,7 +35,7 @@ def masked_l1(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
 
 
 def garment_psnr(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
-    """PSNR in dB inside the truth's silhouette: (B, 3, H, W) twice, (B, 1, H, W) -> (B,), at most MAX_PSNR."""
+    """PSNR in dB inside the true silhouette: (B, 3, H, W) twice, (B, 1, H, W) -> (B,), at most MAX_PSNR."""
     error = _mean_inside((generated - truth) ** 2, silhouette > 0.5)
     return -10 * torch.log10(error.clamp(min=10 ** (-MAX_PSNR / 10)))
 
@@ -51,7 +51,8 @@ def invented(generated: Tensor, silhouette: Tensor) -> Tensor:
 
 
 def missing(generated: Tensor, truth: Tensor, silhouette: Tensor) -> Tensor:
-    """Fraction of the true garment that was left white, (B,), 0..1; where the truth is white, white is correct."""
+    """Fraction of the true garment that was left white, (B,), 0..1; where the ground truth is white, white is
+    correct."""
     inside = (silhouette > 0.5) & _drawn(truth)
     kernel = 2 * HALO + 1
     near = F.max_pool2d(_drawn(generated).float(), kernel, stride=1, padding=HALO) > 0

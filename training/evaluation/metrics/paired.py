@@ -47,7 +47,7 @@ class PairedMetric:
     def build(self, weights: WeightsFolder, device: torch.device = torch.device("cpu")) -> Compare:
         """Load it to a device. Raises MissingWeights, and IGRError if its library is not installed."""
         if find_spec(self.library) is None:
-            raise IGRError(f"{self.name} of this protocol is {self.library}'s: pip install {self.library}.")
+            raise IGRError(f"{self.name} of this protocol requires {self.library}: run `pip install {self.library}`.")
         for file in self.weights:
             weights.path(file)
         try:

@@ -159,8 +159,8 @@ class WeightsFolder:
             if path.is_file():
                 return path
         raise MissingWeights(
-            f"{file.name} is missing from checkpoints/ of the weights folder: python -m training "
-            f"evaluate weights shows where it is published."
+            f"{file.name} is missing from checkpoints/ of the weights folder: run `python -m training evaluate "
+            "weights` to see where it is published."
         )
 
     def sha256(self, file: WeightsFile) -> str:

@@ -81,7 +81,7 @@ def write_report(folder: Path) -> Path:
     except (OSError, ValueError) as error:
         raise IGRError(
             f"{folder} is not an experiment, because labels.json is missing or damaged: create one with "
-            "python -m training evaluate run."
+            "`python -m training evaluate run`."
         ) from error
     report = Report(folder, described, labels, experiment_results(folder))
     out = folder / "report"

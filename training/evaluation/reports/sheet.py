@@ -1,4 +1,4 @@
-"""An image that summarises an experiment, for a page that links to it: people, truths and each row's garments."""
+"""An image that summarises an experiment, for a page that links to it: people, ground truth and each row's garments."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write_sheet(
     names: Sequence[str],
     picture: Callable[[Result, str], Path | None],
 ) -> None:
-    """Write a PNG with a line for each name: person, truth (if it exists), and `picture(row, name)` of each row.
+    """Write a PNG with a line for each name: person, ground truth (if it exists), and `picture(row, name)` of each row.
 
     If that is None, the cell stays empty.
     Raises IGRError for an image that does not exist or cannot be read.
@@ -62,7 +62,7 @@ def _cell(path: Path) -> Image.Image:
 
 
 def _wrapped(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """Wrap a text to the width of a cell."""
+    """Wrap text to the width of a cell."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

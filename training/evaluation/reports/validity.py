@@ -67,7 +67,7 @@ CASES = {
     "2% in size": enlarged(1.02),
     "2° turned": turned(2),
 }
-"""Differences between the right answers and the truth, because no restoration matches it to the pixel. Texture
+"""Differences between the right answers and the ground truth, because no restoration matches it to the pixel. Texture
 agreement allows 2 pixels (garment.TOLERANCE); the other cases show what happens beyond that.
 """
 
@@ -79,7 +79,7 @@ class Ranking:
     metric: str
     """Name of the metric."""
     case: str
-    """Name in CASES: the offset of both right answers from the truth."""
+    """Name in CASES: the offset of both right answers from the ground truth."""
     count: int
     """Number of garments."""
     right: float
@@ -105,7 +105,7 @@ class Validity:
 def rankings(start: int, count: int, coarse: float = 0.0) -> Validity:
     """Rank `count` drawn garments with a texture, starting at seed `start`, by texture agreement and by SSIM.
 
-    The wrong answer has the truth's silhouette, filled with the cloth of the next garment.
+    The wrong answer has the true silhouette, filled with the cloth of the next garment.
     """
     scorer = PairedScorer(protocol_named(PROTOCOL), RANKED, WeightsFolder(None))
     pairs = list(_textured(start, count, coarse))
@@ -134,7 +134,9 @@ def read_validity(path: Path) -> Validity:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise IGRError(f"{path} contains no rankings: create it with python -m training evaluate validate.") from error
+        raise IGRError(
+            f"{path} contains no rankings: create it with `python -m training evaluate validate`."
+        ) from error
     return from_json(Validity, data, str(path))
 
 

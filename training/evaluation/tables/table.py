@@ -27,7 +27,7 @@ def results_table(results: Sequence[Result], baseline: str = "", compared: Seque
     A pair's score is then its mean over the seeds; intervals are always over the pairs. With `baseline`, also shows
     each row's paired differences in the metrics of `compared`; with several seeds, followed by each seed's difference,
     because a difference whose sign depends on the seed is not conclusive. Raises IGRError for an unknown `baseline`,
-    for unequal numbers of seeds, and for results that cannot be compared.
+    for unequal numbers of seeds, or for results that cannot be compared.
     """
     check_comparable(results)
     groups = _rows(results)
@@ -93,7 +93,9 @@ def _rows(results: Sequence[Result]) -> dict[str, list[Result]]:
         raise IGRError(f"Rows have different numbers of training seeds ({counts}): score the missing ones.")
     for row, group in groups.items():
         if len({(one.names, *(str(one.known.get(name)) for name in SAME)) for one in group}) > 1:
-            raise IGRError(f"The seeds of {row!r} have different pairs or settings: score them with the same.")
+            raise IGRError(
+                f"The seeds of {row!r} have different pairs or settings: score them with the same pairs and settings."
+            )
     return groups
 
 

@@ -17,7 +17,7 @@ from ..model_folder import save_model_folder
 from ..shapes import STAGES, Blocks, Ratio, StageHeads, StageWidth, check_heads
 
 SUMMARY = "parser.json"
-"""Name of the summary of a trained parser, beside its weights."""
+"""Name of the summary of a trained parser, next to its weights."""
 CELL = 4
 """Pixels of the photo per cell of the scores."""
 STRIDE = 32

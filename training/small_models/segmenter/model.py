@@ -31,7 +31,7 @@ from ..shapes import MOST_BLOCKS, STAGES, BlockNumber, Blocks, StageHeads, Stage
 STRIDE = 16
 """Pixels of the photo per cell of the mask decoder's coarsest features."""
 SUMMARY = "segmenter.json"
-"""Name of the summary of a trained segmenter, beside its weights."""
+"""Name of the summary of a trained segmenter, next to its weights."""
 
 
 @dataclass(frozen=True)

@@ -336,7 +336,7 @@ def test_processes_divide_the_images(place: Path, tmp_path: Path, monkeypatch: p
     ("change", "sentence"),
     [
         ("rows=[]", "has no rows"),
-        ("rows=[{name: a}]", "needs a bundle or a folder"),
+        ("rows=[{name: a}]", "needs either a bundle or a folder"),
         ("rows=[{name: a, bundle: nothing.safetensors}]", "nothing.safetensors"),
         ("rows=[{name: a, pictures: nowhere}]", "nowhere is not a folder"),
         ("rows=[{name: ..., bundle: tiny.safetensors}]", "has an unusable name"),

@@ -120,7 +120,7 @@ def test_a_folder_of_silhouettes_decides_what_is_garment(place: Path) -> None:
     assert code == 1 and f"{place / 'masks' / 'g1.png'} is not a supported image" in output and "scoring" not in output
     (place / "masks" / "g1.png").unlink()
     code, output = score(place, "--silhouettes", str(place / "masks"))
-    assert code == 1 and "has no mask of g1 " in output
+    assert code == 1 and "has no mask for g1 " in output
 
 
 def test_each_interval_is_the_bootstrap_of_its_values(place: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_result_contains_everything_that_it_depends_on(place: Path) -> None:
     assert (spread.n, spread.n_reference) == (3, 3) and spread.value > 0
     for file in (ALEXNET, CLIP_B32):
         assert (
-            f"{file.name} is not the published file: the numbers of its metrics are not comparable to others."
+            f"{file.name} is not the published file: its metrics cannot be compared with other results."
             in found.warnings
         )
     assert str(place) not in (place / "out" / "result.json").read_text()

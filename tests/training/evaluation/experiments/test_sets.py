@@ -130,8 +130,8 @@ def folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"data": None}, "needs data or sets"),
-        ({"sets": {"drawn": drawn(2)}}, "needs data or sets"),
+        ({"data": None}, "needs either data or sets"),
+        ({"sets": {"drawn": drawn(2)}}, "needs either data or sets"),
         ({"data": None, "sets": {"rows": drawn(2)}}, "cannot be used for a folder"),
         ({"data": None, "sets": {"a/b": drawn(2)}}, "cannot be used for a folder"),
         ({"baseline": "who"}, "is not a row: choose a"),

@@ -81,9 +81,9 @@ def test_files_that_cannot_be_adapted_are_named(tmp_path: Path) -> None:
     tall, square, broken = (tmp_path / f"{name}.png" for name in ("tall", "square", "broken"))
     cases = {
         (tall, "tryoffdiff", square): f"{tall} is 384x512, but TryOffDiff writes squares: score it as it is if its "
-        "padding was cropped before.",
+        "padding has already been cropped.",
         (square, "tryoffanyone", tall): f"{square} is 512x512, but TryOffAnyone writes 384x512: check that it is "
-        "TryOffAnyone's own.",
+        "TryOffAnyone wrote it.",
     }
     for (path, method, reference), sentence in cases.items():
         with pytest.raises(IGRError) as caught:

@@ -338,7 +338,7 @@ def test_without_weights_each_metric_names_its_file(tmp_path: Path) -> None:
 
 def test_a_library_that_is_not_installed_is_named(weights: WeightsFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(distribution._MODULES, "clean-fid", "module_that_is_nowhere")
-    assert "pip install clean-fid." in DistributionScorer(CLEAN, ("fid",), weights).skipped["fid"]
+    assert "run `pip install clean-fid`." in DistributionScorer(CLEAN, ("fid",), weights).skipped["fid"]
     assert not DistributionScorer(NATIVE, ("fid",), weights).skipped
     monkeypatch.undo()
     monkeypatch.setitem(distribution._MODULES, "torch-fidelity", "module_that_is_nowhere")

@@ -266,7 +266,7 @@ def test_a_protocol_of_a_library_that_is_not_installed_says_how_to_get_it(tmp_pa
     protocol = replace(PROTOCOLS["tryoffdiff"], paired="library_that_is_nowhere")  # as pyiqa is for most
     scorer = PairedScorer(protocol, (*PAPER, *OWN), WeightsFolder(tmp_path))
     assert scorer.names == OWN
-    assert scorer.skipped["ssim"].endswith("pip install library_that_is_nowhere.")
+    assert scorer.skipped["ssim"].endswith("run `pip install library_that_is_nowhere`.")
 
 
 def test_without_a_silhouette_the_garment_is_the_area_that_white_does_not_reach_from_the_border() -> None:

@@ -39,7 +39,7 @@ def test_names_and_hashes_are_those_of_the_address_that_the_installed_library_ha
 
 
 def test_a_missing_file_is_named_with_where_to_ask(tmp_path: Path) -> None:
-    with pytest.raises(MissingWeights, match=r"^alexnet-owt-7be5be79\.pth is missing .* training evaluate weights "):
+    with pytest.raises(MissingWeights, match=r"^alexnet-owt-7be5be79\.pth is missing .* training evaluate weights` "):
         WeightsFolder(tmp_path).path(ALEXNET)
     with pytest.raises(IGRError, match="nowhere is not a folder"):
         WeightsFolder(tmp_path / "nowhere")

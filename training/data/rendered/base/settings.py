@@ -31,10 +31,12 @@ class RenderSettings:
     def __post_init__(self) -> None:
         width, height = self.size
         if width < 24 or width * 4 != height * 3:
-            raise IGRError(f"Pairs of {width}x{height} cannot be rendered: give a 3:4 size such as 384x512.")
+            raise IGRError(f"Pairs of {width}x{height} cannot be rendered: use a 3:4 size such as 384x512.")
         if not 1 <= self.photos <= MAX_PHOTOS:
             raise IGRError(f"{self.photos:g} photos per garment cannot be rendered: choose 1 to {MAX_PHOTOS}.")
         if not 0 <= self.defect_share <= 1:
             raise IGRError(f"A defect share of {self.defect_share:g} is not valid: choose 0 to 1.")
         if self.samples < LEAST_SAMPLES:
-            raise IGRError(f"{self.samples} light samples per pixel give biased light: choose {LEAST_SAMPLES} or more.")
+            raise IGRError(
+                f"{self.samples} light samples per pixel produce biased light: choose {LEAST_SAMPLES} or more."
+            )

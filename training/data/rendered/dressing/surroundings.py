@@ -65,7 +65,7 @@ def pick_one(rng: np.random.Generator, names: Sequence[str]) -> str:
 STUDIOS = 0.66
 """Probability that an indoor set is a studio with one paper."""
 WHITE_PAPER = 230
-"""sRGB level from which a studio's paper is lit to pure white, as is common in shops."""
+"""sRGB level at and above which a studio's paper is lit to pure white, as is common in shops."""
 STUDIO_GREYS = (250, 242, 234, 222, 206, 180, 120, 60)
 STUDIO_SHARES = (0.26, 0.24, 0.2, 0.14, 0.08, 0.04, 0.02, 0.02)
 """sRGB levels of a studio's paper, and their probabilities."""

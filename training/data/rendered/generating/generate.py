@@ -138,6 +138,6 @@ def _check_seeds(seeds: range, settings: RenderSettings) -> None:
             f"{seeds} contains nothing to render: choose a first seed of 0 or more and at least one garment."
         )
     if settings.held_out and seeds.start < HELD_OUT_START:
-        raise IGRError(f"Held-out garments start at seed {HELD_OUT_START}, not {seeds.start}.")
+        raise IGRError(f"Held-out garments start at seed {HELD_OUT_START}, not {seeds.start}: use larger seeds.")
     if not settings.held_out and seeds.stop > HELD_OUT_START:
         raise IGRError(f"Seeds {HELD_OUT_START} and above are held out: use smaller seeds, or render a held-out set.")

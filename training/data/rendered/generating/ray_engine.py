@@ -59,7 +59,7 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise IGRError("Rendering on many machines needs Ray: pip install 'ray[data]' on all of them.") from error
+        raise IGRError("Rendering on many machines needs Ray: run `pip install 'ray[data]'` on all of them.") from error
     return ray
 
 
@@ -72,7 +72,7 @@ def _connect(ray: Any, address: str, maker: Maker) -> None:
         ray.init(address, runtime_env=environment, log_to_driver=False, logging_level="ERROR")
     except (OSError, ValueError, RuntimeError) as error:
         raise IGRError(
-            f"No Ray cluster was found at {address} ({error}): start one with `ray start --head`, and give its address."
+            f"No Ray cluster was found at {address} ({error}): start one with `ray start --head`, and pass its address."
         ) from error
 
 

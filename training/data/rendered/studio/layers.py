@@ -17,7 +17,7 @@ from .scene.cameras import Camera
 DEEPEST = 0.03
 """Maximum distance in metres of cloth in front of its outer layer to count as coming through."""
 SKIN_DEEPEST = 0.008
-"""The same for skin; arms and hands that really lie on cloth are thicker."""
+"""The same for skin; arms and hands that actually lie on cloth are thicker."""
 BESIDE = 0.008
 """Maximum distance in metres, along the cloth, between a point that comes through and the nearest vertex."""
 PARALLEL = 0.6

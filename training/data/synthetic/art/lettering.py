@@ -114,7 +114,7 @@ def font_of(index: int, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFo
 
 
 def aspect(text: str, font: int) -> float:
-    """Width of a text in capital heights."""
+    """Width of text in capital heights."""
     left, _, right, _ = font_of(font, 100).getbbox(text)
     return float(right - left) / 73.0
 

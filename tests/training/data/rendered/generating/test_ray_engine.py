@@ -46,7 +46,7 @@ def test_a_cluster_that_does_not_exist_is_reported_at_once(tmp_path: Path) -> No
 
 def test_without_ray_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(IGRError, match=r"needs Ray: pip install 'ray\[data\]'"):
+    with pytest.raises(IGRError, match=r"needs Ray: run `pip install 'ray\[data\]'`"):
         generate(tmp_path, range(2), TINY, ray="auto", maker=stand_in.make_record)
 
 

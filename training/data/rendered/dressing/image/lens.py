@@ -29,7 +29,7 @@ class Lens:
     balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Factors on red, green, blue."""
     shoulder: float = 0.8
-    """Linear light from which highlights are compressed, 0.5..1."""
+    """Linear light above which highlights are compressed, 0.5..1."""
     toe: float = 0.0
     """Darkening of shadows compared with linear light, 0..0.5."""
     saturation: float = 1.0

@@ -164,7 +164,7 @@ def _armpit(points: np.ndarray, arm: np.ndarray) -> np.ndarray:
 
 
 def _side_line(points, arms, shoulder, armpit, body):
-    """Depth of the outermost points of the torso by height; from the armpit up it goes to the top of the shoulder."""
+    """Depth of the outermost points of the torso by height; above the armpit, it goes to the top of the shoulder."""
     torso = arms < 0.15
     hip = body.head("upperleg01.L")[2]
     heights = np.linspace(hip - 0.1, armpit[2] - 0.03, 16)

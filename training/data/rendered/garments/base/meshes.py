@@ -57,7 +57,7 @@ def averaging(faces: np.ndarray, count: int, pieces: np.ndarray | None = None) -
     """Matrix (count, count) that replaces each vertex by the mean of its neighbours; vertices without any stay.
 
     Vertices on an open edge are averaged only with their neighbours on that edge, so that hems stay smooth and do not
-    shrink; those on a seam between faces of different `pieces`, (F,) numbers, only to their neighbours on the seam.
+    shrink; those on a seam between faces of different `pieces`, (F,) numbers, only with their neighbours on the seam.
     """
     edges = edges_of(faces)
     rows, columns = np.concatenate([edges[:, 0], edges[:, 1]]), np.concatenate([edges[:, 1], edges[:, 0]])
@@ -78,7 +78,7 @@ def flat_averaging(faces: np.ndarray, points: np.ndarray) -> sparse.csr_matrix:
 
     The weights are mean value coordinates at rest (Michael Floater, "Mean value coordinates", 2003), points (V, 3):
     positive, and exact for affine maps of a flat neighbourhood, so that what is printed on the cloth stays straight.
-    Vertices on an open edge only listen to their neighbours on that edge.
+    Vertices on an open edge are only averaged with their neighbours on that edge.
     """
     rows, columns, weights = [], [], []
     for k in range(3):

@@ -98,7 +98,7 @@ def _labels(surfaces: Sequence[Surface]) -> tuple[tuple[Label, ...], np.ndarray]
                 label = Label(surface.kind, int(panel), bool(side) and surface.kind in CLOTH)
                 number = numbers.setdefault(label, len(numbers))
                 if number >= NOTHING:
-                    raise IGRError("The scene has more than 255 labels: give its garments fewer panels.")
+                    raise IGRError("The scene has more than 255 labels: use garments with fewer panels.")
                 found[panels == panel, side] = number
         per_face.append(found)
     return tuple(numbers), np.concatenate(per_face)

@@ -54,7 +54,7 @@ def photograph(
 
     The shot's surface numbers are those of `surfaces`, then those of the room. `samples` rays find the light of each
     pixel. `at` (3,) is the point that the scale refers to; None for the centre of the garment. Raises IGRError for
-    invalid surfaces, and if the packages of the extra `render` are missing.
+    invalid surfaces, or if the packages of the extra `render` are missing.
     """
     chosen = product_set() if room is None else room
     mesh = merge([*surfaces, *chosen.surfaces])

@@ -18,7 +18,7 @@ FACING = 0.04
 def gloss(normals: np.ndarray, camera: Camera, lamps: Sequence[Lamp], light: np.ndarray) -> np.ndarray:
     """Reflection of the `lamps` by a clear coat with `normals` (h, w, 3), (h, w) float32, linear; 0 in empty areas.
 
-    Lamps that are hidden from a pixel are dimmed there: `light` (h, w, 3) is the light that really arrives.
+    Lamps that are hidden from a pixel are dimmed there: `light` (h, w, 3) is the light that actually arrives.
     """
     height, width = normals.shape[:2]
     y, x = np.mgrid[:height, :width] + 0.5
