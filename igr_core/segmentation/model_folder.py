@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..errors import IGRError
+from ..files import check_decoded, open_tensors
 from ..json_text import read_json
 from ..ranges import Length, Range
 
@@ -66,10 +67,11 @@ class FolderLoader:
 def read_config(folder: Path) -> dict[str, Any]:
     """Read config.json, and check its numbers and the names of the weight files.
 
-    Raises IGRError naming the file for invalid JSON, a number out of range, more blocks than any published model, parts
-    or code of the model that are not in the folder, weights that are not in .safetensors files of this folder,
-    quantised weights and adapters.
+    Raises IGRError naming the file for a path that is not valid UTF-8, invalid JSON, a number out of range, more blocks
+    than any published model, parts or code of the model that are not in the folder, weights that are not in
+    .safetensors files of this folder, quantised weights and adapters.
     """
+    check_decoded(folder)
     path = folder / "config.json"
     config = read_json(path, "copy the model's whole folder again")
     for key, reason in _REFUSED.items():
@@ -226,7 +228,7 @@ def _weights_in(folder: Path, what: str) -> int:
     total = 0
     for path in sorted(folder.glob("*.safetensors")):
         try:
-            with safe_open(path, framework="pt") as handle:
+            with open_tensors(path) as handle:
                 for key in handle.keys():  # noqa: SIM118
                     piece = handle.get_slice(key)
                     total += math.prod(piece.get_shape())
