@@ -159,3 +159,8 @@ def test_a_name_of_300_characters_is_one_sentence(tmp_path: Path, stub: Path, op
     result = restore(given["person"], given["mask"], given["out"], given["bundle"], category=given["category"])
     assert result.exit_code in (1, 2) and len(result.stderr.strip().splitlines()) == 1, result.stderr
     assert result.stderr.startswith("Error: ") and not (tmp_path / "out.png").exists()
+
+
+def test_a_device_without_numbers_is_refused_before_the_model_loads(tmp_path: Path, stub: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    fails(restore(photo, mask, tmp_path / "o.png", stub, "--device", "meta"), 2, "--device meta cannot be used")
