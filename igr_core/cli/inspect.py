@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,11 +28,20 @@ def inspect(
     with one_sentence():
         facts = describe(Bundle.open(bundle))
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        typer.echo(json.dumps(_finite(facts), indent=2, allow_nan=False))
         return
     console = Console()
     for table in _tables(facts):
         console.print(table)
+
+
+def _finite(data: Any) -> Any:
+    """JSON data with null for NaN and infinity, which a bundle's header may contain, but JSON does not."""
+    if isinstance(data, dict):
+        return {name: _finite(value) for name, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def _tables(facts: dict[str, Any]) -> list[Table]:
