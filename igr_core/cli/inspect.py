@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..demo import DEMO_BUNDLE
-from ..text import plain
+from ..text import one_line
 from .shared import one_sentence
 
 
@@ -70,12 +70,12 @@ def _name_value_table(title: str, values: dict[str, Any]) -> Table:
 
 
 def _table(title: str, show_header: bool = True) -> Table:
-    return Table(title=Text(plain(title), style="table.title"), title_justify="left", show_header=show_header)
+    return Table(title=Text(one_line(title), style="table.title"), title_justify="left", show_header=show_header)
 
 
 def _literal(text: str) -> Text:
-    """A bundle's own text, without rich's markup and without escape sequences."""
-    return Text(plain(text))
+    """A bundle's own text, without rich's markup, escape sequences and line breaks."""
+    return Text(one_line(text))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..demo import DEMO_BUNDLE
 from ..errors import IGRError, UsageError
 from ..text import one_line
-from .shared import DeviceOption, echo, one_sentence
+from .shared import DeviceOption, echo_line, one_sentence
 
 if TYPE_CHECKING:
     import torch
@@ -144,11 +144,11 @@ def restore(
                 raise UsageError(f"{report_file} would be written twice: choose another --report file.")
         before = read_report(report_file) if report_file is not None else {}
         if plan.ignored:
-            echo(f"Note: skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
+            echo_line(f"Note: skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
         report = Report(failed=dict(plan.failed))
         jobs = list(plan.jobs) if overwrite or not in_folder else without_existing(plan.jobs, report)
         if report.skipped and min_evidence > 0:
-            echo(
+            echo_line(
                 "Note: existing images are not checked against --min-evidence: use --overwrite to restore and "
                 "check them.",
                 err=True,
@@ -254,24 +254,24 @@ def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> 
             run_jobs(jobs, report, settings, restorer, on_step, on_photo)
         except KeyboardInterrupt:
             progress.stop()
-            echo(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to continue.", err=True)
+            echo_line(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to continue.", err=True)
             raise typer.Exit(130) from None
 
 
 def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
     for name, notes in report.notes.items():
         for note in notes:
-            echo(one_line(f"Note on {name}: {note}"), err=True)
+            echo_line(f"Note on {name}: {note}", err=True)
     for name in sorted(report.set_aside):
-        echo(one_line(f"Set aside: {name}: {report.visible[name]:.0%} of its garment was visible."), err=True)
+        echo_line(f"Set aside: {name}: {report.visible[name]:.0%} of its garment was visible.", err=True)
     if not in_folder:
         for path in report.done:
-            echo(f"Wrote {path} in {seconds:.1f} s.")
+            echo_line(f"Wrote {path} in {seconds:.1f} s.")
         for sentence in report.failed.values():
-            echo(f"Error: {sentence}", err=True)
+            echo_line(f"Error: {sentence}", err=True)
         return
     skipped = f", {len(report.skipped)} already done" if report.skipped else ""
     aside = f", {len(report.set_aside)} of them set aside" if report.set_aside else ""
-    echo(f"{len(report.done)} restored{aside}{skipped}, {len(report.failed)} failed, in {seconds:.1f} s.")
+    echo_line(f"{len(report.done)} restored{aside}{skipped}, {len(report.failed)} failed, in {seconds:.1f} s.")
     for name, sentence in report.failed.items():
-        echo(one_line(f"Failed: {name}: {sentence}"), err=True)
+        echo_line(f"Failed: {name}: {sentence}", err=True)

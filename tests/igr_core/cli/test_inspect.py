@@ -37,3 +37,11 @@ def test_numbers_that_json_lacks_are_null(tmp_path: Path, value: str):
 
     assert json.loads(result.stdout, parse_constant=refused)["scores"] == {"ssim": None, "best": [None, 1.0]}
     assert invoke("inspect", path).exit_code == 0
+
+
+def test_line_breaks_in_a_bundles_text_do_not_start_a_line(tmp_path: Path):
+    path = tmp_path / "odd.safetensors"
+    save_bundle(path, dataclasses.replace(INFO, name="x\nforged", scores={"a\nforged": "b\nforged"}), stub_parts())
+    result = invoke("inspect", path)
+    assert result.exit_code == 0
+    assert not any(line.strip(" │┃").startswith("forged") for line in result.stdout.splitlines())

@@ -164,3 +164,23 @@ def test_a_name_of_300_characters_is_one_sentence(tmp_path: Path, stub: Path, op
 def test_a_device_without_numbers_is_refused_before_the_model_loads(tmp_path: Path, stub: Path):
     photo, mask = write_pair(tmp_path, "anna.png")
     fails(restore(photo, mask, tmp_path / "o.png", stub, "--device", "meta"), 2, "--device meta cannot be used")
+
+
+def test_line_breaks_in_names_forge_no_line(tmp_path: Path, stub: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    forged = tmp_path / "t\nError: all fine.png"
+    forged.write_bytes(photo.read_bytes()[:200])
+    named = tmp_path / "named.safetensors"
+    info = dataclasses.replace(INFO, name="x\x1b[2Jy\nz", model=dataclasses.replace(INFO.model, garmnet=None))
+    parts = stub_parts()
+    del parts["garmnet"]
+    save_bundle(named, info, parts)
+    for result in (
+        restore(forged, mask, tmp_path / "o.png", stub),
+        restore(photo, mask, tmp_path / "o.png", named, "--evidence", tmp_path / "e.png"),
+        restore(tmp_path / "no\nError: fine.png", mask, tmp_path / "o.png", stub),
+        invoke("inspect", tmp_path / "no\nError: fine.safetensors"),
+        invoke("mask", tmp_path / "no\nError: fine.png", "--point", "1,1", "--out", tmp_path / "o.png"),
+    ):
+        assert result.exit_code in (1, 2) and "\x1b" not in result.stderr
+        assert len([line for line in result.stderr.splitlines() if not line.startswith("Note: the demo")]) == 1
