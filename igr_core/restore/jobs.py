@@ -127,7 +127,8 @@ def run_jobs(
             if notes:
                 report.notes[name] = tuple(notes)
             save_image(out, image, settings.mode)
-            (job.set_aside if out == job.out else job.out).unlink(missing_ok=True)  # of an earlier run
+            if (other := job.set_aside if out == job.out else job.out).is_file():  # of an earlier run
+                other.unlink()
             report.done.append(out)
         except (BundleProblem, CannotWrite):
             raise

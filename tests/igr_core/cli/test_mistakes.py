@@ -161,9 +161,31 @@ def test_a_name_of_300_characters_is_one_sentence(tmp_path: Path, stub: Path, op
     assert result.stderr.startswith("Error: ") and not (tmp_path / "out.png").exists()
 
 
-def test_a_device_without_numbers_is_refused_before_the_model_loads(tmp_path: Path, stub: Path):
+def test_outputs_that_cannot_be_written_are_reported_before_the_model_loads(tmp_path: Path, stub: Path):
+    """The stub cannot be loaded, so an error that names an output comes first."""
     photo, mask = write_pair(tmp_path, "anna.png")
-    fails(restore(photo, mask, tmp_path / "o.png", stub, "--device", "meta"), 2, "--device meta cannot be used")
+    for name in ("candidates", "set-aside"):
+        (tmp_path / name).write_text("a file")
+    for option, name in (("--candidates", "candidates"), ("--min-evidence", "set-aside")):
+        result = restore(photo, mask, tmp_path / "o.png", stub, option, 2 if option == "--candidates" else 1)
+        fails(result, 1, f"{tmp_path / name} is a file, but must be a folder")
+        (tmp_path / name).unlink()
+        (tmp_path / name / "o.png").mkdir(parents=True)
+        result = restore(photo, mask, tmp_path / "o.png", stub, option, 2 if option == "--candidates" else 1)
+        fails(result, 1, f"{tmp_path / name / 'o.png'} is a folder: rename or remove it")
+    assert not (tmp_path / "o.png").exists()
+    fails(restore(photo, mask, tmp_path / "o.png", stub), 1, "has no vae")  # neither folder is used
+
+
+def test_a_folder_in_place_of_an_image_is_not_taken_for_a_finished_one(tmp_path: Path, bundle: Path):
+    write_pair(tmp_path, "anna.png")
+    write_pair(tmp_path, "bert.png")
+    out = tmp_path / "out"
+    (out / "anna.png").mkdir(parents=True)
+    (out / "set-aside" / "bert.png").mkdir(parents=True)
+    result = restore(tmp_path / "photos", tmp_path / "masks", out, bundle)
+    fails(result, 1, f"Failed: anna.png: {out / 'anna.png'} is a folder: rename or remove it.")
+    assert result.stdout.startswith("1 restored, 1 failed") and (out / "bert.png").is_file()
 
 
 def test_line_breaks_in_names_forge_no_line(tmp_path: Path, stub: Path):
@@ -184,3 +206,8 @@ def test_line_breaks_in_names_forge_no_line(tmp_path: Path, stub: Path):
     ):
         assert result.exit_code in (1, 2) and "\x1b" not in result.stderr
         assert len([line for line in result.stderr.splitlines() if not line.startswith("Note: the demo")]) == 1
+
+
+def test_a_device_without_numbers_is_refused_before_the_model_loads(tmp_path: Path, stub: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    fails(restore(photo, mask, tmp_path / "o.png", stub, "--device", "meta"), 2, "--device meta cannot be used")
