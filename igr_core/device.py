@@ -20,6 +20,8 @@ def choose_device(name: str) -> torch.device:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(f"--device {name}: no CUDA GPU was found; use --device cpu.")
     try:
-        return torch.zeros((), device=name).device
+        one = torch.zeros((), device=name)
+        one.item()  # "meta" has tensors, but no numbers
+        return one.device
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"--device {name} cannot be used ({str(error).splitlines()[0]}): try cpu.") from error

@@ -11,13 +11,15 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import IGRError
 from .outputs import CannotWrite, check_folder
+from .text import is_decoded
 
 _PART = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part")
 """Names of the temporary folders that atomic_file writes to."""
@@ -57,12 +59,28 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a .safetensors file atomically; raises IGRError as atomic_file does."""
+    """Write a .safetensors file atomically; raises IGRError as atomic_file and check_decoded do."""
+    check_decoded(path)
     with atomic_file(path) as temporary:
         try:
             save_file(dict(tensors), temporary, metadata=metadata)
         except SafetensorError as error:  # also raised for errors of the file system
             raise OSError(str(error)) from error
+
+
+@contextmanager
+def open_tensors(path: Path) -> Iterator[Any]:
+    """Open a .safetensors file, to read its header or tensors on the CPU; raises IGRError as check_decoded does."""
+    check_decoded(path)
+    with safe_open(path, framework="pt") as handle:
+        yield handle
+
+
+def check_decoded(path: Path) -> None:
+    """Raise IGRError for a path that is not valid UTF-8, because safetensors cannot open it."""
+    for name in path.parts:
+        if not is_decoded(name):
+            raise IGRError(f"{path} cannot be used, because the name {name} is not valid UTF-8: rename it.")
 
 
 def _short(name: str) -> str:

@@ -25,6 +25,11 @@ def one_line(text: str) -> str:
     return "".join(_spelled(one) if one in _KEPT else one for one in plain(text))
 
 
+def is_decoded(text: str) -> bool:
+    """Whether a file name was valid in the system's encoding, so that text files and other libraries can name it."""
+    return not any("\ud800" <= one <= "\udfff" for one in text)
+
+
 def without_markup(text: str) -> str:
     """The text as `plain` shows it, with ‹ and › for < and >, for places that may show it as HTML."""
     return plain(text).translate(_MARKUP)

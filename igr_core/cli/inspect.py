@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..demo import DEMO_BUNDLE
-from ..text import plain
+from ..text import one_line
 from .shared import one_sentence
 
 
@@ -27,11 +28,20 @@ def inspect(
     with one_sentence():
         facts = describe(Bundle.open(bundle))
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        typer.echo(json.dumps(_finite(facts), indent=2, allow_nan=False))
         return
     console = Console()
     for table in _tables(facts):
         console.print(table)
+
+
+def _finite(data: Any) -> Any:
+    """JSON data with null for NaN and infinity, which a bundle's header may contain, but JSON does not."""
+    if isinstance(data, dict):
+        return {name: _finite(value) for name, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def _tables(facts: dict[str, Any]) -> list[Table]:
@@ -60,12 +70,12 @@ def _name_value_table(title: str, values: dict[str, Any]) -> Table:
 
 
 def _table(title: str, show_header: bool = True) -> Table:
-    return Table(title=Text(plain(title), style="table.title"), title_justify="left", show_header=show_header)
+    return Table(title=Text(one_line(title), style="table.title"), title_justify="left", show_header=show_header)
 
 
 def _literal(text: str) -> Text:
-    """A bundle's own text, without rich's markup and without escape sequences."""
-    return Text(plain(text))
+    """A bundle's own text, without rich's markup, escape sequences and line breaks."""
+    return Text(one_line(text))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

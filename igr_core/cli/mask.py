@@ -21,7 +21,7 @@ from .mask_by_category import Wanted, category_finder, check_no_marks
 from .shared import (
     DeviceOption,
     Find,
-    echo,
+    echo_line,
     explain_out_of_memory,
     load_segmenter,
     note_demo_model,
@@ -124,7 +124,7 @@ def find_mask(
         save_image(out, found, "L")
         if overlay is not None:
             save_image(overlay, shown(photo, found))
-        echo(f"Wrote {out} in {time.monotonic() - start:.1f} s: {words}.")
+        echo_line(f"Wrote {out} in {time.monotonic() - start:.1f} s: {words}.")
 
 
 def _marks_finder(

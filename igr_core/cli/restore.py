@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..demo import DEMO_BUNDLE
 from ..errors import IGRError, UsageError
 from ..text import one_line
-from .shared import DeviceOption, echo, one_sentence
+from .shared import DeviceOption, echo_line, one_sentence
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..model.bundle import BundleInfo
     from ..restore.detailed import Detailing
     from ..restore.jobs import Report, Restorer, Settings
-    from ..restore.planning import Job
+    from ..restore.planning import Job, Plan
 
 # torch and diffusers are imported inside the functions so that --help is fast.
 
@@ -120,8 +120,6 @@ def restore(
     from ..device import choose_device
     from ..files import make_folder
     from ..model.bundle import Bundle
-    from ..outputs import check_file, check_folder
-    from ..restore.jobs import Report, without_existing
     from ..restore.planning import plan_jobs
     from ..restore.report_file import read_report, write_report
 
@@ -135,24 +133,9 @@ def restore(
         place = choose_device(device)
         plan = plan_jobs(person, mask, category, out, settings.mode, _more(also, also_mask), evidence)
         in_folder = person.is_dir()
-        for path, option in ((out, "--out"), (evidence, "--evidence")):
-            if path is not None:
-                (check_folder if in_folder else check_file)(path, option)
-        if report_file is not None:
-            check_file(report_file, "--report")
-            if report_file in (out, evidence):
-                raise UsageError(f"{report_file} would be written twice: choose another --report file.")
+        plan = _writable(plan, settings, in_folder, out, evidence, report_file)
         before = read_report(report_file) if report_file is not None else {}
-        if plan.ignored:
-            echo(f"Note: skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
-        report = Report(failed=dict(plan.failed))
-        jobs = list(plan.jobs) if overwrite or not in_folder else without_existing(plan.jobs, report)
-        if report.skipped and min_evidence > 0:
-            echo(
-                "Note: existing images are not checked against --min-evidence: use --overwrite to restore and "
-                "check them.",
-                err=True,
-            )
+        jobs, report = _left(plan, settings, in_folder and not overwrite)
         make_folder(out if in_folder else out.parent)
         start = time.monotonic()
         try:
@@ -222,6 +205,40 @@ def _more(also: list[Path] | None, masks: list[Path] | None) -> list[tuple[Path,
     return list(zip(photos, masks, strict=True))
 
 
+def _writable(
+    plan: Plan, settings: Settings, in_folder: bool, out: Path, evidence: Path | None, report_file: Path | None
+) -> Plan:
+    """Check that every output can be written, as planning.check_writable does, naming the options."""
+    from ..outputs import check_file, check_folder
+    from ..restore.planning import check_writable
+
+    for path, option in ((out, "--out"), (evidence, "--evidence")):
+        if path is not None:
+            (check_folder if in_folder else check_file)(path, option)
+    if report_file is not None:
+        check_file(report_file, "--report")
+        if report_file in (out, evidence):
+            raise UsageError(f"{report_file} would be written twice: choose another --report file.")
+    several = settings.detailing is not None and settings.detailing.candidates > 1
+    return check_writable(plan, candidates=several, set_aside=settings.min_evidence > 0)
+
+
+def _left(plan: Plan, settings: Settings, resume: bool) -> tuple[list[Job], Report]:
+    """The jobs to run, and a report with the photos that fail or, with `resume`, are already done; prints notes."""
+    from ..restore.jobs import Report, without_existing
+
+    if plan.ignored:
+        echo_line(f"Note: skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
+    report = Report(failed=dict(plan.failed))
+    jobs = without_existing(plan.jobs, report) if resume else list(plan.jobs)
+    if report.skipped and settings.min_evidence > 0:
+        echo_line(
+            "Note: existing images are not checked against --min-evidence: use --overwrite to restore and check them.",
+            err=True,
+        )
+    return jobs, report
+
+
 def _load(bundle: Path, device: torch.device) -> Restorer:
     import torch
 
@@ -257,24 +274,24 @@ def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> 
             run_jobs(jobs, report, settings, restorer, on_step, on_photo)
         except KeyboardInterrupt:
             progress.stop()
-            echo(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to continue.", err=True)
+            echo_line(f"Stopped after {len(report.done)} of {len(jobs)}: run the same command to continue.", err=True)
             raise typer.Exit(130) from None
 
 
 def _show_report(report: Report, seconds: float, in_folder: bool) -> None:
     for name, notes in report.notes.items():
         for note in notes:
-            echo(one_line(f"Note on {name}: {note}"), err=True)
+            echo_line(f"Note on {name}: {note}", err=True)
     for name in sorted(report.set_aside):
-        echo(one_line(f"Set aside: {name}: only {report.visible[name]:.0%} of the garment was visible."), err=True)
+        echo_line(f"Set aside: {name}: only {report.visible[name]:.0%} of the garment was visible.", err=True)
     if not in_folder:
         for path in report.done:
-            echo(f"Wrote {path} in {seconds:.1f} s.")
+            echo_line(f"Wrote {path} in {seconds:.1f} s.")
         for sentence in report.failed.values():
-            echo(f"Error: {sentence}", err=True)
+            echo_line(f"Error: {sentence}", err=True)
         return
     skipped = f", {len(report.skipped)} already done" if report.skipped else ""
     aside = f", {len(report.set_aside)} of them set aside" if report.set_aside else ""
-    echo(f"{len(report.done)} restored{aside}{skipped}, {len(report.failed)} failed, in {seconds:.1f} s.")
+    echo_line(f"{len(report.done)} restored{aside}{skipped}, {len(report.failed)} failed, in {seconds:.1f} s.")
     for name, sentence in report.failed.items():
-        echo(one_line(f"Failed: {name}: {sentence}"), err=True)
+        echo_line(f"Failed: {name}: {sentence}", err=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import IGRError, UsageError, is_out_of_memory
-from ..text import plain
+from ..text import one_line, plain
 
 if TYPE_CHECKING:
     import torch
@@ -36,8 +36,13 @@ _LONGEST_SHOWN = 200
 
 
 def echo(text: str, err: bool = False) -> None:
-    """Print text that may contain names from files, on stdout or stderr."""
+    """Print lines of text that may contain names from files, on stdout or stderr."""
     typer.echo(plain(text), err=err)
+
+
+def echo_line(text: str, err: bool = False) -> None:
+    """Print one line that may contain names from files, whose line breaks are escaped, on stdout or stderr."""
+    typer.echo(one_line(text), err=err)
 
 
 @contextmanager
@@ -49,14 +54,14 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except IGRError as error:
-        echo(f"Error: {error}", err=True)
+        echo_line(f"Error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
     except OSError as error:
         if error.errno not in _OF_THE_SYSTEM or error.filename is None:
             raise
         name = os.fsdecode(error.filename)
         shown = name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"
-        echo(
+        echo_line(
             f"Error: {shown} cannot be used ({error.strerror}): check the file's name, its permissions and the disk.",
             err=True,
         )

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..errors import IGRError
-from ..files import write_tensors
+from ..files import open_tensors, write_tensors
 from ..foreign import explain_foreign_keys, explain_unreadable
 from ..json_text import parse_json
 from .config import PROMPT_NAMES, ModelConfig, UNetConfig, from_json, to_json
@@ -98,7 +98,7 @@ class Bundle:
         """
         names = self._carried(part)
         try:
-            with safe_open(self.path, framework="pt") as handle:
+            with open_tensors(self.path) as handle:
                 tensors = {name: handle.get_tensor(f"{part}.{name}") for name in names}
         except (OSError, SafetensorError) as error:
             raise IGRError(
@@ -211,7 +211,7 @@ def _read_header(path: Path) -> tuple[dict[str, str], Shapes, dict[str, str]]:
     if not path.is_file():
         raise IGRError(f"{path} does not exist: check the path, or put the bundle there.")
     try:
-        with safe_open(path, framework="pt") as handle:
+        with open_tensors(path) as handle:
             slices = {key: handle.get_slice(key) for key in sorted(handle.keys())}
             shapes = {key: tuple(one.get_shape()) for key, one in slices.items()}
             dtypes = {key: str(one.get_dtype()) for key, one in slices.items()}

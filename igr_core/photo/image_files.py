@@ -32,6 +32,9 @@ UNREAD_SUFFIXES = (
 
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF", "PPM")
 """Pillow's names of the formats that are opened. EPS is not among them: Pillow runs Ghostscript to read it."""
+_STRAIGHT = {"La": "LA", "RGBa": "RGBA"}
+"""Modes of TIFF files whose colours are multiplied by their opacity, which few conversions support, and the same modes
+without this."""
 _TURNED = (5, 6, 7, 8)
 _MIRRORED = (2, 4, 5, 7)
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -42,6 +45,7 @@ def decode_image(
 ) -> Image.Image:
     """Decode the first frame of a file or of its bytes, turned upright by its EXIF tag, in the mode it has.
 
+    Colours that are multiplied by their opacity are divided by it: the modes La and RGBa become LA and RGBA.
     Raises IGRError with `name` if the file is missing, not an image, damaged, or not of a valid size.
     """
     with _opened(source, name, max_pixels) as image:
@@ -58,9 +62,10 @@ def decode_image(
                 f"{name} is truncated or damaged ({_reason(error)}): copy or save the image again."
             ) from error
         try:
-            return ImageOps.exif_transpose(image)
+            upright = ImageOps.exif_transpose(image)
         except Exception:  # damaged EXIF data; the pixels are fine
-            return image.copy()
+            upright = image.copy()
+    return upright.convert(_STRAIGHT[upright.mode]) if upright.mode in _STRAIGHT else upright
 
 
 def image_size(source: Path | bytes, name: str, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:

@@ -18,6 +18,8 @@ WHITE = 0.06
 """Largest difference from white (0..1) of the background."""
 FADED = 0.25
 """Fraction of a garment's outline that may look like the background before it is called uncertain."""
+ENCLOSED = 0.9
+"""Fraction of the image border that may be opaque before the background is called missing."""
 FILLED = 0.65
 """A restored garment fills its bounding box at least this fraction as much as the mask in the photo fills its own: of
 600 held-out drawn and rendered garments, the lowest ratio is 0.70."""
@@ -57,8 +59,13 @@ def cutout_warnings(image: Tensor, alpha: Tensor, mask: Tensor | None = None) ->
     sentences = []
     for number, (one, opacity) in enumerate(zip(image, alpha, strict=True)):
         name = f"garment {number + 1}" if len(image) > 1 else "garment"
-        faded = _faded(one, opacity[0])
-        if faded > FADED:
+        opaque, faded = _opaque_border(opacity[0]), _faded(one, opacity[0])
+        if opaque > ENCLOSED:
+            sentences.append(
+                f"No white background was found along {opaque:.0%} of the image border, so the {name} is not cut out "
+                "there: check the background."
+            )
+        elif faded > FADED:
             sentences.append(
                 f"The {name} is as white as its background along {faded:.0%} of its outline, so parts of the garment "
                 f"may be missing from the cut-out: check its edges."
@@ -69,6 +76,12 @@ def cutout_warnings(image: Tensor, alpha: Tensor, mask: Tensor | None = None) ->
                 "for holes."
             )
     return tuple(sentences)
+
+
+def _opaque_border(alpha: Tensor) -> float:
+    """Fraction of the outermost pixels (H, W) that is opaque."""
+    inside = alpha >= MASK_THRESHOLD
+    return float(torch.cat([inside[0], inside[-1], inside[:, 0], inside[:, -1]]).float().mean())
 
 
 def _faded(image: Tensor, alpha: Tensor) -> float:

@@ -17,6 +17,7 @@ from ..model.config import ViewConfig
 from ..outputs import CannotWrite
 from ..photo.images import load_mask, load_photo, save_image
 from ..photo.view import GarmentView, make_view
+from ..text import one_line
 from .background_removal import cutout_warnings, to_rgba
 from .detailed import Detailing, grid, restore_detailed
 from .planning import Job
@@ -126,7 +127,8 @@ def run_jobs(
             if notes:
                 report.notes[name] = tuple(notes)
             save_image(out, image, settings.mode)
-            (job.set_aside if out == job.out else job.out).unlink(missing_ok=True)  # of an earlier run
+            if (other := job.set_aside if out == job.out else job.out).is_file():  # of an earlier run
+                other.unlink()
             report.done.append(out)
         except (BundleProblem, CannotWrite):
             raise
@@ -136,7 +138,7 @@ def run_jobs(
             if is_out_of_memory(error):
                 report.failed[name] = "Out of memory: choose a smaller --size."
             else:  # a bug: log it in full, but continue with the other photos
-                logger.exception("Unexpected error for %s", job.person)
+                logger.exception("Unexpected error for %s", one_line(str(job.person)))
                 report.failed[name] = f"Unexpected error ({error}): please report this."
 
 

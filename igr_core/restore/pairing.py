@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import IGRError
 from ..photo.image_files import IMAGE_SUFFIXES, UNREAD_SUFFIXES, is_image_name, name_key
 from ..photo.inputs import check_category
+from ..text import is_decoded
 
 NOT_NAMED = ("thumbs.db", "desktop.ini")
 """Files that systems put into folders of images, in lower case."""
@@ -116,15 +117,23 @@ def one_category(word: str) -> CategoryOf:
 def read_categories(path: Path) -> CategoryOf:
     """The categories in a CSV file with the columns name,category; a name is a photo's, with or without extension.
 
-    Raises IGRError if the file cannot be read or lacks these columns.
+    Where no line has a photo's exact name, one that differs in case or in the Unicode form of its accents is taken.
+    Raises IGRError if the file cannot be read, lacks these columns or lists a name twice.
     """
     by_name = _read_table(path)
-    similar = {name_key(name): category for name, category in by_name.items()}
+    similar: dict[str, set[str]] = {}
+    for name, category in by_name.items():
+        similar.setdefault(name_key(name), set()).add(category)
 
     def category_of(photo: Path) -> str:
         category = by_name.get(photo.name, by_name.get(photo.stem))
         if category is None:
-            category = similar.get(name_key(photo.name), similar.get(name_key(photo.stem)))
+            found = similar.get(name_key(photo.name), similar.get(name_key(photo.stem), set()))
+            if len(found) > 1:
+                raise IGRError(f"{path} has several categories for names like {photo.name}: add its exact name.")
+            category = next(iter(found), None)
+        if category is None and not is_decoded(photo.name):
+            raise IGRError(f"The photo has no category, because {path} cannot contain its name: rename the photo.")
         if category is None:
             raise IGRError(f"The photo has no category: add the line {photo.name},upper (or lower, full) to {path}.")
         try:
@@ -141,6 +150,13 @@ def _read_table(path: Path) -> dict[str, str]:
             rows = csv.DictReader(handle)
             if not {"name", "category"} <= set(rows.fieldnames or ()):
                 raise IGRError(f"The first line of {path} must be name,category: add this line.")
-            return {(row["name"] or "").strip(): (row["category"] or "").strip() for row in rows}
+            table: dict[str, str] = {}
+            for row in rows:
+                name = (row["name"] or "").strip()
+                if name in table:
+                    raise IGRError(f"{path}, line {rows.line_num} lists {name} a second time: remove one of the lines.")
+                if name:
+                    table[name] = (row["category"] or "").strip()
+            return table
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise IGRError(f"{path} cannot be read as a CSV file ({error}): check the file.") from error

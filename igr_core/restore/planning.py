@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from ..errors import IGRError, UsageError
+from ..outputs import check_folder
 from ..photo.images import check_image_name
 from ..photo.view import MOST_PHOTOS
 from .pairing import CategoryOf, Pair, list_images, one_category, pair_by_name, read_categories
@@ -112,6 +113,20 @@ def plan_jobs(
         raise UsageError(str(error)) from error
 
 
+def check_writable(plan: Plan, *, candidates: bool, set_aside: bool) -> Plan:
+    """Check that every output of a plan can be written; photos whose output is a folder are moved to the failed ones.
+
+    `candidates` and `set_aside` say whether images of candidates and garments that are set aside are among the outputs.
+    Raises CannotWrite for a folder that cannot be written to.
+    """
+    outputs = {job: tuple(_outputs(job, candidates, set_aside)) for job in plan.jobs}
+    for folder in sorted({path.parent for paths in outputs.values() for path in paths}):
+        check_folder(folder, "The folder")
+    blocked = {job: path for job, paths in outputs.items() for path in paths if os.path.isdir(path)}
+    failed = {job.person.name: f"{path} is a folder: rename or remove it." for job, path in blocked.items()}
+    return replace(plan, jobs=tuple(job for job in plan.jobs if job not in blocked), failed={**plan.failed, **failed})
+
+
 def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path, evidence: Path | None) -> Plan:
     for option, folder in (("--out", out), ("--evidence", evidence)):
         if folder is None:
@@ -191,8 +206,12 @@ def _check_outputs(jobs: Sequence[Job]) -> None:
         taken[place] = path
 
 
-def _outputs(job: Job) -> Iterator[Path]:
-    yield from (job.out, job.set_aside, job.grid)
+def _outputs(job: Job, candidates: bool = True, set_aside: bool = True) -> Iterator[Path]:
+    yield job.out
+    if set_aside:
+        yield job.set_aside
+    if candidates:
+        yield job.grid
     if job.evidence is not None:
         yield job.evidence
 

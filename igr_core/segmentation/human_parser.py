@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -166,7 +167,7 @@ def _read_labels(folder: Path) -> LabelNames:
 def _read_input(folder: Path) -> ParserInput:
     """The input settings in a folder's preprocessor_config.json; SegFormer's if there is no such file."""
     path = folder / "preprocessor_config.json"
-    config = read_json(path, "copy the file again") if path.is_file() else {}
+    config = read_json(path, "copy the file again") if os.path.lexists(path) else {}
     defaults = ParserInput()
     size = config.get("size", defaults.size)
     try:

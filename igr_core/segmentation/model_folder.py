@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..errors import IGRError
+from ..files import check_decoded, open_tensors
 from ..json_text import read_json
-from ..ranges import Range
+from ..ranges import Length, Range
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_REPEATED = re.compile(r"^num_|layers$|blocks$|blocks_per_stage$|depths?$|levels$")
-"""Entries for numbers of repetitions, which determine how long it takes to build the model."""
+_DEPTH = re.compile(r"layers$|(?<!global_attention_)blocks$|blocks_per_stage$|depths?$|levels$")
+"""Entries for numbers of blocks, which add up to the time it takes to build the model."""
+_BLOCKS = 128
+"""Maximum number of blocks of a whole model; a SegFormer B5 has 56, SAM 2 large 64 with its video parts."""
+_REPEATED = re.compile(rf"(^|_)num_|{_DEPTH.pattern}")
+"""Entries for numbers of repetitions of any kind."""
 _TIMES = Range(0, 256)
 _NUMBER = Range(-1e6, 1e6)
+_ENTRIES = Length(0, 256)
 _REFUSED = {
     "quantization_config": "its weights are quantised",
     "transformers_weights": "it specifies a separate weight file",
 }
 """Entries of config.json that would make transformers read other files or import other packages."""
+_ELSEWHERE = ("backbone", "use_pretrained_backbone", "use_timm_backbone", "is_hybrid")
+"""Entries, at any level, with which transformers looks for a part of the model online."""
 _DTYPES = ("F64", "F32", "F16", "BF16")
 _COUNTERS = ("num_batches_tracked", "position_ids")
 """Suffixes of the names of integer buffers."""
@@ -57,17 +67,17 @@ class FolderLoader:
 def read_config(folder: Path) -> dict[str, Any]:
     """Read config.json, and check its numbers and the names of the weight files.
 
-    Raises IGRError naming the file for invalid JSON, a number out of range, weights that are not in .safetensors files
-    of this folder, quantised weights and adapters.
+    Raises IGRError naming the file for a path that is not valid UTF-8, invalid JSON, a number out of range, more blocks
+    than any published model, parts or code of the model that are not in the folder, weights that are not in
+    .safetensors files of this folder, quantised weights and adapters.
     """
+    check_decoded(folder)
     path = folder / "config.json"
     config = read_json(path, "copy the model's whole folder again")
     for key, reason in _REFUSED.items():
         if key in config:
             raise IGRError(f"{path} has {key} ({reason}): get the model as plain .safetensors weights.")
-    for name, value in _numbers(config, ""):
-        limit = _TIMES if _REPEATED.search(name.rpartition(".")[2].partition("[")[0]) else _NUMBER
-        limit.check(value, f"{path}: {name}")
+    _check_entries(path, config)
     if (folder / "adapter_config.json").exists():
         raise IGRError(f"{folder} has an adapter_config.json: get the model with its adapter merged into the weights.")
     for index in sorted(folder.glob("*.index.json")):
@@ -80,7 +90,7 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
 
     Before any weight is read, the model is built without memory and `trial` is run with it. Raises IGRError naming the
     folder if that fails, if the config needs more weights than the folder has or more memory than a photo may take, or
-    if weights cannot be loaded, NaN or infinite.
+    if weights cannot be loaded, are not part of the model, NaN or infinite.
     """
     again = "copy the folder again"
     try:
@@ -96,21 +106,41 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
     if largest > _MAX_TENSOR:
         raise IGRError(f"According to its config.json, {folder} needs {largest / 1e9:,.0f} GB for one photo: {again}.")
     try:
-        model, info = loader.load(
-            folder,
-            config=config,
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
-            attn_implementation=loader.attention,
-        )
+        with _without_report():
+            model, info = loader.load(
+                folder,
+                config=config,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                attn_implementation=loader.attention,
+            )
     except Exception as error:  # from safetensors, transformers or torch; they have no common type
         raise IGRError(f"{folder} cannot be loaded as {loader.what} ({_first_line(error)}): {again}.") from error
+    if unused := {name for name in info["unexpected_keys"] if not name.endswith(_COUNTERS)}:
+        raise IGRError(
+            f"{folder} has {len(unused)} weights that its config.json does not use, such as {min(unused)}: {again}."
+        )
     missing = set(info["missing_keys"])
     for name, value in model.state_dict().items():
         if name not in missing and not bool(torch.isfinite(value).all()):
             raise IGRError(f"{folder} contains NaN or infinite values in {name}: {again}.")
     return model.to(dtype=torch.float32), missing
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Keep transformers from logging a table with the names of tensors; load_folder raises an error instead."""
+    logger = logging.getLogger("transformers.modeling_utils")
+
+    def is_error(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
+
+    logger.addFilter(is_error)  # unlike a level, filters of several threads do not overwrite each other
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_error)
 
 
 def _bytes_of_a_photo(folder: Path, what: str, trial: Callable[[], object]) -> int:
@@ -140,16 +170,47 @@ class _LargestTensor(TorchDispatchMode):
         return result
 
 
-def _numbers(data: Any, where: str) -> Iterator[tuple[str, int | float]]:
-    """Every number in parsed JSON, with its location."""
+def _check_entries(path: Path, config: dict[str, Any]) -> None:
+    """Check every entry of a config.json; raises IGRError as read_config does."""
+    blocks = 0
+    for name, value in _entries(config, ""):
+        key = name.rpartition(".")[2].partition("[")[0]
+        if value and (key in _ELSEWHERE or _is_code(name, key) or (key == "model_type" and _is_timm(value))):
+            raise IGRError(
+                f"{path} has {name}, so a part of the model is not in the folder: use a model that is complete without "
+                "downloads."
+            )
+        if isinstance(value, list):
+            _ENTRIES.check(value, f"{path}: {name}")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            (_TIMES if _REPEATED.search(key) else _NUMBER).check(value, f"{path}: {name}")
+            blocks += value if _DEPTH.search(key) else 0
+    if blocks > _BLOCKS:
+        raise IGRError(
+            f"{path} describes a model of {blocks:,.0f} blocks, more than the {_BLOCKS} supported: copy the model's "
+            "whole folder again."
+        )
+
+
+def _entries(data: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """Every entry of parsed JSON and its lists, at any level, with its location."""
     if isinstance(data, dict):
-        for key, value in data.items():
-            yield from _numbers(value, f"{where}.{key}" if where else str(key))
-    elif isinstance(data, list):
-        for number, value in enumerate(data):
-            yield from _numbers(value, f"{where}[{number}]")
-    elif isinstance(data, (int, float)) and not isinstance(data, bool):
-        yield where, data
+        inside = [(f"{where}.{key}" if where else str(key), value) for key, value in data.items()]
+    else:
+        inside = [(f"{where}[{number}]", value) for number, value in enumerate(data)]
+    for name, value in inside:
+        yield name, value
+        if isinstance(value, (dict, list)):
+            yield from _entries(value, name)
+
+
+def _is_code(name: str, key: str) -> bool:
+    """Whether an entry names the code of a part; that of the whole model is ignored with trust_remote_code=False."""
+    return key == "auto_map" and name != key
+
+
+def _is_timm(kind: Any) -> bool:
+    return str(kind).startswith("timm")
 
 
 def _check_index(path: Path) -> None:
@@ -167,7 +228,7 @@ def _weights_in(folder: Path, what: str) -> int:
     total = 0
     for path in sorted(folder.glob("*.safetensors")):
         try:
-            with safe_open(path, framework="pt") as handle:
+            with open_tensors(path) as handle:
                 for key in handle.keys():  # noqa: SIM118
                     piece = handle.get_slice(key)
                     total += math.prod(piece.get_shape())

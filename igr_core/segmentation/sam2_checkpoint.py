@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import IGRError
+from ..files import open_tensors
 from ..foreign import explain_unreadable, kind_of
 from .sam2_library import sam2_library
 
@@ -192,7 +193,7 @@ def _read_header(path: Path) -> tuple[Shapes, dict[str, str]]:
     try:
         if _starts_as_pickle(path):
             raise IGRError(f"{path} {_convert(path)}")
-        with safe_open(path, framework="pt") as handle:
+        with open_tensors(path) as handle:
             slices = {name: handle.get_slice(name) for name in sorted(handle.keys())}
             shapes = {name: tuple(one.get_shape()) for name, one in slices.items()}
             return shapes, {name: str(one.get_dtype()) for name, one in slices.items()}
@@ -341,7 +342,7 @@ def _config(build: Build, background: tuple[int, int]) -> Sam2Config:
 def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
     """The weights under Sam2Model's names, in float32."""
     try:
-        with safe_open(checkpoint.path, framework="pt") as handle:
+        with open_tensors(checkpoint.path) as handle:
             tensors = {
                 name: torch.cat([handle.get_tensor(source).float() for source in parts])
                 for name, parts in checkpoint.sources.items()

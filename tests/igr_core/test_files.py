@@ -13,7 +13,10 @@ import torch
 from safetensors.torch import save_file
 
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file, make_folder, remove_stale_parts, sha256
+from igr_core.files import atomic_file, make_folder, open_tensors, remove_stale_parts, sha256, write_tensors
+from igr_core.model.bundle import Bundle
+from igr_core.segmentation.model_folder import read_config
+from igr_core.segmentation.sam2_checkpoint import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,3 +122,29 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path):
 def test_sha256(tmp_path: Path):
     write(tmp_path / "a.txt", "abc")
     assert sha256(tmp_path / "a.txt") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+@pytest.mark.parametrize("name", ["caf\udce9/a.safetensors", "caf\udce9.safetensors"])
+def test_paths_that_safetensors_cannot_open_must_be_renamed(tmp_path: Path, name: str):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
+    (tmp_path / "a.safetensors").rename(path)
+    before = path.read_bytes()
+    with pytest.raises(IGRError, match=f"the name {Path(name).parts[0]} is not valid UTF-8: rename it"):
+        with open_tensors(path):
+            pass
+    with pytest.raises(IGRError, match="is not valid UTF-8: rename it"):
+        write_tensors(path, {"a": torch.ones(1)})
+    assert path.read_bytes() == before
+    for load in (Bundle.open, read_checkpoint):
+        with pytest.raises(IGRError, match="is not valid UTF-8: rename it"):
+            load(path)
+    with pytest.raises(IGRError, match="is not valid UTF-8: rename it"):
+        read_config(tmp_path / "caf\udce9")
+
+
+def test_no_other_module_opens_safetensors():
+    modules = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "igr_core").rglob("*.py")}
+    assert [name for name, text in modules.items() if "safe_open" in text] == ["igr_core/files.py"]

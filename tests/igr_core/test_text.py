@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from igr_core.model.bundle import Bundle
-from igr_core.text import one_line, plain, without_markup
+from igr_core.text import is_decoded, one_line, plain, without_markup
 from tests.support.cli_kit import invoke
 from tests.support.models.tiny import INFO, save_bundle, stub_parts
 
@@ -45,6 +45,10 @@ def test_names_in_any_language_stay_as_they_are() -> None:
 
 def test_line_breaks_stay_in_text_and_leave_lines() -> None:
     assert plain("a\n\tb") == "a\n\tb" and one_line("a\nb\tc") == r"a\nb\tc"
+
+
+def test_names_with_undecoded_bytes_are_recognised() -> None:
+    assert is_decoded("платье.png") and is_decoded("") and not is_decoded("caf\udce9.png")
 
 
 def test_tags_are_no_tags() -> None:

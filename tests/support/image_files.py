@@ -68,6 +68,13 @@ def in_wide_gamut() -> Image.Image:
     return converted
 
 
+def premultiplied(picture: Image.Image) -> bytes:
+    """A TIFF of these LA or RGBA samples whose colours count as multiplied by their opacity (associated alpha)."""
+    data, entry = saved(picture, "TIFF"), b"\x52\x01\x03\x00\x01\x00\x00\x00"  # ExtraSamples, one short
+    assert data.count(entry + b"\x02") == 1
+    return data.replace(entry + b"\x02", entry + b"\x01")
+
+
 def saved(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     out = io.BytesIO()
     picture.save(out, kind, **options)
@@ -91,6 +98,7 @@ def kinds_of_photos() -> dict[str, tuple[str, bytes]]:
         "mirrored by EXIF": (".png", saved(mirrored[0], exif=mirrored[1])),
         "Adobe RGB": (".png", saved(in_wide_gamut(), icc_profile=wide_profile())),
         "damaged profile": (".png", saved(plain, icc_profile=b"none at all")),
+        "opaque TIFF with associated alpha": (".tif", premultiplied(Image.fromarray(np.dstack([PHOTO, FULL])))),
         "opaque RGBA": (".png", saved(Image.fromarray(np.dstack([PHOTO, FULL])))),
     }
     if ".avif" in Image.registered_extensions():
@@ -129,6 +137,8 @@ def kinds_of_masks() -> dict[str, tuple[str, bytes]]:
         "black on transparent": (".png", saved(Image.fromarray(np.dstack([nothing] * 3 + [BLOCK])))),
         "grey on transparent": (".png", saved(Image.fromarray(np.dstack([grey, BLOCK])))),
         "black and white on transparent": (".png", saved(Image.fromarray(np.dstack([BLOCK] * 3 + [FULL - block(5)])))),
+        "grey TIFF with associated alpha": (".tif", premultiplied(Image.fromarray(np.dstack([BLOCK, BLOCK])))),
+        "TIFF with associated alpha": (".tif", premultiplied(Image.fromarray(np.dstack([BLOCK] * 4)))),
         "turned by EXIF": (".png", saved(turned_six[0], exif=turned_six[1])),
     }
 

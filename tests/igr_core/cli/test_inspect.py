@@ -1,9 +1,13 @@
 """The command `inspect` shows the contents of a bundle."""
 
+import dataclasses
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.support.cli_kit import fails, invoke
+from tests.support.models.tiny import INFO, save_bundle, stub_parts
 
 
 def test_inspect(stub: Path):
@@ -14,3 +18,30 @@ def test_inspect(stub: Path):
     facts = json.loads(invoke("inspect", stub, "--json").stdout)
     assert facts["name"] == "tiny" and facts["scores"] == {"ssim": 0.25}
     fails(invoke("inspect", stub.with_name("none.safetensors")), 1, "none.safetensors does not exist")
+
+
+@pytest.mark.parametrize("value", ["Infinity", "-Infinity", "NaN", "1e999"])
+def test_numbers_that_json_lacks_are_null(tmp_path: Path, value: str):
+    path = tmp_path / "odd.safetensors"
+    save_bundle(path, dataclasses.replace(INFO, scores={"ssim": 1234567.5, "best": [7654321.5, 1.0]}), stub_parts())
+    header = path.read_bytes()
+    for number in (b"1234567.5", b"7654321.5"):
+        assert header.count(number) == 1
+        header = header.replace(number, value.encode().rjust(len(number)))
+    path.write_bytes(header)
+    result = invoke("inspect", path, "--json")
+    assert result.exit_code == 0
+
+    def refused(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    assert json.loads(result.stdout, parse_constant=refused)["scores"] == {"ssim": None, "best": [None, 1.0]}
+    assert invoke("inspect", path).exit_code == 0
+
+
+def test_line_breaks_in_a_bundles_text_do_not_start_a_line(tmp_path: Path):
+    path = tmp_path / "odd.safetensors"
+    save_bundle(path, dataclasses.replace(INFO, name="x\nforged", scores={"a\nforged": "b\nforged"}), stub_parts())
+    result = invoke("inspect", path)
+    assert result.exit_code == 0
+    assert not any(line.strip(" │┃").startswith("forged") for line in result.stdout.splitlines())

@@ -159,3 +159,55 @@ def test_a_name_of_300_characters_is_one_sentence(tmp_path: Path, stub: Path, op
     result = restore(given["person"], given["mask"], given["out"], given["bundle"], category=given["category"])
     assert result.exit_code in (1, 2) and len(result.stderr.strip().splitlines()) == 1, result.stderr
     assert result.stderr.startswith("Error: ") and not (tmp_path / "out.png").exists()
+
+
+def test_outputs_that_cannot_be_written_are_reported_before_the_model_loads(tmp_path: Path, stub: Path):
+    """The stub cannot be loaded, so an error that names an output comes first."""
+    photo, mask = write_pair(tmp_path, "anna.png")
+    for name in ("candidates", "set-aside"):
+        (tmp_path / name).write_text("a file")
+    for option, name in (("--candidates", "candidates"), ("--min-evidence", "set-aside")):
+        result = restore(photo, mask, tmp_path / "o.png", stub, option, 2 if option == "--candidates" else 1)
+        fails(result, 1, f"{tmp_path / name} is a file, but must be a folder")
+        (tmp_path / name).unlink()
+        (tmp_path / name / "o.png").mkdir(parents=True)
+        result = restore(photo, mask, tmp_path / "o.png", stub, option, 2 if option == "--candidates" else 1)
+        fails(result, 1, f"{tmp_path / name / 'o.png'} is a folder: rename or remove it")
+    assert not (tmp_path / "o.png").exists()
+    fails(restore(photo, mask, tmp_path / "o.png", stub), 1, "has no vae")  # neither folder is used
+
+
+def test_a_folder_in_place_of_an_image_is_not_taken_for_a_finished_one(tmp_path: Path, bundle: Path):
+    write_pair(tmp_path, "anna.png")
+    write_pair(tmp_path, "bert.png")
+    out = tmp_path / "out"
+    (out / "anna.png").mkdir(parents=True)
+    (out / "set-aside" / "bert.png").mkdir(parents=True)
+    result = restore(tmp_path / "photos", tmp_path / "masks", out, bundle)
+    fails(result, 1, f"Failed: anna.png: {out / 'anna.png'} is a folder: rename or remove it.")
+    assert result.stdout.startswith("1 restored, 1 failed") and (out / "bert.png").is_file()
+
+
+def test_line_breaks_in_names_forge_no_line(tmp_path: Path, stub: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    forged = tmp_path / "t\nError: all fine.png"
+    forged.write_bytes(photo.read_bytes()[:200])
+    named = tmp_path / "named.safetensors"
+    info = dataclasses.replace(INFO, name="x\x1b[2Jy\nz", model=dataclasses.replace(INFO.model, garmnet=None))
+    parts = stub_parts()
+    del parts["garmnet"]
+    save_bundle(named, info, parts)
+    for result in (
+        restore(forged, mask, tmp_path / "o.png", stub),
+        restore(photo, mask, tmp_path / "o.png", named, "--evidence", tmp_path / "e.png"),
+        restore(tmp_path / "no\nError: fine.png", mask, tmp_path / "o.png", stub),
+        invoke("inspect", tmp_path / "no\nError: fine.safetensors"),
+        invoke("mask", tmp_path / "no\nError: fine.png", "--point", "1,1", "--out", tmp_path / "o.png"),
+    ):
+        assert result.exit_code in (1, 2) and "\x1b" not in result.stderr
+        assert len([line for line in result.stderr.splitlines() if not line.startswith("Note: the demo")]) == 1
+
+
+def test_a_device_without_numbers_is_refused_before_the_model_loads(tmp_path: Path, stub: Path):
+    photo, mask = write_pair(tmp_path, "anna.png")
+    fails(restore(photo, mask, tmp_path / "o.png", stub, "--device", "meta"), 2, "--device meta cannot be used")

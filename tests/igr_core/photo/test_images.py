@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from igr_core.errors import IGRError
-from igr_core.photo.image_files import MAX_PIXELS
-from igr_core.photo.images import load_mask, load_photo, save_image
+from igr_core.photo import image_files
+from igr_core.photo.image_files import MAX_PIXELS, decode_image
+from igr_core.photo.images import load_mask, load_photo, photo_of_image, save_image
+from igr_core.photo.mask_files import DEEP_MODES, mask_of_image
+from tests.support.image_files import premultiplied
 
 WIDTH, HEIGHT = 24, 32
 
@@ -52,6 +55,38 @@ def test_transparent_photo_is_flattened_on_white(tmp_path: Path):
     inside = torch.from_numpy(block() > 0)
     assert torch.equal(photo[0][:, inside], as_tensor(rgb()).permute(2, 0, 1)[:, inside])
     assert (photo[0][:, ~inside] == 1).all()
+
+
+MODES = {mode for mode, _ in TiffImagePlugin.OPEN_INFO.values()} | {"HSV", "I;16N", "La", "PA", "RGBa"}
+"""Every mode of an image that Pillow returns: those of TIFF, the format with the most, and of all others."""
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_every_mode_of_pillow_is_read(mode: str, monkeypatch: pytest.MonkeyPatch):
+    white = Image.new("RGBA", (WIDTH, HEIGHT), "white")
+    image = {
+        **{deep: Image.new(deep, white.size, 1 if deep == "F" else 65535) for deep in DEEP_MODES},
+        **{alpha: white.convert(base).convert(alpha) for alpha, base in (("La", "LA"), ("RGBa", "RGBA"))},
+    }.get(mode) or white.convert("RGB" if mode not in ("LA", "RGBA") else "RGBA").convert(mode)
+    if mode == "LAB":
+        image = Image.merge("LAB", [Image.new("L", white.size, level) for level in (255, 128, 128)])
+    assert image.mode == mode
+    monkeypatch.setattr(image_files, "_open", lambda *_: image)
+    read = decode_image(b"", "a.tif")
+    assert np.asarray(photo_of_image(read, "a.tif")).min() >= 254
+    assert float(mask_of_image(read, "a.tif").min()) > 0.98
+
+
+def test_a_grey_tiff_with_associated_alpha_is_divided_by_it(tmp_path: Path):
+    opacity = np.where(block() > 0, 255, 128).astype(np.uint8)
+    grey = np.full_like(opacity, 200)
+    (tmp_path / "a.tif").write_bytes(
+        premultiplied(Image.fromarray(np.dstack([grey * (opacity / 255), opacity]).astype(np.uint8)))
+    )
+    photo = load_photo(tmp_path / "a.tif")[0, 0]
+    inside = torch.from_numpy(block() > 0)
+    assert torch.allclose(photo[inside], torch.tensor(200 / 255), atol=0.01)
+    assert torch.allclose(photo[~inside], torch.tensor((200 * 128 / 255 + 127) / 255), atol=0.01)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "CMYK", "YCbCr"])

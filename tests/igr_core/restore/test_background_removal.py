@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from igr_core.restore.background_removal import garment_alpha, to_rgba
+from igr_core.restore.background_removal import cutout_warnings, garment_alpha, to_rgba
 
 
 def garment(colour: float, height: int = 96, width: int = 80) -> torch.Tensor:
@@ -75,3 +75,20 @@ def test_a_batch_is_its_images_one_by_one():
     assert together.shape == (3, 4, 96, 80)
     for index in range(3):
         assert torch.equal(together[index], to_rgba(batch[index : index + 1])[0])
+
+
+@pytest.mark.parametrize("noise", [0, 0.01])
+def test_a_background_that_is_not_white_is_reported(noise: float):
+    generator = torch.Generator().manual_seed(0)
+    image = torch.full((1, 3, 96, 80), 0.93)
+    image[..., 20:-20, 20:-20] = 0.5
+    image += noise * torch.randn(image.shape, generator=generator)
+    (sentence,) = cutout_warnings(image, garment_alpha(image))
+    assert sentence == (
+        "No white background was found along 100% of the image border, so the garment is not cut out there: check the "
+        "background."
+    )
+    cut_off = torch.ones(1, 3, 64, 64)
+    cut_off[..., 30:, :] = 0.5  # touches three sides
+    for whole in (cut_off, garment(0.5)):
+        assert cutout_warnings(whole, garment_alpha(whole)) == ()

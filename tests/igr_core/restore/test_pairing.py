@@ -108,6 +108,28 @@ def test_files_that_are_not_category_files(tmp_path: Path) -> None:
         read_categories(tmp_path / "none.csv")
 
 
+def test_a_name_that_is_listed_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    for second in ("ok,lower", " ok , upper"):
+        path = table(tmp_path, f"name,category\nok,upper\nbert,upper\n{second}\n")
+        with pytest.raises(IGRError, match="category.csv, line 4 lists ok a second time: remove one of the lines"):
+            read_categories(path)
+    of = read_categories(table(tmp_path, "name,category\nok,upper\n,\n,\nok.png,lower\n"))
+    assert of(Path("ok.jpg")) == "upper" and of(Path("ok.png")) == "lower"
+
+
+def test_similar_names_with_different_categories_are_not_guessed(tmp_path: Path) -> None:
+    of = read_categories(table(tmp_path, "name,category\nanna,upper\nAnna,lower\nbert,full\nBert,full\n"))
+    assert of(Path("Anna.png")) == "lower" and of(Path("BERT.png")) == "full"
+    with pytest.raises(IGRError, match="several categories for names like ANNA.png: add its exact name"):
+        of(Path("ANNA.png"))
+
+
+def test_a_photo_whose_name_no_csv_can_contain_must_be_renamed(tmp_path: Path) -> None:
+    of = read_categories(table(tmp_path, "name,category\nanna,upper\n"))
+    with pytest.raises(IGRError, match="category.csv cannot contain its name: rename the photo"):
+        of(Path("caf\udce9.png"))
+
+
 def test_images_of_a_folder_are_its_own_sorted_and_never_hidden(tmp_path: Path) -> None:
     folder = touch(tmp_path / "a", "b.PNG", "a.webp", ".c.png", "notes.txt")
     touch(folder / "inner", "d.png")

@@ -90,6 +90,15 @@ def test_a_folder_without_preprocessing_takes_segformers(tmp_path: Path):
     assert HumanParser.from_folder(tmp_path).takes == ParserInput((512, 512))
 
 
+@pytest.mark.parametrize("what", ["loop of links", "dangling link", "folder"])
+def test_preprocessing_that_cannot_be_read_is_not_replaced_by_the_defaults(tmp_path: Path, what: str):
+    path = saved(tmp_path) / "preprocessor_config.json"
+    path.unlink()
+    path.mkdir() if what == "folder" else path.symlink_to(path.name if what == "loop of links" else "nothing.json")
+    with pytest.raises(IGRError, match=r"preprocessor_config.json (cannot be read|does not exist).*: copy the file"):
+        HumanParser.from_folder(tmp_path)
+
+
 def test_unknown_labels_are_named_before_any_weight_is_read(tmp_path: Path):
     folder = saved(tmp_path)
     (folder / "model.safetensors").write_bytes(b"no weights")

@@ -4,6 +4,7 @@ built.
 
 import json
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from igr_core.errors import IGRError
+from igr_core.segmentation import human_parser
 from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.labels import ATR
 from igr_core.segmentation.segmenter import Segmenter
@@ -40,6 +42,9 @@ def refused(folder: Path, words: str) -> None:
         ({"layer_norm_eps": float("nan")}, "layer_norm_eps is nan"),
         ({"id2label": {"hat": "hat"}}, "id2label keys that are not integers"),
         ({"strides": [0, 2, 2, 2]}, "cannot be loaded as a human parser"),
+        ({"depths": [60, 60, 60, 60]}, "describes a model of 244 blocks, more than the 128 supported"),
+        ({"hidden_sizes": [8] * 257}, "hidden_sizes has 257 entries"),
+        ({"auxiliary_num_convs": 10**6}, "auxiliary_num_convs is 1000000"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantised"),
         ({"transformers_weights": "../other.safetensors.index.json"}, "specifies a separate weight file"),
     ],
@@ -47,6 +52,62 @@ def refused(folder: Path, words: str) -> None:
 def test_configs_out_of_range_are_named(parser: Path, fields: dict[str, Any], words: str) -> None:
     change_config(parser, **fields)
     refused(parser, words)
+
+
+STAGES = ("sr_ratios", "hidden_sizes", "patch_sizes", "strides", "num_attention_heads", "mlp_ratios")
+
+
+@pytest.mark.parametrize("stages", [4, 40])
+def test_models_that_take_long_to_build_are_refused_before_that(
+    parser: Path, stages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(human_parser, "load_folder", lambda *_: pytest.fail("the model was built"))
+    change_config(parser, num_encoder_blocks=stages, depths=[256] * stages, **{name: [1] * stages for name in STAGES})
+    refused(parser, r"describes a model of [0-9,]+ blocks")
+
+
+ONLINE = {
+    "name of a repository": {"model_type": "upernet", "backbone": "microsoft/resnet-50"},
+    "pretrained": {"model_type": "upernet", "use_pretrained_backbone": True},
+    "timm": {"model_type": "upernet", "use_timm_backbone": True},
+    "hybrid": {"model_type": "dpt", "is_hybrid": True},
+    "inside another": {"model_type": "upernet", "backbone_config": {"model_type": "dpt", "backbone": "a/b"}},
+    "timm inside": {"model_type": "upernet", "backbone_config": {"model_type": "timm_backbone"}},
+    "code inside": {
+        "model_type": "upernet",
+        "backbone_config": {"model_type": "bert", "auto_map": {"AutoBackbone": "a/b--c.D"}},
+    },
+}
+
+
+@pytest.mark.parametrize("case", ONLINE)
+def test_configs_with_parts_from_elsewhere_are_refused_without_looking_online(
+    case: str, parser: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *words, **_: asked.append(words))
+    change_config(parser, **ONLINE[case])
+    refused(parser, "so a part of the model is not in the folder: use a model that is complete")
+    assert not asked
+
+
+def test_entries_for_parts_that_are_not_used_are_fine(parser: Path) -> None:
+    change_config(parser, backbone=None, use_pretrained_backbone=False, use_timm_backbone=False, is_hybrid=False)
+    assert HumanParser.from_folder(parser).names == ATR
+
+
+def test_weights_that_the_config_does_not_use_are_named(
+    parser: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    change_config(parser, sr_ratios=[0, 1, 1, 1])
+    refused(parser, r"has \d+ weights that its config.json does not use, such as .*sequence_reduction")
+    change_config(parser, sr_ratios=[8, 4, 2, 1])
+    weights = load_file(parser / "model.safetensors")
+    save_file({**weights, "\x1b[31mred": torch.zeros(1)}, parser / "model.safetensors", metadata={"format": "pt"})
+    refused(parser, "has 1 weights that its config.json does not use")
+    save_file({**weights, "old.position_ids": torch.zeros(1)}, parser / "model.safetensors", metadata={"format": "pt"})
+    assert HumanParser.from_folder(parser).names == ATR
+    assert "\x1b" not in capfd.readouterr().err and "LOAD REPORT" not in caplog.text
 
 
 def test_models_that_would_take_gigabytes_for_a_photo_are_refused(parser: Path) -> None:
