@@ -12,6 +12,6 @@ from igr_core.errors import UsageError
 def test_device() -> None:
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    for name in ("nonsense", "cuda:77"):
+    for name in ("nonsense", "cuda:77", "meta"):
         with pytest.raises(UsageError, match=f"--device {name}"):
             choose_device(name)

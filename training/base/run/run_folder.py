@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 from igr_core.outputs import check_folder
+from igr_core.processes import launched_processes
 
 from .locking import locked
 
@@ -81,7 +81,7 @@ class RunFolder:
 
         Only the first process of a distributed run takes the lock.
         """
-        if int(os.environ.get("RANK", 0)) > 0:
+        if launched_processes().rank > 0:
             yield
             return
         in_use = (
