@@ -14,15 +14,17 @@ from torch import Tensor
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.model.bundle import BundleInfo, save_bundle
-from igr_core.model.config import ModelConfig, from_json
+from igr_core.model.config import from_json
 from igr_core.model.igr import IGR
 
 from ..base.parts import load_image_encoder, load_vae
 from ..base.provenance import describe_part, describe_run, weights_sha256
 from ..base.run.checkpoints import Checkpoint, load_latest
 from ..base.run.run_folder import RunFolder
-from ..base.train_config import LoraConfig, TrainConfig
-from ..core.compute.lora import add_lora, merge_lora
+from ..base.run.state import json_entry
+from ..base.train_config import TrainConfig
+from ..core.compute.lora import merge_lora
+from ..core.state import check_state, check_version, recorded_model
 from ..prepared.fits import check_settings
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -34,14 +36,10 @@ ScoresOf = Callable[[str], dict[str, Any]]
 def averaged_model(checkpoint: Checkpoint) -> IGR:
     """The networks of a checkpoint with averaged weights and merged adapters."""
     state = checkpoint.state
-    model = IGR(from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint"))
-    lora = json.loads(state["train_config"]).get("lora")
-    if lora is not None:
-        add_lora(model, from_json(LoraConfig, lora, "checkpoint (lora)"))
+    model = recorded_model(state)
     model.load_state_dict(state["model"])
     model.load_state_dict(state["average"]["weights"], strict=False)
-    if lora is not None:
-        merge_lora(model)
+    merge_lora(model)
     return model
 
 
@@ -68,10 +66,11 @@ def export_run(
         raise IGRError(f"{run} is not a run of python -m training train: it has no config.json.")
     written = _read_json(settings_file)
     settings = from_json(TrainConfig, written, str(settings_file))
-    checkpoint = load_latest(RunFolder(run), resume=False)
+    checkpoint = load_latest(RunFolder(run), resume=False, check=check_state)
     if checkpoint is None:
         raise IGRError(f"{run} has no checkpoint yet: train it for a while first.")
-    check_settings(settings, json.loads(checkpoint.state["data_settings"]), f"The run {run}")
+    check_version(checkpoint.state, str(run))
+    check_settings(settings, json_entry(checkpoint.state, "data_settings"), f"The run {run}")
     model = averaged_model(checkpoint)
     vae, vae_config = load_vae(settings.data.vae)
     encoder, encoder_config = load_image_encoder(settings.data.image_encoder)
