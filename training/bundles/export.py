@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
+from igr_core.json_text import read_json
 from igr_core.model.bundle import BundleInfo, save_bundle
 from igr_core.model.config import from_json
 from igr_core.model.igr import IGR
@@ -62,9 +63,9 @@ def export_run(
     checkpoint, or if VAE or image encoder are not those it was trained with.
     """
     settings_file = run / "config.json"
-    if not settings_file.is_file():
+    if not os.path.lexists(settings_file):
         raise IGRError(f"{run} is not a run of python -m training train: it has no config.json.")
-    written = _read_json(settings_file)
+    written = read_json(settings_file, "run the training again to rewrite it")
     settings = from_json(TrainConfig, written, str(settings_file))
     checkpoint = load_latest(RunFolder(run), resume=False, check=check_state)
     if checkpoint is None:
@@ -100,10 +101,3 @@ def _hash_of(parts: dict[str, dict[str, Tensor]]) -> str:
 
 def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     return {name: value.to(dtype) if value.is_floating_point() else value for name, value in tensors.items()}
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise IGRError(f"{path} could not be read ({error}): run the training again to rewrite it.") from error
