@@ -49,6 +49,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
             temporary.chmod(mode)
         os.replace(temporary, path)
     except OSError as error:
+        if os.path.isdir(path):
+            raise IGRError(f"{path} cannot be written, because it is a folder: move it away.") from error
         reason = error.strerror or str(error)
         kind = IGRError if error.errno == errno.ENAMETOOLONG else CannotWrite
         raise kind(

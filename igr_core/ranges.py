@@ -128,4 +128,7 @@ def _kinds(config: type) -> dict[str, Any]:
 def _plain(limit: float) -> str:
     if limit == 2**63 - 1:
         return "2^63 - 1"
-    return f"{limit:,}" if isinstance(limit, int) or (math.isfinite(limit) and limit.is_integer()) else f"{limit:g}"
+    if isinstance(limit, int) or (math.isfinite(limit) and limit.is_integer()):
+        return f"{int(limit):,}"
+    short = f"{limit:g}"
+    return short if float(short) == limit else repr(limit)  # 0.9999999 must not be shown as 1

@@ -329,9 +329,9 @@ def _convert_dataclass(kind: Any, data: Any, where: str) -> Any:
         raise IGRError(f"{where} is {shown(data)}; it must be a mapping.")
     hints = typing.get_type_hints(kind, include_extras=True)
     names = {f.name: f for f in dataclasses.fields(kind)}
-    unknown = sorted(set(data) - set(names))
+    unknown = sorted(str(name) for name in data if name not in names)  # YAML also has names that are not text
     if unknown:
-        raise IGRError(f"{where} has unknown entries {', '.join(map(str, unknown))}; known are {', '.join(names)}.")
+        raise IGRError(f"{where} has unknown entries {', '.join(unknown)}; known are {', '.join(names)}.")
     required = [
         name
         for name, f in names.items()

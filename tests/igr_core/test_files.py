@@ -111,6 +111,13 @@ def test_stale_parts_of_every_file_and_no_others(tmp_path: Path, ended_process: 
     assert sorted(os.listdir(tmp_path)) == sorted(kept)
 
 
+def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path):
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(IGRError, match=r"a\.txt cannot be written, because it is a folder: move it away"):
+        write(tmp_path / "a.txt", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path):
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")

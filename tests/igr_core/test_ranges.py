@@ -51,6 +51,12 @@ def test_values_outside_are_named(data: dict[str, Any], words: str):
             Settings(**data)
 
 
+@pytest.mark.parametrize(("high", "told"), [(0.9999999, "0.9999999"), (0.5, "0.5"), (1e6, "1,000,000"), (1, "1")])
+def test_limits_are_not_rounded(high: float, told: str):
+    with pytest.raises(IGRError, match=rf"x is 10000000000.0: give a number from 0 to {told}\.$"):
+        Range(0, high).check(1e10, "x")
+
+
 def test_values_at_the_ends_are_taken():
     ends = {"share": 0, "above": 1, "sides": [1, 9], "some": [9, 1], "named": {"a": 1}}
     assert from_json(Settings, ends) == Settings(0.0, 1.0, (1, 9), (9, 1), {"a": 1})

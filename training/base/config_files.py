@@ -14,10 +14,39 @@ from igr_core.folders import resolved
 from igr_core.model.config import from_json
 
 T = TypeVar("T")
+MAX_VALUES = 100_000
+"""Maximum number of values in a YAML file, which aliases can multiply."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML loader for the number formats of YAML 1.2 and Python: 2e-5, 1E5, 5., .5, 1_000; 010 is ten, 1:30 is text."""
+    """YAML loader for the number formats of YAML 1.2 and Python: 2e-5, 1E5, 5., .5, 1_000; 010 is ten, 1:30 is text.
+
+    Aliases may not repeat more than MAX_VALUES values, nor a value within itself.
+    """
+
+    def get_single_node(self) -> yaml.Node | None:
+        """The document; raises yaml.YAMLError if it would be too large without aliases."""
+        node = super().get_single_node()
+        if node is not None:
+            _count(node, {})
+        return node
+
+
+def _count(node: yaml.Node, counted: dict[yaml.Node, int]) -> int:
+    """Number of values of a node, with each alias counted as a copy; `counted` has the nodes seen, 0 for open ones."""
+    if node in counted:
+        if not counted[node]:
+            raise yaml.constructor.ConstructorError(None, None, "a value contains itself", node.start_mark)
+        return counted[node]
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    counted[node] = 0
+    parts = [part for pair in node.value for part in (pair if isinstance(pair, tuple) else (pair,))]
+    total = 1 + sum(_count(part, counted) for part in parts)
+    if total > MAX_VALUES:
+        raise yaml.constructor.ConstructorError(None, None, f"more than {MAX_VALUES:,} values", node.start_mark)
+    counted[node] = total
+    return total
 
 
 _INT = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
 from igr_core.errors import IGRError
-from igr_core.files import atomic_file
+from igr_core.json_text import read_json
 from igr_core.model.config import ImageEncoderConfig, VAEConfig, from_json
 from igr_core.model.networks import build_image_encoder, build_vae
+
+from .files import write_text
 
 
 def load_vae(path: Path | str) -> tuple[AutoencoderKL, VAEConfig]:
@@ -33,17 +35,12 @@ def load_image_encoder(path: Path | str) -> tuple[CLIPVisionModelWithProjection,
 
 def read_summary(path: Path | str) -> dict[str, Any]:
     """Contents of a part's .json file: config, scores and training settings."""
-    beside = Path(path).with_suffix(".json")
-    try:
-        return json.loads(beside.read_text())
-    except (OSError, ValueError) as error:
-        raise IGRError(f"Could not read {beside} ({error}): train the part first to create this file.") from error
+    return read_json(Path(path).with_suffix(".json"), "train the part first to create this file")
 
 
 def write_summary(path: Path, summary: dict[str, Any]) -> None:
     """Write a part's .json file atomically."""
-    with atomic_file(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(summary, indent=2) + "\n")
+    write_text(path.with_suffix(".json"), json.dumps(summary, indent=2) + "\n")
 
 
 def _config(path: Path, key: str) -> Any:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
+import re
 import shlex
 import subprocess
 import sys
@@ -15,15 +18,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from igr_core.files import atomic_file, sha256
+from igr_core.errors import IGRError
+from igr_core.files import sha256
+from igr_core.json_text import parse_json, read_json
 from igr_core.model.bundle import Bundle
+from igr_core.text import one_line
 
+from .files import write_text
 from .parts import read_summary
-from .run.run_folder import read_metrics
+from .run.run_folder import read_metrics, text_of
+
+logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = "parent.json"
 DATA = "data.json"
+_LINE = re.compile("([0-9]{1,12}) (.+)")
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate")
 
 
@@ -36,23 +46,31 @@ def revision() -> str:
 
 
 def note_start(run: Path, step: int, command: str) -> None:
-    """Record the commit and the command that train a run from this step on."""
+    """Record the commit and the command that train a run from this step on, each in one line; removes damaged lines."""
     for name, what in (("revisions.txt", revision()), ("commands.txt", command)):
-        earlier = (run / name).read_text() if (run / name).is_file() else ""
-        with atomic_file(run / name) as temporary:
-            temporary.write_text(f"{earlier}{step} {what}\n")
+        lines, damaged = _lines(run / name)
+        if damaged:
+            logger.warning("%s: %d damaged lines were removed.", one_line(str(run / name)), damaged)
+        write_text(run / name, "".join(f"{at} {told}\n" for at, told in [*lines, (step, one_line(what))]))
 
 
 def note_data(run: Path, step: int, record: Mapping[str, Any]) -> None:
     """Record what a run trains on, starting at this step; records of later steps are removed."""
     kept = [one for one in noted_data(run) if one["from_step"] < step]
-    with atomic_file(run / DATA) as temporary:
-        temporary.write_text(json.dumps([*kept, {"from_step": step, **record}], indent=2) + "\n")
+    write_text(run / DATA, json.dumps([*kept, {"from_step": step, **record}], indent=2) + "\n")
 
 
 def noted_data(run: Path) -> list[dict[str, Any]]:
-    """The data of a run with its first step: stage, round, pairs, entries and mixture."""
-    return json.loads((run / DATA).read_text()) if (run / DATA).is_file() else []
+    """The data of a run with its first step: stage, round, pairs, entries and mixture; raises IGRError if damaged."""
+    path, remedy = run / DATA, "restore a copy, or delete it, so that a bundle does not list this data"
+    if not os.path.lexists(path):
+        return []
+    found = parse_json(text_of(path), str(path), remedy)
+    if not isinstance(found, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("from_step"), int) for one in found
+    ):
+        raise IGRError(f"{path} is not a list of the run's data: {remedy}.")
+    return found
 
 
 def note_parent(run: Path, bundle: Bundle) -> None:
@@ -62,8 +80,7 @@ def note_parent(run: Path, bundle: Bundle) -> None:
         "weights_sha256": bundle_weights_sha256(bundle),
         "training": bundle.info.training,
     }
-    with atomic_file(run / PARENT) as temporary:
-        temporary.write_text(json.dumps(parent, indent=2) + "\n")
+    write_text(run / PARENT, json.dumps(parent, indent=2) + "\n")
 
 
 def noted_revisions(run: Path) -> list[tuple[int, str]]:
@@ -78,12 +95,18 @@ def noted_commands(run: Path) -> list[tuple[int, str]]:
 
 def _stretches(notes: Path) -> list[tuple[int, str]]:
     stretches: list[tuple[int, str]] = []
-    for line in notes.read_text().splitlines() if notes.is_file() else ():
-        step, what = line.split(" ", 1)
-        stretches = [stretch for stretch in stretches if stretch[0] < int(step)]
+    for step, what in _lines(notes)[0]:
+        stretches = [stretch for stretch in stretches if stretch[0] < step]
         if not stretches or stretches[-1][1] != what:
-            stretches.append((int(step), what))
+            stretches.append((step, what))
     return stretches
+
+
+def _lines(notes: Path) -> tuple[list[tuple[int, str]], int]:
+    """(step, text) of each line of a file by note_start, and its number of damaged lines."""
+    found = [_LINE.fullmatch(line) for line in text_of(notes).split("\n") if line]
+    lines = [(int(match[1]), one_line(match[2])) for match in found if match is not None]
+    return lines, len(found) - len(lines)
 
 
 def versions() -> dict[str, str]:
@@ -133,7 +156,8 @@ def describe_part(path: Path | str) -> dict[str, Any]:
 def describe_run(run: Path, settings: dict[str, Any], step: int) -> dict[str, Any]:
     """The training entry of a bundle; `parent` is the entry of the bundle it started from."""
     metrics = run / "metrics.csv"
-    parent = {"parent": json.loads((run / PARENT).read_text())} if (run / PARENT).is_file() else {}
+    remedy = "restore a copy, or delete it, so that the bundle does not describe its parent"
+    parent = {"parent": read_json(run / PARENT, remedy)} if os.path.lexists(run / PARENT) else {}
     return parent | {
         "commands": noted_commands(run),
         "config": settings,

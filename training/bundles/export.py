@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,19 @@ from torch import Tensor
 
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
+from igr_core.json_text import read_json
 from igr_core.model.bundle import BundleInfo, save_bundle
-from igr_core.model.config import ModelConfig, from_json
+from igr_core.model.config import from_json
 from igr_core.model.igr import IGR
 
 from ..base.parts import load_image_encoder, load_vae
 from ..base.provenance import describe_part, describe_run, weights_sha256
 from ..base.run.checkpoints import Checkpoint, load_latest
 from ..base.run.run_folder import RunFolder
-from ..base.train_config import LoraConfig, TrainConfig
-from ..core.compute.lora import add_lora, merge_lora
+from ..base.run.state import json_entry
+from ..base.train_config import TrainConfig
+from ..core.compute.lora import merge_lora
+from ..core.state import check_state, check_version, recorded_model
 from ..prepared.fits import check_settings
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -34,14 +37,10 @@ ScoresOf = Callable[[str], dict[str, Any]]
 def averaged_model(checkpoint: Checkpoint) -> IGR:
     """The networks of a checkpoint with averaged weights and merged adapters."""
     state = checkpoint.state
-    model = IGR(from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint"))
-    lora = json.loads(state["train_config"]).get("lora")
-    if lora is not None:
-        add_lora(model, from_json(LoraConfig, lora, "checkpoint (lora)"))
+    model = recorded_model(state)
     model.load_state_dict(state["model"])
     model.load_state_dict(state["average"]["weights"], strict=False)
-    if lora is not None:
-        merge_lora(model)
+    merge_lora(model)
     return model
 
 
@@ -64,14 +63,15 @@ def export_run(
     its VAE or image encoder is not the one that it was trained with.
     """
     settings_file = run / "config.json"
-    if not settings_file.is_file():
+    if not os.path.lexists(settings_file):
         raise IGRError(f"{run} is not a run of `python -m training train`: it has no config.json.")
-    written = _read_json(settings_file)
+    written = read_json(settings_file, "run the training again to rewrite it")
     settings = from_json(TrainConfig, written, str(settings_file))
-    checkpoint = load_latest(RunFolder(run), resume=False)
+    checkpoint = load_latest(RunFolder(run), resume=False, check=check_state)
     if checkpoint is None:
         raise IGRError(f"{run} has no checkpoint yet: train it for a while first.")
-    check_settings(settings, json.loads(checkpoint.state["data_settings"]), f"The run {run}")
+    check_version(checkpoint.state, str(run))
+    check_settings(settings, json_entry(checkpoint.state, "data_settings"), f"The run {run}")
     model = averaged_model(checkpoint)
     vae, vae_config = load_vae(settings.data.vae)
     encoder, encoder_config = load_image_encoder(settings.data.image_encoder)
@@ -101,10 +101,3 @@ def _hash_of(parts: dict[str, dict[str, Tensor]]) -> str:
 
 def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     return {name: value.to(dtype) if value.is_floating_point() else value for name, value in tensors.items()}
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise IGRError(f"{path} could not be read ({error}): run the training again to rewrite it.") from error

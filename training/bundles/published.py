@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from igr_core import json_text
 from igr_core.errors import IGRError
 from igr_core.model.config import ImageEncoderConfig, ImagePromptConfig, UNetConfig, VAEConfig
 
@@ -63,12 +63,7 @@ def weight_file(path: Path) -> Path:
 def read_json(path: Path) -> dict[str, Any]:
     """The config.json of a folder; empty if it does not exist."""
     file = path / "config.json" if path.is_dir() else path.with_name("config.json")
-    if not file.is_file():
-        return {}
-    try:
-        return json.loads(file.read_text())
-    except ValueError as error:
-        raise IGRError(f"{file} is not valid JSON ({error}): download the file again.") from error
+    return json_text.read_json(file, "download the file again") if file.is_file() else {}
 
 
 def read_unet(path: Path) -> tuple[Tensors, UNetConfig]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from igr_core.cli.shared import echo
 from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
 from igr_core.model.config import ViewConfig, from_json
@@ -50,9 +51,9 @@ def train(
     from ..core.run import train_run
 
     settings = load_config(TrainConfig, config, changes or ())
-    step, stopped_by = train_run(settings, run, until, allow_new_data, typer.echo)
+    step, stopped_by = train_run(settings, run, until, allow_new_data, echo)
     if stopped_by:
-        typer.echo(f"interrupted; saved step {step}: run the same command again to resume", err=True)
+        echo(f"interrupted; saved step {step}: run the same command again to resume", err=True)
         raise typer.Exit(128 + stopped_by)
 
 
@@ -113,9 +114,9 @@ def prepare(
         check_settings(settings, named, "What the options ask for")
     chosen = _named_pairs(data, split, mask, manifest, subset, flips, changes or ()) if data is not None else None
     pairs = _open(settings, drawn, chosen, limit, workers)
-    typer.echo(f"{out}: {describe_pairs(pairs)}")
+    echo(f"{out}: {describe_pairs(pairs)}")
     count = prepare_folder(pairs, out, vae, image_encoder, layout, shard, bf16, device)
-    typer.echo(f"{out}: {len(pairs)} pairs, {count} of them new.")
+    echo(f"{out}: {len(pairs)} pairs, {count} of them new.")
 
 
 def _choices(
@@ -213,7 +214,7 @@ def init(
 
     sources = Sources(sd, ip_adapter, image_encoder, tokenizer, vae, denoiser, garmnet)
     write_init(out, sources, licence, parse_size(size, 8), ViewConfig(view), precision)
-    typer.echo(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
+    echo(f"{out} ({out.stat().st_size / 1e6:.1f} MB)")
 
 
 def estimate_cost(
@@ -238,7 +239,7 @@ def estimate_cost(
         model = model_config(settings)
     found = estimate(settings, model, processes)
     rows = settings.data.pairs_per_batch * settings.data.draws_per_pair
-    typer.echo(
+    echo(
         f"estimated, for each of {processes}: {found.trained / 1e6:.0f} M trained weights; "
         f"weights {found.weights:.1f} GB, gradients {found.gradients:.1f}, optimiser {found.optimizer:.1f}, "
         f"average {found.average:.1f}, copies in bfloat16 {found.copies:.1f}, activations {found.activations:.1f} for "
@@ -246,9 +247,9 @@ def estimate_cost(
         f"{found.teraflops:.0f} TFLOP per micro-batch, {found.teraflops * settings.accumulation:.0f} per step"
     )
     if settings.gradient_checkpointing in ("selective", "auto"):
-        typer.echo("estimated without checkpointing: selective checkpointing needs less memory for a little extra work")
+        echo("estimated without checkpointing: selective checkpointing needs less memory for a little extra work")
     if cards:
-        typer.echo(f"\n{hours_table(found, settings, processes)}")
+        echo(f"\n{hours_table(found, settings, processes)}")
 
 
 def bench(
@@ -284,8 +285,8 @@ def bench(
         for runner in runners:
             runner.timed()
     clock = "wall clock" if place.type == "cuda" else f"CPU time on {torch.get_num_threads()} threads"
-    typer.echo(f"auto picks: {runners[-1].variant.acceleration.describe()}")
-    typer.echo(f"median of {rounds} rounds, variants in turn, {clock}\n\n{table(runners)}")
+    echo(f"auto picks: {runners[-1].variant.acceleration.describe()}")
+    echo(f"median of {rounds} rounds, variants in turn, {clock}\n\n{table(runners)}")
 
 
 def export(
@@ -307,7 +308,7 @@ def export(
     from ..evaluation.experiments.compact import compact_scores
 
     path = export_run(run, out, name, licence, precision, data, partial(compact_scores, scores) if scores else None)
-    typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
 def unpack(
@@ -324,4 +325,4 @@ def unpack(
 
     opened = Bundle.open(bundle)
     for name in get_args(Part) if part is None else (part,):
-        typer.echo(str(unpack_part(opened, name, out)))
+        echo(str(unpack_part(opened, name, out)))

@@ -11,7 +11,7 @@ from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
 
 from ..base.files import check_space, write_text
-from ..base.provenance import command_line, note_parent, note_start
+from ..base.provenance import command_line, note_parent, note_start, noted_data
 from ..base.run.run_folder import RunFolder
 from ..base.train_config import TrainConfig
 from .compute.engine import peer_lost
@@ -52,6 +52,7 @@ def train_run(
 def _report_start(trainer: Trainer, report: Callable[[str], None]) -> None:
     """Record the start in the run folder, and report it to the user."""
     config, folder = trainer.config, trainer.run
+    noted_data(folder.path)  # damage to it would otherwise stop the run after its first step
     note_start(folder.path, trainer.step, command_line())
     if config.init_bundle is not None and trainer.step == 0:
         note_parent(folder.path, Bundle.open(config.init_bundle))

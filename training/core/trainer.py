@@ -48,6 +48,7 @@ from .resume import (
     same_data,
     step_pairs,
 )
+from .state import check_state, check_version
 from .validation import Validator
 
 
@@ -63,7 +64,7 @@ class Trainer:
         self.config = config
         self.allow_new_data = allow_new_data
         self.run = run
-        checkpoint = load_latest(run, resume=False)
+        checkpoint = load_latest(run, resume=False, check=check_state)
         self.batches = Batches(config, 0 if checkpoint is None else checkpoint.step)
         model = initial_model(config)
         if config.lora is not None:
@@ -124,11 +125,7 @@ class Trainer:
                 self.run.rewind(0)
             return 0
         state, where = checkpoint.state, str(self.run.path)
-        if not {"train_config", "data", "acceleration"} <= state.keys():
-            raise IGRError(
-                f"{where} was trained with an earlier version: resume it with that version, or start a new run from "
-                "its exported bundle (init_bundle)."
-            )
+        check_version(state, where)
         if from_json(ModelConfig, json.loads(state["model_config"]), "checkpoint") != self.bare.config:
             raise IGRError(f"{where} was trained with a different model config: choose another --run folder.")
         check_same_training(self.config, state["train_config"], checkpoint.step, where)
@@ -142,7 +139,15 @@ class Trainer:
                 "data (--allow-new-data), or choose another --run folder."
             )
         self.trained_on = kept["trained_on"]
-        self.engine.load(state["model"], self._optimizer_state(checkpoint.step, state))
+        try:
+            self.engine.load(state["model"], self._optimizer_state(checkpoint.step, state))
+        except IGRError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise IGRError(
+                f"The optimiser's state in the checkpoint of step {checkpoint.step} does not fit {where} "
+                f"({error}): delete this checkpoint to resume from the previous one."
+            ) from error
         self.average.load_state_dict(state["average"])
         self.computed_otherwise = changed(state["acceleration"], self.engine.acceleration)
         self.recent = list(state["recent"])

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
+from igr_core.json_text import parse_json
 
 from ..data.contract.pairs import PairSource
 from ..data.opening import DataSetConfig, open_data_set
@@ -132,18 +133,22 @@ def _read_known(path: Path, heading: dict[str, Any]) -> dict[str, Judged]:
     """Findings of an earlier run; an incomplete last line is removed."""
     if not path.exists():
         return {}
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise IGRError(f"{path} cannot be read ({error}): delete the file, and score the pairs again.") from error
     if text and not text.endswith("\n"):
         text = text[: text.rfind("\n") + 1]
         with atomic_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     if not text:
         return {}
-    if json.loads(text.splitlines()[0]) != heading:
+    first = parse_json(text.splitlines()[0], f"{path}, line 1,", "delete the file, and score the pairs again")
+    if first != heading:
         raise IGRError(f"{path} belongs to another data set or has other settings: score into a new folder.")
     return {found.name: found for found in judged_before(path)}
 
 
 def _from_line(line: str) -> Judged:
-    data = json.loads(line)
+    data = parse_json(line, "a line", "score the pairs again")
     return Judged(**{**data, "scores": Scores(**data["scores"]), "box": tuple(data["box"])})

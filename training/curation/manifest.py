@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
+from igr_core.json_text import read_json
 
 from .duplicates import find_duplicates
 from .proportion import Box
@@ -168,12 +170,12 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         with path.open(newline="", encoding="utf-8") as handle:
             lines = list(csv.reader(handle))
-        described = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise IGRError(
             f"{folder} contains no readable curation ({error}): create one with `python -m training curate score`."
         ) from error
-    if not lines or tuple(lines[0]) != COLUMNS or not isinstance(described, dict):
+    described = read_json(folder / "manifest.json", "create it again with python -m training curate score")
+    if not lines or tuple(lines[0]) != COLUMNS:
         raise IGRError(
             f"{path} is not a manifest of this version: create it again with `python -m training curate score`."
         )
@@ -190,6 +192,10 @@ def _row(values: dict[str, str]) -> Row:
     numbers = [float(values[name]) for name in ("occluded", "truncated", "side_view", "proportion", "seen")]
     evidence, decision, hand = values["evidence"], values["decision"], values["hand"]
     box = tuple(int(part) for part in values["garment_box"].split())
+    if len(box) == 4 and not (box[0] < box[2] and box[1] < box[3]):
+        raise ValueError("garment_box must be left, top, right, bottom")
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("a score is not finite")
     wrong = (
         evidence not in ("keypoints", "parsing", "mask")
         or decision not in ("hqft", "kept", "dropped")
@@ -215,13 +221,7 @@ def _row(values: dict[str, str]) -> Row:
 
 def read_decisions(path: Path) -> dict[str, Hand]:
     """Manual decisions by pair: {"decisions": {"NAME": "keep" or "drop"}}; raises IGRError for an invalid entry."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise IGRError(
-            f"{path} contains no valid decisions ({error}): save the decisions again on the page."
-        ) from error
-    found = data.get("decisions") if isinstance(data, dict) else None
+    found = read_json(path, "save the decisions again on the page").get("decisions")
     if not isinstance(found, dict):
         raise IGRError(f"{path} contains no decisions: save them with the button on the page.")
     wrong = [name for name, hand in found.items() if hand not in ("keep", "drop")]

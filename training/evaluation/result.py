@@ -12,6 +12,7 @@ from typing import Any
 
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
+from igr_core.json_text import parse_json
 from igr_core.model.config import from_json, to_json
 
 from ..base.files import write_text
@@ -161,7 +162,7 @@ def read_results(paths: Sequence[Path]) -> list[Result]:
     results: list[Result] = []
     for path in paths:
         try:
-            data = list(json.loads(path.read_text(encoding="utf-8"))["results"])
+            data = list(parse_json(path.read_bytes(), "the file", "create it again")["results"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IGRError(f"{path} contains no results: create it with `python -m training evaluate`.") from error
         results += [from_json(Result, one, f"{path}, result {number}") for number, one in enumerate(data)]

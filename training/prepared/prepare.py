@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import sys
@@ -20,6 +19,7 @@ from igr_core.device import choose_device
 from igr_core.errors import IGRError
 from igr_core.files import make_folder, sha256, write_tensors
 from igr_core.model.config import CATEGORIES
+from igr_core.processes import launched_processes
 
 from ..base.parts import load_image_encoder, load_vae
 from ..data.contract.correspondence import pixels_to_cells
@@ -86,7 +86,8 @@ def prepare_folder(
         "bf16": bf16,
         **pairs.described,
     }
-    rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    launched = launched_processes()
+    rank, processes = launched.rank, launched.count
     ranges = [range(start, min(start + shard, len(pairs))) for start in range(0, len(pairs), shard)][rank::processes]
     make_folder(out)
     existing = {indices: _existing(out, indices, pairs, settings) for indices in ranges}

@@ -74,7 +74,7 @@ def open_pairs(pairs: PairsConfig, layout: ViewLayout, limit: int | None = None,
     }
     if pairs.exact_share > 0 and selected:
         source.exact_mask(selected[0].index)  # raises for a set without any before anything is computed
-    return LaidOutPairs(source, layout, selected, threads, origin)
+    return LaidOutPairs(source, layout, selected, threads, origin, pairs.manifest)
 
 
 def selected_pairs(source: PairSource, pairs: PairsConfig) -> list[Selected]:

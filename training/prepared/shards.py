@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from igr_core.errors import IGRError
+from igr_core.json_text import parse_json
 from igr_core.model.config import CATEGORIES
 
 FIELDS = ("garment_latent", "person_latent", "mask", "image_features", "category", "seed")
@@ -29,6 +30,8 @@ OPTIONAL_FIELDS = ("correspondence",)
 _LONGEST_HEADER = 100_000_000
 _TYPES = {"F16": np.float16, "F32": np.float32, "U8": np.uint8, "I64": np.int64}
 _RANKS = {"garment_latent": 4, "person_latent": 4, "mask": 4, "category": 1, "seed": 1, "correspondence": 4}
+_NUMBERS = {"category": ("U8", "I64"), "seed": ("I64",)}
+"""Types of the tensors that contain whole numbers."""
 _WIDTHS = {"mask": 1, "correspondence": 2}
 
 
@@ -44,24 +47,27 @@ class Shard:
                 size = int.from_bytes(file.read(8), "little")
                 if size > min(_LONGEST_HEADER, self._stamp[0]):
                     raise ValueError("its header is longer than the file")
-                header = json.loads(file.read(size))
+                header = _parsed(file.read(size), "its header")
             self._start = 8 + size
             metadata = header.pop("__metadata__", {})
-            self.settings: dict[str, Any] = json.loads(metadata["settings"])
+            self.settings: dict[str, Any] = _parsed(metadata["settings"], "settings")
             """Settings of the pairs, as recorded by prepare: VAE, image encoder and layout."""
-            self.names: list[str] = json.loads(metadata.get("names", "[]"))
+            self.names: list[str] = _parsed(metadata.get("names", "[]"), "names")
             """Names of the pairs, if the shard contains them."""
-            self._garments: list[str | None] = json.loads(metadata.get("garments", "[]"))
+            self._garments: list[str | None] = _parsed(metadata.get("garments", "[]"), "garments")
             self._entries = {
                 name: _Entry.of(name, header[name])
                 for name in (*FIELDS, *OPTIONAL_FIELDS)
                 if name in FIELDS or name in header
             }
             self._check()
+            self._check_metadata()
             self.categories = self._checked_categories()
             """The category of each pair."""
             self.seeds: list[int] = self.rows("seed", range(len(self))).tolist()
             """The number of each pair."""
+            if min(self.seeds) < 0:
+                raise ValueError(f"seed is {min(self.seeds)}")
         except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise IGRError(
                 f"{path} is not a complete shard of prepared pairs ({error}): delete it and prepare again."
@@ -114,6 +120,12 @@ class Shard:
                 f"{self.path} has a {name} that is not finite in pair {self.name(number)}: delete the shard and "
                 "prepare it again; if this happens again, exclude the pair."
             )
+        if name == "mask" and not 0 <= float(found.min()) <= float(found.max()) <= 1:
+            number = wanted[int(((found < 0) | (found > 1)).flatten(1).any(1).int().argmax())]
+            raise IGRError(
+                f"{self.path} has a mask with values outside 0 to 1 in pair {self.name(number)}: delete the shard and "
+                "prepare it again."
+            )
         return found
 
     def name(self, number: int) -> str:
@@ -143,12 +155,29 @@ class Shard:
             if entry.offset < 0 or entry.offset + count * entry.row_bytes > end:
                 raise ValueError(f"{name} is truncated")
 
+    def _check_metadata(self) -> None:
+        if not isinstance(self.settings, dict) or not isinstance(self.settings.get("data", {}), dict):
+            raise ValueError("settings is not a mapping")
+        for name, found, kinds in (("names", self.names, str), ("garments", self._garments, (str, type(None)))):
+            if not isinstance(found, list) or not all(isinstance(one, kinds) for one in found):
+                raise ValueError(f"{name} is not a list of names")
+            if len(found) not in (0, len(self)):
+                raise ValueError(f"{name} has {len(found)} entries for {len(self)} pairs")
+
     def _checked_categories(self) -> list[str]:
         numbers = self.rows("category", range(len(self))).tolist()
         wrong = [number for number in numbers if not 0 <= number < len(CATEGORIES)]
         if wrong:
             raise ValueError(f"category {wrong[0]} is not in 0 to {len(CATEGORIES) - 1}")
         return [CATEGORIES[int(number)] for number in numbers]
+
+
+def _parsed(text: str | bytes, name: str) -> Any:
+    """Parsed JSON; raises ValueError naming it if it is invalid."""
+    try:
+        return parse_json(text, name, "prepare again")
+    except IGRError as error:
+        raise ValueError(f"{name} is not valid JSON") from error
 
 
 def _stamp(file: BinaryIO) -> tuple[int, int]:
@@ -168,7 +197,10 @@ class _Entry:
     def of(cls, name: str, header: Any) -> _Entry:
         """Parse a header's entry; raises ValueError for types and shapes that shards do not have."""
         shape, (start, end) = tuple(header["shape"]), header["data_offsets"]
-        if header["dtype"] not in _TYPES or not shape or not all(isinstance(x, int) and x > 0 for x in shape):
+        if type(start) is not int or type(end) is not int:
+            raise ValueError(f"{name} is at {start!r} to {end!r}")
+        numbers = _NUMBERS.get(name, ("F16", "F32"))
+        if header["dtype"] not in numbers or not shape or not all(type(x) is int and x > 0 for x in shape):
             raise ValueError(f"{name} has type {header['dtype']} and shape {shape}")
         entry = cls(_TYPES[header["dtype"]], shape, start)
         if end - start != shape[0] * entry.row_bytes:

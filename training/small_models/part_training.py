@@ -27,6 +27,7 @@ from ..base.provenance import command_line, note_start, noted_commands, noted_re
 from ..base.run.checkpoints import load_latest, save_checkpoint
 from ..base.run.resume import check_same_run, is_lowered
 from ..base.run.run_folder import RunFolder
+from ..base.run.state import check_training, json_entry
 from ..base.train_config import Decay, Few, Precision, Rate
 
 
@@ -124,11 +125,8 @@ def _train(
     )
     average = Average(module, config.ema_decay)
     first = 0
-    if (found := load_latest(run)) is not None:
+    if (found := load_latest(run, check=partial(_check_state, config, run, key, module))) is not None:
         first = found.step
-        before = json.loads(found.state["config"])
-        lowered = {"learning_rate"} if is_lowered(before.get("learning_rate"), config.learning_rate) else set()
-        check_same_run(before, to_json(config), FREE | lowered, str(run.path))
         module.load_state_dict(found.state[key])
         with peaks_kept(optimizer):
             optimizer.load_state_dict(found.state["optimizer"])
@@ -158,6 +156,15 @@ def _train(
             }
             save_checkpoint(run, done, state, config.keep)
     average.swap()
+
+
+def _check_state(config: PartTraining, run: RunFolder, key: str, module: nn.Module, state: dict[str, Any]) -> None:
+    """Raise IGRError if a checkpoint is of a run with another config, and DamagedError if its state is incomplete."""
+    before = json_entry(state, "config")
+    lowered = {"learning_rate"} if is_lowered(before.get("learning_rate"), config.learning_rate) else set()
+    check_same_run(before, to_json(config), FREE | lowered, str(run.path))
+    trained = {name for name, weight in module.named_parameters() if weight.requires_grad}
+    check_training(state, key, module.state_dict(), trained if config.ema_decay else set())
 
 
 def log_scores(run: RunFolder, done: int, scores: dict[str, float]) -> None:

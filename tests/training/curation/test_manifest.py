@@ -96,6 +96,32 @@ def test_decisions_that_cannot_be_read_are_named(tmp_path, text):
         read_decisions(path)
 
 
+@pytest.mark.parametrize("name", ["decisions.json", "manifest.json"])
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"\xff", b"{", b"[]"])
+def test_damaged_json_is_named(tmp_path, name, content):
+    write_manifest(tmp_path, decide(ten("upper"), {}, CONFIG, "t", 0.2))
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(IGRError, match=rf"{name} is n.*: (save|create)"):
+        read_decisions(tmp_path / name) if name == "decisions.json" else read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("box", ["9 9 3 3", "0 0 0 5", "0 9 5 9"])
+def test_a_reversed_box_is_named(tmp_path, box):
+    write_manifest(tmp_path, decide([judged("far", proportion=0.5)], {}, CONFIG, "t", 1.0))
+    path = tmp_path / "manifest.csv"
+    path.write_text(path.read_text().replace("-3 -4 93 124", box))
+    with pytest.raises(IGRError, match=r"manifest\.csv, line 2, .*garment_box must be left, top, right, bottom"):
+        read_manifest(tmp_path)
+
+
+def test_a_score_that_is_not_finite_is_named(tmp_path):
+    write_manifest(tmp_path, decide([judged("far", proportion=0.5)], {}, CONFIG, "t", 1.0))
+    path = tmp_path / "manifest.csv"
+    path.write_text(path.read_text().replace(",0.5,", ",nan,"))
+    with pytest.raises(IGRError, match=r"manifest\.csv, line 2, .*not finite"):
+        read_manifest(tmp_path)
+
+
 def test_copies_are_duplicates_and_other_pairs_are_not(tmp_path):
     source = SyntheticPairs(SyntheticConfig(0, 24, (192, 256)))
     people, garments = [], []

@@ -69,6 +69,10 @@ def test_a_shard_truncated_during_a_run_is_an_error(tmp_path: Path, keep: float)
         ({"correspondence": torch.zeros(4, 2, 6, 8).half()}, "correspondence has shape"),
         ({"correspondence": torch.zeros(3, 2, 8, 6).half()}, "correspondence has shape"),
         ({"garment_latent": torch.zeros(4, 4, 8, 6, dtype=torch.int32)}, "garment_latent has type I32"),
+        ({"mask": torch.zeros(4, 1, 8, 6, dtype=torch.uint8)}, "mask has type U8"),
+        ({"category": torch.full((4,), 1.5)}, "category has type F32"),
+        ({"seed": torch.full((4,), torch.nan).half()}, "seed has type F16"),
+        ({"seed": torch.tensor([0, 1, -5, 2])}, "seed is -5"),
     ],
 )
 def test_tensors_that_do_not_belong_together_are_named_when_a_shard_is_opened(
@@ -99,3 +103,48 @@ def test_an_invalid_header_is_refused(tmp_path: Path, header: bytes) -> None:
     path.write_bytes((2**63).to_bytes(8, "little") + header)
     with pytest.raises(IGRError, match="header is longer than the file"):
         Shard(path)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"settings": "[]"}, "settings is not a mapping"),
+        ({"settings": '"x"'}, "settings is not a mapping"),
+        ({"settings": '{"data": 5}'}, "settings is not a mapping"),
+        ({"settings": "[" * 200_000}, "settings is not valid JSON"),
+        ({"names": "5"}, "names is not a list of names"),
+        ({"names": "[1, 2, 3, 4]"}, "names is not a list of names"),
+        ({"names": '["a"]'}, "names has 1 entries for 4 pairs"),
+        ({"garments": '{"a": 1}'}, "garments is not a list of names"),
+        ({"garments": '["a", null]'}, "garments has 2 entries for 4 pairs"),
+    ],
+)
+def test_metadata_that_does_not_describe_the_pairs_is_refused(
+    tmp_path: Path, metadata: dict[str, str], words: str
+) -> None:
+    path = rewritten(tmp_path / "a")
+    tensors = {name: value.clone() for name, value in load_file(path).items()}
+    save_file(tensors, path, {"settings": "{}"} | metadata)
+    with pytest.raises(IGRError, match=f"{path} is not a complete shard .*{words}.*: delete it and prepare again"):
+        PreparedPairs([path.parent])
+
+
+def test_offsets_that_are_not_whole_numbers_are_refused(tmp_path: Path) -> None:
+    path = rewritten(tmp_path / "a")
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["mask"]["data_offsets"] = [float(place) for place in header["mask"]["data_offsets"]]
+    written = json.dumps(header).encode()
+    path.write_bytes(len(written).to_bytes(8, "little") + written + content[8 + size :])
+    with pytest.raises(IGRError, match="is not a complete shard .*mask is at"):
+        Shard(path)
+
+
+@pytest.mark.parametrize("value", [7.0, -0.5])
+def test_a_mask_with_values_outside_its_range_is_reported_with_its_pair(tmp_path: Path, value: float) -> None:
+    mask = torch.zeros(4, 1, 8, 6).half()
+    mask[2, 0, 3, 3] = value
+    path = rewritten(tmp_path / "a", mask=mask)
+    with pytest.raises(IGRError, match=f"{path} has a mask with values outside 0 to 1 in pair c"):
+        PreparedPairs([path.parent]).batch([1, 2])

@@ -60,3 +60,26 @@ def test_the_remedies_work(tmp_path: Path) -> None:
     found = load_latest(RunFolder(tmp_path), resume=False)
     assert found is not None and found.step == 6 and layer.weight.isfinite().all()
     assert found.state["optimizer"]["param_groups"][0]["peak_lr"] == 0.0001
+
+
+@pytest.mark.parametrize("entry", ["layer", "average", "optimizer", "config"])
+def test_a_checkpoint_without_an_entry_is_skipped(tmp_path: Path, entry: str) -> None:
+    config = PartTraining(str(tmp_path), steps=4, warmup=0, optimizer="adamw", save_every=2)
+    train(config, "loss", 99)
+    path = tmp_path / "checkpoints" / "step-000000004.pt"
+    saved = torch.load(path, weights_only=True)
+    del saved["state"][entry]
+    torch.save(saved, path)
+    train(config, "loss", 99)
+    assert entry in torch.load(path, weights_only=True)["state"]
+
+
+def test_a_checkpoint_of_other_shapes_is_skipped(tmp_path: Path) -> None:
+    config = PartTraining(str(tmp_path), steps=4, warmup=0, optimizer="adamw", save_every=2)
+    train(config, "loss", 99)
+    path = tmp_path / "checkpoints" / "step-000000004.pt"
+    saved = torch.load(path, weights_only=True)
+    saved["state"]["layer"]["weight"] = torch.zeros(7)
+    torch.save(saved, path)
+    train(config, "loss", 99)
+    assert torch.load(path, weights_only=True)["state"]["layer"]["weight"].shape == (1, 2)

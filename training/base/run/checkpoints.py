@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import errno
+import math
+import os
 import pickle
+import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
+from igr_core.ranges import shown
+from igr_core.text import one_line
 
-from .randomness import random_state, restore_random_state
+from .randomness import check_random_state, random_state, restore_random_state
 from .run_folder import RunFolder, logger
 
 DAMAGED = ".damaged"
 """Suffix of damaged checkpoints that were set aside."""
+_NAME = re.compile(r"step-([0-9]{1,15})\.pt")
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,14 @@ def save_checkpoint(run: RunFolder, step: int, state: Mapping[str, Any], keep: i
     files, and those of steps that this run has not reached, are ignored and renamed to end in `.damaged`.
     """
     path = run.checkpoints / f"step-{step:09d}.pt"
+    if path.is_dir():  # a file cannot replace it
+        _set_aside(path)
     _write(path, {"step": step, "random": random_state(), "state": dict(state)})
     run.damaged.discard(path)  # the damaged file has been overwritten
     for aside in _newest_first(run):
-        if aside in run.damaged or _step(aside) > step:
+        if aside in run.damaged or _step(aside) > step or not os.path.isfile(aside):
             for file in (aside, *_shares(run, aside)):
-                file.rename(file.with_name(f"{file.name}{DAMAGED}"))
+                _set_aside(file)
     for old in _newest_first(run)[max(keep, 1) :]:
         old.unlink(missing_ok=True)
         for share in _shares(run, old):
@@ -77,12 +86,14 @@ class DamagedError(Exception):
 
 
 _DAMAGES = (
-    FileNotFoundError,
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
     EOFError,
-    KeyError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
     ValueError,
     RuntimeError,
     pickle.UnpicklingError,
@@ -93,12 +104,18 @@ _UNREADABLE = (
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Load a file of torch.save and verify its checksums; raises DamagedError, or IGRError if it cannot be read."""
+    """Load a file of torch.save and verify its checksums and that all of its numbers are finite.
+
+    Raises DamagedError, or IGRError if the file cannot be read at the moment.
+    """
+    if not os.path.isfile(path):  # a folder, a loop of links
+        raise DamagedError("it is not a file")
     try:
         with zipfile.ZipFile(path) as archive:
             if (wrong := archive.testzip()) is not None:  # torch.load does not check them
                 raise DamagedError(f"the checksum of {wrong} is wrong")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        _check_finite(content, "")
     except _DAMAGES as error:
         if "memory" in str(error):  # how torch reports a lack of memory
             raise IGRError(_UNREADABLE.format(path=path, reason="out of memory")) from error
@@ -108,6 +125,41 @@ def _read(path: Path) -> dict[str, Any]:
             raise DamagedError(str(error)) from error
         reason = getattr(error, "strerror", None) or "out of memory"
         raise IGRError(_UNREADABLE.format(path=path, reason=reason)) from error
+    if not isinstance(content, dict):
+        raise DamagedError("it contains no entries")
+    return content
+
+
+def _check_finite(content: Any, name: str) -> None:
+    """Raise DamagedError with the name of a tensor or number that is not finite."""
+    finite = True
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            _check_finite(value, f"{name}.{key}" if name else str(key))
+    elif isinstance(content, (list, tuple)):
+        for number, value in enumerate(content):
+            _check_finite(value, f"{name}[{number}]")
+    elif isinstance(content, float):
+        finite = math.isfinite(content)
+    elif isinstance(content, Tensor):
+        finite = bool(content.isfinite().all())
+    if not finite:
+        raise DamagedError(f"{name} is not finite")
+
+
+def _checkpoint(path: Path) -> Checkpoint:
+    """Load a checkpoint; raises DamagedError unless it has its name's step, a state and the random numbers' state."""
+    saved = _read(path)
+    step, state, random = (saved.get(name) for name in ("step", "state", "random"))
+    if type(step) is not int or step != _step(path):
+        raise DamagedError(f"its step is {shown(step)}")
+    if not isinstance(state, dict):
+        raise DamagedError("it contains no state")
+    try:
+        check_random_state(random)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+        raise DamagedError("its state of the random numbers is incomplete") from error
+    return Checkpoint(step, state, random)
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
@@ -122,19 +174,23 @@ def _share(run: RunFolder, step: int, rank: int) -> Path:
     return run.checkpoints / f"step-{step:09d}.rank-{rank:05d}.pt"
 
 
-def load_latest(run: RunFolder, resume: bool = True) -> Checkpoint | None:
+def load_latest(
+    run: RunFolder, resume: bool = True, check: Callable[[dict[str, Any]], None] = lambda state: None
+) -> Checkpoint | None:
     """The newest complete checkpoint of a run; None if there is none yet.
 
-    With `resume`, the random state is restored and later log lines are removed; otherwise nothing is changed. Raises
-    IGRError if there are checkpoints and all are damaged, or if one cannot be read.
+    With `resume`, the random state is restored and later log lines are removed; otherwise nothing is changed. `check`
+    raises DamagedError for a state that is not complete; such a checkpoint is skipped like one that is damaged on
+    disk. Raises IGRError if there are checkpoints and all are damaged, or if one cannot be read.
     """
     paths = _newest_first(run)
     for path in paths:
         try:
-            saved = _read(path)
-            checkpoint = Checkpoint(saved["step"], saved["state"], saved["random"])
-        except (DamagedError, KeyError, TypeError) as error:
-            logger.warning("%s is damaged (%s); trying the previous checkpoint.", path, error)
+            checkpoint = _checkpoint(path)
+            check(checkpoint.state)
+        except DamagedError as error:
+            shown = one_line(str(path)), one_line(str(error))
+            logger.warning("%s is damaged (%s); trying the previous checkpoint.", *shown)
             run.damaged.add(path)
             continue
         if resume:
@@ -160,12 +216,20 @@ def resume_from(run: RunFolder, checkpoint: Checkpoint, rewind: bool = True) -> 
 
 def _newest_first(run: RunFolder) -> list[Path]:
     """Checkpoints by step; other files in the folder are ignored."""
-    named = (path for path in run.checkpoints.glob("step-*.pt") if path.stem.removeprefix("step-").isdigit())
+    named = (path for path in run.checkpoints.glob("step-*.pt") if _NAME.fullmatch(path.name))
     return sorted(named, key=_step, reverse=True)
 
 
 def _step(path: Path) -> int:
     return int(path.stem.removeprefix("step-"))
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a file or folder to end in `.damaged`, and in a number if there is one already."""
+    aside, number = path.with_name(f"{path.name}{DAMAGED}"), 1
+    while os.path.lexists(aside):
+        aside, number = path.with_name(f"{path.name}{DAMAGED}.{number}"), number + 1
+    path.rename(aside)
 
 
 def _shares(run: RunFolder, path: Path) -> list[Path]:

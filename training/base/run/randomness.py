@@ -30,14 +30,31 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: Mapping[str, Any]) -> None:
-    """Restore every generator to a state from random_state."""
-    version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))
-    name, keys, position, has_gauss, cached = state["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), int(position), int(has_gauss), cached))
+    """Restore every generator to a state from random_state; of GPUs, those that this machine has, too."""
+    random.setstate(_of_python(state))
+    np.random.set_state(_of_numpy(state))
     torch.set_rng_state(state["torch"])
-    if state["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"][: torch.cuda.device_count()])
+
+
+def check_random_state(state: Any) -> None:
+    """Raise an error of any kind for a state that restore_random_state could not restore; nothing is changed."""
+    random.Random().setstate(_of_python(state))
+    np.random.RandomState().set_state(_of_numpy(state))
+    torch.Generator().set_state(state["torch"])
+    if not all(isinstance(one, torch.Tensor) and one.dtype == torch.uint8 for one in state["cuda"]):
+        raise TypeError("a GPU's state is not a tensor of bytes")
+
+
+def _of_python(state: Mapping[str, Any]) -> tuple[Any, ...]:
+    version, words, gauss = state["python"]
+    return version, tuple(words), gauss
+
+
+def _of_numpy(state: Mapping[str, Any]) -> tuple[str, np.ndarray, int, int, float]:
+    name, keys, position, has_gauss, cached = state["numpy"]
+    return name, keys.numpy().astype(np.uint32), int(position), int(has_gauss), cached
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:

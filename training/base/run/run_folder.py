@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -15,13 +16,17 @@ from torch.utils.tensorboard import SummaryWriter
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 from igr_core.outputs import check_folder
+from igr_core.processes import launched_processes
+from igr_core.text import one_line
 
 from .locking import locked
 
 logger = logging.getLogger(__name__)
 
 HEADER = ("step", "metric", "value")
-_ROW = re.compile(r"(\d{1,12}),([ -+\--~]+),(-?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|inf|nan))")
+FILES = ("metrics.csv", "config.json", "commands.txt", "revisions.txt", "data.json", "parent.json")
+"""Files that a run writes into its folder."""
+_ROW = re.compile(r"([0-9]{1,12}),([ -+\--~]+),(-?(?:[0-9]+(?:\.[0-9]*)?(?:e[-+]?[0-9]+)?|inf|nan))")
 
 
 class RunFolder:
@@ -66,11 +71,11 @@ class RunFolder:
 
     def rewind(self, step: int) -> None:
         """Remove damaged lines, and the metrics logged after `step`, which will be logged again."""
-        if not self.metrics.exists():
+        if not os.path.lexists(self.metrics):
             return
         rows, damaged = read_metrics(self.metrics)
         if damaged:
-            logger.warning("%s: %d damaged lines were removed.", self.metrics, damaged)
+            logger.warning("%s: %d damaged lines were removed.", one_line(str(self.metrics)), damaged)
         with atomic_file(self.metrics) as temporary:
             kept = [f"{one},{name},{value!r}\n" for one, name, value in rows if one <= step]
             temporary.write_text("".join([f"{','.join(HEADER)}\n", *kept]))
@@ -79,9 +84,11 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Lock the folder against other training processes; raises IGRError if one is running in it.
 
-        Only the first process of a distributed run takes the lock.
+        Only the first process of a distributed run takes the lock. Raises IGRError, too, if a folder or file takes the
+        name of a file or folder that the run writes.
         """
-        if int(os.environ.get("RANK", 0)) > 0:
+        self._check_names()
+        if launched_processes().rank > 0:
             yield
             return
         in_use = (
@@ -91,6 +98,14 @@ class RunFolder:
         with locked(self.path, in_use):
             yield
 
+    def _check_names(self) -> None:
+        for path in (self.path / name for name in FILES):
+            if path.is_dir():
+                raise IGRError(f"{path} is a folder, but the run writes a file of this name: move it away.")
+        board = self.path / "tensorboard"
+        if os.path.lexists(board) and not board.is_dir():
+            raise IGRError(f"{board} is a file, but the run writes a folder of this name: move it away.")
+
     def close(self) -> None:
         """Flush the logs."""
         if self._writer is not None:
@@ -98,14 +113,31 @@ class RunFolder:
             self._writer = None
 
 
+def text_of(path: Path) -> str:
+    """Text of a log, with bytes that are not UTF-8 escaped; "" if there is none.
+
+    Raises IGRError if it cannot be read.
+    """
+    try:
+        return path.read_bytes().decode("utf-8", errors="backslashreplace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise IGRError(f"{path} cannot be read ({error.strerror}): make it readable, or move it away.") from error
+
+
 def read_metrics(path: Path) -> tuple[list[tuple[int, str, float]], int]:
-    """(step, metric, value) rows of a metrics.csv, and its number of damaged lines; the last duplicate counts."""
-    lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
+    """(step, metric, value) rows of a metrics.csv, and its number of damaged lines; the last duplicate counts.
+
+    Lines with a value that is not finite count as damaged. There are no rows if the file does not exist; raises
+    IGRError if it cannot be read.
+    """
+    lines = text_of(path).split("\n")
     found: dict[tuple[int, str], float] = {}
     damaged = 0
     for line in lines:
         match = _ROW.fullmatch(line)
-        if match is not None:
+        if match is not None and math.isfinite(float(match[3])):
             found[int(match[1]), match[2]] = float(match[3])
         elif line and line != ",".join(HEADER):
             damaged += 1

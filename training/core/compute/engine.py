@@ -13,6 +13,7 @@ from torch import Tensor
 
 from igr_core.errors import IGRError
 from igr_core.model.igr import IGR
+from igr_core.processes import launched_processes
 
 from ...base.optimisation.optimizers import peaks_kept
 from ...base.train_config import TrainConfig
@@ -103,7 +104,7 @@ def wants_zero2(config: TrainConfig) -> bool:
     """Whether to shard: if requested and started by a launcher; a single process has nothing to shard."""
     if config.sharding != "zero2":
         return False
-    if "LOCAL_RANK" in os.environ:
+    if launched_processes().launched:
         return True
     logger.warning("sharding: zero2 needs torchrun or accelerate launch; a single process runs without it.")
     return False

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
-from igr_core.errors import IGRError
+import torch
+
+from igr_core.device import choose_device
+from igr_core.errors import IGRError, UsageError
+from igr_core.text import one_line
 
 from ...base.train_config import TrainConfig
 
@@ -20,6 +24,7 @@ _PLACES = (
     "ACCELERATE_BYPASS_DEVICE_MAP",
 )
 """Variables that accelerate may read, for the placement and the logs of processes."""
+_YES_OR_NO = ("1", "true", "yes", "y", "t", "on", "0", "false", "no", "n", "f", "off")
 
 _ENGINES = {
     "ACCELERATE_USE_FSDP": "FSDP",
@@ -35,9 +40,11 @@ _PREFIXES = ("ACCELERATE_", "FSDP_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "XLA
 def take_over(config: TrainConfig, environment: MutableMapping[str, str] | None = None) -> None:
     """Remove settings that would override the config from the environment, with a warning that names both values.
 
-    Raises IGRError for an engine that the trainer does not support (FSDP, Megatron-LM).
+    Raises IGRError for an engine that the trainer does not support (FSDP, Megatron-LM), and for a device or switch
+    that accelerate could not use.
     """
     found = os.environ if environment is None else environment
+    _check_places(found)
     for name, engine in _ENGINES.items():
         if found.get(name, "").lower() in ("1", "true", "yes"):
             raise IGRError(
@@ -57,7 +64,20 @@ def take_over(config: TrainConfig, environment: MutableMapping[str, str] | None 
         value = found.pop(name)
         entry, wanted = ours.get(name, ("", ""))
         if entry and value.lower() not in _MEANT.get(name, ("",)) and value.lower() != wanted:
-            logger.warning("Ignoring %s=%s from the launcher: the config has %s: %s.", name, value, entry, wanted)
+            shown = one_line(f"{name}={value}")
+            logger.warning("Ignoring %s from the launcher: the config has %s: %s.", shown, entry, wanted)
+
+
+def _check_places(found: Mapping[str, str]) -> None:
+    for name in [one for one in _PLACES if one in found]:
+        value = found[name]
+        if name == "ACCELERATE_TORCH_DEVICE":
+            try:
+                choose_device(str(torch.device(value)))
+            except (UsageError, RuntimeError) as error:
+                raise IGRError(f"{name}={value} does not name a usable device: unset it, or set it to cpu.") from error
+        elif value.lower() not in _YES_OR_NO:
+            raise IGRError(f"{name} is {value!r} in the environment: set it to true or false, or unset it.")
 
 
 _MEANT = {

@@ -31,8 +31,11 @@ def add_lora(model: IGR, config: LoraConfig) -> None:
 
 
 def merge_lora(model: IGR) -> None:
-    """Merge the adapters into their weights and restore the denoiser's parameter names."""
-    from peft.tuners.lora import LoraLayer
+    """Merge any adapters into their weights and restore the denoiser's parameter names."""
+    try:
+        from peft.tuners.lora import LoraLayer
+    except ImportError:  # add_lora needs peft, so there are none
+        return
 
     found = [(name, module) for name, module in model.denoiser.named_modules() if isinstance(module, LoraLayer)]
     for name, module in found:

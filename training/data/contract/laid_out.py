@@ -30,6 +30,8 @@ and a quarter of the others are below it.
 """
 FIRST_OF_FILES = 1 << 61
 """Smallest number of a pair from files; drawn pairs use their seeds, which are far smaller."""
+LARGEST_BOX = 100
+"""Maximum side of a garment's box as a multiple of its image's longer side."""
 _MIRROR_SIDE = 256
 _MIRROR_STEP = 40
 
@@ -101,8 +103,10 @@ class LaidOutPairs:
         selected: Sequence[Selected] | None = None,
         threads: int = 1,
         origin: Mapping[str, Any] | None = None,
+        manifest: str | None = None,
     ) -> None:
         """`selected`: which pairs, and how; None for all. `origin`: more about the source to record in prepared shards.
+        `manifest`: folder of the curation that the boxes are from, for messages.
 
         Raises IGRError for a data set without flat garments.
         """
@@ -128,6 +132,7 @@ class LaidOutPairs:
         if not source.tells_correspondence:
             del laid_out["cells"]
         self.described = {"data": {"title": source.title, **(origin or {}), **laid_out}}
+        self.manifest = manifest
         self._threads = threads
 
     def __len__(self) -> int:
@@ -149,7 +154,10 @@ class LaidOutPairs:
             self.source.person(chosen.index), self._mask(chosen.index, name), name_number(name), self.config.augment
         )
         person, mask = photo.person, photo.mask
-        garment = fit_garment(self.source.garment(chosen.index), self.config.size, chosen.garment_box)
+        garment = self.source.garment(chosen.index)
+        if chosen.garment_box is not None:
+            self._check_box(chosen.garment_box, garment.size, name)
+        garment = fit_garment(garment, self.config.size, chosen.garment_box)
         if chosen.flipped:
             person, mask, garment = (ImageOps.mirror(picture) for picture in (person, mask, garment))
         try:
@@ -167,6 +175,17 @@ class LaidOutPairs:
         if self.source.tells_correspondence:
             pictures["correspondence"] = self._correspondence(chosen, photo, view.placements[0])
         return pictures
+
+    def _check_box(self, box: tuple[int, int, int, int], size: tuple[int, int], name: str) -> None:
+        """Raise IGRError for a box that shows no part of a garment image of `size`, or is far larger than it."""
+        inside = all(low < side and high > 0 for low, high, side in zip(box[:2], box[2:], size, strict=True))
+        largest = LARGEST_BOX * max(size)
+        if not inside or not all(0 < high - low <= largest for low, high in zip(box[:2], box[2:], strict=True)):
+            where = f" of {self.manifest}" if self.manifest is not None else ""
+            raise IGRError(
+                f"{self.source.title}, {name}: the garment_box {' '.join(map(str, box))}{where} does not fit its image "
+                f"of {size[0]}x{size[1]}: score the pairs again with python -m training curate score."
+            )
 
     def _correspondence(self, chosen: Selected, photo: Augmented, placement: Placement) -> Tensor:
         width, height = self.config.size

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from igr_core.errors import IGRError
+from igr_core.json_text import parse_json
 from igr_core.photo.image_files import IMAGE_SUFFIXES, decode_image, image_size, name_key
 from igr_core.photo.images import photo_of_image
 from igr_core.photo.inputs import MASK_THRESHOLD
@@ -117,10 +117,7 @@ def check_same_size(image: Image.Image, name: str, size: tuple[int, int]) -> Non
 
 def read_json(data: bytes, name: str) -> Any:
     """Contents of a JSON file; raises IGRError if it is not valid JSON."""
-    try:
-        return json.loads(data)
-    except ValueError as error:
-        raise IGRError(f"{name} is not valid JSON ({error}): copy the file again.") from error
+    return parse_json(data, name, "copy the file again")
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tarfile
 from dataclasses import dataclass, field
@@ -20,7 +21,9 @@ INDEX_ENDING = ".index.json"
 """Suffix of the index file beside a tar, which avoids scanning the tar."""
 _BLOCK = 1 << 16
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})")
+MAX_SHARDS = 100_000
+"""Maximum number of tars that a pattern with braces may name."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,13 @@ class TarIndex:
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """Expand `shard-{000..009}.tar` and `{a,b}.tar` to names, in order; leading zeros are kept."""
+    """Expand `shard-{000..009}.tar` and `{a,b}.tar` to names, in order; leading zeros are kept.
+
+    Raises IGRError for more than MAX_SHARDS names.
+    """
     pieces = _BRACES.split(pattern)
     choices = [_choices(piece, pattern) if place % 2 else [piece] for place, piece in enumerate(pieces)]
+    _check_count(math.prod(map(len, choices)), pattern)
     return ["".join(words) for words in product(*choices)]
 
 
@@ -91,9 +98,9 @@ def read_headers(file: IO[bytes], size: int, url: str) -> TarIndex:
         with tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
                 if member.isfile():
-                    _note(index, tar, member)
                     if member.offset_data + member.size > size:
                         raise IGRError(f"{url} is truncated within {member.name}: copy the tar again.")
+                    _note(index, tar, member)
             file.seek(tar.offset)
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile stops there without an error
                 raise IGRError(f"{url} is truncated or damaged after {tar.offset} bytes: copy the tar again.")
@@ -126,7 +133,13 @@ def _choices(text: str, pattern: str) -> list[str]:
     first, last = match.groups()
     if int(last) < int(first):
         raise IGRError(f"{pattern}: {{{text}}} counts down: write the smaller number first.")
+    _check_count(int(last) - int(first) + 1, pattern)
     return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+
+
+def _check_count(count: int, pattern: str) -> None:
+    if count > MAX_SHARDS:
+        raise IGRError(f"{pattern} names {count:,} tars: name at most {MAX_SHARDS:,}.")
 
 
 def _note(index: TarIndex, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
@@ -151,14 +164,14 @@ def _read_index(url: str, size: int) -> TarIndex | None:
     """The index in a tar's index file, or None without one; raises IGRError if it is for a tar of another size."""
     try:
         with _open(url + INDEX_ENDING) as file:
-            content = json.loads(file.read())
+            content = read_json(file.read(), url + INDEX_ENDING)
         made_for = int(content["size"])
         samples = {
-            key: {ending: (int(at), int(length)) for ending, (at, length) in members.items()}
+            key: {ending: _place(at, length, made_for) for ending, (at, length) in members.items()}
             for key, members in content["samples"].items()
         }
-        labels = dict(content["labels"])
-    except (IGRError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        labels = {key: dict(label) for key, label in content["labels"].items()}
+    except (IGRError, OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
     if made_for != size:
         raise IGRError(
@@ -166,6 +179,13 @@ def _read_index(url: str, size: int) -> TarIndex | None:
             f"or delete {url}{INDEX_ENDING} if the tar was replaced."
         )
     return TarIndex(url, samples, labels)
+
+
+def _place(at: Any, length: Any, size: int) -> tuple[int, int]:
+    """Offset and length of a member within a tar of `size` bytes; raises ValueError for any other."""
+    if type(at) is not int or type(length) is not int or at < 0 or length < 0 or at + length > size:
+        raise ValueError("no member can be there")
+    return at, length
 
 
 def _size(url: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,10 +171,17 @@ def checked_points(points: object, width: int, name: str) -> list[list[float]]:
     flat = points
     if isinstance(points, list) and points and isinstance(points[0], list):
         flat = [value for row in points for value in (row if isinstance(row, list) else [None])]
-    numbers = isinstance(flat, list) and all(isinstance(value, (int, float)) for value in flat)
+    numbers = isinstance(flat, list) and all(_is_finite(value) for value in flat)
     if not numbers or len(flat) not in (25 * width, 18 * width):
-        raise IGRError(f"{name} does not contain 25 or 18 joints of {width} numbers: copy the file again.")
+        raise IGRError(f"{name} does not contain 25 or 18 joints of {width} finite numbers: copy the file again.")
     return [[float(value) for value in flat[at : at + width]] for at in range(0, len(flat), width)]
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    except OverflowError:  # an integer larger than any float
+        return False
 
 
 def _size(path: Path) -> tuple[int, int]:

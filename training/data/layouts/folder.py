@@ -44,7 +44,7 @@ class PlainFolder(FilePairs):
             entries.append(PairEntry(stem, category))
             files.append(
                 PairFiles(
-                    person=persons.path(name if Path(name).suffix else f"{name}.jpg"),
+                    person=persons.path(name if name != stem else f"{name}.jpg"),
                     garment=garments.path(f"{stem}.jpg") if garments.exists else None,
                     mask=find_mask(masks, stem),
                 )

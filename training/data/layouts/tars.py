@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.image_files import IMAGE_SUFFIXES
+from igr_core.text import one_line
 
 from ..contract.keypoints import JOINTS_25, Joint, Keypoints
 from ..contract.pairs import PairEntry, PairSource
@@ -87,9 +89,11 @@ class TarPairs(PairSource):
         if joints is None:
             return None
         try:
-            found = {name: Joint(*map(float, joints[name])) for name in JOINTS_25 if name in joints}
-        except (TypeError, ValueError) as error:
-            raise IGRError(f'{name}: keypoints must be {{"neck": [x, y, confidence], ...}}.') from error
+            found = {name: _joint(joints[name]) for name in JOINTS_25 if name in joints}
+        except (TypeError, ValueError, OverflowError) as error:
+            raise IGRError(
+                f'{name}: keypoints must be {{"neck": [x, y, confidence], ...}} with finite numbers: write it again.'
+            ) from error
         return Keypoints(found)
 
     def garment_cover(self, index: int) -> Image.Image | None:
@@ -140,7 +144,15 @@ def _entry(index: TarIndex, key: str) -> PairEntry:
     for part in ("person", "mask"):
         if _member(index, key, part) is None:
             raise IGRError(f"{index.url} has no {part} of {key}: write the shards again.")
-    return PairEntry(str(label.get("name", key)), label["category"])
+    return PairEntry(one_line(str(label.get("name", key))), label["category"])
+
+
+def _joint(numbers: Sequence[Any]) -> Joint:
+    """The joint of three numbers; raises ValueError if one is not finite."""
+    x, y, confidence = map(float, numbers)
+    if not all(map(math.isfinite, (x, y, confidence))):
+        raise ValueError("a number is not finite")
+    return Joint(x, y, confidence)
 
 
 def _member(index: TarIndex, key: str, part: str) -> str | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
+from igr_core.json_text import parse_json
 
 from ..result import Result, read_results
 from ..tables.paper import PAPER, paper_table
@@ -22,7 +22,7 @@ Anything else in rows/ belongs to an earlier configuration."""
 def sets_of(folder: Path) -> dict[str, Path]:
     """Folders of an experiment's held-out sets by name; the folder itself, named `""`, for a single set."""
     try:
-        names = json.loads((folder / SETS).read_text(encoding="utf-8"))
+        names = parse_json((folder / SETS).read_bytes(), "the file", "create it again")
     except FileNotFoundError:
         return {"": folder}
     except (OSError, ValueError) as error:
@@ -35,7 +35,7 @@ def sets_of(folder: Path) -> dict[str, Path]:
 def result_files(folder: Path) -> list[Path]:
     """Files of the results on one held-out set, in the order of its table; raises IGRError if there are none."""
     try:
-        places = json.loads((folder / PLACES).read_text(encoding="utf-8"))
+        places = parse_json((folder / PLACES).read_bytes(), "the file", "create it again")
     except (OSError, ValueError):
         places = []
     if not isinstance(places, list) or not places:
@@ -51,7 +51,7 @@ def experiment_results(folder: Path) -> list[Result]:
 def read_description(folder: Path) -> dict[str, Any]:
     """An experiment's description; raises IGRError if it is missing or damaged."""
     try:
-        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        described = parse_json((folder / DESCRIPTION).read_bytes(), "the file", "create it again")
         whole = {"title", "data", "table", "unpaired"} <= set(described) and described["table"] in ("", *PAPER)
     except (OSError, ValueError, TypeError):
         whole = False

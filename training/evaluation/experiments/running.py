@@ -5,7 +5,6 @@ resumed.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +19,7 @@ from igr_core.errors import IGRError
 from igr_core.files import make_folder
 from igr_core.model.bundle import Bundle
 from igr_core.photo.images import save_image
+from igr_core.processes import launched_processes
 from igr_core.restore.restorer import GarmentRestorer
 
 from ...base.files import write_text
@@ -57,7 +57,8 @@ class ExperimentRun:
         with single images are reported first, one sentence each.
         """
         self.config, self.out, self.device = config, out, device
-        self.rank, self.processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        launched = launched_processes()
+        self.rank, self.processes = launched.rank, launched.count
         if config.data is None:
             raise IGRError(f"{config.title!r} has several held-out sets: run it on each of them.")
         self.data: DataSetConfig = config.data

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from igr_core.errors import IGRError
 from igr_core.files import sha256
+from igr_core.json_text import parse_json
 from igr_core.model.config import from_json, to_json
 
 from ...base.files import write_text
@@ -75,8 +76,9 @@ def of_tasks(settings: Mapping[str, str], inputs: Mapping[Path, Iterable[Path]])
 
 def _read(path: Path) -> Settings | None:
     try:
-        return from_json(Settings, json.loads(path.read_text(encoding="utf-8")), str(path))
+        data = parse_json(path.read_bytes(), str(path), "delete the file, and create its images again")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise IGRError(f"{path} cannot be read ({error}): delete the file, and create its images again.") from error
+    return from_json(Settings, data, str(path))

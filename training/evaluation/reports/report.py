@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import html
-import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 from igr_core.errors import IGRError
 from igr_core.files import atomic_file, make_folder
+from igr_core.json_text import parse_json
 from igr_core.photo.image_files import IMAGE_SUFFIXES
 
 from ...base.statistics import mean_interval
@@ -77,7 +77,7 @@ def write_report(folder: Path) -> Path:
     """
     described = read_description(folder)
     try:
-        labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+        labels = parse_json((folder / "labels.json").read_bytes(), "the file", "create it again")
     except (OSError, ValueError) as error:
         raise IGRError(
             f"{folder} is not an experiment, because labels.json is missing or damaged: create one with "

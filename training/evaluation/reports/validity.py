@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from igr_core.errors import IGRError
 from igr_core.files import make_folder
+from igr_core.json_text import parse_json
 from igr_core.model.config import from_json, to_json
 
 from ...base.files import write_text
@@ -132,7 +133,7 @@ def write_validity(path: Path, found: Validity) -> None:
 def read_validity(path: Path) -> Validity:
     """Read a check; raises IGRError for other files."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_bytes(), "the file", "create it again")
     except (OSError, ValueError) as error:
         raise IGRError(
             f"{path} contains no rankings: create it with `python -m training evaluate validate`."

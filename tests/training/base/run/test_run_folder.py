@@ -209,8 +209,13 @@ def test_one_training_at_a_time_has_a_run_folder(tmp_path: Path) -> None:
         with pytest.raises(IGRError, match=f"{tmp_path} is in use by another training"), RunFolder(tmp_path).locked():
             pass
         with pytest.MonkeyPatch.context() as patched:
-            patched.setenv("RANK", "1")
+            further = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
+            for name, value in further.items():
+                patched.setenv(name, value)
             with RunFolder(tmp_path).locked():
+                pass
+            patched.delenv("WORLD_SIZE")  # each process would then take itself for the only one
+            with pytest.raises(IGRError, match="but no WORLD_SIZE"), RunFolder(tmp_path).locked():
                 pass
     finally:
         first.kill()

@@ -69,13 +69,25 @@ def test_an_engine_that_the_trainer_lacks_is_refused_with_both_values(config: Tr
         take_over(config, {name: "true"})
 
 
+@pytest.mark.parametrize("device", ["meta", "auto", "nonsense", "cuda:99"])
+def test_a_device_that_cannot_compute_is_refused(config: TrainConfig, device: str) -> None:
+    with pytest.raises(IGRError, match=f"ACCELERATE_TORCH_DEVICE={device} does not name a usable device: unset it"):
+        take_over(config, {"ACCELERATE_TORCH_DEVICE": device})
+    take_over(config, {"ACCELERATE_TORCH_DEVICE": "cpu"})
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_refused(config: TrainConfig) -> None:
+    with pytest.raises(IGRError, match="ACCELERATE_USE_CPU is 'perhaps'.* set it to true or false"):
+        take_over(config, {"ACCELERATE_USE_CPU": "perhaps"})
+
+
 def test_every_variable_that_accelerate_reads_is_known(config: TrainConfig) -> None:
     """Variables of new releases are removed by their prefix; those to keep are listed."""
     root, variable = Path(accelerate.__file__).parent, re.compile(r'"((?:ACCELERATE|FSDP|MEGATRON_LM)_[A-Z0-9_]+)"')
     files = ("accelerator.py", "state.py", "utils/launch.py", "utils/dataclasses.py")
     names = {name for file in files for name in variable.findall((root / file).read_text(encoding="utf-8"))}
     assert len(names) > 25
-    environment = dict.fromkeys(names, "0")
+    environment = dict.fromkeys(names, "0") | {"ACCELERATE_TORCH_DEVICE": "cpu"}
     take_over(config, environment)
     assert set(environment) <= {
         "ACCELERATE_USE_CPU",

@@ -129,3 +129,18 @@ def test_numbers_of_names() -> None:
     numbers = {name_number(name) for name in ("train/00001_00", "train/00002_00", "seed-12 flipped")}
     assert len(numbers) == 3 and all(FIRST_OF_FILES <= number < 1 << 62 for number in numbers)
     assert torch.tensor(sorted(numbers)).dtype == torch.int64
+
+
+@pytest.mark.parametrize("box", [(0, 0, 999999999, 999999999), (50, 50, 10, 10), (5, 5, 5, 9), (200, 0, 300, 50)])
+def test_a_box_that_does_not_fit_its_garment_is_named(source: SyntheticPairs, box: tuple[int, int, int, int]) -> None:
+    pairs = LaidOutPairs(source, LAYOUT, [Selected(2, garment_box=box)], manifest="runs/curation")
+    words = (
+        rf"seed-000000002: the garment_box {' '.join(map(str, box))} of runs/curation does not fit its image of 96x128"
+    )
+    with pytest.raises(IGRError, match=words):
+        pairs.pictures([0])
+
+
+def test_a_box_may_extend_beyond_its_garment(source: SyntheticPairs) -> None:
+    pairs = LaidOutPairs(source, LAYOUT, [Selected(2, garment_box=(-48, -64, 144, 192))])
+    assert pairs.pictures([0])["garment"].shape == (1, 3, 64, 48)

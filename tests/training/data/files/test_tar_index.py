@@ -117,3 +117,48 @@ def test_shards_of_a_folder_are_in_order(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(IGRError, match="empty contains no tars"):
         shard_urls(str(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize("pattern", ["x-{0..99999999999}.tar", "{0..999}{0..999}.tar", "{a,b}-{1..50001}.tar"])
+def test_patterns_do_not_name_more_tars_than_there_can_be(pattern: str) -> None:
+    with pytest.raises(IGRError, match=r"names [0-9,]+ tars: name at most 100,000"):
+        expand_braces(pattern)
+    with pytest.raises(IGRError, match="is not a valid pattern"):
+        expand_braces(f"x-{{0..{'9' * 5000}}}.tar")
+    assert len(expand_braces("x-{1..100000}.tar")) == 100_000
+
+
+@pytest.mark.parametrize(
+    "place", [[512, 10**15], [-512, 100], [10**30, 1], [0, -1], [1.0, 1], ["0", 1], [True, 1], [0]]
+)
+def test_an_index_of_places_outside_the_tar_is_not_used(tmp_path: Path, place: list[object]) -> None:
+    path = tmp_path / "s.tar"
+    path.write_bytes(packed(MEMBERS))
+    scanned = index_tar(str(path))
+    content = {"size": path.stat().st_size, "samples": {"a": {"person.jpg": place}}, "labels": {}}
+    path.with_name(path.name + INDEX_ENDING).write_text(json.dumps(content))
+    assert index_tar(str(path)) == scanned
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"\xff", b"[]", b'{"size": 1e999}'])
+def test_a_damaged_index_is_not_used(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "s.tar"
+    path.write_bytes(packed(MEMBERS))
+    path.with_name(path.name + INDEX_ENDING).write_bytes(content)
+    assert set(index_tar(str(path)).samples) == {"a/0", "a/1", "x" * 120 + "/2"}
+
+
+def test_json_that_is_nested_deeply_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.tar"
+    path.write_bytes(packed({"a.json": b"[" * 200_000}))
+    with pytest.raises(IGRError, match=r"s\.tar:a\.json is nested too deeply: copy the file again"):
+        index_tar(str(path))
+
+
+def test_a_member_larger_than_the_tar_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "s.tar"
+    member = tarfile.TarInfo("a.json")
+    member.size = 10**12
+    path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
+    with pytest.raises(IGRError, match=r"s\.tar is truncated within a\.json"):
+        index_tar(str(path))

@@ -42,6 +42,17 @@ def test_names_without_endings_with_dots_and_no_heading(copy: Tree) -> None:
     assert source.garment(0).size == source.person(1).size == SIZE
 
 
+def test_only_the_ending_of_an_image_counts_as_one(copy: Tree) -> None:
+    root = copy("folder")
+    for folder, ending in (("person", "jpg"), ("garment", "png"), ("mask", "png")):
+        (root / folder / f"look-001.{ending}").rename(root / folder / f"anna.v2.{ending}")
+    text = (root / "category.csv").read_text()
+    (root / "category.csv").write_text(text.replace("look-001.jpg", "anna.v2"))
+    source = PlainFolder(root)
+    assert source.entries[0].name == "anna.v2" and not source.missing(0) and not source.unlisted
+    assert source.person(0).size == SIZE
+
+
 def test_without_garments_it_can_only_be_restored_from(copy: Tree) -> None:
     root = copy("folder")
     shutil.rmtree(root / "garment")

@@ -1,6 +1,7 @@
 """Shards: packing any data set, and reading it back at random and from a URL."""
 
 import io
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -119,3 +120,26 @@ def test_errors_within_a_sample_are_named_when_it_is_read(tmp_path: Path) -> Non
         source.parsing(0)
     with pytest.raises(IGRError, match=r"a\.garment\.jpg is not a supported image"):
         source.garment(0)
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity", "1" + "0" * 400])
+def test_joints_that_are_not_finite_are_named(tmp_path: Path, number: str) -> None:
+    label = f'{{"category": "upper", "keypoints": {{"nose": [{number}, 1, 0.5]}}}}'
+    write(tmp_path / "s.tar", sample(a_json=label.encode()))
+    with pytest.raises(IGRError, match=r"s\.tar:a\.json: keypoints must be .* with finite numbers"):
+        TarPairs(str(tmp_path / "s.tar")).keypoints(0)
+
+
+def test_names_that_are_not_utf_8_can_be_written_down(tmp_path: Path) -> None:
+    """In a manifest, prepared shards and file names."""
+    odd = os.fsdecode(b"n\xe9")
+    members = {name.replace("a.", f"{odd}.", 1): data for name, data in sample().items()}
+    with tarfile.open(tmp_path / "s.tar", "w", encoding="utf-8", errors="surrogateescape") as tar:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    source = TarPairs(str(tmp_path / "s.tar"))
+    assert source.entries[0].name == r"n\xe9" and source.person(0).size == (32, 32)
+    write(tmp_path / "t.tar", sample(a_json=rb'{"category": "upper", "name": "n\ud800\n"}'))
+    assert TarPairs(str(tmp_path / "t.tar")).entries[0].name == r"n\ud800\n"

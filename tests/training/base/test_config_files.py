@@ -1,0 +1,59 @@
+"""YAML files of configs that are not what they seem: aliases that multiply, and names that are not text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from igr_core.errors import IGRError
+from training.base.config_files import load_config, read_yaml
+from training.base.train_config import TrainConfig
+
+
+def bomb(start: str, row: str) -> str:
+    """Nine rows, each of which repeats the previous one ten times."""
+    rows = [f"a{number}: &a{number} {row.format(','.join([f'*a{number - 1}'] * 10))}" for number in range(1, 10)]
+    return "\n".join([f"a0: &a0 {start}", *rows])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [bomb("{x: 1}", "{{<<: [{}]}}"), bomb("[1, 1]", "[{}]"), bomb("{x: 1}", "{{k: [{}]}}")],
+    ids=["merge", "list", "map"],
+)
+def test_aliases_cannot_multiply_the_values(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bomb.yaml"
+    path.write_text(text)
+    with pytest.raises(IGRError, match="more than 100,000 values"):
+        load_config(TrainConfig, path)
+
+
+def test_aliases_and_merges_of_usual_size_are_read() -> None:
+    assert read_yaml("a: &a {x: 1}\nb: {<<: *a, y: 2}\nc: [*a, *a]\n") == {
+        "a": {"x": 1},
+        "b": {"x": 1, "y": 2},
+        "c": [{"x": 1}, {"x": 1}],
+    }
+
+
+@pytest.mark.parametrize("text", ["model: &m\n  view: *m\n", "base: other.yaml\nmodel: &m\n  view: *m\n"])
+def test_a_value_that_contains_itself_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "other.yaml").write_text("model: &m\n  view: *m\n")
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(IGRError, match="a value contains itself"):
+        load_config(TrainConfig, tmp_path / "c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1: a\nfoo: b\n", "1, foo"),
+        ("~: a\non: b\nzz: 1\n", "None, True, zz"),
+        ("2024-01-01: a\nfoo: b\n", "2024-01-01, foo"),
+    ],
+)
+def test_unknown_names_of_any_type_are_listed(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(IGRError, match=f"has unknown entries {words}; known are"):
+        load_config(TrainConfig, tmp_path / "c.yaml")
