@@ -153,8 +153,8 @@ def _checkpoint(path: Path) -> Checkpoint:
     step, state, random = (saved.get(name) for name in ("step", "state", "random"))
     if type(step) is not int or step != _step(path):
         raise DamagedError(f"its step is {shown(step)}")
-    if not isinstance(state, dict):
-        raise DamagedError("it contains no state")
+    if not isinstance(state, dict) or not isinstance(random, dict):
+        raise DamagedError("it contains no state, or none of the random numbers")
     try:
         check_random_state(random)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:

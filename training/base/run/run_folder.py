@@ -99,6 +99,12 @@ class RunFolder:
             yield
 
     def _check_names(self) -> None:
+        try:
+            str(self.path).encode()
+        except UnicodeEncodeError as error:
+            raise IGRError(
+                f"{self.path} is not a UTF-8 name, which TensorBoard needs: choose another --run folder."
+            ) from error
         for path in (self.path / name for name in FILES):
             if path.is_dir():
                 raise IGRError(f"{path} is a folder, but the run writes a file of this name: move it away.")

@@ -170,9 +170,8 @@ def checked_points(points: object, width: int, name: str) -> list[list[float]]:
     """25 or 18 rows of `width` numbers from a flat or nested list; raises IGRError with the file for anything else."""
     flat = points
     if isinstance(points, list) and points and isinstance(points[0], list):
-        flat = [value for row in points for value in (row if isinstance(row, list) else [None])]
-    numbers = isinstance(flat, list) and all(_is_finite(value) for value in flat)
-    if not numbers or len(flat) not in (25 * width, 18 * width):
+        flat = [value for row in points for value in (row if isinstance(row, list) else [math.nan])]
+    if not isinstance(flat, list) or len(flat) not in (25 * width, 18 * width) or not all(map(_is_finite, flat)):
         raise IGRError(f"{name} does not contain 25 or 18 joints of {width} finite numbers: copy the file again.")
     return [[float(value) for value in flat[at : at + width]] for at in range(0, len(flat), width)]
 

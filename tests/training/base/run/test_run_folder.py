@@ -1,6 +1,7 @@
 """Run folders: configs, logs, checkpoints, random state."""
 
 import locale
+import os
 import random
 import subprocess
 import sys
@@ -221,6 +222,12 @@ def test_one_training_at_a_time_has_a_run_folder(tmp_path: Path) -> None:
         first.kill()
         first.communicate()
     with RunFolder(tmp_path).locked():
+        pass
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / os.fsdecode(b"r\xe9"))
+    with pytest.raises(IGRError, match="is not a UTF-8 name.*choose another --run folder"), run.locked():
         pass
 
 
