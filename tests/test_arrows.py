@@ -48,7 +48,7 @@ TRAINING_BELOW = {
     "core": {"base", "data", "prepared"},
     "bundles": {"base", "prepared", "core"},
     "small_models": {"base", "data", "prepared"},
-    "detail": {"base", "prepared"},
+    "detail": {"base", "data", "prepared", "evaluation"},
     "evaluation": {"base", "data", "prepared"},
     "robustness": {"base", "data", "evaluation"},
     "results": {"base", "curation", "evaluation", "robustness"},
