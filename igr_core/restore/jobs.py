@@ -196,7 +196,7 @@ def without_existing(jobs: Iterable[Job], report: Report) -> list[Job]:
     """The jobs whose image or evidence map does not exist yet; the others are recorded as skipped."""
     left = []
     for job in jobs:
-        if (job.out.exists() or job.set_aside.exists()) and (job.evidence is None or job.evidence.exists()):
+        if (job.out.is_file() or job.set_aside.is_file()) and (job.evidence is None or job.evidence.is_file()):
             report.skipped.append(job.out)
         else:
             left.append(job)

@@ -162,7 +162,7 @@ def test_more_images_are_added_to_existing_ones_and_the_record_contains_no_path(
     assert record["inputs"]["cleo.png"] == record["inputs"]["dora.png"] != record["inputs"]["ben.png"]
     assert record["settings"]["prompt"] == "box" and str(place) not in (place / "out" / NAME).read_text()
     (place / "out" / NAME).write_text("{")
-    assert f"{place / 'out' / NAME} cannot be read" in last_error(segment(place, sam2))
+    assert f"{place / 'out' / NAME} is not valid JSON" in last_error(segment(place, sam2))
 
 
 def test_an_overwriting_run_that_is_stopped_leaves_none_of_the_pictures_before(place: Path) -> None:
