@@ -51,7 +51,7 @@ def note_start(run: Path, step: int, command: str) -> None:
         lines, damaged = _lines(run / name)
         if damaged:
             logger.warning("%s: %d damaged lines were removed.", one_line(str(run / name)), damaged)
-        write_text(run / name, "".join(f"{at} {told}\n" for at, told in [*lines, (step, one_line(what))]))
+        write_text(run / name, "".join(f"{at} {line}\n" for at, line in [*lines, (step, one_line(what))]))
 
 
 def note_data(run: Path, step: int, record: Mapping[str, Any]) -> None:
