@@ -120,7 +120,7 @@ def test_a_step_takes_as_many_pairs_however_it_is_divided(config: TrainConfig, t
     divided = replace(config, steps=3, accumulation=2, data=replace(config.data, pairs_per_batch=1))
     assert trained(divided, tmp_path / "run").step == 3
     check_same_step(divided, 1, {"data": 2}, "run")
-    with pytest.raises(IGRError, match="2 pairs per step, but data.pairs_per_batch 1 times 2 processes .* are 4"):
+    with pytest.raises(IGRError, match="2 pairs per step, but data.pairs_per_batch \\(1\\) × 2 processes .* is 4"):
         check_same_step(divided, 2, {"data": 2}, "run")
     larger = replace(config, steps=4, data=replace(config.data, pairs_per_batch=3))
     with pytest.raises(IGRError, match="choose values whose product is 2, or another --run folder"):

@@ -128,7 +128,7 @@ def test_the_command_follows_the_training_config(config: TrainConfig, drawn: Pat
     assert (settings["layout"], settings["vae"]) == ("linear", sha256(config.data.vae))
     for arguments, words in (
         ((path, "--drawn", drawn, "--out", tmp_path / "x", "--layout", "resampler"), "image-prompt layout"),
-        (("--drawn", drawn, "--out", tmp_path / "x"), "No VAE, image encoder and layout"),
+        (("--drawn", drawn, "--out", tmp_path / "x"), "The VAE, image encoder and layout are missing"),
         ((path, "--drawn", tmp_path / "nothing", "--out", tmp_path / "x"), "python -m training data draw"),
     ):
         status, said = command(*arguments)

@@ -26,7 +26,7 @@ def test_table_averages_over_seeds_and_compares_by_seed() -> None:
     assert lines[3].startswith("| other | 0.4950 [")
     # Every pair has the same difference, so that the interval is a point; the seeds disagree in sign.
     assert "-0.025 [-0.025, -0.025] (-0.100, +0.050)" in lines[3]
-    assert f"2 training seeds and {PAIRS} pairs" in table and "differences of the single training seeds" in table
+    assert f"2 training seeds and {PAIRS} pairs" in table and "Differences for the individual training seeds" in table
 
 
 def test_order_of_results_does_not_mix_seeds_of_unequal_rows() -> None:
