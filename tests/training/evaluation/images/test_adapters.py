@@ -82,7 +82,7 @@ def test_files_that_cannot_be_adapted_are_named(tmp_path: Path) -> None:
     cases = {
         (tall, "tryoffdiff", square): f"{tall} is 384x512, but TryOffDiff writes squares: score it as it is if its "
         "padding has already been cropped.",
-        (square, "tryoffanyone", tall): f"{square} is 512x512, but TryOffAnyone writes 384x512: check that it is "
+        (square, "tryoffanyone", tall): f"{square} is 512x512, but TryOffAnyone writes 384x512: check that "
         "TryOffAnyone wrote it.",
     }
     for (path, method, reference), sentence in cases.items():
