@@ -30,8 +30,8 @@ _CERTAIN = 0.5
 _MOST_GAIN = 1.5
 """Maximum factor on the contrast of detail; a larger one would amplify the photo's noise."""
 _SAME_COLOUR, _OTHER_COLOUR = 0.12, 0.3
-"""Difference (0..1) of the photo's colour from the restored one, under the same light, up to which all detail is
-transferred, and that at which none is."""
+"""Differences (0..1) between the photo's colour and the restored one, under the same light: up to the first, all detail
+is transferred; at the second, none."""
 _MOST_STRETCH = 6.0
 """Maximum magnification of the photo, in area; beyond it no detail is transferred, as it would be blurred."""
 

@@ -11,7 +11,8 @@ from .jobs import Report
 from .planning import Job
 
 COLUMNS = ("photo", "result", "image", "visible", "notes")
-"""Columns: photo's file name; one of RESULTS; image's path; visible fraction of the garment, or empty; sentences."""
+"""Columns: the photo's file name, the result, the image's path, the visible fraction of the garment if it was measured,
+and sentences."""
 RESTORED, SET_ASIDE, FAILED = "restored", "set aside", "failed"
 """Values of the column `result`."""
 
@@ -41,12 +42,12 @@ def write_report(path: Path, report: Report, jobs: dict[str, Job], before: Lines
 
     `jobs` are this run's, by the file name of their photo.
     """
-    lines = dict(before)
+    lines, done = dict(before), set(report.done)
     for name, job in jobs.items():
-        if name in report.failed or job.out not in report.done and job.set_aside not in report.done:
-            continue
         aside = name in report.set_aside
-        lines[name] = _line(name, SET_ASIDE if aside else RESTORED, job.set_aside if aside else job.out, report)
+        image = job.set_aside if aside else job.out
+        if image in done:
+            lines[name] = _line(name, SET_ASIDE if aside else RESTORED, image, report)
     for name in report.failed:
         lines[name] = _line(name, FAILED, None, report)
     with (

@@ -26,8 +26,6 @@ IMAGES = (PHOTO, RESTORED, DETAILED, TRUTH)
 _WHOLE = 4
 """Words of at least this many letters also count if the reader joins them with their neighbours."""
 
-Words = frozenset[str]
-
 
 class WordReader:
     """The text reader of rapidocr, whose networks are part of its package."""
