@@ -53,7 +53,7 @@ def test_a_folder_too_low_is_reported_with_the_right_one(tree: Tree, layout: str
 def test_a_folder_too_high_is_reported_with_the_right_ones(copy: Tree) -> None:
     root = copy("viton_hd").parent
     shutil.move(copy("folder"), root / "another")
-    with pytest.raises(IGRError, match=rf"give {root}/another \(a plain folder\) or {root}/viton_hd \(VITON-HD\)\."):
+    with pytest.raises(IGRError, match=rf"specify {root}/another \(a plain folder\) or {root}/viton_hd \(VITON-HD\)\."):
         detect_layout(str(root))
 
 
