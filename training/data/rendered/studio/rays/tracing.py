@@ -51,6 +51,8 @@ class Tracer:
         """Trace rays from `origin` (3,) along unit `directions` (N, 3) to their first hits."""
         import drjit as dr
 
+        if len(directions) == 0:  # Dr.Jit aborts the process if a kernel has nothing to do
+            return Hits(np.empty(0, np.int32), np.empty((0, 2), np.float32), np.empty(0, np.float32))
         mi = self._mi
         start = mi.Point3f(*(dr.opaque(mi.Float, float(value)) for value in origin))
         ray = mi.Ray3f(start, mi.Vector3f(*_columns(mi, directions)))
@@ -71,6 +73,8 @@ class Tracer:
         """
         import drjit as dr
 
+        if len(points) == 0:
+            return np.empty((0, 3), np.float32)
         mi = self._mi
         sampler = mi.load_dict({"type": "multijitter", "sample_count": samples})
         # a stratified grid does not exist for every number of samples

@@ -38,7 +38,7 @@ def test_old_llvm_is_passed_over_and_none_is_reported(monkeypatch):
 
 
 def test_missing_packages_are_reported_with_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mitsuba", None)
+    monkeypatch.setitem(sys.modules, "drjit", None)
     monkeypatch.setenv("DRJIT_LIBLLVM_PATH", "/somewhere/libLLVM.so")
     with pytest.raises(IGRError, match="extra `render`"):
         tracing.load_mitsuba.__wrapped__()
@@ -61,6 +61,14 @@ def test_rays_find_the_face_the_place_on_it_and_the_distance():
     weights = np.array([1 - hits.bary[0].sum(), *hits.bary[0]])
     np.testing.assert_allclose(weights @ corners, [0.2, 0.0, 1.1], atol=1e-4)
     assert hits.distance[0] == pytest.approx(2 / directions[0, 1], rel=1e-4)
+
+
+def test_no_rays_give_no_hits_and_no_light():
+    """A photo without edges has no subsamples; Dr.Jit would abort the process."""
+    tracer, none = _tracer([sphere("skin", (5, 0, 1), 0.1)]), np.empty((0, 3))
+    hits = tracer.hits(np.zeros(3), none)
+    assert hits.face.shape == hits.distance.shape == (0,) and hits.bary.shape == (0, 2)
+    assert tracer.light(none, none, 0, 4).shape == (0, 3)
 
 
 def test_white_surfaces_under_an_even_sky_are_as_bright_as_the_sky():
