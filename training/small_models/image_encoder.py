@@ -1,4 +1,4 @@
-"""Train the demo's own small image encoder."""
+"""Train igr-small's image encoder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .part_training import PartTraining, log_scores, save_part, train_part
 
 Cells = Annotated[int, Range(1, 128)]
 """Cells or pixels along a side that are predicted from an embedding."""
-DEMO_ENCODER = ImageEncoderConfig(
+SMALL_ENCODER = ImageEncoderConfig(
     hidden_size=128,
     intermediate_size=512,
     num_hidden_layers=4,
@@ -61,7 +61,7 @@ class ImageEncoderTraining(PartTraining):
     """Steps between measurements."""
     validation_pairs: Count = 256
     """Number of held-out pairs to measure on, and to retrieve from."""
-    image_encoder: ImageEncoderConfig = field(default_factory=lambda: DEMO_ENCODER)
+    image_encoder: ImageEncoderConfig = field(default_factory=lambda: SMALL_ENCODER)
     """Shape of the CLIP vision tower."""
     contrast_weight: Weight = 0.5
     """Weight of the symmetric InfoNCE between crop and flat garment."""

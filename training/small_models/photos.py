@@ -29,6 +29,8 @@ class PhotoTraining(PartTraining):
     """Folder of the photos to train on; missing photos are made first."""
     held_out: str = "runs/photos_heldout"
     """Folder of the photos to measure on; missing photos are made first."""
+    init: str | None = None
+    """Folder of a finished model of the same shape to start from; None for random weights."""
     photos: Count = 1500
     """Number of photos to train on."""
     kind: PhotoKind = "drawn"

@@ -1,4 +1,4 @@
-"""Train the demo's own small latent autoencoder."""
+"""Train the small latent autoencoder."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The demo's own human parser."""
+"""The small human parser."""

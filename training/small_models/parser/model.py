@@ -1,4 +1,4 @@
-"""The demo's own human parser: its architecture and its folder on disk."""
+"""The small human parser: its architecture and its folder on disk."""
 
 from __future__ import annotations
 

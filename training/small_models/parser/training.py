@@ -1,4 +1,4 @@
-"""Train the demo's own small human parser."""
+"""Train the small human parser."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ...base.run.randomness import seed_everything, step_generator
 from ...base.run.run_folder import RunFolder
 from ...base.train_config import Few
 from ...data.caches.parsed import ParsedPhotos
-from ..model_folder import training_summary
+from ..model_folder import take_weights, training_summary
 from ..part_training import log_scores, train_part
 from ..photos import PhotoTraining, describe_photos, normalise, open_photos, recoloured
 from .labels import atr_labels, label_shares, mirrored
-from .model import CELL, ParserShape, build_parser, save_parser
+from .model import CELL, SUMMARY, ParserShape, build_parser, save_parser
 from .scores import confusion, label_overlaps
 
 
@@ -110,6 +110,8 @@ def train(config: ParserTraining, device: str = "cpu") -> Path:
     run, place = RunFolder(config.run), choose_device(device)
     seed_everything(config.seed)
     model = build_parser(config.parser).train().to(place)  # before drawing anything, because it checks the size
+    if config.init is not None:
+        take_weights(model, config.init)
     size = config.parser.input_size
     photos = Corpus(open_photos(config, size))
     held_out = Corpus(open_photos(config, size, held_out=True))
@@ -127,7 +129,7 @@ def train(config: ParserTraining, device: str = "cpu") -> Path:
         folder,
         model,
         config.parser,
-        training_summary(run.path, config, describe_photos(config, len(photos)), model, found),
+        training_summary(run.path, config, describe_photos(config, len(photos)), model, found, SUMMARY),
     )
     run.close()
     return folder

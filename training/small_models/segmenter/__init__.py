@@ -1,1 +1,1 @@
-"""The demo's own SAM 2."""
+"""The small SAM 2."""

@@ -1,4 +1,4 @@
-"""The demo's own SAM 2: its architecture, its features with gradients, and its folder on disk."""
+"""The small SAM 2: its architecture, its features with gradients, and its folder on disk."""
 
 from __future__ import annotations
 

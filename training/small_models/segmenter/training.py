@@ -1,4 +1,4 @@
-"""Train the demo's own small SAM 2."""
+"""Train the small SAM 2."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ...base.run.randomness import seed_everything, step_generator
 from ...base.run.run_folder import RunFolder
 from ...base.train_config import Few
 from ...data.caches.parsed import ParsedPhotos
-from ..model_folder import training_summary
+from ..model_folder import take_weights, training_summary
 from ..part_training import log_scores, train_part
 from ..photos import PhotoTraining, describe_photos, normalise, open_photos, recoloured
-from .model import STRIDE, Learner, SegmenterShape, embed, save_segmenter
+from .model import STRIDE, SUMMARY, Learner, SegmenterShape, embed, save_segmenter
 from .prompts import ASKED, boxes, clicks, label_shares, pick_regions, rough_masks
 from .scores import overlaps
 
@@ -181,6 +181,8 @@ def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     seed_everything(config.seed)
     learner = Learner(config.segmenter, len(ASKED) + 1).train().to(place)
     model = learner.segmenter
+    if config.init is not None:
+        take_weights(model, config.init)
     size = parameter_count(model.parameters()) / 1e6
     tqdm.write(f"{config.run}: {size:.2f} M parameters, {len(photos)} photos.")
 
@@ -193,7 +195,7 @@ def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     log_scores(run, config.steps, scores)
     folder = run.path / "segmenter"
     save_segmenter(
-        folder, model, training_summary(run.path, config, describe_photos(config, len(photos)), model, scores)
+        folder, model, training_summary(run.path, config, describe_photos(config, len(photos)), model, scores, SUMMARY)
     )
     run.close()
     return folder

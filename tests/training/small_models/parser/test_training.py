@@ -56,6 +56,20 @@ def trained(tiny: ParserTraining, tmp_path_factory: pytest.TempPathFactory) -> P
     return train(replace(tiny, run=str(tmp_path_factory.mktemp("run"))))
 
 
+def test_training_starts_from_a_finished_model(tiny: ParserTraining, trained: Path, tmp_path: Path) -> None:
+    further = replace(tiny, run=str(tmp_path / "run"), init=str(trained), steps=1, warmup=0, learning_rate=1e-7)
+    folder = train(further)
+    before, after = (load_file(one / "model.safetensors") for one in (trained, folder))
+    weights = [name for name in before if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))]
+    assert all(torch.allclose(after[name].float(), before[name].float(), atol=2e-3) for name in weights)
+    summary = json.loads((folder / "parser.json").read_text())
+    assert summary["started_from"] == json.loads((trained / "parser.json").read_text())
+    with pytest.raises(IGRError, match="init: .*none cannot be loaded"):
+        train(replace(further, run=str(tmp_path / "a"), init=str(tmp_path / "none")))
+    with pytest.raises(IGRError, match="has another shape than this config's model"):
+        train(replace(further, run=str(tmp_path / "b"), parser=replace(SHAPE, decoder_width=8)))
+
+
 def test_killed_run_resumes_as_if_it_had_not_been(tiny: ParserTraining, trained: Path, tmp_path: Path) -> None:
     parts = replace(tiny, run=str(tmp_path))
     with stopped_at_call(train_parser, "parser_loss", 4):

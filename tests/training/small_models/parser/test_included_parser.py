@@ -1,11 +1,11 @@
-"""The included demo parser: its size, its shapes, and its accuracy on held-out photos."""
+"""The included parser: its size, its shapes, and its accuracy on held-out photos."""
 
 from pathlib import Path
 
 import pytest
 from safetensors import safe_open
 
-from igr_core.demo import DEMO_PARSER
+from igr_core.included import INCLUDED_PARSER
 from igr_core.segmentation.human_parser import HumanParser, ParserInput
 from igr_core.segmentation.labels import ATR
 from training.base.config_files import load_config
@@ -14,13 +14,13 @@ from training.small_models.parser.model import build_parser
 from training.small_models.parser.scores import ParserScore, parser_scores
 from training.small_models.parser.training import ParserTraining
 
-CONFIG = Path(__file__).parents[4] / "training" / "configs" / "demo_parser.yaml"
+CONFIG = Path(__file__).parents[4] / "training" / "configs" / "small" / "parser_from_scratch.yaml"
 FEWEST_BYTES, MOST_BYTES = 100_000, 2_000_000
 
 
 @pytest.fixture(scope="module")
 def parser() -> HumanParser:
-    return HumanParser.from_folder(DEMO_PARSER)
+    return HumanParser.from_folder(INCLUDED_PARSER)
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +30,10 @@ def scored(parser: HumanParser) -> tuple[list[ParserScore], dict[str, float]]:
 
 
 def test_it_is_small() -> None:
-    assert {path.name for path in DEMO_PARSER.iterdir()} == {
+    assert {path.name for path in INCLUDED_PARSER.iterdir()} == {
         "config.json", "model.safetensors", "parser.json", "preprocessor_config.json",
     }  # fmt: skip
-    assert FEWEST_BYTES < sum(path.stat().st_size for path in DEMO_PARSER.iterdir()) <= MOST_BYTES
+    assert FEWEST_BYTES < sum(path.stat().st_size for path in INCLUDED_PARSER.iterdir()) <= MOST_BYTES
 
 
 def test_it_is_what_its_config_trains(parser: HumanParser) -> None:
@@ -44,7 +44,7 @@ def test_it_is_what_its_config_trains(parser: HumanParser) -> None:
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     assert {name: tuple(value.shape) for name, value in parser.model.state_dict().items()} == shapes
     assert 400_000 < parameter_count(model.parameters()) < 1_000_000
-    with safe_open(DEMO_PARSER / "model.safetensors", framework="pt") as file:
+    with safe_open(INCLUDED_PARSER / "model.safetensors", framework="pt") as file:
         kinds = {file.get_slice(name).get_dtype() for name in file.keys()}
     assert kinds <= {"F16", "I64"}  # the count of normalised batches is a whole number
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 from transformers import Sam2Processor
 
-from igr_core.demo import DEMO_SEGMENTER
+from igr_core.included import INCLUDED_SEGMENTER
 from igr_core.segmentation.segmenter import Segmenter
 from training.base.config_files import load_config
 from training.base.parts import parameter_count
@@ -17,20 +17,20 @@ ROOT = Path(__file__).parents[4]
 
 
 def test_shipped_config_is_the_shipped_model() -> None:
-    config = load_config(SegmenterTraining, ROOT / "training" / "configs" / "demo_segmenter.yaml")
+    config = load_config(SegmenterTraining, ROOT / "training" / "configs" / "small" / "segmenter_from_scratch.yaml")
     model = build_segmenter(config.segmenter)
     assert parameter_count(model.parameters()) <= 4_000_000
-    stored = load_file(DEMO_SEGMENTER / "model.safetensors")
+    stored = load_file(INCLUDED_SEGMENTER / "model.safetensors")
     assert {name: value.shape for name, value in model.state_dict().items()} == {
         name: value.shape for name, value in stored.items()
     }
-    assert Sam2Processor.from_pretrained(DEMO_SEGMENTER).target_size == config.segmenter.image_size
+    assert Sam2Processor.from_pretrained(INCLUDED_SEGMENTER).target_size == config.segmenter.image_size
 
 
 def test_the_shipped_folder_is_small() -> None:
-    assert sum(path.stat().st_size for path in DEMO_SEGMENTER.iterdir()) <= 6_000_000
+    assert sum(path.stat().st_size for path in INCLUDED_SEGMENTER.iterdir()) <= 6_000_000
 
 
 def test_one_click_selects_the_garment_of_100_held_out_photos() -> None:
-    found = all_scores(Segmenter.from_folder(DEMO_SEGMENTER), 100, prompts=("click",))["click"]
+    found = all_scores(Segmenter.from_folder(INCLUDED_SEGMENTER), 100, prompts=("click",))["click"]
     assert sum(found) / len(found) >= 0.85
