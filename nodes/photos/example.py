@@ -1,4 +1,4 @@
-"""IGR Example Person: drawn photos that ship with the pack, so that workflows run right after installation."""
+"""IGR Example Person: rendered photos that ship with the pack, so that workflows run right after installation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .shipped import EXAMPLES, GARMENTS
 
 
 class IGRExamplePerson(io.ComfyNode):
-    """Load a drawn person."""
+    """Load a rendered person."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -20,16 +20,17 @@ class IGRExamplePerson(io.ComfyNode):
         return schema(
             node_id="IGRExamplePerson",
             display_name="IGR Example Person",
-            description="Loads a drawn person with the mask of one garment, to try out the demo bundle, which was not "
+            description="Loads a rendered person with the mask of one garment, to try out igr-small, which was not "
             "trained on these people.",
-            search_aliases=["example photo", "test person", "sample person", "demo image", "model photo"],
+            search_aliases=["example photo", "test person", "sample person", "example image", "model photo"],
             inputs=[
                 io.Combo.Input(
                     "garment",
                     options=list(GARMENTS),
                     default="upper",
-                    tooltip="The garment to mask: a shirt (upper), shorts (lower) or a dress (full), each in its own "
-                    "photo, or the top or the trousers of one photo (outfit).",
+                    tooltip="The garment to mask: a shirt (upper; the close-up shows the same one on another person), "
+                    "shorts (lower) or a dress (full), each in its own photo, or the top or the trousers of one photo "
+                    "(outfit).",
                 )
             ],
             outputs=[

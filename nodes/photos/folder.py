@@ -73,8 +73,8 @@ class IGRPhotoFolder(io.ComfyNode):
                     "photos",
                     options=[SHIPPED, *folders],
                     default=photos,
-                    tooltip="Folder of photos of dressed people, below ComfyUI's input folder, or the drawn examples "
-                    "that ship with the pack, which are loaded without masks.",
+                    tooltip="Folder of photos of dressed people, below ComfyUI's input folder, or the rendered "
+                    "examples that come with the pack, which are loaded without masks.",
                 ),
                 io.Combo.Input(
                     "masks",

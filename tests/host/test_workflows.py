@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from igr_core.demo import DEMO_BUNDLE
+from igr_core.included import INCLUDED_BUNDLE
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import make_view
 from igr_core.restore.detailed import Detailing, restore_detailed
@@ -25,7 +25,7 @@ from tests.support.host.thumbnails import PLUS, write_thumbnail
 API_FORMS = ROOT / "tests" / "host" / "workflows"
 EXAMPLES = ROOT / "nodes" / "examples"
 NAMES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
-NEWER_NODES = {"garment_restore_photos", "garment_tryon", "mask_sam3"}
+NEWER_NODES = {"garment_tryon", "mask_sam3"}
 """Workflows with nodes that the oldest supported ComfyUI lacks."""
 USERS_OWN = {"ckpt_name", "unet_name", "clip_name", "vae_name", "photos", "masks"}
 """Inputs whose options are the user's files and folders."""
@@ -87,7 +87,7 @@ def test_the_main_workflow_gives_the_headless_image(server: Server) -> None:
     kinds = {one["class_type"]: name for name, one in graph.items()}
     graph = with_inputs(graph, kinds["IGRGarmentView"], mask=[kinds["IGRExamplePerson"], 1])
     (given,) = saved(server, graph)["garment"]
-    restorer = GarmentRestorer.from_bundle(DEMO_BUNDLE)
+    restorer = GarmentRestorer.from_bundle(INCLUDED_BUNDLE)
     config = restorer.info.model
     photo, mask = load_photo(EXAMPLES / "upper.webp"), load_mask(EXAMPLES / "upper_mask.png")
     view = make_view(photo, mask, config.native_size, config.view, config.image_encoder.image_size)
@@ -106,7 +106,7 @@ def test_the_garment_with_details_is_the_headless_one(server: Server) -> None:
     graph = with_inputs(graph, kinds["IGRGarmentView"], mask=[kinds["IGRExamplePerson"], 1])
     pictures = {name: some[0] for name, some in saved(server, graph).items()}
     restored, detailed, overlay = (pictures[f"garment_{name}"] for name in ("restored", "detailed", "overlay"))
-    restorer = GarmentRestorer.from_bundle(DEMO_BUNDLE)
+    restorer = GarmentRestorer.from_bundle(INCLUDED_BUNDLE)
     config = restorer.info.model
     photo, mask = load_photo(EXAMPLES / "lower.webp"), load_mask(EXAMPLES / "lower_mask.png")
     view = make_view(photo, mask, config.native_size, config.view, config.image_encoder.image_size)
@@ -133,20 +133,18 @@ def test_more_candidates_are_shown_but_one_is_kept(server: Server) -> None:
 
 def test_two_photos_become_one_garment(server: Server) -> None:
     graph = api_form("garment_restore_photos")
-    if newer := {node["class_type"] for node in graph.values()} - set(server.get("/object_info")):
-        pytest.skip(f"NOT RUN: this ComfyUI is older than {', '.join(sorted(newer))}")
-    (crop,) = (name for name, one in graph.items() if one["class_type"] == "ImageCropV2")
-    graph["closeup"] = graphs.node("SaveImage", images=[crop, 0], filename_prefix="closeup")
     pictures = saved(server, graph)
-    garment, overlay, closeup = (pictures[name] for name in ("garment", "garment_overlay", "closeup"))
+    garment, overlay = (pictures[name] for name in ("garment", "garment_overlay"))
     assert len(garment) == len(overlay) == 1 and garment[0].shape == overlay[0].shape
-    assert closeup[0].shape == (400, 300, 3) and covered(garment[0]) > 0.1
+    assert covered(garment[0]) > 0.1
     person = next(name for name, one in graph.items() if one["class_type"] == "IGRExamplePerson")
     views = [name for name, one in graph.items() if one["class_type"] == "IGRGarmentView"]
     twice = {name: with_inputs(graph, name, person=[person, 0], mask=[person, 1])[name] for name in views}
     single = saved(server, {**graph, **twice})["garment"][0]  # the photo and itself, which counts once
     assert not torch.equal(garment[0], single)
-    write_thumbnail("garment_restore_photos", [example("upper"), PLUS, closeup[0], garment[0], overlay[0]])
+    write_thumbnail(
+        "garment_restore_photos", [example("upper"), PLUS, example("upper_closeup"), garment[0], overlay[0]]
+    )
 
 
 def test_a_folder_goes_in_and_a_folder_comes_out(server: Server) -> None:
@@ -173,7 +171,7 @@ def test_the_main_workflow_finds_the_garment_without_a_mask(server: Server) -> N
     (view,) = (name for name, one in graph.items() if one["class_type"] == "IGRGarmentView")
     assert "mask" not in graph[view]["inputs"]
     history = server.run(graph)["outputs"]
-    assert "Mask found with demo" in history[view]["text"][0]
+    assert "Mask found with igr-small parser" in history[view]["text"][0]
 
 
 def test_the_batch_workflow_runs_on_the_examples(server: Server) -> None:

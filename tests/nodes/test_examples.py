@@ -1,35 +1,29 @@
-"""The shipped example persons are drawn by the generator, from seeds that nothing trains on."""
+"""The shipped example persons are rendered by the generator, from seeds that nothing trains on."""
 
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from training.data.caches.drawn import HELD_OUT_START
-from training.data.synthetic import make_pair, other_mask
+from tests.support.rendered.renderer import require_renderer
+from training.data.contract.seeds import HELD_OUT_START
+from training.data.rendered.examples import OUTFIT, PHOTOS, masks_of, render_example
 
 EXAMPLES = Path(__file__).parents[2] / "nodes" / "examples"
-SEEDS = {"upper": 10_001_000, "lower": 10_001_005, "full": 10_001_011, "outfit": 10_000_464}
-SIZE = (576, 768)
-COARSE = 0.16
-"""As the demo's pairs are drawn (docs/training.md)."""
 
 
-def picture(name: str, mode: str) -> np.ndarray:
-    return np.asarray(Image.open(EXAMPLES / name).convert(mode), dtype=np.float32)
+def test_they_come_from_held_out_seeds() -> None:
+    assert min(seed for seed, _ in PHOTOS.values()) >= HELD_OUT_START
+    assert {path.stem for path in EXAMPLES.glob("*.webp")} == set(PHOTOS)
 
 
-@pytest.mark.parametrize("name", SEEDS)
-def test_examples_are_drawn_from_held_out_seeds(name: str) -> None:
-    pair = make_pair(SEEDS[name], SIZE, coarse=COARSE)
-    assert SEEDS[name] >= HELD_OUT_START
-    assert np.abs(picture(f"{name}.webp", "RGB") - np.asarray(pair.person, dtype=np.float32)).mean() < 4  # lossy
-    masks = {f"{name}_mask.png": pair.garment_mask}
-    if name == "outfit":
-        masks = {
-            "outfit_lower_mask.png": pair.garment_mask,
-            "outfit_upper_mask.png": other_mask(SEEDS[name], SIZE, coarse=COARSE),
-        }
-    for file, mask in masks.items():
-        assert (picture(file, "L") != np.asarray(mask)).mean() < 0.001, file  # another platform may round a pixel
+def test_the_outfit_and_its_masks_are_those_of_its_seed() -> None:
+    require_renderer()
+    pair = render_example(OUTFIT)
+    photo = np.asarray(Image.open(EXAMPLES / f"{OUTFIT}.webp").convert("RGB"), np.float32)
+    assert np.abs(photo - np.asarray(pair.person, np.float32)).mean() < 4  # WebP is lossy
+    masks = masks_of(OUTFIT, pair)
+    assert {path.name for path in EXAMPLES.glob(f"{OUTFIT}_*.png")} == set(masks)
+    for name, mask in masks.items():
+        shipped = np.asarray(Image.open(EXAMPLES / name).convert("L"))
+        assert (shipped != np.asarray(mask)).mean() < 0.002, name  # another platform may round a pixel

@@ -25,6 +25,7 @@ class DataVerbs(LazyCommands):
         Verb("sheet", "drawing", "sheet", "Write contact sheets of drawn or rendered pairs.", LOOK),
         Verb("agreement", "rendering", "agreement", "Compare rendered photos with their product shots.", TOOLS),
         Verb("bench-render", "rendering", "bench_render", "Time rendering and dressing by stage.", TOOLS),
+        Verb("examples", "rendering", "examples", "Render the example persons of the nodes.", TOOLS),
         Verb("export-body", "rendering", "export_body", "Rewrite the body of the rendered people.", TOOLS),
     )
 
@@ -76,7 +77,7 @@ class Verbs(LazyCommands):
         Verb("unpack", "train", "unpack", "Extract the VAE and image encoder of a bundle.", EXPORT),
         Verb("curate", "curate", "app", "Score pairs, review them, and select the best.", CURATE),
         Verb("detail", "detail", "app", "Fit the readout of a bundle's attention, and measure its accuracy.", EXPORT),
-        Verb("demo", "evaluate", "demo", "Restore held-out synthetic people.", EVALUATE),
+        Verb("demo", "evaluate", "demo", "Restore held-out pairs.", EVALUATE),
         Verb("evaluate", "app", "evaluate_app", "Score garments, run experiments, write tables and reports.", EVALUATE),
         Verb("train-vae", "small_models", "train_vae", "Train the small VAE.", SMALL),
         Verb("measure-vae", "small_models", "measure_vae", "Measure a VAE on held-out pairs.", SMALL),

@@ -76,6 +76,16 @@ def held_out(
     typer.echo(f"{path}: {count:,} pairs, {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
 
 
+def examples(
+    out: Annotated[Path, typer.Argument(help="Folder for the photos and masks.", callback=out_folder)],
+) -> None:
+    """Render the example persons of the nodes (nodes/examples)."""
+    from ..data.rendered.examples import write_examples
+
+    for path in write_examples(out):
+        typer.echo(str(path))
+
+
 def agreement(
     records: Annotated[str, typer.Argument(help="Folder or URL of rendered records.")],
     pairs: Annotated[
