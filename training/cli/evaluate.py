@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from igr_core.cli.shared import echo
-from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
+from igr_core.included import INCLUDED_BUNDLE
 
 from ..base.config_files import load_config
 from ..data.contract.seeds import HELD_OUT_START
@@ -206,22 +206,28 @@ def results(
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the images.", callback=out_folder)] = Path("out/demo"),
-    count_per_category: Annotated[int, typer.Option(min=1, max=100, help="Number of people per category.")] = 2,
-    bundle: Annotated[Path, typer.Option(help="The model.", show_default="the demo")] = DEMO_BUNDLE,
+    count_per_category: Annotated[int, typer.Option(min=1, max=100, help="Number of pairs per category.")] = 2,
+    data: Annotated[
+        Path | None, typer.Option(help="Data set of the pairs.", show_default="included rendered pairs")
+    ] = None,
+    bundle: Annotated[Path, typer.Option(help="The model.", show_default="igr-small")] = INCLUDED_BUNDLE,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")] = 25,
     guidance: Annotated[float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo.")] = 1.5,
 ) -> None:
-    """Restore held-out synthetic people, and show the results next to the ground truth."""
+    """Restore held-out pairs, and show the results next to the ground truth."""
     from igr_core.files import make_folder
     from igr_core.restore.restorer import GarmentRestorer
 
-    from ..evaluation.images.demo import run_demo
+    from ..data.opening import DataSetConfig, open_data_set
+    from ..evaluation.images.demo import PAIRS, first_pairs, run_demo
 
     start = time.monotonic()
+    source = open_data_set(DataSetConfig(str(PAIRS if data is None else data), split="test"))
+    indices = first_pairs(source, count_per_category)
     restorer = GarmentRestorer.from_bundle(bundle)
     make_folder(out)
-    sheet, examples = run_demo(restorer, out, count_per_category, steps, guidance)
+    sheet, examples = run_demo(restorer, source, indices, out, steps, guidance)
     for example in examples:
-        echo(str(out / f"{example.pair.category}-{example.seed}-restored.png"))
+        echo(str(out / f"{example.name}-restored.png"))
     echo(f"The person, mask and ground-truth garment of each are in the same folder. Contact sheet: {sheet}")
     echo(f"{len(examples)} garments restored in {time.monotonic() - start:.1f} s.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from igr_core.files import make_folder
 from igr_core.model.bundle import Bundle
-from igr_core.model.config import to_json
+from igr_core.model.config import CATEGORIES, to_json
 from igr_core.photo.images import save_image
 from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
@@ -24,8 +25,8 @@ from igr_core.restore.restorer import GarmentRestorer
 from ..base.provenance import bundle_weights_sha256, command_line, revision
 from ..data.caches.draw_config import DrawConfig
 from ..data.caches.drawn import fingerprint
+from ..data.synthetic import Pair, make_pair
 from ..evaluation.images.claims import claim
-from ..evaluation.images.demo import held_out_pairs
 from ..evaluation.images.folders import ImageList, image_list
 from ..evaluation.metrics.paired import OWN, PairedScorer, silhouette_of
 from ..evaluation.metrics.protocols import protocol_named
@@ -59,9 +60,22 @@ class Photos:
     """Their silhouettes, (N, 1, H, W) in 0..1."""
 
 
+def drawn_pairs(per_category: int, first: int) -> list[tuple[int, Pair]]:
+    """The first `per_category` drawn pairs of each category with a visible garment, starting at seed `first`."""
+    photos = DrawConfig()
+    found: dict[str, list[tuple[int, Pair]]] = {category: [] for category in CATEGORIES}
+    for seed in itertools.count(first):
+        pair = make_pair(seed, photos.photo_size, coarse=photos.coarse)
+        if len(found[pair.category]) < per_category and pair.garment_mask.getbbox() is not None:
+            found[pair.category].append((seed, pair))
+        if all(len(some) == per_category for some in found.values()):
+            break
+    return [one for some in found.values() for one in some]
+
+
 def take_photos(plan: Plan, size: tuple[int, int]) -> Photos:
     """Draw the plan's photos; true garments at `size` = (width, height)."""
-    pairs = held_out_pairs(-(-plan.photos // 3), plan.start)
+    pairs = drawn_pairs(-(-plan.photos // 3), plan.start)
     return Photos(
         tuple(seed for seed, _ in pairs),
         tuple(pair.category for _, pair in pairs),

@@ -1,8 +1,7 @@
-"""Restore held-out synthetic people and show them on a contact sheet."""
+"""Restore held-out pairs and show them on a contact sheet."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from tqdm import tqdm
 
+from igr_core.errors import IGRError
 from igr_core.files import atomic_file
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo, save_image
@@ -18,14 +18,10 @@ from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.restore.sampling import Progress as StepProgress
 
-from ...data.caches.draw_config import DrawConfig
-from ...data.contract.seeds import HELD_OUT_START
-from ...data.synthetic import Pair, make_pair
+from ...data.contract.pairs import PairSource
 
-FIRST_SEED = HELD_OUT_START + 1000
-"""First seed of the demo's people: no model was trained on them, and none was chosen by hand."""
-PHOTOS = DrawConfig()
-"""Settings for drawing the photos, the same as in training."""
+PAIRS = Path(__file__).with_name("demo_pairs.tar")
+"""The first rendered pairs of each category from seed 10,002,000: no model was trained on them, and none was chosen."""
 
 COLUMNS = ("person", "mask", "crop", "restored", "truth")
 CELL = (288, 384)
@@ -39,51 +35,47 @@ INK, PALE_INK, PAPER, LINE = (32, 32, 32), (112, 112, 112), (255, 255, 255), (21
 class Example:
     """One restored person."""
 
-    seed: int
-    """Seed of the pair."""
-    pair: Pair
-    """Person, mask and true garment."""
+    name: str
+    """Category and name of the pair, `upper-garment-010002000`; its files begin with it."""
+    person: Image.Image
+    """The photo."""
+    mask: Image.Image
+    """Mask of the garment, 255 inside."""
+    truth: Image.Image
+    """The true garment on white."""
     crop: Tensor
     """Input of the image encoder, p_g, (1, 3, S, S) in 0..1."""
     restored: Tensor
     """The restored garment, (1, 3, H, W) in 0..1."""
 
-    @property
-    def caption(self) -> str:
-        """Category, cut, pattern and seed in one line."""
-        words = (self.pair.category, self.pair.attributes.get("cut"), self.pair.attributes.get("pattern"))
-        return " · ".join(dict.fromkeys(str(word) for word in (*words, f"seed {self.seed}") if word))
 
-
-def held_out_pairs(per_category: int, first: int = FIRST_SEED) -> list[tuple[int, Pair]]:
-    """The first `per_category` pairs of each category with a visible garment, starting at seed `first`."""
-    found: dict[str, list[tuple[int, Pair]]] = {category: [] for category in CATEGORIES}
-    for seed in itertools.count(first):
-        pair = make_pair(seed, PHOTOS.photo_size, coarse=PHOTOS.coarse)
-        if len(found[pair.category]) < per_category and pair.garment_mask.getbbox() is not None:
-            found[pair.category].append((seed, pair))
-        if all(len(some) == per_category for some in found.values()):
-            break
-    return [one for some in found.values() for one in some]
+def first_pairs(source: PairSource, per_category: int) -> list[int]:
+    """Indices of the first `per_category` pairs of each category; raises IGRError if there are fewer of all of them."""
+    of = {name: [n for n, entry in enumerate(source.entries) if entry.category == name] for name in CATEGORIES}
+    most = max(map(len, of.values()))
+    if per_category > most:
+        raise IGRError(
+            f"{source.title} has at most {most} pairs of a category: choose {most} per category, or other pairs with "
+            "--data."
+        )
+    return [n for numbers in of.values() for n in numbers[:per_category]]
 
 
 def restore_example(
     restorer: GarmentRestorer,
-    seed: int,
-    pair: Pair,
+    source: PairSource,
+    index: int,
     folder: Path,
     steps: int,
     guidance: float,
     on_step: StepProgress | None = None,
 ) -> Example:
     """Write a pair's images into `folder`, then restore the garment from those files as from a user's files."""
-    model = restorer.info.model
-    paths = {name: folder / f"{pair.category}-{seed}-{name}.png" for name in ("person", "mask", "restored", "truth")}
-    pictures = (
-        ("person", pair.person),
-        ("mask", pair.garment_mask),
-        ("truth", _resized(pair.garment, model.native_size)),
-    )
+    model, entry = restorer.info.model, source.entries[index]
+    stem = f"{entry.category}-{entry.name}".replace("/", "-")
+    paths = {name: folder / f"{stem}-{name}.png" for name in ("person", "mask", "restored", "truth")}
+    person, mask, truth = source.person(index), source.mask(index), source.garment(index)
+    pictures = (("person", person), ("mask", mask), ("truth", _resized(truth, model.native_size)))
     for name, picture in pictures:
         _save(picture, paths[name])
     view = make_view(
@@ -93,9 +85,9 @@ def restore_example(
         model.view,
         model.image_encoder.image_size,
     )
-    restored = restorer.restore(view, pair.category, steps=steps, guidance=guidance, progress=on_step)
+    restored = restorer.restore(view, entry.category, steps=steps, guidance=guidance, progress=on_step)
     save_image(paths["restored"], restored)
-    return Example(seed, pair, view.crop, restored)
+    return Example(stem, person, mask, truth, view.crop, restored)
 
 
 def contact_sheet(examples: Sequence[Example]) -> Image.Image:
@@ -110,37 +102,36 @@ def contact_sheet(examples: Sequence[Example]) -> Image.Image:
         pen.text((left + CELL[0] // 2, TITLE_HEIGHT // 2), name, fill=INK, font=title, anchor="mm")
     for row, example in enumerate(examples):
         top = TITLE_HEIGHT + row * line_height
-        pen.text((GAP, top + CAPTION_HEIGHT // 2), example.caption, fill=PALE_INK, font=small, anchor="lm")
+        pen.text((GAP, top + CAPTION_HEIGHT // 2), example.name, fill=PALE_INK, font=small, anchor="lm")
         for left, picture in zip(lefts, _cells(example), strict=True):
             _place(sheet, pen, picture, left, top + CAPTION_HEIGHT)
     return sheet
 
 
 def run_demo(
-    restorer: GarmentRestorer, out: Path, count_per_category: int, steps: int, guidance: float
+    restorer: GarmentRestorer, source: PairSource, indices: Sequence[int], out: Path, steps: int, guidance: float
 ) -> tuple[Path, list[Example]]:
-    """Restore the demo's people with a progress bar on stderr; returns the contact sheet's path and the examples."""
+    """Restore pairs with a progress bar on stderr; returns the contact sheet's path and the examples."""
     examples = []
-    pairs = held_out_pairs(count_per_category)
-    with tqdm(total=len(pairs) * steps, unit="step", leave=False) as bar:
-        for number, (seed, pair) in enumerate(pairs, start=1):
-            bar.set_description(f"restoring garment {number} of {len(pairs)}")
+    with tqdm(total=len(indices) * steps, unit="step", leave=False) as bar:
+        for number, index in enumerate(indices, start=1):
+            bar.set_description(f"restoring garment {number} of {len(indices)}")
 
             def on_step(_done: int, _total: int) -> None:
                 bar.update()
 
-            examples.append(restore_example(restorer, seed, pair, out, steps, guidance, on_step))
+            examples.append(restore_example(restorer, source, index, out, steps, guidance, on_step))
     sheet = out / "sheet.png"
     _save(contact_sheet(examples), sheet)
     return sheet, examples
 
 
 def _cells(example: Example) -> Iterator[Image.Image]:
-    yield example.pair.person
-    yield example.pair.garment_mask.convert("RGB")
+    yield example.person
+    yield example.mask.convert("RGB")
     yield _picture(example.crop)
     yield _picture(example.restored)
-    yield example.pair.garment
+    yield example.truth
 
 
 def _place(sheet: Image.Image, pen: ImageDraw.ImageDraw, picture: Image.Image, left: int, top: int) -> None:

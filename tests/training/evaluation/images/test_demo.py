@@ -1,4 +1,4 @@
-"""The demo with a tiny real bundle: held-out people, restored like a user's photo, on a legible sheet."""
+"""The demo with a tiny real bundle: held-out pairs, restored like a user's photo, on a legible sheet."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from igr_core.restore.restorer import GarmentRestorer
 from tests.support.models.tiny import MODEL, save_runnable
 from training.cli.app import app
 from training.cli.evaluate import demo as demo_command
-from training.data.caches.drawn import HELD_OUT_START
-from training.data.synthetic import make_pair
+from training.data.contract.seeds import HELD_OUT_START
+from training.data.opening import DataSetConfig, open_data_set
 from training.evaluation.images import demo
 
 
@@ -29,17 +29,25 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def out(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Path:
     """A demo run of one person per category."""
     folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
-    demo_command(folder, 1, bundle, steps=2, guidance=1.5)
+    demo_command(folder, 1, bundle=bundle, steps=2, guidance=1.5)
     return folder
 
 
-def test_persons_are_the_first_held_out_ones_of_each_category() -> None:
-    pairs = demo.held_out_pairs(1)
-    assert [pair.category for _, pair in pairs] == list(CATEGORIES)
-    assert min(seed for seed, _ in pairs) == demo.FIRST_SEED >= HELD_OUT_START
-    drawn = [make_pair(seed, (24, 32)).category for seed in range(demo.FIRST_SEED, max(s for s, _ in pairs) + 1)]
-    for seed, pair in pairs:
-        assert drawn.index(pair.category) == seed - demo.FIRST_SEED
+def test_the_included_pairs_are_the_first_held_out_ones_of_each_category() -> None:
+    source = open_data_set(DataSetConfig(str(demo.PAIRS)))
+    names = [entry.name for entry in source.entries]
+    seeds = [int(name.split("/")[0].removeprefix("garment-")) for name in names]
+    assert seeds == list(range(seeds[0], seeds[0] + len(seeds))) and seeds[0] > HELD_OUT_START
+    chosen = [source.entries[index] for index in demo.first_pairs(source, 2)]
+    for category in CATEGORIES:
+        of = [entry for entry in source.entries if entry.category == category]
+        assert [entry for entry in chosen if entry.category == category] == of[:2] and len(of) >= 2
+
+
+def test_more_pairs_than_there_are_is_one_sentence(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "out"), "--count-per-category", "99"])
+    assert done.exit_code == 1 and "per category, or other pairs with --data" in " ".join(done.stderr.split())
+    assert not (tmp_path / "out").exists()
 
 
 def test_writes_exactly_the_expected_files(out: Path) -> None:
@@ -54,7 +62,7 @@ def test_pictures_have_the_sizes_that_a_user_expects(out: Path) -> None:
     for path in out.glob("*-*.png"):
         kind = path.stem.rsplit("-", 1)[1]
         with Image.open(path) as picture:
-            assert picture.size == (MODEL.native_size if kind in ("restored", "truth") else demo.PHOTOS.photo_size)
+            assert picture.size == (MODEL.native_size if kind in ("restored", "truth") else (384, 512))
 
 
 def test_restores_the_same_garments_as_a_user_from_the_files(out: Path, bundle: Path, tmp_path: Path) -> None:
@@ -84,7 +92,7 @@ def test_sheet_has_a_titled_column_and_a_line_per_person(out: Path) -> None:
 def test_says_where_the_pictures_are_and_how_long_it_took(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    demo_command(tmp_path, 1, bundle, steps=1, guidance=1.0)
+    demo_command(tmp_path, 1, bundle=bundle, steps=1, guidance=1.0)
     said = capsys.readouterr().out
     assert str(tmp_path / "sheet.png") in said
     assert said.count("-restored.png") == 3
