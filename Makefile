@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo eval test lint bench samplers bench-render bench-train format train-demo train-smoke
+.PHONY: setup demo eval test lint bench samplers bench-render bench-train format train-small train-smoke
 
 setup: $(STAMP)
 
@@ -19,7 +19,7 @@ demo: $(STAMP)
 	@$(BIN)/python -m training demo --out out/demo
 
 eval: $(STAMP)
-	@$(BIN)/python -m training evaluate run training/configs/evaluation/demo.yaml --out out/eval
+	@$(BIN)/python -m training evaluate run training/configs/evaluation/igr_small.yaml --out out/eval
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -45,8 +45,8 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-train-demo: $(STAMP)
-	$(BIN)/python -m training train training/configs/demo.yaml --run runs/demo
+train-small: $(STAMP)
+	$(BIN)/python -m training train training/configs/small/from_scratch.yaml --run runs/from_scratch
 
 train-smoke: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/training/test_smoke.py

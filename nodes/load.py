@@ -13,7 +13,7 @@ from ..igr_core.model.bundle import Bundle
 from ..igr_core.model.config import ModelConfig
 from ..igr_core.model.image_prompt import ImagePrompt
 from .host import networks
-from .host.folders import BUNDLES, DEMO
+from .host.folders import BUNDLES
 from .host.ui import fit_preview
 from .schema import schema
 from .sockets import Adapter, AdapterSocket
@@ -29,7 +29,7 @@ class IGRLoad(io.ComfyNode):
             node_id="IGRLoad",
             display_name="IGR Load",
             description="Loads an IGR bundle: one file with the denoiser, GarmNet, the image prompt and the category "
-            "prompts. The demo bundle ships with the pack and only works on drawn people.",
+            "prompts. igr-small comes with the pack; it was trained on drawn and rendered people.",
             search_aliases=[
                 "garment restoration model",
                 "garment model",
@@ -41,8 +41,8 @@ class IGRLoad(io.ComfyNode):
                 io.Combo.Input(
                     "bundle",
                     options=BUNDLES.names(),
-                    default=DEMO,
-                    tooltip="A .safetensors bundle in models/igr, or the demo bundle that ships with the pack.",
+                    default=BUNDLES.included_name,
+                    tooltip="A .safetensors bundle in models/igr, or igr-small, which comes with the pack.",
                 ),
                 io.Vae.Input(
                     "vae",

@@ -81,8 +81,8 @@ class IGRGarmentView(io.ComfyNode):
                     default=STOP,
                     optional=True,
                     tooltip="What to do if a photo has no mask: stop with an error, treat the whole photo as "
-                    "the garment, or find the garment with a human parser in models/human_parsing. The demo parser "
-                    "only works on drawn people.",
+                    "the garment, or find the garment with a human parser in models/human_parsing. The included "
+                    "parser was not trained on photos.",
                 ),
                 io.Combo.Input(
                     "category",

@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..demo import DEMO_BUNDLE
+from ..included import INCLUDED_BUNDLE
 from ..text import one_line
 from .shared import one_sentence
 
 
 def inspect(
-    bundle: Annotated[Path, typer.Argument(help="Bundle to inspect (.safetensors).")] = DEMO_BUNDLE,
+    bundle: Annotated[Path, typer.Argument(help="Bundle to inspect (.safetensors).")] = INCLUDED_BUNDLE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Show the contents of a bundle: parts, sizes, config, training and scores."""

@@ -14,8 +14,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from ..demo import DEMO_SEGMENTER
 from ..errors import IGRError, UsageError
+from ..included import INCLUDED_SEGMENTER
 from ..text import one_line
 from .mask_by_category import Wanted, category_finder, check_no_marks
 from .shared import (
@@ -24,7 +24,7 @@ from .shared import (
     echo_line,
     explain_out_of_memory,
     load_segmenter,
-    note_demo_model,
+    note_included_model,
     one_sentence,
 )
 
@@ -46,7 +46,7 @@ SegmenterPath = Annotated[
     Path | None,
     typer.Option(
         help="SAM 2 model: a folder in transformers' layout, or a .safetensors file.",
-        show_default="the demo segmenter, for drawn people only",
+        show_default="the included one, for simple pictures",
     ),
 ]
 ParserPath = Annotated[
@@ -176,13 +176,13 @@ def _numbers(option: str, text: str, form: str, example: str) -> tuple[float, ..
 def _segmenter_path(given: Path | None) -> Path:
     if given is not None:
         return given
-    if not DEMO_SEGMENTER.is_dir():
+    if not INCLUDED_SEGMENTER.is_dir():
         raise UsageError(
-            f"{DEMO_SEGMENTER} does not exist: use --segmenter with a SAM 2 folder in transformers' layout or a "
+            f"{INCLUDED_SEGMENTER} does not exist: use --segmenter with a SAM 2 folder in transformers' layout or a "
             f".safetensors file."
         )
-    note_demo_model("SAM 2", "--segmenter")
-    return DEMO_SEGMENTER
+    note_included_model("SAM 2", "--segmenter")
+    return INCLUDED_SEGMENTER
 
 
 def _check_paths(person: Path, rough: Path | None, out: Path, overlay: Path | None) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 from rich.text import Text
 
-from ..demo import DEMO_PARSER
 from ..errors import UsageError
+from ..included import INCLUDED_PARSER
 from ..text import one_line
-from .shared import Find, explain_out_of_memory, load_segmenter, note_demo_model
+from .shared import Find, explain_out_of_memory, load_segmenter, note_included_model
 
 if TYPE_CHECKING:
     import torch
@@ -36,14 +36,14 @@ def check_no_marks(
 
 
 def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None) -> Find:
-    """Prepare to find masks by category; raises UsageError if no parser is named and the demo parser is missing."""
-    if parser is None and not DEMO_PARSER.is_dir():
+    """Prepare to find masks by category; raises UsageError if no parser is named and the included one is missing."""
+    if parser is None and not INCLUDED_PARSER.is_dir():
         raise UsageError(
-            f"{DEMO_PARSER} does not exist: use --parser with a human parser, a folder in transformers' layout."
+            f"{INCLUDED_PARSER} does not exist: use --parser with a human parser, a folder in transformers' layout."
         )
     if parser is None:
-        note_demo_model("parser", "--parser")
-    folder = parser or DEMO_PARSER
+        note_included_model("parser", "--parser")
+    folder = parser or INCLUDED_PARSER
     return lambda device, photo: partial(_mask, folder, wanted, segmenter, device, photo)
 
 

@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..demo import DEMO_BUNDLE
 from ..errors import IGRError, UsageError
+from ..included import INCLUDED_BUNDLE
 from ..text import one_line
 from .shared import DeviceOption, echo_line, one_sentence
 
@@ -42,7 +42,7 @@ Category = Annotated[
     typer.Option(help="upper, lower or full (dress, jumpsuit), or a CSV file with the columns name,category."),
 ]
 Out = Annotated[Path, typer.Option(help="Image to write (.png), or the folder to write NAME.png to.")]
-BundlePath = Annotated[Path, typer.Option(help="The model to use.", show_default="the demo bundle")]
+BundlePath = Annotated[Path, typer.Option(help="The model to use.", show_default="igr-small, which is included")]
 Steps = Annotated[
     int, typer.Option(min=1, max=500, help="Denoising steps; more steps take longer and give finer results.")
 ]
@@ -94,7 +94,7 @@ def restore(
     mask: MaskPath,
     category: Category,
     out: Out,
-    bundle: BundlePath = DEMO_BUNDLE,
+    bundle: BundlePath = INCLUDED_BUNDLE,
     steps: Steps = 25,
     guidance: Guidance = 1.5,
     seed: Seed = 0,

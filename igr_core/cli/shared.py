@@ -68,9 +68,9 @@ def one_sentence() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def note_demo_model(what: str, option: str) -> None:
-    """Print a note on stderr that the demo model in use was not trained on photos."""
-    typer.echo(f"Note: the demo {what} only works on drawn people; for photos, use {option}.", err=True)
+def note_included_model(what: str, option: str) -> None:
+    """Print a note on stderr that the included model in use was not trained on photos."""
+    typer.echo(f"Note: the included {what} was not trained on photos; for these, use {option}.", err=True)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Frozen, validated configs of every part of the model, from SD1.5 scale to the demo."""
+"""Frozen, validated configs of every part of the model, from SD1.5 scale to igr-small."""
 
 from __future__ import annotations
 

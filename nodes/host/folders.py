@@ -12,12 +12,10 @@ from pathlib import Path
 import folder_paths
 from PIL import ExifTags, Image
 
-from ...igr_core.demo import DEMO_BUNDLE, DEMO_PARSER, DEMO_SEGMENTER
 from ...igr_core.errors import IGRError
 from ...igr_core.folders import resolved
+from ...igr_core.included import INCLUDED_BUNDLE, INCLUDED_NAME, INCLUDED_PARSER, INCLUDED_SEGMENTER
 
-DEMO = "demo (drawn persons only)"
-"""Name of the model that ships with the pack; the first in every list."""
 WEIGHTS = ".safetensors"
 
 logger = logging.getLogger(__name__)
@@ -25,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A folder of models below ComfyUI's models/ and in extra_model_paths.yaml, plus the demo model."""
+    """A folder of models below ComfyUI's models/ and in extra_model_paths.yaml, plus the included model."""
 
     name: str
     """Name of the folder, as used by ComfyUI and other packs."""
@@ -33,8 +31,10 @@ class ModelFolder:
     """Display name of the node that lists the models."""
     content: str
     """Description of the folder's contents for error messages."""
-    demo: Path
-    """The model that ships with the pack."""
+    included: Path
+    """The model that comes with the pack."""
+    included_name: str
+    """Its name, the first in the list."""
     takes_files: bool
     """Whether a model can be a single .safetensors file."""
     takes_folders: bool
@@ -51,20 +51,21 @@ class ModelFolder:
         folder_paths.folder_names_and_paths[self.name] = (places, set(suffixes) | {WEIGHTS})
 
     def names(self) -> list[str]:
-        """Names of the models: the demo, then folders, then single files outside the listed folders."""
+        """Names of the models: the included one, then folders, then single files outside the listed folders."""
         files = [Path(name) for name in folder_paths.get_filename_list(self.name) if name.endswith(WEIGHTS)]
         inside = {file for file in files if self.takes_folders and self._is_in_model_folder(file)}
         folders = sorted({file.parent.as_posix() for file in inside})
         single = sorted(file.as_posix() for file in files if file not in inside)
-        return [DEMO, *folders, *(single if self.takes_files else [])]
+        return [self.included_name, *folders, *(single if self.takes_files else [])]
 
     def path(self, name: str) -> Path:
         """Path of a listed model; raises IGRError if it no longer exists or the name is not listed."""
-        if name == DEMO:
-            if self.demo.exists():
-                return self.demo
+        if name == self.included_name:
+            if self.included.exists():
+                return self.included
             raise IGRError(
-                f"{self.demo} does not exist: install the pack again, or put {self.content} into models/{self.name}."
+                f"{self.included} does not exist: install the pack again, or put {self.content} into "
+                f"models/{self.name}."
             )
         places = folder_paths.get_folder_paths(self.name) if name in self.names() else []
         found = next((path for place in places if (path := Path(place) / name).exists()), None)
@@ -80,12 +81,26 @@ class ModelFolder:
         return folder_paths.get_full_path(self.name, str(file.parent / "config.json")) is not None
 
 
-BUNDLES = ModelFolder("igr", "IGR Load", "a bundle", DEMO_BUNDLE, takes_files=True, takes_folders=False)
+BUNDLES = ModelFolder(
+    "igr", "IGR Load", "a bundle", INCLUDED_BUNDLE, INCLUDED_NAME, takes_files=True, takes_folders=False
+)
 SEGMENTERS = ModelFolder(
-    "sam2", "IGR Load Segmenter", "a SAM 2 folder or file", DEMO_SEGMENTER, takes_files=True, takes_folders=True
+    "sam2",
+    "IGR Load Segmenter",
+    "a SAM 2 folder or file",
+    INCLUDED_SEGMENTER,
+    f"{INCLUDED_NAME} segmenter",
+    takes_files=True,
+    takes_folders=True,
 )
 PARSERS = ModelFolder(
-    "human_parsing", "IGR Load Parser", "a parser folder", DEMO_PARSER, takes_files=False, takes_folders=True
+    "human_parsing",
+    "IGR Load Parser",
+    "a parser folder",
+    INCLUDED_PARSER,
+    f"{INCLUDED_NAME} parser",
+    takes_files=False,
+    takes_folders=True,
 )
 MODEL_FOLDERS = (BUNDLES, SEGMENTERS, PARSERS)
 

@@ -15,7 +15,7 @@ from ...igr_core.photo.mask_warnings import mask_warnings
 from ...igr_core.photo.overlay import overlay
 from ...igr_core.segmentation.labels import AUTO, garment_mask
 from ...igr_core.segmentation.refinement import describe, refine_mask
-from ..host.folders import DEMO, PARSERS
+from ..host.folders import PARSERS
 from ..host.locking import turn
 from ..host.segmentation import LoadedParser, LoadedSegmenter, load_parser
 from ..host.ui import preview, progress
@@ -38,16 +38,17 @@ class IGRParserLoad(io.ComfyNode):
         return schema(
             node_id="IGRParserLoad",
             display_name="IGR Load Parser",
-            description="Loads a human parser, which labels shirts, skirts and dresses. The demo parser ships with the "
-            "pack and only works on drawn people; for photos, put a published parser into models/human_parsing.",
+            description="Loads a human parser, which labels shirts, skirts and dresses. The parser that "
+            "comes with the pack is small and was not trained on photos; for these, put a published parser into "
+            "models/human_parsing.",
             search_aliases=["human parser model", "segformer clothes", "fashn human parser", "atr"],
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=PARSERS.names(),
-                    default=DEMO,
+                    default=PARSERS.included_name,
                     tooltip="A folder with config.json and .safetensors in models/human_parsing (such as a copy of "
-                    "mattmdjaga/segformer_b2_clothes), or the demo parser that ships with the pack.",
+                    "mattmdjaga/segformer_b2_clothes), or the parser that comes with the pack.",
                 ),
             ],
             outputs=[

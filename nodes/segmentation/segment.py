@@ -16,7 +16,7 @@ from ...igr_core.segmentation.candidates import CHOICES, Choice, choose
 from ...igr_core.segmentation.clicks import Clicks, describe, parse_clicks
 from ...igr_core.segmentation.sam2_prompt import Prompt
 from ...igr_core.segmentation.strokes import apply_strokes
-from ..host.folders import DEMO, SEGMENTERS
+from ..host.folders import SEGMENTERS
 from ..host.locking import turn
 from ..host.segmentation import LoadedSegmenter
 from ..host.ui import editor_entries, note_entries, progress, shown_before_errors
@@ -37,16 +37,16 @@ class IGRSegmenterLoad(io.ComfyNode):
         return schema(
             node_id="IGRSegmenterLoad",
             display_name="IGR Load Segmenter",
-            description="Loads SAM 2, which segments a garment from clicks. The demo segmenter ships with the pack and "
-            "only works on drawn people; for photos, put a published SAM 2 into models/sam2.",
+            description="Loads SAM 2, which segments a garment from clicks. The one that comes with the pack is "
+            "small and was not trained on photos; for these, put a published SAM 2 into models/sam2.",
             search_aliases=["sam2", "segment anything", "load sam", "segmentation model", "mask model"],
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=SEGMENTERS.names(),
-                    default=DEMO,
+                    default=SEGMENTERS.included_name,
                     tooltip="A folder with config.json and .safetensors in models/sam2 (such as a copy of "
-                    "facebook/sam2.1-hiera-small), a single .safetensors file there, or the demo segmenter that ships "
+                    "facebook/sam2.1-hiera-small), a single .safetensors file there, or the one that comes "
                     "with the pack.",
                 ),
             ],

@@ -54,10 +54,10 @@ def test_every_command_in_a_sentence_exists_with_its_options(page: Path) -> None
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 SETTINGS = (
-    (TrainConfig, "demo.yaml"),
+    (TrainConfig, "small/from_scratch.yaml"),
     (PairsConfig, "small/pairs_rendered.yaml"),
     (PairsConfig, "small/pairs_drawn.yaml"),
-    (ExperimentConfig, "evaluation/demo.yaml"),
+    (ExperimentConfig, "evaluation/igr_small.yaml"),
 )
 """Config classes that `--set` changes: those of train, prepare and evaluate run."""
 
@@ -78,6 +78,6 @@ def test_every_entry_that_a_page_sets_exists_in_a_config(page: Path, entry: str)
 def test_a_wrong_command_is_noticed() -> None:
     with pytest.raises(Exception, match="No such command"):
         resolve(["training", "paint"])
-    command, context, rest = resolve(["training", "export", "runs/demo", "--out", "a", "--name", "b"])
+    command, context, rest = resolve(["training", "export", "runs/from_scratch", "--out", "a", "--name", "b"])
     with pytest.raises(Exception, match="data"):
         command.make_context("export", rest, parent=context)

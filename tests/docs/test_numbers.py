@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from igr_core.demo import DEMO_PARSER, DEMO_SEGMENTER
 from igr_core.files import sha256
+from igr_core.included import INCLUDED_PARSER, INCLUDED_SEGMENTER
 from igr_core.model.config import ModelConfig
 from tests.support.pages import ROOT, block
 from training.base.config_files import load_config
@@ -66,8 +66,8 @@ def test_estimates_are_those_that_the_command_makes() -> None:
     assert block(PERFORMANCE, "estimate") == found, "IGR_UPDATE=1 writes the table of docs/performance.md anew."
 
 
-@pytest.mark.parametrize(("name", "folder"), [("segmenter", DEMO_SEGMENTER), ("parser", DEMO_PARSER)])
+@pytest.mark.parametrize(("name", "folder"), [("segmenter", INCLUDED_SEGMENTER), ("parser", INCLUDED_PARSER)])
 def test_scores_of_small_models_are_of_those_that_ship(name: str, folder: object) -> None:
     digest = sha256(ROOT / str(folder) / "model.safetensors")[:16]
-    command = f"python -m training measure-{name} igr_core/demo/{name}"
+    command = f"python -m training measure-{name} igr_core/included/{name}"
     assert f"model.safetensors {digest}:" in block(SMALL_MODELS, f"measured:{name}"), f"Run {command} again."

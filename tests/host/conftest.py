@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running server with the tiny models in addition to the demo."""
+    """A running server with the tiny models in addition to the included ones."""
     found = find_host()
     if isinstance(found, str):
         pytest.skip(f"HOST TESTS NOT RUN: {found}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.host.graphs import DEMO, TINY, node, restore, with_inputs
+from tests.support.host.graphs import SMALL, SMALL_PARSER, TINY, node, restore, with_inputs
 from tests.support.host.masks import mask_of as mask_of_graph
 from tests.support.host.masks import saved_masks
 from tests.support.host.server import Graph, PromptFailed, PromptRefused, Server
@@ -136,11 +136,11 @@ def test_the_whole_photo_is_used_if_that_is_chosen(server: Server, kind: str) ->
 
 
 def test_a_parser_finds_the_garment_if_that_is_chosen(server: Server) -> None:
-    graph = without_mask("none", without_mask=f"find: {DEMO}")
+    graph = without_mask("none", without_mask=f"find: {SMALL_PARSER}")
     graph["picture"] = node("MaskToImage", mask=["view", 2])
     graph["saved"] = node("SaveImage", images=["picture", 0], filename_prefix="found")
     outputs = server.run(graph)["outputs"]
-    assert outputs["view"]["text"][0].startswith("Mask found with demo (drawn persons only). upper, ")
+    assert outputs["view"]["text"][0].startswith(f"Mask found with {SMALL_PARSER}. upper, ")
     with_mask = restore()
     with_mask |= {name: graph[name] for name in ("picture", "saved")}
     found, own = saved_masks(server, outputs) > 0.5, mask_of_graph(server, with_mask) > 0.5
@@ -154,7 +154,7 @@ def test_messages_begin_without_the_path_of_a_module(server: Server) -> None:
 
 def test_a_model_of_another_kind_is_named(server: Server) -> None:
     graph = restore()
-    graph["other"] = node("IGRLoad", bundle="demo (drawn persons only)")
+    graph["other"] = node("IGRLoad", bundle=SMALL)
     with pytest.raises(PromptFailed, match="IGRApply.*different bundles"):
         server.run(with_inputs(graph, "apply", model=["other", 0]))
 

@@ -14,7 +14,7 @@ from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import GarmentView, join_views, make_view
 from igr_core.restore.background_removal import garment_alpha
 from igr_core.restore.restorer import GarmentRestorer
-from tests.support.host.graphs import DEMO, LATENT, TINY, node, restore, with_evidence, with_inputs, with_two_photos
+from tests.support.host.graphs import LATENT, SMALL, TINY, node, restore, with_evidence, with_inputs, with_two_photos
 from tests.support.host.server import ROOT, Graph, PromptFailed, Server
 
 EXAMPLES = ROOT / "nodes" / "examples"
@@ -115,7 +115,7 @@ def test_guidance_of_other_nodes_does_not_count_twice(server: Server) -> None:
 
 
 def test_a_model_that_is_no_bundles_is_refused(server: Server) -> None:
-    graph = with_evidence(restore(DEMO, seed=SEED, steps=STEPS))
+    graph = with_evidence(restore(SMALL, seed=SEED, steps=STEPS))
     graph["other"] = node("IGRLoad", bundle=TINY)
     with pytest.raises(PromptFailed, match="come from different bundles"):
         server.run(with_inputs(graph, "evidence", adapter=["other", 1]))

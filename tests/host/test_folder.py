@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.host.graphs import DEMO, node, restore, with_inputs
+from tests.support.host.graphs import SMALL_PARSER, node, restore, with_inputs
 from tests.support.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server
 from tests.support.image_files import unusable_files
 
@@ -226,10 +226,10 @@ def test_invalid_folders_are_refused_at_once(server: Server, case: str, wrong: s
 def test_garments_are_found_in_photos_without_masks(server: Server, case: str) -> None:
     """The examples, as after installation: the parser finds the garment of each by its category."""
     graph = with_inputs(restore(), "view", person=["folder", 0], mask=["folder", 1], category=["folder", 2])
-    graph = with_inputs(graph, "view", without_mask=f"find: {DEMO}")
+    graph = with_inputs(graph, "view", without_mask=f"find: {SMALL_PARSER}")
     graph = with_inputs(graph, "encode", category=["folder", 2])
     del graph["person"], graph["show"]
-    reader = reading(case, photos="examples (drawn persons)", masks="none (Garment Mask/Crop decides)")
+    reader = reading(case, photos="examples", masks="none (Garment Mask/Crop decides)")
     graph |= {name: reader[name] for name in GIVEN}
     outputs = server.run(with_inputs(graph, "save", images=["decode", 0]))["outputs"]
     names = [one["filename"] for one in outputs["save"]["images"]]

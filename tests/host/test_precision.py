@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from igr_core.demo import DEMO_BUNDLE
+from igr_core.included import INCLUDED_BUNDLE
 from igr_core.model.config import CATEGORIES
 from tests.host.test_restore import headless
-from tests.support.host.graphs import DEMO, LATENT, restore
+from tests.support.host.graphs import LATENT, SMALL, restore
 from tests.support.host.server import Server, find_host, host_with_gpu, running_server
 
 
@@ -25,15 +25,15 @@ def bf16_server(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_bf16_gives_the_same_garment_within_its_rounding(bf16_server: Server, category: str) -> None:
-    rounded = bf16_server.latents(restore(DEMO, category, seed=3, steps=10), LATENT)
-    exact = headless(DEMO_BUNDLE, category, 3, 10)
+    rounded = bf16_server.latents(restore(SMALL, category, seed=3, steps=10), LATENT)
+    exact = headless(INCLUDED_BUNDLE, category, 3, 10)
     difference = (rounded - exact).abs().mean() / exact.abs().mean()
     assert 0 < float(difference) < 0.1
 
 
 def test_lowvram_gives_the_same_garment(server: Server, tmp_path: Path) -> None:
     with running_server(*host_with_gpu(), tmp_path, "--lowvram") as running:
-        given = running.latents(restore(DEMO, "upper", seed=3, steps=10), LATENT)
-    exact = headless(DEMO_BUNDLE, "upper", 3, 10)
+        given = running.latents(restore(SMALL, "upper", seed=3, steps=10), LATENT)
+    exact = headless(INCLUDED_BUNDLE, "upper", 3, 10)
     assert float((given - exact).abs().mean() / exact.abs().mean()) < 0.1
     assert torch.isfinite(given).all()

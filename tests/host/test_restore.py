@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from igr_core.demo import DEMO_BUNDLE
+from igr_core.included import INCLUDED_BUNDLE
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import make_view
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.restore.sampling import sample_ddim
 from igr_core.restore.schedule import draw_noise
-from tests.support.host.graphs import DEMO, LATENT, TINY, node, restore, with_inputs, with_sampler
+from tests.support.host.graphs import LATENT, SMALL, TINY, node, restore, with_inputs, with_sampler
 from tests.support.host.server import ROOT, Graph, Server
 from tests.support.models.tiny import save_runnable, with_latent_channels
 
@@ -41,9 +41,9 @@ def headless(path: Path, category: str, seed: int, steps: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_the_demo_gives_the_headless_latents(server: Server, category: str) -> None:
-    ours = server.latents(restore(DEMO, category, seed=11, steps=25), LATENT)
-    assert (ours - headless(DEMO_BUNDLE, category, 11, 25)).abs().max() < 1e-3
+def test_the_included_bundle_gives_the_headless_latents(server: Server, category: str) -> None:
+    ours = server.latents(restore(SMALL, category, seed=11, steps=25), LATENT)
+    assert (ours - headless(INCLUDED_BUNDLE, category, 11, 25)).abs().max() < 1e-3
 
 
 def test_epsilon_models_give_the_headless_latents_too(server: Server) -> None:

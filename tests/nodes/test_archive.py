@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DEMO_WEIGHTS = "igr_core/demo/"
+INCLUDED = "igr_core/included/"
 LARGEST = 5_000_000
-"""Maximum size in bytes of everything except the demo's weights."""
+"""Maximum size in bytes of everything except the included models."""
 
 
 def listed(*options: str) -> set[str]:
@@ -34,7 +34,7 @@ def test_the_archive_contains_everything_that_the_pack_needs(archive: set[str]) 
 
 def test_the_archive_leaves_out_development(archive: set[str]) -> None:
     assert not {name for name in archive if name.startswith(("tests/", "training/", ".ci/"))}
-    others = [name for name in archive if not name.startswith(DEMO_WEIGHTS)]
+    others = [name for name in archive if not name.startswith(INCLUDED)]
     assert sum((ROOT / name).stat().st_size for name in others) < LARGEST
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
 SIZE = (64, 96)
-"""Width and height; multiples of the demo's step."""
+"""Width and height; multiples of igr-small's step."""
 
 
 def photo() -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The configs of the demo and its ablations: the models they build, their differences, and merging with bases."""
+"""igr-small's recipe from random weights and its ablations: their models, their differences, and merging with bases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 
 
 @pytest.mark.parametrize(
-    "name", ["demo", "demo_further", *(f"ablation_{one}" for one in ("full", "no_garmnet", "no_image_prompt"))]
+    "name",
+    [
+        "small/from_scratch",
+        "small/from_scratch_further",
+        *(f"ablation_{one}" for one in ("full", "no_garmnet", "no_image_prompt")),
+    ],
 )
 def test_shipped_configs_build_their_model(name: str) -> None:
     config = load_config(TrainConfig, CONFIGS / f"{name}.yaml")
@@ -27,18 +32,18 @@ def test_shipped_configs_build_their_model(name: str) -> None:
     assert (model.garmnet is None, model.image_prompt is None) == (name.endswith("garmnet"), name.endswith("prompt"))
 
 
-def test_ablations_differ_from_the_demo_in_what_their_names_say() -> None:
-    demo, full, no_garmnet, no_image_prompt = (
+def test_ablations_differ_from_the_recipe_in_what_their_names_say() -> None:
+    recipe, full, no_garmnet, no_image_prompt = (
         load_config(TrainConfig, CONFIGS / f"{name}.yaml")
-        for name in ("demo", "ablation_full", "ablation_no_garmnet", "ablation_no_image_prompt")
+        for name in ("small/from_scratch", "ablation_full", "ablation_no_garmnet", "ablation_no_image_prompt")
     )
-    assert full.steps < demo.steps
-    optimizer = dataclasses.replace(full.optimizer, decay_steps=demo.optimizer.decay_steps)
-    drop = dataclasses.replace(full.drop, start_steps=demo.drop.start_steps)
+    assert full.steps < recipe.steps
+    optimizer = dataclasses.replace(full.optimizer, decay_steps=recipe.optimizer.decay_steps)
+    drop = dataclasses.replace(full.drop, start_steps=recipe.drop.start_steps)
     again = dataclasses.replace(
-        full, steps=demo.steps, validate_every=demo.validate_every, optimizer=optimizer, drop=drop
+        full, steps=recipe.steps, validate_every=recipe.validate_every, optimizer=optimizer, drop=drop
     )
-    assert again == demo
+    assert again == recipe
     assert (
         dataclasses.replace(no_garmnet, model=full.model)
         == full

@@ -28,7 +28,7 @@ TRAINED_BY = {
     "runs/hqft/bundle.safetensors": "hqft.yaml",
     "runs/no_garmnet/bundle.safetensors": "options/no_garmnet.yaml",
 }
-"""The config that trains a bundle at the paper's scale; the demo's tables have configs/evidence and ablation_*."""
+"""The config that trains a bundle at the paper's scale; igr-small's tables have configs/evidence and ablation_*."""
 
 
 def rows() -> dict[str, str]:
@@ -36,7 +36,7 @@ def rows() -> dict[str, str]:
     found = {}
     for path in sorted((CONFIGS / "evaluation").glob("*.yaml")):
         for row in yaml.safe_load(path.read_text(encoding="utf-8")).get("rows", []):
-            if "demo" not in row.get("bundle", "demo"):
+            if "igr-small" not in row.get("bundle", "igr-small"):
                 found.setdefault(row["bundle"], path.name)
     return found
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { askForMask } from "../../web/js/request.js";
 import { Marks } from "../../web/js/marks.js";
 
-const question = { model: "demo", image: { filename: "a.png" }, points: new Marks({ box: [0, 0, 5, 5] }), candidates: "best" };
+const question = { model: "small", image: { filename: "a.png" }, points: new Marks({ box: [0, 0, 5, 5] }), candidates: "best" };
 const refusal = (status, body) => ({ ok: false, status, json: async () => body });
 
 /** Ask a server that gives this answer, or throws it. */

@@ -19,7 +19,7 @@ CORRESPONDENCE_HEADS = (
     "up_blocks.1.attentions.0:0",
     "up_blocks.1.attentions.1:0",
 )
-"""One head in five blocks of the demo's UNet: at 1, 1, 1/2, 1/2 and 1/2 of the latent's resolution."""
+"""One head in five blocks of igr-small's UNet: at 1, 1, 1/2, 1/2 and 1/2 of the latent's resolution."""
 
 Rate = Annotated[float, Range(0, 100, above=True)]
 """A learning rate."""

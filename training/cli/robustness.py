@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from igr_core.demo import DEMO_BUNDLE
+from igr_core.included import INCLUDED_BUNDLE
 
 from ..robustness.plan import KEPT, RESULT, Plan
 from .commands import Commands, out_file, out_folder
@@ -21,7 +21,7 @@ def run(
     out: Annotated[
         Path, typer.Option(help="Folder for results and restored garments; run again to resume.", callback=out_folder)
     ],
-    bundle: Annotated[Path, typer.Argument(help="Bundle to restore with.", show_default="the demo")] = DEMO_BUNDLE,
+    bundle: Annotated[Path, typer.Argument(help="Bundle to restore with.", show_default="igr-small")] = INCLUDED_BUNDLE,
     count: Annotated[
         int,
         typer.Option(

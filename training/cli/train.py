@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from igr_core.cli.shared import echo
-from igr_core.demo import DEMO_BUNDLE
 from igr_core.errors import IGRError
+from igr_core.included import INCLUDED_BUNDLE
 from igr_core.model.config import ViewConfig, from_json
 
 from ..base.config_files import load_config
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..prepared.encoding import PromptLayout
     from ..prepared.selection import PairsConfig
 
-DEMO_CONFIG = Path(__file__).parents[1] / "configs" / "demo.yaml"
+SMALL_CONFIG = Path(__file__).parents[1] / "configs" / "small" / "from_scratch.yaml"
 Part = Literal["vae", "image_encoder"]
 """Parts that unpack can extract from a bundle."""
 
@@ -253,7 +253,7 @@ def estimate_cost(
 
 
 def bench(
-    config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig; its data is not read.")] = DEMO_CONFIG,
+    config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig; its data is not read.")] = SMALL_CONFIG,
     rounds: Annotated[
         int, typer.Option(min=1, max=10_000_000, help="Number of measurements per variant; the variants take turns.")
     ] = 5,
@@ -312,7 +312,7 @@ def export(
 
 
 def unpack(
-    bundle: Annotated[Path, typer.Argument(help="The bundle.", show_default="the demo bundle")] = DEMO_BUNDLE,
+    bundle: Annotated[Path, typer.Argument(help="The bundle.", show_default="igr-small")] = INCLUDED_BUNDLE,
     out: Annotated[
         Path, typer.Option(help="Output folder, with a subfolder for each part.", callback=out_folder)
     ] = Path("runs"),

@@ -21,7 +21,7 @@ from .compute.acceleration import Acceleration, accelerate, accelerate_optimizer
 from .initial import initial_model
 from .losses import StepLosses
 
-DEMO = Path(__file__).parents[1] / "configs" / "demo.yaml"
+SMALL = Path(__file__).parents[1] / "configs" / "small" / "from_scratch.yaml"
 
 
 @dataclass(frozen=True)

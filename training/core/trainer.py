@@ -1,4 +1,4 @@
-"""Train IGR: `python -m training train CONFIG.yaml --run DIR`. One trainer for the demo and the paper's scale."""
+"""Train IGR: `python -m training train CONFIG.yaml --run DIR`. One trainer for igr-small and the paper's scale."""
 
 from __future__ import annotations
 

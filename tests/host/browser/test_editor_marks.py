@@ -28,7 +28,7 @@ from tests.support.host.editor import (
     wait,
     wait_for_status,
 )
-from tests.support.host.graphs import DEMO, TINY_SAM
+from tests.support.host.graphs import SMALL_SEGMENTER, TINY_SAM
 from tests.support.host.server import ROOT, UPDATE, Server
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def overlap(shown: Image.Image, truth: Path) -> float:
     return float((inside & wanted).sum() / (inside | wanted).sum())
 
 
-@pytest.mark.parametrize("model", [TINY_SAM, DEMO])
+@pytest.mark.parametrize("model", [TINY_SAM, SMALL_SEGMENTER])
 def test_two_clicks_give_a_mask_and_run_gives_the_garment(editor: Page, server: Server, model: str) -> None:
     set_widget(editor, "IGRSegmenterLoad", "model", model)
     if model == TINY_SAM:  # the weights are random, but all candidates together give a mask
@@ -66,7 +66,7 @@ def test_two_clicks_give_a_mask_and_run_gives_the_garment(editor: Page, server: 
     assert near(given["positive"][0], SHIRT) and near(given["negative"][0], TROUSERS) and given["box"] is None
     wait_for_status(editor, "scores")
     assert value(editor, "mask.width") == 576
-    if model == DEMO:  # the clicked part is selected
+    if model == SMALL_SEGMENTER:  # the clicked part is selected
         assert overlap(shown_mask(editor), ROOT / "nodes" / "examples" / "upper_mask.png") >= 0.85
     before = set(server.get("/history"))
     editor.get_by_test_id("queue-button").click()
@@ -80,7 +80,7 @@ def test_two_clicks_give_a_mask_and_run_gives_the_garment(editor: Page, server: 
     with Image.open(server.base / "output" / saved["subfolder"] / saved["filename"]) as garment:
         low, high = garment.convert("L").getextrema()
         assert low < 200 < high  # the garment, on white
-    if UPDATE and model == DEMO:
+    if UPDATE and model == SMALL_SEGMENTER:
         shoot_editor(editor)
 
 

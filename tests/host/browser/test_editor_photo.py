@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.support.host.editor import EDITOR, SHIRT, click, marks, set_widget, status, value, wait, wait_for_status
 from tests.support.host.frontend import close_dialogs
-from tests.support.host.graphs import DEMO
+from tests.support.host.graphs import SMALL_SEGMENTER
 from tests.support.host.server import ROOT, Server
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def small_graph(page: Page, file: str) -> None:
         load.connect(0, node, node.findInputSlot("segmenter"));
         node.connect(0, shown, 0);
     }"""
-    page.evaluate(script, [DEMO, file])
+    page.evaluate(script, [SMALL_SEGMENTER, file])
 
 
 def run_again(page: Page, change: str) -> None:

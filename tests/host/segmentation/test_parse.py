@@ -14,7 +14,7 @@ from igr_core.segmentation.human_parser import HumanParser
 from igr_core.segmentation.labels import AUTO
 from igr_core.segmentation.refinement import refine_mask
 from igr_core.segmentation.segmenter import Segmenter
-from tests.support.host.graphs import DEMO, TINY_PARSER, TINY_SAM, by_category, node, with_inputs
+from tests.support.host.graphs import SMALL_PARSER, TINY_PARSER, TINY_SAM, by_category, node, with_inputs
 from tests.support.host.masks import differing, mask_of, saved_masks
 from tests.support.host.server import ROOT, Graph, PromptFailed, PromptRefused, Server, host_with_gpu, running_server
 from tests.support.models.tiny_parser import change_config, save_parser
@@ -99,7 +99,7 @@ def test_mistakes_end_in_a_sentence(server: Server) -> None:
     cut = save_parser(folder / "nested" / "cut") / "model.safetensors"
     cut.write_bytes(cut.read_bytes()[:5000])
     options = str(server.get("/object_info/IGRParserLoad")["IGRParserLoad"]["input"]["required"]["model"])
-    assert all(f"'{name}'" in options for name in (TINY_PARSER, "legs", "nested/cut", DEMO))
+    assert all(f"'{name}'" in options for name in (TINY_PARSER, "legs", "nested/cut", SMALL_PARSER))
     assert "model.safetensors" not in options
     for model, sentence in {
         "foreign": "IGRParserLoad.*foreign is not a known human parser: .* are wall, sky",

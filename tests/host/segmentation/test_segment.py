@@ -207,7 +207,7 @@ def test_folders_of_models_sam2_are_listed_and_errors_are_named(server: Server) 
     (folder / "other" / "config.json").write_text('{"model_type": "bert"}')
     options = str(server.get("/object_info/IGRSegmenterLoad")["IGRSegmenterLoad"]["input"]["required"]["model"])
     assert all(f"'{name}'" in options for name in (TINY_SAM, "blind", "nested/cut", "other"))
-    assert "model.safetensors" not in options and "demo" in options
+    assert "model.safetensors" not in options and "igr-small segmenter" in options
     with pytest.raises(PromptFailed, match="IGRSegmenterLoad.*cut cannot be loaded as SAM 2"):
         server.run(segment("nested/cut"))
     with pytest.raises(PromptFailed, match="IGRSegmenterLoad.*other contains a model of type 'bert'"):

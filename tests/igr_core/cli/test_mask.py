@@ -85,17 +85,17 @@ def test_the_overlay_shows_the_photo_faded_beside_the_mask(
     assert (load_photo(shown) - photo)[inside].abs().max() < 1e-6 < (load_photo(shown) - photo)[~inside].abs().max()
 
 
-def test_the_demo_is_used_if_no_segmenter_is_named(
+def test_the_included_one_is_used_if_no_segmenter_is_named(
     tmp_path: Path, folder: Path, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "mask.png"
     words = ("mask", pair[0], "--out", out, "--point", "30,40", "--device", "cpu")
-    monkeypatch.setattr(mask_command, "DEMO_SEGMENTER", tmp_path / "none")
+    monkeypatch.setattr(mask_command, "INCLUDED_SEGMENTER", tmp_path / "none")
     fails(invoke(*words), 2, "none does not exist: use --segmenter with a SAM 2 folder")
-    monkeypatch.setattr(mask_command, "DEMO_SEGMENTER", folder)
+    monkeypatch.setattr(mask_command, "INCLUDED_SEGMENTER", folder)
     result = invoke(*words)
     assert result.exit_code == 0 and files(tmp_path) == ["mask.png", "masks", "photos"]
-    assert "drawn people; for photos, use --segmenter" in result.stderr
+    assert "not trained on photos; for these, use --segmenter" in result.stderr
     assert "drawn persons" not in invoke(*words, "--segmenter", folder).stderr
 
 

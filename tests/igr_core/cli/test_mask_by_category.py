@@ -65,16 +65,16 @@ def test_a_segmenter_draws_the_edges(tmp_path: Path, parser: Path, sam: Path, pe
     assert f"SAM 2 found {clean.found:.0%} of the parser's mask." in result.stdout
 
 
-def test_the_demo_is_used_if_only_a_category_is_named(
+def test_the_included_one_is_used_if_only_a_category_is_named(
     tmp_path: Path, parser: Path, person: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "mask.png"
-    monkeypatch.setattr(mask_by_category, "DEMO_PARSER", tmp_path / "none")
+    monkeypatch.setattr(mask_by_category, "INCLUDED_PARSER", tmp_path / "none")
     fails(mask(person, out, "--category", "upper"), 2, "none does not exist: use --parser with a human parser")
-    monkeypatch.setattr(mask_by_category, "DEMO_PARSER", parser)
+    monkeypatch.setattr(mask_by_category, "INCLUDED_PARSER", parser)
     result = mask(person, out, "--category", "upper")
     assert result.exit_code == 0 and out.is_file()
-    assert "drawn people; for photos, use --parser" in result.stderr
+    assert "not trained on photos; for these, use --parser" in result.stderr
 
 
 def test_wrong_commands_are_reported_before_anything_starts(tmp_path: Path, parser: Path, person: Path) -> None:

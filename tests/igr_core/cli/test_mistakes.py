@@ -205,7 +205,7 @@ def test_line_breaks_in_names_forge_no_line(tmp_path: Path, stub: Path):
         invoke("mask", tmp_path / "no\nError: fine.png", "--point", "1,1", "--out", tmp_path / "o.png"),
     ):
         assert result.exit_code in (1, 2) and "\x1b" not in result.stderr
-        lines = [line for line in result.stderr.splitlines() if line and not line.startswith("Note: the demo")]
+        lines = [line for line in result.stderr.splitlines() if line and not line.startswith("Note: the included")]
         assert len(lines) == 1
 
 

@@ -92,16 +92,16 @@ def test_without_reference_attention_there_is_nothing_to_read():
 
 
 def test_default_heads_are_the_finest_that_fit():
-    demo = UNetConfig(block_out_channels=(64, 128, 128), attention_levels=(True,) * 3, attention_head_width=64)
+    igr_small = UNetConfig(block_out_channels=(64, 128, 128), attention_levels=(True,) * 3, attention_head_width=64)
     blocks = [
         "down_blocks.0.attentions.0",
         "mid_block.attentions.0",
         "up_blocks.0.attentions.0",
         "up_blocks.2.attentions.0",
     ]
-    small = default_readout(blocks, demo, (32, 24))
+    small = default_readout(blocks, igr_small, (32, 24))
     assert {head.block for head in small.heads} == {"up_blocks.2.attentions.0"}
     assert [head.head for head in small.heads] == [0]
-    large = default_readout(blocks, demo, (256, 192))
+    large = default_readout(blocks, igr_small, (256, 192))
     assert {head.block for head in large.heads} == {"mid_block.attentions.0", "up_blocks.0.attentions.0"}
     assert cells_at("down_blocks.1.attentions.0", 4, (9, 7)) == 20

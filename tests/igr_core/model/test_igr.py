@@ -221,7 +221,7 @@ def test_sd15_shapes_are_the_published_ones() -> None:
     assert model.image_prompt.image_proj.proj.weight.shape == (4 * 768, 1024)
 
 
-def test_demo_and_sd15_are_one_class_with_other_configs() -> None:
+def test_igr_small_and_sd15_are_one_class_with_other_configs() -> None:
     small = build_unet(UNetConfig(block_out_channels=(64, 128, 128), attention_levels=(True,) * 3,
                                   layers_per_block=1, attention_head_width=64, cross_attention_dim=128))  # fmt: skip
     with torch.device("meta"):

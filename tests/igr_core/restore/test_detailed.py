@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from igr_core.demo import DEMO_BUNDLE
 from igr_core.detail.transfer import Transfer, source_photos, transfer_details
+from igr_core.included import INCLUDED_BUNDLE
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import GarmentView, make_view
 from igr_core.restore.background_removal import garment_alpha
@@ -23,7 +23,7 @@ STEPS = 6
 
 @pytest.fixture(scope="module")
 def restorer() -> GarmentRestorer:
-    return GarmentRestorer.from_bundle(DEMO_BUNDLE)
+    return GarmentRestorer.from_bundle(INCLUDED_BUNDLE)
 
 
 def example(name: str) -> tuple[Tensor, Tensor]:

@@ -12,8 +12,8 @@ from igr_core.model.networks import build_scheduler
 from igr_core.restore.schedule import alphas_cumprod, ddim_step, ddim_timesteps, draw_noise, guide
 
 SD15 = NoiseConfig()
-DEMO = NoiseConfig(prediction_type="v_prediction", zero_terminal_snr=True, timestep_spacing="trailing")
-both = pytest.mark.parametrize("config", [SD15, DEMO], ids=["sd15", "demo"])
+SMALL = NoiseConfig(prediction_type="v_prediction", zero_terminal_snr=True, timestep_spacing="trailing")
+both = pytest.mark.parametrize("config", [SD15, SMALL], ids=["sd15", "igr-small"])
 
 
 def reference(config: NoiseConfig) -> DDIMScheduler:
@@ -31,13 +31,13 @@ def test_schedule_is_that_of_diffusers(config: NoiseConfig) -> None:
 
 
 def test_zero_terminal_snr_ends_in_pure_noise() -> None:
-    assert alphas_cumprod(DEMO)[-1] == 0
+    assert alphas_cumprod(SMALL)[-1] == 0
     assert alphas_cumprod(SD15)[-1] > 0.004
 
 
 def test_the_papers_25_steps() -> None:
     assert ddim_timesteps(SD15, 25) == list(range(961, 0, -40))
-    assert ddim_timesteps(DEMO, 25) == list(range(999, 0, -40))
+    assert ddim_timesteps(SMALL, 25) == list(range(999, 0, -40))
 
 
 @both

@@ -23,7 +23,7 @@ from training.base.train_config import (
     TrainConfig,
 )
 
-DEMO = Path(__file__).parents[3] / "training" / "configs" / "demo.yaml"
+SMALL = Path(__file__).parents[3] / "training" / "configs" / "small" / "from_scratch.yaml"
 PARTS = {
     "data": DataConfig,
     "drop": DropConfig,
@@ -51,7 +51,7 @@ def numbers() -> Iterator[tuple[str, type]]:
 def load(name: str, value: object) -> TrainConfig:
     part = name.partition(".")[0]
     first = [f"{part}={{{NEEDED[part]}}}"] if part in NEEDED else []
-    return load_config(TrainConfig, DEMO, [*first, f"{name}={value}"])
+    return load_config(TrainConfig, SMALL, [*first, f"{name}={value}"])
 
 
 @pytest.mark.parametrize(("name", "kind"), list(numbers()), ids=lambda found: found if isinstance(found, str) else "")
@@ -77,6 +77,6 @@ def test_values_at_the_edge_are_refused(entry: str) -> None:
 
 
 def test_the_edge_itself_is_allowed() -> None:
-    config = load_config(TrainConfig, DEMO, ["ema_decay=0", "validate_every=0", "seed=0", "steps=1"])
+    config = load_config(TrainConfig, SMALL, ["ema_decay=0", "validate_every=0", "seed=0", "steps=1"])
     assert (config.ema_decay, config.validate_every, config.steps) == (0, 0, 1)
     assert math.isclose(load("optimizer.learning_rate", "1e-12").optimizer.learning_rate, 1e-12)

@@ -106,12 +106,14 @@ def test_the_ablation_without_an_image_prompt_needs_no_encoder(config: TrainConf
     check_fits(ablated, PreparedPairs([folder]), "training")
 
 
-@pytest.mark.parametrize("name", ["demo", "ablation_full", "ablation_no_garmnet", "ablation_no_image_prompt"])
+@pytest.mark.parametrize(
+    "name", ["small/from_scratch", "ablation_full", "ablation_no_garmnet", "ablation_no_image_prompt"]
+)
 def test_shipped_configs_agree(name: str) -> None:
     """The model, its two parts and the drawing defaults agree."""
     config = load_config(TrainConfig, CONFIGS / f"{name}.yaml")
-    vae = load_config(VAETraining, CONFIGS / "demo_vae.yaml")
-    encoder = load_config(ImageEncoderTraining, CONFIGS / "demo_image_encoder.yaml")
+    vae = load_config(VAETraining, CONFIGS / "small" / "vae_from_scratch.yaml")
+    encoder = load_config(ImageEncoderTraining, CONFIGS / "small" / "image_encoder_from_scratch.yaml")
     assert replace(config.model.vae, scaling_factor=vae.vae.scaling_factor) == vae.vae
     assert config.model.image_encoder == encoder.image_encoder
     check_drawn(config, DrawConfig())
@@ -124,6 +126,6 @@ def test_shipped_configs_agree(name: str) -> None:
 
 
 def test_drawn_pairs_of_another_view_are_refused() -> None:
-    config = load_config(TrainConfig, CONFIGS / "demo.yaml")
+    config = load_config(TrainConfig, CONFIGS / "small" / "from_scratch.yaml")
     with pytest.raises(IGRError, match="a different view"):
         check_drawn(config, DrawConfig(view=ViewConfig("whole")))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Table 2 of the paper at the demo's scale, on a coarse set with 40% bad pairs.
+# Table 2 of the paper with igr-small's architecture, on a coarse set with 40% bad pairs.
 #   run.sh data          curate, and prepare the three sets (once)
 #   run.sh coarse N      the coarse stage of one training seed, with and without GarmNet
 #   run.sh seed N        train and score the four rows with that seed; run it again to resume

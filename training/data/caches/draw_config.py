@@ -23,7 +23,7 @@ class DrawConfig(Ranged):
     coarse: Share = 0.16
     """Smallest repeat of a pattern, as a fraction of the garment's length; 0 for the generator's full range.
 
-    Set for the demo, whose size loses fine patterns; use 0 for a larger model.
+    Set for igr-small, whose size loses fine patterns; use 0 for a larger model.
     """
     corrupt_share: Share = 0.5
     """Fraction of the pairs whose mask is corrupted with typical errors of people and segmenters."""

@@ -40,7 +40,7 @@ def subjects(tmp_path_factory: pytest.TempPathFactory) -> Subjects:
 def restored(restorer: GarmentRestorer, subjects: Subjects, **row: object) -> list[torch.Tensor]:
     config = ExperimentConfig(
         "several photos",
-        (RowConfig("row", bundle="demo", **row),),  # type: ignore[arg-type]
+        (RowConfig("row", bundle="igr-small", **row),),  # type: ignore[arg-type]
         data=DataSetConfig(root="data"),
         seed=SEED,
         steps=STEPS,
@@ -77,4 +77,4 @@ def test_photos_and_details_need_a_bundle_at_full_strength(extra: dict[str, obje
     with pytest.raises(IGRError, match="photos and details need a bundle"):
         RowConfig("others", pictures="folder", **extra)  # type: ignore[arg-type]
     with pytest.raises(IGRError, match="leave both strengths at 1"):
-        RowConfig("weak", bundle="demo", reference_strength=0.5, **extra)  # type: ignore[arg-type]
+        RowConfig("weak", bundle="igr-small", reference_strength=0.5, **extra)  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ def write_inputs(place: Path) -> Path:
     bundle = save_runnable(place / "tiny.safetensors")
     for config in CONFIGS.glob("*.yaml"):
         for row in yaml.safe_load(config.read_text(encoding="utf-8"))["rows"]:
-            if row.get("bundle", "demo") != "demo":
+            if row.get("bundle", "igr-small") != "igr-small":
                 for seed in row.get("seeds", [None]):
                     path = place / row["bundle"].replace("{seed}", str(seed))
                     path.parent.mkdir(parents=True, exist_ok=True)
@@ -209,12 +209,14 @@ SMALL = (
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_config_runs(path: Path, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the tiny bundle in the demo's place, few pairs and one metric of the pairs and one of the sets."""
+    """With the tiny bundle in igr-small's place, few pairs and one metric of the pairs and one of the sets."""
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     changes = ["protocol=native", "metrics=[masked_l1, encoder_fd]", "encoder=tiny.safetensors"]
     drawn = "synthetic" in settings.get("data", {})
     changes += [one for one in SMALL if one.partition(".")[0] in settings] if drawn else ["nearest.limit=2"]
-    rows = [row | ({"bundle": "tiny.safetensors"} if row.get("bundle") == "demo" else {}) for row in settings["rows"]]
+    rows = [
+        row | ({"bundle": "tiny.safetensors"} if row.get("bundle") == "igr-small" else {}) for row in settings["rows"]
+    ]
     changes.append(f"rows={json.dumps(rows)}")
     stems = [path.stem for path in (place / "data" / "VITON-HD" / "test" / "cloth").iterdir()]
     photos = [path.stem for path in (place / "data" / "street_tryon" / "validation" / "image").iterdir()]

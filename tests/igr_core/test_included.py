@@ -1,4 +1,4 @@
-"""The included demo bundle: its contents, and that it accepts a photo unlike its training data."""
+"""The included bundle: its contents, and that it accepts a photo unlike its training data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from igr_core.cli.app import app
-from igr_core.demo import DEMO_BUNDLE
+from igr_core.included import INCLUDED_BUNDLE
 from igr_core.model.bundle import Bundle
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_image_encoder, build_vae
@@ -29,21 +29,21 @@ FLIGHT_SUIT = (
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return Bundle.open(DEMO_BUNDLE)
+    return Bundle.open(INCLUDED_BUNDLE)
 
 
-def test_demo_bundle_is_small(bundle: Bundle) -> None:
+def test_it_is_small(bundle: Bundle) -> None:
     assert bundle.path.stat().st_size <= MAX_BYTES
 
 
-def test_demo_bundle_says_which_commits_trained_it(bundle: Bundle) -> None:
+def test_it_says_which_commits_trained_it(bundle: Bundle) -> None:
     commits = [commit for _, commit in bundle.info.training["revisions"]]
     assert commits
     for commit in commits:
         assert re.fullmatch(r"[0-9a-f]{40}", commit), f"{commit} is no full, clean commit"
 
 
-def test_every_part_of_the_demo_bundle_fits_its_config(bundle: Bundle) -> None:
+def test_every_part_fits_its_config(bundle: Bundle) -> None:
     config = bundle.info.model
     with torch.device("meta"):
         model = IGR(config)
@@ -57,7 +57,7 @@ def test_every_part_of_the_demo_bundle_fits_its_config(bundle: Bundle) -> None:
         "image_encoder": image_encoder,
     }
     for part, module in parts.items():
-        assert module is not None, f"the demo has a {part}"
+        assert module is not None, f"it has a {part}"
         bundle.check_fit(module, part)
 
 
