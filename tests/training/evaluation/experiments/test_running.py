@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -23,7 +24,8 @@ from igr_core.restore.restorer import GarmentRestorer
 from tests.support.models.tiny import save_runnable
 from training.cli.app import app
 from training.data.fixtures import write_fixture
-from training.evaluation.experiments.folder import experiment_results
+from training.evaluation.experiments.folder import experiment_results, sets_of
+from training.evaluation.images.demo import PAIRS
 from training.evaluation.result import Result, read_results
 
 ROOT = Path(__file__).parents[4]
@@ -41,6 +43,9 @@ def write_inputs(place: Path) -> Path:
     write_fixture("viton_hd", place / "data" / "VITON-HD", 4, 0, (96, 128))
     write_fixture("streettryon", place / "data" / "street_tryon", 4, 50, (96, 128))
     bundle = save_runnable(place / "tiny.safetensors")
+    pairs = place / PAIRS.relative_to(ROOT)
+    pairs.parent.mkdir(parents=True)
+    pairs.symlink_to(PAIRS)
     for config in CONFIGS.glob("*.yaml"):
         for row in yaml.safe_load(config.read_text(encoding="utf-8"))["rows"]:
             if row.get("bundle", "igr-small") != "igr-small":
@@ -205,6 +210,8 @@ SMALL = (
     *("nearest.synthetic.count=2", "nearest.synthetic.size=[96, 128]"),
 )
 """Settings of drawn pairs that make an experiment small; those of a data set that it does not have are left out."""
+FEW_OF_SETS = ("sets.rendered.limit=3", "sets.drawn.synthetic.count=3", "sets.drawn.synthetic.size=[96, 128]")
+"""Settings that make an experiment on both held-out sets small."""
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -212,8 +219,12 @@ def test_every_shipped_config_runs(path: Path, place: Path, tmp_path: Path, monk
     """With the tiny bundle in igr-small's place, few pairs and one metric of the pairs and one of the sets."""
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     changes = ["protocol=native", "metrics=[masked_l1, encoder_fd]", "encoder=tiny.safetensors"]
-    drawn = "synthetic" in settings.get("data", {})
-    changes += [one for one in SMALL if one.partition(".")[0] in settings] if drawn else ["nearest.limit=2"]
+    if "sets" in settings:
+        changes += [*FEW_OF_SETS, *(one for one in SMALL if one.startswith("nearest"))]
+    elif "synthetic" in settings.get("data", {}):
+        changes += [one for one in SMALL if one.partition(".")[0] in settings]
+    else:
+        changes.append("nearest.limit=2")
     rows = [
         row | ({"bundle": "tiny.safetensors"} if row.get("bundle") == "igr-small" else {}) for row in settings["rows"]
     ]
@@ -226,13 +237,18 @@ def test_every_shipped_config_runs(path: Path, place: Path, tmp_path: Path, monk
         place, monkeypatch, path.name, "--out", str(tmp_path), *(word for one in changes for word in ("--set", one))
     )
     assert code == 0, output
-    found = experiment_results(tmp_path)
+    for folder in sets_of(tmp_path).values():
+        _check(folder, settings, rows, path.name)
+
+
+def _check(folder: Path, settings: dict[str, Any], rows: list[dict[str, Any]], name: str) -> None:
+    found = experiment_results(folder)
     measured = [row["name"] for row in rows for _ in product(row.get("guidance", [0]), row.get("seeds", [0]))]
     assert [re.split(", guidance|, seed", one.name)[0] for one in found[: len(measured)]] == measured
     assert all("encoder_fd" in one.distribution for one in found)
-    controls = len(settings["controls"]) if "controls" in settings else 3 if "street" in path.name else 5
+    controls = len(settings["controls"]) if "controls" in settings else 3 if "street" in name else 5
     assert [one.kind for one in found].count("control") == controls
-    assert (tmp_path / "report" / "index.html").is_file()
+    assert (folder / "report" / "index.html").is_file()
 
 
 def test_a_stopped_run_resumes_and_gives_the_same(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
