@@ -17,6 +17,9 @@ from ..included import INCLUDED_BUNDLE
 from ..text import one_line
 from .shared import one_sentence
 
+LEAST_WIDTH = 30
+"""Minimum width of the column of values, in characters."""
+
 
 def inspect(
     bundle: Annotated[Path, typer.Argument(help="Bundle to inspect (.safetensors).")] = INCLUDED_BUNDLE,
@@ -62,8 +65,9 @@ def _tables(facts: dict[str, Any]) -> list[Table]:
 
 def _name_value_table(title: str, values: dict[str, Any]) -> Table:
     table = _table(title, show_header=False)
-    table.add_column("name", no_wrap=True)
-    table.add_column("value", overflow="fold")
+    # the names of a bundle with several stages can fill a line
+    table.add_column("name", overflow="fold")
+    table.add_column("value", overflow="fold", min_width=LEAST_WIDTH)
     for name, value in _flat(values):
         table.add_row(_literal(name), _literal(value))
     return table

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skimage.data
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import nn
 from typer.testing import CliRunner
 
@@ -18,13 +17,9 @@ from igr_core.included import INCLUDED_BUNDLE
 from igr_core.model.bundle import Bundle
 from igr_core.model.igr import IGR
 from igr_core.model.networks import build_image_encoder, build_vae
+from training.evaluation.images.demo import astronaut
 
 MAX_BYTES = 40_000_000
-FLIGHT_SUIT = (
-    (113, 205), (70, 240), (38, 290), (20, 410), (28, 510), (100, 511), (130, 490), (275, 511), (285, 430),
-    (310, 380), (362, 352), (355, 300), (340, 260), (305, 238), (300, 270), (255, 295), (190, 285), (140, 255),
-)  # fmt: skip
-"""Outline of the suit in scikit-image's astronaut, drawn by hand: (x, y) in its 512 x 512 pixels."""
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +59,9 @@ def test_every_part_fits_its_config(bundle: Bundle) -> None:
 @pytest.mark.parametrize("more", [(), ("--transparent",)])
 def test_a_real_photo_is_restored(bundle: Bundle, tmp_path: Path, more: tuple[str, ...]) -> None:
     photo, mask, out = tmp_path / "astronaut.png", tmp_path / "mask.png", tmp_path / "suit.png"
-    person = Image.fromarray(skimage.data.astronaut())
-    person.save(photo)
-    painted = Image.new("L", person.size)
-    ImageDraw.Draw(painted).polygon(FLIGHT_SUIT, fill=255)
-    painted.save(mask)
+    subject = astronaut()
+    subject.person.save(photo)
+    subject.mask.save(mask)
     words = ["restore", photo, "--mask", mask, "--out", out, "--category", "upper", "--steps", 4, "--device", "cpu"]
     result = CliRunner().invoke(app, [*map(str, words), *more], catch_exceptions=False)
     assert result.exit_code == 0, result.output

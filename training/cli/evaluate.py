@@ -214,20 +214,22 @@ def demo(
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")] = 25,
     guidance: Annotated[float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo.")] = 1.5,
 ) -> None:
-    """Restore held-out pairs, and show the results next to the ground truth."""
+    """Restore held-out pairs and a photo, and show the results next to the ground truth."""
     from igr_core.files import make_folder
     from igr_core.restore.restorer import GarmentRestorer
 
     from ..data.opening import DataSetConfig, open_data_set
-    from ..evaluation.images.demo import PAIRS, first_pairs, run_demo
+    from ..evaluation.images.demo import PAIRS, astronaut, first_pairs, run_demo, subject_of
 
     start = time.monotonic()
     source = open_data_set(DataSetConfig(str(PAIRS if data is None else data), split="test"))
-    indices = first_pairs(source, count_per_category)
+    subjects = [subject_of(source, index) for index in first_pairs(source, count_per_category)]
+    if data is None:
+        subjects.append(astronaut())
     restorer = GarmentRestorer.from_bundle(bundle)
     make_folder(out)
-    sheet, examples = run_demo(restorer, source, indices, out, steps, guidance)
+    sheet, examples = run_demo(restorer, subjects, out, steps, guidance)
     for example in examples:
-        echo(str(out / f"{example.name}-restored.png"))
+        echo(str(out / f"{example.subject.name}-restored.png"))
     echo(f"The person, mask and ground-truth garment of each are in the same folder. Contact sheet: {sheet}")
     echo(f"{len(examples)} garments restored in {time.monotonic() - start:.1f} s.")

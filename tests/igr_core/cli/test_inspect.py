@@ -45,3 +45,11 @@ def test_line_breaks_in_a_bundles_text_do_not_start_a_line(tmp_path: Path):
     result = invoke("inspect", path)
     assert result.exit_code == 0
     assert not any(line.strip(" │┃").startswith("forged") for line in result.stdout.splitlines())
+
+
+def test_long_names_leave_room_for_values(monkeypatch: pytest.MonkeyPatch):
+    """The included bundle names its training's settings under `parent.training.parent. ...`."""
+    monkeypatch.setenv("COLUMNS", "80")
+    result = invoke("inspect")
+    assert result.exit_code == 0 and max(map(len, result.output.splitlines())) <= 80
+    assert "muon_learning_rate" in result.output and "0.0015" in result.output

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import skimage.data
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from tqdm import tqdm
@@ -23,6 +24,11 @@ from ...data.contract.pairs import PairSource
 PAIRS = Path(__file__).with_name("demo_pairs.tar")
 """The first rendered pairs of each category from seed 10,002,000: no model was trained on them, and none was chosen."""
 
+FLIGHT_SUIT = (
+    (113, 205), (70, 240), (38, 290), (20, 410), (28, 510), (100, 511), (130, 490), (275, 511), (285, 430),
+    (310, 380), (362, 352), (355, 300), (340, 260), (305, 238), (300, 270), (255, 295), (190, 285), (140, 255),
+)  # fmt: skip
+"""Outline of the suit in scikit-image's astronaut, drawn by hand: (x, y) in its 512 x 512 pixels."""
 COLUMNS = ("person", "mask", "crop", "restored", "truth")
 CELL = (288, 384)
 GAP = 8
@@ -32,17 +38,27 @@ INK, PALE_INK, PAPER, LINE = (32, 32, 32), (112, 112, 112), (255, 255, 255), (21
 
 
 @dataclass(frozen=True)
-class Example:
-    """One restored person."""
+class Subject:
+    """A photo to restore a garment from."""
 
     name: str
-    """Category and name of the pair, `upper-garment-010002000`; its files begin with it."""
+    """Category and name of the pair, `upper-garment-010002000-photo-0`; its files begin with it."""
+    category: str
+    """upper, lower or full."""
     person: Image.Image
     """The photo."""
     mask: Image.Image
     """Mask of the garment, 255 inside."""
-    truth: Image.Image
-    """The true garment on white."""
+    truth: Image.Image | None
+    """The true garment on white; None if it is unknown."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A restored garment."""
+
+    subject: Subject
+    """What it was restored from."""
     crop: Tensor
     """Input of the image encoder, p_g, (1, 3, S, S) in 0..1."""
     restored: Tensor
@@ -61,23 +77,36 @@ def first_pairs(source: PairSource, per_category: int) -> list[int]:
     return [n for numbers in of.values() for n in numbers[:per_category]]
 
 
+def subject_of(source: PairSource, index: int) -> Subject:
+    """A pair of a data set."""
+    entry = source.entries[index]
+    name = f"{entry.category}-{entry.name}".replace("/", "-")
+    return Subject(name, entry.category, source.person(index), source.mask(index), source.garment(index))
+
+
+def astronaut() -> Subject:
+    """scikit-image's photo of Eileen Collins, which is in the public domain, with a mask of her flight suit."""
+    person = Image.fromarray(skimage.data.astronaut())
+    mask = Image.new("L", person.size)
+    ImageDraw.Draw(mask).polygon(FLIGHT_SUIT, fill=255)
+    return Subject("upper-astronaut", "upper", person, mask, None)
+
+
 def restore_example(
     restorer: GarmentRestorer,
-    source: PairSource,
-    index: int,
+    subject: Subject,
     folder: Path,
     steps: int,
     guidance: float,
     on_step: StepProgress | None = None,
 ) -> Example:
-    """Write a pair's images into `folder`, then restore the garment from those files as from a user's files."""
-    model, entry = restorer.info.model, source.entries[index]
-    stem = f"{entry.category}-{entry.name}".replace("/", "-")
-    paths = {name: folder / f"{stem}-{name}.png" for name in ("person", "mask", "restored", "truth")}
-    person, mask, truth = source.person(index), source.mask(index), source.garment(index)
-    pictures = (("person", person), ("mask", mask), ("truth", _resized(truth, model.native_size)))
-    for name, picture in pictures:
-        _save(picture, paths[name])
+    """Write a subject's images into `folder`, then restore the garment from those files as from a user's files."""
+    model = restorer.info.model
+    paths = {name: folder / f"{subject.name}-{name}.png" for name in ("person", "mask", "restored", "truth")}
+    _save(subject.person, paths["person"])
+    _save(subject.mask, paths["mask"])
+    if subject.truth is not None:
+        _save(_resized(subject.truth, model.native_size), paths["truth"])
     view = make_view(
         load_photo(paths["person"]),
         load_mask(paths["mask"]),
@@ -85,9 +114,9 @@ def restore_example(
         model.view,
         model.image_encoder.image_size,
     )
-    restored = restorer.restore(view, entry.category, steps=steps, guidance=guidance, progress=on_step)
+    restored = restorer.restore(view, subject.category, steps=steps, guidance=guidance, progress=on_step)
     save_image(paths["restored"], restored)
-    return Example(stem, person, mask, truth, view.crop, restored)
+    return Example(subject, view.crop, restored)
 
 
 def contact_sheet(examples: Sequence[Example]) -> Image.Image:
@@ -102,36 +131,36 @@ def contact_sheet(examples: Sequence[Example]) -> Image.Image:
         pen.text((left + CELL[0] // 2, TITLE_HEIGHT // 2), name, fill=INK, font=title, anchor="mm")
     for row, example in enumerate(examples):
         top = TITLE_HEIGHT + row * line_height
-        pen.text((GAP, top + CAPTION_HEIGHT // 2), example.name, fill=PALE_INK, font=small, anchor="lm")
+        pen.text((GAP, top + CAPTION_HEIGHT // 2), example.subject.name, fill=PALE_INK, font=small, anchor="lm")
         for left, picture in zip(lefts, _cells(example), strict=True):
             _place(sheet, pen, picture, left, top + CAPTION_HEIGHT)
     return sheet
 
 
 def run_demo(
-    restorer: GarmentRestorer, source: PairSource, indices: Sequence[int], out: Path, steps: int, guidance: float
+    restorer: GarmentRestorer, subjects: Sequence[Subject], out: Path, steps: int, guidance: float
 ) -> tuple[Path, list[Example]]:
-    """Restore pairs with a progress bar on stderr; returns the contact sheet's path and the examples."""
+    """Restore garments with a progress bar on stderr; returns the contact sheet's path and the examples."""
     examples = []
-    with tqdm(total=len(indices) * steps, unit="step", leave=False) as bar:
-        for number, index in enumerate(indices, start=1):
-            bar.set_description(f"restoring garment {number} of {len(indices)}")
+    with tqdm(total=len(subjects) * steps, unit="step", leave=False) as bar:
+        for number, subject in enumerate(subjects, start=1):
+            bar.set_description(f"restoring garment {number} of {len(subjects)}")
 
             def on_step(_done: int, _total: int) -> None:
                 bar.update()
 
-            examples.append(restore_example(restorer, source, index, out, steps, guidance, on_step))
+            examples.append(restore_example(restorer, subject, out, steps, guidance, on_step))
     sheet = out / "sheet.png"
     _save(contact_sheet(examples), sheet)
     return sheet, examples
 
 
 def _cells(example: Example) -> Iterator[Image.Image]:
-    yield example.person
-    yield example.mask.convert("RGB")
+    yield example.subject.person
+    yield example.subject.mask.convert("RGB")
     yield _picture(example.crop)
     yield _picture(example.restored)
-    yield example.truth
+    yield example.subject.truth or Image.new("RGB", CELL, PAPER)
 
 
 def _place(sheet: Image.Image, pen: ImageDraw.ImageDraw, picture: Image.Image, left: int, top: int) -> None:
