@@ -46,7 +46,7 @@ SegmenterPath = Annotated[
     Path | None,
     typer.Option(
         help="SAM 2 model: a folder in transformers' layout, or a .safetensors file.",
-        show_default="the included one, for simple pictures",
+        show_default="the included one, not trained on photos",
     ),
 ]
 ParserPath = Annotated[

@@ -42,7 +42,7 @@ Category = Annotated[
     typer.Option(help="upper, lower or full (dress, jumpsuit), or a CSV file with the columns name,category."),
 ]
 Out = Annotated[Path, typer.Option(help="Image to write (.png), or the folder to write NAME.png to.")]
-BundlePath = Annotated[Path, typer.Option(help="The model to use.", show_default="igr-small, which is included")]
+BundlePath = Annotated[Path, typer.Option(help="The model to use.", show_default="igr-small (included)")]
 Steps = Annotated[
     int, typer.Option(min=1, max=500, help="Denoising steps; more steps take longer and give finer results.")
 ]

@@ -70,7 +70,7 @@ def one_sentence() -> Iterator[None]:
 
 def note_included_model(what: str, option: str) -> None:
     """Print a note on stderr that the included model in use was not trained on photos."""
-    typer.echo(f"Note: the included {what} was not trained on photos; for these, use {option}.", err=True)
+    typer.echo(f"Note: the included {what} was not trained on photos: for photos, use {option}.", err=True)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Paths of the models that come with the package, and are used by default."""
+"""Paths of the included models, which are used by default."""
 
 from pathlib import Path
 

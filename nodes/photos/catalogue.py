@@ -35,7 +35,7 @@ FROM_TABLE = f"from {TABLE}"
 """Option that reads each photo's category from the table in its folder."""
 NO_MASKS = "none (Garment Mask/Crop decides)"
 """Option for a folder of photos without masks."""
-SHIPPED = "examples"
+SHIPPED = "examples (rendered persons)"
 """Option for the photos that ship with the pack, which have no folder of masks."""
 SAVE_TO = "garments/"
 NAMED_REASONS = 3

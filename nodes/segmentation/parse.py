@@ -38,9 +38,8 @@ class IGRParserLoad(io.ComfyNode):
         return schema(
             node_id="IGRParserLoad",
             display_name="IGR Load Parser",
-            description="Loads a human parser, which labels shirts, skirts and dresses. The parser that "
-            "comes with the pack is small and was not trained on photos; for these, put a published parser into "
-            "models/human_parsing.",
+            description="Loads a human parser, which labels shirts, skirts and dresses. The included parser "
+            "is small and was not trained on photos: for photos, put a published parser into models/human_parsing.",
             search_aliases=["human parser model", "segformer clothes", "fashn human parser", "atr"],
             inputs=[
                 io.Combo.Input(
@@ -48,7 +47,7 @@ class IGRParserLoad(io.ComfyNode):
                     options=PARSERS.names(),
                     default=PARSERS.included_name,
                     tooltip="A folder with config.json and .safetensors in models/human_parsing (such as a copy of "
-                    "mattmdjaga/segformer_b2_clothes), or the parser that comes with the pack.",
+                    "mattmdjaga/segformer_b2_clothes), or the included parser.",
                 ),
             ],
             outputs=[

@@ -37,8 +37,8 @@ class IGRSegmenterLoad(io.ComfyNode):
         return schema(
             node_id="IGRSegmenterLoad",
             display_name="IGR Load Segmenter",
-            description="Loads SAM 2, which segments a garment from clicks. The one that comes with the pack is "
-            "small and was not trained on photos; for these, put a published SAM 2 into models/sam2.",
+            description="Loads SAM 2, which segments a garment from clicks. The included model is small "
+            "and was not trained on photos: for photos, put a published SAM 2 into models/sam2.",
             search_aliases=["sam2", "segment anything", "load sam", "segmentation model", "mask model"],
             inputs=[
                 io.Combo.Input(
@@ -46,8 +46,8 @@ class IGRSegmenterLoad(io.ComfyNode):
                     options=SEGMENTERS.names(),
                     default=SEGMENTERS.included_name,
                     tooltip="A folder with config.json and .safetensors in models/sam2 (such as a copy of "
-                    "facebook/sam2.1-hiera-small), a single .safetensors file there, or the one that comes "
-                    "with the pack.",
+                    "facebook/sam2.1-hiera-small), a single .safetensors file there, or the included "
+                    "model.",
                 ),
             ],
             outputs=[

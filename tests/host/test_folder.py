@@ -229,11 +229,11 @@ def test_garments_are_found_in_photos_without_masks(server: Server, case: str) -
     graph = with_inputs(graph, "view", without_mask=f"find: {SMALL_PARSER}")
     graph = with_inputs(graph, "encode", category=["folder", 2])
     del graph["person"], graph["show"]
-    reader = reading(case, photos="examples", masks="none (Garment Mask/Crop decides)")
+    reader = reading(case, photos="examples (rendered persons)", masks="none (Garment Mask/Crop decides)")
     graph |= {name: reader[name] for name in GIVEN}
     outputs = server.run(with_inputs(graph, "save", images=["decode", 0]))["outputs"]
     names = [one["filename"] for one in outputs["save"]["images"]]
-    assert names == [f"{name}_00001_.png" for name in ("full", "lower", "outfit", "upper")]
+    assert names == [f"{name}_00001_.png" for name in ("full", "lower", "outfit", "upper", "upper_closeup")]
     assert [text.split(" ")[7] for text in outputs["view"]["text"]] == ["full,", "lower,", "lower,", "upper,"]
 
 

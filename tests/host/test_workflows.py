@@ -179,7 +179,7 @@ def test_the_batch_workflow_runs_on_the_examples(server: Server) -> None:
     (folder,) = (number for number, one in graph.items() if one["class_type"] == "IGRPhotoFolder")
     graph = with_inputs(graph, folder, save_to="from examples/")
     pictures = [one for some in saved(server, graph).values() for one in some]
-    assert len(pictures) == 4 and all(covered(one) > 0.05 for one in pictures)
+    assert len(pictures) == 5 and all(covered(one) > 0.05 for one in pictures)
 
 
 def test_three_garments_come_out_of_two_photos(server: Server) -> None:

@@ -77,7 +77,7 @@ class Verbs(LazyCommands):
         Verb("unpack", "train", "unpack", "Extract the VAE and image encoder of a bundle.", EXPORT),
         Verb("curate", "curate", "app", "Score pairs, review them, and select the best.", CURATE),
         Verb("detail", "detail", "app", "Fit the readout of a bundle's attention, and measure its accuracy.", EXPORT),
-        Verb("demo", "evaluate", "demo", "Restore held-out pairs.", EVALUATE),
+        Verb("demo", "evaluate", "demo", "Restore held-out pairs and a photo.", EVALUATE),
         Verb("evaluate", "app", "evaluate_app", "Score garments, run experiments, write tables and reports.", EVALUATE),
         Verb("train-vae", "small_models", "train_vae", "Train the small VAE.", SMALL),
         Verb("measure-vae", "small_models", "measure_vae", "Measure a VAE on held-out pairs.", SMALL),

@@ -16,7 +16,7 @@ from ..data.layouts.names import LAYOUTS
 from ..data.synthetic.defects import DEFECTS
 from .commands import KindOption, RecordsOption, RenderedShareOption, ViewOption, out_folder
 
-AS_SMALL = DrawConfig()
+DEFAULTS = DrawConfig()
 
 
 def _text(size: tuple[int, int]) -> str:
@@ -35,11 +35,11 @@ def draw(
     ] = 0,
     size: Annotated[
         str, typer.Option(help="Size of person, mask and garment as WxH: the model's native size.")
-    ] = _text(AS_SMALL.size),
+    ] = _text(DEFAULTS.size),
     photo_size: Annotated[
         str, typer.Option(help="Size of the photo as WxH before cropping to the view, with aspect ratio 3:4.")
-    ] = _text(AS_SMALL.photo_size),
-    view: ViewOption = AS_SMALL.view.mode,
+    ] = _text(DEFAULTS.photo_size),
+    view: ViewOption = DEFAULTS.view.mode,
     margin: Annotated[
         float,
         typer.Option(
@@ -47,13 +47,13 @@ def draw(
             max=10,
             help="Context around the garment in a focused view, as a fraction of the garment's longer side.",
         ),
-    ] = AS_SMALL.view.margin,
+    ] = DEFAULTS.view.margin,
     crop: Annotated[int, typer.Option(min=1, max=2048, help="Side of the crop: the image encoder's input size.")] = (
-        AS_SMALL.crop_size
+        DEFAULTS.crop_size
     ),
     coarse: Annotated[
         float, typer.Option(min=0, max=1, help="Smallest pattern repeat, as a fraction of the garment's length.")
-    ] = AS_SMALL.coarse,
+    ] = DEFAULTS.coarse,
     correspondence: Annotated[
         bool, typer.Option("--correspondence", help="Also store the correspondence of garments and photos.")
     ] = False,

@@ -208,7 +208,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the images.", callback=out_folder)] = Path("out/demo"),
     count_per_category: Annotated[int, typer.Option(min=1, max=100, help="Number of pairs per category.")] = 2,
     data: Annotated[
-        Path | None, typer.Option(help="Data set of the pairs.", show_default="included rendered pairs")
+        str | None, typer.Option(help="Data set to take the pairs from.", show_default="the included rendered pairs")
     ] = None,
     bundle: Annotated[Path, typer.Option(help="The model.", show_default="igr-small")] = INCLUDED_BUNDLE,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")] = 25,
@@ -231,5 +231,7 @@ def demo(
     sheet, examples = run_demo(restorer, subjects, out, steps, guidance)
     for example in examples:
         echo(str(out / f"{example.subject.name}-restored.png"))
-    echo(f"The person, mask and ground-truth garment of each are in the same folder. Contact sheet: {sheet}")
+    echo(
+        f"The person, the mask and, where it is known, the true garment are in the same folder. Contact sheet: {sheet}"
+    )
     echo(f"{len(examples)} garments restored in {time.monotonic() - start:.1f} s.")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..prepared.encoding import PromptLayout
     from ..prepared.selection import PairsConfig
 
-SMALL_CONFIG = Path(__file__).parents[1] / "configs" / "small" / "from_scratch.yaml"
+BENCH_CONFIG = Path(__file__).parents[1] / "configs" / "small" / "from_scratch.yaml"
 Part = Literal["vae", "image_encoder"]
 """Parts that unpack can extract from a bundle."""
 
@@ -253,7 +253,7 @@ def estimate_cost(
 
 
 def bench(
-    config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig; its data is not read.")] = SMALL_CONFIG,
+    config: Annotated[Path, typer.Argument(help="YAML file with a TrainConfig; its data is not read.")] = BENCH_CONFIG,
     rounds: Annotated[
         int, typer.Option(min=1, max=10_000_000, help="Number of measurements per variant; the variants take turns.")
     ] = 5,

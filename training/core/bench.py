@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median
 
 import torch
@@ -20,8 +19,6 @@ from ..prepared.latents import Batch
 from .compute.acceleration import Acceleration, accelerate, accelerate_optimizer, choose_acceleration
 from .initial import initial_model
 from .losses import StepLosses
-
-SMALL = Path(__file__).parents[1] / "configs" / "small" / "from_scratch.yaml"
 
 
 @dataclass(frozen=True)

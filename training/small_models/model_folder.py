@@ -19,7 +19,7 @@ from igr_core.model.config import to_json
 
 from ..base.parts import parameter_count
 from ..base.provenance import noted_commands, noted_revisions, versions
-from .photos import PhotoTraining
+from .part_training import PartTraining
 
 
 def save_model_folder(
@@ -40,34 +40,44 @@ def save_model_folder(
         path.write_text(json.dumps(summary, indent=2) + "\n")
 
 
-def take_weights(model: PreTrainedModel, folder: str) -> None:
-    """Copy the weights of a finished model; raises IGRError if the folder has none or if they have other shapes."""
+def take_weights(model: PreTrainedModel, folder: str | None, name: str) -> dict[str, Any] | None:
+    """Copy the weights of a finished model, and return its summary, the file `name`; None for no folder.
+
+    Raises IGRError if the folder has no such model or summary, or if its weights have other names or shapes.
+    """
+    if folder is None:
+        return None
     try:
         if not Path(folder).is_dir():  # anything else would be looked up on a hub
             raise FileNotFoundError("no such folder")
-        given = type(model).from_pretrained(folder, local_files_only=True, use_safetensors=True).state_dict()
+        given, report = type(model).from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)
         raise IGRError(
-            f"init: {folder} cannot be loaded ({str(error).splitlines()[0]}): name the folder of a finished model, or "
-            "omit init."
+            f"init: {folder} cannot be loaded ({why}): name the folder of a finished model, or omit init."
         ) from error
+    weights = given.state_dict()
     shapes = {name: weight.shape for name, weight in model.state_dict().items()}
-    if {name: weight.shape for name, weight in given.items()} != shapes:
+    if any(report.values()) or {name: weight.shape for name, weight in weights.items()} != shapes:
         raise IGRError(f"init: {folder} has another shape than this config's model: use another folder, or omit init.")
-    model.load_state_dict({name: weight.to(model.dtype) for name, weight in given.items()})
+    model.load_state_dict({name: weight.to(model.dtype) for name, weight in weights.items()})
+    return read_json(Path(folder) / name, "use an intact folder as init")
 
 
 def training_summary(
-    run: Path, config: PhotoTraining, photos: str, model: PreTrainedModel, scores: dict[str, float], name: str
+    run: Path,
+    config: PartTraining,
+    photos: str,
+    model: PreTrainedModel,
+    scores: dict[str, float],
+    started_from: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Summary of a model trained by the run in a folder; `photos` describes its data, `name` is the summary's name.
+    """Summary of a model trained by the run in a folder; `photos` describes its data.
 
-    A model that started from another one includes the other's summary.
+    `started_from` is the summary of the model that it started from, if any.
     """
-    start = None if config.init is None else Path(config.init) / name
-    earlier = {}
-    if start is not None and start.is_file():
-        earlier["started_from"] = read_json(start, "use an intact folder as init")
     return {
         "data": photos,
         "parameters": parameter_count(model.parameters()),
@@ -76,5 +86,5 @@ def training_summary(
         "commands": noted_commands(run),
         "revisions": noted_revisions(run),
         "versions": versions(),
-        **earlier,
+        **({} if started_from is None else {"started_from": started_from}),
     }

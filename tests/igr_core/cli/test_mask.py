@@ -95,8 +95,8 @@ def test_the_included_one_is_used_if_no_segmenter_is_named(
     monkeypatch.setattr(mask_command, "INCLUDED_SEGMENTER", folder)
     result = invoke(*words)
     assert result.exit_code == 0 and files(tmp_path) == ["mask.png", "masks", "photos"]
-    assert "not trained on photos; for these, use --segmenter" in result.stderr
-    assert "drawn persons" not in invoke(*words, "--segmenter", folder).stderr
+    assert "not trained on photos: for photos, use --segmenter" in result.stderr
+    assert "not trained on photos" not in invoke(*words, "--segmenter", folder).stderr
 
 
 def test_wrong_commands_are_reported_before_anything_starts(

@@ -51,11 +51,9 @@ CORE = {
     "CheckpointLoaderSimple": _core("ckpt_name:COMBO", "MODEL:MODEL CLIP:CLIP VAE:VAE"),
     "CLIPLoader": _core("clip_name:COMBO type:COMBO device:COMBO", "CLIP:CLIP"),
     "CLIPTextEncode": _core("clip:CLIP text:STRING", "CONDITIONING:CONDITIONING"),
-    "CropMask": _core("mask:MASK x:INT y:INT width:INT height:INT", "MASK:MASK"),
     "EmptyFlux2LatentImage": _core("width:INT height:INT batch_size:INT", "LATENT:LATENT"),
     "Flux2Scheduler": _core("steps:INT width:INT height:INT", "SIGMAS:SIGMAS"),
     "GetImageSize": _core("image:IMAGE", "width:INT height:INT batch_size:INT"),
-    "ImageCropV2": _core("image:IMAGE crop_region:BOUNDING_BOX[", "IMAGE:IMAGE"),
     "ImageScaleToTotalPixels": _core(
         "image:IMAGE upscale_method:COMBO megapixels:FLOAT resolution_steps:INT", "IMAGE:IMAGE"
     ),

@@ -31,14 +31,14 @@ OUTFIT = "outfit"
 
 
 def write_examples(out: Path) -> list[Path]:
-    """Render the photos into `out` as NAME.webp and NAME_mask.png (of the outfit two masks); returns their paths.
+    """Render the photos into `out` as NAME.webp and NAME_mask.png (two masks for the outfit); returns their paths.
 
     Raises IGRError if a photo cannot be rendered.
     """
+    pairs = {name: render_example(name) for name in PHOTOS}  # all of them before the first file is replaced
     make_folder(out)
     paths = []
-    for name in PHOTOS:
-        pair = render_example(name)
+    for name, pair in pairs.items():
         paths.append(_save(pair.person, out / f"{name}.webp", quality=QUALITY, method=6))
         paths += [_save(mask, out / file, optimize=True) for file, mask in masks_of(name, pair).items()]
     return paths

@@ -22,7 +22,7 @@ from igr_core.restore.sampling import Progress as StepProgress
 from ...data.contract.pairs import PairSource
 
 PAIRS = Path(__file__).with_name("demo_pairs.tar")
-"""The first rendered pairs of each category from seed 10,002,000: no model was trained on them, and none was chosen."""
+"""The rendered pairs of seeds 10,002,000 to 10,002,015 (docs/rendered.md): no model was trained on them."""
 
 FLIGHT_SUIT = (
     (113, 205), (70, 240), (38, 290), (20, 410), (28, 510), (100, 511), (130, 490), (275, 511), (285, 430),
@@ -66,14 +66,14 @@ class Example:
 
 
 def first_pairs(source: PairSource, per_category: int) -> list[int]:
-    """Indices of the first `per_category` pairs of each category; raises IGRError if there are fewer of all of them."""
+    """Indices of the first `per_category` pairs of each category; raises IGRError if a category has fewer."""
     of = {name: [n for n, entry in enumerate(source.entries) if entry.category == name] for name in CATEGORIES}
-    most = max(map(len, of.values()))
-    if per_category > most:
-        raise IGRError(
-            f"{source.title} has at most {most} pairs of a category: choose {most} per category, or other pairs with "
-            "--data."
-        )
+    for name, numbers in of.items():
+        if len(numbers) < per_category:
+            raise IGRError(
+                f"{source.title} has only {len(numbers)} pairs of category {name}: choose fewer per category, or other "
+                "pairs with --data."
+            )
     return [n for numbers in of.values() for n in numbers[:per_category]]
 
 

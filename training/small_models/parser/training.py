@@ -110,8 +110,7 @@ def train(config: ParserTraining, device: str = "cpu") -> Path:
     run, place = RunFolder(config.run), choose_device(device)
     seed_everything(config.seed)
     model = build_parser(config.parser).train().to(place)  # before drawing anything, because it checks the size
-    if config.init is not None:
-        take_weights(model, config.init)
+    started_from = take_weights(model, config.init, SUMMARY)
     size = config.parser.input_size
     photos = Corpus(open_photos(config, size))
     held_out = Corpus(open_photos(config, size, held_out=True))
@@ -129,7 +128,7 @@ def train(config: ParserTraining, device: str = "cpu") -> Path:
         folder,
         model,
         config.parser,
-        training_summary(run.path, config, describe_photos(config, len(photos)), model, found, SUMMARY),
+        training_summary(run.path, config, describe_photos(config, len(photos)), model, found, started_from),
     )
     run.close()
     return folder

@@ -176,13 +176,12 @@ def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     """Start or resume a run; returns the folder of the model."""
     run, place = RunFolder(config.run), choose_device(device)
     side = config.segmenter.image_size
-    photos = Corpus(open_photos(config, config.photo_size), side)
-    held_out = Corpus(open_photos(config, config.photo_size, held_out=True), side)
     seed_everything(config.seed)
     learner = Learner(config.segmenter, len(ASKED) + 1).train().to(place)
     model = learner.segmenter
-    if config.init is not None:
-        take_weights(model, config.init)
+    started_from = take_weights(model, config.init, SUMMARY)  # before drawing anything
+    photos = Corpus(open_photos(config, config.photo_size), side)
+    held_out = Corpus(open_photos(config, config.photo_size, held_out=True), side)
     size = parameter_count(model.parameters()) / 1e6
     tqdm.write(f"{config.run}: {size:.2f} M parameters, {len(photos)} photos.")
 
@@ -195,7 +194,9 @@ def train(config: SegmenterTraining, device: str = "cpu") -> Path:
     log_scores(run, config.steps, scores)
     folder = run.path / "segmenter"
     save_segmenter(
-        folder, model, training_summary(run.path, config, describe_photos(config, len(photos)), model, scores, SUMMARY)
+        folder,
+        model,
+        training_summary(run.path, config, describe_photos(config, len(photos)), model, scores, started_from),
     )
     run.close()
     return folder

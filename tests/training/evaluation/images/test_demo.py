@@ -29,7 +29,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Path:
-    """A demo run of one person per category."""
+    """A demo run of one pair per category, and the photo."""
     folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
     demo_command(folder, 1, bundle=bundle, steps=2, guidance=1.5)
     return folder
@@ -39,7 +39,7 @@ def test_the_included_pairs_are_the_first_held_out_ones_of_each_category() -> No
     source = open_data_set(DataSetConfig(str(demo.PAIRS)))
     names = [entry.name for entry in source.entries]
     seeds = [int(name.split("/")[0].removeprefix("garment-")) for name in names]
-    assert seeds == list(range(seeds[0], seeds[0] + len(seeds))) and seeds[0] > HELD_OUT_START
+    assert seeds == list(range(seeds[0], seeds[0] + len(seeds))) and seeds[0] == 10_002_000 > HELD_OUT_START
     chosen = [source.entries[index] for index in demo.first_pairs(source, 2)]
     for category in CATEGORIES:
         of = [entry for entry in source.entries if entry.category == category]
@@ -48,7 +48,7 @@ def test_the_included_pairs_are_the_first_held_out_ones_of_each_category() -> No
 
 def test_more_pairs_than_there_are_is_one_sentence(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "out"), "--count-per-category", "99"])
-    assert done.exit_code == 1 and "per category, or other pairs with --data" in " ".join(done.stderr.split())
+    assert done.exit_code == 1 and "fewer per category, or other pairs with --data" in " ".join(done.stderr.split())
     assert not (tmp_path / "out").exists()
 
 
