@@ -100,6 +100,8 @@ class ExperimentConfig(Ranged):
     none."""
     nearest: DataSetConfig | None = None
     """Training pairs for the control `nearest`."""
+    nearest_of: dict[str, DataSetConfig] = field(default_factory=dict)
+    """Instead of `nearest`, training pairs for each of `sets`."""
     steps: Steps = 25
     """Steps of the sampler for rows without their own."""
     seed: Seed = 0
@@ -147,8 +149,12 @@ class ExperimentConfig(Ranged):
             raise IGRError(f"The baseline {self.baseline!r} of {self.title!r} is not a row: choose {rows}.")
         if self.baseline and self.table:
             raise IGRError(f"{self.title!r} has a baseline and the paper's {self.table}: remove one of them.")
-        if "nearest" in self.controls and self.nearest is None:
-            raise IGRError("The control `nearest` needs training pairs: set nearest to their data set.")
+        if self.nearest_of and (self.nearest is not None or set(self.nearest_of) != set(self.sets)):
+            raise IGRError(
+                f"nearest_of of {self.title!r} must name every set: {', '.join(self.sets)}, without nearest."
+            )
+        if "nearest" in self.controls and self.nearest is None and not self.nearest_of:
+            raise IGRError("The control `nearest` needs training pairs: set nearest, or nearest_of for every set.")
 
     @property
     def encoder_path(self) -> Path | None:
@@ -225,5 +231,13 @@ def of_each_set(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
     if not config.sets:
         return {"": config}
     return {
-        name: replace(config, title=f"{config.title}: {name}", data=data, sets={}) for name, data in config.sets.items()
+        name: replace(
+            config,
+            title=f"{config.title}: {name}",
+            data=data,
+            sets={},
+            nearest=config.nearest_of.get(name, config.nearest),
+            nearest_of={},
+        )
+        for name, data in config.sets.items()
     }

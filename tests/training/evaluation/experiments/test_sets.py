@@ -134,6 +134,8 @@ def folder(tmp_path: Path) -> None:
         ({"sets": {"drawn": drawn(2)}}, "needs either data or sets"),
         ({"data": None, "sets": {"rows": drawn(2)}}, "cannot be used for a folder"),
         ({"data": None, "sets": {"a/b": drawn(2)}}, "cannot be used for a folder"),
+        ({"controls": ["nearest"]}, "needs training pairs: set nearest, or nearest_of"),
+        ({"nearest_of": {"drawn": drawn(2)}}, "must name every set"),
         ({"baseline": "who"}, "is not a row: choose a"),
         ({"baseline": "a", "table": "table2"}, "remove one of them"),
         ({"compared": ["beauty"]}, "Unknown metric 'beauty'"),
@@ -152,6 +154,17 @@ def test_mistakes_in_the_file_are_reported(change: dict, sentence: str) -> None:
     data = {"title": "t", "data": drawn(2), "controls": [], "rows": [{"name": "a", "bundle": "x"}]}
     with pytest.raises(IGRError, match=sentence):
         load(data | change)
+
+
+def test_each_set_has_its_own_nearest_training_pairs() -> None:
+    sets = {"a": drawn(2), "b": drawn(3)}
+    data = {"title": "t", "sets": sets, "controls": ["nearest"], "rows": [{"name": "a", "bundle": "x"}]}
+    near = {
+        name: {"layout": "synthetic", "synthetic": {"start": start, "count": 2}} for name, start in (("a", 5), ("b", 7))
+    }
+    split = of_each_set(load(data | {"nearest_of": near}))
+    starts = {name: one.nearest.synthetic.start for name, one in split.items() if one.nearest is not None}
+    assert starts == {"a": 5, "b": 7}
 
 
 def test_pairs_that_may_have_been_trained_on_are_refused(place: Path, tmp_path: Path) -> None:
