@@ -213,13 +213,17 @@ def demo(
     bundle: Annotated[Path, typer.Option(help="The model.", show_default="igr-small")] = INCLUDED_BUNDLE,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Denoising steps.")] = 25,
     guidance: Annotated[float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo.")] = 1.5,
+    page_image: Annotated[
+        Path | None,
+        typer.Option(help="Also write the contact sheet as a small JPEG, as in the README.", callback=out_file),
+    ] = None,
 ) -> None:
     """Restore held-out pairs and a photo, and show the results next to the ground truth."""
     from igr_core.files import make_folder
     from igr_core.restore.restorer import GarmentRestorer
 
     from ..data.opening import DataSetConfig, open_data_set
-    from ..evaluation.images.demo import PAIRS, astronaut, first_pairs, run_demo, subject_of
+    from ..evaluation.images.demo import PAIRS, astronaut, first_pairs, run_demo, subject_of, write_page_image
 
     start = time.monotonic()
     source = open_data_set(DataSetConfig(str(PAIRS if data is None else data), split="test"))
@@ -229,6 +233,8 @@ def demo(
     restorer = GarmentRestorer.from_bundle(bundle)
     make_folder(out)
     sheet, examples = run_demo(restorer, subjects, out, steps, guidance)
+    if page_image is not None:
+        write_page_image(sheet, page_image)
     for example in examples:
         echo(str(out / f"{example.subject.name}-restored.png"))
     echo(

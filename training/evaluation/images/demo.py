@@ -30,6 +30,8 @@ FLIGHT_SUIT = (
 )  # fmt: skip
 """Outline of the suit in scikit-image's astronaut, drawn by hand: (x, y) in its 512 x 512 pixels."""
 COLUMNS = ("person", "mask", "crop", "restored", "truth")
+PAGE_WIDTH = 1120
+"""Width in pixels of the image for a page, twice as wide as it is shown."""
 CELL = (288, 384)
 GAP = 8
 TITLE_HEIGHT = 34
@@ -153,6 +155,13 @@ def run_demo(
     sheet = out / "sheet.png"
     _save(contact_sheet(examples), sheet)
     return sheet, examples
+
+
+def write_page_image(sheet: Path, path: Path) -> None:
+    """Write a contact sheet as a JPEG of PAGE_WIDTH pixels in width."""
+    with Image.open(sheet) as whole, atomic_file(path) as temporary:
+        size = (PAGE_WIDTH, round(whole.height * PAGE_WIDTH / whole.width))
+        _resized(whole.convert("RGB"), size).save(temporary, format="JPEG", quality=88, optimize=True)
 
 
 def _cells(example: Example) -> Iterator[Image.Image]:

@@ -102,6 +102,13 @@ def test_says_where_the_pictures_are_and_how_long_it_took(
     assert "4 garments restored in" in said
 
 
+def test_the_sheet_is_also_written_for_a_page(bundle: Path, tmp_path: Path) -> None:
+    demo_command(tmp_path, 1, bundle=bundle, steps=1, page_image=tmp_path / "page.jpg")
+    with Image.open(tmp_path / "page.jpg") as page, Image.open(tmp_path / "sheet.png") as sheet:
+        assert page.format == "JPEG" and page.width == demo.PAGE_WIDTH
+        assert page.height / page.width == pytest.approx(sheet.height / sheet.width, rel=0.01)
+
+
 def test_missing_bundle_is_one_sentence(tmp_path: Path) -> None:
     words = ["demo", "--out", str(tmp_path / "out"), "--bundle", str(tmp_path / "none.safetensors")]
     done = CliRunner().invoke(app, words)
