@@ -102,21 +102,19 @@ def test_the_main_workflow_gives_the_headless_image(server: Server) -> None:
 
 def test_the_garment_with_details_is_the_headless_one(server: Server) -> None:
     graph = api_form("garment_restore_detail")
-    kinds = {one["class_type"]: name for name, one in graph.items()}
-    graph = with_inputs(graph, kinds["IGRGarmentView"], mask=[kinds["IGRExamplePerson"], 1])
     pictures = {name: some[0] for name, some in saved(server, graph).items()}
     restored, detailed, overlay = (pictures[f"garment_{name}"] for name in ("restored", "detailed", "overlay"))
     restorer = GarmentRestorer.from_bundle(INCLUDED_BUNDLE)
     config = restorer.info.model
-    photo, mask = load_photo(EXAMPLES / "lower.webp"), load_mask(EXAMPLES / "lower_mask.png")
+    photo, mask = load_photo(EXAMPLES / "upper_closeup.webp"), load_mask(EXAMPLES / "upper_closeup_mask.png")
     view = make_view(photo, mask, config.native_size, config.view, config.image_encoder.image_size)
-    expected = restore_detailed(restorer, [view], "lower", Detailing((768, 1024)))
+    expected = restore_detailed(restorer, [view], "upper", Detailing((768, 1024)))
     for given, wanted in ((restored, expected.candidates[0].image), (detailed, expected.image)):
         difference = (given - wanted[0].movedim(0, -1)).abs()
         assert float(difference.mean()) < 1 / 255 and float(difference.quantile(0.99)) < 4 / 255
     assert detailed.shape == (1024, 768, 3) and overlay.shape == restored.shape
     assert covered(detailed) > 0.1 and not torch.equal(overlay, restored)
-    write_thumbnail("garment_restore_detail", [example("lower"), overlay, restored, detailed])
+    write_thumbnail("garment_restore_detail", [example("upper_closeup"), overlay, restored, detailed])
 
 
 def test_more_candidates_are_shown_but_one_is_kept(server: Server) -> None:
