@@ -1,1 +1,1 @@
-"""Basics of every training: configs, runs on disk, optimisers, provenance, statistics."""
+"""Shared code of all training commands: configs, runs on disk, optimisers, provenance, statistics."""

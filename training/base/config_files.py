@@ -19,13 +19,14 @@ MAX_VALUES = 100_000
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML loader for the number formats of YAML 1.2 and Python: 2e-5, 1E5, 5., .5, 1_000; 010 is ten, 1:30 is text.
+    """YAML loader that accepts the number formats of YAML 1.2 and Python: 2e-5, 1E5, 5., .5, 1_000.
 
-    Aliases may not repeat more than MAX_VALUES values, nor a value within itself.
+    010 is ten, and 1:30 is text. Aliases may not expand a file to more than MAX_VALUES values, and a value may not
+    contain itself.
     """
 
     def get_single_node(self) -> yaml.Node | None:
-        """The document; raises yaml.YAMLError if it would be too large without aliases."""
+        """The document; raises yaml.YAMLError if it is too large once its aliases are expanded, or contains itself."""
         node = super().get_single_node()
         if node is not None:
             _count(node, {})
@@ -33,7 +34,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def _count(node: yaml.Node, counted: dict[yaml.Node, int]) -> int:
-    """Number of values of a node, with each alias counted as a copy; `counted` has the nodes seen, 0 for open ones."""
+    """Number of values in a node, counting each alias as a copy.
+
+    `counted` maps each visited node to its number of values, or to 0 while it is being counted.
+    """
     if node in counted:
         if not counted[node]:
             raise yaml.constructor.ConstructorError(None, None, "a value contains itself", node.start_mark)
@@ -86,9 +90,9 @@ def read_yaml(text: str) -> Any:
 def load_config(kind: type[T], path: Path | str, changes: Iterable[str] = ()) -> T:
     """Load a YAML file into the config dataclass `kind`; raises IGRError with the file and the invalid entry.
 
-    A file may name another one in the same folder as `base` and then contain only what differs. Mappings are merged
-    entry by entry; anything else, including lists and null, replaces the base's entry. `changes` override entries of
-    the file, such as `optimizer.learning_rate=0.0001`.
+    A file may name another one in the same folder as `base` and then contain only the entries that differ. Mappings
+    are merged entry by entry; anything else, including lists and null, replaces the base's entry. `changes` override
+    entries of the file, such as `optimizer.learning_rate=0.0001`.
     """
     data = _merged_yaml(Path(path), ())
     for change in changes:
@@ -103,7 +107,7 @@ def _change(text: str) -> dict[str, Any]:
         raise IGRError(f"--set {text!r} is not valid: write ENTRY=VALUE, such as optimizer.learning_rate=0.0001.")
     try:
         entry: Any = read_yaml(value)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number of 5,000 digits raises ValueError
         raise IGRError(f"--set {text!r} has a value that is not valid YAML: {str(error).splitlines()[0]}.") from error
     for name in reversed(names.split(".")):
         entry = {name: entry}
@@ -118,13 +122,13 @@ def _merged_yaml(path: Path, derived: tuple[Path, ...]) -> Any:
         data = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise IGRError(f"Could not read the config {path} ({error.strerror}).") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number of 5,000 digits raises ValueError
         raise IGRError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(data, dict) or "base" not in data:
         return {} if data is None else data
     base = data.pop("base")
     if not isinstance(base, str):
-        raise IGRError(f"{path} has the base {base!r}, which must be the name of a file in the same folder.")
+        raise IGRError(f"{path} has the base {base!r}: write the name of a file in the same folder.")
     return _merged(_merged_yaml(path.parent / base, (*derived, resolved(path))), data)
 
 

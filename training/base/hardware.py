@@ -1,4 +1,4 @@
-"""Number formats that the CPU or GPU computes fast."""
+"""Number formats that are fast on the CPU or GPU."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def is_fast_in_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
-    """Autocast to bfloat16 if `precision` is bf16, or is auto and the device is fast in it."""
+    """Autocast to bfloat16 if `precision` is bf16, or if it is auto and bfloat16 is fast on the device."""
     wanted = precision == "bf16" or (precision == "auto" and is_fast_in_bfloat16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted)

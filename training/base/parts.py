@@ -22,13 +22,13 @@ from .files import write_text
 
 
 def load_vae(path: Path | str) -> tuple[AutoencoderKL, VAEConfig]:
-    """The frozen VAE of a run of python -m training train-vae."""
+    """Load a VAE trained by `python -m training train-vae`, and freeze it."""
     config = from_json(VAEConfig, _config(Path(path), "vae"), f"{path} (vae)")
     return _fill(build_vae(config), Path(path)), config  # type: ignore[return-value]
 
 
 def load_image_encoder(path: Path | str) -> tuple[CLIPVisionModelWithProjection, ImageEncoderConfig]:
-    """The frozen image encoder of a run of python -m training train-image-encoder."""
+    """Load an image encoder trained by `python -m training train-image-encoder`, and freeze it."""
     config = from_json(ImageEncoderConfig, _config(Path(path), "image_encoder"), f"{path} (image_encoder)")
     return _fill(build_image_encoder(config), Path(path)), config  # type: ignore[return-value]
 
@@ -56,7 +56,8 @@ def _fill(module: nn.Module, path: Path) -> nn.Module:
     try:
         module.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise IGRError(f"{path} could not be loaded: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0]
+        raise IGRError(f"{path} could not be loaded ({reason}): copy the file, or train the part again.") from error
     return module.eval().requires_grad_(False)
 
 

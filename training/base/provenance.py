@@ -46,7 +46,10 @@ def revision() -> str:
 
 
 def note_start(run: Path, step: int, command: str) -> None:
-    """Record the commit and the command that train a run from this step on, each in one line; removes damaged lines."""
+    """Record the commit and the command with which a run trains from this step on, one line each.
+
+    Damaged lines of the two files are removed.
+    """
     for name, what in (("revisions.txt", revision()), ("commands.txt", command)):
         lines, damaged = _lines(run / name)
         if damaged:
@@ -61,8 +64,11 @@ def note_data(run: Path, step: int, record: Mapping[str, Any]) -> None:
 
 
 def noted_data(run: Path) -> list[dict[str, Any]]:
-    """The data of a run with its first step: stage, round, pairs, entries and mixture; raises IGRError if damaged."""
-    path, remedy = run / DATA, "restore a copy, or delete it, so that a bundle does not list this data"
+    """The data that a run was trained on: first step, stage, round, pairs, entries and mixture.
+
+    Raises IGRError if the file is damaged.
+    """
+    path, remedy = run / DATA, "restore a copy, or delete it, in which case bundles will not list this data"
     if not os.path.lexists(path):
         return []
     found = parse_json(text_of(path), str(path), remedy)
@@ -74,7 +80,7 @@ def noted_data(run: Path) -> list[dict[str, Any]]:
 
 
 def note_parent(run: Path, bundle: Bundle) -> None:
-    """Record the bundle that a run starts from, and how it was trained."""
+    """Record the bundle that a run starts from, and how that bundle was trained."""
     parent = {
         "name": bundle.info.name,
         "weights_sha256": bundle_weights_sha256(bundle),
@@ -103,7 +109,7 @@ def _stretches(notes: Path) -> list[tuple[int, str]]:
 
 
 def _lines(notes: Path) -> tuple[list[tuple[int, str]], int]:
-    """(step, text) of each line of a file by note_start, and its number of damaged lines."""
+    """(step, text) of each line in a file written by note_start, and the number of damaged lines."""
     found = [_LINE.fullmatch(line) for line in text_of(notes).split("\n") if line]
     lines = [(int(match[1]), one_line(match[2])) for match in found if match is not None]
     return lines, len(found) - len(lines)
@@ -154,9 +160,9 @@ def describe_part(path: Path | str) -> dict[str, Any]:
 
 
 def describe_run(run: Path, settings: dict[str, Any], step: int) -> dict[str, Any]:
-    """The training entry of a bundle; `parent` is the entry of the bundle it started from."""
+    """The training entry of a bundle; its `parent` describes the bundle that the run started from."""
     metrics = run / "metrics.csv"
-    remedy = "restore a copy, or delete it, so that the bundle does not describe its parent"
+    remedy = "restore a copy, or delete it, in which case the bundle will not describe its parent"
     parent = {"parent": read_json(run / PARENT, remedy)} if os.path.lexists(run / PARENT) else {}
     return parent | {
         "commands": noted_commands(run),

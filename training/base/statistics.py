@@ -1,4 +1,4 @@
-"""Bootstrap intervals of the mean of scores, and of the paired difference of two rows of scores."""
+"""Bootstrap intervals for mean scores, and for the paired difference between two rows of scores."""
 
 from __future__ import annotations
 

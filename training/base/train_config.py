@@ -10,7 +10,7 @@ from igr_core.model.config import ModelConfig, NoiseConfig, Side
 from igr_core.ranges import Count, CountOrNone, Length, Positive, Range, Ranged, Seed, Share, Weight
 
 Precision = Literal["auto", "no", "bf16"]
-"""Mixed precision; `auto`: bf16 if the hardware is fast in it."""
+"""Mixed precision; `auto`: bf16 if it is fast on the hardware."""
 
 CORRESPONDENCE_HEADS = (
     "down_blocks.0.attentions.0:0",
@@ -19,7 +19,7 @@ CORRESPONDENCE_HEADS = (
     "up_blocks.1.attentions.0:0",
     "up_blocks.1.attentions.1:0",
 )
-"""One head in five blocks of igr-small's UNet: at 1, 1, 1/2, 1/2 and 1/2 of the latent's resolution."""
+"""One head in each of five blocks of igr-small's UNet: at 1, 1, 1/2, 1/2 and 1/2 of the latent's resolution."""
 
 Rate = Annotated[float, Range(0, 100, above=True)]
 """A learning rate."""
@@ -29,7 +29,7 @@ Few = Annotated[int, Range(1, 4096)]
 """Number of items that a step holds in memory at once."""
 
 ROUND = "{round}"
-"""Placeholder for the round's number in the names of data."""
+"""Placeholder for the number of the round in names of data folders and files."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class DataConfig(Ranged):
     """The prepared pairs and the composition of batches."""
 
     train: Annotated[tuple[str, ...], Length(1, 10_000)]
-    """Folders of prepared latents (python -m training prepare) to train on, and YAML files of PairsConfig, whose
+    """Folders of prepared latents (python -m training prepare) to train on, and YAML files with a PairsConfig, whose
     images are read and encoded during training. `{round}` in a name stands for the round (round_steps)."""
     validation: str | dict[str, str]
     """Folder of prepared held-out latents, or several by name, which are measured separately."""
@@ -48,7 +48,7 @@ class DataConfig(Ranged):
     pairs_per_batch: Few = 8
     """Pairs per step and process; GarmNet runs once for each."""
     draws_per_pair: Few = 1
-    """Noise samples per pair in a step: the denoiser has pairs_per_batch * draws_per_pair rows."""
+    """Noise samples per pair in a step: the denoiser's batch has pairs_per_batch * draws_per_pair rows."""
     limit: Count | None = None
     """Maximum number of training pairs per folder, starting with the first."""
     weights: tuple[Positive, ...] | None = None
@@ -57,8 +57,8 @@ class DataConfig(Ranged):
     """Number of threads that read the photos of a batch (only for YAML files in `train`)."""
     round_steps: Count | None = None
     """Steps per round of data, if names in `train` contain `{round}`: new clothes on the same geometry, which can be
-    prepared while the previous round is trained on. Rounds count from 0 at the run's first step, including
-    low_resolution; past rounds may be deleted."""
+    prepared while the previous round is trained on. Rounds are counted from 0 at the run's first step,
+    including the steps of low_resolution; the data of past rounds may be deleted."""
     photos: Annotated[tuple[Share, ...], Length(1, 16)] = (1.0,)
     """Probabilities that a pair uses one photo of its garment (as in the paper), two, three and so on, if the data has
     that many: the reference tokens are concatenated, and the image prompt comes from the pair's own photo."""
@@ -67,7 +67,7 @@ class DataConfig(Ranged):
         super().__post_init__()
         if any(ROUND in name for name in self.train) != (self.round_steps is not None):
             raise IGRError(
-                f"data.round_steps and {ROUND} in a name of data.train belong together: set both or neither."
+                f"data.round_steps and {ROUND} in a name of data.train depend on each other: set both or neither."
             )
         if not self.held_out or not all(name.isidentifier() or not name for name in self.held_out):
             raise IGRError(
@@ -77,7 +77,7 @@ class DataConfig(Ranged):
         if abs(sum(self.photos) - 1) > 1e-6:
             raise IGRError(f"data.photos must be probabilities that sum to 1; they sum to {sum(self.photos):g}.")
         if self.weights is not None and len(self.weights) != len(self.train):
-            raise IGRError(f"data.weights must have {len(self.train)} entries above 0, one for each of data.train.")
+            raise IGRError(f"data.weights must have {len(self.train)} entries above 0, one per entry of data.train.")
 
     @property
     def held_out(self) -> dict[str, str]:
@@ -99,7 +99,7 @@ class DataConfig(Ranged):
 
 @dataclass(frozen=True)
 class DropConfig(Ranged):
-    """Dropped conditions (Eq. 2): fractions of the rows that lose conditions in training."""
+    """Dropped conditions (Eq. 2): fractions of the rows that are trained without them."""
 
     everything: Share = 0.10
     """Drop prompt, image prompt and reference together, as in the unconditional row of CFG."""
@@ -179,7 +179,7 @@ class ExtraLossConfig(Ranged):
 
 @dataclass(frozen=True)
 class LowResolutionConfig(Ranged):
-    """First steps of a run on smaller images, which are cheap and whose training transfers to larger images."""
+    """First steps of a run on smaller images: they are cheap, and what the model learns transfers to larger images."""
 
     train: Annotated[tuple[str, ...], Length(1, 10_000)]
     """Like data.train, but prepared at `size`."""
@@ -231,8 +231,8 @@ class TrainConfig(Ranged):
     compile: bool = False
     """Compile feed-forward layers and, on CUDA, residual blocks; this takes half a minute and saves a few percent."""
     gradient_checkpointing: Literal[False, True, "selective", "auto"] = False
-    """Trade time for memory in both UNets: recompute every block, or with `selective` everything but its products and
-    attention; `auto`: off on CPUs and GPUs with 120 GB or more, else selective."""
+    """Trade time for memory in both UNets: recompute every block or, with `selective`, everything except matrix
+    products, convolutions and attention; `auto`: off on CPUs and on GPUs with 120 GB or more, otherwise selective."""
     sharding: Literal["none", "zero2"] = "none"
     """`zero2`: DeepSpeed ZeRO-2 (paper), with gradients and optimiser state partitioned over the processes."""
     lora: LoraConfig | None = None
@@ -257,10 +257,10 @@ class TrainConfig(Ranged):
     validate_every: CountOrNone = 500
     """Steps between validations; 0 for none."""
     validation_pairs: Count = 32
-    """Number of held-out pairs for the loss, also with substituted conditions."""
+    """Number of held-out pairs for the validation loss, which is also measured with substituted conditions."""
     grid_pairs: Count = 6
-    """Number of held-out pairs to restore into an image at each validation."""
+    """Number of held-out pairs that each validation restores and shows in one image."""
     grid_steps: Annotated[int, Range(1, 1000)] = 25
-    """DDIM steps of these images."""
+    """DDIM steps for this image."""
     guidance: Annotated[float, Range(0, 1000)] = 1.5
-    """Guidance of these images."""
+    """Guidance for this image."""

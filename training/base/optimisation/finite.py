@@ -10,9 +10,9 @@ from ..run.run_folder import RunFolder
 
 
 def finite(value: float, what: str, step: int, run: RunFolder, remedy: str) -> float:
-    """Return a finite value; raises IGRError otherwise, so that corrupted weights are never saved.
+    """Return the value if it is finite; raises IGRError otherwise, so that corrupted weights are never saved.
 
-    `what` names the value of step `step`, the loss or the gradient's norm; `remedy` says what to change.
+    `what` names the value in the message (the loss or the gradient norm of step `step`), and `remedy` is the advice.
     """
     if not math.isfinite(value):
         raise IGRError(

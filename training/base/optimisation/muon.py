@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 GRAM_FROM = 1.5
-"""Matrices at least this many times longer than wide are iterated with Gram matrices, for fewer multiplications."""
+"""Matrices whose longer side is at least this many times the shorter one are iterated through their Gram matrices,
+which takes fewer multiplications."""
 
 
 class BatchedMuon(torch.optim.Muon):
@@ -62,9 +63,9 @@ def orthogonalised(
 ) -> Tensor:
     """Muon's quintic Newton-Schulz iteration for matrices (K, m, n), which moves singular values close to 1.
 
-    Each step multiplies by a polynomial of the Gram matrix G = X Xᵀ, with which G commutes. In float32, a long X is
+    Each step multiplies by a polynomial of the Gram matrix G = X Xᵀ, which commutes with G. In float32, a long X is
     therefore only multiplied at the end: the polynomials are accumulated in Q, and G is updated along with them. In
-    bfloat16 (`dtype`), Q would be too inexact.
+    bfloat16 (`dtype`), Q would be too imprecise.
     """
     a, b, c = coefficients
     tall = matrices.shape[1] > matrices.shape[2]

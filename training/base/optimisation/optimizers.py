@@ -1,4 +1,4 @@
-"""torch optimisers: AdamW and its variants for small memory, or Muon for matrices with AdamW for the rest."""
+"""torch optimisers: AdamW, variants that need less memory, or Muon for matrices with AdamW for the rest."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def build_optimizer(
     betas: tuple[float, float] = (0.9, 0.99),
     skip_muon: tuple[str, ...] = ("conv_in", "conv_out", "embed"),
 ) -> torch.optim.Optimizer:
-    """The optimiser of the trained weights among `named`; every param group stores its `peak_lr`.
+    """Build an optimiser for the trained weights among `named`; every param group stores its `peak_lr`.
 
     `skip_muon`: substrings of the names of first and last layers, which use AdamW.
     """
@@ -127,7 +127,7 @@ def _adamw(groups: list[dict[str, Any]], weight_decay: float, betas: tuple[float
 
 
 def _follow_layout(optimizer: torch.optim.Optimizer) -> None:
-    """Give moments the layout of their weights, because the fused kernels read both as flat memory."""
+    """Convert moments to the memory layout of their weights, because the fused kernels read both as flat memory."""
     for weight, state in optimizer.state.items():
         for name, value in state.items():
             if value.shape == weight.shape and value.stride() != weight.stride():

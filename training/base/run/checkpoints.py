@@ -1,4 +1,4 @@
-"""Checkpoints of a run, written atomically and resumed exactly; only the newest ones are kept."""
+"""Checkpoints of a run, written atomically, from which it resumes exactly; only the newest ones are kept."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ _UNREADABLE = (
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Load a file of torch.save and verify its checksums and that all of its numbers are finite.
+    """Load a file written by torch.save, and verify that its checksums match and that all of its numbers are finite.
 
     Raises DamagedError, or IGRError if the file cannot be read at the moment.
     """
@@ -112,12 +112,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise DamagedError("it is not a file")
     try:
         with zipfile.ZipFile(path) as archive:
-            if (wrong := archive.testzip()) is not None:  # torch.load does not check them
+            if (wrong := archive.testzip()) is not None:  # torch.load does not verify checksums
                 raise DamagedError(f"the checksum of {wrong} is wrong")
         content = torch.load(path, map_location="cpu", weights_only=True)
         _check_finite(content, "")
     except _DAMAGES as error:
-        if "memory" in str(error):  # how torch reports a lack of memory
+        if "memory" in str(error):  # torch reports a lack of memory as a RuntimeError
             raise IGRError(_UNREADABLE.format(path=path, reason="out of memory")) from error
         raise DamagedError(str(error).partition("\n")[0]) from error
     except (OSError, MemoryError) as error:
@@ -148,17 +148,17 @@ def _check_finite(content: Any, name: str) -> None:
 
 
 def _checkpoint(path: Path) -> Checkpoint:
-    """Load a checkpoint; raises DamagedError unless it has its name's step, a state and the random numbers' state."""
+    """Load a checkpoint; raises DamagedError unless it contains the step in its name, a state and a random state."""
     saved = _read(path)
     step, state, random = (saved.get(name) for name in ("step", "state", "random"))
     if type(step) is not int or step != _step(path):
         raise DamagedError(f"its step is {shown(step)}")
     if not isinstance(state, dict) or not isinstance(random, dict):
-        raise DamagedError("it contains no state, or none of the random numbers")
+        raise DamagedError("it contains no state, or no state of the random number generators")
     try:
         check_random_state(random)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
-        raise DamagedError("its state of the random numbers is incomplete") from error
+        raise DamagedError("the state of its random number generators is incomplete") from error
     return Checkpoint(step, state, random)
 
 
@@ -181,7 +181,7 @@ def load_latest(
 
     With `resume`, the random state is restored and later log lines are removed; otherwise nothing is changed. `check`
     raises DamagedError for a state that is not complete; such a checkpoint is skipped like one that is damaged on
-    disk. Raises IGRError if there are checkpoints and all are damaged, or if one cannot be read.
+    disk. Raises IGRError if there are checkpoints but all are damaged, or if one cannot be read.
     """
     paths = _newest_first(run)
     for path in paths:
@@ -225,7 +225,7 @@ def _step(path: Path) -> int:
 
 
 def _set_aside(path: Path) -> None:
-    """Rename a file or folder to end in `.damaged`, and in a number if there is one already."""
+    """Rename a file or folder to end in `.damaged`, followed by a number if that name already exists."""
     aside, number = path.with_name(f"{path.name}{DAMAGED}"), 1
     while os.path.lexists(aside):
         aside, number = path.with_name(f"{path.name}{DAMAGED}.{number}"), number + 1

@@ -23,7 +23,9 @@ def locked(folder: Path, in_use: str) -> Iterator[None]:
     except Timeout as error:
         raise IGRError(in_use) from error
     except OSError as error:
-        raise IGRError(f"Could not write to {folder} ({error.strerror}).") from error
+        raise IGRError(
+            f"Could not write to {folder} ({error.strerror}): make the folder writable, or choose another one."
+        ) from error
     try:
         yield
     finally:

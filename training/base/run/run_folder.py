@@ -84,8 +84,8 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Lock the folder against other training processes; raises IGRError if one is running in it.
 
-        Only the first process of a distributed run takes the lock. Raises IGRError, too, if a folder or file takes the
-        name of a file or folder that the run writes.
+        Only the first process of a distributed run takes the lock. Also raises IGRError if a folder exists
+        under the name of a file that the run writes, or a file under the name of a folder.
         """
         self._check_names()
         if launched_processes().rank > 0:
@@ -120,9 +120,9 @@ class RunFolder:
 
 
 def text_of(path: Path) -> str:
-    """Text of a log, with bytes that are not UTF-8 escaped; "" if there is none.
+    """Text of a log, with bytes that are not UTF-8 escaped; "" if the log does not exist.
 
-    Raises IGRError if it cannot be read.
+    Raises IGRError if the log cannot be read.
     """
     try:
         return path.read_bytes().decode("utf-8", errors="backslashreplace")
@@ -133,10 +133,10 @@ def text_of(path: Path) -> str:
 
 
 def read_metrics(path: Path) -> tuple[list[tuple[int, str, float]], int]:
-    """(step, metric, value) rows of a metrics.csv, and its number of damaged lines; the last duplicate counts.
+    """(step, metric, value) rows of a metrics.csv, and the number of damaged lines.
 
-    Lines with a value that is not finite count as damaged. There are no rows if the file does not exist; raises
-    IGRError if it cannot be read.
+    Of several values for the same step and metric, the last is used. Lines with a value that is not finite count as
+    damaged. A file that does not exist has no rows; raises IGRError if the file cannot be read.
     """
     lines = text_of(path).split("\n")
     found: dict[tuple[int, str], float] = {}

@@ -14,7 +14,7 @@ from .checkpoints import DamagedError
 
 
 def json_entry(state: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The mapping that an entry contains as JSON; raises DamagedError if it does not."""
+    """The mapping that an entry contains as JSON; raises DamagedError if the entry is missing or is not a mapping."""
     text = state.get(name)
     if not isinstance(text, str):
         raise DamagedError(f"it has no {name}")
@@ -35,7 +35,7 @@ def check_kind(data: Mapping[str, Any], name: str, kind: type | tuple[type, ...]
 
 
 def check_tensors(found: Any, wanted: Mapping[str, Tensor], what: str) -> None:
-    """Raise DamagedError unless `found` has the tensors of `wanted`, in their shapes; `what` names it."""
+    """Raise DamagedError unless `found` has the tensors of `wanted` in the same shapes; `what` names `found`."""
     if not isinstance(found, Mapping):
         raise DamagedError(f"it has no {what}")
     for name, tensor in wanted.items():
@@ -48,13 +48,13 @@ def check_tensors(found: Any, wanted: Mapping[str, Tensor], what: str) -> None:
 
 
 def check_training(state: Mapping[str, Any], model: str, weights: Mapping[str, Tensor], average: set[str]) -> None:
-    """Raise DamagedError unless a state has a model's `weights`, as the entry `model`, their average and optimiser.
+    """Raise DamagedError unless a state has a model's `weights` in the entry `model`, their average and the optimiser.
 
-    `average` names the weights that are averaged.
+    `average` contains the names of the averaged weights.
     """
     check_tensors(state.get(model), weights, model)
     if foreign := [str(name) for name in state[model] if name not in weights]:
-        raise DamagedError(f"its {model} has the unknown {foreign[0]}")
+        raise DamagedError(f"its {model} has an unknown entry {foreign[0]}")
     check_kind(state, "average", dict)
     check_kind(state["average"], "steps", int, "its average")
     check_tensors(state["average"].get("weights"), {name: weights[name] for name in average}, "average")
