@@ -27,7 +27,7 @@ def encode_images(
     layout: PromptLayout,
     bf16: bool = False,
 ) -> dict[str, Tensor]:
-    """The tensors of B pairs in half precision on the CPU, from their PICTURES; runs on the networks' device."""
+    """Encode the PICTURES of B pairs on the networks' device; returns tensors in half precision on the CPU."""
     device = next(vae.parameters()).device
     unit = {name: pictures[name].to(device).float() / 255 for name in PICTURES}
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):

@@ -1,4 +1,4 @@
-"""Check that prepared data, frozen networks and config match, before the first step."""
+"""Check before the first step that the prepared data, the frozen networks and the config match."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def low_resolution_config(config: TrainConfig) -> TrainConfig | None:
 
 
 def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) -> None:
-    """Raise IGRError unless pairs match this config's networks; `role`: training or validation."""
+    """Raise IGRError unless the pairs match this config's networks; `role` is training or validation."""
     for settings in pairs.settings:
         check_settings(config, settings, f"The {role} data")
     model = model_config(config)
@@ -89,7 +89,7 @@ def check_fits(config: TrainConfig, pairs: PreparedPairs | PairData, role: str) 
 
 
 def check_seeds(seeds: Iterable[int], remedy: str) -> None:
-    """Raise IGRError with this `remedy` if training pairs are held out."""
+    """Raise IGRError with this `remedy` if a training pair is held out."""
     held_out = [seed for seed in seeds if seed >= HELD_OUT_START]
     if held_out:
         raise IGRError(
@@ -140,5 +140,5 @@ def _same(subject: str, found: Any, wanted: Any, what: str) -> None:
 
 def _short(value: Any) -> str:
     if value is None:
-        return "none named"
+        return "not recorded"
     return value[:12] if isinstance(value, str) else str(value)

@@ -1,4 +1,4 @@
-"""Prepared pairs: inputs of both extractors and the denoiser, computed once with the frozen networks."""
+"""Prepared pairs: the inputs of both extractors and of the denoiser, computed once with the frozen networks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Batch:
         return self.categories if self.photos is None else categories_of_photos(self.categories, self.photos)
 
     def seen_in(self, photos: Sequence[tuple[int, ...]]) -> Batch:
-        """The first len(photos) pairs; `photos` lists the indices in this batch of each pair's photos."""
+        """The first len(photos) pairs, with several photos each; `photos` lists their indices in this batch."""
         count, most = len(photos), max(map(len, photos))
         maps = None
         if self.correspondence is not None:
@@ -82,7 +82,7 @@ class PreparedPairs:
     """Shapes of a pair's tensors by field, for each shard."""
 
     def __init__(self, folders: Sequence[Path | str], limit: int | None = None) -> None:
-        """Open all shards; raises IGRError for a folder without shards, an unreadable shard, and duplicate pairs."""
+        """Open all shards; raises IGRError for a folder without shards, an unreadable shard or duplicate pairs."""
         self._shards: list[Shard] = []
         for folder in folders:
             paths = sorted(Path(folder).glob("latents-*.safetensors"))
@@ -102,7 +102,8 @@ class PreparedPairs:
         self.shapes = [shard.shapes for shard in self._shards]
         if len({json.dumps(settings, sort_keys=True) for settings in self.settings}) > 1:
             raise IGRError(
-                f"{', '.join(map(str, folders))} were prepared with different settings: use the same for all."
+                f"The shards in {', '.join(map(str, folders))} were prepared with different settings: prepare all of "
+                "them with the same settings."
             )
         self._places = [(shard, row) for shard in self._shards for row in range(len(shard))][:limit]
 
@@ -121,7 +122,7 @@ class PreparedPairs:
         """Do nothing, because prepared pairs need no device."""
 
     def batch(self, indices: Iterable[int]) -> Batch:
-        """Stack some pairs; raises IGRError with shard and pair if latents, mask or features are not finite."""
+        """Stack some pairs; raises IGRError naming the shard and pair if a latent, mask or feature is not finite."""
         places = [self._places[index] for index in indices]
         maps = None
         if any("correspondence" in shard.fields for shard, _ in places):
@@ -156,7 +157,7 @@ class PreparedPairs:
         return digest.hexdigest()
 
     def seeds(self) -> list[int]:
-        """The seed, or sequential number, of each pair."""
+        """The number of each pair: the seed of a drawn pair, or a hash of its name."""
         return [shard.seeds[row] for shard, row in self._places]
 
 

@@ -16,7 +16,7 @@ from igr_core.errors import IGRError
 from .latents import Batch, batch_indices
 
 BLOCK = 1000
-"""Number of consecutive pairs that contain exactly each set's fraction."""
+"""Number of consecutive pairs among which each set has exactly its fraction."""
 
 
 class PairData(Protocol):
@@ -42,7 +42,7 @@ class PairData(Protocol):
         ...
 
     def seeds(self) -> list[int]:
-        """The number of each pair."""
+        """The number of each pair: the seed of a drawn pair, or a hash of its name."""
         ...
 
     def garments(self) -> list[str | None]:
@@ -107,7 +107,7 @@ class MixedSets:
         return _reordered([self.sets[owner].finish(piece) for owner, piece in read.pieces], read.order)
 
     def seeds(self) -> list[int]:
-        """The number of each pair."""
+        """The number of each pair: the seed of a drawn pair, or a hash of its name."""
         return [seed for data in self.sets for seed in data.seeds()]
 
     def garments(self) -> list[tuple[int, str] | None]:
@@ -124,8 +124,8 @@ def mixed_indices(
 ) -> Iterator[list[int]]:
     """Endless batches of a MixedSets's pair indices, starting at `start_step`; a pure function of seed and step.
 
-    Without weights, every pair is drawn once per epoch. With weights, each set has its fraction of every BLOCK pairs,
-    and none of its pairs is repeated before all have been drawn.
+    Without weights, every pair is drawn once per epoch. With weights, each set provides its fraction of every
+    BLOCK pairs, and repeats none of its pairs before all of them have been drawn.
     """
     if weights is None:
         yield from batch_indices(sum(sizes), batch, seed, start_step)
@@ -150,7 +150,7 @@ def mixed_indices(
 
 
 def block_shares(weights: Sequence[float]) -> np.ndarray:
-    """Number of pairs of each set in a BLOCK, by largest remainder; at least one each."""
+    """Number of pairs from each set in a BLOCK, by the largest-remainder method; at least one from each."""
     exact = np.asarray(weights) / sum(weights) * BLOCK
     shares = np.maximum(np.floor(exact).astype(int), 1)
     while shares.sum() != BLOCK:

@@ -22,10 +22,13 @@ from .selection import PairsConfig, layout_of, open_pairs
 
 
 class PixelPairs:
-    """A YAML file with a PairsConfig as training data: slower than prepared pairs, but needs no disk space."""
+    """Training data given by a YAML file with a PairsConfig: slower than prepared pairs, but needs no disk space."""
 
     def __init__(self, pairs: PairsConfig, config: TrainConfig, where: str) -> None:
-        """Open the data set and the frozen networks; raises IGRError if that fails. `where`: the file, for messages."""
+        """Open the data set and load the frozen networks; raises IGRError if that fails.
+
+        `where` is the path of the file, for messages.
+        """
         model = model_config(config)
         self._model = model
         self._pairs: LaidOutPairs = open_pairs(pairs, layout_of(model, pairs), threads=config.data.workers)
@@ -58,7 +61,7 @@ class PixelPairs:
         nn.Module.to(self._encoder, device)
 
     def read(self, indices: Iterable[int]) -> tuple[dict[str, Tensor], list[str]]:
-        """Read images and categories of some pairs from disk."""
+        """Read the images and categories of some pairs from disk."""
         chosen = list(indices)
         return self._pairs.pictures(chosen), [self._pairs.categories[index] for index in chosen]
 
@@ -79,12 +82,12 @@ class PixelPairs:
         return set(self._pairs.categories[: len(self)])
 
     def content(self) -> str:
-        """Hash of settings, names and garments; the images' own bytes are not read."""
+        """Hash of the settings, names and garments; the images themselves are not read."""
         described = [self.settings, list(self._pairs.names[: len(self)]), self.garments()]
         return hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def seeds(self) -> list[int]:
-        """The number of each pair."""
+        """The number of each pair: the seed of a drawn pair, or a hash of its name."""
         return [name_number(name) for name in self._pairs.names[: len(self)]]
 
     def garments(self) -> list[str | None]:

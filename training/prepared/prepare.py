@@ -61,7 +61,7 @@ def _correspondence(pictures: dict[str, Tensor], latent: Tensor) -> dict[str, Te
     if "correspondence" not in pictures:
         return {}
     maps = pictures["correspondence"]
-    if maps.shape[2:] == latent.shape[2:]:  # already laid out by cells
+    if maps.shape[2:] == latent.shape[2:]:  # already at latent size
         return {"correspondence": maps.half()}
     return {"correspondence": pixels_to_cells(maps, (latent.shape[2], latent.shape[3])).half()}
 
@@ -75,9 +75,9 @@ def prepare_folder(
 ) -> int:
     """Encode all pairs into shards; complete shards with the same settings are kept. Returns the number of new pairs.
 
-    Under torchrun, each process prepares a part of the shards. A last shard that has grown, or that an earlier limit
-    cut short, is replaced. Before anything is computed, raises IGRError for shards with different settings, pairs or
-    size, and if there is not enough disk space.
+    Under torchrun, each process prepares a part of the shards. The last shard is replaced if there are more
+    pairs for it now, for example because an earlier limit cut it short. Before anything is computed, raises IGRError
+    for shards with different settings, pairs or size, and if there is not enough disk space.
     """
     settings = {
         "vae": sha256(vae),
@@ -134,9 +134,9 @@ def _existing(out: Path, indices: range, pairs: LaidOut, settings: dict[str, Any
         return None
     if any(starts[path][0] != indices.start for path in touching):
         name = touching[0].name
-        raise IGRError(f"{out} has {name}, from a different --shard: use the same value, or a new folder.")
+        raise IGRError(f"{out} has {name}, written with a different --shard: use the same value, or a new folder.")
     *outgrown, path = sorted(touching, key=lambda one: starts[one][1])
-    for one in outgrown:  # left if the process was killed before removing it
+    for one in outgrown:  # remains if the process was killed before removing it
         one.unlink()
     shard = Shard(path)
     different = [name for name, value in settings.items() if shard.settings.get(name) != value]
@@ -147,7 +147,7 @@ def _existing(out: Path, indices: range, pairs: LaidOut, settings: dict[str, Any
     if different:
         raise IGRError(
             f"{path} was prepared with different settings ({', '.join(different)}): use a new folder, "
-            "or delete this one first."
+            "or delete the shards in this one first."
         )
     return path
 

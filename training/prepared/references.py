@@ -26,8 +26,8 @@ class Photos:
     def draw(self, pairs: Sequence[int], shares: Sequence[float], seed: int, step: int) -> list[tuple[int, ...]]:
         """For each pair of a step, the indices of the pairs whose photos to use, starting with its own.
 
-        `shares` are the probabilities of one photo, two, and so on; a garment with fewer photos uses all of them. A
-        pure function of its arguments.
+        `shares` are the probabilities of one photo, two photos, and so on; for a garment with fewer photos, all of
+        them are used. A pure function of its arguments.
         """
         rng = np.random.default_rng([seed, 3, step])
         counts = rng.choice(len(shares), size=len(pairs), p=np.asarray(shares) / sum(shares))

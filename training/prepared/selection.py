@@ -21,18 +21,19 @@ from ..data.opening import DataSetConfig, open_data_set
 
 @dataclass(frozen=True)
 class PairsConfig(Ranged):
-    """Pairs to train on: a data set, a selection and augmentations."""
+    """Pairs to train on: a data set, a selection from it, and augmentations."""
 
     data: DataSetConfig
     """The data set."""
     manifest: str | None = None
-    """Folder of a curation (python -m training curate): its dropped pairs are skipped, its garments are refitted."""
+    """Folder written by python -m training curate: its dropped pairs are skipped, and its garment boxes used."""
     subset: Literal["kept", "hqft"] = "kept"
     """Pairs of the manifest: all that are not dropped, or those selected for HQFT."""
     flips: bool = False
-    """Add a mirrored copy of every pair whose garment is its own mirror image; no lettering is ever mirrored."""
+    """Add a mirrored copy of every pair whose garment is symmetric; lettering is never mirrored."""
     spoil_share: Share = 0.0
-    """Fraction of the pairs whose mask is corrupted as by people and segmenters; not for agnostic masks."""
+    """Fraction of the pairs whose mask is corrupted with typical errors of people and segmenters; not for agnostic
+    masks."""
     exact_share: Share = 0.0
     """Fraction of the pairs with an exact mask from the parsing map, if `data.mask` selects agnostic masks (VITON-HD);
     0 as in the paper. In such a mixture, only exact masks are corrupted."""
@@ -59,7 +60,10 @@ def layout_of(model: ModelConfig, pairs: PairsConfig) -> ViewLayout:
 
 
 def open_pairs(pairs: PairsConfig, layout: ViewLayout, limit: int | None = None, threads: int = 1) -> LaidOutPairs:
-    """The selected pairs, laid out; raises IGRError if data set or manifest cannot be read or do not match."""
+    """The selected pairs, laid out.
+
+    Raises IGRError if the data set or the manifest cannot be read, or if they do not match.
+    """
     source = open_data_set(pairs.data)
     selected = selected_pairs(source, pairs)[:limit]
     if pairs.flips:
@@ -73,7 +77,7 @@ def open_pairs(pairs: PairsConfig, layout: ViewLayout, limit: int | None = None,
         "flips": pairs.flips,
     }
     if pairs.exact_share > 0 and selected:
-        source.exact_mask(selected[0].index)  # raises for a set without any before anything is computed
+        source.exact_mask(selected[0].index)  # raises for a data set without exact masks, before anything is computed
     return LaidOutPairs(source, layout, selected, threads, origin, pairs.manifest)
 
 
@@ -87,7 +91,7 @@ def selected_pairs(source: PairSource, pairs: PairsConfig) -> list[Selected]:
     missing = [name for name in chosen if name not in places]
     if missing:
         raise IGRError(
-            f"{pairs.manifest} names {missing[0]} and {len(missing) - 1} more that {source.title} does not "
+            f"{pairs.manifest} names {missing[0]} and {len(missing) - 1} other pairs that {source.title} does not "
             "contain: use the manifest of this data set and split."
         )
     return [Selected(places[name], garment_box=manifest.garment_box(name)) for name in chosen]

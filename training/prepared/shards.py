@@ -39,7 +39,7 @@ class Shard:
     """The tensors of some pairs on disk, checked when the file is opened."""
 
     def __init__(self, path: Path) -> None:
-        """Read header, categories and numbers; raises IGRError with the problem if the file is not a complete shard."""
+        """Read the header, categories and numbers; raises IGRError with the problem if the shard is not complete."""
         self.path = path
         try:
             with path.open("rb") as file:
@@ -65,7 +65,7 @@ class Shard:
             self.categories = self._checked_categories()
             """The category of each pair."""
             self.seeds: list[int] = self.rows("seed", range(len(self))).tolist()
-            """The number of each pair."""
+            """The number of each pair: the seed of a drawn pair, or a hash of its name."""
             if min(self.seeds) < 0:
                 raise ValueError(f"seed is {min(self.seeds)}")
         except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -110,7 +110,10 @@ class Shard:
         return torch.from_numpy(flat).view(len(wanted), *entry.shape[1:])
 
     def finite_rows(self, name: str, numbers: Iterable[int]) -> Tensor:
-        """The same tensors in float32; raises IGRError with shard and pair if a value is not finite."""
+        """Like `rows`, but in float32.
+
+        Raises IGRError naming the shard and the pair if a value is not finite, or if a mask has values outside 0..1.
+        """
         wanted = list(numbers)
         found = self.rows(name, wanted).float()
         whole = found.flatten(1).isfinite().all(1)
@@ -173,7 +176,7 @@ class Shard:
 
 
 def _parsed(text: str | bytes, name: str) -> Any:
-    """Parsed JSON; raises ValueError naming it if it is invalid."""
+    """Parse JSON; raises ValueError with `name` if it is invalid."""
     try:
         return parse_json(text, name, "prepare again")
     except IGRError as error:
@@ -181,7 +184,7 @@ def _parsed(text: str | bytes, name: str) -> Any:
 
 
 def _stamp(file: BinaryIO) -> tuple[int, int]:
-    """Size and time of a file, to detect a change."""
+    """Size and modification time of a file, to detect changes."""
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns
 

@@ -1,4 +1,4 @@
-"""Training pairs of a run: opened, checked against the config, and read ahead of the steps."""
+"""The training pairs of a run: opened, checked against the config, and read ahead of the steps."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def open_training_set(config: TrainConfig, number: int = 0) -> MixedSets:
 def read_ahead(
     chosen: Iterable[tuple[int, list[tuple[int, ...]]]], data: MixedSets, pin: bool = False
 ) -> Iterator[tuple[int, Batch]]:
-    """Yield (tag, batch) for each tagged list of pairs, in order, with the pairs that provide their photos.
+    """Yield (tag, batch) in order for each (tag, photos) in `chosen`; `photos` lists the pairs whose photos each uses.
 
     Images are read during the previous step. Prepared pairs are fast to read, so they are read when needed, except for
     a GPU (`pin`): for it, they are also read ahead, into pinned memory.
