@@ -12,12 +12,12 @@ from igr_core.errors import IGRError
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Augmentation of the photos of some pairs, different for each; flat garments are never changed."""
+    """Augmentation of the photos of some pairs, drawn separately for each; flat garments are never changed."""
 
     share: float = 0.0
     """Fraction of the pairs whose photo is augmented; 0 as in the paper."""
     zoom: float = 0.4
-    """Maximum fraction (0..1) of the photo's width and height that is cropped around the garment."""
+    """Maximum fraction (0..1) of the photo's width and height that is cropped away around the garment."""
     aspect: float = 0.12
     """Maximum stretch of the width, as a fraction."""
     bars: float = 0.25
@@ -34,7 +34,7 @@ class AugmentConfig:
 
 
 _ROUNDING = 0.01
-"""Tolerance in pixels for points at the very edge."""
+"""Tolerance in pixels for points on the edge of the photo."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def augmented(person: Image.Image, mask: Image.Image, seed: int, config: Augment
 def _cut(
     box: tuple[int, int, int, int], size: tuple[int, int], most: float, rng: np.random.Generator
 ) -> tuple[int, int, int, int]:
-    """A part of the photo that contains the box, and at least 1 - `most` of each side."""
+    """A part of the photo that contains the box, with sides at least 1 - `most` times as long as the photo's."""
     edges = []
     for low, high, side in ((box[0], box[2], size[0]), (box[1], box[3], size[1])):
         room = int(rng.uniform(0, most) * side)
@@ -94,7 +94,10 @@ def _cut(
 
 
 def _bars(size: tuple[int, int], most: float, rng: np.random.Generator) -> tuple[int, int]:
-    """Width of the bars in pixels: left and right, or top and bottom; half of the time, both are 0."""
+    """Width in pixels of the bars on the left and right, and of those at the top and bottom.
+
+    At least one of them is 0; in half of the cases, both are.
+    """
     kind, width = rng.integers(4), rng.uniform(0, most)
     return (round(size[0] * width) if kind == 0 else 0, round(size[1] * width) if kind == 1 else 0)
 

@@ -38,7 +38,7 @@ def to_cells(
 def pixels_to_cells(flow: Tensor, latent_shape: tuple[int, int]) -> Tensor:
     """Resample the map of laid-out pairs (B, 2, h, w), in -1..1 as in grid_sample, to (B, 2, rows, columns).
 
-    The result holds x and y in 0..1 of the pixel at the centre of each cell.
+    The result contains x and y in 0..1, taken from the pixel at the centre of each cell.
     """
     rows, columns = latent_shape
     down = ((torch.arange(rows) + 0.5) * flow.shape[2] / rows).long()
@@ -47,12 +47,12 @@ def pixels_to_cells(flow: Tensor, latent_shape: tuple[int, int]) -> Tensor:
 
 
 def mirrored(places: np.ndarray, photo_width: int) -> np.ndarray:
-    """The map (h, w, 2) of the mirrored images."""
+    """The map (h, w, 2) between the mirrored garment and the mirrored photo."""
     return places[:, ::-1] * np.float32([-1, 1]) + np.float32([photo_width, 0])
 
 
 def boxed(places: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """The map (h, w, 2) of a box (left, top, right, bottom) of the garment image, which may extend beyond it."""
+    """The map (h, w, 2) of a box (left, top, right, bottom) in the garment image, which may extend beyond the image."""
     height, width = places.shape[:2]
     left, top, right, bottom = box
     found = np.full((bottom - top, right - left, 2), np.nan, np.float32)

@@ -1,4 +1,4 @@
-"""Several data sets as one."""
+"""Several data sets combined into one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class JoinedPairs(PairSource):
     layout = "mixed"
 
     def __init__(self, sources: Sequence[PairSource]) -> None:
-        """Raises IGRError if two data sets share a name."""
+        """Raises IGRError if a name occurs in two data sets."""
         self.sources = tuple(sources)
         """The data sets."""
         self._places = [(source, row) for source in sources for row in range(len(source))]

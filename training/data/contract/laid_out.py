@@ -25,11 +25,12 @@ from .correspondence import boxed, mirrored, to_cells
 from .pairs import PairSource
 
 ASYMMETRY_LIMIT = 0.05
-"""Maximum asymmetry of a garment whose pair may be flipped. Of 260 synthetic garments, none of the 49 with lettering
-and a quarter of the others are below it.
+"""Maximum asymmetry of a garment whose pair may be flipped.
+
+Of 260 drawn garments, a quarter of those without lettering are below it, and none of the 49 with lettering.
 """
 FIRST_OF_FILES = 1 << 61
-"""Smallest number of a pair from files; drawn pairs use their seeds, which are far smaller."""
+"""Smallest number of a pair from files; the numbers of drawn pairs are their seeds, which are far smaller."""
 LARGEST_BOX = 100
 """Maximum side of a garment's box as a multiple of its image's longer side."""
 _MIRROR_SIDE = 256
@@ -49,9 +50,9 @@ class ViewLayout:
     spoil_share: float = 0.0
     """Fraction of the pairs whose mask is corrupted with typical errors of people and segmenters."""
     spoil_strength: float = 0.5
-    """Maximum strength (0..1) of the corruption; each corrupted mask draws its strength up to this."""
+    """Maximum strength (0..1) of the corruption; the strength of each mask is drawn between 0 and this value."""
     exact_share: float = 0.0
-    """Fraction of the pairs with an exact mask, from the parsing maps, in a set with agnostic masks."""
+    """Fraction of the pairs that use an exact mask from the parsing map, in a data set with agnostic masks."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Augmentation of the photos."""
     cells: int = 8
@@ -105,8 +106,8 @@ class LaidOutPairs:
         origin: Mapping[str, Any] | None = None,
         manifest: str | None = None,
     ) -> None:
-        """`selected`: which pairs, and how; None for all. `origin`: more about the source to record in prepared shards.
-        `manifest`: folder of the curation that the boxes are from, for messages.
+        """`selected` lists the pairs and their settings; None selects all. `origin` is recorded in prepared shards in
+        addition to the source's title. `manifest` is the curation folder with the boxes, for messages.
 
         Raises IGRError for a data set without flat garments.
         """
@@ -177,11 +178,11 @@ class LaidOutPairs:
         return pictures
 
     def _check_box(self, box: tuple[int, int, int, int], size: tuple[int, int], name: str) -> None:
-        """Raise IGRError for a box that shows no part of a garment image of `size`, or is far larger than it."""
+        """Raise IGRError for a box that does not overlap a garment image of `size`, or is far larger than the image."""
         inside = all(low < side and high > 0 for low, high, side in zip(box[:2], box[2:], size, strict=True))
         largest = LARGEST_BOX * max(size)
         if not inside or not all(0 < high - low <= largest for low, high in zip(box[:2], box[2:], strict=True)):
-            where = f" of {self.manifest}" if self.manifest is not None else ""
+            where = f" in {self.manifest}" if self.manifest is not None else ""
             raise IGRError(
                 f"{self.source.title}, {name}: the garment_box {' '.join(map(str, box))}{where} does not fit its image "
                 f"of {size[0]}x{size[1]}: score the pairs again with python -m training curate score."
@@ -202,7 +203,7 @@ class LaidOutPairs:
         return torch.from_numpy(to_cells(places, size, placement, cells)).half()
 
     def _mask(self, index: int, name: str) -> Image.Image:
-        """A pair's mask: the source's, or an exact one; in a mixture of both only exact ones are corrupted."""
+        """A pair's mask: the source's, or an exact one; in a mixture of both, only exact masks are corrupted."""
         share = self.config.exact_share
         if share == 0:
             return self._corrupted(self.source.mask(index), name)
@@ -211,7 +212,7 @@ class LaidOutPairs:
         return self._corrupted(self.source.exact_mask(index), name)
 
     def _corrupted(self, mask: Image.Image, name: str) -> Image.Image:
-        """The mask, corrupted in the same way at every reading; unchanged if corruption would empty it."""
+        """The mask, corrupted in the same way each time it is read; unchanged if corruption would leave it empty."""
         if self.config.spoil_share == 0:
             return mask
         seed = name_number(name)
@@ -232,7 +233,7 @@ def name_number(name: str) -> int:
 def fit_garment(
     garment: Image.Image, size: tuple[int, int], box: tuple[int, int, int, int] | None = None
 ) -> Image.Image:
-    """The garment image, or a box of it, scaled to fit `size` (width, height) and centred on white."""
+    """The garment image, or a box in it, scaled to fit `size` (width, height) and centred on white."""
     if box is not None:
         white = Image.new("RGB", (box[2] - box[0], box[3] - box[1]), "white")
         white.paste(garment, (-box[0], -box[1]))
@@ -245,7 +246,8 @@ def fit_garment(
 def asymmetry(garment: Image.Image) -> float:
     """Fraction (0..1) of a flat garment's worst spot that clearly differs from the mirror image.
 
-    A spot is a fifteenth of the garment's longer side, so that one small word on a large plain dress is detected.
+    A spot is a square with a side of a fifteenth of the garment's longer side, so that one small word on a large
+    plain dress is detected.
     """
     grey = np.asarray(garment.convert("L"))
     rows, columns = np.nonzero(grey < 250)
@@ -256,7 +258,7 @@ def asymmetry(garment: Image.Image) -> float:
     )
     small = ImageOps.contain(worn, (_MIRROR_SIDE, _MIRROR_SIDE), Image.Resampling.LANCZOS)
     pixels = np.asarray(small).astype(np.int16)
-    # seams and folds differ slightly between the sides, so the best of several small shifts counts
+    # seams and folds differ slightly between the sides, so the best of several small shifts is used
     shifts = [np.abs(pixels - np.roll(pixels[:, ::-1], shift, axis=1)).max(2) for shift in range(-3, 4)]
     different = (np.min(shifts, axis=0) > _MIRROR_STEP).astype(np.float32)
     return float(uniform_filter(different, _MIRROR_SIDE // 15, mode="constant").max())
@@ -265,7 +267,8 @@ def asymmetry(garment: Image.Image) -> float:
 def with_flips(source: PairSource, selected: Sequence[Selected], garments: Mapping[int, float]) -> list[Selected]:
     """All pairs, and a flipped copy of each pair whose garment is symmetric.
 
-    Prints and lettering are never symmetric, so they are never mirrored. `garments`: asymmetry by index in the source.
+    Prints and lettering are never symmetric, so they are never mirrored. `garments` contains the asymmetry of each
+    garment by index in the source.
     """
     flipped = [
         Selected(one.index, True, one.garment_box)

@@ -22,20 +22,20 @@ the parsing map; `file`: a folder of masks."""
 
 @dataclass(frozen=True)
 class PairEntry:
-    """Information on a pair that is available without reading an image."""
+    """Information about a pair that is available without reading an image."""
 
     name: str
     """Unique in its data set and independent of the data set's location: `train/00001_00`."""
     category: str
     """upper, lower or full."""
     garment: str | None = None
-    """Name of the garment if several pairs may show it in different photos; None if only one pair does."""
+    """Name of the garment if several pairs may show it in different photos; None if only this pair shows it."""
 
 
 class PairSource(ABC):
-    """A data set of person / garment pairs; images are read on demand.
+    """A data set of pairs of person and garment; images are read on demand.
 
-    Every method that reads raises IGRError with the name of a missing, unreadable or mismatched file.
+    Every method that reads a file raises IGRError with the name of a missing, unreadable or mismatched file.
     """
 
     layout: str
@@ -65,11 +65,11 @@ class PairSource(ABC):
 
     @abstractmethod
     def mask(self, index: int) -> Image.Image:
-        """The mask for the model, L, 255 inside, at the photo's size."""
+        """The mask for the model at the photo's size, L: 255 inside, 0 outside."""
 
     def exact_mask(self, index: int) -> Image.Image:
         """The mask of the visible garment alone, L; raises IGRError if the data set has none."""
-        raise IGRError(f"{self.title} has no parsing maps to take exact masks from: set exact_share to 0.")
+        raise IGRError(f"{self.title} has no parsing maps from which to derive exact masks: set exact_share to 0.")
 
     def garment(self, index: int) -> Image.Image:
         """The flat garment on white, RGB; raises IGRError if the data set has none (has_garments is False)."""
@@ -95,7 +95,7 @@ class PairSource(ABC):
     def correspondence(self, index: int) -> np.ndarray | None:
         """Position in the photo of each pixel of the garment image, (h, w, 2) float32.
 
-        x and y in photo pixels from the left and top edge; NaN where the pixel is not visible or where there is no
+        x and y are in photo pixels from the left and top edges; NaN where the pixel is not visible or not part of the
         garment. None if the data set has no correspondence.
         """
         return None

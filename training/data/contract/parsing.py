@@ -26,7 +26,7 @@ class LabelTable:
     name: str
     """Name of the table: `LIP`, `ATR-18`."""
     kinds: tuple[Kind, ...]
-    """Kind of each label number."""
+    """Meaning of each label number."""
     garment: Mapping[str, tuple[int, ...]]
     """Label numbers of the garment of each category."""
     colours: tuple[tuple[int, int, int], ...] = ()
@@ -39,7 +39,7 @@ _KINDS: Mapping[str, Kind] = {
     "right-shoe": "shoes", "upper-clothes": "upper", "coat": "coat", "pants": "lower", "skirt": "lower",
     "dress": "full",
 }  # fmt: skip
-"""Kind of each published label; all others are `other`."""
+"""Meaning of each published label; all others are `other`."""
 
 
 def _published(
@@ -48,7 +48,7 @@ def _published(
     garment: Mapping[str, tuple[str, ...]],
     colours: tuple[tuple[int, int, int], ...] = (),
 ) -> LabelTable:
-    """The table of a data set with labels in the order of `names`, and garments by label name."""
+    """The table of a data set whose labels have the order of `names`; `garment` lists label names by category."""
     kinds = tuple(_KINDS.get(label, "other") for label in names.labels)
     return LabelTable(name, kinds, {category: names.numbers(own) for category, own in garment.items()}, colours)
 
@@ -70,7 +70,7 @@ LIP = _published(
 """VITON-HD's image-parse-v3; all garments count as upper, including dresses."""
 
 ATR = _published("ATR-18", ATR_NAMES, {"upper": ("upper-clothes",), "lower": ("skirt", "pants"), "full": ("dress",)})
-"""DressCode's label_maps and StreetTryOn's segm_atr_labels. Uses `voc_colours`."""
+"""DressCode's label_maps and StreetTryOn's segm_atr_labels; their colours are those of `voc_colours`."""
 
 SYNTHETIC = LabelTable(
     "synthetic",
@@ -86,7 +86,10 @@ TABLES = {table.name: table for table in (LIP, ATR, SYNTHETIC)}
 """All label tables by name."""
 
 _TOLERANCE = 2
-"""Tolerance: copies of the LIP colours differ by 1 per channel (254 or 255, 169 or 170)."""
+"""Maximum difference per channel from a colour of the table.
+
+Copies of the LIP colours differ by 1 (254 or 255, 169 or 170).
+"""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Parsing:
         return np.isin(self.labels, self.table.garment[category])
 
     def of(self, *kinds: Kind) -> np.ndarray:
-        """(H, W) bool: all pixels of these kinds."""
+        """(H, W) bool: all pixels whose label has one of these meanings."""
         numbers = [number for number, kind in enumerate(self.table.kinds) if kind in kinds]
         return np.isin(self.labels, numbers)
 
@@ -130,9 +133,9 @@ def palette_bytes(table: LabelTable) -> bytes:
 def read_labels(image: Image.Image, table: LabelTable, name: str) -> np.ndarray:
     """Label numbers (H, W) uint8 of a parsing map: numbers in a P or grey image, colours in an RGB image.
 
-    A grey RGB image holds the label numbers in each channel. If a P-mode image has the table's colours
-    at other numbers, an image tool has re-indexed it, and its colours count. Raises IGRError with the
-    file's name for unknown colours and for numbers beyond the table.
+    A grey RGB image contains the label numbers in every channel. If a P-mode image has the table's colours at other
+    numbers, an image tool has re-indexed it, and its colours are used instead of its numbers. Raises IGRError with the
+    file's name for unknown colours and for numbers that are not in the table.
     """
     if image.mode == "P":
         numbers = np.array(image)
@@ -188,7 +191,7 @@ def _checked(numbers: np.ndarray, table: LabelTable, name: str) -> np.ndarray:
     highest = int(numbers.max())
     if highest >= len(table.kinds):
         raise IGRError(
-            f"{name} contains label {highest}, but {table.name} only has labels 0 to {len(table.kinds) - 1}: the file "
-            "uses a different label set, or shows colours rather than label numbers."
+            f"{name} contains label {highest}, but {table.name} only has labels 0 to {len(table.kinds) - 1}: use "
+            "a parsing map with these labels, whose pixels are label numbers rather than colours."
         )
     return numbers.astype(np.uint8)

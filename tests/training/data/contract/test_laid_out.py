@@ -135,7 +135,7 @@ def test_numbers_of_names() -> None:
 def test_a_box_that_does_not_fit_its_garment_is_named(source: SyntheticPairs, box: tuple[int, int, int, int]) -> None:
     pairs = LaidOutPairs(source, LAYOUT, [Selected(2, garment_box=box)], manifest="runs/curation")
     words = (
-        rf"seed-000000002: the garment_box {' '.join(map(str, box))} of runs/curation does not fit its image of 96x128"
+        rf"seed-000000002: the garment_box {' '.join(map(str, box))} in runs/curation does not fit its image of 96x128"
     )
     with pytest.raises(IGRError, match=words):
         pairs.pictures([0])
