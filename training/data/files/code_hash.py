@@ -10,9 +10,9 @@ from typing import Any
 
 
 def hash_of(folder: Path, paths: Iterable[Path]) -> str:
-    """Hash of the files in a folder: modules by their code, other files by their bytes.
+    """Hash of files in a folder: of the code for Python modules, of the bytes for other files.
 
-    Formatting, comments, docstrings (including those of fields and constants) and the messages of errors are ignored.
+    Formatting, comments, docstrings (including those of fields and constants) and error messages are ignored.
     """
     digest = hashlib.sha256()
     for path in sorted(paths):
@@ -25,7 +25,7 @@ def hash_of(folder: Path, paths: Iterable[Path]) -> str:
 
 
 def code_text(source: str) -> str:
-    """A module's syntax tree as text, without docstrings and errors' messages, identical on every version of Python."""
+    """A module's syntax tree as text, without docstrings and error messages, identical in every Python version."""
     return _node_text(ast.parse(source))
 
 
@@ -34,7 +34,7 @@ def _node_text(node: Any) -> str:
         return f"[{','.join(_node_text(one) for one in node if not _is_comment(one))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    if isinstance(node, ast.Raise):  # rewording an error must not disown data sets that take hours to make
+    if isinstance(node, ast.Raise):  # a reworded error must not invalidate data sets that take hours to make
         return f"Raise({_node_text(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)})"
     fields = dict(ast.iter_fields(node))
     # newer versions of Python add fields, which are empty for older code
@@ -43,5 +43,5 @@ def _node_text(node: Any) -> str:
 
 
 def _is_comment(node: Any) -> bool:
-    """Whether the statement is only a string: a docstring."""
+    """Whether a statement is only a string, such as a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,4 +1,4 @@
-"""Images, parsing maps and lists of data sets, decoded from bytes; every error names the file."""
+"""Read images, parsing maps and lists of data sets; every error names the file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..contract.parsing import LabelTable, Parsing, read_labels
 
 
 class Listing:
-    """Names of the files in a folder, read once, in which files are found regardless of case and image format."""
+    """The file names in a folder, read once; files are found regardless of case and image format."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -79,14 +79,14 @@ def size_of(data: bytes, name: str) -> tuple[int, int]:
 
 
 def photo_of(data: bytes, name: str) -> Image.Image:
-    """A photo or garment in RGB, read like load_photo does; raises IGRError as decode_image does."""
+    """A photo or garment in RGB, read as load_photo does; raises IGRError as decode_image does."""
     return photo_of_image(decode(data, name), name)
 
 
 def mask_of(data: bytes, name: str, size: tuple[int, int]) -> Image.Image:
-    """A mask in L with 0 and 255, read like load_mask does.
+    """A mask in L with the values 0 and 255, read as load_mask does.
 
-    Raises IGRError as load_mask does, and if the mask is not of `size` (width, height) or empty.
+    Raises IGRError as load_mask does, and if the mask is empty or does not have the `size` (width, height).
     """
     image = decode(data, name)
     check_same_size(image, name, size)
@@ -101,14 +101,14 @@ def binary_mask(inside: np.ndarray, name: str) -> Image.Image:
 
 
 def parsing_of(data: bytes, name: str, table: LabelTable, size: tuple[int, int]) -> Parsing:
-    """A parsing map; raises IGRError as `read_labels` does, and if it does not have the photo's `size`."""
+    """A parsing map; raises IGRError as read_labels does, and if the map does not have the photo's `size`."""
     image = decode(data, name)
     check_same_size(image, name, size)
     return Parsing(read_labels(image, table, name), table)
 
 
 def check_same_size(image: Image.Image, name: str, size: tuple[int, int]) -> None:
-    """Raise IGRError if a mask or map does not have the size of its photo."""
+    """Raise IGRError if a mask or parsing map does not have the size of its photo."""
     if image.size != size:
         raise IGRError(
             f"{name} is {image.width}x{image.height}, but its photo is {size[0]}x{size[1]}: use the same size for both."
@@ -130,7 +130,10 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
 
 
 def read_pair_list(path: Path) -> list[tuple[str, ...]]:
-    """Lines of a pair file: person and garment file, sometimes a category number; raises IGRError for a bad line."""
+    """Lines of a pair file: the person's file, the garment's file and, in some files, a category number.
+
+    Raises IGRError for an invalid line.
+    """
     if not path.is_file():
         raise IGRError(f"{path} does not exist: copy the file there; it lists each pair as a line PERSON GARMENT.")
     pairs = []

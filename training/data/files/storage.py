@@ -1,4 +1,4 @@
-"""Local folders and folders at a URL (s3://, gs://, memory://, ... through fsspec), and their files."""
+"""Files in local folders, and in folders at a URL (s3://, gs://, memory:// and others, through fsspec)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Folder:
     """A folder in which files appear under their final names only once they are complete."""
 
     def __init__(self, url: str | Path) -> None:
-        """`url`: a path or an fsspec URL. The folder is created when something is written."""
+        """`url` is a path or an fsspec URL. The folder is created when the first file is written to it."""
         self.url = str(url).rstrip("/")
         """Path or URL of the folder."""
         self._remote = remote(self.url)

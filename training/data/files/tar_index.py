@@ -1,4 +1,4 @@
-"""Offsets of a tar's members, for random access on a disk, a web server or a bucket."""
+"""Offsets of a tar's members, for random access on a disk, on a web server or in a bucket."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class TarIndex:
     url: str
     """Path or URL of the tar."""
     samples: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    """Offset and size in bytes by the sample's key and the member's ending: `person.jpg`, `mask.png`, ..."""
+    """Offset and size in bytes by the sample's key and the member's ending: `person.jpg`, `mask.png` and so on."""
     labels: dict[str, Any] = field(default_factory=dict)
-    """Content of each sample's `json`, without its joints, to save memory."""
+    """Content of each sample's `json`; joints are left out to save memory."""
 
     def read(self, key: str, ending: str) -> bytes:
-        """Bytes of a member; raises IGRError if the tar does not exist or is shorter than before."""
+        """Bytes of a member; raises IGRError if the tar cannot be read or has become shorter."""
         offset, size = self.samples[key][ending]
         name = f"{self.url}:{key}.{ending}"
         place = remote(self.url)
@@ -82,7 +82,10 @@ def shard_urls(shards: str) -> list[str]:
 
 
 def index_tar(url: str) -> TarIndex:
-    """Index a tar by its headers, or read its index file; raises IGRError if it is missing, truncated or not a tar."""
+    """Index a tar from its headers, or read its index file.
+
+    Raises IGRError if the file is missing, truncated or not a tar.
+    """
     size = _size(url)
     beside = _read_index(url, size)
     if beside is not None:
@@ -92,7 +95,7 @@ def index_tar(url: str) -> TarIndex:
 
 
 def read_headers(file: IO[bytes], size: int, url: str) -> TarIndex:
-    """Index an open tar of `size` bytes by its headers; `url` is its name for messages."""
+    """Index an open tar of `size` bytes from its headers; `url` is its name in messages."""
     index = TarIndex(url)
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:
@@ -102,7 +105,7 @@ def read_headers(file: IO[bytes], size: int, url: str) -> TarIndex:
                         raise IGRError(f"{url} is truncated within {member.name}: copy the tar again.")
                     _note(index, tar, member)
             file.seek(tar.offset)
-            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile stops there without an error
+            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile stops here without an error
                 raise IGRError(f"{url} is truncated or damaged after {tar.offset} bytes: copy the tar again.")
     except (tarfile.TarError, EOFError, OSError) as error:
         raise IGRError(
@@ -161,7 +164,10 @@ def _note(index: TarIndex, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Non
 
 
 def _read_index(url: str, size: int) -> TarIndex | None:
-    """The index in a tar's index file, or None without one; raises IGRError if it is for a tar of another size."""
+    """Read a tar's index file; None if there is none or it is damaged.
+
+    Raises IGRError if the index was made for a tar of a different size.
+    """
     try:
         with _open(url + INDEX_ENDING) as file:
             content = read_json(file.read(), url + INDEX_ENDING)
@@ -175,16 +181,16 @@ def _read_index(url: str, size: int) -> TarIndex | None:
         return None
     if made_for != size:
         raise IGRError(
-            f"{url} has {size} bytes, but its index was made for a tar of {made_for}: copy the tar again, "
+            f"{url} has {size} bytes, but its index was made for a tar of {made_for} bytes: copy the tar again, "
             f"or delete {url}{INDEX_ENDING} if the tar was replaced."
         )
     return TarIndex(url, samples, labels)
 
 
 def _place(at: Any, length: Any, size: int) -> tuple[int, int]:
-    """Offset and length of a member within a tar of `size` bytes; raises ValueError for any other."""
+    """Check the offset and length of a member in a tar of `size` bytes; raises ValueError if they are invalid."""
     if type(at) is not int or type(length) is not int or at < 0 or length < 0 or at + length > size:
-        raise ValueError("no member can be there")
+        raise ValueError("the offset or length is invalid")
     return at, length
 
 

@@ -1,4 +1,4 @@
-"""Detect the truncation of a memory-mapped file: reading a page that no longer exists kills the process (SIGBUS)."""
+"""Detect changes to a memory-mapped file: reading a page that no longer exists kills the process (SIGBUS)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from igr_core.errors import IGRError
 
 
 class Unchanged:
-    """Size and time of a file when it was opened."""
+    """Identity, size and modification time of a file when it was opened."""
 
     def __init__(self, path: Path) -> None:
-        """Raises IGRError if the file cannot be found."""
+        """Raises IGRError if the file does not exist."""
         self._path = path
         found = self._now()
         if found is None:
@@ -29,7 +29,7 @@ class Unchanged:
             raise IGRError(f"{self._path} was changed while it was in use: create the file again, and restart.")
 
     def _now(self) -> tuple[int, int, int] | None:
-        """Identity, size and time of the file; None if it is missing."""
+        """Identity, size and modification time of the file now; None if it is missing."""
         try:
             status = os.stat(self._path)
         except OSError:
