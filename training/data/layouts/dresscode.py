@@ -19,13 +19,13 @@ PAIR_FILES = {
     "train": ("train_pairs.txt", "train_pairs_paired.txt"),
     "test": ("test_pairs_paired.txt", "test_pairs_unpaired.txt"),
 }
-"""Pair files of each split; the first that exists is used, and only the photos of an unpaired one."""
+"""Pair files of each split; the first that exists is used, but from an unpaired one only the photos."""
 
 
 class DressCode(FilePairs):
     """One split of DressCode. The test split is paired: photo NNNNNN_0 and garment NNNNNN_1.
 
-    There are no published agnostic masks: masks come from the parsing map or from the user's files.
+    No agnostic masks are published, so masks come from the parsing maps or from the user's files.
     """
 
     layout = "dresscode"
@@ -88,11 +88,11 @@ def _found(
 
 
 def _listed(root: Path, folder: str, split: str) -> list[tuple[str, str]]:
-    """Photo and garment of a category's pairs, from its own pair file or from the root's, with a third column."""
+    """Photo and garment of a category's pairs, from its own pair file, or from the root's, which has a third column."""
     tried = [place / name for place in (root / folder, root) for name in PAIR_FILES[split]]
     path = next((path for path in tried if path.is_file()), None)
     if path is None:
-        raise IGRError(f"{tried[0]} does not exist, nor do {', '.join(map(str, tried[1:]))}: copy the pair files.")
+        raise IGRError(f"{tried[0]} does not exist, nor do {', '.join(map(str, tried[1:]))}: copy one of these files.")
     number = str(list(FOLDERS.values()).index(folder))
     pairs = []
     for words in read_pair_list(path):

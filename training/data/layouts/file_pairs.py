@@ -1,4 +1,4 @@
-"""Common code for data sets of plain files: paths of each pair, lookup of masks, missing files."""
+"""Common code for data sets that consist of files: paths of each pair, lookup of masks, missing files."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class FilePairs(PairSource):
         left_out: Sequence[str] = (),
         unlisted: Sequence[str] = (),
     ) -> None:
-        """`left_out` names pairs skipped as duplicates or leaks; `unlisted` are sentences about unlisted files."""
+        """`left_out` names pairs skipped as duplicates or leaks; `unlisted` contains a sentence per unlisted file."""
         super().__init__(title, entries)
         self.files = tuple(files)
         """Paths of each pair."""
@@ -128,7 +128,7 @@ class FilePairs(PairSource):
         return mask_of(read_bytes(files.cover), str(files.cover), _size(files.garment))
 
     def _read_points(self, content: object, name: str) -> list[tuple[float, float, float]] | None:
-        """x, y and confidence (0 if undetected) of 25 or 18 points from a JSON file; None without a person."""
+        """x, y and confidence (0 if undetected) of 25 or 18 points from a JSON file; None if it has no person."""
         raise NotImplementedError
 
     def _garment_mask(self, index: int) -> Image.Image:
@@ -146,16 +146,16 @@ def find_mask_folder(root: Path, part: str, folder: str) -> Path:
     for path in tried:
         if path.is_dir():
             return path
-    raise IGRError(f"Mask folder {folder} was not found: tried {', '.join(map(str, tried))}.")
+    raise IGRError(f"Mask folder {folder} was not found (tried {', '.join(map(str, tried))}): correct mask_folder.")
 
 
 def find_mask(masks: Listing, stem: str, ending: str = ".png") -> Path:
-    """The mask of a photo, STEM_mask.png or STEM.png; if neither exists, the missing STEM + ending."""
+    """The mask of a photo, STEM_mask.png or STEM.png; if neither exists, the path that would be STEM + ending."""
     return masks.find(f"{stem}_mask.png", f"{stem}.png") or masks.folder / f"{stem}{ending}"
 
 
 def found_mask_kind(mask: str, default: MaskKind, mask_folder: str | None, title: str) -> MaskKind:
-    """Resolve `auto`; raises IGRError for `file` without a folder, and for a folder with any other choice."""
+    """Resolve `auto`; raises IGRError for `file` without a mask folder, and for a mask folder with another choice."""
     kind = ("file" if mask_folder else default) if mask == "auto" else mask
     if kind not in get_args(MaskKind):
         raise IGRError(f"Unknown mask {mask!r} for {title}: choose auto, agnostic, garment or file.")

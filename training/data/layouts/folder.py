@@ -1,4 +1,4 @@
-"""A plain folder of your own pairs: `person/ garment/ mask/ category.csv`, with the same name in all of them."""
+"""A plain folder of your own pairs: person/, garment/, mask/ and category.csv, with the same names in all of them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .file_pairs import FilePairs, PairFiles, find_mask, find_mask_folder
 class PlainFolder(FilePairs):
     """`person/NAME.jpg`, `garment/NAME.jpg`, `mask/NAME.png` (or NAME_mask.png), and lines NAME,CATEGORY.
 
-    Without a folder `garment`, garments can be restored, but no model trained. A folder with `train/` and `test/`
-    has these splits; otherwise it is a single set, for any split.
+    Without a folder `garment`, the pairs can be used to restore garments, but not for training. A folder with `train/`
+    and `test/` has these splits; any other folder is a single set, which is used for every split.
     """
 
     layout = "folder"
@@ -59,7 +59,7 @@ class PlainFolder(FilePairs):
 
 
 def _categories(path: Path) -> dict[str, tuple[str, str]]:
-    """Listed name and category by stem; a first line without a category is treated as a header."""
+    """Listed name and category by stem; a first line NAME,category is treated as a header."""
     found: dict[str, tuple[str, str]] = {}
     for place, (number, row) in enumerate(read_table(path)):
         if len(row) < 2 or row[1] not in CATEGORIES:

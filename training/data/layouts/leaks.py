@@ -1,8 +1,8 @@
 """Known duplicates and train / test leaks of VITON-HD, which are skipped by default.
 
 The list was made by the authors of TryOffDiff (arXiv 2411.18350), who compared perceptual hashes and checked every
-match: 95 names of train and 6 of test duplicate another one of the same split, and 36 of test also appear in train.
-This leaves 11,552 and 1,990 pairs, their cleaned split. The list is published in their repository,
+match: 95 names in train and 6 in test are duplicates of others in the same split, and 36 in test also appear in train.
+This leaves 11,552 and 1,990 pairs, as in their cleaned split. The list is published in their repository,
 rizavelioglu/tryoffdiff, references/vitonhd_duplicate_filenames.json.
 """
 
@@ -31,4 +31,4 @@ def _stems(*numbers: str) -> frozenset[str]:
 
 
 VITON_HD_LEFT_OUT = {"train": _stems(_TRAIN_DUPLICATES), "test": _stems(_TEST_DUPLICATES, _TEST_LEAKED)}
-"""Names (without ending) to skip in each split."""
+"""Names, without extension, to skip in each split."""

@@ -23,7 +23,7 @@ MIN_SHARE = 0.01
 
 
 class StreetTryOn(FilePairs):
-    """One split of StreetTryOn: an entry for each photo and each garment worn in it, `validation/000001/upper`.
+    """One split of StreetTryOn, with an entry for each garment worn in each photo, such as `validation/000001/upper`.
 
     It has no ground truth: results are compared as a set with VITON-HD's garments. The parsing maps show which
     garments are worn; they are read when the data set is opened.
@@ -79,7 +79,10 @@ def _listed(root: Path, folder: str, photos: Listing) -> list[str]:
 
 
 def _worn(paths: Sequence[Path], categories: Sequence[str]) -> list[list[str]]:
-    """Categories worn in each photo, by its map; an unreadable map counts as the first one and is reported later."""
+    """Categories worn in each photo, according to its parsing map.
+
+    A photo with an unreadable map gets the first category, so that the error is raised when its mask is read.
+    """
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda path: _worn_in(path, categories), paths))
 

@@ -53,13 +53,13 @@ class SyntheticPairs(PairSource):
     layout = "synthetic"
 
     def __init__(self, config: SyntheticConfig, mask: str = "auto", categories: Sequence[str] = CATEGORIES) -> None:
-        """`mask` is garment (also auto) or agnostic; seeds of categories other than `categories` are skipped."""
+        """`mask` is agnostic or garment (the same as auto); seeds whose category is not in `categories` are skipped."""
         if mask not in ("auto", "garment", "agnostic"):
             raise IGRError(f"Drawn pairs have no mask {mask!r}: choose garment or agnostic.")
         drawn = range(config.start, config.start + config.count)
         seeds = [(seed, category_of(seed)) for seed in drawn]
         self.config = config
-        """Settings of the drawing."""
+        """Settings with which the pairs are drawn."""
         self.seeds = tuple(seed for seed, category in seeds if category in categories)
         """Seed of each pair."""
         self._agnostic = mask == "agnostic"
@@ -100,7 +100,7 @@ class SyntheticPairs(PairSource):
         return self._pair(index).garment_silhouette.copy()
 
     def correspondence(self, index: int) -> np.ndarray | None:
-        """(h, w, 2) float32 on the pixels of `garment`; None unless enabled in the config."""
+        """(h, w, 2) float32 for the pixels of `garment`; None unless enabled in the config."""
         return self._pair(index).correspondence
 
     def labels(self, index: int) -> dict[str, str]:
@@ -123,5 +123,5 @@ def category_of(seed: int) -> str:
 
 @lru_cache(maxsize=8)
 def _drawn(seed: int, size: tuple[int, int], coarse: float, defect: str | None, correspondence: bool) -> Pair:
-    """Cache of the last few pairs, because the images of a pair are requested one by one."""
+    """Draw a pair; the last few are cached, because the images of a pair are requested one by one."""
     return make_pair(seed, size, defect=defect, coarse=coarse, correspondence=correspondence)

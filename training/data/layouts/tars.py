@@ -1,4 +1,4 @@
-"""WebDataset shards: tars of KEY.person.jpg, KEY.garment.jpg, KEY.mask.png, KEY.json, read at random and written."""
+"""Read and write WebDataset shards: tars of KEY.person.jpg, KEY.garment.jpg, KEY.mask.png and KEY.json."""
 
 from __future__ import annotations
 
@@ -27,23 +27,24 @@ from ..files.images import mask_of, parsing_of, photo_of, read_json, size_of
 from ..files.tar_index import TarIndex, index_tar, shard_urls, write_index
 
 JPEG_QUALITY = 95
-"""JPEG quality of the written photos and garments; colour is not subsampled."""
+"""JPEG quality of photos and garments when they are written; colour is not subsampled."""
 
 
 class TarPairs(PairSource):
     """Local shards or shards at a URL (s3://, http://, ... through fsspec and the package it needs).
 
-    `KEY.json` is {"category": "upper"}, and may contain the pair's name in its first data set, its joints and the
-    label table of `KEY.parsing.png`. Further endings: `KEY.cover.png`. A `SHARD.tar.index.json` beside a shard, as
-    `write_tars` writes it, avoids scanning the tar.
+    `KEY.json` is {"category": "upper"}, and may also contain the pair's name in its original data set, its joints and
+    the label table of `KEY.parsing.png`. `KEY.cover.png` is optional. A `SHARD.tar.index.json` beside a shard, as
+    written by `write_tars`, avoids scanning the tar.
     """
 
     layout = "tars"
 
     def __init__(self, shards: str, categories: Sequence[str] = CATEGORIES) -> None:
-        """`shards`: a folder, a tar, or a path or URL with braces, `https://host/shard-{000000..000009}.tar`.
+        """`shards` is a folder, a tar, or a path or URL with braces, such as `https://host/shard-{000000..000009}.tar`.
 
-        Raises IGRError for a shard that does not exist or is not a tar, and a sample without person, mask or category.
+        Raises IGRError for a shard that does not exist or is not a tar, and for a sample without person, mask or
+        category.
         """
         urls = shard_urls(shards)
         self._places: list[tuple[TarIndex, str]] = []
@@ -115,10 +116,10 @@ class TarPairs(PairSource):
 
 
 def write_tars(source: PairSource, folder: Path, pairs_per_tar: int = 500) -> list[Path]:
-    """Write any data set as shards `shard-000000.tar`, ..., each with an index file; returns their paths.
+    """Write any data set as shards `shard-000000.tar` and so on, each with an index file; returns their paths.
 
-    Complete shards are kept, so that an interrupted run can be resumed; raises IGRError for shards of other
-    pairs, and for a pair that cannot be read.
+    Complete shards are kept, so that an interrupted run can be resumed. Raises IGRError if existing shards contain
+    other pairs, or if a pair cannot be read.
     """
     make_folder(folder)
     paths = []
@@ -148,7 +149,7 @@ def _entry(index: TarIndex, key: str) -> PairEntry:
 
 
 def _joint(numbers: Sequence[Any]) -> Joint:
-    """The joint of three numbers; raises ValueError if one is not finite."""
+    """Make a joint from x, y and confidence; raises ValueError if one of them is not finite."""
     x, y, confidence = map(float, numbers)
     if not all(map(math.isfinite, (x, y, confidence))):
         raise ValueError("a number is not finite")

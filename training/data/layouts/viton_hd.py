@@ -1,4 +1,4 @@
-"""VITON-HD as published: 11,647 and 2,032 women's upper garments, 768 x 1024, CC BY-NC 4.0."""
+"""VITON-HD as published: 11,647 and 2,032 pairs of women's upper garments, 768 x 1024, CC BY-NC 4.0."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .leaks import VITON_HD_LEFT_OUT
 SPLITS = ("train", "test")
 """Folders of the two splits."""
 PARSING_FOLDERS = ("image-parse-v3", "image-parse")
-"""Folders of the newer and the older release."""
+"""Folders of the parsing maps in the newer and in the older release."""
 
 
 class VitonHD(FilePairs):
     """One split of VITON-HD.
 
-    A pair is the same name in `image/` and `cloth/`. The published `test_pairs.txt` is unpaired, for try-on: only its
-    first column is used, so that the test split is paired, as garment restoration is scored.
+    A pair has the same name in `image/` and `cloth/`. The published `test_pairs.txt` combines photos with other
+    garments, for try-on; only its first column is used, because scoring garment restoration needs paired images.
     """
 
     layout = "viton_hd"
@@ -36,7 +36,7 @@ class VitonHD(FilePairs):
         mask_folder: str | None = None,
         keep_leaks: bool = False,
     ) -> None:
-        """With `mask` auto, uses the published agnostic masks; `keep_leaks` keeps known duplicates and leaks.
+        """With `mask` auto, the published agnostic masks are used; `keep_leaks` keeps known duplicates and leaks.
 
         Raises IGRError if the pair file or the folder of masks does not exist.
         """
