@@ -23,11 +23,11 @@ class DrawConfig(Ranged):
     coarse: Share = 0.16
     """Smallest repeat of a pattern, as a fraction of the garment's length; 0 for the generator's full range.
 
-    Set for igr-small, whose size loses fine patterns; use 0 for a larger model.
+    The default suits igr-small, whose small images lose fine patterns; use 0 for a larger model.
     """
     corrupt_share: Share = 0.5
     """Fraction of the pairs whose mask is corrupted with typical errors of people and segmenters."""
     corrupt_strength: Share = 0.5
-    """Maximum strength (0..1) of the corruption; each corrupted mask draws its strength up to this."""
+    """Maximum strength (0..1) of the corruption; the strength of each mask is drawn between 0 and this value."""
     correspondence: bool = False
-    """Store each drawn pair's correspondence, as rendered pairs always do."""
+    """Store the correspondence of each drawn pair; that of rendered pairs is always stored."""

@@ -38,7 +38,8 @@ FIELDS = ("person", "mask", "garment", "silhouette", "crop")
 """Images of a pair, each uint8 (C, h, w)."""
 
 CORRESPONDENCE = "correspondence"
-"""Rendered pairs, and drawn ones on request, also have this: float16 (2, h, w), see DrawnPairs.correspondence."""
+"""An additional tensor of rendered pairs and, if requested, of drawn ones: float16 (2, h, w), see
+DrawnPairs.correspondence."""
 
 Job = TypeVar("Job")
 
@@ -51,7 +52,7 @@ class Drawn:
     """One drawn pair as arrays."""
 
     seed: int
-    """Seed that it was drawn from."""
+    """Seed from which it was drawn."""
     pictures: dict[str, np.ndarray]
     """uint8 (C, h, w) for each name in FIELDS."""
     label: dict[str, Any]
@@ -60,7 +61,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Origin:
-    """Sources from which the pairs of a shard were made."""
+    """What the pairs of a shard were made from."""
 
     generator: str
     """Fingerprint of the generator's code."""
@@ -103,7 +104,7 @@ def lay_out(pair: Pair, seed: int, number: int, config: DrawConfig) -> tuple[Dra
 
 
 def draw_shards(folder: Path, count: int, start: int, config: DrawConfig, workers: int, shard_size: int = 250) -> int:
-    """Draw the pairs of seeds start .. start + count - 1 into shards; complete shards are kept.
+    """Draw the pairs of the seeds from start to start + count - 1 into shards; complete shards are kept.
 
     Returns the number of pairs drawn. Every shard is written atomically, so an interrupted run can be resumed.
     Raises IGRError for a folder drawn with other settings or by another version of the generator, or for settings
@@ -147,7 +148,7 @@ class DrawnPairs:
     """Reads a folder of shards; images stay on disk (memory-mapped) until they are requested."""
 
     def __init__(self, folder: Path | str, limit: int | None = None) -> None:
-        """Open every shard of `folder`, ordered by seed; `limit` keeps the first pairs only."""
+        """Open every shard of `folder`, ordered by seed; with `limit`, only the first pairs are used."""
         shards = sorted(Path(folder).glob("pairs-*.safetensors"))
         if not shards:
             raise IGRError(
@@ -210,7 +211,7 @@ class DrawnPairs:
         return None if found is None else found[row]
 
     def pictures(self, indices: Iterable[int]) -> dict[str, Tensor]:
-        """All encoded images of some pairs, each uint8 (B, C, h, w), and the correspondence if any of them has it."""
+        """Some pairs' PICTURES, each uint8 (B, C, h, w), and the correspondence if any of the pairs has it."""
         chosen = list(indices)
         pictures = {name: self.take(name, chosen) for name in PICTURES}
         maps = [self.correspondence(index) for index in chosen]
@@ -225,14 +226,14 @@ class DrawnPairs:
 def fingerprint() -> str:
     """Short hash of the generator's code, to check whether two shards were drawn by the same code.
 
-    Formatting, comments and docstrings are ignored, and so are the command and the contact sheets.
+    Formatting, comments, docstrings and the code of contact sheets are ignored.
     """
     folder = Path(__file__).parents[1] / "synthetic"
     return hash_of(folder, (path for path in folder.rglob("*.py") if path.name not in NOT_DRAWING))
 
 
 class _drawings:
-    """Context manager that yields the results of jobs in order, made by worker processes (or by this one)."""
+    """Context manager for an iterator over the results of jobs, in order, made by worker processes or by this one."""
 
     def __init__(self, jobs: Iterable[Job], make: Callable[[Job], Drawn], workers: int) -> None:
         self._jobs, self._make = jobs, make
@@ -274,7 +275,7 @@ def _write_shard(path: Path, drawings: list[Drawn], config: DrawConfig, origin: 
 def _open_shard(
     path: Path, expected: DrawConfig | None = None, wanted: Origin | None = None
 ) -> tuple[dict[str, Tensor], list[dict], dict, Origin]:
-    """Memory-mapped tensors, labels, settings and origin of a shard; raise if they differ from what is expected."""
+    """Memory-mapped tensors, labels, settings and origin of a shard; raises IGRError if they are not as expected."""
     try:
         with safe_open(path, framework="pt") as file:
             more = {CORRESPONDENCE} & set(file.keys())
@@ -285,7 +286,7 @@ def _open_shard(
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise IGRError(f"{path} is not a shard of drawn pairs ({error}): delete it and draw again.") from error
     if expected is not None and config != json.loads(json.dumps(dataclasses.asdict(expected))):
-        raise IGRError(f"{path} was drawn with other settings: draw into another folder or delete this one.")
+        raise IGRError(f"{path} was drawn with other settings: draw into another folder, or empty this one.")
     if wanted is not None and origin.generator != wanted.generator:
         raise IGRError(f"{path} was drawn by another version of the generator: draw into another folder.")
     if wanted is not None and origin.records != wanted.records:
@@ -294,7 +295,7 @@ def _open_shard(
 
 
 def _first_valid_view(person: Tensor, masks: Iterable[Image.Image], config: DrawConfig) -> GarmentView:
-    """The view for the first mask that is not empty (corruption may erase a tiny one)."""
+    """The view for the first mask that is not empty (corruption may erase a tiny mask)."""
     problem = IGRError("no mask was given")
     for mask in masks:
         try:

@@ -1,4 +1,4 @@
-"""Dressing rendered records into shards like those of drawn pairs, once or several times each."""
+"""Dress rendered records, once or several times each, into shards like those of drawn pairs."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ def dress_shards(
 ) -> int:
     """Dress the first `count` pairs of a folder or URL of records into shards; complete shards are kept.
 
-    Every photo is dressed once, then again, until there are enough; photos with a deliberate defect only with
-    `keep_defects`. Records rendered after the folder was started are ignored. Returns the number of pairs that were
-    dressed. Raises IGRError for shards that were made with other settings or from other records.
+    Every photo is dressed once, then once more, and so on, until there are enough pairs. Photos with a deliberate
+    defect are only used with `keep_defects`. Records rendered after the folder was started are ignored. Returns the
+    number of pairs that were dressed. Raises IGRError for shards that were made with other settings or from other
+    records.
     """
     snapshot = take_snapshot(folder, f"{NAME}*.safetensors", records, keep_defects)
     parts = []
@@ -82,5 +83,5 @@ def resized(picture: Image.Image, size: tuple[int, int], resample: Image.Resampl
 
 
 def rendered_count(kind: str, count: int, share: float) -> int:
-    """Number of rendered photos or pairs among `count`."""
+    """Number of rendered photos or pairs among `count`, for `kind` drawn, rendered or mixed."""
     return {"drawn": 0, "rendered": count}.get(kind, round(count * share))

@@ -1,4 +1,4 @@
-"""A growing cache of photos and their parsing maps, to train segmenters and parsers: memory-mapped shards."""
+"""A growing cache of photos and their parsing maps, in memory-mapped shards, to train segmenters and parsers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .snapshot import take_snapshot
 SHARD = 250
 """Photos per file."""
 COARSE = DrawConfig().coarse
-"""Smallest repeat of a pattern in every second photo, as a fraction of the garment's length; others: no limit."""
+"""Smallest repeat of a pattern in every second photo, as a fraction of the garment's length; others have no limit."""
 
 
 RENDERED = "photos-rendered-"
@@ -41,14 +41,14 @@ RENDERED = "photos-rendered-"
 WORN_OVER = ("jacket", "cardigan")
 """Prefixes of the names of cuts that are worn over a top."""
 _OF_ATR = {"upper-clothes": "upper", "pants": "lower", "skirt": "lower", "dress": "full"}
-"""Names in LABELS of ATR's clothes where they differ."""
+"""ATR's labels of clothes that have other names in LABELS, with these names."""
 _KNOWN = {*_OF_ATR, *(name.replace("_", "-") for name in LABELS)}
 
 
 def wears_skirt(seed: int, coarse: float | None = None) -> bool:
-    """Whether the lower garment in make_pair's photo is a skirt; False without a lower garment.
+    """Whether the lower garment in the photo that make_pair draws is a skirt; False if there is no lower garment.
 
-    By default, in the photo that draw_parsed draws for the seed.
+    By default, `coarse` is the value that draw_parsed uses for the seed.
     """
     scene = draw_scene(seed, coarse=_coarse(seed) if coarse is None else coarse)
     lower = scene.garment if scene.garment.category == "lower" else scene.other
@@ -81,15 +81,13 @@ class ParsedPhotos:
     """Reads a folder of shards; images stay on disk (memory-mapped) until they are requested."""
 
     def __init__(self, folder: Path | str, seeds: range | None = None, rendered: int | None = None) -> None:
-        """Open every shard of `folder`, drawn photos first, ordered by seed.
+        """Open every shard of `folder`; drawn photos come first, ordered by seed.
 
         `seeds` selects the drawn photos, and `rendered` limits the number of rendered ones.
         """
         shards = sorted(Path(folder).glob("photos-*.safetensors"))
         if not shards:
-            raise IGRError(
-                f"{folder} contains no parsed photos: training a segmenter or parser draws them into `data`."
-            )
+            raise IGRError(f"{folder} contains no parsed photos: train a segmenter or parser, which draws them.")
         self._unchanged = [Unchanged(path) for path in shards]
         self._tensors = [_open_shard(path) for path in shards]
         drawn, dressed = [], []
@@ -126,7 +124,7 @@ class ParsedPhotos:
 def dress_parsed(folder: Path | str, records: str, count: int, size: tuple[int, int]) -> int:
     """Dress the first `count` photos of a folder or URL of records at `size`, each with a label for every pixel.
 
-    Every photo is dressed once, then again, until there are enough; complete shards are kept, and
+    Every photo is dressed once, then once more, and so on, until there are enough. Complete shards are kept, and
     records rendered after the folder was started are ignored. Returns the number of photos dressed. Raises
     IGRError for a folder that was dressed at another size, from other records or by other code.
     """
@@ -178,7 +176,7 @@ class Parsed:
     """One photo with its labels."""
 
     seed: int
-    """Seed that it was drawn from, or of the record that it was dressed from."""
+    """Seed from which it was drawn, or that of the record from which it was dressed."""
     person: Image.Image
     """The photo, RGB."""
     parsing: Image.Image
@@ -215,7 +213,7 @@ def _write_shard(path: Path, made: Sequence[Parsed], metadata: dict[str, str]) -
 def _open_shard(
     path: Path, size: tuple[int, int] | None = None, generator: str = "", records: str = ""
 ) -> dict[str, Tensor]:
-    """Memory-mapped tensors of a shard; with a size, raise if this version would draw it differently."""
+    """Memory-mapped tensors of a shard; with a size, raises IGRError if this version would draw it differently."""
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in ("person", "parsing", "skirt", "seed")}
@@ -226,8 +224,8 @@ def _open_shard(
     found = metadata.get("generator")
     if size is not None and (size != (width, height) or found != generator):
         raise IGRError(
-            f"{path} was drawn at {width}x{height} by generator {found}, and this run needs {size[0]}x{size[1]} by "
-            f"{generator}: draw into another folder, or delete this one."
+            f"{path} was drawn at {width}x{height} by generator {found}, but this run needs {size[0]}x{size[1]} by "
+            f"{generator}: draw into another folder, or empty this one."
         )
     if size is not None and metadata.get("records", "") != records:
         raise IGRError(f"{path} was dressed from other records or by other code: draw into another folder.")

@@ -1,4 +1,4 @@
-"""The records that a folder is dressed from: those that existed when it was started, while more are rendered."""
+"""The records from which a folder is dressed: those that existed when it was started, even if more are rendered."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from ..rendered.records.shards import RecordShards
 from ..rendered.source import RenderedConfig, RenderedPairs
 
 SEEDS = "seeds"
-"""Entry of a shard's origin: ranges of the seeds that the folder is dressed from."""
+"""Entry of a shard's origin: ranges of the seeds from which the folder is dressed."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Some records of a folder that may grow; workers that open it later see the same records."""
+    """Some records in a folder that may grow; workers that open the folder later use the same records."""
 
     records: str
     """Folder or URL of the records."""
     stretches: tuple[tuple[int, int], ...]
-    """Ranges of seeds: the first seed of each, and the one after its last."""
+    """Ranges of seeds: the first seed of each range, and the seed after its last."""
     keep_defects: bool = False
     """Whether to include photos with a deliberate defect."""
 
@@ -54,10 +54,10 @@ class Snapshot:
 
 
 def take_snapshot(folder: Path, pattern: str, records: str, keep_defects: bool = False) -> Snapshot:
-    """The records to dress into `folder`: those that its shards (`pattern`) were started with, or else all.
+    """The records to dress into `folder`: those recorded in its shards (`pattern`), or all if it has no shards.
 
-    Logs their number. Raises IGRError if records that the folder was started with are gone, or for held-out
-    records mixed with others.
+    Logs their number. Raises IGRError if some of the recorded ones no longer exist, or if held-out records are mixed
+    with others.
     """
     seeds = RecordShards(records).seeds
     begun = _begun(folder, pattern)
@@ -78,7 +78,7 @@ def take_snapshot(folder: Path, pattern: str, records: str, keep_defects: bool =
 
 
 def stretches_of(seeds: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Ascending seeds as ranges: the first seed of each, and the one after its last."""
+    """Ascending seeds as ranges: the first seed of each range, and the seed after its last."""
     found: list[tuple[int, int]] = []
     for seed in seeds:
         if found and found[-1][1] == seed:
@@ -104,7 +104,7 @@ def _shards(snapshot: Snapshot) -> RecordShards:
 
 @lru_cache(maxsize=4)
 def _opened(snapshot: Snapshot, dress_seed: int) -> tuple[RenderedPairs, list[int]]:
-    """The pairs of one dressing of a folder, and which of them belong to the snapshot."""
+    """The pairs of a folder with one dress seed, and the indices of those that belong to the snapshot."""
     pairs = RenderedPairs(snapshot.records, RenderedConfig(dress_seed, keep_defects=snapshot.keep_defects))
     chosen = {seed for first, stop in snapshot.stretches for seed in range(first, stop)}
     return pairs, [row for row, place in enumerate(pairs.places) if place.seed in chosen]
