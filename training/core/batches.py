@@ -20,7 +20,7 @@ class Batches:
     """The training data of a run; rounds are opened at the first step that needs them."""
 
     def __init__(self, config: TrainConfig, step: int) -> None:
-        """Open the data of step `step`; raises IGRError if it cannot be read or does not match the config."""
+        """Open the data for step `step`; raises IGRError if it cannot be read or does not match the config."""
         self._config = config
         self._low = low_resolution_config(config)
         self._opened: dict[tuple[bool, int], MixedSets] = {}
@@ -30,12 +30,13 @@ class Batches:
         self._device = torch.device("cpu")
         step = min(step, config.steps - 1)
         opened: list[MixedSets] = []
-        if self._low is not None:  # so that a mistake in either is found before the first step
+        if self._low is not None:  # so that a mistake in either resolution is found before the first step
             opened.append(self._data(self._low, self._low.data.round_at(min(step, self._low.steps - 1))))
         if not self._is_later(step):
             opened.append(self._data(config, config.data.round_at(max(step, self._low_steps))))
         self.first = opened[-1]
-        """Data of the first step at the model's own size, or of the run's first step if that is in a later round."""
+        """Data for the first step at the model's own size, or the low-resolution data if that step is in a later
+        round."""
 
     @property
     def records(self) -> dict[str, dict[str, Any]]:
@@ -43,7 +44,7 @@ class Batches:
         return {record["stage"]: record for record in self._records.values()}
 
     def to(self, device: torch.device) -> None:
-        """Use this device for pairs that are encoded during training."""
+        """Set the device to use for pairs that are encoded during training."""
         self._device = device
         for data in self._opened.values():
             data.to(device)
@@ -51,14 +52,14 @@ class Batches:
     def after(self, step: int, processes: int, rank: int) -> Iterator[tuple[int, Batch]]:
         """Yield (index of the batch within its step, batch) for one of several processes, after `step` steps.
 
-        A step's pairs, photos and draws do not depend on the number of processes and micro-batches.
+        The pairs, photos and noise of a step do not depend on the number of processes or micro-batches.
         """
         if self._low is not None:
             yield from self._in_rounds(self._low, step, self._low.steps, processes, rank)
         yield from self._in_rounds(self._config, max(step, self._low_steps), None, processes, rank)
 
     def _is_later(self, step: int) -> bool:
-        """Whether the data of the model's own size belongs to a later round, which need not exist yet."""
+        """Whether the data for the model's own size belongs to a later round, which need not exist yet."""
         rounds = self._config.data
         return self._low is not None and rounds.round_at(step) < rounds.round_at(self._low_steps)
 
@@ -81,7 +82,7 @@ class Batches:
             step = min(stops)
 
     def _data(self, config: TrainConfig, number: int) -> MixedSets:
-        """The data of a round; data of earlier rounds is released."""
+        """The data of a round; that of earlier rounds is closed."""
         key = (config is self._low, number)
         if key not in self._opened:
             for other in [one for one in self._opened if one[0] == key[0]]:

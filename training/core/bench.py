@@ -26,7 +26,7 @@ class Variant:
     """One way to compute a step."""
 
     name: str
-    """Description of the result."""
+    """Description in the table."""
     acceleration: Acceleration
     """Precision, attention, layout, compilation."""
     draws: int
@@ -36,7 +36,7 @@ class Variant:
 
 
 def variants(config: TrainConfig, device: torch.device, everything: bool) -> list[Variant]:
-    """All variants; the first is the baseline, plain float32. bf16 is skipped on machines where it is far too slow."""
+    """All variants; the first is the baseline, plain float32. bf16 is skipped on machines where it is too slow."""
     chosen = choose_acceleration(replace(config, precision="auto"), device)
     plain = Acceleration("no", "sdpa", "contiguous", False, False, chosen.checkpointing)
     last = replace(plain, memory_format="channels_last")
@@ -68,7 +68,7 @@ def variants(config: TrainConfig, device: torch.device, everything: bool) -> lis
 
 
 class Runner:
-    """A model that is ready to run the config's steps in one way."""
+    """A model that is ready to run steps of the config with one variant."""
 
     def __init__(self, config: TrainConfig, variant: Variant, device: torch.device) -> None:
         data = replace(config.data, draws_per_pair=variant.draws)
@@ -91,7 +91,7 @@ class Runner:
         return self.config.data.pairs_per_batch * self.variant.draws
 
     def step(self) -> None:
-        """One step: rows, forward and backward pass with every term of the loss, optimiser."""
+        """Take one step: draw rows, run the forward and backward pass with every loss term, and step the optimiser."""
         rows = self.losses.draw(0, self.batch, 0)
         visible = self.losses.visible([(rows, self.batch)])
         self.losses(self.model, self._autocast, rows, self.batch, visible)[0].backward()
@@ -102,7 +102,7 @@ class Runner:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.variant.acceleration.precision == "bf16")
 
     def timed(self) -> None:
-        """Run a step and record its duration, in CPU time on CPUs, so that other processes do not count."""
+        """Run a step and record its duration, in CPU time on CPUs, which excludes other processes."""
         clock: Callable[[], float] = time.perf_counter if self.device.type == "cuda" else time.process_time
         start = clock()
         self.step()
@@ -112,7 +112,7 @@ class Runner:
 
 
 def random_batch(model: IGR, config: TrainConfig) -> Batch:
-    """Noise in the shape of prepared pairs, with the rounded average number of photos of `data.photos`.
+    """Noise in the shape of prepared pairs, with the average number of photos in `data.photos`, rounded.
 
     With a correspondence loss, every cell is visible in each photo.
     """

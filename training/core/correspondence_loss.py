@@ -26,7 +26,8 @@ class Measured:
     """Measurements of the selected heads for some rows."""
 
     loss: Tensor
-    """Cross-entropy in nats, summed over these rows' visible cells, divided by those of all rows; mean over heads."""
+    """Cross-entropy in nats, summed over these rows' visible cells and divided by the number of visible cells in all
+    rows; mean over heads."""
     hits: Tensor
     """Number of visible cells whose attention peak is near the true position, over the heads of the finest level."""
     cells: Tensor
@@ -34,14 +35,14 @@ class Measured:
 
 
 class CorrespondenceLoss:
-    """Compares the reference part of some heads' attention with the true map (Batch.correspondence)."""
+    """Loss between some heads' attention to the reference and the true map (Batch.correspondence)."""
 
     def __init__(self, heads: Sequence[str], model: IGR) -> None:
         """`heads` are written BLOCK:HEAD, counted from 0; raises IGRError for one that the model does not have."""
         if not heads:
             raise IGRError("correspondence_heads is empty: list heads, or set correspondence_weight to 0.")
         if model.garmnet is None:
-            raise IGRError("correspondence_weight needs GarmNet, and model.garmnet is null: set the weight to 0.")
+            raise IGRError("correspondence_weight needs GarmNet, but model.garmnet is null: set the weight to 0.")
         known = {
             block_name(name): module.heads  # type: ignore[union-attr]
             for name, module in model.denoiser.named_modules()
@@ -63,9 +64,9 @@ class CorrespondenceLoss:
         return tuple(self.heads)
 
     def visible(self, references: Sequence[int | tuple[int, ...]], batch: Batch, draws: int) -> Tensor:
-        """Number of visible cells over all rows with a reference, for each block: (blocks,).
+        """Number of visible cells in all rows with a reference, for each block: (blocks,).
 
-        `references` are Rows.reference_rows of these rows; row r belongs to pair r // draws of the batch.
+        `references` is Rows.reference_rows; row r belongs to pair r // draws of the batch.
         """
         counts = torch.zeros(len(self.heads))
         if batch.correspondence is None:
@@ -87,7 +88,8 @@ class CorrespondenceLoss:
     ) -> Measured:
         """Measure the heads; row r of the denoiser belongs to pair r // draws of the batch.
 
-        `visible`: cell counts of all rows of the step, from the method `visible`; None if these are all rows.
+        `visible` contains the cell counts of all rows of the step, from the method of that name; None if the step has
+        no other rows.
         """
         zero = batch.garment_latent.new_zeros(())
         if batch.correspondence is None:
@@ -108,7 +110,7 @@ class CorrespondenceLoss:
 
 
 def places_logged(measured: Sequence[Sequence[float]], name: str) -> dict[str, float]:
-    """Metrics for (loss, hits, cells) of some steps: mean loss and fraction of hits; empty without cells."""
+    """Metrics from (loss, hits, cells) of some steps: mean loss and fraction of hits; empty if there are no cells."""
     seen = [one for one in measured if one[2] > 0]
     if not seen:
         return {}
@@ -117,7 +119,7 @@ def places_logged(measured: Sequence[Sequence[float]], name: str) -> dict[str, f
 
 
 def _measure(noted: Noted, head: int, correspondence: Tensor, draws: int) -> Measured:
-    """Sums over the visible cells for some rows' attention in one head."""
+    """Loss, hits and cells of one head's attention, summed over the visible cells of some rows."""
     count, tokens, width = noted.query.shape
     photos = noted.reference_key.shape[1] // tokens
     pairs = torch.tensor([row // draws for row in noted.rows], device=correspondence.device, dtype=torch.long)

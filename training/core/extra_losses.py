@@ -22,7 +22,7 @@ _DINO_SIDE = 224
 
 
 class ExtraLosses:
-    """Extra losses of a step; their networks are frozen."""
+    """The extra losses of a step, computed with frozen networks."""
 
     def __init__(
         self,
@@ -136,6 +136,6 @@ def load_dino(folder: str) -> nn.Module:
     except (OSError, ValueError) as error:
         raise IGRError(
             f"extra_losses.dino_model {folder} does not contain a DINOv2 model in transformers' layout "
-            f"({str(error).splitlines()[0]})."
+            f"({str(error).splitlines()[0]}): set it to the folder of a model such as dinov2-base."
         ) from error
     return module.eval().requires_grad_(False)

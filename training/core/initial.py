@@ -41,7 +41,7 @@ def _check_memory(config: TrainConfig) -> None:
     memory = psutil.virtual_memory().total
     if size > memory:
         raise IGRError(
-            f"The networks of model need at least {size / 1e9:,.0f} GB, but this machine has {memory / 1e9:,.0f} GB: "
+            f"The networks in `model` need at least {size / 1e9:,.0f} GB, but this machine has {memory / 1e9:,.0f} GB: "
             "lower block_out_channels or layers_per_block."
         )
 

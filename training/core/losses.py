@@ -20,7 +20,7 @@ from .extra_losses import ExtraLosses
 from .objective import Rows, draw_rows, drop_at, predict, predict_watched, row_loss
 
 TERMS = ("loss", "extra_losses", "correspondence", "hits", "cells")
-"""Values of a step: Eq. 1, the weighted extra losses, the correspondence loss, and the hits and cells of its heads."""
+"""Values of each step: Eq. 1, the weighted extra losses, the correspondence loss, and its heads' hits and cells."""
 
 
 class StepLosses:
@@ -52,7 +52,7 @@ class StepLosses:
         )
 
     def visible(self, drawn: Sequence[tuple[Rows, Batch]]) -> Tensor | None:
-        """Number of cells in some parts that count in the correspondence loss, (blocks,); None without this loss."""
+        """Number of cells in some parts that the correspondence loss uses, (blocks,); None without this loss."""
         if self.correspondence is None:
             return None
         draws = self.config.data.draws_per_pair
@@ -67,7 +67,7 @@ class StepLosses:
         batch: Batch,
         visible: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """A part's contribution to the loss, and to TERMS (5,) without gradients; `visible` is the whole step's."""
+        """A part's contribution to the loss, and to TERMS (5,), without gradients; `visible` is for the whole step."""
         rows = rows.to(self.device, non_blocking=True)
         batch = batch.to(self.device, non_blocking=True)
         notes: dict[str, list[Noted]] = {}

@@ -32,9 +32,9 @@ class Rows:
     prompts: list[str]
     """B prompt names: the category, or `empty` if everything was dropped."""
     reference_rows: list[int | tuple[int, ...]]
-    """B indices of the row's photo, or tuples of several; -1 if the reference was dropped."""
+    """B entries: the index of the row's photo, or a tuple of several indices; -1 if the reference was dropped."""
     image_rows: list[int]
-    """B indices of the row's image prompt; -1 if it was dropped."""
+    """B entries: the index of the row's image prompt; -1 if it was dropped."""
     step_timestep: Tensor | None = None
     """Timesteps of all rows of the step, if these are only a part of it."""
     first: int = 0
@@ -64,10 +64,10 @@ def draw_rows(
     only_timestep: int | None = None,
     part: tuple[int, int] = (0, 1),
 ) -> Rows:
-    """Noise P pairs `draws` times each at random timesteps (or all at the same one), and drop conditions row by row.
+    """Add noise to P pairs, `draws` times each, at random timesteps or all at the same one; drop conditions per row.
 
-    `part` (k, n): the batch is the k-th of n equal parts of a step. The draws of a step do not depend on the number of
-    processes and micro-batches.
+    `part` is (k, n) if the batch is the k-th of n equal parts of a step, counted from 0. The draws of a step do not
+    depend on the number of processes or micro-batches.
     """
     clean = batch.garment_latent.repeat_interleave(draws, dim=0)
     count = clean.shape[0]
@@ -101,7 +101,7 @@ def draw_rows(
 
 
 def _photos(batch: Batch, pair: int) -> int | tuple[int, ...]:
-    """Index of a pair's photo, or of several."""
+    """Index of a pair's photo, or a tuple of indices if it has several."""
     if batch.photos is None:
         return pair
     numbers = batch.photos[pair]
@@ -119,8 +119,8 @@ def loss_weight(scheduler: DDIMScheduler, timestep: Tensor, gamma: float | None)
     """Min-SNR weights (Hang et al. 2023) of the rows, or ones without gamma.
 
     For v-prediction the usual min(snr, gamma) / (snr + 1) would be 0 at the zero-SNR step, where a restoration model
-    has most to learn; min(snr + 1, gamma) / (snr + 1) keeps that step at 1 and caps the easy, clean steps in the same
-    way.
+    has the most to learn; min(snr + 1, gamma) / (snr + 1) keeps that step at 1 and caps the easy, clean steps in the
+    same way.
     """
     if gamma is None:
         return torch.ones(timestep.shape[0])
@@ -181,7 +181,7 @@ def substituted(rows: Rows, batch: Batch) -> dict[str, tuple[Rows, Batch]]:
 
 
 def in_chunks(rows: Rows, batch: Batch, pairs: int) -> Iterator[tuple[Rows, Batch]]:
-    """Split rows drawn once per pair into chunks of `pairs` pairs, each with its own photo."""
+    """Split rows that were drawn once per pair into chunks of `pairs` pairs, each pair with its own photo only."""
     for start in range(0, len(batch.categories), pairs):
         part = slice(start, start + pairs)
         yield (

@@ -1,4 +1,4 @@
-"""Checks that a resumed run has not changed: its settings, its data, the files it starts from."""
+"""Check that a resumed run has the same settings and data, and starts from the same files."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ FREE = frozenset(
 """Entries that do not change what a step computes: length, end of the schedule, logs, checkpoints, validation."""
 
 ROUNDING = frozenset({"precision", "attention", "memory_format", "compile", "gradient_checkpointing"})
-"""Entries that only affect rounding; the run reports differences in them."""
+"""Entries that only affect rounding; differences in them are reported."""
 
 DIVIDED = frozenset({"data.pairs_per_batch", "low_resolution.pairs_per_batch", "accumulation"})
-"""Entries that only divide a step; only their product with the number of processes must stay the same."""
+"""Entries that only divide a step into parts; their product with the number of processes must stay the same."""
 
 FILES = frozenset(
     {
@@ -81,7 +81,7 @@ def check_same_training(config: TrainConfig, saved: str, step: int, where: str) 
 
 
 def _rates_before(before: TrainConfig, now: TrainConfig) -> dict[str, float]:
-    """The earlier learning rates that have been lowered since."""
+    """The earlier values of the learning rates that have been lowered."""
     pairs = {name: (getattr(before.optimizer, name), getattr(now.optimizer, name)) for name in RATES}
     return {name: old for name, (old, new) in pairs.items() if is_lowered(old, new)}
 
@@ -95,7 +95,7 @@ def step_pairs(config: TrainConfig, processes: int) -> dict[str, int]:
 
 
 def check_same_step(config: TrainConfig, processes: int, saved: Mapping[str, int], where: str) -> None:
-    """Raise IGRError if the number of pairs per step has changed, however a step is divided."""
+    """Raise IGRError if the number of pairs per step has changed; it does not matter how a step is divided."""
     for name, pairs in step_pairs(config, processes).items():
         if pairs != saved[name]:
             size = pairs // processes // config.accumulation
@@ -107,7 +107,7 @@ def check_same_step(config: TrainConfig, processes: int, saved: Mapping[str, int
 
 
 def file_contents(config: TrainConfig) -> dict[str, str]:
-    """Hashes of the files other than pairs that a run's steps depend on, by config entry."""
+    """Hashes, by config entry, of all files except pairs that a run's steps depend on."""
     found = {"data.vae": sha256(config.data.vae), "data.image_encoder": sha256(config.data.image_encoder)}
     if config.init_bundle is not None:
         found["init_bundle"] = bundle_weights_sha256(Bundle.open(config.init_bundle))
@@ -134,7 +134,7 @@ def check_same_files(now: Mapping[str, str], saved: Mapping[str, str], where: st
 
 
 def data_changes(config: TrainConfig, now: Mapping[str, Any], saved: str, before: Mapping[str, Any]) -> list[str]:
-    """Descriptions of how a run's data differs from the data recorded in its checkpoint; empty if it is the same.
+    """Descriptions of how a run's data differs from that recorded in its checkpoint; empty if it is the same.
 
     `now` and `before` are records of Batches by stage; rounds that the checkpoint does not record are not compared.
     """
@@ -153,7 +153,7 @@ def _differs(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 def _entry_changes(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> Iterator[str]:
     if len(before) != len(now):
-        yield f"it had {len(before)} entries and now has {len(now)}"
+        yield f"the number of entries was {len(before)} and is {len(now)}"
         return
     for old, new in zip(before, now, strict=True):
         named = new["name"] if old["name"] == new["name"] else f"{new['name']} (instead of {old['name']})"

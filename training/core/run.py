@@ -22,10 +22,11 @@ from .validation import Validator
 def train_run(
     config: TrainConfig, path: Path, until: int | None, allow_new_data: bool, report: Callable[[str], None]
 ) -> tuple[int, int]:
-    """Train in a run folder, or resume there; returns (steps done, number of the signal that stopped it, or 0).
+    """Train in a run folder, or resume the run there.
 
-    `report` receives lines for the user. Raises IGRError as Trainer does, if another training run uses the folder, if
-    there is no disk space for a checkpoint, or if another process of the run has died.
+    Returns the number of steps done, and the number of the signal that stopped the run, or 0. `report` receives lines
+    for the user. Raises IGRError as Trainer does, and if another training run uses the folder, if there is no disk
+    space for a checkpoint, or if another process of the run has died.
     """
     folder = RunFolder(path)
     with folder.locked():
@@ -52,7 +53,7 @@ def train_run(
 def _report_start(trainer: Trainer, report: Callable[[str], None]) -> None:
     """Record the start in the run folder, and report it to the user."""
     config, folder = trainer.config, trainer.run
-    noted_data(folder.path)  # damage to it would otherwise stop the run after its first step
+    noted_data(folder.path)  # raises now if the file is damaged, rather than after the first step
     note_start(folder.path, trainer.step, command_line())
     if config.init_bundle is not None and trainer.step == 0:
         note_parent(folder.path, Bundle.open(config.init_bundle))

@@ -20,7 +20,7 @@ _SINCE_THIS_VERSION = frozenset({"train_config", "data", "acceleration"})
 
 
 def check_version(state: Mapping[str, Any], where: str) -> None:
-    """Raise IGRError for the state of a trainer that recorded less."""
+    """Raise IGRError for a state written by an earlier version of the trainer, which recorded less."""
     if not state.keys() >= _SINCE_THIS_VERSION:
         raise IGRError(
             f"{where} was trained with an earlier version: resume it with that version, or start a new run from "
@@ -29,7 +29,7 @@ def check_version(state: Mapping[str, Any], where: str) -> None:
 
 
 def recorded_model(state: Mapping[str, Any]) -> IGR:
-    """Networks of a checkpoint's configs, with adapters; their weights are random."""
+    """Build the networks, with any adapters, from the configs in a checkpoint; their weights are random."""
     model = IGR(from_json(ModelConfig, json_entry(state, "model_config"), "checkpoint"))
     lora = json_entry(state, "train_config").get("lora")
     if lora is not None:
@@ -38,7 +38,7 @@ def recorded_model(state: Mapping[str, Any]) -> IGR:
 
 
 def check_state(state: Mapping[str, Any]) -> None:
-    """Raise DamagedError unless a state has all entries, and weights and average in the shapes of its own configs.
+    """Raise DamagedError unless a state has all entries, and its weights and average have the shapes of its configs.
 
     States of earlier versions are left to check_version.
     """
@@ -68,7 +68,7 @@ def _check_data(kept: Mapping[str, Any], low_resolution: bool) -> None:
 
 
 def is_record(record: Any) -> bool:
-    """Whether this is a record of a run's data, as Batches makes them."""
+    """Whether this is a record of a run's data, as made by Batches."""
     if not isinstance(record, dict) or not isinstance(record.get("round"), int):
         return False
     entries = record.get("entries")

@@ -1,4 +1,4 @@
-"""Train IGR: `python -m training train CONFIG.yaml --run DIR`. One trainer for igr-small and the paper's scale."""
+"""Train IGR: `python -m training train CONFIG.yaml --run DIR`. Used for igr-small and at the paper's scale."""
 
 from __future__ import annotations
 
@@ -56,10 +56,9 @@ class Trainer:
     """Networks, optimiser and run folder of a training run."""
 
     def __init__(self, config: TrainConfig, run: RunFolder, allow_new_data: bool = False) -> None:
-        """Build everything, or load the run's newest checkpoint; raises IGRError if data or run do not match.
+        """Build everything, or load the run's newest checkpoint; raises IGRError if the data or the run does not match.
 
-        With `allow_new_data`, a run may be resumed with other pairs, or another mixture, than those that it started
-        with.
+        With `allow_new_data`, a run may be resumed with other pairs or another mixture than it started with.
         """
         self.config = config
         self.allow_new_data = allow_new_data
@@ -92,7 +91,7 @@ class Trainer:
         self.computed_otherwise: list[str] = []
         """Differences in how previous steps were computed, for example on another machine."""
         self.new_data: list[str] = []
-        """Differences between the data and that of previous steps."""
+        """Differences between the data and the data of previous steps."""
         self.trained_on: dict[str, Any] | None = None
         """Record of the last step's data; None before the first step."""
         self.files = file_contents(config)
@@ -135,8 +134,8 @@ class Trainer:
         self.new_data = data_changes(self.config, self.batches.records, state["train_config"], kept["records"])
         if self.new_data and not self.allow_new_data:
             raise IGRError(
-                f"{where} was trained on different data: {'; '.join(self.new_data)}. Restore it, resume with the new "
-                "data (--allow-new-data), or choose another --run folder."
+                f"{where} was trained on different data: {'; '.join(self.new_data)}. Restore the data, resume with the "
+                "new data (--allow-new-data), or choose another --run folder."
             )
         self.trained_on = kept["trained_on"]
         try:
@@ -162,7 +161,7 @@ class Trainer:
             ways = {0: "without ZeRO-2"}
             raise IGRError(
                 f"{self.run.path} was saved {ways.get(found, f'by {found} processes with ZeRO-2')}, but was resumed "
-                f"{ways.get(wanted, f'with {wanted} processes with ZeRO-2')}: resume it as it was, or start a new "
+                f"{ways.get(wanted, f'with {wanted} processes with ZeRO-2')}: resume it as it was saved, or start a new "
                 "run from its exported bundle (init_bundle)."
             )
         return load_share(self.run, step, accelerator.process_index) if found else state["optimizer"]
@@ -204,7 +203,7 @@ class Trainer:
             accelerator.wait_for_everyone()
 
     def _batches(self) -> Iterator[tuple[int, Batch]]:
-        """Pairs (index of the part of its step, batch) for this process, starting at the current step."""
+        """Iterate over (index of the part within its step, batch) for this process, starting at the current step."""
         accelerator = self.engine.accelerator
         return self.batches.after(self.step, accelerator.num_processes, accelerator.process_index)
 
@@ -215,7 +214,7 @@ class Trainer:
     def _optimizer_step(self, batches: Iterator[tuple[int, Batch]], stop: StopRequest) -> tuple[list[float], float]:
         """Take one step over its micro-batches; returns the TERMS of its loss, and the gradient norm.
 
-        Every process must agree on a loss that is not finite and on a request to stop: one reduction shares both.
+        All processes must agree on whether the loss is finite and whether to stop; one reduction shares both.
         """
         accelerator, losses = self.engine.accelerator, self.losses
         set_rate(self.engine.optimizer, self.learning_rate_share())
@@ -237,7 +236,7 @@ class Trainer:
         return total, norm
 
     def _agreed(self, terms: Tensor, stop: StopRequest) -> list[float]:
-        """Sum TERMS over all processes, and share any request to stop; raises IGRError in all if one is not finite."""
+        """Sum TERMS over all processes, and share requests to stop; all raise IGRError if a sum is not finite."""
         sent = torch.cat([terms, terms.new_full((1,), float(stop.received > 0))])
         *values, asked = self.engine.accelerator.reduce(sent, reduction="sum").tolist()
         for value in values:
@@ -252,7 +251,7 @@ class Trainer:
     def run_steps(self, validator: Validator | None, until: int | None = None) -> None:
         """Train to config.steps, or to step `until` if that comes first, logging, checkpointing and validating.
 
-        Ctrl-C and SIGTERM end it after a complete step, which is saved; `stopped_by` is then the number of the signal.
+        Ctrl-C and SIGTERM end the run after a complete step, which is saved; `stopped_by` is then the signal's number.
         Raises IGRError for a loss that is not finite; the last checkpoint is kept.
         """
         self.engine.model.train()

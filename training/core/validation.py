@@ -34,7 +34,7 @@ Autocast = Callable[[], AbstractContextManager[None]]
 
 
 class Validator:
-    """Held-out pairs spread over the set, with fixed noise so that steps and runs are comparable; runs in batches."""
+    """Held-out pairs spread over the set, with fixed noise so that steps and runs are comparable."""
 
     def __init__(self, config: TrainConfig, folder: Path) -> None:
         """Open the held-out pairs; raises IGRError if they do not match the config."""
@@ -100,8 +100,10 @@ class Validator:
         return values
 
     def grid(self, model: IGR, step: int) -> Path:
-        """Restore some held-out pairs as a grid of photo, guided restoration and ground truth, with the sets side by
-        side."""
+        """Restore some held-out pairs with guidance, and save a grid of photos, restorations and ground truth.
+
+        Several sets are shown side by side. Returns the path of the image.
+        """
         self.vae.to(_device(model))  # type: ignore[arg-type]
         try:
             rows = {name: self._rows(model, pairs) for name, pairs in self.sets.items()}
@@ -123,9 +125,9 @@ class Validator:
         return torch.cat(pieces)
 
     def restored_latent(self, model: IGR, batch: Batch, first: int = 0) -> Tensor:
-        """Guided latents (P, 4, h, w) of prepared pairs on the model's device; pair i starts from noise `first` + i.
+        """Guided latents (P, 4, h, w) of prepared pairs on the model's device; pair i uses noise seed `first` + i.
 
-        Uses the model's own precision, without autocast, so that the image matches the exported bundle's.
+        Runs in the model's own precision, without autocast, so that the images match those of the exported bundle.
         """
         features = None
         with torch.no_grad():
@@ -150,7 +152,7 @@ def image_grid(rows: Tensor) -> Tensor:
 
 COLUMNS = ("photo", "restored", "truth")
 _MARGIN = 14
-"""Height in pixels of the header that names sets and columns."""
+"""Height in pixels of the header with the names of sets and columns."""
 
 
 def titled_grid(sets: Mapping[str, Tensor]) -> Tensor:

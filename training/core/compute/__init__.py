@@ -1,1 +1,1 @@
-"""The computation of a step and its cost: precision, processes, adapters, memory."""
+"""How a step is computed, and what it costs: precision, processes, adapters, memory."""

@@ -1,6 +1,6 @@
 """Choose how to compute a step on this machine: precision, attention, memory layout, compilation and checkpointing.
 
-Every choice computes the same function; they differ in rounding and in speed (`python -m training bench`).
+Every choice computes the same function; only rounding and speed differ (`python -m training bench`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Acceleration:
     compile: bool
     """Compile the layers that do not use row plans."""
     checkpointing: Literal["off", "selective", "all"]
-    """Activations that the backward pass recomputes: none, all except products and attention, or every block."""
+    """Activations that the backward pass recomputes: none, all but those of matrix products, convolutions and
+    attention, or all in each block."""
     muon: Literal["no", "bf16"] = "no"
     """Precision of Muon's orthogonalisation."""
 
@@ -62,7 +63,7 @@ class Acceleration:
 
 
 def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool = False) -> Acceleration:
-    """The settings in the config, with `auto` resolved to the fastest on this device; set `sharded` if ZeRO-2 is used.
+    """The settings in the config, with `auto` resolved to the fastest on this device; `sharded` means with ZeRO-2.
 
     Raises IGRError for bf16 on a GPU without support for it, `compile` without a C++ compiler, or channels_last with
     ZeRO-2.
@@ -71,16 +72,18 @@ def choose_acceleration(config: TrainConfig, device: torch.device, sharded: bool
     fast = is_fast_in_bfloat16(device)
     precision = config.precision if config.precision != "auto" else ("bf16" if fast else "no")
     if precision == "bf16" and cuda and not fast:
-        raise IGRError("precision bf16: this GPU does not support bfloat16; set precision to auto or no.")
+        raise IGRError("precision is bf16, but this GPU does not support bfloat16: set it to auto or no.")
     slow_kernel = precision == "bf16" and not cuda  # on CPUs, torch's fused kernel is twice as slow in bfloat16
     attention = config.attention if config.attention != "auto" else ("matmul" if slow_kernel else "sdpa")
     layout = config.memory_format
     if layout == "auto":
         layout = "contiguous" if slow_kernel or sharded else "channels_last"
     if layout == "channels_last" and sharded:
-        raise IGRError("memory_format: DeepSpeed only supports contiguous weights; set it to auto or contiguous.")
+        raise IGRError(
+            "memory_format is channels_last, but ZeRO-2 needs contiguous weights: set it to auto or contiguous."
+        )
     if config.compile and not cuda and which("g++") is None and which("clang++") is None:
-        raise IGRError("compile: no C++ compiler was found; install g++, or set compile to false.")
+        raise IGRError("compile is true, but no C++ compiler was found: install g++, or set compile to false.")
     muon: Literal["no", "bf16"] = "bf16" if precision == "bf16" and fast else "no"
     return Acceleration(precision, attention, layout, slow_kernel, config.compile, _checkpointing(config, device), muon)
 
@@ -103,7 +106,7 @@ def accelerate(model: IGR, chosen: Acceleration) -> None:
 
 
 def accelerate_optimizer(optimizer: torch.optim.Optimizer, chosen: Acceleration) -> None:
-    """Let Muon compute as chosen; its weights and momenta stay in float32."""
+    """Set the precision of Muon's orthogonalisation; weights and momenta stay in float32."""
     if isinstance(optimizer, MuonAdamW):
         optimizer.orthogonalise_in(torch.bfloat16 if chosen.muon == "bf16" else torch.float32)
 
@@ -129,9 +132,9 @@ def uncompiled() -> Iterator[None]:
 
 
 def changed(before: Mapping[str, Any], now: Acceleration) -> list[str]:
-    """Descriptions of settings that differ from those of a checkpoint; missing fields are ignored."""
+    """Descriptions of settings that differ from those in a checkpoint; fields that it lacks are ignored."""
     values = asdict(now)
-    before = {"muon": "no", **before}  # Muon was in float32 before it had a setting
+    before = {"muon": "no", **before}  # before this setting existed, Muon always used float32
     return [f"{name} {before[name]} -> {value}" for name, value in values.items() if before.get(name, value) != value]
 
 

@@ -29,7 +29,7 @@ CARDS = (
     Card("H100", 989.0, 85.0, 0.25, 2.80),
     Card("H200", 989.0, 150.0, 0.27, 3.50),
 )
-"""The A100's efficiency is from published SD1.5-sized training runs; the others are scaled by memory bandwidth."""
+"""The A100's efficiency comes from published runs of SD1.5's size; the others are scaled by memory bandwidth."""
 
 
 def card_named(name: str) -> Card | None:

@@ -23,7 +23,7 @@ from .launcher import take_over
 logger = logging.getLogger(__name__)
 
 _PEER_LOST = ("Connection closed by peer", "Connection reset", "Broken pipe", "NCCL", "ProcessGroup", "Socket")
-"""Parts of torch's and DeepSpeed's errors when another process of the run has died."""
+"""Parts of the errors that torch and DeepSpeed raise when another process of the run has died."""
 
 
 class Engine:
@@ -65,7 +65,7 @@ class Engine:
     def step(self, loss: Tensor) -> float | None:
         """Accumulate the loss's gradients and, once complete, take the step; returns the gradient's norm, or else None.
 
-        A non-finite norm is returned and the step is skipped (DeepSpeed takes it).
+        If the norm is not finite, it is returned and the step is skipped; DeepSpeed takes the step nevertheless.
 
         Call this inside `accelerator.accumulate`.
         """
@@ -101,7 +101,7 @@ class Engine:
 
 
 def wants_zero2(config: TrainConfig) -> bool:
-    """Whether to shard: if requested and started by a launcher; a single process has nothing to shard."""
+    """Whether to use ZeRO-2: if the config selects it and a launcher is used; one process has nothing to shard."""
     if config.sharding != "zero2":
         return False
     if launched_processes().launched:
@@ -124,7 +124,7 @@ def _accelerator(config: TrainConfig) -> Accelerator:
 
 
 def _zero2_accelerator(config: TrainConfig) -> Accelerator:
-    """Accelerate over DeepSpeed, on GPUs or, with gloo, on CPUs (where accelerate by itself would fall back to DDP)."""
+    """An Accelerator with DeepSpeed, on GPUs or, with gloo, on CPUs (where accelerate by itself falls back to DDP)."""
     if config.optimizer.name == "muon":
         raise IGRError("sharding: zero2 splits matrices into flat pieces, which Muon does not support: choose adamw.")
     os.environ["ACCELERATE_USE_DEEPSPEED"] = "true"
@@ -134,7 +134,7 @@ def _zero2_accelerator(config: TrainConfig) -> Accelerator:
         os.environ.pop("ACCELERATE_USE_CPU", None)
         handlers.append(InitProcessGroupKwargs(backend="gloo"))
     try:
-        import deepspeed  # noqa: F401 - the plugin's own message does not say how to fix it
+        import deepspeed  # noqa: F401 - the plugin's own error does not name a remedy
     except ImportError as error:
         raise IGRError(
             "sharding: zero2 needs DeepSpeed: run `pip install deepspeed`, or set sharding: none."

@@ -1,4 +1,4 @@
-"""Estimate the memory and work of a training run without running it: `python -m training estimate CONFIG`."""
+"""Estimate the memory and operations of a training run without running it: `python -m training estimate CONFIG`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMPILED = 1.2
 
 @dataclass(frozen=True)
 class Estimate:
-    """Memory of one process in gigabytes (1e9), and the work of one step."""
+    """Memory of one process in gigabytes (1e9), and the operations of one micro-batch."""
 
     weights: float
     """Networks in float32."""
@@ -53,7 +53,7 @@ class Estimate:
 
     @property
     def total(self) -> float:
-        """Sum in gigabytes, without buffers, fragmentation and the frozen networks of pixel training."""
+        """Sum in gigabytes, without buffers, fragmentation and the frozen networks that encode images in training."""
         return self.weights + self.gradients + self.optimizer + self.average + self.copies + self.activations
 
 
@@ -79,9 +79,9 @@ def estimate(config: TrainConfig, model: ModelConfig, processes: int) -> Estimat
 
 
 def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, int, float]:
-    """Bytes kept by a micro-batch's forward pass, how many of them are copies of weights, and the step's operations.
+    """Bytes of activations that a micro-batch keeps, bytes of bfloat16 copies of the weights, and operations.
 
-    The backward pass is counted as twice the forward pass.
+    The operations include the backward pass, counted as twice the forward pass.
     """
     nets.use_attention(_attend)
     nets.train()
@@ -113,11 +113,11 @@ def _count_step(nets: IGR, config: TrainConfig) -> tuple[int, int, float]:
 class Autocast(TorchFunctionMode):
     """CUDA's autocast to bfloat16 for meta tensors, which torch's own autocast ignores.
 
-    Products are computed in bfloat16, norms return float32, and each weight is cast once.
+    Matrix products and convolutions are computed in bfloat16, norms return float32, and each weight is cast once.
     """
 
     def __init__(self, kept: dict[int, Any]) -> None:
-        """`kept`: storages that are already counted, by address; copies of weights are added."""
+        """`kept` contains the storages already counted, by address; copies of weights are added to it."""
         super().__init__()
         self.bytes = 0
         """Bytes of the copies of weights."""
@@ -177,7 +177,7 @@ def _forward(nets: IGR, config: TrainConfig) -> Tensor:
 
 
 class _Attention(torch.autograd.Function):
-    """Attention that keeps the same tensors as CUDA's kernels: query, key, value and output, but not the weights."""
+    """Attention that keeps the same tensors as CUDA's kernels: query, key, value and output, not the attention map."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:

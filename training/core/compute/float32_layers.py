@@ -32,7 +32,7 @@ class Float32GEGLU(GEGLU):
 
 
 def use_float32_layers(root: nn.Module) -> None:
-    """Replace the plain layers with these, sharing the same parameters."""
+    """Replace layer norm and GELU layers with those of this module, which share their parameters."""
     for parent in list(root.modules()):
         for name, child in list(parent.named_children()):
             layer = _float32(child)

@@ -23,7 +23,7 @@ _PLACES = (
     "ACCELERATE_DEBUG_MODE",
     "ACCELERATE_BYPASS_DEVICE_MAP",
 )
-"""Variables that accelerate may read, for the placement and the logs of processes."""
+"""Variables that accelerate may still read, for the placement of processes and for their logs."""
 _YES_OR_NO = ("1", "true", "yes", "y", "t", "on", "0", "false", "no", "n", "f", "off")
 
 _ENGINES = {

@@ -10,7 +10,7 @@ from igr_core.model.igr import IGR
 from ...base.train_config import LoraConfig
 
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
-"""The projections of every attention layer of the denoiser."""
+"""The projections in every attention layer of the denoiser."""
 
 
 def add_lora(model: IGR, config: LoraConfig) -> None:
@@ -34,7 +34,7 @@ def merge_lora(model: IGR) -> None:
     """Merge any adapters into their weights and restore the denoiser's parameter names."""
     try:
         from peft.tuners.lora import LoraLayer
-    except ImportError:  # add_lora needs peft, so there are none
+    except ImportError:  # add_lora needs peft, so there are no adapters
         return
 
     found = [(name, module) for name, module in model.denoiser.named_modules() if isinstance(module, LoraLayer)]
