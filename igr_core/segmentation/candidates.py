@@ -10,7 +10,8 @@ from torch import Tensor
 from ..errors import IGRError
 
 Choice = Literal["best", "largest", "smallest", "merged"]
-"""best: the highest score, or the largest of those close to it. largest, smallest: by area. merged: all together."""
+"""best: the highest score, or the largest mask with a score close to it. largest, smallest: by area. merged: all
+candidates together."""
 CHOICES: tuple[Choice, ...] = get_args(Choice)
 """Every Choice, in display order."""
 

@@ -16,7 +16,7 @@ from .sam2_prompt import Point, Prompt, prompt_from_mask
 from .strokes import Stroke
 
 MAX_POINTS = 50
-"""Maximum number of points of both kinds on one photo; SAM 2 was trained with only a few."""
+"""Maximum number of positive and negative points on one photo; SAM 2 was trained with only a few."""
 MAX_STROKE_POINTS = 5000
 """Maximum number of points in all strokes on one photo."""
 MAX_RADIUS = 2000
@@ -38,7 +38,7 @@ class Clicks:
     size: tuple[int, int] | None = None
     """Width and height of the photo that was marked, if known."""
     strokes: tuple[Stroke, ...] = ()
-    """Strokes of brush and eraser on the mask, in the order in which they were drawn."""
+    """Strokes of the brush and the eraser on the mask, in the order in which they were drawn."""
 
     @property
     def has_marks(self) -> bool:
@@ -51,7 +51,7 @@ class Clicks:
         return not self.positive and self.box is None and any(stroke.add for stroke in self.strokes)
 
     def check_size(self, size: tuple[int, int]) -> None:
-        """Raise IGRError if the marks belong to a photo of another size than (width, height)."""
+        """Raise IGRError if the marks belong to a photo whose size is not (width, height)."""
         if self.has_marks and self.size is not None and self.size != size:
             was, now = ("{}×{}".format(*sides) for sides in (self.size, size))
             raise IGRError(
@@ -63,7 +63,8 @@ class Clicks:
         """The prompt for a photo of size (width, height), with an optional rough mask (1, 1, H, W) and box.
 
         A drawn box takes precedence over `box`; a rough mask on its own is combined with its bounding box. Raises
-        IGRError if nothing is marked, if the marks belong to a photo of a different size, or if they are outside it.
+        IGRError if nothing is marked, if the marks belong to a photo of a different size, or if they are outside the
+        photo.
         """
         self.check_size(size)
         asked = Prompt(self.positive, self.negative, self.box or box, rough)
@@ -79,7 +80,7 @@ class Clicks:
 
 
 def parse_clicks(text: str) -> Clicks:
-    """Parse the points of Garment Segment; an empty text means no marks. Raises IGRError for invalid text."""
+    """Parse the points of Garment Segment; an empty string means no marks. Raises IGRError for an invalid one."""
     if not text.strip():
         return Clicks()
     try:
@@ -133,7 +134,7 @@ def _strokes(data: dict[str, Any]) -> tuple[Stroke, ...]:
     )
     if not all(0 < stroke.radius <= MAX_RADIUS for stroke in strokes):
         raise IGRError(
-            f"The radius of a stroke must be from 0 to {MAX_RADIUS} pixels: clear the mask and paint it again."
+            f"The radius of a stroke is not between 0 and {MAX_RADIUS} pixels: clear the mask and paint it again."
         )
     if sum(len(stroke.points) for stroke in strokes) > MAX_STROKE_POINTS:
         raise IGRError(f"The strokes have more than {MAX_STROKE_POINTS} points: clear the mask and paint it again.")
@@ -147,7 +148,7 @@ def _is_stroke(value: Any) -> bool:
 
 
 def _numbers(values: Any, count: int, name: str) -> tuple[float, ...]:
-    """`count` finite numbers."""
+    """Check that `values` are `count` finite numbers; raises IGRError otherwise."""
     sound = isinstance(values, list) and len(values) == count
     if not sound or not all(_is_number(value) for value in values):
         raise IGRError(f"The entry {name} of the points is not valid: {_FORMAT}.")

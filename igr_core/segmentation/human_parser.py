@@ -34,13 +34,13 @@ class ParserInput:
     size: tuple[int, int] = (512, 512)
     """Height and width that every photo is resized to."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    """Subtracted from each channel of an image in 0..1."""
+    """Means, which are subtracted from the channels of an image in 0..1."""
     deviation: tuple[float, ...] = (0.229, 0.224, 0.225)
-    """Each channel is then divided by this."""
+    """Standard deviations, by which the channels are then divided."""
 
 
 class HumanParser:
-    """A segmentation model with a known set of labels."""
+    """A semantic segmentation model with a known set of labels."""
 
     def __init__(self, model: PreTrainedModel, names: LabelNames, takes: ParserInput | None = None) -> None:
         """Wrap a model, which stays on its device and is switched to evaluation mode."""
@@ -116,7 +116,7 @@ def _loader() -> FolderLoader:
 
 
 def _check_scores(model: Any, takes: ParserInput, labels: int) -> None:
-    """Run a parser on a photo without memory; raises IGRError if it does not give a score for each label."""
+    """Run a parser on a photo without data (meta device); raises IGRError unless it returns a score for each label."""
     shape = tuple(model(pixel_values=torch.empty((1, 3, *takes.size), device="meta")).logits.shape)
     if len(shape) != 4 or shape[:2] != (1, labels) or 0 in shape:
         raise IGRError(f"its scores have shape {shape} instead of (1, {labels}, height, width)")
@@ -125,7 +125,7 @@ def _check_scores(model: Any, takes: ParserInput, labels: int) -> None:
 def _labels_at(logits: Tensor, height: int, width: int) -> Tensor:
     """The best label (1, H, W) of every pixel, from scores (1, labels, h, w) resized bilinearly one label at a time.
 
-    Resizing all labels at once would take a gigabyte for a 12-megapixel photo.
+    Resizing all labels at once would need a gigabyte of memory for a 12-megapixel photo.
     """
     best = logits.new_full((1, 1, height, width), -torch.inf)
     labels = torch.zeros((1, 1, height, width), dtype=torch.long, device=logits.device)
@@ -158,8 +158,8 @@ def _read_labels(folder: Path) -> LabelNames:
         shown = ", ".join(labels[:_NAMED_LABELS]) + (", …" if len(labels) > _NAMED_LABELS else "") if labels else "none"
         known = ", ".join(one.name for one in KNOWN[:-1]) + f" or {KNOWN[-1].name}"
         raise IGRError(
-            f"{folder} is not a known human parser: the labels in its config.json are {shown}, but must be those of "
-            f"{known}."
+            f"{folder} is not a known human parser, because the labels in its config.json are {shown}: choose a model "
+            f"with the labels of {known}."
         )
     return names
 
@@ -181,7 +181,7 @@ def _read_input(folder: Path) -> ParserInput:
             for key, default in (("image_mean", defaults.mean), ("image_std", defaults.deviation))
         )
     except (KeyError, OverflowError, TypeError, ValueError) as error:
-        raise IGRError(f"{path} is not valid ({error}): size must have height and width.") from error
+        raise IGRError(f"{path} is not valid ({error}): copy the file again; size needs height and width.") from error
     if len(mean) != 3 or len(deviation) != 3:
         raise IGRError(f"{path} must have three means and three standard deviations: copy the file again.")
     for limit, values, name in (

@@ -1,4 +1,4 @@
-"""Labels of human parsers: the meaning of each number, and the labels of the garment of each category."""
+"""Labels of human parsers: the meaning of each number, and which labels make up the garment of each category."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import IGRError
 from ..photo.inputs import check_category
 
 AUTO = "auto"
-"""Selects the category whose own labels cover the largest area of the photo."""
+"""Selects the category whose labels cover the largest area of the photo."""
 LEAST_SHARE = 0.002
 """Labels that cover a smaller fraction of the photo than this count as not found."""
 
@@ -37,7 +37,7 @@ class GarmentLabels(NamedTuple):
     """Labels that make up the garment of a category."""
 
     own: tuple[str, ...]
-    """Labels that are combined: parsers may split a garment, or label a coat separately from the top under it."""
+    """Labels that are combined: parsers may split a garment, or label a coat separately from the top beneath it."""
     instead: tuple[str, ...]
     """Labels that are added if almost nothing of `own` is found: a crop top may be labelled as a dress."""
 
@@ -71,7 +71,7 @@ FASHN = LabelNames(
         "arms", "hands", "legs", "feet", "torso", "jewelry",
     ),
 )  # fmt: skip
-"""Labels of the model of that name, which labels coats as tops."""
+"""Labels of the model with this name, which labels coats as tops."""
 
 KNOWN = (ATR, LIP, CIHP, FASHN)
 """Every supported set of labels."""
@@ -82,14 +82,14 @@ GARMENTS: Mapping[str, GarmentLabels] = {
     # a belted dress is often split into a top, a belt and a skirt
     "full": GarmentLabels(("dress", "jumpsuits", "upper-clothes", "top", "skirt", "pants", "belt"), ("coat",)),
 }
-"""The garment of each category, by the label names of all sets."""
+"""Labels of the garment of each category, with the label names of all sets."""
 
 _TELLING: Mapping[str, tuple[str, ...]] = {
     "full": ("dress", "jumpsuits"),
     "upper": GARMENTS["upper"].own,
     "lower": GARMENTS["lower"].own,
 }
-"""Labels that indicate a category, for `auto`; the first wins if areas are equal."""
+"""Labels that indicate a category, for `auto`; if areas are equal, the first category is chosen."""
 
 
 def known_labels(names: Sequence[str]) -> LabelNames | None:
@@ -112,7 +112,8 @@ def likely_categories(labels: Tensor, names: LabelNames) -> tuple[str, ...]:
 def garment_mask(labels: Tensor, names: LabelNames, category: str) -> tuple[Tensor, tuple[str, ...]]:
     """Masks (B, 1, H, W), 0 or 1, of the garments in label maps (B, H, W), and their categories.
 
-    `category` is upper, lower, full or auto. Raises IGRError for any other, and for a photo without such a garment.
+    `category` is upper, lower, full or auto. Raises IGRError for any other category, and for a photo without
+    such a garment.
     """
     if category != AUTO:
         check_category(category)
@@ -135,7 +136,7 @@ def _garment(labels: Tensor, names: LabelNames, category: str) -> Tensor:
 
 
 def _is_any(labels: Tensor, names: LabelNames, wanted: Sequence[str]) -> Tensor:
-    """Pixels (B, H, W) of label maps that have one of the labels with these names."""
+    """Pixels (B, H, W) of label maps whose label has one of these names."""
     return torch.isin(labels, torch.tensor(names.numbers(wanted), device=labels.device))
 
 

@@ -1,4 +1,4 @@
-"""Load a model from a folder in transformers' layout, after its files are checked without building the model."""
+"""Load a model from a folder in transformers' layout, after checking its files without allocating the model."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _DEPTH = re.compile(r"layers$|(?<!global_attention_)blocks$|blocks_per_stage$|depths?$|levels$")
-"""Entries for numbers of blocks, which add up to the time it takes to build the model."""
+"""Entries that are numbers of blocks, whose sum determines how long it takes to build the model."""
 _BLOCKS = 128
-"""Maximum number of blocks of a whole model; a SegFormer B5 has 56, SAM 2 large 64 with its video parts."""
+"""Maximum number of blocks in a model; SegFormer B5 has 56, and SAM 2 large has 64 with its video parts."""
 _REPEATED = re.compile(rf"(^|_)num_|{_DEPTH.pattern}")
-"""Entries for numbers of repetitions of any kind."""
+"""Entries that are numbers of repetitions of any kind."""
 _TIMES = Range(0, 256)
 _NUMBER = Range(-1e6, 1e6)
 _ENTRIES = Length(0, 256)
@@ -39,7 +39,7 @@ _REFUSED = {
 }
 """Entries of config.json that would make transformers read other files or import other packages."""
 _ELSEWHERE = ("backbone", "use_pretrained_backbone", "use_timm_backbone", "is_hybrid")
-"""Entries, at any level, with which transformers looks for a part of the model online."""
+"""Entries, at any level, that make transformers look for a part of the model online."""
 _DTYPES = ("F64", "F32", "F16", "BF16")
 _COUNTERS = ("num_batches_tracked", "position_ids")
 """Suffixes of the names of integer buffers."""
@@ -68,8 +68,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Read config.json, and check its numbers and the names of the weight files.
 
     Raises IGRError naming the file for a path that is not valid UTF-8, invalid JSON, a number out of range, more blocks
-    than any published model, parts or code of the model that are not in the folder, weights that are not in
-    .safetensors files of this folder, quantised weights and adapters.
+    than any published model has, parts or code of the model that are not in the folder, weights that are not in
+    .safetensors files in this folder, quantised weights, and adapters.
     """
     check_decoded(folder)
     path = folder / "config.json"
@@ -88,9 +88,10 @@ def read_config(folder: Path) -> dict[str, Any]:
 def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], object]) -> tuple[PreTrainedModel, set[str]]:
     """Load a folder that read_config accepts, in float32 on the CPU; returns the model and its missing tensors.
 
-    Before any weight is read, the model is built without memory and `trial` is run with it. Raises IGRError naming the
-    folder if that fails, if the config needs more weights than the folder has or more memory than a photo may take, or
-    if weights cannot be loaded, are not part of the model, NaN or infinite.
+    Before any weight is read, the model is built on the meta device, which allocates no memory, and `trial` is run
+    with it. Raises IGRError naming the folder if that fails, if the config needs more weights than the folder has or
+    more memory than one photo may take, or if weights cannot be loaded, are not part of the model, or are NaN or
+    infinite.
     """
     again = "copy the folder again"
     try:
@@ -130,7 +131,7 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
 
 @contextmanager
 def _without_report() -> Iterator[None]:
-    """Keep transformers from logging a table with the names of tensors; load_folder raises an error instead."""
+    """Keep transformers from logging a table of tensor names; load_folder raises an error instead."""
     logger = logging.getLogger("transformers.modeling_utils")
 
     def is_error(record: logging.LogRecord) -> bool:
@@ -144,7 +145,7 @@ def _without_report() -> Iterator[None]:
 
 
 def _bytes_of_a_photo(folder: Path, what: str, trial: Callable[[], object]) -> int:
-    """Size of the largest tensor of a trial without memory; 0 if an operation does not support this."""
+    """Bytes of the largest tensor of a trial on the meta device; 0 if an operation does not support this device."""
     try:
         with torch.no_grad(), _LargestTensor() as largest:
             trial()
@@ -205,7 +206,7 @@ def _entries(data: Any, where: str) -> Iterator[tuple[str, Any]]:
 
 
 def _is_code(name: str, key: str) -> bool:
-    """Whether an entry names the code of a part; that of the whole model is ignored with trust_remote_code=False."""
+    """Whether an entry names code for a part; trust_remote_code=False ignores only code for the whole model."""
     return key == "auto_map" and name != key
 
 
@@ -219,7 +220,7 @@ def _check_index(path: Path) -> None:
     for name in shards.values() if isinstance(shards, dict) else [None]:
         if not isinstance(name, str) or not name.endswith(".safetensors") or "/" in name or "\\" in name:
             raise IGRError(
-                f"{path} names the weights {name!r}: only .safetensors files in the same folder are supported."
+                f"{path} names the weights {name!r}: use a model whose weights are .safetensors files in its folder."
             )
 
 

@@ -1,4 +1,4 @@
-"""Refine a parser's garment mask with SAM 2: SAM 2 decides the edges, the parser what belongs to the garment."""
+"""Refine a parser's garment mask with SAM 2: SAM 2 decides the edges, the parser decides what belongs to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..photo.masks import grow_mask
 from .sam2_prompt import Prompt, deepest_reach, prompt_from_mask, spread_points
 
 Ask = Callable[[Prompt], tuple[Tensor, Tensor]]
-"""Segmenter.masks of one photo: a prompt -> candidates (M, 1, H, W), 0 or 1, and scores (M,)."""
+"""Segmenter.masks for one photo: a prompt -> candidates (M, 1, H, W), 0 or 1, and their scores (M,)."""
 
 EDGE = 0.012
 """Disagreements up to twice this fraction of the photo's longer side count as uncertainty about the edge.
@@ -23,7 +23,7 @@ EDGE = 0.012
 Parsers predict labels on about 128 cells along a side, and their edges are off by one to three cells.
 """
 ROUNDS = 3
-"""Maximum number of further prompts for missing parts; a buttoned dress may need two."""
+"""Maximum number of prompts: one for the whole mask, and others for missing parts; a buttoned dress may need two."""
 POINTS = 3
 """Maximum number of points in a prompt."""
 GRID_SIDE = 256
@@ -36,7 +36,7 @@ class Refined(NamedTuple):
     mask: Tensor
     """The refined mask (1, 1, H, W), 0 or 1."""
     found: float
-    """Fraction of the parser's mask that SAM 2 found; the rest is restored, except slivers."""
+    """Fraction of the parser's mask that SAM 2 found; the rest was added, except thin slivers."""
 
 
 def refine_mask(region: Tensor, ask: Ask) -> Refined:
@@ -44,8 +44,9 @@ def refine_mask(region: Tensor, ask: Ask) -> Refined:
 
     SAM 2 is prompted with the mask's box and deepest points, and the candidate that matches the mask best is used,
     whatever its score. Where the two differ by no more than an edge's width, SAM 2's result is used; where they differ
-    by more, the mask is used. Such parts of the candidate are dropped (the trousers below a shirt). Such parts of the
-    mask are used for another prompt, with a rough mask, and finally restored (the other half of a buttoned dress).
+    by more, the mask is used. Such parts of the candidate, for example the trousers below a shirt, are dropped. Such
+    parts of the mask, for example the other half of a buttoned dress, are used for another prompt, with a rough mask,
+    and added in the end if SAM 2 still does not find them.
     Holes in the candidate that are not in the mask are filled, and parts that do not touch the mask are dropped. Raises
     IGRError for an empty mask.
     """
@@ -106,7 +107,7 @@ def _to_cells(inside: Tensor) -> Tensor:
 
 
 def _of_cells(cells: Tensor, like: Tensor) -> Tensor:
-    """The pixels (1, 1, H, W) of these cells."""
+    """The pixels (1, 1, H, W) in these cells of a mask of the size of `like`."""
     cell, (height, width) = _cell(like), like.shape[-2:]
     return cells.repeat_interleave(cell, -2).repeat_interleave(cell, -1)[..., :height, :width]
 

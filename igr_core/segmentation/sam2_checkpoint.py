@@ -30,11 +30,11 @@ class Build:
     name: str
     """Name, as in file names."""
     width: int
-    """Channels of the first stage; each later stage has twice as many."""
+    """Number of channels of the first stage; each later stage has twice as many as the one before."""
     blocks: tuple[int, ...]
-    """Blocks of each stage."""
+    """Number of blocks in each stage."""
     heads: int
-    """Attention heads of the first stage; they double like the channels."""
+    """Number of attention heads of the first stage; it doubles with each stage, like the number of channels."""
     windows: tuple[int, ...]
     """Side of each stage's attention windows."""
     global_blocks: tuple[int, ...]
@@ -136,14 +136,14 @@ _POSITIONS_TWICE = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Contents of a file, from its header; no weights are read."""
+    """The contents of a file according to its header; no weights are read."""
 
     path: Path
     """The file."""
     layout: Literal["original", "transformers"]
-    """Source of the tensor names."""
+    """Layout of the tensor names: Meta's or transformers'."""
     version: Literal["2", "2.1"] | None
-    """SAM 2 or SAM 2.1; None if the video tensors that differ were removed. Both work the same on images."""
+    """SAM 2 or SAM 2.1; None if the file has no video tensors to tell them apart. Both work the same on images."""
     build: Build
     """The size of the model."""
     background: tuple[int, int]
@@ -164,10 +164,10 @@ def load_checkpoint(path: str | Path, builds: Sequence[Build] = BUILDS) -> Sam2M
 
 
 def read_checkpoint(path: str | Path, builds: Sequence[Build] = BUILDS) -> Checkpoint:
-    """Identify a file, and check that it is complete, by the names and shapes of its tensors.
+    """Identify a file by the names and shapes of its tensors, and check that it is complete.
 
-    Raises IGRError naming the file if it is missing, a pickle, damaged, not SAM 2, of an unknown size, incomplete, or
-    has tensors that SAM 2 does not have.
+    Raises IGRError naming the file if it is missing, a pickle, damaged, not SAM 2, of an unknown size or incomplete, or
+    if it has tensors that SAM 2 does not have.
     """
     path = Path(path)
     shapes, dtypes = _read_header(path)

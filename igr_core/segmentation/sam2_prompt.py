@@ -17,11 +17,11 @@ from ..photo.view import Box
 Point = tuple[float, float]
 """x and y in pixels of the photo; (0, 0) is the centre of the first pixel."""
 PromptKind = Literal["box", "points", "both"]
-"""Prompts that prompt_from_mask can derive from the mask."""
+"""What prompt_from_mask derives from a mask."""
 BOX_MARGIN = 0.02
 """Margin on each side of a mask's box, as a fraction of its width and height, because masks are often too tight."""
 _POINTS_SIDE = 512
-"""Points are searched for on a grid of about this many cells along the longer side of larger masks."""
+"""In larger masks, points are searched for on a grid with about this many cells along the longer side."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,13 @@ def prompt_from_mask(mask: Tensor, use: PromptKind = "box") -> Prompt:
 def deepest_point(mask: Tensor) -> Point:
     """Centre (x, y) of the largest square that fits inside a non-empty mask (1, 1, H, W).
 
-    If there are several, the one nearest to their mean.
+    If there are several such squares, the centre nearest to the mean of all centres is returned.
     """
     return _deepest(mask)[0]
 
 
 def deepest_reach(mask: Tensor) -> int:
-    """Pixels from the centre of that square to its sides."""
+    """Distance in pixels from the centre of the largest square that fits inside a mask to its sides."""
     return _deepest(mask)[1]
 
 
@@ -109,7 +109,7 @@ def spread_points(mask: Tensor, most: int) -> tuple[Point, ...]:
 
 def _deepest(mask: Tensor) -> tuple[Point, int]:
     """Centre and reach of the largest square that fits inside a mask (1, 1, H, W)."""
-    inside = np.pad((mask[0, 0] >= MASK_THRESHOLD).cpu().numpy(), 1)  # beyond the image is outside
+    inside = np.pad((mask[0, 0] >= MASK_THRESHOLD).cpu().numpy(), 1)  # pixels beyond the image are outside
     depth = np.asarray(ndimage.distance_transform_cdt(inside, "chessboard"))[1:-1, 1:-1]  # 1 at a single pixel
     found = np.argwhere(depth == depth.max())  # (N, 2) rows and columns
     row, column = found[np.square(found - found.mean(0)).sum(1).argmin()]

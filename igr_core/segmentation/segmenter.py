@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from transformers import Sam2Model
 
 MASK_LOGIT = 10.0
-"""Logit of a rough mask's inside, and its negative outside, as in SAM 2's own training."""
+"""Logit inside a rough mask; its negative is used outside, as in SAM 2's own training."""
 
 _SIDE = Range(32, 2048)
 """Width and height in pixels of the square that a model may see."""
 _MODEL_TYPES = ("sam2", "sam2_video")
-"""Published folders hold the video model; Sam2Model loads the part of it that works on images."""
+"""Published folders contain the video model, of which Sam2Model loads the part that works on images."""
 _TWINS = ("shared_image_embedding.positional_embedding", "prompt_encoder.shared_embedding.positional_embedding")
-"""Two names of the same matrix; some files contain only one of them."""
+"""Two names for the same matrix; some files contain only one of them."""
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """The vision encoder's output for one photo: expensive to compute, so kept while the prompts change."""
+    """The vision encoder's output for one photo: expensive to compute, but can be reused for several prompts."""
 
     features: tuple[Tensor, ...]
     """Feature maps (1, C, h, w), finest first, as the mask decoder expects them."""
@@ -45,7 +45,10 @@ class Segmenter:
     """SAM 2 for images: embed a photo, then get any number of masks from it."""
 
     def __init__(self, model: Sam2Model) -> None:
-        """Wrap a model, on its device and in evaluation mode; raises IGRError if transformers is too old."""
+        """Wrap a model, which stays on its device and is switched to evaluation mode.
+
+        Raises IGRError if transformers is too old.
+        """
         library = sam2_library()
         side = model.prompt_encoder.input_image_size
         self.model = model.eval().requires_grad_(False)
@@ -91,7 +94,7 @@ class Segmenter:
             raise IGRError("The photo contains NaN or infinite values: load the photo again.")
         pixels = (
             image[0].float().clamp(0, 1).mul(255).round().to(torch.uint8)
-        )  # as the library's own image loaders return it
+        )  # as the library's own image loaders return images
         inputs = self._processor.image_processor(pixels, return_tensors="pt")
         features = self.model.get_image_embeddings(inputs["pixel_values"].to(self.device))
         return Embedding(tuple(features), (image.shape[-1], image.shape[-2]))
@@ -147,7 +150,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _try_encoder(model: Any) -> None:
-    """Run the vision encoder on a photo without memory."""
+    """Run the vision encoder on a photo without data (meta device)."""
     side = model.prompt_encoder.input_image_size
     _SIDE.check(side, "image_size")
     model.get_image_embeddings(torch.empty((1, 3, side, side), device="meta"))

@@ -24,7 +24,7 @@ class Stroke:
 
 
 def apply_strokes(mask: Tensor, strokes: Iterable[Stroke]) -> Tensor:
-    """Apply strokes in their order to a mask (1, 1, H, W) in 0..1; the result is a new tensor."""
+    """Apply strokes in order to a mask (1, 1, H, W) in 0..1; the result is a new tensor."""
     result = mask.clone()
     for stroke in strokes:
         ends = stroke.points[1:] or stroke.points
@@ -50,5 +50,5 @@ def _draw(mask: Tensor, start: Point, end: Point, radius: float, value: float) -
 
 
 def _range(one: float, other: float, radius: float, length: int) -> tuple[int, int]:
-    """First pixel that a line can reach along one axis, and one past the last."""
+    """First pixel that a line can reach along one axis, and the pixel after the last one."""
     return max(int(min(one, other) - radius), 0), min(int(max(one, other) + radius) + 2, length)

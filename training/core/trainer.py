@@ -161,8 +161,8 @@ class Trainer:
             ways = {0: "without ZeRO-2"}
             raise IGRError(
                 f"{self.run.path} was saved {ways.get(found, f'by {found} processes with ZeRO-2')}, but was resumed "
-                f"{ways.get(wanted, f'with {wanted} processes with ZeRO-2')}: resume it as it was saved, or start a new "
-                "run from its exported bundle (init_bundle)."
+                f"{ways.get(wanted, f'with {wanted} processes with ZeRO-2')}: resume it as it was saved, or start a "
+                "new run from its exported bundle (init_bundle)."
             )
         return load_share(self.run, step, accelerator.process_index) if found else state["optimizer"]
 

@@ -103,7 +103,7 @@ def test_unknown_labels_are_named_before_any_weight_is_read(tmp_path: Path):
     folder = saved(tmp_path)
     (folder / "model.safetensors").write_bytes(b"no weights")
     change_config(folder, id2label={"0": "wall", "1": "building", "2": "sky", "3": "floor", "4": "tree"})
-    with pytest.raises(IGRError, match=r"are wall, building, sky, floor, …, but must be those of ATR-18, .* or fashn"):
+    with pytest.raises(IGRError, match=r"are wall, building, sky, floor, …: choose .* labels of ATR-18, .* or fashn"):
         HumanParser.from_folder(folder)
     change_config(folder, id2label=None)
     with pytest.raises(IGRError, match="the labels in its config.json are none"):
