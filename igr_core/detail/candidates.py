@@ -9,15 +9,15 @@ from torch import Tensor
 from .evidence import Evidence
 
 _CELL = 2
-"""Colours are averaged over this many cells of the evidence before they are compared."""
+"""Colours are averaged over squares with this many evidence cells on a side before they are compared."""
 
 
 def agreement(restored: Tensor, view: Tensor, evidence: Evidence) -> float:
     """Agreement of a restored garment (3, H, W) with its photos' views (n, 3, H, W), in 0..1; higher is better.
 
-    The views are warped onto the garment with the evidence's maps. The score is 1 minus the mean absolute difference of
-    colours, weighted by the evidence, times the evidence's mean, so that an image that matches only a small part of the
-    photo does not win. The score is 0 if no map is reliable.
+    The views are warped onto the garment with the evidence's maps. The score is 1 minus the mean absolute difference
+    between colours, weighted by the evidence, times the fourth root of the mean evidence, so that an image that matches
+    only a small part of the photo does not win. The score is 0 if no map is reliable.
     """
     height, width = evidence.visible.shape
     size = (max(1, height // _CELL), max(1, width // _CELL))

@@ -13,7 +13,7 @@ from .flow import Flow, smooth_flow
 from .readout import Correspondence
 
 UNFITTED = EvidenceConfig((4.0, -6.0, 0.0, 2.0, 4.0, -20.0, -3.0, 0.0, -3.5))
-"""Hand-chosen coefficients for bundles that store none: the ranking of cells is meaningful, the values are not."""
+"""Hand-chosen coefficients for bundles that store none: the ranking of cells is meaningful, but the values are not."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Evidence:
     visible: Tensor
     """(h, w): probability that the cell was visible in at least one photo."""
     best: Tensor
-    """(h, w): index of the photo in which it is most likely visible."""
+    """(h, w): index of the photo in which the cell is most likely visible."""
     in_photo: Tensor
-    """(n, h, w): probability that it was visible in each photo."""
+    """(n, h, w): probability that the cell was visible in each photo."""
     flows: tuple[Flow | None, ...]
     """Map to each photo; None if no reliable map could be fitted."""
 
@@ -51,7 +51,7 @@ def find_evidence(found: Correspondence, garment: Tensor, aspect: float, config:
 
 
 def weighted_flow(found: Correspondence, garment: Tensor, photo: int, aspect: float) -> Flow | None:
-    """The map to one photo, fitted to sharp attention inside its mask; None if there is too little of it."""
+    """The map to one photo, fitted to sharp attention inside its mask; None if there is too little such attention."""
     weight = found.sharpness[photo] * found.inside[photo] * found.share[photo] * garment
     return smooth_flow(found.place[photo], weight, aspect)
 

@@ -1,4 +1,4 @@
-"""Fit a smooth map from the garment to a photo to uncertain positions of the garment's cells."""
+"""Fit a smooth map, from the garment to a photo, to uncertain positions of the garment's cells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FEWEST_POINTS = 6
 _ROUNDS = 4
 """Number of fitting rounds; all but the first give less weight to cells that disagree with the previous map."""
 _DISAGREEMENT = 0.03
-"""Distance from the map, as a fraction of the view's height, at which a cell's weight has fallen to a quarter."""
+"""Distance from the map, as a fraction of the view's height, at which a cell's weight falls to a quarter."""
 _SMOOTHING = 2e-3
 """Smoothing of a cell that is entirely certain; others are smoothed in inverse proportion to their weight."""
 _LEAST_WEIGHT = 0.1
@@ -46,10 +46,10 @@ def resized_map(place: Tensor, height: int, width: int) -> Tensor:
 
 
 def smooth_flow(place: Tensor, weight: Tensor, aspect: float) -> Flow | None:
-    """Fit a thin-plate spline to positions (2, h, w) with weights (h, w) in 0..1; None if there are too few.
+    """Fit a thin-plate spline to positions (2, h, w) with weights (h, w) in 0..1; None if too few are certain.
 
-    `aspect` is the view's width divided by its height, so that distances are the same in x and y. Cells
-    that disagree with their surroundings are down-weighted (Geman-McClure), and the map is evaluated at every cell.
+    `aspect` is the view's width divided by its height; with it, distances are the same in x and y. Cells that disagree
+    with their surroundings are down-weighted (Geman-McClure), and the map is evaluated at every cell.
     """
     height, width = weight.shape
     scale = np.array([aspect, 1.0])

@@ -10,7 +10,7 @@ from ..model.config import UNetConfig
 from ..model.detail_config import HeadConfig, ReadoutConfig
 
 MOST_CELLS = 64 * 64
-"""Heads of levels with more cells are not read, because the square of this number must fit into memory."""
+"""Heads at levels with more cells are not read, because the square of this number must fit in memory."""
 
 
 def chosen_readout(info: BundleInfo, blocks: Sequence[str], latent_shape: tuple[int, int]) -> ReadoutConfig:
@@ -47,7 +47,7 @@ def default_readout(blocks: Sequence[str], config: UNetConfig, latent_shape: tup
 def readable(
     readout: ReadoutConfig, blocks: Sequence[str], config: UNetConfig, latent_shape: tuple[int, int]
 ) -> ReadoutConfig:
-    """A readout without the heads of levels that are too large at this size.
+    """A readout without the heads at levels that are too large for this latent size.
 
     Raises IGRError naming a head that the model does not have, or if no head is left.
     """
@@ -55,7 +55,8 @@ def readable(
     for head in readout.heads:
         if head.block not in blocks or head.head >= config.heads[level_of(head.block, levels)]:
             raise IGRError(
-                f"The bundle's readout names head {head.head} of {head.block}, which its model does not have."
+                f"The bundle's readout names head {head.head} of {head.block}, which its model lacks: use "
+                "another bundle, or fit its readout again."
             )
         if cells_at(head.block, levels, latent_shape) <= MOST_CELLS:
             kept.append(head)

@@ -1,4 +1,4 @@
-"""Name the parts of a flat garment by its outline: sleeves and legs."""
+"""Find the sleeves and legs of a flat garment from its outline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 _ROWS = 96
 """Height to which the garment's box is resized before its outline is read."""
 _BODY_ROWS = (0.35, 0.95)
-"""Rows, as fractions of the garment's height, that the width of the body is taken from."""
+"""First and last row, as fractions of the garment's height, between which the width of the body is measured."""
 _BODY_QUANTILE = 0.25
 """Quantile of the widths of these rows: low, because skirts and hems are wider than the body."""
 _SLOPE = 1.12
@@ -21,18 +21,18 @@ _LEAST = 0.02
 _SHORTEST_LEG = 0.12
 """Shortest gap between legs, and shortest part above it, as fractions of the garment's height."""
 _HEMS = 0.9
-"""Highest row, as a fraction of the garment's height, at which the longer leg may end alone."""
+"""Highest row, as a fraction of the garment's height, that may show only the longer leg."""
 
 Mask = NDArray[np.bool_]
 Run = tuple[int, int]
-"""First column of a row's connected cloth, and the column after its last one."""
+"""First column of a run of connected cloth in a row, and the column after its last one."""
 
 
 def garment_parts(alpha: Tensor) -> dict[str, Tensor]:
     """Masks (H, W) of a garment's sleeves and legs, by name, from its opacity (1, H, W).
 
     `left sleeve`, `right sleeve`, `left leg` and `right leg`, each only if the outline shows it; left and right refer
-    to the image. Sleeves are the cloth next to the body, legs the cloth next to a gap at the bottom.
+    to the image. Sleeves are the cloth beside the body; legs are the cloth beside a gap at the bottom.
     """
     solid = (alpha[0] >= 0.5).numpy(force=True)
     if not solid.any():
@@ -54,7 +54,7 @@ def garment_parts(alpha: Tensor) -> dict[str, Tensor]:
 
 
 def _sleeves(cloth: Mask) -> dict[str, Mask]:
-    """Cloth next to the body, on the left and on the right; `cloth` ends where the legs begin."""
+    """Cloth beside the body, on the left and on the right; `cloth` ends where the legs begin."""
     height, width = cloth.shape
     middle = [_middle_run(row, width / 2) for row in cloth]
     first, last = (round(fraction * height) for fraction in _BODY_ROWS)
@@ -65,7 +65,7 @@ def _sleeves(cloth: Mask) -> dict[str, Mask]:
     right = float(np.median([middle[number][1] for number in narrow])) if narrow else float(width)
     column = np.arange(width)[None]
     sides = {"left sleeve": column < left, "right sleeve": column >= right}
-    # below the armpits, what touches the body's columns is body, however wide its skirt or hem is
+    # below the armpits, cloth that reaches the body's columns is body, however wide the skirt or hem is
     armpit = next((number for number, (start, stop) in enumerate(middle) if _is_body(number, stop - start, body)), 0)
     own = np.zeros_like(cloth)
     for number in range(armpit, height):
@@ -75,12 +75,12 @@ def _sleeves(cloth: Mask) -> dict[str, Mask]:
 
 
 def _is_body(row: int, width: int, body: float) -> bool:
-    """Whether a row's middle piece has no sleeve; the neck and the shoulders, above a seventh, do not count."""
+    """Whether a row's middle piece has no sleeve; False in the top seventh, where the neck and the shoulders are."""
     return row >= _ROWS / 7 and 0 < width <= _SLOPE * body
 
 
 def _legs(cloth: Mask) -> tuple[dict[str, Mask], int]:
-    """Cloth on both sides of a gap at the bottom, and its first row (past the end without one)."""
+    """Cloth on both sides of a gap at the bottom, and the first row of the gap; the number of rows if there is none."""
     height, width = cloth.shape
     crotch, column = height, width / 2
     for number in range(height - 1, -1, -1):
@@ -105,18 +105,18 @@ def _gap(row: Mask) -> float | None:
 
 
 def _runs(row: Mask) -> list[Run]:
-    """Connected cloth of a row, from left to right."""
+    """Runs of connected cloth in a row, from left to right."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], row, [False]]).astype(np.int8)))
     return [(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _middle_run(row: Mask, middle: float) -> Run:
-    """The connected cloth of a row that is nearest to the middle; empty if there is none."""
+    """The run of connected cloth in a row that is nearest to the middle; empty if there is none."""
     return min(_runs(row), key=lambda run: max(run[0] - middle, middle - run[1], 0), default=(0, 0))
 
 
 def _resized(mask: Mask, height: int, width: int | None = None) -> Mask:
-    """A mask at another height, with its aspect ratio unless a width is given."""
+    """A mask resized to a height; its aspect ratio is kept unless a width is given."""
     width = max(1, round(mask.shape[1] * height / mask.shape[0])) if width is None else width
     values = torch.from_numpy(mask.astype(np.float32))[None, None]
     return (F.interpolate(values, (height, width), mode="area")[0, 0] >= 0.5).numpy()

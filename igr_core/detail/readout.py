@@ -28,9 +28,9 @@ class Correspondence:
     spread: Tensor
     """(n, h, w): standard deviation of the attention around the position, as a fraction of the view's height."""
     share: Tensor
-    """(n, h, w) in 0..1: the photo's fraction of the reference attention; sums to 1 over the photos."""
+    """(n, h, w) in 0..1: fraction of the reference attention that goes to the photo; sums to 1 over the photos."""
     mass: Tensor
-    """(h, w) in 0..1: fraction of all attention that goes to the reference, not to the garment itself."""
+    """(h, w) in 0..1: fraction of all attention that goes to the reference rather than to the garment itself."""
     inside: Tensor
     """(n, h, w) in 0..1: fraction of that photo's attention inside its mask."""
 
@@ -72,7 +72,7 @@ class Readout:
 
     @property
     def photos(self) -> int:
-        """Number of photos per garment that was read; 1 before anything was read."""
+        """Number of photos per garment in the attention that was read; 1 if nothing has been read yet."""
         cells = self._shape[0] * self._shape[1]
         return 1 if self._logits[0] is None else self._logits[0].shape[1] // cells
 
@@ -104,7 +104,7 @@ class Readout:
         to_reference = scaled @ reference.T  # (N, n * N)
         total = to_reference.logsumexp(-1)
         mass = (total - torch.logaddexp(total, (scaled @ own.T).logsumexp(-1))).exp()  # (N,)
-        # the same position at the finest level that is read: cells of coarser levels are repeated
+        # convert to the finest level that is read, by repeating the cells of coarser levels
         cells = cells_of_level(level, self._shape, query.device)
         log_probability = (to_reference - total[:, None]).view(tokens, photos, tokens)[cells][:, :, cells]
         logits = weight * log_probability.flatten(1)  # (h * w, n * h * w)

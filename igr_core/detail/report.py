@@ -1,4 +1,4 @@
-"""Show a garment's evidence to people: as a map, as an overlay and in words."""
+"""Present a garment's evidence to users: as a map, as an overlay and in words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NEARLY_ALL = 0.95
 def evidence_map(evidence: Evidence, alpha: Tensor) -> Tensor:
     """Probability (1, H, W) that a pixel was visible in a photo; 0 outside the garment's opacity `alpha` (1, H, W)."""
     visible = evidence.visible[None, None].to(alpha)
-    # cells without cloth do not count, or the garment's border would look invented
+    # cells without cloth are ignored; otherwise, the garment's border would look invented
     cloth = (F.interpolate(alpha[None], visible.shape[-2:], mode="area") > 0).to(alpha)
     fine, cover = (
         F.interpolate(cells, alpha.shape[-2:], mode="bilinear", align_corners=False)[0]
@@ -37,7 +37,7 @@ def evidence_map(evidence: Evidence, alpha: Tensor) -> Tensor:
 def draw_evidence(image: Tensor, visible: Tensor, alpha: Tensor) -> Tensor:
     """A garment (3, H, W) whose invented parts are tinted, from its evidence and opacity (1, H, W); all in 0..1."""
     tint = image.new_tensor(INVENTED).view(3, 1, 1)
-    grey = image.mean(0, keepdim=True)  # a tint on plain grey is readable on every colour of cloth
+    grey = image.mean(0, keepdim=True)  # a tint on grey is visible on cloth of any colour
     amount = _TINT * (alpha - visible).clamp(0, 1)
     return image * (1 - amount) + (0.35 * grey + 0.65 * tint) * amount
 
@@ -64,7 +64,7 @@ def invented_regions(visible: Tensor, alpha: Tensor) -> list[str]:
 
 
 def _named_parts(alpha: Tensor) -> dict[str, Tensor]:
-    """Masks (H, W) of sleeves, legs, and the ninths of the rest; none without a garment."""
+    """Masks (H, W) of the sleeves, the legs and the ninths of the rest, by name; empty without a garment."""
     solid = alpha[0] >= 0.5
     named = garment_parts(alpha)
     rest = solid & ~torch.stack([*named.values(), torch.zeros_like(solid)]).any(0)
@@ -80,7 +80,7 @@ def _named_parts(alpha: Tensor) -> dict[str, Tensor]:
 
 
 def _thirds(places: Tensor) -> tuple[slice, slice, slice]:
-    """The range from the first to the last of some indices, divided into three."""
+    """The range from the first to the last of the indices, divided into three slices."""
     start, stop = int(places[0]), int(places[-1]) + 1
     first, second = (start + round((stop - start) * third / 3) for third in (1, 2))
     return slice(start, first), slice(first, second), slice(second, stop)

@@ -20,7 +20,7 @@ from .flow import resized_map
 MOST_SIDE = 2048
 """Largest width and height of the result in pixels."""
 _OTHER_ASPECT = 0.01
-"""Largest difference of the aspect ratio, as a fraction."""
+"""Largest difference in aspect ratio, as a fraction."""
 _SHADE = 0.05
 """Width of the Gaussian that separates shading and colour from detail, as a fraction of the image's height."""
 _ERODE = 0.006
@@ -28,12 +28,12 @@ _ERODE = 0.006
 _CERTAIN = 0.5
 """Evidence below which no detail is transferred; above it, the amount grows linearly."""
 _MOST_GAIN = 1.5
-"""Maximum factor on the contrast of detail; a larger one would amplify the photo's noise."""
+"""Maximum factor by which the contrast of detail is raised; a larger one would amplify the photo's noise."""
 _SAME_COLOUR, _OTHER_COLOUR = 0.12, 0.3
 """Differences (0..1) between the photo's colour and the restored one, under the same light: up to the first, all detail
 is transferred; at the second, none."""
 _MOST_STRETCH = 6.0
-"""Maximum magnification of the photo, in area; beyond it no detail is transferred, as it would be blurred."""
+"""Maximum magnification of the photo (of lengths); beyond it, no detail is transferred, because it would be blurred."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class SourcePhoto:
     image: Tensor
     """(3, h, w) in 0..1, at its own resolution."""
     mask: Tensor
-    """(1, h, w) in 0..1: mask of the garment."""
+    """(1, h, w) in 0..1: its garment mask."""
     placement: Placement
     """Placement of the photo in the model's view."""
 
 
 def source_photos(view: GarmentView) -> list[SourcePhoto]:
-    """The photos of a view, at their own sizes; raises IGRError for a view that was stored without them."""
+    """The photos of a view, at their own sizes; raises IGRError for a view that does not contain them."""
     if view.photo is None or view.photo_mask is None:
         raise IGRError("The view has no photo to take details from: create it again with Garment Mask/Crop.")
     masks = view.photo_mask.expand(len(view.photo), -1, -1, -1)
@@ -80,9 +80,10 @@ def transfer_details(
 ) -> tuple[Tensor, Tensor]:
     """Enlarge a restored garment (3, H, W) to `size` (width, height) and add the photos' detail.
 
-    `garment` (1, H, W) is its opacity. Returns the image (3, h, w) and the moved part (1, h, w), both in 0..1. Colour
-    and shade come from the restored garment, detail from the photo in which each region is most likely visible. Raises
-    IGRError for a size above MOST_SIDE, or for an aspect ratio other than the garment's.
+    `garment` (1, H, W) is its opacity. Returns the image (3, h, w), and how much of each pixel comes from the photos,
+    (1, h, w); both are in 0..1. Colour and shade come from the restored garment, detail from the photo in which each
+    region is most likely visible. Raises IGRError for a size above MOST_SIDE, or for an aspect ratio other than the
+    garment's.
     """
     width, height = size
     if max(size) > MOST_SIDE or min(size) < 1:
@@ -101,7 +102,7 @@ def transfer_details(
             continue
         taken, covered = _warped(photo, flow.place.to(base), size)
         part = covered * weights[number] * _trusted(flow.stretch, photo, size).to(base)
-        # the moved part never reaches across the mask's border: feathered inwards only
+        # feather inwards only, so that the transferred part never extends beyond the mask
         part = torch.minimum(part, _blurred(part, transfer.feather * height)) * opaque
         recoloured, agreement = _with_colour_of(base, taken, part)
         part = part * agreement
@@ -114,7 +115,7 @@ def transfer_details(
 
 
 def check_aspect(size: tuple[int, int], image: tuple[int, int]) -> None:
-    """Raise IGRError if a size has another aspect ratio than an image; both are (width, height)."""
+    """Raise IGRError if a size and an image, both (width, height), have different aspect ratios."""
     width = round(size[1] * image[0] / image[1])
     if abs(width - size[0]) > max(1, _OTHER_ASPECT * width):
         raise IGRError(
@@ -132,7 +133,7 @@ def _by_photo(evidence: Evidence, size: tuple[int, int]) -> Tensor:
 
 
 def _warped(photo: SourcePhoto, place: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """The photo's pixels (3, H, W) and its shrunken mask (1, H, W), moved along a map (2, h, w) of view fractions."""
+    """The photo (3, H, W) and its shrunken mask (1, H, W), warped by a map (2, h, w) in fractions of the view."""
     width, height = size
     wide, tall = photo.placement.canvas_size
     points = torch.stack([place[0] * wide, place[1] * tall], -1)  # canvas pixels, (h, w, 2)
@@ -157,7 +158,7 @@ def _prefiltered(image: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor
 
 
 def _shrunken(mask: Tensor) -> Tensor:
-    """A mask (1, h, w), hard and shrunk by a small fraction of its height."""
+    """A mask (1, h, w), made binary and shrunk by a small fraction of its height."""
     solid = (mask >= 0.5).to(mask)
     rows = solid[0].any(1).nonzero()
     if not len(rows):
@@ -172,7 +173,7 @@ def _trusted(stretch: Tensor, photo: SourcePhoto, size: tuple[int, int]) -> Tens
     pixels = (photo.placement.to_source(torch.tensor([[0.0, 0.0], [wide, tall]]))).diff(dim=0)[0].prod()
     magnified = size[0] * size[1] / (float(pixels) * stretch.clamp_min(1e-6))
     fine = (stretch > 0) & (magnified <= _MOST_STRETCH**2)
-    kept = -F.max_pool2d(-fine.float()[None, None], 3, stride=1, padding=1)  # the folds and their neighbours
+    kept = -F.max_pool2d(-fine.float()[None, None], 3, stride=1, padding=1)  # excludes folds and their neighbours
     return F.interpolate(kept, size[::-1], mode="bilinear", align_corners=False)[0]
 
 
@@ -180,8 +181,9 @@ def _with_colour_of(base: Tensor, taken: Tensor, part: Tensor) -> tuple[Tensor, 
     """The photo's detail on the restored garment's colour and shade: low frequencies of `base`, high ones of `taken`.
 
     Both are averaged over `part` only, so that neither skin nor background bleeds in. Contrast is weaker where the
-    photo is darker; it is restored by the same factor. Also returns a mask (1, H, W) that falls to 0 where the two have
-    different colours under any light, because the map must then be wrong: the photo may not even show this garment.
+    photo is darker, so it is raised by the same factor as the brightness. Also returns a mask (1, H, W) that falls to
+    0 where the two have different colours under any light, because the map must then be wrong: the photo may not even
+    show this garment.
     """
     sigma = _SHADE * base.shape[-2]
     inside = _blurred(part, sigma).clamp_min(1e-4)
@@ -201,7 +203,7 @@ def _enlarged(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _blurred(image: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of (C, H, W); wide ones are computed on a smaller grid."""
+    """Gaussian blur of an image (C, H, W); wide blurs are computed on a smaller grid."""
     if sigma < 0.3:
         return image
     factor = max(1, int(sigma / 4))
