@@ -24,7 +24,7 @@ from ..sockets import Adapter, AdapterSocket, EvidenceSocket, ViewSocket
 
 
 class IGRGarmentEvidence(io.ComfyNode):
-    """Read the attention of restored garments and show which parts a photo showed."""
+    """Read the attention of restored garments, and show which of their parts were visible in a photo."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -90,7 +90,7 @@ class IGRGarmentEvidence(io.ComfyNode):
 def find(
     adapter: Adapter, model: Any, positive: Any, samples: Tensor, images: Tensor, view: GarmentView
 ) -> list[Evidence]:
-    """The evidence of B restored garments: latents (B, C, h, w) as in a LATENT, and images (B, 3, H, W).
+    """The evidence for B restored garments, given as latents (B, C, h, w), as in a LATENT, and images (B, 3, H, W).
 
     Image i shows garment i modulo the number of garments in the view.
     """
@@ -117,9 +117,10 @@ def find(
 
 
 def photos_of(view: GarmentView, count: int, each: int) -> list[tuple[int, ...]]:
-    """Indices of the photos of `count` images; for garments with `each` photos, all first photos come first.
+    """Indices in the view of the photos of each of `count` images, for garments with `each` photos.
 
-    Raises IGRError if the view's photos are not those of the images.
+    The view contains the first photos of all garments, then all second ones, and so on. Raises IGRError if the view's
+    photos cannot be those of the images.
     """
     garments, rest = divmod(len(view.person), each)
     if rest or garments == 0 or count % garments:

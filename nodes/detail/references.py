@@ -38,7 +38,7 @@ class IGRCombineReferences(io.ComfyNode):
     def execute(
         cls, reference: Reference, view: GarmentView, other_reference: Reference, other_view: GarmentView
     ) -> io.NodeOutput:
-        """Join the references and the views; photos that are already included are skipped."""
+        """Join the references and the views; photos that the first view already contains are skipped."""
         check_together(reference, other_reference)
         for number, part in enumerate(split_view(other_view, other_reference.latent_shape[0])):
             if not shows_again(view, part):
