@@ -1,4 +1,4 @@
-"""Finding pairs that show the same person in the same garment, by perceptual hashes of both images."""
+"""Find pairs that show the same person in the same garment, by perceptual hashes of both images."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from scipy.sparse.csgraph import connected_components
 CELLS = 12
 """Side of a hash in cells; it has 2 * CELLS * CELLS bits."""
 LARGEST_DISTANCE = 20
-"""Maximum number of the 288 bits that may differ: no two of 500 drawn pairs differ by less than 27 in both, and copies
-at 60% of the size and JPEG quality 60 differ by at most 13 in nine of ten."""
+"""Maximum number of the 288 bits that may differ in each hash.
+
+No two of 500 drawn pairs differ by fewer than 27 bits in both hashes; of copies at 60% of the size and JPEG quality
+60, nine in ten differ by at most 13.
+"""
 _STEP = 3
 _BLOCK = 2048
 
 
 def dhash(image: Image.Image) -> str:
-    """Difference hash in hexadecimal: cells that are brighter than their right and lower neighbours.
+    """Difference hash in hexadecimal: which cells have a brighter neighbour on the right, and which have one below.
 
-    Another size or JPEG quality changes only a few bits; bits of plain areas, where only noise differs, are zero.
+    A different size or JPEG quality changes only a few bits; bits of plain areas, where only noise differs, are zero.
     """
     grey = np.asarray(image.convert("L").resize((CELLS + 1, CELLS + 1), Image.Resampling.BOX), np.int16)
     bits = [grey[:-1, 1:] - grey[:-1, :-1] > _STEP, grey[1:, :-1] - grey[:-1, :-1] > _STEP]
@@ -29,7 +32,7 @@ def dhash(image: Image.Image) -> str:
 
 
 def find_duplicates(people: Sequence[str], garments: Sequence[str]) -> list[list[int]]:
-    """Groups (two or more indices, ascending) of pairs with similar hashes, directly or through another pair."""
+    """Groups of pairs whose hashes are similar, directly or through other pairs: two or more ascending indices each."""
     signs = [_signs(people), _signs(garments)]
     edges = [np.zeros((0, 2), np.intp)]
     for start in range(0, len(people), _BLOCK):

@@ -1,4 +1,4 @@
-"""The evidence used to judge a pair: silhouettes of worn and flat garment, and parsing and joints if available."""
+"""The evidence used to judge a pair: silhouettes of the worn and the flat garment, and labels and joints if known."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ..data.contract.parsing import Parsing
 EvidenceKind = Literal["keypoints", "parsing", "mask"]
 """Evidence to use: parsing and keypoints, parsing only, or mask only; the flat garment is always used."""
 LEAST_CONFIDENCE = 0.1
-"""Minimum confidence of joints to use."""
+"""Minimum confidence of the joints that are used."""
 SIDE = 256
-"""Height in pixels at which images are analysed; more does not help."""
+"""Height in pixels at which images are analysed; a larger one does not improve the scores."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Evidence of a pair."""
+    """Evidence for judging a pair."""
 
     category: str
     """upper, lower or full."""
@@ -47,7 +47,10 @@ class Evidence:
 
 
 def gather(source: PairSource, index: int, most: EvidenceKind = "keypoints") -> Evidence:
-    """The evidence of a pair, at most of kind `most`; raises IGRError with the name of an unreadable or empty image."""
+    """Gather the evidence for a pair, at most that of kind `most`.
+
+    Raises IGRError naming the pair or file for an unreadable image, or an image without a garment.
+    """
     entry = source.entries[index]
     parsing = source.parsing(index) if most != "mask" else None
     points = source.keypoints(index) if most == "keypoints" and parsing is not None else None
@@ -74,7 +77,7 @@ def flat_cover(source: PairSource, index: int) -> np.ndarray:
     else:
         found = np.asarray(cover.convert("L")) > 127
     found = _smaller((found * 255).astype(np.uint8), SIDE / found.shape[0]) > 127
-    # of a white shirt on white, only seams and shadows are detected; the area they enclose is garment, too
+    # in a white shirt on white, only seams and shadows are detected; the area that they enclose is garment as well
     return ndimage.binary_fill_holes(ndimage.binary_closing(np.pad(found, 4), iterations=3))[4:-4, 4:-4] | found
 
 

@@ -1,4 +1,4 @@
-"""Judging every pair of a data set in several processes; interrupted runs can be resumed."""
+"""Judge every pair of a data set, in several processes; interrupted runs can be resumed."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from .scores import CurationConfig, Scores, score
 SCORES = "scores.jsonl"
 """File next to the manifest with the findings for each pair."""
 THUMB = (144, 192)
-"""Width and height in pixels of the photo and of the flat garment on a card."""
+"""Width and height in pixels of each of the two images on a card, the photo and the flat garment."""
 _opened: dict[str, tuple[PairSource, CurationConfig, Path]] = {}
 
 
 def judge(source: PairSource, index: int, config: CurationConfig) -> tuple[Judged, Image.Image]:
-    """Scores, refitted box, hashes and thumbnail of a pair; raises IGRError for an unreadable file."""
+    """Scores, refitted box and hashes of a pair, and its thumbnail; raises IGRError for an unreadable file."""
     entry = source.entries[index]
     person, garment = source.person(index).convert("RGB"), source.garment(index).convert("RGB")
     found = score(gather(source, index), config)
@@ -46,9 +46,9 @@ def judge(source: PairSource, index: int, config: CurationConfig) -> tuple[Judge
 def judge_all(
     data: DataSetConfig, source: PairSource, config: CurationConfig, out: Path, workers: int
 ) -> tuple[list[Judged], list[str]]:
-    """All judged pairs, and a sentence for each unreadable pair; pairs of an earlier run are not read again.
+    """All judged pairs, and a sentence for each unreadable pair; pairs judged in an earlier run are not read again.
 
-    Raises IGRError if `out` contains scores of another data set or with other settings.
+    Raises IGRError if `out` contains scores for another data set or with other settings.
     """
     make_folder(out / "thumbs")
     heading = {"title": source.title, "settings": asdict(config)}
@@ -68,7 +68,7 @@ def judge_all(
 
 
 def judged_before(path: Path) -> list[Judged]:
-    """The findings of a run; raises IGRError if the file cannot be read."""
+    """The judged pairs in a file of an earlier run; raises IGRError if the file cannot be read."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         return [_from_line(line) for line in lines[1:]]
@@ -119,18 +119,20 @@ def _thumbnail(person: Image.Image, garment: Image.Image) -> Image.Image:
 
 @contextmanager
 def _appending(path: Path, heading: dict[str, Any]) -> Iterator[TextIO]:
-    """The file to append lines to, with its header; raises IGRError if it cannot be written."""
+    """Open the file for appending, and write its heading if it is new; raises IGRError if it cannot be written."""
     try:
         with path.open("a", encoding="utf-8") as handle:
             if handle.tell() == 0:
                 handle.write(json.dumps(heading) + "\n")
             yield handle
     except OSError as error:
-        raise IGRError(f"{path} cannot be written ({error.strerror}): free some space, then run again.") from error
+        raise IGRError(
+            f"{path} cannot be written ({error.strerror}): free some space, and run the same command again."
+        ) from error
 
 
 def _read_known(path: Path, heading: dict[str, Any]) -> dict[str, Judged]:
-    """Findings of an earlier run; an incomplete last line is removed."""
+    """Judged pairs of an earlier run, by name; an incomplete last line is removed."""
     if not path.exists():
         return {}
     try:

@@ -38,9 +38,9 @@ class Judged:
     scores: Scores
     """Score of each defect."""
     box: Box
-    """Box of the flat image in which the garment has its usual size."""
+    """Box in the flat image in which the garment has a usual size."""
     person_hash: str
-    """Hash of the photo, by duplicates.dhash."""
+    """Hash of the photo, computed by duplicates.dhash."""
     garment_hash: str
     """Hash of the flat image."""
 
@@ -64,7 +64,7 @@ class Row:
     duplicate_of: str
     """Name of the better pair with the same content; "" for none."""
     garment_box: Box | None
-    """Box of the flat image to use if its proportion is extreme."""
+    """Box in the flat image to use if the proportion of the garment is extreme."""
     hand: Hand = ""
     """Manual decision."""
 
@@ -76,7 +76,7 @@ class Manifest:
     rows: tuple[Row, ...]
     """Pairs in order of rank."""
     described: dict[str, Any] = field(default_factory=dict)
-    """Title of the data set, fraction for HQFT, settings."""
+    """Title of the data set, fraction of pairs for HQFT, and settings."""
 
     def kept_names(self) -> list[str]:
         """Names of the pairs that are not dropped."""
@@ -87,7 +87,7 @@ class Manifest:
         return [row.name for row in self.rows if row.decision == "hqft"]
 
     def garment_box(self, name: str) -> Box | None:
-        """Box of a pair's flat image to use (in pixels, may extend beyond it); None for the whole image."""
+        """Box to use in a pair's flat image, in pixels; it may extend beyond the image. None for the whole image."""
         return self._boxes.get(name)
 
     @cached_property
@@ -98,9 +98,9 @@ class Manifest:
 def decide(
     pairs: Sequence[Judged], hands: Mapping[str, Hand], config: CurationConfig, title: str, share: float
 ) -> Manifest:
-    """Rank the pairs, drop the bad ones, and choose the best `share` of each category.
+    """Rank the pairs, drop the bad ones, and choose the best fraction `share` of each category.
 
-    A defect other than proportion, or a better duplicate, drops a pair; manual decisions override both.
+    A pair is dropped if it has a defect other than proportion, or a better duplicate; manual decisions override both.
     """
     order = sorted(pairs, key=lambda pair: (pair.scores.badness(config), pair.name))
     better = _better_duplicates(order, hands)
@@ -130,7 +130,7 @@ def _quotas(categories: Sequence[str], share: float) -> dict[str, int]:
 
 
 def _better_duplicates(order: Sequence[Judged], hands: Mapping[str, Hand]) -> dict[str, str]:
-    """The best pair of the group, for each of the others; `order` starts with the best, after manually kept pairs."""
+    """For each duplicate, the name of the best pair in its group: a manually kept one, or the first in `order`."""
     found = {}
     for group in find_duplicates([one.person_hash for one in order], [one.garment_hash for one in order]):
         names = [order[place].name for place in group if hands.get(order[place].name) != "drop"]

@@ -1,4 +1,4 @@
-"""Measuring how well the scores detect the generator's defects: precision and recall by defect and evidence."""
+"""Measure how well the scores detect the generator's defects: precision and recall by defect and evidence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIZE = (192, 256)
 BAD_SHARE = 0.4
 """Fraction of the pairs with a defect."""
 _GENERATOR = {"proportion": "extreme_proportion"}
-"""The generator's names of the defects, where they differ."""
+"""The generator's names for defects, where they differ."""
 
 
 class _AsParsed(SyntheticPairs):
@@ -76,7 +76,7 @@ class Measurement:
     count: int
     """Number of pairs."""
     revision: str
-    """Commit of the measurement."""
+    """Commit of the code that was measured."""
     thresholds: CurationConfig
     """Thresholds of the defects."""
     measured: tuple[Measured, ...]
@@ -84,7 +84,7 @@ class Measurement:
 
 
 def measure(start: int, count: int, config: CurationConfig, workers: int = 1) -> Measurement:
-    """Draw pairs starting at seed `start`, score them with each type of evidence, and compare with their labels."""
+    """Draw pairs starting at seed `start`, score them with each type of evidence, and compare with their defects."""
     jobs = [(seed, config) for seed in range(start, start + count)]
     bar = {"total": count, "desc": "drawing and scoring", "unit": "pair"}
     if workers > 1:
@@ -103,7 +103,7 @@ def write_measurement(path: Path, found: Measurement) -> None:
 
 
 def read_measurement(path: Path) -> Measurement:
-    """Read a measurement; raises IGRError for other files."""
+    """Read a measurement; raises IGRError if the file does not contain one."""
     try:
         data = parse_json(path.read_bytes(), "the file", "create it again")
     except (OSError, ValueError) as error:
@@ -132,7 +132,7 @@ def table(found: Measurement) -> str:
 
 
 def _defects(job: tuple[int, CurationConfig]) -> tuple[str | None, dict[str, list[Defect]]]:
-    """The label of a pair, and the defects detected with each type of evidence."""
+    """The true defect of a pair, and the defects detected with each type of evidence."""
     seed, config = job
     source = _AsParsed(SyntheticConfig(seed, 1, SIZE, 0.0, BAD_SHARE))
     return source.defect(0), {kind: score(gather(source, 0, kind), config).defects(config) for kind in EVIDENCE}

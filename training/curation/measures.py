@@ -12,18 +12,18 @@ from .evidence import Evidence
 
 Point = tuple[float, float]
 AS_FLAT = 0.9
-"""Coverage of a garment on a person who faces the camera, relative to the flat garment."""
+"""Coverage of a garment worn by a person who faces the camera, relative to that of the flat garment."""
 FACING_BY_FACE = {"upper": 2.19, "lower": 1.88, "full": 2.11}
-"""Median width of such a garment relative to the face."""
+"""Median width of a garment on a person who faces the camera, relative to the width of the face."""
 FACING_SPAN = {"upper": 0.716, "lower": 0.589, "full": 0.356}
-"""Median extent of such a garment's rows relative to its height."""
+"""Median extent of the rows of a garment on a person who faces the camera, relative to its height."""
 SLENDER_FLAT = {"upper": 0.63, "lower": 0.57, "full": 0.4}
 """Width / height below which a flat garment is narrow."""
 
 
 @dataclass(frozen=True)
 class Facing:
-    """Proportions of a person who faces the camera, between joints."""
+    """Ratios of distances between the joints of a person who faces the camera."""
 
     shoulders: float
     """Shoulder to shoulder / neck to mid hip."""
@@ -40,7 +40,7 @@ def truncated(evidence: Evidence) -> float:
     strips = ((garment[:2], 0), (garment[-2:], 0), (garment[:, :2], 1), (garment[:, -2:], 1))
     border = sum(
         int(strip.any(axis).sum()) for strip, axis in strips
-    )  # one pixel further in, because resized masks may end there
+    )  # including the second row or column, because resized masks may end there
     return border / max(int(outline.sum()), 1)
 
 
@@ -56,9 +56,9 @@ def occluded(evidence: Evidence) -> float:
 
 
 def side_view(evidence: Evidence, whole: bool, facing: Facing) -> float:
-    """Relative narrowing (0..1) of the person compared with facing the camera: 0.5 at half the width.
+    """Relative narrowing (0..1) of the person compared with one who faces the camera: 0.5 at half the width.
 
-    `whole`: whether the whole garment is visible; if not, only joints are used.
+    `whole` states whether the whole garment is visible; if not, only joints are used.
     """
     if evidence.joints is not None:
         width = _width(evidence.joints, facing)
@@ -74,10 +74,10 @@ def side_view(evidence: Evidence, whole: bool, facing: Facing) -> float:
 
 
 def proportion(evidence: Evidence, fill: float, whole: bool) -> float:
-    """Relative shrinking of the flat garment compared with `fill` of a 3:4 canvas, or narrowing compared with the worn
-    one.
+    """How much smaller the flat garment is than `fill` of a 3:4 canvas, or how much narrower than the worn garment.
 
-    `whole`: whether the whole worn garment is visible for comparison.
+    Both are fractions, and the larger one is returned. `whole` states whether the whole worn garment is visible; if
+    not, it is not compared.
     """
     left, top, right, bottom = box_of(evidence.flat)
     height, width = evidence.flat.shape
@@ -103,7 +103,7 @@ def coverage(mask: np.ndarray) -> float:
 
 
 def slenderness(mask: np.ndarray) -> float:
-    """Median width of a silhouette's rows, between a third and four fifths down, over its height."""
+    """Median width of a silhouette's rows, between 30% and 80% of the way down, over its height."""
     _, top, _, bottom = box_of(mask)
     height = bottom - top
     rows = mask[top + int(0.3 * height) : top + max(int(0.8 * height), int(0.3 * height) + 1)].sum(1)
@@ -125,7 +125,7 @@ def between(mask: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _missing_from_mask(evidence: Evidence) -> float:
-    """The smaller of the gap's fraction of the silhouette and the invisible fraction of the flat garment's area."""
+    """The smaller of two fractions: of the silhouette that is gap, and of the flat garment's area that is invisible."""
     garment = evidence.garment
     gap = (between(garment, 0) | between(garment, 1)) & ~garment
     wide = opened(gap, 0.02 * garment.shape[0]).sum()
@@ -151,7 +151,10 @@ def _gap_in_person(garment: np.ndarray, unknown: np.ndarray) -> float:
 
 
 def _core(evidence: Evidence) -> np.ndarray | None:
-    """(H, W) bool: trunk or pelvis, by the joints, where a garment of the category must be; None without hips."""
+    """(H, W) bool: trunk or pelvis according to the joints, where a garment of the category must be.
+
+    None if a hip, the neck or the middle of the hips is missing.
+    """
     joints = evidence.joints or {}
     hips = [joints.get("right_hip"), joints.get("left_hip")]
     neck, middle = joints.get("neck"), joints.get("mid_hip")
@@ -178,7 +181,7 @@ def _between(first: Point, second: Point, share: float) -> Point:
 
 
 def _width(joints: dict[str, Point], facing: Facing) -> float | None:
-    """Width by the joints relative to facing the camera: mean of the available proportions, or None."""
+    """Width according to the joints, relative to a person who faces the camera: mean of the known ratios, or None."""
 
     def distance(first: str, second: str) -> float | None:
         if first not in joints or second not in joints:
@@ -199,7 +202,7 @@ def _width(joints: dict[str, Point], facing: Facing) -> float | None:
 
 
 def _width_by_face(evidence: Evidence) -> float:
-    """Median width of the garment relative to the face, 1 when facing the camera; infinite without a face."""
+    """Median width of the garment relative to the face; 1 if the person faces the camera, infinite without a face."""
     assert evidence.parsing is not None
     width = int(evidence.parsing.of("face").sum(1).max())
     _, top, _, bottom = box_of(evidence.garment)

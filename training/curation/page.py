@@ -18,11 +18,11 @@ from .scores import DEFECT_NAMES
 
 TEMPLATE = Path(__file__).with_name("page.html")
 CARDS = 200
-"""Cards per page of the list."""
+"""Number of cards on each page of the list."""
 
 
 def write_page(folder: Path, manifest: Manifest) -> None:
-    """Write index.html, the worst pairs first; raises IGRError on failure."""
+    """Write index.html, with the worst pairs first; raises IGRError on failure."""
     rows = [_card(row) for row in reversed(manifest.rows)]
     title = str(manifest.described.get("title", "pairs"))
     # the browser's stored decisions belong to these pairs only, not to other curations on the same disk

@@ -17,7 +17,7 @@ DEFECT_NAMES: tuple[Defect, ...] = ("occluded", "truncated", "side_view", "propo
 
 @dataclass(frozen=True)
 class CurationConfig:
-    """Thresholds of defects; chosen on drawn pairs of seeds 0..1499 (192x256, bad_share 0.4), reported on others."""
+    """Thresholds of defects, chosen on drawn pairs of seeds 0..1499 (192x256, bad_share 0.4), measured on others."""
 
     occluded: float = 0.22
     """Minimum fraction of the garment's core hidden by an unknown object, from parsing and keypoints."""
@@ -28,19 +28,20 @@ class CurationConfig:
     truncated: float = 0.06
     """Minimum fraction of the garment's outline along the photo's border."""
     side_view: float = 0.25
-    """Minimum narrowing compared with facing the camera, from keypoints."""
+    """Minimum narrowing compared with a person who faces the camera, from keypoints."""
     side_view_parsing: float = 0.345
-    """The same from parsing only: garment compared with face and with flat garment."""
+    """The same from parsing only: the garment compared with the face and with the flat garment."""
     side_view_mask: float = 0.28
-    """The same from the mask only: garment compared with its height and with flat garment."""
+    """The same from the mask only: the garment compared with its height and with the flat garment."""
     proportion: float = 0.3
     """Minimum shrinking or narrowing compared with a usual flat image."""
     facing_shoulders: float = 0.45
-    """Shoulders / neck to mid hip of a person who faces the camera: for drawn people; measure it on your data set."""
+    """Shoulder to shoulder / neck to mid hip of a person who faces the camera; the default is that of drawn people, so
+    measure it on your data set."""
     facing_hips: float = 0.27
     """The same for the hips."""
     facing_thigh: float = 0.47
-    """Hips / thigh of such a person, for photos without a head."""
+    """Hip to hip / hip to knee of such a person, for photos that do not show the head."""
     fill: float = 0.87
     """Fraction of a 3:4 canvas, in the tighter direction, that a refitted flat garment fills."""
 
@@ -64,7 +65,7 @@ class Scores:
     truncated: float
     """Fraction of the garment's outline along the photo's border."""
     side_view: float
-    """Relative narrowing of the person compared with facing the camera."""
+    """Relative narrowing of the person compared with one who faces the camera."""
     proportion: float
     """Relative shrinking or narrowing of the flat garment compared with a usual one."""
     seen: float
