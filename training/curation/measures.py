@@ -170,7 +170,7 @@ def _core(evidence: Evidence) -> np.ndarray | None:
         low = [_between(middle, hip, 0.8) for hip in hips]
         corners = [waist[0], waist[1], low[1], low[0]]
         if evidence.category == "full":
-            corners = [shoulders[0], shoulders[1], *corners[1:3][::1], low[0], waist[0]]
+            corners = [shoulders[0], shoulders[1], *corners[1:3], low[0], waist[0]]
     drawn = Image.new("L", (evidence.garment.shape[1], evidence.garment.shape[0]))
     ImageDraw.Draw(drawn).polygon(corners, fill=255)
     return np.asarray(drawn) > 0

@@ -35,14 +35,13 @@ class PixelPairs:
         self._vae, _ = load_vae(config.data.vae)
         self._encoder, _ = load_image_encoder(config.data.image_encoder)
         self._layout: PromptLayout = model.image_prompt.layout if model.image_prompt is not None else "linear"
-        self._bf16 = False
         self._limit = config.data.limit
         self.settings: list[dict[str, Any]] = [
             {
                 "vae": sha256(config.data.vae),
                 "image_encoder": sha256(config.data.image_encoder),
                 "layout": self._layout,
-                "bf16": self._bf16,
+                "bf16": False,
                 **self._pairs.described,
             }
         ]
@@ -69,7 +68,7 @@ class PixelPairs:
         """Encode what was read, rounded to half precision like prepared pairs."""
         pictures, categories = read
         downscale = self._model.vae.downscale
-        tensors = encode_images(pictures, self._vae, downscale, self._encoder, self._layout, self._bf16)
+        tensors = encode_images(pictures, self._vae, downscale, self._encoder, self._layout, bf16=False)
         maps = pictures.get("correspondence")
         return Batch(
             **{name: value.float() for name, value in tensors.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from PIL import Image
 
 from .keypoints import Keypoints
@@ -23,6 +24,7 @@ class JoinedPairs(PairSource):
         self._places = [(source, row) for source in sources for row in range(len(source))]
         self.left_out = tuple(name for source in sources for name in source.left_out)
         self.unlisted = tuple(sentence for source in sources for sentence in source.unlisted)
+        self.tells_correspondence = all(source.tells_correspondence for source in sources)
         title = " and ".join(source.title for source in sources)
         super().__init__(title, [entry for source in sources for entry in source.entries])
 
@@ -58,6 +60,10 @@ class JoinedPairs(PairSource):
         source, row = self._places[index]
         return source.garment_cover(row)
 
+    def correspondence(self, index: int) -> np.ndarray | None:
+        source, row = self._places[index]
+        return source.correspondence(row)
+
     def photo_name(self, index: int) -> str:
         source, row = self._places[index]
         return source.photo_name(row)
@@ -65,6 +71,10 @@ class JoinedPairs(PairSource):
     def labels(self, index: int) -> dict[str, str]:
         source, row = self._places[index]
         return source.labels(row)
+
+    def printed_words(self, index: int) -> tuple[str, ...]:
+        source, row = self._places[index]
+        return source.printed_words(row)
 
     def missing(self, index: int) -> list[str]:
         source, row = self._places[index]

@@ -1,15 +1,19 @@
 """The interface of data sets: unique names, subsets, and pickling for worker processes."""
 
+import inspect
 import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from igr_core.errors import IGRError
+from training.data.contract.joined import JoinedPairs
 from training.data.contract.pairs import PairEntry, PairSource, PairSubset
 from training.data.fixtures import FIXTURES
+from training.data.layouts.synthetic_pairs import SyntheticConfig, SyntheticPairs
 from training.data.layouts.viton_hd import VitonHD
 from training.data.opening import DataSetConfig, open_data_set
 
@@ -46,6 +50,19 @@ def test_a_subset_is_the_rows_it_names(tree: Tree) -> None:
     assert plain.parsing(0) is None and plain.garment_cover(0) is None and plain.missing(0) == []
     with pytest.raises(IGRError, match="the set has no flat garments"):
         plain.garment(0)
+
+
+def test_wrappers_pass_every_question_on() -> None:
+    """A reading that a wrapper does not pass on would silently be the default, as if the data set had none."""
+    readings = {name for name, one in vars(PairSource).items() if inspect.isfunction(one) and not name.startswith("_")}
+    for wrapper in (PairSubset, JoinedPairs):
+        assert readings <= set(vars(wrapper)), wrapper.__name__
+    drawn = SyntheticPairs(SyntheticConfig(10_000_000, 2, (96, 128), correspondence=True))
+    joined = JoinedPairs([PairSubset(drawn, [0]), PairSubset(drawn, [1])])
+    assert joined.tells_correspondence == drawn.tells_correspondence is True
+    for index in range(2):
+        assert joined.printed_words(index) == drawn.printed_words(index)
+        np.testing.assert_array_equal(joined.correspondence(index), drawn.correspondence(index))
 
 
 @pytest.mark.parametrize("layout", FIXTURES)
