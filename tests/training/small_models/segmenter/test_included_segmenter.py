@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[4]
 
 
 def test_shipped_config_is_the_shipped_model() -> None:
-    config = load_config(SegmenterTraining, ROOT / "training" / "configs" / "small" / "segmenter_from_scratch.yaml")
+    config = load_config(SegmenterTraining, ROOT / "training" / "configs" / "small" / "segmenter.yaml")
     model = build_segmenter(config.segmenter)
     assert parameter_count(model.parameters()) <= 4_000_000
     stored = load_file(INCLUDED_SEGMENTER / "model.safetensors")
