@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -14,24 +16,55 @@ from igr_core.files import atomic_file, make_folder
 from ...base.provenance import curve
 
 
+@dataclass(frozen=True)
+class Panel:
+    """One panel of a run's line."""
+
+    title: str
+    """Title, after the run's name."""
+    unit: str
+    """Label of the vertical axis."""
+    names: re.Pattern[str]
+    """Logged names that it shows; the group is the label of the line."""
+    logarithmic: bool = True
+    """Whether the vertical axis is logarithmic."""
+
+
+LOSS, ATTENTION = "mean squared error", "fraction of visible cells"
+PANELS = (
+    Panel("loss", LOSS, re.compile(r"(loss)")),
+    Panel("held-out loss", LOSS, re.compile(r"validation/(?!.*correspondence/)(.+)")),
+    Panel("held-out loss at the first step", LOSS, re.compile(r"first_step/(?!.*correspondence/)(.+)")),
+    Panel("attention within 5%", ATTENTION, re.compile(r"(.*)correspondence/within_5_percent"), logarithmic=False),
+)
+"""Panels of the curves; those without a logged name in any of the runs are left out."""
+
+
 def loss_curves(runs: Sequence[Path], out: Path) -> None:
-    """Draw the losses of training runs into a PNG: one line of panels for each run, substituted losses included."""
-    figure = Figure(figsize=(4.6 * len(CURVES), 3.2 * len(runs)), layout="constrained")
-    axes = figure.subplots(len(runs), len(CURVES), squeeze=False)
-    for line, run in zip(axes, runs, strict=True):
-        metrics = run / "metrics.csv"
-        if not metrics.is_file():
+    """Draw the curves of training runs into a PNG: one line of panels for each run, substituted losses included.
+
+    Raises IGRError for a folder that is not a run.
+    """
+    for run in runs:
+        if not (run / "metrics.csv").is_file():
             raise IGRError(f"{run} has no metrics.csv: it is not a run of `train`, or nothing has been logged yet.")
-        logged = _logged(metrics)
-        for axis, (panel, wanted) in zip(line, CURVES.items(), strict=True):
-            for name in [name for name in logged if name.startswith(wanted)]:
-                steps, values = zip(*curve(metrics, name, points=120), strict=True)
-                axis.plot(steps, values, label=name.rpartition("/")[2].replace("_", " "))
-            axis.set(title=f"{run.name}: {panel}", xlabel="step", ylabel="mean squared error")
-            axis.set_yscale("log")
+    logged = [_logged(run / "metrics.csv") for run in runs]
+    panels = [one for one in PANELS if any(one.names.fullmatch(name) for names in logged for name in names)]
+    figure = Figure(figsize=(4.6 * len(panels), 3.2 * len(runs)), layout="constrained")
+    axes = figure.subplots(len(runs), len(panels), squeeze=False)
+    for line, run, names in zip(axes, runs, logged, strict=True):
+        for axis, panel in zip(line, panels, strict=True):
+            for found in filter(None, map(panel.names.fullmatch, names)):
+                steps, values = zip(*curve(run / "metrics.csv", found[0], points=120), strict=True)
+                label = found[1].strip("/").replace("/", " ").replace("_", " ")
+                axis.plot(steps, values, label=label or "training")
+            axis.set(title=f"{run.name}: {panel.title}", xlabel="step", ylabel=panel.unit)
+            if panel.logarithmic:
+                axis.set_yscale("log")
             axis.grid(alpha=0.3, which="both")
+            axis.margins(y=0.45)  # room for the legend
             if axis.lines:
-                axis.legend(fontsize="small")
+                axis.legend(fontsize="small", loc="upper right", ncols=2)
     make_folder(out.parent)
     with atomic_file(out) as temporary:
         figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
@@ -41,7 +74,3 @@ def _logged(metrics: Path) -> list[str]:
     """Names of the logged numbers, in the order of their first appearance."""
     with metrics.open(newline="") as handle:
         return list(dict.fromkeys(row["metric"] for row in csv.DictReader(handle)))
-
-
-CURVES = {"loss": ("loss",), "held-out loss": ("validation/",), "held-out loss at the first step": ("first_step/",)}
-"""Panels of the loss curves, with the logged names (or their prefixes) that each shows."""

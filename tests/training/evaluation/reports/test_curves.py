@@ -7,6 +7,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from training.cli.app import app
+from training.evaluation.reports.curves import PANELS
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -20,6 +21,19 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("\n".join(lines) + "\n")
     assert run(tmp_path, tmp_path, "--out", tmp_path / "curves.png")[0] == 0
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_each_panel_shows_one_kind_of_number() -> None:
+    """Fractions and cross-entropies of the attention are no mean squared errors."""
+    names = ["loss", "total_loss", "validation/full", "validation/rendered/no_reference", "first_step/full"]
+    names += [f"{where}correspondence/{what}" for where in ("", "validation/") for what in ("loss", "within_5_percent")]
+    shown = [[name for name in names if panel.names.fullmatch(name)] for panel in PANELS]
+    assert shown == [
+        ["loss"],
+        ["validation/full", "validation/rendered/no_reference"],
+        ["first_step/full"],
+        ["correspondence/within_5_percent", "validation/correspondence/within_5_percent"],
+    ]
 
 
 def test_a_folder_without_a_log_is_named(tmp_path: Path) -> None:
