@@ -55,7 +55,8 @@ def note_entries(node: Any, warnings: tuple[str, ...] = (), text: str = "") -> d
     notes = [{"text": one, "warning": True} for one in warnings]
     notes += [{"text": line, "warning": False} for line in text.splitlines()]
     lines = ("\n".join((*warnings, text)),) if text else warnings
-    return {"igr_notes": notes, "text": lines} if notes else {"igr_notes": notes}
+    # both keys, always: for a list of photos, ComfyUI joins the entries of all runs by the keys of the first
+    return {"igr_notes": notes, "text": lines}
 
 
 def editor_entries(node: Any, photo: Tensor, content: str) -> dict[str, Any]:
