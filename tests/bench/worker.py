@@ -63,7 +63,8 @@ def boot(order: Order) -> None:
     assert spec is not None and spec.loader is not None
     sys.modules[PACK] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[PACK])
-    part("host.folders").BUNDLES.register()
+    for folder in part("host.folders").MODEL_FOLDERS:
+        folder.register()
 
 
 def part(name: str) -> Any:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 EDITOR = "window.app.graph.nodes.find((node) => node.type === 'IGRGarmentSegment').igrEditor"
-SHIRT, TROUSERS = (180, 390), (150, 750)
+SHIRT, TROUSERS = (400, 300), (300, 680)
 """Positions on the upper example person, which has 576×768 pixels."""
 
 

@@ -10,7 +10,7 @@ TINY = "tiny.safetensors"
 TINY_SAM = "tiny-sam2"
 TINY_PARSER = "tiny-parser"
 SMALL, SMALL_SEGMENTER, SMALL_PARSER = "igr-small", "igr-small segmenter", "igr-small parser"
-POINTS = '{"positive": [[288, 500]], "negative": [[20, 20]], "box": null, "size": [576, 768]}'
+POINTS = '{"positive": [[350, 520]], "negative": [[20, 20]], "box": null, "size": [576, 768]}'
 """Clicks on the upper example person's shirt and next to it."""
 LATENT = ["sample", 0]
 

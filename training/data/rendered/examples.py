@@ -15,7 +15,7 @@ from .base.settings import RenderSettings
 from .pairs import RenderedPair, dress_record
 
 PHOTOS = {
-    "upper": (10_003_005, 0),
+    "upper": (10_003_005, 1),
     "upper_closeup": (10_003_005, 2),
     "lower": (10_003_015, 0),
     "full": (10_003_025, 0),
