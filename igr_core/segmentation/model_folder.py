@@ -220,7 +220,8 @@ def _check_index(path: Path) -> None:
     for name in shards.values() if isinstance(shards, dict) else [None]:
         if not isinstance(name, str) or not name.endswith(".safetensors") or "/" in name or "\\" in name:
             raise IGRError(
-                f"{path} names the weights {name!r}: use a model whose weights are .safetensors files in its folder."
+                f"{path} lists {name!r} as a weights file: use a model whose weights are .safetensors files in the "
+                "same folder."
             )
 
 

@@ -117,10 +117,10 @@ def find(
 
 
 def photos_of(view: GarmentView, count: int, each: int) -> list[tuple[int, ...]]:
-    """Indices in the view of the photos of each of `count` images, for garments with `each` photos.
+    """For each of `count` images, the indices of its photos in the view; every garment has `each` photos.
 
-    The view contains the first photos of all garments, then all second ones, and so on. Raises IGRError if the view's
-    photos cannot be those of the images.
+    The view contains the first photo of every garment, then the second photo of every garment, and so on. Raises
+    IGRError if the number of photos in the view does not match the images.
     """
     garments, rest = divmod(len(view.person), each)
     if rest or garments == 0 or count % garments:

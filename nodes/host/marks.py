@@ -1,7 +1,7 @@
-"""Mark the conditionings that use the reference, so that ComfyUI carries the mark to each call of the model.
+"""Mark the conditionings that use the reference, so that ComfyUI passes the mark to each call to the model.
 
 Samplers reorder, stack, split and copy conditionings; only the entries of `model_conds` always stay with their prompt,
-even when ComfyUI copies a conditioning to give the others the same area.
+even when ComfyUI copies a conditioning so that another prompt covers the same area.
 """
 
 from __future__ import annotations

@@ -118,8 +118,8 @@ def _refuse_mirrored(path: Path) -> None:
     """Raise IGRError for a photo that the browser mirrors and Load Image does not: clicks would miss the garment."""
     if is_mirrored(path) and not undoes_mirroring():
         raise IGRError(
-            f"{path} is stored mirrored (EXIF orientation), and Load Image does not undo that: the photo of the run "
-            "would differ from the one that you click on. Save the photo again in an image editor."
+            f"{path} is stored mirrored (EXIF orientation), and Load Image does not undo that: the photo used in the "
+            "run would differ from the one shown in the click editor. Save the photo again in an image editor."
         )
 
 

@@ -60,7 +60,8 @@ def difference_interval(values: Sequence[float], others: Sequence[float], seed: 
     """
     if len(values) != len(others):
         raise IGRError(
-            f"Rows of {len(values)} and {len(others)} pairs cannot be compared pair by pair: score the same pairs."
+            f"Rows with {len(values)} and {len(others)} pairs cannot be compared pair by pair: score both rows on the "
+            "same pairs."
         )
     return mean_interval((np.asarray(values) - np.asarray(others)).tolist(), seed)
 

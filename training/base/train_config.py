@@ -67,7 +67,7 @@ class DataConfig(Ranged):
         super().__post_init__()
         if any(ROUND in name for name in self.train) != (self.round_steps is not None):
             raise IGRError(
-                f"data.round_steps and {ROUND} in a name of data.train depend on each other: set both or neither."
+                f"data.round_steps and the placeholder {ROUND} in data.train only work together: use both or neither."
             )
         if not self.held_out or not all(name.isidentifier() or not name for name in self.held_out):
             raise IGRError(

@@ -1,4 +1,4 @@
-"""Held-out photos with their garments, and the IoU of masks with them."""
+"""Held-out photos with their garments, and helpers that compute and summarise the IoU of two masks."""
 
 from __future__ import annotations
 

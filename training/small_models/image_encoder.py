@@ -91,7 +91,7 @@ class Corpus:
     """Drawn pairs for the encoder: crops, flat garments cropped in the same way, thumbnails and labels."""
 
     def __init__(self, folder: str, config: ImageEncoderTraining, words: dict[str, list[str]] | None = None) -> None:
-        """`words`: vocabulary of every label; by default taken from these pairs."""
+        """`words`: vocabulary for each label; by default, it is collected from the pairs in `folder`."""
         self.pairs = DrawnPairs(folder)
         self.rows = [row for row, seen in enumerate(self.pairs.visible) if seen >= config.minimum_visible]
         if not self.rows:

@@ -92,7 +92,7 @@ def _listed(root: Path, split: str, keep_leaks: bool) -> tuple[list[str], list[s
 
 
 def _first(part: Path, *names: str) -> Listing:
-    """Listing of the first folder that exists, or else of the first one."""
+    """Listing of the first folder in `names` that exists, or of `names[0]` if none does."""
     listings = [Listing(part / name) for name in names]
     return next((listing for listing in listings if listing.exists), listings[0])
 

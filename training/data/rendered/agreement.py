@@ -59,7 +59,7 @@ def difference(record: Record, photo: int, dress_seed: int = 0) -> Difference:
 
 
 def _unlit(view: View, record: Record, dress: Dress) -> np.ndarray:
-    """(h, w, 3) sRGB 0..255 of a dressed view with light 1."""
+    """The dressed view under uniform light of 1 and without gloss, as sRGB values in 0..255, (h, w, 3)."""
     bare = replace(view, light=np.ones_like(view.light), gloss=np.zeros_like(view.gloss))
     return to_srgb(compose(bare, record.panels, dress))
 
