@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo eval test lint bench samplers bench-render bench-train format train-small train-smoke
+.PHONY: setup demo eval test lint bench samplers bench-render bench-train format train-smoke
 
 setup: $(STAMP)
 
@@ -44,9 +44,6 @@ bench-train: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-
-train-small: $(STAMP)
-	$(BIN)/python -m training train training/configs/small/from_scratch.yaml --run runs/from_scratch
 
 train-smoke: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/training/test_smoke.py

@@ -58,6 +58,7 @@ SETTINGS = (
     (PairsConfig, "small/pairs_rendered.yaml"),
     (PairsConfig, "small/pairs_drawn.yaml"),
     (ExperimentConfig, "evaluation/igr_small.yaml"),
+    (ExperimentConfig, "evaluation/small/release.yaml"),
 )
 """Config classes that `--set` changes: those of train, prepare and evaluate run."""
 

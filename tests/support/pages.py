@@ -41,9 +41,9 @@ def anchors(page: Path) -> set[str]:
 
 
 def paths(page: Path) -> set[str]:
-    """Paths from the root that code on a page names, without placeholders and patterns."""
+    """Paths from the root that code on a page names, without placeholders, patterns and COMMIT:PATH."""
     text = page.read_text(encoding="utf-8")
-    room = rf"(?<![\w./~-])((?:{'|'.join(ROOMS)})/[\w./-]*[\w/])"
+    room = rf"(?<![\w./~-])(?<![0-9a-f]{{7}}:)((?:{'|'.join(ROOMS)})/[\w./-]*[\w/])"
     code = [*(block for _, block in _FENCE.findall(text)), *_SPAN.findall(_without_blocks(page))]
     return {found for one in code for found in re.findall(rf"{room}(?![\w*{{$<…])", one)}
 

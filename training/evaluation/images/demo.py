@@ -169,7 +169,14 @@ def _cells(example: Example) -> Iterator[Image.Image]:
     yield example.subject.mask.convert("RGB")
     yield _picture(example.crop)
     yield _picture(example.restored)
-    yield example.subject.truth or Image.new("RGB", CELL, PAPER)
+    yield example.subject.truth or _unknown()
+
+
+def _unknown() -> Image.Image:
+    cell = Image.new("RGB", CELL, PAPER)
+    middle = (CELL[0] // 2, CELL[1] // 2)
+    ImageDraw.Draw(cell).text(middle, "unknown", fill=PALE_INK, font=ImageFont.load_default(20), anchor="mm")
+    return cell
 
 
 def _place(sheet: Image.Image, pen: ImageDraw.ImageDraw, picture: Image.Image, left: int, top: int) -> None:
