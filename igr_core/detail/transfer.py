@@ -29,9 +29,11 @@ _CERTAIN = 0.5
 """Evidence below which no detail is transferred; above it, the amount grows linearly."""
 _MOST_GAIN = 1.5
 """Maximum factor by which the contrast of detail is raised; a larger one would amplify the photo's noise."""
-_SAME_COLOUR, _OTHER_COLOUR = 0.12, 0.3
-"""Differences (0..1) between the photo's colour and the restored one, under the same light: up to the first, all detail
-is transferred; at the second, none."""
+_SAME_COLOUR, _OTHER_COLOUR = 0.15, 0.4
+"""Differences between the photo's colour and the restored one, under the same light and relative to its brightness: up
+to the first, all detail is transferred; at the second, none."""
+_DARK = 0.35
+"""Brightness (0..1) below which differences are no longer relative, because dark colours are noisy."""
 _MOST_STRETCH = 6.0
 """Maximum magnification of the photo (of lengths); beyond it, no detail is transferred, because it would be blurred."""
 
@@ -189,7 +191,8 @@ def _with_colour_of(base: Tensor, taken: Tensor, part: Tensor) -> tuple[Tensor, 
     inside = _blurred(part, sigma).clamp_min(1e-4)
     low_base, low_taken = (_blurred(image * part, sigma) / inside for image in (base, taken))
     light = low_base.mean(0, keepdim=True) / low_taken.mean(0, keepdim=True).clamp_min(1e-3)
-    apart = (low_base - low_taken * light).abs().amax(0, keepdim=True)
+    bright = low_base.mean(0, keepdim=True)
+    apart = (low_base - low_taken * light).abs().amax(0, keepdim=True) / bright.clamp_min(_DARK)
     agreement = ((_OTHER_COLOUR - apart) / (_OTHER_COLOUR - _SAME_COLOUR)).clamp(0, 1)
     return low_base + (taken - low_taken) * light.clamp(1 / _MOST_GAIN, _MOST_GAIN), agreement
 

@@ -54,7 +54,7 @@ def test_every_command_in_a_sentence_exists_with_its_options(page: Path) -> None
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 SETTINGS = (
-    (TrainConfig, "small/from_scratch.yaml"),
+    (TrainConfig, "small/from_scratch/model.yaml"),
     (PairsConfig, "small/pairs_rendered.yaml"),
     (PairsConfig, "small/pairs_drawn.yaml"),
     (ExperimentConfig, "evaluation/igr_small.yaml"),

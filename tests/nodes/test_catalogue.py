@@ -105,10 +105,10 @@ def test_photos_without_a_folder_of_masks_have_the_placeholder_mask(root: Path) 
 def test_the_examples_are_a_folder_without_masks(root: Path, category: str) -> None:
     photos, failed, _ = loaded(catalogue.left_to_do(opened(root, photos=catalogue.SHIPPED), category, again=False))
     assert {one.name: one.category for one in photos}.items() >= {"full": "full", "lower": "lower"}.items()
-    assert {one.name for one in photos} == {"upper", "lower", "full", "outfit"} and failed == {}
+    assert {one.name for one in photos} == {"upper", "upper_closeup", "lower", "full", "outfit"} and failed == {}
     save(root, "garments/full_00001_.png")
     found = catalogue.left_to_do(opened(root, photos=catalogue.SHIPPED), category, again=False)
-    assert len(found.pairs) == 3 and found.done == 1
+    assert len(found.pairs) == 4 and found.done == 1
 
 
 def test_photos_are_loaded_with_their_masks(root: Path) -> None:

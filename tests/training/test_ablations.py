@@ -20,8 +20,8 @@ CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 @pytest.mark.parametrize(
     "name",
     [
-        "small/from_scratch",
-        "small/from_scratch_further",
+        "small/from_scratch/model",
+        "small/from_scratch/model_further",
         *(f"ablation_{one}" for one in ("full", "no_garmnet", "no_image_prompt")),
     ],
 )
@@ -35,7 +35,7 @@ def test_shipped_configs_build_their_model(name: str) -> None:
 def test_ablations_differ_from_the_recipe_in_what_their_names_say() -> None:
     recipe, full, no_garmnet, no_image_prompt = (
         load_config(TrainConfig, CONFIGS / f"{name}.yaml")
-        for name in ("small/from_scratch", "ablation_full", "ablation_no_garmnet", "ablation_no_image_prompt")
+        for name in ("small/from_scratch/model", "ablation_full", "ablation_no_garmnet", "ablation_no_image_prompt")
     )
     assert full.steps < recipe.steps
     optimizer = dataclasses.replace(full.optimizer, decay_steps=recipe.optimizer.decay_steps)

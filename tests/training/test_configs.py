@@ -40,7 +40,7 @@ PARTS = {
     "segmenter": (SegmenterTraining, build_segmenter),
     "parser": (ParserTraining, build_parser),
 }
-OTHER_COMMANDS = [f"small/{part}{start}.yaml" for start in ("", "_from_scratch") for part in PARTS]
+OTHER_COMMANDS = [f"small/{start}{part}.yaml" for start in ("", "from_scratch/") for part in PARTS]
 SHIPPED = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob("*.yaml")
@@ -102,7 +102,7 @@ def test_its_pairs_can_be_opened(name: str, tmp_path: Path, tree: Callable[[str]
 
 @pytest.mark.parametrize("name", OTHER_COMMANDS)
 def test_a_part_of_this_config_can_be_built(name: str) -> None:
-    part = name.removeprefix("small/").removesuffix(".yaml").removesuffix("_from_scratch")
+    part = Path(name).stem
     kind, build = PARTS[part]
     config = load_config(kind, CONFIGS / name)
     assert sum(weight.numel() for weight in build(getattr(config, part)).parameters()) > 100_000

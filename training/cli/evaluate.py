@@ -234,7 +234,7 @@ def demo(
     make_folder(out)
     sheet, examples = run_demo(restorer, subjects, out, steps, guidance)
     if page_image is not None:
-        write_page_image(sheet, page_image)
+        write_page_image(examples, page_image)
     for example in examples:
         echo(str(out / f"{example.subject.name}-restored.png"))
     echo(

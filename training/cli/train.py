@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..prepared.encoding import PromptLayout
     from ..prepared.selection import PairsConfig
 
-BENCH_CONFIG = Path(__file__).parents[1] / "configs" / "small" / "from_scratch.yaml"
+BENCH_CONFIG = Path(__file__).parents[1] / "configs" / "small" / "from_scratch" / "model.yaml"
 Part = Literal["vae", "image_encoder"]
 """Parts that unpack can extract from a bundle."""
 

@@ -153,7 +153,9 @@ def test_a_photo_of_another_garment_leaves_nothing_behind(colour: tuple[float, f
 
 def test_each_region_comes_from_the_photo_that_shows_it():
     lettered = photo()
-    blank = SourcePhoto(torch.full_like(lettered.image, 0.4), lettered.mask, lettered.placement)
+    mean = (lettered.image * lettered.mask).sum((1, 2), keepdim=True) / lettered.mask.sum()
+    plain = mean.expand_as(lettered.image).contiguous()
+    blank = SourcePhoto(plain, lettered.mask, lettered.placement)
     evidence = seen()
     flow = evidence.flows[0]
     half = torch.zeros(2, *CELLS[::-1])

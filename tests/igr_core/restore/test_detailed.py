@@ -36,20 +36,23 @@ def view_of(restorer: GarmentRestorer, photo: Tensor, mask: Tensor) -> GarmentVi
 
 
 def test_an_all_white_photo_leaves_no_trace(restorer: GarmentRestorer) -> None:
-    photo, mask = example("upper")
+    photo, mask = example("full")
     white = view_of(restorer, torch.ones_like(photo), mask)
     images = [
-        restore_detailed(restorer, [white], "upper", Detailing(SIZE, Transfer(strength)), steps=STEPS).image
+        restore_detailed(restorer, [white], "full", Detailing(SIZE, Transfer(strength)), steps=STEPS).image
         for strength in (0.0, 1.0)
     ]
     assert (images[0] - images[1]).abs().max() < 0.1
-    assert (images[0] - images[1]).abs().mean() < 1e-3
+    assert (images[0] - images[1]).abs().mean() < 5e-3
 
 
-def test_the_view_of_another_person_leaves_almost_no_trace(restorer: GarmentRestorer) -> None:
-    """The wrong view is connected: positions found in one photo, pixels of another."""
-    own, other = (view_of(restorer, *example(name)) for name in ("upper", "lower"))
-    images, (evidence,) = restorer.restore_with_evidence(own, "upper", steps=STEPS)
+@pytest.mark.parametrize("wrong", ["another person", "another colour"])
+def test_the_wrong_photo_leaves_almost_no_trace(restorer: GarmentRestorer, wrong: str) -> None:
+    """Positions found in one photo, pixels of another: somebody else's, or of a garment that is blue instead of red."""
+    photo, mask = example("full")
+    own = view_of(restorer, photo, mask)
+    other = view_of(restorer, *(example("upper") if wrong == "another person" else (photo.flip(1), mask)))
+    images, (evidence,) = restorer.restore_with_evidence(own, "full", steps=STEPS)
     alpha = garment_alpha(images)[0]
     moved = [
         transfer_details(images[0], alpha, evidence, source_photos(view), SIZE, Transfer())[1].mean()

@@ -23,7 +23,7 @@ from training.base.train_config import (
     TrainConfig,
 )
 
-SMALL = Path(__file__).parents[3] / "training" / "configs" / "small" / "from_scratch.yaml"
+SMALL = Path(__file__).parents[3] / "training" / "configs" / "small" / "from_scratch" / "model.yaml"
 PARTS = {
     "data": DataConfig,
     "drop": DropConfig,

@@ -107,13 +107,13 @@ def test_the_ablation_without_an_image_prompt_needs_no_encoder(config: TrainConf
 
 
 @pytest.mark.parametrize(
-    "name", ["small/from_scratch", "ablation_full", "ablation_no_garmnet", "ablation_no_image_prompt"]
+    "name", ["small/from_scratch/model", "ablation_full", "ablation_no_garmnet", "ablation_no_image_prompt"]
 )
 def test_shipped_configs_agree(name: str) -> None:
     """The model, its two parts and the drawing defaults agree."""
     config = load_config(TrainConfig, CONFIGS / f"{name}.yaml")
-    vae = load_config(VAETraining, CONFIGS / "small" / "vae_from_scratch.yaml")
-    encoder = load_config(ImageEncoderTraining, CONFIGS / "small" / "image_encoder_from_scratch.yaml")
+    vae = load_config(VAETraining, CONFIGS / "small" / "from_scratch" / "vae.yaml")
+    encoder = load_config(ImageEncoderTraining, CONFIGS / "small" / "from_scratch" / "image_encoder.yaml")
     assert replace(config.model.vae, scaling_factor=vae.vae.scaling_factor) == vae.vae
     assert config.model.image_encoder == encoder.image_encoder
     check_drawn(config, DrawConfig())
@@ -126,6 +126,6 @@ def test_shipped_configs_agree(name: str) -> None:
 
 
 def test_drawn_pairs_of_another_view_are_refused() -> None:
-    config = load_config(TrainConfig, CONFIGS / "small" / "from_scratch.yaml")
+    config = load_config(TrainConfig, CONFIGS / "small" / "from_scratch" / "model.yaml")
     with pytest.raises(IGRError, match="a different view"):
         check_drawn(config, DrawConfig(view=ViewConfig("whole")))

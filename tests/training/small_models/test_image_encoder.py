@@ -146,7 +146,7 @@ def test_preprocess_is_clips() -> None:
 
 
 def test_shipped_config() -> None:
-    config = load_config(ImageEncoderTraining, CONFIGS / "small" / "image_encoder_from_scratch.yaml")
+    config = load_config(ImageEncoderTraining, CONFIGS / "small" / "from_scratch" / "image_encoder.yaml")
     assert parameter_count(build_image_encoder(config.image_encoder).parameters()) <= 1_500_000
 
 

@@ -127,6 +127,6 @@ def test_missing_data_is_named(tiny: VAETraining, tmp_path: Path) -> None:
 
 
 def test_shipped_config() -> None:
-    config = load_config(VAETraining, CONFIGS / "small" / "vae_from_scratch.yaml")
+    config = load_config(VAETraining, CONFIGS / "small" / "from_scratch" / "vae.yaml")
     assert config.vae.downscale == 8
     assert parameter_count(build_vae(config.vae).parameters()) <= 3_500_000

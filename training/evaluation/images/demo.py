@@ -157,11 +157,12 @@ def run_demo(
     return sheet, examples
 
 
-def write_page_image(sheet: Path, path: Path) -> None:
-    """Write a contact sheet as a JPEG of PAGE_WIDTH pixels in width."""
-    with Image.open(sheet) as whole, atomic_file(path) as temporary:
-        size = (PAGE_WIDTH, round(whole.height * PAGE_WIDTH / whole.width))
-        _resized(whole.convert("RGB"), size).save(temporary, format="JPEG", quality=88, optimize=True)
+def write_page_image(examples: Sequence[Example], path: Path) -> None:
+    """Write the contact sheet as a JPEG of PAGE_WIDTH pixels in width."""
+    sheet = contact_sheet(examples)
+    small = _resized(sheet, (PAGE_WIDTH, round(sheet.height * PAGE_WIDTH / sheet.width)))
+    with atomic_file(path) as temporary:
+        small.save(temporary, format="JPEG", quality=88, optimize=True)
 
 
 def _cells(example: Example) -> Iterator[Image.Image]:
