@@ -124,7 +124,7 @@ def test_an_index_names_only_safetensors_of_the_folder(parser: Path, shard: str 
     torch.save(weights, parser / "pytorch_model.bin")
     index = {"metadata": {}, "weight_map": dict.fromkeys(weights, shard)}
     (parser / "model.safetensors.index.json").write_text(json.dumps(index))
-    refused(parser, "use a model whose weights are .safetensors files in its folder")
+    refused(parser, "use a model whose weights are .safetensors files in the same folder")
     index["weight_map"] = dict.fromkeys(weights, "part.safetensors")
     (parser / "model.safetensors.index.json").write_text(json.dumps(index))
     assert HumanParser.from_folder(parser).names == ATR

@@ -110,9 +110,9 @@ def test_rounds_at_the_models_own_size_may_be_prepared_later(config: TrainConfig
 
 
 def test_round_and_its_length_belong_together() -> None:
-    with pytest.raises(IGRError, match="round_steps and .round. in a name"):
+    with pytest.raises(IGRError, match="round_steps and the placeholder .round. in"):
         DataConfig(train=("latents",), validation="", vae="", image_encoder="", round_steps=2)
-    with pytest.raises(IGRError, match="round_steps and .round. in a name"):
+    with pytest.raises(IGRError, match="round_steps and the placeholder .round. in"):
         DataConfig(train=("latents-{round}",), validation="", vae="", image_encoder="")
 
 
