@@ -31,13 +31,14 @@ def test_a_mask_covers_a_part_of_its_photo(option: str) -> None:
         assert 0.02 < (np.asarray(garment.convert("L")) > 127).mean() < 0.7
 
 
-def test_the_outfit_and_its_masks_are_those_of_its_seed() -> None:
+@pytest.mark.parametrize("example", PHOTOS)
+def test_a_photo_and_its_masks_are_those_of_its_seed(example: str) -> None:
     require_renderer()
-    pair = render_example(OUTFIT)
-    photo = np.asarray(Image.open(EXAMPLES / f"{OUTFIT}.webp").convert("RGB"), np.float32)
+    pair = render_example(example)
+    photo = np.asarray(Image.open(EXAMPLES / f"{example}.webp").convert("RGB"), np.float32)
     assert np.abs(photo - np.asarray(pair.person, np.float32)).mean() < 4  # WebP is lossy
-    masks = masks_of(OUTFIT, pair)
-    assert {path.name for path in EXAMPLES.glob(f"{OUTFIT}_*.png")} == set(masks)
+    masks = masks_of(example, pair)
+    assert len(masks) == (2 if example == OUTFIT else 1)
     for name, mask in masks.items():
         shipped = np.asarray(Image.open(EXAMPLES / name).convert("L"))
-        assert (shipped != np.asarray(mask)).mean() < 0.002, name  # another platform may round a pixel
+        assert (shipped != np.asarray(mask)).mean() < 0.001, name  # another platform may round a pixel

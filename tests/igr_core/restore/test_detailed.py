@@ -43,7 +43,7 @@ def test_an_all_white_photo_leaves_no_trace(restorer: GarmentRestorer) -> None:
         for strength in (0.0, 1.0)
     ]
     assert (images[0] - images[1]).abs().max() < 0.1
-    assert (images[0] - images[1]).abs().mean() < 5e-3
+    assert (images[0] - images[1]).abs().mean() < 4e-3
 
 
 @pytest.mark.parametrize("wrong", ["another person", "another colour"])

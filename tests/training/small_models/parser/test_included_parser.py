@@ -80,4 +80,4 @@ def test_it_takes_the_larger_garment_by_itself(scored: tuple[list[ParserScore], 
 def test_it_distinguishes_left_from_right(scored: tuple[list[ParserScore], dict[str, float]]) -> None:
     """Measured: 0.84 to 0.86; it would be 0 if they were swapped, and at most 0.5 if not distinguished."""
     _, labels = scored
-    assert all(labels[f"{side}-{part}"] > 0.8 for side in ("left", "right") for part in ("arm", "leg"))
+    assert all(labels[f"{side}-{part}"] > 0.82 for side in ("left", "right") for part in ("arm", "leg"))
