@@ -19,7 +19,7 @@ demo: $(STAMP)
 	@$(BIN)/python -m training demo --out out/demo
 
 eval: $(STAMP)
-	@$(BIN)/python -m training evaluate run training/configs/evaluation/igr_small.yaml --out out/eval
+	@$(BIN)/python -m training evaluate run training/configs/evaluation/eval.yaml --out out/eval
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -57,8 +57,8 @@ SETTINGS = (
     (TrainConfig, "small/from_scratch/model.yaml"),
     (PairsConfig, "small/pairs_rendered.yaml"),
     (PairsConfig, "small/pairs_drawn.yaml"),
-    (ExperimentConfig, "evaluation/igr_small.yaml"),
-    (ExperimentConfig, "evaluation/small/release.yaml"),
+    (ExperimentConfig, "evaluation/eval.yaml"),
+    (ExperimentConfig, "evaluation/small/igr_small.yaml"),
 )
 """Config classes that `--set` changes: those of train, prepare and evaluate run."""
 
