@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..igr_core.restore.presets import PRESETS
 from ..igr_core.restore.schedule import draw_noise
 from .host import sampling
 from .host.networks import check_denoiser
@@ -16,6 +18,8 @@ from .schema import advanced, schema
 
 MAX_SEED = 2**63 - 1
 """Maximum seed, which leaves space for the seeds of a batch below torch's limit."""
+CUSTOM = "custom"
+"""Choice of the preset input that leaves each setting to its own input."""
 
 
 class IGRSample(io.ComfyNode):
@@ -42,6 +46,15 @@ class IGRSample(io.ComfyNode):
                     max=MAX_SEED,
                     control_after_generate=True,
                     tooltip="Seed of the first image's noise; the same seed gives the same result.",
+                ),
+                io.Combo.Input(
+                    "preset",
+                    options=[CUSTOM, *PRESETS],
+                    default=CUSTOM,
+                    optional=True,
+                    tooltip="draft is the fastest, standard is recommended for igr-small, and paper has the paper's "
+                    "settings. A preset replaces all settings below; custom uses them.",
+                    extra_dict={"presets": {name: _widgets(name) for name in PRESETS}},
                 ),
                 io.Int.Input(
                     "steps",
@@ -74,6 +87,26 @@ class IGRSample(io.ComfyNode):
                     default=sampling.PAPER_SCHEDULE,
                     tooltip="Noise levels of the steps: the paper's timesteps, or one of ComfyUI's schedulers.",
                 ),
+                advanced(
+                    io.Float.Input,
+                    "guidance_start",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Guidance is off before this fraction of the denoising process, which halves the time of "
+                    "these steps.",
+                ),
+                advanced(
+                    io.Float.Input,
+                    "guidance_end",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Guidance is off after this fraction of the denoising process, which halves the time of "
+                    "these steps.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(
@@ -92,11 +125,17 @@ class IGRSample(io.ComfyNode):
         seed: int,
         steps: int,
         guidance: float,
+        preset: str = CUSTOM,
         sampler: str = "ddim",
         schedule: str = sampling.PAPER_SCHEDULE,
+        guidance_start: float = 0.0,
+        guidance_end: float = 1.0,
     ) -> io.NodeOutput:
         """Sample with ComfyUI."""
         check_denoiser(model)
+        settings = sampling.HostSampling(steps, guidance, guidance_start, guidance_end, sampler, schedule)
+        if preset != CUSTOM:
+            settings = sampling.HostSampling(**_widgets(preset))
         samples = sampling.sample(
             model,
             draw_batch_noise(latent, seed),
@@ -104,14 +143,16 @@ class IGRSample(io.ComfyNode):
             negative,
             latent,
             seed=seed,
-            steps=steps,
-            guidance=guidance,
-            sampler=sampler,
-            schedule=schedule,
+            settings=settings,
         )
         check_finite(samples, "restored latent")
         rest = {name: value for name, value in latent.items() if not name.startswith("downscale_ratio")}
         return io.NodeOutput({**rest, "samples": samples})
+
+
+def _widgets(preset: str) -> dict[str, Any]:
+    """A preset's value of each widget that it replaces."""
+    return {**asdict(PRESETS[preset]), "schedule": sampling.PAPER_SCHEDULE}
 
 
 def draw_batch_noise(latent: dict[str, Any], seed: int) -> Tensor:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..errors import IGRError, UsageError
 from ..included import INCLUDED_BUNDLE
+from ..restore.presets import Preset, Sampler, chosen
 from ..text import one_line
 from .shared import DeviceOption, echo_line, one_sentence
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..restore.detailed import Detailing
     from ..restore.jobs import Report, Restorer, Settings
     from ..restore.planning import Job, Plan
+    from ..restore.presets import Sampling
 
 # torch and diffusers are imported inside the functions so that --help is fast.
 
@@ -35,7 +37,7 @@ View = Literal["whole", "focused"]
 Person = Annotated[Path, typer.Argument(help="Photo of the dressed person, or a folder of photos.")]
 MaskPath = Annotated[
     Path,
-    typer.Option(help="Mask of the garment, white on black, the same size as the photo; or a folder of masks."),
+    typer.Option(help="Mask of the garment, white on black, the same size as the photo, or a folder of masks."),
 ]
 Category = Annotated[
     str,
@@ -43,40 +45,67 @@ Category = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="Image to write (.png), or the folder to write NAME.png to.")]
 BundlePath = Annotated[Path, typer.Option(help="The model to use.", show_default="igr-small (included)")]
-Steps = Annotated[
-    int, typer.Option(min=1, max=500, help="Denoising steps; more steps take longer and give finer results.")
+PresetName = Annotated[
+    Preset, typer.Option(help="Steps and guidance: the fastest, the recommended, or those of the paper.")
 ]
-Guidance = Annotated[float, typer.Option(min=1.0, max=20.0, help="How closely to follow the photo; 1 is fastest.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(min=1, max=500, help="Denoising steps; more steps take longer.", show_default="from the preset"),
+]
+Guidance = Annotated[
+    float | None,
+    typer.Option(
+        min=1.0, max=20.0, help="How closely to follow the photo; 1 is fastest.", show_default="from the preset"
+    ),
+]
+GuidanceStart = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0, max=1.0, help="Fraction of the steps without guidance at first.", show_default="from the preset"
+    ),
+]
+GuidanceEnd = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0, max=1.0, help="Fraction of the steps after which guidance is off.", show_default="from the preset"
+    ),
+]
+SamplerName = Annotated[
+    Sampler | None, typer.Option(help="Sampler, named as in ComfyUI.", show_default="from the preset")
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Random seed; the same seed gives the same image.")]
 Size = Annotated[str | None, typer.Option(help="Width x height to work at.", show_default="from the bundle")]
 Transparent = Annotated[bool, typer.Option("--transparent", help="Make the white background transparent.")]
 ViewMode = Annotated[
     View | None,
     typer.Option(
-        help="Show the model the whole photo, or only the garment's surroundings.", show_default="from the bundle"
+        help="Show the model the whole photo, or only the garment and its surroundings.",
+        show_default="from the bundle",
     ),
 ]
 Also = Annotated[
     list[Path] | None,
-    typer.Option(help="Another photo of the same garment; may be repeated, each with its --also-mask."),
+    typer.Option(help="Another photo of the same garment, with an --also-mask; may be repeated."),
 ]
-AlsoMask = Annotated[list[Path] | None, typer.Option(help="Mask of the garment in the photo of --also.")]
+AlsoMask = Annotated[list[Path] | None, typer.Option(help="Mask of the garment in the --also photo.")]
 EvidencePath = Annotated[
     Path | None,
-    typer.Option(help="Evidence map to write (.png): white where a photo showed the garment; or a folder of maps."),
+    typer.Option(help="Evidence map to write (.png), white where a photo showed the garment, or a folder for maps."),
 ]
 MinEvidence = Annotated[
     float,
     typer.Option(
-        min=0.0, max=1.0, help="Fraction of the garment that must be visible; other images go to OUT/set-aside."
+        min=0.0, max=1.0, help="Fraction of the garment that must be visible; other images go to the folder set-aside."
     ),
 ]
 Detail = Annotated[
     str | None,
-    typer.Option(help="Width x height to enlarge the garment to with the photo's own details.", show_default="off"),
+    typer.Option(
+        help="Width x height to which the garment is enlarged with the photo's own details.", show_default="off"
+    ),
 ]
 Candidates = Annotated[
-    int, typer.Option(min=1, max=64, help="Seeds to try; the image that agrees best with the photo is kept.")
+    int, typer.Option(min=1, max=64, help="Number of seeds to try; the best match with the photo is kept.")
 ]
 ReportPath = Annotated[
     Path | None,
@@ -85,7 +114,7 @@ ReportPath = Annotated[
     ),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="For folders: restore images that already exist in the output folder.")
+    bool, typer.Option("--overwrite", help="For folders: also restore garments whose images already exist.")
 ]
 
 
@@ -95,8 +124,12 @@ def restore(
     category: Category,
     out: Out,
     bundle: BundlePath = INCLUDED_BUNDLE,
-    steps: Steps = 25,
-    guidance: Guidance = 1.5,
+    preset: PresetName = "standard",
+    steps: Steps = None,
+    guidance: Guidance = None,
+    guidance_start: GuidanceStart = None,
+    guidance_end: GuidanceEnd = None,
+    sampler: SamplerName = None,
     seed: Seed = 0,
     size: Size = None,
     transparent: Transparent = False,
@@ -125,7 +158,15 @@ def restore(
 
     with one_sentence():
         info = Bundle.open(bundle).info
-        settings = _settings(info, size, view, steps, guidance, seed, transparent)
+        sampling = chosen(
+            preset,
+            steps=steps,
+            guidance=guidance,
+            guidance_start=guidance_start,
+            guidance_end=guidance_end,
+            sampler=sampler,
+        )
+        settings = _settings(info, size, view, sampling, seed, transparent)
         detailing = _detailing(settings, detail, candidates)
         settings = dataclasses.replace(settings, detailing=detailing, min_evidence=min_evidence)
         if detailing is not None or evidence is not None or also or min_evidence > 0:
@@ -150,7 +191,7 @@ def restore(
 
 
 def _settings(
-    info: BundleInfo, size: str | None, view: View | None, steps: int, guidance: float, seed: int, transparent: bool
+    info: BundleInfo, size: str | None, view: View | None, sampling: Sampling, seed: int, transparent: bool
 ) -> Settings:
     from ..photo.inputs import parse_size
     from ..restore.jobs import Settings
@@ -158,7 +199,7 @@ def _settings(
 
     model = info.model
     try:
-        ddim_timesteps(model.noise, steps)
+        ddim_timesteps(model.noise, sampling.steps)
     except IGRError as error:
         raise UsageError(f"--steps: {error}") from error
     try:
@@ -166,7 +207,7 @@ def _settings(
     except IGRError as error:
         raise UsageError(f"--size: {error}") from error
     layout = dataclasses.replace(model.view, mode=view) if view is not None else model.view
-    return Settings(canvas, layout, model.image_encoder.image_size, steps, guidance, seed, transparent)
+    return Settings(canvas, layout, model.image_encoder.image_size, sampling, seed, transparent)
 
 
 def _detailing(settings: Settings, detail: str | None, candidates: int) -> Detailing | None:
@@ -185,7 +226,7 @@ def _detailing(settings: Settings, detail: str | None, candidates: int) -> Detai
 
 
 def _check_readable(info: BundleInfo, settings: Settings) -> None:
-    """Raise UsageError if there is no attention to read, or too much."""
+    """Raise UsageError if the model has no attention to read, or if the attention maps are too large."""
     from ..detail.heads import MOST_CELLS, coarsest_cells
 
     if info.model.garmnet is None:
@@ -208,7 +249,7 @@ def _more(also: list[Path] | None, masks: list[Path] | None) -> list[tuple[Path,
 def _writable(
     plan: Plan, settings: Settings, in_folder: bool, out: Path, evidence: Path | None, report_file: Path | None
 ) -> Plan:
-    """Check that every output can be written, as planning.check_writable does, naming the options."""
+    """Check that every output can be written, as planning.check_writable does, but with the options in errors."""
     from ..outputs import check_file, check_folder
     from ..restore.planning import check_writable
 
@@ -224,16 +265,16 @@ def _writable(
 
 
 def _left(plan: Plan, settings: Settings, resume: bool) -> tuple[list[Job], Report]:
-    """The jobs to run, and a report with the photos that fail or, with `resume`, are already done; prints notes."""
+    """The jobs to run, and a report on the photos that failed or, with `resume`, are already done; prints notes."""
     from ..restore.jobs import Report, without_existing
 
     if plan.ignored:
-        echo_line(f"Note: skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
+        echo_line(f"Note: these files were skipped because they are not images: {', '.join(plan.ignored)}.", err=True)
     report = Report(failed=dict(plan.failed))
     jobs = without_existing(plan.jobs, report) if resume else list(plan.jobs)
     if report.skipped and settings.min_evidence > 0:
         echo_line(
-            "Note: existing images are not checked against --min-evidence: use --overwrite to restore and check them.",
+            "Note: existing images are not checked against --min-evidence; use --overwrite to restore and check them.",
             err=True,
         )
     return jobs, report
@@ -258,13 +299,13 @@ def _run(jobs: list[Job], report: Report, settings: Settings, restorer: Any) -> 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         photos = progress.add_task("photos", total=len(jobs), visible=len(jobs) > 1)
-        steps = progress.add_task("steps", total=settings.steps)
+        steps = progress.add_task("steps", total=settings.sampling.steps)
         started = 0
 
         def on_photo(job: Job) -> None:
             nonlocal started
             progress.update(photos, completed=started)
-            progress.reset(steps, description=one_line(job.person.name), total=settings.steps)
+            progress.reset(steps, description=one_line(job.person.name), total=settings.sampling.steps)
             started += 1
 
         def on_step(done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Restore a garment with its evidence, from several photos, with their details, and as the best of several seeds."""
+"""Restore a garment with evidence, from several photos, with the photos' details, or as the best of several seeds."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from ..detail.transfer import Transfer, source_photos, transfer_details
 from ..photo.view import GarmentView, join_views, shows_again
 from ..ranges import Range, Ranged
 from .background_removal import garment_alpha
+from .presets import PAPER, Sampling
 from .restorer import GarmentRestorer
 from .sampling import Progress
 
 
 @dataclass(frozen=True)
 class Detailing(Ranged):
-    """What is made in addition to a plain restoration."""
+    """What to do beyond a plain restoration."""
 
     size: tuple[int, int] | None = None
-    """Width and height to enlarge the garment to with the photos' details; None leaves it as restored."""
+    """Width and height to which the garment is enlarged with the photos' details; None leaves it as restored."""
     transfer: Transfer = Transfer()
     """How details are moved."""
     candidates: Annotated[int, Range(1, 64)] = 1
@@ -37,21 +38,21 @@ class Candidate:
     """The result of one seed."""
 
     seed: int
-    """Its seed."""
+    """The seed."""
     image: Tensor
     """(1, 3, H, W) in 0..1 at the working size."""
     evidence: Evidence
-    """Where its cells were visible."""
+    """Evidence for the image."""
     score: float
     """Agreement with the photos, 0..1."""
 
 
 @dataclass(frozen=True)
 class Detailed:
-    """A restored garment and what the photos show of it."""
+    """A restored garment, and which parts of it the photos show."""
 
     image: Tensor
-    """(1, 3, h, w) in 0..1: at the working size, or enlarged with details."""
+    """(1, 3, h, w) in 0..1, at the working size or enlarged with details."""
     visible: Tensor
     """(1, 1, H, W) in 0..1: probability that a pixel was visible in a photo, 0 outside the garment."""
     seen: float
@@ -67,19 +68,18 @@ def restore_detailed(
     views: Sequence[GarmentView],
     category: str,
     detailing: Detailing,
+    sampling: Sampling = PAPER,
     *,
-    steps: int = 25,
-    guidance: float = 1.5,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Detailed:
-    """Restore the garment that all `views` show, one photo each and all of the same size; a repeated one counts once.
+    """Restore the garment that all `views` show, each of one photo and all at the same size; repeated ones count once.
 
     Raises IGRError as GarmentRestorer.restore_with_evidence does.
     """
     views = [one for number, one in enumerate(views) if not any(shows_again(before, one) for before in views[:number])]
     view = join_views(views)
-    found = _candidates(restorer, view, category, detailing.candidates, steps, guidance, seed, progress)
+    found = _candidates(restorer, view, category, detailing.candidates, sampling, seed, progress)
     best = found[0]
     alpha = garment_alpha(best.image)
     visible = evidence_map(best.evidence, alpha[0])
@@ -95,22 +95,20 @@ def _candidates(
     view: GarmentView,
     category: str,
     count: int,
-    steps: int,
-    guidance: float,
+    sampling: Sampling,
     seed: int,
     progress: Progress | None,
 ) -> tuple[Candidate, ...]:
     """One candidate for each of `count` seeds starting at `seed`, best first; the extractors run once."""
     photos = [tuple(range(len(view.person)))]
-    restorer.check([category], 1, steps, view)
+    restorer.check([category], 1, sampling.steps, view)
     conditions = restorer.conditions(view, [category], photos)
     found = []
     for number in range(count):
         images, (evidence,) = restorer.restore_with_evidence(
             view,
             category,
-            steps=steps,
-            guidance=guidance,
+            sampling,
             seed=seed + number,
             progress=_part(progress, number, count),
             photos=photos,
@@ -122,7 +120,7 @@ def _candidates(
 
 
 def _part(progress: Progress | None, number: int, count: int) -> Progress | None:
-    """Progress of one of `count` runs as that of all."""
+    """Turn the progress of run `number` into that of all `count` runs."""
     if progress is None:
         return None
     report: Callable[[int, int], None] = progress

@@ -1,4 +1,4 @@
-"""Run planned jobs, one garment after another, and report the results."""
+"""Run planned jobs one after another, and report the results."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ..text import one_line
 from .background_removal import cutout_warnings, to_rgba
 from .detailed import Detailing, grid, restore_detailed
 from .planning import Job
+from .presets import PAPER, Sampling
 from .restorer import GarmentRestorer
 
 StepProgress = Callable[[int, int], None]
@@ -40,9 +41,8 @@ class Restorer(Protocol):
         self,
         view: GarmentView,
         category: str,
+        sampling: Sampling,
         *,
-        steps: int,
-        guidance: float,
         seed: int,
         progress: StepProgress | None,
     ) -> Tensor:
@@ -59,11 +59,9 @@ class Settings:
     view: ViewConfig
     """View of the photo."""
     crop_size: int = 224
-    """Side of the garment crop that the image encoder reads."""
-    steps: int = 25
-    """Denoising steps."""
-    guidance: float = 1.5
-    """Classifier-free guidance scale."""
+    """Side in pixels of the crop for the image encoder."""
+    sampling: Sampling = PAPER
+    """Steps, guidance and sampler."""
     seed: int = 0
     """Seed of the noise, the same for every photo."""
     transparent: bool = False
@@ -71,7 +69,7 @@ class Settings:
     detailing: Detailing | None = None
     """Details and candidates; None for a plain restoration."""
     min_evidence: float = 0.0
-    """Garments of which a smaller fraction was visible are set aside."""
+    """Garments with a visible fraction below this are set aside."""
 
     @property
     def mode(self) -> Literal["RGB", "RGBA"]:
@@ -107,8 +105,8 @@ def run_jobs(
 ) -> None:
     """Run the jobs one after another and record the results in `report`.
 
-    `restorer` is first called for the first valid photo, so that bad input is reported without loading a model. Raises
-    CannotWrite at the first image that cannot be written.
+    `restorer` is not called before the first valid photo, so that invalid input is reported without loading a model.
+    Raises CannotWrite at the first image that cannot be written.
     """
     for job in jobs:
         if on_photo is not None:
@@ -127,7 +125,7 @@ def run_jobs(
             if notes:
                 report.notes[name] = tuple(notes)
             save_image(out, image, settings.mode)
-            if (other := job.set_aside if out == job.out else job.out).is_file():  # of an earlier run
+            if (other := job.set_aside if out == job.out else job.out).is_file():  # from an earlier run
                 other.unlink()
             report.done.append(out)
         except (BundleProblem, CannotWrite):
@@ -151,20 +149,18 @@ def _restored(
     report: Report,
     notes: list[str],
 ) -> tuple[Tensor, Path]:
-    """The garment of a job (1, 3, h, w), and where to write it; adds sentences to `notes`."""
-    steps, guidance, seed = settings.steps, settings.guidance, settings.seed
+    """The garment of a job, (1, 3, h, w), and the path to write it to; adds sentences to `notes`."""
     plain = settings.detailing is None and job.evidence is None and not job.also and settings.min_evidence == 0
     if plain:
-        image = restorer.restore(views[0], job.category, steps=steps, guidance=guidance, seed=seed, progress=on_step)
+        image = restorer.restore(views[0], job.category, settings.sampling, seed=settings.seed, progress=on_step)
         return image, job.out
     found = restore_detailed(
         cast(GarmentRestorer, restorer),
         views,
         job.category,
         settings.detailing or Detailing(),
-        steps=steps,
-        guidance=guidance,
-        seed=seed,
+        settings.sampling,
+        seed=settings.seed,
         progress=on_step,
     )
     notes.append(found.note)

@@ -1,4 +1,4 @@
-"""The headless restore pipeline, from a garment view to the flat garment."""
+"""The headless pipeline from a view to the flat garment."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from ..model.networks import build_image_encoder, build_vae
 from ..photo.inputs import check_category
 from ..photo.view import GarmentView, latent_mask
 from .background_removal import garment_alpha
+from .presets import PAPER, Sampling
 from .reading import read_attention
-from .sampling import Conditions, Progress, categories_of_photos, sample_ddim
+from .sampling import Conditions, Progress, categories_of_photos, sample_latents
 from .schedule import ddim_timesteps, draw_noise
 
 
 def encode_image(vae: AutoencoderKL, image: Tensor) -> Tensor:
-    """Images (B, 3, H, W) in 0..1 -> scaled latents (B, 4, H / f, W / f), the mode of the distribution."""
+    """Images (B, 3, H, W) in 0..1 -> scaled latents (B, 4, H / f, W / f), the modes of the VAE's distributions."""
     return vae.encode(image * 2 - 1).latent_dist.mode() * vae.config.scaling_factor  # type: ignore[union-attr]
 
 
@@ -100,8 +101,8 @@ class GarmentRestorer:
     ) -> Conditions:
         """Run both extractors once (paper section 3.2) on a view of B photos.
 
-        With `photos`, garment i appears in the view's photos `photos[i]`: their reference tokens are concatenated, and
-        the image prompt comes from the first, because it was trained on one photo and they all show the same garment.
+        With `photos`, garment i appears in the photos `photos[i]` of the view. Their reference tokens are concatenated,
+        but the image prompt comes from the first photo alone, because it was trained on one photo.
         """
         person, mask, crop = (x.to(self.device, self.dtype) for x in (view.person, view.mask, view.crop))
         features = image_features = None
@@ -118,9 +119,8 @@ class GarmentRestorer:
         self,
         view: GarmentView,
         category: str | Sequence[str],
+        sampling: Sampling = PAPER,
         *,
-        steps: int = 25,
-        guidance: float = 1.5,
         seed: int = 0,
         reference_strength: float = 1.0,
         image_prompt_strength: float = 1.0,
@@ -130,20 +130,19 @@ class GarmentRestorer:
         """Restore the garments of B photos: (B, 3, H, W) in 0..1 at the view's size.
 
         `photos` lists the indices of each garment's photos if a garment appears in several; None means one garment per
-        photo. Raises IGRError for an unknown category, a step count out of range, an unsupported size, or `photos` that
-        do not list every photo of the view exactly once.
+        photo. Raises IGRError for an unknown category, a step count out of range, an unsupported size, or if `photos`
+        does not list every photo of the view exactly once.
         """
         strengths = reference_strength, image_prompt_strength
-        latent, _ = self._sample(view, category, steps, guidance, seed, strengths, progress, photos, None)
+        latent, _ = self._sample(view, category, sampling, seed, strengths, progress, photos, None)
         return self._decode(latent)
 
     def restore_with_evidence(
         self,
         view: GarmentView,
         category: str | Sequence[str],
+        sampling: Sampling = PAPER,
         *,
-        steps: int = 25,
-        guidance: float = 1.5,
         seed: int = 0,
         reference_strength: float = 1.0,
         image_prompt_strength: float = 1.0,
@@ -153,8 +152,8 @@ class GarmentRestorer:
     ) -> tuple[Tensor, list[Evidence]]:
         """Like restore, but also returns the evidence for each garment; the images are the same.
 
-        `conditions`, from the method of that name for the same view, can be reused for several seeds. Raises IGRError
-        as restore does, for a model without GarmNet, or for a reference strength of 0.
+        `conditions`, the result of the method `conditions` for the same view, can be reused for several seeds. Raises
+        IGRError as restore does, for a model without GarmNet, and for a reference strength of 0.
         """
         if reference_strength == 0:
             raise IGRError("A reference strength of 0 leaves no attention to read: set the reference strength above 0.")
@@ -163,7 +162,7 @@ class GarmentRestorer:
         readout = self.readout_config((height // f, width // f))
         garments = [(number,) for number in range(len(view.person))] if photos is None else photos
         strengths = reference_strength, image_prompt_strength
-        latent, used = self._sample(view, category, steps, guidance, seed, strengths, progress, photos, conditions)
+        latent, used = self._sample(view, category, sampling, seed, strengths, progress, photos, conditions)
         read = read_attention(
             self.model,
             latent,
@@ -181,15 +180,15 @@ class GarmentRestorer:
         ]
 
     def readout_config(self, latent_shape: tuple[int, int]) -> ReadoutConfig:
-        """The heads to read at a latent's (height, width): those fitted to the bundle, or all of the finest level.
+        """The heads to read at a latent's (height, width), as chosen by detail.heads.chosen_readout.
 
-        Raises IGRError for a model without GarmNet, a head that it lacks, or a size that is too large.
+        Raises IGRError if the model has no GarmNet or lacks one of the heads, or if the size is too large.
         """
         return chosen_readout(self.info, self_attention_order(self.model.denoiser), latent_shape)
 
     @property
     def evidence_config(self) -> EvidenceConfig:
-        """The coefficients that were fitted to the bundle, or those for any bundle."""
+        """The coefficients that were fitted to the bundle, or the default ones."""
         return UNFITTED if self.info.detail is None else self.info.detail.evidence
 
     @torch.no_grad()
@@ -197,30 +196,29 @@ class GarmentRestorer:
         self,
         view: GarmentView,
         category: str | Sequence[str],
-        steps: int,
-        guidance: float,
+        sampling: Sampling,
         seed: int,
         strengths: tuple[float, float],
         progress: Progress | None,
         photos: Sequence[tuple[int, ...]] | None,
         conditions: Conditions | None,
     ) -> tuple[Tensor, Conditions]:
-        """The restored latents (B, C, h, w) in float32, and the conditions that they were sampled with."""
+        """The restored latents (B, C, h, w) in float32, and the conditions used to sample them."""
         shown, _, height, width = view.person.shape
         if photos is not None and sorted(number for one in photos for number in one) != list(range(shown)):
             raise IGRError(f"photos must list each of the {shown} photos exactly once, with at least one per garment.")
         count = shown if photos is None else len(photos)
         categories = [category] * count if isinstance(category, str) else list(category)
-        self.check(categories, count, steps, view)
+        self.check(categories, count, sampling.steps, view)
         conditions = self.conditions(view, categories, photos) if conditions is None else conditions
         f = self.info.model.vae.downscale
         noise = draw_noise((count, self.info.model.vae.latent_channels, height // f, width // f), seed)
-        latent = sample_ddim(
+        latent = sample_latents(
             self.model,
             noise.to(self.device),
             conditions,
-            steps=steps,
-            guidance=guidance,
+            sampling,
+            seed=seed,
             reference_strength=strengths[0],
             image_prompt_strength=strengths[1],
             progress=progress,

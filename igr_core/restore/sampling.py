@@ -1,15 +1,18 @@
-"""The headless DDIM sampling loop."""
+"""The headless sampling loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from ..model.garmfus import RowPlan
 from ..model.igr import IGR
-from .schedule import alphas_cumprod, ddim_step, ddim_timesteps, guide
+from .presets import PAPER, Sampling
+from .samplers import plan_steps
+from .schedule import guide, is_guided
 
 Progress = Callable[[int, int], None]
 """Called after each step with (steps done, total steps)."""
@@ -41,48 +44,57 @@ def categories_of_photos(categories: Sequence[str], photos: Sequence[tuple[int, 
 
 
 @torch.no_grad()
-def sample_ddim(
+def sample_latents(
     model: IGR,
     noise: Tensor,
     conditions: Conditions,
+    sampling: Sampling = PAPER,
     *,
-    steps: int = 25,
-    guidance: float = 1.5,
+    seed: int = 0,
     reference_strength: float = 1.0,
     image_prompt_strength: float = 1.0,
     progress: Progress | None = None,
 ) -> Tensor:
     """Denoise float32 noise (B, 4, h, w) to float32 latents; the model runs in its own precision.
 
-    The unconditional rows see no condition and skip its cost; at guidance 1 there are no such rows. Raises IGRError for
-    an unsupported step count.
+    Steps with guidance add B unconditional rows, which see no condition and skip its cost. `seed` is for samplers that
+    add noise; image i uses seed + i. Raises IGRError for an unsupported step count.
     """
-    count = noise.shape[0]
-    timesteps = ddim_timesteps(model.config.noise, steps)
-    signals = [float(x) for x in alphas_cumprod(model.config.noise)[timesteps]] + [1.0]
+    count, config = noise.shape[0], model.config.noise
+    timesteps, step = plan_steps(config, sampling.sampler, sampling.steps, seed)
+    interval = sampling.guidance_start, sampling.guidance_end
+    guided = [sampling.guidance != 1.0 and is_guided(timestep, config, *interval) for timestep in timesteps]
     dtype = next(model.parameters()).dtype
-    none = (-1,) * count if guidance != 1.0 else ()
-    rows = (*none, *range(count))
     fusion = model.fusion(
         noise.to(dtype),
-        (*none, *conditions.reference_rows),
+        conditions.reference_rows,
         conditions.features,
-        rows,
+        range(count),
         conditions.image_features,
         reference_strength=reference_strength,
         image_prompt_strength=image_prompt_strength,
         keep=True,
     )
-    text = model.text([*["empty"] * len(none), *conditions.categories])
+    text = model.text(conditions.categories)
+    none = (-1,) * count
+    twice = replace(  # the same cached keys and values
+        fusion,
+        reference_plan=RowPlan((*none, *conditions.reference_rows), model.every_branch),
+        image_plan=RowPlan((*none, *range(count)), model.every_branch),
+    )
+    text_twice = torch.cat([model.text(["empty"] * count), text]) if any(guided) else text
     latent = noise
-    for done, timestep in enumerate(timesteps, start=1):
-        stacked = torch.cat([latent] * (len(rows) // count)).to(dtype)
-        time = torch.full((len(rows),), timestep, device=latent.device)
-        predicted = model.denoise(stacked, time, text, fusion).float()
-        if none:
-            unconditional, conditional = predicted.chunk(2)
-            predicted = guide(conditional, unconditional, guidance)
-        latent, _ = ddim_step(latent, predicted, signals[done - 1], signals[done], model.config.noise.prediction_type)
+    for number, timestep in enumerate(timesteps):
+        rows = latent.to(dtype)
+        if guided[number]:
+            time = torch.full((2 * count,), timestep, device=latent.device)
+            both = model.denoise(torch.cat([rows, rows]), time, text_twice, twice).float()
+            unconditional, conditional = both.chunk(2)
+            predicted = guide(conditional, unconditional, sampling.guidance)
+        else:
+            time = torch.full((count,), timestep, device=latent.device)
+            predicted = model.denoise(rows, time, text, fusion).float()
+        latent = step(number, latent, predicted)
         if progress is not None:
-            progress(done, steps)
+            progress(number + 1, len(timesteps))
     return latent

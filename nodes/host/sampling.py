@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
+import comfy.model_management
 import comfy.sample
 import comfy.samplers
 import latent_preview
@@ -15,7 +17,15 @@ from tqdm.auto import trange
 from ...igr_core.detail.readout import Readout
 from ...igr_core.errors import IGRError
 from ...igr_core.model.detail_config import ReadoutConfig
-from ...igr_core.restore.schedule import READING_SEED, ddim_step, ddim_timesteps, draw_noise, reading_timesteps
+from ...igr_core.restore.presets import Sampling
+from ...igr_core.restore.schedule import (
+    READING_SEED,
+    ddim_step,
+    ddim_timesteps,
+    draw_noise,
+    is_guided,
+    reading_timesteps,
+)
 from .garmfus_patch import NOTES, Notes
 from .locking import after_click
 from .networks import ALMOST_NO_SIGNAL
@@ -34,6 +44,27 @@ def schedule_names() -> list[str]:
     return [PAPER_SCHEDULE, *comfy.samplers.SCHEDULER_NAMES]
 
 
+@dataclass(frozen=True)
+class HostSampling:
+    """Settings of IGR Sample: those of igr_core.restore.presets.Sampling, with ComfyUI's samplers and schedulers."""
+
+    steps: int
+    """Denoising steps."""
+    guidance: float
+    """Classifier-free guidance scale (Eq. 2)."""
+    guidance_start: float
+    """Fraction of the denoising process after which guidance is on."""
+    guidance_end: float
+    """Fraction of the denoising process after which guidance is off."""
+    sampler: str
+    """One of sampler_names."""
+    schedule: str
+    """One of schedule_names."""
+
+    def __post_init__(self) -> None:
+        Sampling(guidance_start=self.guidance_start, guidance_end=self.guidance_end)
+
+
 def sample(
     model: Any,
     noise: Tensor,
@@ -42,44 +73,44 @@ def sample(
     latent: dict[str, Any],
     *,
     seed: int,
-    steps: int,
-    guidance: float,
-    sampler: str,
-    schedule: str,
+    settings: HostSampling,
 ) -> Tensor:
     """Denoise float32 noise (B, 4, h, w) with ComfyUI's samplers to latents (B, 4, h, w) as in a LATENT.
 
-    Sampler ddim with the paper's schedule equals igr_core.restore.sampling.sample_ddim. Progress, previews and
-    interruptions are handled by ComfyUI.
+    The sampler ddim with the paper's schedule gives the result of igr_core.restore.sampling.sample_latents. ComfyUI
+    handles progress, previews and interruptions.
     """
     model_sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
-    if schedule == PAPER_SCHEDULE:
-        timesteps = ddim_timesteps(noise_config, steps)
+    if settings.schedule == PAPER_SCHEDULE:
+        timesteps = ddim_timesteps(noise_config, settings.steps)
         sigmas = torch.cat([model_sampling.sigmas[timesteps].cpu(), torch.zeros(1)])
     else:
-        sigmas = comfy.samplers.calculate_sigmas(model_sampling, schedule, steps).cpu()
+        sigmas = comfy.samplers.calculate_sigmas(model_sampling, settings.schedule, settings.steps).cpu()
     after_click()
-    by_paper = sampler == "ddim" and schedule == PAPER_SCHEDULE
-    method = _Ddim(noise_config.prediction_type) if by_paper else comfy.samplers.sampler_object(sampler)
-    return comfy.sample.sample_custom(
-        model,
+    by_paper = settings.sampler == "ddim" and settings.schedule == PAPER_SCHEDULE
+    method = _Ddim(noise_config.prediction_type) if by_paper else comfy.samplers.sampler_object(settings.sampler)
+    guider = _Guider(model, (settings.guidance_start, settings.guidance_end))
+    guider.set_conds(positive, negative)
+    guider.set_cfg(settings.guidance)
+    samples = guider.sample(
         noise,
-        guidance,
+        latent["samples"],
         method,
         sigmas,
-        positive,
-        negative,
-        latent["samples"],
-        noise_mask=latent.get("noise_mask"),
+        denoise_mask=latent.get("noise_mask"),
         callback=latent_preview.prepare_callback(model, len(sigmas) - 1),
         seed=seed,
     )
+    management = comfy.model_management
+    dtype = getattr(management, "intermediate_dtype", lambda: samples.dtype)()  # unknown to v0.3.64
+    return samples.to(management.intermediate_device(), dtype)
 
 
 def read_attention(model: Any, positive: Any, samples: Tensor, config: ReadoutConfig) -> Readout:
-    """Read the attention of latents (B, C, h, w) as in a LATENT; `model` and `positive` are those of IGR Apply.
+    """Read the attention of latents (B, C, h, w) as in a LATENT; `model` and `positive` come from IGR Apply.
 
-    Equals igr_core.restore.reading.read_attention. Raises IGRError if the denoiser has no reference at these timesteps.
+    Gives the result of igr_core.restore.reading.read_attention. Raises IGRError if the denoiser has no reference at the
+    timesteps that are read.
     """
     sampling, noise_config = model.get_model_object("model_sampling"), model.model.model_config.noise
     sigmas = sampling.sigmas[list(reading_timesteps(noise_config, config.steps))].cpu()
@@ -99,8 +130,29 @@ def read_attention(model: Any, positive: Any, samples: Tensor, config: ReadoutCo
     return readout
 
 
+class _Guider(comfy.samplers.CFGGuider):
+    """Classifier-free guidance in one interval of the denoising process; elsewhere, only the positive conditioning."""
+
+    def __init__(self, model: Any, interval: tuple[float, float]) -> None:
+        super().__init__(model)
+        self.interval = interval
+        self.config = model.model.model_config.noise
+
+    def predict_noise(self, x: Tensor, timestep: Tensor, model_options: Any = None, seed: int | None = None) -> Any:
+        """The guided prediction at a noise level, which ComfyUI calls the timestep."""
+        scale = self.cfg
+        if self.interval != (0.0, 1.0):
+            place = self.inner_model.model_sampling.timestep(timestep.flatten()[:1])
+            if not is_guided(int(place), self.config, *self.interval):
+                self.cfg = 1.0
+        try:
+            return super().predict_noise(x, timestep, model_options or {}, seed)
+        finally:
+            self.cfg = scale
+
+
 class _Ddim(comfy.samplers.KSAMPLER):
-    """The paper's DDIM on ComfyUI's sigmas, with igr_core.restore.schedule: exact even if no signal is left."""
+    """The paper's DDIM on ComfyUI's sigmas, with igr_core.restore.schedule; exact even if no signal is left."""
 
     def __init__(self, prediction_type: str) -> None:
         super().__init__(self._run)
@@ -155,7 +207,7 @@ class _Reader(comfy.samplers.KSAMPLER):
         self, model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], callback: Any, disable: bool | None
     ) -> Tensor:
         noise = draw_noise((1, *x.shape[1:]), READING_SEED).to(x)
-        # only the positive conditioning, once: guidance of other nodes would call the denoiser again
+        # use only the positive conditioning, once; other nodes' guidance would call the denoiser again
         options = {name: value for name, value in extra_args["model_options"].items() if name not in _GUIDANCE}
         for sigma in sigmas[:-1]:
             notes = Notes(self.readout.empty_notes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,18 @@ from igr_core.included import INCLUDED_BUNDLE
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo
 from igr_core.photo.view import make_view
+from igr_core.restore.presets import PRESETS, Sampling
 from igr_core.restore.restorer import GarmentRestorer
-from igr_core.restore.sampling import sample_ddim
+from igr_core.restore.sampling import sample_latents
 from igr_core.restore.schedule import draw_noise
 from tests.support.host.graphs import LATENT, SMALL, TINY, node, restore, with_inputs, with_sampler
-from tests.support.host.server import ROOT, Graph, Server
+from tests.support.host.server import ROOT, Graph, PromptFailed, Server
 from tests.support.models.tiny import save_runnable, with_latent_channels
 
 EXAMPLES = ROOT / "nodes" / "examples"
 
 
-def headless(path: Path, category: str, seed: int, steps: int) -> torch.Tensor:
+def headless(path: Path, category: str, seed: int, sampling: Sampling) -> torch.Tensor:
     """Latents of the headless run, unscaled like the host's."""
     restorer = GarmentRestorer.from_bundle(path)
     config = restorer.info.model
@@ -36,27 +38,27 @@ def headless(path: Path, category: str, seed: int, steps: int) -> torch.Tensor:
     width, height = config.native_size
     f = config.vae.downscale
     noise = draw_noise((1, config.vae.latent_channels, height // f, width // f), seed)
-    latent = sample_ddim(restorer.model, noise, restorer.conditions(view, [category]), steps=steps)
+    latent = sample_latents(restorer.model, noise, restorer.conditions(view, [category]), sampling)
     return latent / config.vae.scaling_factor
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_the_included_bundle_gives_the_headless_latents(server: Server, category: str) -> None:
     ours = server.latents(restore(SMALL, category, seed=11, steps=25), LATENT)
-    assert (ours - headless(INCLUDED_BUNDLE, category, 11, 25)).abs().max() < 1e-3
+    assert (ours - headless(INCLUDED_BUNDLE, category, 11, Sampling())).abs().max() < 1e-3
 
 
 def test_epsilon_models_give_the_headless_latents_too(server: Server) -> None:
     path = server.base / "models" / "igr" / TINY
     ours = server.latents(restore(TINY, "full", seed=2, steps=6), LATENT)
-    theirs = headless(path, "full", 2, 6)
+    theirs = headless(path, "full", 2, Sampling(6))
     assert (ours - theirs).abs().max() < 1e-3 * max(1.0, float(theirs.abs().max()))
 
 
 def test_latents_of_16_channels_are_the_headless_ones_too(server: Server) -> None:
     path = save_runnable(server.base / "models" / "igr" / "tiny16.safetensors", with_latent_channels(16))
     ours = server.latents(restore(path.name, "full", seed=2, steps=6), LATENT)
-    theirs = headless(path, "full", 2, 6)
+    theirs = headless(path, "full", 2, Sampling(6))
     assert ours.shape[1] == 16 and (ours - theirs).abs().max() < 1e-3 * max(1.0, float(theirs.abs().max()))
 
 
@@ -114,6 +116,35 @@ def test_an_interrupted_run_leaves_the_next_one_whole(server: Server) -> None:
 def test_the_hosts_samplers_and_schedulers_work(server: Server, sampler: str, schedule: str) -> None:
     graph = with_inputs(restore(seed=4, steps=4), "sample", sampler=sampler, schedule=schedule)
     assert torch.isfinite(server.latents(graph, LATENT)).all()
+
+
+@pytest.mark.parametrize(("interval", "guided"), [((0.0, 0.5), "first"), ((0.4, 1.0), "last"), ((0.9, 0.95), "none")])
+def test_guidance_in_an_interval_matches_the_headless_sampler(
+    server: Server, interval: tuple[float, float], guided: str
+) -> None:
+    start, end = interval
+    graph = with_inputs(restore(SMALL, "full", seed=2, steps=5), "sample", guidance_start=start, guidance_end=end)
+    ours = server.latents(graph, LATENT)
+    theirs = headless(INCLUDED_BUNDLE, "full", 2, Sampling(5, guidance_start=start, guidance_end=end))
+    assert (ours - theirs).abs().max() < 1e-3
+    if guided == "none":
+        off = with_inputs(restore(SMALL, "full", seed=2, steps=5), "sample", guidance=1.0)
+        assert torch.equal(ours, server.latents(off, LATENT))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_replaces_the_settings(server: Server, preset: str) -> None:
+    settings = PRESETS[preset]
+    graph = restore(TINY, seed=2, steps=7)
+    ours = server.latents(with_inputs(graph, "sample", preset=preset, guidance=4.0, sampler="euler"), LATENT)
+    spelt = {**asdict(settings), "preset": "custom"}
+    assert torch.equal(ours, server.latents(with_inputs(graph, "sample", **spelt), LATENT))
+
+
+def test_an_interval_of_guidance_that_ends_before_it_starts_is_refused(server: Server) -> None:
+    graph = with_inputs(restore(), "sample", guidance_start=0.6, guidance_end=0.5)
+    with pytest.raises(PromptFailed, match="the start must not be after the end"):
+        server.run(graph)
 
 
 def test_finished_garments_have_the_requested_layout(server: Server) -> None:

@@ -15,6 +15,7 @@ from igr_core.model.config import NoiseConfig
 from igr_core.photo.mask_warnings import mask_warnings
 from igr_core.photo.view import ViewConfig, make_view, place
 from igr_core.restore.background_removal import garment_alpha, to_rgba
+from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.restore.schedule import alphas_cumprod
 from igr_core.segmentation.human_parser import HumanParser
@@ -62,7 +63,7 @@ def test_restoring(bundle: Path, guidance: float) -> None:
     with DeviceWithoutFloat64():
         mask_warnings(mask, "upper")
         view = make_view(photo, mask, MODEL.native_size, MODEL.view, MODEL.image_encoder.image_size)
-        garment = restorer.restore(view, "upper", steps=3, guidance=guidance, reference_strength=0.5)
+        garment = restorer.restore(view, "upper", Sampling(3, guidance), reference_strength=0.5)
         to_rgba(garment, garment_alpha(garment))
 
 

@@ -1,4 +1,4 @@
-"""Settings of the IGR trainer: one frozen dataclass per subject, loaded from YAML."""
+"""Settings of the trainer: one frozen dataclass per subject, loaded from YAML."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Rate = Annotated[float, Range(0, 100, above=True)]
 Decay = Annotated[float, Range(0, 0.9999999)]
 """Decay of a moving average."""
 Few = Annotated[int, Range(1, 4096)]
-"""Number of items that a step holds in memory at once."""
+"""Number of items that a step keeps in memory at once."""
 
 ROUND = "{round}"
 """Placeholder for the number of the round in names of data folders and files."""
@@ -40,7 +40,7 @@ class DataConfig(Ranged):
     """Folders of prepared latents (python -m training prepare) to train on, and YAML files with a PairsConfig, whose
     images are read and encoded during training. `{round}` in a name stands for the round (round_steps)."""
     validation: str | dict[str, str]
-    """Folder of prepared held-out latents, or several by name, which are measured separately."""
+    """Folder of prepared held-out latents, or several named folders, which are measured separately."""
     vae: str
     """Trained VAE (.safetensors with a .json of the same name), for validation images and export."""
     image_encoder: str
@@ -56,12 +56,12 @@ class DataConfig(Ranged):
     workers: Annotated[int, Range(1, 256)] = 4
     """Number of threads that read the photos of a batch (only for YAML files in `train`)."""
     round_steps: Count | None = None
-    """Steps per round of data, if names in `train` contain `{round}`: new clothes on the same geometry, which can be
-    prepared while the previous round is trained on. Rounds are counted from 0 at the run's first step,
+    """Steps per round of data, if names in `train` contain `{round}`. A round has new clothes on the same geometry, and
+    can be prepared while the previous one is trained on. Rounds are counted from 0 at the run's first step,
     including the steps of low_resolution; the data of past rounds may be deleted."""
     photos: Annotated[tuple[Share, ...], Length(1, 16)] = (1.0,)
     """Probabilities that a pair uses one photo of its garment (as in the paper), two, three and so on, if the data has
-    that many: the reference tokens are concatenated, and the image prompt comes from the pair's own photo."""
+    that many. Their reference tokens are concatenated; the image prompt comes from the pair's own photo."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,7 +85,7 @@ class DataConfig(Ranged):
         return self.validation if isinstance(self.validation, dict) else {"": self.validation}
 
     def round_at(self, step: int) -> int:
-        """The round of data that a step (counted from 0) trains on."""
+        """The round of data for a step, counted from 0."""
         return 0 if self.round_steps is None else step // self.round_steps
 
     def round_end(self, number: int) -> int | None:
@@ -99,7 +99,7 @@ class DataConfig(Ranged):
 
 @dataclass(frozen=True)
 class DropConfig(Ranged):
-    """Dropped conditions (Eq. 2): fractions of the rows that are trained without them."""
+    """Dropped conditions (Eq. 2), as fractions of the rows."""
 
     everything: Share = 0.10
     """Drop prompt, image prompt and reference together, as in the unconditional row of CFG."""
@@ -128,7 +128,7 @@ class OptimizerConfig(Ranged):
     learning_rate: Rate = 1e-5
     """Peak learning rate."""
     muon_learning_rate: Rate | None = None
-    """Peak learning rate of the matrices under muon; None for learning_rate."""
+    """Peak learning rate of the matrices that muon trains; None for learning_rate."""
     weight_decay: Annotated[float, Range(0, 100)] = 0.01
     """Decoupled weight decay."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
@@ -146,7 +146,7 @@ class OptimizerConfig(Ranged):
 
 @dataclass(frozen=True)
 class LoraConfig(Ranged):
-    """Train the denoiser with low-rank adapters in its attention; GarmNet and the image prompt are trained fully."""
+    """Train the denoiser through low-rank adapters in its attention; GarmNet and the image prompt are trained fully."""
 
     rank: Annotated[int, Range(1, 4096)] = 64
     """Rank of the adapters."""
@@ -163,11 +163,11 @@ class ExtraLossConfig(Ranged):
     lpips_weights: str | None = None
     """File of torchvision's VGG-16 weights (vgg16-397923af.pth), if it is not in torch's cache."""
     dino: Weight = 0.0
-    """Weight of 1 - cosine between DINOv2's patch tokens of the two."""
+    """Weight of 1 - cosine similarity of DINOv2's patch tokens for the decoded prediction and truth."""
     dino_model: str | None = None
     """Folder of a DINOv2 model in transformers' layout (dinov2-base)."""
     below: Share = 0.5
-    """Fraction of the timesteps with these losses, least noisy first; at noisier ones the prediction is blurred."""
+    """Fraction of the timesteps with these losses, least noisy first; at the others, predictions are too blurred."""
     rows: Few = 2
     """Number of rows per step to decode, least noisy first, because decoding is expensive."""
 
@@ -179,16 +179,16 @@ class ExtraLossConfig(Ranged):
 
 @dataclass(frozen=True)
 class LowResolutionConfig(Ranged):
-    """First steps of a run on smaller images: they are cheap, and what the model learns transfers to larger images."""
+    """First steps of a run on smaller images, which are cheap; what the model learns transfers to larger images."""
 
     train: Annotated[tuple[str, ...], Length(1, 10_000)]
     """Like data.train, but prepared at `size`."""
     size: tuple[Side, Side]
     """Width and height in pixels."""
     steps: Count
-    """Number of these steps; the rest of the run uses the model's own size."""
+    """Number of steps at this size; the rest of the run uses the model's own size."""
     pairs_per_batch: Few = 32
-    """Pairs per step and process in these steps."""
+    """Pairs per step and process at this size."""
     weights: tuple[Positive, ...] | None = None
     """Like data.weights."""
 
@@ -200,7 +200,7 @@ class TrainConfig(Ranged):
     data: DataConfig
     """Pairs and batches."""
     model: ModelConfig = field(default_factory=ModelConfig)
-    """The networks; with init_bundle, only parts that are null have an effect: they are left out (ablations)."""
+    """The networks. With init_bundle, this only leaves out parts that are null (ablations)."""
     init_bundle: str | None = None
     """Bundle to start from; None for random weights."""
     size: tuple[Side, Side] | None = None
@@ -208,7 +208,7 @@ class TrainConfig(Ranged):
     low_resolution: LowResolutionConfig | None = None
     """First steps on smaller images; None to use one size throughout (paper)."""
     noise: NoiseConfig | None = None
-    """Diffusion process to train; None for init_bundle's. A new prediction type must be learnt from scratch."""
+    """Diffusion process to train; None for init_bundle's. A new prediction type must be learned from scratch."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """Optimiser and schedule."""
     drop: DropConfig = field(default_factory=DropConfig)
@@ -216,20 +216,20 @@ class TrainConfig(Ranged):
     min_snr_gamma: Positive | None = None
     """Min-SNR loss weights with this gamma; None for uniform weights."""
     key_from_query: bool = False
-    """Initialise W_k as W_q in self-attention, so that models trained from scratch learn correspondences sooner."""
+    """Initialise W_k with W_q in self-attention, so that models trained from scratch learn correspondences sooner."""
     steps: Count = 1000
     """Optimiser steps."""
     accumulation: Annotated[int, Range(1, 100_000)] = 1
     """Batches per optimiser step."""
     precision: Precision = "bf16"
-    """Mixed precision; `auto`: bf16 if the GPU or CPU supports it, because it is many times slower without support."""
+    """Mixed precision; `auto`: bf16 if the GPU or CPU has instructions for it, without which it is very slow."""
     attention: Literal["auto", "sdpa", "matmul"] = "auto"
     """torch's fused attention or two matrix products; `auto`: the products on CPUs in bf16, otherwise fused."""
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
     """Layout of kernels and feature maps; `auto`: channels_last, except on CPUs in bf16, where it does not help, and
     with ZeRO-2, which cannot partition such kernels."""
     compile: bool = False
-    """Compile feed-forward layers and, on CUDA, residual blocks; this takes half a minute and saves a few percent."""
+    """Compile feed-forward layers and, on CUDA, residual blocks. This takes half a minute, then saves a few percent."""
     gradient_checkpointing: Literal[False, True, "selective", "auto"] = False
     """Trade time for memory in both UNets: recompute every block or, with `selective`, everything except matrix
     products, convolutions and attention; `auto`: off on CPUs and on GPUs with 120 GB or more, otherwise selective."""
@@ -240,7 +240,7 @@ class TrainConfig(Ranged):
     extra_losses: ExtraLossConfig = field(default_factory=ExtraLossConfig)
     """Losses in addition to Eq. 1."""
     correspondence_weight: Weight = 0.0
-    """Weight of the correspondence loss, from which self-attention heads learn where each cell of the garment is in the
+    """Weight of the correspondence loss, which teaches self-attention heads where each cell of the garment is in the
     photo, using the maps of rendered and drawn pairs; 0 as in the paper."""
     correspondence_heads: tuple[str, ...] = CORRESPONDENCE_HEADS
     """The heads with this loss, as BLOCK:HEAD."""
@@ -259,7 +259,7 @@ class TrainConfig(Ranged):
     validation_pairs: Count = 32
     """Number of held-out pairs for the validation loss, which is also measured with substituted conditions."""
     grid_pairs: Count = 6
-    """Number of held-out pairs that each validation restores and shows in one image."""
+    """Number of held-out pairs whose garments each validation restores and shows in one image."""
     grid_steps: Annotated[int, Range(1, 1000)] = 25
     """DDIM steps for this image."""
     guidance: Annotated[float, Range(0, 1000)] = 1.5

@@ -41,16 +41,17 @@ def fit(
     from tqdm import tqdm
 
     from igr_core.device import choose_device
+    from igr_core.restore.presets import Sampling
     from igr_core.restore.restorer import GarmentRestorer
 
     from ..detail.fitting import fit_detail, write_fitted
-    from ..detail.runs import Sampling
+    from ..detail.runs import RunSettings
     from ..prepared.latents import PreparedPairs
 
     restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
     data = PreparedPairs(pairs)
     with tqdm(total=min(count, len(data)) + min(runs, len(data)), unit="pair") as bar:
-        fitted = fit_detail(restorer, data, count, runs, Sampling(steps, guidance, seed), bar.update)
+        fitted = fit_detail(restorer, data, count, runs, RunSettings(Sampling(steps, guidance), seed), bar.update)
     write_fitted(bundle, out, fitted.detail)
     typer.echo(fitted.summary)
     typer.echo(str(out))
@@ -72,16 +73,17 @@ def measure(
     from tqdm import tqdm
 
     from igr_core.device import choose_device
+    from igr_core.restore.presets import Sampling
     from igr_core.restore.restorer import GarmentRestorer
 
     from ..detail.measuring import detail_table, measure_detail, write_scores
-    from ..detail.runs import Sampling
+    from ..detail.runs import RunSettings
     from ..prepared.latents import PreparedPairs
 
     restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
     data = PreparedPairs(pairs)
     with tqdm(total=min(count, len(data)), unit="pair") as bar:
-        scores = measure_detail(restorer, data, count, Sampling(steps, guidance, seed), bar.update)
+        scores = measure_detail(restorer, data, count, RunSettings(Sampling(steps, guidance), seed), bar.update)
     if out is not None:
         write_scores(out, scores)
     typer.echo(detail_table(scores))
@@ -109,13 +111,14 @@ def lettering(
     from igr_core.device import choose_device
     from igr_core.photo.images import save_image
     from igr_core.photo.inputs import parse_size
+    from igr_core.restore.presets import Sampling
     from igr_core.restore.restorer import GarmentRestorer
 
     from ..base.config_files import load_config
     from ..data.opening import open_data_set
     from ..detail.lettering import WordReader, lettered, lettering_table, read_lettering, score_lettering, sheet_of
     from ..detail.measuring import write_scores
-    from ..detail.runs import Sampling
+    from ..detail.runs import RunSettings
     from ..evaluation.images.subjects import Subjects
     from ..prepared.selection import PairsConfig
 
@@ -126,7 +129,7 @@ def lettering(
         rows = lettered(subjects, count, bar.update)
     read, shown = [], []
     for found, images in tqdm(
-        read_lettering(restorer, subjects, rows, reader, wanted, Sampling(steps, guidance, seed)),
+        read_lettering(restorer, subjects, rows, reader, wanted, RunSettings(Sampling(steps, guidance), seed)),
         total=len(rows),
         unit="garment",
     ):

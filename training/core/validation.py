@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from igr_core.model.igr import IGR
 from igr_core.photo.images import save_image
+from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import decode_latent
-from igr_core.restore.sampling import Conditions, sample_ddim
+from igr_core.restore.sampling import Conditions, sample_latents
 from igr_core.restore.schedule import draw_noise
 
 from ..base.parts import load_vae
@@ -34,7 +35,7 @@ Autocast = Callable[[], AbstractContextManager[None]]
 
 
 class Validator:
-    """Held-out pairs spread over the set, with fixed noise so that steps and runs are comparable."""
+    """Held-out pairs from across the set, with fixed noise, so that steps and runs are comparable."""
 
     def __init__(self, config: TrainConfig, folder: Path) -> None:
         """Open the held-out pairs; raises IGRError if they do not match the config."""
@@ -52,10 +53,10 @@ class Validator:
         autocast: Autocast = nullcontext,
         correspondence: CorrespondenceLoss | None = None,
     ) -> dict[str, float]:
-        """Loss over all timesteps and at the last one, with each condition substituted.
+        """Loss over all timesteps and at the last one, with all conditions and with each one substituted.
 
-        With `correspondence`, also measures its heads on pairs with a known correspondence. If the sets have names,
-        so do their values: `validation/NAME/full`.
+        With `correspondence`, also measures its heads on pairs with a known correspondence. Values of named sets
+        contain the name: `validation/NAME/full`.
         """
         values: dict[str, float] = {}
         for name, pairs in self.sets.items():
@@ -134,12 +135,11 @@ class Validator:
             if model.garmnet is not None:
                 features = model.encode_reference(batch.person_latent, batch.mask, batch.categories)
         image_features = batch.image_features if model.image_prompt is not None else None
-        return sample_ddim(
+        return sample_latents(
             model,
             draw_noise(batch.garment_latent.shape, first).to(_device(model)),
             Conditions(batch.categories, features, image_features),
-            steps=self.config.grid_steps,
-            guidance=self.config.guidance,
+            Sampling(self.config.grid_steps, self.config.guidance),
         )
 
 
@@ -156,7 +156,7 @@ _MARGIN = 14
 
 
 def titled_grid(sets: Mapping[str, Tensor]) -> Tensor:
-    """Grid rows (B, 3, H, 3 * W) of each set as one image, with the sets side by side and their columns named."""
+    """One image from the grid rows (B, 3, H, 3 * W) of each set, with sets side by side and titles above columns."""
     images, titles = [], []
     for name, rows in sets.items():
         images.append(image_grid(rows))
@@ -169,7 +169,7 @@ def titled_grid(sets: Mapping[str, Tensor]) -> Tensor:
 
 
 def _title(words: Sequence[str], width: int) -> Tensor:
-    """One line of names (3, 14, len(words) * width) in black on white, each above its column."""
+    """A line of titles (3, 14, len(words) * width) in black on white, each above its column."""
     line = Image.new("RGB", (len(words) * width, _MARGIN), "white")
     draw = ImageDraw.Draw(line)
     for number, word in enumerate(words):

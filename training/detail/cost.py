@@ -1,4 +1,4 @@
-"""Measure what evidence and details cost, as a fraction of the time that a restoration takes."""
+"""Measure the cost of evidence and details, as a fraction of a restoration's time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 
 from igr_core.detail.transfer import Transfer, source_photos, transfer_details
 from igr_core.restore.background_removal import garment_alpha
+from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
 
 from ..evaluation.images.subjects import Subjects
@@ -21,7 +22,7 @@ STEPS = 25
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU time of each round, as a fraction of that round's restoration."""
+    """CPU time in each round, as a fraction of the round's restoration."""
 
     evidence: tuple[float, ...]
     """Reading the attention and computing the evidence."""
@@ -48,16 +49,17 @@ def measure_cost(
 ) -> Cost:
     """Restore one pair per round, with its evidence and its details at `size` (width, height).
 
-    The first pair is also restored once before the first round, to warm up. `progress` is called with 1 after a round.
+    The first pair is also restored once before the first round, to warm up. `progress` is called with 1 after each
+    round.
     """
     evidence, details = [], []
     for number in range(rounds + 1):
         row = max(0, number - 1) % len(subjects)
         view, category = subjects.view([row], restorer.info.model), subjects.categories[row]
         start = time.process_time()
-        restorer.restore(view, category, steps=STEPS)
+        restorer.restore(view, category, Sampling(STEPS))
         plain = time.process_time()
-        images, (found,) = restorer.restore_with_evidence(view, category, steps=STEPS)
+        images, (found,) = restorer.restore_with_evidence(view, category, Sampling(STEPS))
         read = time.process_time()
         alpha = garment_alpha(images)[0]
         transfer_details(images[0], alpha, found, source_photos(view), size, Transfer())

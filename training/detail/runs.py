@@ -1,4 +1,4 @@
-"""Restore prepared pairs with a known correspondence, and compare it with the attention."""
+"""Restore prepared pairs with a known correspondence, and compare the attention with it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from igr_core.detail.flow import Flow
 from igr_core.detail.readout import Correspondence
 from igr_core.model.detail_config import ReadoutConfig
 from igr_core.restore.background_removal import garment_alpha
+from igr_core.restore.presets import Sampling
 from igr_core.restore.reading import read_attention
 from igr_core.restore.restorer import GarmentRestorer, decode_latent
-from igr_core.restore.sampling import Conditions, sample_ddim
+from igr_core.restore.sampling import Conditions, sample_latents
 from igr_core.restore.schedule import draw_noise
 
 from ..prepared.latents import Batch, PreparedPairs
@@ -23,13 +24,11 @@ from .heads import true_places
 
 
 @dataclass(frozen=True)
-class Sampling:
+class RunSettings:
     """Settings for restoring pairs."""
 
-    steps: int = 10
-    """DDIM steps."""
-    guidance: float = 1.5
-    """Guidance scale (Eq. 2)."""
+    sampling: Sampling = Sampling(steps=10)
+    """Steps, guidance and sampler."""
     seed: int = 0
     """Seed of the first pair's noise."""
     batch: int = 8
@@ -38,7 +37,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Compared:
-    """The attention read for one pair, and the ground truth, in each of h x w cells."""
+    """The attention and the ground truth for one pair, in each of h x w cells."""
 
     pair: int
     """Index of the pair in the data."""
@@ -47,13 +46,13 @@ class Compared:
     found: Correspondence
     """The attention that was read."""
     flow: Flow | None
-    """The smoothed map; None if none could be fitted."""
+    """The smoothed map; None if it could not be fitted."""
     garment: Tensor
     """(h, w) in 0..1: opacity of the restored garment."""
     features: Tensor | None
     """(h, w, F): values that the evidence is computed from; None without a map."""
     true: Tensor
-    """(2, h, w): true position as fractions of the view; NaN where the photo does not show it."""
+    """(2, h, w): true position as fractions of the view; NaN where the photo does not show the cell."""
     height: float
     """Height of the visible garment in the photo, as a fraction of the view's height."""
 
@@ -76,27 +75,21 @@ def compare(
     pairs: PreparedPairs,
     indices: Sequence[int],
     readout: ReadoutConfig,
-    sampling: Sampling,
+    settings: RunSettings,
     progress: Callable[[int], object] | None = None,
 ) -> Iterator[Compared]:
     """Restore pairs from their prepared latents and read the attention; pairs without a correspondence are skipped.
 
     `progress` is called with the number of pairs that have just been restored.
     """
-    for start in range(0, len(indices), sampling.batch):
-        numbers = indices[start : start + sampling.batch]
+    for start in range(0, len(indices), settings.batch):
+        numbers = indices[start : start + settings.batch]
         some = pairs.batch(numbers)
         count = len(some.categories)
         height, width = some.garment_latent.shape[2:]
-        noise = draw_noise((count, *some.garment_latent.shape[1:]), sampling.seed + start)
+        noise = draw_noise((count, *some.garment_latent.shape[1:]), settings.seed + start)
         conditions = _conditions(restorer, some)
-        latent = sample_ddim(
-            restorer.model,
-            noise,
-            conditions,
-            steps=sampling.steps,
-            guidance=sampling.guidance,
-        )
+        latent = sample_latents(restorer.model, noise, conditions, settings.sampling, seed=settings.seed + start)
         reader = read_attention(restorer.model, latent, conditions, readout)
         opacity = garment_alpha(decode_latent(restorer.vae, latent).float())
         f = restorer.info.model.vae.downscale

@@ -1,4 +1,4 @@
-"""Restoring garments from corrupted masks and scoring them; interrupted runs can be resumed."""
+"""Restore garments from corrupted masks and score them; an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from igr_core.model.bundle import Bundle
 from igr_core.model.config import CATEGORIES, to_json
 from igr_core.photo.images import save_image
 from igr_core.photo.view import make_view
+from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
 
 from ..base.provenance import bundle_weights_sha256, command_line, revision
@@ -57,11 +58,11 @@ class Photos:
     garments: Tensor
     """True garments at the model's size, (N, 3, H, W) in 0..1."""
     silhouettes: Tensor
-    """Their silhouettes, (N, 1, H, W) in 0..1."""
+    """Silhouettes of the true garments, (N, 1, H, W) in 0..1."""
 
 
 def drawn_pairs(per_category: int, first: int) -> list[tuple[int, Pair]]:
-    """The first `per_category` drawn pairs of each category with a visible garment, starting at seed `first`."""
+    """For each category, the first `per_category` drawn pairs with a visible garment, starting at seed `first`."""
     photos = DrawConfig()
     found: dict[str, list[tuple[int, Pair]]] = {category: [] for category in CATEGORIES}
     for seed in itertools.count(first):
@@ -74,7 +75,7 @@ def drawn_pairs(per_category: int, first: int) -> list[tuple[int, Pair]]:
 
 
 def take_photos(plan: Plan, size: tuple[int, int]) -> Photos:
-    """Draw the plan's photos; true garments at `size` = (width, height)."""
+    """Draw the plan's photos, with true garments at `size` = (width, height)."""
     pairs = drawn_pairs(-(-plan.photos // 3), plan.start)
     return Photos(
         tuple(seed for seed, _ in pairs),
@@ -102,8 +103,8 @@ def corrupted_mask(mask: np.ndarray, kind: str, aim: float | None, seed: int) ->
 def measure(bundle: Path, out: Path, plan: Plan) -> Robustness:
     """Restore every photo in every condition into `out`; returns the measurement, which is also written there as JSON.
 
-    Conditions that an earlier run with the same settings finished are read from their files. Raises IGRError if `out`
-    contains a measurement with other settings.
+    Conditions that an earlier run with the same settings has finished are read from their files. Raises IGRError if
+    `out` contains a measurement with other settings.
     """
     restorer = GarmentRestorer.from_bundle(bundle)
     size = restorer.info.model.native_size
@@ -171,7 +172,7 @@ def _corrupted(photos: Photos, kind: str, aim: float | None) -> tuple[Condition,
 def _scores(
     restorer: GarmentRestorer, photos: Photos, plan: Plan, masks: Tensor, scorer: PairedScorer, folder: Path
 ) -> dict[str, list[float]]:
-    """Scores of every photo restored from masks (N, 1, h, w); writes the garments to `folder` as SEED.png."""
+    """Restore every photo from masks (N, 1, h, w), and score it; writes the garments to `folder` as SEED.png."""
     scores: list[dict[str, float]] = []
     folder.mkdir(parents=True, exist_ok=True)
     for rows in (range(first, min(first + BATCH, len(masks))) for first in range(0, len(masks), BATCH)):
@@ -214,21 +215,20 @@ def _result(
 
 
 def _restored(restorer: GarmentRestorer, photos: Photos, masks: Tensor, rows: range, plan: Plan) -> Tensor:
-    """Garments (B, 3, H, W) in 0..1 of some photos; each starts from its own noise, independent of the mask."""
+    """Restored garments (B, 3, H, W) in 0..1 of some photos; a photo's noise does not depend on the mask."""
     model = restorer.info.model
     some = slice(rows.start, rows.stop)
     view = make_view(photos.persons[some], masks[some], model.native_size, model.view, model.image_encoder.image_size)
     return restorer.restore(
         view,
         photos.categories[some],
-        steps=plan.steps,
-        guidance=plan.guidance,
+        Sampling(plan.steps, plan.guidance),
         seed=plan.noise_seed + rows.start,
     )
 
 
 def _score(scorer: PairedScorer, garment: Tensor, truth: Tensor, silhouette: Tensor) -> dict[str, float]:
-    """Metrics of a garment (3, H, W) compared with the true one, and the IoU of their silhouettes as `outline`."""
+    """Metrics of a garment (3, H, W) compared with the true one, with the IoU of their silhouettes as `outline`."""
     outline = mask_overlap(silhouette_of(garment[None])[0, 0].numpy() > 0.5, silhouette[0].numpy() > 0.5)
     return scorer.score(garment, truth, silhouette) | {"outline": outline}
 

@@ -13,6 +13,7 @@ from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.model.detail_config import FEATURES, DetailConfig, EvidenceConfig, HeadConfig, ReadoutConfig
 from igr_core.model.diffusers_adapter import self_attention_order
 from igr_core.photo.view import GarmentView, make_view
+from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.models.tiny import MODEL, save_runnable
 
@@ -36,8 +37,8 @@ def view() -> GarmentView:
 
 
 def test_collecting_evidence_does_not_change_the_images(restorer: GarmentRestorer, view: GarmentView) -> None:
-    plain = restorer.restore(view, "upper", steps=4, seed=3)
-    images, evidence = restorer.restore_with_evidence(view, "upper", steps=4, seed=3)
+    plain = restorer.restore(view, "upper", Sampling(4), seed=3)
+    images, evidence = restorer.restore_with_evidence(view, "upper", Sampling(4), seed=3)
     assert torch.equal(images, plain)
     assert len(evidence) == 3
     for one in evidence:
@@ -46,15 +47,15 @@ def test_collecting_evidence_does_not_change_the_images(restorer: GarmentRestore
 
 
 def test_guidance_and_batch_give_the_evidence_of_single_runs(restorer: GarmentRestorer, view: GarmentView) -> None:
-    _, together = restorer.restore_with_evidence(view, "upper", steps=3, seed=3, guidance=2.0)
+    _, together = restorer.restore_with_evidence(view, "upper", Sampling(3, 2.0), seed=3)
     rows = slice(1, 2)
     single = GarmentView(view.person[rows], view.mask[rows], view.crop[rows], view.placements[rows], ())
-    _, (alone,) = restorer.restore_with_evidence(single, "upper", steps=3, seed=4, guidance=2.0)
+    _, (alone,) = restorer.restore_with_evidence(single, "upper", Sampling(3, 2.0), seed=4)
     torch.testing.assert_close(alone.visible, together[1].visible, atol=1e-3, rtol=0)
 
 
 def test_several_photos_of_one_garment_are_distinguished(restorer: GarmentRestorer, view: GarmentView) -> None:
-    _, evidence = restorer.restore_with_evidence(view, "upper", steps=3, photos=[(0, 2), (1,)])
+    _, evidence = restorer.restore_with_evidence(view, "upper", Sampling(3), photos=[(0, 2), (1,)])
     assert evidence[0].in_photo.shape[0] == 2
     assert evidence[1].in_photo.shape[0] == 1
     assert len(evidence[0].flows) == 2
@@ -62,7 +63,7 @@ def test_several_photos_of_one_garment_are_distinguished(restorer: GarmentRestor
 
 def test_without_reference_there_is_no_evidence(restorer: GarmentRestorer, view: GarmentView) -> None:
     with pytest.raises(IGRError, match="reference strength above 0"):
-        restorer.restore_with_evidence(view, "upper", steps=3, reference_strength=0.0)
+        restorer.restore_with_evidence(view, "upper", Sampling(3), reference_strength=0.0)
 
 
 def with_detail(bundle: Path, out: Path, head: int, block: str) -> Path:
@@ -82,7 +83,7 @@ def test_a_bundle_keeps_its_readout_and_its_evidence(
     path = with_detail(bundle, tmp_path / "fitted.safetensors", 0, block)
     assert Bundle.open(path).info.detail is not None
     fitted = GarmentRestorer.from_bundle(path)
-    _, evidence = fitted.restore_with_evidence(view, "upper", steps=3)
+    _, evidence = fitted.restore_with_evidence(view, "upper", Sampling(3))
     known = [flow for one in evidence for flow in one.flows]
     values = torch.cat([one.visible.flatten() for one, flow in zip(evidence, known, strict=True) if flow is not None])
     expected = torch.sigmoid(torch.tensor(1.0))  # only the intercept counts
@@ -103,4 +104,4 @@ def test_a_readout_of_a_head_that_the_model_lacks_is_refused(
     block = self_attention_order(restorer.model.denoiser)[-1]
     broken = GarmentRestorer.from_bundle(with_detail(bundle, tmp_path / "broken.safetensors", 99, block))
     with pytest.raises(IGRError, match="names head 99"):
-        broken.restore_with_evidence(view, "upper", steps=3)
+        broken.restore_with_evidence(view, "upper", Sampling(3))

@@ -11,8 +11,9 @@ import torch
 from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle, save_bundle
 from igr_core.photo.view import GarmentView, make_view
+from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer, decode_latent, encode_image
-from igr_core.restore.sampling import sample_ddim
+from igr_core.restore.sampling import sample_latents
 from igr_core.restore.schedule import alphas_cumprod, ddim_step, ddim_timesteps, draw_noise
 from tests.support.models.tiny import MODEL, save_runnable
 
@@ -44,31 +45,31 @@ def one(view: GarmentView, i: int) -> GarmentView:
 
 
 def test_restores_images_of_the_views_size(restorer: GarmentRestorer, view: GarmentView) -> None:
-    garments = restorer.restore(view, CATEGORIES, steps=2)
+    garments = restorer.restore(view, CATEGORIES, Sampling(2))
     assert garments.shape == (3, 3, 64, 48)
     assert garments.min() >= 0 and garments.max() <= 1 and garments.std() > 0
 
 
 def test_batch_equals_single_runs(restorer: GarmentRestorer, view: GarmentView) -> None:
-    batch = restorer.restore(view, CATEGORIES, steps=3, seed=7)
+    batch = restorer.restore(view, CATEGORIES, Sampling(3), seed=7)
     for i, category in enumerate(CATEGORIES):
-        alone = restorer.restore(one(view, i), category, steps=3, seed=7 + i)
+        alone = restorer.restore(one(view, i), category, Sampling(3), seed=7 + i)
         assert (alone[0] - batch[i]).abs().max() < 1e-4
 
 
 def test_same_seed_same_image_other_seed_another(restorer: GarmentRestorer, view: GarmentView) -> None:
     single = one(view, 0)
-    first, second = (restorer.restore(single, "upper", steps=2, seed=3) for _ in range(2))
+    first, second = (restorer.restore(single, "upper", Sampling(2), seed=3) for _ in range(2))
     assert torch.equal(first, second)
-    assert not torch.equal(first, restorer.restore(single, "upper", steps=2, seed=4))
+    assert not torch.equal(first, restorer.restore(single, "upper", Sampling(2), seed=4))
 
 
 def test_photo_mask_and_category_all_matter(restorer: GarmentRestorer, view: GarmentView) -> None:
-    base = restorer.restore(one(view, 0), "upper", steps=2)
-    assert not torch.equal(base, restorer.restore(one(view, 0), "lower", steps=2))
+    base = restorer.restore(one(view, 0), "upper", Sampling(2))
+    assert not torch.equal(base, restorer.restore(one(view, 0), "lower", Sampling(2)))
     for field in ("person", "mask", "crop"):
         changed = dataclasses.replace(one(view, 0), **{field: 1 - getattr(view, field)[:1]})
-        assert not torch.equal(base, restorer.restore(changed, "upper", steps=2)), field
+        assert not torch.equal(base, restorer.restore(changed, "upper", Sampling(2))), field
 
 
 @pytest.mark.parametrize("guidance", [1.0, 1.5, 3.0])
@@ -87,21 +88,21 @@ def test_guidance_by_hand(restorer: GarmentRestorer, view: GarmentView, guidance
             blind = model.denoise(latent, time, model.text(["empty"] * 3), None)
             predicted = blind + guidance * (seeing - blind)
             latent, _ = ddim_step(latent, predicted, signals[i], signals[i + 1], MODEL.noise.prediction_type)
-    sampled = sample_ddim(model, noise, conditions, steps=2, guidance=guidance)
+    sampled = sample_latents(model, noise, conditions, Sampling(2, guidance))
     assert torch.allclose(sampled, latent, atol=1e-4)
 
 
 def test_strength_zero_forgets_the_photo(restorer: GarmentRestorer, view: GarmentView) -> None:
-    off = {"reference_strength": 0.0, "image_prompt_strength": 0.0, "steps": 2, "seed": 5}
+    off = {"reference_strength": 0.0, "image_prompt_strength": 0.0, "sampling": Sampling(2), "seed": 5}
     first, other = (restorer.restore(one(view, i), "upper", **off) for i in (0, 1))
     assert torch.equal(first, other)
 
 
 def test_garments_in_several_photos(restorer: GarmentRestorer, view: GarmentView) -> None:
     """One photo per garment is the default; a second one only changes its own garment."""
-    plain = restorer.restore(view, CATEGORIES, steps=2)
-    assert torch.equal(restorer.restore(view, CATEGORIES, steps=2, photos=[(0,), (1,), (2,)]), plain)
-    both = restorer.restore(view, CATEGORIES[:2], steps=2, photos=[(0, 2), (1,)])
+    plain = restorer.restore(view, CATEGORIES, Sampling(2))
+    assert torch.equal(restorer.restore(view, CATEGORIES, Sampling(2), photos=[(0,), (1,), (2,)]), plain)
+    both = restorer.restore(view, CATEGORIES[:2], Sampling(2), photos=[(0, 2), (1,)])
     assert both.shape[0] == 2
     assert torch.allclose(both[1], plain[1], atol=1e-5) and not torch.allclose(both[0], plain[0], atol=1e-4)
     with pytest.raises(IGRError, match="each of the 3 photos exactly once"):
@@ -110,7 +111,9 @@ def test_garments_in_several_photos(restorer: GarmentRestorer, view: GarmentView
 
 def test_progress_counts_every_step(restorer: GarmentRestorer, view: GarmentView) -> None:
     seen: list[tuple[int, int]] = []
-    restorer.restore(one(view, 0), "upper", steps=3, progress=lambda done, total: seen.append((done, total)))
+    restorer.restore(
+        one(view, 0), "upper", Sampling(3), progress=lambda done, total: seen.append((done, total))
+    )
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -129,15 +132,14 @@ def test_latents_are_scaled_both_ways(restorer: GarmentRestorer) -> None:
     [
         ({"category": "hat"}, "Unknown category 'hat'"),
         ({"category": ["upper"]}, "There are 1 categories for 3 garments"),
-        ({"steps": 0}, "steps is 0"),
-        ({"steps": 501}, "choose 1 to 500"),
+        ({"sampling": Sampling(501)}, "choose 1 to 500"),
     ],
 )
 def test_wrong_requests_get_a_sentence(
     restorer: GarmentRestorer, view: GarmentView, wrong: dict, sentence: str
 ) -> None:
     with pytest.raises(IGRError, match=sentence):
-        restorer.restore(view, **({"category": CATEGORIES, "steps": 2} | wrong))
+        restorer.restore(view, **({"category": CATEGORIES, "sampling": Sampling(2)} | wrong))
 
 
 def test_view_of_an_impossible_size_is_refused(restorer: GarmentRestorer, view: GarmentView) -> None:
@@ -162,7 +164,9 @@ def test_ablated_bundles_restore(bundle: Path, tmp_path: Path, view: GarmentView
     info = dataclasses.replace(whole.info, model=dataclasses.replace(MODEL, **{part: None}))
     parts = {row["part"]: whole.tensors(row["part"]) for row in whole.summary() if row["part"] != part}
     save_bundle(tmp_path / "ablated.safetensors", info, parts)
-    restored = GarmentRestorer.from_bundle(tmp_path / "ablated.safetensors").restore(view, CATEGORIES, steps=2)
+    restored = GarmentRestorer.from_bundle(tmp_path / "ablated.safetensors").restore(
+        view, CATEGORIES, Sampling(2)
+    )
     assert restored.shape == (3, 3, 64, 48)
 
 
@@ -175,5 +179,5 @@ def test_half_precision_bundle_runs_in_single(bundle: Path, tmp_path: Path, view
     save_bundle(tmp_path / "half.safetensors", whole.info, halves)
     half = GarmentRestorer.from_bundle(tmp_path / "half.safetensors")
     assert half.dtype == torch.float32
-    full = GarmentRestorer.from_bundle(bundle).restore(view, CATEGORIES, steps=2)
-    assert (half.restore(view, CATEGORIES, steps=2) - full).abs().max() < 0.05
+    full = GarmentRestorer.from_bundle(bundle).restore(view, CATEGORIES, Sampling(2))
+    assert (half.restore(view, CATEGORIES, Sampling(2)) - full).abs().max() < 0.05

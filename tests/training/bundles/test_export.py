@@ -16,8 +16,9 @@ from igr_core.model.bundle import Bundle
 from igr_core.model.config import to_json
 from igr_core.model.networks import build_vae
 from igr_core.photo.view import GarmentView
+from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer, decode_latent
-from igr_core.restore.sampling import Conditions, sample_ddim
+from igr_core.restore.sampling import Conditions, sample_latents
 from igr_core.restore.schedule import draw_noise
 from tests.support.training.made_results import result
 from tests.support.training.prepared import tiny_config, write_part
@@ -125,12 +126,11 @@ def test_the_file_reproduces_the_trainers_preview(
     restorer = GarmentRestorer.from_bundle(bundle)
     with torch.no_grad():
         features = restorer.model.encode_reference(batch.person_latent, batch.mask, batch.categories)
-    again = sample_ddim(
+    again = sample_latents(
         restorer.model,
         draw_noise(latent.shape, 0),
         Conditions(batch.categories, features, batch.image_features),
-        steps=config.grid_steps,
-        guidance=config.guidance,
+        Sampling(config.grid_steps, config.guidance),
     )
     assert torch.equal(latent, again)
     with torch.no_grad():
@@ -143,7 +143,7 @@ def restored(restorer: GarmentRestorer, drawn: Path, config: TrainConfig) -> tor
     """The headless pipeline's garments for the drawn pairs."""
     pairs = DrawnPairs(drawn)
     view = GarmentView(*(pairs.take(name, range(3)).float() / 255 for name in ("person", "mask", "crop")), (), ())
-    return restorer.restore(view, pairs.categories, steps=config.grid_steps, guidance=config.guidance)
+    return restorer.restore(view, pairs.categories, sampling=Sampling(config.grid_steps, config.guidance))
 
 
 def test_half_precision_is_close(config: TrainConfig, trained: Path, bundle: Path, place: Path) -> None:

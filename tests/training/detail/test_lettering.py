@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
+from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.models.tiny import save_runnable
 from training.cli.app import app
@@ -28,7 +29,7 @@ from training.detail.lettering import (
     read_lettering,
     score_lettering,
 )
-from training.detail.runs import Sampling
+from training.detail.runs import RunSettings
 from training.evaluation.images.subjects import Subjects
 
 
@@ -82,7 +83,7 @@ def test_every_image_is_read_at_the_same_height(bundle: Path, subjects: Subjects
         sizes.append(tuple(image.shape))
         return ("NOTHING",)
 
-    found = list(read_lettering(restorer, subjects, rows, reader, (96, 128), Sampling(steps=1)))
+    found = list(read_lettering(restorer, subjects, rows, reader, (96, 128), RunSettings(Sampling(steps=1))))
     assert [one.name for one, _ in found] == [subjects.names[row] for row in rows]
     assert {shape[1] for shape in sizes} == {128} and len(sizes) == len(rows) * len(IMAGES)
     assert all(set(images) == set(IMAGES) for _, images in found)

@@ -1,4 +1,4 @@
-"""An experiment, read from YAML: the bundles and folders to compare, and the data."""
+"""An experiment's YAML file: the bundles and folders to compare, and the data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from igr_core.errors import IGRError
 from igr_core.included import INCLUDED_BUNDLE, INCLUDED_NAME
-from igr_core.ranges import Guidance, Range, Ranged, Seed, Steps, Strength
+from igr_core.ranges import Guidance, Range, Ranged, Seed, Share, Steps, Strength
+from igr_core.restore.presets import Sampler, Sampling
 
 from ...base.train_config import Few
 from ...data.opening import DataSetConfig
@@ -36,25 +37,27 @@ class RowConfig(Ranged):
     seeds: tuple[Seed, ...] = ()
     """Training seeds of the row's bundles; tables show their mean."""
     pictures: str = ""
-    """Instead of a bundle: folder of garments, one for each pair, named like its photo or like the pair (with `_` for
+    """Instead of a bundle, a folder with a garment for each pair, under the name of its photo or pair (with `_` for
     `/`); other files are skipped."""
     guidance: tuple[Guidance, ...] = (1.5,)
-    """Guidance scales (Eq. 2), one row of the table each."""
+    """Guidance scales (Eq. 2), each with its own row in the table."""
     steps: tuple[Steps, ...] = ()
-    """Steps of the sampler, one row of the table each; by default the experiment's."""
-    sampler: tuple[Literal["ddim"], ...] = ("ddim",)
-    """Samplers, one row of the table each; only the paper's DDIM is available outside ComfyUI."""
+    """Numbers of sampling steps, each with its own row in the table; by default the experiment's."""
+    guidance_interval: tuple[tuple[Share, Share], ...] = ((0.0, 1.0),)
+    """Start and end of guidance as fractions of the denoising process, each pair with its own row in the table."""
+    sampler: tuple[Sampler, ...] = ("ddim",)
+    """Samplers, each with its own row in the table; the paper uses DDIM."""
     reference_strength: Strength = 1.0
     """Strength of the reference self-attention; 0 disables GarmNet."""
     image_prompt_strength: Strength = 1.0
     """Strength of the image prompt; 0 disables it."""
     photos: Annotated[int, Range(1, 8)] = 1
-    """Number of photos to restore each garment from: the pair's own, then others in the order of the data set. Pairs
-    with fewer photos use all of them."""
+    """Number of photos to restore each garment from, starting with the pair's own, then in the order of the data set.
+    Pairs with fewer photos use all of them."""
     details: bool = False
     """Move the photo's own pixels onto the restored garment, as Transfer Details does, at the working size."""
     paper: str = ""
-    """Row of the paper's tables to show next to it: `Ours`, `w/o GarmNet`, `CFLD`, ..."""
+    """Row of the paper's tables to show next to this one: `Ours`, `w/o GarmNet`, `CFLD`, ..."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,8 +69,10 @@ class RowConfig(Ranged):
             raise IGRError(f"Row {self.name!r} is a folder of images: photos and details need a bundle.")
         if (self.photos > 1 or self.details) and (self.reference_strength, self.image_prompt_strength) != (1.0, 1.0):
             raise IGRError(f"Row {self.name!r} has photos or details: leave both strengths at 1.")
-        if not self.guidance or not self.sampler:
+        if not self.guidance or not self.guidance_interval or not self.sampler:
             raise IGRError(f"Row {self.name!r} has no guidance or no sampler: use a list such as [1.5].")
+        for start, end in self.guidance_interval:
+            Sampling(guidance_start=start, guidance_end=end)
         if bool(self.seeds) != (SEED in self.bundle) or len(set(self.seeds)) < len(self.seeds):
             raise IGRError(
                 f"Row {self.name!r} has the seeds {list(self.seeds)} and the bundle {self.bundle!r}: a path with "
@@ -84,9 +89,9 @@ class ExperimentConfig(Ranged):
     rows: tuple[RowConfig, ...]
     """Rows in the order of tables."""
     data: DataSetConfig | None = None
-    """Pairs to restore; a data set without garments (StreetTryOn) is scored unpaired, against `references`."""
+    """Pairs to restore; a data set without garments (StreetTryOn) is compared unpaired with `references`."""
     sets: dict[str, DataSetConfig] = field(default_factory=dict)
-    """Instead of `data`, several held-out sets by name, each with its own tables and report."""
+    """Several held-out sets by name instead of `data`, each with its own tables and report."""
     references: DataSetConfig | None = None
     """Data set with the garments to compare with if `data` has none (in the paper: VITON-HD)."""
     protocol: str = "igr"
@@ -96,12 +101,11 @@ class ExperimentConfig(Ranged):
     encoder: str = ""
     """Bundle whose image encoder the encoder_ metrics use; `igr-small` is the included one."""
     controls: tuple[Literal["white", "rotated", "blurred", "pasted", "nearest"], ...] = CONTROLS
-    """Controls, which are not generated by a model; those that need ground-truth garments are skipped if there are
-    none."""
+    """Controls, which no model generates; those that need ground-truth garments are skipped if there are none."""
     nearest: DataSetConfig | None = None
     """Training pairs for the control `nearest`."""
     nearest_of: dict[str, DataSetConfig] = field(default_factory=dict)
-    """Instead of `nearest`, training pairs for each of `sets`."""
+    """Training pairs for each of `sets`, instead of `nearest`."""
     steps: Steps = 25
     """Steps of the sampler for rows without their own."""
     seed: Seed = 0
@@ -115,7 +119,7 @@ class ExperimentConfig(Ranged):
     compared: tuple[str, ...] = COMPARED
     """Metrics whose difference from the baseline is shown."""
     labels: bool = True
-    """Store the attributes of each pair, to group scores by."""
+    """Store each pair's attributes, by which scores can be grouped."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -170,47 +174,46 @@ class Line:
 
     row: RowConfig
     """Row to which the result belongs."""
-    guidance: float | None
-    """Guidance scale; None for a folder."""
-    steps: int | None
-    """Steps of the sampler; None for a folder."""
-    sampler: str | None
-    """Sampler; None for a folder."""
+    sampling: Sampling | None
+    """Steps, guidance and sampler; None for a folder."""
     seed: int | None
     """Training seed of the bundle; None if its path has no placeholder."""
 
     @property
     def label(self) -> str:
-        """Label of its row: the name and every setting with several values, except for the training seed."""
-        words = [self.row.name]
-        if len(self.row.steps) > 1:
-            words.append(f"{self.steps} steps")
-        if len(self.row.guidance) > 1 and self.guidance is not None:
-            words.append(f"guidance {self.guidance:g}")
-        if len(self.row.sampler) > 1:
-            words.append(str(self.sampler))
+        """Label of the table row: the name and every setting with several values, except for the training seed."""
+        words, sampling = [self.row.name], self.sampling
+        if sampling is not None:
+            if len(self.row.steps) > 1:
+                words.append(f"{sampling.steps} steps")
+            if len(self.row.guidance) > 1:
+                words.append(f"guidance {sampling.guidance:g}")
+            if len(self.row.guidance_interval) > 1:
+                words.append(f"from {sampling.guidance_start:g} to {sampling.guidance_end:g}")
+            if len(self.row.sampler) > 1:
+                words.append(sampling.sampler)
         return ", ".join(words)
 
     @property
     def name(self) -> str:
-        """Unique name."""
+        """Unique name of the result."""
         return self.label if self.seed is None else f"{self.label}, seed {self.seed}"
 
     @property
     def slug(self) -> str:
-        """Name of its folder."""
+        """Name of the result's folder."""
         return slug(self.name)
 
     @property
     def bundle_path(self) -> Path:
-        """Path of its bundle."""
+        """Path of the result's bundle."""
         if self.row.bundle == INCLUDED_NAME:
             return INCLUDED_BUNDLE
         return Path(self.row.bundle if self.seed is None else self.row.bundle.replace(SEED, str(self.seed)))
 
 
 def slug(name: str) -> str:
-    """A row's name as a folder name."""
+    """Convert a row's name to a folder name."""
     return "".join(letter if letter.isalnum() or letter in "-.+" else "_" for letter in name)
 
 
@@ -219,15 +222,16 @@ def lines(config: ExperimentConfig) -> list[Line]:
     found = []
     for row in config.rows:
         if not row.bundle:
-            found.append(Line(row, None, None, None, None))
+            found.append(Line(row, None, None))
             continue
-        settings = product(row.steps or (config.steps,), row.guidance, row.sampler, row.seeds or (None,))
-        found += [Line(row, guidance, steps, sampler, seed) for steps, guidance, sampler, seed in settings]
+        settings = product(row.steps or (config.steps,), row.guidance, row.guidance_interval, row.sampler)
+        samplings = [Sampling(steps, guidance, *interval, sampler) for steps, guidance, interval, sampler in settings]
+        found += [Line(row, sampling, seed) for sampling, seed in product(samplings, row.seeds or (None,))]
     return found
 
 
 def of_each_set(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
-    """The experiment on each of its held-out sets, by the set's name; `""` for a single set."""
+    """The experiment for each of its held-out sets, by the set's name; the name is `""` for a single set."""
     if not config.sets:
         return {"": config}
     return {

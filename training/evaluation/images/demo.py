@@ -16,6 +16,7 @@ from igr_core.files import atomic_file
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.view import make_view
+from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
 from igr_core.restore.sampling import Progress as StepProgress
 
@@ -98,8 +99,7 @@ def restore_example(
     restorer: GarmentRestorer,
     subject: Subject,
     folder: Path,
-    steps: int,
-    guidance: float,
+    sampling: Sampling,
     on_step: StepProgress | None = None,
 ) -> Example:
     """Write a subject's images into `folder`, then restore the garment from those files as from a user's files."""
@@ -116,7 +116,7 @@ def restore_example(
         model.view,
         model.image_encoder.image_size,
     )
-    restored = restorer.restore(view, subject.category, steps=steps, guidance=guidance, progress=on_step)
+    restored = restorer.restore(view, subject.category, sampling, progress=on_step)
     save_image(paths["restored"], restored)
     return Example(subject, view.crop, restored)
 
@@ -140,18 +140,18 @@ def contact_sheet(examples: Sequence[Example]) -> Image.Image:
 
 
 def run_demo(
-    restorer: GarmentRestorer, subjects: Sequence[Subject], out: Path, steps: int, guidance: float
+    restorer: GarmentRestorer, subjects: Sequence[Subject], out: Path, sampling: Sampling
 ) -> tuple[Path, list[Example]]:
     """Restore garments with a progress bar on stderr; returns the contact sheet's path and the examples."""
     examples = []
-    with tqdm(total=len(subjects) * steps, unit="step", leave=False) as bar:
+    with tqdm(total=len(subjects) * sampling.steps, unit="step", leave=False) as bar:
         for number, subject in enumerate(subjects, start=1):
             bar.set_description(f"restoring garment {number} of {len(subjects)}")
 
             def on_step(_done: int, _total: int) -> None:
                 bar.update()
 
-            examples.append(restore_example(restorer, subject, out, steps, guidance, on_step))
+            examples.append(restore_example(restorer, subject, out, sampling, on_step))
     sheet = out / "sheet.png"
     _save(contact_sheet(examples), sheet)
     return sheet, examples

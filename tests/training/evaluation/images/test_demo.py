@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from igr_core.model.config import CATEGORIES
 from igr_core.photo.images import load_mask, load_photo, save_image
 from igr_core.photo.view import make_view
+from igr_core.restore.presets import Sampling
 from igr_core.restore.restorer import GarmentRestorer
 from tests.support.models.tiny import MODEL, save_runnable
 from training.cli.app import app
@@ -73,7 +74,7 @@ def test_restores_the_same_garments_as_a_user_from_the_files(out: Path, bundle: 
     stem = person.stem.removesuffix("-person")
     photo, mask = load_photo(person), load_mask(out / f"{stem}-mask.png")
     view = make_view(photo, mask, MODEL.native_size, MODEL.view, MODEL.image_encoder.image_size)
-    garment = GarmentRestorer.from_bundle(bundle).restore(view, "lower", steps=2, guidance=1.5, seed=0)
+    garment = GarmentRestorer.from_bundle(bundle).restore(view, "lower", Sampling(2, 1.5), seed=0)
     save_image(tmp_path / "again.png", garment)
     with Image.open(tmp_path / "again.png") as again, Image.open(out / f"{stem}-restored.png") as shown:
         assert np.abs(np.asarray(again).astype(int) - np.asarray(shown).astype(int)).max() <= 1
