@@ -59,6 +59,7 @@ SETTINGS = (
     (PairsConfig, "small/pairs_drawn.yaml"),
     (ExperimentConfig, "evaluation/eval.yaml"),
     (ExperimentConfig, "evaluation/small/igr_small.yaml"),
+    (ExperimentConfig, "evaluation/small/sampling.yaml"),
 )
 """Config classes that `--set` changes: those of train, prepare and evaluate run."""
 

@@ -1,1 +1,1 @@
-"""Experiments: comparing, running and scoring bundles and folders."""
+"""Experiments, which restore with bundles, and score and compare the results and folders of images."""

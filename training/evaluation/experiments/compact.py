@@ -1,4 +1,4 @@
-"""Compact scores of a bundle for its metadata."""
+"""Compact scores for a bundle's metadata."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .folder import result_files, sets_of
 
 
 def compact_scores(place: Path, weights: str) -> dict[str, Any]:
-    """Results of the weights with this hash, from a file of results or an experiment's folder, by their settings.
+    """Results for the weights with this hash, by setting, from a file of results or an experiment's folder.
 
-    Raises IGRError if there are none, because scores are only valid for the measured weights.
+    Raises IGRError if there are none, because scores are only valid for the weights that were measured.
     """
     places = {"": [place]} if place.is_file() else {name: result_files(one) for name, one in sets_of(place).items()}
     found: dict[str, Any] = {}
@@ -30,7 +30,7 @@ def compact_scores(place: Path, weights: str) -> dict[str, Any]:
 
 
 def _named(result: Result, results: Sequence[Result]) -> str:
-    """Guidance, or the row's name if several results share it."""
+    """The guidance, or the row's name if several results have the same guidance."""
     named = f"guidance {result.known['guidance']:g}"
     return named if sum(one.known["guidance"] == result.known["guidance"] for one in results) == 1 else result.name
 

@@ -18,6 +18,7 @@ from ...data.opening import DataSetConfig
 from ..images.controls import CONTROLS
 from ..metrics.protocols import protocol_named
 from ..metrics.registry import SCORED, check_metrics
+from ..tables.settings_table import SETTINGS
 from ..tables.table import COMPARED
 
 OWN_FOLDERS = ("persons", "truth", "silhouettes", "references", "rows", "features", "report")
@@ -112,8 +113,9 @@ class ExperimentConfig(Ranged):
     """Noise seed of the first pair; pair i has seed + i in every row."""
     batch: Few = 8
     """Number of pairs restored together."""
-    table: Literal["table1", "table2", "table3", ""] = ""
-    """Table of the paper to show next to these rows; `""` for a plain table."""
+    table: Literal["table1", "table2", "table3", "settings", ""] = ""
+    """Table of the paper to show next to these rows; `settings` for a table over sampling settings, which needs a
+    baseline; `""` for a plain table."""
     baseline: str = ""
     """Row that the others are compared with, pair by pair, in a plain table."""
     compared: tuple[str, ...] = COMPARED
@@ -151,7 +153,9 @@ class ExperimentConfig(Ranged):
         if self.baseline and self.baseline not in labels:
             rows = ", ".join(sorted(labels))
             raise IGRError(f"The baseline {self.baseline!r} of {self.title!r} is not a row: choose {rows}.")
-        if self.baseline and self.table:
+        if self.table == SETTINGS and not self.baseline:
+            raise IGRError(f"{self.title!r} has a table of settings: set baseline to the row to compare with.")
+        if self.baseline and self.table not in ("", SETTINGS):
             raise IGRError(f"{self.title!r} has a baseline and the paper's {self.table}: remove one of them.")
         if self.nearest_of and (self.nearest is not None or set(self.nearest_of) != set(self.sets)):
             raise IGRError(

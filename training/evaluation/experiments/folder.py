@@ -1,4 +1,4 @@
-"""The folder of an experiment: its description, a result for each row, and the tables made from them."""
+"""An experiment's folder, with its description and a result for each row, and the tables made from them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from igr_core.json_text import parse_json
 
 from ..result import Result, read_results
 from ..tables.paper import PAPER, paper_table
+from ..tables.settings_table import SETTINGS, settings_table
 from ..tables.table import COMPARED, results_table
 
 DESCRIPTION, PLACES, SETS = "experiment.json", "rows.json", "sets.json"
-"""Description of the experiment; scored rows in the order of the table; names of its held-out sets, if several.
-Anything else in rows/ belongs to an earlier configuration."""
+"""Files with the experiment's description, the scored rows in the order of the table, and the names of its held-out
+sets, if it has several. Anything else in rows/ belongs to an earlier configuration."""
 
 
 def sets_of(folder: Path) -> dict[str, Path]:
-    """Folders of an experiment's held-out sets by name; the folder itself, named `""`, for a single set."""
+    """Folders of an experiment's held-out sets by name; for a single set, the folder itself under the name `""`."""
     try:
         names = parse_json((folder / SETS).read_bytes(), "the file", "create it again")
     except FileNotFoundError:
@@ -33,7 +34,7 @@ def sets_of(folder: Path) -> dict[str, Path]:
 
 
 def result_files(folder: Path) -> list[Path]:
-    """Files of the results on one held-out set, in the order of its table; raises IGRError if there are none."""
+    """Result files for one held-out set, in the order of its table; raises IGRError if there are none."""
     try:
         places = parse_json((folder / PLACES).read_bytes(), "the file", "create it again")
     except (OSError, ValueError):
@@ -44,7 +45,7 @@ def result_files(folder: Path) -> list[Path]:
 
 
 def experiment_results(folder: Path) -> list[Result]:
-    """Results on one held-out set, in the order of its table; raises IGRError if there are none."""
+    """Results for one held-out set, in the order of its table; raises IGRError if there are none."""
     return read_results(result_files(folder))
 
 
@@ -52,7 +53,11 @@ def read_description(folder: Path) -> dict[str, Any]:
     """An experiment's description; raises IGRError if it is missing or damaged."""
     try:
         described = parse_json((folder / DESCRIPTION).read_bytes(), "the file", "create it again")
-        whole = {"title", "data", "table", "unpaired"} <= set(described) and described["table"] in ("", *PAPER)
+        whole = {"title", "data", "table", "unpaired"} <= set(described) and described["table"] in (
+            "",
+            SETTINGS,
+            *PAPER,
+        )
     except (OSError, ValueError, TypeError):
         whole = False
     if not whole:
@@ -64,7 +69,7 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def experiment_table(folder: Path) -> str:
-    """An experiment's tables in Markdown, one for each held-out set: next to the paper's, or plain."""
+    """An experiment's tables in Markdown, one for each held-out set, with the paper's numbers or plain."""
     found = sets_of(folder)
     texts = [(f"On {name}:\n\n" if name else "") + _table(place) for name, place in found.items()]
     return "\n".join(texts)
@@ -73,6 +78,8 @@ def experiment_table(folder: Path) -> str:
 def _table(folder: Path) -> str:
     results = experiment_results(folder)
     described = read_description(folder)
+    if described["table"] == SETTINGS:
+        return f"{settings_table(results, described['baseline']).rstrip()} Pairs: {described['data']}.\n"
     if described["table"]:
         return paper_table(described["table"], described["unpaired"], results, described["data"])
     table = results_table(results, described.get("baseline", ""), described.get("compared", COMPARED))
@@ -80,14 +87,17 @@ def _table(folder: Path) -> str:
 
 
 def keep_experiment(experiment: Path, kept: Path) -> None:
-    """Replace the stored numbers of an earlier experiment with a new one's, without images; raises IGRError if none."""
+    """Replace the stored numbers of an earlier experiment with those of a new one, without images.
+
+    Raises IGRError if the new experiment has none.
+    """
     files = [experiment / SETS] if (experiment / SETS).is_file() else []
     for folder in sets_of(experiment).values():
         read_description(folder)
         files += [folder / DESCRIPTION, folder / PLACES, *result_files(folder)]
     fresh = kept.with_name(f".{kept.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
-    for file in files:  # next to the earlier ones, which are removed when all are complete
+    for file in files:  # copied next to the earlier files, which are only removed once all copies are complete
         copy = fresh / file.relative_to(experiment)
         make_folder(copy.parent)
         with atomic_file(copy) as temporary:

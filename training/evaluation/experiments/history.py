@@ -1,4 +1,4 @@
-"""Amount of training of a bundle over all stages, from its provenance."""
+"""How long a bundle was trained over all stages, according to its provenance."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 
 def steps_trained(training: dict[str, Any]) -> int | None:
-    """Optimiser steps of a bundle, including the bundles it started from; None if one does not record them."""
+    """Optimiser steps of a bundle and the bundles that it started from; None if one does not record its steps."""
     stages = _stages(training)
     return sum(stage["steps"] for stage in stages) if stages else None
 
 
 def pairs_seen(training: dict[str, Any]) -> int | None:
-    """Training pairs read in all stages, counting repeats; None if a stage does not record them."""
+    """Number of training pairs read in all stages, including repeats; None if a stage does not record it."""
     stages = _stages(training)
     if not stages or not all(isinstance(stage.get("config"), dict) for stage in stages):
         return None
@@ -20,7 +20,7 @@ def pairs_seen(training: dict[str, Any]) -> int | None:
 
 
 def _stages(training: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The training entries of a bundle and of those it started from; empty if one does not record its steps."""
+    """The training entries of a bundle and the bundles that it started from; empty if one does not record its steps."""
     stages = []
     while training is not None:
         if not isinstance(training.get("steps"), int):

@@ -1,4 +1,4 @@
-"""Other methods' images: found for each pair, checked, and linked into an experiment's folder."""
+"""Find other methods' images for each pair, check them, and link them into an experiment's folder."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from .scoring import MIN_PAIRS
 
 @dataclass(frozen=True)
 class Others:
-    """Images of an experiment's pairs in a folder."""
+    """A folder's images for the pairs of an experiment."""
 
     folder: Path
     """The folder."""
     pictures: dict[str, Path]
-    """Image by the pair's file name in the experiment."""
+    """Images by the pair's file name in the experiment."""
     missing: tuple[str, ...]
     """Pairs without an image."""
     extra: int
     """Images that belong to no pair."""
 
     def warnings(self) -> Iterator[str]:
-        """Notes on the scores for the reader."""
+        """Notes on the scores, for the reader."""
         name = folder_name(self.folder)
         if self.extra:
             yield f"{self.extra:,} images of {name} belong to no pair of the experiment and were skipped."
@@ -41,9 +41,9 @@ class Others:
 
 
 def find_others(folder: Path, subjects: Subjects) -> Others:
-    """A folder's image of each pair, named like the pair or like its photo.
+    """Find a folder's image for each pair, under the name of the pair or of its photo.
 
-    For photos with several garments, the photo's name is only sufficient for sets, where each image counts once.
+    If a photo has several garments, its name is only sufficient when sets are compared, where each image counts once.
     """
     files = images_in(folder)
     photos = Counter(subjects.photos)
@@ -61,9 +61,9 @@ def find_others(folder: Path, subjects: Subjects) -> Others:
 
 
 def problems(others: Others, subjects: Subjects, size: tuple[int, int]) -> list[str]:
-    """A sentence for each pair without an image and each image that cannot be scored.
+    """A sentence for each pair without an image, and for each image that cannot be scored.
 
-    `size`: of the true garments. Without them, any shape and MIN_PAIRS images are enough.
+    `size` is that of the true garments. Without true garments, any shape is accepted, and MIN_PAIRS images are enough.
     """
     paired = subjects.source.has_garments
     photos = dict(zip(subjects.names, subjects.photos, strict=True))
@@ -88,7 +88,7 @@ def take_in(others: Others, folder: Path) -> None:
 
 
 def check_apart(folder: Path, out: Path) -> None:
-    """Raise IGRError if a row's images are the experiment's own, which are rewritten."""
+    """Raise IGRError if a row's images are among the experiment's own, which are rewritten."""
     if resolved(out / "rows") in (resolved(folder), *resolved(folder).parents):
         raise IGRError(f"{folder} is inside the experiment's own folder {out / 'rows'}: copy it to another place.")
 

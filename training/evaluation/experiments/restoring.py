@@ -1,4 +1,4 @@
-"""Restore the pairs of one line of an experiment."""
+"""Restore the pairs for one line of an experiment."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .experiment import ExperimentConfig, Line
 def restore_line(
     restorer: GarmentRestorer, subjects: Subjects, rows: Sequence[int], line: Line, config: ExperimentConfig
 ) -> Iterator[tuple[int, Tensor]]:
-    """Garments (3, H, W) of some pairs with their indices; pair i has the noise seed config.seed + i."""
-    assert line.guidance is not None and line.steps is not None
+    """Yield the index and restored garment (3, H, W) of some pairs; pair i has the noise seed config.seed + i."""
+    assert line.sampling is not None
     if line.row.photos > 1 or line.row.details:
         yield from _one_by_one(restorer, subjects, rows, line, config.seed)
         return
@@ -25,8 +25,7 @@ def restore_line(
         garments = restorer.restore(
             subjects.view(batch, restorer.info.model),
             [subjects.categories[i] for i in batch],
-            steps=line.steps,
-            guidance=line.guidance,
+            line.sampling,
             seed=config.seed + batch[0],
             reference_strength=line.row.reference_strength,
             image_prompt_strength=line.row.image_prompt_strength,
@@ -37,8 +36,8 @@ def restore_line(
 def _one_by_one(
     restorer: GarmentRestorer, subjects: Subjects, rows: Sequence[int], line: Line, seed: int
 ) -> Iterator[tuple[int, Tensor]]:
-    """Garments from several photos, or with the photos' details."""
-    assert line.guidance is not None and line.steps is not None
+    """Garments restored from several photos, or with the photos' details."""
+    assert line.sampling is not None
     detailing = Detailing(size=restorer.info.model.native_size if line.row.details else None)
     for i in rows:
         views = [subjects.view([row], restorer.info.model) for row in subjects.photos_of(i, line.row.photos)]
@@ -47,15 +46,14 @@ def _one_by_one(
             views,
             subjects.categories[i],
             detailing,
-            steps=line.steps,
-            guidance=line.guidance,
+            line.sampling,
             seed=seed + i,
         )
         yield i, found.image[0]
 
 
 def _batches(rows: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Batches of at most `size` consecutive rows, whose noise seeds are consecutive, too."""
+    """Batches of at most `size` consecutive rows, whose noise seeds are therefore also consecutive."""
     batch: list[int] = []
     for row in rows:
         if batch and (row != batch[-1] + 1 or len(batch) == size):

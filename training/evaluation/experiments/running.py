@@ -1,6 +1,4 @@
-"""Running an experiment: images of every row, then scores. Existing images and scores are kept, so that a run can be
-resumed.
-"""
+"""Run an experiment: write the images of every row, then score them. Existing images are kept, so it can be resumed."""
 
 from __future__ import annotations
 
@@ -42,7 +40,7 @@ from .scoring import Scoring, score_folders
 from .unseen import unseen
 
 LONGEST_WAIT = timedelta(days=7)
-"""Maximum time that a process waits for the others' images."""
+"""Maximum time that a process waits for the images of other processes."""
 
 
 class ExperimentRun:
@@ -54,7 +52,7 @@ class ExperimentRun:
         """Open all inputs; `config` has one held-out set (of_each_set).
 
         Raises IGRError before long work starts if a bundle, a folder of images or the data cannot be used; problems
-        with single images are reported first, one sentence each.
+        with single images are reported first, in one sentence each.
         """
         self.config, self.out, self.device = config, out, device
         launched = launched_processes()
@@ -82,7 +80,7 @@ class ExperimentRun:
         self.training = Subjects(open_data_set(config.nearest)) if config.nearest is not None else None
         self._path = next(iter(bundles), config.encoder_path)
         if self._path is None:
-            raise IGRError("An experiment without bundles needs one for the size: set encoder to a bundle.")
+            raise IGRError("An experiment without bundles takes its size from the encoder: set encoder to a bundle.")
         self.first = GarmentRestorer.from_bundle(self._path, str(device))
         """The first row's bundle, whose size and view all rows use."""
         for path, bundle in bundles.items():
@@ -94,10 +92,10 @@ class ExperimentRun:
             raise IGRError(f"{self._path} has no image encoder for the control `nearest`: remove it from controls.")
         self._hashes: dict[Path, str] = {}
         self.others = self._found(report)
-        """Images of each row that is a folder, by the row's folder name."""
+        """Images of each row that is another method's folder, by the row's name in the experiment's folder."""
 
     def restore(self) -> None:
-        """Write the images of every bundle's row; with several processes (restore_all), each writes a part of them."""
+        """Write the images of every row with a bundle; of several processes (restore_all), each writes a part."""
         if self.rank == 0:
             self._claim()
             self.subjects.write(self.out, self.first.info.model, self.config.labels)
@@ -108,7 +106,7 @@ class ExperimentRun:
         self._wait()
 
     def score(self, weights: WeightsFolder, report: Callable[[str], None]) -> list[Result]:
-        """Write controls, score every line, and write each result.json; results in the order of the table."""
+        """Write controls, score every line, and write each result.json; returns results in the order of the table."""
         scoring = Scoring(
             protocol_named(self.config.protocol),
             self.config.metrics,
@@ -123,7 +121,7 @@ class ExperimentRun:
         write_text(self.out / PLACES, "[]\n")
         results: list[Result] = []
         for line in lines(self.config):
-            known = {"row": line.label, "guidance": line.guidance, "paper": line.row.paper} | self._known(line)
+            known = {"row": line.label, "guidance": _guidance(line), "paper": line.row.paper} | self._known(line)
             if line.slug in self.others:
                 take_in(self.others[line.slug], self._pictures(line.slug))
             kind = "bundle" if line.row.bundle else "folder"
@@ -136,7 +134,7 @@ class ExperimentRun:
         return results
 
     def _found(self, report: Callable[[str], None]) -> dict[str, Others]:
-        """Images of the rows that are folders; the first process checks each of them."""
+        """Find the images of the rows that are folders; the first process checks each image."""
         found = {
             line.slug: find_others(Path(line.row.pictures), self.subjects)
             for line in lines(self.config)
@@ -154,7 +152,7 @@ class ExperimentRun:
         return found
 
     def _claim(self) -> None:
-        """Record the contents of every folder before the first image is written."""
+        """Record what every folder will contain, before the first image is written."""
         claim(self.out / DESCRIPTION, self._described())
         model, data = self.first.info.model, described_data(self.data, self.subjects.source)
         seen = {"data": data} | described_view(model)
@@ -177,10 +175,10 @@ class ExperimentRun:
             claim(self.out / "rows" / name / "row.json", described)
 
     def _made(self, line: Line) -> dict[str, Any]:
-        """Other settings that affect a line's images."""
+        """Further settings that affect a line's images."""
         if not line.row.bundle:
             return {}
-        return {"guidance": line.guidance} | described_view(Bundle.open(line.bundle_path).info.model)
+        return {"guidance": _guidance(line)} | described_view(Bundle.open(line.bundle_path).info.model)
 
     def _controls(self) -> list[str]:
         return [name for name in self.config.controls if not (self.unpaired and name in NEED_TRUTH)]
@@ -229,6 +227,8 @@ class ExperimentRun:
     def _known(self, line: Line) -> dict[str, Any]:
         if not line.row.bundle:
             return {"folder": folder_name(Path(line.row.pictures))}
+        assert line.sampling is not None
+        interval = line.sampling.guidance_start, line.sampling.guidance_end
         bundle = Bundle.open(line.bundle_path)
         if line.bundle_path not in self._hashes:
             self._hashes[line.bundle_path] = bundle_weights_sha256(bundle)
@@ -238,8 +238,9 @@ class ExperimentRun:
             "training_seed": line.seed,
             "training_steps": steps_trained(bundle.info.training),
             "pairs_seen": pairs_seen(bundle.info.training),
-            "steps": line.steps,
-            "sampler": line.sampler,
+            "guidance_interval": None if interval == (0.0, 1.0) else list(interval),
+            "steps": line.sampling.steps,
+            "sampler": line.sampling.sampler,
             "seed": self.config.seed,
             "reference_strength": line.row.reference_strength,
             "image_prompt_strength": line.row.image_prompt_strength,
@@ -249,7 +250,7 @@ class ExperimentRun:
         return {name: value for name, value in known.items() if value is not None}
 
     def _references(self) -> Path:
-        """Folder of the garments to compare with; if they are from another data set, they are written first."""
+        """Folder of the garments to compare with; garments from another data set are written first."""
         others, folder = self.references, self.out / "references"
         if others is None:
             return self.out / "truth"
@@ -271,7 +272,7 @@ class ExperimentRun:
 def open_runs(
     config: ExperimentConfig, out: Path, device: torch.device, report: Callable[[str], None] = lambda _: None
 ) -> list[ExperimentRun]:
-    """A run for each held-out set of an experiment, in OUT, or in OUT/SET if there are several; raises as they do."""
+    """A run for each held-out set of an experiment, in OUT, or in OUT/SET if there are several; raises like a run."""
     runs = [ExperimentRun(one, out / name, device, report) for name, one in of_each_set(config).items()]
     if config.sets and runs[0].rank == 0:
         make_folder(out)
@@ -280,10 +281,14 @@ def open_runs(
 
 
 def restore_all(runs: Sequence[ExperimentRun]) -> None:
-    """Restore with every run, one after another; torchrun's processes divide the images among them."""
+    """Restore the images of every run, one run after another; torchrun's processes divide the images."""
     if runs[0].processes > 1:
         torch.distributed.init_process_group("gloo", timeout=LONGEST_WAIT)
     for run in runs:
         run.restore()
     if runs[0].processes > 1:
         torch.distributed.destroy_process_group()
+
+
+def _guidance(line: Line) -> float | None:
+    return None if line.sampling is None else line.sampling.guidance

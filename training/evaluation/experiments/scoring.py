@@ -1,4 +1,4 @@
-"""Scoring two folders: everything is checked first, then each pair, then the sets."""
+"""Score two folders: check everything first, then score each pair, then the sets."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ Files = list[Path]
 MIN_PAIRS = 2
 """Minimum number of pairs for an interval."""
 NAMED = 3
-"""Maximum number of skipped files that a result names; the others are counted."""
+"""Maximum number of skipped files that a result lists by name; the others are counted."""
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """Settings for scoring, the same for every row of a table."""
+    """Settings for scoring, which are the same for every row of a table."""
 
     protocol: Protocol
     """Sizes and libraries."""
@@ -53,13 +53,13 @@ class Scoring:
     cache: Path | None = None
     """Folder to cache features in, or None."""
     silhouettes: Path | None = None
-    """Folder of masks of the flat garments, by name; None to count everything except white background as garment."""
+    """Folder of masks for the flat garments, by name; None to count everything except white background as garment."""
     skip_bad: bool = False
-    """Score matching files even if others do not match."""
+    """Score the matching files even if other files do not match."""
     device: torch.device = torch.device("cpu")
     """Device of the metrics' networks."""
     report: Callable[[str], None] = lambda sentence: None
-    """Receives sentences about single files."""
+    """Called with a sentence about each file that cannot be scored."""
 
     def __post_init__(self) -> None:
         check_metrics(self.metrics)
@@ -77,10 +77,11 @@ def score_folders(
     unpaired: bool = False,
     known: dict[str, Any] | None = None,
 ) -> Result:
-    """Score the images of one folder against another's.
+    """Score the images in one folder against those in another.
 
-    Pairs are found by name (without suffix). `unpaired` only compares the sets, as the paper does for StreetTryOn.
-    Raises IGRError if files do not match (each mismatch is reported first), unless scoring.skip_bad is set.
+    Pairs are matched by name (without suffix). With `unpaired`, only the sets are compared, as in the paper for
+    StreetTryOn. Raises IGRError if files do not match (each mismatch is reported first), unless scoring.skip_bad is
+    set.
     """
     names, one, other, left_out = _matched(scoring, generated, reference, unpaired)
     masks = _silhouettes(scoring.silhouettes, names)
@@ -112,7 +113,7 @@ def score_folders(
 def _matched(
     scoring: Scoring, generated: Path, reference: Path, unpaired: bool
 ) -> tuple[list[str], Files, Files, list[str]]:
-    """Names of the pairs (empty if unpaired), the files to score, generated and reference, in order of names, and
+    """Names of the pairs (empty if unpaired), generated and reference files to score in the order of the names, and
     FOLDER/FILE of each mismatch."""
     ours, theirs = images_in(generated), images_in(reference)
     names, problems = ([], []) if unpaired else pair_up(ours, theirs)
@@ -166,7 +167,7 @@ def _score_pairs(
 
 
 def _silhouettes(folder: Path | None, names: list[str]) -> dict[str, Path]:
-    """Masks by name; empty if no pairs are scored. Raises IGRError if one is missing or unreadable."""
+    """Masks by name; empty if no pairs are scored. Raises IGRError if a mask is missing or unreadable."""
     if folder is None or not names:
         return {}
     masks = images_in(folder)
@@ -179,14 +180,14 @@ def _silhouettes(folder: Path | None, names: list[str]) -> dict[str, Path]:
 
 
 def _weights_files(paired: PairedScorer, sets: DistributionScorer) -> list[WeightsFile]:
-    """Published files of the metrics in use."""
+    """Published files that the computed metrics use."""
     files = [file for metric in paired.used.values() for file in metric.weights]
     files += [one for one in (metric.network.weights for metric in sets.used.values()) if isinstance(one, WeightsFile)]
     return list(dict.fromkeys(files))
 
 
 def _bundles(scoring: Scoring, sets: DistributionScorer) -> dict[str, str]:
-    """Hash by name of each bundle whose image encoder was used."""
+    """Hashes, by name, of the bundles whose image encoders were used."""
     networks = [metric.network for metric in sets.used.values()]
     return {one.weights.name: one.sha256(scoring.weights) for one in networks if isinstance(one.weights, Path)}
 
@@ -216,6 +217,6 @@ def _warnings(
 
 
 def _resized(protocol: Protocol, generated: ImageList, reference: ImageList) -> int:
-    """Number of generated images whose size differs from the protocol's or, if it has none, from every reference."""
+    """Number of generated images whose size differs from the protocol's or, if that has none, from every reference."""
     wanted = {"x".join(map(str, protocol.size))} if protocol.size is not None else set(reference.sizes)
     return sum(count for size, count in generated.sizes.items() if size not in wanted)

@@ -1,4 +1,4 @@
-"""Categories of an experiment that a bundle was not trained on."""
+"""Find the categories in an experiment that a bundle was not trained on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from igr_core.model.bundle import Bundle
 
 
 def trained_categories(training: Mapping[str, Any]) -> set[str] | None:
-    """Categories of a bundle's training data, including its parents'; None if a part does not record them."""
+    """Categories in the training data of a bundle and its parents; None if a part does not record them."""
     records = training.get("data_sets")
     if not records or any("categories" not in record for record in records):
         return None

@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from igr_core.errors import IGRError
+from igr_core.restore.presets import Sampling
 from tests.support.models.tiny import save_runnable
 from training.base.config_files import load_config
 from training.cli.app import app
@@ -111,9 +112,27 @@ def test_every_row_has_its_setting_in_its_name() -> None:
         "a, 5 steps, seed 3", "a, 5 steps, seed 4", "a, 9 steps, seed 3", "a, 9 steps, seed 4", "b",
     ]  # fmt: skip
     assert [str(one.bundle_path) for one in found] == ["x/3", "x/4", "x/3", "x/4", "y"]
-    assert [one.steps for one in found] == [5, 5, 9, 9, 25]
+    assert [one.sampling and one.sampling.steps for one in found] == [5, 5, 9, 9, 25]
     both = load({**data, "rows": rows, "data": None, "sets": {"p": drawn(1), "q": drawn(2)}})
     assert {name: one.title for name, one in of_each_set(both).items()} == {"p": "t: p", "q": "t: q"}
+
+
+def test_intervals_of_guidance_and_samplers_are_rows_too() -> None:
+    row = {"name": "a", "bundle": "y", "guidance_interval": [[0, 1], [0.2, 0.6]], "sampler": ["ddim", "lcm"]}
+    found = lines(load({"title": "t", "data": drawn(2), "controls": [], "rows": [row]}))
+    assert [one.name for one in found] == [
+        "a, from 0 to 1, ddim", "a, from 0 to 1, lcm", "a, from 0.2 to 0.6, ddim", "a, from 0.2 to 0.6, lcm",
+    ]  # fmt: skip
+    assert found[-1].sampling == Sampling(25, 1.5, 0.2, 0.6, "lcm")
+    with pytest.raises(IGRError, match="the start must not be after the end"):
+        load({"title": "t", "data": drawn(2), "controls": [], "rows": [row | {"guidance_interval": [[0.7, 0.2]]}]})
+
+
+@pytest.mark.parametrize("baseline", ["", "b"])
+def test_a_table_of_settings_needs_a_baseline_that_is_a_row(baseline: str) -> None:
+    row = {"name": "a", "bundle": "y"}
+    with pytest.raises(IGRError, match="baseline"):
+        load({"title": "t", "data": drawn(2), "controls": [], "rows": [row], "table": "settings", "baseline": baseline})
 
 
 def load(data: dict) -> ExperimentConfig:

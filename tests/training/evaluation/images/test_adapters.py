@@ -80,8 +80,8 @@ def test_files_that_cannot_be_adapted_are_named(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes((tmp_path / "square.png").read_bytes()[:400])
     tall, square, broken = (tmp_path / f"{name}.png" for name in ("tall", "square", "broken"))
     cases = {
-        (tall, "tryoffdiff", square): f"{tall} is 384x512, but TryOffDiff writes squares: score it as it is if its "
-        "padding has already been cropped.",
+        (tall, "tryoffdiff", square): f"{tall} is 384x512, but TryOffDiff writes squares: score the file unchanged if "
+        "its padding has already been cropped.",
         (square, "tryoffanyone", tall): f"{square} is 512x512, but TryOffAnyone writes 384x512: check that "
         "TryOffAnyone wrote it.",
     }

@@ -330,8 +330,8 @@ def test_results_that_do_not_fit_are_named(others: Path) -> None:
     Image.new("RGB", (384, 512), "white").save(squares / "anna.png")
     result = adapt(others, "tryoffdiff")
     assert last_error(result) == (
-        f"Failed: anna.png: {squares / 'anna.png'} is 384x512, but TryOffDiff writes squares: score it as it is if "
-        "its padding has already been cropped."
+        f"Failed: anna.png: {squares / 'anna.png'} is 384x512, but TryOffDiff writes squares: score the file "
+        "unchanged if its padding has already been cropped."
     )
     assert sorted(written(others / "out")) == ["ben.png", "cleo.png"]
     save_image(squares / "dora.png", torch.ones(3, 64, 64))

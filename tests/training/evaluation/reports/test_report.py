@@ -183,8 +183,8 @@ def test_provenance_contains_code_libraries_and_bundle(made: tuple[Path, list[Re
         ("labels.json", "is not an experiment"),
         ("persons/a.png", "a.png does not exist: run the experiment again."),
         ("truth/br[0]ck*t?.png", "br[0]ck*t?.png does not exist"),
-        ("rows/g2/pictures/a.png", "has no image of a: run the experiment again."),
-        ("rows/others/pictures/no#5.JPG", "has no image of no#5"),
+        ("rows/g2/pictures/a.png", "has no image for a: run the experiment again."),
+        ("rows/others/pictures/no#5.JPG", "has no image for no#5"),
     ],
 )
 def test_missing_files_are_named(gone: str, sentence: str, copy: Path) -> None:
