@@ -1,4 +1,4 @@
-"""IGR without ComfyUI: the model, photos and masks, segmentation, restoring, and the command line.
+"""IGR without ComfyUI: the model, photos and masks, segmentation, restoration, and the command line.
 
 The names in `__all__` are loaded when they are first used, so that `import igr_core` does not load torch.
 """
@@ -53,7 +53,7 @@ _MODULES = {
 """Module that defines each name."""
 
 
-if not TYPE_CHECKING:  # type checkers see the imports above, and find misspelt names
+if not TYPE_CHECKING:  # type checkers see the imports above instead, so they find misspelt names
 
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:

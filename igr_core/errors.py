@@ -11,7 +11,7 @@ class UsageError(IGRError):
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether Python, the GPU or torch's CPU allocator (a plain RuntimeError) ran out of memory."""
-    import torch  # here, because every module imports this one, and some must load fast
+    import torch  # imported here, because every module imports this one and some must load quickly
 
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True

@@ -30,9 +30,9 @@ _LONG_NAME = 220
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to; on success the file is flushed to disk and replaces `path`.
 
-    The path is inside a folder of its own next to `path`, `.NAME.PID.part`, so that any other files a writer puts there
-    are removed with it. On failure the folder is removed and an existing `path` is left unchanged. Leftovers of killed
-    processes for the same file are removed first. Raises CannotWrite if the file cannot be written (no space, no
+    The temporary path is in its own folder next to `path`, `.NAME.PID.part`, which is removed at the end together with
+    any other files that the writer creates there. On failure, an existing `path` is left unchanged. Folders that killed
+    processes left for the same file are removed first. Raises CannotWrite if the file cannot be written (no space, no
     permission, no such folder), or IGRError if its name is too long.
     """
     path = Path(path)
@@ -66,7 +66,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     with atomic_file(path) as temporary:
         try:
             save_file(dict(tensors), temporary, metadata=metadata)
-        except SafetensorError as error:  # also raised for errors of the file system
+        except SafetensorError as error:  # also raised for file system errors
             raise OSError(str(error)) from error
 
 
@@ -86,14 +86,14 @@ def check_decoded(path: Path) -> None:
 
 
 def _short(name: str) -> str:
-    """A name, or a hash of one that is too long to have anything added."""
+    """A name, or its hash if it is too long for a prefix and a suffix to be added."""
     return name if len(os.fsencode(name)) <= _LONG_NAME else hashlib.sha256(os.fsencode(name)).hexdigest()
 
 
 def remove_stale_parts(folder: Path, name: str | None = None) -> None:
-    """Remove the partial files that killed processes of this machine left in a folder, for `name` or for all files.
+    """Remove the partial files that killed processes left in a folder, either for the file `name` or for all files.
 
-    Partial files of running processes are kept.
+    Partial files of processes that run on this machine are kept.
     """
     for part in os.listdir(folder):
         match = _PART.fullmatch(part)

@@ -19,9 +19,9 @@ def folders_below(root: Path) -> list[str]:
 
 
 def folder_below(root: Path, name: str, label: str) -> Path:
-    """Path of the folder `name` below `root`, which may be hidden.
+    """Path of the folder `name` below `root`; `name` may be a hidden folder.
 
-    Raises IGRError naming `label` if it does not exist or is not below `root`; nothing outside `root` is accessed.
+    Raises IGRError naming `label` if the folder does not exist or is not below `root`. Nothing outside `root` is read.
     """
     path = root / name
     if leads_out(name) or not lies_below(path, root):
@@ -32,13 +32,13 @@ def folder_below(root: Path, name: str, label: str) -> Path:
 
 
 def leads_out(name: str) -> bool:
-    """Whether a path is absolute or contains `..`, by the rules of any operating system."""
-    path = PureWindowsPath(name)  # understands both slashes and drive letters
+    """Whether a path is absolute or contains `..` under the rules of any operating system."""
+    path = PureWindowsPath(name)  # understands / and \, and drive letters
     return bool(path.anchor) or ".." in path.parts
 
 
 def lies_below(path: Path, root: Path) -> bool:
-    """Whether a path is below a folder after links are resolved."""
+    """Whether a path is below a folder once links are resolved."""
     try:
         return root.resolve() in path.resolve().parents
     except (OSError, RuntimeError, ValueError):  # a loop of links, or an invalid path

@@ -1,4 +1,4 @@
-"""Parse untrusted JSON: nesting and digits are limited, so that later code cannot overflow the stack."""
+"""Parse untrusted JSON, whose nesting is limited so that later code cannot overflow the stack."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from .errors import IGRError
 
 MAX_DEPTH = 64
-"""Deepest nesting of lists and mappings."""
+"""Maximum nesting depth of lists and mappings."""
 
 
 def parse_json(text: str | bytes, what: str, remedy: str) -> Any:
-    """Parse JSON; raises IGRError naming `what`, ending in `remedy`, if it is invalid or nested too deeply."""
+    """Parse JSON; raises an IGRError that names `what` and ends in `remedy` if it is invalid or nested too deeply."""
     try:
         data = json.loads(text)
     except RecursionError as error:
@@ -28,7 +28,7 @@ def parse_json(text: str | bytes, what: str, remedy: str) -> Any:
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
-    """Read a JSON file with a mapping; raises IGRError naming the file if it is missing or invalid."""
+    """Read a JSON file that contains an object; raises IGRError naming the file if it is missing or invalid."""
     try:
         text = path.read_bytes()
     except FileNotFoundError as error:

@@ -16,13 +16,13 @@ LONGEST_NAME = 255
 
 
 class CannotWrite(IGRError):
-    """A location cannot be written to, so no other output of the run can be written there either."""
+    """A location is not writable, so no other output of the run can be written there either."""
 
 
 def check_file(path: Path, what: str = "") -> Path:
-    """Return a path if a file can be written there; `what` names it in errors, such as `--out`.
+    """Return a path if a file can be written there; errors call it `what`, such as `--out`.
 
-    Nothing is left behind. Raises CannotWrite for a folder, and as check_folder does.
+    Nothing is left behind. Raises CannotWrite if the path is a folder, and in the same cases as check_folder.
     """
     if os.path.isdir(path):
         raise CannotWrite(f"{_label(path, what)} is a folder: specify the file to write.")
@@ -33,15 +33,15 @@ def check_file(path: Path, what: str = "") -> Path:
 def check_folder(folder: Path, what: str = "") -> Path:
     """Return a folder, which may not exist yet, if files can be written into it; nothing is created.
 
-    Raises CannotWrite if it or a folder above it is a file or read-only, if its name is too long, or if less than
-    LEAST_FREE is free on its disk.
+    Raises CannotWrite if the folder or one of its parents is a file or read-only, if its name is too long, or if its
+    disk has less free space than LEAST_FREE.
     """
     _probe(folder, folder, what)
     return folder
 
 
 def _probe(path: Path, folder: Path, what: str) -> None:
-    """Raise CannotWrite unless the output `path` can be written, which is in `folder` or is the folder itself."""
+    """Raise CannotWrite unless the output `path`, which is in `folder` or is `folder` itself, can be written."""
     label = _label(path, what)
     _check_names(path, what)
     place = Path(os.path.abspath(folder))

@@ -1,4 +1,4 @@
-"""This process among those of a launcher, such as torchrun."""
+"""The place of this process among those started by a launcher such as torchrun."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 @dataclass(frozen=True)
 class Processes:
-    """The number of processes, and the place of this one."""
+    """The number of processes, and the place of this one among them."""
 
     rank: int = 0
-    """Number of this process; 0 is the main one."""
+    """Index of this process; 0 is the main process."""
     count: int = 1
     """Number of processes."""
     local_rank: int = 0
-    """Number of this process on its machine."""
+    """Index of this process on its machine."""
     launched: bool = False
-    """Whether a launcher started it."""
+    """Whether a launcher started this process."""
 
 
 def launched_processes(environment: Mapping[str, str] | None = None) -> Processes:
-    """The process that a launcher describes in the environment; a single one without a launcher.
+    """This process as a launcher describes it in the environment; the only process if there is no launcher.
 
-    Raises IGRError for values that are not numbers, and for an incomplete description: each process would then take
-    itself for the main one.
+    Raises IGRError for values that are not numbers, and for an incomplete description, which would make every process
+    behave as the main one.
     """
     found = os.environ if environment is None else environment
     rank, count, local = (_number(found, name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
@@ -52,7 +52,7 @@ def launched_processes(environment: Mapping[str, str] | None = None) -> Processe
 
 
 def _number(found: Mapping[str, str], name: str) -> int | None:
-    """A variable's number; None if it is not set, or -1, which accelerate treats as not set."""
+    """A variable's number; None if the variable is not set, or is -1, which accelerate treats as not set."""
     text = found.get(name, "").strip()
     if text in ("", "-1"):
         return None

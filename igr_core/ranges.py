@@ -53,7 +53,7 @@ class Length:
 
 
 Seed = Annotated[int, Range(0, 2**63 - 1)]
-"""A random seed: torch takes up to 2^64 - 1, and a batch adds the number of its images."""
+"""A random seed. Torch accepts up to 2^64 - 1, which leaves room for a batch to add the index of each image."""
 Share = Annotated[float, Range(0, 1)]
 """A fraction or a probability."""
 Positive = Annotated[float, Range(0, 1e6, above=True)]

@@ -21,12 +21,12 @@ def plain(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text as `plain` shows it, with line breaks and tabs escaped, too, such as for an HTTP header."""
+    """The text as `plain` shows it, but with line breaks and tabs also escaped, as an HTTP header requires."""
     return "".join(_spelled(one) if one in _KEPT else one for one in plain(text))
 
 
 def is_decoded(text: str) -> bool:
-    """Whether a file name was valid in the system's encoding, so that text files and other libraries can name it."""
+    """Whether a file name was valid in the system's encoding, so that it can be written to files and used by others."""
     return not any("\ud800" <= one <= "\udfff" for one in text)
 
 

@@ -1,1 +1,1 @@
-"""ComfyUI nodes of IGR, one file per node or family; only host/ touches ComfyUI's internals."""
+"""IGR's nodes for ComfyUI, one file per node or family; only host/ touches ComfyUI's internals."""

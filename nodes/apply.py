@@ -18,7 +18,7 @@ from .strengths import block_strengths, parse_factors
 
 
 class IGRApply(io.ComfyNode):
-    """Patch a MODEL to restore the garment of a reference."""
+    """Patch a MODEL so that it restores the garment in a reference."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

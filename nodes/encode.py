@@ -1,4 +1,4 @@
-"""GarmNet Encode: run both extractors of the paper on the photo once (section 3.2)."""
+"""GarmNet Encode: run both of the paper's extractors on the photo once (section 3.2)."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class IGRGarmNetEncode(io.ComfyNode):
 
     @classmethod
     def execute(cls, adapter: Adapter, vae: Any, view: GarmentView, category: str) -> io.NodeOutput:
-        """Encode the garments of a view, and show its warnings."""
+        """Encode the garments in a view, and show the view's warnings."""
         warnings = view.warnings
-        if warnings and view.photo_mask is not None:  # more accurate, as the category is known here
+        if warnings and view.photo_mask is not None:  # repeat the checks, because the category is known here
             warnings = mask_warnings(view.photo_mask, category)
         return io.NodeOutput(encode(adapter, vae, view, category), ui=note_entries(cls, warnings))
 
@@ -56,7 +56,7 @@ class IGRGarmNetEncode(io.ComfyNode):
 def encode(adapter: Adapter, vae: Any, view: GarmentView, category: str) -> Reference:
     """Run GarmNet and the image encoder on a view of B photos.
 
-    Raises IGRError for an unknown category, the VAE of another bundle, or a size that the bundle does not support.
+    Raises IGRError for an unknown category, another bundle's VAE, or a size that the bundle does not support.
     """
     config = adapter.config
     check_category(category)

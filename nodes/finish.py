@@ -20,7 +20,7 @@ from .sockets import ViewSocket
 
 WHITE, COLOUR, TRANSPARENT = "white", "colour", "transparent"
 PHOTO_ASPECT = "the photo's own"
-"""Undo the fitting to the canvas instead of laying the garment out."""
+"""Option that undoes the fitting to the canvas instead of laying out the garment."""
 
 
 class IGRGarmentFinish(io.ComfyNode):
@@ -50,7 +50,7 @@ class IGRGarmentFinish(io.ComfyNode):
                     options=[*ASPECTS, PHOTO_ASPECT],
                     default="3:4",
                     tooltip='Aspect ratio of the canvas, width to height. "the photo\'s own" only undoes the fitting '
-                    "of Garment Mask/Crop; it needs the view.",
+                    "by Garment Mask/Crop, and needs the view.",
                 ),
                 io.Float.Input(
                     "margin",
@@ -126,7 +126,7 @@ class IGRGarmentFinish(io.ComfyNode):
 
 
 def undo_fitting(image: Tensor, view: GarmentView | None, around: tuple[float, float, float]) -> tuple[Tensor, Tensor]:
-    """Map canvas images (B, 3, H, W) back to their photos' resolution, without padding: images and opacity.
+    """Map canvas images (B, 3, H, W) back to their photos' resolution, without padding; returns images and opacity.
 
     If the photos differ in size, all are scaled to the first. Raises IGRError if the view is missing or does not match.
     """
@@ -138,7 +138,7 @@ def undo_fitting(image: Tensor, view: GarmentView | None, around: tuple[float, f
             f"There are {count} images, but the view has {len(view.placements)} photos: connect the view that "
             "the images were restored from."
         )
-    first = dataclasses.replace(view, placements=view.placements[:count])  # of several photos, the main ones
+    first = dataclasses.replace(view, placements=view.placements[:count])  # only the main photos
     restored = [to_rgba(one[None]) for one in unfit(image, first)]
     size = restored[0].shape[-2:]
     together = torch.cat([one if one.shape[-2:] == size else F.interpolate(one, size, mode="area") for one in restored])
@@ -147,5 +147,5 @@ def undo_fitting(image: Tensor, view: GarmentView | None, around: tuple[float, f
 
 
 def _without_white(images: Tensor, alpha: Tensor) -> Tensor:
-    """The garment's own colours, with the white at its edges removed."""
+    """The garment's own colours, without the white that is mixed in at its edges."""
     return torch.where(alpha > 0, (images - (1 - alpha)) / alpha.clamp_min(1e-3), images).clamp(0, 1)

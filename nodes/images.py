@@ -11,11 +11,11 @@ from ..igr_core.errors import IGRError
 from ..igr_core.photo.masks import full_strength
 
 NO_ALPHA_SIDE = 64
-"""LoadImage outputs an empty square mask of this side if an image has no transparency."""
+"""Side of the empty square mask that Load Image outputs for an image without transparency."""
 
 
 def to_photos(image: Tensor) -> Tensor:
-    """IMAGE with 1, 3 or 4 channels -> (B, 3, H, W), transparency composited over white.
+    """IMAGE with 1, 3 or 4 channels -> (B, 3, H, W), with transparent pixels composited over white.
 
     Raises IGRError for another shape, or for NaN or infinite values.
     """
@@ -30,7 +30,7 @@ def to_photos(image: Tensor) -> Tensor:
 
 
 def to_masks(mask: Tensor | None, photos: Tensor) -> Tensor | None:
-    """MASK -> (B, 1, H, W) at full strength; None without a mask, which is how an opaque image's mask counts, too.
+    """MASK -> (B, 1, H, W) at full strength; None without a mask, or for the empty mask of an opaque image.
 
     Raises IGRError as full_strength does.
     """
@@ -41,7 +41,7 @@ def to_masks(mask: Tensor | None, photos: Tensor) -> Tensor | None:
 
 
 def no_mask() -> Tensor:
-    """The MASK that stands for no mask, as Load Image outputs it."""
+    """The MASK that stands for a missing one, as Load Image outputs it."""
     return torch.zeros(1, NO_ALPHA_SIDE, NO_ALPHA_SIDE)
 
 
@@ -50,8 +50,7 @@ def check_finite(values: Tensor, what: str) -> None:
     if not all(math.isfinite(float(end)) for end in values.aminmax()):  # aminmax propagates NaN
         raise IGRError(
             f"The {what} contains NaN or infinite values: start ComfyUI with --force-fp32, or check the model and the "
-            "nodes "
-            "before this one."
+            "nodes before this one."
         )
 
 

@@ -63,7 +63,7 @@ class IGRLoad(io.ComfyNode):
                 ),
                 AdapterSocket.Output(
                     display_name="adapter",
-                    tooltip="The networks that encode photos. Connect them to GarmNet Encode and Garment Mask/Crop.",
+                    tooltip="The networks that encode photos. Connect it to GarmNet Encode and Garment Mask/Crop.",
                 ),
                 io.Vae.Output(
                     display_name="vae", tooltip="The bundle's VAE. Connect it to GarmNet Encode and VAE Decode."
@@ -86,8 +86,8 @@ class IGRLoad(io.ComfyNode):
 def load_bundle(path: Path, vae: Any = None, clip_vision: Any = None) -> tuple[Any, Adapter, Any]:
     """Load the MODEL, adapter and VAE from a bundle; the header is checked before any weights are read.
 
-    Raises IGRError, naming the file, if it is missing, truncated, too new or not a bundle, or if a part is neither in
-    the bundle nor connected.
+    Raises IGRError naming the file if it is missing, truncated, too new or not a bundle, or if a part is neither in the
+    bundle nor connected.
     """
     bundle = Bundle.open(path)
     config = bundle.info.model

@@ -1,4 +1,4 @@
-"""Node schemas for every supported version of ComfyUI: fields unknown to an older version are dropped here only."""
+"""Node schemas for every supported version of ComfyUI; only this file drops fields that older versions do not know."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def schema(**fields: Any) -> io.Schema:
 
 
 def advanced(kind: Callable[..., Any], *args: Any, **fields: Any) -> Any:
-    """An optional input with a default, which ComfyUI collapses if it supports that."""
+    """An optional input with a default, which newer versions of ComfyUI may collapse."""
     return _known(kind, *args, advanced=True, optional=True, **fields)
 
 
@@ -37,7 +37,7 @@ def garment_category() -> Any:
 def garment_category_output(**fields: Any) -> Any:
     """An output that can be connected to the category input.
 
-    Not Combo.Output: ComfyUI v0.3.64 uses its list of options as its type, which matches no input.
+    Combo.Output is not used, because in ComfyUI v0.3.64 its type is its list of options, which matches no input.
     """
     return io.Custom("COMBO").Output(**fields)
 

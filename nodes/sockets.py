@@ -28,9 +28,9 @@ class Adapter:
     info: BundleInfo
     """Header of the bundle."""
     garmnet: Any | None
-    """ModelPatcher of GarmNet; None if the bundle has none."""
+    """ModelPatcher of GarmNet; None if the bundle has no GarmNet."""
     image_prompt: Any | None
-    """ModelPatcher of the image-prompt layers; None if the bundle has none."""
+    """ModelPatcher of the image-prompt layers; None if the bundle has no image prompt."""
     image_encoder: Any | None
     """ComfyUI's ClipVisionModel; None if there is no image prompt."""
     prompts: dict[str, Tensor]

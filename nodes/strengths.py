@@ -1,4 +1,4 @@
-"""Reference strength of every transformer block, from one strength and a factor per level. Independent of ComfyUI."""
+"""Reference strengths of transformer blocks, from one strength and a factor per level. Independent of ComfyUI."""
 
 from __future__ import annotations
 

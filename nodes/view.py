@@ -124,7 +124,7 @@ class IGRGarmentView(io.ComfyNode):
             ],
             outputs=[
                 ViewSocket.Output(
-                    display_name="view", tooltip="Photo, mask and crop together. Connect them to GarmNet Encode."
+                    display_name="view", tooltip="Photo, mask and crop together. Connect it to GarmNet Encode."
                 ),
                 io.Image.Output(display_name="person", tooltip="The photo as the model sees it."),
                 io.Mask.Output(display_name="mask", tooltip="The mask as the model sees it."),

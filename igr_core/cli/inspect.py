@@ -39,7 +39,7 @@ def inspect(
 
 
 def _finite(data: Any) -> Any:
-    """JSON data with null for NaN and infinity, which a bundle's header may contain, but JSON does not."""
+    """JSON data with null in place of NaN and infinity, which a bundle's header may contain but JSON does not allow."""
     if isinstance(data, dict):
         return {name: _finite(value) for name, value in data.items()}
     if isinstance(data, (list, tuple)):
@@ -48,7 +48,7 @@ def _finite(data: Any) -> Any:
 
 
 def _tables(facts: dict[str, Any]) -> list[Table]:
-    """Tables of the parts, the file, and the config, training and scores as names and values."""
+    """A table of the parts, and tables of names and values for the file, config, training and scores."""
     parts = _table(f"{facts['name']} ({facts['megabytes']} MB)")
     for heading in ("part", "tensors", "parameters", "MB", "dtype"):
         parts.add_column(heading, justify="left" if heading in ("part", "dtype") else "right")
@@ -65,7 +65,7 @@ def _tables(facts: dict[str, Any]) -> list[Table]:
 
 def _name_value_table(title: str, values: dict[str, Any]) -> Table:
     table = _table(title, show_header=False)
-    # the names of a bundle with several stages can fill a line
+    # the names in a bundle that was trained in several stages can fill a line
     table.add_column("name", overflow="fold")
     table.add_column("value", overflow="fold", min_width=LEAST_WIDTH)
     for name, value in _flat(values):
@@ -78,7 +78,7 @@ def _table(title: str, show_header: bool = True) -> Table:
 
 
 def _literal(text: str) -> Text:
-    """A bundle's own text, without rich's markup, escape sequences and line breaks."""
+    """Text from a bundle, without rich's markup, escape sequences or line breaks."""
     return Text(one_line(text))
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 Candidate = Literal["best", "largest", "smallest", "merged"]
-"""SAM 2's candidate masks that can be written; repeats candidates.Choice, whose module imports torch."""
+"""Choices among SAM 2's candidate masks; a copy of candidates.Choice, whose module imports torch."""
 
 
 SegmenterPath = Annotated[
@@ -136,7 +136,7 @@ def _marks_finder(
     rough: Path | None,
     candidate: Candidate,
 ) -> Find:
-    """Return a function that finds masks from marks; raises UsageError for marks that are invalid on any photo."""
+    """Return a function that finds a mask from marks; raises UsageError for marks that no photo could have."""
     marks = _parse_marks(point, leave_out, box, rough)
     weights = _segmenter_path(segmenter)
 
@@ -150,7 +150,7 @@ def _marks_finder(
 def _parse_marks(
     point: Sequence[str], leave_out: Sequence[str], box: str | None, rough: Path | None
 ) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]], tuple[float, ...] | None]:
-    """Positive points, negative points and the box as numbers; raises UsageError."""
+    """Positive points, negative points and the box as numbers; raises UsageError if they are missing or invalid."""
     from ..segmentation.clicks import MAX_POINTS
 
     if not point and box is None and rough is None:
@@ -224,7 +224,7 @@ def _prompt(
     corners: tuple[float, ...] | None,
     rough: Path | None,
 ) -> Prompt:
-    """The prompt for a photo; raises IGRError for a rough mask that does not fit, UsageError for other bad marks."""
+    """The prompt for a photo; raises IGRError for an invalid rough mask and UsageError for other invalid marks."""
     from ..photo.images import load_mask
     from ..photo.inputs import validate_inputs
     from ..segmentation.clicks import Clicks
@@ -243,7 +243,7 @@ def _prompt(
 
 
 def _segment(weights: Path, device: torch.device, photo: Tensor, prompt: Prompt, choice: Choice) -> tuple[Tensor, str]:
-    """The mask (1, 1, H, W) on the CPU and its description; raises IGRError."""
+    """The mask (1, 1, H, W) on the CPU and its description; raises IGRError if SAM 2 cannot run or finds nothing."""
     from ..segmentation.candidates import choose
 
     status = Console(stderr=True).status(Text(f"running {one_line(weights.name)}"))

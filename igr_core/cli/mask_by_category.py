@@ -1,4 +1,4 @@
-"""The command `mask` by category: a human parser finds the garment, and SAM 2, if given, refines its edges."""
+"""The command `mask` by category, in which a human parser finds the garment and SAM 2, if given, refines its edges."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Wanted = Literal["auto", "upper", "lower", "full"]
 def check_no_marks(
     point: list[str] | None, leave_out: list[str] | None, box: str | None, rough: Path | None, chosen: bool
 ) -> None:
-    """Raise UsageError for marks given with a category; `chosen` says whether --candidate is given."""
+    """Raise UsageError for marks given with a category; `chosen` is whether --candidate is given."""
     given = {"--point": point, "--not": leave_out, "--box": box, "--rough": rough, "--candidate": chosen}
     if names := [name for name, value in given.items() if value]:
         raise UsageError(
@@ -50,7 +50,7 @@ def category_finder(parser: Path | None, wanted: Wanted, segmenter: Path | None)
 def _mask(
     folder: Path, wanted: Wanted, segmenter: Path | None, device: torch.device, photo: Tensor
 ) -> tuple[Tensor, str]:
-    """The mask (1, 1, H, W) of a photo (1, 3, H, W), on the CPU, and its description; raises IGRError."""
+    """The mask (1, 1, H, W) for a photo (1, 3, H, W), on the CPU, and its description; raises IGRError if it fails."""
     from ..segmentation.human_parser import HumanParser
     from ..segmentation.refinement import describe, refine_mask
 

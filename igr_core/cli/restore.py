@@ -1,4 +1,4 @@
-"""The command `python -m igr_core restore`: restore the garment of one photo or of a folder of photos."""
+"""The command `python -m igr_core restore`: restore the garment in one photo, or in every photo in a folder."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Category = Annotated[
 Out = Annotated[Path, typer.Option(help="Image to write (.png), or the folder to write NAME.png to.")]
 BundlePath = Annotated[Path, typer.Option(help="The model to use.", show_default="igr-small (included)")]
 PresetName = Annotated[
-    Preset, typer.Option(help="Steps and guidance: the fastest, the recommended, or those of the paper.")
+    Preset, typer.Option(help="Steps and guidance: the fastest, the recommended, or the paper's settings.")
 ]
 Steps = Annotated[
     int | None,
@@ -61,13 +61,13 @@ Guidance = Annotated[
 GuidanceStart = Annotated[
     float | None,
     typer.Option(
-        min=0.0, max=1.0, help="Fraction of the steps without guidance at first.", show_default="from the preset"
+        min=0.0, max=1.0, help="Fraction of the process before which guidance is off.", show_default="from the preset"
     ),
 ]
 GuidanceEnd = Annotated[
     float | None,
     typer.Option(
-        min=0.0, max=1.0, help="Fraction of the steps after which guidance is off.", show_default="from the preset"
+        min=0.0, max=1.0, help="Fraction of the process after which guidance is off.", show_default="from the preset"
     ),
 ]
 SamplerName = Annotated[
@@ -144,7 +144,7 @@ def restore(
     overwrite: Overwrite = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Restore the garment of a photo, or of every photo in a folder.
+    """Restore the garment in a photo, or in every photo in a folder.
 
     Masks in a folder are matched by name: masks/anna.png belongs to photos/anna.jpg. anna__2.jpg is another photo of
     the garment in anna.jpg. A folder run can be stopped and resumed; photos that fail are listed at the end and do not

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ..segmentation.segmenter import Segmenter
 
 Find = Callable[["torch.device", "Tensor"], Callable[[], "tuple[Tensor, str]"]]
-"""Finds a mask in two stages: given a device and a photo (1, 3, H, W), checks the request and returns the function that
-does the work, which returns the mask (1, 1, H, W) on the CPU and its description."""
+"""Finds a mask in two stages: given a device and a photo (1, 3, H, W), checks the request and returns a function that
+computes the mask (1, 1, H, W), on the CPU, and its description."""
 DeviceOption = Annotated[
     str,
     typer.Option(metavar="DEVICE", help="Device to run on: cpu, cuda, cuda:1 ...; auto uses a GPU if there is one."),
@@ -36,18 +36,18 @@ _LONGEST_SHOWN = 200
 
 
 def echo(text: str, err: bool = False) -> None:
-    """Print lines of text that may contain names from files, on stdout or stderr."""
+    """Print text that may contain file names on stdout or stderr."""
     typer.echo(plain(text), err=err)
 
 
 def echo_line(text: str, err: bool = False) -> None:
-    """Print one line that may contain names from files, whose line breaks are escaped, on stdout or stderr."""
+    """Print one line that may contain file names on stdout or stderr; line breaks are escaped."""
     typer.echo(one_line(text), err=err)
 
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Print an IGRError as one sentence on stderr and exit: with 2 for an invalid command, otherwise with 1.
+    """Print an IGRError as one sentence on stderr, and exit with 2 for an invalid command line or with 1 otherwise.
 
     File system errors, such as a name that is too long, are reported in the same way.
     """
@@ -70,7 +70,7 @@ def one_sentence() -> Iterator[None]:
 
 def note_included_model(what: str, option: str) -> None:
     """Print a note on stderr that the included model in use was not trained on photos."""
-    typer.echo(f"Note: the included {what} was not trained on photos: for photos, use {option}.", err=True)
+    typer.echo(f"Note: the included {what} was not trained on photos; for photos, use {option}.", err=True)
 
 
 @contextmanager

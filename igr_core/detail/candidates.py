@@ -1,4 +1,4 @@
-"""Rank several restored garments of one photo by their agreement with it."""
+"""Rank several garments restored from one photo by their agreement with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fit a smooth map, from the garment to a photo, to uncertain positions of the garment's cells."""
+"""Fit a smooth map from the garment to a photo, given uncertain positions of the garment's cells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 _MOST_POINTS = 1200
 """Maximum number of cells to fit the map to, most certain first; the solver's time is cubic in this number."""
 _FEWEST_POINTS = 6
-"""Minimum number of cells for a map."""
+"""Minimum number of cells needed to fit the map."""
 _ROUNDS = 4
 """Number of fitting rounds; all but the first give less weight to cells that disagree with the previous map."""
 _DISAGREEMENT = 0.03
@@ -48,7 +48,7 @@ def resized_map(place: Tensor, height: int, width: int) -> Tensor:
 def smooth_flow(place: Tensor, weight: Tensor, aspect: float) -> Flow | None:
     """Fit a thin-plate spline to positions (2, h, w) with weights (h, w) in 0..1; None if too few are certain.
 
-    `aspect` is the view's width divided by its height; with it, distances are the same in x and y. Cells that disagree
+    `aspect` is the view's width divided by its height, which makes distances in x and y comparable. Cells that disagree
     with their surroundings are down-weighted (Geman-McClure), and the map is evaluated at every cell.
     """
     height, width = weight.shape

@@ -10,14 +10,14 @@ from ..model.config import UNetConfig
 from ..model.detail_config import HeadConfig, ReadoutConfig
 
 MOST_CELLS = 64 * 64
-"""Heads at levels with more cells are not read, because the square of this number must fit in memory."""
+"""Heads at levels with more cells are not read, because an attention map has the square of this number of entries."""
 
 
 def chosen_readout(info: BundleInfo, blocks: Sequence[str], latent_shape: tuple[int, int]) -> ReadoutConfig:
-    """The heads to read at a latent's (height, width): those fitted to the bundle, or all of the finest level.
+    """The heads to read at a latent's (height, width): those fitted to the bundle, or else default_readout's.
 
-    `blocks` are as in default_readout. Raises IGRError for a bundle without GarmNet, a head that it lacks, or a size
-    that is too large.
+    `blocks` are as in default_readout. Raises IGRError if the bundle has no GarmNet or lacks one of the heads, or if
+    the size is too large.
     """
     if info.model.garmnet is None:
         raise IGRError(f"{info.name} has no GarmNet, so there is no evidence to read: use another bundle.")
@@ -27,7 +27,7 @@ def chosen_readout(info: BundleInfo, blocks: Sequence[str], latent_shape: tuple[
 
 
 def default_readout(blocks: Sequence[str], config: UNetConfig, latent_shape: tuple[int, int]) -> ReadoutConfig:
-    """Every head of the finest upward level that is small enough, for bundles that store no readout.
+    """Every head at the finest small enough level of the middle and up blocks, for bundles that store no readout.
 
     `blocks` are the names of the denoiser's self-attentions in the order of a forward pass; `latent_shape` is height
     and width. Raises IGRError if all levels are too large.
@@ -66,7 +66,7 @@ def readable(
 
 
 def level_of(block: str, levels: int) -> int:
-    """Level of a block of a UNet with this many levels; 0 is the finest."""
+    """Level of a block in a UNet with this many levels; 0 is the finest."""
     kind, *number = block.split(".")
     if kind == "mid_block":
         return levels - 1

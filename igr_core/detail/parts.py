@@ -13,13 +13,13 @@ _ROWS = 96
 _BODY_ROWS = (0.35, 0.95)
 """First and last row, as fractions of the garment's height, between which the width of the body is measured."""
 _BODY_QUANTILE = 0.25
-"""Quantile of the widths of these rows: low, because skirts and hems are wider than the body."""
+"""Quantile of these rows' widths that counts as the body's width; low, because skirts and hems are wider."""
 _SLOPE = 1.12
-"""Rows up to this much wider than the body have no sleeves."""
+"""Rows that are at most this many times as wide as the body have no sleeves."""
 _LEAST = 0.02
 """Smallest sleeve or leg, as a fraction of the garment's area."""
 _SHORTEST_LEG = 0.12
-"""Shortest gap between legs, and shortest part above it, as fractions of the garment's height."""
+"""Minimum height of the gap between the legs, and of the part above the gap, as a fraction of the garment's height."""
 _HEMS = 0.9
 """Highest row, as a fraction of the garment's height, that may show only the longer leg."""
 
@@ -31,8 +31,9 @@ Run = tuple[int, int]
 def garment_parts(alpha: Tensor) -> dict[str, Tensor]:
     """Masks (H, W) of a garment's sleeves and legs, by name, from its opacity (1, H, W).
 
-    `left sleeve`, `right sleeve`, `left leg` and `right leg`, each only if the outline shows it; left and right refer
-    to the image. Sleeves are the cloth beside the body; legs are the cloth beside a gap at the bottom.
+    The names are `left sleeve`, `right sleeve`, `left leg` and `right leg`; parts that the outline does not show are
+    left out. Left and right refer to the image. Sleeves are the cloth beside the body; legs are the cloth beside a gap
+    at the bottom.
     """
     solid = (alpha[0] >= 0.5).numpy(force=True)
     if not solid.any():
@@ -80,7 +81,7 @@ def _is_body(row: int, width: int, body: float) -> bool:
 
 
 def _legs(cloth: Mask) -> tuple[dict[str, Mask], int]:
-    """Cloth on both sides of a gap at the bottom, and the first row of the gap; the number of rows if there is none."""
+    """Cloth on both sides of a gap at the bottom, and the gap's first row, or the number of rows if there is no gap."""
     height, width = cloth.shape
     crotch, column = height, width / 2
     for number in range(height - 1, -1, -1):

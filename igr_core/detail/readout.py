@@ -1,4 +1,4 @@
-"""Read the position of each part of the garment in the photo from the reference self-attention (Eq. 4)."""
+"""Find each part of the garment in the photo by reading the reference self-attention (Eq. 4)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..model.detail_config import ReadoutConfig
 from ..model.garmfus import Noted, level_shape
 
 _WINDOW = 5
-"""Side, in cells, of the window around the peak in which the attention is averaged to a position."""
+"""Side, in cells, of the window around the attention's peak over which the position is averaged."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Readout:
         return 1 if self._logits[0] is None else self._logits[0].shape[1] // cells
 
     def correspondences(self, masks: Sequence[Tensor]) -> list[Correspondence]:
-        """The result for each garment; `masks` are its photos' masks on the view, (n, 1, H, W) in 0..1 each.
+        """The result for each garment; `masks` has one tensor per garment, its photos' masks in the view, (n, 1, H, W).
 
         Raises IGRError if no attention to a reference was read.
         """
@@ -115,7 +115,7 @@ class Readout:
 
 
 def cells_of_level(level: tuple[int, int], shape: tuple[int, int], device: torch.device) -> Tensor:
-    """Index of the cell of a coarser `level` at the centre of each cell of a grid of `shape`: (h * w,)."""
+    """For each cell of a grid of `shape`, the index of the cell of the coarser `level` at its centre: (h * w,)."""
     y, x = (
         ((torch.arange(fine, device=device) + 0.5) * coarse / fine).long()
         for coarse, fine in zip(level, shape, strict=True)

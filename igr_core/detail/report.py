@@ -49,10 +49,10 @@ def seen_fraction(visible: Tensor, alpha: Tensor) -> float:
 
 
 def invented_regions(visible: Tensor, alpha: Tensor) -> list[str]:
-    """Names of the parts that were mostly invented, largest first, such as `left sleeve` or `bottom right`.
+    """Names of the parts that were mostly invented, such as `left sleeve`, those with the largest invented area first.
 
-    Sleeves and legs have names of their own; the rest of the garment is divided into ninths of its box. Left and right
-    refer to the image. Small parts are left out.
+    Sleeves and legs have names of their own; the rest of the garment is divided into nine parts of its bounding box,
+    such as `bottom right`. Left and right refer to the image. Small parts are left out.
     """
     total = float(alpha.sum())
     found: list[tuple[float, str]] = []
@@ -64,7 +64,7 @@ def invented_regions(visible: Tensor, alpha: Tensor) -> list[str]:
 
 
 def _named_parts(alpha: Tensor) -> dict[str, Tensor]:
-    """Masks (H, W) of the sleeves, the legs and the ninths of the rest, by name; empty without a garment."""
+    """Masks (H, W) of the sleeves, the legs and the nine parts of the rest, by name; empty without a garment."""
     solid = alpha[0] >= 0.5
     named = garment_parts(alpha)
     rest = solid & ~torch.stack([*named.values(), torch.zeros_like(solid)]).any(0)

@@ -30,12 +30,12 @@ _CERTAIN = 0.5
 _MOST_GAIN = 1.5
 """Maximum factor by which the contrast of detail is raised; a larger one would amplify the photo's noise."""
 _SAME_COLOUR, _OTHER_COLOUR = 0.15, 0.4
-"""Differences between the photo's colour and the restored one, under the same light and relative to its brightness: up
-to the first, all detail is transferred; at the second, none."""
+"""Differences between the photo's colour and the restored one, under the same light and relative to the restored
+brightness. Up to the first, all detail is transferred; from the second on, none."""
 _DARK = 0.35
 """Brightness (0..1) below which differences are no longer relative, because dark colours are noisy."""
 _MOST_STRETCH = 6.0
-"""Maximum magnification of the photo (of lengths); beyond it, no detail is transferred, because it would be blurred."""
+"""Maximum linear magnification of the photo; beyond this, detail would be blurred, so none is transferred."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Transfer(Ranged):
     """Settings of the transfer."""
 
     strength: Annotated[float, Range(0.0, 1.0)] = 1.0
-    """0 returns the restored garment unchanged; 1 uses the photo's detail wherever it is certain."""
+    """0 only enlarges the restored garment; 1 uses the photo's detail wherever it is certain."""
     feather: Annotated[float, Range(0.0, 0.2)] = 0.01
     """Width of the transition at the border of the transferred parts, as a fraction of the image's height."""
 
@@ -55,7 +55,7 @@ class SourcePhoto:
     image: Tensor
     """(3, h, w) in 0..1, at its own resolution."""
     mask: Tensor
-    """(1, h, w) in 0..1: its garment mask."""
+    """(1, h, w) in 0..1: the garment mask of the photo."""
     placement: Placement
     """Placement of the photo in the model's view."""
 
@@ -126,7 +126,7 @@ def check_aspect(size: tuple[int, int], image: tuple[int, int]) -> None:
 
 
 def _by_photo(evidence: Evidence, size: tuple[int, int]) -> Tensor:
-    """Weight of each photo's detail at each pixel, (n, 1, h, w): the best photo of each cell, blended smoothly."""
+    """Weight of each photo's detail at each pixel, (n, 1, h, w); each cell uses its best photo, blended smoothly."""
     width, height = size
     count = evidence.in_photo.shape[0]
     best = F.one_hot(evidence.best, count).movedim(-1, 0).to(evidence.in_photo)  # (n, h, w)
@@ -152,7 +152,7 @@ def _warped(photo: SourcePhoto, place: Tensor, size: tuple[int, int]) -> tuple[T
 
 
 def _prefiltered(image: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
-    """The photo, blurred to match its typical reduction by a map (2, h, w) to `size`, so that patterns do not alias."""
+    """The photo, blurred as much as a map (2, h, w) to `size` typically shrinks it, so that patterns do not alias."""
     across = (points[:, :, 1:] - points[:, :, :-1]).norm(dim=0).median() * points.shape[2] / size[0]
     down = (points[:, 1:] - points[:, :-1]).norm(dim=0).median() * points.shape[1] / size[1]
     reduction = float(torch.maximum(across, down))

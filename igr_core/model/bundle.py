@@ -68,7 +68,7 @@ class Bundle:
 
     @classmethod
     def open(cls, path: str | Path) -> Bundle:
-        """Read and validate the header of a bundle.
+        """Read and validate a bundle's header.
 
         Raises IGRError naming the file if it is missing, truncated, not a bundle, newer than this code or incomplete.
         """
@@ -140,7 +140,7 @@ class Bundle:
     def load_into(self, module: nn.Module, part: str) -> None:
         """Copy a part's weights into a module; raises IGRError, before any is copied, if check_fit fails.
 
-        Modules on the meta device get the file's tensors in their own precision.
+        Modules on the meta device receive the tensors in the file's precision.
         """
         self.check_fit(module, part)
         on_meta = any(value.is_meta for value in module.state_dict().values())
@@ -246,7 +246,7 @@ def _info_to_text(path: Path, info: BundleInfo) -> str:
             f"{path} was not written: training and scores must be valid JSON values without NaN ({error})."
         ) from error
     if plain["detail"] is None:
-        del plain["detail"]  # so that bundles from before it existed keep their bytes
+        del plain["detail"]  # so that bundles written before this field existed keep their bytes
     return json.dumps({"format_version": FORMAT_VERSION, **plain}, sort_keys=True, separators=(",", ":"))
 
 
@@ -279,7 +279,7 @@ def _check_parts(path: Path, model: ModelConfig, shapes: Shapes) -> None:
 
 def _check_dtypes(path: Path, dtypes: dict[str, str]) -> None:
     for key, dtype in dtypes.items():
-        if not dtype.startswith(("F", "BF")) and not key.endswith("position_ids"):  # CLIP's only buffer of integers
+        if not dtype.startswith(("F", "BF")) and not key.endswith("position_ids"):  # CLIP's only integer buffer
             raise IGRError(f"{path} stores {key} as {dtype}, not as floating-point numbers: export the bundle again.")
 
 
@@ -296,7 +296,7 @@ def _check_image_prompt_width(path: Path, model: ModelConfig) -> None:
 
 
 def _conv_in_name(part: str, shapes: Shapes) -> str:
-    """Name of a UNet's first weight: diffusers', or Stable Diffusion's original one, which ComfyUI also supports."""
+    """Name of a UNet's first weight: diffusers', or Stable Diffusion's original name, which ComfyUI also supports."""
     original = f"{part}.{_ORIGINAL_CONV_IN}"
     return original if original in shapes else f"{part}.conv_in.weight"
 
@@ -333,7 +333,7 @@ def _shape(shape: tuple[int, ...]) -> str:
 def _is_finite(tensor: Tensor) -> bool:
     if not tensor.is_floating_point() or not tensor.numel():
         return True
-    known = tensor.float() if tensor.element_size() == 1 else tensor  # float8 has no comparisons
+    known = tensor.float() if tensor.element_size() == 1 else tensor  # float8 does not support comparisons
     return all(math.isfinite(float(end)) for end in known.aminmax())  # propagates NaN, and is much faster than isfinite
 
 

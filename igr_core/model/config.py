@@ -18,12 +18,12 @@ PROMPT_NAMES = (*CATEGORIES, "empty")
 """Names of the text embeddings in a bundle."""
 
 MAX_SIDE = 2048
-"""Largest width and height in pixels that a model may be trained at: a VAE takes about 2.5 GB there."""
+"""Maximum width and height in pixels at which a model may be trained; a VAE needs about 2.5 GB at this size."""
 
 Width = Annotated[int, Range(1, 16384)]
 """Channels of a layer."""
 Layers = Annotated[int, Range(1, 64)]
-"""Layers that are run one after another."""
+"""Layers that run one after another."""
 Heads = Annotated[int, Range(1, 256)]
 """Attention heads."""
 Channels = Annotated[int, Range(1, 64)]
@@ -51,7 +51,7 @@ class UNetConfig(Ranged):
     block_out_channels: Annotated[tuple[Width, ...], Levels] = (320, 640, 1280, 1280)
     """Width of each level, finest first; multiples of 32."""
     layers_per_block: Layers = 2
-    """Residual blocks per level going down (one more going up)."""
+    """Residual blocks per level in the down blocks (one more in the up blocks)."""
     attention_levels: tuple[bool, ...] = (True, True, True, False)
     """Whether each level has transformer blocks; the middle block always has one."""
     attention_heads: Heads = 8
@@ -149,7 +149,8 @@ class ImagePromptConfig(Ranged):
     """Projection of image-encoder output to image-prompt tokens, in the published IP-Adapter layouts."""
 
     layout: Literal["linear", "resampler"] = "linear"
-    """`linear`: ip-adapter_sd15, from the image embedding; `resampler`: plus, from the penultimate hidden states."""
+    """`linear` (ip-adapter_sd15): from the image embedding; `resampler` (ip-adapter-plus_sd15): from the penultimate
+    hidden states."""
     tokens: Annotated[int, Range(1, 1024)] = 4
     """Image-prompt tokens: 4 in the published linear layout, 16 in the resampler."""
     embedding_dim: Width = 1024
@@ -221,9 +222,9 @@ class ModelConfig(Ranged):
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     """The diffusion process."""
     view: ViewConfig = field(default_factory=ViewConfig)
-    """The view it was trained with."""
+    """The view that the model was trained with."""
     native_size: tuple[Side, Side] = (768, 1024)
-    """Width and height in pixels that the model was trained at."""
+    """Width and height in pixels at which the model was trained."""
     reference_position: Literal["none", "sincos"] = "none"
     """Position embedding added to self-attention queries and keys in rows with a reference; `none` in the paper."""
     reference_position_amplitude: Annotated[float, Range(0, 1000)] = 2.5
@@ -329,7 +330,7 @@ def _convert_dataclass(kind: Any, data: Any, where: str) -> Any:
         raise IGRError(f"{where} is {shown(data)}; it must be a mapping.")
     hints = typing.get_type_hints(kind, include_extras=True)
     names = {f.name: f for f in dataclasses.fields(kind)}
-    unknown = sorted(str(name) for name in data if name not in names)  # YAML also has names that are not text
+    unknown = sorted(str(name) for name in data if name not in names)  # YAML also allows names that are not text
     if unknown:
         raise IGRError(f"{where} has unknown entries {', '.join(unknown)}; known are {', '.join(names)}.")
     required = [

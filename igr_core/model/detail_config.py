@@ -1,4 +1,4 @@
-"""Settings for reading a bundle's attention, fitted by `python -m training`: the heads and their evidence."""
+"""Settings for reading a bundle's attention, fitted by `python -m training`: the heads to read, and their evidence."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class EvidenceConfig(Ranged):
 
 @dataclass(frozen=True)
 class DetailConfig:
-    """Values that were fitted to a bundle."""
+    """Settings that were fitted to a bundle."""
 
     readout: ReadoutConfig
     """The heads to read."""
     evidence: EvidenceConfig
-    """Evidence computed from their attention."""
+    """How evidence is computed from the attention of these heads."""

@@ -34,7 +34,7 @@ def _out(attn: Attention, hidden: Tensor) -> Tensor:
 
 
 class CaptureProcessor:
-    """Self-attention of GarmNet: captures its input hidden states, then attends as usual."""
+    """GarmNet's self-attention, which captures its input hidden states and then attends as usual."""
 
     def __init__(self, name: str, last: bool, attend: Attend = attend) -> None:
         self.name = name
@@ -148,7 +148,7 @@ class ImagePromptProcessor:
 
 
 class TextProcessor:
-    """Plain cross-attention that accepts and ignores the capture's arguments."""
+    """Plain cross-attention that accepts the arguments for capturing and ignores them."""
 
     def __init__(self, attend: Attend = attend) -> None:
         self.attend = attend

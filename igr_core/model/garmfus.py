@@ -34,7 +34,7 @@ class RowPlan:
     source: tuple[int | tuple[int, ...], ...]
     """`source[row]` is the index of the row's condition, -1 for none, or the indices of several to concatenate."""
     every_branch: bool = False
-    """Compute both groups even if one has no rows: sharded training needs the same graph in every process."""
+    """Compute both groups even if one has no rows, because sharded training needs the same graph in every process."""
     _indices: dict[tuple[str, torch.device], Tensor] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -77,7 +77,7 @@ class RowPlan:
     def pick(self, conditions: Tensor) -> Tensor:
         """The n conditions of each referenced row, concatenated: (R, T, ...) -> (len(referenced), n * T, ...).
 
-        Nothing is copied if the order does not change. Rows with different n must be picked by `parts`.
+        Nothing is copied if the order does not change. Rows with different n must be picked separately; see `parts`.
         """
         counts = {len(self.sources[row]) for row in self.referenced} or {1}
         if len(counts) > 1:
@@ -90,7 +90,7 @@ class RowPlan:
         return picked if count == 1 else picked.reshape(-1, count * picked.shape[1], *picked.shape[2:])
 
     def repeated(self, times: int) -> RowPlan:
-        """The plan of a batch in which every row is repeated `times` times, such as an image cut into tiles."""
+        """The plan for a batch in which every row is repeated `times` times, as when images are cut into tiles."""
         return self if times == 1 else RowPlan(tuple(source for source in self.source for _ in range(times)))
 
     def by_rows(
@@ -98,7 +98,7 @@ class RowPlan:
     ) -> Tensor:
         """Apply one function to the plain rows and the other to the referenced ones: (B, ...) -> (B, ...).
 
-        Further tensors (B, ...) are split the same way and passed to the functions after the first.
+        Further tensors (B, ...) are split in the same way and passed to the functions after `rows`.
         """
         batch = (rows, *more)
         if self.every_branch:
@@ -172,7 +172,7 @@ def reference_self_attention(
     """
     mask = None
     if strength != 1.0:
-        # in the query's dtype: a float32 mask would take half-precision attention off its fast path
+        # in the query's dtype, because a float32 mask would take half-precision attention off its fast path
         mask = query.new_zeros(1, 1, 1, reference_key.shape[1] + key.shape[1])
         mask[..., : reference_key.shape[1]] = math.log(strength)
     return attend(
@@ -211,7 +211,7 @@ def image_prompt_attention(
 def sincos_position(
     height: int, width: int, channels: int, amplitude: float, device: torch.device | str, dtype: torch.dtype
 ) -> Tensor:
-    """Fixed 2-D position embedding (1, height * width, channels) of models trained from scratch.
+    """Fixed 2-D position embedding (1, height * width, channels) for models trained from scratch.
 
     Coordinates are relative to the longer side, so that all levels and working sizes share one scale. Half of the
     channels encode y and half x, with frequencies from half a cycle to eight cycles along the longer side.
@@ -243,14 +243,14 @@ def level_shape(tokens: int, latent_shape: Sequence[int]) -> tuple[int, int]:
 
 @dataclass
 class Position:
-    """The sincos position embedding of one latent shape, one tensor per level, created on first use."""
+    """The sincos position embedding for one latent shape, with one tensor per level, created on first use."""
 
     latent_shape: tuple[int, int]
     """Height and width of the latent."""
     amplitude: float
     """See ModelConfig.reference_position_amplitude."""
     levels: dict[tuple[int, int], Tensor] = field(default_factory=dict)
-    """Embeddings (1, N, C), by numbers of tokens and channels."""
+    """Embeddings (1, N, C), by the numbers of tokens and channels."""
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Position embedding (1, N, C) for hidden states (B, N, C)."""
@@ -264,7 +264,7 @@ class Position:
 
 
 class Noted(NamedTuple):
-    """Queries and keys of one self-attention, for a loss on its attention weights and to read them."""
+    """Queries and keys of one self-attention, from which its attention weights are read or given a loss."""
 
     rows: list[int]
     """G rows of the batch."""

@@ -40,7 +40,7 @@ class IGR(nn.Module):
     def from_bundle(cls, bundle: Bundle) -> IGR:
         """Build the networks in the file's precision; raises IGRError naming file and part if weights do not match."""
         bundle.check_sizes()
-        with init_empty_weights():  # saves the time and memory of random weights that are replaced at once
+        with init_empty_weights():  # saves the time and memory for random weights that would be replaced at once
             model = cls(bundle.info.model)
         bundle.fill(model.parts())
         return model
@@ -103,7 +103,7 @@ class IGR(nn.Module):
         image_prompt_strength: float = 1.0,
         keep: bool = False,
     ) -> Fusion:
-        """Conditions of one denoiser call (or, with `keep`, of a whole sampling run).
+        """Conditions for one denoiser call (or, with `keep`, for a whole sampling run).
 
         `reference_rows[row]` and `image_rows[row]` are the index of the row's condition, or -1 for none. If a row uses
         several photos of its garment, `reference_rows[row]` is a tuple of indices.
@@ -144,7 +144,7 @@ class IGR(nn.Module):
         image_rows: Sequence[int],
         watched: Sequence[str] = (),
     ) -> Tensor | tuple[Tensor, dict[str, list[Noted]]]:
-        """Prediction of a training step: B rows (B, 4, h, w) with R conditions; several rows may share a condition.
+        """Prediction in a training step for B rows (B, 4, h, w) with R conditions; rows may share a condition.
 
         With `watched` blocks, also returns the queries and keys of their reference self-attentions, by block name.
         """

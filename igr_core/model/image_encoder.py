@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-"""Mean of each colour channel, as expected by every CLIP vision tower."""
+"""Mean of each colour channel that every CLIP vision tower expects."""
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """Standard deviation of each colour channel."""
 

@@ -92,7 +92,8 @@ class ImagePromptLayer(nn.Module):
 def cross_attention_widths(unet: UNetConfig) -> dict[str, int]:
     """Width of every cross-attention by diffusers block name, in IP-Adapter's numbering order.
 
-    The published files number the UNet's attention layers down, up, middle; even numbers are self-attentions.
+    The published files number the UNet's attention layers in the order down, up, middle; even numbers are
+    self-attentions.
     """
     widths: dict[str, int] = {}
     levels = list(zip(unet.block_out_channels, unet.attention_levels, strict=True))

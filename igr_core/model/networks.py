@@ -24,7 +24,7 @@ def build_unet(config: UNetConfig) -> UNet2DConditionModel:
         block_out_channels=config.block_out_channels,
         layers_per_block=config.layers_per_block,
         cross_attention_dim=config.cross_attention_dim,
-        attention_head_dim=config.heads,  # diffusers' name; for this family it counts heads
+        attention_head_dim=config.heads,  # despite diffusers' name, this is the number of heads in this family
     )
     return UNet2DConditionModel(**shape)
 
@@ -60,7 +60,7 @@ def build_image_encoder(config: ImageEncoderConfig) -> CLIPVisionModelWithProjec
 
 
 def build_scheduler(config: NoiseConfig) -> DDIMScheduler:
-    """The forward diffusion process for training: adding noise, and velocity (sampling is in `restore`)."""
+    """The forward diffusion process for training, which adds noise and computes velocities; `restore` does sampling."""
     return DDIMScheduler(
         num_train_timesteps=config.train_steps,
         beta_start=config.beta_start,

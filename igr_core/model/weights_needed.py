@@ -1,4 +1,4 @@
-"""Lower bounds of the number of weights that a config requires, without building a network."""
+"""Lower bounds on the number of weights that a config requires, without building a network."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _KERNEL = 9
 
 
 def weights_needed(model: ModelConfig) -> dict[str, int]:
-    """Lower bound of the number of weights of each network, by the names of a bundle's parts.
+    """Lower bound on the number of weights in each network, by the names of a bundle's parts.
 
-    Counts the largest layers: 3 × 3 convolutions within a level, linear layers of attention and MLPs. Every layer that
-    grows with a config entry is counted, so that no network is much larger than its bound.
+    Counts the largest layers: 3 × 3 convolutions within a level, and linear layers of attention and MLPs. Every layer
+    that grows with a config entry is counted, so that no network is much larger than its bound.
     """
     needed = {"denoiser": _of_unet(model.denoiser), "vae": _of_vae(model.vae)}
     needed["image_encoder"] = _of_image_encoder(model.image_encoder)

@@ -1,1 +1,1 @@
-"""Reading and checking images and masks, and the view of a photo that the model sees."""
+"""Read and check images and masks, and create the view of a photo that the model sees."""

@@ -1,4 +1,4 @@
-"""Colour profiles: photos in Display P3, Adobe RGB or a printer's colours are converted to sRGB."""
+"""Convert photos with a colour profile, such as Display P3, Adobe RGB or a printer's, to sRGB."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from PIL import Image, ImageCms, features
 
 _LEAST_CHANGE = 2
-"""Profiles that change no colour by more than this many of 255 levels are sRGB under another name, and ignored."""
+"""Profiles that change no colour by more than this many of 255 levels are sRGB under another name and are ignored."""
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """The image with its embedded ICC profile applied; unchanged if it has none, a damaged one, or sRGB itself.
+    """The image with its embedded ICC profile applied; unchanged if the profile is missing, damaged, or sRGB itself.
 
-    Images that are converted are RGB, or RGBA if they have transparency.
+    Converted images are RGB, or RGBA if they have transparency.
     """
     profile = image.info.get("icc_profile")
     if not profile or not features.check("littlecms2"):
@@ -31,7 +31,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
         if colours.mode == "RGB" and _changes_little(transform):
             return image
         converted = ImageCms.applyTransform(colours, transform)
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # damaged, or for images of another mode
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a damaged profile, or one for another mode
         return image
     if converted is None:
         return image
@@ -46,7 +46,7 @@ def _srgb() -> Any:
 
 
 def _changes_little(transform: Any) -> bool:
-    """Whether a transform of RGB leaves a grid of 216 colours as they are."""
+    """Whether an RGB transform leaves a grid of 216 colours almost unchanged."""
     levels = np.linspace(0, 255, 6).astype(np.uint8)
     grid = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(6, 36, 3)  # (6, 36, 3)
     converted = np.asarray(ImageCms.applyTransform(Image.fromarray(grid), transform))

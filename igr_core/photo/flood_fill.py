@@ -1,4 +1,4 @@
-"""Flood fill and connected pieces, for batches of masks."""
+"""Flood-fill batches of masks, and find their connected pieces."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def flood(seeds: Tensor, region: Tensor) -> Tensor:
         pieces = number_pieces(inside)
         reached = np.zeros(pieces.max() + 1, bool)
         reached[pieces[seed]] = True
-        reached[0] = False  # outside of the region
+        reached[0] = False  # outside the region
         filled.append(reached[pieces])
     return torch.from_numpy(np.stack(filled))[:, None].to(region.device)
 
 
 def number_pieces(inside: np.ndarray, corners: bool = False) -> np.ndarray:
-    """One number from 1 per connected piece of a mask (H, W), 0 outside; `corners` means 8-connectivity, not 4."""
+    """Number the connected pieces of a mask (H, W) from 1, with 0 outside; `corners` means 8-connectivity, not 4."""
     pieces = np.empty(inside.shape, np.int32)
     ndimage.label(inside, np.ones((3, 3)) if corners else None, output=pieces)
     return pieces
 
 
 def pool_any(mask: Tensor, cell: int) -> Tensor:
-    """True for each cell × cell block that contains a true pixel; the size is rounded up."""
+    """True for each block of cell × cell pixels that contains a true pixel; the number of blocks is rounded up."""
     return F.max_pool2d(mask.float(), cell, ceil_mode=True).bool()

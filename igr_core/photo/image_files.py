@@ -1,4 +1,4 @@
-"""Opens image files. No other module does: what may be opened is decided by a file's content, never by its name."""
+"""Open image files, which no other module does. A file's content, never its name, decides whether it is opened."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..errors import IGRError
 MIN_SIDE = 16
 """Images whose shorter side has fewer pixels than this are rejected."""
 MAX_PIXELS = 64_000_000
-"""Images with more pixels than this are rejected before they are decoded; this many take about 1.2 GB."""
+"""Images with more pixels than this are rejected before they are decoded; this many pixels take about 1.2 GB."""
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif",
     ".ppm", ".pgm", ".pbm", ".pnm",
@@ -31,10 +31,10 @@ UNREAD_SUFFIXES = (
 """Extensions of images that are not read, so that a folder run can name the file instead of skipping it."""
 
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF", "PPM")
-"""Pillow's names of the formats that are opened. EPS is not among them: Pillow runs Ghostscript to read it."""
+"""Pillow's names of the formats that are opened. EPS is not among them, because Pillow runs Ghostscript to read it."""
 _STRAIGHT = {"La": "LA", "RGBa": "RGBA"}
-"""Modes of TIFF files whose colours are multiplied by their opacity, which few conversions support, and the same modes
-without this."""
+"""Modes of TIFF files whose colours are multiplied by their opacity, which few conversions support, and the
+corresponding modes without this multiplication."""
 _TURNED = (5, 6, 7, 8)
 _MIRRORED = (2, 4, 5, 7)
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -43,10 +43,10 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 def decode_image(
     source: Path | bytes, name: str, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE
 ) -> Image.Image:
-    """Decode the first frame of a file or of its bytes, turned upright by its EXIF tag, in the mode it has.
+    """Decode the first frame of a file, given as a path or as bytes, and turn it upright according to its EXIF tag.
 
-    Colours that are multiplied by their opacity are divided by it: the modes La and RGBa become LA and RGBA.
-    Raises IGRError with `name` if the file is missing, not an image, damaged, or not of a valid size.
+    The mode is kept, except that colours multiplied by their opacity are divided by it (La and RGBa become LA and
+    RGBA). Raises IGRError with `name` if the file is missing, not an image, damaged, or not of a valid size.
     """
     with _opened(source, name, max_pixels) as image:
         if min(image.size) < min_side:
@@ -76,7 +76,7 @@ def image_size(source: Path | bytes, name: str, max_pixels: int = MAX_PIXELS) ->
 
 
 def is_mirrored(path: Path) -> bool:
-    """Whether the EXIF tag says that the image is stored mirrored. Raises IGRError as decode_image does."""
+    """Whether the image is stored mirrored according to its EXIF tag. Raises IGRError as decode_image does."""
     with _opened(path, str(path), MAX_PIXELS) as image:
         return _orientation(image) in _MIRRORED
 
@@ -87,13 +87,13 @@ def is_image_name(name: str) -> bool:
 
 
 def name_key(name: str) -> str:
-    """A key that is equal for names that look the same to a person, in any case and Unicode form."""
+    """A key that is the same for names that differ only in case or Unicode form."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 @contextmanager
 def _opened(source: Path | bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
-    """An image with its header read."""
+    """An opened image of which only the header has been read."""
     if isinstance(source, Path) and not os.path.isfile(source):
         raise IGRError(f"{name} {'is not a file' if os.path.exists(source) else 'does not exist'}: check the path.")
     with _open(source, name, max_pixels) as image:
@@ -114,7 +114,7 @@ def _open(source: Path | bytes, name: str, max_pixels: int) -> Image.Image:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise IGRError(f"{name} cannot be read ({_reason(error)}): check the file and the disk.") from error
-        # for example a text or profile in a PNG that decompresses to gigabytes
+        # for example, a text or profile in a PNG that decompresses to gigabytes
         raise IGRError(
             f"{name} has a damaged header ({_reason(error)}): save the image again in an image editor."
         ) from error

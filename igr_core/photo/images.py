@@ -1,4 +1,4 @@
-"""Load photos and masks from files, in every mode that cameras, editors and mask tools write, and save images."""
+"""Load photos and masks from files in every mode that cameras, editors and mask tools write, and save images."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
-"""Pillow's format for each extension that images are saved with."""
+"""Pillow's format for each extension with which images can be saved."""
 _WITHOUT_ALPHA = (".jpg", ".jpeg", ".bmp")
 
 
 def load_photo(path: str | Path, *, like_load_image: bool = False, max_pixels: int = MAX_PIXELS) -> Tensor:
     """Load a photo as (1, 3, H, W) float32 in 0..1: upright, in sRGB, and composited over white.
 
-    With `like_load_image`, colour profile and transparency are ignored, as by ComfyUI's Load Image. Raises IGRError
+    With `like_load_image`, the colour profile and transparency are ignored, as in ComfyUI's Load Image. Raises IGRError
     naming the file if it is missing, not an image, damaged, too small or larger than `max_pixels`.
     """
     path = Path(path)

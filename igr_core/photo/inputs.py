@@ -57,7 +57,7 @@ def _check_not_blacked_out(person: Tensor, mask: Tensor) -> None:
 
 
 def check_category(category: str) -> str:
-    """Return the category if it is known; otherwise raise IGRError listing the known ones."""
+    """Return the category if it is valid; otherwise raise IGRError listing the valid ones."""
     if category not in CATEGORIES:
         raise IGRError(f"Unknown category {category!r}: choose {', '.join(CATEGORIES[:-1])} or {CATEGORIES[-1]}.")
     return category

@@ -1,6 +1,6 @@
-"""Interpret mask files: white on black, or any other way in which people and tools draw a mask.
+"""Interpret mask files, whether they are white on black or drawn in another way that people and tools use.
 
-docs/data.md has the table.
+docs/data.md has a table of these ways.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ DARK, BRIGHT = 25, 230
 BACKGROUND_SHARE = 0.005
 """Minimum fraction of black pixels in a coloured mask."""
 ONE_COLOUR, ONE_COLOUR_SHARE = 0.25, 0.95
-"""Pixels of one colour differ by at most the first value in any channel, scaled to the brightest one; the second is the
-fraction of a coloured mask's pixels that must do so."""
+"""Pixels count as one colour if no channel, relative to the brightest one, differs by more than the first value. The
+second value is the fraction of a coloured mask's pixels that must have one colour."""
 FRAMED = 0.9
-"""A photo whose border is opaque over more than this fraction has a hole, rather than being a cut-out."""
+"""An image whose border is opaque over more than this fraction is a photo with a hole, not a cut-out."""
 _SAMPLES = 1000
 
 
 def mask_of_image(image: Image.Image, name: str) -> Tensor:
     """A decoded mask as (1, 1, H, W) float32 in 0..1, 1 on the garment.
 
-    Raises IGRError with `name` for label maps, photos, and photos with a hole where the garment is.
+    Raises IGRError with `name` for label maps, photos, and photos with a transparent hole.
     """
     if image.mode in DEEP_MODES:
         values = deep_values(image, name)
@@ -69,7 +69,7 @@ def deep_values(image: Image.Image, name: str) -> np.ndarray:
 
 
 def _with_alpha(bright: np.ndarray, alpha: np.ndarray, coloured: bool, name: str) -> np.ndarray:
-    """A cut-out's opacity, or a black and white mask where it is opaque: (H, W) in 0..1."""
+    """A cut-out's opacity, or a black-and-white mask multiplied by its opacity: (H, W) in 0..1."""
     inside = bright[alpha > 127]
     black, white = (inside <= DARK).mean() if inside.size else 0.0, (inside >= BRIGHT).mean() if inside.size else 0.0
     if not coloured and min(black, white) > BACKGROUND_SHARE and black + white > 0.98:

@@ -12,16 +12,16 @@ from .inputs import MASK_THRESHOLD
 from .masks import Rect, mask_box, mask_pieces
 
 SMALL_SHARE, LARGE_SHARE = 0.02, 0.6
-"""Masks that cover less or more of the photo than this cause a warning."""
+"""Masks that cover less of the photo than the first value, or more than the second, cause a warning."""
 SPECK_SHARE = 0.01
 """Pieces smaller than this fraction of the mask are specks."""
 SPECKS_WIDEN = 1.1
 """Specks cause a warning if they make the garment's box this many times wider or taller."""
 NARROW = {"upper": 0.39, "lower": 0.3, "full": 0.24}
-"""Width over height below which a person rarely faces the camera; the lowest value is used for an unknown category.
+"""Ratio of width to height below which a person rarely faces the camera; an unknown category uses the lowest value.
 
-Of 400 drawn people per category who face the camera, 3%, 1% and 1% are narrower; of 400 who are turned away, 45%, 50%
-and 82%.
+The masks of 3%, 1% and 1% of 400 drawn people per category who face the camera are narrower; of 400 people who are
+turned sideways, 45%, 50% and 82%.
 """
 
 
@@ -38,7 +38,7 @@ class MaskFacts:
     edges: tuple[str, ...]
     """Edges of the photo that the mask touches: top, bottom, left, right."""
     pieces: tuple[float, ...]
-    """Fraction of the mask in each piece, largest first; pieces less than a coarse cell apart count as one."""
+    """Fraction of the mask in each piece, largest first; pieces that are less than a coarse cell apart count as one."""
     widened: float
     """Factor by which specks make the box wider or taller, whichever is greater; 1 without specks."""
     slenderness: float
@@ -69,7 +69,7 @@ def measure_mask(mask: Tensor) -> MaskFacts:
 
 
 def mask_warnings(masks: Tensor, category: str | None = None) -> tuple[str, ...]:
-    """One sentence for each likely problem of non-empty masks (B, 1, H, W).
+    """One sentence for each likely problem with non-empty masks (B, 1, H, W).
 
     Knowing the garment's category makes side views easier to detect.
     """
@@ -81,7 +81,7 @@ def mask_warnings(masks: Tensor, category: str | None = None) -> tuple[str, ...]
 
 
 def warnings_of(facts: MaskFacts, label: str = "mask", category: str | None = None) -> list[str]:
-    """The warnings about one mask, which is called `label` in them."""
+    """The warnings about one mask, which they call `label`."""
     if facts.share == 1:
         return [f"The {label} covers the whole photo: paint only the garment, unless the photo shows nothing else."]
     return [sentence.format(label=label, **words) for found, sentence, words in _findings(facts, category) if found]
@@ -133,7 +133,7 @@ def _findings(facts: MaskFacts, category: str | None) -> list[tuple[bool, str, d
 
 
 def _widened(box: Rect, large: list[Rect]) -> float:
-    """Larger ratio of the box's sides to those of the (coarse) box around the large pieces."""
+    """Ratio of the box's width or height, whichever is larger, to that of the (coarse) box around the large pieces."""
     left, top = (min(one[side] for one in large) for side in (0, 1))
     right, bottom = (max(one[side] for one in large) for side in (2, 3))
     return max(1.0, (box[2] - box[0]) / (right - left), (box[3] - box[1]) / (bottom - top))
@@ -144,6 +144,6 @@ def _slenderness(rows: Tensor) -> float:
     height, width = rows.shape
     first = int(0.3 * height)
     middle = rows[first : max(int(0.8 * height), first + 1)].to(torch.uint8)
-    extents = width - middle.argmax(1) - middle.flip(1).argmax(1)  # the width, for an empty row
+    extents = width - middle.argmax(1) - middle.flip(1).argmax(1)  # the whole width for an empty row
     extents = extents * (middle.amax(1) > 0)
     return statistics.median(extents.tolist()) / height

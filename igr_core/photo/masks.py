@@ -17,23 +17,23 @@ PIECES_SIDE = 96
 """Pieces are separated on a grid of about this many cells along the longer side, which ignores tiny gaps."""
 
 _FULL, _FAINT = 0.95, 40 / 255
-"""A mask that reaches the first value has full strength; one below the second contains labels, or nothing."""
+"""A mask that reaches the first value has full strength; one that stays below the second contains labels or nothing."""
 _FLAT = 0.95
 """Fraction of a faint mask's pixels that are no brighter than its brush; in a JPEG, a few are brighter."""
 
 
 def full_strength(mask: Tensor) -> Tensor:
-    """Masks (B, 1, H, W) in 0..1 that are drawn in grey or with a half-opaque brush, brightened until the garment is 1.
+    """Brighten masks (B, 1, H, W) in 0..1 that are drawn in grey or with a half-opaque brush until the garment is 1.
 
     Masks that have white pixels are not changed. Raises IGRError for an almost black mask, unless it has only black and
-    one other value, as a label map with the labels 0 and 1 does.
+    one other value, like a label map with the labels 0 and 1.
     """
     return torch.cat([_full_strength(one, number, len(mask)) for number, one in enumerate(mask.split(1), 1)])
 
 
 def _full_strength(mask: Tensor, number: int, count: int) -> Tensor:
     peak = float(mask.max()) if mask.numel() else 0.0
-    if not 0 < peak < _FULL:  # NaN, too
+    if not 0 < peak < _FULL:  # also true for NaN
         return mask
     if peak >= _FAINT:
         values = mask[mask >= peak / 2]
@@ -54,7 +54,7 @@ def _full_strength(mask: Tensor, number: int, count: int) -> Tensor:
 def mend_mask(
     mask: Tensor, *, grow: int = 0, feather: int = 0, fill_holes: bool = False, largest_only: bool = False
 ) -> Tensor:
-    """Edit masks (B, 1, H, W) in 0..1, in this order: keep the largest piece, fill holes, grow, feather (in pixels).
+    """Edit masks (B, 1, H, W) in 0..1: keep the largest piece, fill holes, grow and feather (in pixels), in this order.
 
     Raises IGRError if shrinking (a negative `grow`) leaves a mask empty.
     """
@@ -71,7 +71,7 @@ def mend_mask(
 
 
 def grow_mask(mask: Tensor, pixels: int) -> Tensor:
-    """Grow masks (B, 1, H, W) by this many pixels on every side, or shrink them if it is negative."""
+    """Grow masks (B, 1, H, W) by this many pixels on every side, or shrink them if the number is negative."""
     reach = abs(pixels)
     grown = mask if pixels > 0 else 1 - mask
     grown = F.max_pool2d(grown, (1, 2 * reach + 1), stride=1, padding=(0, reach))
@@ -94,7 +94,7 @@ def holes(inside: Tensor) -> Tensor:
 
 
 def largest_piece(inside: Tensor) -> Tensor:
-    """The largest piece of each boolean mask (B, 1, H, W); pieces less than a coarse cell apart count as one."""
+    """The largest piece of each boolean mask (B, 1, H, W), counting pieces less than a coarse cell apart as one."""
     cell = max(1, max(inside.shape[-2:]) // COARSE_SIDE)
     coarse = pool_any(inside, cell)
     kept = torch.stack([_largest_label(one) for one in _labels(coarse)])
@@ -111,9 +111,9 @@ def mask_box(mask: Tensor) -> Rect:
 
 
 def mask_pieces(inside: Tensor) -> tuple[tuple[float, Rect], ...]:
-    """Pieces of a boolean mask (1, 1, H, W), largest first: fraction of the mask's area, and box in whole coarse cells.
+    """Pieces of a boolean mask (1, 1, H, W), largest first, each with its fraction of the mask's area and its box.
 
-    Pieces less than a coarse cell apart count as one.
+    Boxes consist of whole coarse cells, and pieces that are less than a coarse cell apart count as one.
     """
     height, width = inside.shape[-2:]
     cell = max(1, -(-max(height, width) // PIECES_SIDE))
@@ -136,7 +136,7 @@ def _shows(mask: Tensor) -> Tensor:
 
 
 def _labels(inside: Tensor) -> Tensor:
-    """One number per piece (B, 1, H, W), 0 outside, with 8-connectivity."""
+    """The number of the piece at each pixel (B, 1, H, W), 0 outside the mask, with 8-connectivity."""
     pieces = [number_pieces(one, corners=True) for one in inside[:, 0].cpu().numpy()]
     return torch.from_numpy(np.stack(pieces))[:, None].to(inside.device).long()
 

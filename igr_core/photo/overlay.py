@@ -1,6 +1,6 @@
-"""Draw masks on their photos, on their own or with everything the model sees (crop, view, padding).
+"""Draw masks on their photos, either alone or with everything the model sees (crop, view, padding).
 
-`draw_view` draws in a frame, in photo pixels, that contains the photos and their views and is scaled to `SIDE`.
+`draw_view` draws in a frame that contains the photos and their views, and scales it to `SIDE`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ LINE = 2
 CONTOUR, CROP, VIEW = (0.1, 1.0, 1.0), (1.0, 0.65, 0.0), (1.0, 1.0, 1.0)
 """Colours of the mask's contour, the crop's box and the view's box; every line has a dark border."""
 DARK = 0.08
-"""Grey of the line borders and of everything outside photo and padding."""
+"""Grey level of the lines' borders and of everything outside the photo and its padding."""
 OUTSIDE_MASK, OUTSIDE_VIEW = 0.4, 0.15
 """Brightness of the photo around the garment, and of the area outside the model's view."""
 HATCH = (0.45, 0.6)
-"""Greys of the stripes that mark padding."""
+"""Grey levels of the stripes that mark padding."""
 STRIPE, DASH = 8, 12
 """Width of a stripe and length of a dash, in pixels."""
 
@@ -42,7 +42,7 @@ def draw_view(view: GarmentView) -> Tensor:
     """Draw the model's view of B photos: (B, 3, H, W) in 0..1, with a longer side of SIDE.
 
     The garment keeps its colours inside a cyan contour, and the rest of the photo is darkened. The box of the image
-    prompt's crop is orange. The view's box is dashed white; outside it the photo is nearly black, and padding is
+    prompt's crop is orange. The view's box is dashed white, the photo outside this box is nearly black, and padding is
     hatched. Raises IGRError for a view that was stored without its photos.
     """
     if view.photo is None or view.photo_mask is None:
@@ -92,7 +92,7 @@ def draw_overlay(photo: Tensor, mask: Tensor, placement: Placement, frame: Box) 
 
 
 def _in_frame(box: Box | Rect, frame: Box, scale: float, size: tuple[int, int]) -> Rect:
-    """A box of the photo in pixels of the drawn image, at least one pixel wide and high."""
+    """A box on the photo, converted to pixels of the drawn image, at least one pixel wide and high."""
     height, width = size
     left, top = (min(max(round((box[side] - frame[side]) * scale), 0), size[1 - side] - 1) for side in (0, 1))
     right, bottom = (round((box[side] - frame[side - 2]) * scale) for side in (2, 3))
@@ -108,7 +108,7 @@ def _resized(image: Tensor, rect: Rect) -> Tensor:
 
 
 def _placed(image: Tensor, rect: Rect, size: tuple[int, int]) -> Tensor:
-    """Place an image of a rectangle's size on an empty canvas of `size` (height, width)."""
+    """Place an image in a rectangle of its size on an empty canvas of `size` (height, width)."""
     canvas = image.new_zeros(1, image.shape[1], *size)
     canvas[..., rect[1] : rect[3], rect[0] : rect[2]] = image
     return canvas
@@ -122,7 +122,7 @@ def _filled(rect: Rect, like: Tensor) -> Tensor:
 
 
 def _outline(rect: Rect, like: Tensor) -> Tensor:
-    """True on a line around a rectangle, moved inwards where it would leave the image."""
+    """True on a line around a rectangle; the line is moved inwards where it would leave the image."""
     height, width = like.shape[-2:]
     left, top, right, bottom = rect
     outer = (max(left - LINE, 0), max(top - LINE, 0), min(right + LINE, width), min(bottom + LINE, height))

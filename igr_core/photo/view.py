@@ -1,4 +1,4 @@
-"""Photo geometry: fit a person and a mask to the canvas, crop the garment, and map back (paper, section 3.2)."""
+"""Photo geometry: fit a photo and its mask to the canvas, crop the garment, and map back (paper, section 3.2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .masks import Rect, mask_box
 MOST_PHOTOS = 8
 """Maximum number of photos of one garment."""
 MAX_MAGNIFICATION = 8
-"""A focused view never magnifies the photo by more than this."""
+"""A focused view never magnifies the photo by more than this factor."""
 
 Box = tuple[float, float, float, float]
 Resize = Callable[[Tensor, int, int], Tensor]
@@ -26,12 +26,12 @@ Resize = Callable[[Tensor, int, int], Tensor]
 
 @dataclass(frozen=True)
 class Placement:
-    """Placement of a part of a photo on the canvas; rectangles are (left, top, right, bottom), as pixel edges."""
+    """Placement of part of a photo on the canvas; rectangles are (left, top, right, bottom), as pixel edges."""
 
     source_rect: Rect
     """The visible part of the photo."""
     canvas_rect: Rect
-    """Its position on the canvas; the rest of the canvas is padding."""
+    """Position of this part on the canvas; the rest of the canvas is padding."""
     source_size: tuple[int, int]
     """Width and height of the photo."""
     canvas_size: tuple[int, int]
@@ -39,7 +39,7 @@ class Placement:
 
     @property
     def box(self) -> Box:
-        """The box in photo pixels that fills the whole canvas; it extends beyond the photo where there is padding."""
+        """The box in photo pixels that fills the canvas; it extends beyond the photo where the canvas has padding."""
         corners = torch.tensor([[0, 0], list(self.canvas_size)], dtype=torch.float64, device="cpu")
         (left, top), (right, bottom) = self.to_source(corners).tolist()
         return (left, top, right, bottom)
@@ -83,8 +83,8 @@ def make_view(
 ) -> GarmentView:
     """Place photos on a canvas of `size` (width, height) and crop the garment.
 
-    person is (B, 3, h, w) and mask (B, 1, h, w), or (1, 1, h, w) for all photos, in 0..1. The category, if known, only
-    makes the warnings more accurate. Raises IGRError as validate_inputs does.
+    person is (B, 3, h, w), and mask is (B, 1, h, w), or (1, 1, h, w) for all photos; both are in 0..1. The category, if
+    known, only makes the warnings more accurate. Raises IGRError as validate_inputs does.
     """
     validate_inputs(person, mask)
     warnings = mask_warnings(mask, category)
@@ -108,8 +108,8 @@ def make_view(
 def join_views(views: Sequence[GarmentView]) -> GarmentView:
     """Join views of the same size into one view of all their photos.
 
-    Smaller photos are extended to the largest at the right and bottom, outside their masks, so that positions in them
-    stay the same. Raises IGRError for views of different sizes.
+    Smaller photos are extended at the right and bottom to the size of the largest, outside their masks, so that
+    positions in them stay the same. Raises IGRError for views of different sizes.
     """
     first = views[0]
     if len(views) == 1:
@@ -171,7 +171,7 @@ def _padded(images: Sequence[Tensor], fill: float) -> Tensor:
 
 
 def unfit(images: Tensor, view: GarmentView) -> list[Tensor]:
-    """Map canvas images (B, C, H, W) back to the photos: one (C, h, w) each, of its visible part, without padding."""
+    """Map canvas images (B, C, H, W) back to photo pixels: each photo's visible part (C, h, w), without padding."""
     result = []
     for image, placement in zip(images.split(1), view.placements, strict=True):
         left, top, right, bottom = _scale_rect(placement.canvas_rect, placement.canvas_size, image)
@@ -192,7 +192,7 @@ def place(garment: Rect, source_size: tuple[int, int], canvas_size: tuple[int, i
     left, top, right, bottom = box
     scale_x = canvas_size[0] / (right - left)
     scale_y = canvas_size[1] / (bottom - top)
-    # Whole pixels in photo and canvas, so that resizing one rectangle to the other is the exact mapping.
+    # Use whole pixels in photo and canvas, so that resizing one rectangle to the other is exactly the mapping.
     seen_x, on_x = _overlap(left, right, source_size[0], canvas_size[0], scale_x)
     seen_y, on_y = _overlap(top, bottom, source_size[1], canvas_size[1], scale_y)
     return Placement(
@@ -227,7 +227,7 @@ def _focused_box(garment: Rect, canvas_size: tuple[int, int], margin: float) -> 
 
 
 def _to_aspect(box: Box, canvas_size: tuple[int, int]) -> Box:
-    """Extend a box around its centre to the canvas's aspect ratio."""
+    """Extend a box around its centre until it has the canvas's aspect ratio."""
     left, top, right, bottom = box
     scale = max((right - left) / canvas_size[0], (bottom - top) / canvas_size[1])  # photo pixels per canvas pixel
     half_width, half_height = canvas_size[0] * scale / 2, canvas_size[1] * scale / 2
@@ -238,7 +238,7 @@ def _to_aspect(box: Box, canvas_size: tuple[int, int]) -> Box:
 def _overlap(
     start: float, end: float, source_length: int, canvas_length: int, scale: float
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Along one axis: the visible range of the photo and its range on the canvas, both in whole pixels."""
+    """The visible range of the photo along one axis, and its range on the canvas, both in whole pixels."""
     first = min(max(round(start), 0), source_length - 1)
     last = max(min(round(end), source_length), first + 1)
     # A box that ends inside the photo ends at the canvas's edge, so that rounding leaves no sliver of padding.

@@ -1,4 +1,4 @@
-"""Text report on the model's view: measurements of each photo, and warnings."""
+"""Report on the model's view in words, with measurements of each photo and warnings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ViewReport:
     lines: tuple[str, ...]
     """Two sentences for each photo, on the area of its mask and on the part that the model sees."""
     warnings: tuple[str, ...]
-    """Warnings that say what to do; empty if there is nothing to warn about."""
+    """Warnings with remedies; empty if there is nothing to warn about."""
 
     @property
     def text(self) -> str:
@@ -29,7 +29,7 @@ class ViewReport:
 
     @property
     def measures(self) -> str:
-        """The measurements, one sentence per line, or that there are no warnings and the measurements."""
+        """The measurements, one sentence per line, preceded by NO_WARNINGS if there are no warnings."""
         return "\n".join(self.lines if self.warnings else (NO_WARNINGS, *self.lines))
 
 
@@ -58,7 +58,7 @@ def _measures(name: str, facts: MaskFacts) -> str:
 
 
 def _seen(placement: Placement, mask: Tensor) -> str:
-    """Sentence about the visible part of a photo, from its mask (1, H, W) on the canvas and its placement."""
+    """A sentence about the visible part of a photo, from the photo's mask (1, H, W) on the canvas and its placement."""
     left, top, right, bottom = placement.source_rect
     x0, y0, x1, y1 = placement.canvas_rect
     width, height = placement.canvas_size

@@ -1,1 +1,1 @@
-"""Restoring garments: noise schedule, sampling, runs over folders, and the layout of the result."""
+"""Restore garments: noise schedule, sampling, runs over folders, and the layout of the result."""

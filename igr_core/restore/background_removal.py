@@ -13,38 +13,38 @@ from ..photo.masks import mask_box
 from .pale_garments import difference, pale_pieces
 
 _EDGE_WINDOW = 5
-"""Side of the window within which pixels near the background may be part garment, part background."""
+"""Side of the window around a pixel; if it contains background, the pixel may mix garment and background."""
 WHITE = 0.06
-"""Largest difference from white (0..1) of the background."""
+"""Maximum difference (0..1) between the background and white."""
 FADED = 0.25
-"""Fraction of a garment's outline that may look like the background before it is called uncertain."""
+"""Fraction of a garment's outline that may look like the background before the cut-out counts as uncertain."""
 ENCLOSED = 0.9
-"""Fraction of the image border that may be opaque before the background is called missing."""
+"""Fraction of the image border that may be opaque before the background counts as missing."""
 FILLED = 0.65
-"""A restored garment fills its bounding box at least this fraction as much as the mask in the photo fills its own: of
-600 held-out drawn and rendered garments, the lowest ratio is 0.70."""
+"""A cut-out is uncertain if the garment fills its bounding box less than this factor as much as the mask in the photo
+fills its own; among 600 held-out drawn and rendered garments, the lowest factor is 0.70."""
 
 
 def garment_alpha(image: Tensor, threshold: float = WHITE) -> Tensor:
     """Opacity (B, 1, H, W) of the garment in images (B, 3, H, W) in 0..1 with a near-white background.
 
     Pixels within `threshold` of white that are connected to the border are background, so white inside a garment stays
-    opaque; pale_pieces finds the parts of white or pale cloth among them. Edge pixels get their fraction of garment
-    colour, and specks without a 3 × 3 core count as background.
+    opaque; pale_pieces finds white or pale cloth among them. The opacity of an edge pixel is its fraction of the
+    garment's colour, and specks without a 3 × 3 core count as background.
     """
     distance = (1 - image.float().clamp(0, 1)).amax(1, keepdim=True)  # (B, 1, H, W), 0 = white
     background = flood(border(distance), distance <= threshold)
     garment = _without_specks(~background | _pale(image, background))
-    garment |= ~flood(border(distance), ~garment)  # what lies between a pale piece and the rest
+    garment |= ~flood(border(distance), ~garment)  # add the area between a pale piece and the rest
     solid = _erode(garment, _EDGE_WINDOW)
-    # An edge pixel mixes white and the garment's colour; the fraction is its distance over its neighbour's.
+    # An edge pixel mixes white and the garment's colour; the ratio of its distance to its neighbour's is its opacity.
     beside = F.max_pool2d(distance * garment, _EDGE_WINDOW, stride=1, padding=_EDGE_WINDOW // 2)
     share = (distance / beside.clamp_min(1e-6)).clamp(0, 1)
     return torch.where(solid, 1.0, share) * garment
 
 
 def to_rgba(image: Tensor, alpha: Tensor | None = None) -> Tensor:
-    """Images (B, 3, H, W) to (B, 4, H, W) with a transparent background and no white fringe."""
+    """Convert images (B, 3, H, W) to (B, 4, H, W), with a transparent background and without a white fringe."""
     image = image.float().clamp(0, 1)
     alpha = garment_alpha(image) if alpha is None else alpha
     colour = torch.where(alpha > 0, (image - (1 - alpha)) / alpha.clamp_min(1e-3), image)
@@ -54,7 +54,7 @@ def to_rgba(image: Tensor, alpha: Tensor | None = None) -> Tensor:
 def cutout_warnings(image: Tensor, alpha: Tensor, mask: Tensor | None = None) -> tuple[str, ...]:
     """One sentence for each garment (B, 3, H, W) whose opacity (B, 1, H, W) from garment_alpha is uncertain.
 
-    `mask`: the garments' masks (B, 1, H, W) in their photos, whose areas they are compared with.
+    The cut-outs are compared with `mask`, the garments' masks (B, 1, H, W) in the photos, if given.
     """
     sentences = []
     for number, (one, opacity) in enumerate(zip(image, alpha, strict=True)):
@@ -98,7 +98,7 @@ def _faded(image: Tensor, alpha: Tensor) -> float:
 
 
 def _filled(cover: Tensor) -> float:
-    """Fraction of its bounding box that a cover (1, H, W) in 0..1 fills; 0 for an empty one."""
+    """Fraction of its bounding box that an opacity or mask (1, H, W) in 0..1 fills; 0 if it is empty."""
     inside = cover[None] >= MASK_THRESHOLD
     if not bool(inside.any()):
         return 0.0
@@ -114,10 +114,10 @@ def _pale(image: Tensor, background: Tensor) -> Tensor:
 
 
 def _erode(mask: Tensor, window: int) -> Tensor:
-    """Pixels whose whole window is inside the mask; outside the image counts as inside."""
+    """Pixels whose whole window is inside the mask; pixels beyond the image count as inside."""
     return ~F.max_pool2d((~mask).float(), window, stride=1, padding=window // 2).bool()
 
 
 def _without_specks(mask: Tensor) -> Tensor:
-    """Keep only pieces that contain a 3 × 3 core; sensor and decoder noise does not."""
+    """Keep only pieces that contain a 3 × 3 core, which noise from a sensor or decoder does not."""
     return flood(_erode(mask, 3), mask)

@@ -14,7 +14,7 @@ from ..errors import IGRError
 from .background_removal import to_rgba
 
 ASPECTS: dict[str, float | None] = {"3:4": 3 / 4, "1:1": 1.0, "as it is": None}
-"""Width over height of the canvas by name; None keeps the aspect ratio of the image."""
+"""Ratio of the canvas's width to its height, by name; None keeps the image's aspect ratio."""
 VISIBLE = 0.5
 """Pixels of at least this opacity count as garment when the image is trimmed."""
 

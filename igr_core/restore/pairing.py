@@ -13,11 +13,11 @@ from ..photo.inputs import check_category
 from ..text import is_decoded
 
 NOT_NAMED = ("thumbs.db", "desktop.ini")
-"""Files that systems put into folders of images, in lower case."""
+"""Files that operating systems put into folders of images, in lower case."""
 _TABLES = (".csv", ".json", ".txt")
 
 CategoryOf = Callable[[Path], str]
-"""Returns the category of a photo; raises IGRError if it has none or an unknown one."""
+"""Returns the category of a photo; raises IGRError if the category is missing or unknown."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,21 @@ class Pair:
     photo: Path
     """The photo."""
     mask: Path
-    """Its garment mask, a file of the same name except for the extension."""
+    """The photo's garment mask, a file whose name is the same except for the extension."""
     category: str
     """upper, lower or full."""
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """The photos of a folder, and those that cannot be used."""
+    """The photos in a folder: those with a mask and a category, and those that cannot be used."""
 
     pairs: tuple[Pair, ...]
-    """Photos with mask and category, sorted by name; names are unique without their extensions."""
+    """Photos with a mask and a category, sorted by name; names are unique without their extensions."""
     failed: dict[str, str]
-    """Error message for each other photo, by file name."""
+    """Error message for each of the other photos, by file name."""
     ignored: tuple[str, ...] = ()
-    """Names of the files in the folder of photos that are not images."""
+    """Names of the files in the photo folder that are not images."""
 
 
 def pair_by_name(
@@ -52,10 +52,10 @@ def pair_by_name(
 ) -> Pairing:
     """Find the mask and category of every photo in a folder: masks/anna.png belongs to photos/anna.jpg.
 
-    Where no mask has a photo's exact name, one that differs in case or in the Unicode form of its accents is taken, if
-    it belongs to no other photo. Without a folder of masks, each photo is its own mask. `clash` is the message for a
-    photo with the same name as an earlier one, `name`.
-    Raises IGRError for a folder without images.
+    If no mask has a photo's exact name, a mask whose name differs only in case or in the Unicode form of its accents is
+    used, unless it belongs to another photo. Without a folder of masks, each photo is its own mask. `clash` is the
+    error message for a photo whose name without extension is the same as that of an earlier photo, `name`. Raises
+    IGRError for a folder without images.
     """
     images = list_images(photos)
     failed, ignored = _other_files(photos)
@@ -84,7 +84,7 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def _mask_finder(photos: list[Path], masks: list[Path]) -> Callable[[Path], list[Path]]:
-    """A function that returns the masks of a photo: usually one."""
+    """A function that returns the masks of a photo, usually a single one."""
     exact: dict[str, list[Path]] = {}
     similar: dict[str, list[Path]] = {}
     taken = {photo.stem for photo in photos}
@@ -109,15 +109,15 @@ def _other_files(folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
 
 
 def one_category(word: str) -> CategoryOf:
-    """The same category for every photo; raises IGRError for an unknown one."""
+    """The same category for every photo; raises IGRError if it is unknown."""
     category = check_category(word)
     return lambda _: category
 
 
 def read_categories(path: Path) -> CategoryOf:
-    """The categories in a CSV file with the columns name,category; a name is a photo's, with or without extension.
+    """The categories in a CSV file with the columns name,category; names are those of photos, the extension optional.
 
-    Where no line has a photo's exact name, one that differs in case or in the Unicode form of its accents is taken.
+    If no line has a photo's exact name, a name that differs only in case or in the Unicode form of its accents is used.
     Raises IGRError if the file cannot be read, lacks these columns or lists a name twice.
     """
     by_name = _read_table(path)

@@ -6,11 +6,11 @@ import numpy as np
 from scipy import ndimage
 
 REACH = 0.012
-"""Half of the widest gap in a garment's outline that is closed, as a fraction of the image's longer side. Rims of the
-background that differ from it by less than this width (the shade around a dark garment) stay background."""
+"""Half the width of the widest gap in a garment's outline that is closed, as a fraction of the image's longer side.
+Rims with another colour that are narrower than this (the shade around a dark garment) stay background."""
 FAINT = 0.014
-"""Smallest difference from the background's colour (0..1) that counts as garment, in an image without noise: a soft
-shadow on the ground is about as dark."""
+"""Minimum difference from the background's colour (0..1) that counts as garment, in an image without noise; a soft
+shadow on the ground is about this dark."""
 _NOISE = 6.0
 _BAND = 0.015
 _PALE = 0.25
@@ -20,11 +20,11 @@ _WINDOW = 3
 
 
 def pale_pieces(image: np.ndarray, white: np.ndarray) -> np.ndarray:
-    """Garment (H, W) within `white`, the near-white pixels that are connected to the border of `image` (H, W, 3).
+    """The garment (H, W) within `white`, the near-white pixels that are connected to the border of `image` (H, W, 3).
 
-    Two kinds of pixels are garment: those that differ from the colour along the border by more than its noise, if they
-    are more than a rim; and those that look like the background, but are connected to it only by a narrow gap in a
-    pale outline.
+    Two kinds of pixels belong to the garment: those that differ from the colour along the border by more than that
+    colour's noise and form more than a rim, and those that look like the background but are connected to it only by a
+    narrow gap in a pale outline.
     """
     differs = difference(image, white)
     if differs is None:
@@ -37,8 +37,8 @@ def pale_pieces(image: np.ndarray, white: np.ndarray) -> np.ndarray:
 
 
 def difference(image: np.ndarray, white: np.ndarray) -> np.ndarray | None:
-    """Pixels of an image (H, W, 3) that differ from the background along its border by more than the background's
-    noise. None if no pixel of the border is in `white`.
+    """Pixels of an image (H, W, 3) that differ from the background along the border by more than the background's
+    noise; None if no pixel of the border is in `white`.
     """
     width = max(2, round(_BAND * max(white.shape)))
     band = white.copy()
@@ -70,7 +70,7 @@ def _enclosed(image: np.ndarray, ground: np.ndarray, reach: int) -> np.ndarray:
 
 
 def _reached(region: np.ndarray) -> np.ndarray:
-    """Pixels of a region that are connected to the upper left one, which is in it."""
+    """Pixels of a region that are connected to the upper left pixel, which must be in the region."""
     numbers = np.empty(region.shape, np.int32)
     ndimage.label(region, output=numbers)
     return numbers == numbers[0, 0]
@@ -81,12 +81,12 @@ def _grown(core: np.ndarray, within: np.ndarray, reach: int) -> np.ndarray:
 
 
 def _distance(to: np.ndarray) -> np.ndarray:
-    """Distance of every pixel to the nearest one of `to`; infinite if there is none."""
+    """Distance from every pixel to the nearest pixel of `to`; infinite if `to` is empty."""
     return np.asarray(ndimage.distance_transform_edt(~to)) if to.any() else np.full(to.shape, np.inf)
 
 
 def _depth(region: np.ndarray, mode: str, padding: int, beyond: bool = False) -> np.ndarray:
-    """Distance of every pixel of a region to the outside; pixels beyond the image are `beyond`, or repeat its edge."""
+    """Distance from every pixel of a region to the outside; pixels beyond the image are `beyond` or repeat the edge."""
     options = {"constant_values": beyond} if mode == "constant" else {}
     padded = np.pad(region, padding + 1, mode=mode, **options)  # pyright: ignore[reportCallIssue, reportArgumentType]
     inner = slice(padding + 1, -padding - 1)

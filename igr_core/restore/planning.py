@@ -1,4 +1,4 @@
-"""Plan a run: match photos, masks, categories and outputs, before anything slow happens."""
+"""Plan a run by matching photos, masks, categories and outputs before anything slow happens."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..photo.view import MOST_PHOTOS
 from .pairing import CategoryOf, Pair, list_images, one_category, pair_by_name, read_categories
 
 _SET_ASIDE, _CANDIDATES = "set-aside", "candidates"
-"""Folders, beside the other images, for garments of which too little was visible, and for all seeds of a garment."""
+"""Folders beside the other images, for garments with too little evidence and for images of all candidates."""
 _NUMBERED = re.compile(r"(.+)__([2-9]|[1-9]\d)")
-"""Name of a further photo of a garment, without its extension: the first photo's name and a number."""
+"""Name of a garment's further photo, without its extension: the first photo's name and a number."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Job:
     person: Path
     """The photo."""
     mask: Path
-    """Its garment mask."""
+    """The photo's garment mask."""
     category: str
     """upper, lower or full."""
     out: Path
@@ -45,12 +45,12 @@ class Job:
 
     @property
     def set_aside(self) -> Path:
-        """Where the image goes if too little of its garment was visible."""
+        """Path of the image if too little of the garment was visible."""
         return self.out.parent / _SET_ASIDE / self.out.name
 
     @property
     def grid(self) -> Path:
-        """The image of all candidates, if there are several."""
+        """Path of the image that shows all candidates, if there are several."""
         return self.out.parent / _CANDIDATES / f"{self.out.stem}.png"
 
 
@@ -63,7 +63,7 @@ class Plan:
     failed: dict[str, str]
     """Error message for each photo without a mask or a valid category, by file name."""
     ignored: tuple[str, ...] = ()
-    """Names of the files in the folder of photos that are not images."""
+    """Names of the files in the photo folder that are not images."""
 
 
 def plan_jobs(
@@ -77,9 +77,9 @@ def plan_jobs(
 ) -> Plan:
     """Match photos, masks, categories and outputs; `category` is a category or a CSV file with name,category.
 
-    `also` lists more photos of the garment of one photo, with their masks. In a folder, anna__2.jpg and anna__3.jpg
-    show the garment of anna.jpg. `evidence` is the map to write, or the folder for the maps of a folder.
-    Raises UsageError if the paths do not match or a file or folder does not exist.
+    For a single photo, `also` lists more photos of the same garment, with their masks. In a folder, anna__2.jpg and
+    anna__3.jpg show the garment in anna.jpg. `evidence` is the map to write, or the folder for all maps. Raises
+    UsageError if the paths do not match or a file or folder does not exist.
     """
     more = [(label, path) for pair in also for label, path in zip(("photo", "mask"), pair, strict=True)]
     for label, path in (("photo or folder", person), ("mask or mask folder", mask), *more):
@@ -114,10 +114,10 @@ def plan_jobs(
 
 
 def check_writable(plan: Plan, *, candidates: bool, set_aside: bool) -> Plan:
-    """Check that every output of a plan can be written; photos whose output is a folder are moved to the failed ones.
+    """Check that every output of a plan can be written; photos whose output is an existing folder are marked as failed.
 
-    `candidates` and `set_aside` say whether images of candidates and garments that are set aside are among the outputs.
-    Raises CannotWrite for a folder that cannot be written to.
+    `candidates` and `set_aside` select whether images of all candidates and of garments set aside are among the
+    outputs. Raises CannotWrite for a folder that cannot be written to.
     """
     outputs = {job: tuple(_outputs(job, candidates, set_aside)) for job in plan.jobs}
     for folder in sorted({path.parent for paths in outputs.values() for path in paths}):
@@ -162,7 +162,7 @@ def _plan_folder(persons: Path, masks: Path, category_of: CategoryOf, out: Path,
 
 
 def _first_photo(name: str, names: set[str]) -> str | None:
-    """Name of the first photo of the garment that `name` (NAME__2) shows again; None for a first photo."""
+    """Name of a garment's first photo, for the `name` (NAME__2) of a further photo; None for a first photo."""
     numbered = _NUMBERED.fullmatch(name)
     if numbered is None or numbered[1] not in names or _first_photo(numbered[1], names) is not None:
         return None
@@ -170,7 +170,7 @@ def _first_photo(name: str, names: set[str]) -> str | None:
 
 
 def _grouped(pairs: Sequence[Pair], names: set[str]) -> tuple[list[Pair], dict[str, list[Pair]], dict[str, str]]:
-    """First photos, the further photos of each by its name in order, and error messages for those without a first."""
+    """First photos, further photos by the name of their first, and error messages for those without a first photo."""
     known = {pair.photo.stem: pair for pair in pairs}
     first: list[Pair] = []
     more: dict[str, list[Pair]] = {}
@@ -217,7 +217,7 @@ def _outputs(job: Job, candidates: bool = True, set_aside: bool = True) -> Itera
 
 
 def _place(path: Path) -> str:
-    """The file that a path leads to, the same for every spelling."""
+    """The file that a path leads to, which is the same for every spelling of the path."""
     return os.path.normcase(os.path.realpath(path))
 
 

@@ -1,4 +1,4 @@
-"""How a garment is sampled: steps, guidance and sampler, and presets of them."""
+"""Settings for sampling (steps, guidance and sampler), and presets for them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..errors import IGRError
 from ..ranges import Guidance, Ranged, Share, Steps
 
 Sampler = Literal["ddim", "dpmpp_2m", "uni_pc", "lcm"]
-"""Samplers, named as in ComfyUI: the paper's DDIM; DPM-Solver++ (2M); UniPC; and the sampler of consistency models."""
+"""Samplers, named as in ComfyUI: the paper's DDIM, DPM-Solver++ (2M), UniPC, and the sampler for consistency models."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Sampling(Ranged):
     guidance_end: Share = 1.0
     """Fraction of the denoising process after which guidance is off."""
     sampler: Sampler = "ddim"
-    """Method of taking a step."""
+    """Sampler that takes the steps."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,5 +48,5 @@ PRESETS: dict[Preset, Sampling] = {
 
 
 def chosen(preset: Preset, **changes: Any) -> Sampling:
-    """A preset's settings with those changes that are not None; raises IGRError for a value out of its range."""
+    """A preset's settings with the changes that are not None; raises IGRError for a value that is out of range."""
     return replace(PRESETS[preset], **{name: value for name, value in changes.items() if value is not None})

@@ -1,4 +1,4 @@
-"""Read the reference self-attention (Eq. 4) of a restored garment, after any sampler."""
+"""Read the reference self-attention (Eq. 4) for a restored garment, after any sampler."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_attention(
     reference_strength: float = 1.0,
     image_prompt_strength: float = 1.0,
 ) -> Readout:
-    """The attention of B restored garments, scaled latents (B, C, h, w), to their photos.
+    """The attention that B restored garments, given as scaled latents (B, C, h, w), pay to their photos.
 
     Noise is added to the latents again, and the denoiser runs once at each of a few timesteps, which takes about as
     long as the same number of steps without guidance.

@@ -1,4 +1,4 @@
-"""The report of folder runs as a CSV file, with one line for each photo."""
+"""The report on a run as a CSV file, with one line per photo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .planning import Job
 
 COLUMNS = ("photo", "result", "image", "visible", "notes")
 """Columns: the photo's file name, the result, the image's path, the visible fraction of the garment if it was measured,
-and sentences."""
+and notes in sentences."""
 RESTORED, SET_ASIDE, FAILED = "restored", "set aside", "failed"
 """Values of the column `result`."""
 
@@ -20,9 +20,9 @@ Lines = dict[str, dict[str, str]]
 
 
 def read_report(path: Path) -> Lines:
-    """Lines of an earlier run's report by photo; empty if there is none.
+    """Lines of an earlier run's report, by photo; empty if the file does not exist.
 
-    Raises IGRError if the file is not such a report, so that no other file is overwritten.
+    Raises IGRError if the file is not a report, so that no other file is overwritten.
     """
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as handle:
@@ -38,9 +38,9 @@ def read_report(path: Path) -> Lines:
 
 
 def write_report(path: Path, report: Report, jobs: dict[str, Job], before: Lines) -> None:
-    """Write the lines of `before` and, in place of older ones, those of this run's photos, sorted by name.
+    """Write the lines of `before`, with those of this run's photos added or replaced, sorted by name.
 
-    `jobs` are this run's, by the file name of their photo.
+    `jobs` are the jobs of this run, by the file names of their photos.
     """
     lines, done = dict(before), set(report.done)
     for name, job in jobs.items():

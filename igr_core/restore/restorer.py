@@ -127,7 +127,7 @@ class GarmentRestorer:
         progress: Progress | None = None,
         photos: Sequence[tuple[int, ...]] | None = None,
     ) -> Tensor:
-        """Restore the garments of B photos: (B, 3, H, W) in 0..1 at the view's size.
+        """Restore the garments in B photos: (B, 3, H, W) in 0..1 at the view's size.
 
         `photos` lists the indices of each garment's photos if a garment appears in several; None means one garment per
         photo. Raises IGRError for an unknown category, a step count out of range, an unsupported size, or if `photos`

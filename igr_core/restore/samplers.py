@@ -1,4 +1,4 @@
-"""Steps of the samplers from one noise level to the next: DDIM of the paper, and others for comparison."""
+"""The samplers' steps from one noise level to the next: the paper's DDIM, and others for comparison."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .presets import Sampler
 from .schedule import alphas_cumprod, clean_estimate, ddim_step, ddim_timesteps, draw_noise
 
 Step = Callable[[int, Tensor, Tensor], Tensor]
-"""Number of the step from 0, latents (B, C, h, w), the denoiser's prediction for them -> the next latents."""
+"""Index of the step, latents (B, C, h, w), and the denoiser's prediction for them -> the next latents."""
 
 _SEEDS_APART = 2**40
 """Distance between the seeds of successive steps, larger than any batch."""
@@ -27,7 +27,7 @@ _SOLVERS: dict[str, tuple[Any, dict[str, Any]]] = {
 def plan_steps(config: NoiseConfig, sampler: Sampler, steps: int, seed: int) -> tuple[list[int], Step]:
     """The timesteps of one sampling run, decreasing, and the function that takes its steps in this order.
 
-    `seed` is the first image's; image i uses seed + i. Raises IGRError for an unsupported step count.
+    `seed` is the first image's seed; image i uses seed + i. Raises IGRError for an unsupported step count.
     """
     timesteps = ddim_timesteps(config, steps)
     if sampler in _SOLVERS:

@@ -29,7 +29,7 @@ class Conditions:
     image_features: Tensor | None
     """Image-encoder output (B, ...), or None."""
     photos: Sequence[tuple[int, ...]] | None = None
-    """Indices of each garment's photos among the features; None for one photo per garment."""
+    """Indices in the features of each garment's photos; None for one photo per garment."""
 
     @property
     def reference_rows(self) -> Sequence[int | tuple[int, ...]]:
@@ -38,7 +38,7 @@ class Conditions:
 
 
 def categories_of_photos(categories: Sequence[str], photos: Sequence[tuple[int, ...]]) -> list[str]:
-    """The category of each photo, in order, from the garment it shows."""
+    """The category of the garment in each photo, in the order of the photos."""
     owners = {number: garment for garment, numbers in enumerate(photos) for number in numbers}
     return [categories[owners[number]] for number in sorted(owners)]
 
@@ -57,8 +57,8 @@ def sample_latents(
 ) -> Tensor:
     """Denoise float32 noise (B, 4, h, w) to float32 latents; the model runs in its own precision.
 
-    Steps with guidance add B unconditional rows, which see no condition and skip its cost. `seed` is for samplers that
-    add noise; image i uses seed + i. Raises IGRError for an unsupported step count.
+    Steps with guidance add B unconditional rows, which see no condition and do not pay for one. `seed` is for samplers
+    that add noise; image i uses seed + i. Raises IGRError for an unsupported step count.
     """
     count, config = noise.shape[0], model.config.noise
     timesteps, step = plan_steps(config, sampling.sampler, sampling.steps, seed)

@@ -11,15 +11,15 @@ from ..errors import IGRError
 from ..model.config import NoiseConfig
 
 _LAST_PART = 1 / 3
-"""Last fraction of the denoising process, whose attention is read: the garment has taken shape by then."""
+"""Last fraction of the denoising process, from which attention is read, because the garment has taken shape by then."""
 READING_SEED = 0
-"""Seed of the noise that is added to read the attention, the same for every garment."""
+"""Seed of the noise that is added before the attention is read; the same for every garment."""
 
 
 def alphas_cumprod(config: NoiseConfig) -> Tensor:
     """Fraction of signal at every timestep, (train_steps,), decreasing; the last is 0 with zero terminal SNR.
 
-    In float64 on the CPU: not every device has it.
+    Computed in float64 on the CPU, because not every device supports float64.
     """
     start, end = config.beta_start**0.5, config.beta_end**0.5
     roots = torch.linspace(start, end, config.train_steps, dtype=torch.float64, device="cpu")
@@ -31,7 +31,7 @@ def alphas_cumprod(config: NoiseConfig) -> Tensor:
 
 
 def ddim_timesteps(config: NoiseConfig, steps: int) -> list[int]:
-    """The timesteps that DDIM visits, decreasing: for 25 steps 961, 921 … 1 (`leading`) or 999, 959 … 39 (`trailing`).
+    """The timesteps that DDIM visits, decreasing. 25 steps: 961, 921 … 1 (`leading`) or 999, 959 … 39 (`trailing`).
 
     Raises IGRError for a step count at which timesteps would repeat.
     """
@@ -47,18 +47,33 @@ def ddim_step(
     latent: Tensor, predicted: Tensor, signal: float, next_signal: float, prediction_type: str
 ) -> tuple[Tensor, Tensor]:
     """One deterministic DDIM step from signal fraction ᾱ_t to the next; returns (next latent, clean estimate)."""
+    clean = clean_estimate(latent, predicted, signal, prediction_type)
     if prediction_type == "v_prediction":
-        clean = signal**0.5 * latent - (1 - signal) ** 0.5 * predicted
         noise = signal**0.5 * predicted + (1 - signal) ** 0.5 * latent
     else:
         noise = predicted
-        clean = (latent - (1 - signal) ** 0.5 * noise) / signal**0.5
     return next_signal**0.5 * clean + (1 - next_signal) ** 0.5 * noise, clean
+
+
+def clean_estimate(latent: Tensor, predicted: Tensor, signal: float, prediction_type: str) -> Tensor:
+    """The latents without noise, as estimated from the denoiser's prediction at signal fraction ᾱ_t."""
+    if prediction_type == "v_prediction":
+        return signal**0.5 * latent - (1 - signal) ** 0.5 * predicted
+    return (latent - (1 - signal) ** 0.5 * predicted) / signal**0.5
 
 
 def guide(conditional: Tensor, unconditional: Tensor, guidance: float) -> Tensor:
     """Eq. 2: guidance * conditional + (1 - guidance) * unconditional."""
     return guidance * conditional + (1.0 - guidance) * unconditional
+
+
+def is_guided(timestep: int, config: NoiseConfig, start: float, end: float) -> bool:
+    """Whether guidance is on at a timestep, between two fractions of the denoising process (Kynkäänniemi et al. 2024).
+
+    0 is the first timestep, which is pure noise, and 1 the last, as in ComfyUI's percentages.
+    """
+    last = config.train_steps - 1
+    return (1 - end) * last <= timestep <= (1 - start) * last
 
 
 def draw_noise(shape: Sequence[int], seed: int) -> Tensor:
@@ -74,7 +89,7 @@ def reading_timesteps(config: NoiseConfig, count: int) -> tuple[int, ...]:
 
 
 def noised(latent: Tensor, config: NoiseConfig, timestep: int) -> Tensor:
-    """Latents (B, C, h, w) at a timestep of the forward process (paper section 3.1), all with the same noise."""
+    """Latents (B, C, h, w) at a timestep of the forward process (paper section 3.1), with the same noise for all."""
     kept = float(alphas_cumprod(config)[timestep])
     noise = draw_noise((1, *latent.shape[1:]), READING_SEED).to(latent)
     return kept**0.5 * latent + (1 - kept) ** 0.5 * noise

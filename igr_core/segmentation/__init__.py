@@ -1,1 +1,1 @@
-"""Garment masks: from clicks, boxes and rough masks with SAM 2, or from a category with a human parser."""
+"""Garment masks from clicks, boxes and rough masks (SAM 2), or from a category (a human parser)."""

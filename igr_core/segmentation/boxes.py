@@ -10,13 +10,13 @@ from ..photo.view import Box
 
 
 def boxes_of_photos(given: Any, count: int, size: tuple[int, int]) -> list[Box | None]:
-    """The box of each of `count` photos of size (width, height), given by its outermost pixel centres; None for no box.
+    """One box, by its outermost pixel centres, for each of `count` photos of size (width, height); None for no box.
 
     `given` is a box {x, y, width, height}, a list of boxes that apply to every photo, or a list of such lists, one per
     photo or one for all. If a photo has several boxes, the one with the highest score is used, or the largest if they
-    have no scores. Boxes are clipped to the photo, because detectors may exceed it slightly. Raises IGRError
-    if `given` is anything else, if the number of lists differs from the number of photos, or if all boxes of a photo
-    are empty or outside the photo.
+    have no scores. Boxes are clipped to the photo, because a detector's box may extend slightly beyond it. Raises
+    IGRError if `given` is anything else, if the number of lists differs from the number of photos, or if all boxes for
+    a photo are empty or outside the photo.
     """
     lists = _lists(given)
     if len(lists) not in (1, count):

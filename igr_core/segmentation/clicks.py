@@ -1,4 +1,4 @@
-"""The user's marks on a photo, as the text stored in a workflow, and a description of the segmenter's result."""
+"""Read the user's marks on a photo from the text stored in a workflow, and describe the segmenter's result."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Clicks:
 
     @property
     def is_painted(self) -> bool:
-        """Whether the mask is painted by hand alone, so that no segmenter is needed."""
+        """Whether the mask is painted entirely by hand, so that no segmenter is needed."""
         return not self.positive and self.box is None and any(stroke.add for stroke in self.strokes)
 
     def check_size(self, size: tuple[int, int]) -> None:
@@ -80,7 +80,7 @@ class Clicks:
 
 
 def parse_clicks(text: str) -> Clicks:
-    """Parse the points of Garment Segment; an empty string means no marks. Raises IGRError for an invalid one."""
+    """Parse the `points` of Garment Segment; an empty string means no marks. Raises IGRError for invalid text."""
     if not text.strip():
         return Clicks()
     try:
@@ -110,7 +110,7 @@ def read_clicks(data: Any) -> Clicks:
 
 
 def describe(candidates: Tensor, scores: Tensor, mask: Tensor) -> str:
-    """Describe a segmenter's candidates (M, 1, H, W): their scores (M,) and sizes, and which of them `mask` is."""
+    """Describe a segmenter's candidates (M, 1, H, W): their scores (M,) and areas, and which one is `mask`."""
     parts = []
     for candidate, score in zip(candidates, scores, strict=True):
         used = ", used" if torch.equal(candidate, mask[0]) else ""

@@ -32,7 +32,7 @@ class ParserInput:
     """Preprocessing of a parser's input; the defaults are SegFormer's."""
 
     size: tuple[int, int] = (512, 512)
-    """Height and width that every photo is resized to."""
+    """Height and width to which every photo is resized."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     """Means, which are subtracted from the channels of an image in 0..1."""
     deviation: tuple[float, ...] = (0.229, 0.224, 0.225)
@@ -47,16 +47,16 @@ class HumanParser:
         self.model = model.eval().requires_grad_(False)
         """The model."""
         self.names = names
-        """Names of its labels."""
+        """Names of the model's labels."""
         self.takes = takes or ParserInput()
-        """Preprocessing of its input."""
+        """Preprocessing of the model's input."""
 
     @classmethod
     def from_folder(cls, folder: str | Path, device: str | torch.device = "cpu") -> HumanParser:
         """Load a folder with config.json, *.safetensors and preprocessor_config.json, in float32; never downloads.
 
-        Raises IGRError if the folder or one of the files does not exist, if it contains another type of model or lacks
-        weights, or if its labels are not a known set.
+        Raises IGRError if the folder, its config.json or its weights are missing, if it contains another type of model,
+        if a file is invalid, or if its labels are not a known set. SegFormer's preprocessing is the default.
         """
         folder = Path(folder)
         names = _read_labels(folder)  # before any weight is read
@@ -71,7 +71,7 @@ class HumanParser:
 
     @torch.no_grad()
     def parse(self, photos: Tensor) -> Tensor:
-        """Label maps (B, H, W) int64 of photos (B, 3, H, W) in 0..1; raises IGRError for a wrong shape and for NaN."""
+        """Label maps (B, H, W) int64 for photos (B, 3, H, W) in 0..1; raises IGRError for a wrong shape and for NaN."""
         if photos.ndim != 4 or photos.shape[1] != 3 or 0 in photos.shape:
             raise IGRError(f"The photo has shape {tuple(photos.shape)}: it must be (batch, 3, height, width).")
         height, width = photos.shape[-2:]
@@ -123,7 +123,7 @@ def _check_scores(model: Any, takes: ParserInput, labels: int) -> None:
 
 
 def _labels_at(logits: Tensor, height: int, width: int) -> Tensor:
-    """The best label (1, H, W) of every pixel, from scores (1, labels, h, w) resized bilinearly one label at a time.
+    """The best label for every pixel, (1, H, W), from scores (1, labels, h, w) resized bilinearly one label at a time.
 
     Resizing all labels at once would need a gigabyte of memory for a 12-megapixel photo.
     """
@@ -165,7 +165,7 @@ def _read_labels(folder: Path) -> LabelNames:
 
 
 def _read_input(folder: Path) -> ParserInput:
-    """The input settings in a folder's preprocessor_config.json; SegFormer's if there is no such file."""
+    """The input settings in a folder's preprocessor_config.json; SegFormer's settings if there is no such file."""
     path = folder / "preprocessor_config.json"
     config = read_json(path, "copy the file again") if os.path.lexists(path) else {}
     defaults = ParserInput()

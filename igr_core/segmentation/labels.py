@@ -1,4 +1,4 @@
-"""Labels of human parsers: the meaning of each number, and which labels make up the garment of each category."""
+"""Labels of human parsers: what each number means, and which labels make up a garment of each category."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class LabelNames:
 
 
 class GarmentLabels(NamedTuple):
-    """Labels that make up the garment of a category."""
+    """Labels that make up a garment of one category."""
 
     own: tuple[str, ...]
     """Labels that are combined: parsers may split a garment, or label a coat separately from the top beneath it."""
     instead: tuple[str, ...]
-    """Labels that are added if almost nothing of `own` is found: a crop top may be labelled as a dress."""
+    """Labels that are added if almost nothing of `own` is found, because a crop top may be labelled as a dress."""
 
 
 ATR = LabelNames(
@@ -71,7 +71,7 @@ FASHN = LabelNames(
         "arms", "hands", "legs", "feet", "torso", "jewelry",
     ),
 )  # fmt: skip
-"""Labels of the model with this name, which labels coats as tops."""
+"""Labels of the model with this name, for which coats are tops."""
 
 KNOWN = (ATR, LIP, CIHP, FASHN)
 """Every supported set of labels."""
@@ -82,14 +82,14 @@ GARMENTS: Mapping[str, GarmentLabels] = {
     # a belted dress is often split into a top, a belt and a skirt
     "full": GarmentLabels(("dress", "jumpsuits", "upper-clothes", "top", "skirt", "pants", "belt"), ("coat",)),
 }
-"""Labels of the garment of each category, with the label names of all sets."""
+"""Labels that make up a garment of each category, with the names from all sets."""
 
 _TELLING: Mapping[str, tuple[str, ...]] = {
     "full": ("dress", "jumpsuits"),
     "upper": GARMENTS["upper"].own,
     "lower": GARMENTS["lower"].own,
 }
-"""Labels that indicate a category, for `auto`; if areas are equal, the first category is chosen."""
+"""Labels that indicate a category, for `auto`; if the areas are equal, the first category is chosen."""
 
 
 def known_labels(names: Sequence[str]) -> LabelNames | None:
@@ -99,10 +99,10 @@ def known_labels(names: Sequence[str]) -> LabelNames | None:
 
 
 def likely_categories(labels: Tensor, names: LabelNames) -> tuple[str, ...]:
-    """The category whose labels cover the largest area of each label map (B, H, W).
+    """For each of the label maps (B, H, W), the category whose labels cover the largest area.
 
-    Dresses and jumpsuits indicate full, tops and coats upper, skirts and trousers lower. A dress that the parser has
-    split in two is therefore classified by its larger half: specify the category if this matters.
+    Dresses and jumpsuits indicate full, tops and coats upper, and skirts and trousers lower. A dress that the parser
+    has split in two is therefore classified by its larger half; specify the category if this matters.
     """
     areas = {category: _is_any(labels, names, telling).flatten(1).sum(1) for category, telling in _TELLING.items()}
     order = tuple(areas)
@@ -112,8 +112,8 @@ def likely_categories(labels: Tensor, names: LabelNames) -> tuple[str, ...]:
 def garment_mask(labels: Tensor, names: LabelNames, category: str) -> tuple[Tensor, tuple[str, ...]]:
     """Masks (B, 1, H, W), 0 or 1, of the garments in label maps (B, H, W), and their categories.
 
-    `category` is upper, lower, full or auto. Raises IGRError for any other category, and for a photo without
-    such a garment.
+    `category` is upper, lower, full or auto. Raises IGRError for any other category, and for a photo without a garment
+    of the category.
     """
     if category != AUTO:
         check_category(category)
@@ -136,7 +136,7 @@ def _garment(labels: Tensor, names: LabelNames, category: str) -> Tensor:
 
 
 def _is_any(labels: Tensor, names: LabelNames, wanted: Sequence[str]) -> Tensor:
-    """Pixels (B, H, W) of label maps whose label has one of these names."""
+    """Pixels (B, H, W) whose label has one of these names."""
     return torch.isin(labels, torch.tensor(names.numbers(wanted), device=labels.device))
 
 

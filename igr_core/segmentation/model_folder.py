@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _DEPTH = re.compile(r"layers$|(?<!global_attention_)blocks$|blocks_per_stage$|depths?$|levels$")
-"""Entries that are numbers of blocks, whose sum determines how long it takes to build the model."""
+"""Entries that give numbers of blocks; their sum determines how long it takes to build the model."""
 _BLOCKS = 128
 """Maximum number of blocks in a model; SegFormer B5 has 56, and SAM 2 large has 64 with its video parts."""
 _REPEATED = re.compile(rf"(^|_)num_|{_DEPTH.pattern}")
-"""Entries that are numbers of repetitions of any kind."""
+"""Entries that give a number of repetitions of any kind."""
 _TIMES = Range(0, 256)
 _NUMBER = Range(-1e6, 1e6)
 _ENTRIES = Length(0, 256)
@@ -42,7 +42,7 @@ _ELSEWHERE = ("backbone", "use_pretrained_backbone", "use_timm_backbone", "is_hy
 """Entries, at any level, that make transformers look for a part of the model online."""
 _DTYPES = ("F64", "F32", "F16", "BF16")
 _COUNTERS = ("num_batches_tracked", "position_ids")
-"""Suffixes of the names of integer buffers."""
+"""Name suffixes of integer buffers."""
 _SLACK = 1_000_000
 _MAX_TENSOR = 4 * 2**30
 """Maximum size in bytes of a tensor computed for one photo; SAM 2 large needs 0.3 GB."""
@@ -61,15 +61,15 @@ class FolderLoader:
     load: Callable[..., Any]
     """The model class's from_pretrained."""
     attention: str
-    """Attention implementation, set here because transformers would look online for one that a folder names."""
+    """Attention implementation; set explicitly, because transformers would look online for one named in the folder."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Read config.json, and check its numbers and the names of the weight files.
 
-    Raises IGRError naming the file for a path that is not valid UTF-8, invalid JSON, a number out of range, more blocks
-    than any published model has, parts or code of the model that are not in the folder, weights that are not in
-    .safetensors files in this folder, quantised weights, and adapters.
+    Raises IGRError naming the file if the path is not valid UTF-8, the JSON is invalid, a number is out of range, there
+    are more blocks than in any published model, a part of the model or its code is outside the folder, the weights are
+    quantised or not in .safetensors files in the folder, or there is an adapter.
     """
     check_decoded(folder)
     path = folder / "config.json"
@@ -89,8 +89,8 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
     """Load a folder that read_config accepts, in float32 on the CPU; returns the model and its missing tensors.
 
     Before any weight is read, the model is built on the meta device, which allocates no memory, and `trial` is run
-    with it. Raises IGRError naming the folder if that fails, if the config needs more weights than the folder has or
-    more memory than one photo may take, or if weights cannot be loaded, are not part of the model, or are NaN or
+    with it. Raises IGRError naming the folder if the trial fails, if the config requires more weights than the folder
+    has or more memory than one photo may use, or if weights cannot be loaded, are not part of the model, or are NaN or
     infinite.
     """
     again = "copy the folder again"
@@ -98,7 +98,7 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
         config = loader.read_config(folder, local_files_only=True)
         with torch.device("meta"):
             empty = loader.build(config, attn_implementation=loader.attention).eval().float()
-    except Exception as error:  # from transformers or torch; they have no common type
+    except Exception as error:  # the errors of transformers and torch have no common type
         raise IGRError(f"{folder} cannot be loaded as {loader.what} ({_first_line(error)}): {again}.") from error
     needed, found = sum(one.numel() for one in empty.parameters()), _weights_in(folder, loader.what)
     if needed > found + _SLACK:
@@ -116,7 +116,7 @@ def load_folder(loader: FolderLoader, folder: Path, trial: Callable[[Any], objec
                 output_loading_info=True,
                 attn_implementation=loader.attention,
             )
-    except Exception as error:  # from safetensors, transformers or torch; they have no common type
+    except Exception as error:  # the errors of safetensors, transformers and torch have no common type
         raise IGRError(f"{folder} cannot be loaded as {loader.what} ({_first_line(error)}): {again}.") from error
     if unused := {name for name in info["unexpected_keys"] if not name.endswith(_COUNTERS)}:
         raise IGRError(
@@ -145,13 +145,13 @@ def _without_report() -> Iterator[None]:
 
 
 def _bytes_of_a_photo(folder: Path, what: str, trial: Callable[[], object]) -> int:
-    """Bytes of the largest tensor of a trial on the meta device; 0 if an operation does not support this device."""
+    """Bytes of the largest tensor in a trial on the meta device; 0 if an operation does not support this device."""
     try:
         with torch.no_grad(), _LargestTensor() as largest:
             trial()
     except NotImplementedError:
         return 0
-    except Exception as error:  # from transformers or torch; they have no common type
+    except Exception as error:  # the errors of transformers and torch have no common type
         raise IGRError(f"{folder} cannot be loaded as {what} ({_first_line(error)}): copy the folder again.") from error
     return largest.size
 
@@ -194,7 +194,7 @@ def _check_entries(path: Path, config: dict[str, Any]) -> None:
 
 
 def _entries(data: Any, where: str) -> Iterator[tuple[str, Any]]:
-    """Every entry of parsed JSON and its lists, at any level, with its location."""
+    """Every entry of parsed JSON, at any level and also in lists, with its location."""
     if isinstance(data, dict):
         inside = [(f"{where}.{key}" if where else str(key), value) for key, value in data.items()]
     else:
@@ -206,7 +206,7 @@ def _entries(data: Any, where: str) -> Iterator[tuple[str, Any]]:
 
 
 def _is_code(name: str, key: str) -> bool:
-    """Whether an entry names code for a part; trust_remote_code=False ignores only code for the whole model."""
+    """Whether an entry names code for a part; trust_remote_code=False only ignores code for the whole model."""
     return key == "auto_map" and name != key
 
 

@@ -1,4 +1,4 @@
-"""Refine a parser's garment mask with SAM 2: SAM 2 decides the edges, the parser decides what belongs to it."""
+"""Refine a parser's garment mask with SAM 2: the parser decides what belongs to the garment, and SAM 2 its edges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..photo.masks import grow_mask
 from .sam2_prompt import Prompt, deepest_reach, prompt_from_mask, spread_points
 
 Ask = Callable[[Prompt], tuple[Tensor, Tensor]]
-"""Segmenter.masks for one photo: a prompt -> candidates (M, 1, H, W), 0 or 1, and their scores (M,)."""
+"""Segmenter.masks for one photo: from a prompt to candidates (M, 1, H, W), 0 or 1, and their scores (M,)."""
 
 EDGE = 0.012
 """Disagreements up to twice this fraction of the photo's longer side count as uncertainty about the edge.
@@ -23,7 +23,7 @@ EDGE = 0.012
 Parsers predict labels on about 128 cells along a side, and their edges are off by one to three cells.
 """
 ROUNDS = 3
-"""Maximum number of prompts: one for the whole mask, and others for missing parts; a buttoned dress may need two."""
+"""Maximum number of prompts: one for the whole mask and more for missing parts; a buttoned dress may need two."""
 POINTS = 3
 """Maximum number of points in a prompt."""
 GRID_SIDE = 256
@@ -43,12 +43,11 @@ def refine_mask(region: Tensor, ask: Ask) -> Refined:
     """Refine a parser's mask (1, 1, H, W) in 0..1.
 
     SAM 2 is prompted with the mask's box and deepest points, and the candidate that matches the mask best is used,
-    whatever its score. Where the two differ by no more than an edge's width, SAM 2's result is used; where they differ
-    by more, the mask is used. Such parts of the candidate, for example the trousers below a shirt, are dropped. Such
-    parts of the mask, for example the other half of a buttoned dress, are used for another prompt, with a rough mask,
-    and added in the end if SAM 2 still does not find them.
-    Holes in the candidate that are not in the mask are filled, and parts that do not touch the mask are dropped. Raises
-    IGRError for an empty mask.
+    whatever its score. Where the two differ by no more than an edge's width, the candidate is used; where they differ
+    by more, the mask is used. Wider parts that only the candidate has, such as the trousers below a shirt, are dropped.
+    Wider parts that only the mask has, such as the other half of a buttoned dress, are prompted for again, with a rough
+    mask, and are added in the end if SAM 2 still does not find them. Holes in the candidate that are not in the mask
+    are filled, and parts that do not touch the mask are dropped. Raises IGRError for an empty mask.
     """
     inside = region >= MASK_THRESHOLD
     if not bool(inside.any()):
@@ -88,7 +87,7 @@ def _closest(candidates: Tensor, found: Tensor, inside: Tensor) -> Tensor:
 
 
 def _edge_reach(inside: Tensor) -> int:
-    """Half an edge's width in cells; less for a narrow garment, which would otherwise be all edge."""
+    """Half an edge's width in cells; less for a narrow garment, all of which would otherwise count as edge."""
     cells = _to_cells(inside)
     return min(round(EDGE * max(cells.shape[-2:])), deepest_reach(cells.float()) // 2)
 
@@ -107,7 +106,7 @@ def _to_cells(inside: Tensor) -> Tensor:
 
 
 def _of_cells(cells: Tensor, like: Tensor) -> Tensor:
-    """The pixels (1, 1, H, W) in these cells of a mask of the size of `like`."""
+    """The pixels in these cells, as a mask (1, 1, H, W) of the same size as `like`."""
     cell, (height, width) = _cell(like), like.shape[-2:]
     return cells.repeat_interleave(cell, -2).repeat_interleave(cell, -1)[..., :height, :width]
 

@@ -1,4 +1,4 @@
-"""Load SAM 2 from one file, as in ComfyUI's models/sam2, with Meta's tensor names or those of transformers."""
+"""Load SAM 2 from a single file, as in ComfyUI's models/sam2, with Meta's or transformers' tensor names."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Shapes = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Build:
-    """A published size of SAM 2: values that identify it, and settings that cannot be inferred from tensor shapes."""
+    """A published size of SAM 2: the values that identify it, and settings that tensor shapes do not reveal."""
 
     name: str
-    """Name, as in file names."""
+    """Name of the size, as in file names."""
     width: int
-    """Number of channels of the first stage; each later stage has twice as many as the one before."""
+    """Number of channels in the first stage; each later stage has twice as many as the one before."""
     blocks: tuple[int, ...]
     """Number of blocks in each stage."""
     heads: int
-    """Number of attention heads of the first stage; it doubles with each stage, like the number of channels."""
+    """Number of attention heads in the first stage; like the number of channels, it doubles with each stage."""
     windows: tuple[int, ...]
     """Side of each stage's attention windows."""
     global_blocks: tuple[int, ...]
@@ -86,7 +86,7 @@ _VIDEO = {
         "temporal_positional_encoding_projection_layer.",
     ),
 }
-"""Prefixes of the tensors for the memory of earlier video frames, which are skipped because images do not need them."""
+"""Prefixes of the tensors for remembering earlier video frames, which are skipped because images do not need them."""
 _ONLY_IN_2_1 = (
     "no_obj_embed_spatial",
     "obj_ptr_tpos_proj.",
@@ -131,7 +131,7 @@ _POSITIONS_TWICE = (
     "shared_image_embedding.positional_embedding",
     "prompt_encoder.shared_embedding.positional_embedding",
 )
-"""transformers stores this matrix under two names, and some files have only one of them."""
+"""Two names under which transformers stores this matrix; some files have only one of them."""
 
 
 @dataclass(frozen=True)
@@ -143,13 +143,13 @@ class Checkpoint:
     layout: Literal["original", "transformers"]
     """Layout of the tensor names: Meta's or transformers'."""
     version: Literal["2", "2.1"] | None
-    """SAM 2 or SAM 2.1; None if the file has no video tensors to tell them apart. Both work the same on images."""
+    """SAM 2 or SAM 2.1; None if the file lacks the video tensors that tell them apart. They work the same on images."""
     build: Build
     """The size of the model."""
     background: tuple[int, int]
     """Rows and columns of the background position embedding that all windows share."""
     sources: dict[str, tuple[str, ...]]
-    """For each tensor of Sam2Model, the tensors of the file that it is concatenated from along the first axis."""
+    """For each tensor of Sam2Model, the file's tensors from which it is concatenated along the first axis."""
 
 
 def load_checkpoint(path: str | Path, builds: Sequence[Build] = BUILDS) -> Sam2Model:
@@ -166,7 +166,7 @@ def load_checkpoint(path: str | Path, builds: Sequence[Build] = BUILDS) -> Sam2M
 def read_checkpoint(path: str | Path, builds: Sequence[Build] = BUILDS) -> Checkpoint:
     """Identify a file by the names and shapes of its tensors, and check that it is complete.
 
-    Raises IGRError naming the file if it is missing, a pickle, damaged, not SAM 2, of an unknown size or incomplete, or
+    Raises IGRError naming the file if it is missing, damaged, incomplete, a pickle, not SAM 2 or of an unknown size, or
     if it has tensors that SAM 2 does not have.
     """
     path = Path(path)
@@ -264,7 +264,7 @@ def _joined(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
 
 
 def _build(path: Path, given: Shapes, builds: Sequence[Build]) -> Build:
-    """The size with this number of channels and blocks."""
+    """The published size with the file's numbers of channels and blocks."""
     width = next(iter(given["vision_encoder.backbone.patch_embed.projection.weight"]), 0)
     numbers = [re.match(r"vision_encoder\.backbone\.blocks\.(\d+)\.", name) for name in given]
     count = 1 + max((int(number[1]) for number in numbers if number), default=-1)

@@ -1,4 +1,4 @@
-"""The SAM 2 classes of transformers, imported on first use: the import takes seconds, and older versions lack them."""
+"""transformers' SAM 2 classes, imported on first use because the import takes seconds and older versions lack them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sam2_library() -> Sam2Library:
     try:
         from transformers import Sam2Model, Sam2Processor
 
-        # Before version 5, the only image processor is called Fast; it accepts tensors.
+        # Before version 5, the only image processor has the suffix Fast, and accepts tensors.
         name = "Sam2ImageProcessor" if hasattr(transformers, "Sam2ImageProcessor") else "Sam2ImageProcessorFast"
         images = getattr(transformers, name)
     except (ImportError, AttributeError) as error:

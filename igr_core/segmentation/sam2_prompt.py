@@ -33,7 +33,7 @@ class Prompt:
     negative: tuple[Point, ...] = ()
     """Points outside the object."""
     box: Box | None = None
-    """Box (left, top, right, bottom) around the object, by its outermost pixel centres."""
+    """Box (left, top, right, bottom) around the object, through its outermost pixel centres."""
     mask: Tensor | None = None
     """Rough mask (1, 1, H, W) in 0..1, the same size as the photo."""
 
@@ -81,12 +81,12 @@ def deepest_point(mask: Tensor) -> Point:
 
 
 def deepest_reach(mask: Tensor) -> int:
-    """Distance in pixels from the centre of the largest square that fits inside a mask to its sides."""
+    """Distance in pixels from the centre to the sides of the largest square that fits inside a mask."""
     return _deepest(mask)[1]
 
 
 def spread_points(mask: Tensor, most: int) -> tuple[Point, ...]:
-    """Up to `most` deepest points of a non-empty mask (1, 1, H, W), each outside the squares of the earlier ones.
+    """Up to `most` deepest points of a non-empty mask (1, 1, H, W), each outside the squares around the earlier ones.
 
     Points with less than half the reach of the first are dropped. Large masks are searched on a coarse grid.
     """

@@ -33,7 +33,7 @@ _TWINS = ("shared_image_embedding.positional_embedding", "prompt_encoder.shared_
 
 @dataclass(frozen=True)
 class Embedding:
-    """The vision encoder's output for one photo: expensive to compute, but can be reused for several prompts."""
+    """The vision encoder's output for one photo, which is slow to compute but can be reused for several prompts."""
 
     features: tuple[Tensor, ...]
     """Feature maps (1, C, h, w), finest first, as the mask decoder expects them."""
@@ -90,11 +90,11 @@ class Segmenter:
         """Run the vision encoder on a photo (1, 3, H, W) in 0..1; raises IGRError for a wrong shape and for NaN."""
         if image.ndim != 4 or image.shape[:2] != (1, 3):
             raise IGRError(f"The photo has shape {tuple(image.shape)}: it must be (1, 3, height, width).")
-        if not bool(torch.isfinite(image).all()):  # the conversion to 8 bits below would hide it
+        if not bool(torch.isfinite(image).all()):  # the conversion to 8 bits below would hide NaN
             raise IGRError("The photo contains NaN or infinite values: load the photo again.")
         pixels = (
             image[0].float().clamp(0, 1).mul(255).round().to(torch.uint8)
-        )  # as the library's own image loaders return images
+        )  # the type that the library's own image loaders return
         inputs = self._processor.image_processor(pixels, return_tensors="pt")
         features = self.model.get_image_embeddings(inputs["pixel_values"].to(self.device))
         return Embedding(tuple(features), (image.shape[-1], image.shape[-2]))
@@ -157,7 +157,7 @@ def _try_encoder(model: Any) -> None:
 
 
 def _check_complete(folder: Path, model: Sam2Model, missing: set[str]) -> None:
-    """Copy the positional embedding to its second name if missing; raises IGRError for other missing tensors."""
+    """Copy the positional embedding if one of its two names is missing; raises IGRError for other missing tensors."""
     if len(missing & set(_TWINS)) == 1:
         one = model.shared_image_embedding.positional_embedding
         other = model.prompt_encoder.shared_embedding.positional_embedding

@@ -50,5 +50,5 @@ def _draw(mask: Tensor, start: Point, end: Point, radius: float, value: float) -
 
 
 def _range(one: float, other: float, radius: float, length: int) -> tuple[int, int]:
-    """First pixel that a line can reach along one axis, and the pixel after the last one."""
+    """First pixel that a line can reach along one axis, and the pixel after the last."""
     return max(int(min(one, other) - radius), 0), min(int(max(one, other) + radius) + 2, length)

@@ -1,1 +1,1 @@
-"""Nodes for evidence, the photo's own details, several photos of a garment, and several candidates."""
+"""Nodes for evidence, the photo's own details, several photos of one garment, and several candidates."""

@@ -18,7 +18,7 @@ from .evidence import photos_of
 
 
 class IGRRankCandidates(io.ComfyNode):
-    """Sort several restored garments of one photo, best first."""
+    """Sort several garments restored from one photo, best first."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -38,7 +38,7 @@ class IGRRankCandidates(io.ComfyNode):
                 io.Image.Output(display_name="best", tooltip="The image that agrees best with the photo."),
                 io.Image.Output(display_name="images", tooltip="All images, best first."),
                 EvidenceSocket.Output(display_name="evidence", tooltip="Evidence of the best image."),
-                io.String.Output(display_name="report", tooltip="Agreement of every image, best first."),
+                io.String.Output(display_name="report", tooltip="Agreement of every image with the photo, best first."),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             is_output_node=True,

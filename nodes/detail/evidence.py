@@ -33,7 +33,7 @@ class IGRGarmentEvidence(io.ComfyNode):
             node_id="IGRGarmentEvidence",
             display_name="Garment Evidence",
             description="Shows which parts of a restored garment were visible in the photo and which were invented. "
-            "Works with the output of any sampler; it takes about as long as three steps without guidance.",
+            "Works with the output of any sampler, and takes about as long as three steps without guidance.",
             search_aliases=["evidence", "confidence map", "hallucination", "quality gate", "invented parts"],
             inputs=[
                 AdapterSocket.Input("adapter", tooltip="From IGR Load."),

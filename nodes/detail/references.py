@@ -23,9 +23,9 @@ class IGRCombineReferences(io.ComfyNode):
             "sees both. Chain the node for more photos, up to 8. The image prompt comes from the first photo.",
             search_aliases=["several photos", "multiple references", "multi view", "two photos"],
             inputs=[
-                ReferenceSocket.Input("reference", tooltip="From GarmNet Encode: the main photo."),
+                ReferenceSocket.Input("reference", tooltip="The main photo, from GarmNet Encode."),
                 ViewSocket.Input("view", tooltip="The view of the main photo, from Garment Mask/Crop."),
-                ReferenceSocket.Input("other_reference", tooltip="From another GarmNet Encode: another photo."),
+                ReferenceSocket.Input("other_reference", tooltip="Another photo, from another GarmNet Encode."),
                 ViewSocket.Input("other_view", tooltip="The view of the other photo, at the same size."),
             ],
             outputs=[

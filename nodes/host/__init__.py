@@ -3,13 +3,13 @@
 - `folders`: model folders, and files in the input, output and temp folders
 - `networks`: a bundle's networks as ComfyUI models, and checks of connected ones
 - `blocks`: ComfyUI's names for transformer blocks
-- `encoding`: encode the photo with VAE, GarmNet and image prompt
+- `encoding`: encode the photo with the VAE, GarmNet and the image prompt
 - `garmfus_patch`: GarmFus on a clone of a MODEL
 - `marks`: which conditionings use the reference
 - `compiling`: disabling torch.compile in runs with a reference
 - `sampling`: ComfyUI's samplers and schedulers, and the paper's DDIM
 - `segmentation`: SAM 2 and human parsers under ComfyUI's memory management
-- `locking`: workflows and clicks take turns using the networks
+- `locking`: let workflows and clicks take turns using the networks
 - `routes`: HTTP routes on ComfyUI's server
 - `ui`: progress, previews and notes
 

@@ -33,7 +33,7 @@ def last_block(blocks: dict[Block, str]) -> Block:
 
 
 def self_attention_layer(unet: Any, block: Block) -> Any:
-    """The attn1 layer of a block of ComfyUI's UNet."""
+    """The attn1 layer of a block in ComfyUI's UNet."""
     part, number, index = block
     stack = unet.middle_block if part == "middle" else getattr(unet, f"{part}_blocks")[number]
     return stack[1].transformer_blocks[index].attn1

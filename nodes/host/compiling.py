@@ -19,12 +19,12 @@ log = logging.getLogger(__name__)
 def uncompiled(model_options: dict[str, Any]) -> Iterator[None]:
     """Run compiled models eagerly, in all threads, within the context.
 
-    Models compiled by ComfyUI's TorchCompileModel are reused without checking the options that carry patches: they
-    would run without the reference, or with that of another call. Raises IGRError if this version of torch cannot run
-    compiled models eagerly.
+    Models compiled by ComfyUI's TorchCompileModel are reused without checking the options that contain patches, so they
+    would run without the reference, or with another call's reference. Raises IGRError if this version of torch cannot
+    run compiled models eagerly.
     """
     is_compiled = "torch_compile_kwargs" in model_options
-    if "torch._dynamo" not in sys.modules:  # nothing has been compiled, and importing it takes seconds
+    if "torch._dynamo" not in sys.modules:  # nothing has been compiled, and the import takes seconds
         yield
     elif hasattr(torch.compiler, "set_stance"):
         if is_compiled:

@@ -1,4 +1,4 @@
-"""Encode the photo with VAE, GarmNet, image encoder and image-prompt layers, once before sampling."""
+"""Encode the photo with the VAE, GarmNet, the image encoder and the image-prompt layers, once before sampling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Reference:
     """GarmNet Encode's output for B photos."""
 
     config: ModelConfig
-    """Config of the bundle that encoded them."""
+    """Config of the bundle that encoded the photos."""
     features: dict[str, Tensor]
     """GarmNet's reference features (B, N, C) by block name; empty without GarmNet."""
     image_keys_values: dict[str, tuple[Tensor, Tensor]]
@@ -36,11 +36,11 @@ class Reference:
     latent_shape: tuple[int, int, int, int]
     """Batch size, channels, height and width of the latents to restore."""
     photos: int = 1
-    """n photos of each of the B garments: n * B rows of features, those of the first photos first."""
+    """n, the number of photos of each of the B garments; features have n * B rows, beginning with all first photos."""
 
 
 def check_together(one: Reference, other: Reference) -> None:
-    """Raise IGRError unless two references are of the same garments and bundle."""
+    """Raise IGRError unless two references have the same bundle, size, number of garments and category."""
     if one.config != other.config or one.latent_shape != other.latent_shape:
         raise IGRError(
             "The references differ in bundle, size or number of garments: encode both with the same bundle, from views "
@@ -51,14 +51,14 @@ def check_together(one: Reference, other: Reference) -> None:
 
 
 def photo_of(reference: Reference, number: int) -> Reference:
-    """The reference of one photo of each garment."""
+    """The reference with only photo `number` of each garment."""
     count = reference.latent_shape[0]
     rows = slice(number * count, (number + 1) * count)
     return replace(reference, features={name: value[rows] for name, value in reference.features.items()}, photos=1)
 
 
 def join_references(one: Reference, other: Reference) -> Reference:
-    """The reference of the same garments with the photos of both; the image prompt is that of the first photo.
+    """One reference with the photos of both; the image prompt comes from the first photo.
 
     Raises IGRError for more than MOST_PHOTOS photos.
     """
@@ -75,7 +75,7 @@ def encode_image(vae: Any, image: Tensor, config: VAEConfig) -> Tensor:
 
 
 def encode_crop(encoder: Any, crop: Tensor, layout: str) -> Tensor:
-    """Crops p_g (B, 3, S, S) in 0..1 -> input of the projection `layout`.
+    """Crops p_g (B, 3, S, S) in 0..1 -> input for a projection with this `layout`.
 
     ComfyUI's own CLIP Vision Encode would round the crops to 8 bits.
     """
@@ -109,8 +109,8 @@ def encode_reference(
 ) -> dict[str, Tensor]:
     """Run GarmNet once at t = 0 (paper, F_hl): reference features (B, N, C) by block name.
 
-    latent (B, 4, h, w) is scaled, mask (B, 1, h, w) in 0..1, prompt (1, T, C). The features are on ComfyUI's
-    intermediate device: main memory, or the GPU with --gpu-only.
+    `latent` (B, 4, h, w) is scaled, `mask` (B, 1, h, w) is in 0..1, and `prompt` is (1, T, C). The features are on
+    ComfyUI's intermediate device: main memory, or the GPU with --gpu-only.
     """
     assert config.garmnet is not None
     home = comfy.model_management.intermediate_device()

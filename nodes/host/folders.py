@@ -1,4 +1,4 @@
-"""ComfyUI's folders: the models that loaders list, and the files in its input, output and temp folders."""
+"""ComfyUI's folders: the models that loaders list, and the files in the input, output and temp folders."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class ModelFolder:
     loader: str
     """Display name of the node that lists the models."""
     content: str
-    """Description of the folder's contents for error messages."""
+    """What belongs in the folder, for error messages."""
     included: Path
     """The model that comes with the pack."""
     included_name: str
-    """Its name, the first in the list."""
+    """Name of the included model, the first in the list."""
     takes_files: bool
     """Whether a model can be a single .safetensors file."""
     takes_folders: bool
@@ -43,7 +43,7 @@ class ModelFolder:
     def register(self) -> None:
         """Register the folder with ComfyUI, in addition to paths from the user or another pack.
 
-        Only .safetensors is added as a file type; without one, ComfyUI would list files of any type.
+        Only .safetensors is added as a file type; without any file type, ComfyUI would list all files.
         """
         places, suffixes = folder_paths.folder_names_and_paths.get(self.name, ([], set()))
         default = str(Path(folder_paths.models_dir) / self.name)
@@ -76,7 +76,7 @@ class ModelFolder:
         return found
 
     def _is_in_model_folder(self, file: Path) -> bool:
-        if file.parent == Path():  # a stray config.json next to single files is not theirs
+        if file.parent == Path():  # a stray config.json next to single files does not belong to them
             return False
         return folder_paths.get_full_path(self.name, str(file.parent / "config.json")) is not None
 
@@ -116,7 +116,7 @@ def output_root() -> Path:
 
 
 def find_file(kind: str, subfolder: str, filename: str) -> Path | None:
-    """Path of a file in ComfyUI's input, output or temp folder; None if it does not exist or is outside of it."""
+    """Path of a file in ComfyUI's input, output or temp folder; None if it does not exist or is outside that folder."""
     if kind not in ("input", "output", "temp"):
         return None
     try:
@@ -129,13 +129,13 @@ def find_file(kind: str, subfolder: str, filename: str) -> Path | None:
 
 @cache
 def undoes_mirroring() -> bool:
-    """Whether Load Image mirrors a photo whose EXIF tag says so; in ComfyUI v0.29.0, it rotates the photo instead."""
+    """Whether Load Image mirrors a photo if its EXIF tag requires it; ComfyUI v0.29.0 rotates the photo instead."""
     name = f"igr_mirrored_{os.getpid()}.jpg"
     path = Path(folder_paths.get_temp_directory()) / name
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 2
     test_image = Image.new("L", (64, 32))
-    test_image.paste(255, (32, 0, 64, 16))  # the upper left is white once the photo is mirrored, and only then
+    test_image.paste(255, (32, 0, 64, 16))  # the upper left is white only if the photo is mirrored
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         test_image.save(path, exif=exif)

@@ -27,7 +27,7 @@ from .encoding import Reference
 
 _KEY = "igr"
 NOTES = "igr_notes"
-"""Key of the transformer options for the Notes of a call whose attention is read."""
+"""Key in the transformer options for the Notes of a call whose attention is read."""
 
 Replacement = Callable[[Tensor, Tensor, Tensor, dict[str, Any]], Tensor]
 """A ComfyUI attention replacement: query, key, value and the call's options -> output before to_out."""
@@ -41,9 +41,9 @@ def apply_reference(
     start_percent: float,
     end_percent: float,
 ) -> Any:
-    """A clone of `model` that attends to the reference between two points of sampling; `model` is not changed.
+    """A clone of `model` that attends to the reference between two points in sampling; `model` is not changed.
 
-    `strengths` has the reference strength by block name. A reference that was applied earlier is replaced.
+    `strengths` contains reference strengths by block name. A reference that was applied earlier is replaced.
     """
     patched = model.clone()
     moments = None
@@ -79,9 +79,9 @@ class _Call:
     """One call of the denoiser."""
 
     plan: RowPlan
-    """Which references each row uses."""
+    """The references that each row uses."""
     image_plan: RowPlan
-    """Which image prompt each row uses: that of its first photo."""
+    """The image prompt that each row uses, which comes from its garment's first photo."""
     marks: tuple[bool, ...]
     """Whether each of the conditionings that ComfyUI stacked uses the reference."""
     unet: Any
@@ -93,9 +93,9 @@ class _Call:
 class GarmFusPatch:
     """A wrapper around ComfyUI's UNet that adds GarmFus to each call.
 
-    The attention replacements exist for one call and wrap those of other nodes, earlier or later in the workflow:
-    theirs stay active, and no MODEL is changed. Rows are planned for every call, because ComfyUI decides only then
-    which conditionings it stacks.
+    The attention replacements exist for one call and wrap those of other nodes, whether earlier or later in the
+    workflow, so those stay active and no MODEL is changed. Rows are planned for every call, because ComfyUI only then
+    decides which conditionings it stacks.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class GarmFusPatch:
         return executor(*args, **kwargs)
 
     def _plan(self, seen: tuple[bool, ...], rows: int) -> tuple[RowPlan, RowPlan]:
-        """References and image prompts of each row: rows of marked conditionings use the garments in batch order."""
+        """References and image prompts of all rows; rows of marked conditionings use the garments in batch order."""
         if (seen, rows) not in self._plans:
             count, known = rows // len(seen), self.reference.latent_shape[0]
             if rows % len(seen):
@@ -211,7 +211,7 @@ class GarmFusPatch:
         return patch
 
     def _self_attention(self, name: str, call: _Call, inner: Replacement | None) -> Replacement:
-        """Reference self-attention (Eq. 4) of one block, around another node's replacement if there is one."""
+        """Reference self-attention (Eq. 4) of one block, wrapped around another node's replacement if there is one."""
         strength = self.strengths[name]
 
         def replacement(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
@@ -240,7 +240,7 @@ class GarmFusPatch:
                         strength,
                         attention.masked,
                     )
-                # Concatenate, let the other node attend, and keep the own half, in case it returns all tokens.
+                # Concatenate, let the other node attend, and keep the own half, in case the node returns all tokens.
                 keys, values = torch.cat([reference_key, key], 1), torch.cat([reference_value, value], 1)
                 out = attention(query, keys, values, marked=True)[:, -query.shape[1] :]
                 if strength >= 1:  # extrapolating the other node's output would not be attention
@@ -252,8 +252,7 @@ class GarmFusPatch:
         return replacement
 
     def _cross_attention(self, name: str, call: _Call, inner: Replacement | None) -> Replacement:
-        """Image-prompt cross-attention (Eq. 3) of one block, added to that of the text or another node's
-        replacement."""
+        """Image-prompt cross-attention (Eq. 3) of one block, added to the text's or to another node's replacement."""
 
         def replacement(query: Tensor, key: Tensor, value: Tensor, options: dict[str, Any]) -> Tensor:
             attention = _Attention(inner, options, call.marks)
@@ -321,7 +320,7 @@ class _Attention:
         self.marks = marks
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, marked: bool | None = None) -> Tensor:
-        """Attend: (B, N, C), (B, M, C) x 2 -> (B, N, C); `marked` says which rows are given, None means all."""
+        """Attend: (B, N, C), (B, M, C) x 2 -> (B, N, C), for the rows with this mark, or for all rows if it is None."""
         options = self.options if marked is None else self._for_rows(marked)
         if self.inner is not None:
             return self.inner(query, key, value, options)
@@ -331,14 +330,14 @@ class _Attention:
         )
 
     def masked(self, query: Tensor, key: Tensor, value: Tensor, heads: int, mask: Tensor | None) -> Tensor:
-        """garmfus.Attend with ComfyUI's attention, or torch's for a mask, which some of ComfyUI's do not broadcast."""
+        """garmfus.Attend with ComfyUI's attention, or torch's with a mask, which ComfyUI's may not broadcast."""
         if mask is not None:
             return attend(query, key, value, heads, mask)
         precision = self.options.get("attn_precision")
         return optimized_attention(query, key, value, heads, attn_precision=precision, transformer_options=self.options)
 
     def _for_rows(self, marked: bool) -> dict[str, Any]:
-        """The options of a call with only the rows that use a reference, or only the others."""
+        """The call's options for only the rows that use a reference, or for only the others."""
         kept = [number for number, mark in enumerate(self.marks) if mark == marked]
         names = [name for name in ("cond_or_uncond", "uuids") if name in self.options]
         return {**self.options, **{name: [self.options[name][number] for number in kept] for name in names}}

@@ -15,7 +15,7 @@ TURN = threading.RLock()
 Clicks are processed in a separate thread. A click therefore checks is_running() once it holds the lock, and gives up if
 a workflow has started. The pack's nodes call after_click() before they use a network, so that they never run at the
 same time as a click. This does not cover other packs' nodes in a workflow that starts during a click, or a request to
-ComfyUI to free memory: both may load or unload models while the segmenter runs.
+ComfyUI to free memory; either may load or unload models while the segmenter runs.
 """
 
 

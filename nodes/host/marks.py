@@ -50,8 +50,8 @@ def conditioning(prompt: Tensor, sees_reference: bool) -> list[Any]:
 def with_marks(conditionings: Conditionings, prompt: Tensor) -> Conditionings:
     """A guider's conditionings, each with a mark; `prompt` (1, T, C) is the prompt of IGR Apply's positive output.
 
-    If none of them uses the reference, another node has recreated them or they come from elsewhere; then the ones that
-    the guider calls positive use it. Raises IGRError if the guider has no positive conditioning.
+    If none of them uses the reference, because another node recreated them or they come from elsewhere, the ones that
+    the guider calls positive are marked. Raises IGRError if the guider has no positive conditioning.
     """
     known = {name: [_marked(one, prompt) for one in several] for name, several in conditionings.items()}
     if not any(True in marks for marks in known.values()):
@@ -70,7 +70,7 @@ def with_marks(conditionings: Conditionings, prompt: Tensor) -> Conditionings:
 
 
 def _marked(one: dict[str, Any], prompt: Tensor) -> bool | None:
-    """Whether a conditioning is marked as using the reference, or None without a mark.
+    """Whether a conditioning is marked as using the reference; None if it has no mark.
 
     A prompt that another node has zeroed out counts as unconditional.
     """

@@ -51,7 +51,7 @@ class IGRModelConfig(comfy.supported_models.SD15):
         return comfy.model_base.ModelType.V_PREDICTION if by_velocity else comfy.model_base.ModelType.EPS
 
     def inpaint_model(self) -> bool:
-        """False: GarmNet's fifth channel is the garment mask, not ComfyUI's inpainting input."""
+        """False, because GarmNet's fifth channel is the garment mask, not ComfyUI's inpainting input."""
         return False
 
     def get_model(self, state_dict: dict[str, Tensor], prefix: str = "", device: Any = None) -> Any:
@@ -95,7 +95,7 @@ def load_unet(config: ModelConfig, unet: UNetConfig, tensors: dict[str, Tensor],
 def load_vae(config: VAEConfig, tensors: dict[str, Tensor], label: str) -> Any:
     """Load the bundle's autoencoder as ComfyUI's VAE.
 
-    Raises IGRError for an unsupported shape, and naming `label` if tensors are missing or have the wrong shape.
+    Raises IGRError for unsupported widths, or naming `label` if tensors are missing or have the wrong shape.
     """
     first = config.block_out_channels[0]
     if len(config.block_out_channels) != 4 or any(width % first for width in config.block_out_channels):
@@ -162,7 +162,7 @@ def load_image_prompt(module: ImagePrompt, denoiser: Any) -> Any:
 
 
 def inference_dtype(model: Any) -> torch.dtype:
-    """The dtype that a model computes in: that of its weights, unless the device needs another."""
+    """The dtype in which a model computes: that of its weights, unless the device needs another."""
     return model.get_dtype() if model.manual_cast_dtype is None else model.manual_cast_dtype
 
 

@@ -31,8 +31,8 @@ class Answer:
 def add_route(path: str, answer: Callable[[str, bytes | None], Answer], limit: int, waiting: int) -> None:
     """Answer POST requests with a function of content type and body, one at a time in a separate thread.
 
-    The body is None if it is longer than `limit` bytes; the rest is not read. If `waiting` requests are already in
-    progress, further ones are answered with 429.
+    The body is None if it is longer than `limit` bytes, in which case the rest is not read. If `waiting` requests are
+    already in progress, further ones are answered with 429.
     """
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="igr")
     under_way = 0

@@ -65,7 +65,7 @@ class LoadedParser:
 
     @property
     def names(self) -> LabelNames:
-        """Names of its labels."""
+        """Names of the parser's labels."""
         return self.parser.names
 
     def parse(self, photo: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def load_parser(path: Path) -> LoadedParser:
 
 
 class _Network(nn.Module):
-    """A wrapper for ComfyUI, which sets `device` on the module; in transformers' own class that is read-only."""
+    """A wrapper for ComfyUI, which sets `device` on the module; transformers' own class makes it read-only."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ def _at_work(patcher: Any, needed: int) -> Iterator[None]:
     after_click()
     comfy.model_management.load_models_gpu([patcher], memory_required=needed, force_full_load=True)
     moved = any(one.device.type != device.type for one in (*network.parameters(), *network.buffers()))
-    if moved:  # --novram does not move it
+    if moved:  # ComfyUI does not move it with --novram
         network.to(device)
     try:
         with torch.inference_mode():

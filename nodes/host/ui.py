@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def progress(total: int) -> Callable[[int], None]:
-    """A function that updates the node's progress bar of `total` items, and stops if the user interrupted the run."""
+    """A function that updates the node's progress bar of `total` items, and ends the run if the user interrupted it."""
     bar = comfy.utils.ProgressBar(total)
 
     def show(done: int) -> None:
@@ -35,35 +35,35 @@ def progress(total: int) -> Callable[[int], None]:
 
 
 def preview(node: Any, images: list[Tensor], warnings: tuple[str, ...] = (), text: str = "") -> dict[str, Any]:
-    """The `ui` of a node that shows IMAGEs of any size, and notes as note_entries returns them."""
+    """The `ui` of a node that shows IMAGEs of any size, and the notes of note_entries."""
     shown = [ui.PreviewImage(image, cls=node).as_dict()["images"] for image in images]
     result: dict[str, Any] = {"images": [one for some in shown for one in some], "animated": (False,)}
     return {**result, **note_entries(node, warnings, text)}
 
 
 def note_entries(node: Any, warnings: tuple[str, ...] = (), text: str = "") -> dict[str, Any]:
-    """The `ui` entries of warnings, which are also logged, and of a text; web/js/notes.js shows both on the node.
+    """The `ui` entries for warnings, which are also logged, and for a text; web/js/notes.js shows both on the node.
 
-    Not ComfyUI's progress text: newer frontends clear it when the run ends.
+    ComfyUI's progress text is not used, because newer frontends clear it when the run ends.
     """
     text = without_markup(text)  # v0.3.64's frontend shows text as HTML
     warnings = tuple(without_markup(one_line(warning)) for warning in warnings)
     if warnings:
-        name = node.define_schema().display_name  # only once: a schema may list folders
+        name = node.define_schema().display_name  # read only once, because a schema may list folders
         for warning in warnings:
             logger.warning("%s: %s", name, warning)
     notes = [{"text": one, "warning": True} for one in warnings]
     notes += [{"text": line, "warning": False} for line in text.splitlines()]
     lines = ("\n".join((*warnings, text)),) if text else warnings
-    # both keys, always: for a list of photos, ComfyUI joins the entries of all runs by the keys of the first
+    # always both keys, because for a list of photos, ComfyUI joins the entries of all runs by the keys of the first
     return {"igr_notes": notes, "text": lines}
 
 
 def editor_entries(node: Any, photo: Tensor, content: str) -> dict[str, Any]:
-    """The `ui` entry of the photo (1, H, W, 3) to click on, for Garment Segment's editor.
+    """The `ui` entry for the photo (1, H, W, 3) to click on, for Garment Segment's editor.
 
     The frontend does not know the key `igr_photo`, so it does not show the photo again. `content` identifies the photo,
-    because its file gets a new name in each run.
+    because the file has a new name in each run.
     """
     (shown,) = ui.PreviewImage(photo, cls=node).as_dict()["images"]
     return {"igr_photo": [{**shown, "content": content}]}
@@ -76,7 +76,7 @@ def skipped() -> Any:
 
 @contextmanager
 def shown_before_errors(node: Any, entries: dict[str, Any]) -> Iterator[None]:
-    """Show `ui` entries on a node whose run ends with an IGRError, as ComfyUI only shows those of successful runs."""
+    """Show `ui` entries on a node whose run ends with an IGRError, as ComfyUI only shows them after successful runs."""
     try:
         yield
     except IGRError:
@@ -89,7 +89,7 @@ def shown_before_errors(node: Any, entries: dict[str, Any]) -> Iterator[None]:
 
 
 def fit_preview(denoiser: Any, vae: Any, config: VAEConfig) -> None:
-    """Fit ComfyUI's latent preview to a VAE other than SD1.5's, with an image of 64 colours."""
+    """Fit ComfyUI's latent preview to a VAE other than SD1.5's, by encoding an image of 64 colours."""
     if config == VAEConfig():
         return
     f, side = config.downscale, 4  # each colour fills side x side latent cells; the inner ones are used

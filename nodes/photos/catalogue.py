@@ -1,4 +1,4 @@
-"""A folder of photos with masks: find the photos that are left to do, and load them. Independent of ComfyUI."""
+"""Find the photos in a folder that are not restored yet, and load them with their masks. Independent of ComfyUI."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ FROM_TABLE = f"from {TABLE}"
 NO_MASKS = "none (Garment Mask/Crop decides)"
 """Option for a folder of photos without masks."""
 SHIPPED = "examples (rendered persons)"
-"""Option for the photos that ship with the pack, which have no folder of masks."""
+"""Option for the example photos in the pack, which have no folder of masks."""
 SAVE_TO = "garments/"
 NAMED_REASONS = 3
 """Maximum number of skipped photos that an error lists."""
 SAME_NAME = "The photo has the same name as {name}: rename one of them."
 
 _SAVED = re.compile(rf"(.+)_\d+_({'|'.join(re.escape(suffix) for suffix in IMAGE_SUFFIXES)})", re.IGNORECASE)
-"""PREFIX_00001_.png, as written by Save Image."""
+"""File names such as PREFIX_00001_.png, as Save Image writes them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Catalogue:
     masks: Path | None
     """Folder of the masks, below `input_root`; None without masks."""
     input_root: Path
-    """Folder that every file must be in, after links are resolved; that of the examples for them."""
+    """Folder that must contain every file once links are resolved; EXAMPLES for the examples."""
     output_root: Path
     """Folder below which garments are saved."""
     save_to: str
@@ -71,7 +71,7 @@ class FolderPhoto:
     person: Tensor
     """The photo as an IMAGE, (1, H, W, 3) in 0..1."""
     mask: Tensor
-    """Its MASK, (1, H, W) in 0..1; the placeholder for no mask if there is no folder of masks."""
+    """The photo's MASK, (1, H, W) in 0..1; a placeholder if there is no folder of masks."""
     category: str
     """upper, lower or full."""
     warnings: tuple[str, ...]
@@ -91,13 +91,13 @@ class LeftToDo:
     catalogue: Catalogue
     """The folders that were searched."""
     ignored: tuple[str, ...] = ()
-    """Names of the files in the folder of photos that are not images."""
+    """Names of the files in the photo folder that are not images."""
 
 
 def open_catalogue(input_root: Path, photos: str, masks: str, output_root: Path, save_to: str) -> Catalogue:
-    """The folders of these names below `input_root`, or the examples; `masks` may be NO_MASKS.
+    """The folders with these names below `input_root`, or the examples; `masks` may be NO_MASKS.
 
-    Raises IGRError if one does not exist, if both are the same, or if the prefix points outside `output_root`.
+    Raises IGRError if a folder does not exist, if both are the same, or if the prefix points outside `output_root`.
     """
     check_prefix(save_to)
     if photos == SHIPPED:
@@ -131,7 +131,7 @@ def finished_names(catalogue: Catalogue) -> set[str]:
 
 
 def catalogue_state(catalogue: Catalogue, again: bool) -> str:
-    """A hash of everything that decides which photos a run loads: file names, sizes and times, and finished photos."""
+    """A hash of everything that decides which photos a run loads: file names, sizes and times, and saved garments."""
     photos, masks = catalogue.photos, catalogue.masks
     files = [*list_images(photos), *(list_images(masks) if masks else []), *photos.glob(TABLE)]
     states = [(path, path.stat()) for path in files]
@@ -160,8 +160,8 @@ def left_to_do(catalogue: Catalogue, category: str, again: bool) -> LeftToDo:
 def load_photos(found: LeftToDo, wanted: int, show: Callable[[int], None]) -> tuple[list[FolderPhoto], dict[str, str]]:
     """Load up to `wanted` photos; also returns the error message for each photo that was skipped, by file name.
 
-    `show` is called with the number of photos loaded. Raises IGRError with the first reasons if there were photos to
-    load, but none could be.
+    `show` is called with the number of photos loaded. Raises IGRError with the first few reasons if none of the photos
+    could be loaded.
     """
     loaded: list[FolderPhoto] = []
     failed = dict(found.failed)
@@ -197,7 +197,7 @@ def load_pair(pair: Pair, catalogue: Catalogue) -> FolderPhoto:
 def _pairs(catalogue: Catalogue, category_of: CategoryOf) -> Pairing:
     """The photos with their masks; without a folder of masks, each photo is used in place of its mask."""
     found = pair_by_name(catalogue.photos, catalogue.masks, category_of, SAME_NAME)
-    if catalogue.photos == EXAMPLES:  # their masks are next to them
+    if catalogue.photos == EXAMPLES:  # this folder also contains their masks
         examples = {photo: category for photo, _, category in GARMENTS.values()}
         pairs = [replace(one, category=examples[one.photo.name]) for one in found.pairs if one.photo.name in examples]
         return Pairing(tuple(pairs), {})
@@ -206,7 +206,7 @@ def _pairs(catalogue: Catalogue, category_of: CategoryOf) -> Pairing:
 
 def _category_of(catalogue: Catalogue, category: str) -> CategoryOf:
     if category != FROM_TABLE or catalogue.photos == EXAMPLES:
-        return one_category(category if category != FROM_TABLE else CATEGORIES[0])  # examples have their own root
+        return one_category(category if category != FROM_TABLE else CATEGORIES[0])  # _pairs replaces it for examples
     table = catalogue.photos / TABLE
     if not table.is_file():
         raise IGRError(

@@ -213,7 +213,7 @@ def _preview(photo: FolderPhoto) -> Tensor:
 
 
 def _warnings(found: LeftToDo, loaded: list[FolderPhoto], failed: dict[str, str]) -> tuple[str, ...]:
-    """Warnings about skipped and doubtful photos; warnings that are not shown are logged."""
+    """Warnings about skipped photos and doubtful masks; warnings that are not shown are logged."""
     notes = [f"{name}: {sentence}" for name, sentence in sorted(failed.items())]
     notes += [f"{one.name}: {warning}" for one in loaded for warning in one.warnings]
     for note in notes[SHOWN_NOTES:]:
@@ -221,16 +221,16 @@ def _warnings(found: LeftToDo, loaded: list[FolderPhoto], failed: dict[str, str]
     if len(notes) > SHOWN_NOTES:
         notes = [*notes[:SHOWN_NOTES], f"{len(notes) - SHOWN_NOTES} more notes are in the log."]
     if found.ignored:
-        notes.append(f"Skipped because they are not images: {', '.join(found.ignored[:SHOWN_NOTES])}.")
+        notes.append(f"Files that are not images were skipped: {', '.join(found.ignored[:SHOWN_NOTES])}.")
     return tuple(notes)
 
 
 def _skipped(found: LeftToDo, nothing_left: bool) -> str:
-    """A sentence about the photos that are done."""
+    """A sentence about the photos that are already done."""
     if nothing_left:
         return (
             f"Nothing left to do: output/{found.catalogue.save_to}NAME exists for all {found.done} photos. For "
             "another kind of garment, choose another save_to; to restore these photos once more, turn on "
             '"again".'
         )
-    return f"Skipped because already done: {found.done} (output/{found.catalogue.save_to}NAME)." if found.done else ""
+    return f"Photos skipped as already done: {found.done} (output/{found.catalogue.save_to}NAME)." if found.done else ""

@@ -14,4 +14,4 @@ GARMENTS = {
     "upper of an outfit": ("outfit.webp", "outfit_upper_mask.png", "upper"),
     "lower of an outfit": ("outfit.webp", "outfit_lower_mask.png", "lower"),
 }
-"""Photo, mask and category of each option: the first two show the same shirt, the last two share a photo."""
+"""Photo, mask and category for each option; the first two show the same shirt, and the last two share a photo."""

@@ -15,7 +15,7 @@ Key, Value = TypeVar("Key", bound=Hashable), TypeVar("Value")
 
 
 class Cache(OrderedDict[Key, Value]):
-    """The most recently used values."""
+    """A cache of the `count` most recently used values."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -37,6 +37,6 @@ def state(path: Path) -> str:
 
 
 def digest(photo: Tensor) -> str:
-    """A key for a photo (1, 3, H, W) in 0..1, as a segmenter sees it: at 8 bits."""
+    """A key for a photo (1, 3, H, W) in 0..1, as a segmenter sees it, in 8 bits."""
     pixels = photo.float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().contiguous()
     return f"{tuple(photo.shape)} {hashlib.sha256(pixels.numpy().tobytes()).hexdigest()}"

@@ -1,8 +1,8 @@
-"""POST /igr/segment: the mask for the marks in Garment Segment's editor, while no graph is running.
+"""POST /igr/segment: return the mask for the marks in Garment Segment's editor, while no workflow is running.
 
-The body is JSON: model (a name from IGR Load Segmenter's list), image ({filename, subfolder, type}, as in /view, or
-type example and a garment of IGR Example Person), points (as in the node) and candidates. The response is a PNG, white
-on the mask and transparent elsewhere, or JSON with an error message in `error`.
+The body is JSON with model (a name from IGR Load Segmenter's list), image ({filename, subfolder, type} as in /view, or
+with the type example and a garment of IGR Example Person as filename), points (as in the node) and candidates. The
+response is a PNG, white on the mask and transparent elsewhere, or JSON with an error message in `error`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,7 @@ EXAMPLE = "example"
 MAX_BODY = 16_384
 """Maximum size of a request in bytes; 50 points take about 1,500."""
 WAITING = 3
-"""Maximum number of concurrent requests, enough for a few open editors: each editor has only one request in progress.
-"""
+"""Maximum number of concurrent requests, enough for a few open editors, which have one request in progress each."""
 LONGEST = 1024
 """Longest side in pixels of the mask in the response."""
 
@@ -65,7 +64,7 @@ def answer(content_type: str, body: bytes | None) -> Answer:
     except IGRError as error:
         return _error(400, str(error))
     except Exception:  # the editor waits for a response; the details are in the log
-        if is_running():  # a graph has started and taken the segmenter's memory
+        if is_running():  # a workflow has started and taken the segmenter's memory
             return _error(429, _BUSY)
         logger.exception("Could not compute the mask for a click.")
         return _error(500, "The segmenter failed: see ComfyUI's log for details.")
@@ -109,22 +108,22 @@ def _answer(content_type: str, body: bytes | None) -> Answer:
 
 
 def _refuse_beside_graphs() -> None:
-    """Raise Refused if a graph is running or queued; host.locking describes what this does not cover."""
+    """Raise Refused if a workflow is running or queued; host.locking describes what this does not cover."""
     if is_running():
         raise Refused(429, _BUSY)
 
 
 def _refuse_mirrored(path: Path) -> None:
-    """Raise IGRError for a photo that the browser mirrors and Load Image does not: clicks would miss the garment."""
+    """Raise IGRError for a photo that the browser mirrors but Load Image does not, as clicks would miss the garment."""
     if is_mirrored(path) and not undoes_mirroring():
         raise IGRError(
-            f"{path} is stored mirrored (EXIF orientation), and Load Image does not undo that: the photo used in the "
-            "run would differ from the one shown in the click editor. Save the photo again in an image editor."
+            f"{path} is stored mirrored (EXIF orientation), and Load Image does not undo that, so the photo used in "
+            "the run would differ from the one shown in the click editor. Save the photo again in an image editor."
         )
 
 
 def to_png(mask: Tensor) -> bytes:
-    """A mask (1, 1, H, W) as a PNG, white on transparent, no larger than the editor shows it."""
+    """A mask (1, 1, H, W) as a PNG, white on transparent, with a longest side of at most LONGEST."""
     height, width = mask.shape[-2:]
     scale = min(1.0, LONGEST / max(height, width))
     if scale < 1:

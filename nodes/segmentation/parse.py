@@ -26,7 +26,7 @@ from .cache import Cache, state
 from .store import STORE
 
 _LAST_PARSER: Cache[str, LoadedParser] = Cache(1)
-"""The parser used last, for all nodes that use it."""
+"""The last parser that was used, shared by all nodes."""
 
 
 class IGRParserLoad(io.ComfyNode):
@@ -39,7 +39,7 @@ class IGRParserLoad(io.ComfyNode):
             node_id="IGRParserLoad",
             display_name="IGR Load Parser",
             description="Loads a human parser, which labels shirts, skirts and dresses. The included parser "
-            "is small and was not trained on photos: for photos, put a published parser into models/human_parsing.",
+            "is small and was not trained on photos; for photos, put a published parser into models/human_parsing.",
             search_aliases=["human parser model", "segformer clothes", "fashn human parser", "atr"],
             inputs=[
                 io.Combo.Input(
@@ -137,15 +137,15 @@ class IGRGarmentByCategory(io.ComfyNode):
 
 
 def take_parser(name: str) -> LoadedParser:
-    """Load a parser by its listed name, or take the last one again; raises IGRError if it cannot be loaded."""
+    """Load a parser by its listed name, or reuse the last one; raises IGRError if it cannot be loaded."""
     path = PARSERS.path(name)
     return _LAST_PARSER.take(state(path), lambda: load_parser(path))
 
 
 def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[int], None]) -> tuple[Tensor, str]:
-    """Masks (B, 1, H, W) of the garments in photos (B, 3, H, W), and their category; `show` gets the progress.
+    """Masks (B, 1, H, W) of the garments in photos (B, 3, H, W), and their category; `show` receives the progress.
 
-    Raises IGRError for a photo without such a garment, or if auto finds several categories in a batch.
+    Raises IGRError for a photo without a garment of the category, or if auto finds several categories in a batch.
     """
     labels = []
     for number, photo in enumerate(photos.split(1)):
@@ -165,7 +165,7 @@ def parse(parser: LoadedParser, photos: Tensor, category: str, show: Callable[[i
 def refine(
     segmenter: LoadedSegmenter, photos: Tensor, masks: Tensor, show: Callable[[int], None]
 ) -> tuple[Tensor, list[float]]:
-    """Refined masks (B, 1, H, W), and the fraction of each parser mask that SAM 2 found; `show` gets the progress."""
+    """Refined masks (B, 1, H, W), and the fraction of each parser mask that SAM 2 found; `show` receives progress."""
     clean, found = [], []
     for number, (photo, mask) in enumerate(zip(photos.split(1), masks.split(1), strict=True)):
         show(number)

@@ -17,7 +17,7 @@ from ...igr_core.segmentation.sam2_prompt import Prompt
 def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box: Any) -> list[Prompt]:
     """One prompt for each of the photos (B, 3, H, W); rough masks are (1, 1, H, W), `box` is ComfyUI's value or None.
 
-    Raises IGRError if marks, masks or boxes do not match the photos, or if a photo has none of them.
+    Raises IGRError if marks, masks or boxes do not match the photos, or if nothing is marked on a photo.
     """
     count, size = len(photos), (photos.shape[-1], photos.shape[-2])
     if count > 1 and clicks.has_marks:
@@ -39,7 +39,7 @@ def prompts_of_photos(photos: Tensor, clicks: Clicks, roughs: list[Tensor], box:
 
 
 def rough_masks(mask: Tensor | None) -> list[Tensor]:
-    """MASK (H, W) or (B, H, W) -> B masks (1, 1, H, W); raises IGRError for an empty one."""
+    """MASK (H, W) or (B, H, W) -> B masks (1, 1, H, W); raises IGRError for an empty mask."""
     if mask is None:
         return []
     masks = full_strength(mask.float().reshape(-1, 1, *mask.shape[-2:])).split(1)

@@ -38,7 +38,7 @@ class IGRSegmenterLoad(io.ComfyNode):
             node_id="IGRSegmenterLoad",
             display_name="IGR Load Segmenter",
             description="Loads SAM 2, which segments a garment from clicks. The included model is small "
-            "and was not trained on photos: for photos, put a published SAM 2 into models/sam2.",
+            "and was not trained on photos; for photos, put a published SAM 2 into models/sam2.",
             search_aliases=["sam2", "segment anything", "load sam", "segmentation model", "mask model"],
             inputs=[
                 io.Combo.Input(
@@ -168,7 +168,7 @@ class IGRGarmentSegment(io.ComfyNode):
 def segment_marked(
     segmenter: LoadedSegmenter, photos: Tensor, clicks: Clicks, candidates: Choice, rough: Tensor | None, box: Any
 ) -> tuple[Tensor, tuple[str, ...]]:
-    """Masks (B, 1, H, W) of photos (B, 3, H, W) for marks, rough masks and boxes, and descriptions of their scores.
+    """Masks (B, 1, H, W) for photos (B, 3, H, W) with marks, rough masks and boxes, and descriptions of their scores.
 
     Raises IGRError if nothing is marked or found, or if marks, masks or boxes do not match the photos.
     """
@@ -192,7 +192,7 @@ def segment(
     candidates: Choice,
     show: Callable[[int], None],
 ) -> tuple[Tensor, tuple[str, ...]]:
-    """Masks (B, 1, H, W) of photos (B, 3, H, W), and descriptions of their scores; `show` gets the progress.
+    """Masks (B, 1, H, W) for photos (B, 3, H, W), and descriptions of their scores; `show` receives the progress.
 
     Raises IGRError if nothing is found.
     """

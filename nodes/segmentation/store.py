@@ -1,4 +1,4 @@
-"""Segmenters and photo embeddings kept between clicks, shared by the nodes and the click route."""
+"""Keep segmenters and photo embeddings between clicks, for the nodes and the click route."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .cache import Cache, digest, state
 KEPT_EMBEDDINGS, KEPT_FILES = 8, 64
 """Numbers of embeddings and file states to keep; the embedding of a photo takes 16 MB of main memory."""
 MAX_PIXELS = 50_000_000
-"""Larger photos are rejected by the click route."""
+"""Maximum number of pixels in a photo that the click route accepts."""
 
 
 class Store:
@@ -30,7 +30,7 @@ class Store:
         self._last: LoadedSegmenter | None = None
         self._there: WeakValueDictionary[str, LoadedSegmenter] = (
             WeakValueDictionary()
-        )  # the last segmenter, and those in use by graphs
+        )  # the last segmenter, and those that workflows use
         self._embeddings: Cache[tuple[str, str], Embedding] = Cache(KEPT_EMBEDDINGS)
         self._files: Cache[str, str] = Cache(KEPT_FILES)
 
@@ -49,14 +49,15 @@ class Store:
             return found
 
     def embedding(self, segmenter: LoadedSegmenter, photo: Tensor) -> Embedding:
-        """A segmenter's embedding of a photo (1, 3, H, W) in 0..1, computed if it is not kept."""
+        """A segmenter's embedding of a photo (1, 3, H, W) in 0..1, computed unless it is cached."""
         with self.turn:
             return self._embeddings.take((segmenter.key, digest(photo)), lambda: segmenter.embed(photo))
 
     def embedding_of_file(self, segmenter: LoadedSegmenter, path: Path, before_work: Callable[[], None]) -> Embedding:
-        """A segmenter's embedding of a photo in a file, which is only read if it has changed.
+        """A segmenter's embedding of a photo in a file; an unchanged file is not read again.
 
-        `before_work` is called between reading and embedding, and may raise. Raises IGRError for an invalid photo.
+        `before_work` is called between reading and embedding, and may raise an exception. Raises IGRError for an
+        invalid photo.
         """
         with self.turn:
             known = self._files.get(state(path))

@@ -19,7 +19,7 @@ def options() -> list[str]:
 
 
 def masks_without_input(choice: str, photos: Tensor, category: str) -> tuple[Tensor, str]:
-    """Masks (B, 1, H, W), or (1, 1, H, W) for all, of photos (B, 3, H, W) without a mask, and a note about them.
+    """Masks (B, 1, H, W), or (1, 1, H, W) for all, for photos (B, 3, H, W) without a mask, and a note about them.
 
     Raises IGRError with option `stop`, or if the parser cannot be loaded or finds no garment of the category.
     """

@@ -20,8 +20,8 @@ const HINTS = {
     eraser: "Drag to erase from the mask. [ and ]: width. Z: undo. C: clear.",
 };
 const SWAPPED = "The photo has changed, but the marks have not: press C to clear them.";
-const tools = new Map(); // tool and brush by node, for the same editors
-const memory = new Memory(200); // order and photo of marks, for editors that are recreated by the graph's undo
+const tools = new Map(); // tool and brush by node, for editors that the graph's undo recreates
+const memory = new Memory(200); // order and photo of marks, for the same editors
 
 export class Editor {
     constructor(node, { app, api }) {
@@ -33,7 +33,7 @@ export class Editor {
         this.mask = null;
         this.marks = new Marks();
         this.error = null; // reason why the widget's text is invalid
-        this.owner = null; // the photo the marks were set on, or first seen with
+        this.owner = null; // the photo on which the marks were set, or with which they were first seen
         this.request = 0;
         this.requesting = false;
         this.removed = false;
@@ -76,7 +76,7 @@ export class Editor {
         this.canvas.setAttribute("aria-label", `Photo to mark. ${HINTS.points} Arrow keys: move. Enter: include. Space: exclude.`);
         this.canvas.style.cssText =
             "flex:1 1 0;min-height:0;width:100%;background:#1b1b1b;border-radius:4px;cursor:crosshair;touch-action:none;";
-        // Texts of any length are readable: they scroll instead of being clipped.
+        // Texts of any length are readable, because they scroll instead of being clipped.
         const style = "flex:none;font:11px/14px sans-serif;min-height:28px;max-height:56px;overflow:auto;";
         this.status = document.createElement("div");
         this.status.setAttribute("role", "status");
@@ -89,7 +89,7 @@ export class Editor {
 
     // The graph --------------------------------------------------------------------------------------------------
 
-    /** Follow changes of the photo, model, candidates and points, wherever they come from. */
+    /** Follow changes to the photo, model, candidates and points, wherever they come from. */
     look() {
         if (!this.node.graph || document.hidden) return;
         this.attach();
@@ -191,7 +191,7 @@ export class Editor {
         this.refresh();
     }
 
-    /** Whether nothing can be marked; the status says why. */
+    /** Whether nothing can be marked; the status shows the reason. */
     get isBlocked() {
         return Boolean(this.error || this.foreign);
     }
@@ -227,7 +227,7 @@ export class Editor {
 
     // Mask -------------------------------------------------------------------------------------------------------
 
-    /** Update the mask for the marks: one request at a time, then one for the newest marks. */
+    /** Update the mask for the marks, with one request at a time and a further one if the marks have changed. */
     async refresh() {
         const turn = ++this.request;
         if (this.photo) this.owner ??= this.seen.photo;

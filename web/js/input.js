@@ -36,7 +36,7 @@ class Input {
         this.cursor = null; // the keyboard's position on the photo
         this.drag = null;
         this.stroke = null; // being painted
-        this.panned = null; // where the photo was last moved to
+        this.panned = null; // last position of the pointer while it moves the photo
     }
 
     /** Whether the chosen tool paints onto the mask. */
@@ -110,7 +110,7 @@ class Input {
     }
 
     startPan(event) {
-        if (!this.editor.view.isZoomed) return; // the graph moves
+        if (!this.editor.view.isZoomed) return; // ComfyUI moves the graph instead
         event.preventDefault();
         event.stopPropagation();
         this.editor.canvas.setPointerCapture(event.pointerId);

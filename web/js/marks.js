@@ -39,7 +39,7 @@ export class Marks {
         return !this.order.length;
     }
 
-    /** Whether the marks can give a mask by the segmenter: negative points alone cannot. */
+    /** Whether the segmenter can find a mask from the marks, for which negative points alone are not enough. */
     get asksForMask() {
         return this.positive.length > 0 || this.box !== null;
     }
@@ -130,7 +130,7 @@ function isUnderstood(data) {
         && (box === null || areNumbers(box, 4)) && (size === null || areNumbers(size, 2));
 }
 
-/** Information on marks that is not in a widget's text, kept for the last texts that were written. */
+/** Information about marks that is not in a widget's text, kept for the last texts that were written. */
 export class Memory {
     constructor(limit) {
         this.limit = limit;

@@ -1,8 +1,8 @@
-// Shows the notes of a run on the pack's nodes, warnings first, and the warnings inside a subgraph on its outer node.
+// Shows the notes from a run on the pack's nodes, warnings first, and the warnings inside a subgraph on its outer node.
 // ComfyUI's own progress texts are not used: newer frontends clear them when the run ends.
 
 const WIDGET = "igr_notes";
-const LINE = 14, PADDING = 30, MOST = 190; // layout pixels: a line's height, around the lines (with ComfyUI's margins), and the most
+const LINE = 14, PADDING = 30, MOST = 190; // layout pixels: height of a line, space around the lines, maximum height
 const LETTER = 5.6; // mean width of a letter in layout pixels
 const TOAST = 20_000; // milliseconds
 
@@ -12,7 +12,7 @@ export function inOrder(notes) {
     return [...seen.values()].sort((one, other) => Number(other.warning) - Number(one.warning));
 }
 
-/** Height in layout pixels that notes need on a node of a width. */
+/** Height in layout pixels that notes need on a node of this width. */
 export function heightOf(notes, width) {
     const letters = Math.max(20, (width - 40) / LETTER);
     const lines = notes.reduce((sum, { text }) => sum + Math.max(1, Math.ceil(text.length / letters)), 0);

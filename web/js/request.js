@@ -1,7 +1,7 @@
 // Requests the mask for the marks from the pack's route (nodes/segmentation/click_route.py).
 
 const ROUTE = "/igr/segment";
-const TIMEOUT = 180_000; // milliseconds: a large SAM 2 on a CPU may take a minute
+const TIMEOUT = 180_000; // milliseconds; a large SAM 2 on a CPU may take a minute
 
 /**
  * POST a request {model, image, points, candidates}; returns {mask, scores} or {error, status}, with status 0 if there

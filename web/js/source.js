@@ -6,7 +6,7 @@ const OPAQUE = 250; // alpha from which a pixel counts as opaque
 
 /**
  * The node and output connected to an input, through Reroute nodes; null without a link. The node is null if it is not
- * visible from here, as from inside a subgraph.
+ * visible from here, for example because the input is inside a subgraph.
  */
 export function originOf(node, name) {
     let input = node.inputs?.findIndex((one) => one.name === name) ?? -1;

@@ -1,6 +1,6 @@
-// Strokes of brush and eraser on the mask, as igr_core's strokes.py draws them.
+// Strokes of the brush and the eraser on the mask, as igr_core's strokes.py draws them.
 
-const LONGEST = 1024; // longest side in pixels of a mask that is only painted, like that of the route's masks
+const LONGEST = 1024; // longest side in pixels of a mask that is only painted, as for masks from the route
 const STEP = 0.3; // minimum distance between a stroke's points, as a fraction of its radius
 
 /** A stroke that begins at a position on the photo. */

@@ -21,7 +21,7 @@ export function buildToolbar(editor) {
     ]);
     const width = document.createElement("input");
     Object.assign(width, { type: "range", min: WIDTHS.least, max: WIDTHS.most, value: WIDTHS.start });
-    width.title = "Width of brush and eraser ([ and ])";
+    width.title = "Width of the brush and the eraser ([ and ])";
     width.setAttribute("aria-label", "Brush width");
     width.style.cssText = "flex:1 1 40px;min-width:40px;max-width:100px;height:16px;";
     width.addEventListener("input", () => editor.setBrush(Number(width.value)));

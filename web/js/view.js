@@ -30,7 +30,7 @@ export class View {
         if (!this.isZoomed) this.fit();
     }
 
-    /** Move the photo, at most until its edge is in the middle of a canvas of a size. */
+    /** Move the photo, at most until its edge is in the middle of a canvas of this size. */
     pan(across, down, [width, height]) {
         this.x = clamp(this.x + across, -width * this.zoom / 2, width * this.zoom / 2);
         this.y = clamp(this.y + down, -height * this.zoom / 2, height * this.zoom / 2);

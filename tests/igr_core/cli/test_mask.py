@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """A photo of 60×90 and a rough mask of it."""
+    """A 60×90 photo and a rough mask for it."""
     return write_pair(tmp_path, "anna.png")
 
 
@@ -95,7 +95,7 @@ def test_the_included_one_is_used_if_no_segmenter_is_named(
     monkeypatch.setattr(mask_command, "INCLUDED_SEGMENTER", folder)
     result = invoke(*words)
     assert result.exit_code == 0 and files(tmp_path) == ["mask.png", "masks", "photos"]
-    assert "not trained on photos: for photos, use --segmenter" in result.stderr
+    assert "not trained on photos; for photos, use --segmenter" in result.stderr
     assert "not trained on photos" not in invoke(*words, "--segmenter", folder).stderr
 
 

@@ -74,7 +74,7 @@ def test_the_included_one_is_used_if_only_a_category_is_named(
     monkeypatch.setattr(mask_by_category, "INCLUDED_PARSER", parser)
     result = mask(person, out, "--category", "upper")
     assert result.exit_code == 0 and out.is_file()
-    assert "not trained on photos: for photos, use --parser" in result.stderr
+    assert "not trained on photos; for photos, use --parser" in result.stderr
 
 
 def test_wrong_commands_are_reported_before_anything_starts(tmp_path: Path, parser: Path, person: Path) -> None:
