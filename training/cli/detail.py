@@ -68,32 +68,33 @@ def measure(
     device: DeviceOption = "cpu",
     out: Annotated[Path | None, typer.Option(help="JSON file for the scores.", callback=out_file)] = None,
 ) -> None:
-    """Restore held-out pairs, and compare the positions and the evidence read from the attention with the ground
-    truth."""
+    """Restore held-out pairs, and compare positions and evidence from the attention with the ground truth."""
     from tqdm import tqdm
 
     from igr_core.device import choose_device
     from igr_core.restore.presets import Sampling
     from igr_core.restore.restorer import GarmentRestorer
 
-    from ..detail.measuring import detail_table, measure_detail, write_scores
+    from ..detail.kept import Kept, Measured, table_of, write_kept
+    from ..detail.measuring import measure_detail
     from ..detail.runs import RunSettings
     from ..prepared.latents import PreparedPairs
 
     restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
-    data = PreparedPairs(pairs)
+    data, settings = PreparedPairs(pairs), RunSettings(Sampling(steps, guidance), seed)
     with tqdm(total=min(count, len(data)), unit="pair") as bar:
-        scores = measure_detail(restorer, data, count, RunSettings(Sampling(steps, guidance), seed), bar.update)
+        scores = measure_detail(restorer, data, count, settings, bar.update)
+    kept = Kept(Measured.of(bundle, f"prepared pairs of {', '.join(one.name for one in pairs)}", settings), scores)
     if out is not None:
-        write_scores(out, scores)
-    typer.echo(detail_table(scores))
+        write_kept(out, kept)
+    typer.echo(table_of(kept))
 
 
 @app.command()
 def lettering(
     bundle: BundleArgument,
     data: Annotated[
-        Path, typer.Option(help="YAML file with a PairsConfig of drawn or rendered pairs, whose words are known.")
+        Path, typer.Option(help="YAML file with a PairsConfig for drawn or rendered pairs, whose words are known.")
     ],
     count: Annotated[int, typer.Option(min=2, max=10_000_000, help="Number of garments with lettering.")] = 100,
     size: Annotated[str, typer.Option(help="Image size as WxH at which words are read.")] = "768x1024",
@@ -105,7 +106,7 @@ def lettering(
     out: Annotated[Path | None, typer.Option(help="JSON file for the scores.", callback=out_file)] = None,
     sheet: Annotated[Path | None, typer.Option(help="Image of the first garments.", callback=out_file)] = None,
 ) -> None:
-    """Count the printed words that a text reader finds in photos, restored garments, and those with details."""
+    """Count the printed words that a text reader finds in photos, in restored garments, and in those with details."""
     from tqdm import tqdm
 
     from igr_core.device import choose_device
@@ -116,32 +117,33 @@ def lettering(
 
     from ..base.config_files import load_config
     from ..data.opening import open_data_set
-    from ..detail.lettering import WordReader, lettered, lettering_table, read_lettering, score_lettering, sheet_of
-    from ..detail.measuring import write_scores
+    from ..detail.kept import Kept, Measured, table_of, write_kept
+    from ..detail.lettering import WordReader, lettered, read_lettering, score_lettering, sheet_of
     from ..detail.runs import RunSettings
     from ..evaluation.images.subjects import Subjects
     from ..prepared.selection import PairsConfig
 
     reader, wanted = WordReader(), parse_size(size, 1)
+    settings = RunSettings(Sampling(steps, guidance), seed)
     subjects = Subjects(open_data_set(load_config(PairsConfig, data, changes or ()).data))
     restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
     with tqdm(total=len(subjects), desc="looking for words", unit="pair", leave=False) as bar:
         rows = lettered(subjects, count, bar.update)
     read, shown = [], []
     for found, images in tqdm(
-        read_lettering(restorer, subjects, rows, reader, wanted, RunSettings(Sampling(steps, guidance), seed)),
+        read_lettering(restorer, subjects, rows, reader, wanted, settings),
         total=len(rows),
         unit="garment",
     ):
         read.append(found)
         if sheet is not None and len(shown) < SHEET_ROWS:
             shown.append(images)
-    scores = score_lettering(read, wanted)
+    kept = Kept(Measured.of(bundle, subjects.source.title, settings), score_lettering(read, wanted))
     if out is not None:
-        write_scores(out, scores)
+        write_kept(out, kept)
     if sheet is not None:
         save_image(sheet, sheet_of(shown, wanted))
-    typer.echo(lettering_table(scores))
+    typer.echo(table_of(kept))
 
 
 @app.command()
@@ -152,17 +154,21 @@ def cost(
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="Number of pairs.")] = 5,
     device: DeviceOption = "cpu",
     changes: Changes = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the measurements.", callback=out_file)] = None,
 ) -> None:
-    """Measure the CPU time of evidence and details, as a fraction of that of a restoration."""
+    """Measure the CPU time of evidence and details, as a fraction of a restoration's CPU time."""
     from tqdm import tqdm
 
     from igr_core.device import choose_device
     from igr_core.photo.inputs import parse_size
+    from igr_core.restore.presets import Sampling
     from igr_core.restore.restorer import GarmentRestorer
 
     from ..base.config_files import load_config
     from ..data.opening import open_data_set
-    from ..detail.cost import measure_cost
+    from ..detail.cost import STEPS, measure_cost
+    from ..detail.kept import Kept, Measured, table_of, write_kept
+    from ..detail.runs import RunSettings
     from ..evaluation.images.subjects import Subjects
     from ..prepared.selection import PairsConfig
 
@@ -171,4 +177,7 @@ def cost(
     restorer = GarmentRestorer.from_bundle(bundle, choose_device(device))
     with tqdm(total=rounds, unit="pair") as bar:
         found = measure_cost(restorer, subjects, wanted, rounds, bar.update)
-    typer.echo(found.table)
+    kept = Kept(Measured.of(bundle, subjects.source.title, RunSettings(Sampling(STEPS))), found)
+    if out is not None:
+        write_kept(out, kept)
+    typer.echo(table_of(kept))

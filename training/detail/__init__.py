@@ -1,1 +1,1 @@
-"""Fit the readout of a bundle's attention to pairs with a known correspondence, and measure its accuracy."""
+"""Fit the readout of a bundle's attention to pairs with known correspondences, and measure its accuracy."""

@@ -1,4 +1,4 @@
-"""Fit the evidence to runs with known ground truth: a logistic regression from a cell's features to its visibility."""
+"""Fit the evidence to runs with known ground truth, as a logistic regression of a cell's visibility on its features."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from igr_core.model.detail_config import EvidenceConfig
 from .runs import Compared
 
 _DECAY = 1e-3
-"""Weight decay of the coefficients, so that correlated features share their weight."""
+"""Weight decay of the coefficients, which makes correlated features share their weight."""
 
 
 def fit_evidence(runs: Iterable[Compared]) -> tuple[EvidenceConfig, float]:
-    """Coefficients and their cross-entropy in nats; raises IGRError if all cells are visible, or none is."""
+    """Fitted coefficients and their cross-entropy in nats; raises IGRError if all cells are visible, or all hidden."""
     values, labels = cells(runs)
     if not len(labels) or labels.min() == labels.max():
         raise IGRError("The pairs' cells are all visible, or all hidden: fit the evidence to pairs that have both.")
@@ -39,7 +39,7 @@ def fit_evidence(runs: Iterable[Compared]) -> tuple[EvidenceConfig, float]:
 
 
 def cells(runs: Iterable[Compared]) -> tuple[Tensor, Tensor]:
-    """Features (N, F) and visibility (N,) as 0 or 1 of all cells that the restored garments cover."""
+    """Features (N, F) and visibility (N,), 0 or 1, of all cells that the restored garments cover."""
     values, labels = [], []
     for run in runs:
         if run.features is None:

@@ -1,4 +1,4 @@
-"""Fit a bundle's readout and evidence, and store them in a copy of it."""
+"""Fit a bundle's readout and evidence, and store both in a copy of the bundle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from igr_core.restore.restorer import GarmentRestorer
 from ..prepared.latents import PreparedPairs
 from .evidence import fit_evidence
 from .heads import candidates, fit_heads, sample_attention
-from .runs import Sampling, compare
+from .runs import RunSettings, compare
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def fit_detail(
     pairs: PreparedPairs,
     count: int,
     runs: int,
-    sampling: Sampling,
+    settings: RunSettings,
     progress: Callable[[int], object] | None = None,
 ) -> Fitted:
     """Fit the heads to the first `count` pairs, then the evidence to runs on the last `runs` pairs.
@@ -46,10 +46,10 @@ def fit_detail(
     some = pairs.batch([0])
     heads = candidates(restorer.model, (some.garment_latent.shape[2], some.garment_latent.shape[3]))
     first = range(min(count, len(pairs)))
-    sampled = sample_attention(restorer.model, pairs, first, seed=sampling.seed, progress=progress)
+    sampled = sample_attention(restorer.model, pairs, first, seed=settings.seed, progress=progress)
     fitted = fit_heads(sampled, heads)
     last = range(max(0, len(pairs) - runs), len(pairs))
-    evidence, nats = fit_evidence(list(compare(restorer, pairs, last, fitted.readout, sampling, progress)))
+    evidence, nats = fit_evidence(list(compare(restorer, pairs, last, fitted.readout, settings, progress)))
     chosen = ", ".join(f"{head.block}:{head.head} {head.weight:.2f}" for head in fitted.readout.heads)
     summary = (
         f"{len(fitted.readout.heads)} of {len(heads)} heads: {chosen}\n"

@@ -1,4 +1,4 @@
-"""Fit the weights of attention heads, so that the product of the weighted heads peaks at the true positions."""
+"""Fit the weights of attention heads so that the product of the weighted heads peaks at the true positions."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from igr_core.restore.schedule import reading_timesteps
 from ..prepared.latents import Batch, PreparedPairs
 
 _LEAST = 0.03
-"""Heads with less weight than this fraction of the largest are dropped, because reading them is not worth the time."""
+"""Heads with less than this fraction of the largest weight are dropped, because reading them is not worth the time."""
 STEPS = 3
-"""Number of timesteps that are read."""
+"""Number of timesteps at which attention is read."""
 _SPARSITY = 2e-3
-"""Cost per unit of weight, in nats, so that heads that repeat others get none."""
+"""Cost per unit of weight, in nats, so that redundant heads get no weight."""
 
 Head = tuple[str, int]
-"""Block and number."""
+"""Name of a block, and number of a head in it."""
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """Attention of every candidate head from some visible cells."""
+    """Attention of every candidate head, from some of the visible cells."""
 
     log_attention: Tensor
     """(S, heads, cells): log probability of each of the photo's cells."""
@@ -77,7 +77,7 @@ def sample_attention(
     seed: int = 0,
     progress: Callable[[int], object] | None = None,
 ) -> Sampled:
-    """Attention in the true garment with noise, at the timesteps that are read in a restored one.
+    """Attention of the true garment with noise, at the timesteps at which a restored garment is read.
 
     Takes up to `cells` visible cells of each pair; `progress` is called with the number of pairs just read.
     Raises IGRError if no pair has a correspondence.
@@ -92,12 +92,12 @@ def sample_attention(
         if progress is not None:
             progress(len(some.categories))
     if not found:
-        raise IGRError("No pair has a correspondence: prepare pairs from rendered records, or draw with one.")
+        raise IGRError("No pair has a correspondence: prepare rendered pairs, or pairs drawn with --correspondence.")
     return Sampled(torch.cat([one.log_attention for one in found]), torch.cat([one.true for one in found]))
 
 
 def fit_heads(sampled: Sampled, heads: Sequence[Head], steps: int = STEPS) -> FittedHeads:
-    """Weights that minimise the cross-entropy of the true cells under the product of the heads."""
+    """Fit weights that minimise the cross-entropy of the true cells under the product of the heads."""
     log_attention, true = sampled.log_attention.float(), sampled.true
     singles = [_fit(log_attention[:, [number]], true)[1] for number in range(len(heads))]
     weights, _ = _fit(log_attention, true)
@@ -111,7 +111,7 @@ def fit_heads(sampled: Sampled, heads: Sequence[Head], steps: int = STEPS) -> Fi
 
 
 def _fit(log_attention: Tensor, true: Tensor) -> tuple[Tensor, float]:
-    """Weights (heads,) above 0 and the cross-entropy in nats: a convex problem apart from the weights' sign."""
+    """Weights (heads,) above 0, and the cross-entropy in nats; convex except for the constraint on the sign."""
     raw = torch.full((log_attention.shape[1],), -1.0, requires_grad=True)
     optimizer = torch.optim.LBFGS([raw], max_iter=100, line_search_fn="strong_wolfe")
 
@@ -163,14 +163,14 @@ def _sample(
 
 
 def true_places(correspondence: Tensor, shape: tuple[int, int]) -> Tensor:
-    """A map (2, H, W) at the resolution of the cells: (2, h, w) in 0..1, NaN where most of a cell is not visible."""
+    """A map (2, H, W) resampled to cells: (2, h, w) in 0..1, NaN where most of a cell is not visible."""
     shown = F.adaptive_avg_pool2d(correspondence.isfinite().float(), shape)
     place = F.adaptive_avg_pool2d(correspondence.nan_to_num(), shape) / shown
     return torch.where(shown > 0.5, place, torch.nan)
 
 
 def true_cells(correspondence: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Index of the photo's cell for each garment cell (h * w,) of a map (2, H, W) in 0..1; -1 where not visible."""
+    """Index of the photo's cell for each garment cell, (h * w,), from a map (2, H, W) in 0..1; -1 where not visible."""
     height, width = shape
     place = true_places(correspondence, shape)
     x = (place[0] * width).nan_to_num().long().clamp(0, width - 1)
@@ -181,7 +181,7 @@ def true_cells(correspondence: Tensor, shape: tuple[int, int]) -> Tensor:
 def _rows(
     noted: Noted, row: int, head: int, chosen: Tensor, shape: tuple[int, int], latent_shape: tuple[int, int]
 ) -> Tensor:
-    """Log attention of one head from the chosen cells of a grid of `shape`, to that grid: (S, cells)."""
+    """Log attention of one head from the chosen cells of a grid of `shape` to all cells of the grid: (S, cells)."""
     width = noted.query.shape[-1] // noted.heads
     part = slice(head * width, (head + 1) * width)
     cells = cells_of_level(level_shape(noted.query.shape[1], latent_shape), shape, noted.query.device)

@@ -1,4 +1,4 @@
-"""Measure lettering: how many of the printed words a text reader finds in photos and in restored garments."""
+"""Measure how many of the printed words a text reader finds in photos and in restored garments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from igr_core.restore.restorer import GarmentRestorer
 
 from ..base.statistics import Interval, mean_interval
 from ..evaluation.images.subjects import Subjects
-from .runs import Sampling
+from .runs import RunSettings
 
 PHOTO, RESTORED, DETAILED, TRUTH = "photo", "restored", "restored with details", "truth"
 IMAGES = (PHOTO, RESTORED, DETAILED, TRUTH)
@@ -28,7 +28,7 @@ _WHOLE = 4
 
 
 class WordReader:
-    """The text reader of rapidocr, whose networks are part of its package."""
+    """rapidocr's text reader, whose networks are part of the package."""
 
     def __init__(self) -> None:
         """Raises IGRError if rapidocr is not installed."""
@@ -49,12 +49,12 @@ class WordReader:
 
 @dataclass(frozen=True)
 class Read:
-    """What was read of one garment."""
+    """The words of one garment, and the lines that were read."""
 
     name: str
     """Name of the pair."""
     words: tuple[str, ...]
-    """The printed words."""
+    """Words that are printed on the garment."""
     lines: dict[str, tuple[str, ...]]
     """Lines that were read in each of IMAGES."""
 
@@ -74,9 +74,9 @@ class LetteringScores:
     shares: dict[str, Interval]
     """Fraction of the printed words, for each of IMAGES."""
     of_truth: dict[str, float]
-    """The same as a fraction of the ground truth's."""
+    """These fractions divided by the ground truth's."""
     read: tuple[Read, ...]
-    """What was read of each garment."""
+    """What was read for each garment."""
 
 
 def contains(lines: Sequence[str], word: str) -> bool:
@@ -87,7 +87,7 @@ def contains(lines: Sequence[str], word: str) -> bool:
 
 
 def lettered(subjects: Subjects, count: int, progress: Callable[[int], object] | None = None) -> list[int]:
-    """The first `count` pairs whose garment has printed words; raises IGRError if fewer than two have.
+    """The first `count` pairs whose garment has printed words; raises IGRError if there are fewer than two.
 
     `progress` is called with the number of pairs that have just been checked.
     """
@@ -111,11 +111,11 @@ def read_lettering(
     rows: Sequence[int],
     reader: Callable[[Tensor], tuple[str, ...]],
     size: tuple[int, int],
-    sampling: Sampling,
+    settings: RunSettings,
 ) -> Iterator[tuple[Read, dict[str, Tensor]]]:
-    """Restore pairs and read their words: what was read, and the images (3, h, w) by name.
+    """Restore pairs and read their words; yields what was read, and the images (3, h, w) by name.
 
-    All images have the height of `size` (width, height): the photo is cropped to its view of the garment.
+    All images have the height of `size` (width, height); the photo is cropped to the garment.
     """
     model = restorer.info.model
     for row in rows:
@@ -126,9 +126,8 @@ def read_lettering(
             [view],
             category,
             Detailing(size=size),
-            steps=sampling.steps,
-            guidance=sampling.guidance,
-            seed=sampling.seed + row,
+            settings.sampling,
+            seed=settings.seed + row,
         )
         images = {
             PHOTO: _enlarged(_garment_in_photo(subjects, row), size),
@@ -159,26 +158,26 @@ def lettering_table(scores: LetteringScores) -> str:
 
 
 def sheet_of(rows: Sequence[dict[str, Tensor]], size: tuple[int, int]) -> Tensor:
-    """An image (1, 3, H, W) with a row for each garment: its images side by side, all of the same `size`."""
+    """An image (1, 3, H, W) in which each row shows a garment's images side by side, all of the same `size`."""
     cells = [_fitted(row[name], size[0])[None] for row in rows for name in IMAGES]
     return grid(cells, len(IMAGES))
 
 
 def _fitted(image: Tensor, width: int) -> Tensor:
-    """An image, cropped or extended with white to a width at both sides."""
+    """An image, cropped or extended with white on both sides to a width."""
     room = width - image.shape[-1]
     return F.pad(image, (room // 2, room - room // 2), value=1.0)
 
 
 def _garment_in_photo(subjects: Subjects, row: int) -> Tensor:
-    """The photo, cropped to the box of its mask (3, h, w)."""
+    """The photo (3, h, w), cropped to the box around its mask."""
     photo, mask = subjects.photo(row)
     rows, columns = ((mask[0] > 0.5).any(axis).nonzero().flatten() for axis in (1, 0))
     return photo[:, int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1]
 
 
 def _enlarged(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """An image (3, h, w) at the height of `size`, with its own aspect ratio."""
+    """Resize an image (3, h, w) to the height of `size`; the aspect ratio stays."""
     height = size[1]
     width = max(1, round(image.shape[-1] * height / image.shape[-2]))
     resized = F.interpolate(image[None], (height, width), mode="bicubic", antialias=True, align_corners=False)

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from scipy.stats import mannwhitneyu
 from torch import Tensor
 
-from igr_core.files import make_folder
-from igr_core.model.config import to_json
 from igr_core.model.detail_config import EvidenceConfig
 from igr_core.restore.restorer import GarmentRestorer
 
-from ..base.files import write_text
 from ..base.statistics import Interval, mean_interval
 from ..prepared.latents import PreparedPairs
 from .evidence import cells
-from .runs import Compared, Sampling, compare
+from .runs import Compared, RunSettings, compare
 
 NEAR = 0.05
-"""Maximum distance of a hit, as a fraction of the garment's height."""
+"""Largest distance from the true position that counts as a hit, as a fraction of the garment's height."""
 BINS = 10
 """Bins of the calibration curve."""
 
 
 @dataclass(frozen=True)
 class PlaceScores:
-    """Accuracy of the positions of visible cells; every value is computed per pair, then averaged."""
+    """Accuracy of visible cells' positions; every value is computed per pair, then averaged."""
 
     pairs: int
     """Number of pairs."""
@@ -52,7 +47,7 @@ class Calibration:
     visible: tuple[float, ...]
     """Fraction of each bin's cells that were visible."""
     error: float
-    """Expected calibration error: mean distance between the two, weighted by the number of cells in each bin."""
+    """Expected calibration error: mean distance between `predicted` and `visible`, weighted by each bin's cells."""
 
 
 @dataclass(frozen=True)
@@ -69,22 +64,16 @@ def measure_detail(
     restorer: GarmentRestorer,
     pairs: PreparedPairs,
     count: int,
-    sampling: Sampling,
+    settings: RunSettings,
     progress: Callable[[int], object] | None = None,
 ) -> DetailScores:
-    """Restore the first `count` pairs and score their attention."""
+    """Restore the first `count` pairs, and score their attention."""
     width, height = restorer.info.model.native_size
     latent_shape = height // restorer.info.model.vae.downscale, width // restorer.info.model.vae.downscale
     readout = restorer.readout_config(latent_shape)
     numbers = range(min(count, len(pairs)))
-    runs = list(compare(restorer, pairs, numbers, readout, sampling, progress))
+    runs = list(compare(restorer, pairs, numbers, readout, settings, progress))
     return DetailScores(score_places(runs, width / height), calibrate(runs, restorer.evidence_config))
-
-
-def write_scores(path: Path, scores: DetailScores) -> None:
-    """Write scores as JSON."""
-    make_folder(path.parent)
-    write_text(path, json.dumps(to_json(scores), indent=1))
 
 
 def detail_table(scores: DetailScores) -> str:
@@ -120,7 +109,7 @@ def score_places(runs: Sequence[Compared], aspect: float) -> dict[str, PlaceScor
 
 
 def calibrate(runs: Sequence[Compared], evidence: EvidenceConfig) -> Calibration:
-    """Ability of the evidence to distinguish visible from hidden cells, over the cells of all pairs."""
+    """How well the evidence distinguishes visible from hidden cells, over the cells of all pairs."""
     values, labels = cells(runs)
     predicted = torch.sigmoid(values @ torch.tensor(evidence.coefficients))
     number = (predicted * BINS).long().clamp(max=BINS - 1)
@@ -135,7 +124,7 @@ def calibrate(runs: Sequence[Compared], evidence: EvidenceConfig) -> Calibration
 
 
 def auroc(predicted: Tensor, labels: Tensor) -> float:
-    """Area under the ROC curve, which is Mann and Whitney's U over all pairs; NaN if a class is missing."""
+    """Area under the ROC curve, which is the Mann–Whitney U as a fraction of all pairs; NaN if a class is missing."""
     positive = labels > 0.5
     ones, zeros = predicted[positive].numpy(), predicted[~positive].numpy()
     if not len(ones) or not len(zeros):

@@ -1,8 +1,8 @@
 """Write measured results into the docs: `python -m training evaluate results`.
 
-`training/results/` stores the JSON behind every table of measured quality: experiments (`evaluate run`), corrupted
-masks (`evaluate robustness run`), preferences of the texture metric (`evaluate validate`) and how well curation finds
-defects (`curate measure`). No number in these tables is typed by hand, and a test regenerates them.
+`training/results/` stores the JSON behind every table of measured quality: experiments (`evaluate run`), robustness to
+inaccurate masks (`evaluate robustness run`), preferences of the texture metric (`evaluate validate`) and detection of
+defects by curation (`curate measure`). No number in these tables is typed by hand, and a test regenerates them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from igr_core.files import make_folder
 from ..base.files import write_text
 from ..curation.measure import read_measurement
 from ..curation.measure import table as curation_table
+from ..detail.cost import Cost
+from ..detail.kept import read_kept, table_of
+from ..detail.lettering import LetteringScores
+from ..detail.measuring import DetailScores
 from ..evaluation.experiments.folder import DESCRIPTION, SETS, experiment_table, keep_experiment
 from ..evaluation.reports.validity import read_validity, validity_table
 from ..evaluation.tables.markdown import fill_markers, marker
@@ -30,12 +34,15 @@ FILES: dict[str, Callable[[Path], str]] = {
     RESULT: lambda path: robustness_table(read_robustness(path)),
     "validity.json": lambda path: validity_table(read_validity(path)),
     "curation.json": lambda path: curation_table(read_measurement(path)),
+    "correspondence.json": lambda path: table_of(read_kept(path, DetailScores)),
+    "lettering.json": lambda path: table_of(read_kept(path, LetteringScores)),
+    "detail_cost.json": lambda path: table_of(read_kept(path, Cost)),
 }
-"""Table of each file that is not an experiment; its stem is also the name of its folder and of its markers."""
+"""Function that makes the table for each file that is not an experiment; folder and markers have the file's stem."""
 
 
 def reported(results: Path = RESULTS) -> dict[str, str]:
-    """Tables of the stored results by the name of their markers; raises IGRError if one is damaged or none exists."""
+    """Tables of the stored results, by the name of their markers; raises IGRError if one is damaged or none exists."""
     found = {}
     for place in sorted(path for path in results.glob("*") if path.is_dir()):
         if (place / DESCRIPTION).is_file() or (place / SETS).is_file():
@@ -51,7 +58,7 @@ def reported(results: Path = RESULTS) -> dict[str, str]:
 def write_tables(tables: Mapping[str, str], pages: Sequence[Path] = PAGES) -> list[Path]:
     """Write each table between its markers; returns the pages that were written.
 
-    Raises IGRError, before any page is written, for a table whose markers are on no page.
+    Raises IGRError, before any page is written, for a table whose markers are missing from all pages.
     """
     found = {name: [page for page in pages if marker(name) in page.read_text(encoding="utf-8")] for name in tables}
     lost = [name for name, places in found.items() if not places]
@@ -64,9 +71,9 @@ def write_tables(tables: Mapping[str, str], pages: Sequence[Path] = PAGES) -> li
 
 
 def keep(place: Path, results: Path = RESULTS) -> Path:
-    """Store the results in `place` to be reported: an experiment's folder under its name, or a file of FILES.
+    """Store the results in `place` for the tables; `place` is an experiment's folder, or a file in FILES or its folder.
 
-    Returns their new location; raises IGRError for anything else, and keeps the results stored before.
+    Returns their new location; raises IGRError for anything else, and then keeps the results that were stored earlier.
     """
     file = place / RESULT if (place / RESULT).is_file() else place
     if file.name not in FILES:

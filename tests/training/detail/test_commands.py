@@ -10,11 +10,15 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from igr_core.errors import IGRError
 from igr_core.model.bundle import Bundle
 from tests.support.models.tiny import save_runnable
 from tests.support.training.prepared import tell_places, write_prepared
 from training.cli.app import app
-from training.detail.measuring import auroc
+from training.detail.cost import Cost
+from training.detail.kept import read_kept, table_of
+from training.detail.lettering import LetteringScores
+from training.detail.measuring import DetailScores, auroc
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +57,13 @@ def test_measuring_writes_the_printed_scores(bundle: Path, pairs: Path, tmp_path
     out = tmp_path / "scores.json"
     said = run("measure", str(bundle), "--pairs", str(pairs), "--count", "12", "--steps", "3", "--out", str(out))
     scores = json.loads(out.read_text())
-    assert f"AUROC {scores['evidence']['auroc']:.3f}" in said
-    assert scores["places"]["all"]["pairs"] > scores["places"]["upper"]["pairs"]
+    found = scores["scores"]
+    assert f"AUROC {found['evidence']['auroc']:.3f}" in said
+    assert found["places"]["all"]["pairs"] > found["places"]["upper"]["pairs"]
+    assert scores["measured"]["data"] == "prepared pairs of train" and scores["measured"]["steps"] == 3
+    assert table_of(read_kept(out, DetailScores)).strip() in said
+    with pytest.raises(IGRError, match="unknown entries evidence"):
+        read_kept(out, LetteringScores)
 
 
 def test_pairs_without_correspondence_are_refused(bundle: Path, tmp_path: Path) -> None:
@@ -73,9 +82,10 @@ def test_auroc_counts_pairs_in_the_right_order() -> None:
 
 
 def test_the_cost_of_evidence_and_details_is_a_fraction_of_a_restoration(bundle: Path, tmp_path: Path) -> None:
-    config = tmp_path / "pairs.yaml"
+    config, out = tmp_path / "pairs.yaml", tmp_path / "detail_cost.json"
     config.write_text("data: {layout: synthetic, synthetic: {start: 10000000, count: 2, size: [96, 128]}}\n")
-    output = run("cost", str(bundle), "--data", str(config), "--rounds", "2", "--size", "96x128")
+    output = run("cost", str(bundle), "--data", str(config), "--rounds", "2", "--size", "96x128", "--out", str(out))
     rows = re.findall(r"^\| (evidence|details|both) \| (-?[\d.]+)% \(", output, re.MULTILINE)
     assert [name for name, _ in rows] == ["evidence", "details", "both"]
     assert float(rows[1][1]) > 0
+    assert table_of(read_kept(out, Cost)).strip() in output
