@@ -19,7 +19,7 @@ from .schema import advanced, schema
 MAX_SEED = 2**63 - 1
 """Maximum seed, which leaves space for the seeds of a batch below torch's limit."""
 CUSTOM = "custom"
-"""Choice of the preset input that leaves each setting to its own input."""
+"""Option of the preset input with which every setting has its own input."""
 
 
 class IGRSample(io.ComfyNode):
@@ -47,15 +47,6 @@ class IGRSample(io.ComfyNode):
                     control_after_generate=True,
                     tooltip="Seed of the first image's noise; the same seed gives the same result.",
                 ),
-                io.Combo.Input(
-                    "preset",
-                    options=[CUSTOM, *PRESETS],
-                    default=CUSTOM,
-                    optional=True,
-                    tooltip="draft is the fastest, standard is recommended for igr-small, and paper has the paper's "
-                    "settings. A preset replaces all settings below; custom uses them.",
-                    extra_dict={"presets": {name: _widgets(name) for name in PRESETS}},
-                ),
                 io.Int.Input(
                     "steps",
                     default=25,
@@ -72,6 +63,15 @@ class IGRSample(io.ComfyNode):
                     round=0.01,
                     tooltip="How closely to follow the photo (classifier-free guidance). 1.5 in the paper; 1 turns "
                     "guidance off, which halves the time per step.",
+                ),
+                io.Combo.Input(
+                    "preset",
+                    options=[CUSTOM, *PRESETS],
+                    default=CUSTOM,
+                    optional=True,
+                    tooltip="draft is the fastest, standard is recommended for igr-small, and paper has the paper's "
+                    "settings. A preset replaces every other setting but the seed; custom uses them.",
+                    extra_dict={"presets": {name: _widgets(name) for name in PRESETS}},
                 ),
                 advanced(
                     io.Combo.Input,
@@ -151,7 +151,7 @@ class IGRSample(io.ComfyNode):
 
 
 def _widgets(preset: str) -> dict[str, Any]:
-    """A preset's value of each widget that it replaces."""
+    """A preset's value for each widget that it replaces."""
     return {**asdict(PRESETS[preset]), "schedule": sampling.PAPER_SCHEDULE}
 
 

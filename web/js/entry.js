@@ -1,20 +1,21 @@
-// Adds the click editor to Garment Segment, and notes of a run to the pack's nodes. ComfyUI loads every file in this
-// folder as an extension; this is the only one that does anything when it is loaded.
+// Adds the click editor to Garment Segment, and the notes from a run to the pack's nodes. ComfyUI loads every file in
+// this folder as an extension; this is the only one that does anything when it is loaded.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { Editor } from "./editor.js";
 import { SubgraphWarnings, showNotes } from "./notes.js";
+import { followPresets, presetsOf } from "./presets.js";
 
 const NODE = "IGRGarmentSegment";
 const PREFIX = "IGR"; // of the pack's node ids
 const EDITOR_HEIGHT = 380;
 const NODE_SIZE = [380, 580];
 
-/** Hide a widget, in the classic and the new node design; its value stays in the workflow. */
+/** Hide a widget in both the classic and the new node design; its value stays in the workflow. */
 function hide(widget) {
     widget.hidden = true;
     widget.options ??= {};
-    widget.options.hidden = true; // in place: the new node design keeps this object
+    widget.options.hidden = true; // changed in place, because the new node design keeps this object
     widget.computeSize = () => [0, -4];
     if (widget.element) widget.element.style.display = "none";
 }
@@ -40,7 +41,7 @@ function after(node, name, then) {
     };
 }
 
-// Colours of the pack's own wires; ComfyUI's types have theirs.
+// Colours of the wires for the pack's own types; ComfyUI has colours for its types.
 const COLOURS = {
     IGR_ADAPTER: "#d9a441", IGR_VIEW: "#4fb3a1", IGR_REFERENCE: "#c17bd6", IGR_PARSER: "#7fa6e0", IGR_SEGMENTER: "#8bc34a",
 };
@@ -52,6 +53,7 @@ function colourWires(canvas) {
 }
 
 let warnings = null; // of nodes inside subgraphs
+const presetsByNode = new Map();
 
 app.registerExtension({
     name: "igr.segment",
@@ -59,11 +61,16 @@ app.registerExtension({
         warnings ??= new SubgraphWarnings({ app, api });
         colourWires(app.canvas);
     },
+    beforeRegisterNodeDef(_type, definition) {
+        const presets = presetsOf(definition);
+        if (presets && definition.name?.startsWith(PREFIX)) presetsByNode.set(definition.name, presets);
+    },
     nodeCreated(node) {
         const name = node.comfyClass ?? node.type ?? "";
         if (!name.startsWith(PREFIX)) return;
         after(node, "onExecuted", (output) => showNotes(node, output?.igr_notes ?? []));
         if (name === NODE) edit(node);
+        if (presetsByNode.has(name)) followPresets(node, presetsByNode.get(name));
     },
 });
 
